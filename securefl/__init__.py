@@ -1,0 +1,20 @@
+"""securefl: hospitals train one model together; approved code only, a budget that holds, only the sum opens.
+
+The researcher's names (:func:`connect`, :class:`Study`, :func:`load_model`) are fetched from
+:mod:`securefl.api` on first use (PEP 562), so that ``import securefl`` costs neither torch nor syft.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["Study", "__version__", "connect", "load_model"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a lazy door returns whatever stands behind it
+    if name in {"Study", "connect", "load_model"}:
+        from securefl import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'securefl' has no attribute {name!r}")
