@@ -1,0 +1,49 @@
+"""Kinds of values a study file may hold: numbers that are not whole travel as text, so that a digest means one thing.
+
+TOML floats have no canonical text; ``0.1`` read and written by two programs can differ. Decimals are therefore
+strings (``"4.97"``) and ratios are strings (``"1/5"``); RFC 8785 then gives every study exactly one byte form.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]{1,3})?")
+_RATIO = re.compile(r"(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})|1|0")
+
+
+def _decimal(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+    if isinstance(value, Decimal):
+        return value
+    if isinstance(value, (bool, int, float)):
+        raise ValueError(f'write it as text in quotes, like "{value}": a bare number has no single exact form')  # noqa: TRY004
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value) or len(value) > 40:
+        raise ValueError('expected a decimal number in quotes, like "0.8" or "1e-5"')
+    return Decimal(value)
+
+
+def _ratio(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, Fraction):
+        return value
+    if not isinstance(value, str) or not _RATIO.fullmatch(value):
+        raise ValueError('expected a ratio of whole numbers in quotes, like "1/5"')
+    return Fraction(value)
+
+
+DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
+RatioText = Annotated[Fraction, BeforeValidator(_ratio)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
+Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, StringConstraints(max_length=8000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+
+
+class Section(BaseModel):
+    """A table of the study file: unknown keys refused, no silent conversion, unchangeable once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)

@@ -1,0 +1,280 @@
+"""The study file, section by section. A protocol is the template; a study adds parties, weights and the software.
+
+Units stand in the docstrings; rules that need several sections together are in :mod:`securefl.study.consistency`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads it at run time
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from securefl.study.columns import DataSpec
+from securefl.study.fields import DecimalText, Hex32, Line, Name, RatioText, Section, Text
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class About(Section):
+    """What the study is for, in words a data owner and a patient can read."""
+
+    id: Name
+    title: Line
+    purpose: Text
+    lead: Line
+    lay_summary: Text
+    ethics_ref: Line
+    legal_basis: Line
+    duo: tuple[Annotated[str, Field(pattern=r"^DUO:\d{7}$")], ...]
+
+
+class Party(Section):
+    """A coordinator or aggregator: the public keys (hex) that its messages are checked with."""
+
+    name: Name
+    legal_name: Line
+    email: Line
+    signing_public: Hex32
+    sealing_public: Hex32
+
+
+class Participant(Party):
+    """A hospital. ``weight`` is its share of the normaliser ("1/5"); shares add up to 1."""
+
+    weight: RatioText
+    weight_source: Line
+
+
+class Code(Section):
+    """Declarative studies bring no code; a ``model.py`` would be named here with its SHA-256."""
+
+    entrypoint: Literal["declarative", "model.py"]
+    sha256: Hex32 | None = None
+
+    @model_validator(mode="after")
+    def _declarative_only(self) -> Self:
+        if self.entrypoint != "declarative":
+            raise ValueError("a model.py needs the sandbox, which this version does not have; name a declarative model")
+        if self.sha256 is not None:
+            raise ValueError("a declarative study has no code to hash; remove sha256")
+        return self
+
+
+class Software(Section):
+    """The securefl version and the SHA-256 of its requirements.lock: both are part of what is approved."""
+
+    securefl: Line
+    lock_sha256: Hex32
+
+
+class ModelSpec(Section):
+    """A declarative model. ``initial_seed`` (public text) and ``initial_sha256`` fix the first global model."""
+
+    kind: Literal["logistic-regression", "mlp"]
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = ()
+    initial_seed: Line
+    initial_sha256: Hex32 | None = None
+
+    @model_validator(mode="after")
+    def _hidden_fits(self) -> Self:
+        if (self.kind == "mlp") != bool(self.hidden):
+            raise ValueError('an "mlp" names its hidden layer sizes; a "logistic-regression" has none')
+        return self
+
+
+class PrivacySpec(Section):
+    """Differential privacy of the training: add/remove one patient, Poisson sampling, Gaussian noise.
+
+    ``noise_multiplier`` is sigma over the clip norm; ``grid`` is grid units per clip norm; ``normaliser`` is the
+    public expected number of patients in a batch over all hospitals together; ``steps`` = rounds x local steps.
+    """
+
+    unit: Literal["patient"]
+    neighbouring: Literal["add-remove"]
+    epsilon: DecimalText
+    delta: DecimalText
+    noise_multiplier: DecimalText
+    clip_norm: DecimalText
+    grid: Annotated[int, Field(ge=1, le=1 << 20)]
+    sample_rate: RatioText
+    steps: Annotated[int, Field(ge=1, le=100_000)]
+    normaliser: DecimalText
+    normaliser_source: Line
+    noise: Literal["local"]
+    max_attempts: Annotated[int, Field(ge=1, le=1)] = 1
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        for name in ("epsilon", "noise_multiplier", "clip_norm", "normaliser"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0")
+        if not 0 < self.delta <= Decimal("1e-3"):
+            raise ValueError("delta must be above 0 and at most 1e-3: it is the chance that the promise does not hold")
+        if not 0 < self.sample_rate <= 1:
+            raise ValueError("sample_rate must be above 0 and at most 1")
+        return self
+
+
+class SecAggSpec(Section):
+    """The encrypted sum. ``bits`` per field; ``bound`` clamps each coordinate of a step's sum before noise (grid units)."""
+
+    bits: Annotated[int, Field(ge=8, le=24)]
+    bound: Positive
+    min_contributors: Positive
+    colluders: Annotated[int, Field(ge=0)]
+
+
+class TrainingSpec(Section):
+    """Rounds of FedAvg (McMahan et al. 2017) with server momentum (Hsu et al. 2019)."""
+
+    algorithm: Literal["fedavg"]
+    rounds: Annotated[int, Field(ge=1, le=10_000)]
+    local_steps: Annotated[int, Field(ge=1, le=1_000)]
+    local_learning_rate: DecimalText
+    server_learning_rate: DecimalText
+    server_momentum: DecimalText
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        if self.local_learning_rate <= 0 or self.server_learning_rate <= 0:
+            raise ValueError("learning rates must be above 0")
+        if not 0 <= self.server_momentum < 1:
+            raise ValueError("server_momentum must be at least 0 and below 1")
+        return self
+
+
+class Schedule(Section):
+    """When the study may run and how long a round may take (seconds). Replies leave ``reply_after`` seconds after a round opens."""
+
+    opens: datetime
+    closes: datetime
+    round_deadline: Annotated[int, Field(ge=1, le=7 * 86_400)]
+    reply_after: DecimalText
+    on_dropout: Literal["fail"]
+
+    @model_validator(mode="after")
+    def _order(self) -> Self:
+        if self.opens.tzinfo is None or self.closes.tzinfo is None:
+            raise ValueError("write times with their zone, like 2026-01-31T00:00:00Z")
+        if self.opens >= self.closes:
+            raise ValueError("opens must lie before closes")
+        if not 0 <= self.reply_after < self.round_deadline:
+            raise ValueError("reply_after must be at least 0 and below round_deadline")
+        return self
+
+
+class EvaluationSpec(Section):
+    """A score histogram per class of the held-out patients, noised and summed. ``edges`` are the inner bin edges in (0, 1)."""
+
+    metric: Literal["auc"]
+    edges: tuple[DecimalText, ...]
+    noise_multiplier: DecimalText
+    epsilon: DecimalText
+    bound: Positive
+
+    @model_validator(mode="after")
+    def _edges_rise(self) -> Self:
+        if not self.edges or any(b <= a for a, b in zip((Decimal(0), *self.edges), (*self.edges, Decimal(1)), strict=True)):
+            raise ValueError("edges must rise strictly between 0 and 1")
+        if self.noise_multiplier < 2:  # noqa: PLR2004
+            raise ValueError("noise_multiplier of an evaluation counts patients and must be at least 2 (design: two grid units)")
+        return self
+
+    @property
+    def bins(self) -> int:
+        """Number of bins per class."""
+        return len(self.edges) + 1
+
+
+class Quality(Section):
+    """The lowest acceptable released figure; judged on charged releases only."""
+
+    minimum: DecimalText
+    stop_rule: Literal["none"]
+
+
+class Outputs(Section):
+    """What comes out, who owns it and who may have it."""
+
+    artefacts: tuple[Line, ...]
+    owner: Line
+    licence: Line
+    recipients: tuple[Line, ...]
+    intended_use: Text
+
+
+class Exit(Section):
+    """How a hospital leaves. Spent budget is never returned."""
+
+    notice: Line
+    on_withdrawal: Literal["study-ends"]
+    spent_budget: Literal["never-returned"]
+
+
+class Protocol(Section):
+    """A template: question, columns, model, privacy, training; no parties, no digest, cannot be requested."""
+
+    schema_: Literal["securefl-protocol/1"] = Field(alias="schema")
+    study: About
+    code: Code
+    model: ModelSpec
+    data: DataSpec
+    privacy: PrivacySpec
+    secagg: SecAggSpec
+    training: TrainingSpec
+    schedule: Schedule
+    evaluation: EvaluationSpec
+    quality: Quality
+    outputs: Outputs
+    exit: Exit
+
+    @property
+    def update_draws(self) -> int:
+        """Noised steps of the whole study."""
+        return self.privacy.steps
+
+
+class Study(Protocol):
+    """A sealed study: a protocol with its parties, initial weights and software; this has the digest."""
+
+    schema_: Literal["securefl-study/1"] = Field(alias="schema")  # type: ignore[assignment]
+    coordinator: Party
+    aggregator: Party
+    participants: tuple[Participant, ...]
+    software: Software
+
+    @model_validator(mode="after")
+    def _parties(self) -> Self:
+        if self.model.initial_sha256 is None:
+            raise ValueError("[model] needs initial_sha256; `securefl study new` computes it")
+        if len(self.participants) < 2:  # noqa: PLR2004
+            raise ValueError("a study has at least two participants")
+        for what, values in (
+            ("site", [p.name for p in self.participants]),
+            ("signing key", [p.signing_public for p in self.participants]),
+            ("sealing key", [p.sealing_public for p in self.participants]),
+        ):
+            twice = sorted({v for v in values if values.count(v) > 1})
+            if twice:
+                raise ValueError(f"two participants have the same {what}: {', '.join(twice)}")
+        hospitals = {k for p in self.participants for k in (p.signing_public, p.sealing_public)}
+        for role, party in (("coordinator", self.coordinator), ("aggregator", self.aggregator)):
+            if {party.signing_public, party.sealing_public} & hospitals:
+                raise ValueError(f"the {role}'s keys appear among the participants; nobody may hold both roles")
+        if self.coordinator.signing_public == self.aggregator.signing_public:
+            raise ValueError("the coordinator and the aggregator have the same key")
+        if sum((p.weight for p in self.participants), Fraction(0)) != 1:
+            raise ValueError("the participants' weights must add up to exactly 1")
+        return self
+
+    @property
+    def cohort(self) -> tuple[str, ...]:
+        """Site names in sorted order."""
+        return tuple(sorted(p.name for p in self.participants))
+
+    def participant(self, site: str) -> Participant:
+        """The participant of that name; ``KeyError`` if there is none."""
+        return next(p for p in self.participants if p.name == site)

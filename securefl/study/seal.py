@@ -1,0 +1,108 @@
+"""From a protocol to a study: add parties, software and the hash of the initial weights, as TOML text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from securefl.study.parse import load_raw, parse_protocol, parse_study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def seal_study(
+    protocol_text: str | bytes,
+    *,
+    coordinator: Mapping[str, str],
+    aggregator: Mapping[str, str],
+    participants: Sequence[Mapping[str, str]],
+    software: Mapping[str, str],
+    initial_sha256: str,
+    study_id: str | None = None,
+) -> str:
+    """The text of a sealed study.
+
+    Args:
+        protocol_text: a valid protocol.
+        coordinator: the fields of :class:`~securefl.study.schema.Party`.
+        aggregator: the same.
+        participants: the fields of :class:`~securefl.study.schema.Participant`, one mapping a hospital.
+        software: ``securefl`` (version) and ``lock_sha256``.
+        initial_sha256: hash of the initial weights (float64, little endian).
+        study_id: replaces the protocol's id, so that one protocol can serve several studies.
+
+    Raises:
+        StudyError: the protocol or the resulting study is invalid.
+    """
+    parse_protocol(protocol_text)
+    raw = load_raw(protocol_text)
+    raw["schema"] = "securefl-study/1"
+    raw["model"]["initial_sha256"] = initial_sha256
+    if study_id is not None:
+        raw["study"]["id"] = study_id
+    raw |= {
+        "coordinator": dict(coordinator),
+        "aggregator": dict(aggregator),
+        "software": dict(software),
+        "participants": sorted((dict(p) for p in participants), key=lambda p: p["name"]),
+    }
+    text = dump_toml(raw)
+    parse_study(text)
+    return text
+
+
+def dump_toml(raw: Mapping[str, Any]) -> str:
+    """TOML text of the values a study can hold (texts, whole numbers, booleans, times, arrays, tables)."""
+    lines: list[str] = []
+    _table(lines, (), raw)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _table(lines: list[str], path: tuple[str, ...], table: Mapping[str, Any]) -> None:
+    for key, value in table.items():
+        if not isinstance(value, dict) and not _is_table_array(value):
+            lines.append(f"{key} = {_value(value)}")
+    for key, value in table.items():
+        name = ".".join((*path, key))
+        if isinstance(value, dict):
+            lines += ["", f"[{name}]"]
+            _table(lines, (*path, key), value)
+        elif _is_table_array(value):
+            for item in value:
+                lines += ["", f"[[{name}]]"]
+                _table(lines, (*path, key), item)
+
+
+def _is_table_array(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _value(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    if isinstance(value, str):
+        return _string(value)
+    raise TypeError(f"a study holds no {type(value).__name__}")
+
+
+def _string(text: str) -> str:
+    out = []
+    for char in text:
+        if char in '"\\':
+            out.append("\\" + char)
+        elif char == "\n":
+            out.append("\\n")
+        elif char == "\t":
+            out.append("\\t")
+        elif ord(char) < 0x20 or ord(char) == 0x7F:  # noqa: PLR2004
+            out.append(f"\\u{ord(char):04X}")
+        else:
+            out.append(char)
+    return '"' + "".join(out) + '"'
