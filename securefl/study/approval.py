@@ -70,6 +70,6 @@ def open_approval(data: bytes, *, site: str, study: str, verify: Callable[[bytes
     if statement["site"] != site or statement["study"] != study:
         raise refuse("it is for another study or by another hospital")
     key = statement["study_key"]
-    if len(key) != 64 or set(key) - set("0123456789abcdef"):  # noqa: PLR2004
+    if len(key) != 64 or set(key) - set("0123456789abcdef"):
         raise refuse("its study key is not 32 bytes in hex")
     return Approval(**{k: statement[k] for k in ("study", "site", "signing_public", "study_key", "at")})

@@ -65,7 +65,7 @@ def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[str]:
 
 def _noise(study: schema.Protocol) -> list[str]:
     sigma = float(study.privacy.noise_multiplier) * study.privacy.grid
-    if sigma >= 2:  # noqa: PLR2004 - Kairouz, Liu, Steinke 2021: below this the discrete grid breaks the Gaussian figures
+    if sigma >= 2:
         return []
     return [f"the noise is {sigma:.2f} grid units; at least 2 are needed: raise privacy.grid"]
 
@@ -91,10 +91,11 @@ def _field(study: schema.Protocol) -> list[str]:
     headroom = field_headroom(study, draws)
     if headroom >= 0:
         return []
-    return [
-        f"secagg.bits = {study.secagg.bits} is {-headroom:.0f} grid units too small for the clamp, the noise and its tail; "
-        "lower secagg.bound or privacy.grid, or take more bits"
-    ]
+    fault = (
+        f"secagg.bits = {study.secagg.bits} is {-headroom:.0f} grid units too small for the clamp, the noise and its "
+        "tail; lower secagg.bound or privacy.grid, or take more bits"
+    )
+    return [fault]
 
 
 def _contributors(study: schema.Protocol) -> list[str]:

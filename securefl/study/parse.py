@@ -103,7 +103,7 @@ def _tuples(value: Any) -> Any:  # noqa: ANN401
 
 def _fault(item: Mapping[str, Any], lines: Mapping[tuple[str | int, ...], int]) -> str:
     # a discriminated union puts the tag ("numeric") into the location; it is not part of the file
-    loc = tuple(p for i, p in enumerate(item["loc"]) if not (i >= 3 and item["loc"][1] == "columns" and i == 3))  # noqa: PLR2004
+    loc = tuple(p for i, p in enumerate(item["loc"]) if not (i >= 3 and item["loc"][1] == "columns" and i == 3))
     line = next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), None)
     where = ".".join(str(p + 1) if isinstance(p, int) else p for p in loc) or "the whole file"
     kind = item["type"]

@@ -5,7 +5,7 @@ Units stand in the docstrings; rules that need several sections together are in 
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic reads it at run time
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Literal, Self
@@ -179,7 +179,7 @@ class EvaluationSpec(Section):
     def _edges_rise(self) -> Self:
         if not self.edges or any(b <= a for a, b in zip((Decimal(0), *self.edges), (*self.edges, Decimal(1)), strict=True)):
             raise ValueError("edges must rise strictly between 0 and 1")
-        if self.noise_multiplier < 2:  # noqa: PLR2004
+        if self.noise_multiplier < 2:
             raise ValueError("noise_multiplier of an evaluation counts patients and must be at least 2 (design: two grid units)")
         return self
 
@@ -250,7 +250,7 @@ class Study(Protocol):
     def _parties(self) -> Self:
         if self.model.initial_sha256 is None:
             raise ValueError("[model] needs initial_sha256; `securefl study new` computes it")
-        if len(self.participants) < 2:  # noqa: PLR2004
+        if len(self.participants) < 2:
             raise ValueError("a study has at least two participants")
         for what, values in (
             ("site", [p.name for p in self.participants]),

@@ -101,7 +101,7 @@ def _string(text: str) -> str:
             out.append("\\n")
         elif char == "\t":
             out.append("\\t")
-        elif ord(char) < 0x20 or ord(char) == 0x7F:  # noqa: PLR2004
+        elif ord(char) < 0x20 or ord(char) == 0x7F:
             out.append(f"\\u{ord(char):04X}")
         else:
             out.append(char)
