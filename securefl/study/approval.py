@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
-from securefl.study.digest import canonical
+from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 TYPE = "securefl-approval/1"
 #: An approval is a few lines; more is refused before it is parsed.
 MAX_BYTES = 4096
-_FIELDS = {"type", "study", "site", "signing_public", "study_key", "at"}
 
 
 @dataclass(frozen=True)
@@ -28,13 +26,9 @@ class Approval:
     study_key: str
     at: str
 
-    def statement(self) -> bytes:
-        """The canonical bytes that are signed."""
-        return canonical({"type": TYPE, **self.__dict__})
-
     def sign(self, sign: Callable[[bytes], bytes]) -> bytes:
-        """The approval as it travels: canonical JSON of statement and signature (Ed25519, hex)."""
-        return canonical({"statement": json.loads(self.statement()), "signature": sign(self.statement()).hex()})
+        """The approval as it travels (:mod:`securefl.signed`)."""
+        return dump_signed({"type": TYPE, **self.__dict__}, sign)
 
 
 def open_approval(data: bytes, *, site: str, study: str, verify: Callable[[bytes, bytes], bool]) -> Approval:
@@ -49,27 +43,15 @@ def open_approval(data: bytes, *, site: str, study: str, verify: Callable[[bytes
     Raises:
         MessageError: naming the site and what is wrong.
     """
-
-    def refuse(why: str) -> MessageError:
-        return MessageError(f"The approval of {site} is refused: {why}.", whose=site, next_step=f"Ask {site} to approve again.")
-
-    if len(data) > MAX_BYTES:
-        raise refuse(f"{len(data)} bytes, at most {MAX_BYTES}")
-    try:
-        outer: Any = json.loads(data)
-        statement, signature = outer["statement"], bytes.fromhex(outer["signature"])
-        signed = canonical(statement)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise refuse("not an approval") from None
-    if not verify(signature, signed):
-        raise refuse("its signature is not by the key that is trusted here")
-    if not isinstance(statement, dict) or set(statement) != _FIELDS or statement["type"] != TYPE:
-        raise refuse("unknown or missing fields")
-    if not all(isinstance(v, str) for v in statement.values()):
-        raise refuse("a field is not text")
-    if statement["site"] != site or statement["study"] != study:
-        raise refuse("it is for another study or by another hospital")
-    key = statement["study_key"]
-    if len(key) != 64 or set(key) - set("0123456789abcdef"):
-        raise refuse("its study key is not 32 bytes in hex")
-    return Approval(**{k: statement[k] for k in ("study", "site", "signing_public", "study_key", "at")})
+    fields = frozenset(Approval.__dataclass_fields__)
+    body = open_signed(data, kind=TYPE, fields=fields, verify=verify, sender=site, max_bytes=MAX_BYTES)
+    wrong = None
+    if not all(isinstance(v, str) for v in body.values()):
+        wrong = "a field is not text"
+    elif body["site"] != site or body["study"] != study:
+        wrong = "it is for another study or by another hospital"
+    elif len(body["study_key"]) != 64 or set(body["study_key"]) - set("0123456789abcdef"):
+        wrong = "its study key is not 32 bytes in hex"
+    if wrong:
+        raise MessageError(f"The approval of {site} is refused: {wrong}.", whose=site, next_step=f"Ask {site} to approve again.")
+    return Approval(**body)

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
-import rfc8785
-
+from securefl.signed import canonical
 from securefl.study.parse import load_raw, parse_study, plain
 
 _LABEL = b"securefl-study-digest/1\n"
-
-
-def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value without floats
-    """RFC 8785 bytes of a JSON value without floats."""
-    return rfc8785.dumps(value)
 
 
 def study_digest(text: str | bytes) -> str:

@@ -1,0 +1,89 @@
+"""Signed statements: one line with an Ed25519 signature, then canonical JSON (RFC 8785).
+
+The signature covers the bytes as they stand, so that it is checked before anything is parsed (rule 5).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import rfc8785
+
+from securefl.errors import MessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_MAGIC = b"securefl-signed/1 "
+_HEAD = len(_MAGIC) + 128 + 1
+
+
+def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value without floats
+    """RFC 8785 bytes of a JSON value."""
+    return rfc8785.dumps(value)
+
+
+def dump_signed(body: dict[str, Any], sign: Callable[[bytes], bytes]) -> bytes:
+    """``body`` as it travels. ``body["type"]`` names and versions the statement, so that none passes for another."""
+    payload = canonical(body)
+    return _MAGIC + sign(payload).hex().encode() + b"\n" + payload
+
+
+def open_signed(
+    data: bytes, *, kind: str, fields: frozenset[str], verify: Callable[[bytes, bytes], bool], sender: str, max_bytes: int
+) -> dict[str, Any]:
+    """Check and parse a statement: length, signature, JSON, canonical form, type, exactly these fields.
+
+    Args:
+        data: the bytes as they came.
+        kind: the expected ``type``.
+        fields: the expected keys beside ``type``.
+        verify: ``verify(signature, message)`` with the key held for the sender.
+        sender: for the error's text.
+        max_bytes: longer data is refused unread.
+
+    Raises:
+        MessageError: naming the sender and the first check that failed.
+    """
+    payload, signature = _split(data, sender, max_bytes)
+    if not verify(signature, payload):
+        raise _refused(sender, "its signature is not by the key that is trusted here")
+    return _parse(payload, kind, fields, sender)
+
+
+def peek_signed(data: bytes, *, kind: str, fields: frozenset[str], sender: str, max_bytes: int) -> tuple[dict[str, Any], bytes, bytes]:
+    """For self-signed statements only, where the key stands inside: ``(body, signature, signed bytes)``, not yet verified."""
+    payload, signature = _split(data, sender, max_bytes)
+    return _parse(payload, kind, fields, sender), signature, payload
+
+
+def _split(data: bytes, sender: str, max_bytes: int) -> tuple[bytes, bytes]:
+    if len(data) > max_bytes:
+        raise _refused(sender, f"{len(data)} bytes, at most {max_bytes} are read")
+    head, payload = data[:_HEAD], data[_HEAD:]
+    if not head.startswith(_MAGIC) or not head.endswith(b"\n"):
+        raise _refused(sender, "not a signed statement")
+    try:
+        return payload, bytes.fromhex(head[len(_MAGIC) : -1].decode("ascii"))
+    except ValueError:
+        raise _refused(sender, "not a signed statement") from None
+
+
+def _parse(payload: bytes, kind: str, fields: frozenset[str], sender: str) -> dict[str, Any]:
+    try:
+        body = json.loads(payload)
+        same = canonical(body) == payload
+    except (ValueError, TypeError, RecursionError):
+        raise _refused(sender, "not JSON") from None
+    if not same or not isinstance(body, dict):
+        raise _refused(sender, "not in canonical form")
+    if body.pop("type", None) != kind:
+        raise _refused(sender, f"not a {kind}")
+    if set(body) != fields:
+        raise _refused(sender, "unknown or missing fields")
+    return body
+
+
+def _refused(sender: str, why: str) -> MessageError:
+    return MessageError(f"A message of {sender} is refused: {why}.", whose=sender, next_step=f"Ask {sender} to send it again.")
