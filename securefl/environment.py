@@ -1,0 +1,43 @@
+"""What software runs here: the version and the hash of requirements.lock that a study's digest covers."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import metadata
+from pathlib import Path
+
+from securefl import __version__
+from securefl.errors import UnreadableError
+
+
+def lock_text() -> str:
+    """The text of the requirements.lock that this installation carries.
+
+    Raises:
+        UnreadableError: the installation is incomplete.
+    """
+    try:
+        return (Path(__file__).parent / "requirements.lock").read_text("utf-8")
+    except OSError as error:
+        raise UnreadableError(f"requirements.lock cannot be read: {error.strerror}.", next_step="Install securefl again.") from None
+
+
+def software() -> dict[str, str]:
+    """The ``[software]`` table of a study made here."""
+    return {"securefl": __version__, "lock_sha256": hashlib.sha256(lock_text().encode()).hexdigest()}
+
+
+def wrong_versions() -> list[str]:
+    """Installed packages that differ from the lock, one line each; optional ones may be absent."""
+    wrong = []
+    for line in lock_text().splitlines():
+        name, _, want = line.partition("==")
+        if not want or line.startswith("#"):
+            continue
+        try:
+            have = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if have.split("+")[0] != want:
+            wrong.append(f"{name} is {have}, the lock says {want}")
+    return wrong
