@@ -1,0 +1,78 @@
+"""What a study is charged for: each kind of release with its mechanism, and the terms the figures rest on.
+
+Training updates, evaluation histograms and preparation statistics are all releases; each is charged for all its
+steps and for every attempt the study allows, before any of them runs (rule 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+
+from securefl.errors import UsageError
+from securefl.privacy.accounting import rdp_cost
+from securefl.privacy.mechanisms import Mechanism, mechanism_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: What kind of release: a training update, an evaluation histogram, a preparation statistic.
+Purpose: TypeAlias = Literal["update", "evaluation", "preparation"]
+PURPOSES: tuple[Purpose, ...] = ("update", "evaluation", "preparation")
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One kind of release and everything of it that a study may do in one attempt."""
+
+    purpose: Purpose
+    mechanism: Mechanism
+
+    def __post_init__(self) -> None:
+        if self.purpose not in PURPOSES:
+            raise UsageError(f"Unknown kind of release {self.purpose!r}.", next_step=f"Known are: {', '.join(PURPOSES)}.")
+
+
+def total_cost(charges: Iterable[Charge], order: int, attempts: int) -> int:
+    """Rényi cost of all ``charges`` in every one of ``attempts``, in nano units at ``order``, rounded up."""
+    return attempts * sum(rdp_cost(c.mechanism, order) for c in charges)
+
+
+def all_attempts(charges: Iterable[Charge], attempts: int) -> tuple[Mechanism, ...]:
+    """The mechanisms of ``charges`` over ``attempts``, for the accountants."""
+    return tuple(c.mechanism.with_count(c.mechanism.count * attempts) for c in charges)
+
+
+def _read_mechanism(value: object) -> Mechanism:
+    try:
+        return mechanism_from_json(value)  # type: ignore[arg-type]
+    except (UsageError, AttributeError, TypeError) as error:
+        raise ValueError(str(error)) from error
+
+
+#: A mechanism inside an event: an object on paper, a :data:`~securefl.privacy.mechanisms.Mechanism` in memory.
+MechanismField = Annotated[
+    Mechanism,
+    PlainValidator(lambda v: v if hasattr(v, "to_json") else _read_mechanism(v)),
+    PlainSerializer(lambda m: m.to_json()),
+]
+
+
+class Terms(BaseModel):
+    """What the figures of a reservation rest on, for an auditor who wants to repeat them. Texts, all public.
+
+    ``noise_source`` names sampler and generator; ``code`` is the hash of the code that runs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    unit: Literal["patient", "record"] = "patient"
+    neighbouring: Literal["add-remove"] = "add-remove"
+    sampling: Literal["poisson"] = "poisson"
+    rows_per_patient: Annotated[int, Field(ge=1, le=1000)] = 1
+    clip_norm: str
+    normaliser: str
+    noise_source: str
+    code: str

@@ -1,0 +1,209 @@
+"""What a hospital releases, as the accountants see it: two Gaussian mechanisms with public parameters.
+
+Neighbours differ by one patient, added or removed. Parameters are exact: noise multipliers are decimals,
+sampling rates are ratios, counts are integers; a float can state none of them (``int(1 / (1 / n)) != n`` for
+141 of n = 1..2000, which is how a study ends up with one step more than it was charged for).
+
+>>> SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40).to_json()
+{'kind': 'subsampled-gaussian', 'noise_multiplier': '4.98', 'sample_rate': '1/5', 'steps': 40}
+>>> mechanism_from_json({"kind": "gaussian", "noise_multiplier": "5", "releases": 1})
+Gaussian(noise_multiplier=Decimal('5'), releases=1)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+from securefl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: A mechanism on paper: strings and integers only, ready for canonical JSON (RFC 8785).
+MechanismJson: TypeAlias = "dict[str, str | int]"
+
+#: More steps than this are a typing error, and would let cost integers outgrow what JSON carries exactly.
+MAX_STEPS = 10_000_000
+
+
+def ratio_text(value: Fraction) -> str:
+    """The one spelling of a ratio in files: always ``p/q`` in lowest terms, so "1" is written "1/1"."""
+    return f"{value.numerator}/{value.denominator}"
+
+
+def decimal_text(value: Decimal) -> str:
+    """The one spelling of a decimal in files: plain digits, no exponent, no trailing zeros.
+
+    >>> decimal_text(Decimal("1e-5")), decimal_text(Decimal("10.00")), decimal_text(Decimal("-0"))
+    ('0.00001', '10', '0')
+    """
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+def _positive_noise(value: Decimal) -> None:
+    if not isinstance(value, Decimal) or not value.is_finite() or not Decimal("0.01") <= value <= Decimal(10**6):
+        raise UsageError(
+            f"A noise multiplier must be a decimal between 0.01 and 1,000,000, not {value!r}.",
+            next_step='Write it as a decimal string such as "4.98".',
+        )
+
+
+def _positive_count(value: int, name: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_STEPS:
+        raise UsageError(
+            f"{name} must be a whole number from 1 to {MAX_STEPS:,}, not {value!r}.",
+            next_step=f"State the number of {name} in the study.",
+        )
+
+
+@dataclass(frozen=True)
+class SubsampledGaussian:
+    """``steps`` Gaussian releases, each over a fresh Poisson sample of the patients.
+
+    Args:
+        noise_multiplier: standard deviation of the noise over the L2 clip norm.
+        sample_rate: probability with which each patient enters a step, 0 < rate <= 1. A public constant of the
+            study, never derived from the number of rows.
+        steps: how many releases.
+
+    Raises:
+        UsageError: a parameter is out of range or not exact.
+    """
+
+    noise_multiplier: Decimal
+    sample_rate: Fraction
+    steps: int
+
+    def __post_init__(self) -> None:
+        _positive_noise(self.noise_multiplier)
+        _positive_count(self.steps, "steps")
+        if not isinstance(self.sample_rate, Fraction) or not 0 < self.sample_rate <= 1:
+            raise UsageError(
+                f"A sampling rate must be a ratio above 0 and at most 1, not {self.sample_rate!r}.",
+                next_step='Write it as a ratio such as "1/5".',
+            )
+
+    @property
+    def count(self) -> int:
+        """How many releases this stands for."""
+        return self.steps
+
+    def with_count(self, count: int) -> SubsampledGaussian:
+        """The same release, ``count`` times."""
+        return SubsampledGaussian(self.noise_multiplier, self.sample_rate, count)
+
+    def with_noise(self, noise_multiplier: Decimal) -> SubsampledGaussian:
+        """The same releases with other noise."""
+        return SubsampledGaussian(noise_multiplier, self.sample_rate, self.steps)
+
+    def to_json(self) -> MechanismJson:
+        """Strings and integers for canonical JSON."""
+        return {
+            "kind": "subsampled-gaussian",
+            "noise_multiplier": decimal_text(self.noise_multiplier),
+            "sample_rate": ratio_text(self.sample_rate),
+            "steps": self.steps,
+        }
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """``releases`` Gaussian releases over all patients (no sampling): an evaluation histogram, a statistic.
+
+    Args:
+        noise_multiplier: standard deviation of the noise over the L2 sensitivity. For a histogram in which a
+            patient counts once the sensitivity is 1, so this is the noise in counts.
+        releases: how many such releases.
+
+    Raises:
+        UsageError: a parameter is out of range or not exact.
+    """
+
+    noise_multiplier: Decimal
+    releases: int = 1
+
+    def __post_init__(self) -> None:
+        _positive_noise(self.noise_multiplier)
+        _positive_count(self.releases, "releases")
+
+    @property
+    def sample_rate(self) -> Fraction:
+        """Every patient takes part."""
+        return Fraction(1)
+
+    @property
+    def count(self) -> int:
+        """How many releases this stands for."""
+        return self.releases
+
+    def with_count(self, count: int) -> Gaussian:
+        """The same release, ``count`` times."""
+        return Gaussian(self.noise_multiplier, count)
+
+    def with_noise(self, noise_multiplier: Decimal) -> Gaussian:
+        """The same releases with other noise."""
+        return Gaussian(noise_multiplier, self.releases)
+
+    def to_json(self) -> MechanismJson:
+        """Strings and integers for canonical JSON."""
+        return {
+            "kind": "gaussian",
+            "noise_multiplier": decimal_text(self.noise_multiplier),
+            "releases": self.releases,
+        }
+
+
+Mechanism: TypeAlias = "SubsampledGaussian | Gaussian"
+
+_KEYS = {
+    "subsampled-gaussian": {"kind", "noise_multiplier", "sample_rate", "steps"},
+    "gaussian": {"kind", "noise_multiplier", "releases"},
+}
+
+
+def _text(data: Mapping[str, object], key: str) -> str:
+    value = data[key]
+    if not isinstance(value, str):
+        raise UsageError(
+            f"{key} of a mechanism must be a string, not {value!r}.", next_step="Numbers that are not whole are strings."
+        )
+    return value
+
+
+def _whole(data: Mapping[str, object], key: str) -> int:
+    value = data[key]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{key} of a mechanism must be a whole number, not {value!r}.", next_step="Use an integer.")
+    return value
+
+
+def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
+    """Read a mechanism that :meth:`to_json` wrote.
+
+    Raises:
+        UsageError: an unknown kind, a missing or unknown key, a float, or a parameter out of range.
+    """
+    kind = data.get("kind")
+    if not isinstance(kind, str) or kind not in _KEYS:
+        raise UsageError(f"Unknown mechanism {kind!r}.", next_step=f"Known are: {', '.join(sorted(_KEYS))}.")
+    if set(data) != _KEYS[kind]:
+        raise UsageError(
+            f"A {kind} mechanism has the keys {sorted(_KEYS[kind])}, not {sorted(data)}.",
+            next_step="Write every key, and no other.",
+        )
+    try:
+        noise = Decimal(_text(data, "noise_multiplier"))
+        if kind == "gaussian":
+            return Gaussian(noise, _whole(data, "releases"))
+        return SubsampledGaussian(noise, Fraction(_text(data, "sample_rate")), _whole(data, "steps"))
+    except (InvalidOperation, ValueError, ZeroDivisionError) as error:
+        raise UsageError(
+            f"A parameter of a {kind} mechanism is not a number: {dict(data)!r}.",
+            next_step='Write decimals as "4.98" and ratios as "1/5".',
+        ) from error

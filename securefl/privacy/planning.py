@@ -1,0 +1,234 @@
+"""Questions before anything is spent: which order, how much noise, does it fit, and what would fit instead.
+
+All answers err on the side of privacy: noise is rounded up, steps down. Amounts are nano units of Rényi divergence
+at the grant's order (see :mod:`securefl.privacy.accounting`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TYPE_CHECKING
+
+from securefl.errors import BudgetError, UsageError
+from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost
+from securefl.privacy.charges import Charge, total_cost
+from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from fractions import Fraction
+
+#: Noise multipliers are offered in steps of a hundredth, up to this many hundredths.
+_MOST_HUNDREDTHS = 1_000_000
+_HUNDREDTH = Decimal("0.01")
+
+
+def share(part: int, whole: int) -> Decimal:
+    """``part / whole`` to four places, rounded up: a share of the budget is never understated."""
+    return (Decimal(part) / Decimal(whole)).quantize(Decimal("0.0001"), rounding=ROUND_CEILING)
+
+
+def share_left(part: int, whole: int) -> Decimal:
+    """``part / whole`` to four places, rounded down: what is left is never overstated."""
+    return (Decimal(part) / Decimal(whole)).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)
+
+
+@dataclass(frozen=True)
+class OrderChoice:
+    """A grant's order, with the figures behind the choice. ``cap`` and ``cost`` are nano units at ``order``."""
+
+    order: int
+    cap: int
+    cost: int
+    reason: str
+
+    @property
+    def studies(self) -> int:
+        """How many typical studies the grant pays for."""
+        return self.cap // self.cost
+
+
+def choose_order(epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], attempts: int = 1) -> OrderChoice:
+    """The integer order at which (epsilon, delta) pays for most studies like ``typical``.
+
+    The order is public and fixed when the budget is granted. A badly chosen one is costly: epsilon 1 at order 12
+    refuses a study that just fits at order 16.
+
+    Raises:
+        BudgetError: no order lets the grant pay for one such study; the text says how small an epsilon would.
+        UsageError: nothing to charge, or figures out of range.
+    """
+    if not typical:
+        raise UsageError("A typical study must release something.", next_step="Name a study or template.")
+    best: OrderChoice | None = None
+    nearest = Decimal("Infinity")
+    for order in ORDERS:
+        cost, cap = total_cost(typical, order, attempts), rdp_cap(epsilon, delta, order)
+        nearest = min(nearest, epsilon + Decimal(cost - cap) / NANO)
+        if cap > 0 and (best is None or cap * best.cost > best.cap * cost):
+            best = OrderChoice(order, cap, cost, "")
+        if cost > (epsilon + 1) * NANO:  # a cap exceeds epsilon by less than 1, and costs only grow with the order
+            break
+    if best is None or best.studies < 1:
+        needed = nearest.quantize(Decimal("0.01"), rounding=ROUND_CEILING)
+        raise BudgetError(
+            f"A budget of epsilon {epsilon} at delta {delta} cannot pay for one study like this, at any order.",
+            whose="the data owner",
+            next_step=f"Grant at least epsilon {needed}, or name a typical study with more noise or fewer steps.",
+        )
+    part = (share(best.cost, best.cap) * 100).quantize(Decimal("0.1"), rounding=ROUND_CEILING)
+    reason = (
+        f"At order {best.order} one typical study takes {part} % of the budget and {best.studies} fit; "
+        "no other whole order lets the budget reach further."
+    )
+    return OrderChoice(best.order, best.cap, best.cost, reason)
+
+
+def _first(lowest: int, highest: int, holds: Callable[[int], bool]) -> int | None:
+    """The least integer in ``lowest .. highest`` for which a monotone condition holds."""
+    if not holds(highest):
+        return None
+    while lowest < highest:
+        middle = (lowest + highest) // 2
+        if holds(middle):
+            highest = middle
+        else:
+            lowest = middle + 1
+    return lowest
+
+
+def noise_for_epsilon(
+    epsilon: Decimal, delta: Decimal, sample_rate: Fraction, steps: int, others: Sequence[Mechanism] = ()
+) -> Decimal:
+    """The smallest noise multiplier, in hundredths, whose PLD epsilon (together with ``others``) is at most ``epsilon``.
+
+    >>> from fractions import Fraction
+    >>> noise_for_epsilon(Decimal(1), Decimal("1e-5"), Fraction(1, 5), 40)
+    Decimal('4.98')
+
+    Raises:
+        UsageError: no noise multiplier up to 10,000 is enough, or figures out of range.
+    """
+
+    def enough(hundredths: int) -> bool:
+        training = SubsampledGaussian(hundredths * _HUNDREDTH, sample_rate, steps)
+        return pld_epsilon((training, *others), delta) <= epsilon
+
+    # Small noise makes the distributions huge and slow: approach from above by halving until it is too little.
+    upper = 6400
+    while not enough(upper):
+        upper *= 4
+        if upper > _MOST_HUNDREDTHS:
+            raise UsageError(
+                f"No noise brings {steps} steps at rate {sample_rate} to epsilon {epsilon} at delta {delta}.",
+                next_step="Take a larger epsilon, fewer steps or a smaller sampling rate.",
+            )
+    lower = upper // 2
+    while lower >= 1 and enough(lower):
+        upper, lower = lower, lower // 2
+    found = _first(max(lower, 1), upper, enough)
+    return (upper if found is None else found) * _HUNDREDTH
+
+
+def largest_steps(charges: Sequence[Charge], left: int, order: int, attempts: int = 1) -> int:
+    """The most training steps that fit in ``left`` with everything else as it is; 0 when not one does."""
+
+    def too_much(steps: int) -> bool:
+        changed = [
+            Charge(c.purpose, c.mechanism.with_count(steps)) if c.purpose == "update" else c for c in charges
+        ]
+        return total_cost(changed, order, attempts) > left
+
+    if all(c.purpose != "update" for c in charges):
+        return 0
+    most = max(c.mechanism.count for c in charges if c.purpose == "update")
+    first = _first(1, most, too_much)
+    return most if first is None else first - 1
+
+
+def smallest_noise(charges: Sequence[Charge], left: int, order: int, attempts: int = 1) -> Decimal | None:
+    """The least training noise multiplier (hundredths) that fits in ``left``, all else as it is; None when none does."""
+
+    def fits(hundredths: int) -> bool:
+        changed = [
+            Charge(c.purpose, c.mechanism.with_noise(hundredths * _HUNDREDTH)) if c.purpose == "update" else c
+            for c in charges
+        ]
+        return total_cost(changed, order, attempts) <= left
+
+    if all(c.purpose != "update" for c in charges):
+        return None
+    found = _first(1, _MOST_HUNDREDTHS, fits)
+    return None if found is None else found * _HUNDREDTH
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a study would take from a budget. ``asked``, ``used``, ``cap`` are nano units at ``order``.
+
+    Shares are of the whole budget, 0 to 1: asked and used rounded up, left rounded down.
+    """
+
+    order: int
+    cap: int
+    used: int
+    asked: int
+    charges: tuple[Charge, ...]
+    attempts: int
+
+    @property
+    def left(self) -> int:
+        """What no study has taken yet, in nano units; never below 0."""
+        return max(0, self.cap - self.used)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the study can be reserved."""
+        return self.asked <= self.cap - self.used
+
+    @property
+    def asked_share(self) -> Decimal:
+        """The study's part of the whole budget; above 1 when it asks for more than all of it."""
+        return share(self.asked, self.cap)
+
+    @property
+    def used_share(self) -> Decimal:
+        """What earlier studies took."""
+        return share(self.used, self.cap)
+
+    @property
+    def left_share(self) -> Decimal:
+        """What is left before this study."""
+        return share_left(self.left, self.cap)
+
+    @property
+    def room(self) -> int:
+        """How many studies like this one still fit, this one included."""
+        return self.left // self.asked
+
+    @property
+    def parts(self) -> tuple[tuple[Charge, int], ...]:
+        """Each charge with its cost over all attempts."""
+        return tuple((c, self.attempts * rdp_cost(c.mechanism, self.order)) for c in self.charges)
+
+    @property
+    def largest_steps(self) -> int:
+        """The most training steps that would fit."""
+        return largest_steps(self.charges, self.left, self.order, self.attempts)
+
+    @property
+    def smallest_noise(self) -> Decimal | None:
+        """The least training noise that would fit, or None."""
+        return smallest_noise(self.charges, self.left, self.order, self.attempts)
+
+
+def quote(cap: int, used: int, order: int, charges: Sequence[Charge], attempts: int) -> Quote:
+    """Price ``charges`` against a budget.
+
+    Raises:
+        UsageError: no charges, or attempts that are not a positive whole number.
+    """
+    if not charges or attempts < 1:
+        raise UsageError("A study must release something, in at least one attempt.", next_step="State its mechanisms.")
+    return Quote(order, cap, used, total_cost(charges, order, attempts), tuple(charges), attempts)
