@@ -1,0 +1,61 @@
+"""What a cipher must offer to secure aggregation, so that a second home can come later.
+
+Its one home is :class:`securefl.secagg.seal.CkksIntegers`. Ciphertexts are arrays of residues mod q whose sum (mod q,
+element by element) encrypts the sum, so the aggregator needs nothing of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.secagg.packing import FieldLayout
+    from securefl.secagg.publickey import PublicKey
+
+
+class RoundKeys(Protocol):
+    """The key pair of one round, in the coordinator's memory. It opens one sum, then it is gone."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half, to be announced in the signed round message."""
+        ...
+
+    @property
+    def erased(self) -> bool:
+        """Whether the secret half is gone."""
+        ...
+
+    def open_once(
+        self, ciphertext: NDArray[np.uint64], layout: FieldLayout
+    ) -> tuple[NDArray[np.uint64], float]:
+        """Decrypt uint64[chunks, 2, 4096] to exact integer messages uint64[chunks, 4096], and erase the secret half.
+
+        Also returns the largest noise as a share of D/2 (1.0 would change an integer). Guarantee: the messages do not
+        depend on the noise, so that publishing them tells nothing about the key (Li and Micciancio 2021).
+
+        Raises:
+            RoundError: the key was used before, or the noise leaves the margin: nothing is released.
+        """
+        ...
+
+    def erase(self) -> None:
+        """Forget the secret half; calling it again is harmless."""
+        ...
+
+
+class SumCipher(Protocol):
+    """A cipher whose ciphertexts can be added without a key."""
+
+    def generate(self) -> RoundKeys:
+        """A fresh key pair for one round."""
+        ...
+
+    def encrypt(
+        self, public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
+    ) -> NDArray[np.uint64]:
+        """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues in coefficient form."""
+        ...

@@ -1,0 +1,112 @@
+"""The facts of one round: what every hospital must have been told alike before its masks cancel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from securefl.errors import StudyError
+from securefl.signed import canonical
+
+if TYPE_CHECKING:
+    from securefl.secagg.packing import FieldLayout
+
+#: What is summed: a training update, or the score histograms of the held-out patients.
+KINDS: Final = ("update", "evaluation")
+MAX_NAME: Final = 64
+MAX_COUNTER: Final = 1_000_000
+MAX_LENGTH: Final = 1 << 30
+
+_HEX = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def is_sha256(text: object) -> bool:
+    """Whether ``text`` is a lower-case hex SHA-256."""
+    return isinstance(text, str) and _HEX.match(text) is not None
+
+
+@dataclass(frozen=True)
+class RoundFacts:
+    """Everything a mask is bound to. Two parties with different facts hold masks that do not cancel.
+
+    Args:
+        study: digest of the study, hex SHA-256.
+        round: number of the round, from 1 (0 for one before training).
+        attempt: number of the attempt at this round, from 1.
+        kind: ``"update"`` or ``"evaluation"``.
+        cohort: names of the contributing hospitals, sorted by code point, each once.
+        public_key_sha256: :attr:`PublicKey.sha256` of this round's CKKS key.
+        layout: the packing; its ``contributors`` is the size of the cohort.
+        length: d, how many integers each hospital sends.
+        bound: the public bound on each coordinate before noise, in grid units.
+        model_sha256: SHA-256 of the global model that the round starts from.
+
+    Raises:
+        StudyError: facts that contradict each other.
+    """
+
+    study: str
+    round: int
+    attempt: int
+    kind: str
+    cohort: tuple[str, ...]
+    public_key_sha256: str
+    layout: FieldLayout
+    length: int
+    bound: int
+    model_sha256: str
+
+    def __post_init__(self) -> None:
+        for name in ("study", "public_key_sha256", "model_sha256"):
+            if not is_sha256(getattr(self, name)):
+                raise _contradiction(f"{name} is no lower-case hex SHA-256")
+        if not 0 <= self.round <= MAX_COUNTER or not 1 <= self.attempt <= MAX_COUNTER:
+            raise _contradiction(f"round {self.round}, attempt {self.attempt} is no such round")
+        if self.kind not in KINDS:
+            raise _contradiction(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        if list(self.cohort) != sorted(set(self.cohort)):
+            raise _contradiction("the cohort is not sorted, or names a hospital twice")
+        if not all(0 < len(name) <= MAX_NAME and name.isprintable() for name in self.cohort):
+            raise _contradiction("a hospital's name is empty, too long or not printable")
+        if len(self.cohort) != self.layout.contributors:
+            raise _contradiction(f"{len(self.cohort)} hospitals, but a layout for {self.layout.contributors}")
+        if not 1 <= self.length <= MAX_LENGTH:
+            raise _contradiction(f"{self.length} values cannot be summed")
+        if not 0 < self.bound <= self.layout.max_value:
+            raise _contradiction(f"bound {self.bound} does not fit in {self.layout.bits} bits")
+
+    @property
+    def chunks(self) -> int:
+        """Ciphertexts in one contribution."""
+        return self.layout.chunks_for(self.length)
+
+    def as_json(self) -> dict[str, object]:
+        """The facts as the dictionary that is hashed; its keys are the wire format's."""
+        return {
+            "attempt": self.attempt,
+            "bits": self.layout.bits,
+            "bound": self.bound,
+            "cohort": list(self.cohort),
+            "fields": self.layout.fields,
+            "format": "securefl-round/1",
+            "kind": self.kind,
+            "length": self.length,
+            "model_sha256": self.model_sha256,
+            "public_key_sha256": self.public_key_sha256,
+            "round": self.round,
+            "study": self.study,
+        }
+
+    def digest(self) -> str:
+        """The round digest: hex SHA-256 of the canonical JSON (RFC 8785) of :meth:`as_json`."""
+        return sha256(canonical(self.as_json())).hexdigest()
+
+
+def _contradiction(what: str) -> StudyError:
+    return StudyError(
+        f"The facts of the round contradict each other: {what}.",
+        whose="the researcher who runs the round",
+        next_step="Announce the round again with consistent facts.",
+    )

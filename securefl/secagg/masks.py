@@ -1,0 +1,155 @@
+"""Pairwise masks in the ciphertext ring: uniform mod q, bound to the facts of the round, cancelling in the full sum.
+
+Each pair of hospitals shares a secret. For one round it gives a seed, for each ciphertext a key, for each key a
+polynomial uniform mod q. The hospital whose name sorts first adds it to c0, the other subtracts it (Bonawitz et al.
+2017). The holder of the CKKS key can then open the sum of the whole cohort and nothing else.
+
+    pair secret  = HKDF-SHA256(X25519(a, B), "securefl/secagg/pair-secret/1" | lesser public key | greater public key)
+    pair seed    = HKDF-SHA256(pair secret, "securefl/secagg/pair-seed/1" | round digest)
+    chunk key    = HKDF-SHA256(seed, "securefl/secagg/chunk-key/1" | chunk index, 4 bytes, big-endian)
+    polynomial   = AES-256-CTR(chunk key, counter from 0) read as little-endian 64-bit words, each cut to its low
+                   58 bits, words at or above q skipped, the first 4096 kept
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from securefl.errors import MessageError, UsageError
+from securefl.secagg.ring import DEGREE, MODULUS, add, subtract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from securefl.secagg.facts import RoundFacts
+
+PAIR_SECRET_LABEL: Final = b"securefl/secagg/pair-secret/1"
+PAIR_SEED_LABEL: Final = b"securefl/secagg/pair-seed/1"
+CHUNK_KEY_LABEL: Final = b"securefl/secagg/chunk-key/1"
+SECRET_BYTES: Final = 32
+
+
+def pair_secret(own: X25519PrivateKey, other_public: bytes, *, other: str = "") -> bytes:
+    """The secret that two hospitals share for one study.
+
+    Args:
+        own: this hospital's agreement key for the study, never used for sealing.
+        other_public: the other hospital's 32 byte X25519 public key, whose signature the caller has checked.
+        other: the other hospital's name, for the error.
+
+    Returns:
+        32 bytes, the same on both sides.
+
+    Raises:
+        MessageError: the other key is not 32 bytes, our own, or a point of small order (RFC 7748 section 6.1).
+    """
+    own_public = own.public_key().public_bytes_raw()
+    try:
+        shared = own.exchange(X25519PublicKey.from_public_bytes(other_public))
+    except ValueError as error:
+        raise _bad_key(other, "is not a usable X25519 key") from error
+    if other_public == own_public:
+        raise _bad_key(other, "is this hospital's own key")
+    first, second = sorted((own_public, other_public))
+    return _hkdf(shared, PAIR_SECRET_LABEL + first + second)
+
+
+def pair_seed(secret: bytes, round_digest: str) -> bytes:
+    """This round's 32 byte seed of one pair. It is a one-way output: revealing it reveals no other round's seed.
+
+    Raises:
+        UsageError: the secret is not 32 bytes, or the digest is no hex SHA-256.
+    """
+    if len(secret) != SECRET_BYTES or len(round_digest) != 64:
+        raise UsageError(
+            "A pair seed needs a 32 byte secret and a round digest.",
+            next_step="Pass what pair_secret and RoundFacts.digest return.",
+        )
+    return _hkdf(secret, PAIR_SEED_LABEL + bytes.fromhex(round_digest))
+
+
+def expand_chunk(seed: bytes, index: int) -> NDArray[np.uint64]:
+    """The mask polynomial of ciphertext ``index`` under ``seed``: uint64[4096], uniform mod q."""
+    key = _hkdf(seed, CHUNK_KEY_LABEL + index.to_bytes(4, "big"))
+    return uniform_residues(key, DEGREE, MODULUS)
+
+
+def uniform_residues(key: bytes, count: int, modulus: int) -> NDArray[np.uint64]:
+    """The first ``count`` residues that AES-256-CTR under ``key`` gives by rejection: uint64[count], uniform mod ``modulus``.
+
+    The stream is read in order, so how much is drawn at a time changes nothing: the same on every platform.
+    A word is accepted with probability modulus / 2^bit_length(modulus): all but 2e-12 of them for the ring's q.
+    """
+    stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
+    keep = np.uint64((1 << modulus.bit_length()) - 1)
+    accepted = np.empty(0, dtype=np.uint64)
+    while accepted.size < count:
+        words = np.frombuffer(stream.update(bytes(8 * count)), dtype="<u8").astype(np.uint64) & keep
+        accepted = np.concatenate((accepted, words[words < np.uint64(modulus)]))
+    return accepted[:count]
+
+
+def pairwise_mask(me: str, secrets: Mapping[str, bytes], facts: RoundFacts) -> NDArray[np.uint64]:
+    """The mask that hospital ``me`` adds to c0: + for each peer that sorts after it, - for each before.
+
+    Args:
+        me: this hospital's name in the cohort.
+        secrets: :func:`pair_secret` with each other hospital of the cohort, and no one else.
+        facts: the facts of the round as this hospital was told them.
+
+    Returns:
+        uint64[chunks, 4096], residues mod q. Over the cohort these add up to zero.
+
+    Raises:
+        UsageError: ``me`` is not in the cohort, or the secrets are not those of its other members.
+    """
+    if me not in facts.cohort or set(secrets) != set(facts.cohort) - {me}:
+        raise UsageError(
+            f"The masks of {me} need one secret for each other hospital of the cohort: {', '.join(facts.cohort)}.",
+            next_step="Agree on a secret with every hospital of the cohort.",
+        )
+    digest = facts.digest()
+    seeds = [(peer > me, pair_seed(secrets[peer], digest)) for peer in facts.cohort if peer != me]
+    mask = np.zeros((facts.chunks, DEGREE), dtype=np.uint64)
+    for index in range(facts.chunks):
+        for plus, seed in seeds:
+            part = expand_chunk(seed, index)
+            mask[index] = add(mask[index], part) if plus else subtract(mask[index], part)
+    return mask
+
+
+def add_mask(ciphertext: NDArray[np.uint64], mask: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """A copy of ``ciphertext`` (uint64[chunks, 2, 4096]) with ``mask`` (uint64[chunks, 4096]) added to c0.
+
+    Raises:
+        UsageError: shapes that do not fit.
+    """
+    if ciphertext.shape[:1] + ciphertext.shape[2:] != mask.shape:
+        raise UsageError(
+            f"A mask of shape {mask.shape} does not fit a ciphertext of shape {ciphertext.shape}.",
+            next_step="Make both from the same facts.",
+        )
+    masked = ciphertext.copy()
+    masked[:, 0] = add(masked[:, 0], mask)
+    return masked
+
+
+def _hkdf(secret: bytes, info: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=info).derive(secret)
+
+
+def _bad_key(other: str, why: str) -> MessageError:
+    name = other or "another hospital"
+    return MessageError(
+        f"The agreement key of {name} {why}.",
+        whose=name,
+        next_step="Ask for a new, signed study key.",
+    )

@@ -1,0 +1,176 @@
+"""Fixed-width integer fields in the coefficients of a plaintext, so that sums open as exact integers.
+
+A value is a signed integer of ``bits`` bits. It is stored with an offset of 2^(bits-1), in a field wide enough for the
+sum over all contributors: ``bits + ceil(log2 K)``. About 12 of the ring's 58 bits are left to the encryption noise, so
+46 are usable. Field 0 of coefficient 0 of every ciphertext is the canary: each contributor adds 1, so a complete sum
+opens to K there and an incomplete one does not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.errors import RoundError, StudyError, UsageError
+from securefl.secagg.ring import DEGREE, MODULUS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+USABLE_BITS: Final = 46
+MIN_BITS: Final = 8
+MAX_BITS: Final = 24
+MAX_CONTRIBUTORS: Final = 4096
+#: Standard deviation of a fresh ciphertext's noise in one coefficient, measured with TenSEAL 0.3.18.
+NOISE_SD: Final = 15.2
+#: The noise of a sum may reach this many standard deviations before it can change an integer.
+MARGIN_SDS: Final = 12.0
+
+
+@dataclass(frozen=True)
+class FieldLayout:
+    """How integers of ``bits`` bits from ``contributors`` hospitals lie in a ciphertext.
+
+    Args:
+        bits: bits of one contributor's value, sign included (8 to 24).
+        contributors: K, how many contributions make the sum (1 to 4096).
+
+    Raises:
+        StudyError: no such layout keeps the margin of 12 standard deviations.
+    """
+
+    bits: int
+    contributors: int
+
+    def __post_init__(self) -> None:
+        if not MIN_BITS <= self.bits <= MAX_BITS:
+            raise StudyError(
+                f"secagg.bits is {self.bits}; {MIN_BITS} to {MAX_BITS} are possible.",
+                next_step="Choose bits in this range.",
+            )
+        if not 1 <= self.contributors <= MAX_CONTRIBUTORS:
+            raise StudyError(
+                f"{self.contributors} contributors; 1 to {MAX_CONTRIBUTORS} are possible.",
+                next_step="Change the list of participants.",
+            )
+        if self.fields == 0:
+            raise StudyError(
+                f"{self.bits} bits for {self.contributors} contributors leave the encryption noise too little room.",
+                next_step="Choose fewer bits, or fewer participants.",
+            )
+
+    @property
+    def field_bits(self) -> int:
+        """Bits of one field: room for the sum of all contributors' offset values."""
+        return self.bits + (self.contributors - 1).bit_length()
+
+    @property
+    def fields(self) -> int:
+        """Fields in one coefficient: the most that leave the noise its margin."""
+        for count in range(USABLE_BITS // self.field_bits, 0, -1):
+            scale = MODULUS >> (count * self.field_bits)
+            if scale / 2 >= MARGIN_SDS * NOISE_SD * math.sqrt(self.contributors):
+                return count
+        return 0
+
+    @property
+    def scale(self) -> int:
+        """D, what a message is multiplied by: the noise must stay below D/2 in absolute value."""
+        return MODULUS >> (self.fields * self.field_bits)
+
+    @property
+    def max_value(self) -> int:
+        """The largest absolute value one contributor may send: 2^(bits-1) - 1."""
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def values_per_chunk(self) -> int:
+        """Values in one ciphertext; one field is the canary's."""
+        return self.fields * DEGREE - 1
+
+    def chunks_for(self, length: int) -> int:
+        """Ciphertexts needed for ``length`` values (at least one).
+
+        Raises:
+            UsageError: ``length`` is not positive.
+        """
+        if length < 1:
+            raise UsageError(f"A vector of {length} values cannot be sent.", next_step="Send at least one value.")
+        return -(-length // self.values_per_chunk)
+
+    def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """One contributor's messages.
+
+        Args:
+            values: int64[d], each at most :attr:`max_value` in absolute value.
+
+        Returns:
+            uint64[chunks, 4096], each below 2^(fields * field_bits), canaries included.
+
+        Raises:
+            UsageError: not a one-dimensional int64 array.
+            RoundError: a value is out of range; it is never wrapped or clipped here.
+        """
+        if values.dtype != np.int64 or values.ndim != 1:
+            raise UsageError(
+                f"Values are packed from int64[d], not {values.dtype}{list(values.shape)}.",
+                next_step="Round to integers first.",
+            )
+        chunks = self.chunks_for(values.size)
+        if int(values.max()) > self.max_value or int(values.min()) < -self.max_value:
+            raise RoundError(
+                f"A value does not fit in {self.bits} bits; nothing was encrypted.",
+                whose="the researcher: bound, noise and bits of the study do not fit together",
+                next_step="Raise secagg.bits or lower secagg.bound in a new study.",
+            )
+        slots = np.zeros((chunks, self.values_per_chunk + 1), dtype=np.int64)
+        slots[:, 0] = 1
+        padded = np.zeros(chunks * self.values_per_chunk, dtype=np.int64)
+        padded[: values.size] = values
+        slots[:, 1:] = padded.reshape(chunks, -1)
+        fields = (slots + (1 << (self.bits - 1))).astype(np.uint64).reshape(chunks, self.fields, DEGREE)
+        messages = np.zeros((chunks, DEGREE), dtype=np.uint64)
+        for index in range(self.fields):
+            messages |= fields[:, index] << np.uint64(index * self.field_bits)
+        return messages
+
+    def unpack(self, messages: NDArray[np.uint64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The opened sum of all K contributors.
+
+        Args:
+            messages: uint64[chunks, 4096], the sums of what :meth:`pack` returned.
+            length: d.
+
+        Returns:
+            The sums int64[d], and the canaries int64[chunks] (each must be K; the caller refuses others).
+
+        Raises:
+            UsageError: shape or dtype is not that of ``length`` values.
+            RoundError: a field holds what no K honest contributions can add up to, or the padding is not zero.
+        """
+        chunks = self.chunks_for(length)
+        if messages.dtype != np.uint64 or messages.shape != (chunks, DEGREE):
+            raise UsageError(
+                f"{length} values are unpacked from uint64[{chunks}, {DEGREE}], not "
+                f"{messages.dtype}{list(messages.shape)}.",
+                next_step="Unpack with the layout of the round.",
+            )
+        whole = self.fields * self.field_bits
+        low = np.uint64((1 << self.field_bits) - 1)
+        slots = np.empty((chunks, self.fields, DEGREE), dtype=np.int64)
+        for index in range(self.fields):
+            slots[:, index] = (messages >> np.uint64(index * self.field_bits)) & low
+        slots -= self.contributors << (self.bits - 1)
+        flat = slots.reshape(chunks, -1)
+        values = flat[:, 1:].reshape(-1)
+        most = self.contributors * self.max_value
+        if bool(np.any(messages >> np.uint64(whole))) or bool(np.any(np.abs(flat) > most)) or np.any(values[length:]):
+            raise RoundError(
+                "The sum holds values that no complete set of contributions adds up to; nothing was released.",
+                whose="a hospital that sent a malformed contribution, or the aggregator",
+                next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
+            )
+        return values[:length].copy(), flat[:, 0].copy()
