@@ -1,0 +1,136 @@
+"""The coordinator: announces rounds, opens each sum once, takes the server step. It never holds anything but sums."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from securefl.errors import MessageError
+from securefl.federation.messages import Announcement
+from securefl.federation.participant import RoundInput
+from securefl.federation.rounds import card_of
+from securefl.federation.sealing import seal_model
+from securefl.identity import verify
+from securefl.learning.algorithms import ServerState
+from securefl.learning.features import feature_names
+from securefl.learning.models import initial_weights, weights_sha256, weights_to_bytes
+from securefl.secagg.frame import read_contribution, read_sum, write_public_key
+from securefl.secagg.opening import open_sum
+from securefl.secagg.sum import check_sum
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.federation.exchange import Exchange, Replies
+    from securefl.federation.rounds import Plan
+    from securefl.identity import Identity
+    from securefl.secagg.cipher import RoundKeys, SumCipher
+    from securefl.secagg.facts import RoundFacts
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """What the coordinator keeps of a round: hashes and sizes, no contribution and no key."""
+
+    round: int
+    kind: str
+    round_digest: str
+    model_sha256: str
+    contributions: dict[str, str]
+    sum_sha256: str
+    upload_bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A completed study: the model, the summed (noised) histogram int64[2 x bins], one record a round."""
+
+    theta: NDArray[np.float64]
+    histogram: NDArray[np.int64]
+    records: tuple[RoundRecord, ...]
+
+
+class Watcher(Protocol):
+    """Told of every opened sum."""
+
+    def __call__(self, record: RoundRecord) -> None:
+        """``record`` was just completed."""
+
+
+class Coordinator:
+    """Runs the rounds of one study over an exchange."""
+
+    def __init__(self, plan: Plan, identity: Identity, exchange: Exchange, cipher: SumCipher) -> None:
+        self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
+
+    def run(self, watch: Watcher | None = None) -> Outcome:
+        """All training rounds, then the evaluation.
+
+        Raises:
+            RoundError: a round could not be completed; the study ends.
+            MessageError: the aggregator's sum or a contribution was refused.
+        """
+        study = self._plan.study
+        theta = initial_weights(study.model, len(feature_names(study.data)))
+        if weights_sha256(theta) != study.model.initial_sha256:
+            raise MessageError("The initial weights are not those of the study.", whose="the researcher", next_step="Make the study again with this version of securefl.")
+        state = ServerState.start(study, theta)
+        records: list[RoundRecord] = []
+        histogram: NDArray[np.int64] | None = None
+        for number in range(1, self._plan.last_round + 1):
+            values, record = self._round(number, state.theta)
+            records.append(record)
+            if record.kind == "update":
+                state = state.apply(values)
+            else:
+                histogram = values
+            if watch:
+                watch(record)
+        if histogram is None:
+            raise MessageError("The study has no evaluation round.", whose="the researcher")
+        return Outcome(state.theta, histogram, tuple(records))
+
+    def _round(self, number: int, theta: NDArray[np.float64]) -> tuple[NDArray[np.int64], RoundRecord]:
+        keys = self._cipher.generate()
+        try:
+            facts, given = self._announce(number, theta, keys)
+            self._exchange.broadcast(facts, given)
+            replies = self._exchange.collect(facts, float(self._plan.study.schedule.round_deadline))
+            return self._open(facts, keys, replies)
+        finally:
+            keys.erase()
+
+    def _announce(self, number: int, theta: NDArray[np.float64], keys: RoundKeys) -> tuple[RoundFacts, RoundInput]:
+        plan, attempt = self._plan, 1
+        model = weights_to_bytes(theta)
+        sealed = seal_model(model, [card_of(p) for p in plan.study.participants], plan.context(number, attempt))
+        model_sha256 = hashlib.sha256(model).hexdigest()
+        facts = plan.facts(number, attempt, keys.public.sha256, model_sha256)
+        announcement = Announcement(
+            study=plan.digest, round=number, attempt=attempt, kind=facts.kind, cohort=facts.cohort, length=facts.length,
+            parameters=len(theta), model_sha256=model_sha256, sealed_sha256=hashlib.sha256(sealed).hexdigest(),
+            public_key_sha256=keys.public.sha256, round_digest=facts.digest(),
+        )
+        key = write_public_key(
+            keys.public, study=plan.digest, round_number=number, attempt=attempt, kind=facts.kind,
+            sender=plan.study.coordinator.name, sign=self._me.sign,
+        )
+        return facts, RoundInput(announcement.dump(self._me.sign), key, sealed)
+
+    def _open(self, facts: RoundFacts, keys: RoundKeys, replies: Replies) -> tuple[NDArray[np.int64], RoundRecord]:
+        aggregator, hospitals = self._plan.study.aggregator, self._plan.signing_keys()
+        claimed = read_sum(replies.sum, facts, aggregator.name, lambda s, m: verify(aggregator.signing_public, s, m))
+        # recomputed before it is decrypted: a crafted "sum" would read the round's key out of its opening
+        checked = [
+            read_contribution(frame, facts, site, lambda s, m, k=hospitals[site]: verify(k, s, m))  # type: ignore[misc]
+            for site, frame in sorted(replies.contributions.items())
+        ]
+        total = check_sum(claimed, checked, facts)
+        opened = open_sum(keys, total.ciphertext, facts)
+        record = RoundRecord(
+            facts.round, facts.kind, facts.digest(), facts.model_sha256, dict(total.parts), claimed.sha256,
+            max(len(f) for f in replies.contributions.values()),
+        )
+        return opened.values, record

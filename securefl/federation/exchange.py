@@ -1,0 +1,131 @@
+"""How a round travels: broadcast it, collect the replies by a deadline. One interface, two homes here: one process, and the store."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from securefl.errors import MessageError, RoundError, SecureFLError
+from securefl.federation import paths
+from securefl.federation.messages import MAX_SMALL, open_status
+from securefl.identity import verify
+from securefl.secagg.frame import contribution_bytes, sum_bytes
+from securefl.store import poll
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from securefl.federation.aggregator import Aggregator
+    from securefl.federation.participant import Participant, RoundInput
+    from securefl.federation.rounds import Plan
+    from securefl.secagg.facts import RoundFacts
+    from securefl.store import Store
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What came back in a round: the aggregator's sum, and the contributions it was made of (site → frame)."""
+
+    sum: bytes
+    contributions: Mapping[str, bytes]
+
+
+class Exchange(Protocol):
+    """The coordinator's door to the others."""
+
+    def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
+        """Make the round known to every hospital and the aggregator."""
+
+    def collect(self, facts: RoundFacts, seconds: float) -> Replies:
+        """Wait for the sum.
+
+        Raises:
+            RoundError: it did not come in time; the text names who is missing or what a hospital said.
+        """
+
+
+class LocalExchange:
+    """Everybody in one process: simulation and tests. Same bytes, same checks; only the carrier differs."""
+
+    def __init__(self, participants: Sequence[Participant], aggregator: Aggregator) -> None:
+        self._participants, self._aggregator = participants, aggregator
+        self._given: RoundInput | None = None
+
+    def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:  # noqa: ARG002 - the interface
+        """See :class:`Exchange`."""
+        self._given = given
+
+    def collect(self, facts: RoundFacts, seconds: float) -> Replies:  # noqa: ARG002 - nobody is late in one process
+        """See :class:`Exchange`."""
+        if self._given is None:
+            raise RoundError("No round was broadcast.", whose="the coordinator")
+        given = self._given
+        names = sorted(facts.cohort)
+        frames = dict(zip(names, (p.answer(given) for p in self._participants), strict=True))
+        return Replies(self._aggregator.add(given.announcement, frames), frames)
+
+
+class StoreExchange:
+    """The default: signed objects in the store, found by polling."""
+
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self._store, self._plan = store, plan
+
+    def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
+        """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
+        at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
+        if self._store.get(at.announcement, 1 << 20) is not None:
+            raise RoundError(
+                f"Round {facts.round} of this study was announced before; its key is gone.", whose="the coordinator",
+                next_step="A study that was interrupted ends; make a new one with `securefl study new`.",
+            )
+        self._store.put(at.key, given.key)
+        self._store.put(at.model, given.model)
+        self._store.put(at.announcement, given.announcement)
+
+    def collect(self, facts: RoundFacts, seconds: float) -> Replies:
+        """See :class:`Exchange`."""
+        at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
+        end = time.monotonic() + seconds
+        limit = sum_bytes(facts)
+
+        def look() -> bytes | SecureFLError | None:
+            return self._store.get(at.sum, limit) or self._bad_news()
+
+        for found in poll(look, seconds=end - time.monotonic()):
+            if isinstance(found, SecureFLError):
+                raise found
+            return Replies(found, self._contributions(at, facts))
+        have = set(self._store.list(at.contributions))
+        missing = [s for s in facts.cohort if s not in have]
+        who = ", ".join(missing) if missing else "the aggregator"
+        raise RoundError(
+            f"Round {facts.round} was not complete after {seconds:.0f} seconds: nothing came from {who}.", whose=who,
+            next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
+        )
+
+    def _contributions(self, at: paths.RoundPaths, facts: RoundFacts) -> dict[str, bytes]:
+        limit = contribution_bytes(facts)
+        frames = {site: self._store.get(at.contribution(site), limit) for site in facts.cohort}
+        return {site: frame for site, frame in frames.items() if frame is not None}
+
+    def _bad_news(self) -> SecureFLError | None:
+        """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""
+        aggregator = self._plan.study.aggregator
+        keys = {**self._plan.signing_keys(), aggregator.name: aggregator.signing_public}
+        for site in self._store.list(paths.status_folder(self._plan.digest)):
+            if site not in keys:
+                continue
+            data = self._store.get(paths.status(self._plan.digest, site), MAX_SMALL)
+            if data is None:
+                continue
+            try:
+                said = open_status(data, study=self._plan.digest, site=site, verify=lambda s, m, k=keys[site]: verify(k, s, m))  # type: ignore[misc]
+            except MessageError:
+                continue  # anybody can write into the store; only signed words count
+            return RoundError(
+                f"{site} ended its part in the study with the code '{said.code}'. More is known only there.", whose=site,
+                next_step=f"Ask {site}'s data owner; the study ends here, every budget stays charged.",
+            )
+        return None

@@ -1,0 +1,149 @@
+"""What is said in a round, beside ciphertexts: announcement, status and end, each signed and bound to study and round."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from securefl.errors import PUBLIC_CODES, MessageError
+from securefl.signed import dump_signed, open_signed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Verify = Callable[[bytes, bytes], bool]
+    Sign = Callable[[bytes], bytes]
+
+ANNOUNCEMENT: Final = "securefl-round-announcement/1"
+STATUS: Final = "securefl-study-status/1"
+END: Final = "securefl-study-end/1"
+INVITATION: Final = "securefl-study-invitation/1"
+#: An announcement lists the cohort; 4096 names of 40 characters fit.
+MAX_ANNOUNCEMENT: Final = 256 * 1024
+MAX_SMALL: Final = 4096
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """The signed opening of a round: its facts, and the hashes of the two blobs that come with it.
+
+    ``length`` is the number of integers each hospital sends, ``parameters`` the size of the global model (float64).
+    """
+
+    study: str
+    round: int
+    attempt: int
+    kind: str
+    cohort: tuple[str, ...]
+    length: int
+    parameters: int
+    model_sha256: str
+    sealed_sha256: str
+    public_key_sha256: str
+    round_digest: str
+
+    def dump(self, sign: Sign) -> bytes:
+        """The announcement as it travels."""
+        return dump_signed({"type": ANNOUNCEMENT, **self.__dict__, "cohort": list(self.cohort)}, sign)
+
+
+def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcement:
+    """Check and read an announcement of the coordinator.
+
+    Raises:
+        MessageError: wrong signature, another study, or a field that is not what it must be.
+    """
+    fields = frozenset(Announcement.__dataclass_fields__)
+    sender = "the coordinator"
+    body = open_signed(data, kind=ANNOUNCEMENT, fields=fields, verify=verify, sender=sender, max_bytes=MAX_ANNOUNCEMENT)
+    numbers = all(type(body[k]) is int and 0 < body[k] < 1 << 31 for k in ("round", "attempt", "length", "parameters"))
+    hashes = ("study", "model_sha256", "sealed_sha256", "public_key_sha256", "round_digest")
+    cohort = body["cohort"]
+    if (
+        not numbers
+        or not all(_is_hex(body[k]) for k in hashes)
+        or body["kind"] not in ("update", "evaluation")
+        or not isinstance(cohort, list)
+        or not all(isinstance(c, str) for c in cohort)
+    ):
+        raise MessageError(f"An announcement of {sender} has a malformed field.", whose=sender, next_step="Ask for a new attempt.")
+    if body["study"] != study:
+        raise MessageError(f"An announcement of {sender} is for another study.", whose=sender, next_step="Ask for a new attempt.")
+    return Announcement(**{**body, "cohort": tuple(cohort)})
+
+
+@dataclass(frozen=True)
+class Status:
+    """A hospital's public word: a code out of a fixed list, and the round it concerns (0: before the first)."""
+
+    study: str
+    site: str
+    round: int
+    code: str
+
+    def dump(self, sign: Sign) -> bytes:
+        """The status as it travels."""
+        return dump_signed({"type": STATUS, **self.__dict__}, sign)
+
+
+def open_status(data: bytes, *, study: str, site: str, verify: Verify) -> Status:
+    """Check and read a hospital's status. Raises :class:`MessageError`."""
+    body = _small(data, STATUS, Status, verify, site)
+    if body["study"] != study or body["site"] != site or type(body["round"]) is not int:
+        raise MessageError(f"A status of {site} is for another study or by another hospital.", whose=site)
+    if body["code"] not in PUBLIC_CODES:
+        raise MessageError(f"A status of {site} uses no code of the fixed list.", whose=site)
+    return Status(**body)
+
+
+@dataclass(frozen=True)
+class End:
+    """The coordinator's last word: ``completed``, or the public code of what failed."""
+
+    study: str
+    outcome: str
+    rounds: int
+
+    def dump(self, sign: Sign) -> bytes:
+        """The end as it travels."""
+        return dump_signed({"type": END, **self.__dict__}, sign)
+
+
+def open_end(data: bytes, *, study: str, verify: Verify) -> End:
+    """Check and read the coordinator's end of a study. Raises :class:`MessageError`."""
+    body = _small(data, END, End, verify, "the coordinator")
+    if body["study"] != study or type(body["rounds"]) is not int or body["outcome"] not in {"completed", *PUBLIC_CODES}:
+        raise MessageError("The end of the study is malformed.", whose="the coordinator")
+    return End(**body)
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """The coordinator's signed word to the aggregator that this digest is a study of its own."""
+
+    study: str
+    coordinator: str
+
+    def dump(self, sign: Sign) -> bytes:
+        """The invitation as it travels."""
+        return dump_signed({"type": INVITATION, **self.__dict__}, sign)
+
+
+def open_invitation(data: bytes, *, study: str, verify: Verify) -> Invitation:
+    """Check and read an invitation. Raises :class:`MessageError`."""
+    body = _small(data, INVITATION, Invitation, verify, "the coordinator")
+    if body["study"] != study:
+        raise MessageError("The invitation is for another study.", whose="the coordinator")
+    return Invitation(**body)
+
+
+def _small(data: bytes, kind: str, model: type[Any], verify: Verify, sender: str) -> dict[str, Any]:
+    fields = frozenset(model.__dataclass_fields__)
+    return open_signed(data, kind=kind, fields=fields, verify=verify, sender=sender, max_bytes=MAX_SMALL)
+
+
+def _is_hex(value: object) -> bool:
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None

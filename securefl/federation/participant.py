@@ -1,0 +1,148 @@
+"""A hospital's part in the rounds of one study: check what was announced, train, protect, answer once.
+
+A pure state machine but for what it is handed: the trainer (a worker process), and the keeper that makes a
+contribution durable before its mask is used (rule 6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.federation.messages import Announcement, open_announcement
+from securefl.federation.sealing import open_model
+from securefl.identity import verify
+from securefl.secagg.frame import read_public_key, write_contribution
+from securefl.secagg.masks import add_mask, pair_secret, pairwise_mask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+    from numpy.typing import NDArray
+
+    from securefl.federation.rounds import Plan
+    from securefl.identity import Identity
+    from securefl.secagg.cipher import SumCipher
+    from securefl.secagg.facts import RoundFacts
+    from securefl.study.approval import Approval
+
+
+class Trainer(Protocol):
+    """Where the noised integers come from: the worker in a real run."""
+
+    def __call__(self, kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
+        """int64[length], noised, each at most ``largest`` in absolute value."""
+
+
+class Keeper(Protocol):
+    """Makes a contribution durable before it is used: bytes on disk and an entry in the ledger."""
+
+    def __call__(self, facts: RoundFacts, frame: bytes) -> None:
+        """Keep ``frame`` as this hospital's only contribution to that round; raises if there is one already."""
+
+
+@dataclass(frozen=True)
+class RoundInput:
+    """What a hospital finds in the store for one round, as bytes."""
+
+    announcement: bytes
+    key: bytes
+    model: bytes
+
+
+class Participant:
+    """One hospital in one study.
+
+    Args:
+        plan: the approved study.
+        identity: this hospital's keys.
+        study_key: the X25519 key made for this study, named in this hospital's approval.
+        approvals: every hospital's checked approval (its own among them).
+        trainer: see :class:`Trainer`.
+        keeper: see :class:`Keeper`.
+        cipher: the home of the encryption.
+
+    Raises:
+        NotApprovedError: an approval is missing; nothing runs before all have approved.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        identity: Identity,
+        study_key: X25519PrivateKey,
+        approvals: Mapping[str, Approval],
+        trainer: Trainer,
+        keeper: Keeper,
+        cipher: SumCipher,
+    ) -> None:
+        missing = [site for site in plan.study.cohort if site not in approvals]
+        if missing:
+            raise NotApprovedError(f"No approval of {', '.join(missing)}: the study has not begun.", whose=", ".join(missing), next_step="Wait for every hospital.")
+        self.plan = plan
+        self._me = identity
+        self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
+        name = identity.card.name
+        self._secrets = {
+            site: pair_secret(study_key, bytes.fromhex(approvals[site].study_key), other=site) for site in plan.study.cohort if site != name
+        }
+        self.done = 0
+
+    def check(self, data: bytes) -> Announcement:
+        """The announcement, if it is the next round of this study and says what this hospital expects.
+
+        Raises:
+            MessageError: signature, study or a field is wrong.
+            RoundError: it is not the next round, or its facts are not those of the study.
+        """
+        plan = self.plan
+        key = plan.study.coordinator.signing_public
+        said = open_announcement(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
+        number = self.done + 1
+        if said.round != number or said.attempt != 1 or number > plan.last_round:
+            raise RoundError(
+                f"Round {said.round}, attempt {said.attempt} was announced; this hospital expects round {number}. One contribution is given per round, ever.",
+                whose="the coordinator", next_step="Make a new study.",
+            )
+        expected = (plan.kind(number), plan.study.cohort, plan.length(number), plan.parameters)
+        if (said.kind, said.cohort, said.length, said.parameters) != expected:
+            raise RoundError("The announced round is not the one that the study describes.", whose="the coordinator", next_step="Make a new study.")
+        if number == 1 and said.model_sha256 != plan.study.model.initial_sha256:
+            raise RoundError("Round 1 does not start from the initial weights that were approved.", whose="the coordinator", next_step="Make a new study.")
+        facts = plan.facts(number, said.attempt, said.public_key_sha256, said.model_sha256)
+        if facts.digest() != said.round_digest:
+            raise RoundError("The announced round digest is not that of the announced facts.", whose="the coordinator", next_step="Make a new study.")
+        return said
+
+    def answer(self, given: RoundInput) -> bytes:
+        """This hospital's contribution to the announced round: encrypted, masked, signed, kept.
+
+        Raises:
+            MessageError, RoundError: as :meth:`check`, or key and model are not those announced; nothing is trained then.
+        """
+        said = self.check(given.announcement)
+        plan, coordinator = self.plan, self.plan.study.coordinator
+        public = read_public_key(
+            given.key, study=plan.digest, round_number=said.round, attempt=said.attempt, kind=said.kind,
+            sender=coordinator.name, verify=lambda s, m: verify(coordinator.signing_public, s, m),
+        )
+        if public.sha256 != said.public_key_sha256:
+            raise MessageError("The round's public key is not the one announced.", whose="the coordinator or the store's operator", next_step="Make a new study.")
+        if hashlib.sha256(given.model).hexdigest() != said.sealed_sha256:
+            raise MessageError("The sealed model is not the one announced.", whose="the coordinator or the store's operator", next_step="Make a new study.")
+        model = open_model(given.model, self._me, plan.context(said.round, said.attempt))
+        if hashlib.sha256(model).hexdigest() != said.model_sha256:
+            raise MessageError("This hospital was given another global model than the one announced to all.", whose="the coordinator", next_step="Do not go on; tell the other hospitals.")
+        facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256)
+        values = self._trainer(said.kind, model, facts.length, facts.layout.max_value)
+        ciphertext = self._cipher.encrypt(public, facts.layout.pack(values), facts.layout)
+        masked = add_mask(ciphertext, pairwise_mask(self._me.card.name, self._secrets, facts))
+        frame = write_contribution(facts, self._me.card.name, masked, self._me.sign)
+        self._keeper(facts, frame)
+        self.done = said.round
+        return frame

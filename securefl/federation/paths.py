@@ -1,0 +1,88 @@
+"""Where the messages of a study lie in the store. Names are digests, round numbers and site names: all public."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def study_root(digest: str) -> str:
+    """The folder of one study."""
+    return f"studies/{digest}"
+
+
+def study_file(digest: str) -> str:
+    """The sealed study's text, for the aggregator; hospitals get it as a PySyft request."""
+    return f"{study_root(digest)}/study.toml"
+
+
+def invitation(digest: str) -> str:
+    """The coordinator's signed word that the study exists."""
+    return f"{study_root(digest)}/invitation"
+
+
+def approvals(digest: str) -> str:
+    """The folder of approvals."""
+    return f"{study_root(digest)}/approvals"
+
+
+def approval(digest: str, site: str) -> str:
+    """One hospital's approval."""
+    return f"{approvals(digest)}/{site}"
+
+
+def status_folder(digest: str) -> str:
+    """The folder of public last words."""
+    return f"{study_root(digest)}/status"
+
+
+def status(digest: str, site: str) -> str:
+    """One hospital's last public word on the study."""
+    return f"{status_folder(digest)}/{site}"
+
+
+def ending(digest: str) -> str:
+    """The coordinator's signed end of the study."""
+    return f"{study_root(digest)}/end"
+
+
+@dataclass(frozen=True)
+class RoundPaths:
+    """The objects of one attempt at one round."""
+
+    digest: str
+    round: int
+    attempt: int
+
+    @property
+    def root(self) -> str:
+        """The round's folder."""
+        return f"{study_root(self.digest)}/rounds/{self.round:05d}-{self.attempt}"
+
+    @property
+    def announcement(self) -> str:
+        """Signed facts of the round."""
+        return f"{self.root}/announcement"
+
+    @property
+    def key(self) -> str:
+        """The round's CKKS public key."""
+        return f"{self.root}/key"
+
+    @property
+    def model(self) -> str:
+        """The global model, sealed to the hospitals."""
+        return f"{self.root}/model"
+
+    @property
+    def contributions(self) -> str:
+        """The folder of contributions."""
+        return f"{self.root}/contributions"
+
+    def contribution(self, site: str) -> str:
+        """One hospital's contribution."""
+        return f"{self.contributions}/{site}"
+
+    @property
+    def sum(self) -> str:
+        """The aggregator's sum."""
+        return f"{self.root}/sum"

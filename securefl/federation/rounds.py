@@ -1,0 +1,76 @@
+"""What a round of a study must look like: the same facts, derived by every party from the study for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.identity import IdentityCard
+from securefl.learning.features import feature_names
+from securefl.learning.models import parameter_count
+from securefl.secagg.facts import RoundFacts
+from securefl.secagg.packing import FieldLayout
+
+if TYPE_CHECKING:
+    from securefl.study.schema import Participant, Study
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study with its digest and everything about its rounds that follows from it."""
+
+    study: Study
+    digest: str
+
+    @property
+    def rounds(self) -> int:
+        """Training rounds; the evaluation is one more."""
+        return self.study.training.rounds
+
+    @property
+    def last_round(self) -> int:
+        """Number of the evaluation round."""
+        return self.rounds + 1
+
+    @property
+    def parameters(self) -> int:
+        """Size of the global model."""
+        return parameter_count(self.study.model, len(feature_names(self.study.data)))
+
+    def kind(self, number: int) -> str:
+        """``update`` or ``evaluation``."""
+        return "update" if number <= self.rounds else "evaluation"
+
+    def length(self, number: int) -> int:
+        """Integers each hospital sends in that round."""
+        return self.parameters if number <= self.rounds else 2 * self.study.evaluation.bins
+
+    def facts(self, number: int, attempt: int, public_key_sha256: str, model_sha256: str) -> RoundFacts:
+        """The round's facts as this party sees them; their digest binds the masks."""
+        return RoundFacts(
+            study=self.digest,
+            round=number,
+            attempt=attempt,
+            kind=self.kind(number),
+            cohort=self.study.cohort,
+            public_key_sha256=public_key_sha256,
+            layout=FieldLayout(self.study.secagg.bits, len(self.study.participants)),
+            length=self.length(number),
+            bound=self.study.secagg.bound if number <= self.rounds else self.study.evaluation.bound,
+            model_sha256=model_sha256,
+        )
+
+    def context(self, number: int, attempt: int) -> bytes:
+        """What a sealed payload of that round is bound to."""
+        return f"{self.digest}/{number}/{attempt}".encode()
+
+    def signing_keys(self) -> dict[str, str]:
+        """Hospital → Ed25519 public key (hex), from the study."""
+        return {p.name: p.signing_public for p in self.study.participants}
+
+
+def card_of(participant: Participant) -> IdentityCard:
+    """A participant's card as the study states it."""
+    return IdentityCard(
+        participant.name, "hospital", participant.legal_name, participant.email, participant.signing_public, participant.sealing_public
+    )

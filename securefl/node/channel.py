@@ -1,0 +1,76 @@
+"""What agent and worker say to each other: frames of a JSON header and a body, over two inherited pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import struct
+import time
+from typing import Any
+
+from securefl.errors import RoundError
+
+_SIZES = struct.Struct(">II")
+MAX_HEADER = 4 * 1024 * 1024
+
+
+class ChannelClosedError(Exception):
+    """The other end is gone."""
+
+
+class Channel:
+    """One end. ``max_body`` caps what this end accepts, in bytes."""
+
+    def __init__(self, read_fd: int, write_fd: int, *, max_body: int) -> None:
+        self._in, self._out = read_fd, write_fd
+        self._max_body = max_body
+
+    def send(self, header: dict[str, Any], body: bytes = b"") -> None:
+        """Write one frame.
+
+        Raises:
+            ChannelClosedError: the other end is gone.
+        """
+        head = json.dumps(header).encode()
+        data = memoryview(_SIZES.pack(len(head), len(body)) + head + body)
+        try:
+            while data:
+                data = data[os.write(self._out, data) :]
+        except OSError:
+            raise ChannelClosedError from None
+
+    def receive(self, timeout: float | None = None) -> tuple[dict[str, Any], bytes]:
+        """Read one frame; ``timeout`` in seconds, None waits for ever.
+
+        Raises:
+            ChannelClosedError: the other end is gone.
+            RoundError: nothing complete came in time, or a frame is larger than allowed.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        head_size, body_size = _SIZES.unpack(self._exactly(_SIZES.size, end))
+        if head_size > MAX_HEADER or body_size > self._max_body:
+            raise RoundError("The worker process sent more than its task can produce.", whose="this hospital", next_step="Report it; the study ends here.")
+        header = json.loads(self._exactly(head_size, end))
+        return header, self._exactly(body_size, end)
+
+    def close(self) -> None:
+        """Close both pipes; harmless when repeated."""
+        for fd in {self._in, self._out}:
+            if fd >= 0:
+                os.close(fd)
+        self._in = self._out = -1
+
+    def _exactly(self, size: int, end: float | None) -> bytes:
+        parts: list[bytes] = []
+        while size:
+            if end is not None:
+                left = end - time.monotonic()
+                if left <= 0 or not select.select([self._in], [], [], left)[0]:
+                    raise RoundError("The worker process did not answer in time.", whose="this hospital", next_step="Give the study a longer round_deadline.")
+            part = os.read(self._in, min(size, 1 << 20))
+            if not part:
+                raise ChannelClosedError
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)

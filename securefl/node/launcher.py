@@ -1,0 +1,126 @@
+"""The agent's handle on its worker: starts it behind its walls, asks, and checks what comes back."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from securefl import errors
+from securefl.errors import DataError, RoundError, SecureFLError
+from securefl.node.channel import Channel, ChannelClosedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+#: Importing torch and opacus takes several seconds on a busy machine.
+START_SECONDS = 120.0
+
+
+class Worker:
+    """One worker process for one study on one table; a context manager that leaves no process behind.
+
+    Args:
+        table: the private file; it is opened here and handed over as a descriptor.
+        max_bytes: the longest array the task can answer with, in bytes.
+    """
+
+    def __init__(self, table: Path, *, max_bytes: int) -> None:
+        try:
+            data = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise DataError(f"The registered table {table} cannot be opened: {error.strerror}.", next_step="Put it back, or register it again.") from None
+        to_worker_r, to_worker_w = os.pipe()
+        from_worker_r, from_worker_w = os.pipe()
+        handed = (to_worker_r, from_worker_w, data)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "securefl.node.worker", *map(str, handed)],
+                env={}, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=handed, start_new_session=True,
+            )
+        finally:
+            for fd in handed:
+                os.close(fd)
+        self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
+        self.network_blocked = False
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def prepare(self, study_text: bytes, site: str, split_secret: bytes) -> dict[str, Any]:
+        """Load the table and the study; returns counts for the owner's own screen, never for anybody else.
+
+        Raises:
+            DataError: the table does not fit the study's columns.
+            RoundError: the worker ended or did not answer.
+        """
+        ready, _ = self._receive(START_SECONDS)
+        self.network_blocked = bool(ready.get("network_blocked"))
+        self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex()}, study_text)
+        header, _ = self._receive(START_SECONDS)
+        counts: dict[str, Any] = header["counts"]
+        return counts
+
+    def release(self, kind: str, model: bytes, length: int, largest: int, timeout: float) -> NDArray[np.int64]:
+        """The noised integers of one round: int64[length], each at most ``largest`` in absolute value.
+
+        Raises:
+            RoundError: the worker ended, was late, or answered with something of another shape.
+        """
+        self._send({"do": "update" if kind == "update" else "evaluate"}, model)
+        _, body = self._receive(timeout)
+        if len(body) != 8 * length:
+            raise RoundError("The worker answered with an array of the wrong size.", whose="this hospital")
+        values = np.frombuffer(body, dtype="<i8").astype(np.int64)
+        if values.size and int(np.abs(values).max()) > largest:
+            raise RoundError(
+                "A noised value is too large for the study's fields; nothing was sent.",
+                whose="the researcher: bound, noise and bits of the study do not fit together",
+                next_step="Raise secagg.bits or lower secagg.bound in a new study.",
+            )
+        return values
+
+    def stop(self) -> None:
+        """End the worker; harmless when repeated."""
+        self._channel.close()
+        try:
+            self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _send(self, header: dict[str, Any], body: bytes) -> None:
+        try:
+            self._channel.send(header, body)
+        except ChannelClosedError:
+            raise self._ended() from None
+
+    def _receive(self, timeout: float) -> tuple[dict[str, Any], bytes]:
+        try:
+            header, body = self._channel.receive(timeout)
+        except ChannelClosedError:
+            raise self._ended() from None
+        if "error" in header:
+            kind = getattr(errors, str(header["error"]), RoundError)
+            if not (isinstance(kind, type) and issubclass(kind, SecureFLError)):
+                kind = RoundError
+            raise kind(str(header["what"]), whose=str(header["whose"]), next_step=str(header["next"]))
+        return header, body
+
+    def _ended(self) -> RoundError:
+        return RoundError("The worker process ended unexpectedly.", whose="this hospital", next_step="See the agent's log; the study ends here, its budget stays charged.")

@@ -1,0 +1,116 @@
+"""The worker process: the approved training on the private table, with neither keys nor network.
+
+Started by :mod:`securefl.node.launcher` as ``python -I -m securefl.node.worker IN OUT DATA`` with an empty environment.
+It reads commands and the table from inherited descriptors and answers with arrays of known shape. Noise and sampling
+are drawn here, fresh from the operating system's generator, for every execution.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from securefl.errors import DataError, SecureFLError
+from securefl.node.channel import Channel, ChannelClosedError
+
+if TYPE_CHECKING:
+    from securefl.learning.features import Prepared
+    from securefl.learning.steps import RandomDraws
+    from securefl.study.schema import Study
+
+#: A command carries a study's text and a global model; 1e8 float64 parameters fit.
+_MAX_COMMAND = 1 << 30
+
+
+class _Task:
+    """What the worker holds between commands: the split table and the trainer."""
+
+    def __init__(self, study: Study, site: str, train: Prepared, held_out: Prepared, draws: RandomDraws) -> None:
+        from securefl.learning.dpsgd import PrivateTrainer
+        from securefl.learning.steps import StepRule
+
+        self._study = study
+        self._held_out = held_out
+        self._draws = draws
+        rule = StepRule.from_study(study, study.participant(site).weight)
+        self._trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws)
+        self._parameters = _parameters(study)
+
+    def update(self, model: bytes) -> bytes:
+        """int64[p]: the noised steps of one round from this global model."""
+        from securefl.learning.models import weights_from_bytes
+
+        return self._trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
+
+    def evaluate(self, model: bytes) -> bytes:
+        """int64[2 x bins]: the noised score histogram of the held-out patients."""
+        from securefl.learning.evaluation import release_histogram
+        from securefl.learning.models import weights_from_bytes
+
+        theta = weights_from_bytes(model, self._parameters)
+        counts = release_histogram(theta, self._study, self._held_out, self._draws)
+        return counts.astype("<i8").tobytes()
+
+
+def _parameters(study: Study) -> int:
+    from securefl.learning.features import feature_names
+    from securefl.learning.models import parameter_count
+
+    return parameter_count(study.model, len(feature_names(study.data)))
+
+
+def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
+    import torch
+
+    from securefl.learning.features import prepare
+    from securefl.learning.split import split_rows
+    from securefl.learning.steps import RandomDraws
+    from securefl.learning.table import read_table
+    from securefl.privacy.randomness import SystemRandomness
+    from securefl.study.parse import parse_study
+
+    torch.set_num_threads(1)
+    study = parse_study(text)
+    with os.fdopen(os.dup(data_fd), "rb") as file:
+        file.seek(0)
+        table = read_table(file.read())
+    secret = bytes.fromhex(header["split_secret"])
+    prepared = prepare(table, study.data, secret)
+    train, held_out = split_rows(prepared, secret, study.data.holdout)
+    task = _Task(study, header["site"], train, held_out, RandomDraws(SystemRandomness()))
+    counts = {
+        "rows": table.rows, "kept": len(prepared.y), "set_aside": dict(prepared.set_aside), "training": len(train.y),
+        "held_out": len(held_out.y), "positives": int(prepared.y.sum()),
+    }
+    return task, counts
+
+
+def main() -> None:
+    """Serve commands until the agent closes the pipe."""
+    from securefl.node.isolation import isolate
+
+    read_fd, write_fd, data_fd = (int(a) for a in sys.argv[1:4])
+    blocked = isolate()
+    channel = Channel(read_fd, write_fd, max_body=_MAX_COMMAND)
+    task: _Task | None = None
+    try:
+        channel.send({"ready": True, "network_blocked": blocked})
+        while True:
+            header, body = channel.receive()
+            try:
+                if header["do"] == "prepare":
+                    task, counts = _prepare(header, body, data_fd)
+                    channel.send({"counts": counts})
+                elif task is None:
+                    raise DataError("The worker was asked to work before it had a table.")
+                else:
+                    channel.send({"ok": True}, task.update(body) if header["do"] == "update" else task.evaluate(body))
+            except SecureFLError as error:
+                channel.send({"error": type(error).__name__, "what": error.what, "whose": error.whose, "next": error.next_step})
+    except ChannelClosedError:
+        return
+
+
+if __name__ == "__main__":
+    main()
