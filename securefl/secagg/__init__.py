@@ -19,6 +19,7 @@ _DOORS = {
     "add_contributions": "sum",
     "add_mask": "masks",
     "check_sum": "sum",
+    "contribute": "contributing",
     "contribution_bytes": "frame",
     "encrypt": "seal",
     "open_sum": "opening",

@@ -34,7 +34,7 @@ class RoundKeys(Protocol):
     ) -> tuple[NDArray[np.uint64], float]:
         """Decrypt uint64[chunks, 2, 4096] to exact integer messages uint64[chunks, 4096], and erase the secret half.
 
-        Also returns the largest noise as a share of D/2 (1.0 would change an integer). Guarantee: the messages do not
+        Also returns the largest noise as a share of D/2 (1.0 would change an integer), coarsely. Guarantee: the messages do not
         depend on the noise, so that publishing them tells nothing about the key (Li and Micciancio 2021).
 
         Raises:

@@ -21,7 +21,7 @@ class OpenedSum:
     """What a round releases.
 
     ``values`` is int64[d], the exact sum over the cohort. ``noise_share`` is the largest encryption noise as a share of
-    what would change an integer: for the coordinator's own screen, never to be published (it depends on the key).
+    what would change an integer, rounded up to twentieths: for the coordinator's own screen.
     """
 
     values: NDArray[np.int64]

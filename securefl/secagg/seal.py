@@ -8,6 +8,7 @@ SEAL's loader is given only files that this module wrote from residues that were
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import tempfile
@@ -20,6 +21,7 @@ import numpy as np
 from tenseal import sealapi
 
 from securefl.errors import RoundError, SecureFLError, UsageError
+from securefl.secagg.cipher import RoundKeys, SumCipher
 from securefl.secagg.publickey import PublicKey
 from securefl.secagg.ring import (
     DEGREE,
@@ -47,10 +49,12 @@ _UNCOMPRESSED: Final = 0
 _MOST_POLYNOMIALS: Final = 16  # SEAL_CIPHERTEXT_SIZE_MAX
 
 
-class RoundKeyPair:
+class RoundKeyPair(RoundKeys):
     """A CKKS key pair that opens one sum and is then erased. Made by :meth:`generate`; it cannot be copied or stored.
 
-    SEAL keeps secret keys in a memory pool that is overwritten when it is freed, which is when this object lets go.
+    SEAL keeps secret keys in memory pools that are overwritten when they are freed, which is when this object lets go.
+    Working copies of a decrypted polynomial are zeroed where Python reaches them; SEAL's own pool may keep traces until
+    the process ends, so a coordinator ends its process with the study.
     """
 
     def __init__(self, public: PublicKey, decryptor: object) -> None:
@@ -94,7 +98,8 @@ class RoundKeyPair:
             layout: gives D.
 
         Returns:
-            Messages uint64[chunks, 4096], and the largest noise as a share of D/2.
+            Messages uint64[chunks, 4096], and the largest noise as a share of D/2, rounded up to twentieths: finer, it
+            would say something about the key.
 
         Raises:
             UsageError: not an array of residues of that shape. The key is erased all the same.
@@ -108,10 +113,15 @@ class RoundKeyPair:
                 whose="the coordinator",
                 next_step="Start a new attempt, which has a new key pair.",
             )
-        _check_ciphertext(ciphertext)
-        plaintexts = np.stack([_decrypt_chunk(decryptor, chunk) for chunk in ciphertext])
-        del decryptor
-        return _round_exactly(_from_ntt(plaintexts), layout.scale)
+        try:
+            _check_ciphertext(ciphertext)
+            noisy = _from_ntt(np.stack([_decrypt_chunk(decryptor, chunk) for chunk in ciphertext]))
+        finally:
+            del decryptor  # the last reference: SEAL overwrites the key as it frees it
+        try:
+            return _round_exactly(noisy, layout.scale)
+        finally:
+            noisy.fill(0)  # with the ciphertext it would give the key away
 
     def __reduce__(self) -> NoReturn:
         raise UsageError("A round's key pair is never stored.", next_step="Generate a new one for a new attempt.")
@@ -154,7 +164,7 @@ def encrypt(public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
     return ciphertext
 
 
-class CkksIntegers:
+class CkksIntegers(SumCipher):
     """The exact-integer CKKS home of :class:`securefl.secagg.cipher.SumCipher`."""
 
     def generate(self) -> RoundKeyPair:
@@ -180,7 +190,7 @@ def _round_exactly(polynomials: NDArray[np.uint64], scale: int) -> tuple[NDArray
             whose="a hospital that was told other facts of the round or sent a malformed contribution, or the aggregator",
             next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
         )
-    return messages, largest
+    return messages, math.ceil(largest * 20) / 20
 
 
 @cache
@@ -214,11 +224,13 @@ def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint
     _load(ciphertext, _seal_file(context.first_parms_id(), chunk[:, None], ntt=False))
     sealapi.Evaluator(context).transform_to_ntt_inplace(ciphertext)
     decryptor.decrypt(ciphertext, plaintext)
-    return _residues(plaintext)
+    residues = _residues(plaintext)
+    plaintext.set_zero()
+    return residues
 
 
 def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Coefficients of uint64[n, 4096] in transformed order.
+    """Coefficients of uint64[n, 4096] in transformed order, which is zeroed.
 
     SEAL offers the inverse transform for ciphertexts only, so the polynomials pose as one ciphertext of up to 16 parts.
     """
@@ -233,6 +245,7 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
         _load(carrier, _seal_file(context.first_parms_id(), parts[:, None], ntt=True))
         evaluator.transform_from_ntt_inplace(carrier)
         result[start : start + len(block)] = _residues(carrier).reshape(-1, DEGREE)[: len(block)]
+    polynomials.fill(0)
     return result
 
 
