@@ -1,0 +1,135 @@
+"""Builds PySyft's own client around our transport, from PySyft's public configuration classes. Nothing is patched.
+
+Differences from PySyft's own login, and why:
+
+- encryption between peers is on: on a plain folder it is also the only proof of who sent a message;
+- keys lie outside the synced tree, readable by their owner only;
+- the owner's event log is not replayed at start. PySyft replays it over newer local files, which brings finished jobs
+  back to "approved"; the site's folder is the record, and without that folder the keys that open the log are gone too.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from securefl.datasite.connection import FsspecConnectionConfig
+from securefl.datasite.inbox import Guard
+from securefl.datasite.local import make_private
+from securefl.datasite.pysyft import (
+    COLLECTION_SUBPATH,
+    DATASET_COLLECTION_SPECS,
+    DataSiteOwnerEventCacheConfig,
+    DatasiteOwnerSyncerConfig,
+    DataSiteWatcherCacheConfig,
+    DatasiteWatcherSyncerConfig,
+    PeerManagerConfig,
+    SyftBoxConfig,
+    SyftboxManagerConfig,
+    SyftJobConfig,
+    SyftRDSClient,
+    SyftRDSClientConfig,
+    VersionInfo,
+)
+from securefl.datasite.quiet import muted
+from securefl.errors import SecureFLError, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from securefl.datasite.connection import FsspecConnection
+    from securefl.datasite.models import SiteRole
+
+
+def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole) -> tuple[Any, FsspecConnection]:
+    """PySyft's ``SyftRDSClient`` for one party, with the inbox check in place, and its connection.
+
+    Everything else in this room goes through :func:`securefl.datasite.site.open_datasite`. Whoever wants PySyft's own
+    interface on the same store takes this, and holds no lock.
+    """
+    make_private(folder)
+    make_private(folder / "keys")
+    tree = (folder / "syftbox").resolve()
+    config = FsspecConnectionConfig(email=email, home=folder, store_url=store_url)
+    with muted():
+        client = SyftRDSClient.from_config(_config(config, tree, email, role))
+    (folder / "keys" / "pysyft.json").chmod(0o600)
+    connection = config.connection()
+    manager = client.sync_engine.peer_manager
+    connection.guard = Guard(email, manager.peer_store, tree / email)
+    published = connection.read_own_version_file()
+    if published is None or published.syft_client_version != VersionInfo.current().syft_client_version:
+        manager.write_own_version()
+    if client.sync_engine.datasite_owner_syncer is not None:
+        client.sync_engine.datasite_owner_syncer.initial_sync_done = True
+    return client, connection
+
+
+def _config(connection: FsspecConnectionConfig, tree: Path, email: str, role: SiteRole) -> Any:  # noqa: ANN401 - PySyft is untyped
+    owner = role == "hospital"
+    collections = tree / email / COLLECTION_SUBPATH
+    sync = SyftboxManagerConfig(
+        email=email,
+        syftbox_folder=tree,
+        has_do_role=owner,
+        has_ds_role=not owner,
+        use_in_memory_cache=False,
+        datasite_owner_syncer_config=DatasiteOwnerSyncerConfig(
+            email=email,
+            syftbox_folder=tree,
+            collections_folder=collections,
+            collection_specs=DATASET_COLLECTION_SPECS,
+            connection_configs=[connection],
+            cache_config=DataSiteOwnerEventCacheConfig(
+                email=email, use_in_memory_cache=False, syftbox_folder=tree, collections_folder=collections,
+            ),
+        ),
+        datasite_watcher_syncer_config=DatasiteWatcherSyncerConfig(
+            email=email,
+            syftbox_folder=tree,
+            connection_configs=[connection],
+            datasite_watcher_cache_config=DataSiteWatcherCacheConfig(
+                email=email,
+                use_in_memory_cache=False,
+                syftbox_folder=tree,
+                collection_specs=DATASET_COLLECTION_SPECS,
+                connection_configs=[connection],
+            ),
+        ),
+        peer_manager_config=PeerManagerConfig(
+            email=email,
+            syftbox_folder=tree,
+            connection_configs=[connection],
+            has_do_role=owner,
+            has_ds_role=not owner,
+            use_encryption=True,
+            crypto_keys_path=connection.home / "keys" / "pysyft.json",
+            suppress_version_warnings=True,
+        ),
+    )
+    return SyftRDSClientConfig(
+        sync=sync,
+        job=SyftJobConfig(syftbox_folder=tree, current_user_email=email, has_do_role=owner),
+        dataset=SyftBoxConfig(syftbox_folder=tree, email=email),
+    )
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Run a piece of PySyft silently; whatever it raises becomes one of our errors.
+
+    Raises:
+        UnreadableError: PySyft could not do ``what``; its own message is kept for the owner's screen.
+    """
+    try:
+        with muted():
+            yield
+    except SecureFLError:
+        raise
+    except Exception as error:
+        raise UnreadableError(
+            f"PySyft could not {what}: {type(error).__name__}: {error}",
+            whose="this site",
+            next_step="Run 'securefl doctor'; if that finds nothing, restore the site's folder from your backup.",
+        ) from error

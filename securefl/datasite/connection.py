@@ -1,0 +1,196 @@
+"""PySyft's transport over any fsspec URL: ``SyftboxPlatformConnection`` on :class:`~securefl.store.Store`.
+
+PySyft 0.10 knows one transport, Google Drive. Its base class names fewer methods than its callers use; the contract test
+compares both with this class, so that another PySyft fails loudly.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import PrivateAttr
+
+from securefl.datasite.address import is_email
+from securefl.datasite.connection_public import PublicFiles
+from securefl.datasite.layout import MAX_MESSAGE, datasite
+from securefl.datasite.pysyft import ConnectionConfig, MessageFileName
+from securefl.datasite.quarantine import Quarantine
+from securefl.errors import MessageError, StoreError
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from securefl.datasite.inbox import Guard
+    from securefl.datasite.models import Quarantined
+
+
+class FsspecConnection(PublicFiles):
+    """Mailboxes, peers and collections. Thread-safe: PySyft shares one connection among its threads.
+
+    Until :attr:`guard` is set no message is handed to PySyft.
+    """
+
+    guard: Any = None
+    _quarantine: Quarantine = PrivateAttr()
+    _refused: list[Any] = PrivateAttr(default_factory=list)
+    _checked: dict[str, bytes] = PrivateAttr(default_factory=dict)
+    _in_hand: tuple[str, str, bytes] | None = PrivateAttr(default=None)
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 - pydantic's own signature
+        """Open the store and the quarantine."""
+        super().model_post_init(context)
+        self._quarantine = Quarantine(self.home / "quarantine")
+
+    @classmethod
+    def from_config(cls, config: Any) -> Self:  # noqa: ANN401 - PySyft is untyped
+        """The one connection of a configuration; PySyft asks for it four times."""
+        connection: Self = config.connection()
+        return connection
+
+    # --- peers -------------------------------------------------------------------------------------------------------
+
+    def add_peer(self, peer_email: str) -> None:
+        """Tell a party that this one wants to be its peer."""
+        self._store.put(datasite(peer_email, "peers", f"{self.email}.json"), json.dumps({"from": self.email}).encode())
+
+    def get_peer_requests(self) -> list[str]:
+        """Parties that said so to this one and were neither approved nor refused. Who they are, only their keys can show."""
+        known = self._get_peers_json()
+        names = (n.removesuffix(".json") for n in self._names(datasite(self.email, "peers")) if n.endswith(".json"))
+        return [n for n in names if is_email(n) and n != self.email and known.get(n, {}).get("state") not in {"accepted", "rejected"}]
+
+    # --- messages to a datasite --------------------------------------------------------------------------------------
+
+    def watcher_send_raw_bytes_to_inbox(self, recipient: str, filename: str, data: bytes) -> None:
+        """Put a sealed message into a datasite's inbox."""
+        self._store.put(datasite(recipient, "inbox", self.email, filename), data)
+
+    def owner_download_next_raw_proposed_message_from_inbox(self, sender_email: str) -> tuple[bytes, str] | None:
+        """The oldest message of a peer that passes the guard, as the very bytes that were checked; refused ones are set aside."""
+        folder = datasite(self.email, "inbox", sender_email)
+        for name in sorted(self._names(folder), key=_message_time):
+            path, raw = f"{folder}/{name}", None
+            try:
+                raw = self._store.get(path, MAX_MESSAGE)
+                if raw is None:
+                    continue
+                self._require_guard().request(sender_email, raw if _message_time(name) != _NO_TIME else b"")
+            except MessageError as error:
+                self.set_aside(path, sender_email, raw, error.what)
+                continue
+            except StoreError:
+                continue  # unreadable (a folder of that name, say): it must not block the others
+            self._in_hand = (path, sender_email, raw)
+            return raw, path
+        return None
+
+    def owner_remove_proposed_filechange_message_from_inbox(self, proposed_filechange_message: Any) -> None:  # noqa: ANN401
+        """Remove a message that PySyft has taken in. Its files are the record; a copy brought back is refused as not new."""
+        self._store.delete(proposed_filechange_message.platform_id)
+        self._in_hand = None
+
+    # --- messages to a researcher ------------------------------------------------------------------------------------
+
+    def owner_write_raw_bytes_to_outbox(self, recipient: str, filename: str, data: bytes) -> None:
+        """Put a sealed message for a researcher."""
+        self._store.put(datasite(self.email, "outbox", recipient, filename), data)
+
+    def watcher_get_outbox_file_metadatas(self, peer_email: str, since_timestamp: float | None) -> list[dict[str, Any]]:
+        """What a datasite wrote to this researcher since then, oldest first; only messages that pass the guard."""
+        folder = datasite(peer_email, "outbox", self.email)
+        passed = []
+        for time, name in self._events_in(folder):
+            if since_timestamp is not None and time <= since_timestamp:
+                continue
+            path, raw = f"{folder}/{name}", None
+            try:
+                raw = self._store.get(path, MAX_MESSAGE)
+                if raw is None:
+                    continue
+                self._require_guard().events(peer_email, name, raw)
+            except MessageError as error:
+                self.set_aside(path, peer_email, raw, error.what)
+                continue
+            except StoreError:
+                continue
+            with self._guarded:
+                self._checked[path] = raw
+            passed.append({"file_id": path, "file_name": name, "timestamp": time})
+        return passed
+
+    def watcher_download_raw_events_from_outbox(self, peer_email: str, since_timestamp: float | None) -> list[bytes]:
+        """The messages themselves."""
+        return [self.download_file(m["file_id"]) for m in self.watcher_get_outbox_file_metadatas(peer_email, since_timestamp)]
+
+    def download_file(self, file_id: str) -> bytes:
+        """A checked message as it was checked, anything else from the store."""
+        with self._guarded:
+            checked = self._checked.pop(file_id, None)
+        return checked if checked is not None else super().download_file(file_id)
+
+    def _get_own_datasite_outbox_id(self, peer_email: str) -> str | None:
+        return datasite(self.email, "outbox", peer_email)
+
+    # --- refusals ----------------------------------------------------------------------------------------------------
+
+    def set_aside(self, path: str, sender: str, raw: bytes | None, reason: str) -> None:
+        """Move a message out of the store into this site's quarantine, count it and go on."""
+        with self._guarded:
+            self._refused.append(self._quarantine.add(sender, path.rsplit("/", 1)[-1], reason, raw))
+        self._store.delete(path)
+
+    def set_aside_in_hand(self, reason: str) -> bool:
+        """Set aside the message PySyft was working on when it failed; whether there was one."""
+        if self._in_hand is None:
+            return False
+        path, sender, raw = self._in_hand
+        self._in_hand = None
+        self.set_aside(path, sender, raw, reason)
+        return True
+
+    def take_refused(self) -> tuple[Quarantined, ...]:
+        """Refusals since the last call."""
+        with self._guarded:
+            refused, self._refused = tuple(self._refused), []
+        return refused
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """All refusals."""
+        return self._quarantine.entries()
+
+    def _require_guard(self) -> Guard:
+        if self.guard is None:
+            raise StoreError("The datasite was opened without its inbox check.", whose="securefl", next_step="Open it with open_datasite.")
+        guard: Guard = self.guard
+        return guard
+
+
+class FsspecConnectionConfig(ConnectionConfig):  # type: ignore[misc]  # PySyft is untyped
+    """What PySyft needs to find the connection: ``store_url``, ``email``, and the site's own folder ``home``."""
+
+    connection_type: ClassVar[type[FsspecConnection]] = FsspecConnection
+    email: str
+    home: Any
+    store_url: str
+    _connection: FsspecConnection | None = PrivateAttr(default=None)
+
+    def connection(self) -> FsspecConnection:
+        """The connection, made once."""
+        if self._connection is None:
+            self._connection = FsspecConnection(email=self.email, home=self.home, store_url=self.store_url)
+        return self._connection
+
+
+_NO_TIME = float("inf")
+
+
+def _message_time(name: str) -> float:
+    """The time in a message's name, or :data:`_NO_TIME` where it is not the name of one."""
+    try:
+        parsed = MessageFileName.from_string(name)
+        time = float(parsed.submitted_timestamp)
+        return time if math.isfinite(time) and parsed.as_string() == name else _NO_TIME
+    except Exception:  # noqa: BLE001 - PySyft raises a plain Exception
+        return _NO_TIME

@@ -1,0 +1,163 @@
+"""The part of the transport that shows things: collections, which are the public side of data sets, and housekeeping."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from securefl.datasite.address import is_email
+from securefl.datasite.connection_own import OwnRecords
+from securefl.datasite.layout import MAX_PUBLIC_FILE, ROOT, datasite, is_name
+from securefl.datasite.pysyft import CollectionFolder, FileCollection
+from securefl.errors import StoreError
+
+MAX_COLLECTION = 16
+
+
+class PublicFiles(OwnRecords):
+    """Collections lie in the store in plain; who is shown one stands in a file of its own, written last."""
+
+    # --- collections: the public side of data sets -------------------------------------------------------------------
+
+    def owner_create_collection_folder(self, prefix: str, tag: str, content_hash: str, owner_email: str) -> str:
+        """The identifier of a collection; a folder comes into being with its first file."""
+        return datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
+
+    def owner_upload_collection_files(self, prefix: str, tag: str, content_hash: str, files: dict[str, bytes]) -> None:
+        """Write a collection's files. Nobody lists it before it is shared."""
+        for name, data in files.items():
+            self._put("collections", f"{_folder(prefix, tag, content_hash)}/{name.rsplit('/', 1)[-1]}", data)
+
+    def owner_tag_collection_as_any(self, prefix: str, tag: str, content_hash: str) -> None:
+        """Mark a collection as meant for every approved peer."""
+        self._share(_folder(prefix, tag, content_hash), [], any_peer=True)
+
+    def owner_share_collection(self, prefix: str, tag: str, content_hash: str, users: list[str]) -> None:
+        """Let peers list a collection."""
+        self._share(_folder(prefix, tag, content_hash), users, any_peer=False)
+
+    def owner_list_collections(self, prefix: str) -> list[str]:
+        """Tags of this party's collections."""
+        return [c.tag for c in self.owner_list_all_collections_with_permissions(prefix)]
+
+    def owner_list_all_collections_with_permissions(self, prefix: str) -> list[Any]:
+        """This party's collections and whether they are meant for every peer."""
+        found = []
+        for name in self._names(datasite(self.email, "collections")):
+            parsed = _parse_folder(prefix, name)
+            if parsed:
+                folder_id = datasite(self.email, "collections", name)
+                found.append(FileCollection(
+                    folder_id=folder_id, tag=parsed.tag, content_hash=parsed.content_hash,
+                    has_any_permission=bool(self._shares(self.email, name).get("any")),
+                ))
+        return found
+
+    def owner_delete_collection(self, prefix: str, tag: str) -> None:
+        """Remove every version of a collection: first its listing, then its files."""
+        for collection in self.owner_list_all_collections_with_permissions(prefix):
+            if collection.tag == tag:
+                name = _folder(prefix, tag, collection.content_hash)
+                self._store.delete(datasite(self.email, "shares", f"{name}.json"))
+                self.delete_file_by_id(collection.folder_id)
+
+    def unshare(self, user: str) -> None:
+        """Show a peer none of this party's collections any more."""
+        for name in self._names(datasite(self.email, "shares")):
+            shares = self._shares(self.email, name.removesuffix(".json"))
+            if user in shares.get("users", []):
+                shares["users"].remove(user)
+                self._put("shares", name, json.dumps(shares).encode())
+
+    def watcher_list_collections(self, prefix: str) -> list[dict[str, str]]:
+        """Collections of this party's peers that were shared with it."""
+        found = []
+        for owner in self._get_peers_json():
+            for name in self._names(datasite(owner, "shares")) if is_email(owner) else []:
+                parsed = _parse_folder(prefix, name.removesuffix(".json"))
+                if parsed and self.email in self._shares(owner, name.removesuffix(".json")).get("users", []):
+                    found.append({"owner_email": owner, "tag": parsed.tag, "content_hash": parsed.content_hash})
+        return found
+
+    def watcher_get_collection_file_metadatas(self, prefix: str, tag: str, content_hash: str, owner_email: str) -> list[dict[str, str]]:
+        """Names and identifiers of a collection's files."""
+        folder = datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
+        return [{"file_id": f"{folder}/{n}", "file_name": n} for n in self._names(folder)[:MAX_COLLECTION] if is_name(n)]
+
+    def watcher_download_collection_file(self, file_id: str) -> bytes:
+        """One file of a collection. It is plain and unsigned: mock data is made from a public description."""
+        data = self._store.get(file_id, MAX_PUBLIC_FILE)
+        if data is None:
+            raise StoreError(f"{file_id} is no longer in the store.", next_step="Synchronise again.")
+        return data
+
+    def watcher_download_collection(self, prefix: str, tag: str, content_hash: str, owner_email: str) -> dict[str, bytes]:
+        """All files of a collection."""
+        files = self.watcher_get_collection_file_metadatas(prefix, tag, content_hash, owner_email)
+        return {f["file_name"]: self.watcher_download_collection_file(f["file_id"]) for f in files}
+
+    # --- housekeeping ------------------------------------------------------------------------------------------------
+
+    def get_file_metadatas_from_folder(self, folder_id: str, since_timestamp: float | None = None, page_size: int = 100) -> list[dict[str, Any]]:  # noqa: ARG002 - PySyft's signature
+        """Identifiers and names in a folder, newest name first."""
+        names = self._names(folder_id)
+        if since_timestamp is not None:
+            old = {n for t, n in self._events_in(folder_id) if t <= since_timestamp}
+            names = [n for n in names if n not in old]
+        return [{"id": f"{folder_id}/{n}", "name": n} for n in sorted(names, reverse=True)]
+
+    def delete_file_by_id(self, file_id: str, verbose: bool = False, raise_on_error: bool = False) -> None:  # noqa: ARG002 - PySyft's signature
+        """Remove a file, or a folder with its files."""
+        inside = self._names(file_id)
+        for path in [f"{file_id}/{n}" for n in inside if inside != [file_id.rsplit("/", 1)[-1]]] or [file_id]:
+            self._store.delete(path)
+
+    def delete_multiple_files_by_ids(self, file_ids: list[str], ignore_permissions_errors: bool = True, ignore_file_not_found: bool = True) -> None:  # noqa: ARG002 - PySyft's signature
+        """Remove several files."""
+        for file_id in file_ids:
+            self.delete_file_by_id(file_id)
+
+    def gather_all_file_and_folder_ids(self) -> list[str]:
+        """Every file below this party's datasite."""
+        found: list[str] = []
+        folders = [f"{ROOT}/{self.email}"]
+        while folders:
+            folder = folders.pop()
+            for name in self._names(folder):
+                path = f"{folder}/{name}"
+                (folders if self._is_folder(path) else found).append(path)
+        return found
+
+    def find_orphaned_message_files(self) -> list[str]:
+        """None: a file here always has a folder."""
+        return []
+
+    def _shares(self, owner: str, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads(self._small(datasite(owner, "shares", f"{name}.json")) or b"{}")
+        except (ValueError, RecursionError):
+            value = None
+        return value if isinstance(value, dict) and isinstance(value.get("users", []), list) else {}
+
+    def _share(self, name: str, users: list[str], *, any_peer: bool) -> None:
+        with self._guarded:
+            old = self._shares(self.email, name)
+            merged = {"any": bool(old.get("any")) or any_peer, "users": sorted({*old.get("users", []), *users})}
+            self._put("shares", f"{name}.json", json.dumps(merged).encode())
+
+    def _is_folder(self, path: str) -> bool:
+        names = self._names(path)
+        return bool(names) and names != [path.rsplit("/", 1)[-1]]
+
+
+def _folder(prefix: str, tag: str, content_hash: str) -> str:
+    name: str = CollectionFolder(prefix=prefix, tag=tag, content_hash=content_hash).folder_name
+    return name
+
+
+def _parse_folder(prefix: str, name: str) -> Any:  # noqa: ANN401 - PySyft is untyped
+    try:
+        parsed = CollectionFolder.from_name(prefix, name)
+    except ValueError:
+        return None
+    return parsed if is_name(parsed.tag) else None

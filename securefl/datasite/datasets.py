@@ -1,0 +1,87 @@
+"""Data sets: a hospital registers a pointer, a mock table and a description; researchers see the mock and the description.
+
+The private file stays outside PySyft's tree, which is read into memory at every synchronisation and which PySyft may copy.
+What stands there instead is a short text saying so. The mock is made elsewhere, from the description and never from records.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from securefl.datasite.client import translated
+from securefl.datasite.layout import MAX_PUBLIC_FILE, is_name
+from securefl.datasite.models import DatasetInfo
+from securefl.datasite.pysyft import PERMISSION_FILE_NAME
+from securefl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+POINTER = "The private data are not here. They stay where the data owner keeps them; securefl reads them after its own approval.\n"
+_PYSYFT_FILES = frozenset({"dataset.yaml", PERMISSION_FILE_NAME})
+
+
+def publish(client: Any, name: str, mock: bytes, description: bytes, summary: str) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Register a data set, or replace it where its public files differ; every approved peer is shown it.
+
+    Args:
+        client: PySyft's client of a hospital.
+        name: of the data set.
+        mock: a CSV table.
+        description: canonical JSON.
+        summary: one line for PySyft's own listing.
+
+    Raises:
+        UsageError: the name cannot be a folder, or a file is too long.
+    """
+    public = {"mock.csv": mock, "description.json": description}
+    if not is_name(name) or "_" in (name[0], name[-1]):
+        raise UsageError(f"{name!r} cannot name a data set.", next_step="Use letters, digits, '-', '_' and '.'.")
+    if any(len(data) > MAX_PUBLIC_FILE for data in public.values()):
+        raise UsageError(f"The public side of {name} is larger than {MAX_PUBLIC_FILE} bytes.", next_step="Make a shorter mock table.")
+    with translated(f"register the data set {name}"):
+        existing = {d.name: d for d in local_datasets(client) if d.owner == client.email}.get(name)
+        if existing and {n: p.read_bytes() for n, p in existing.files.items()} == public:
+            return
+        if existing:
+            client.delete_dataset(name, require_confirmation=False, sync=False)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, pointer = Path(scratch) / "public", Path(scratch) / "WHERE.txt"
+            folder.mkdir()
+            _write(folder, public)
+            pointer.write_text(POINTER)
+            client.create_dataset(name, folder, pointer, summary=summary, users="any", upload_private=False, sync=False)
+
+
+def withdraw(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Show a data set no more. The private file is not touched: it was never here.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in {d.name for d in local_datasets(client) if d.owner == client.email}:
+        raise UsageError(f"There is no data set {name} here.", next_step="See 'securefl site status'.")
+    with translated(f"withdraw the data set {name}"):
+        client.delete_dataset(name, require_confirmation=False, sync=False)
+
+
+def local_datasets(client: Any) -> tuple[DatasetInfo, ...]:  # noqa: ANN401 - PySyft is untyped
+    """Data sets in the local tree: one's own and, after a synchronisation, those of approved peers.
+
+    Owner and name come from the folders. PySyft's ``dataset.yaml`` is not consulted: its owner could name any file in it.
+    """
+    storage = client.dataset_manager.storage
+    found = []
+    for owner in sorted(p.name for p in client.syftbox_folder.iterdir() if p.is_dir() and "@" in p.name):
+        for ref in storage.iter_dataset_refs(owner):
+            folder = storage.public_dataset_dir(ref)
+            files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and not p.is_symlink() and p.name not in _PYSYFT_FILES}
+            found.append(DatasetInfo(ref.owner, ref.name, files))
+    return tuple(found)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, data in files.items():
+        (folder / name).write_bytes(data)

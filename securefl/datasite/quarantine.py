@@ -1,0 +1,49 @@
+"""Refused messages: moved out of the inbox, counted, the reason written down. One bad message blocks nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from securefl.datasite.layout import MAX_NAMES, MAX_QUARANTINE
+from securefl.datasite.local import make_private
+from securefl.datasite.models import Quarantined
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Quarantine:
+    """The folder ``quarantine/`` of one site: the messages as they came, and ``log.jsonl``.
+
+    At most :data:`~securefl.datasite.layout.MAX_QUARANTINE` messages are kept; of later ones only the line in the log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._log = folder / "log.jsonl"
+
+    def add(self, sender: str, message: str, reason: str, raw: bytes | None) -> Quarantined:
+        """Write down a refusal and keep ``raw`` (0600) while there is room; ``raw`` is None where it was too long to read."""
+        make_private(self._folder)
+        kept = raw is not None and sum(1 for _ in self._folder.iterdir()) <= MAX_QUARANTINE
+        entry = Quarantined(datetime.now(UTC).isoformat(timespec="seconds"), sender, message, reason, kept)
+        if raw is not None and kept:
+            _write(self._folder / f"{sender}_{message}", raw, os.O_TRUNC)
+        if len(self.entries()) < MAX_NAMES:
+            _write(self._log, json.dumps(entry.__dict__).encode() + b"\n", os.O_APPEND)
+        return entry
+
+    def entries(self) -> tuple[Quarantined, ...]:
+        """All refusals, oldest first."""
+        if not self._log.exists():
+            return ()
+        return tuple(Quarantined(**json.loads(line)) for line in self._log.read_text().splitlines())
+
+
+def _write(path: Path, data: bytes, flag: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
