@@ -159,7 +159,7 @@ class Gaussian:
         }
 
 
-Mechanism: TypeAlias = "SubsampledGaussian | Gaussian"
+Mechanism: TypeAlias = SubsampledGaussian | Gaussian
 
 _KEYS = {
     "subsampled-gaussian": {"kind", "noise_multiplier", "sample_rate", "steps"},

@@ -69,7 +69,7 @@ def gaussian_tail_multiplier(draws: int, probability: float = 2.0**-40) -> float
     Gaussian (Canonne, Kamath, Steinke 2020, proposition 25) and for sums of them; rounding adds half a unit.
 
     >>> round(gaussian_tail_multiplier(1), 3), round(gaussian_tail_multiplier(10**6), 3)
-    (7.539, 9.188)
+    (7.539, 9.191)
     """
     return math.sqrt(2 * (math.log(2 * max(draws, 1)) - math.log(probability)))
 

@@ -14,6 +14,7 @@ from securefl.errors import BudgetError, UsageError
 from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost
 from securefl.privacy.charges import Charge, total_cost
 from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian
+from securefl.privacy.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -232,3 +233,17 @@ def quote(cap: int, used: int, order: int, charges: Sequence[Charge], attempts: 
     if not charges or attempts < 1:
         raise UsageError("A study must release something, in at least one attempt.", next_step="State its mechanisms.")
     return Quote(order, cap, used, total_cost(charges, order, attempts), tuple(charges), attempts)
+
+
+def over_budget(price: Quote) -> BudgetError:
+    """The refusal of a study that does not fit, with what was asked, what is left, and what would fit."""
+    steps, noise = price.largest_steps, price.smallest_noise
+    fits = []
+    if steps:
+        fits.append(f"at most {steps} training steps")
+    if noise is not None:
+        fits.append(f"a noise multiplier of at least {noise}")
+    return BudgetError(
+        f"The study asks for {percent(price.asked_share)} of the budget; {percent(price.left_share, rounding=ROUND_FLOOR)} is left.",
+        next_step=f"With all else as it is, {' or '.join(fits)} would fit." if fits else "No study of this kind fits in what is left.",
+    )

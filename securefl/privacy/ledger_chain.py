@@ -1,0 +1,157 @@
+"""The chain under the ledger: each row's hash covers its number, the hash before it and its text, and is signed.
+
+An edited, exchanged, inserted or removed row in the middle breaks the chain; a row written by somebody else lacks
+the site's signature. A removed tail leaves a valid chain behind: only a :class:`Checkpoint` held elsewhere shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from securefl.errors import LedgerAlteredError, MessageError, SecureFLError
+from securefl.privacy.ledger_events import Event, load_event
+from securefl.privacy.ledger_state import LedgerState, apply
+from securefl.signed import dump_signed, open_signed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+#: Ed25519 by the site's key: ``sign(message) -> 64 bytes`` and ``verify(signature, message) -> bool``.
+Sign: TypeAlias = "Callable[[bytes], bytes]"
+Verify: TypeAlias = "Callable[[bytes, bytes], bool]"
+
+#: What stands in ``prev`` of the first row.
+NO_HASH = "0" * 64
+_ROW = b"securefl-ledger-row/1\n"
+_SIGNATURE = b"securefl-ledger-signature/1\n"
+_CHECKPOINT = "securefl-checkpoint/1"
+_RESTORE = "Stop this hospital's agent, keep the file for whoever examines it, and restore the ledger from a backup."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row as it is stored: hashes and signature in lower-case hex, ``body`` canonical JSON."""
+
+    seq: int
+    prev: str
+    body: str
+    hash: str
+    signature: str
+
+
+@dataclass(frozen=True)
+class Head:
+    """How far a chain was followed: number of rows, the last one's hash, and what they mean together."""
+
+    size: int = 0
+    hash: str = NO_HASH
+    state: LedgerState = LedgerState()  # noqa: RUF009 - immutable
+
+
+def row_hash(seq: int, prev: str, body: str) -> str:
+    """SHA-256 (hex) over label, row number, previous hash and body, each on its line; the body comes last."""
+    return hashlib.sha256(_ROW + f"{seq}\n{prev}\n{body}".encode()).hexdigest()
+
+
+def signed_message(digest: str) -> bytes:
+    """The bytes that a row's signature covers."""
+    return _SIGNATURE + bytes.fromhex(digest)
+
+
+def make_row(head: Head, body: str, sign: Sign) -> Row:
+    """The next row after ``head``."""
+    seq = head.size + 1
+    digest = row_hash(seq, head.hash, body)
+    return Row(seq, head.hash, body, digest, sign(signed_message(digest)).hex())
+
+
+def _altered(seq: int, why: str) -> LedgerAlteredError:
+    return LedgerAlteredError(f"Event {seq} of the ledger: {why}.", next_step=_RESTORE)
+
+
+def follow(head: Head, row: Row, verify: Verify) -> tuple[Head, Event]:
+    """Check one row against the chain so far and apply its event.
+
+    Raises:
+        LedgerAlteredError: naming the row and the first check that failed.
+    """
+    seq = head.size + 1
+    if row.seq != seq:
+        raise _altered(seq, "it is missing")
+    if row.prev != head.hash:
+        raise _altered(seq, "it does not follow the event before it")
+    if row.hash != row_hash(seq, row.prev, row.body):
+        raise _altered(seq, "its text is not what was signed")
+    try:
+        signature = bytes.fromhex(row.signature)
+    except ValueError:
+        signature = b""
+    if not verify(signature, signed_message(row.hash)):
+        raise _altered(seq, "its signature is not by this hospital's key")
+    try:
+        event = load_event(row.body)
+        state = apply(head.state, event)
+    except SecureFLError as error:
+        raise _altered(seq, f"it breaks the ledger's rules ({error.what})") from error
+    return Head(seq, row.hash, state), event
+
+
+def follow_all(rows: Iterable[Row], verify: Verify, head: Head | None = None) -> Head:
+    """Check rows in order, from the first one or from ``head``.
+
+    Raises:
+        LedgerAlteredError: naming the first bad row, or an approval whose reservation is missing at the end.
+    """
+    at = head or Head()
+    for row in rows:
+        at, _ = follow(at, row, verify)
+    if at.state.pending is not None:
+        raise _altered(at.size + 1, "it is missing: an approval stands without its reservation")
+    return at
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The ledger had ``size`` rows and ended in ``head``. Held by the others, it shows a cut or restored ledger."""
+
+    site: str
+    size: int
+    head: str
+
+    def dump(self, sign: Sign) -> bytes:
+        """The checkpoint as it travels: a signed statement (:mod:`securefl.signed`)."""
+        return dump_signed({"type": _CHECKPOINT, **self.__dict__}, sign)
+
+
+def read_checkpoint(data: bytes, *, site: str, verify: Verify) -> Checkpoint:
+    """Check a checkpoint that came back from elsewhere.
+
+    Raises:
+        MessageError: not a checkpoint of this site signed by its key.
+    """
+    body = open_signed(
+        data, kind=_CHECKPOINT, fields=frozenset({"site", "size", "head"}), verify=verify, sender=site, max_bytes=4096
+    )
+    size, head = body["size"], body["head"]
+    if body["site"] != site or not isinstance(size, int) or isinstance(size, bool) or size < 1 or not isinstance(head, str):
+        raise MessageError(f"This is not a checkpoint of {site}'s ledger.", whose=site, next_step="Use one that this site signed.")
+    return Checkpoint(site, size, head)
+
+
+def check_against(checkpoint: Checkpoint, site: str, hashes: list[str]) -> None:
+    """Whether a ledger with these row hashes contains the checkpoint's past.
+
+    Raises:
+        LedgerAlteredError: the ledger is shorter than the checkpoint, or had another past.
+    """
+    if checkpoint.site != site:
+        raise LedgerAlteredError(f"The checkpoint is of {checkpoint.site}, the ledger of {site}.", next_step="Use this site's checkpoint.")
+    if checkpoint.size > len(hashes):
+        raise _altered(
+            len(hashes) + 1,
+            f"it is missing: a checkpoint held elsewhere knows {checkpoint.size} events, the ledger ends after {len(hashes)}",
+        )
+    if hashes[checkpoint.size - 1] != checkpoint.head:
+        raise _altered(checkpoint.size, "it is not the one that a checkpoint held elsewhere knows: the ledger was rewritten")

@@ -1,0 +1,251 @@
+"""The events of a hospital's privacy ledger, as they stand in its rows: ``protocols/wire/ledger/`` is the page on the format.
+
+An event is one JSON object in canonical form (RFC 8785): text, whole numbers, lists, objects; decimals and ratios
+are text. Unknown keys are refused, so no field can ride along unread. Amounts are nano units of Rényi divergence
+at the budget's order (:mod:`securefl.privacy.accounting`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
+
+from securefl.errors import UnreadableError, UsageError
+from securefl.privacy.charges import MechanismField, Purpose, Terms
+from securefl.privacy.mechanisms import decimal_text
+from securefl.signed import canonical
+
+FORMAT = "securefl-ledger/1"
+#: The longest event read; ours are far below 4 KiB.
+MAX_BODY = 64 * 1024
+
+
+def _decimal(value: object) -> object:
+    """Text to decimal, in the one spelling that :func:`decimal_text` writes."""
+    if isinstance(value, str) and len(value) <= 60:
+        try:
+            number = Decimal(value)
+        except ArithmeticError as error:
+            raise ValueError("not a decimal") from error
+        if not number.is_finite() or decimal_text(number) != value:
+            raise ValueError("not a decimal in its plain spelling")
+        return number
+    return value
+
+
+DecimalText = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(decimal_text)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
+#: UTC, ISO 8601.
+Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)$")]
+Amount = Annotated[int, Field(ge=0, lt=1 << 53)]
+Count = Annotated[int, Field(ge=1, le=10_000)]
+#: How a study can end.
+Ending: TypeAlias = Literal["completed", "failed", "withdrawn"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    at: Time
+
+
+class Part(BaseModel):
+    """One kind of release with what it costs over all attempts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    purpose: Purpose
+    mechanism: MechanismField
+    cost: Amount
+
+
+class Genesis(_Event):
+    """The first event: whose ledger this is. ``key`` is the Ed25519 public key that signs every row."""
+
+    kind: Literal["genesis"] = "genesis"
+    format: Literal["securefl-ledger/1"] = "securefl-ledger/1"
+    site: Name
+    key: Digest
+
+
+class Grant(_Event):
+    """The owner adds ``epsilon`` to a population's budget; delta and order stay those of its first grant."""
+
+    kind: Literal["grant"] = "grant"
+    population: Name
+    epsilon: DecimalText
+    delta: DecimalText
+    order: int
+    typical: Name
+    typical_parts: tuple[Part, ...]
+    reason: Line
+
+
+class Dataset(_Event):
+    """A data set belongs to a population. ``snapshot`` is a hash keyed with a secret of the site."""
+
+    kind: Literal["dataset"] = "dataset"
+    name: Name
+    population: Name
+    snapshot: Digest
+
+
+class Approve(_Event):
+    """The owner's yes to one digest, used once. ``statement`` is the SHA-256 of the signed approval; ``cost`` the most it can take."""
+
+    kind: Literal["approve"] = "approve"
+    study: Digest
+    id: Name
+    researcher: Name
+    statement: Digest
+    cost: Amount
+
+
+class Reserve(_Event):
+    """Always directly after its approval. ``epsilon`` is the study's own PLD figure at ``delta``, kept for display."""
+
+    kind: Literal["reserve"] = "reserve"
+    study: Digest
+    population: Name
+    dataset: Name
+    snapshot: Digest
+    order: int
+    attempts: Count
+    parts: tuple[Part, ...]
+    epsilon: DecimalText
+    delta: DecimalText
+    accountants: tuple[Line, ...]
+    terms: Terms
+
+
+class Start(_Event):
+    """The approval is used up: from here on private data may be touched, and the charge stays."""
+
+    kind: Literal["start"] = "start"
+    study: Digest
+
+
+class Sent(_Event):
+    """These bytes are about to leave the house; written before they do. ``mechanism`` counts this release's steps."""
+
+    kind: Literal["sent"] = "sent"
+    study: Digest
+    round: Annotated[int, Field(ge=0, le=1_000_000)]
+    purpose: Purpose
+    mechanism: MechanismField
+    sha256: Digest
+
+
+class Settle(_Event):
+    """A study has ended. What it reserved stays charged, unless it never started."""
+
+    kind: Literal["settle"] = "settle"
+    study: Digest
+    status: Ending
+
+
+class Refuse(_Event):
+    """A study was refused. ``reason`` is a code that others may see; ``note`` and the shares of the budget are the owner's."""
+
+    kind: Literal["refuse"] = "refuse"
+    study: Digest
+    id: Name
+    researcher: Name
+    dataset: Name
+    reason: Code
+    note: Line
+    asked: DecimalText | None
+    left: DecimalText | None
+
+
+class Withdraw(_Event):
+    """The owner leaves a study: nothing more is sent."""
+
+    kind: Literal["withdraw"] = "withdraw"
+    study: Digest
+    note: Line
+
+
+class Pause(_Event):
+    """No study starts and nothing leaves the house until ``resume``."""
+
+    kind: Literal["pause"] = "pause"
+    note: Line
+
+
+class Resume(_Event):
+    """The end of a pause."""
+
+    kind: Literal["resume"] = "resume"
+
+
+Event: TypeAlias = (
+    Genesis | Grant | Dataset | Approve | Reserve | Start | Sent | Settle | Refuse | Withdraw | Pause | Resume
+)
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+def dump_event(event: Event) -> str:
+    """The event's one canonical text.
+
+    >>> dump_event(Pause(at="2026-01-31T12:00:00Z", note="ward moves"))
+    '{"at":"2026-01-31T12:00:00Z","kind":"pause","note":"ward moves"}'
+    """
+    return canonical(event.model_dump(mode="json")).decode()
+
+
+def load_event(body: str) -> Event:
+    """Read :func:`dump_event`'s text; any other spelling of the same event is refused.
+
+    Raises:
+        UnreadableError: too long, not an event of this format, or not in canonical form.
+    """
+    if len(body) > MAX_BODY:
+        raise UnreadableError(
+            f"A ledger event of {len(body)} characters is longer than any that securefl writes.",
+            next_step="Restore the ledger from your backup.",
+        )
+    try:
+        event = _ADAPTER.validate_json(body)
+    except ValidationError as error:
+        raise UnreadableError(
+            f"A ledger event does not follow the format {FORMAT}: {error.errors()[0]['msg']}.",
+            next_step="Use the version of securefl that wrote the ledger, or restore it from your backup.",
+        ) from error
+    if dump_event(event) != body:
+        raise UnreadableError(
+            "A ledger event is not in canonical form, so securefl did not write it.",
+            next_step="Restore the ledger from your backup.",
+        )
+    return event
+
+
+def checked_event(kind: type[_Event], fields: dict[str, object]) -> Event:
+    """An event from values that came from outside, with a clear refusal where one does not fit.
+
+    Raises:
+        UsageError: naming the field.
+    """
+    try:
+        event: Event = kind(**fields)  # type: ignore[assignment, arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise UsageError(
+            f"The ledger cannot note this {kind.__name__.lower()}: {where}: {first['msg']}.", next_step="Mend that value."
+        ) from error
+    return event

@@ -1,0 +1,65 @@
+"""Reading a ledger without writing to it: as far as it holds, and what is wrong with the first event that does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from securefl.errors import LedgerAlteredError
+from securefl.privacy.ledger_chain import Checkpoint, Head, Verify, check_against, follow, follow_all
+from securefl.privacy.ledger_file import LedgerFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.privacy.ledger_events import Event
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A ledger as it was found: the events that hold, and what is wrong with the first that does not."""
+
+    events: tuple[Event, ...]
+    at: Head
+    fault: LedgerAlteredError | None
+
+    def require(self) -> Self:
+        """Itself, if nothing is wrong.
+
+        Raises:
+            LedgerAlteredError: what is wrong.
+        """
+        if self.fault is not None:
+            raise self.fault
+        return self
+
+
+def read_rows(file: LedgerFile, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:
+    """Read an open file's rows from the first one, checking each."""
+    head, events, hashes, fault = Head(), [], [], None
+    try:
+        for row in file.rows():
+            head, event = follow(head, row, verify)
+            events.append(event)
+            hashes.append(head.hash)
+        follow_all((), verify, head)
+        if not events:
+            raise LedgerAlteredError("Event 1 of the ledger: it is missing.", next_step="Restore the ledger from a backup.")  # noqa: TRY301 - one place collects the first fault
+        if checkpoint is not None:
+            check_against(checkpoint, head.state.site, hashes)
+    except LedgerAlteredError as error:
+        fault = error
+    return Reading(tuple(events), head, fault)
+
+
+def read_ledger(path: Path, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:
+    """Read a ledger for an audit, as far as it holds.
+
+    Raises:
+        UnreadableError: missing, damaged or of another kind.
+    """
+    file = LedgerFile.open(path)
+    try:
+        return read_rows(file, verify, checkpoint)
+    finally:
+        file.close()
