@@ -1,0 +1,233 @@
+"""A trained model as a folder: ``model.safetensors`` (weights), ``model.json`` (how to use it), ``model_card.md``.
+
+safetensors, never pickle: opening a model from elsewhere must not run code. ``model.json`` names the SHA-256 of the
+other two files, so that weights and card cannot drift from what the study released. It protects against accidents, not
+against somebody who rewrites all three: compare :attr:`Model.digest` with the one that the researcher announced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rfc8785
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from securefl.errors import DataError, UnreadableError
+from securefl.learning.features import feature_names, rows_for_predict
+from securefl.learning.models import flat_vector, named_tensors, parameter_count, predict_scores
+from securefl.study.columns import DataSpec
+from securefl.study.schema import ModelSpec
+
+FloatArray = npt.NDArray[np.float64]
+WEIGHTS, CARD, FACTS = "model.safetensors", "model_card.md", "model.json"
+_SCHEMA = "securefl-model/1"
+_MAX_BYTES = {WEIGHTS: 1 << 30, CARD: 1 << 20, FACTS: 1 << 20}
+
+
+class ModelFacts(BaseModel):
+    """What belongs to a model besides its weights; all of it public.
+
+    Attributes:
+        title: the study's title.
+        study_digest: SHA-256 (hex) of the sealed study.
+        intended_use: what the model is for, and what not.
+        licence: under which others may use it.
+        owner: whose it is.
+        privacy: in plain words, what training cost the patients.
+        figures: name to text, released figures only ("AUC": "0.975 (95 % interval 0.943 to 1.000)").
+        participants: names of the hospitals that took part.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    title: str
+    study_digest: str
+    intended_use: str
+    licence: str
+    owner: str
+    privacy: str
+    figures: dict[str, str]
+    participants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that was loaded: weights, the columns it needs, and what it is for.
+
+    Attributes:
+        theta: float64[p].
+        spec: the declarative model.
+        data: the columns that a table to be scored must have.
+        facts: see :class:`ModelFacts`.
+        digest: SHA-256 (hex) of ``model.json``, which fixes the weights and the card.
+    """
+
+    theta: FloatArray
+    spec: ModelSpec
+    data: DataSpec
+    facts: ModelFacts
+    digest: str
+
+    @property
+    def intended_use(self) -> str:
+        """What the model is for, from its card."""
+        return self.facts.intended_use
+
+    def predict(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a DataFrame, a mapping of columns or a Table
+        """Probability of the positive class for each row, float64[n]; NaN where a row is outside the declared ranges.
+
+        Raises:
+            DataError: a column is missing.
+        """
+        try:
+            x, usable = rows_for_predict(frame, self.data)
+        except DataError as error:
+            raise DataError(error.what, whose="whoever made the table", next_step="Add or rename that column.") from error
+        return np.where(usable, predict_scores(self.theta, self.spec, x), np.nan)
+
+    def scores(self, frame: Any) -> list[float | None]:  # noqa: ANN401 - as predict
+        """:meth:`predict` as a list for JSON, ``None`` where a row is outside the declared ranges."""
+        return [None if np.isnan(score) else float(score) for score in self.predict(frame)]
+
+
+def save_model(folder: Path, theta: FloatArray, spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> Model:
+    """Write the three files (the folder is made if need be) and return the model as :func:`load_model` would."""
+    from safetensors.numpy import save
+
+    features = len(feature_names(data))
+    tensors = {name: np.ascontiguousarray(value) for name, value in named_tensors(theta, spec, features).items()}
+    weights, card = save(tensors), model_card(spec, data, facts).encode()
+    body = {
+        "schema": _SCHEMA,
+        "model": _plain(spec.model_dump()),
+        "data": _plain(data.model_dump()),
+        "facts": _plain(facts.model_dump()),
+        "files": {WEIGHTS: hashlib.sha256(weights).hexdigest(), CARD: hashlib.sha256(card).hexdigest()},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    # model.json last: without it the folder is not a model yet
+    for name, content in ((WEIGHTS, weights), (CARD, card), (FACTS, rfc8785.dumps(body))):
+        (folder / name).write_bytes(content)
+    return load_model(folder)
+
+
+def load_model(folder: Path | str) -> Model:
+    """Read a model folder.
+
+    Raises:
+        UnreadableError: a file is missing, too large, altered, or not what it should be.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    folder = Path(folder)
+    raw = _read(folder, FACTS)
+    try:
+        body = json.loads(raw)
+        if body["schema"] != _SCHEMA:
+            raise _unreadable(folder, f"its schema is {body['schema']!r}, not {_SCHEMA!r}")
+        spec = ModelSpec.model_validate_json(json.dumps(body["model"]))
+        data = DataSpec.model_validate_json(json.dumps(body["data"]))
+        facts = ModelFacts.model_validate_json(json.dumps(body["facts"]))
+        hashes = {name: str(body["files"][name]) for name in (WEIGHTS, CARD)}
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
+        raise _unreadable(folder, f"{FACTS} is not a model description ({type(error).__name__})") from error
+    content = {name: _read(folder, name) for name in hashes}
+    for name, digest in hashes.items():
+        if hashlib.sha256(content[name]).hexdigest() != digest:
+            raise _unreadable(folder, f"{name} is not the file that {FACTS} names (its SHA-256 differs)")
+    features = len(feature_names(data))
+    try:
+        tensors = {name: np.asarray(value, dtype=np.float64) for name, value in load(content[WEIGHTS]).items()}
+        theta = flat_vector(tensors, spec, features)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model") from error
+    if len(tensors) != 2 * (len(spec.hidden) + 1) or theta.size != parameter_count(spec, features) or not np.isfinite(theta).all():
+        raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model")
+    return Model(theta, spec, data, facts, hashlib.sha256(raw).hexdigest())
+
+
+def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
+    """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993)."""
+    kind = spec.kind if not spec.hidden else f"{spec.kind}, hidden layers of {', '.join(map(str, spec.hidden))}"
+    lines = [
+        f"# {facts.title}",
+        "",
+        f"- Model: {kind}",
+        f"- Study digest: `{facts.study_digest}`",
+        f"- Hospitals: {', '.join(facts.participants)}",
+        f"- Owner: {facts.owner}",
+        f"- Licence: {facts.licence}",
+        "",
+        "## Intended use",
+        "",
+        facts.intended_use,
+        "",
+        "## How well it does",
+        "",
+        *(f"- {name}: {text}" for name, text in facts.figures.items()),
+        "",
+        "## Privacy of the patients it learnt from",
+        "",
+        facts.privacy,
+        "",
+        "## What a table to be scored needs",
+        "",
+        "A row outside these ranges or levels gets no score.",
+        "",
+        "| column | values | may be missing |",
+        "|---|---|---|",
+    ]
+    for column in data.columns:
+        if column.kind == "numeric":
+            values = f"{column.low} to {column.high} {column.unit}".strip()
+        elif column.kind == "category":
+            values = ", ".join(column.levels)
+        else:
+            values = f"{column.true} or {column.false}"
+        lines.append(f"| {column.name} | {values} | {'yes' if column.missing == 'flag' else 'no'} |")
+    label = data.label
+    meaning = {
+        "any-of-letters": f"`{label.column}` contains one of {', '.join(label.positive)}",
+        "equals": f"`{label.column}` is one of {', '.join(label.positive)}",
+        "threshold": f"`{label.column}` is {label.positive[0]} or more",
+    }[label.kind]
+    return "\n".join([*lines, "", f"The score is the estimated probability that {meaning}.", ""])
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a study section holds
+    """Study values as JSON: decimals and ratios are texts, as in the study file."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value) if isinstance(value, Fraction) else value
+
+
+def _read(folder: Path, name: str) -> bytes:
+    try:
+        with (folder / name).open("rb") as file:
+            data = file.read(_MAX_BYTES[name] + 1)
+    except OSError as error:
+        raise _unreadable(folder, f"{name} cannot be read: {error.strerror}") from error
+    if len(data) > _MAX_BYTES[name]:
+        raise _unreadable(folder, f"{name} is larger than {_MAX_BYTES[name]} bytes")
+    return data
+
+
+def _unreadable(folder: Path, why: str) -> UnreadableError:
+    return UnreadableError(
+        f"{folder} is not a model that can be used: {why}.",
+        whose="whoever gave you the model",
+        next_step="Take the folder again from the study's outputs.",
+    )

@@ -1,0 +1,239 @@
+"""Features from what the study declares: ranges and levels are public, so no figure is read off the data (rule 10).
+
+Encoding of one column, in order:
+
+- numeric: one feature in [-1, 1], linear or logarithmic between ``low`` and ``high``;
+- category: one 0/1 feature for each level but the first, which is the reference;
+- boolean: one 0/1 feature;
+- and, where the column says ``missing = "flag"``, one more 0/1 feature "not recorded" (the others are then 0).
+
+A row that does not fit is set aside, never mended and never a crash: others could see a crash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from securefl.errors import StudyError
+from securefl.learning.table import Cell, Table, table_from_frame
+from securefl.study.columns import BooleanColumn, CategoryColumn, Column, DataSpec, Label, NumericColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from fractions import Fraction
+
+Float32Array = npt.NDArray[np.float32]
+MALFORMED = "line is not a record of this table"
+NO_PATIENT = "patient identifier is missing"
+NO_LABEL = "label is missing or unreadable"
+EXTRA_ROW = "more rows of one patient than the study takes"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One hospital's usable rows.
+
+    Attributes:
+        x: float32[n, d], every value in [-1, 1].
+        y: int8[n], 0 or 1.
+        patients: n identifiers, each at most once.
+        set_aside: rows set aside, by reason. For the owner's screen only: these are counts of private records.
+    """
+
+    x: Float32Array
+    y: npt.NDArray[np.int8]
+    patients: tuple[str, ...]
+    set_aside: Mapping[str, int]
+
+    def select(self, rows: npt.NDArray[np.bool_]) -> Prepared:
+        """The rows where ``rows`` (bool[n]) holds."""
+        kept = tuple(p for p, keep in zip(self.patients, rows, strict=True) if keep)
+        return Prepared(self.x[rows], self.y[rows], kept, {})
+
+
+def feature_names(spec: DataSpec) -> tuple[str, ...]:
+    """Names of the d features, in the order of the columns of x."""
+    return tuple(name for column in spec.columns for name in _names(column))
+
+
+def prepare(table: Table, spec: DataSpec, secret: bytes) -> Prepared:
+    """Encode a hospital's table. ``secret`` (this site's own) decides which row of a patient is kept if there are several.
+
+    Raises:
+        DataError: a declared column, the patient column or the label column is not in the table.
+    """
+    patients = table.column(spec.patient)
+    labels = table.column(spec.label.column)
+    encoded, reasons = _encode(table, spec)
+    outcome = [label_value(cell, spec.label) for cell in labels]
+    counts: Counter[str] = Counter()
+    if table.malformed:
+        counts[MALFORMED] = table.malformed
+    best: dict[str, tuple[bytes, int]] = {}
+    for row, patient in enumerate(patients):
+        reason = reasons[row]
+        if patient is None:
+            counts[NO_PATIENT] += 1
+        elif outcome[row] is None:
+            counts[NO_LABEL] += 1
+        elif reason is not None:
+            counts[reason] += 1
+        else:
+            # Keyed, and over the row's own content: which row stays depends on this patient alone, not on file order.
+            content = encoded[row].tobytes() + bytes([outcome[row] or 0])
+            message = b"securefl/row/1\0" + patient.encode() + b"\0" + content
+            rank = hmac.new(secret, message, hashlib.sha256).digest()
+            if patient in best:
+                counts[EXTRA_ROW] += 1
+            if patient not in best or rank < best[patient][0]:
+                best[patient] = (rank, row)
+    rows = sorted(row for _, row in best.values())
+    return Prepared(
+        encoded[rows],
+        np.array([outcome[row] for row in rows], dtype=np.int8),
+        tuple(str(patients[row]) for row in rows),
+        dict(counts),
+    )
+
+
+def rows_for_predict(frame: Any, spec: DataSpec) -> tuple[Float32Array, npt.NDArray[np.bool_]]:  # noqa: ANN401 - see table_from_frame
+    """Encode rows to be scored; neither label nor patient column is needed.
+
+    Returns:
+        x float32[n, d] and usable bool[n]; rows outside the declared ranges are zero in x and not usable.
+
+    Raises:
+        DataError: a declared column is not in the table.
+    """
+    encoded, reasons = _encode(frame if isinstance(frame, Table) else table_from_frame(frame), spec)
+    return encoded, np.array([reason is None for reason in reasons], dtype=np.bool_)
+
+
+def label_value(cell: Cell, label: Label) -> int | None:
+    """1 or 0 by the study's definition of positive; ``None`` if not recorded or not readable."""
+    if cell is None:
+        return None
+    if label.kind == "any-of-letters":
+        return int(any(letter in cell for letter in label.positive))
+    if label.kind == "equals":
+        return int(cell in label.positive)
+    value = _number(cell)
+    return None if value is None else int(value >= threshold(label))
+
+
+def threshold(label: Label) -> float:
+    """The value from which on a numeric label is positive.
+
+    Raises:
+        StudyError: it is not one number.
+    """
+    value = _number(label.positive[0])
+    if value is None or len(label.positive) != 1:
+        raise StudyError(
+            f"[data.label] positive = {list(label.positive)}: a threshold is one number.",
+            next_step='Write positive = ["1"] for "1 or more".',
+        )
+    return value
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    flag = (f"{column.name}: not recorded",) if column.missing == "flag" else ()
+    if isinstance(column, CategoryColumn):
+        return (*(f"{column.name} = {level}" for level in column.levels[1:]), *flag)
+    return (column.name, *flag)
+
+
+def _encode(table: Table, spec: DataSpec) -> tuple[Float32Array, list[str | None]]:
+    """Float32[n, d] and, for each row, why it is set aside (the first reason in column order) or ``None``."""
+    cells = [table.column(column.name) for column in spec.columns]  # all columns are asked for before any is read
+    reasons: list[str | None] = [None] * table.rows
+    parts = []
+    for column, values in zip(spec.columns, cells, strict=True):
+        block, bad = _ENCODERS[column.kind](column, values)
+        for row, reason in bad.items():
+            reasons[row] = reasons[row] or f"{column.name}: {reason}"
+        parts.append(block)
+    encoded = np.concatenate(parts, axis=1).astype(np.float32)
+    encoded[[reason is not None for reason in reasons]] = 0.0
+    return encoded, reasons
+
+
+def _blank(column: Column, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+    """An empty block with the missing values dealt with."""
+    block = np.zeros((len(values), len(_names(column))))
+    bad: dict[int, str] = {}
+    for row, cell in enumerate(values):
+        if cell is None:
+            if column.missing == "flag":
+                block[row, -1] = 1.0
+            else:
+                bad[row] = "not recorded"
+    return block, bad
+
+
+def _numeric(column: NumericColumn, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+    block, bad = _blank(column, values)
+    low, high = float(column.low), float(column.high)
+    scale = math.log if column.transform == "log" else float
+    left, right = scale(low), scale(high)
+    for row, cell in enumerate(values):
+        if cell is None:
+            continue
+        number = _number(cell)
+        if number is None:
+            bad[row] = "not a number"
+        elif not low <= number <= high:
+            bad[row] = f"outside {column.low} to {column.high}"
+        else:
+            block[row, 0] = 2.0 * (scale(number) - left) / (right - left) - 1.0
+    return block, bad
+
+
+def _category(column: CategoryColumn, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+    block, bad = _blank(column, values)
+    place = {level: i - 1 for i, level in enumerate(column.levels)}
+    for row, cell in enumerate(values):
+        if cell is None:
+            continue
+        if cell not in place:
+            bad[row] = "not one of the declared levels"
+        elif place[cell] >= 0:
+            block[row, place[cell]] = 1.0
+    return block, bad
+
+
+def _boolean(column: BooleanColumn, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
+    block, bad = _blank(column, values)
+    for row, cell in enumerate(values):
+        if cell is None:
+            continue
+        if cell == column.true:
+            block[row, 0] = 1.0
+        elif cell != column.false:
+            bad[row] = f"neither {column.true} nor {column.false}"
+    return block, bad
+
+
+_ENCODERS: Mapping[str, Any] = {"numeric": _numeric, "category": _category, "boolean": _boolean}
+
+
+def _number(cell: str) -> float | None:
+    """A finite number written plainly, else ``None`` (no ``inf``, no ``1_000``)."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in cell else None
+
+
+def expected_share(rate: Fraction, holdout: Fraction) -> Fraction:
+    """Share of a hospital's patients expected in one training batch: (1 - holdout) · rate."""
+    return (1 - holdout) * rate
