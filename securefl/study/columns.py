@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from securefl.study.fields import DecimalText, Line, Name, RatioText, Section
+from securefl.study.fields import LINE, DecimalText, Fault, Line, Name, RatioText, Section, is_decimal
 
-ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")]
+ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=LINE)]
 
 
 class NumericColumn(Section):
@@ -26,9 +26,9 @@ class NumericColumn(Section):
     @model_validator(mode="after")
     def _range(self) -> Self:
         if self.low >= self.high:
-            raise ValueError(f"column {self.name}: low must be below high")
+            raise Fault(f"column {self.name}: low must be below high", "low")
         if self.transform == "log" and self.low <= Decimal(0):
-            raise ValueError(f"column {self.name}: a log scale needs low above 0")
+            raise Fault(f"column {self.name}: a log scale needs low above 0", "low")
         return self
 
 
@@ -43,7 +43,7 @@ class CategoryColumn(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if len(set(self.levels)) != len(self.levels):
-            raise ValueError(f"column {self.name}: a level is named twice")
+            raise Fault(f"column {self.name}: a level is named twice", "levels")
         return self
 
 
@@ -59,7 +59,7 @@ class BooleanColumn(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if self.true == self.false:
-            raise ValueError(f"column {self.name}: true and false are the same text")
+            raise Fault(f"column {self.name}: true and false are the same text", "false")
         return self
 
 
@@ -67,11 +67,19 @@ Column = Annotated[NumericColumn | CategoryColumn | BooleanColumn, Field(discrim
 
 
 class Label(Section):
-    """What counts as positive: any of these letters in the text, or equality with one of these texts."""
+    """What counts as positive: any of these letters in the text, equality with one of these texts, or this number and above."""
 
     column: ColumnName
     kind: Literal["any-of-letters", "equals", "threshold"]
     positive: Annotated[tuple[Line, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind == "any-of-letters" and any(len(letter) != 1 for letter in self.positive):
+            raise Fault('"any-of-letters" takes single letters, like ["E", "F"]', "positive")
+        if self.kind == "threshold" and (len(self.positive) != 1 or not is_decimal(self.positive[0])):
+            raise Fault('a "threshold" takes one number in quotes, like ["1.5"]', "positive")
+        return self
 
 
 class DataSpec(Section):
@@ -90,12 +98,15 @@ class DataSpec(Section):
 
     @model_validator(mode="after")
     def _columns(self) -> Self:
-        names = [c.name for c in self.columns]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"a column is named twice: {', '.join(twice)}")
-        if self.label.column in names or self.patient in names:
-            raise ValueError("the label and the patient identifier cannot be features")
+        seen: set[str] = set()
+        for i, column in enumerate(self.columns):
+            if column.name in seen:
+                raise Fault(f"the column {column.name} is named twice; remove one", "columns", i)
+            if column.name in (self.label.column, self.patient):
+                raise Fault("the label and the patient identifier cannot be features; remove the column", "columns", i)
+            seen.add(column.name)
+        if self.label.column == self.patient:
+            raise Fault("the patient identifier cannot be the label", "label", "column")
         if not 0 < self.holdout < 1:
-            raise ValueError('holdout must lie between 0 and 1, like "3/10"')
+            raise Fault('must lie between 0 and 1, like "3/10"', "holdout")
         return self

@@ -13,16 +13,21 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]{1,3})?")
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]{1,2})?")
 _RATIO = re.compile(r"(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})|1|0")
+
+
+def is_decimal(text: str) -> bool:
+    """Whether ``text`` is a decimal number as a study writes it."""
+    return len(text) <= 40 and _DECIMAL.fullmatch(text) is not None
 
 
 def _decimal(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
     if isinstance(value, Decimal):
         return value
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise ValueError(f'write it as text in quotes, like "{value}": a bare number has no single exact form')  # noqa: TRY004
-    if not isinstance(value, str) or not _DECIMAL.fullmatch(value) or len(value) > 40:
+    if not isinstance(value, str) or not is_decimal(value):
         raise ValueError('expected a decimal number in quotes, like "0.8" or "1e-5"')
     return Decimal(value)
 
@@ -35,12 +40,28 @@ def _ratio(value: Any) -> Any:  # noqa: ANN401
     return Fraction(value)
 
 
+# Characters that a screen obeys instead of showing: C0 and C1 controls, line separators, and the marks that turn the
+# direction of writing round. An owner approves what is read, so none of them may stand in a text.
+_UNSHOWN = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
+HEX32 = r"^[0-9a-f]{64}$"
+LINE = rf"^[^\x00-\x1f{_UNSHOWN}]+$"
+TEXT = rf"^[^\x00-\x08\x0b-\x1f{_UNSHOWN}]*$"
+
 DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
 RatioText = Annotated[Fraction, BeforeValidator(_ratio)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
-Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Text = Annotated[str, StringConstraints(max_length=8000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Hex32 = Annotated[str, StringConstraints(pattern=HEX32)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=LINE)]
+Text = Annotated[str, StringConstraints(max_length=8000, pattern=TEXT)]
+
+
+class Fault(ValueError):  # noqa: N818 - a fault in the file; pydantic catches it, no caller sees it
+    """A broken rule of a table, with the path below that table which breaks it, so that the error names its line."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class Section(BaseModel):

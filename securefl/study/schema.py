@@ -13,9 +13,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from securefl.study.columns import DataSpec
-from securefl.study.fields import DecimalText, Hex32, Line, Name, RatioText, Section, Text
+from securefl.study.fields import DecimalText, Fault, Hex32, Line, Name, RatioText, Section, Text
+from securefl.study.roster import check_distinct
 
-Positive = Annotated[int, Field(ge=1)]
+#: Far above any real figure and far below 2^53, the largest integer that RFC 8785 can write.
+LARGEST = 1 << 31
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class About(Section):
@@ -28,7 +31,7 @@ class About(Section):
     lay_summary: Text
     ethics_ref: Line
     legal_basis: Line
-    duo: tuple[Annotated[str, Field(pattern=r"^DUO:\d{7}$")], ...]
+    duo: tuple[Annotated[str, Field(pattern=r"^DUO:[0-9]{7}$")], ...]
 
 
 class Party(Section):
@@ -47,6 +50,12 @@ class Participant(Party):
     weight: RatioText
     weight_source: Line
 
+    @model_validator(mode="after")
+    def _has_weight(self) -> Self:
+        if self.weight <= 0:
+            raise Fault('must be above 0, like "1/5"', "weight")
+        return self
+
 
 class Code(Section):
     """Declarative studies bring no code; a ``model.py`` would be named here with its SHA-256."""
@@ -57,9 +66,9 @@ class Code(Section):
     @model_validator(mode="after")
     def _declarative_only(self) -> Self:
         if self.entrypoint != "declarative":
-            raise ValueError("a model.py needs the sandbox, which this version does not have; name a declarative model")
+            raise Fault("a model.py needs the sandbox, which this version does not have; name a declarative model", "entrypoint")
         if self.sha256 is not None:
-            raise ValueError("a declarative study has no code to hash; remove sha256")
+            raise Fault("a declarative study has no code to hash; remove sha256", "sha256")
         return self
 
 
@@ -74,14 +83,14 @@ class ModelSpec(Section):
     """A declarative model. ``initial_seed`` (public text) and ``initial_sha256`` fix the first global model."""
 
     kind: Literal["logistic-regression", "mlp"]
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = ()
+    hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=8)] = ()
     initial_seed: Line
     initial_sha256: Hex32 | None = None
 
     @model_validator(mode="after")
     def _hidden_fits(self) -> Self:
         if (self.kind == "mlp") != bool(self.hidden):
-            raise ValueError('an "mlp" names its hidden layer sizes; a "logistic-regression" has none')
+            raise Fault('an "mlp" names its hidden layer sizes; a "logistic-regression" has none', "hidden")
         return self
 
 
@@ -110,11 +119,11 @@ class PrivacySpec(Section):
     def _ranges(self) -> Self:
         for name in ("epsilon", "noise_multiplier", "clip_norm", "normaliser"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0")
+                raise Fault("must be above 0", name)
         if not 0 < self.delta <= Decimal("1e-3"):
-            raise ValueError("delta must be above 0 and at most 1e-3: it is the chance that the promise does not hold")
+            raise Fault("must be above 0 and at most 1e-3: it is the chance that the promise does not hold", "delta")
         if not 0 < self.sample_rate <= 1:
-            raise ValueError("sample_rate must be above 0 and at most 1")
+            raise Fault("must be above 0 and at most 1", "sample_rate")
         return self
 
 
@@ -124,7 +133,7 @@ class SecAggSpec(Section):
     bits: Annotated[int, Field(ge=8, le=24)]
     bound: Positive
     min_contributors: Positive
-    colluders: Annotated[int, Field(ge=0)]
+    colluders: Annotated[int, Field(ge=0, le=LARGEST)]
 
 
 class TrainingSpec(Section):
@@ -139,10 +148,11 @@ class TrainingSpec(Section):
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
-        if self.local_learning_rate <= 0 or self.server_learning_rate <= 0:
-            raise ValueError("learning rates must be above 0")
+        for name in ("local_learning_rate", "server_learning_rate"):
+            if getattr(self, name) <= 0:
+                raise Fault("must be above 0", name)
         if not 0 <= self.server_momentum < 1:
-            raise ValueError("server_momentum must be at least 0 and below 1")
+            raise Fault("must be at least 0 and below 1", "server_momentum")
         return self
 
 
@@ -157,12 +167,17 @@ class Schedule(Section):
 
     @model_validator(mode="after")
     def _order(self) -> Self:
-        if self.opens.tzinfo is None or self.closes.tzinfo is None:
-            raise ValueError("write times with their zone, like 2026-01-31T00:00:00Z")
+        for name in ("opens", "closes"):
+            time = getattr(self, name)
+            if time.tzinfo is None:
+                raise Fault("write the time with its zone, like 2026-01-31T00:00:00Z", name)
+            if time.microsecond or not 2000 <= time.year <= 2999:
+                # the digest writes whole seconds: a fraction would be an edit that it does not see
+                raise Fault("write whole seconds of a year from 2000 to 2999", name)
         if self.opens >= self.closes:
-            raise ValueError("opens must lie before closes")
+            raise Fault("must lie before closes", "opens")
         if not 0 <= self.reply_after < self.round_deadline:
-            raise ValueError("reply_after must be at least 0 and below round_deadline")
+            raise Fault("must be at least 0 and below round_deadline", "reply_after")
         return self
 
 
@@ -178,9 +193,11 @@ class EvaluationSpec(Section):
     @model_validator(mode="after")
     def _edges_rise(self) -> Self:
         if not self.edges or any(b <= a for a, b in zip((Decimal(0), *self.edges), (*self.edges, Decimal(1)), strict=True)):
-            raise ValueError("edges must rise strictly between 0 and 1")
+            raise Fault("must rise strictly between 0 and 1", "edges")
+        if self.epsilon <= 0:
+            raise Fault("must be above 0", "epsilon")
         if self.noise_multiplier < 2:
-            raise ValueError("noise_multiplier of an evaluation counts patients and must be at least 2 (design: two grid units)")
+            raise Fault("counts patients in an evaluation and must be at least 2 (two grid units)", "noise_multiplier")
         return self
 
     @property
@@ -249,25 +266,16 @@ class Study(Protocol):
     @model_validator(mode="after")
     def _parties(self) -> Self:
         if self.model.initial_sha256 is None:
-            raise ValueError("[model] needs initial_sha256; `securefl study new` computes it")
+            raise Fault("a study needs initial_sha256; `securefl study new` computes it", "model")
         if len(self.participants) < 2:
-            raise ValueError("a study has at least two participants")
-        for what, values in (
-            ("site", [p.name for p in self.participants]),
-            ("signing key", [p.signing_public for p in self.participants]),
-            ("sealing key", [p.sealing_public for p in self.participants]),
-        ):
-            twice = sorted({v for v in values if values.count(v) > 1})
-            if twice:
-                raise ValueError(f"two participants have the same {what}: {', '.join(twice)}")
-        hospitals = {k for p in self.participants for k in (p.signing_public, p.sealing_public)}
-        for role, party in (("coordinator", self.coordinator), ("aggregator", self.aggregator)):
-            if {party.signing_public, party.sealing_public} & hospitals:
-                raise ValueError(f"the {role}'s keys appear among the participants; nobody may hold both roles")
-        if self.coordinator.signing_public == self.aggregator.signing_public:
-            raise ValueError("the coordinator and the aggregator have the same key")
+            raise Fault("a study has at least two participants", "participants")
+        check_distinct([
+            (("coordinator",), self.coordinator),
+            (("aggregator",), self.aggregator),
+            *((("participants", i), p) for i, p in enumerate(self.participants)),
+        ])
         if sum((p.weight for p in self.participants), Fraction(0)) != 1:
-            raise ValueError("the participants' weights must add up to exactly 1")
+            raise Fault("the participants' weights must add up to exactly 1", "participants", 0, "weight")
         return self
 
     @property
@@ -277,4 +285,7 @@ class Study(Protocol):
 
     def participant(self, site: str) -> Participant:
         """The participant of that name; ``KeyError`` if there is none."""
-        return next(p for p in self.participants if p.name == site)
+        for participant in self.participants:
+            if participant.name == site:
+                return participant
+        raise KeyError(site)

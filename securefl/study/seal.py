@@ -45,7 +45,7 @@ def seal_study(
         "coordinator": dict(coordinator),
         "aggregator": dict(aggregator),
         "software": dict(software),
-        "participants": sorted((dict(p) for p in participants), key=lambda p: p["name"]),
+        "participants": sorted((dict(p) for p in participants), key=lambda p: p.get("name", "")),
     }
     text = dump_toml(raw)
     parse_study(text)

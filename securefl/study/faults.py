@@ -1,0 +1,84 @@
+"""What a fault in a study file looks like to its author: the line, the place, what is wrong, how to mend it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from securefl.study.fields import HEX32, LINE, NAME, TEXT, Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from securefl.study.lines import Path
+
+#: More faults than this are counted, not listed: the file may come from a stranger.
+MAX_LISTED = 20
+
+_PATTERNS = {
+    NAME: 'expected a name: a letter, then letters, digits, "-" or "_", 40 characters at most',
+    HEX32: "expected 32 bytes as 64 digits 0-9 a-f",
+    LINE: "holds a line break or another character that cannot be shown; expected one line of plain text",
+    TEXT: "holds a character that cannot be shown; expected plain text",
+}
+_MENDS = {
+    "extra_forbidden": "remove the key, or correct its spelling",
+    "missing": "add the key",
+    "int_type": "write a whole number without quotes",
+    "int_from_float": "write a whole number without quotes",
+    "string_type": "write it as text in quotes",
+    "datetime_type": "write a time with its zone and without quotes, like 2026-01-31T00:00:00Z",
+    "tuple_type": "write a list in square brackets",
+    "model_type": "write it as a table of keys and values",
+    "model_attributes_type": "write it as a table of keys and values",
+}
+_MESSAGES = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "union_tag_not_found": 'needs kind = "numeric", "category" or "boolean"',
+    "union_tag_invalid": 'needs kind = "numeric", "category" or "boolean"',
+    "datetime_type": "expected a time",
+    "tuple_type": "expected a list",
+    "model_type": "expected a table",
+    "model_attributes_type": "expected a table",
+}
+
+
+def listed(faults: Sequence[str]) -> str:
+    """Faults one a line, the surplus only counted."""
+    shown = [f"  {f}" for f in faults[:MAX_LISTED]]
+    if len(faults) > MAX_LISTED:
+        shown.append(f"  and {len(faults) - MAX_LISTED} more")
+    return "\n".join(shown)
+
+
+def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
+    """One pydantic error as a sentence with its line."""
+    loc: Path = item["loc"]
+    if loc[:2] == ("data", "columns") and len(loc) > 3:
+        loc = (*loc[:3], *loc[4:])  # the union's tag ("numeric") is not part of the file
+    cause = item.get("ctx", {}).get("error")
+    if isinstance(cause, Fault):
+        loc = (*loc, *cause.path)
+    kind = item["type"]
+    message = _MESSAGES.get(kind) or item["msg"].removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch":
+        message = _PATTERNS.get(item["ctx"]["pattern"], message)
+    mend = _MENDS.get(kind)
+    if kind == "missing" and len(loc) == 1:
+        mend = f"add the table [{loc[0]}]"
+    return f"{at(loc, lines)}: {message}" + (f" ({mend})" if mend else "")
+
+
+def at(loc: Path, lines: Mapping[Path, int]) -> str:
+    """``line 12: privacy.grid``: the place, with the line of the nearest table or key that stands in the file."""
+    line = next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), 1)
+    where = ".".join(_shown(part) for part in loc) or "the whole file"
+    return f"line {line}: {where}"
+
+
+def _shown(part: str | int) -> str:
+    # a key can hold anything, escape sequences for the terminal among it; array items count from 1 for people
+    if isinstance(part, int):
+        return str(part + 1)
+    return part if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", part) else ascii(part[:60])
