@@ -6,18 +6,22 @@ The accountant is passed in, so that this room needs no framework.
 from __future__ import annotations
 
 import math
+from decimal import ROUND_CEILING, Context, Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.errors import StudyError
+from securefl.errors import SecureFLError, StudyError
+from securefl.study.faults import at
+from securefl.study.lines import line_index
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from collections.abc import Callable
     from fractions import Fraction
 
     from securefl.study import schema
 
 #: A claimed epsilon may lie this much above the accountant's figure (people round up) and never below it.
-CLAIM_SLACK = 0.02
+CLAIM_SLACK = Decimal("0.02")
 
 
 class Accountant(Protocol):
@@ -30,44 +34,68 @@ class Accountant(Protocol):
         """PLD epsilon of one Gaussian release of sensitivity 1."""
 
 
-def check_consistency(study: schema.Protocol, accountant: Accountant) -> None:
+Finding = tuple[tuple[str, str], str]
+
+
+def check_consistency(study: schema.Protocol, accountant: Accountant, text: str = "") -> None:
     """Refuse a protocol or study whose figures contradict each other.
+
+    Args:
+        study: as parsed.
+        accountant: gives the epsilons that the noise really costs.
+        text: the file it was parsed from; with it each contradiction names its line.
 
     Raises:
         StudyError: listing every contradiction with the figure that would fit.
     """
     faults = [*_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study)]
     if faults:
+        lines = line_index(text)
+        named = [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
         raise StudyError(
-            "The study's figures contradict each other:\n" + "\n".join(f"  {f}" for f in faults) + "\n",
+            "The study's figures contradict each other:\n" + "\n".join(f"  {f}" for f in named) + "\n",
             next_step="Mend the figures and run `securefl study check` again.",
         )
 
 
-def _steps(study: schema.Protocol) -> list[str]:
-    want = study.training.rounds * study.training.local_steps
+def _steps(study: schema.Protocol) -> list[Finding]:
+    t = study.training
+    want = t.rounds * t.local_steps
     if study.privacy.steps == want:
         return []
-    return [f"privacy.steps is {study.privacy.steps}, but {study.training.rounds} rounds of {study.training.local_steps} make {want}"]
+    return [(("privacy", "steps"), f"says {study.privacy.steps}, but {t.rounds} rounds of {t.local_steps} make {want}; write {want}")]
 
 
-def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[str]:
+def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[Finding]:
     p, e = study.privacy, study.evaluation
-    train = accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta)
-    evaluation = accountant.evaluation_epsilon(e.noise_multiplier, p.delta)
-    faults = []
-    for name, claimed, real in (("privacy.epsilon", p.epsilon, train), ("evaluation.epsilon", e.epsilon, evaluation)):
-        if not real <= float(claimed) <= real * (1 + CLAIM_SLACK):
-            need = f"{math.ceil(real * 1000) / 1000:.3f}"
-            faults.append(f'{name} says {claimed}, but its noise gives {real:.4f} at delta {p.delta}; write "{need}" or change the noise')
-    return faults
+    claims = (
+        ("privacy", p.epsilon, lambda: accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta)),
+        ("evaluation", e.epsilon, lambda: accountant.evaluation_epsilon(e.noise_multiplier, p.delta)),
+    )
+    return [((table, "epsilon"), fault) for table, claimed, real in claims if (fault := _epsilon_fault(claimed, real, p.delta))]
 
 
-def _noise(study: schema.Protocol) -> list[str]:
-    sigma = float(study.privacy.noise_multiplier) * study.privacy.grid
+def _epsilon_fault(claimed: Decimal, compute: Callable[[], float], delta: Decimal) -> str | None:
+    try:
+        real = compute()
+    except SecureFLError as error:  # the accountant has no figure, for instance an infinite one
+        return f"{error.what} {error.next_step}"
+    if not math.isfinite(real):
+        return f"the noise gives no finite epsilon at delta {delta}; raise noise_multiplier"
+    if real <= claimed <= Decimal(real) * (1 + CLAIM_SLACK):
+        return None
+    # three significant digits, rounded up: at most 1 % above the figure, so that the mend is accepted
+    need = Decimal(real).normalize(Context(prec=3, rounding=ROUND_CEILING))
+    return f'says {claimed}, but the noise gives {real:.4g} at delta {delta}; write "{need:f}" or change the noise'
+
+
+def _noise(study: schema.Protocol) -> list[Finding]:
+    p = study.privacy
+    sigma = p.noise_multiplier * p.grid
     if sigma >= 2:
         return []
-    return [f"the noise is {sigma:.2f} grid units; at least 2 are needed: raise privacy.grid"]
+    need = (2 / p.noise_multiplier).to_integral_value(rounding=ROUND_CEILING)
+    return [(("privacy", "grid"), f"the noise is {sigma:.2f} grid units; at least 2 are needed: write {need} or more")]
 
 
 def field_headroom(study: schema.Protocol, noised_values: int) -> float:
@@ -85,34 +113,44 @@ def field_headroom(study: schema.Protocol, noised_values: int) -> float:
     return (1 << (study.secagg.bits - 1)) - 1 - max(largest_training, largest_evaluation)
 
 
-def _field(study: schema.Protocol) -> list[str]:
-    # 2^24 values a round and hospital cover every model this version can describe
-    draws = (1 << 24) * study.training.rounds
-    headroom = field_headroom(study, draws)
+def largest_update(study: schema.Protocol) -> int:
+    """An upper bound on the number of values in one hospital's update, from the columns and layers the study names."""
+    features = sum(len(getattr(c, "levels", (0,))) + (c.missing == "flag") for c in study.data.columns)
+    sizes = (features, *study.model.hidden, 1)
+    return sum((a + 1) * b for a, b in pairwise(sizes))
+
+
+def _field(study: schema.Protocol) -> list[Finding]:
+    parties = max(len(getattr(study, "participants", ())), study.secagg.min_contributors)
+    # never below 2^24 a round: room that costs one grid unit in a hundred and lets small studies share their constants
+    values = max(1 << 24, parties * max(largest_update(study), 2 * study.evaluation.bins))
+    headroom = field_headroom(study, values * study.training.rounds)
     if headroom >= 0:
         return []
     fault = (
-        f"secagg.bits = {study.secagg.bits} is {-headroom:.0f} grid units too small for the clamp, the noise and its "
-        "tail; lower secagg.bound or privacy.grid, or take more bits"
+        f"{study.secagg.bits} is too small by {-headroom:.0f} grid units for the clamp, the noise and its tail; "
+        "lower secagg.bound, privacy.grid or evaluation.bound, or take more bits"
     )
-    return [fault]
+    return [(("secagg", "bits"), fault)]
 
 
-def _contributors(study: schema.Protocol) -> list[str]:
+def _contributors(study: schema.Protocol) -> list[Finding]:
     s = study.secagg
-    faults = []
+    where = ("secagg", "min_contributors")
+    faults: list[Finding] = []
     if s.min_contributors < s.colluders + 2:
-        faults.append(f"secagg.min_contributors must be at least colluders + 2 = {s.colluders + 2}")
+        faults.append((where, f"must be at least colluders + 2 = {s.colluders + 2}"))
     participants = getattr(study, "participants", None)
     if participants is None:
         return faults
     k = len(participants)
     if s.min_contributors > k:
-        faults.append(f"secagg.min_contributors is {s.min_contributors}, but the study has {k} participants")
+        faults.append((where, f"says {s.min_contributors}, but the study has {k} participants; write at most {k}"))
     if 2 * s.min_contributors <= k + s.colluders:
         need = (k + s.colluders) // 2 + 1
-        faults.append(
-            f"secagg.min_contributors must be at least {need}: with fewer, two different sets of hospitals could be opened "
-            f"in one round (2 x min_contributors > participants + colluders)"
+        fault = (
+            f"must be at least {need}: with fewer, two different sets of hospitals could be opened in one round "
+            "(2 x min_contributors > participants + colluders)"
         )
+        faults.append((where, fault))
     return faults
