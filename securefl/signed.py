@@ -6,6 +6,7 @@ The signature covers the bytes as they stand, so that it is checked before anyth
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import rfc8785
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"securefl-signed/1 "
 _HEAD = len(_MAGIC) + 128 + 1
+_FIRST_LINE = re.compile(re.escape(_MAGIC) + rb"([0-9a-f]{128})\n")
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value without floats
@@ -61,18 +63,15 @@ def peek_signed(data: bytes, *, kind: str, fields: frozenset[str], sender: str, 
 def _split(data: bytes, sender: str, max_bytes: int) -> tuple[bytes, bytes]:
     if len(data) > max_bytes:
         raise _refused(sender, f"{len(data)} bytes, at most {max_bytes} are read")
-    head, payload = data[:_HEAD], data[_HEAD:]
-    if not head.startswith(_MAGIC) or not head.endswith(b"\n"):
+    head = _FIRST_LINE.match(data)
+    if head is None:
         raise _refused(sender, "not a signed statement")
-    try:
-        return payload, bytes.fromhex(head[len(_MAGIC) : -1].decode("ascii"))
-    except ValueError:
-        raise _refused(sender, "not a signed statement") from None
+    return data[_HEAD:], bytes.fromhex(head.group(1).decode("ascii"))
 
 
 def _parse(payload: bytes, kind: str, fields: frozenset[str], sender: str) -> dict[str, Any]:
     try:
-        body = json.loads(payload)
+        body = json.loads(payload, parse_float=_no_float, parse_constant=_no_float)
         same = canonical(body) == payload
     except (ValueError, TypeError, RecursionError):
         raise _refused(sender, "not JSON") from None
@@ -83,6 +82,11 @@ def _parse(payload: bytes, kind: str, fields: frozenset[str], sender: str) -> di
     if set(body) != fields:
         raise _refused(sender, "unknown or missing fields")
     return body
+
+
+def _no_float(text: str) -> None:
+    # numbers that are not whole travel as text: a float has no single exact form
+    raise ValueError(text)
 
 
 def _refused(sender: str, why: str) -> MessageError:
