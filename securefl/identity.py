@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -29,7 +30,8 @@ _CARD_TYPE = "securefl-card/1"
 _CARD_FIELDS = frozenset({"name", "role", "legal_name", "email", "signing_public", "sealing_public"})
 _BOOK_TYPE = "securefl-partners/1"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
-_LINE = re.compile(r"[^\x00-\x1f\x7f]{1,400}")
+# no character that a screen obeys instead of showing: the owner compares what is read
+_LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,400}")
 MAX_CARD_BYTES = 4096
 MAX_BOOK_BYTES = 4 * 1024 * 1024
 
@@ -65,9 +67,16 @@ class IdentityCard:
         return verify(self.signing_public, signature, message)
 
     def seal(self, payload: bytes, info: bytes) -> bytes:
-        """HPKE: only this card's owner opens it, and only under the same ``info``."""
-        key = X25519PublicKey.from_public_bytes(bytes.fromhex(self.sealing_public))
-        return _suite().encrypt(payload, key, info=info)
+        """HPKE: only this card's owner opens it, and only under the same ``info``.
+
+        Raises:
+            UntrustedError: the card's sealing key is not usable (a point of small order, RFC 7748 section 6.1).
+        """
+        try:
+            key = X25519PublicKey.from_public_bytes(bytes.fromhex(self.sealing_public))
+            return _suite().encrypt(payload, key, info=info)
+        except ValueError:
+            raise UntrustedError(f"The sealing key of {self.name} is not a usable key.", whose=self.name, next_step=f"Ask {self.name} for a new card.") from None
 
     def fields(self) -> dict[str, str]:
         """The card as plain values."""
@@ -138,6 +147,8 @@ class Identity:
             card = read_card((folder / "card.json").read_bytes())
         except OSError as error:
             raise UnreadableError(f"{folder / 'card.json'} cannot be read: {error.strerror}.", next_step="Restore it from your backup.") from None
+        except MessageError as error:
+            raise UnreadableError(f"{folder / 'card.json'} was changed: {error.what}", next_step="Restore it from your backup.") from None
         mine = (signing.public_key().public_bytes_raw().hex(), sealing.public_key().public_bytes_raw().hex())
         if (card.signing_public, card.sealing_public) != mine:
             raise UnreadableError(f"The card in {folder} does not belong to the keys beside it.", next_step="Restore the folder from your backup.")
@@ -207,8 +218,8 @@ class AddressBook:
         """
         cards = self.cards()
         known = cards.get(card.name)
-        if card.name == self._owner.card.name:
-            raise UntrustedError(f"{card.name} is this party's own name.", next_step="Trust the cards of the others only.")
+        if card.name == self._owner.card.name or card.signing_public == self._owner.card.signing_public:
+            raise UntrustedError(f"The card of {card.name} has this party's own name or key.", next_step="Trust the cards of the others only.")
         if known is not None and known != card:
             raise UntrustedError(
                 f"Another card is already trusted as {card.name} (fingerprint {known.spoken}).",
@@ -224,11 +235,13 @@ class AddressBook:
             raise UntrustedError(f"{name} is not in this party's list.", next_step="`securefl site trust` shows the list.")
         self._write({n: c for n, c in cards.items() if n != name})
 
-    def require(self, name: str, signing_public: str, sealing_public: str) -> IdentityCard:
-        """The trusted card of ``name`` if it holds exactly these keys.
+    def require(self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital") -> IdentityCard:
+        """The trusted card of ``name`` if it holds exactly these keys and this role.
+
+        The role counts: a researcher's card that is trusted as a researcher does not make a hospital of it.
 
         Raises:
-            UntrustedError: unknown name, or other keys.
+            UntrustedError: unknown name, other keys, or another role.
         """
         card = self.cards().get(name)
         if card is None:
@@ -240,6 +253,11 @@ class AddressBook:
             raise UntrustedError(
                 f"The study names other keys for {name} than the card that is trusted here.", whose=name,
                 next_step=f"Telephone {name}; do not approve until the fingerprints agree.",
+            )
+        if card.role != role:
+            raise UntrustedError(
+                f"{name} is trusted here as a {card.role}, but the study names it as a {role}.", whose=name,
+                next_step=f"Ask the researcher to name a {role}; nobody takes part in two roles.",
             )
         return card
 
@@ -255,10 +273,24 @@ def write_secret(path: Path, data: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise UnreadableError(f"{path} exists already; keys are never overwritten.", next_step="Choose another folder, or move the old keys away yourself.") from None
+    _write_through(fd, data)
+    _sync_folder(path.parent)
+
+
+def _write_through(fd: int, data: bytes) -> None:
     with os.fdopen(fd, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    # the name is durable only when its folder is (fsync(2))
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def read_secret(path: Path, size: int) -> bytes:
@@ -282,10 +314,11 @@ def read_secret(path: Path, size: int) -> bytes:
 def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write ``data`` beside ``path``, make it durable, then move it into place: a reader sees the old or the new file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        _write_through(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), data)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
