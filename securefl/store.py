@@ -6,6 +6,8 @@ length cap, so that a hostile operator cannot fill our memory (rule 5).
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import secrets
 import time
@@ -36,7 +38,8 @@ class Store:
             raise StoreError(f"The store {url} cannot be opened: {error}.", next_step="Check the URL and its fsspec package.") from None
         self._fs: Any = fs
         self._root: str = str(root).rstrip("/")
-        self._local = type(fs).__name__ == "LocalFileSystem"
+        self._local = "file" in _protocols(fs)
+        self._memory = "memory" in _protocols(fs)
 
     def put(self, path: str, data: bytes) -> None:
         """Write an object; replaces an older one as a whole.
@@ -45,11 +48,17 @@ class Store:
             StoreError: the store cannot be written.
         """
         target = self._full(path)
-        part = f"{target.rsplit('/', 1)[0]}/.{secrets.token_hex(8)}.part"
+        folder = target.rsplit("/", 1)[0]
+        part = f"{folder}/.{secrets.token_hex(8)}.part"
         try:
-            self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-            self._fs.pipe_file(part, data)
-            self._fs.mv(part, target)
+            self._fs.makedirs(folder, exist_ok=True)
+            if self._local:
+                _replace_local(part, target, data)
+            elif self._memory:  # one assignment; a move would end inside a folder of the target's name
+                self._fs.pipe_file(target, data)
+            else:
+                self._fs.pipe_file(part, data)
+                self._fs.mv(part, target)
         except OSError as error:
             raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions and free space.") from None
 
@@ -62,9 +71,12 @@ class Store:
         """
         target = self._full(path)
         try:
-            with self._fs.open(target, "rb") as file:
-                data: bytes = file.read(max_bytes + 1)
-        except FileNotFoundError:
+            if self._memory:  # its open files share one position between threads
+                data: bytes = self._fs.cat_file(target, 0, max_bytes + 1)
+            else:
+                with self._fs.open(target, "rb") as file:
+                    data = file.read(max_bytes + 1)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except OSError as error:
             raise StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.") from None
@@ -72,17 +84,29 @@ class Store:
             raise MessageError(f"{path} is longer than the {max_bytes} bytes allowed; it was not read.", next_step="Ask its sender what it is.")
         return data
 
+    def exists(self, path: str) -> bool:
+        """Whether there is an object or a folder of that name.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        try:
+            self._fs.invalidate_cache()
+            return bool(self._fs.exists(self._full(path)))
+        except OSError as error:
+            raise StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.") from None
+
     def list(self, prefix: str = "") -> list[str]:
         """Names of the objects and folders directly below ``prefix``, sorted; temporary files are left out."""
         target = self._full(prefix) if prefix else self._root
         try:
             self._fs.invalidate_cache()
             found = self._fs.ls(target, detail=False)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.") from None
-        names = (str(p).rstrip("/").rsplit("/", 1)[-1] for p in found)
+        names = (str(p).rstrip("/").rsplit("/", 1)[-1] for p in found if str(p).rstrip("/") != target)
         return sorted(n for n in names if _SAFE.fullmatch(n))
 
     def delete(self, path: str) -> None:
@@ -111,6 +135,22 @@ class Store:
         if not all(_SAFE.fullmatch(p) and ".." not in p for p in parts):
             raise MessageError(f"{path!r} is not a canonical path in the store.")
         return "/".join((self._root, *parts))
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:  # noqa: ANN401 - fsspec ships no types
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+def _replace_local(part: str, target: str, data: bytes) -> None:
+    """Write beside, then rename. Not synced: a power cut may lose an object, and then its signature check fails."""
+    try:
+        with open(part, "xb") as file:  # noqa: PTH123 - fsspec's paths are strings
+            file.write(data)
+        os.replace(part, target)  # noqa: PTH105 - as above
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(part)  # noqa: PTH108 - as above
+        raise
 
 
 def poll(found: Callable[[], Any], *, seconds: float, first: float = 0.005, longest: float = 0.1) -> Iterator[Any]:
