@@ -1,0 +1,134 @@
+import pytest
+import rfc8785
+from secagg_round import Party
+
+from securefl.errors import MessageError
+from securefl.secagg.envelope import MAGIC, PREFIX_BYTES, Envelope
+from securefl.signed import dump_signed
+
+SENDER = Party("SVI")
+ENVELOPE = Envelope("securefl-test/1", {"round": 1, "study": "s"}, 2, 5)
+CHUNKS = [b"first", b"other"]
+GOOD = ENVELOPE.write(CHUNKS, SENDER.sign)
+
+
+def frame_of(manifest, body=b"firstother"):
+    return MAGIC + len(manifest).to_bytes(4, "big") + manifest + body
+
+
+def signed_text(text):
+    """A manifest with a good signature over any text at all: what a rostered but hostile party can make."""
+    return b"securefl-signed/1 " + SENDER.sign(text).hex().encode() + b"\n" + text
+
+
+def fields_of(**changes):
+    manifest, _ = ENVELOPE.open(GOOD, "SVI", SENDER.verify)
+    return {"type": "securefl-test/1", **manifest, **changes}
+
+
+def refused(data):
+    with pytest.raises(MessageError) as caught:
+        ENVELOPE.open(data, "SVI", SENDER.verify)
+    assert caught.value.whose == "SVI"
+    assert caught.value.next_step
+    return caught.value.what
+
+
+def test_a_good_frame_opens():
+    manifest, body = ENVELOPE.open(GOOD, "SVI", SENDER.verify)
+    assert manifest["round"] == 1
+    assert bytes(body) == b"firstother"
+    assert len(GOOD) <= ENVELOPE.limit
+
+
+def test_length_comes_before_everything():
+    assert "more than this round allows" in refused(bytes(ENVELOPE.limit + 1))
+
+
+@pytest.mark.parametrize("data", [b"", MAGIC[:4], b"SFLFRM2\n" + GOOD[8:], bytes(100)])
+def test_magic_comes_before_the_signature(data):
+    assert "no frame" in refused(data)
+
+
+@pytest.mark.parametrize("length", [0, 1, 0xFFFFFFFF])
+def test_a_wrong_manifest_length_is_refused(length):
+    assert "add up" in refused(MAGIC + length.to_bytes(4, "big") + GOOD[PREFIX_BYTES:])
+
+
+def test_a_manifest_longer_than_the_facts_allow_is_refused_though_lengths_add_up():
+    wide = Envelope("securefl-test/1", {}, 2, 5)
+    manifest = bytes(wide.manifest_limit + 1)
+    assert "more than this round allows" in refused(frame_of(manifest))
+    assert "add up" in refused(frame_of(manifest, b"")[: wide.limit])
+
+
+@pytest.mark.parametrize("tail", [b"\x00", b"firstother"])
+def test_trailing_bytes_are_refused(tail):
+    assert "add up" in refused(GOOD + tail)
+
+
+def test_every_truncation_is_refused():
+    for size in range(len(GOOD)):
+        refused(GOOD[:size])
+
+
+def test_every_flipped_bit_is_refused():
+    for index in range(len(GOOD)):
+        for bit in range(8):
+            refused(GOOD[:index] + bytes([GOOD[index] ^ (1 << bit)]) + GOOD[index + 1 :])
+
+
+def test_swapped_chunks_are_refused():
+    assert "chunk 0" in refused(GOOD[:-10] + b"otherfirst")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b"not json",
+        b"\xff\xfe",
+        b"[" * 1000,
+        b'{"round":' + b"9" * 1500 + b"}",
+        b'{"a":"\\ud800"}',
+        b'{"round":NaN}',
+        b'{"round":1e400}',
+        b'{"round":1}',
+    ],
+)
+def test_a_signed_manifest_that_is_no_manifest_is_refused(text):
+    refused(frame_of(signed_text(text)))
+
+
+def test_a_manifest_in_another_order_or_with_spaces_is_refused():
+    text = rfc8785.dumps(fields_of())
+    assert "canonical" in refused(frame_of(signed_text(text.replace(b":", b": ", 1))))
+    assert "canonical" in refused(frame_of(signed_text(b'{"type":"securefl-test/1",' + text[1:].replace(b',"type":"securefl-test/1"', b""))))
+
+
+def test_a_duplicated_key_is_refused():
+    text = rfc8785.dumps(fields_of())
+    assert "canonical" in refused(frame_of(signed_text(text.replace(b'"round":1', b'"round":1,"round":1'))))
+
+
+@pytest.mark.parametrize("value", [True, "1", 2, None, [1]])
+def test_a_field_of_another_type_is_refused(value):
+    assert "round is not this round's" in refused(frame_of(dump_signed(fields_of(round=value), SENDER.sign)))
+
+
+@pytest.mark.parametrize("changes", [{"round": 1.5}, {"more": 1}, {"type": "securefl-other/1"}])
+def test_an_unknown_field_or_type_and_a_float_are_refused(changes):
+    refused(frame_of(dump_signed(fields_of(**changes), SENDER.sign)))
+
+
+def test_a_missing_field_is_refused():
+    fields = fields_of()
+    del fields["study"]
+    refused(frame_of(dump_signed(fields, SENDER.sign)))
+
+
+@pytest.mark.parametrize("chunks", [None, {}, "x", [], [1, 2], ["0" * 64] * 3, ["0" * 64] * 2])
+def test_a_list_of_hashes_that_is_not_the_chunks_is_refused(chunks):
+    refused(frame_of(dump_signed(fields_of(chunks=chunks), SENDER.sign)))

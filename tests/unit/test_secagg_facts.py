@@ -1,0 +1,64 @@
+from dataclasses import fields, replace
+
+import pytest
+from secagg_round import digest_of, make_facts
+
+from securefl.errors import StudyError
+from securefl.secagg.facts import RoundFacts
+from securefl.secagg.packing import FieldLayout
+
+OTHER = {
+    "study": digest_of("another study"),
+    "round": 2,
+    "attempt": 2,
+    "kind": "evaluation",
+    "cohort": ("A", "B", "C", "D", "E"),
+    "public_key_sha256": digest_of("another key"),
+    "layout": FieldLayout(12, 5),
+    "length": 11,
+    "bound": 101,
+    "model_sha256": digest_of("another model"),
+}
+
+
+def test_every_fact_has_a_counterexample_here():
+    assert set(OTHER) == {field.name for field in fields(RoundFacts)}
+
+
+@pytest.mark.parametrize("name", OTHER)
+def test_every_fact_changes_the_digest(name):
+    facts = make_facts()
+    assert replace(facts, **{name: OTHER[name]}).digest() != facts.digest()
+
+
+def test_equal_facts_have_equal_digests():
+    assert make_facts().digest() == make_facts().digest()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("study", "x" * 64),
+        ("study", digest_of("study").upper()),
+        ("public_key_sha256", ""),
+        ("model_sha256", digest_of("model") + "\n"),
+        ("round", -1),
+        ("attempt", 0),
+        ("round", 1_000_001),
+        ("kind", "gradient"),
+        ("cohort", ("B", "A", "C", "D", "E")),
+        ("cohort", ("A", "A", "B", "C", "D")),
+        ("cohort", ("", "B", "C", "D", "E")),
+        ("cohort", ("A\n", "B", "C", "D", "E")),
+        ("cohort", ("A" * 65, "B", "C", "D", "E")),
+        ("cohort", ("A", "B")),
+        ("length", 0),
+        ("bound", 0),
+        ("bound", 1 << 15),
+    ],
+)
+def test_facts_that_contradict_each_other_are_refused(name, value):
+    with pytest.raises(StudyError) as caught:
+        replace(make_facts(), **{name: value})
+    assert caught.value.whose
+    assert caught.value.next_step

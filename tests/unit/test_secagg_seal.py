@@ -1,0 +1,172 @@
+import copy
+import os
+import pickle
+
+import numpy as np
+import pytest
+from secagg_round import fake_ciphertext, make_facts
+
+from securefl.errors import RoundError, SecureFLError, UsageError
+from securefl.secagg import seal
+from securefl.secagg.packing import NOISE_SD, FieldLayout
+from securefl.secagg.publickey import PublicKey
+from securefl.secagg.ring import DEGREE, MODULUS, SPECIAL_MODULUS, sum_mod_q
+
+LAYOUT = FieldLayout(16, 1)
+
+
+def messages_of(seed, layout=LAYOUT, chunks=1):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 1 << (layout.fields * layout.field_bits), (chunks, DEGREE), dtype=np.uint64)
+
+
+def test_the_ring_is_the_one_that_seal_builds():
+    primes = [prime.value() for prime in seal._context().first_context_data().parms().coeff_modulus()]
+    assert primes == [MODULUS]
+    keys = [prime.value() for prime in seal._context().key_context_data().parms().coeff_modulus()]
+    assert keys == [MODULUS, SPECIAL_MODULUS]
+
+
+def test_another_ring_is_refused(monkeypatch):
+    monkeypatch.setattr(seal, "MODULUS", 17)
+    with pytest.raises(SecureFLError, match="another ring"):
+        seal._context.__wrapped__()
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 16, 17, 18])
+def test_what_was_encrypted_opens_exactly(chunks):
+    keys = seal.RoundKeyPair.generate()
+    messages = messages_of(chunks, chunks=chunks)
+    opened, noise = keys.open_once(seal.encrypt(keys.public, messages, LAYOUT), LAYOUT)
+    assert np.array_equal(opened, messages)
+    assert 0 < noise <= seal.NOISE_LIMIT
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("contributors", [1, 2, 3, 4, 5, 6, 7, 8])
+def test_sums_open_to_the_plain_integer_sums(bits, contributors):
+    layout = FieldLayout(bits, contributors)
+    keys = seal.RoundKeyPair.generate()
+    rng = np.random.default_rng(bits * contributors)
+    values = rng.integers(-layout.max_value, layout.max_value, (contributors, 2000), endpoint=True)
+    values[:, 0], values[:, 1] = layout.max_value, -layout.max_value
+    total = sum_mod_q(seal.encrypt(keys.public, layout.pack(row), layout) for row in values)
+    messages, _ = keys.open_once(total, layout)
+    opened, canaries = layout.unpack(messages, 2000)
+    assert np.array_equal(opened, values.sum(axis=0))
+    assert canaries.tolist() == [contributors]
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_a_hundred_saturated_contributions_stay_inside_the_margin(bits):
+    layout = FieldLayout(bits, 100)
+    keys = seal.RoundKeyPair.generate()
+    values = np.full(layout.values_per_chunk, -layout.max_value)
+    values[::2] = layout.max_value
+    total = sum_mod_q(seal.encrypt(keys.public, layout.pack(values), layout) for _ in range(100))
+    messages, noise = keys.open_once(total, layout)
+    opened, canaries = layout.unpack(messages, values.size)
+    assert np.array_equal(opened, values * 100)
+    assert canaries.tolist() == [100]
+    assert noise < seal.NOISE_LIMIT
+
+
+def test_fresh_noise_has_the_standard_deviation_that_the_margin_assumes():
+    keys = seal.RoundKeyPair.generate()
+    messages = messages_of(1, chunks=8)
+    ciphertext = seal.encrypt(keys.public, messages, LAYOUT)
+    noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(keys._decryptor, chunk) for chunk in ciphertext]))
+    noise = (noisy - messages * np.uint64(LAYOUT.scale)).astype(np.int64)
+    assert float(noise.std()) < 1.05 * NOISE_SD
+
+
+def test_two_encryptions_of_one_message_differ():
+    keys = seal.RoundKeyPair.generate()
+    first, second = (seal.encrypt(keys.public, messages_of(1), LAYOUT) for _ in range(2))
+    assert np.count_nonzero(first != second) > 2 * DEGREE - 5
+
+
+def test_a_key_opens_once_and_is_erased():
+    keys = seal.RoundKeyPair.generate()
+    ciphertext = seal.encrypt(keys.public, messages_of(1), LAYOUT)
+    assert not keys.erased
+    keys.open_once(ciphertext, LAYOUT)
+    assert keys.erased
+    with pytest.raises(RoundError, match="once and never again"):
+        keys.open_once(ciphertext, LAYOUT)
+
+
+@pytest.mark.parametrize("spoil", ["garbage", "residue", "shape"])
+def test_a_failed_opening_erases_the_key_too(spoil):
+    keys = seal.RoundKeyPair.generate()
+    ciphertext = seal.encrypt(keys.public, messages_of(1), LAYOUT)
+    if spoil == "garbage":
+        crafted, error = fake_ciphertext(1), RoundError
+    elif spoil == "residue":
+        crafted, error = ciphertext.copy(), UsageError
+        crafted[0, 0, 0] = MODULUS
+    else:
+        crafted, error = ciphertext[:, :1], UsageError
+    with pytest.raises(error):
+        keys.open_once(crafted, LAYOUT)
+    assert keys.erased
+    with pytest.raises(RoundError):
+        keys.open_once(ciphertext, LAYOUT)
+
+
+def test_erasing_twice_is_harmless():
+    keys = seal.RoundKeyPair.generate()
+    keys.erase()
+    keys.erase()
+    assert keys.erased
+    assert "erased=True" in repr(keys)
+
+
+@pytest.mark.parametrize("store", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_key_pair_is_never_copied_or_stored(store):
+    with pytest.raises(UsageError, match="never stored"):
+        store(seal.RoundKeyPair.generate())
+
+
+def test_a_sum_under_another_key_fails_and_releases_nothing():
+    keys, other = seal.CkksIntegers().generate(), seal.RoundKeyPair.generate()
+    ciphertext = seal.CkksIntegers().encrypt(other.public, messages_of(1), LAYOUT)
+    with pytest.raises(RoundError, match="nothing was released"):
+        keys.open_once(ciphertext, LAYOUT)
+
+
+@pytest.mark.parametrize("spoil", [lambda m: m[0], lambda m: m[:, :8], lambda m: m.astype(np.int64), lambda m: m << np.uint64(20)])
+def test_only_messages_of_the_layout_are_encrypted(spoil):
+    public = seal.RoundKeyPair.generate().public
+    with pytest.raises(UsageError):
+        seal.encrypt(public, spoil(messages_of(1) | np.uint64(1 << 31)), LAYOUT)
+
+
+def test_a_public_key_that_travelled_encrypts_as_well():
+    keys = seal.RoundKeyPair.generate()
+    travelled = PublicKey.from_body(keys.public.body)
+    messages = messages_of(1)
+    opened, _ = keys.open_once(seal.encrypt(travelled, messages, LAYOUT), LAYOUT)
+    assert np.array_equal(opened, messages)
+
+
+def test_without_memfd_an_unlinked_temporary_file_serves(monkeypatch):
+    monkeypatch.delattr(os, "memfd_create")
+    keys = seal.RoundKeyPair.generate()
+    messages = messages_of(1)
+    opened, _ = keys.open_once(seal.encrypt(keys.public, messages, LAYOUT), LAYOUT)
+    assert np.array_equal(opened, messages)
+
+
+def test_no_file_descriptor_is_left_open():
+    before = len(os.listdir("/proc/self/fd"))
+    keys = seal.RoundKeyPair.generate()
+    keys.open_once(seal.encrypt(keys.public, messages_of(1), LAYOUT), LAYOUT)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_noise_is_reported_too_coarsely_to_say_anything_about_the_key():
+    keys = seal.RoundKeyPair.generate()
+    layout = make_facts().layout
+    _, noise = keys.open_once(seal.encrypt(keys.public, messages_of(1, layout), layout), layout)
+    assert noise == 0.05
