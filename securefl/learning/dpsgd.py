@@ -52,7 +52,8 @@ def opacus_gradients(model: ModelSpec, features: int) -> GradientFunction:
             for name, value in named_tensors(theta, model, features).items():
                 parameters[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
         module.zero_grad(set_to_none=True)
-        loss(module(torch.from_numpy(x)), torch.from_numpy(y)).backward()  # type: ignore[no-untyped-call]
+        rows = torch.from_numpy(x).requires_grad_()  # Opacus' backward hooks warn at inputs without gradients
+        loss(module(rows), torch.from_numpy(y)).backward()  # type: ignore[no-untyped-call]
         parts = [parameters[name].grad_sample.reshape(len(x), -1) for name in parameters]  # type: ignore[attr-defined]
         return torch.cat(parts, dim=1).numpy()
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import DataError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 Cell = str | None
 
