@@ -86,7 +86,7 @@ def compare(
             next_step="Run the demonstration with the thyroid protocol as it stands.",
         )
     halves = {site: _halves(study, table, secrets[site]) for site, table in tables.items()}
-    x = np.concatenate([held.x for _, held in halves.values()])
+    x = np.concatenate([held.X for _, held in halves.values()])
     y = np.concatenate([held.y for _, held in halves.values()])
 
     def auc(weights: FloatArray) -> float:
@@ -115,8 +115,8 @@ def train_alone(train: Prepared, ridge: float = 1.0) -> FloatArray:
     Returns:
         theta, float64[d + 1].
     """
-    wide = np.concatenate([train.x.astype(np.float64), np.ones((len(train.x), 1))], axis=1)
-    penalty = np.diag([ridge] * train.x.shape[1] + [1e-6])
+    wide = np.concatenate([train.X.astype(np.float64), np.ones((len(train.X), 1))], axis=1)
+    penalty = np.diag([ridge] * train.X.shape[1] + [1e-6])
     theta = np.zeros(wide.shape[1])
     for _ in range(_NEWTON_STEPS):
         chance = sigmoid(wide @ theta)
@@ -140,7 +140,7 @@ def train_alone_private(study: Protocol, train: Prepared, published_rows: int) -
     """
     share = published_rows * (1 - study.data.holdout) * study.privacy.sample_rate
     rule = replace(StepRule.from_study(study, Fraction(1)), share=float(share))
-    steps = PrivateSteps(rule, logistic_gradients, train.x, train.y, RandomDraws(SystemRandomness()))
+    steps = PrivateSteps(rule, logistic_gradients, train.X, train.y, RandomDraws(SystemRandomness()))
     start = ServerState.start(study, initial_weights(study.model, len(feature_names(study.data))))
     state = replace(start, unit=study.privacy.grid * float(share))
     for _ in range(study.training.rounds):

@@ -42,13 +42,13 @@ class Prepared:
     """One hospital's usable rows.
 
     Attributes:
-        x: float32[n, d], every value in [-1, 1].
+        X: float32[n, d], every value in [-1, 1].
         y: int8[n], 0 or 1.
         patients: n identifiers, each at most once.
         set_aside: rows set aside, by reason. For the owner's screen only: these are counts of private records.
     """
 
-    x: Float32Array
+    X: Float32Array
     y: npt.NDArray[np.int8]
     patients: tuple[str, ...]
     set_aside: Mapping[str, int]
@@ -56,11 +56,11 @@ class Prepared:
     def select(self, rows: npt.NDArray[np.bool_]) -> Prepared:
         """The rows where ``rows`` (bool[n]) holds."""
         kept = tuple(p for p, keep in zip(self.patients, rows, strict=True) if keep)
-        return Prepared(self.x[rows], self.y[rows], kept, {})
+        return Prepared(self.X[rows], self.y[rows], kept, {})
 
 
 def feature_names(spec: DataSpec) -> tuple[str, ...]:
-    """Names of the d features, in the order of the columns of x."""
+    """Names of the d features, in the order of the columns of X."""
     return tuple(name for column in spec.columns for name in _names(column))
 
 
