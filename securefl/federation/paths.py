@@ -45,6 +45,16 @@ def ending(digest: str) -> str:
     return f"{study_root(digest)}/end"
 
 
+def extract(digest: str, site: str) -> str:
+    """The extract of one hospital's audit, sealed to the researcher."""
+    return f"{study_root(digest)}/extracts/{site}"
+
+
+def pysyft_keys(name: str) -> str:
+    """A party's signed word which PySyft keys are its own."""
+    return f"identities/{name}/pysyft"
+
+
 @dataclass(frozen=True)
 class RoundPaths:
     """The objects of one attempt at one round."""

@@ -29,24 +29,26 @@ class Worker:
     Args:
         table: the private file; it is opened here and handed over as a descriptor.
         max_bytes: the longest array the task can answer with, in bytes.
+        log: where a crash of the worker is written, for the owner alone (0600).
     """
 
-    def __init__(self, table: Path, *, max_bytes: int) -> None:
+    def __init__(self, table: Path, *, max_bytes: int, log: Path) -> None:
         try:
             data = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise DataError(f"The registered table {table} cannot be opened: {error.strerror}.", next_step="Put it back, or register it again.") from None
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()
+        crashes = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         handed = (to_worker_r, from_worker_w, data)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "securefl.node.worker", *map(str, handed)],
-                env={}, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={}, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=crashes,
                 pass_fds=handed, start_new_session=True,
             )
         finally:
-            for fd in handed:
+            for fd in (*handed, crashes):
                 os.close(fd)
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
         self.network_blocked = False

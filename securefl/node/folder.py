@@ -1,0 +1,149 @@
+"""A party's own folder: its settings (one TOML file), its keys, its signed list of partners. Nobody else reads it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, ValidationError
+
+from securefl.errors import UnreadableError, UsageError
+from securefl.identity import AddressBook, Identity, Role, read_secret, replace_file, write_secret
+from securefl.store import Store
+from securefl.study.fields import Line, Name, Section
+from securefl.study.seal import dump_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The settings file's name tells whose folder it is.
+FILE_NAMES: Mapping[Role, str] = {"hospital": "site.toml", "researcher": "researcher.toml", "aggregator": "aggregator.toml"}
+_COMMANDS: Mapping[Role, str] = {"hospital": "securefl site init", "researcher": "securefl study init", "aggregator": "securefl aggregator init"}
+
+
+class DatasetEntry(Section):
+    """A registered data set: the private file's path (relative to the folder, or absolute) and its population."""
+
+    name: Name
+    population: Name
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Settings(Section):
+    """What stands in the folder's TOML file; public facts and paths, never a secret."""
+
+    schema_: Literal["securefl-party/1"] = Field(alias="schema")
+    name: Name
+    role: Literal["hospital", "researcher", "aggregator"]
+    legal_name: Line
+    email: Line
+    store: Annotated[str, Field(min_length=1, max_length=4096)]
+    datasets: tuple[DatasetEntry, ...] = ()
+
+    def dump(self) -> str:
+        """The settings as TOML text."""
+        raw = {k: getattr(self, k) for k in ("name", "role", "legal_name", "email", "store")}
+        tables = [d.model_dump() for d in self.datasets]
+        return dump_toml({"schema": self.schema_, **raw, **({"datasets": tables} if tables else {})})
+
+
+@dataclass(frozen=True)
+class PartyFolder:
+    """A folder of any role; :class:`securefl.node.site.Site` is a hospital's."""
+
+    path: Path
+    settings: Settings
+
+    @classmethod
+    def create(cls, path: Path, *, name: str, role: Role, legal_name: str, email: str, store: str) -> Self:
+        """Make keys and settings in ``path``; refuses a folder that has them.
+
+        Raises:
+            UsageError: the folder is a party's already, or a field is malformed.
+        """
+        taken = [n for n in FILE_NAMES.values() if (path / n).exists()]
+        if taken:
+            raise UsageError(f"{path} is a party's folder already ({taken[0]}).", next_step="Choose another folder; keys are never overwritten.")
+        if "://" not in store:
+            store = str(Path(store).expanduser().absolute())
+        try:
+            settings = Settings.model_validate(
+                {"schema": "securefl-party/1", "name": name, "role": role, "legal_name": legal_name, "email": email, "store": store}
+            )
+        except ValidationError as error:
+            fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
+            raise UsageError(f"These cannot stand in a party's settings: {fields}.", next_step="Names start with a letter and use letters, digits, '-' and '_'.") from None
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+        Identity.generate(name, role, legal_name, email).save(path / "keys")
+        write_secret(path / "keys" / "site.secret", secrets.token_bytes(32))
+        replace_file(path / FILE_NAMES[role], settings.dump().encode())
+        return cls(path, settings)
+
+    @classmethod
+    def open(cls, path: Path, role: Role) -> Self:
+        """Read the settings of a folder of that role.
+
+        Raises:
+            UsageError: it is not such a folder.
+            UnreadableError: the settings file is broken.
+        """
+        file = path / FILE_NAMES[role]
+        try:
+            raw = tomllib.loads(file.read_text("utf-8"))
+            settings = Settings.model_validate({**raw, "datasets": tuple(raw.get("datasets", ()))})
+        except FileNotFoundError:
+            raise UsageError(f"{path} has no {file.name}: it is not a {role}'s folder.", next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`.") from None
+        except (OSError, ValueError) as error:
+            raise UnreadableError(f"{file} cannot be read: {str(error).splitlines()[0]}.", next_step="Mend it or restore it from your backup.") from None
+        return cls(path, settings)
+
+    def save(self, settings: Settings) -> Self:
+        """The folder with new settings, written to disk."""
+        replace_file(self.path / FILE_NAMES[settings.role], settings.dump().encode())
+        return type(self)(self.path, settings)
+
+    @property
+    def name(self) -> str:
+        """The party's name."""
+        return self.settings.name
+
+    @property
+    def keys(self) -> Path:
+        """The folder of private keys."""
+        return self.path / "keys"
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The party's keys, checked."""
+        return Identity.load(self.keys)
+
+    @cached_property
+    def book(self) -> AddressBook:
+        """The party's own list of partners."""
+        return AddressBook(self.keys / "partners", self.identity)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store."""
+        return Store(self.settings.store)
+
+    @cached_property
+    def secret(self) -> bytes:
+        """32 bytes for keyed hashes; they never leave this folder."""
+        return read_secret(self.keys / "site.secret", 32)
+
+    @property
+    def datasite(self) -> Path:
+        """PySyft's synced folder."""
+        return self.path / "syftbox"
+
+
+def find_folder(given: str | None, variable: str) -> Path:
+    """The folder named on the command line, else by the environment variable, else the current one."""
+    return Path(given or os.environ.get(variable) or ".").expanduser().absolute()

@@ -1,0 +1,162 @@
+"""What this hospital demands of a request before its owner may say yes. Every check is this hospital's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.environment import software
+from securefl.errors import DataError, SecureFLError, StudyError, UntrustedError
+from securefl.learning.table import read_table
+from securefl.privacy.accounting import PldAccountant
+from securefl.privacy.charges import Charge
+from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
+from securefl.privacy.planning import over_budget
+from securefl.study.consistency import check_consistency
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from securefl.identity import IdentityCard
+    from securefl.node.folder import DatasetEntry
+    from securefl.node.site import Site
+    from securefl.privacy.planning import Quote
+    from securefl.study.schema import Protocol, Study
+
+
+def charges_of(study: Protocol) -> tuple[Charge, ...]:
+    """Everything a study releases at one hospital: its training steps and its evaluation."""
+    p, e = study.privacy, study.evaluation
+    return (
+        Charge("update", SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps)),
+        Charge("evaluation", Gaussian(e.noise_multiplier, 1)),
+    )
+
+
+@dataclass(frozen=True)
+class Review:
+    """A request as this hospital sees it. ``faults`` empty means that the owner may approve."""
+
+    study: Study
+    text: bytes
+    digest: str
+    trusted: tuple[str, ...]
+    dataset: DatasetEntry | None
+    quote: Quote | None
+    faults: tuple[SecureFLError, ...]
+
+
+def review(site: Site, text: bytes, now: datetime) -> Review:
+    """Check a request against this hospital's keys, list, data sets, software and budget.
+
+    Raises:
+        StudyError: the text is no valid study at all; there is nothing to show.
+    """
+    study, digest = parse_study(text), study_digest(text)
+    faults: list[SecureFLError] = []
+
+    def check(step: Callable[[], object]) -> None:
+        try:
+            step()
+        except SecureFLError as error:
+            faults.append(error)
+
+    check(lambda: check_consistency(study, PldAccountant()))
+    check(lambda: _software(study))
+    check(lambda: _schedule(study, now))
+    check(lambda: _my_place(site, study))
+    cards = site.book.cards()
+    for participant in study.participants:
+        if participant.name != site.name:
+            check(lambda p=participant: _trusted(cards, p.name, "hospital", p.signing_public, p.sealing_public))  # type: ignore[misc]
+    who = study.coordinator
+    check(lambda: _trusted(cards, who.name, "researcher", who.signing_public, who.sealing_public))
+    dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
+    check(lambda: _dataset(study, dataset, site.path))
+    quote: Quote | None = None
+    try:
+        quote = site.ledger.quote(study.data.population, charges_of(study), study.privacy.max_attempts)
+        if not quote.fits:
+            raise over_budget(quote)
+    except SecureFLError as error:
+        faults.append(error)
+    trusted = tuple(p.name for p in study.participants if p.name == site.name or p.name in cards)
+    return Review(study, text, digest, trusted, dataset, quote, tuple(faults))
+
+
+def _software(study: Study) -> None:
+    mine = software()
+    theirs = {"securefl": study.software.securefl, "lock_sha256": study.software.lock_sha256}
+    if mine != theirs:
+        raise StudyError(
+            f"The study was made with securefl {theirs['securefl']} (lock {theirs['lock_sha256'][:12]}); here runs {mine['securefl']} (lock {mine['lock_sha256'][:12]}).",
+            whose="the researcher and this hospital's operator", next_step="Install the same version, then make the study again.",
+        )
+
+
+def _schedule(study: Study, now: datetime) -> None:
+    if not study.schedule.opens <= now <= study.schedule.closes:
+        raise StudyError(f"The study may run from {study.schedule.opens} to {study.schedule.closes}; now it may not.", next_step="Make a study with other dates.")
+
+
+def _my_place(site: Site, study: Study) -> None:
+    mine = site.identity.card
+    if site.name not in study.cohort:
+        raise StudyError(f"The study does not name {site.name} among its participants.", next_step="Refuse it.")
+    entry = study.participant(site.name)
+    if (entry.signing_public, entry.sealing_public) != (mine.signing_public, mine.sealing_public):
+        raise UntrustedError(f"The study names other keys for {site.name} than its own.", whose="the researcher", next_step="Refuse it, and tell the researcher.")
+    hospitals = {k for p in study.participants for k in (p.signing_public, p.sealing_public)}
+    if mine.signing_public in {study.coordinator.signing_public, study.aggregator.signing_public} or study.coordinator.signing_public in hospitals:
+        raise UntrustedError("The coordinator's keys appear among the participants.", whose="the researcher", next_step="Refuse it.")
+
+
+def _trusted(cards: dict[str, IdentityCard], name: str, role: str, signing_public: str, sealing_public: str) -> None:
+    card = cards.get(name)
+    if card is None or card.role != role:
+        raise UntrustedError(
+            f"{name} is not in this hospital's own list as a {role}.", whose=name,
+            next_step=f"Get {name}'s card, compare its fingerprint by telephone, then `securefl site trust CARD`.",
+        )
+    if (card.signing_public, card.sealing_public) != (signing_public, sealing_public):
+        raise UntrustedError(
+            f"The study names other keys for {name} than the card trusted here.", whose=name,
+            next_step=f"Telephone {name}; do not approve until the fingerprints agree.",
+        )
+
+
+def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
+    wanted = study.data
+    if dataset is None:
+        raise StudyError(f"No data set '{wanted.dataset}' is registered here.", whose="the data owner", next_step=f"`securefl site data add {wanted.dataset} ...`, or refuse.")
+    if dataset.population != wanted.population:
+        raise StudyError(
+            f"The data set '{dataset.name}' belongs to the population '{dataset.population}', the study says '{wanted.population}'.",
+            next_step="Make the study with the registered population.",
+        )
+    have = header_of(folder / dataset.path)
+    names = [*(c.name for c in wanted.columns), wanted.label.column, wanted.patient]
+    missing = [n for n in names if n not in have]
+    if missing:
+        raise StudyError(
+            f"The registered table has no column {', '.join(repr(m) for m in missing)}.", whose="the data owner or the researcher",
+            next_step="Rename the columns in the table, or make the study with the columns there are.",
+        )
+
+
+def header_of(table: Path) -> tuple[str, ...]:
+    """The column names of a private table; only its first line is read.
+
+    Raises:
+        DataError: it cannot be opened, or has no readable header.
+    """
+    try:
+        with table.open("rb") as file:
+            first = file.readline(1 << 20)
+    except OSError as error:
+        raise DataError(f"The registered table {table} cannot be opened: {error.strerror}.", next_step="Put it back, or register it again.") from None
+    return tuple(read_table(first).columns)

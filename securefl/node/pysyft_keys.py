@@ -1,0 +1,42 @@
+"""Which PySyft keys are whose: PySyft knows parties by keys of its own, so a party signs them with its identity key.
+
+On a plain shared folder anybody can write under any name. A hospital approves a PySyft peer only when a party that its
+owner trusts has signed exactly those keys.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError
+from securefl.federation import paths
+from securefl.signed import dump_signed, open_signed
+
+if TYPE_CHECKING:
+    from securefl.identity import Identity, IdentityCard
+    from securefl.store import Store
+
+TYPE = "securefl-pysyft-keys/1"
+_FIELDS = frozenset({"name", "email", "fingerprint"})
+_MAX_BYTES = 2048
+
+
+def publish_pysyft_keys(store: Store, identity: Identity, email: str, fingerprint: str) -> None:
+    """Say which PySyft keys (SHA-256, hex) are this party's."""
+    body = {"type": TYPE, "name": identity.card.name, "email": email, "fingerprint": fingerprint}
+    store.put(paths.pysyft_keys(identity.card.name), dump_signed(body, identity.sign))
+
+
+def signed_fingerprint(store: Store, card: IdentityCard, email: str) -> str | None:
+    """The PySyft keys that the trusted ``card``'s owner signed for this address; None when it has said nothing.
+
+    Raises:
+        MessageError: the statement is not signed by that card, or is for another address.
+    """
+    data = store.get(paths.pysyft_keys(card.name), _MAX_BYTES)
+    if data is None:
+        return None
+    body = open_signed(data, kind=TYPE, fields=_FIELDS, verify=card.verify, sender=card.name, max_bytes=_MAX_BYTES)
+    if body["name"] != card.name or body["email"] != email:
+        raise MessageError(f"The PySyft keys of {card.name} were signed for another address.", whose=card.name)
+    return str(body["fingerprint"])

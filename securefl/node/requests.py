@@ -1,0 +1,93 @@
+"""Requests as this hospital keeps them: a folder a digest, found by the short name that the pages show."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from securefl.errors import UnreadableError, UsageError
+from securefl.identity import replace_file
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.node.site import Site
+
+
+@dataclass(frozen=True)
+class KeptRequest:
+    """A request that PySyft brought: its job there, who sent it, when it was taken in."""
+
+    digest: str
+    study_id: str
+    title: str
+    job: str
+    sender: str
+    received: str
+
+    @property
+    def short(self) -> str:
+        """The name on the pages: the study's id and the first twelve digits of its digest."""
+        return f"{self.study_id}-{self.digest[:12]}"
+
+
+def keep_request(site: Site, text: bytes, *, job: str, sender: str, received: str) -> KeptRequest:
+    """Keep a request's study for review; the same again changes nothing.
+
+    Raises:
+        StudyError: the text is no valid study.
+    """
+    study, digest = parse_study(text), study_digest(text)
+    kept = KeptRequest(digest, study.study.id, study.study.title, job, sender, received)
+    file = site.study_folder(digest) / "request.json"
+    if not file.exists():
+        site.keep_study(digest, text)
+        replace_file(file, json.dumps(asdict(kept), indent=1).encode())
+    return kept
+
+
+def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
+    """All requests, oldest first."""
+    root = site.path / "studies"
+    found = [_read(f / "request.json") for f in root.iterdir() if (f / "request.json").exists()] if root.is_dir() else []
+    return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
+
+
+def find_request(site: Site, name: str) -> tuple[KeptRequest, bytes]:
+    """The request of that short name, digest, or any beginning of either that fits one only, with the study's text.
+
+    Raises:
+        UsageError: none or several fit.
+        UnreadableError: the kept text is not the one that has this digest.
+    """
+    fits = [r for r in kept_requests(site) if r.digest.startswith(name) or r.short.startswith(name)]
+    if len(fits) != 1:
+        known = ", ".join(r.short for r in kept_requests(site)) or "none"
+        raise UsageError(f"{len(fits) or 'No'} request fits '{name}'. There are: {known}.", next_step="`securefl site inbox` lists them.")
+    return fits[0], study_text(site, fits[0].digest)
+
+
+def study_text(site: Site, digest: str) -> bytes:
+    """The kept text of a study, checked against its digest.
+
+    Raises:
+        UnreadableError: missing, or changed since it was kept.
+    """
+    file = site.study_folder(digest) / "study.toml"
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{file} cannot be read: {error.strerror}.", next_step="Ask the researcher to send the request again.") from None
+    if study_digest(text) != digest:
+        raise UnreadableError(f"{file} is not the study that was kept under this digest.", next_step="Do not run it; ask the researcher to send the request again.")
+    return text
+
+
+def _read(file: Path) -> KeptRequest:
+    try:
+        return KeptRequest(**json.loads(file.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        raise UnreadableError(f"{file} cannot be read.", next_step="Remove its folder; the request can be sent again.") from None

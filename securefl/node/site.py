@@ -1,0 +1,135 @@
+"""A hospital's folder: what every role has, and its ledger, its registered data sets and its studies."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from securefl.errors import DataError, UsageError
+from securefl.identity import read_secret, replace_file, write_secret
+from securefl.node.folder import DatasetEntry, PartyFolder
+from securefl.privacy.ledger import Ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def utc_now() -> str:
+    """The time as ledgers and messages write it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Site(PartyFolder):
+    """A hospital's folder."""
+
+    @classmethod
+    def init(cls, path: Path, *, name: str, legal_name: str, email: str, store: str) -> Self:
+        """Make a hospital's folder: keys, settings and an empty ledger.
+
+        Raises:
+            UsageError: it exists already, or a field is malformed.
+        """
+        site = cls.create(path, name=name, role="hospital", legal_name=legal_name, email=email, store=store)
+        card = site.identity.card
+        Ledger.create(
+            site.ledger_path, site=name, key=card.signing_public, sign=site.identity.sign, verify=card.verify, now=utc_now
+        ).close()
+        (path / "private").mkdir(mode=0o700, exist_ok=True)
+        return site
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Open a hospital's folder. Raises as :meth:`PartyFolder.open`."""
+        return cls.open(path, "hospital")
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        return self.path / "ledger.sqlite"
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, opened and checked; use it in one thread."""
+        return Ledger.open(self.ledger_path, sign=self.identity.sign, verify=self.identity.card.verify, now=utc_now)
+
+    # Data sets
+
+    def with_dataset(self, name: str, table: Path, population: str) -> Self:
+        """Register a table for a population, in the settings and in the ledger.
+
+        Raises:
+            UsageError: the name stands for another table or population already.
+            DataError: the file is not there, or lies inside the folder that PySyft shares.
+        """
+        table = table.expanduser().absolute()
+        if not table.is_file():
+            raise DataError(f"{table} is not a file.", next_step="Name the table's CSV file.")
+        if table.resolve().is_relative_to(self.datasite.resolve()):
+            raise DataError("The private table lies inside the folder that PySyft shares.", next_step=f"Keep it outside {self.datasite}.")
+        inside = table.is_relative_to(self.path)
+        entry = DatasetEntry(name=name, population=population, path=str(table.relative_to(self.path) if inside else table))
+        known = next((d for d in self.settings.datasets if d.name == name), None)
+        if known is not None and known.population != population:
+            raise UsageError(f"'{name}' is registered for the population '{known.population}'.", next_step="Choose another name.")
+        self.ledger.register_dataset(name, population=population, snapshot=self.snapshot(table))
+        others = tuple(d for d in self.settings.datasets if d.name != name)
+        return self.save(self.settings.model_copy(update={"datasets": (*others, entry)}))
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """The registered data set. Raises :class:`UsageError` for an unknown name."""
+        for entry in self.settings.datasets:
+            if entry.name == name:
+                return entry
+        raise UsageError(f"No data set '{name}' is registered here.", next_step=f"`securefl site data add {name} FILE --population NAME --columns FILE`")
+
+    def snapshot(self, table: Path) -> str:
+        """SHA-256 of the table keyed with this site's secret: nobody can test a guessed table against it."""
+        with table.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        return hmac.new(self.secret, b"securefl/snapshot/1\0" + digest, hashlib.sha256).hexdigest()
+
+    def split_secret(self, population: str) -> bytes:
+        """32 bytes that decide who is held out: one per population, the same in every study."""
+        return HKDF(SHA256(), 32, salt=None, info=b"securefl/split/1/" + population.encode()).derive(self.secret)
+
+    # Studies
+
+    def study_folder(self, digest: str) -> Path:
+        """Where this hospital keeps a study: its text, approval and contributions."""
+        return self.path / "studies" / digest
+
+    def keep_study(self, digest: str, text: bytes) -> None:
+        """Keep the text that was reviewed."""
+        replace_file(self.study_folder(digest) / "study.toml", text)
+
+    def new_study_key(self, digest: str) -> X25519PrivateKey:
+        """A fresh agreement key for one study; kept 0600 until the study ends. One left from an interrupted approval is replaced."""
+        key = X25519PrivateKey.generate()
+        path = self._study_key(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        write_secret(path, key.private_bytes_raw())
+        return key
+
+    def study_key(self, digest: str) -> X25519PrivateKey:
+        """The study's agreement key. Raises ``UnreadableError`` when it is gone."""
+        return X25519PrivateKey.from_private_bytes(read_secret(self._study_key(digest), 32))
+
+    def erase_study_key(self, digest: str) -> None:
+        """Erase the study's agreement key: its masks can never be made again."""
+        path = self._study_key(digest)
+        if path.exists():
+            path.write_bytes(bytes(32))
+            path.unlink()
+
+    def _study_key(self, digest: str) -> Path:
+        return self.keys / "studies" / f"{digest}.key"
