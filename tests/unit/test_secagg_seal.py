@@ -1,6 +1,7 @@
 import copy
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,10 +160,10 @@ def test_without_memfd_an_unlinked_temporary_file_serves(monkeypatch):
 
 
 def test_no_file_descriptor_is_left_open():
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     keys = seal.RoundKeyPair.generate()
     keys.open_once(seal.encrypt(keys.public, messages_of(1), LAYOUT), LAYOUT)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_noise_is_reported_too_coarsely_to_say_anything_about_the_key():

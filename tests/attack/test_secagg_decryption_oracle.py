@@ -1,0 +1,90 @@
+"""A malicious aggregator adds a probe to c1 of the "sum" and reads the secret key out of what the coordinator opens."""
+
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from secagg_round import NAMES, Party, Round
+
+from securefl.errors import RoundError
+from securefl.secagg import seal
+from securefl.secagg.frame import read_sum, write_sum
+from securefl.secagg.opening import open_sum
+from securefl.secagg.packing import FieldLayout
+from securefl.secagg.ring import DEGREE, add
+from securefl.secagg.sum import add_contributions, check_sum
+
+PROBE = 1024
+
+
+def with_probe(total, layout):
+    crafted = total.copy()
+    crafted[0, 1, :1] = add(crafted[0, 1, :1], np.array([PROBE * layout.scale], dtype=np.uint64))
+    return crafted
+
+
+def open_again_and_again(decryptor, ciphertext, layout):
+    """A coordinator without our rules: it opens whatever it is given, as often as it is asked."""
+    noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext]))
+    return seal._round_exactly(noisy, layout.scale)[0]
+
+
+@pytest.fixture
+def played():
+    a_round = Round(length=2 * DEGREE - 1)
+    values = {name: vector // 64 for name, vector in a_round.values().items()}
+    contributions = a_round.contributions(values)
+    return a_round, contributions, add_contributions(contributions, a_round.facts), values
+
+
+def test_control_a_coordinator_that_opens_twice_loses_its_whole_key(played):
+    a_round, _, total, _ = played
+    layout, decryptor = a_round.facts.layout, a_round.keys._decryptor
+    honest = open_again_and_again(decryptor, total.ciphertext, layout)
+    probed = open_again_and_again(decryptor, with_probe(total.ciphertext, layout), layout)
+    key = (probed.astype(np.int64) - honest.astype(np.int64)) // PROBE
+    assert set(np.unique(key)) == {-1, 0, 1}
+    assert 0.6 < np.count_nonzero(key) / DEGREE < 0.73  # uniform ternary: the secret key, coefficient by coefficient
+
+
+def test_ours_opens_only_the_sum_that_it_recomputed(played):
+    a_round, contributions, total, values = played
+    aggregator = Party("aggregator")
+    crafted = with_probe(total.ciphertext, a_round.facts.layout)
+    data = write_sum(a_round.facts, "aggregator", crafted, total.parts, aggregator.sign)
+    claimed = read_sum(data, a_round.facts, "aggregator", aggregator.verify)  # well formed and well signed
+    with pytest.raises(RoundError, match="not the sum") as caught:
+        check_sum(claimed, contributions, a_round.facts)
+    assert caught.value.whose == "aggregator"
+    assert not a_round.keys.erased
+    opened = open_sum(a_round.keys, check_sum(replace(claimed, ciphertext=total.ciphertext), contributions, a_round.facts).ciphertext, a_round.facts)
+    assert np.array_equal(opened.values, sum(values.values()))
+
+
+def test_ours_never_opens_a_second_time_so_that_no_difference_can_be_taken(played):
+    a_round, _, total, _ = played
+    # The canary and the fields catch most probes; a probe they miss gains nothing, because the key is gone.
+    with suppress(RoundError):
+        open_sum(a_round.keys, with_probe(total.ciphertext, a_round.facts.layout), a_round.facts)
+    assert a_round.keys.erased
+    with pytest.raises(RoundError, match="once and never again"):
+        open_sum(a_round.keys, total.ciphertext, a_round.facts)
+
+
+def test_two_threads_that_open_at_once_get_one_opening():
+    from concurrent.futures import ThreadPoolExecutor
+
+    layout = FieldLayout(16, len(NAMES))
+    keys = seal.RoundKeyPair.generate()
+    ciphertext = seal.encrypt(keys.public, layout.pack(np.zeros(10, dtype=np.int64)), layout)
+
+    def try_it(_):
+        try:
+            keys.open_once(ciphertext, layout)
+        except RoundError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(try_it, range(16))) == 1
