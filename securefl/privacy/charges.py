@@ -7,7 +7,7 @@ steps and for every attempt the study allows, before any of them runs (rule 3).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 
@@ -35,12 +35,24 @@ class Charge:
             raise UsageError(f"Unknown kind of release {self.purpose!r}.", next_step=f"Known are: {', '.join(PURPOSES)}.")
 
 
-def total_cost(charges: Iterable[Charge], order: int, attempts: int) -> int:
+class Priced(Protocol):
+    """A charge, or one with its cost beside it."""
+
+    @property
+    def purpose(self) -> Purpose:
+        """What kind of release."""
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """Everything of it in one attempt."""
+
+
+def total_cost(charges: Iterable[Priced], order: int, attempts: int) -> int:
     """Rényi cost of all ``charges`` in every one of ``attempts``, in nano units at ``order``, rounded up."""
     return attempts * sum(rdp_cost(c.mechanism, order) for c in charges)
 
 
-def all_attempts(charges: Iterable[Charge], attempts: int) -> tuple[Mechanism, ...]:
+def all_attempts(charges: Iterable[Priced], attempts: int) -> tuple[Mechanism, ...]:
     """The mechanisms of ``charges`` over ``attempts``, for the accountants."""
     return tuple(c.mechanism.with_count(c.mechanism.count * attempts) for c in charges)
 
@@ -71,6 +83,8 @@ class Terms(BaseModel):
     unit: Literal["patient", "record"] = "patient"
     neighbouring: Literal["add-remove"] = "add-remove"
     sampling: Literal["poisson"] = "poisson"
+    #: Whether training and evaluation draw on different patients (a keyed hash of the patient decides).
+    split: Literal["disjoint-patients", "same-patients"] = "disjoint-patients"
     rows_per_patient: Annotated[int, Field(ge=1, le=1000)] = 1
     clip_norm: str
     normaliser: str

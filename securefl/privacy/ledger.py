@@ -215,7 +215,7 @@ class Ledger:
             dataset: which registered data set is used.
             charges: every kind of release in one attempt.
             attempts: how often the study may try.
-            epsilon: the study's own PLD figure at ``delta``, for display.
+            epsilon: the study's own PLD figure at ``delta`` (:func:`~securefl.privacy.planning.study_epsilon`), for display.
             delta: the study's delta.
             terms: what the figures rest on.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import BudgetError, UsageError
 from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost
-from securefl.privacy.charges import Charge, total_cost
+from securefl.privacy.charges import Charge, all_attempts, total_cost
 from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian
 from securefl.privacy.words import percent
 
@@ -84,6 +84,23 @@ def choose_order(epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], at
         "no other whole order lets the budget reach further."
     )
     return OrderChoice(best.order, best.cap, best.cost, reason)
+
+
+def study_epsilon(charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool) -> Decimal:
+    """A study's own epsilon at ``delta``: PLD over everything it may release in all attempts.
+
+    Args:
+        charges: every kind of release in one attempt.
+        attempts: how often the study may try.
+        delta: the study's delta.
+        disjoint: each kind of release draws on other patients, split by a keyed hash of the patient alone; one
+            patient then meets only one kind, and the largest counts (parallel composition, McSherry 2009). The
+            ledger's filter charges the sum all the same, because the next study may split otherwise.
+    """
+    groups: dict[str, list[Charge]] = {}
+    for c in charges:
+        groups.setdefault(c.purpose if disjoint else "", []).append(c)
+    return max((pld_epsilon(all_attempts(g, attempts), delta) for g in groups.values()), default=Decimal(0))
 
 
 def _first(lowest: int, highest: int, holds: Callable[[int], bool]) -> int | None:

@@ -1,0 +1,220 @@
+"""What a ledger shows: one report for the owner, one extract for a researcher. Figures only; pages are made elsewhere.
+
+The report's JSON keys are relied on by others. Quantities are JSON numbers, for display and comparison; a
+mechanism's parameters stay the exact texts of the study ("4.98", "1/5"); amounts of the filter are Rényi divergence
+at its order. Shares are of the whole budget: used ones rounded up, left ones down.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from securefl.privacy.accounting import NANO, epsilon_of_rdp, pld_epsilon
+from securefl.privacy.charges import all_attempts
+from securefl.privacy.ledger_state import fold
+from securefl.privacy.mechanisms import decimal_text, ratio_text
+from securefl.privacy.planning import share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from decimal import Decimal
+
+    from securefl.privacy.ledger_events import Event, Part, Refuse, Sent
+    from securefl.privacy.ledger_reading import Reading
+    from securefl.privacy.ledger_state import LedgerState, StudyState
+    from securefl.privacy.mechanisms import Mechanism
+
+Json: TypeAlias = "dict[str, Any]"
+#: Discretisation for a data set's sum over studies: coarser than a study's own, so larger by up to 1e-3 and faster.
+_SUM_INTERVAL = 1e-3
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """Everything ``securefl audit --json`` prints; :meth:`to_json` gives exactly these keys.
+
+    Args:
+        site: whose ledger.
+        populations: ``name``, ``budget`` {epsilon, delta}, ``filter`` {order, cap, used}, ``share_used``,
+            ``studies_like_last`` (how many more studies like the last one fit), ``grants``.
+        datasets: ``name``, ``population``, ``spent`` {epsilon_rdp, epsilon_pld}, ``studies``, ``releases``, ``refusals``.
+        approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
+        paused: whether nothing may start or leave.
+        verified: whether chain, signatures, rules and the checkpoint (if one was given) hold.
+        fault: what does not hold, or None.
+        head: hash of the last event that holds.
+        events: number of events that hold.
+    """
+
+    site: str
+    populations: tuple[Json, ...]
+    datasets: tuple[Json, ...]
+    approvals: tuple[Json, ...]
+    paused: bool
+    verified: bool
+    fault: str | None
+    head: str
+    events: int
+
+    def to_json(self) -> Json:
+        """The report as plain JSON values."""
+        return asdict(self) | {key: list(getattr(self, key)) for key in ("populations", "datasets", "approvals")}
+
+
+def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
+    """The owner's report on a ledger as it was read.
+
+    Args:
+        reading: from :func:`~securefl.privacy.ledger_reading.read_ledger`; where it has a fault, the report covers
+            the events before it and says so.
+        since: leave out studies, releases, refusals and approvals before this UTC time (ISO 8601, compared as
+            text); sums always cover everything.
+    """
+    state, after = reading.at.state, since or ""
+    return AuditReport(
+        site=state.site,
+        populations=tuple(_population(state, name) for name in state.budgets),
+        datasets=tuple(_dataset(state, name, after) for name in state.datasets),
+        approvals=tuple(
+            {
+                "study": s.digest, "id": s.approval.id, "researcher": s.approval.researcher,
+                "statement": s.approval.statement, "at": s.approval.at,
+            }
+            for s in state.studies.values()
+            if s.approval.at >= after
+        ),
+        paused=state.paused,
+        verified=reading.fault is None,
+        fault=None if reading.fault is None else reading.fault.what,
+        head=reading.at.hash,
+        events=reading.at.size,
+    )
+
+
+def extract(events: Iterable[Event], digest: str) -> Json:
+    """What the researcher of one study may see of this ledger: its charges and releases.
+
+    No other study, no time of another event, no count of events, no share of the budget (which would show what the
+    others cost). The data set is named by its keyed hash.
+
+    Raises:
+        NotApprovedError: this hospital never approved that digest.
+    """
+    state = fold(events)
+    study = state.study(digest)
+    held = study.reservation
+    return {
+        "site": state.site,
+        "study": {
+            "id": study.approval.id, "digest": digest, "status": study.status, "approved_at": study.approval.at,
+            "ended_at": study.ended_at, "statement": study.approval.statement,
+        },
+        "dataset": {"name": held.dataset, "population": held.population, "snapshot": held.snapshot},
+        "epsilon": _number(held.epsilon),
+        "delta": _number(held.delta),
+        "attempts": held.attempts,
+        "charges": [_charge(p) for p in held.parts],
+        "terms": held.terms.model_dump(mode="json"),
+        "releases": [{**_release(r), "sha256": r.sha256} for r in study.sent.values()],
+    }
+
+
+def _number(value: Decimal) -> float:
+    return float(value)
+
+
+def _amount(nano: int) -> float:
+    return nano / NANO
+
+
+def _population(state: LedgerState, name: str) -> Json:
+    budget, used = state.budgets[name], state.used(name)
+    studies = [s for s in state.studies.values() if s.reservation.population == name]
+    last = studies[-1].approval.cost if studies else budget.typical_cost
+    return {
+        "name": name,
+        "budget": {"epsilon": _number(budget.epsilon), "delta": _number(budget.delta)},
+        "filter": {"order": budget.order, "cap": _amount(budget.cap), "used": _amount(used)},
+        "share_used": _number(share(used, budget.cap)),
+        "studies_like_last": max(0, budget.cap - used) // last,
+        "grants": [
+            {"epsilon": _number(g.epsilon), "delta": _number(g.delta), "typical": g.typical, "reason": g.reason, "at": g.at}
+            for g in budget.grants
+        ],
+    }
+
+
+def _dataset(state: LedgerState, name: str, after: str) -> Json:
+    population = state.datasets[name].population
+    studies = [s for s in state.studies.values() if s.reservation.dataset == name]
+    return {
+        "name": name,
+        "population": population,
+        "spent": _spent(state, population, [s for s in studies if s.charged]),
+        "studies": [
+            {
+                "id": s.approval.id, "digest": s.digest, "status": s.status, "epsilon": _number(s.reservation.epsilon),
+                "delta": _number(s.reservation.delta), "share": _share(state, s), "charges": [_charge(p) for p in s.reservation.parts],
+                "approved_at": s.approval.at, "ended_at": s.ended_at,
+            }
+            for s in studies
+            if max(s.approval.at, s.ended_at or "") >= after
+        ],
+        "releases": [_release(r) for s in studies for r in s.sent.values() if r.at >= after],
+        "refusals": [_refusal(r) for r in state.refusals if r.dataset == name and r.at >= after],
+    }
+
+
+def _share(state: LedgerState, study: StudyState) -> float:
+    return _number(share(study.charged, state.budgets[study.reservation.population].cap))
+
+
+def _spent(state: LedgerState, population: str, studies: Sequence[StudyState]) -> Json:
+    """What is charged to one data set, as epsilon at the budget's delta, by both accountants."""
+    if not studies:
+        return {"epsilon_rdp": 0.0, "epsilon_pld": 0.0}
+    budget = state.budgets[population]
+    cost = sum(s.charged for s in studies)
+    only = studies[0].reservation
+    if len(studies) == 1 and only.delta == budget.delta:
+        tight = only.epsilon  # noted when it was reserved: no need to load the accountant
+    else:
+        tight = pld_epsilon([m for s in studies for m in _mechanisms(s)], budget.delta, interval=_SUM_INTERVAL)
+    return {
+        "epsilon_rdp": _number(epsilon_of_rdp(cost, budget.delta, budget.order)),
+        "epsilon_pld": _number(tight),
+    }
+
+
+def _mechanisms(study: StudyState) -> tuple[Mechanism, ...]:
+    return all_attempts(study.reservation.parts, study.reservation.attempts)
+
+
+def _plain(mechanism: Mechanism) -> Json:
+    return {
+        "mechanism": str(mechanism.to_json()["kind"]),
+        "noise_multiplier": decimal_text(mechanism.noise_multiplier),
+        "sample_rate": ratio_text(mechanism.sample_rate),
+        "steps": mechanism.count,
+    }
+
+
+def _charge(part: Part) -> Json:
+    return {"kind": part.purpose, **_plain(part.mechanism), "cost": _amount(part.cost)}
+
+
+def _release(sent: Sent) -> Json:
+    return {"study": sent.study, "round": sent.round, "kind": sent.purpose, **_plain(sent.mechanism), "at": sent.at}
+
+
+def _refusal(refuse: Refuse) -> Json:
+    return {
+        "study": refuse.study,
+        "id": refuse.id,
+        "reason": refuse.reason,
+        "note": refuse.note,
+        "asked": None if refuse.asked is None else _number(refuse.asked),
+        "left": None if refuse.left is None else _number(refuse.left),
+        "at": refuse.at,
+    }

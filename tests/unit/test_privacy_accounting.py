@@ -1,0 +1,176 @@
+import json
+import math
+import subprocess
+import sys
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+from securefl.errors import UsageError
+from securefl.privacy import accounting
+from securefl.privacy.accounting import (
+    NANO,
+    PldAccountant,
+    epsilon_of_rdp,
+    pld_epsilon,
+    rdp_cap,
+    rdp_cost,
+    rdp_epsilon,
+)
+from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "accounting.json").read_text())
+DELTA = Decimal(REFERENCE["delta"])
+TOLERANCE = 2e-3
+ROWS = [*REFERENCE["rows"], REFERENCE["full_batch"]]
+
+
+def mechanism(row):
+    return SubsampledGaussian(Decimal(row["noise_multiplier"]), Fraction(row["sample_rate"]), row["steps"])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r['noise_multiplier']}-{r['sample_rate']}-{r['steps']}")
+def test_figures_agree_with_independent_accountants(row):
+    pld, rdp = float(pld_epsilon([mechanism(row)], DELTA)), float(rdp_epsilon([mechanism(row)], DELTA))
+    assert pld == pytest.approx(row["pld"], abs=TOLERANCE)
+    assert rdp == pytest.approx(row["rdp"], abs=TOLERANCE)
+    assert rdp >= pld
+
+
+@pytest.mark.parametrize("row", REFERENCE["rows"], ids=lambda r: f"{r['noise_multiplier']}-{r['sample_rate']}-{r['steps']}")
+def test_pld_lies_between_the_optimistic_figure_and_prv(row):
+    pld = float(pld_epsilon([mechanism(row)], DELTA))
+    assert row["pld_optimistic"] <= pld <= row["prv"] <= pld + 0.011
+
+
+def test_the_reference_would_catch_replace_one_neighbours():
+    assert all(abs(row["pld"] - row["pld_replace_one"]) > 100 * TOLERANCE for row in REFERENCE["rows"])
+
+
+@pytest.mark.parametrize("order", [2, 3, 7, 16, 64, 256])
+@pytest.mark.parametrize(
+    ("noise", "rate"), [("0.6", "1/50"), ("1", "1/100"), ("4.98", "1/5"), ("10", "1/5"), ("2", "1/4"), ("100", "1/1000"), ("1.5", "1")]
+)
+def test_rdp_costs_agree_with_dp_accounting(noise, rate, order):
+    import dp_accounting
+    from dp_accounting.rdp import RdpAccountant
+
+    accountant = RdpAccountant([order])
+    accountant.compose(dp_accounting.PoissonSampledDpEvent(float(Fraction(rate)), dp_accounting.GaussianDpEvent(float(noise))))
+    (theirs,) = accountant._rdp
+    steps = 1000
+    ours = rdp_cost(SubsampledGaussian(Decimal(noise), Fraction(rate), steps), order) / NANO / steps
+    assert ours == pytest.approx(theirs, rel=1e-9, abs=2e-12)
+
+
+@pytest.mark.parametrize("order", [1.1, 2.4, 6.5, 10.9])
+@pytest.mark.parametrize(("noise", "rate"), [(0.3, 0.01), (0.8, 0.1), (2.0, 0.25), (4.98, 0.2), (100.0, 0.5)])
+def test_fractional_orders_agree_with_numerical_integration(noise, rate, order):
+    def integrand(x):
+        density = -(x**2) / (2 * noise**2) - math.log(noise * math.sqrt(2 * math.pi))
+        return math.exp(density + order * np.logaddexp(math.log(1 - rate), math.log(rate) + (2 * x - 1) / (2 * noise**2)))
+
+    area, _ = integrate.quad(integrand, -20 * noise, order + 20 * noise, points=[0, order / 2, order], limit=1000, epsrel=1e-12)
+    assert accounting._divergence(noise, rate, order) == pytest.approx(math.log(area) / (order - 1), rel=1e-6, abs=1e-12)
+
+
+def test_fractional_and_whole_orders_meet():
+    for order in (2, 3, 10):
+        whole = rdp_cost(SubsampledGaussian(Decimal("0.8"), Fraction(1, 10), 1000), order) / NANO / 1000
+        assert accounting._divergence(0.8, 0.1, float(order)) == pytest.approx(whole, rel=1e-9)
+    assert accounting._divergence(2.0, 1.0, 2.5) == pytest.approx(2.5 / 8)
+
+
+def test_tiny_noise_is_accounted_at_whole_orders_alone():
+    assert rdp_epsilon([SubsampledGaussian(Decimal("0.2"), Fraction(1, 10), 1)], DELTA) > 10
+
+
+def test_costs_are_rounded_up_and_caps_down():
+    one = rdp_cost(SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 1), 7)
+    assert 0 <= 40 * one - rdp_cost(SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40), 7) < 40
+    assert rdp_cost(SubsampledGaussian(Decimal(1000000), Fraction(1, 1000000), 1), 2) == 1
+    assert rdp_cost(Gaussian(Decimal(2)), 2) == NANO // 4
+    assert rdp_cost(Gaussian(Decimal(3)), 2) == math.ceil(NANO / 9)
+    exact = 1 - math.log1p(-1 / 12) + math.log(12e-5) / 11
+    assert rdp_cap(Decimal(1), DELTA, 12) == math.floor(exact * NANO)
+
+
+def test_a_gaussian_costs_what_its_closed_form_says():
+    assert rdp_cost(Gaussian(Decimal(5), 3), 10) == 3 * 10 * NANO // 50
+
+
+def test_the_cap_turned_round_is_epsilon():
+    for epsilon, order in (("1", 16), ("3", 7), ("8", 4)):
+        cap = rdp_cap(Decimal(epsilon), DELTA, order)
+        assert Decimal(epsilon) - Decimal("1e-4") <= epsilon_of_rdp(cap, DELTA, order) <= Decimal(epsilon)
+    assert epsilon_of_rdp(0, Decimal("0.9"), 2) == 0
+
+
+def test_epsilon_1_at_order_12_refuses_what_order_16_just_pays_for():
+    study = SubsampledGaussian(Decimal("5.42"), Fraction(1, 5), 40)
+    assert rdp_cost(study, 12) > rdp_cap(Decimal(1), DELTA, 12)
+    assert rdp_cost(study, 16) <= rdp_cap(Decimal(1), DELTA, 16)
+
+
+def test_composition_counts_equal_releases_together():
+    parts = [SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), n) for n in (15, 25)]
+    whole = [SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40)]
+    assert pld_epsilon(parts, DELTA) == pld_epsilon(whole, DELTA)
+    assert rdp_epsilon(parts, DELTA) == rdp_epsilon(whole, DELTA)
+    both = pld_epsilon([*whole, Gaussian(Decimal("5.1"))], DELTA)
+    assert max(pld_epsilon(whole, DELTA), pld_epsilon([Gaussian(Decimal("5.1"))], DELTA)) < both
+    assert both <= rdp_epsilon([*whole, Gaussian(Decimal("5.1"))], DELTA)
+
+
+def test_a_coarser_grid_never_understates():
+    whole = [SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40)]
+    assert pld_epsilon(whole, DELTA) <= pld_epsilon(whole, DELTA, interval=1e-3) <= pld_epsilon(whole, DELTA) + Decimal("0.01")
+
+
+def test_nothing_released_costs_nothing():
+    assert pld_epsilon([], DELTA) == 0
+    assert rdp_epsilon([], DELTA) == 0
+
+
+def test_the_study_check_gets_its_figures():
+    accountant = PldAccountant()
+    assert accountant.training_epsilon(Decimal("4.98"), Fraction(1, 5), 40, DELTA) == pytest.approx(0.9985, abs=2e-3)
+    assert accountant.evaluation_epsilon(Decimal("5.1"), DELTA) == float(pld_epsilon([Gaussian(Decimal("5.1"))], DELTA))
+
+
+def test_releases_with_no_finite_epsilon_are_refused():
+    with pytest.raises(UsageError, match="no finite epsilon"):
+        pld_epsilon([Gaussian(Decimal("0.5"))], Decimal("1e-300"))
+
+
+@pytest.mark.parametrize("order", [1, 257, 2.5, True])
+def test_orders_are_whole_and_in_range(order):
+    with pytest.raises(UsageError, match="order"):
+        rdp_cost(Gaussian(Decimal(5)), order)
+
+
+@pytest.mark.parametrize("delta", [Decimal(0), Decimal(1), Decimal("NaN"), 1e-5])
+def test_delta_is_a_decimal_between_0_and_1(delta):
+    for ask in (lambda: pld_epsilon([], delta), lambda: rdp_epsilon([], delta), lambda: rdp_cap(Decimal(1), delta, 7)):
+        with pytest.raises(UsageError, match="Delta"):
+            ask()
+
+
+@pytest.mark.parametrize("epsilon", [Decimal(0), Decimal(1001), Decimal("Infinity"), 1.0])
+def test_epsilon_is_a_decimal_in_range(epsilon):
+    with pytest.raises(UsageError, match="Epsilon"):
+        rdp_cap(epsilon, DELTA, 7)
+
+
+def test_costs_caps_and_the_ledger_load_no_slow_accountant():
+    code = (
+        "import sys; from decimal import Decimal; from securefl.privacy import rdp_cost, rdp_cap, Gaussian, Ledger, audit;"
+        "rdp_cost(Gaussian(Decimal(5)), 7); rdp_cap(Decimal(1), Decimal('1e-5'), 7);"
+        "print([m for m in ('dp_accounting', 'scipy', 'torch', 'opacus', 'syft', 'pandas') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
