@@ -1,0 +1,31 @@
+"""An error as a person should meet it: what was wrong, who can mend it, what to do next; never a traceback (rule 8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.constrain import Constrain
+from rich.panel import Panel
+from rich.text import Text
+
+from securefl.report.parts import BAD, WIDTH, facts, shown
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from securefl.errors import SecureFLError
+
+
+def error_panel(error: SecureFLError) -> RenderableType:
+    """The error in a frame."""
+    return Constrain(
+        Panel(error_facts(error), title=Text("This did not work", style=BAD), title_align="left", border_style="red", padding=(0, 1)),
+        WIDTH,
+    )
+
+
+def error_facts(error: SecureFLError) -> RenderableType:
+    """The error's three parts, without a frame; parts that are empty are left out."""
+    parts = (("What", error.what), ("Who can mend it", error.whose), ("Next", error.next_step))
+    rows = [(label, Text(shown(text.strip("\n"), keep_lines=True), overflow="fold")) for label, text in parts if text]
+    return facts(rows)

@@ -1,0 +1,194 @@
+"""What a study means, in sentences without any markup. Pages show them literally, Markdown escapes them.
+
+Every figure is read off the study or computed from it; nothing here is estimated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from securefl.identity import IdentityCard
+from securefl.learning.features import feature_names
+from securefl.learning.models import parameter_count
+from securefl.privacy.words import explain_epsilon, guess_percent, one_in
+from securefl.report.parts import bytes_words, counted
+from securefl.secagg.packing import FieldLayout
+from securefl.secagg.ring import CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from securefl.identity import Role
+    from securefl.study.columns import Label
+    from securefl.study.schema import Party, Protocol
+
+#: GA4GH Data Use Ontology, the codes that data owners meet most (obolibrary.org/obo/duo.owl).
+DUO = {
+    "DUO:0000004": "no restriction",
+    "DUO:0000006": "health, medical or biomedical research",
+    "DUO:0000007": "research on a named disease",
+    "DUO:0000011": "research on population origins or ancestry",
+    "DUO:0000018": "not for profit, non-commercial use only",
+    "DUO:0000019": "results must be published",
+    "DUO:0000020": "collaboration with the data's owners required",
+    "DUO:0000021": "ethics approval required",
+    "DUO:0000022": "limited to a region",
+    "DUO:0000025": "limited in time",
+    "DUO:0000026": "limited to named users",
+    "DUO:0000027": "limited to a named project",
+    "DUO:0000028": "limited to named institutions",
+    "DUO:0000042": "general research use",
+    "DUO:0000043": "use in clinical care",
+    "DUO:0000045": "not-for-profit organisations only",
+    "DUO:0000046": "non-commercial use only",
+}
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """One kind of message that leaves each hospital: how often, how many numbers, how large (bytes of ciphertext), what they are."""
+
+    times: int
+    values: int
+    size: int
+    what: str
+
+    @property
+    def sentence(self) -> str:
+        """As a person says it."""
+        often = "once, at the end" if self.times == 1 else f"{self.times:,} times"
+        return f"{often}: one encrypted list of {self.values:,} noised numbers, {bytes_words(self.size)}: {self.what}."
+
+
+def card(party: Party, role: Role) -> IdentityCard:
+    """The identity card that a party's keys in the study make; its fingerprint is compared by telephone."""
+    return IdentityCard(party.name, role, party.legal_name, party.email, party.signing_public, party.sealing_public)
+
+
+def hospitals(study: Protocol) -> int:
+    """How many hospitals take part; for a template, how many it needs at least."""
+    return len(getattr(study, "participants", ())) or study.secagg.min_contributors
+
+
+def leaving(study: Protocol) -> tuple[Leaving, Leaving]:
+    """What leaves each hospital: the training rounds, then the evaluation."""
+    layout = FieldLayout(study.secagg.bits, hospitals(study))
+    weights = parameter_count(study.model, len(feature_names(study.data)))
+    counts = 2 * study.evaluation.bins
+
+    def size(values: int) -> int:
+        return layout.chunks_for(values) * CHUNK_BYTES
+
+    return (
+        Leaving(study.training.rounds, weights, size(weights), "how the model should change, summed over a random group of patients"),
+        Leaving(1, counts, size(counts), "how many of the patients kept aside fall into each band of the model's score"),
+    )
+
+
+def number(value: Decimal) -> str:
+    """A decimal without exponent or trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def ratio(value: Fraction) -> str:
+    """A share as people say it: "1 in 5" or "3 of 10"."""
+    return f"{value.numerator} {'in' if value.numerator == 1 else 'of'} {value.denominator}"
+
+
+def model_words(study: Protocol) -> str:
+    """The kind of model and its size."""
+    weights = leaving(study)[0].values
+    kind = "a logistic regression" if not study.model.hidden else f"a small neural network (hidden layers of {', '.join(map(str, study.model.hidden))})"
+    return f"{kind} with {counted(weights, 'weight')}"
+
+
+def column_rows(study: Protocol) -> list[tuple[str, str]]:
+    """The columns by kind, label and text."""
+    data = study.data
+    numbers = [f"{c.name} ({number(c.low)} to {number(c.high)}{f' {c.unit}' if c.unit else ''})" for c in data.columns if c.kind == "numeric"]
+    choices = [f"{c.name} ({', '.join(c.levels)})" for c in data.columns if c.kind == "category"]
+    yes_no = [c.name for c in data.columns if c.kind == "boolean"]
+    missing = [c.name for c in data.columns if c.missing == "flag"]
+    rows = [
+        ("numbers", ", ".join(numbers)),
+        ("choices", ", ".join(choices)),
+        ("yes or no", ", ".join(yes_no)),
+        ("may be missing", ", ".join(missing)),
+        ("to be predicted", label_words(data.label)),
+        ("tells patients apart", f"{data.patient} (used inside the hospital only, never sent)"),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def label_words(label: Label) -> str:
+    """What the model learns to recognise."""
+    letters = ", ".join(label.positive)
+    if label.kind == "any-of-letters":
+        return f"whether {label.column} contains one of the letters {letters}"
+    if label.kind == "equals":
+        return f"whether {label.column} is {letters}" if len(label.positive) == 1 else f"whether {label.column} is one of {letters}"
+    return f"whether {label.column} is {letters} or more"
+
+
+def use_words(study: Protocol) -> str:
+    """How a hospital's rows are used."""
+    return (
+        f"{ratio(study.data.holdout)} patients, drawn by a secret lot of each hospital, are kept aside to check the model; the others train it. "
+        "A row outside the ranges and choices above is set aside and not used."
+    )
+
+
+def privacy_sentences(study: Protocol) -> list[str]:
+    """What taking part costs one patient, in plain words, and what that rests on."""
+    p, e = study.privacy, study.evaluation
+    worst = max(p.epsilon, e.epsilon)
+    twice = 2 * p.delta
+    return [
+        explain_epsilon(worst, p.delta),
+        "This holds even against somebody who knows everything about all other patients. What a model teaches about people in general "
+        "is not covered: it would be the same without that one patient.",
+        "In one hospital a patient is used either to train the model or to check it, never for both. The budget is charged for both.",
+        f"A patient whom two of the hospitals treated loses more: the guess can then rise to {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}.",
+    ]
+
+
+def figure_words(study: Protocol) -> str:
+    """The figures themselves, for those who know them."""
+    p, e = study.privacy, study.evaluation
+    return (
+        f"training epsilon {number(p.epsilon)}, check epsilon {number(e.epsilon)}, both at delta {p.delta.normalize()}; unit {p.unit}, add or remove one; "
+        f"{p.steps} steps, each on {ratio(p.sample_rate)} patients drawn at random; noise multiplier {number(p.noise_multiplier)} "
+        f"(check {number(e.noise_multiplier)}), clip norm {number(p.clip_norm)}."
+    )
+
+
+def sum_sentences(study: Protocol) -> list[str]:
+    """Who can see what, in plain words."""
+    k, c = hospitals(study), study.secagg.colluders
+    return [
+        "Each hospital adds the full noise for its own patients before anything leaves.",
+        f"Then it encrypts and masks the numbers. The aggregator adds what comes from all {k} hospitals and holds no key; "
+        f"the researcher can open only the total of all {k}. If one is missing, the round fails and nothing is opened.",
+        f"Even if the researcher, the aggregator and {counted(c, 'other hospital')} work together, they see no more than the noised total of the rest."
+        if c
+        else "A hospital that works together with the researcher is not provided for (colluders = 0).",
+        "If all others work together against one hospital they see its noised numbers; the privacy figures hold against them too, "
+        "because its own noise is in them.",
+    ]
+
+
+def undone_sentences() -> list[str]:
+    """What no later decision takes back."""
+    return [
+        "What has left cannot be called back: a sum that was opened, and a model that was released, stay known.",
+        "Budget that was spent never comes back, even if the study fails or is stopped halfway.",
+        "An approval is for exactly this study and is used once. It can be withdrawn at any time: then nothing more is sent, and the study ends for all.",
+    ]
+
+
+def duo_words(code: str) -> str:
+    """A data-use code with its meaning where it is a common one."""
+    return f"{code} ({DUO[code]})" if code in DUO else code

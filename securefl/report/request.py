@@ -1,0 +1,235 @@
+"""The data owner's screen: one request, with everything a decision needs, in words that need no programmer."""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.text import Text
+
+from securefl.errors import UntrustedError
+from securefl.privacy.planning import share
+from securefl.privacy.words import explain_share, percent
+from securefl.report import meaning
+from securefl.report.errors import error_facts
+from securefl.report.parts import (
+    BAD,
+    DIM,
+    GOOD,
+    WARN,
+    Quoted,
+    bar,
+    bullets,
+    bytes_words,
+    counted,
+    facts,
+    joined,
+    literal,
+    page,
+    section,
+    title,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from rich.console import RenderableType
+
+    from securefl.errors import SecureFLError
+    from securefl.privacy.planning import Quote
+    from securefl.study.schema import Study
+
+VERIFIED, NOT_LISTED = "verified here", "NOT in your list"
+#: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606, section 2).
+_NO_MAIL = ".invalid"
+
+
+def request_id(study: Study, digest: str) -> str:
+    """What the owner types: the study's name and the first twelve characters of its digest."""
+    return f"{study.study.id}-{digest[:12]}"
+
+
+def request_page(
+    study: Study,
+    digest: str,
+    *,
+    site: str,
+    sender: str,
+    quote: Quote | None,
+    trusted: Sequence[str],
+    faults: Sequence[SecureFLError],
+    isolation: str,
+    rows: str | None = None,
+) -> RenderableType:
+    """The request as a page.
+
+    Args:
+        study: what is asked for.
+        digest: of exactly this study.
+        site: this hospital's name.
+        sender: by whom the request was delivered.
+        quote: its price, or None where no budget or data set fits it.
+        trusted: names of the parties whose keys in the study are those of this hospital's own list.
+        faults: what stands against an approval; empty when it may be approved.
+        isolation: the line that says what is enforced on this machine; shown as it is.
+        rows: what the owner may know of the own table ("9,172 rows, 1 set aside: ..."); it stays on this screen.
+    """
+    known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
+    return page(
+        title(f"Request {request_id(study, digest)} to {site}"),
+        literal(study.study.title, "bold"),
+        _verdict(faults),
+        _who_asks(study, sender, known),
+        _for_what(study),
+        _who_else(study, site, known),
+        _columns(study, rows),
+        _leaves(study),
+        section("What it costs your patients", bullets(meaning.privacy_sentences(study)), Text(f"Figures: {meaning.figure_words(study)}", style=DIM)),
+        _budget(study, quote),
+        _enforced(isolation),
+        section("What cannot be undone", bullets(meaning.undone_sentences())),
+        *_faults(faults),
+        _next(request_id(study, digest), faults),
+    )
+
+
+def _verdict(faults: Sequence[SecureFLError]) -> Text:
+    if faults:
+        return Text(f"It cannot be approved as it stands: {counted(len(faults), 'fault')}, listed at the end.", style=BAD)
+    return Text("All checks of this hospital passed. The decision is yours.", style=GOOD)
+
+
+def _mark(name: str, known: Collection[str]) -> Text:
+    return Text(VERIFIED, style=GOOD) if name in known else Text(NOT_LISTED, style=BAD)
+
+
+def _who_asks(study: Study, sender: str, known: Collection[str]) -> RenderableType:
+    who = study.coordinator
+    ours = sender.partition("@")[0] == who.name and sender.endswith(_NO_MAIL)
+    same = ours or sender in {who.name, who.email}
+    delivered = literal(sender) if same else joined(literal(sender, BAD), Text(" is NOT the researcher whom the study names; telephone before you decide", style=BAD))
+    return section(
+        "Who asks",
+        facts([
+            ("researcher", joined(who.name, ", ", who.legal_name, " — ", _mark(who.name, known))),
+            ("lead", study.study.lead),
+            ("e-mail", who.email),
+            ("key fingerprint", Text(meaning.card(who, "researcher").spoken, style="bold")),
+            ("", Text("Compare these groups by telephone, with a number you know from elsewhere.", style=DIM)),
+            ("delivered by", delivered),
+        ]),
+    )
+
+
+def _for_what(study: Study) -> RenderableType:
+    about = study.study
+    uses = ", ".join(meaning.duo_words(code) for code in about.duo)
+    return section(
+        "For what (in the researcher's own words)",
+        Quoted(about.lay_summary),
+        Text(""),
+        facts([
+            ("purpose", Quoted(about.purpose)),
+            ("intended use", Quoted(study.outputs.intended_use)),
+            ("ethics", Quoted(about.ethics_ref)),
+            ("legal basis", Quoted(about.legal_basis)),
+            *([("allowed use", uses)] if uses else []),
+            ("results go to", Quoted(f"{', '.join(study.outputs.recipients)}; owner: {study.outputs.owner}; licence: {study.outputs.licence}")),
+        ]),
+    )
+
+
+def _who_else(study: Study, site: str, known: Collection[str]) -> RenderableType:
+    rows: list[tuple[str, RenderableType | str]] = []
+    for p in study.participants:
+        mark = Text("this hospital", style="bold") if p.name == site else _mark(p.name, known)
+        rows.append((p.name, joined(p.legal_name, " — ", mark)))
+    strangers = sum(p.name != site and p.name not in known for p in study.participants)
+    adds = study.aggregator
+    rows += [("", ""), ("aggregator", joined(adds.name, ", ", adds.legal_name, " — adds the encrypted numbers, holds no key"))]
+    body: list[RenderableType] = [facts(rows)]
+    if strangers:
+        warning = (
+            f"{strangers} of {counted(len(study.participants), 'hospital')} NOT in your list. A researcher could invent hospitals; "
+            "only those that you verified can hide your numbers in the total."
+        )
+        body = [Text(warning, style=BAD), *body]
+    return section(f"Who takes part ({counted(len(study.participants), 'hospital')})", *body)
+
+
+def _columns(study: Study, rows: str | None) -> RenderableType:
+    extra: list[RenderableType] = []
+    if rows is not None:
+        extra = [Text(""), joined(Text("Your table: ", style="bold"), rows), Text("This stands on your screen only; it is never sent.", style=DIM)]
+    return section(
+        f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
+        facts(meaning.column_rows(study)),
+        meaning.use_words(study),
+        *extra,
+    )
+
+
+def _leaves(study: Study) -> RenderableType:
+    items = meaning.leaving(study)
+    total = bytes_words(sum(i.times * i.size for i in items))
+    lines = [Text.assemble((i.sentence.partition(":")[0], "bold"), ":", i.sentence.partition(":")[2]) for i in items]
+    return section(
+        "What leaves this hospital",
+        bullets([
+            *lines,
+            f"Nothing else about patients: no record, no identifier, no count of rows, no figure without noise. In all {total}.",
+            *meaning.sum_sentences(study),
+            "The others can see that you approved or not, and whether your answers came in time.",
+        ]),
+    )
+
+
+def _budget(study: Study, quote: Quote | None) -> RenderableType:
+    heading = f"What it takes from the budget of {study.data.population}"
+    if quote is None:
+        return section(heading, Text("There is no budget that this study could be charged to; see the faults below.", style=BAD))
+    after = share(quote.used + quote.asked, quote.cap)
+    rows: list[tuple[str, RenderableType | str]] = [
+        ("budget", bar(quote.used_share, quote.asked_share)),
+        ("now", f"{percent(quote.used_share)} of the budget used"),
+        ("this study", f"takes {percent(quote.asked_share)} of the whole budget, charged for all it may do before any data is touched"),
+    ]
+    if quote.fits:
+        rows.append(("after it", explain_share(after, quote.room - 1)))
+    else:
+        left = percent(quote.left_share, rounding=ROUND_FLOOR)
+        rows.append(("after it", Text(f"it does not fit: {left} of the budget is left", style=BAD)))
+    return section(heading, facts(rows))
+
+
+def _enforced(isolation: str) -> RenderableType:
+    weak = "NOT" in isolation or "not enforced" in isolation
+    return section(
+        "What is enforced here",
+        bullets([
+            literal(isolation, WARN if weak else ""),
+            "Only this study runs, unchanged: the approval names its digest. It brings no program code of its own.",
+            "The budget is reserved before data is touched; without room the study does not start.",
+        ]),
+    )
+
+
+def _faults(faults: Sequence[SecureFLError]) -> list[RenderableType]:
+    if not faults:
+        return []
+    parts: list[RenderableType] = []
+    for i, fault in enumerate(faults):
+        parts += [Text(""), error_facts(fault)] if i else [error_facts(fault)]
+    return [section("What stands against it", *parts)]
+
+
+def _next(name: str, faults: Sequence[SecureFLError]) -> RenderableType:
+    yes = "works once the faults above are mended" if faults else "says yes, signed with this hospital's key"
+    return section(
+        "Your decision",
+        literal(f"securefl site approve {name}", "bold"),
+        Padding(literal(yes, DIM), (0, 0, 0, 4)),
+        literal(f'securefl site refuse {name} --reason "..."', "bold"),
+        Padding(literal("says no; the researcher may see the reason, so write nothing about patients", DIM), (0, 0, 0, 4)),
+    )

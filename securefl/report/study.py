@@ -1,0 +1,144 @@
+"""A study or protocol in plain words, as Markdown: for ``securefl study check`` and as the page beside a request."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from securefl.report import meaning
+from securefl.report.parts import WIDTH, bytes_words, counted, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from securefl.study.schema import Protocol, Study
+
+_MARKUP = re.compile(r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))", re.MULTILINE)
+
+
+def escaped(text: str) -> str:
+    r"""Text from elsewhere so that Markdown shows it literally: no heading, link, picture or HTML comes out of it.
+
+    >>> print(escaped("# A [link](x) <b>"))
+    \# A \[link\](x) \<b\>
+    """
+    return _MARKUP.sub(_escape, shown(text, keep_lines=True))
+
+
+def _escape(match: re.Match[str]) -> str:
+    found = match[0]
+    if found == "://":
+        return ":\\/\\/"  # no address becomes a link that could be clicked
+    return found[:-1] + "\\" + found[-1]
+
+
+def study_words(study: Protocol | Study, digest: str | None = None) -> str:
+    """What the study means, as Markdown.
+
+    Args:
+        study: a study, or a protocol (then the parties are not decided yet).
+        digest: 64 hex characters, where the study has one.
+    """
+    about, out = study.study, study.outputs
+    parts = [
+        f"# {_line(about.title)}",
+        _identity(study, digest),
+        "## For what",
+        _quote(about.lay_summary),
+        f"Purpose: {_line(about.purpose)}",
+        _list([
+            f"Lead: {_line(about.lead)}",
+            f"Ethics: {_line(about.ethics_ref)}",
+            f"Legal basis: {_line(about.legal_basis)}",
+            *(f"Allowed use: {_line(meaning.duo_words(code))}" for code in about.duo),
+        ]),
+        "## Who asks and who takes part",
+        _parties(study),
+        "## Which columns",
+        f"Data set `{study.data.dataset}` of the patients of `{study.data.population}`.",
+        _list(f"{label}: {_line(text)}" for label, text in meaning.column_rows(study)),
+        _line(meaning.use_words(study)),
+        "## What is trained",
+        _line(_training(study)),
+        "## What leaves each hospital",
+        _list(_line(item.sentence) for item in meaning.leaving(study)),
+        _line(_total(study)),
+        "## Who can see it",
+        _list(map(_line, meaning.sum_sentences(study))),
+        "## What it costs a patient's privacy",
+        _list(map(_line, meaning.privacy_sentences(study))),
+        f"Figures: {_line(meaning.figure_words(study))}",
+        "## What cannot be undone",
+        _list(map(_line, meaning.undone_sentences())),
+        "## What comes out",
+        _list([
+            f"Artefacts: {_line(', '.join(out.artefacts))}",
+            f"Owner: {_line(out.owner)}; licence: {_line(out.licence)}",
+            f"Goes to: {_line(', '.join(out.recipients))}",
+            f"The lowest acceptable AUC is {meaning.number(study.quality.minimum)}, judged on the noised result.",
+        ]),
+        f"Intended use: {_line(out.intended_use)}",
+        "## When it runs and how a hospital leaves",
+        _list([
+            f"May run from {study.schedule.opens:%Y-%m-%d} to {study.schedule.closes:%Y-%m-%d}; a round waits at most {counted(study.schedule.round_deadline, 'second')}.",
+            f"{_line(study.exit.notice)}. The study then ends for all; what it reserved stays charged.",
+        ]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def study_page(study: Protocol | Study, digest: str | None = None) -> RenderableType:
+    """:func:`study_words` for a terminal."""
+    from rich.constrain import Constrain
+    from rich.markdown import Markdown
+
+    return Constrain(Markdown(study_words(study, digest), hyperlinks=False), WIDTH)
+
+
+def _line(text: str) -> str:
+    # one paragraph: a line break could begin a block of its own
+    return escaped(" ".join(text.split()))
+
+
+def _quote(text: str) -> str:
+    return "\n".join(f"> {escaped(line)}".rstrip() for line in text.strip("\n").splitlines()) or ">"
+
+
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _identity(study: Protocol | Study, digest: str | None) -> str:
+    if digest is None:
+        kind = "study without a digest" if hasattr(study, "participants") else "template: it has no hospitals yet and cannot be requested"
+        return f"`{study.study.id}`, a {kind}."
+    return f"Study `{study.study.id}`, digest `{digest}`. Any change to the study gives another digest and needs new approvals."
+
+
+def _parties(study: Protocol | Study) -> str:
+    if not hasattr(study, "participants"):
+        return f"Not decided yet; at least {counted(study.secagg.min_contributors, 'hospital')}. `securefl study new` adds them."
+    rows = ["| role | name | organisation | fingerprint (compare by telephone) |", "|---|---|---|---|"]
+    roles = (("asks and coordinates", "researcher", study.coordinator), ("adds, without a key", "aggregator", study.aggregator))
+    for words, role, party in (*roles, *(("hospital", "hospital", p) for p in study.participants)):
+        rows.append(f"| {words} | {party.name} | {_line(party.legal_name)} | {meaning.card(party, role).spoken} |")  # type: ignore[arg-type]
+    return "\n".join(rows)
+
+
+def _training(study: Protocol) -> str:
+    t = study.training
+    steps = "one step" if t.local_steps == 1 else f"{t.local_steps} steps"
+    return (
+        f"{meaning.model_words(study)[0].upper()}{meaning.model_words(study)[1:]}, in {counted(t.rounds, 'round')}. In each round every hospital takes {steps} "
+        f"on {meaning.ratio(study.privacy.sample_rate)} of its patients, drawn at random. The study brings no program code of its own."
+    )
+
+
+def _total(study: Protocol) -> str:
+    total = sum(item.times * item.size for item in meaning.leaving(study))
+    return (
+        f"In all {bytes_words(total)} from each hospital, over the whole study. No record, no patient identifier, no count of rows and no figure without noise "
+        "leaves a hospital. That a hospital approved, and whether it answered in time, can be seen by the others."
+    )
