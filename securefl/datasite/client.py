@@ -52,6 +52,8 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole) -> t
     make_private(folder / "keys")
     tree = (folder / "syftbox").resolve()
     config = FsspecConnectionConfig(email=email, home=folder, store_url=store_url)
+    _drop_torn(folder / "syftbox-events")
+    _drop_torn(folder / "syftbox-event-messages")
     with muted():
         client = SyftRDSClient.from_config(_config(config, tree, email, role))
     (folder / "keys" / "pysyft.json").chmod(0o600)
@@ -63,7 +65,29 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole) -> t
         manager.write_own_version()
     if client.sync_engine.datasite_owner_syncer is not None:
         client.sync_engine.datasite_owner_syncer.initial_sync_done = True
+    else:
+        _repair(client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache)
     return client, connection
+
+
+def _drop_torn(folder: Path) -> None:
+    """Remove cached events that a killed process left half written; PySyft writes them in place and cannot start with one.
+
+    Their content is not lost: an owner's files are compared with what is left and published again, a researcher's
+    messages are fetched again.
+    """
+    for path in folder.glob("*") if folder.is_dir() else ():
+        if not path.read_bytes().endswith(b"}"):
+            path.unlink()
+
+
+def _repair(cache: Any) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Write what a killed researcher's process had received and not written: PySyft notes an event first, then its files."""
+    latest = {str(event.path_in_syftbox): event for event in cache.get_cached_events()}
+    for path, event in latest.items():
+        target = cache.syftbox_folder / path
+        if not event.is_deleted and (not target.exists() or target.read_bytes() != event.content.encode()):
+            cache.file_connection.write_file(path, event.content)
 
 
 def _config(connection: FsspecConnectionConfig, tree: Path, email: str, role: SiteRole) -> Any:  # noqa: ANN401 - PySyft is untyped

@@ -44,9 +44,8 @@ class PublicFiles(OwnRecords):
         """This party's collections and whether they are meant for every peer."""
         found = []
         for name in self._names(datasite(self.email, "collections")):
-            parsed = _parse_folder(prefix, name)
-            if parsed:
-                folder_id = datasite(self.email, "collections", name)
+            parsed, folder_id = _parse_folder(prefix, name), datasite(self.email, "collections", name)
+            if parsed and self._names(folder_id):  # a folder store keeps empty folders
                 found.append(FileCollection(
                     folder_id=folder_id, tag=parsed.tag, content_hash=parsed.content_hash,
                     has_any_permission=bool(self._shares(self.email, name).get("any")),

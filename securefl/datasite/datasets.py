@@ -6,6 +6,7 @@ What stands there instead is a short text saying so. The mock is made elsewhere,
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ def publish(client: Any, name: str, mock: bytes, description: bytes, summary: st
         existing = {d.name: d for d in local_datasets(client) if d.owner == client.email}.get(name)
         if existing and {n: p.read_bytes() for n, p in existing.files.items()} == public:
             return
+        client.load_peers()  # PySyft shows the set to the approved peers it has loaded
+        _drop_half(client, name)
         if existing:
             client.delete_dataset(name, require_confirmation=False, sync=False)
         with tempfile.TemporaryDirectory() as scratch:
@@ -80,6 +83,14 @@ def local_datasets(client: Any) -> tuple[DatasetInfo, ...]:  # noqa: ANN401 - Py
             files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and not p.is_symlink() and p.name not in _PYSYFT_FILES}
             found.append(DatasetInfo(ref.owner, ref.name, files))
     return tuple(found)
+
+
+def _drop_half(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Remove what a process killed while registering left behind; PySyft would refuse the folder for ever."""
+    storage = client.dataset_manager.storage
+    for ref in (storage.new_dataset_ref(name, "0"), storage.new_dataset_ref(name, "1")):
+        if not storage.metadata_path(ref).exists():
+            shutil.rmtree(storage.public_dataset_dir(ref), ignore_errors=True)
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:

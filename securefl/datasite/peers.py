@@ -43,8 +43,12 @@ def list_peers(client: Any, connection: FsspecConnection) -> tuple[Peer, ...]:  
             for p in (*store.approved_peers, *store.requested_by_me_peers, *store.requested_by_peer_peers)
         ]
         known = {p.email for p in found}
-        refused = [e for e, entry in connection._get_peers_json().items() if entry.get("state") == "rejected" and e not in known]  # noqa: SLF001 - PySyft's name for it
-    return tuple(sorted((*found, *(Peer(e, "refused") for e in refused)), key=lambda p: (p.state != "approved", p.email)))
+        refused = [
+            Peer(email, "refused", fingerprint(_published(connection, email)))
+            for email, entry in connection._get_peers_json().items()  # noqa: SLF001 - PySyft's name for it
+            if entry.get("state") == "rejected" and email not in known
+        ]
+    return tuple(sorted((*found, *refused), key=lambda p: (p.state != "approved", p.email)))
 
 
 def request_peer(client: Any, email: str) -> None:  # noqa: ANN401 - PySyft is untyped

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 from securefl.datasite.address import check_email, site_name
 from securefl.datasite.client import translated
 from securefl.datasite.entry import FIXED, NOTICE
-from securefl.datasite.layout import MAX_FILE, MAX_FILES, MAX_OUTPUT, MAX_OUTPUTS, is_job_name, is_name
+from securefl.datasite.layout import (
+    INBOX,
+    JOB_PROTOCOL,
+    MAX_FILE,
+    MAX_FILES,
+    MAX_OUTPUT,
+    MAX_OUTPUTS,
+    is_job_name,
+    is_name,
+)
 from securefl.datasite.models import FINAL, Request, Status
 from securefl.datasite.pysyft import (
     PERMISSION_FILE_NAME,
@@ -137,6 +146,7 @@ def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: AN
     and its text names our command. A finished request stays finished, whatever was replayed.
     """
     with translated("bring the requests up to date"):
+        _drop_halves(client)
         own, new = decisions.all(), []
         manager = client.job_client.manager
         for ref in _refs(client, owner=True):
@@ -148,14 +158,27 @@ def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: AN
             job, state = f"{ref.ds_email}/{ref.job_name}", _state(client, ref)
             shown = _OURS[state.status.value] if state else "sent"
             decided = own.get(job)
-            if decided is None and shown == "rejected":
-                decisions.set(job, "rejected", (state.review_reason if state else "") or "Refused in PySyft.")
+            if state is None:
+                _write_state(client, ref, *((decided.status, decided.reason) if decided else ("pending", "")))
+            elif decided is None and shown == "rejected":
+                decisions.set(job, "rejected", state.review_reason or "Refused in PySyft.")
             elif (decided is None or decided.status == "pending") and shown not in {"pending", "sent", "rejected"}:
                 note = decisions.set(job, "pending", NOTICE)
                 _write_state(client, ref, note.status, note.reason)
-            elif decided is not None and (shown, state.review_reason if state else None) != (decided.status, decided.reason):
+            elif decided is not None and (shown, state.review_reason or "") != (decided.status, decided.reason):
                 _write_state(client, ref, decided.status, decided.reason)
     return tuple(new)
+
+
+def _drop_halves(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Remove what a process killed while taking in a request left behind; the message is still there and is taken in again.
+
+    ``config.yaml`` is the last file of a request to be written; without it PySyft does not see a request at all.
+    """
+    inbox = client.syftbox_folder.joinpath(client.email, *INBOX)
+    for folder in inbox.glob(f"*/{JOB_PROTOCOL}/*"):
+        if not (folder / "config.yaml").exists():
+            shutil.rmtree(folder)
 
 
 def decide(client: Any, decisions: Decisions, job: str, status: Status | None, reason: str) -> None:  # noqa: ANN401 - PySyft is untyped
@@ -205,7 +228,7 @@ def _refs(client: Any, *, owner: bool) -> Iterator[Any]:  # noqa: ANN401 - PySyf
 def _state(client: Any, ref: Any) -> Any:  # noqa: ANN401 - PySyft is untyped
     try:
         return client.job_client.manager.read_state(ref)
-    except FileNotFoundError:
+    except Exception:  # noqa: BLE001 - none yet, or torn by a killed process: PySyft writes it in place
         return None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.datasite.address import check_email
 from securefl.datasite.local import folder_lock
-from securefl.errors import SecureFLError, UsageError
+from securefl.errors import SecureFLError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -219,6 +219,8 @@ class Datasite:
             try:
                 with translated("synchronise"):
                     self._client.sync(auto_checkpoint=False, auto_compact=False)
+            except StoreError:
+                raise
             except SecureFLError as error:
                 if not self._connection.set_aside_in_hand(f"PySyft could not take it in: {type(error.__cause__ or error).__name__}."):
                     raise
