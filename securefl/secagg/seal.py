@@ -52,9 +52,10 @@ _MOST_POLYNOMIALS: Final = 16  # SEAL_CIPHERTEXT_SIZE_MAX
 class RoundKeyPair(RoundKeys):
     """A CKKS key pair that opens one sum and is then erased. Made by :meth:`generate`; it cannot be copied or stored.
 
-    SEAL keeps secret keys in memory pools that are overwritten when they are freed, which is when this object lets go.
-    Working copies of a decrypted polynomial are zeroed where Python reaches them; SEAL's own pool may keep traces until
-    the process ends, so a coordinator ends its process with the study.
+    SEAL keeps secret keys in memory pools that are overwritten when they are freed, which is when this object lets go; a
+    test reads the process's memory to see it. Of the decrypted polynomial, from which the key could be solved, copies are
+    zeroed where Python reaches them, but SEAL's general pool may keep one until the process ends. What such a key is worth
+    after the round: the sum, which is released anyway. Contributions stay closed to it, they are masked.
     """
 
     def __init__(self, public: PublicKey, decryptor: object) -> None:
@@ -244,7 +245,9 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
         carrier = sealapi.Ciphertext()
         _load(carrier, _seal_file(context.first_parms_id(), parts[:, None], ntt=True))
         evaluator.transform_from_ntt_inplace(carrier)
-        result[start : start + len(block)] = _residues(carrier).reshape(-1, DEGREE)[: len(block)]
+        flat = _residues(carrier)
+        result[start : start + len(block)] = flat.reshape(-1, DEGREE)[: len(block)]
+        flat.fill(0)
     polynomials.fill(0)
     return result
 

@@ -71,7 +71,11 @@ def test_after_the_round_the_key_is_nowhere_in_the_coordinators_memory(action):
     ) as process:
         words = [int(word) ^ MASK for word in process.stdout.readline().split()]
         pattern = b"".join(word.to_bytes(8, "little") for word in words)
-        before = copies_in_memory(process.pid, pattern)
+        try:
+            before = copies_in_memory(process.pid, pattern)
+        except PermissionError:
+            process.kill()
+            pytest.skip("this machine does not let a process read its child's memory")
         process.stdin.write("\n")
         process.stdin.flush()
         assert process.stdout.readline() == "done\n"
