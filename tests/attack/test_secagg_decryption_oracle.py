@@ -9,7 +9,7 @@ from secagg_round import NAMES, Party, Round
 
 from securefl.errors import RoundError
 from securefl.secagg import seal
-from securefl.secagg.frame import read_sum, write_sum
+from securefl.secagg.frame import read_contribution, read_sum, write_contribution, write_sum
 from securefl.secagg.opening import open_sum
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import DEGREE, add
@@ -88,3 +88,39 @@ def test_two_threads_that_open_at_once_get_one_opening():
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(try_it, range(16))) == 1
+
+
+def opened_with_a_hostile_hospital():
+    """SVI signs a contribution with a probe in c1. No check sees it when the canary's key coefficient is 0: one in three."""
+    while True:
+        a_round = Round(length=2 * DEGREE - 1)
+        values = {name: vector // 1024 for name, vector in a_round.values().items()}
+        masked = {name: a_round.masked(name, a_round.encrypted(values[name])) for name in NAMES}
+        masked["SVI"] = with_probe(masked["SVI"], a_round.facts.layout)
+        read = []
+        for name in NAMES:
+            party = a_round.parties[name]
+            data = write_contribution(a_round.facts, name, masked[name], party.sign)
+            read.append(read_contribution(data, a_round.facts, name, party.verify))
+        decryptor = a_round.keys._decryptor
+        with suppress(RoundError):
+            opened = open_sum(a_round.keys, add_contributions(read, a_round.facts).ciphertext, a_round.facts)
+            return a_round, decryptor, values, masked, opened.values
+
+
+def test_a_hostile_hospital_can_learn_the_rounds_key_and_it_opens_nothing_but_the_sum():
+    """A limit that is stated, and why it does no harm: the key is used up, and contributions are masked."""
+    a_round, decryptor, values, masked, opened = opened_with_a_hostile_hospital()
+    key = np.rint(opened[: DEGREE - 1] / PROBE)  # coefficients 1 to 4095 of the key, read from field 0 of the released sum
+    assert set(np.unique(key)) == {-1, 0, 1}
+    assert a_round.keys.erased
+
+    def read_by_the_attacker(ciphertext):
+        noisy = seal._from_ntt(seal._decrypt_chunk(decryptor, ciphertext[0])[None])[0]
+        fields = (noisy + np.uint64(a_round.facts.layout.scale // 2)) // np.uint64(a_round.facts.layout.scale)
+        return (fields & np.uint64((1 << a_round.facts.layout.field_bits) - 1)).astype(np.int64)[1:]
+
+    truth = values["STMW"][: DEGREE - 1]
+    control = a_round.encrypted(values["STMW"])
+    assert np.corrcoef(read_by_the_attacker(control), truth)[0, 1] > 0.999
+    assert abs(np.corrcoef(read_by_the_attacker(masked["STMW"]), truth)[0, 1]) < 0.07
