@@ -5,8 +5,8 @@ Every figure is read off the study or computed from it; nothing here is estimate
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from securefl.identity import IdentityCard
@@ -18,6 +18,7 @@ from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import CHUNK_BYTES
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from fractions import Fraction
 
     from securefl.identity import Role
@@ -87,6 +88,14 @@ def leaving(study: Protocol) -> tuple[Leaving, Leaving]:
     )
 
 
+def band_noise(study: Protocol) -> float:
+    """Standard deviation of the noise on the number of patients in one band of the score, over all hospitals.
+
+    Each hospital adds the evaluation's noise to the negatives and to the positives of a band.
+    """
+    return float(study.evaluation.noise_multiplier) * math.sqrt(2 * hospitals(study))
+
+
 def number(value: Decimal) -> str:
     """A decimal without exponent or trailing zeros."""
     text = f"{value:f}"
@@ -148,8 +157,8 @@ def privacy_sentences(study: Protocol) -> list[str]:
     twice = 2 * p.delta
     return [
         explain_epsilon(worst, p.delta),
-        "This holds even against somebody who knows everything about all other patients. What a model teaches about people in general "
-        "is not covered: it would be the same without that one patient.",
+        "This holds even against somebody who knows everything about all other patients.",
+        "What a model teaches about people in general is not covered: it would be nearly the same without that one patient.",
         "In one hospital a patient is used either to train the model or to check it, never for both. The budget is charged for both.",
         f"A patient whom two of the hospitals treated loses more: the guess can then rise to {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}.",
     ]
@@ -168,15 +177,13 @@ def figure_words(study: Protocol) -> str:
 def sum_sentences(study: Protocol) -> list[str]:
     """Who can see what, in plain words."""
     k, c = hospitals(study), study.secagg.colluders
+    together = "nobody else" if c == 0 else counted(c, "other hospital")
     return [
         "Each hospital adds the full noise for its own patients before anything leaves.",
-        f"Then it encrypts and masks the numbers. The aggregator adds what comes from all {k} hospitals and holds no key; "
-        f"the researcher can open only the total of all {k}. If one is missing, the round fails and nothing is opened.",
-        f"Even if the researcher, the aggregator and {counted(c, 'other hospital')} work together, they see no more than the noised total of the rest."
-        if c
-        else "A hospital that works together with the researcher is not provided for (colluders = 0).",
-        "If all others work together against one hospital they see its noised numbers; the privacy figures hold against them too, "
-        "because its own noise is in them.",
+        f"Then it encrypts and masks the numbers. The aggregator adds what comes from all {k} hospitals and holds no key.",
+        f"The researcher can open only the total of all {k}. If one is missing, the round fails and nothing is opened.",
+        f"Should researcher, aggregator and {together} work together, they see no more than the noised total of the rest.",
+        "Should all others work together against one hospital, they see its noised numbers; its own noise is in them, so the privacy figures still hold.",
     ]
 
 

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from securefl.report import meaning
 from securefl.report.parts import WIDTH, bytes_words, counted, shown
+from securefl.study.schema import Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import RenderableType
 
-    from securefl.study.schema import Protocol, Study
+    from securefl.identity import Role
+    from securefl.study.schema import Party, Protocol
 
 _MARKUP = re.compile(r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))", re.MULTILINE)
 
@@ -111,27 +113,31 @@ def _list(items: Iterable[str]) -> str:
 
 
 def _identity(study: Protocol | Study, digest: str | None) -> str:
+    if not isinstance(study, Study):
+        return f"`{study.study.id}`, a template: it has no hospitals yet and cannot be requested."
     if digest is None:
-        kind = "study without a digest" if hasattr(study, "participants") else "template: it has no hospitals yet and cannot be requested"
-        return f"`{study.study.id}`, a {kind}."
+        return f"Study `{study.study.id}`."
     return f"Study `{study.study.id}`, digest `{digest}`. Any change to the study gives another digest and needs new approvals."
 
 
 def _parties(study: Protocol | Study) -> str:
-    if not hasattr(study, "participants"):
+    if not isinstance(study, Study):
         return f"Not decided yet; at least {counted(study.secagg.min_contributors, 'hospital')}. `securefl study new` adds them."
-    rows = ["| role | name | organisation | fingerprint (compare by telephone) |", "|---|---|---|---|"]
-    roles = (("asks and coordinates", "researcher", study.coordinator), ("adds, without a key", "aggregator", study.aggregator))
-    for words, role, party in (*roles, *(("hospital", "hospital", p) for p in study.participants)):
-        rows.append(f"| {words} | {party.name} | {_line(party.legal_name)} | {meaning.card(party, role).spoken} |")  # type: ignore[arg-type]
-    return "\n".join(rows)
+    parties: list[tuple[str, Role, Party]] = [
+        ("asks and coordinates", "researcher", study.coordinator),
+        *(("hospital", "hospital", p) for p in study.participants),
+        ("adds, holds no key", "aggregator", study.aggregator),
+    ]
+    lines = [f"{party.name}, {_line(party.legal_name)} ({words}); key `{meaning.card(party, role).spoken}`" for words, role, party in parties]
+    return _list([*lines]) + "\n\nThe keys are compared by telephone, each with its owner."
 
 
 def _training(study: Protocol) -> str:
     t = study.training
     steps = "one step" if t.local_steps == 1 else f"{t.local_steps} steps"
+    model = meaning.model_words(study)
     return (
-        f"{meaning.model_words(study)[0].upper()}{meaning.model_words(study)[1:]}, in {counted(t.rounds, 'round')}. In each round every hospital takes {steps} "
+        f"{model[0].upper()}{model[1:]}, in {counted(t.rounds, 'round')}. In each round every hospital takes {steps} "
         f"on {meaning.ratio(study.privacy.sample_rate)} of its patients, drawn at random. The study brings no program code of its own."
     )
 

@@ -1,0 +1,209 @@
+"""The ledger as its owner reads it, and the extract that a researcher gets. Shares and room, never a difference of epsilons."""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rich.console import Group
+from rich.text import Text
+
+from securefl.privacy.words import explain_epsilon, explain_share, percent
+from securefl.report.parts import (
+    BAD,
+    DIM,
+    GOOD,
+    WARN,
+    bar,
+    bullets,
+    counted,
+    day,
+    facts,
+    joined,
+    literal,
+    page,
+    plain_text,
+    section,
+    table,
+    title,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import RenderableType
+
+    from securefl.privacy.audit import AuditReport
+
+Json: TypeAlias = "dict[str, Any]"
+_STATUS = {"approved": WARN, "running": WARN, "completed": GOOD, "failed": BAD, "withdrawn": BAD}
+_KINDS = {
+    "update": ("model update", "model updates"),
+    "evaluation": ("check of the model", "checks of the model"),
+    "preparation": ("preparation statistic", "preparation statistics"),
+}
+
+
+def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType:
+    """The owner's report as a page.
+
+    Args:
+        report: from :func:`securefl.privacy.audit.audit`.
+        detail: one line for every release instead of one for every run of rounds.
+    """
+    names = {s["digest"]: _name(s["id"], s["digest"]) for d in report.datasets for s in d["studies"]}
+    names |= {a["study"]: _name(a["id"], a["study"]) for a in report.approvals}
+    parts: list[RenderableType] = [title(f"What left {report.site}, and what it cost"), _verification(report)]
+    if report.paused:
+        parts.append(Text("PAUSED: nothing starts and nothing leaves until `securefl site start`.", style=WARN))
+    for population in report.populations:
+        parts.append(_population(population))
+        parts += [_dataset(d, names, detail=detail) for d in report.datasets if d["population"] == population["name"]]
+    budgeted = {p["name"] for p in report.populations}
+    parts += [_dataset(d, names, detail=detail) for d in report.datasets if d["population"] not in budgeted]
+    if not report.populations:
+        parts.append(section("Budget", "None was granted yet. `securefl site budget set` grants one."))
+    parts.append(_approvals(report.approvals))
+    return page(*parts)
+
+
+def extract_words(extract: Json) -> str:
+    """The researcher's view of one hospital's ledger, as plain text: this study's charges and releases only.
+
+    Args:
+        extract: from :func:`securefl.privacy.audit.extract`.
+    """
+    study, held = extract["study"], extract["dataset"]
+    ended = f", ended {day(study['ended_at'])}" if study["ended_at"] else ""
+    charges = [_charge_words(c) for c in extract["charges"]]
+    privacy = explain_epsilon(Decimal(str(extract["epsilon"])), Decimal(str(extract["delta"])))
+    body = page(
+        title(f"Extract of the audit of {extract['site']}"),
+        facts([
+            ("study", f"{_name(study['id'], study['digest'])}: {study['status']}"),
+            ("approved", f"{day(study['approved_at'])}{ended}"),
+            ("data set", f"{held['name']}, patients of {held['population']}"),
+            ("charged", bullets(charges)),
+            ("privacy", privacy),
+            ("what left", bullets(_runs(extract["releases"])) if extract["releases"] else "nothing"),
+        ]),
+    )
+    return plain_text(body)
+
+
+def _name(study_id: str, digest: str) -> str:
+    return f"{study_id}-{digest[:12]}"
+
+
+def _verification(report: AuditReport) -> RenderableType:
+    if report.verified:
+        return Text(f"Verified: {counted(report.events, 'event')}, unbroken and signed; the last is {report.head[:12]}.", style=GOOD)
+    return Text.assemble(
+        ("NOT VERIFIED: the ledger was altered or damaged. ", BAD), literal(report.fault or "", BAD),
+        (f" What follows covers only the {counted(report.events, 'event')} before that.", BAD),
+    )
+
+
+def _population(population: Json) -> RenderableType:
+    used = Decimal(str(population["share_used"]))
+    grants = [
+        f"epsilon {_figure(g['epsilon'])} at delta {_figure(g['delta'])} on {day(g['at'])}, for studies like {g['typical']}"
+        for g in population["grants"]
+    ]
+    return section(
+        f"Patients of {population['name']}",
+        facts([
+            ("budget", bar(used)),
+            ("", literal(explain_share(used, population["studies_like_last"]), "bold")),
+            ("granted", bullets(grants)),
+        ]),
+    )
+
+
+def _dataset(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableType:
+    parts: list[RenderableType] = []
+    if dataset["studies"]:
+        studies = table(["study", "status", "share of budget", "approved", "ended"], right=[2])
+        for s in dataset["studies"]:
+            studies.add_row(
+                literal(_name(s["id"], s["digest"])), literal(s["status"], _STATUS.get(s["status"], "")),
+                literal(percent(Decimal(str(s["share"])))), literal(day(s["approved_at"])), literal(day(s["ended_at"]) if s["ended_at"] else "–"),
+            )
+        parts.append(studies)
+    else:
+        parts.append(Text("No study was approved.", style=DIM))
+    parts.append(_left(dataset["releases"], names, detail=detail))
+    if dataset["refusals"]:
+        parts += [Text("Refused", style="bold"), bullets(map(_refusal, dataset["refusals"])), Text("")]
+    spent = dataset["spent"]
+    if spent["epsilon_rdp"]:
+        parts.append(Text(
+            f"For specialists: all its studies together, epsilon {_figure(spent['epsilon_pld'])} by PLD, {_figure(spent['epsilon_rdp'])} by RDP at the budget's order. "
+            "The budget is enforced by RDP.", style=DIM,
+        ))
+    return section(f"Data set {dataset['name']}", *parts)
+
+
+def _left(releases: Sequence[Json], names: dict[str, str], *, detail: bool) -> RenderableType:
+    if not releases:
+        return Text("Nothing left the house.", style=DIM)
+    rows: list[tuple[str, RenderableType | str]] = []
+    for digest, of_study in groupby(releases, key=lambda r: r["study"]):
+        listed = list(of_study)
+        rows.append((names.get(digest, digest[:12]), bullets(map(_single, listed) if detail else _runs(listed))))
+    return Group(Text("What left the house", style="bold"), facts(rows), Text(""))
+
+
+def _single(release: Json) -> str:
+    return f"round {release['round']}: {_KINDS[release['kind']][0]}, {day(release['at'])}"
+
+
+def _runs(releases: Iterable[Json]) -> list[str]:
+    """One line for each kind of release and unbroken run of rounds."""
+    runs: list[list[Json]] = []
+    for release in sorted(releases, key=lambda r: (r["kind"] != "update", r["kind"], r["round"])):
+        last = runs[-1][-1] if runs else None
+        if last is not None and last["kind"] == release["kind"] and last["round"] + 1 == release["round"]:
+            runs[-1].append(release)
+        else:
+            runs.append([release])
+    return [_run(run) for run in sorted(runs, key=lambda run: run[0]["round"])]
+
+
+def _run(run: list[Json]) -> str:
+    first, last = run[0], run[-1]
+    if first is last:
+        return _single(first)
+    until = day(last["at"])[11:] if first["at"][:10] == last["at"][:10] else day(last["at"])
+    since = day(first["at"])
+    when = since if since == day(last["at"]) else f"{since.removesuffix(' UTC')} to {until}"
+    return f"rounds {first['round']} to {last['round']}: {counted(len(run), *_KINDS[first['kind']])}, {when}"
+
+
+def _refusal(refusal: Json) -> Text:
+    figures = ""
+    if refusal["asked"] is not None and refusal["left"] is not None:
+        asked, left = (Decimal(str(refusal[k])) for k in ("asked", "left"))
+        figures = f"; it asked for {percent(asked)} of the budget, {percent(left, rounding=ROUND_FLOOR)} was left"
+    note = f"; {refusal['note']}" if refusal["note"] else ""
+    return joined(f"{_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ", literal(refusal["reason"], WARN), figures, note)
+
+
+def _approvals(approvals: Sequence[Json]) -> RenderableType:
+    if not approvals:
+        return section("Approvals", Text("None.", style=DIM))
+    made = table(["study", "asked by", "approved", "signed statement"])
+    for a in approvals:
+        made.add_row(literal(_name(a["id"], a["study"])), literal(a["researcher"]), literal(day(a["at"])), literal(a["statement"][:12], DIM))
+    return section("Approvals", made)
+
+
+def _charge_words(charge: Json) -> str:
+    steps = charge["steps"]
+    rate = "" if charge["sample_rate"] in {"1", "1/1"} else f", each on {charge['sample_rate']} of the patients at random"
+    return f"{counted(steps, *_KINDS[charge['kind']])}{rate}, noise multiplier {charge['noise_multiplier']}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}"

@@ -1,0 +1,179 @@
+"""What the researcher sees: a line for every round, the outcome, and what only a demonstration can compare."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+from typing import Protocol as Interface
+
+from rich.text import Text
+
+from securefl.report.meaning import number
+from securefl.report.parts import (
+    BAD,
+    DIM,
+    GOOD,
+    WARN,
+    bullets,
+    bytes_words,
+    counted,
+    facts,
+    literal,
+    page,
+    section,
+    table,
+    title,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from rich.console import RenderableType
+
+    from securefl.learning.evaluation import CalibrationRow, Evaluation
+
+DEMO_HEADING = "Only a demonstration can show this, because the table is public"
+#: A band of the score says something when it holds this many standard deviations of its noise.
+_TELLING = 2.0
+
+
+class SiteRow(Interface):
+    """One hospital of the comparison; AUCs on the union of all held-out rows, NaN where there is none."""
+
+    @property
+    def site(self) -> str:
+        """Its name."""
+
+    @property
+    def positives(self) -> int:
+        """Positives among the rows it trains on."""
+
+    @property
+    def auc_alone(self) -> float:
+        """Trained alone, without privacy."""
+
+    @property
+    def auc_alone_private(self) -> float:
+        """Trained alone, at the study's epsilon."""
+
+    @property
+    def auc_federated(self) -> float:
+        """The common model."""
+
+
+def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes: int, values: int) -> str:  # noqa: A002, PLR0917 - the study's own words, named by callers
+    """What the coordinator received in a round: one sum.
+
+    Args:
+        round: its number, from 1.
+        rounds: training rounds of the study.
+        kind: "update" or "evaluation".
+        hospitals: how many contributed.
+        upload_bytes: size of one hospital's contribution.
+        values: integers in the opened sum.
+
+    >>> round_line(round=7, rounds=40, kind="update", hospitals=5, upload_bytes=59_900, values=31)
+    'round 7 of 40: received one sum of 5 hospitals, 59.9 kB each, opened: 31 exact integers'
+    """
+    which = f"round {round} of {rounds}" if kind == "update" else "evaluation"
+    return f"{which}: received one sum of {counted(hospitals, 'hospital')}, {bytes_words(upload_bytes)} each, opened: {counted(values, 'exact integer')}"
+
+
+def outcome_page(
+    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0
+) -> RenderableType:
+    """How well the model does, from the one noised histogram that was released.
+
+    Args:
+        evaluation: from :func:`securefl.learning.evaluation.evaluate`.
+        model_dir: the model's folder.
+        study_title: the study's title.
+        quality_minimum: the lowest AUC that the study accepts.
+        noise_sd: standard deviation of the noise on the number of patients in one band of the score, all hospitals
+            together (:func:`securefl.report.meaning.band_noise`); bands lost in it are marked.
+    """
+    e = evaluation
+    return page(
+        title(study_title),
+        section(
+            "How well the model does",
+            facts([
+                ("AUC", Text.assemble((_auc(e.auc), "bold"), f"   (95 % interval {_auc(e.low)} to {_auc(e.high)})")),
+                ("in words", _auc_words(e)),
+                ("asked for", _quality(e, quality_minimum)),
+                ("right or wrong", f"with a score of {e.threshold:g} or more taken as positive, {100 * e.accuracy:.1f} % are classified rightly"),
+                ("checked on", f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of them positive"),
+            ]),
+            Text("These figures were read off one encrypted, noised total of all hospitals. No hospital's own figure was seen.", style=DIM),
+        ),
+        section("Does a score mean what it says?", _calibration(e.calibration, noise_sd)),
+        section("The model", facts([("folder", model_dir), ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json")])),
+    )
+
+
+def demo_table(
+    rows: Sequence[SiteRow], overall_exact: float, overall_noised: float, interval: tuple[float, float]
+) -> RenderableType:
+    """What each hospital gains by taking part, or loses.
+
+    Args:
+        rows: one for each hospital.
+        overall_exact: AUC of the common model on the union of held-out rows, without noise.
+        overall_noised: the AUC that was released.
+        interval: its 95 % interval.
+    """
+    made = table(["hospital", "positives", "alone, without privacy", "alone, same privacy", "together", "gain"], right=[1, 2, 3, 4])
+    for row in rows:
+        gain = _gain(row)
+        words = "–" if math.isnan(gain) else f"{gain:+.3f}{' loses' if gain < 0 else ''}"
+        style = "" if math.isnan(gain) else BAD if gain < 0 else GOOD
+        made.add_row(
+            literal(row.site), literal(f"{row.positives:,}"), literal(_auc(row.auc_alone)), literal(_auc(row.auc_alone_private)),
+            literal(_auc(row.auc_federated), "bold"), literal(words, style),
+        )
+    low, high = interval
+    within = "within" if low <= overall_exact <= high else "NOT within"
+    return page(section(
+        DEMO_HEADING,
+        made,
+        bullets([
+            *(f"{row.site} loses by joining: alone and without privacy it reaches {_auc(row.auc_alone)}, together {_auc(row.auc_federated)}." for row in rows if _gain(row) < 0),
+            "AUC on the held-out rows of all hospitals together. Gain: together, against alone without privacy. Positives: among the rows each trains on.",
+            f"Overall {_auc(overall_exact)} exactly; released with noise as {_auc(overall_noised)}. The exact figure lies {within} the released interval, {_auc(low)} to {_auc(high)}.",
+        ]),
+    ))
+
+
+def _gain(row: SiteRow) -> float:
+    # as the table shows it: no "-0.000", and a loss in words exactly where the figure is below 0
+    gain = row.auc_federated - row.auc_alone
+    return gain if math.isnan(gain) else round(gain, 3) + 0.0
+
+
+def _auc(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _auc_words(e: Evaluation) -> str:
+    if (e.low, e.high) == (0.0, 1.0):
+        return "nothing can be said: too few positives or negatives for the noise"
+    return f"of a patient with and one without the condition, the model gives the first the higher score in {100 * e.auc:.0f} of 100 cases"
+
+
+def _quality(e: Evaluation, minimum: Decimal) -> Text:
+    least = f"at least {number(minimum)}"
+    if e.auc < float(minimum):
+        return Text(f"{least}: NOT met", style=BAD)
+    if e.low < float(minimum):
+        return Text(f"{least}: met, but the interval reaches below it", style=WARN)
+    return Text(f"{least}: met", style=GOOD)
+
+
+def _calibration(rows: Sequence[CalibrationRow], noise_sd: float) -> RenderableType:
+    made = table(["score", "patients, about", "really positive"], right=[1, 2])
+    for row in rows:
+        lost = row.patients < _TELLING * noise_sd
+        share = Text("too few to say", style=DIM) if lost else literal(f"{100 * row.positive_share:.1f} %")
+        made.add_row(literal(f"{row.low:g} to {row.high:g}"), literal(f"{row.patients:,.0f}"), share)
+    return made

@@ -1,0 +1,129 @@
+"""One screen on how a hospital stands: running or not, what is spent, which studies, what was turned away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.text import Text
+
+from securefl.privacy.words import explain_share
+from securefl.report.parts import (
+    BAD,
+    DIM,
+    GOOD,
+    WARN,
+    bar,
+    counted,
+    facts,
+    joined,
+    literal,
+    page,
+    section,
+    table,
+    title,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from rich.console import RenderableType
+
+
+class BudgetLine(NamedTuple):
+    """A population's budget: share used (0 to 1), and room for how many more studies like the last."""
+
+    population: str
+    used: Decimal
+    room: int
+
+
+class StudyLine(NamedTuple):
+    """A study here: what the owner types for it, its state, the last round answered (0: none) and how many there are."""
+
+    name: str
+    state: str
+    last_round: int
+    rounds: int
+
+
+def site_status(
+    *,
+    site: str,
+    running: bool,
+    paused: bool,
+    datasets: Sequence[tuple[str, str]],
+    budgets: Sequence[BudgetLine],
+    studies: Sequence[StudyLine],
+    waiting: int = 0,
+    late_replies: int = 0,
+    quarantined: int = 0,
+) -> RenderableType:
+    """The hospital's state as a page.
+
+    Args:
+        site: its name.
+        running: whether its agent runs.
+        paused: whether its owner has paused it.
+        datasets: name and population of each.
+        budgets: one for each population.
+        studies: approved ones.
+        waiting: requests that wait for a decision.
+        late_replies: answers that came after their deadline.
+        quarantined: messages put aside because they did not pass the checks.
+    """
+    return page(
+        title(f"{site}: how it stands"),
+        facts([
+            ("agent", _agent(running=running, paused=paused)),
+            ("waiting", _waiting(waiting)),
+            ("late replies", literal(f"{late_replies:,}", WARN if late_replies else "")),
+            ("put aside", _quarantined(quarantined)),
+        ]),
+        section("Data sets", *([facts(datasets_words(datasets))] if datasets else [_none("securefl site data add")])),
+        section("Budget", *([facts(_budgets(budgets))] if budgets else [_none("securefl site budget set")])),
+        section("Studies", _studies(studies) if studies else Text("None was approved yet.", style=DIM)),
+    )
+
+
+def datasets_words(datasets: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Name and population of each data set, as label and text."""
+    return [(name, f"patients of {population}") for name, population in datasets]
+
+
+def _none(command: str) -> Text:
+    return Text(f"None yet. Next: `{command}`", style=DIM)
+
+
+def _agent(*, running: bool, paused: bool) -> Text:
+    if paused:
+        return Text("paused by its owner: nothing starts and nothing leaves; `securefl site start` goes on", style=WARN)
+    if running:
+        return Text("running", style=GOOD)
+    return Text("not running; `securefl site start` starts it", style=BAD)
+
+
+def _waiting(count: int) -> Text:
+    if not count:
+        return Text("no request waits for a decision")
+    return Text(f"{counted(count, 'request')} for your decision; `securefl site inbox` lists them", style=WARN)
+
+
+def _quarantined(count: int) -> Text:
+    if not count:
+        return Text("no message was turned away")
+    return Text(f"{counted(count, 'message')} did not pass the checks and had no effect", style=WARN)
+
+
+def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | str]]:
+    rows: list[tuple[str, RenderableType | str]] = []
+    for population, used, room in budgets:
+        rows += [(population, bar(used)), ("", explain_share(used, room))]
+    return rows
+
+
+def _studies(studies: Sequence[StudyLine]) -> RenderableType:
+    made = table(["study", "state", "last round"])
+    for name, state, last, rounds in studies:
+        made.add_row(literal(name), literal(state), joined(f"{last} of {rounds}" if last else "none yet"))
+    return made
