@@ -19,6 +19,7 @@ from securefl.report.parts import (
     bullets,
     counted,
     day,
+    decimal_words,
     facts,
     joined,
     literal,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from securefl.privacy.audit import AuditReport
 
 Json: TypeAlias = "dict[str, Any]"
+#: Short names of studies stay in one piece.
+_NAME_WIDTH = 20
+_REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner said no"}
 _STATUS = {"approved": WARN, "running": WARN, "completed": GOOD, "failed": BAD, "withdrawn": BAD}
 _KINDS = {
     "update": ("model update", "model updates"),
@@ -124,11 +128,11 @@ def _population(population: Json) -> RenderableType:
 def _dataset(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableType:
     parts: list[RenderableType] = []
     if dataset["studies"]:
-        studies = table(["study", "status", "share of budget", "approved", "ended"], right=[2])
+        studies = table(["study", "status", "share", "approved", "ended"], right=[2], least=_NAME_WIDTH)
         for s in dataset["studies"]:
             studies.add_row(
                 literal(_name(s["id"], s["digest"])), literal(s["status"], _STATUS.get(s["status"], "")),
-                literal(percent(Decimal(str(s["share"])))), literal(day(s["approved_at"])), literal(day(s["ended_at"]) if s["ended_at"] else "–"),
+                literal(percent(Decimal(str(s["share"])))), literal(day(s["approved_at"])[:10]), literal(day(s["ended_at"])[:10] if s["ended_at"] else "–"),
             )
         parts.append(studies)
     else:
@@ -185,15 +189,16 @@ def _refusal(refusal: Json) -> Text:
     figures = ""
     if refusal["asked"] is not None and refusal["left"] is not None:
         asked, left = (Decimal(str(refusal[k])) for k in ("asked", "left"))
-        figures = f"; it asked for {percent(asked)} of the budget, {percent(left, rounding=ROUND_FLOOR)} was left"
+        figures = f": it asked for {percent(asked)} of the budget, {percent(left, rounding=ROUND_FLOOR)} was left"
+    reason: str = refusal["reason"]
     note = f"; {refusal['note']}" if refusal["note"] else ""
-    return joined(f"{_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ", literal(refusal["reason"], WARN), figures, note)
+    return joined(f"{_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ", literal(_REASONS.get(reason, reason), WARN), figures, note)
 
 
 def _approvals(approvals: Sequence[Json]) -> RenderableType:
     if not approvals:
         return section("Approvals", Text("None.", style=DIM))
-    made = table(["study", "asked by", "approved", "signed statement"])
+    made = table(["study", "asked by", "approved", "signed statement"], least=_NAME_WIDTH)
     for a in approvals:
         made.add_row(literal(_name(a["id"], a["study"])), literal(a["researcher"]), literal(day(a["at"])), literal(a["statement"][:12], DIM))
     return section("Approvals", made)
@@ -206,4 +211,4 @@ def _charge_words(charge: Json) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.4g}"
+    return decimal_words(Decimal(f"{value:.4g}"))

@@ -13,12 +13,11 @@ from securefl.identity import IdentityCard
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.privacy.words import explain_epsilon, guess_percent, one_in
-from securefl.report.parts import bytes_words, counted
+from securefl.report.parts import bytes_words, counted, decimal_words
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import CHUNK_BYTES
 
 if TYPE_CHECKING:
-    from decimal import Decimal
     from fractions import Fraction
 
     from securefl.identity import Role
@@ -96,12 +95,6 @@ def band_noise(study: Protocol) -> float:
     return float(study.evaluation.noise_multiplier) * math.sqrt(2 * hospitals(study))
 
 
-def number(value: Decimal) -> str:
-    """A decimal without exponent or trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def ratio(value: Fraction) -> str:
     """A share as people say it: "1 in 5" or "3 of 10"."""
     return f"{value.numerator} {'in' if value.numerator == 1 else 'of'} {value.denominator}"
@@ -117,7 +110,7 @@ def model_words(study: Protocol) -> str:
 def column_rows(study: Protocol) -> list[tuple[str, str]]:
     """The columns by kind, label and text."""
     data = study.data
-    numbers = [f"{c.name} ({number(c.low)} to {number(c.high)}{f' {c.unit}' if c.unit else ''})" for c in data.columns if c.kind == "numeric"]
+    numbers = [f"{c.name} ({decimal_words(c.low)} to {decimal_words(c.high)}{f' {c.unit}' if c.unit else ''})" for c in data.columns if c.kind == "numeric"]
     choices = [f"{c.name} ({', '.join(c.levels)})" for c in data.columns if c.kind == "category"]
     yes_no = [c.name for c in data.columns if c.kind == "boolean"]
     missing = [c.name for c in data.columns if c.missing == "flag"]
@@ -168,9 +161,9 @@ def figure_words(study: Protocol) -> str:
     """The figures themselves, for those who know them."""
     p, e = study.privacy, study.evaluation
     return (
-        f"training epsilon {number(p.epsilon)}, check epsilon {number(e.epsilon)}, both at delta {p.delta.normalize()}; unit {p.unit}, add or remove one; "
-        f"{p.steps} steps, each on {ratio(p.sample_rate)} patients drawn at random; noise multiplier {number(p.noise_multiplier)} "
-        f"(check {number(e.noise_multiplier)}), clip norm {number(p.clip_norm)}."
+        f"training epsilon {decimal_words(p.epsilon)}, check epsilon {decimal_words(e.epsilon)}, both at delta {decimal_words(p.delta)}; unit {p.unit}, add or remove one; "
+        f"{p.steps} steps, each on {ratio(p.sample_rate)} patients drawn at random; noise multiplier {decimal_words(p.noise_multiplier)} "
+        f"(check {decimal_words(e.noise_multiplier)}), clip norm {decimal_words(p.clip_norm)}."
     )
 
 

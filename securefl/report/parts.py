@@ -7,6 +7,7 @@ that a screen obeys instead of showing are spelled out, and longer texts stand b
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ GOOD, BAD, WARN, DIM = "green", "bold red", "yellow", "dim"
 #: Controls, format marks (among them those that turn the direction of writing), line separators, unassigned.
 _OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
+_BLANKS = re.compile(r"\s{2,}")
+
 
 def shown(text: str, *, keep_lines: bool = False) -> str:
     r"""``text`` with every character that a screen would obey spelled out.
@@ -47,8 +50,11 @@ def shown(text: str, *, keep_lines: bool = False) -> str:
 
 
 def literal(text: str, style: str = "") -> Text:
-    """One line of text that came from elsewhere, in one style, never read as markup."""
-    return Text(shown(text), style=style, overflow="fold")
+    """One line of text that came from elsewhere, in one style, never read as markup.
+
+    Runs of blanks become one: with enough of them a text could reach into the next line and look like a part of the page.
+    """
+    return Text(_BLANKS.sub(" ", shown(text)), style=style, overflow="fold")
 
 
 def joined(*parts: Text | str) -> Text:
@@ -111,13 +117,13 @@ def facts(rows: Iterable[tuple[str, RenderableType | str]]) -> RenderableType:
     return grid
 
 
-def table(heads: Sequence[str], *, right: Sequence[int] = ()) -> Table:
-    """An empty table with a rule under its heads; columns in ``right`` are set flush right."""
+def table(heads: Sequence[str], *, right: Sequence[int] = (), least: int = 0) -> Table:
+    """An empty table with a rule under its heads; columns in ``right`` are set flush right, the first is ``least`` wide or more."""
     from rich import box
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, head in enumerate(heads):
-        made.add_column(literal(head), justify="right" if i in right else "left", overflow="fold")
+        made.add_column(literal(head), justify="right" if i in right else "left", overflow="fold", min_width=None if i else least)
     return made
 
 
@@ -151,6 +157,16 @@ def counted(count: int, one: str, many: str = "") -> str:
     ('1 hospital', '5 hospitals', '0 studies')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def decimal_words(value: Decimal) -> str:
+    """A decimal without exponent or trailing zeros.
+
+    >>> decimal_words(Decimal("1e-5")), decimal_words(Decimal("4.980")), decimal_words(Decimal("40"))
+    ('0.00001', '4.98', '40')
+    """
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def day(time: str) -> str:

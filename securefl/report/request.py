@@ -6,6 +6,7 @@ from decimal import ROUND_FLOOR
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from securefl.errors import UntrustedError
@@ -78,7 +79,6 @@ def request_page(
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
     return page(
         title(f"Request {request_id(study, digest)} to {site}"),
-        literal(study.study.title, "bold"),
         _verdict(faults),
         _who_asks(study, sender, known),
         _for_what(study),
@@ -112,8 +112,9 @@ def _who_asks(study: Study, sender: str, known: Collection[str]) -> RenderableTy
     return section(
         "Who asks",
         facts([
-            ("researcher", joined(who.name, ", ", who.legal_name, " — ", _mark(who.name, known))),
-            ("lead", study.study.lead),
+            ("researcher", joined(literal(who.name, "bold"), " — ", _mark(who.name, known))),
+            ("organisation", Quoted(who.legal_name)),
+            ("lead", Quoted(study.study.lead)),
             ("e-mail", who.email),
             ("key fingerprint", Text(meaning.card(who, "researcher").spoken, style="bold")),
             ("", Text("Compare these groups by telephone, with a number you know from elsewhere.", style=DIM)),
@@ -130,6 +131,7 @@ def _for_what(study: Study) -> RenderableType:
         Quoted(about.lay_summary),
         Text(""),
         facts([
+            ("title", Quoted(about.title)),
             ("purpose", Quoted(about.purpose)),
             ("intended use", Quoted(study.outputs.intended_use)),
             ("ethics", Quoted(about.ethics_ref)),
@@ -141,14 +143,14 @@ def _for_what(study: Study) -> RenderableType:
 
 
 def _who_else(study: Study, site: str, known: Collection[str]) -> RenderableType:
-    rows: list[tuple[str, RenderableType | str]] = []
+    # our own mark stands before the party's own words, in a column that those cannot reach
+    grid = Table.grid(padding=(0, 2))
     for p in study.participants:
-        mark = Text("this hospital", style="bold") if p.name == site else _mark(p.name, known)
-        rows.append((p.name, joined(p.legal_name, " — ", mark)))
+        grid.add_row(literal(p.name, "bold"), Text("this hospital") if p.name == site else _mark(p.name, known), Quoted(p.legal_name))
     strangers = sum(p.name != site and p.name not in known for p in study.participants)
     adds = study.aggregator
-    rows += [("", ""), ("aggregator", joined(adds.name, ", ", adds.legal_name, " — adds the encrypted numbers, holds no key"))]
-    body: list[RenderableType] = [facts(rows)]
+    grid.add_row(literal(adds.name, "bold"), Text("adds, holds no key"), Quoted(adds.legal_name))
+    body: list[RenderableType] = [grid]
     if strangers:
         warning = (
             f"{strangers} of {counted(len(study.participants), 'hospital')} NOT in your list. A researcher could invent hospitals; "

@@ -8,7 +8,6 @@ from typing import Protocol as Interface
 
 from rich.text import Text
 
-from securefl.report.meaning import number
 from securefl.report.parts import (
     BAD,
     DIM,
@@ -17,6 +16,7 @@ from securefl.report.parts import (
     bullets,
     bytes_words,
     counted,
+    decimal_words,
     facts,
     literal,
     page,
@@ -158,11 +158,11 @@ def _auc(value: float) -> str:
 def _auc_words(e: Evaluation) -> str:
     if (e.low, e.high) == (0.0, 1.0):
         return "nothing can be said: too few positives or negatives for the noise"
-    return f"of a patient with and one without the condition, the model gives the first the higher score in {100 * e.auc:.0f} of 100 cases"
+    return f"of a patient with and one without the condition, the model gives the first the higher score in {1000 * e.auc:.0f} of 1,000 cases"
 
 
 def _quality(e: Evaluation, minimum: Decimal) -> Text:
-    least = f"at least {number(minimum)}"
+    least = f"at least {decimal_words(minimum)}"
     if e.auc < float(minimum):
         return Text(f"{least}: NOT met", style=BAD)
     if e.low < float(minimum):

@@ -96,11 +96,10 @@ def _none(command: str) -> Text:
 
 
 def _agent(*, running: bool, paused: bool) -> Text:
-    if paused:
-        return Text("paused by its owner: nothing starts and nothing leaves; `securefl site start` goes on", style=WARN)
-    if running:
-        return Text("running", style=GOOD)
-    return Text("not running; `securefl site start` starts it", style=BAD)
+    now = Text("running", style=GOOD) if running else Text("not running; `securefl site start` starts it", style=BAD)
+    if not paused:
+        return now
+    return Text.assemble(now, ("\npaused by its owner: nothing starts and nothing leaves; `securefl site start` ends the pause", WARN))
 
 
 def _waiting(count: int) -> Text:

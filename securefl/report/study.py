@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from securefl.report import meaning
-from securefl.report.parts import WIDTH, bytes_words, counted, shown
+from securefl.report.parts import WIDTH, bytes_words, counted, decimal_words, shown
 from securefl.study.schema import Study
 
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
             f"Artefacts: {_line(', '.join(out.artefacts))}",
             f"Owner: {_line(out.owner)}; licence: {_line(out.licence)}",
             f"Goes to: {_line(', '.join(out.recipients))}",
-            f"The lowest acceptable AUC is {meaning.number(study.quality.minimum)}, judged on the noised result.",
+            f"The lowest acceptable AUC is {decimal_words(study.quality.minimum)}, judged on the noised result.",
         ]),
         f"Intended use: {_line(out.intended_use)}",
         "## When it runs and how a hospital leaves",
         _list([
             f"May run from {study.schedule.opens:%Y-%m-%d} to {study.schedule.closes:%Y-%m-%d}; a round waits at most {counted(study.schedule.round_deadline, 'second')}.",
-            f"{_line(study.exit.notice)}. The study then ends for all; what it reserved stays charged.",
+            f"{_line(study.exit.notice)}. The study then ends for all; what it spent stays spent.",
         ]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -128,7 +128,7 @@ def _parties(study: Protocol | Study) -> str:
         *(("hospital", "hospital", p) for p in study.participants),
         ("adds, holds no key", "aggregator", study.aggregator),
     ]
-    lines = [f"{party.name}, {_line(party.legal_name)} ({words}); key `{meaning.card(party, role).spoken}`" for words, role, party in parties]
+    lines = [f"{words}: {party.name}, {_line(party.legal_name)}; key `{meaning.card(party, role).spoken}`" for words, role, party in parties]
     return _list([*lines]) + "\n\nThe keys are compared by telephone, each with its owner."
 
 
