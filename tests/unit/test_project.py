@@ -1,0 +1,97 @@
+"""What holds for the project as a whole: what loads what, and what no file may contain."""
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import securefl
+
+PACKAGE = Path(securefl.__file__).parent
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.stat().st_size or p.name != "__init__.py")
+TREES = {p.relative_to(PACKAGE).as_posix(): ast.parse(p.read_text("utf-8")) for p in FILES}
+HEAVY = {"torch", "opacus", "syft", "syft_rds", "tenseal", "pandas", "sklearn", "dp_accounting", "scipy"}
+ROOMS = sorted(p.parent.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("__init__.py") if p.parent != PACKAGE and any(p.parent.glob("*.py")))
+
+
+def loaded_after(statement):
+    code = f"import sys\n{statement}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("statement", [
+    "import securefl",
+    "from securefl.study import Approval, Study, check_consistency, parse_study, seal_study, study_digest",
+    "from securefl.identity import AddressBook, Identity",
+    "import securefl.store, securefl.environment",
+])
+def test_the_light_parts_load_no_framework(statement):
+    assert loaded_after(statement) & HEAVY == set()
+
+
+def test_the_package_itself_loads_nothing_but_the_standard_library():
+    assert loaded_after("import securefl") & {"numpy", "pydantic", "cryptography", "fsspec", "click", "rich"} == set()
+
+
+def test_opening_a_room_loads_no_framework():
+    rooms = ", ".join(f"securefl.{room.replace('/', '.')}" for room in ROOMS)
+    assert loaded_after(f"import {rooms}") & HEAVY == set()
+
+
+def test_every_file_was_found():
+    assert {"errors.py", "study/parse.py", "identity.py"} <= set(TREES)
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("file", TREES)
+def test_no_file_can_unpickle_or_read_yaml(file):
+    assert set(imported(TREES[file])) & {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"} == set()
+    calls = {ast.unparse(n.func) for n in ast.walk(TREES[file]) if isinstance(n, ast.Call)}
+    assert calls & {"torch.load", "numpy.load", "np.load", "pd.read_pickle", "pandas.read_pickle", "eval", "exec", "ts.context_from", "ts.ckks_vector_from"} == set()
+
+
+@pytest.mark.parametrize("file", TREES)
+def test_no_file_starts_a_shell(file):
+    for node in ast.walk(TREES[file]):
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+            for keyword in node.keywords:
+                assert keyword.arg != "shell" or (isinstance(keyword.value, ast.Constant) and keyword.value.value is False)
+
+
+@pytest.mark.parametrize("file", TREES)
+def test_no_file_draws_from_numpys_or_pythons_repeatable_generators(file):
+    names = {ast.unparse(n) for n in ast.walk(TREES[file]) if isinstance(n, ast.Attribute)}
+    assert not {n for n in names if n.startswith(("np.random.", "numpy.random."))}
+    assert "random" not in set(imported(TREES[file]))
+
+
+@pytest.mark.parametrize("file", TREES)
+def test_a_module_is_one_idea(file):
+    assert len((PACKAGE / file).read_text("utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("file", TREES)
+def test_every_module_says_what_it_is_for(file):
+    assert ast.get_docstring(TREES[file])
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_says_what_it_is_for_and_its_doors_open(room):
+    module = importlib.import_module(f"securefl.{room.replace('/', '.')}")
+    assert module.__doc__
+    with pytest.raises(AttributeError):
+        module.no_such_name  # noqa: B018 - the look-up is the test
