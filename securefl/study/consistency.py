@@ -122,7 +122,7 @@ def largest_update(study: schema.Protocol) -> int:
 
 def _field(study: schema.Protocol) -> list[Finding]:
     parties = max(len(getattr(study, "participants", ())), study.secagg.min_contributors)
-    # never below 2^24 a round: room that costs one grid unit in a hundred and lets small studies share their constants
+    # never below 2^24 a round: the tail grows with the root of a logarithm, so small studies pay little for a round figure
     values = max(1 << 24, parties * max(largest_update(study), 2 * study.evaluation.bins))
     headroom = field_headroom(study, values * study.training.rounds)
     if headroom >= 0:

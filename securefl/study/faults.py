@@ -66,7 +66,7 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
         message = _PATTERNS.get(item["ctx"]["pattern"], message)
     mend = _MENDS.get(kind)
     if kind == "missing" and len(loc) == 1:
-        mend = f"add the table [{loc[0]}]"
+        mend = "add the table [[participants]]" if loc == ("participants",) else f"add the table [{loc[0]}]"
     return f"{at(loc, lines)}: {message}" + (f" ({mend})" if mend else "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,9 @@ def dump_toml(raw: Mapping[str, Any]) -> str:
 def _table(lines: list[str], path: tuple[str, ...], table: Mapping[str, Any]) -> None:
     for key, value in table.items():
         if not isinstance(value, dict) and not _is_table_array(value):
-            lines.append(f"{key} = {_value(value)}")
+            lines.append(f"{_key(key)} = {_value(value)}")
     for key, value in table.items():
-        name = ".".join((*path, key))
+        name = ".".join(_key(part) for part in (*path, key))
         if isinstance(value, dict):
             lines += ["", f"[{name}]"]
             _table(lines, (*path, key), value)
@@ -76,6 +77,10 @@ def _table(lines: list[str], path: tuple[str, ...], table: Mapping[str, Any]) ->
 
 def _is_table_array(value: Any) -> bool:  # noqa: ANN401
     return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
 
 
 def _value(value: Any) -> str:  # noqa: ANN401

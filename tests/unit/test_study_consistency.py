@@ -1,0 +1,226 @@
+import math
+import re
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from conftest import PROTOCOL, edited, make_study, protocol_text
+
+from securefl.errors import StudyError, UsageError
+from securefl.study import check_consistency, parse_protocol, parse_study
+from securefl.study.consistency import field_headroom, largest_update
+
+
+class Accountant:
+    """Gives the figures it is told and remembers what it was asked."""
+
+    def __init__(self, training=0.9982, evaluation=0.9973):
+        self.training, self.evaluation, self.asked = training, evaluation, []
+
+    def training_epsilon(self, noise_multiplier, sample_rate, steps, delta):
+        self.asked.append((noise_multiplier, sample_rate, steps, delta))
+        return self.figure(self.training)
+
+    def evaluation_epsilon(self, noise_multiplier, delta):
+        self.asked.append((noise_multiplier, delta))
+        return self.figure(self.evaluation)
+
+    def figure(self, value):
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+
+def faults(text, accountant=None, *, parse=parse_protocol, named=True):
+    try:
+        check_consistency(parse(text), accountant or Accountant(), text if named else "")
+    except StudyError as error:
+        return error.what
+    return ""
+
+
+def says(text, where, what, **more):
+    found = faults(text, **more)
+    line = next(i for i, row in enumerate(text.split("\n"), 1) if row == where)
+    assert re.search(rf"line {line}: {what}", found), found
+    return found
+
+
+def test_the_small_protocol_and_study_do_not_contradict_themselves():
+    assert faults(PROTOCOL) == ""
+    for n in (2, 3, 5, 9):
+        assert faults(make_study(n)[0], parse=parse_study) == ""
+
+
+def test_the_real_accountant_confirms_the_small_study():
+    from securefl.privacy.accounting import PldAccountant
+
+    assert faults(PROTOCOL, PldAccountant()) == ""
+    assert "privacy.epsilon" in faults(protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "2.13"')), PldAccountant())
+
+
+def test_the_accountant_is_asked_about_exactly_what_the_study_does():
+    accountant = Accountant()
+    faults(PROTOCOL, accountant)
+    assert accountant.asked == [(Decimal("2.14"), Fraction(1, 5), 4, Decimal("1e-5")), (Decimal("3.74"), Decimal("1e-5"))]
+
+
+# steps
+
+
+def test_steps_that_are_not_rounds_times_local_steps_are_refused_with_the_right_figure():
+    says(protocol_text(("steps = 4", "steps = 5")), "steps = 5", r"privacy\.steps: says 5, but 4 rounds of 1 make 4; write 4")
+    says(protocol_text(("local_steps = 1", "local_steps = 3")), "steps = 4", r"privacy\.steps: .*write 12")
+
+
+# epsilon
+
+
+def test_an_epsilon_below_what_the_noise_costs_is_refused_with_the_figure_that_fits():
+    text = protocol_text(('epsilon = "1"\ndelta', 'epsilon = "0.998"\ndelta'))
+    says(text, 'epsilon = "0.998"', r'privacy\.epsilon: says 0\.998, but the noise gives 0\.9982 at delta 0\.00001; write "0\.999"')
+
+
+def test_an_evaluation_epsilon_is_checked_on_its_own():
+    what = faults(PROTOCOL, Accountant(evaluation=1.2))
+    assert re.search(r'line 82: evaluation\.epsilon: .*write "1\.2"', what)
+    assert "privacy.epsilon" not in what
+
+
+@pytest.mark.parametrize(("real", "accepted"), [(1.0, True), (0.981, True), (0.98, False), (0.5, False), (1.0001, False)])
+def test_a_claim_may_lie_two_in_a_hundred_above_the_figure_and_never_below(real, accepted):
+    assert (faults(PROTOCOL, Accountant(training=real)) == "") is accepted
+
+
+@pytest.mark.parametrize("real", [1e-4, 0.0123456, 0.33333, 0.9999, 1.001, 7.77777, 99.949, 1234.56])
+def test_the_figure_an_error_suggests_is_accepted(real):
+    what = faults(protocol_text(('epsilon = "1"\ndelta', 'epsilon = "5000"\ndelta')), Accountant(training=real))
+    suggestion = re.search(r'write "([^"]+)"', what).group(1)
+    assert faults(protocol_text(('epsilon = "1"\ndelta', f'epsilon = "{suggestion}"\ndelta')), Accountant(training=real)) == ""
+
+
+def test_noise_without_a_finite_epsilon_is_a_fault_of_the_study_not_a_crash():
+    assert "no finite epsilon" in faults(PROTOCOL, Accountant(training=math.inf))
+    assert "no finite epsilon" in faults(PROTOCOL, Accountant(evaluation=math.nan))
+    error = UsageError("These releases have no figure.", next_step="Use more noise.")
+    assert "privacy.epsilon: These releases have no figure. Use more noise." in faults(PROTOCOL, Accountant(training=error))
+
+
+# noise and field
+
+
+def test_noise_below_two_grid_units_is_refused_with_the_grid_that_reaches_it():
+    text = protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "0.3"'), ("grid = 48", "grid = 6"))
+    says(text, "grid = 6", r"privacy\.grid: the noise is 1\.80 grid units; at least 2 are needed: write 7 or more")
+    assert "at least 2" not in faults(edited(text, ("grid = 6", "grid = 7")))
+
+
+def largest_bound(text_of):
+    low, high = 1, 1 << 15
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if not faults(text_of(middle)) else (low, middle)
+    return low
+
+
+def test_the_field_holds_the_clamp_and_the_tail_of_the_noise():
+    bound = largest_bound(lambda b: protocol_text(("bound = 20000\nmin", f"bound = {b}\nmin")))
+    sigma, draws = 2.14 * 48, (1 << 24) * 4
+    tail = math.sqrt(2 * math.log(draws * 2**41))
+    assert bound == math.floor(2**15 - 1 - tail * sigma)
+    # the union bound over all draws: the chance that any value overflows is at most 2^-40
+    beyond = (2**15 - 1 - bound) / sigma
+    assert math.log2(draws) + math.log2(math.erfc(beyond / math.sqrt(2))) <= -40
+
+
+def test_a_field_that_is_too_small_is_refused_with_what_to_change():
+    text = protocol_text(("bound = 20000\nmin", "bound = 32000\nmin"))
+    says(text, "bits = 16", r"secagg\.bits: 16 is too small by \d+ grid units .*lower secagg\.bound")
+    says(protocol_text(("bits = 16", "bits = 15")), "bits = 15", r"secagg\.bits: ")
+
+
+def test_the_histograms_must_fit_the_field_too():
+    says(protocol_text(("bound = 20000\n\n", "bound = 32750\n\n")), "bits = 16", r"secagg\.bits: .*evaluation\.bound")
+
+
+def test_several_local_steps_add_up_in_one_field():
+    study = parse_protocol(protocol_text(("local_steps = 1", "local_steps = 4"), ("\nsteps = 4\n", "\nsteps = 16\n"), ("bound = 20000\nmin", "bound = 5000\nmin")))
+    once = parse_protocol(PROTOCOL)
+    sigma, tail = 2.14 * 48, math.sqrt(2 * (41 * math.log(2) + math.log(100)))
+    assert field_headroom(study, 100) == pytest.approx(2**15 - 1 - (4 * 5000 + 2 * sigma * tail))
+    assert field_headroom(once, 100) == pytest.approx(2**15 - 1 - (20000 + sigma * tail))
+    assert field_headroom(once, 0) == field_headroom(once, 1)
+
+
+def test_the_largest_update_counts_every_value_of_the_model():
+    assert largest_update(parse_protocol(PROTOCOL)) == (1 + 2 + 3 + 1) + 1
+    deep = parse_protocol(protocol_text(('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [3, 2]')))
+    assert largest_update(deep) == 8 * 3 + 4 * 2 + 3
+
+
+def test_the_largest_update_is_never_below_what_the_model_really_has():
+    from securefl.learning.features import feature_names
+
+    protocol = parse_protocol(PROTOCOL)
+    assert largest_update(protocol) >= len(feature_names(protocol.data)) + 1
+
+
+def test_a_model_beyond_sixteen_million_values_needs_more_room_for_the_tail():
+    small = protocol_text(("bound = 20000\nmin", "bound = 31740\nmin"))
+    assert faults(small) == ""
+    large = edited(small, ('kind = "logistic-regression"', f'kind = "mlp"\nhidden = {[4096] * 8}'))
+    assert "secagg.bits" in faults(large)
+
+
+# contributors (design rule 4)
+
+
+def with_contributors(n, k, colluders):
+    return edited(make_study(n)[0], (f"min_contributors = {n}", f"min_contributors = {k}"), (f"colluders = {n - 2}", f"colluders = {colluders}"))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6])
+def test_exactly_the_safe_numbers_of_contributors_pass(n):
+    passed = {
+        (k, t)
+        for k in range(1, n + 2)
+        for t in range(n + 1)
+        if faults(with_contributors(n, k, t), parse=parse_study) == ""
+    }
+    # rule 4: no two sets that can be opened leave a difference of fewer than two honest hospitals
+    assert passed == {(k, t) for k in range(1, n + 1) for t in range(n + 1) if 2 * k > n + t and k >= t + 2}
+
+
+def test_too_few_contributors_are_refused_with_the_number_that_is_safe():
+    text = with_contributors(5, 3, 1)
+    says(text, "min_contributors = 3", r"secagg\.min_contributors: must be at least 4: .*two different sets", parse=parse_study)
+    assert faults(with_contributors(5, 4, 1), parse=parse_study) == ""
+
+
+def test_more_contributors_than_participants_are_refused():
+    says(with_contributors(3, 4, 1), "min_contributors = 4", r"secagg\.min_contributors: says 4, but the study has 3 participants; write at most 3", parse=parse_study)
+
+
+def test_a_sum_of_one_honest_hospital_is_refused_already_in_the_protocol():
+    says(protocol_text(("colluders = 3", "colluders = 4")), "min_contributors = 5", r"secagg\.min_contributors: must be at least colluders \+ 2 = 6")
+
+
+# the answer
+
+
+def test_a_contradiction_says_whose_it_is_and_what_next():
+    with pytest.raises(StudyError, match="contradict each other") as caught:
+        check_consistency(parse_protocol(protocol_text(("steps = 4", "steps = 5"))), Accountant())
+    assert caught.value.whose == "the researcher who wrote the study"
+    assert "securefl study check" in caught.value.next_step
+
+
+def test_all_contradictions_are_listed_at_once():
+    text = protocol_text(("steps = 4", "steps = 5"), ("bits = 16", "bits = 8"), ("colluders = 3", "colluders = 4"))
+    assert faults(text, Accountant(0.5, 0.5)).count("  line ") == 5
+
+
+def test_without_the_text_a_contradiction_names_its_key():
+    what = faults(protocol_text(("steps = 4", "steps = 5")), named=False)
+    assert "\n  privacy.steps: says 5" in what
+    assert "line" not in what.replace("lines", "")
