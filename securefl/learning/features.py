@@ -22,13 +22,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from securefl.errors import StudyError
 from securefl.learning.table import Cell, Table, table_from_frame
 from securefl.study.columns import BooleanColumn, CategoryColumn, Column, DataSpec, Label, NumericColumn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from fractions import Fraction
 
 Float32Array = npt.NDArray[np.float32]
 MALFORMED = "line is not a record of this table"
@@ -130,18 +128,8 @@ def label_value(cell: Cell, label: Label) -> int | None:
 
 
 def threshold(label: Label) -> float:
-    """The value from which on a numeric label is positive.
-
-    Raises:
-        StudyError: it is not one number.
-    """
-    value = _number(label.positive[0])
-    if value is None or len(label.positive) != 1:
-        raise StudyError(
-            f"[data.label] positive = {list(label.positive)}: a threshold is one number.",
-            next_step='Write positive = ["1"] for "1 or more".',
-        )
-    return value
+    """The value from which on a numeric label is positive."""
+    return float(label.positive[0])
 
 
 def _names(column: Column) -> tuple[str, ...]:
@@ -232,8 +220,3 @@ def _number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) and "_" not in cell else None
-
-
-def expected_share(rate: Fraction, holdout: Fraction) -> Fraction:
-    """Share of a hospital's patients expected in one training batch: (1 - holdout) · rate."""
-    return (1 - holdout) * rate

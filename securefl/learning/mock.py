@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import string
 
 from securefl.learning.features import threshold
 from securefl.learning.public import public_uniforms
@@ -17,6 +18,8 @@ from securefl.study.columns import BooleanColumn, Column, DataSpec, Label, Numer
 
 #: Share of missing values in a column that may be missing, so that mock data exercise that path.
 _MISSING_SHARE = 0.1
+#: What a negative label may look like, the first that the study does not count as positive.
+_NEGATIVE = "-" + string.digits + string.ascii_letters
 
 
 def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
@@ -55,7 +58,4 @@ def _label(label: Label, u: float) -> str:
         return f"{cut if u >= 0.5 else cut - 1:.10g}"
     if u >= 0.5:
         return label.positive[int((u - 0.5) * 2 * len(label.positive))]
-    negative = "-"
-    while negative in label.positive:
-        negative += "-"
-    return negative
+    return next(sign for sign in _NEGATIVE if sign not in label.positive)

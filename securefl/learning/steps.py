@@ -135,10 +135,17 @@ def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray
     with np.errstate(over="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
         length = np.minimum(norm * (divisor / clip_norm), 1.0)
     direction = unit / np.where(norm > 0, norm, 1.0)[:, None]
-    units: IntArray = np.trunc(direction * (length * grid)[:, None]).astype(np.int64)
+    return within_ball(np.trunc(direction * (length * grid)[:, None]).astype(np.int64), grid)
+
+
+def within_ball(units: IntArray, grid: int) -> IntArray:
+    """The promise of :func:`clip_to_grid` checked in exact integers: rows of int64[m, p] longer than ``grid`` are shortened.
+
+    Up to 2^20 units float64 leaves no row too long; this makes the bound independent of that argument.
+    """
     too_long = (units * units).sum(axis=1) > grid * grid
-    while too_long.any():  # floating point may leave a row a hair too long; toward zero always ends
-        units[too_long] -= np.sign(units[too_long])
+    while too_long.any():  # each pass moves every entry of such a row toward zero, so it ends
+        units = np.where(too_long[:, None], units - np.sign(units), units)
         too_long = (units * units).sum(axis=1) > grid * grid
     return units
 

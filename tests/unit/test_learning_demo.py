@@ -1,0 +1,130 @@
+import importlib.util
+import tomllib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_study
+from learning_room import rows
+
+from securefl.demo import baselines, thyroid
+from securefl.errors import DataError, StudyError
+from securefl.learning.features import Prepared, feature_names, prepare
+from securefl.learning.models import initial_weights
+from securefl.learning.table import read_table
+from securefl.study.consistency import check_consistency, field_headroom
+from securefl.study.parse import parse_protocol, parse_study
+
+PROTOCOL = parse_protocol((Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes())
+
+
+def test_the_table_is_split_by_referral_source_with_its_lines_unchanged():
+    tables = thyroid.site_tables()
+    assert {site: table.count(b"\n") - 1 for site, table in tables.items()} == thyroid.SITES
+    header, *lines = thyroid.thyroid_csv().splitlines(keepends=True)
+    assert sorted(line for table in tables.values() for line in table.splitlines(keepends=True)[1:]) == sorted(lines)
+    assert all(table.startswith(header) for table in tables.values())
+
+
+def test_the_protocol_fits_the_table_and_its_dirt_is_set_aside():
+    assert len(feature_names(PROTOCOL.data)) == 27
+    counts = {site: prepare(read_table(table), PROTOCOL.data, b"s" * 32) for site, table in thyroid.site_tables().items()}
+    assert sum(len(p.y) for p in counts.values()) == 9172 - 4
+    assert sum(int(p.y.sum()) for p in counts.values()) == 667
+    assert counts["other"].set_aside == {"age: outside 0 to 120": 3}
+
+
+def test_the_protocols_figures_agree_with_each_other():
+    from securefl.privacy import accounting
+
+    class Accountant:
+        def training_epsilon(self, noise_multiplier, sample_rate, steps, delta):
+            from securefl.privacy.mechanisms import SubsampledGaussian
+
+            return accounting.pld_epsilon([SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta)
+
+        def evaluation_epsilon(self, noise_multiplier, delta):
+            from securefl.privacy.mechanisms import Gaussian
+
+            return accounting.pld_epsilon([Gaussian(noise_multiplier)], delta)
+
+    check_consistency(PROTOCOL, Accountant())
+    assert field_headroom(PROTOCOL, (1 << 24) * PROTOCOL.training.rounds) > 0
+    published = sum(thyroid.SITES.values()) * Fraction(7, 10) * Fraction(1, 5)
+    assert Fraction(PROTOCOL.privacy.normaliser) == published
+
+
+def test_the_largest_hospitals_first_step_stays_inside_the_clamp():
+    assert thyroid.SITES["other"] * Fraction(7, 10) * Fraction(1, 5) * PROTOCOL.privacy.grid > PROTOCOL.secagg.bound
+    train = prepare(read_table(thyroid.site_tables()["other"]), PROTOCOL.data, b"s" * 32)
+    from securefl.learning.steps import clip_to_grid, logistic_gradients
+
+    gradients = logistic_gradients(np.zeros(28), train.X.astype(float), train.y.astype(float))
+    expected = clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), PROTOCOL.privacy.grid).sum(axis=0) * 0.7 / 5
+    assert np.abs(expected).max() < 0.9 * PROTOCOL.secagg.bound
+
+
+def test_another_table_is_refused(monkeypatch):
+    monkeypatch.setattr(thyroid, "SHA256", "0" * 64)
+    with pytest.raises(DataError, match="not the one"):
+        thyroid.thyroid_csv()
+
+
+def test_without_the_package_the_command_to_install_it_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"pip install 'securefl\[demo\]'"):
+        thyroid.thyroid_csv()
+
+
+def test_the_seed_of_the_demonstration_fixes_the_split_secrets():
+    assert thyroid.demo_secret(0, "SVI") == thyroid.demo_secret(0, "SVI")
+    assert len({thyroid.demo_secret(seed, site) for seed in range(5) for site in thyroid.SITES}) == 25
+
+
+def test_training_alone_is_scikit_learns_logistic_regression():
+    from sklearn.linear_model import LogisticRegression
+
+    X, y = rows(300, 6)  # noqa: N806 - the field's own names
+    theta = baselines.train_alone(Prepared(X, y, tuple(map(str, range(300))), {}))
+    reference = LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000).fit(X.astype(float), y)
+    np.testing.assert_allclose(theta[:-1], reference.coef_[0], atol=1e-4)
+    np.testing.assert_allclose(theta[-1], reference.intercept_[0], atol=1e-4)
+
+
+def test_training_alone_survives_a_hospital_without_positives():
+    X, _ = rows(30, 6)  # noqa: N806 - the field's own names
+    assert np.isfinite(baselines.train_alone(Prepared(X, np.zeros(30, dtype=np.int8), tuple(map(str, range(30))), {}))).all()
+
+
+def test_the_comparison_judges_everybody_on_the_union_of_held_out_rows():
+    tables = thyroid.site_tables()
+    secrets = {site: thyroid.demo_secret(100, site) for site in tables}
+    got = baselines.compare(PROTOCOL, tables, secrets, thyroid.SITES, initial_weights(PROTOCOL.model, 27))
+    assert [row.site for row in got.sites] == list(thyroid.SITES)
+    assert got.auc_overall_exact == 0.5
+    assert 2600 < got.held_out_rows < 2900
+    assert got.held_out_positives + sum(row.positives for row in got.sites) == 667
+    largest, smallest = got.sites[0], got.sites[-1]
+    assert largest.auc_alone > 0.98
+    assert largest.auc_alone_private > 0.95
+    assert smallest.auc_alone < 0.95
+
+
+def test_the_comparison_is_for_logistic_regression():
+    mlp = PROTOCOL.model_copy(update={"model": PROTOCOL.model.model_copy(update={"kind": "mlp", "hidden": (3,)})})
+    with pytest.raises(StudyError, match="logistic regression"):
+        baselines.compare(mlp, {}, {}, {}, np.zeros(1))
+
+
+def test_the_protocol_becomes_a_study_of_five():
+    from securefl.learning.models import weights_sha256
+    from securefl.study.seal import seal_study
+
+    small = tomllib.loads(make_study(5)[0])
+    text = seal_study(
+        (Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes(),
+        coordinator=small["coordinator"], aggregator=small["aggregator"], participants=small["participants"],
+        software=small["software"], initial_sha256=weights_sha256(initial_weights(PROTOCOL.model, 27)),
+    )
+    assert parse_study(text).cohort == tuple(sorted(thyroid.SITES))

@@ -1,0 +1,142 @@
+"""One module for everything that needs torch and opacus: importing them takes seconds."""
+
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from learning_room import FixedDraws, protocol, rows, rule
+
+from securefl.learning.dpsgd import PrivateTrainer, TorchModel, opacus_gradients
+from securefl.learning.models import initial_weights, named_tensors, parameter_count, predict_scores
+from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
+from securefl.privacy.randomness import SystemRandomness
+
+LOGISTIC = protocol().model
+MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (16, 8)})
+MODELS = pytest.mark.parametrize("model", [LOGISTIC, MLP], ids=["logistic-regression", "mlp"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def example(model, n=64, features=27):
+    generator = np.random.default_rng(3)
+    theta = generator.normal(0, 0.5, parameter_count(model, features))
+    x, y = rows(n=n, features=features)
+    return theta, x.astype(np.float64), y.astype(np.float64)
+
+
+@MODELS
+def test_opacus_gradients_are_those_of_plain_autograd_row_by_row(model):
+    theta, x, y = example(model)
+    got = opacus_gradients(model, 27)(theta, x, y)
+    plain = TorchModel(model, 27)
+    tensors = named_tensors(theta, model, 27)
+    with torch.no_grad():
+        for name, parameter in plain.named_parameters():
+            parameter.copy_(torch.from_numpy(tensors[name].copy()))
+    for i in range(len(x)):
+        plain.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(plain(torch.from_numpy(x[i : i + 1])), torch.tensor(y[i : i + 1]))
+        loss.backward()
+        want = torch.cat([p.grad.reshape(-1) for p in plain.parameters()]).numpy()
+        np.testing.assert_allclose(got[i], want, atol=1e-12)
+
+
+@MODELS
+def test_opacus_gradients_are_those_of_torch_func(model):
+    theta, x, y = example(model)
+    plain = TorchModel(model, 27)
+    tensors = {name: torch.from_numpy(value.copy()) for name, value in named_tensors(theta, model, 27).items()}
+
+    def loss(parameters, row, label):
+        logit = torch.func.functional_call(plain, parameters, (row[None],))[0]
+        return torch.nn.functional.binary_cross_entropy_with_logits(logit, label)
+
+    rowwise = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(tensors, torch.from_numpy(x), torch.from_numpy(y))
+    want = torch.cat([rowwise[name].reshape(64, -1) for name, _ in plain.named_parameters()], dim=1).numpy()
+    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), want, atol=1e-12)
+
+
+def test_the_closed_form_for_logistic_regression_equals_opacus():
+    theta, x, y = example(LOGISTIC)
+    np.testing.assert_allclose(logistic_gradients(theta, x, y), opacus_gradients(LOGISTIC, 27)(theta, x, y), atol=1e-14)
+
+
+@MODELS
+def test_torch_and_numpy_score_alike(model):
+    theta, x, _ = example(model)
+    plain = TorchModel(model, 27)
+    with torch.no_grad():
+        for name, parameter in plain.named_parameters():
+            parameter.copy_(torch.from_numpy(named_tensors(theta, model, 27)[name].copy()))
+        want = torch.sigmoid(plain(torch.from_numpy(x))).numpy()
+    np.testing.assert_allclose(predict_scores(theta, model, x), want, atol=1e-14)
+
+
+@MODELS
+def test_a_rows_gradient_does_not_depend_on_what_else_stands_in_the_block(model):
+    theta, x, y = example(model)
+    gradients = opacus_gradients(model, 27)
+    together = gradients(theta, x, y)
+    for i in range(0, 64, 7):
+        alone_x, alone_y = np.zeros_like(x), np.zeros_like(y)
+        alone_x[i], alone_y[i] = x[i], y[i]
+        np.testing.assert_array_equal(gradients(theta, alone_x, alone_y)[i], together[i])
+
+
+@MODELS
+def test_one_patient_more_changes_the_update_by_that_patients_clipped_gradient_and_nothing_else(model):
+    x, y = rows(n=300, features=27)
+    theta = example(model)[0]
+
+    def update(keep):
+        return PrivateTrainer(model, rule(bound=1 << 40), x[keep], y[keep], FixedDraws()).update(theta)
+
+    everybody = update(np.arange(300))
+    for i in (0, 1, 150, 299):
+        without = update(np.delete(np.arange(300), i))
+        np.testing.assert_array_equal(everybody - without, update(np.array([i])))
+        assert ((everybody - without) ** 2).sum() <= 48**2
+
+
+@MODELS
+def test_the_gradients_of_one_round_leave_nothing_behind_for_the_next(model):
+    theta, x, y = example(model)
+    gradients = opacus_gradients(model, 27)
+    first = gradients(theta, x, y)
+    gradients(theta * 2, x[::-1].copy(), y)
+    np.testing.assert_array_equal(gradients(theta, x, y), first)
+
+
+def test_opacus_is_used_without_a_warning():
+    theta, x, y = example(MLP)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        opacus_gradients(MLP, 27)(theta, x, y)
+
+
+def test_noised_training_learns_an_easy_question():
+    study = protocol(('noise_multiplier = "2.14"', 'noise_multiplier = "0.5"'))
+    from securefl.learning.algorithms import ServerState
+    from securefl.learning.evaluation import exact_auc
+    from securefl.learning.steps import StepRule
+
+    x, y = rows(n=1000)
+    state = ServerState.start(study, initial_weights(study.model, 4))
+    trainer = PrivateTrainer(study.model, StepRule.from_study(study, Fraction(1)), x, y, RandomDraws(SystemRandomness()))
+    for _ in range(15):
+        state = state.apply(trainer.update(state.theta))
+    assert exact_auc(y, predict_scores(state.theta, study.model, x)) > 0.9
+
+
+def test_opacus_and_the_closed_form_send_the_same_update():
+    x, y = rows(n=300, features=27)
+    theta = example(LOGISTIC)[0]
+    one = PrivateTrainer(LOGISTIC, rule(), x, y, FixedDraws()).update(theta)
+    other = PrivateSteps(rule(), logistic_gradients, x, y, FixedDraws()).update(theta)
+    assert np.abs(one - other).max() <= 1

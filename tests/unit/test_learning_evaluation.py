@@ -1,0 +1,118 @@
+import math
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from learning_room import FixedDraws, protocol
+
+from securefl.errors import RoundError
+from securefl.learning.evaluation import (
+    evaluate,
+    exact_auc,
+    histogram_auc,
+    release_histogram,
+    score_histogram,
+)
+
+SPEC = protocol().evaluation  # edges 0.1, 0.3, 0.5; noise 3.74
+
+
+def normal_scores(generator, distance, negatives, positives):
+    """Scores of two normal classes ``distance`` apart, and their labels."""
+    logits = np.concatenate([generator.normal(-distance / 2, 1, negatives), generator.normal(distance / 2, 1, positives)])
+    return 1 / (1 + np.exp(-logits)), np.repeat([0, 1], [negatives, positives])
+
+
+def test_the_histogram_counts_negatives_first_and_an_edge_belongs_to_the_bin_above():
+    scores = np.array([0.05, 0.1, 0.29, 0.5, 1.0, 0.0])
+    counts = score_histogram(scores, np.array([0, 0, 1, 1, 1, 0], dtype=np.int8), SPEC.edges)
+    assert counts.dtype == np.int64
+    assert counts.tolist() == [2, 1, 0, 0, 0, 1, 0, 2]
+
+
+def test_no_held_out_patients_make_an_empty_histogram():
+    assert score_histogram(np.zeros(0), np.zeros(0, dtype=np.int8), SPEC.edges).tolist() == [0] * 8
+
+
+def test_a_patient_changes_one_count_by_one():
+    scores, y = normal_scores(np.random.default_rng(0), 1, 50, 50)
+    change = score_histogram(scores, y, SPEC.edges) - score_histogram(scores[1:], y[1:], SPEC.edges)
+    assert sorted(change.tolist()) == [0] * 7 + [1]
+
+
+def test_counts_are_clamped_before_the_noise_of_the_study():
+    draws = FixedDraws(noise=lambda n: np.full(n, -3))
+    released = release_histogram(np.array([5, 30_000, 0, 0, 0, 0, 0, 1]), SPEC, draws)
+    assert released.tolist() == [2, 19_997, -3, -3, -3, -3, -3, -2]
+    assert draws.sigmas == [Decimal("3.74")]
+
+
+def test_exact_auc_counts_pairs_and_halves_ties():
+    assert exact_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])) == 0.75
+    assert exact_auc(np.array([0, 1]), np.array([0.5, 0.5])) == 0.5
+    assert math.isnan(exact_auc(np.array([1, 1]), np.array([0.5, 0.6])))
+    assert math.isnan(exact_auc(np.zeros(0, dtype=int), np.zeros(0)))
+
+
+def test_exact_auc_is_that_of_scikit_learn():
+    from sklearn.metrics import roc_auc_score
+
+    generator = np.random.default_rng(1)
+    y, scores = generator.integers(0, 2, 500), generator.integers(0, 40, 500) / 40
+    assert exact_auc(y, scores) == pytest.approx(roc_auc_score(y, scores), abs=1e-12)
+
+
+def test_the_auc_of_a_histogram_is_the_exact_auc_of_binned_scores():
+    scores, y = normal_scores(np.random.default_rng(2), 1.5, 400, 300)
+    counts = score_histogram(scores, y, SPEC.edges).astype(float)
+    binned = np.searchsorted([0.1, 0.3, 0.5], scores, side="right")
+    assert histogram_auc(counts[:4], counts[4:]) == pytest.approx(exact_auc(y, binned.astype(float)), abs=1e-12)
+    assert histogram_auc(np.zeros(4), counts[4:]) == 0.5
+
+
+def test_large_counts_give_back_the_figures_they_hold():
+    got = evaluate(np.array([80_000, 20_000, 10_000, 5_000, 1_000, 2_000, 5_000, 9_000]), SPEC, 5)
+    assert got.auc == pytest.approx(histogram_auc(np.array([80, 20, 10, 5.0]), np.array([1, 2, 5, 9.0])), abs=1e-9)
+    assert got.low <= got.auc <= got.high
+    assert got.threshold == 0.5
+    assert got.accuracy == pytest.approx((110 + 9) / 132)
+    assert (got.negatives, got.positives) == (pytest.approx(115_000), pytest.approx(17_000))
+    assert [row.positive_share for row in got.calibration] == pytest.approx([1 / 81, 2 / 22, 5 / 15, 9 / 14])
+    assert [(row.low, row.high) for row in got.calibration] == [(0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 1)]
+
+
+def test_the_same_sum_gives_the_same_figures():
+    total = np.array([400, 90, 30, 10, -4, 12, 30, 50])
+    assert evaluate(total, SPEC, 5) == evaluate(total, SPEC, 5)
+
+
+@pytest.mark.parametrize("total", [[0] * 8, [-9] * 8, [500, 300, 100, 50, 3, -8, 2, 1], [0, 0, 0, 0, 90, 80, 70, 60]])
+def test_where_a_class_is_lost_in_the_noise_the_interval_says_that_nothing_is_known(total):
+    got = evaluate(np.array(total), SPEC, 5)
+    assert (got.low, got.high) == (0.0, 1.0)
+    assert 0 <= got.auc <= 1
+
+
+def test_a_sum_of_another_length_is_refused():
+    with pytest.raises(RoundError, match="8 values are due"):
+        evaluate(np.zeros(6, dtype=np.int64), SPEC, 5)
+
+
+@pytest.mark.parametrize(("distance", "negatives", "positives"), [(1.0, 2500, 200), (3.0, 2500, 200), (1.5, 600, 400)])
+def test_the_interval_covers_the_population_auc_at_least_as_often_as_it_says(distance, negatives, positives):
+    generator = np.random.default_rng(3)
+    truth = 0.5 * math.erfc(-distance / 2)
+    spec = protocol(('edges = ["0.1", "0.3", "0.5"]', 'edges = ["0.1", "0.2", "0.3", "0.5", "0.7", "0.8", "0.9"]')).evaluation
+    covered = 0
+    for _ in range(400):
+        scores, y = normal_scores(generator, distance, negatives, positives)
+        noise = np.rint(generator.normal(0, 3.74 * 5**0.5, 16)).astype(np.int64)
+        got = evaluate(score_histogram(scores, y, spec.edges) + noise, spec, 5)
+        covered += got.low <= truth <= got.high
+    assert covered >= 0.95 * 400
+
+
+def test_more_noise_makes_a_wider_interval():
+    total = np.array([2000, 300, 100, 50, 10, 20, 40, 130])
+    few, many = evaluate(total, SPEC, 2), evaluate(total, SPEC, 10)
+    assert many.high - many.low > few.high - few.low
