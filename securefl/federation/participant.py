@@ -14,8 +14,9 @@ from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation.messages import Announcement, open_announcement
 from securefl.federation.sealing import open_model
 from securefl.identity import verify
-from securefl.secagg.frame import read_public_key, write_contribution
-from securefl.secagg.masks import add_mask, pair_secret, pairwise_mask
+from securefl.secagg.contributing import contribute
+from securefl.secagg.frame import read_public_key
+from securefl.secagg.masks import pair_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,9 +141,9 @@ class Participant:
             raise MessageError("This hospital was given another global model than the one announced to all.", whose="the coordinator", next_step="Do not go on; tell the other hospitals.")
         facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256)
         values = self._trainer(said.kind, model, facts.length, facts.layout.max_value)
-        ciphertext = self._cipher.encrypt(public, facts.layout.pack(values), facts.layout)
-        masked = add_mask(ciphertext, pairwise_mask(self._me.card.name, self._secrets, facts))
-        frame = write_contribution(facts, self._me.card.name, masked, self._me.sign)
+        frame = contribute(
+            values, facts=facts, public=public, me=self._me.card.name, secrets=self._secrets, sign=self._me.sign, cipher=self._cipher
+        )
         self._keeper(facts, frame)
         self.done = said.round
         return frame

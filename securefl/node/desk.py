@@ -19,6 +19,7 @@ from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from securefl.datasite import Datasite, Request
     from securefl.privacy.ledger_state import LedgerState
@@ -41,14 +42,14 @@ _NOTES = {
 }
 
 
-def public_folder(site: Site, dataset: str) -> str:
-    """Where a data set's public files are kept, below the site's folder."""
-    return f"public/{dataset}"
+def public_folder(site: Site, dataset: str) -> Path:
+    """Where a data set's public files are kept."""
+    return site.path / "public" / dataset
 
 
 def keep_public(site: Site, spec: DataSpec, mock: bytes) -> None:
     """Keep a data set's public side: the declared columns and the mock table made from them."""
-    folder = site.path / public_folder(site, spec.dataset)
+    folder = public_folder(site, spec.dataset)
     description = canonical({"type": "securefl-dataset/1", "site": site.name, **spec.model_dump(mode="json")})
     replace_file(folder / "description.json", description)
     replace_file(folder / "mock.csv", mock)
@@ -89,7 +90,7 @@ def _refreshed(site: Site) -> Site:
 
 def _publish(site: Site, desk: Datasite) -> None:
     for entry in site.settings.datasets:
-        folder = site.path / public_folder(site, entry.name)
+        folder = public_folder(site, entry.name)
         if (folder / "mock.csv").exists():
             summary = f"{entry.name}: patients of {entry.population}; mock data only"
             desk.publish_dataset(entry.name, (folder / "mock.csv").read_bytes(), (folder / "description.json").read_bytes(), summary)
@@ -140,7 +141,7 @@ def _show_states(site: Site, desk: Datasite, requests: tuple[Request, ...]) -> b
             continue
         for status, note in _wanted(state, digest, request.status):
             try:
-                desk.set_status(request.job, status, note)  # type: ignore[arg-type]
+                desk.set_status(request.job, status, note)
                 changed = True
             except UsageError:
                 continue  # PySyft shows a later state already

@@ -27,6 +27,11 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def split_secret(secret: bytes, population: str) -> bytes:
+    """What decides who is held out, from a site's secret: 32 bytes for each population."""
+    return HKDF(SHA256(), 32, salt=None, info=b"securefl/split/1/" + population.encode()).derive(secret)
+
+
 @dataclass(frozen=True)
 class Site(PartyFolder):
     """A hospital's folder."""
@@ -99,7 +104,7 @@ class Site(PartyFolder):
 
     def split_secret(self, population: str) -> bytes:
         """32 bytes that decide who is held out: one per population, the same in every study."""
-        return HKDF(SHA256(), 32, salt=None, info=b"securefl/split/1/" + population.encode()).derive(self.secret)
+        return split_secret(self.secret, population)
 
     # Studies
 

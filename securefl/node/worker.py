@@ -34,7 +34,7 @@ class _Task:
         self._held_out = held_out
         self._draws = draws
         rule = StepRule.from_study(study, study.participant(site).weight)
-        self._trainer = PrivateTrainer(study.model, rule, train.x, train.y, draws)
+        self._trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws)
         self._parameters = _parameters(study)
 
     def update(self, model: bytes) -> bytes:
@@ -49,7 +49,7 @@ class _Task:
         from securefl.learning.models import predict_scores, weights_from_bytes
 
         theta = weights_from_bytes(model, self._parameters)
-        scores = predict_scores(theta, self._study.model, self._held_out.x)
+        scores = predict_scores(theta, self._study.model, self._held_out.X)
         counts = score_histogram(scores, self._held_out.y, self._study.evaluation.edges)
         return release_histogram(counts, self._study.evaluation, self._draws).astype("<i8").tobytes()
 

@@ -23,6 +23,8 @@ MAX_DEPTH = 8
 # tomllib needs time that grows with the square of a dotted key's parts: minutes for a hostile file of the full length.
 _LONG_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){32}""")
 
+_SCHEMAS: dict[type[Protocol], str] = {Protocol: "securefl-protocol/1", Study: "securefl-study/1"}
+
 _Model = TypeVar("_Model", bound=Protocol)
 
 
@@ -38,6 +40,11 @@ def parse_study(text: str | bytes) -> Study:
 def parse_protocol(text: str | bytes) -> Protocol:
     """Read a protocol (a template without parties). Raises as :func:`parse_study`."""
     return _parse(text, Protocol)
+
+
+def parse_any(text: str | bytes) -> Protocol:
+    """Read a protocol or a study, whichever the text says it is. Raises as :func:`parse_study`."""
+    return _parse(text, Study if load_raw(text).get("schema") == _SCHEMAS[Study] else Protocol)
 
 
 def load_raw(text: str | bytes) -> dict[str, Any]:
@@ -88,7 +95,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
 
 def _parse(text: str | bytes, model: type[_Model]) -> _Model:
     raw = load_raw(text)
-    want = "securefl-study/1" if model is Study else "securefl-protocol/1"
+    want = _SCHEMAS[model]
     if raw.get("schema") != want:
         raise StudyError(
             f'The file says schema = {repr(raw.get("schema"))[:80]}; expected "{want}".',

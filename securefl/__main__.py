@@ -1,0 +1,5 @@
+"""``python -m securefl``."""
+
+from securefl.cli.main import main
+
+main()

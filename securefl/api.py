@@ -1,0 +1,411 @@
+"""The researcher's door: connect, look at mock data, make a study, request it, run it, use the model.
+
+>>> import securefl as sf                                       # doctest: +SKIP
+>>> lab = sf.connect("researcher")                              # the folder that `securefl study init` made
+>>> lab.ask("SVI", "STMW")                                      # once: ask the datasites to accept you
+>>> mock = lab.datasets()[0].mock()                             # a pandas DataFrame, invented rows
+>>> study = sf.Study.new(lab, "protocol.toml", hospitals=["SVI", "STMW"], aggregator="sums")
+>>> study.request()
+>>> study.wait()                                                # until every data owner has signed
+>>> result = study.run(watch=print)
+>>> result.model.predict(mock)
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from securefl.datasite import open_datasite, site_email, site_name
+from securefl.environment import software
+from securefl.errors import (
+    MessageError,
+    NotApprovedError,
+    RoundError,
+    SecureFLError,
+    UnreadableError,
+    UsageError,
+)
+from securefl.federation import paths
+from securefl.federation.messages import MAX_SMALL, End, Invitation, open_status
+from securefl.federation.rounds import Plan
+from securefl.identity import IdentityCard, read_card, replace_file, verify
+from securefl.learning.features import feature_names
+from securefl.learning.models import initial_weights, parameter_count, weights_sha256
+from securefl.node.extract import read_extract
+from securefl.node.folder import PartyFolder
+from securefl.node.pysyft_keys import publish_pysyft_keys
+from securefl.privacy.accounting import PldAccountant
+from securefl.report.study import study_words
+from securefl.study.approval import MAX_BYTES, open_approval
+from securefl.study.consistency import check_consistency
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.seal import seal_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from securefl.federation.coordinator import Outcome, RoundRecord
+    from securefl.learning.artefact import Model
+    from securefl.learning.evaluation import Evaluation
+    from securefl.study.schema import Study as StudyFile
+
+__all__ = ["Lab", "PublicDataset", "Result", "Study", "connect", "load_model"]
+
+
+def connect(folder: str | Path) -> Lab:
+    """Open a researcher's folder.
+
+    Raises:
+        UsageError: it is not one; `securefl study init` makes it.
+    """
+    return Lab(PartyFolder.open(Path(folder).expanduser().absolute(), "researcher"))
+
+
+def load_model(folder: str | Path) -> Model:
+    """Open a model folder; ``model.predict(frame)`` scores rows, ``model.intended_use`` says what it is for.
+
+    Raises:
+        UnreadableError: it is not a model, or was changed.
+    """
+    from securefl.learning.artefact import load_model as load
+
+    return load(Path(folder))
+
+
+@dataclass(frozen=True)
+class PublicDataset:
+    """A data set's public side: whose it is, its declared columns, its mock table."""
+
+    site: str
+    name: str
+    description: dict[str, Any]
+    _mock: Path
+
+    def mock(self) -> pd.DataFrame:
+        """Invented rows with the declared columns, ranges and levels; nothing in them comes from a patient."""
+        import pandas as pd
+
+        return pd.read_csv(self._mock)
+
+
+class Lab:
+    """A researcher at work. Slow parts (PySyft) are opened for each call and closed again."""
+
+    def __init__(self, folder: PartyFolder) -> None:
+        self.folder = folder
+        self.email = site_email(folder.name)
+
+    def trust(self, card: bytes | str | Path) -> IdentityCard:
+        """Add a card whose fingerprint was compared with its owner."""
+        data = card if isinstance(card, bytes) else Path(card).read_bytes()
+        found = read_card(data)
+        self.folder.book.trust(found)
+        return found
+
+    def ask(self, *sites: str) -> None:
+        """Ask datasites to accept this researcher as a PySyft peer; they do once their owner trusts its card."""
+        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher") as desk:
+            publish_pysyft_keys(self.folder.store, self.folder.identity, self.email, desk.fingerprint)
+            for site in sites:
+                desk.request_peer(site_email(site))
+            desk.sync()
+
+    def datasets(self) -> list[PublicDataset]:
+        """Data sets of all datasites that have accepted this researcher."""
+        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher") as desk:
+            desk.sync()
+            found = desk.datasets()
+        result = []
+        for info in found:
+            if info.mock is None or info.description is None:
+                continue
+            result.append(PublicDataset(site_name(info.owner), info.name, _json(info.description, info.owner), info.mock))
+        return sorted(result, key=lambda d: (d.site, d.name))
+
+    def studies(self) -> list[Study]:
+        """Studies made here."""
+        root = self.folder.path / "studies"
+        return [Study(self, f) for f in sorted(root.iterdir()) if (f / "study.toml").exists()] if root.is_dir() else []
+
+    def study(self, name: str) -> Study:
+        """The study of that name or beginning of it.
+
+        Raises:
+            UsageError: none or several fit.
+        """
+        fits = [s for s in self.studies() if s.name.startswith(name)]
+        if len(fits) != 1:
+            known = ", ".join(s.name for s in self.studies()) or "none"
+            raise UsageError(f"{len(fits) or 'No'} study fits '{name}'. There are: {known}.", next_step="`securefl study new` makes one.")
+        return fits[0]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A completed study: the model, the released figures, and the extract of each hospital's audit."""
+
+    model: Model
+    evaluation: Evaluation
+    outcome: Outcome
+    extracts: dict[str, dict[str, Any]]
+    folder: Path
+
+
+class Study:
+    """A sealed study in the researcher's folder."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self._lab = lab
+        self.folder = folder
+        self.text = (folder / "study.toml").read_bytes()
+        self.file: StudyFile = parse_study(self.text)
+        self.digest = study_digest(self.text)
+
+    @classmethod
+    def new(
+        cls, lab: Lab, protocol: str | Path, *, hospitals: Sequence[str], aggregator: str, study_id: str | None = None,
+        weights: dict[str, str] | None = None, weight_source: str = "equal shares",
+    ) -> Self:
+        """Add parties, keys, software and initial weights to a protocol and seal it.
+
+        Args:
+            lab: the researcher; hospitals and aggregator must be in its own list.
+            protocol: a protocol file.
+            hospitals: names of the participants.
+            aggregator: name of the aggregator.
+            study_id: replaces the protocol's id.
+            weights: hospital → share of the normaliser ("1/5"); equal by default.
+            weight_source: the published source of the weights.
+
+        Raises:
+            StudyError: the protocol or the study is invalid.
+            UsageError: somebody is not in the researcher's list.
+        """
+        text = Path(protocol).read_bytes()
+        plain = parse_protocol(text)
+        theta = initial_weights(plain.model, len(feature_names(plain.data)))
+        shares = weights or {h: f"1/{len(hospitals)}" for h in hospitals}
+        participants = [
+            {**_party(lab, h, "hospital"), "weight": shares[h], "weight_source": weight_source} for h in hospitals
+        ]
+        me = lab.folder.identity.card
+        sealed = seal_study(
+            text, coordinator=_fields(me), aggregator=_party(lab, aggregator, "aggregator"), participants=participants,
+            software=software(), initial_sha256=weights_sha256(theta), study_id=study_id,
+        )
+        check_consistency(parse_study(sealed), PldAccountant())
+        digest = study_digest(sealed)
+        folder = lab.folder.path / "studies" / f"{parse_study(sealed).study.id}-{digest[:12]}"
+        replace_file(folder / "study.toml", sealed.encode(), mode=0o644)
+        return cls(lab, folder)
+
+    @property
+    def name(self) -> str:
+        """The study's id and the first twelve digits of its digest."""
+        return self.folder.name
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters the model has."""
+        return parameter_count(self.file.model, len(feature_names(self.file.data)))
+
+    def request(self) -> dict[str, str]:
+        """Send the request to every datasite through PySyft, and invite the aggregator; site → job.
+
+        Raises:
+            NotApprovedError: a datasite has not accepted this researcher as a peer yet; nothing was sent to it.
+        """
+        store, me = self._lab.folder.store, self._lab.folder.identity
+        store.put(paths.study_file(self.digest), self.text)
+        store.put(paths.invitation(self.digest), Invitation(self.digest, me.card.name).dump(me.sign))
+        files = {"study.toml": self.text.decode(), "README.md": study_words(self.file, self.digest)}
+        jobs = {}
+        with open_datasite(self._lab.folder.settings.store, self._lab.email, self._lab.folder.datasite, "researcher") as desk:
+            desk.sync()
+            for site in self.file.cohort:
+                jobs[site] = desk.submit(site_email(site), self.name, files)
+            desk.sync()
+        replace_file(self.folder / "jobs.json", json.dumps(jobs).encode())
+        return jobs
+
+    def status(self) -> dict[str, str]:
+        """Site → ``waiting``, ``approved``, or the code it ended with. From signed words in the store only."""
+        result = {}
+        for site in self.file.cohort:
+            code = self._last_word(site)
+            result[site] = code or ("approved" if self._approval(site) else "waiting")
+        return result
+
+    def pysyft_status(self) -> dict[str, str]:
+        """Site → what its datasite shows for the request, with the note beside it."""
+        with open_datasite(self._lab.folder.settings.store, self._lab.email, self._lab.folder.datasite, "researcher") as desk:
+            desk.sync()
+            mine = [r for r in desk.requests() if r.name == self.name]
+        return {site_name(r.hospital): f"{r.status}: {r.note}".removesuffix(": ") for r in mine}
+
+    def wait(self, seconds: float = 7 * 86_400.0, watch: Callable[[dict[str, str]], None] | None = None) -> None:
+        """Wait until every hospital has approved.
+
+        Raises:
+            NotApprovedError: a hospital refused or left, or the time is over; the text names who.
+        """
+        end = time.monotonic() + seconds
+        last: dict[str, str] = {}
+        while True:
+            now = self.status()
+            if now != last and watch:
+                watch(now)
+            last = now
+            gone = [f"{s} ({c})" for s, c in now.items() if c not in {"waiting", "approved"}]
+            if gone:
+                raise NotApprovedError(f"The study cannot run: {', '.join(gone)}.", whose=", ".join(gone), next_step="Ask the data owner for the reason; then make another study.")
+            waiting = [s for s, c in now.items() if c == "waiting"]
+            if not waiting:
+                return
+            if time.monotonic() > end:
+                raise NotApprovedError(f"No approval of {', '.join(waiting)} yet.", whose=", ".join(waiting), next_step="Ask their data owners; `securefl study status` shows who has approved.")
+            time.sleep(0.2)
+
+    def run(self, watch: Callable[[RoundRecord], None] | None = None, model_folder: Path | None = None) -> Result:
+        """Run all rounds, save the model, collect the audits' extracts.
+
+        Args:
+            watch: called after each opened sum with its record.
+            model_folder: where the model goes; ``model`` in the researcher's folder by default.
+
+        Raises:
+            NotApprovedError: not every hospital has approved.
+            RoundError: a round failed; the study is over, every budget stays charged.
+        """
+        from securefl.federation.coordinator import Coordinator
+        from securefl.federation.exchange import StoreExchange
+        from securefl.secagg.seal import CkksIntegers
+
+        self.wait(seconds=0)
+        marker = self.folder / "run.json"
+        if marker.exists():
+            raise UsageError(f"{self.name} was run before.", whose="the researcher", next_step="A study runs once. `securefl study report` shows its result; `securefl study new` makes another.")
+        replace_file(marker, b"{}")
+        lab, plan = self._lab.folder, Plan(self.file, self.digest)
+        records = self.folder / "rounds.jsonl"
+
+        def keep(record: RoundRecord) -> None:
+            with records.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record.__dict__) + "\n")
+            if watch:
+                watch(record)
+
+        try:
+            outcome = Coordinator(plan, lab.identity, StoreExchange(lab.store, plan), CkksIntegers()).run(keep)
+        except SecureFLError as error:
+            self._end(error.code, 0)
+            raise
+        except KeyboardInterrupt:
+            self._end(RoundError.code, 0)
+            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; make another.") from None
+        self._end("completed", len(outcome.records))
+        return self._save(outcome, model_folder or lab.path / "model")
+
+    def report(self) -> dict[str, Any]:
+        """What a completed run left: figures, extracts, model folder.
+
+        Raises:
+            UsageError: it has not run to its end.
+        """
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "result.json").read_bytes())
+        except FileNotFoundError:
+            raise UsageError(f"{self.name} has no result yet.", next_step=f"`securefl study run {self.name}`") from None
+        return found
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _end(self, outcome: str, rounds: int) -> None:
+        lab = self._lab.folder
+        lab.store.put(paths.ending(self.digest), End(self.digest, outcome, rounds).dump(lab.identity.sign))
+
+    def _save(self, outcome: Outcome, target: Path) -> Result:
+        from dataclasses import asdict
+
+        from securefl.learning.artefact import ModelFacts, save_model
+        from securefl.learning.evaluation import evaluate
+        from securefl.privacy.words import explain_epsilon
+
+        study = self.file
+        evaluation = evaluate(outcome.histogram, study.evaluation, len(study.participants))
+        figures = {
+            "AUC": f"{evaluation.auc:.3f} (95 % interval {evaluation.low:.3f} to {evaluation.high:.3f}), from a noised, encrypted score histogram",
+        }
+        epsilon = max(study.privacy.epsilon, study.evaluation.epsilon)
+        facts = ModelFacts(
+            title=study.study.title, study_digest=self.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
+            owner=study.outputs.owner, privacy=explain_epsilon(epsilon, study.privacy.delta), figures=figures, participants=study.cohort,
+        )
+        model = save_model(target, outcome.theta, study.model, study.data, facts)
+        extracts = self._extracts()
+        result = {
+            "study": self.name, "digest": self.digest, "model": str(target), "evaluation": asdict(evaluation),
+            "rounds": len(outcome.records), "parameters": self.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
+            "histogram": [int(v) for v in outcome.histogram], "extracts": extracts,
+        }
+        replace_file(self.folder / "result.json", json.dumps(result, indent=1).encode(), mode=0o644)
+        return Result(model, evaluation, outcome, extracts, target)
+
+    def _extracts(self, seconds: float = 20.0) -> dict[str, dict[str, Any]]:
+        """The hospitals' extracts, as far as they come in time; the model does not wait for them."""
+        lab = self._lab.folder
+        found: dict[str, dict[str, Any]] = {}
+        end = time.monotonic() + seconds
+        while len(found) < len(self.file.cohort) and time.monotonic() < end:
+            for site in self.file.cohort:
+                if site not in found and (extract := read_extract(lab.store, lab.identity, self.digest, site, self.file)):
+                    found[site] = extract
+            if len(found) < len(self.file.cohort):
+                time.sleep(0.05)
+        return found
+
+    def _approval(self, site: str) -> bool:
+        data = self._lab.folder.store.get(paths.approval(self.digest, site), MAX_BYTES)
+        if data is None:
+            return False
+        key = self.file.participant(site).signing_public
+        open_approval(data, site=site, study=self.digest, verify=lambda s, m: verify(key, s, m))
+        return True
+
+    def _last_word(self, site: str) -> str | None:
+        data = self._lab.folder.store.get(paths.status(self.digest, site), MAX_SMALL)
+        if data is None:
+            return None
+        key = self.file.participant(site).signing_public
+        try:
+            return open_status(data, study=self.digest, site=site, verify=lambda s, m: verify(key, s, m)).code
+        except MessageError:
+            return None  # anybody can write into the store; only signed words count
+
+
+def _fields(card: IdentityCard) -> dict[str, str]:
+    return {k: v for k, v in card.fields().items() if k != "role"}
+
+
+def _party(lab: Lab, name: str, role: str) -> dict[str, str]:
+    card = lab.folder.book.cards().get(name)
+    if card is None or card.role != role:
+        raise UsageError(f"{name} is not in this researcher's list as {role}.", next_step=f"Get {name}'s card, compare its fingerprint, then `securefl study trust CARD`.")
+    return _fields(card)
+
+
+def _json(data: bytes, owner: str) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        raise UnreadableError(f"The description of a data set of {site_name(owner)} is not JSON.", whose=site_name(owner)) from None
+    return value if isinstance(value, dict) else {}
+
+

@@ -1,0 +1,97 @@
+"""``securefl aggregator``: the neutral party. It sees ciphertexts, sizes and times, and nothing else."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import folder_option, say
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from securefl.node.folder import PartyFolder
+
+_aggregator_option = folder_option("aggregator", "SECUREFL_AGGREGATOR")
+_LOOK_SECONDS = 0.5
+
+
+def _open(folder: str | None) -> PartyFolder:
+    from securefl.node.folder import PartyFolder, find_folder
+
+    return PartyFolder.open(find_folder(folder, "SECUREFL_AGGREGATOR"), "aggregator")
+
+
+@click.group()
+def aggregator() -> None:
+    """The neutral party that adds ciphertexts without a key: init, `trust` a coordinator's card, start."""
+
+
+@aggregator.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="Short name, as in studies.")
+@click.option("--legal-name", required=True, help="Who operates it.")
+@click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
+@click.option("--store", required=True, help="The store that the hospitals use.")
+def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
+    """Make an aggregator's folder: signing keys and a card. It never holds a key that opens a sum."""
+    from securefl.node.folder import PartyFolder
+
+    made = PartyFolder.create(directory.absolute(), name=name, role="aggregator", legal_name=legal_name, email=email, store=store)
+    say(f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to the researcher and read out its fingerprint:")
+    say(f"  {made.identity.card.spoken}")
+
+
+@aggregator.command()
+@click.argument("cards", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
+@click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
+@click.option("--remove", metavar="NAME", help="Take a name off the list.")
+@_aggregator_option
+def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: str | None, folder: str | None) -> None:
+    """Add the cards of the coordinators whose studies are served; without a card, show the list."""
+    from securefl.cli.cards import trust_cards
+
+    trust_cards(_open(folder).book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
+
+
+@aggregator.command()
+@click.option("--background", is_flag=True, help="Come back at once; the aggregator goes on.")
+@_aggregator_option
+def start(background: bool, folder: str | None) -> None:
+    """Serve studies until Ctrl-C or SIGTERM."""
+    from securefl.errors import StoreError
+    from securefl.federation.serving import AggregatorService
+
+    here = _open(folder)
+    if background:
+        from securefl.cli.background import start_in_background
+
+        pid = start_in_background(["aggregator", "start", "--aggregator", str(here.path)], here.path / "aggregator.log")
+        say(f"The aggregator {here.name} runs as process {pid}. Its log: {here.path / 'aggregator.log'}")
+        return
+    stopping = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    service = AggregatorService(here.store, here.identity, here.book, click.echo)
+    say(f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C.")
+    looked = 0.0
+    while not stopping:
+        try:
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                service.look()
+                looked = time.monotonic()
+            if not service.step():
+                time.sleep(0.01 if service.busy else 0.2)
+        except StoreError as error:
+            click.echo(str(error))
+            time.sleep(1.0)

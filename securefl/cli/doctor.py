@@ -1,0 +1,111 @@
+"""``securefl doctor``: is this machine fit for its role?"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import json_option, say, write_json
+from securefl.errors import ExitCode, SecureFLError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@click.command()
+@click.option("--folder", metavar="DIR", help="A party's folder whose keys and store are checked too; else the current one, if it is one.")
+@json_option
+def doctor(folder: str | None, json_file: str | None) -> None:
+    """Check this machine: pinned versions, encryption, isolation, clock; in a party's folder its keys and store too."""
+    from securefl.node.folder import find_folder
+
+    checks: list[dict[str, str]] = []
+
+    def check(name: str, step: Callable[[], str]) -> None:
+        try:
+            checks.append({"check": name, "result": "ok", "detail": step()})
+        except SecureFLError as error:
+            checks.append({"check": name, "result": "FAILED", "detail": str(error)})
+
+    check("versions", _versions)
+    check("encryption", _encryption)
+    check("isolation", _isolation)
+    check("clock", _clock)
+    here = find_folder(folder, "SECUREFL_SITE")
+    for name, step in _party_checks(here).items():
+        check(name, step)
+    if json_file:
+        write_json({"checks": checks}, json_file)
+    if json_file != "-":
+        for row in checks:
+            say(f"{row['result']:<7} {row['check']:<11} {row['detail']}")
+    if any(row["result"] != "ok" for row in checks):
+        sys.exit(int(ExitCode.CRASH))
+
+
+def _versions() -> str:
+    from securefl.environment import software, wrong_versions
+
+    wrong = wrong_versions()
+    if wrong:
+        raise SecureFLError("; ".join(wrong[:5]) + ".", whose="whoever installed securefl", next_step="Install from requirements.lock again.")
+    mine = software()
+    return f"securefl {mine['securefl']}, lock {mine['lock_sha256'][:12]}: all as pinned"
+
+
+def _encryption() -> str:
+    import numpy as np
+
+    from securefl.secagg.packing import FieldLayout
+    from securefl.secagg.ring import add
+    from securefl.secagg.seal import CkksIntegers
+
+    cipher, layout = CkksIntegers(), FieldLayout(16, 2)
+    keys = cipher.generate()
+    values = np.arange(-500, 500, dtype=np.int64)
+    one = cipher.encrypt(keys.public, layout.pack(values), layout)
+    total, _ = keys.open_once(add(one, cipher.encrypt(keys.public, layout.pack(values), layout)), layout)
+    opened, canaries = layout.unpack(total, len(values))
+    if not np.array_equal(opened, 2 * values) or not (canaries == 2).all():
+        raise SecureFLError("A sum of two ciphertexts did not open to the exact integers.", whose="whoever installed securefl", next_step="Install from requirements.lock again.")
+    return "two ciphertexts were added and opened exactly"
+
+
+def _isolation() -> str:
+    from securefl.node.isolation import isolation_words, network_can_be_blocked
+
+    if not network_can_be_blocked():
+        raise SecureFLError(isolation_words() + ".", whose="this machine's operator", next_step="Allow user namespaces (sysctl kernel.unprivileged_userns_clone or user.max_user_namespaces).")
+    return isolation_words()
+
+
+def _clock() -> str:
+    now = datetime.now(UTC)
+    if now.year < 2026:
+        raise SecureFLError(f"The clock says {now:%Y-%m-%d %H:%M} UTC.", whose="this machine's operator", next_step="Set the clock; ledgers and schedules rest on it.")
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC; compare it with a clock you trust"
+
+
+def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
+    from securefl.node.folder import FILE_NAMES, PartyFolder
+    from securefl.store import Store
+
+    role = next((r for r, name in FILE_NAMES.items() if (here / name).exists()), None)
+    if role is None:
+        return {}
+
+    def keys() -> str:
+        party = PartyFolder.open(here, role)
+        party.book.cards()
+        return f"{role} {party.name}: keys are readable by their owner alone, the list of partners is intact" if party.identity and party.secret else ""
+
+    def store() -> str:
+        url = PartyFolder.open(here, role).settings.store
+        Store(url).check_writable()
+        return f"{url} can be written, read and cleaned"
+
+    return {"keys": keys, "store": store}

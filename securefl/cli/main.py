@@ -1,0 +1,68 @@
+"""``securefl``: the door to every role's commands. Commands are imported when they are called, not before."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from securefl import __version__
+from securefl.errors import ExitCode, SecureFLError
+
+#: Command → (module, object, the line in `securefl --help`). Help costs no framework.
+_COMMANDS = {
+    "demo": ("securefl.cli.demo", "demo", "Five hospitals train one model together, on this machine, with published data."),
+    "site": ("securefl.cli.site", "site", "A hospital: keys, data sets, budget, requests, approvals, agent."),
+    "study": ("securefl.cli.study", "study", "A researcher: make a study, request it, run it, report."),
+    "aggregator": ("securefl.cli.aggregator", "aggregator", "The neutral party that adds ciphertexts without a key."),
+    "audit": ("securefl.cli.audit", "audit", "What a hospital's ledger says, and whether anybody altered it."),
+    "predict": ("securefl.cli.predict", "predict", "Score a table with a trained model."),
+    "doctor": ("securefl.cli.doctor", "doctor", "Check this machine: versions, encryption, store, clock, keys."),
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="securefl")
+def cli() -> None:
+    """Hospitals train one model together: approved code only, a privacy budget that holds, and only the sum opens.
+
+    Start with `securefl demo`. Each role works in a folder of its own: a hospital in a site folder, a researcher and an
+    aggregator in theirs. Exit codes: 0 done, 1 crash, 2 usage, 3 ledger altered, 4 unreadable, 5 study invalid,
+    6 not approved, 7 budget, 8 round failed, 9 untrusted, 10 store, 11 data.
+    """
+
+
+def main() -> None:
+    """Run the command line; an error of ours is a page with the next step, never a traceback."""
+    try:
+        cli(standalone_mode=False)
+    except SecureFLError as error:
+        from securefl.cli.screen import show_error
+
+        show_error(error)
+        sys.exit(int(error.exit_code))
+    except click.exceptions.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(int(ExitCode.USAGE))
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)

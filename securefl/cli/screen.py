@@ -1,0 +1,91 @@
+"""What commands share: the screen, JSON for programs, the folder options, asking before what cannot be undone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from securefl.errors import SecureFLError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+
+@cache
+def screen() -> Console:
+    """Standard output; plain where it is not a terminal, at most 100 columns wide."""
+    from rich.console import Console
+
+    wide = Console()
+    return Console(width=min(wide.width, 100), highlight=False, soft_wrap=False)
+
+
+def show_error(error: SecureFLError) -> None:
+    """The error's page, on standard error."""
+    from rich.console import Console
+
+    from securefl.report.errors import error_panel
+
+    Console(stderr=True, highlight=False).print(error_panel(error))
+
+
+def say(text: str) -> None:
+    """A plain line; nothing in it is taken for markup."""
+    screen().print(text, markup=False)
+
+
+def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any JSON value
+    """JSON to a file, or to standard output for ``-``."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        Path(target).write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}.", next_step="Name another file.") from None
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--json FILE`` for programs."""
+    return click.option("--json", "json_file", metavar="FILE", help="Also write the result as JSON; '-' prints it instead.")(command)
+
+
+def folder_option(name: str, variable: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--site``, ``--researcher`` or ``--aggregator``: the role's folder."""
+    return click.option(f"--{name}", "folder", metavar="DIR", help=f"The {name}'s folder; else ${variable}, else the current folder.")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone; without a terminal the answer must be given as ``--yes``.
+
+    Raises:
+        UsageError: nobody can be asked, or the answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("This needs a yes, and nobody can be asked here.", next_step="Read the page above, then repeat the command with --yes.")
+    if not click.confirm(question, default=False):
+        raise UsageError("Nothing was done.", next_step="")
+
+
+def same_card(spoken: str, given: str | None, *, yes: bool, who: str) -> None:
+    """Have a fingerprint compared: by ``--fingerprint`` or by a person at the terminal.
+
+    Raises:
+        UsageError: it differs, or nobody compared it.
+    """
+    if given is not None:
+        plain = "".join(given.split()).lower()
+        if len(plain) < 40 or plain[:40] != spoken.replace(" ", ""):
+            raise UsageError(f"The fingerprint given is not that of this card ({spoken}).", whose=who, next_step=f"Telephone {who} and compare again; do not trust this card.")
+        return
+    confirm(f"Did {who} read out the same groups by telephone?", yes=yes)

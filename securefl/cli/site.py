@@ -1,0 +1,328 @@
+"""``securefl site``: everything a hospital's data owner does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from securefl.cli.screen import confirm, folder_option, json_option, say, screen, write_json
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from securefl.node.policy import Review
+    from securefl.node.requests import KeptRequest
+    from securefl.node.site import Site
+
+_site_option = folder_option("site", "SECUREFL_SITE")
+
+
+def _open(folder: str | None) -> Site:
+    from securefl.node.folder import find_folder
+    from securefl.node.site import Site
+
+    return Site.at(find_folder(folder, "SECUREFL_SITE"))
+
+
+@click.group()
+def site() -> None:
+    """A hospital: keys, data sets, budget, requests, approvals, agent.
+
+    The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`, `start`. Then requests
+    arrive: `inbox`, `review`, and `approve` or `refuse`.
+    """
+
+
+@site.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="Short name, as in studies: letters, digits, '-' and '_'.")
+@click.option("--legal-name", required=True, help="The hospital's full name.")
+@click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
+@click.option("--store", required=True, help="Where messages pass: a folder or any fsspec URL.")
+def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
+    """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to the others."""
+    from securefl.node.site import Site
+
+    made = Site.init(directory.absolute(), name=name, legal_name=legal_name, email=email, store=store)
+    say(f"{directory} is the folder of {name} now. Back up {directory}/keys: nobody can replace it.")
+    say(f"Give {directory}/keys/card.json to the others and read them its fingerprint by telephone:")
+    say(f"  {made.identity.card.spoken}")
+    say("Next: securefl site trust CARD, for each card that you were given.")
+
+
+@site.command()
+@click.argument("cards", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
+@click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
+@click.option("--remove", metavar="NAME", help="Take a name off the list.")
+@_site_option
+def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: str | None, folder: str | None) -> None:
+    """Add identity cards to this hospital's own signed list; without a card, show the list.
+
+    Only listed hospitals count in a study. Compare the ten groups with the card's owner by telephone before you say yes:
+    whoever sends you a card can write any name on it.
+    """
+    from securefl.cli.cards import trust_cards
+
+    trust_cards(_open(folder).book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
+
+
+@site.group()
+def data() -> None:
+    """Data sets: the private table stays where it is; others see its declared columns and invented rows."""
+
+
+@data.command("add")
+@click.argument("name")
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--population", required=True, help="Whose patients; all data sets of a population spend from one budget.")
+@click.option("--columns", required=True, type=click.Path(path_type=Path), help="A protocol or study file that declares the columns.")
+@click.option("--mock-rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="Invented rows to show.")
+@_site_option
+def data_add(name: str, table: Path, *, population: str, columns: Path, mock_rows: int, folder: str | None) -> None:
+    """Register a table (CSV). It is not copied and not opened by anything but your own approved studies."""
+    from securefl.learning.mock import mock_table
+    from securefl.node.desk import keep_public
+    from securefl.node.policy import header_of
+    from securefl.study.parse import parse_any
+
+    here = _open(folder)
+    spec = parse_any(columns.read_bytes()).data.model_copy(update={"dataset": name, "population": population})
+    have = header_of(table)
+    here = here.with_dataset(name, table, population)
+    keep_public(here, spec, mock_table(spec, mock_rows, seed=1))
+    say(f"'{name}' is registered for the patients of '{population}'. The table stays at {table}.")
+    missing = [c.name for c in spec.columns if c.name not in have]
+    if missing:
+        say(f"Warning: the table has no column {', '.join(missing)}; studies that need them cannot run here.")
+    say(f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set {population} ...")
+
+
+@site.group()
+def budget() -> None:
+    """The privacy budget of a patient population."""
+
+
+@budget.command("set")
+@click.argument("population")
+@click.option("--epsilon", required=True, help="What is added to the budget, like 3.")
+@click.option("--delta", default="1e-5", show_default=True, help="The chance that the promise does not hold.")
+@click.option("--typical", required=True, type=click.Path(path_type=Path), help="A protocol or study of the kind that you expect.")
+@_site_option
+def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder: str | None) -> None:
+    """Grant a budget to a population, for all studies of all researchers together. It never renews by itself.
+
+    The typical study decides how the budget is accounted for (the order of the filter), and a budget that could not pay
+    for one such study is refused.
+    """
+    from securefl.node.policy import charges_of
+    from securefl.privacy.planning import choose_order
+    from securefl.privacy.words import explain_epsilon, explain_share
+    from securefl.study.parse import parse_any
+
+    here, plain = _open(folder), parse_any(typical.read_bytes())
+    amount, chance = _decimal(epsilon, "--epsilon"), _decimal(delta, "--delta")
+    choice = choose_order(amount, chance, charges_of(plain), plain.privacy.max_attempts)
+    here.ledger.grant(
+        population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
+    )
+    quote = here.ledger.quote(population, charges_of(plain), plain.privacy.max_attempts)
+    total = here.ledger.state.budget(population)
+    say(f"Granted: epsilon {total.epsilon} at delta {total.delta} in all for the patients of '{population}'.")
+    say(explain_epsilon(total.epsilon, total.delta))
+    say(choice.reason)
+    say(explain_share(quote.used_share, quote.room))
+
+
+@site.command()
+@click.option("--background", is_flag=True, help="Come back at once; the agent goes on.")
+@_site_option
+def start(background: bool, folder: str | None) -> None:
+    """Start this hospital's agent: it takes in requests and runs what you approved, until `securefl site stop`."""
+    here = _open(folder)
+    if background:
+        import time
+
+        from securefl.cli.background import start_in_background
+        from securefl.node.agent import agent_state
+
+        start_in_background(["site", "start", "--site", str(here.path)], here.path / "agent.out")
+        for _ in range(200):
+            if agent_state(here) is not None:
+                break
+            time.sleep(0.05)
+        say(f"The agent of {here.name} runs. Its log: {here.path / 'agent.log'}")
+        return
+    from securefl.node.agent import Agent
+
+    say(f"The agent of {here.name} runs; stop it with Ctrl-C or `securefl site stop`. Log: {here.path / 'agent.log'}")
+    Agent(here).run()
+
+
+@site.command()
+@_site_option
+def stop(folder: str | None) -> None:
+    """Stop the agent. A study that runs ends for all hospitals, and its budget stays charged."""
+    from securefl.node.agent import stop_agent
+
+    say("The agent has stopped." if stop_agent(_open(folder)) else "No agent runs here.")
+
+
+@site.command()
+@click.option("--resume", is_flag=True, help="End the pause.")
+@click.option("--note", default="", help="For your own ledger.")
+@_site_option
+def pause(resume: bool, note: str, folder: str | None) -> None:
+    """Pause: nothing starts and nothing leaves the house until `securefl site pause --resume`."""
+    here = _open(folder)
+    if resume:
+        here.ledger.resume()
+        say("Resumed.")
+    else:
+        here.ledger.pause(note)
+        say("Paused: nothing starts and nothing leaves the house. Resume with `securefl site pause --resume`.")
+
+
+@site.command()
+@json_option
+@_site_option
+def inbox(json_file: str | None, folder: str | None) -> None:
+    """List the requests that came in, with what was decided."""
+    from securefl.node.agent import agent_state
+    from securefl.node.desk import sync_datasite
+    from securefl.node.requests import kept_requests
+
+    here = _open(folder)
+    if agent_state(here) is None:
+        here = sync_datasite(here, say)
+    rows = [{**_row(here, r), "title": r.title, "sender": r.sender, "received": r.received} for r in kept_requests(here)]
+    if json_file:
+        write_json({"requests": rows}, json_file)
+        if json_file == "-":
+            return
+    if not rows:
+        say("No request has come in.")
+    for row in rows:
+        say(f"{row['id']}  {row['state']:<9}  {row['title']}  (from {row['sender']}, {row['received']})")
+    if any(r["state"] == "waiting" for r in rows):
+        say("Next: securefl site review ID")
+
+
+@site.command()
+@click.argument("request_id", metavar="ID")
+@_site_option
+def review(request_id: str, folder: str | None) -> None:
+    """Show a request as a page: who asks, for what, what leaves, what it costs, what cannot be undone."""
+    here = _open(folder)
+    kept, found = _review(here, request_id)
+    _page(here, kept, found)
+
+
+@site.command()
+@click.argument("request_id", metavar="ID")
+@click.option("--yes", is_flag=True, help="You have read the page.")
+@_site_option
+def approve(request_id: str, yes: bool, folder: str | None) -> None:
+    """Approve a request with this hospital's signature, and reserve its budget. Used once, for exactly this digest."""
+    from securefl.node.approving import approve as sign
+    from securefl.privacy.words import percent
+
+    here = _open(folder)
+    kept, found = _review(here, request_id)
+    if not yes:
+        _page(here, kept, found)
+    if not [f for f in found.faults if f.code != "budget"]:
+        confirm(f"Approve {kept.short} for {here.name}?", yes=yes)
+    quote = sign(here, found)
+    say(f"Approved {kept.short}: signed, {percent(quote.asked_share)} of the budget reserved.")
+    say("It starts when every hospital has approved. `securefl site status` shows it; `securefl site withdraw` leaves it.")
+
+
+@site.command()
+@click.argument("request_id", metavar="ID")
+@click.option("--reason", required=True, help="For your own ledger; the researcher sees that you refused, not why.")
+@_site_option
+def refuse(request_id: str, reason: str, folder: str | None) -> None:
+    """Refuse a request; final for this digest."""
+    from securefl.node.approving import refuse as say_no
+
+    here = _open(folder)
+    kept, found = _review(here, request_id)
+    say_no(here, found, reason)
+    say(f"Refused {kept.short}. Nothing of it runs here.")
+
+
+@site.command()
+@click.argument("request_id", metavar="ID")
+@click.option("--reason", default="", help="For your own ledger.")
+@click.option("--yes", is_flag=True, help="You know that the study ends for all.")
+@_site_option
+def withdraw(request_id: str, reason: str, yes: bool, folder: str | None) -> None:
+    """Leave a study that you approved: nothing more is sent. Budget that was spent does not come back."""
+    from securefl.node.approving import withdraw as leave
+    from securefl.node.requests import find_request
+
+    here = _open(folder)
+    kept, _ = find_request(here, request_id)
+    confirm(f"Withdraw from {kept.short}? The study ends for all hospitals.", yes=yes)
+    leave(here, kept.digest, reason)
+    say(f"{here.name} has left {kept.short}. What was sent before cannot be called back.")
+
+
+@site.command()
+@json_option
+@_site_option
+def status(json_file: str | None, folder: str | None) -> None:
+    """Show the agent, the data sets, the budgets and the studies of this hospital."""
+    from securefl.cli.site_status import collect_status, status_page
+
+    found = collect_status(_open(folder))
+    if json_file:
+        write_json(found, json_file)
+    if json_file != "-":
+        screen().print(status_page(found))
+
+
+def _review(here: Site, request_id: str) -> tuple[KeptRequest, Review]:
+    from datetime import UTC, datetime
+
+    from securefl.node.policy import review as check
+    from securefl.node.requests import find_request
+
+    kept, text = find_request(here, request_id)
+    return kept, check(here, text, datetime.now(UTC))
+
+
+def _page(here: Site, kept: KeptRequest, found: Review) -> None:
+    from securefl.node.isolation import isolation_words
+    from securefl.report.request import request_page
+
+    screen().print(
+        request_page(
+            found.study, found.digest, site=here.name, sender=kept.sender, quote=found.quote, trusted=found.trusted,
+            faults=found.faults, isolation=isolation_words(),
+        )
+    )
+
+
+def _row(here: Site, kept: KeptRequest) -> dict[str, Any]:
+    state = here.ledger.state
+    if kept.digest in state.studies:
+        word: str = state.studies[kept.digest].status
+    else:
+        word = "refused" if state.declined(kept.digest) else "waiting"
+    return {"id": kept.short, "digest": kept.digest, "state": word}
+
+
+def _decimal(text: str, option: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise click.BadParameter(f"{text!r} is not a number", param_hint=option) from None
+    if not value.is_finite() or value <= 0:
+        raise click.BadParameter("must be above 0", param_hint=option)
+    return value

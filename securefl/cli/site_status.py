@@ -1,0 +1,63 @@
+"""How a hospital stands, as values for programs and as a page for people."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from securefl.node.agent import agent_state
+from securefl.node.requests import kept_requests, study_text
+from securefl.privacy.planning import share
+from securefl.report.status import BudgetLine, StudyLine, site_status
+from securefl.study.parse import parse_study
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from securefl.node.site import Site
+    from securefl.privacy.ledger_state import LedgerState
+
+
+def collect_status(site: Site) -> dict[str, Any]:
+    """The values behind ``securefl site status``; also its JSON."""
+    state = site.ledger.state
+    requests = kept_requests(site)
+    try:
+        desk = json.loads((site.path / "desk.json").read_bytes())
+    except (OSError, ValueError):
+        desk = {}
+    return {
+        "site": site.name,
+        "running": agent_state(site) is not None,
+        "paused": state.paused,
+        "datasets": [{"name": d.name, "population": d.population} for d in site.settings.datasets],
+        "budgets": [_budget(state, p) for p in sorted(state.budgets)],
+        "studies": [_study(site, state, r.digest, r.short) for r in requests if r.digest in state.studies],
+        "waiting": sum(r.digest not in state.studies and not state.declined(r.digest) for r in requests),
+        "quarantined": int(desk.get("quarantined", 0)),
+    }
+
+
+def status_page(found: dict[str, Any]) -> RenderableType:
+    """The same for people."""
+    return site_status(
+        site=found["site"], running=found["running"], paused=found["paused"],
+        datasets=[(d["name"], d["population"]) for d in found["datasets"]],
+        budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"]) for b in found["budgets"]],
+        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"]) for s in found["studies"]],
+        waiting=found["waiting"], quarantined=found["quarantined"],
+    )
+
+
+def _budget(state: LedgerState, population: str) -> dict[str, Any]:
+    budget, used = state.budgets[population], state.used(population)
+    mine = [s.approval.cost for s in state.studies.values() if s.reservation.population == population]
+    like = mine[-1] if mine else budget.typical_cost
+    return {"population": population, "share_used": str(share(used, budget.cap)), "room": max(0, budget.cap - used) // like}
+
+
+def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str, Any]:
+    found = state.studies[digest]
+    rounds = parse_study(study_text(site, digest)).training.rounds + 1
+    return {"id": short, "state": found.status, "last_round": max((r for r, _ in found.sent), default=0), "rounds": rounds}

@@ -1,0 +1,215 @@
+"""``securefl study``: everything a researcher does, on the same door as the Python session (:mod:`securefl.api`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import folder_option, json_option, say, screen, write_json
+from securefl.errors import UsageError
+
+if TYPE_CHECKING:
+    from securefl.api import Lab
+    from securefl.federation.coordinator import RoundRecord
+
+_researcher_option = folder_option("researcher", "SECUREFL_RESEARCHER")
+
+
+def _lab(folder: str | None) -> Lab:
+    from securefl.api import connect
+    from securefl.node.folder import find_folder
+
+    return connect(find_folder(folder, "SECUREFL_RESEARCHER"))
+
+
+@click.group()
+def study() -> None:
+    """A researcher: make a study, request it, run it, report.
+
+    The order: init, exchange cards and `trust` them, `ask` the hospitals' datasites, look at `datasets`, then `new`,
+    `request`, `run`, `report`.
+    """
+
+
+@study.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="Short name, as in studies.")
+@click.option("--legal-name", required=True, help="Your institution and name.")
+@click.option("--email", required=True, help="Your address for the card; no mail is sent.")
+@click.option("--store", required=True, help="The store that the hospitals use.")
+def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
+    """Make a researcher's folder: keys and a card to give to the hospitals."""
+    from securefl.node.folder import PartyFolder
+
+    made = PartyFolder.create(directory.absolute(), name=name, role="researcher", legal_name=legal_name, email=email, store=store)
+    say(f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to every hospital and read them its fingerprint:")
+    say(f"  {made.identity.card.spoken}")
+    say("Next: securefl study trust CARD, for each card that you were given.")
+
+
+@study.command()
+@click.argument("cards", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
+@click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
+@click.option("--remove", metavar="NAME", help="Take a name off the list.")
+@_researcher_option
+def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: str | None, folder: str | None) -> None:
+    """Add identity cards of hospitals and aggregators to your own signed list; without a card, show the list."""
+    from securefl.cli.cards import trust_cards
+
+    trust_cards(_lab(folder).folder.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
+
+
+@study.command()
+@click.argument("sites", nargs=-1, required=True)
+@_researcher_option
+def ask(sites: tuple[str, ...], folder: str | None) -> None:
+    """Ask datasites to accept you as a peer. They do once their owner trusts your card and their agent runs."""
+    _lab(folder).ask(*sites)
+    say(f"Asked {', '.join(sites)}. Next: securefl study datasets")
+
+
+@study.command()
+@json_option
+@_researcher_option
+def datasets(json_file: str | None, folder: str | None) -> None:
+    """List the data sets that hospitals show, with their columns. The rows in them are invented."""
+    found = _lab(folder).datasets()
+    if json_file:
+        write_json({"datasets": [{"site": d.site, "name": d.name, "description": d.description} for d in found]}, json_file)
+        if json_file == "-":
+            return
+    for item in found:
+        columns = ", ".join(str(c["name"]) for c in item.description.get("columns", ()))
+        say(f"{item.site}/{item.name}: {len(item.mock())} invented rows; {columns}")
+    if not found:
+        say("No data set is shown to you yet: ask the hospitals' owners to trust your card.")
+
+
+@study.command()
+@click.argument("protocol", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--hospital", "hospitals", multiple=True, required=True, help="A participant; repeat for each.")
+@click.option("--aggregator", required=True, help="Who adds the ciphertexts.")
+@click.option("--id", "study_id", help="Another id than the protocol's.")
+@_researcher_option
+def new(protocol: Path, hospitals: tuple[str, ...], aggregator: str, study_id: str | None, folder: str | None) -> None:
+    """Make a study from a protocol: participants, keys, initial weights and software are added, and it is sealed."""
+    from securefl.api import Study
+
+    made = Study.new(_lab(folder), protocol, hospitals=hospitals, aggregator=aggregator, study_id=study_id)
+    say(f"Made {made.name}. Any edit makes it another study.")
+    say(f"  digest  {made.digest}")
+    say(f"Next: securefl study check {made.folder / 'study.toml'}   then   securefl study request {made.name}")
+
+
+@study.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def check(file: Path) -> None:
+    """Check a protocol or study file and say in plain words what it means; each error names the line and the mend."""
+    from securefl.privacy.accounting import PldAccountant
+    from securefl.report.study import study_words
+    from securefl.study.consistency import check_consistency
+    from securefl.study.digest import study_digest
+    from securefl.study.parse import parse_any
+    from securefl.study.schema import Study
+
+    text = file.read_bytes()
+    found = parse_any(text)
+    check_consistency(found, PldAccountant())
+    from rich.markdown import Markdown
+
+    screen().print(Markdown(study_words(found, study_digest(text) if isinstance(found, Study) else None)))
+    say("The file is valid and its figures agree.")
+
+
+@study.command()
+@click.argument("name")
+@_researcher_option
+def request(name: str, folder: str | None) -> None:
+    """Send the request to every hospital's datasite, through PySyft, and invite the aggregator."""
+    found = _lab(folder).study(name)
+    jobs = found.request()
+    say(f"Sent {found.name} to {', '.join(jobs)}. Each owner reads it and decides. Next: securefl study status {found.name}")
+
+
+@study.command()
+@click.argument("name")
+@json_option
+@_researcher_option
+def status(name: str, json_file: str | None, folder: str | None) -> None:
+    """Show who has approved, who waits, and what each datasite says."""
+    found = _lab(folder).study(name)
+    signed, shown = found.status(), found.pysyft_status()
+    if json_file:
+        write_json({"study": found.name, "digest": found.digest, "signed": signed, "pysyft": shown}, json_file)
+        if json_file == "-":
+            return
+    for site, word in signed.items():
+        say(f"{site:<16} {word:<10} {shown.get(site, 'no word from its datasite')}")
+
+
+@study.command()
+@click.argument("name")
+@click.option("--wait", "seconds", default=0.0, show_default=True, help="Seconds to wait for missing approvals.")
+@click.option("--out", type=click.Path(path_type=Path), help="The model's folder; by default 'model' in your folder.")
+@json_option
+@_researcher_option
+def run(name: str, seconds: float, out: Path | None, json_file: str | None, folder: str | None) -> None:
+    """Run an approved study: you receive one sum a round, and at the end a model with its audit extracts."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from securefl.report.run import outcome_page, round_line
+
+    found = _lab(folder).study(name)
+    found.wait(seconds=seconds)
+    file = found.file
+    total = file.training.rounds + 1
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=screen())
+    with bar:
+        task = bar.add_task("rounds", total=total)
+
+        def watch(record: RoundRecord) -> None:
+            values = 2 * file.evaluation.bins if record.kind == "evaluation" else found.parameters
+            line = round_line(
+                record.round, file.training.rounds, record.kind, hospitals=len(file.participants), upload_bytes=record.upload_bytes, values=values
+            )
+            bar.console.print(line, markup=False)
+            bar.advance(task)
+
+        result = found.run(watch=watch, model_folder=out)
+    screen().print(
+        outcome_page(result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum)
+    )
+    missing = [s for s in file.cohort if s not in result.extracts]
+    say(f"Audit extracts of {len(result.extracts)} of {len(file.cohort)} hospitals are in {found.folder / 'result.json'}.")
+    if missing:
+        say(f"None came from {', '.join(missing)} in time; `securefl study report` looks again.")
+    say(f"Next: securefl predict {result.folder} rows.csv")
+    if json_file:
+        write_json(found.report(), json_file)
+
+
+@study.command()
+@click.argument("name")
+@json_option
+@_researcher_option
+def report(name: str, json_file: str | None, folder: str | None) -> None:
+    """Show a completed study again: figures, model, and each hospital's audit extract."""
+    from securefl.report.audit import extract_words
+
+    found = _lab(folder).study(name)
+    result = found.report()
+    if json_file:
+        write_json(result, json_file)
+        if json_file == "-":
+            return
+    evaluation = result["evaluation"]
+    say(f"{found.file.study.title} ({found.name})")
+    say(f"AUC {evaluation['auc']:.3f}, 95 % interval {evaluation['low']:.3f} to {evaluation['high']:.3f}; model in {result['model']}")
+    if not result["extracts"]:
+        raise UsageError("No audit extract has come.", next_step="Ask the hospitals whether their agents run.")
+    for site, extract in result["extracts"].items():
+        say(f"\n{site}")
+        say(extract_words(extract))

@@ -1,0 +1,186 @@
+"""``securefl demo``: five hospitals, a researcher and an aggregator train one model together, from request to audit."""
+
+from __future__ import annotations
+
+import time
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from securefl.demo.stage import Stage, read_json
+from securefl.demo.thyroid import SITES, demo_secret, site_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.demo.baselines import Comparison
+
+POPULATION = "thyroid-referrals"
+_NAMES = {
+    "other": "General practices and other clinics", "SVI": "St Vincent's inpatients", "SVHC": "St Vincent's hospital clinic",
+    "STMW": "St Margaret's maternity ward", "SVHD": "St Vincent's day hospital",
+}
+_SHOWN = "STMW"
+
+
+def protocol_file() -> Path:
+    """The thyroid protocol, from the repository or from the installed package."""
+    beside = Path(__file__).resolve().parents[2] / "protocols" / "studies" / "thyroid" / "protocol.toml"
+    return beside if beside.exists() else Path(str(resources.files("securefl"))) / "protocols" / "studies" / "thyroid" / "protocol.toml"
+
+
+def play(folder: Path, *, seed: int, fresh: bool, say: Callable[[str], None], show: Callable[[Any], None]) -> dict[str, Any]:
+    """Run the demonstration; returns its figures (the keys of ``--json``).
+
+    Args:
+        folder: where every party's folder is made.
+        seed: fixes the held-out split; noise is fresh all the same.
+        fresh: replace an older demonstration.
+        say: shows a line.
+        show: shows a page.
+
+    Raises:
+        UsageError: the folder exists.
+        RoundError: a step failed.
+    """
+    began = time.monotonic()
+    stage = Stage(folder, say)
+    stage.clear(fresh=fresh)
+    try:
+        _set_up(stage, seed)
+        study = _ask(stage)
+        _decide(stage, study)
+        result = _train(stage, study)
+    finally:
+        stage.end()
+    with stage.step("7. What a demonstration alone can show"):
+        comparison = _compare(stage, seed, Path(result["model"]))
+        shares = _shares(stage)
+    figures = _figures(comparison, shares, result, seed)
+    figures["seconds_by_step"] = stage.seconds
+    figures["wall_seconds"] = round(time.monotonic() - began, 1)
+    _finish(stage, comparison, figures, show)
+    return figures
+
+
+def _site(stage: Stage, site: str) -> str:
+    return str(stage.folder / site)
+
+
+def _set_up(stage: Stage, seed: int) -> None:
+    root, store = stage.folder, str(stage.folder / "store")
+    with stage.step("1. Five hospitals, a researcher and an aggregator make their folders and keys"):
+        parties = [["site", "init", _site(stage, s), "--name", s, "--legal-name", _NAMES[s]] for s in SITES]
+        parties.append(["study", "init", str(root / "researcher"), "--name", "researcher", "--legal-name", "Demonstration researcher"])
+        parties.append(["aggregator", "init", str(root / "aggregator"), "--name", "sums", "--legal-name", "Demonstration aggregator"])
+        stage.together([[*p, "--email", "nobody@securefl.invalid", "--store", store] for p in parties])
+        for site in SITES:
+            stage.module("securefl.demo.hospital", _site(stage, site), site, str(seed))
+    with stage.step("2. They exchange identity cards; each hospital registers its table and sets a budget (epsilon 3)"):
+        cards = {p: str(root / p / "keys" / "card.json") for p in (*SITES, "researcher", "aggregator")}
+        stage.say("  securefl site trust CARD ...   (a person compares the fingerprints by telephone first)")
+        stage.together([
+            *(["site", "trust", "--yes", "--site", _site(stage, s), *(c for p, c in cards.items() if p not in {s, "aggregator"})] for s in SITES),
+            ["study", "trust", "--yes", "--researcher", str(root / "researcher"), *(c for p, c in cards.items() if p != "researcher")],
+            ["aggregator", "trust", "--yes", "--aggregator", str(root / "aggregator"), cards["researcher"]],
+        ])
+        protocol = str(protocol_file())
+        stage.together([
+            ["site", "data", "add", "thyroid", str(root / s / "private" / "thyroid.csv"), "--population", POPULATION, "--columns", protocol, "--site", _site(stage, s)]
+            for s in SITES
+        ])
+        grants = stage.together([
+            ["site", "budget", "set", POPULATION, "--epsilon", "3", "--delta", "1e-5", "--typical", protocol, "--site", _site(stage, s)] for s in SITES
+        ])
+        stage.say("  " + grants[0].strip().replace("\n", "\n  "))
+    for site in SITES:
+        stage.begin("site", "start", "--site", _site(stage, site), log=root / site / "agent.out")
+    stage.begin("aggregator", "start", "--aggregator", str(root / "aggregator"), log=root / "aggregator" / "aggregator.log")
+
+
+def _ask(stage: Stage) -> str:
+    researcher = ("--researcher", str(stage.folder / "researcher"))
+    with stage.step("3. The researcher looks at mock data, makes a study and requests it through PySyft"):
+        stage.run("study", "ask", *SITES, *researcher)
+
+        def visible() -> bool:
+            found = read_json(stage.run("study", "datasets", "--json", "-", *researcher))
+            return len(found["datasets"]) == len(SITES)
+
+        stage.until("The hospitals' mock data", visible)
+        stage.say("  mock data of all five hospitals is there: invented rows, declared columns")
+        hospitals = [word for s in SITES for word in ("--hospital", s)]
+        stage.say("  " + stage.run("study", "new", str(protocol_file()), "--aggregator", "sums", *hospitals, *researcher).strip().splitlines()[0])
+        study = next((stage.folder / "researcher" / "studies").iterdir()).name
+        stage.run("study", "request", study, *researcher)
+    return study
+
+
+def _decide(stage: Stage, study: str) -> None:
+    with stage.step("4. Each data owner reads the request and approves it with a signature"):
+        def arrived(site: str) -> bool:
+            found = read_json(stage.run("site", "inbox", "--json", "-", "--site", _site(stage, site)))
+            return any(r["id"] == study for r in found["requests"])
+
+        for site in SITES:
+            stage.until(f"The request at {site}", lambda s=site: arrived(s))  # type: ignore[misc]
+        stage.say(f"  What the owner of {_SHOWN} sees (securefl site review {study}):")
+        stage.show("site", "review", study, "--site", _site(stage, _SHOWN))
+        answers = stage.together([["site", "approve", study, "--yes", "--site", _site(stage, s)] for s in SITES])
+        for site, answer in zip(SITES, answers, strict=True):
+            stage.say(f"  {site}: {answer.splitlines()[0]}")
+
+
+def _train(stage: Stage, study: str) -> dict[str, Any]:
+    root = stage.folder
+    with stage.step("5. Rounds: each hospital trains privately; the coordinator receives one sum a round"):
+        stage.show("study", "run", study, "--wait", "120", "--researcher", str(root / "researcher"))
+    with stage.step("6. What left each house, by its own ledger"):
+        stage.show("audit", "--site", _site(stage, _SHOWN))
+    return dict(read_json(stage.run("study", "report", study, "--json", "-", "--researcher", str(root / "researcher"))))
+
+
+def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
+    from securefl.demo.baselines import compare
+    from securefl.learning.artefact import load_model
+    from securefl.node.site import split_secret
+    from securefl.study.parse import parse_protocol
+
+    protocol = parse_protocol(protocol_file().read_bytes())
+    secrets = {s: split_secret(demo_secret(seed, s), POPULATION) for s in SITES}
+    stage.say("  trained alone, with and without privacy, from the public table itself; no private folder is opened")
+    return compare(protocol, site_tables(), secrets, SITES, load_model(model_folder).theta)
+
+
+def _shares(stage: Stage) -> dict[str, float]:
+    audits = stage.together([["audit", "--json", "-", "--site", _site(stage, s)] for s in SITES])
+    return {s: float(read_json(a)["populations"][0]["share_used"]) for s, a in zip(SITES, audits, strict=True)}
+
+
+def _figures(comparison: Comparison, shares: dict[str, float], result: dict[str, Any], seed: int) -> dict[str, Any]:
+    evaluation = result["evaluation"]
+    return {
+        "sites": [
+            {
+                "site": row.site, "budget_share_used": shares[row.site], "auc_alone": row.auc_alone,
+                "auc_alone_private": row.auc_alone_private, "auc_federated": row.auc_federated, "positives": row.positives,
+            }
+            for row in comparison.sites
+        ],
+        "auc_overall_exact": comparison.auc_overall_exact,
+        "auc_overall_noised": evaluation["auc"],
+        "auc_interval": [evaluation["low"], evaluation["high"]],
+        "rounds": result["rounds"] - 1,
+        "upload_bytes_per_parameter": result["upload_bytes"] / result["parameters"],
+        "seed": seed,
+    }
+
+
+def _finish(stage: Stage, comparison: Comparison, figures: dict[str, Any], show: Callable[[Any], None]) -> None:
+    from securefl.report.run import demo_table
+
+    low, high = figures["auc_interval"]
+    show(demo_table(comparison.sites, comparison.auc_overall_exact, figures["auc_overall_noised"], (low, high)))
+    stage.say(f"\nAll of it took {figures['wall_seconds']:.0f} s. Next:")
+    stage.say(f"  securefl audit --site {stage.folder / _SHOWN}")
+    stage.say(f"  securefl predict {stage.folder / 'researcher' / 'model'} rows.csv")

@@ -1,0 +1,147 @@
+"""The demonstration's stage: every role is a process of its own and does what a person would type; nothing is simulated."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from securefl.errors import RoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_MARKER = "made-by-securefl-demo"
+_AT_ONCE = 3
+
+
+@dataclass
+class Stage:
+    """The folder and the processes of one demonstration.
+
+    Args:
+        folder: made fresh; each party gets a folder below it.
+        say: shows a line.
+    """
+
+    folder: Path
+    say: Callable[[str], None]
+    seconds: dict[str, float] = field(default_factory=dict)
+    _background: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def clear(self, *, fresh: bool) -> None:
+        """Make the folder; an existing one is refused, or with ``fresh`` removed if a demonstration made it.
+
+        Raises:
+            UsageError: it exists, or is something else's.
+        """
+        if self.folder.exists():
+            ours = (self.folder / _MARKER).exists()
+            if not fresh or not ours:
+                raise UsageError(
+                    f"{self.folder} exists already{'' if ours else ' and is not a demonstration'}.",
+                    next_step="Add --fresh to replace it." if ours else "Name another folder with --dir.",
+                )
+            _stop_left_over(self.folder)
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True)
+        (self.folder / _MARKER).touch()
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Time a step and print its name and seconds."""
+        self.say(f"\n{title}")
+        start = time.monotonic()
+        yield
+        self.seconds[title] = round(time.monotonic() - start, 2)
+        self.say(f"  {self.seconds[title]:.1f} s")
+
+    def run(self, *arguments: str) -> str:
+        """``securefl ARGUMENTS`` in a process of its own; returns what it printed.
+
+        Raises:
+            RoundError: it failed; the text has what it said.
+        """
+        return self.together([arguments])[0]
+
+    def together(self, commands: Sequence[Sequence[str]]) -> list[str]:
+        """Several commands, a few at a time; their outputs in order. Raises as :meth:`run`."""
+        outputs: list[str] = []
+        for start in range(0, len(commands), _AT_ONCE):
+            batch = [(c, self._popen(c, subprocess.PIPE)) for c in commands[start : start + _AT_ONCE]]
+            for command, process in batch:
+                out, _ = process.communicate()
+                if process.returncode:
+                    raise RoundError(f"`securefl {' '.join(command)}` failed: {out.decode(errors='replace')[-2000:]}", whose="the demonstration")
+                outputs.append(out.decode())
+        return outputs
+
+    def show(self, *arguments: str) -> None:
+        """A command whose screen is shown as it is."""
+        process = self._popen(arguments, None)
+        if process.wait():
+            raise RoundError(f"`securefl {' '.join(arguments)}` failed.", whose="the demonstration")
+
+    def begin(self, *arguments: str, log: Path) -> None:
+        """A long-running role; ended by :meth:`end`."""
+        with log.open("ab") as file:
+            self._background.append(self._popen(arguments, file.fileno()))
+
+    def module(self, name: str, *arguments: str) -> None:
+        """``python -m NAME ARGUMENTS`` in a process of its own."""
+        subprocess.run([sys.executable, "-m", name, *arguments], check=True, stdin=subprocess.DEVNULL)
+
+    def end(self) -> None:
+        """Stop the long-running roles and wait for them."""
+        for process in self._background:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._background:
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._background.clear()
+
+    def until(self, what: str, found: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Ask ``found`` until it is true.
+
+        Raises:
+            RoundError: the time is over, or a long-running role has ended.
+        """
+        end = time.monotonic() + seconds
+        while not found():
+            ended = [p for p in self._background if p.poll() is not None]
+            if ended:
+                raise RoundError("A process of the demonstration ended unexpectedly.", whose="the demonstration", next_step=f"See the logs below {self.folder}.")
+            if time.monotonic() > end:
+                raise RoundError(f"{what} did not happen within {seconds:.0f} seconds.", whose="the demonstration", next_step=f"See the logs below {self.folder}.")
+            time.sleep(0.1)
+
+    def _popen(self, arguments: Sequence[str], out: int | None) -> subprocess.Popen[bytes]:
+        errors = subprocess.STDOUT if out is not None else None
+        return subprocess.Popen([sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+
+
+def read_json(text: str) -> Mapping[str, Any]:
+    """JSON that one of our commands printed."""
+    value: Mapping[str, Any] = json.loads(text)
+    return value
+
+
+def _stop_left_over(folder: Path) -> None:
+    """End agents that an interrupted demonstration left running in this folder."""
+    for file in folder.glob("*/agent.json"):
+        try:
+            os.kill(int(json.loads(file.read_bytes())["pid"]), signal.SIGTERM)
+        except (OSError, ValueError, KeyError):
+            continue

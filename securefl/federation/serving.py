@@ -1,0 +1,120 @@
+"""The aggregator at work: finds studies that a trusted coordinator invited it to, and adds each round as it completes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError, SecureFLError, UntrustedError
+from securefl.federation import paths
+from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Status, open_invitation
+from securefl.federation.rounds import Plan
+from securefl.secagg.frame import contribution_bytes
+from securefl.study.digest import study_digest
+from securefl.study.parse import MAX_BYTES, parse_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.identity import AddressBook, Identity
+    from securefl.store import Store
+
+
+@dataclass
+class _Serving:
+    aggregator: Aggregator
+    next_round: int = 1
+
+
+@dataclass
+class AggregatorService:
+    """Serves every study in the store that names this aggregator and whose coordinator it trusts.
+
+    Args:
+        store: where the studies are.
+        identity: the aggregator's keys.
+        book: the coordinators it serves.
+        say: writes a line for the operator.
+    """
+
+    store: Store
+    identity: Identity
+    book: AddressBook
+    say: Callable[[str], None]
+    _serving: dict[str, _Serving] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
+    _refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a study is being served."""
+        return bool(self._serving)
+
+    def look(self) -> None:
+        """Take up new studies. One that is not for this aggregator, or not by a trusted coordinator, is left alone."""
+        for digest in self.store.list("studies"):
+            if digest in self._serving or digest in self._done:
+                continue
+            try:
+                plan = self._take_up(digest)
+            except SecureFLError as error:
+                if self._refused.get(digest) != error.what:
+                    self._refused[digest] = error.what
+                    self.say(f"study {digest[:12]} is not served: {error}")
+                continue
+            if plan is not None:
+                self._serving[digest] = _Serving(Aggregator(plan, self.identity))
+                self.say(f"serving study {plan.study.study.id} ({digest[:12]}), {len(plan.study.participants)} hospitals")
+
+    def step(self) -> bool:
+        """Add what is complete; whether anything was."""
+        added = [self._step(digest, serving) for digest, serving in tuple(self._serving.items())]
+        return any(added)
+
+    def _take_up(self, digest: str) -> Plan | None:
+        invitation = self.store.get(paths.invitation(digest), MAX_SMALL)
+        text = self.store.get(paths.study_file(digest), MAX_BYTES)
+        if invitation is None or text is None:
+            return None
+        # the coordinator's signature first: the invitation binds the digest, the digest binds the text
+        for card in self.book.cards().values():
+            try:
+                open_invitation(invitation, study=digest, verify=card.verify)
+                break
+            except MessageError:
+                continue
+        else:
+            raise UntrustedError("Its invitation is by nobody in this aggregator's list.", whose="the aggregator's operator", next_step="`securefl aggregator trust CARD`, if its coordinator should be served.")
+        study = parse_study(text)
+        mine = self.identity.card
+        if study_digest(text) != digest or study.coordinator.signing_public != card.signing_public:
+            raise MessageError("The study in the store is not the one of the invitation.", whose=card.name, next_step="Ask for a new request.")
+        if (study.aggregator.name, study.aggregator.signing_public) != (mine.name, mine.signing_public):
+            return None
+        return Plan(study, digest)
+
+    def _step(self, digest: str, serving: _Serving) -> bool:
+        plan = serving.aggregator.plan
+        if serving.next_round > plan.last_round or self.store.get(paths.ending(digest), MAX_SMALL) is not None:
+            self.say(f"study {digest[:12]} is over")
+            del self._serving[digest]
+            self._done.add(digest)
+            return False
+        at = paths.RoundPaths(digest, serving.next_round, 1)
+        announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT)
+        if announcement is None or not set(plan.study.cohort) <= set(self.store.list(at.contributions)):
+            return False
+        try:
+            facts = announced_facts(plan, announcement)
+            limit = contribution_bytes(facts)
+            frames = {site: self.store.get(at.contribution(site), limit) or b"" for site in plan.study.cohort}
+            self.store.put(at.sum, serving.aggregator.add(announcement, frames))
+        except SecureFLError as error:
+            self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")
+            self.store.put(paths.status(digest, self.identity.card.name), Status(digest, self.identity.card.name, serving.next_round, error.code).dump(self.identity.sign))
+            del self._serving[digest]
+            self._done.add(digest)
+            return False
+        serving.next_round += 1
+        return True
