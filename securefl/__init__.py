@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__version__ = "0.1.0"
 __all__ = ["Study", "__version__", "connect", "load_model"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a lazy door returns whatever stands behind it
+    if name == "__version__":
+        from securefl.environment import VERSION
+
+        return VERSION
     if name in {"Study", "connect", "load_model"}:
         from securefl import api
 

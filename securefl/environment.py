@@ -6,8 +6,10 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
-from securefl import __version__
 from securefl.errors import UnreadableError
+
+#: The version of this installation, from its package metadata (pyproject.toml is the one place that states it).
+VERSION = metadata.version("securefl")
 
 
 def lock_text() -> str:
@@ -24,7 +26,7 @@ def lock_text() -> str:
 
 def software() -> dict[str, str]:
     """The ``[software]`` table of a study made here."""
-    return {"securefl": __version__, "lock_sha256": hashlib.sha256(lock_text().encode()).hexdigest()}
+    return {"securefl": VERSION, "lock_sha256": hashlib.sha256(lock_text().encode()).hexdigest()}
 
 
 def wrong_versions() -> list[str]:
