@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from securefl.errors import DataError, UsageError
 from securefl.identity import read_secret, replace_file, write_secret
 from securefl.node.folder import DatasetEntry, PartyFolder
-from securefl.privacy.ledger import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from securefl.privacy.ledger import Ledger
 
 
 def utc_now() -> str:
@@ -44,6 +45,8 @@ class Site(PartyFolder):
             UsageError: it exists already, or a field is malformed.
         """
         site = cls.create(path, name=name, role="hospital", legal_name=legal_name, email=email, store=store)
+        from securefl.privacy.ledger import Ledger
+
         card = site.identity.card
         Ledger.create(
             site.ledger_path, site=name, key=card.signing_public, sign=site.identity.sign, verify=card.verify, now=utc_now
@@ -64,6 +67,8 @@ class Site(PartyFolder):
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger, opened and checked; use it in one thread."""
+        from securefl.privacy.ledger import Ledger
+
         return Ledger.open(self.ledger_path, sign=self.identity.sign, verify=self.identity.card.verify, now=utc_now)
 
     # Data sets
