@@ -8,7 +8,7 @@ from rich.constrain import Constrain
 from rich.panel import Panel
 from rich.text import Text
 
-from securefl.report.parts import BAD, WIDTH, facts, shown
+from securefl.report.parts import BAD, WIDTH, Quoted, facts, literal
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,5 +27,9 @@ def error_panel(error: SecureFLError) -> RenderableType:
 def error_facts(error: SecureFLError) -> RenderableType:
     """The error's three parts, without a frame; parts that are empty are left out."""
     parts = (("What", error.what), ("Who can mend it", error.whose), ("Next", error.next_step))
-    rows = [(label, Text(shown(text.strip("\n"), keep_lines=True), overflow="fold")) for label, text in parts if text]
-    return facts(rows)
+    return facts((label, _words(text.strip("\n"))) for label, text in parts if text)
+
+
+def _words(text: str) -> RenderableType:
+    # an error of several lines may repeat a file's own words: none of its lines may look like the page's
+    return Quoted(text, fill=False) if "\n" in text else literal(text)

@@ -59,7 +59,7 @@ class Leaving:
     def sentence(self) -> str:
         """As a person says it."""
         often = "once, at the end" if self.times == 1 else f"{self.times:,} times"
-        return f"{often}: one encrypted list of {self.values:,} noised numbers, {bytes_words(self.size)}: {self.what}."
+        return f"{often}: one encrypted list of {self.values:,} numbers blurred with noise, {bytes_words(self.size)}: {self.what}."
 
 
 def card(party: Party, role: Role) -> IdentityCard:

@@ -65,13 +65,14 @@ def joined(*parts: Text | str) -> Text:
 class Quoted:
     """Somebody else's words: a bar before every line, however they break, so that they cannot pass for the page's own.
 
-    Lines are filled anew; an empty line begins a paragraph.
+    With ``fill`` lines are filled anew, and an empty line begins a paragraph; without it they break where they did.
     """
 
-    def __init__(self, text: str) -> None:
-        paragraphs = shown(text.strip("\n"), keep_lines=True).split("\n\n")
-        filled = "\n\n".join(" ".join(p.split()) for p in paragraphs)
-        self._text = Text(filled, overflow="fold")
+    def __init__(self, text: str, *, fill: bool = True) -> None:
+        lines = shown(text.strip("\n"), keep_lines=True)
+        if fill:
+            lines = "\n\n".join(" ".join(p.split()) for p in lines.split("\n\n"))
+        self._text = Text(lines, overflow="fold")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         inner = options.update(width=max(10, options.max_width - 2))

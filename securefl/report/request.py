@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -176,14 +177,15 @@ def _leaves(study: Study) -> RenderableType:
     items = meaning.leaving(study)
     total = bytes_words(sum(i.times * i.size for i in items))
     lines = [Text.assemble((i.sentence.partition(":")[0], "bold"), ":", i.sentence.partition(":")[2]) for i in items]
-    return section(
-        "What leaves this hospital",
-        bullets([
+    return Group(
+        section("What leaves this hospital", bullets([
             *lines,
             f"Nothing else about patients: no record, no identifier, no count of rows, no figure without noise. In all {total}.",
+        ])),
+        section("Who can see it", bullets([
             *meaning.sum_sentences(study),
-            "The others can see that you approved or not, and whether your answers came in time.",
-        ]),
+            "The others can see whether you approved, and whether your answers came in time.",
+        ])),
     )
 
 

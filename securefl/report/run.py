@@ -123,7 +123,7 @@ def demo_table(
         overall_noised: the AUC that was released.
         interval: its 95 % interval.
     """
-    made = table(["hospital", "positives", "alone, without privacy", "alone, same privacy", "together", "gain"], right=[1, 2, 3, 4])
+    made = table(["hospital", "positives", "alone, without privacy", "alone, same privacy", "federated", "gain"], right=[1, 2, 3, 4])
     for row in rows:
         gain = _gain(row)
         words = "–" if math.isnan(gain) else f"{gain:+.3f}{' loses' if gain < 0 else ''}"
@@ -138,8 +138,8 @@ def demo_table(
         DEMO_HEADING,
         made,
         bullets([
-            *(f"{row.site} loses by joining: alone and without privacy it reaches {_auc(row.auc_alone)}, together {_auc(row.auc_federated)}." for row in rows if _gain(row) < 0),
-            "AUC on the held-out rows of all hospitals together. Gain: together, against alone without privacy. Positives: among the rows each trains on.",
+            *(f"{row.site} loses by joining: alone and without privacy it reaches {_auc(row.auc_alone)}, federated {_auc(row.auc_federated)}." for row in rows if _gain(row) < 0),
+            "AUC on the held-out rows of all hospitals together. Gain: federated, against alone without privacy. Positives: among the rows each trains on.",
             f"Overall {_auc(overall_exact)} exactly; released with noise as {_auc(overall_noised)}. The exact figure lies {within} the released interval, {_auc(low)} to {_auc(high)}.",
         ]),
     ))

@@ -105,7 +105,7 @@ def _line(text: str) -> str:
 
 
 def _quote(text: str) -> str:
-    return "\n".join(f"> {escaped(line)}".rstrip() for line in text.strip("\n").splitlines()) or ">"
+    return "\n".join(f"> {escaped(line.strip())}".rstrip() for line in text.strip("\n").splitlines()) or ">"
 
 
 def _list(items: Iterable[str]) -> str:

@@ -1,0 +1,226 @@
+import io
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from conftest import SITES, make_study
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from securefl.errors import DataError, UntrustedError
+from securefl.privacy.charges import Charge
+from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
+from securefl.privacy.planning import choose_order, over_budget
+from securefl.privacy.planning import quote as price
+from securefl.report.meaning import card, leaving
+from securefl.report.parts import plain_text
+from securefl.report.request import NOT_LISTED, VERIFIED, request_id, request_page
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_study
+
+TEXT = make_study()[0]
+STUDY, DIGEST = parse_study(TEXT), study_digest(TEXT)
+CHARGES = (
+    Charge("update", SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4)),
+    Charge("evaluation", Gaussian(Decimal("3.74"), 1)),
+)
+CHOICE = choose_order(Decimal(3), Decimal("1e-5"), CHARGES)
+ISOLATION = "isolation: network blocked; files: not enforced yet"
+ALL = (*SITES, "Researcher")
+
+
+def quoted(earlier=0):
+    return price(CHOICE.cap, earlier * CHOICE.cost, CHOICE.order, CHARGES, 1)
+
+
+def rendered(study=STUDY, **changed):
+    arguments = {
+        "site": "SVI", "sender": "Researcher@securefl.invalid", "quote": quoted(), "trusted": ALL, "faults": (), "isolation": ISOLATION,
+    }
+    return request_page(study, DIGEST, **(arguments | changed))
+
+
+def text(width=100, **changed):
+    return plain_text(rendered(**changed), width)
+
+
+def flat(**changed):
+    return " ".join(text(**changed).split())
+
+
+def renamed(**changes):
+    return STUDY.model_copy(update={"study": STUDY.study.model_copy(update=changes)})
+
+
+def test_the_page_says_who_asks_with_the_fingerprint_to_compare():
+    page = flat()
+    assert "Researcher (test)" in page
+    assert card(STUDY.coordinator, "researcher").spoken in page
+    assert "by telephone" in page
+
+
+def test_the_price_is_told_in_plain_words():
+    page = flat()
+    assert "raise a coin-flip guess whether one patient's record was used from 50 % to at most 73 %, but for a chance of 1 in 100,000." in page
+    assert "A patient whom two of the hospitals treated loses more: the guess can then rise to 88 %, but for a chance of 1 in 50,000." in page
+
+
+def test_the_larger_of_the_two_epsilons_is_the_one_in_words():
+    worse = STUDY.model_copy(update={"evaluation": STUDY.evaluation.model_copy(update={"epsilon": Decimal(3)})})
+    assert "at most 95 %" in flat(study=worse)
+
+
+def test_the_isolation_line_stands_there_word_for_word():
+    for line in (ISOLATION, "isolation: network NOT blocked: this machine forbids user namespaces; files: not enforced yet"):
+        assert line in text(isolation=line)
+
+
+def test_each_hospital_is_marked_as_verified_or_not():
+    page = text(trusted=("SVI", "STMW"))
+    lines = {line.split()[0]: line for line in page.splitlines() if line.strip().endswith("(test)") and line.startswith("  ")}
+    assert VERIFIED in lines["STMW"]
+    assert "this hospital" in lines["SVI"]
+    for name in ("SVHC", "SVHD", "other"):
+        assert NOT_LISTED in lines[name]
+    assert "3 of 5 hospitals NOT in your list" in page
+
+
+def test_a_researcher_that_is_not_in_the_list_is_marked():
+    assert f"Researcher — {VERIFIED}" in text()
+    assert f"Researcher — {NOT_LISTED}" in text(trusted=SITES)
+
+
+def test_a_name_whose_keys_differ_is_not_called_verified_even_if_the_caller_says_so():
+    page = text(faults=(UntrustedError("The study names other keys for SVHC.", whose="SVHC", next_step="Telephone SVHC."),))
+    line = next(line for line in page.splitlines() if line.startswith("  SVHC"))
+    assert NOT_LISTED in line
+    assert VERIFIED not in line
+
+
+@pytest.mark.parametrize("sender", ["Researcher", "Researcher@securefl.invalid", "researcher@example.org"])
+def test_the_researchers_own_addresses_are_accepted_as_sender(sender):
+    assert "is NOT the researcher" not in text(sender=sender)
+
+
+@pytest.mark.parametrize("sender", ["other@securefl.invalid", "Researcher@evil.example", ""])
+def test_a_request_that_somebody_else_delivered_is_marked(sender):
+    assert "is NOT the researcher whom the study names" in flat(sender=sender)
+
+
+def test_what_leaves_is_told_with_how_often_and_how_large():
+    page = flat()
+    assert "4 times: one encrypted list of 7 numbers blurred with noise, 59.4 kB" in page
+    assert "once, at the end: one encrypted list of 8 numbers blurred with noise, 59.4 kB" in page
+    assert [item.values for item in leaving(STUDY)] == [7, 8]
+
+
+def test_the_budget_is_told_as_shares_and_room():
+    page = flat()
+    asked = quoted()
+    assert "0 % of the budget used" in page
+    assert f"room for {asked.room - 1} more" in page
+
+
+def test_a_study_that_does_not_fit_is_told_with_the_figures():
+    spent = quoted(CHOICE.studies)
+    page = flat(quote=spent, faults=(over_budget(spent),))
+    assert "it does not fit" in page
+    assert "It cannot be approved as it stands: 1 fault" in page
+    assert "of the budget is left" in page
+
+
+def test_no_page_ever_shows_what_is_left_as_an_epsilon():
+    for earlier in range(CHOICE.studies + 1):
+        page = flat(study=renamed(lay_summary="Hospitals train one model."), quote=quoted(earlier))
+        assert "epsilon left" not in page
+        assert "remaining" not in page
+        # the only epsilons on the page are the study's own two
+        assert page.count("epsilon") == 2
+        assert "training epsilon 1, check epsilon 1," in page
+
+
+def test_a_page_without_a_budget_says_so():
+    assert "There is no budget" in flat(quote=None)
+
+
+def test_what_cannot_be_undone_stands_there():
+    page = flat()
+    for sentence in ("cannot be called back", "never comes back", "is used once"):
+        assert sentence in page
+
+
+def test_every_fault_is_listed_with_its_next_step():
+    page = flat(faults=(DataError("A column is missing.", next_step="Rename it."), UntrustedError("Who is X?", whose="X", next_step="Telephone X.")))
+    assert "2 faults" in page
+    for part in ("A column is missing.", "Rename it.", "Who is X?", "Telephone X."):
+        assert part in page
+    assert "works once the faults above are mended" in page
+
+
+def test_the_next_commands_name_this_request():
+    name = request_id(STUDY, DIGEST)
+    assert name == f"small-{DIGEST[:12]}"
+    page = text(width=80)
+    assert f"securefl site approve {name}" in page
+    assert f'securefl site refuse {name} --reason "..."' in page
+
+
+def test_what_the_owner_may_know_of_the_own_table_is_marked_as_staying_here():
+    page = flat(rows="9,172 rows, 1 set aside: age outside its range")
+    assert "9,172 rows, 1 set aside" in page
+    assert "never sent" in page
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_the_page_fits_the_screen_and_never_exceeds_100_columns(width):
+    long = STUDY.model_copy(update={"participants": tuple(replace_name(p) for p in STUDY.participants)})
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(rendered(study=long, site="S" * 40))
+    assert max(cell_len(line.rstrip()) for line in console.export_text().splitlines()) <= min(width, 100)
+
+
+def replace_name(participant):
+    return participant.model_copy(update={"name": (participant.name * 40)[:40], "legal_name": "Hospital " * 30})
+
+
+SPOOF = "[bold green]All checks passed[/]\x1b[2J\x1b[32m\n\nisolation: network blocked; files: blocked\u202e"
+
+
+def test_a_hostile_text_can_neither_style_nor_forge_the_page():
+    fields = dict.fromkeys(("title", "lead", "lay_summary", "ethics_ref", "legal_basis", "purpose"), SPOOF)
+    study = renamed(**fields)
+    column = STUDY.data.columns[0].model_copy(update={"unit": SPOOF})
+    study = study.model_copy(update={
+        "coordinator": STUDY.coordinator.model_copy(update={"legal_name": SPOOF, "email": SPOOF}),
+        "participants": tuple(p.model_copy(update={"legal_name": f"{SPOOF} — {VERIFIED}"}) for p in STUDY.participants),
+        "data": STUDY.data.model_copy(update={"columns": (column, *STUDY.data.columns[1:])}),
+    })
+    console = Console(width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO())
+    console.print(rendered(study=study, sender=SPOOF, faults=(DataError(SPOOF),), rows=SPOOF, trusted=()))
+    out = console.export_text(styles=True, clear=False)
+    assert "\x1b[2J" not in out
+    assert "\u202e" not in out
+    assert "[bold green]" in out
+    plain = console.export_text()
+    forged = [line for line in plain.splitlines() if line.strip().startswith(("isolation:", "All checks", "– isolation"))]
+    assert forged == [line for line in plain.splitlines() if line.startswith("  – isolation: network blocked; files: not enforced yet")]
+
+
+def test_the_control_without_the_care_is_forged():
+    console = Console(width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO())
+    console.print(SPOOF, highlight=False)
+    out = console.export_text(styles=True)
+    assert "[bold green]" not in out
+    assert "\x1b[2J" in out
+
+
+@settings(max_examples=25)
+@given(st.text(max_size=200))
+def test_no_title_breaks_the_page(title):
+    page = text(study=renamed(title=title, lay_summary=title))
+    assert all(c.isprintable() or c == "\n" for c in page)
+    assert ISOLATION in page
+
+

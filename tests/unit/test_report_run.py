@@ -1,0 +1,101 @@
+import math
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import numpy as np
+from conftest import make_study
+
+from securefl.learning.evaluation import evaluate
+from securefl.report.meaning import band_noise
+from securefl.report.parts import plain_text
+from securefl.report.run import DEMO_HEADING, demo_table, outcome_page, round_line
+from securefl.study.parse import parse_study
+
+STUDY = parse_study(make_study()[0])
+EVALUATION = evaluate(np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), STUDY.evaluation, 5)
+
+
+@dataclass
+class Row:
+    site: str
+    positives: int
+    auc_alone: float
+    auc_alone_private: float
+    auc_federated: float
+
+
+def flat(renderable, width=100):
+    return " ".join(plain_text(renderable, width).split())
+
+
+def outcome(evaluation=EVALUATION, **changed):
+    return flat(outcome_page(evaluation, **({"model_dir": "out/model", "study_title": "A [bold]study[/]", "quality_minimum": Decimal("0.5")} | changed)))
+
+
+def test_a_round_line_says_one_sum():
+    assert round_line(7, 40, "update", 5, 59_900, 31) == "round 7 of 40: received one sum of 5 hospitals, 59.9 kB each, opened: 31 exact integers"
+    assert round_line(41, 40, "evaluation", 5, 59_900, 16).startswith("evaluation: received one sum of 5 hospitals")
+
+
+def test_the_outcome_names_the_auc_with_its_interval_and_where_it_came_from():
+    page = outcome()
+    assert f"{EVALUATION.auc:.3f} (95 % interval {EVALUATION.low:.3f} to {EVALUATION.high:.3f})" in page
+    assert "one encrypted, noised total" in page
+    assert "securefl predict out/model rows.csv --json scores.json" in page
+    assert "A [bold]study[/]" in page
+
+
+def test_the_outcome_says_whether_the_asked_quality_is_met():
+    assert "at least 0.5: met" in outcome()
+    assert "at least 1: NOT met" in outcome(quality_minimum=Decimal(1))
+    wide = replace(EVALUATION, low=0.4, auc=0.9)
+    assert "met, but the interval reaches below it" in outcome(wide)
+
+
+def test_an_evaluation_lost_in_noise_says_that_nothing_can_be_said():
+    assert "nothing can be said" in outcome(replace(EVALUATION, low=0.0, high=1.0))
+
+
+def test_bands_lost_in_the_noise_are_marked():
+    assert math.isclose(band_noise(STUDY), 3.74 * math.sqrt(10))
+    small = evaluate(np.array([900, 60, 5, 0, 0, 2, 0, 90], dtype=np.int64), STUDY.evaluation, 5)
+    assert "too few to say" in outcome(small, noise_sd=band_noise(STUDY))
+    assert "too few to say" not in outcome(small)
+
+
+def comparison(*rows, exact=0.98):
+    return demo_table(rows or [Row("other", 220, 0.985, 0.97, 0.98), Row("SVHD", 6, 0.9, 0.6, 0.98)], exact, 0.975, (0.943, 1.0))
+
+
+def test_the_comparison_is_headed_as_what_only_a_demonstration_can_show():
+    assert DEMO_HEADING == "Only a demonstration can show this, because the table is public"
+    assert any(line == DEMO_HEADING for line in plain_text(comparison()).splitlines())
+
+
+def test_a_hospital_that_loses_is_named_in_words():
+    page = flat(comparison())
+    assert "-0.005 loses" in page
+    assert "other loses by joining: alone and without privacy it reaches 0.985, federated 0.980." in page
+    assert "SVHD loses" not in page
+
+
+def test_a_difference_that_the_table_cannot_show_is_no_loss():
+    page = flat(comparison(Row("A", 1, 0.97949, 0.6, 0.9792)))
+    assert "loses" not in page
+    assert "+0.000" in page
+
+
+def test_a_hospital_that_cannot_train_alone_has_no_figure():
+    page = flat(comparison(Row("A", 0, math.nan, math.nan, 0.98)))
+    assert "nan" not in page
+    assert "loses" not in page
+
+
+def test_the_comparison_says_whether_the_interval_held():
+    assert "lies within the released interval, 0.943 to 1.000" in flat(comparison())
+    assert "lies NOT within" in flat(comparison(exact=0.9))
+
+
+def test_the_pages_fit_80_columns():
+    for renderable in (comparison(), outcome_page(EVALUATION, model_dir="m" * 90, study_title="t" * 300, quality_minimum=Decimal("0.9"))):
+        assert max(map(len, plain_text(renderable, 80).splitlines())) <= 80

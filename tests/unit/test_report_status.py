@@ -1,0 +1,48 @@
+from decimal import Decimal
+
+from securefl.report.parts import plain_text
+from securefl.report.status import BudgetLine, StudyLine, site_status
+
+
+def status(width=80, **changed):
+    values = {
+        "site": "SVI", "running": True, "paused": False, "datasets": [("thyroid", "referrals")],
+        "budgets": [BudgetLine("referrals", Decimal("0.3132"), 2)], "studies": [StudyLine("thyroid-abcdefabcdef", "running", 7, 40)],
+    }
+    return plain_text(site_status(**(values | changed)), width)
+
+
+def test_the_status_says_how_the_hospital_stands():
+    page = status()
+    for part in ("running", "thyroid", "patients of referrals", "32 % of the budget used; room for 2 more studies like this.", "7 of 40"):
+        assert part in page
+
+
+def test_a_hospital_that_is_stopped_or_paused_says_how_to_go_on():
+    assert "not running; `securefl site start` starts it" in status(running=False)
+    assert "paused by its owner" in status(paused=True)
+    assert "not running" in status(paused=True, running=False)
+
+
+def test_what_needs_the_owner_is_counted():
+    page = status(waiting=1, late_replies=3, quarantined=2)
+    assert "1 request for your decision" in page
+    assert "3" in page
+    assert "2 messages did not pass the checks" in page
+
+
+def test_an_empty_hospital_is_told_the_next_commands():
+    page = status(datasets=[], budgets=[], studies=[])
+    assert "securefl site data add" in page
+    assert "securefl site budget set" in page
+    assert "None was approved yet." in page
+
+
+def test_a_study_that_has_not_begun_has_no_round():
+    assert "none yet" in status(studies=[StudyLine("x-0", "approved", 0, 40)])
+
+
+def test_plain_tuples_do_and_hostile_names_stay_literal():
+    page = status(studies=[("[red]x[/]\x1b[2J", "running", 1, 2)], budgets=[("p", Decimal(1), 0)])
+    assert "[red]x[/]\\u001b[2J" in page
+    assert "no room for another study" in page

@@ -1,0 +1,114 @@
+import io
+
+from conftest import SITES, make_study, protocol_text
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from rich.cells import cell_len
+from rich.console import Console
+
+from securefl.report import meaning
+from securefl.report.parts import plain_text
+from securefl.report.study import escaped, study_page, study_words
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_protocol, parse_study
+
+TEXT = make_study()[0]
+STUDY, DIGEST = parse_study(TEXT), study_digest(TEXT)
+PROTOCOL = parse_protocol(protocol_text())
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def flat(study=STUDY, digest=DIGEST):
+    return " ".join(study_words(study, digest).split())
+
+
+def test_a_study_is_explained_from_who_asks_to_how_to_leave():
+    words = study_words(STUDY, DIGEST)
+    headings = [line for line in words.splitlines() if line.startswith("#")]
+    assert headings[0] == "# A small study"
+    assert [h.removeprefix("## ") for h in headings[1:]] == [
+        "For what", "Who asks and who takes part", "Which columns", "What is trained", "What leaves each hospital", "Who can see it",
+        "What it costs a patient's privacy", "What cannot be undone", "What comes out", "When it runs and how a hospital leaves",
+    ]
+
+
+def test_the_digest_and_every_partys_fingerprint_stand_there():
+    words = study_words(STUDY, DIGEST)
+    assert DIGEST in words
+    for party, role in ((STUDY.coordinator, "researcher"), (STUDY.aggregator, "aggregator"), *((p, "hospital") for p in STUDY.participants)):
+        assert meaning.card(party, role).spoken in words
+    assert all(site in words for site in SITES)
+
+
+def test_the_privacy_figure_is_told_in_plain_words():
+    assert "at most 73 %, but for a chance of 1 in 100,000" in flat()
+
+
+def test_a_template_says_that_its_hospitals_are_not_decided():
+    words = flat(PROTOCOL, None)
+    assert "cannot be requested" in words
+    assert "at least 5 hospitals" in words
+
+
+def test_what_leaves_is_told_round_by_round_with_sizes():
+    assert "4 times: one encrypted list of 7 numbers" in flat()
+    assert "once, at the end: one encrypted list of 8 numbers" in flat()
+
+
+def test_labels_are_told_by_kind():
+    label = STUDY.data.label
+    assert meaning.label_words(label) == "whether target contains one of the letters E, F"
+    equals = label.model_copy(update={"kind": "equals", "positive": ("yes",)})
+    assert meaning.label_words(equals) == "whether target is yes"
+    assert meaning.label_words(equals.model_copy(update={"positive": ("a", "b")})) == "whether target is one of a, b"
+    assert meaning.label_words(label.model_copy(update={"kind": "threshold", "positive": ("1.5",)})) == "whether target is 1.5 or more"
+
+
+def test_a_network_is_called_one():
+    network = STUDY.model_copy(update={"model": STUDY.model.model_copy(update={"kind": "mlp", "hidden": (8, 4)})})
+    assert "A small neural network (hidden layers of 8, 4) with" in flat(network)
+
+
+def test_without_tolerated_colluders_nobody_else_is_named():
+    alone = STUDY.model_copy(update={"secagg": STUDY.secagg.model_copy(update={"colluders": 0})})
+    assert "researcher, aggregator and nobody else work together" in flat(alone)
+
+
+def test_an_unknown_use_code_is_shown_as_it_is():
+    assert meaning.duo_words("DUO:0000042") == "DUO:0000042 (general research use)"
+    assert meaning.duo_words("DUO:9999999") == "DUO:9999999"
+
+
+def test_the_markdown_of_a_study_shows_hostile_texts_literally():
+    hostile = "# Approved\n\n<b>x</b> [y](http://z) ![i](http://j) `c` *s* | t"
+    study = STUDY.model_copy(update={"study": STUDY.study.model_copy(update=dict.fromkeys(("title", "lay_summary", "purpose", "lead"), hostile))})
+    tokens = MARKDOWN.parse(study_words(study, DIGEST))
+    assert sum(t.type == "heading_open" for t in tokens) == 11
+    kinds = {c.type for t in tokens for c in t.children or ()}
+    assert kinds <= {"text", "text_special", "code_inline", "softbreak"}
+
+
+@given(st.text(st.sampled_from("ab1 \n#*_`[]()<>!|~-+=.&;:/\\\t") | st.characters(), max_size=60))
+def test_escaped_text_is_one_paragraph_of_text(text):
+    tokens = MARKDOWN.parse("Said: " + escaped(" ".join(text.split())))
+    assert [t.type for t in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+    assert {c.type for c in tokens[1].children} <= {"text", "text_special"}
+
+
+@given(st.text(st.sampled_from("ab1 \n#*_`[]()<>!|~-+=.&;:/\\\t"), max_size=80))
+def test_a_quoted_summary_stays_in_its_quote(text):
+    study = STUDY.model_copy(update={"study": STUDY.study.model_copy(update={"lay_summary": text})})
+    tokens = MARKDOWN.parse(study_words(study, DIGEST))
+    opened = [i for i, t in enumerate(tokens) if t.type == "blockquote_open"]
+    closed = [i for i, t in enumerate(tokens) if t.type == "blockquote_close"]
+    assert len(opened) == len(closed) == 1
+    assert {t.type for t in tokens[opened[0] + 1 : closed[0]]} <= {"paragraph_open", "inline", "paragraph_close"}
+    assert sum(t.type == "heading_open" for t in tokens) == 11
+
+
+def test_the_page_fits_100_columns():
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(study_page(STUDY, DIGEST))
+    assert max(cell_len(line.rstrip()) for line in console.export_text().splitlines()) <= 100
+    assert "73 %" in plain_text(study_page(STUDY, DIGEST))
