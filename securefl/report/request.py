@@ -235,5 +235,5 @@ def _next(name: str, faults: Sequence[SecureFLError]) -> RenderableType:
         literal(f"securefl site approve {name}", "bold"),
         Padding(literal(yes, DIM), (0, 0, 0, 4)),
         literal(f'securefl site refuse {name} --reason "..."', "bold"),
-        Padding(literal("says no; the researcher may see the reason, so write nothing about patients", DIM), (0, 0, 0, 4)),
+        Padding(literal("says no, for good: the researcher sees that you refused, your reason stays in your own ledger", DIM), (0, 0, 0, 4)),
     )

@@ -56,7 +56,7 @@ def site_status(
     budgets: Sequence[BudgetLine],
     studies: Sequence[StudyLine],
     waiting: int = 0,
-    late_replies: int = 0,
+    late_replies: int | None = None,
     quarantined: int = 0,
 ) -> RenderableType:
     """The hospital's state as a page.
@@ -69,7 +69,7 @@ def site_status(
         budgets: one for each population.
         studies: approved ones.
         waiting: requests that wait for a decision.
-        late_replies: answers that came after their deadline.
+        late_replies: answers that came after their deadline; left out where nobody counted them.
         quarantined: messages put aside because they did not pass the checks.
     """
     return page(
@@ -77,7 +77,7 @@ def site_status(
         facts([
             ("agent", _agent(running=running, paused=paused)),
             ("waiting", _waiting(waiting)),
-            ("late replies", literal(f"{late_replies:,}", WARN if late_replies else "")),
+            *([] if late_replies is None else [("late replies", literal(f"{late_replies:,}", WARN if late_replies else ""))]),
             ("put aside", _quarantined(quarantined)),
         ]),
         section("Data sets", *([facts(datasets_words(datasets))] if datasets else [_none("securefl site data add")])),

@@ -31,6 +31,11 @@ def test_what_needs_the_owner_is_counted():
     assert "2 messages did not pass the checks" in page
 
 
+def test_what_nobody_counted_is_not_shown_as_nought():
+    assert "late replies" not in status()
+    assert "late replies  0" in status(late_replies=0)
+
+
 def test_an_empty_hospital_is_told_the_next_commands():
     page = status(datasets=[], budgets=[], studies=[])
     assert "securefl site data add" in page
