@@ -71,7 +71,7 @@ class LedgerFile:
             os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             file = cls(path, sqlite3.connect(part, isolation_level=None))
             try:
-                with file.translated():
+                with _translated(path):
                     file.connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                     file.connection.execute("PRAGMA synchronous=FULL")
                     file.connection.execute(_SCHEMA)
@@ -102,9 +102,10 @@ class LedgerFile:
         """
         if not path.is_file():
             raise _unreadable(path, "there is no such file")
-        file = cls(path, sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None))
+        with _translated(path):
+            file = cls(path, sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None))
         try:
-            with file.translated():
+            with _translated(path):
                 ours = file._is_ours()
                 if ours:
                     file.connection.execute("PRAGMA journal_mode=WAL")
@@ -124,7 +125,7 @@ class LedgerFile:
 
     def rows(self, after: int = 0) -> list[Row]:
         """All rows with a number above ``after``, in order."""
-        with self.translated():
+        with _translated(self.path):
             found = self.connection.execute(
                 "SELECT seq, prev, body, hash, signature FROM event WHERE seq > ? ORDER BY seq", (after,)
             )
@@ -132,13 +133,13 @@ class LedgerFile:
 
     def hash_at(self, seq: int) -> str | None:
         """The stored hash of one row, if it is there."""
-        with self.translated():
+        with _translated(self.path):
             found = self.connection.execute("SELECT hash FROM event WHERE seq = ?", (seq,)).fetchone()
             return None if found is None else str(found[0])
 
     def insert(self, row: Row) -> None:
         """Add a row; durable once the transaction around it has ended."""
-        with self.translated():
+        with _translated(self.path):
             self.connection.execute(
                 "INSERT INTO event (seq, prev, body, hash, signature) VALUES (?, ?, ?, ?, ?)",
                 (row.seq, row.prev, row.body, row.hash, row.signature),
@@ -147,11 +148,11 @@ class LedgerFile:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """An immediate transaction: no other writer comes between reading and writing. Rolled back on any error."""
-        with self.translated():
+        with _translated(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-            with self.translated():
+            with _translated(self.path):
                 self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
@@ -162,23 +163,24 @@ class LedgerFile:
         """Close the connection."""
         self.connection.close()
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
-        """SQLite's errors in our words."""
-        try:
-            yield
-        except sqlite3.IntegrityError as error:
-            raise LedgerAlteredError(
-                f"A row does not fit the ledger {self.path}: {error}.", next_step="Restore the ledger from your backup."
-            ) from error
-        except sqlite3.OperationalError as error:
-            raise StoreError(
-                f"The ledger {self.path} cannot be read or written just now: {error}.",
-                whose="this hospital's data owner",
-                next_step="Check the disk and that no other program holds the file, then try again.",
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise _unreadable(self.path, str(error)) from error
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """SQLite's errors in our words."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise LedgerAlteredError(
+            f"A row does not fit the ledger {path}: {error}.", next_step="Restore the ledger from your backup."
+        ) from error
+    except sqlite3.OperationalError as error:
+        raise StoreError(
+            f"The ledger {path} cannot be read or written just now: {error}.",
+            whose="this hospital's data owner",
+            next_step="Check the disk and that no other program holds the file, then try again.",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise _unreadable(path, str(error)) from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from securefl.errors import BudgetError, UsageError
-from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost
+from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost, rdp_epsilon
 from securefl.privacy.charges import Charge, all_attempts, total_cost
 from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian
 from securefl.privacy.words import percent
@@ -133,19 +133,22 @@ def noise_for_epsilon(
         training = SubsampledGaussian(hundredths * _HUNDREDTH, sample_rate, steps)
         return pld_epsilon((training, *others), delta) <= epsilon
 
-    # Small noise makes the distributions huge and slow: approach from above by halving until it is too little.
-    upper = 6400
-    while not enough(upper):
-        upper *= 4
-        if upper > _MOST_HUNDREDTHS:
-            raise UsageError(
-                f"No noise brings {steps} steps at rate {sample_rate} to epsilon {epsilon} at delta {delta}.",
-                next_step="Take a larger epsilon, fewer steps or a smaller sampling rate.",
-            )
-    lower = upper // 2
-    while lower >= 1 and enough(lower):
-        upper, lower = lower, lower // 2
-    found = _first(max(lower, 1), upper, enough)
+    def surely_enough(hundredths: int) -> bool:
+        training = SubsampledGaussian(hundredths * _HUNDREDTH, sample_rate, steps)
+        return rdp_epsilon((training, *others), delta) <= epsilon
+
+    # Rényi accounting is quick and asks for a little more noise: it gives the upper end, so that the slow
+    # distributions are only computed near the answer.
+    upper = _first(1, _MOST_HUNDREDTHS, surely_enough) or _MOST_HUNDREDTHS
+    if not enough(upper):
+        raise UsageError(
+            f"No noise brings {steps} steps at rate {sample_rate} to epsilon {epsilon} at delta {delta}.",
+            next_step="Take a larger epsilon, fewer steps or a smaller sampling rate.",
+        )
+    lower = upper
+    while lower > 1 and enough(lower):
+        upper, lower = lower, lower * 15 // 16
+    found = _first(lower, upper, enough)
     return (upper if found is None else found) * _HUNDREDTH
 
 

@@ -74,15 +74,17 @@ def test_fractional_orders_agree_with_numerical_integration(noise, rate, order):
         density = -(x**2) / (2 * noise**2) - math.log(noise * math.sqrt(2 * math.pi))
         return math.exp(density + order * np.logaddexp(math.log(1 - rate), math.log(rate) + (2 * x - 1) / (2 * noise**2)))
 
+    one = SubsampledGaussian(Decimal(str(noise)), Fraction(str(rate)), 1)
     area, _ = integrate.quad(integrand, -20 * noise, order + 20 * noise, points=[0, order / 2, order], limit=1000, epsrel=1e-12)
-    assert accounting._divergence(noise, rate, order) == pytest.approx(math.log(area) / (order - 1), rel=1e-6, abs=1e-12)
+    assert accounting._divergence(one, order) == pytest.approx(math.log(area) / (order - 1), rel=1e-6, abs=1e-12)
 
 
 def test_fractional_and_whole_orders_meet():
+    one = SubsampledGaussian(Decimal("0.8"), Fraction(1, 10), 1)
     for order in (2, 3, 10):
         whole = rdp_cost(SubsampledGaussian(Decimal("0.8"), Fraction(1, 10), 1000), order) / NANO / 1000
-        assert accounting._divergence(0.8, 0.1, float(order)) == pytest.approx(whole, rel=1e-9)
-    assert accounting._divergence(2.0, 1.0, 2.5) == pytest.approx(2.5 / 8)
+        assert accounting._divergence(one, float(order)) == pytest.approx(whole, rel=1e-9)
+    assert accounting._divergence(Gaussian(Decimal(2)), 2.5) == pytest.approx(2.5 / 8)
 
 
 def test_tiny_noise_is_accounted_at_whole_orders_alone():

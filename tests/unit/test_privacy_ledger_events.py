@@ -1,0 +1,90 @@
+import json
+from decimal import Decimal
+
+import pytest
+from privacy_room import HISTOGRAM, STEP, TERMS
+
+from securefl.errors import UnreadableError, UsageError
+from securefl.privacy import ledger_events as ev
+
+AT = "2026-01-31T12:00:00Z"
+STUDY = "ab" * 32
+PART = ev.Part(purpose="update", mechanism=STEP.with_count(40), cost=5)
+EVENTS = [
+    ev.Genesis(at=AT, site="SVI", key="0f" * 32),
+    ev.Grant(at=AT, population="p", epsilon=Decimal(3), delta=Decimal("1e-5"), order=7, typical="t", typical_parts=(PART,), reason="r"),
+    ev.Dataset(at=AT, name="visits", population="p", snapshot="aa" * 32),
+    ev.Approve(at=AT, study=STUDY, id="s", researcher="r", statement="bb" * 32, cost=5),
+    ev.Reserve(
+        at=AT, study=STUDY, population="p", dataset="visits", snapshot="aa" * 32, order=7, attempts=1, parts=(PART,),
+        epsilon=Decimal(1), delta=Decimal("1e-5"), accountants=("rdp", "pld"), terms=TERMS,
+    ),
+    ev.Start(at=AT, study=STUDY),
+    ev.Sent(at=AT, study=STUDY, round=3, purpose="evaluation", mechanism=HISTOGRAM, sha256="cc" * 32),
+    ev.Settle(at=AT, study=STUDY, status="completed"),
+    ev.Refuse(at=AT, study=STUDY, id="s", researcher="r", dataset="visits", reason="budget", note="", asked=Decimal("1.3"), left=Decimal("0.2")),
+    ev.Refuse(at=AT, study=STUDY, id="s", researcher="r", dataset="visits", reason="owner", note="why", asked=None, left=None),
+    ev.Withdraw(at=AT, study=STUDY, note=""),
+    ev.Pause(at=AT, note=""),
+    ev.Resume(at=AT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda e: e.kind)
+def test_an_event_has_one_text_and_comes_back(event):
+    body = ev.dump_event(event)
+    assert ev.load_event(body) == event
+    assert ev.dump_event(ev.load_event(body)) == body
+    assert '"at"' in body
+
+
+def no_floats(value):
+    if isinstance(value, dict):
+        return all(no_floats(v) for v in value.values())
+    if isinstance(value, list):
+        return all(no_floats(v) for v in value)
+    return not isinstance(value, float)
+
+
+def test_no_event_holds_a_float():
+    assert all(no_floats(json.loads(ev.dump_event(e))) for e in EVENTS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"extra": "x"},
+        {"kind": "gift"},
+        {"epsilon": 3},
+        {"epsilon": "3.0"},
+        {"epsilon": "three"},
+        {"epsilon": "NaN"},
+        {"epsilon": "1" * 61},
+        {"order": "7"},
+        {"population": ""},
+        {"population": "a\nb"},
+        {"at": "yesterday"},
+        {"at": "2026-01-31T12:00:00+02:00"},
+    ],
+)
+def test_a_field_out_of_place_is_refused(change):
+    body = json.dumps({**json.loads(ev.dump_event(EVENTS[1])), **change}, sort_keys=True, separators=(",", ":"))
+    with pytest.raises(UnreadableError):
+        ev.load_event(body)
+
+
+def test_another_spelling_of_the_same_event_is_refused():
+    body = ev.dump_event(EVENTS[5])
+    with pytest.raises(UnreadableError, match="canonical"):
+        ev.load_event(body.replace(",", ", "))
+
+
+@pytest.mark.parametrize("body", ["", "[]", "null", "{", "x" * (ev.MAX_BODY + 1)])
+def test_text_that_is_no_event_is_refused(body):
+    with pytest.raises(UnreadableError):
+        ev.load_event(body)
+
+
+def test_values_from_outside_are_refused_with_their_field():
+    with pytest.raises(UsageError, match=r"start: study"):
+        ev.checked_event(ev.Start, {"at": AT, "study": "zz"})

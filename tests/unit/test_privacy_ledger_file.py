@@ -1,0 +1,140 @@
+import os
+import sqlite3
+import stat
+
+import pytest
+
+from securefl.errors import LedgerAlteredError, StoreError, UnreadableError, UsageError
+from securefl.privacy import ledger_file
+from securefl.privacy.ledger_chain import Row
+from securefl.privacy.ledger_file import LedgerFile
+
+ROW = Row(1, "00" * 32, "{}", "11" * 32, "22" * 64)
+
+
+@pytest.fixture
+def path(tmp_path):
+    LedgerFile.create(tmp_path / "ledger.sqlite", lambda file: file.insert(ROW))
+    return tmp_path / "ledger.sqlite"
+
+
+def test_a_row_is_kept(path):
+    file = LedgerFile.open(path)
+    assert file.rows() == [ROW]
+    assert file.rows(after=1) == []
+    assert file.hash_at(1) == ROW.hash
+    assert file.hash_at(2) is None
+    file.close()
+
+
+def test_the_file_is_the_owners_alone_and_flushed_at_every_commit(path):
+    file = LedgerFile.open(path)
+    with file.transaction():
+        file.insert(Row(2, "11" * 32, "{}", "33" * 32, "22" * 64))
+    assert {stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()} == {0o600}
+    assert file.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert file.connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert "STRICT" in file.connection.execute("SELECT sql FROM sqlite_master").fetchone()[0]
+    file.close()
+
+
+def test_a_second_ledger_is_refused(path):
+    with pytest.raises(UsageError, match="exists already"):
+        LedgerFile.create(path, lambda file: None)
+    assert LedgerFile.open(path).rows() == [ROW]
+
+
+def test_of_two_that_are_made_at_once_one_is_kept(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+
+    def meanwhile(file):
+        path.write_bytes(b"the other one")
+
+    with pytest.raises(UsageError, match="exists already"):
+        LedgerFile.create(path, meanwhile)
+    assert path.read_bytes() == b"the other one"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_creation_that_fails_leaves_nothing(tmp_path):
+    def fail(file):
+        file.insert(ROW)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LedgerFile.create(tmp_path / "ledger.sqlite", fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(StoreError, match="cannot be written"):
+        LedgerFile.create(tmp_path / "nowhere" / "ledger.sqlite", lambda file: None)
+
+
+def test_a_missing_file_is_unreadable(tmp_path):
+    with pytest.raises(UnreadableError, match="no such file"):
+        LedgerFile.open(tmp_path / "ledger.sqlite")
+
+
+def test_a_file_of_another_kind_is_unreadable_and_stays_as_it_was(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"patients are not a ledger " * 100)
+    with pytest.raises(UnreadableError, match="not a database"):
+        LedgerFile.open(path)
+    other = tmp_path / "other.sqlite"
+    connection = sqlite3.connect(other)
+    connection.execute("CREATE TABLE event (seq INTEGER)")
+    connection.commit()
+    connection.close()
+    before = other.read_bytes()
+    with pytest.raises(UnreadableError, match="another kind"):
+        LedgerFile.open(other)
+    assert other.read_bytes() == before
+
+
+def test_a_damaged_file_is_unreadable(path):
+    LedgerFile.open(path).close()
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\x55" * (len(data) - 4096)
+    path.write_bytes(data)
+    with pytest.raises(UnreadableError):
+        LedgerFile.open(path).rows()
+
+
+def test_a_transaction_is_all_or_nothing(path):
+    file = LedgerFile.open(path)
+
+    def fail():
+        with file.transaction():
+            file.insert(Row(2, "11" * 32, "{}", "33" * 32, "22" * 64))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert file.rows() == [ROW]
+    with file.transaction():
+        file.insert(Row(2, "11" * 32, "{}", "33" * 32, "22" * 64))
+    assert len(LedgerFile.open(path).rows()) == 2
+
+
+def test_a_row_number_is_used_once(path):
+    file = LedgerFile.open(path)
+    with pytest.raises(LedgerAlteredError, match="does not fit"), file.transaction():
+        file.insert(ROW)
+    assert file.rows() == [ROW]
+
+
+def test_a_writer_that_waits_too_long_says_so(path, monkeypatch):
+    monkeypatch.setattr(ledger_file, "BUSY_MS", 50)
+    first, second = LedgerFile.open(path), LedgerFile.open(path)
+    with first.transaction(), pytest.raises(StoreError, match="locked"), second.transaction():
+        pass
+    with second.transaction():
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_rights_says_so(path):
+    path.chmod(0)
+    with pytest.raises(StoreError, match="unable to open"):
+        LedgerFile.open(path)

@@ -1,0 +1,254 @@
+"""The rules of the fold, one test each; numbers refer to the module's list."""
+
+from decimal import Decimal
+
+import pytest
+from privacy_room import CHARGES, DELTA, HISTOGRAM, STEP, TERMS, digest
+
+from securefl.errors import BudgetError, NotApprovedError, RoundError, UsageError
+from securefl.privacy import ledger_events as ev
+from securefl.privacy.accounting import rdp_cost
+from securefl.privacy.ledger_state import LedgerState, apply, fold
+
+AT = "2026-01-31T12:00:00Z"
+PARTS = tuple(ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=rdp_cost(c.mechanism, 7)) for c in CHARGES)
+COST = sum(p.cost for p in PARTS)
+GENESIS = ev.Genesis(at=AT, site="SVI", key="0f" * 32)
+
+
+def grant(epsilon="3", **changes):
+    fields = {
+        "population": "p", "epsilon": Decimal(epsilon), "delta": DELTA, "order": 7, "typical": "t", "typical_parts": PARTS, "reason": "",
+    }  # fmt: skip
+    return ev.Grant(at=AT, **{**fields, **changes})
+
+
+def dataset(name="visits", population="p", snapshot="aa" * 32):
+    return ev.Dataset(at=AT, name=name, population=population, snapshot=snapshot)
+
+
+def approval(n=1, cost=COST):
+    return ev.Approve(at=AT, study=digest(n), id=f"s{n}", researcher="r", statement="bb" * 32, cost=cost)
+
+
+def reservation(n=1, **changes):
+    fields = {
+        "study": digest(n), "population": "p", "dataset": "visits", "snapshot": "aa" * 32, "order": 7, "attempts": 1, "parts": PARTS,
+        "epsilon": Decimal(1), "delta": DELTA, "accountants": (), "terms": TERMS,
+    }  # fmt: skip
+    return ev.Reserve(at=AT, **{**fields, **changes})
+
+
+def start(n=1):
+    return ev.Start(at=AT, study=digest(n))
+
+
+def sent(n=1, number=1, mechanism=STEP, purpose="update", sha="cc" * 32):
+    return ev.Sent(at=AT, study=digest(n), round=number, purpose=purpose, mechanism=mechanism, sha256=sha)
+
+
+def settle(status, n=1):
+    return ev.Settle(at=AT, study=digest(n), status=status)
+
+
+OPEN = fold([GENESIS, grant(), dataset()])
+APPROVED = fold([approval(), reservation()], OPEN)
+RUNNING = apply(APPROVED, start())
+
+
+def test_1_genesis_comes_first_and_once():
+    with pytest.raises(UsageError, match="genesis"):
+        apply(LedgerState(), grant())
+    with pytest.raises(UsageError, match="genesis"):
+        apply(OPEN, GENESIS)
+
+
+def test_2_grants_add_up():
+    state = apply(OPEN, grant("2"))
+    assert state.budgets["p"].epsilon == 5
+    assert state.budgets["p"].cap == OPEN.budgets["p"].cap + 2 * 10**9
+    assert len(state.budgets["p"].grants) == 2
+
+
+@pytest.mark.parametrize("change", [{"delta": Decimal("1e-6")}, {"order": 8}])
+def test_2_a_later_grant_keeps_delta_and_order(change):
+    with pytest.raises(UsageError, match="keeps both"):
+        apply(OPEN, grant(**change))
+
+
+@pytest.mark.parametrize("event", [grant("0"), grant(typical_parts=())])
+def test_2_a_grant_of_nothing_is_refused(event):
+    with pytest.raises(UsageError, match="above 0"):
+        apply(OPEN, event)
+
+
+def test_2_a_grant_that_could_not_pay_for_one_study_is_refused():
+    with pytest.raises(BudgetError, match="spent for nothing"):
+        apply(apply(LedgerState(), GENESIS), grant("1.5"))
+
+
+def test_3_a_data_set_keeps_its_population():
+    assert apply(OPEN, dataset(snapshot="dd" * 32)).datasets["visits"].snapshot == "dd" * 32
+    with pytest.raises(UsageError, match="second budget"):
+        apply(OPEN, dataset(population="q"))
+
+
+def test_4_an_approval_is_followed_by_its_reservation():
+    pending = apply(OPEN, approval())
+    for event in (start(), reservation(2), approval(2), GENESIS):
+        with pytest.raises((BudgetError, UsageError)):
+            apply(pending, event)
+    with pytest.raises(NotApprovedError, match="needs the approval"):
+        apply(OPEN, reservation())
+
+
+def test_4_a_digest_is_approved_once():
+    with pytest.raises(NotApprovedError, match="approved here already"):
+        apply(APPROVED, approval())
+    ended = apply(APPROVED, settle("failed"))
+    with pytest.raises(NotApprovedError, match="approved here already"):
+        apply(ended, approval())
+
+
+def test_4_all_data_sets_spend_from_one_budget():
+    state = fold([dataset("other"), approval(), reservation(), approval(2), reservation(2, dataset="other")], OPEN)
+    assert state.used("p") == 2 * COST
+    assert state.used("q") == 0
+
+
+def test_4_the_cap_is_never_passed():
+    room = OPEN.budgets["p"].cap // COST
+    full = fold([e for n in range(room) for e in (approval(n), reservation(n))], OPEN)
+    assert full.used("p") <= full.budgets["p"].cap < full.used("p") + COST
+    pending = apply(full, approval(room))
+    with pytest.raises(BudgetError, match="more than is left"):
+        apply(pending, reservation(room))
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (reservation(order=8), UsageError),
+        (reservation(snapshot="dd" * 32), UsageError),
+        (reservation(dataset="nowhere"), UsageError),
+        (reservation(population="q"), BudgetError),
+        (reservation(parts=PARTS[:1]), BudgetError),
+    ],
+)
+def test_4_a_reservation_fits_its_approval_data_set_and_budget(event, error):
+    with pytest.raises(error):
+        apply(apply(OPEN, approval()), event)
+
+
+def test_4_a_reservation_of_a_population_with_another_data_set_is_refused():
+    two = fold([grant(population="q")], OPEN)
+    with pytest.raises(UsageError, match="does not fit the data set"):
+        fold([approval(), reservation(population="q")], two)
+
+
+def test_4_a_study_for_nothing_is_refused():
+    with pytest.raises(BudgetError, match="not nothing"):
+        fold([approval(cost=0), reservation(parts=())], OPEN)
+
+
+def test_4_an_owners_refusal_is_final_and_a_lack_of_budget_is_not():
+    def refuse(reason):
+        return ev.Refuse(at=AT, study=digest(1), id="s", researcher="r", dataset="visits", reason=reason, note="", asked=None, left=None)
+
+    with pytest.raises(NotApprovedError, match="final"):
+        fold([refuse("owner"), approval()], OPEN)
+    assert fold([refuse("budget"), approval(), reservation()], OPEN).studies[digest(1)].status == "approved"
+    with pytest.raises(UsageError, match="withdrawn, not refused"):
+        apply(APPROVED, refuse("owner"))
+
+
+def test_5_a_start_needs_an_approval_and_uses_it_up():
+    assert RUNNING.studies[digest(1)].status == "running"
+    with pytest.raises(NotApprovedError, match="not approved"):
+        apply(OPEN, start())
+    with pytest.raises(NotApprovedError, match="used up"):
+        apply(RUNNING, start())
+
+
+def test_6_nothing_is_sent_before_the_start():
+    with pytest.raises(NotApprovedError, match="not started"):
+        apply(APPROVED, sent())
+    with pytest.raises(NotApprovedError, match="not approved"):
+        apply(OPEN, sent())
+
+
+def test_6_one_contribution_per_round_and_kind():
+    state = fold([sent(), sent(number=2), sent(purpose="evaluation", mechanism=HISTOGRAM)], RUNNING)
+    assert set(state.studies[digest(1)].sent) == {(1, "update"), (2, "update"), (1, "evaluation")}
+    for sha in ("cc" * 32, "dd" * 32):
+        with pytest.raises(RoundError, match="already sent"):
+            apply(state, sent(sha=sha))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        sent(mechanism=STEP.with_count(41)),
+        sent(mechanism=STEP.with_noise(Decimal("4.97"))),
+        sent(mechanism=HISTOGRAM),
+        sent(purpose="evaluation", mechanism=HISTOGRAM.with_count(2)),
+        sent(purpose="preparation"),
+    ],
+)
+def test_6_only_what_was_reserved_is_sent(event):
+    with pytest.raises(BudgetError, match="not paid for"):
+        apply(RUNNING, event)
+
+
+def test_6_steps_add_up_to_what_was_reserved():
+    state = fold([sent(number=n, mechanism=STEP.with_count(8)) for n in range(5)], RUNNING)
+    with pytest.raises(BudgetError, match="reserved 40 releases of this kind and sent 40"):
+        apply(state, sent(number=6))
+
+
+def test_6_attempts_multiply_what_was_reserved():
+    twice = fold([approval(), reservation(attempts=2), start()], OPEN)
+    state = fold([sent(number=n, mechanism=STEP.with_count(40)) for n in range(2)], twice)
+    with pytest.raises(BudgetError):
+        apply(state, sent(number=3))
+
+
+@pytest.mark.parametrize("end", [settle("completed"), settle("failed"), ev.Withdraw(at=AT, study=digest(1), note="")])
+def test_7_an_ended_study_does_nothing_more_and_stays_charged(end):
+    state = apply(RUNNING, end)
+    assert state.used("p") == COST
+    for event in (sent(), start(), settle("failed"), settle("withdrawn"), end):
+        with pytest.raises(NotApprovedError, match="has ended"):
+            apply(state, event)
+
+
+@pytest.mark.parametrize("end", [settle("failed"), settle("withdrawn"), ev.Withdraw(at=AT, study=digest(1), note="")])
+def test_7_what_never_started_is_given_back(end):
+    assert APPROVED.used("p") == COST
+    state = apply(APPROVED, end)
+    assert state.used("p") == 0
+    with pytest.raises(NotApprovedError, match="has ended"):
+        apply(state, start())
+
+
+def test_7_a_study_that_never_started_is_not_completed():
+    with pytest.raises(UsageError, match="never started"):
+        apply(APPROVED, settle("completed"))
+    with pytest.raises(NotApprovedError, match="not approved"):
+        apply(OPEN, settle("failed"))
+
+
+def test_8_a_pause_holds_everything_that_leaves():
+    paused = apply(RUNNING, ev.Pause(at=AT, note=""))
+    with pytest.raises(NotApprovedError, match="paused"):
+        apply(paused, sent())
+    with pytest.raises(NotApprovedError, match="paused"):
+        apply(apply(APPROVED, ev.Pause(at=AT, note="")), start())
+    assert apply(paused, settle("failed")).used("p") == COST
+    assert apply(apply(paused, ev.Resume(at=AT)), sent()).studies[digest(1)].sent
+
+
+def test_states_are_not_shared():
+    apply(RUNNING, sent())
+    assert not RUNNING.studies[digest(1)].sent
+    assert not OPEN.studies
