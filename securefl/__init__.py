@@ -13,9 +13,9 @@ __all__ = ["Study", "__version__", "connect", "load_model"]
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a lazy door returns whatever stands behind it
     if name == "__version__":
-        from securefl.environment import VERSION
+        from securefl.environment import version
 
-        return VERSION
+        return version()
     if name in {"Study", "connect", "load_model"}:
         from securefl import api
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from securefl.errors import UnreadableError
 
-#: The version of this installation, from its package metadata (pyproject.toml is the one place that states it).
-VERSION = metadata.version("securefl")
+
+def version() -> str:
+    """The version of this installation, from its package metadata; pyproject.toml is the one place that states it."""
+    return metadata.version("securefl")
 
 
 def lock_text() -> str:
@@ -26,7 +28,7 @@ def lock_text() -> str:
 
 def software() -> dict[str, str]:
     """The ``[software]`` table of a study made here."""
-    return {"securefl": VERSION, "lock_sha256": hashlib.sha256(lock_text().encode()).hexdigest()}
+    return {"securefl": version(), "lock_sha256": hashlib.sha256(lock_text().encode()).hexdigest()}
 
 
 def wrong_versions() -> list[str]:

@@ -7,7 +7,6 @@ from importlib import import_module
 
 import click
 
-from securefl.environment import VERSION
 from securefl.errors import ExitCode, SecureFLError
 
 #: Command → (module, object, the line in `securefl --help`). Help costs no framework.
@@ -39,7 +38,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(VERSION, prog_name="securefl")
+@click.version_option(package_name="securefl", prog_name="securefl")
 def cli() -> None:
     """Hospitals train one model together: approved code only, a privacy budget that holds, and only the sum opens.
 

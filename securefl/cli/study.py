@@ -109,7 +109,7 @@ def new(protocol: Path, hospitals: tuple[str, ...], aggregator: str, study_id: s
 def check(file: Path) -> None:
     """Check a protocol or study file and say in plain words what it means; each error names the line and the mend."""
     from securefl.privacy.accounting import PldAccountant
-    from securefl.report.study import study_words
+    from securefl.report.study import study_page
     from securefl.study.consistency import check_consistency
     from securefl.study.digest import study_digest
     from securefl.study.parse import parse_any
@@ -118,9 +118,7 @@ def check(file: Path) -> None:
     text = file.read_bytes()
     found = parse_any(text)
     check_consistency(found, PldAccountant())
-    from rich.markdown import Markdown
-
-    screen().print(Markdown(study_words(found, study_digest(text) if isinstance(found, Study) else None)))
+    screen().print(study_page(found, study_digest(text) if isinstance(found, Study) else None))
     say("The file is valid and its figures agree.")
 
 
@@ -160,6 +158,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     """Run an approved study: you receive one sum a round, and at the end a model with its audit extracts."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from securefl.report.meaning import band_noise
     from securefl.report.run import outcome_page, round_line
 
     found = _lab(folder).study(name)
@@ -180,7 +179,10 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
 
         result = found.run(watch=watch, model_folder=out)
     screen().print(
-        outcome_page(result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum)
+        outcome_page(
+            result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum,
+            noise_sd=band_noise(file),
+        )
     )
     missing = [s for s in file.cohort if s not in result.extracts]
     say(f"Audit extracts of {len(result.extracts)} of {len(file.cohort)} hospitals are in {found.folder / 'result.json'}.")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
 
 #: Seconds between looks at PySyft's folders, idle and while a study runs.
-SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
+SYNC_IDLE, SYNC_BUSY = 0.5, 20.0
 _PAUSE_BUSY, _PAUSE_IDLE = 0.01, 0.2
 
 

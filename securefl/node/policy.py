@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from securefl.node.folder import DatasetEntry
     from securefl.node.site import Site
     from securefl.privacy.planning import Quote
-    from securefl.study.schema import Protocol, Study
+    from securefl.study.schema import Party, Protocol, Study
 
 
 def charges_of(study: Protocol) -> tuple[Charge, ...]:
@@ -84,7 +84,7 @@ def review(site: Site, text: bytes, now: datetime) -> Review:
             raise over_budget(quote)
     except SecureFLError as error:
         faults.append(error)
-    trusted = tuple(p.name for p in study.participants if p.name == site.name or p.name in cards)
+    trusted = tuple(p.name for p in (*study.participants, study.coordinator, study.aggregator) if p.name == site.name or _listed(cards, p))
     return Review(study, text, digest, trusted, dataset, quote, tuple(faults))
 
 
@@ -127,6 +127,12 @@ def _trusted(cards: dict[str, IdentityCard], name: str, role: str, signing_publi
             f"The study names other keys for {name} than the card trusted here.", whose=name,
             next_step=f"Telephone {name}; do not approve until the fingerprints agree.",
         )
+
+
+def _listed(cards: dict[str, IdentityCard], party: Party) -> bool:
+    """Whether this hospital's list holds the party with exactly these keys, in any role."""
+    card = cards.get(party.name)
+    return card is not None and (card.signing_public, card.sealing_public) == (party.signing_public, party.sealing_public)
 
 
 def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
