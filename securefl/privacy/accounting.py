@@ -106,6 +106,7 @@ def rdp_cost(mechanism: Mechanism, order: int) -> int:
         return int(exact.to_integral_value(rounding=ROUND_CEILING))
 
 
+@lru_cache(maxsize=1024, typed=True)
 def rdp_cap(epsilon: Decimal, delta: Decimal, order: int) -> int:
     """The Rényi divergence at ``order`` that still implies (epsilon, delta), in nano units, rounded down.
 
