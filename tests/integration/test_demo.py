@@ -1,0 +1,174 @@
+"""`securefl demo`, watched from outside: what it makes, which files and sockets its processes open, what the screen says."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SITES = ("other", "SVI", "SVHC", "STMW", "SVHD")
+_CHILD = re.compile(r"^(?:clone|clone3|fork|vfork)\(.*= (\d+)$")
+_OPEN = re.compile(r'^open(?:at)?\((?:AT_FDCWD, )?"([^"]+)"')
+_SOCKET = re.compile(r"^socket\((\w+),")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed: the demonstration's files and sockets cannot be watched")
+    root = tmp_path_factory.mktemp("demo")
+    trace = root / "trace"
+    trace.mkdir()
+    watch = ["strace", "-ff", "--seccomp-bpf", "-qq", "-e", "trace=open,openat,socket,clone,clone3,fork,vfork", "-o", str(trace / "t")]
+    command = [sys.executable, "-m", "securefl", "demo", "--seed", "0", "--dir", str(root / "d"), "--json", str(root / "out.json")]
+    done = subprocess.run([*watch, *command], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return root, done.stdout, json.loads((root / "out.json").read_text())
+
+
+def _calls(root):
+    return {int(f.suffix[1:]): f.read_text(errors="replace").splitlines() for f in (root / "trace").iterdir()}
+
+
+def _trees(calls):
+    """Process → the process directly below the demonstration's own that it descends from."""
+    parent = {int(m[1]): pid for pid, lines in calls.items() for m in map(_CHILD.match, lines) if m}
+    root = next(pid for pid in calls if pid not in parent)
+
+    def top(pid):
+        while parent.get(pid, root) != root:
+            pid = parent[pid]
+        return pid
+
+    return root, {pid: top(pid) for pid in calls}
+
+
+def test_no_process_tree_opens_two_hospitals_private_folders(demo):
+    root, _, _ = demo
+    calls = _calls(root)
+    above, tree = _trees(calls)
+    opened = {}
+    for pid, lines in calls.items():
+        for match in filter(None, map(_OPEN.match, lines)):
+            for site in SITES:
+                if match[1].startswith(f"{root}/d/{site}/private/"):
+                    opened.setdefault(tree[pid], set()).add(site)
+    assert above not in opened
+    assert all(len(sites) == 1 for sites in opened.values())
+    assert set().union(*opened.values()) == set(SITES)  # the watch does see the folders being opened
+
+
+def test_no_process_opens_a_network_socket(demo):
+    root, _, _ = demo
+    families = {m[1] for lines in _calls(root).values() for m in map(_SOCKET.match, lines) if m}
+    assert families <= {"AF_UNIX"}
+
+
+def test_the_demonstration_leaves_what_its_description_names(demo):
+    root, _, figures = demo
+    for site in SITES:
+        folder = root / "d" / site
+        assert (folder / "site.toml").is_file()
+        assert (folder / "private").is_dir()
+        with sqlite3.connect(folder / "ledger.sqlite") as ledger:
+            assert ledger.execute("select count(*) from event").fetchone()[0] > 40
+        for key in folder.joinpath("keys").rglob("*.key"):
+            assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert {f.name for f in (root / "d" / "researcher" / "model").iterdir()} == {"model.safetensors", "model.json", "model_card.md"}
+    assert (root / "d" / "store").is_dir()
+    assert {s["site"] for s in figures["sites"]} == set(SITES)
+    assert set(figures["sites"][0]) == {"site", "budget_share_used", "auc_alone", "auc_alone_private", "auc_federated", "positives"}
+    assert {
+        "sites", "auc_overall_exact", "auc_overall_noised", "auc_interval", "rounds", "wall_seconds", "upload_bytes_per_parameter", "seed"
+    } <= set(figures)
+    assert figures["seed"] == 0
+    assert figures["rounds"] == 40
+
+
+def test_the_model_is_good_and_every_hospital_paid_the_same_share(demo):
+    _, _, figures = demo
+    assert figures["auc_overall_exact"] >= 0.97
+    low, high = figures["auc_interval"]
+    assert low <= figures["auc_overall_noised"] <= high
+    assert len({s["budget_share_used"] for s in figures["sites"]}) == 1
+    assert 0 < figures["sites"][0]["budget_share_used"] < 1
+
+
+def test_the_screen_tells_the_owner_what_the_study_costs_and_what_is_enforced(demo):
+    _, screen, _ = demo
+    words = " ".join(screen.split())
+    assert "at most 73 %" in words
+    assert "1 in 100,000" in words
+    assert "isolation: network blocked; files: not enforced yet" in words
+    assert "received one sum of 5 hospitals" in words
+    assert "Only a demonstration can show this, because the table is public" in words
+
+
+def test_rows_outside_the_declared_range_are_told_to_their_owner_alone(demo):
+    root, screen, _ = demo
+    log = (root / "d" / "other" / "agent.log").read_text()
+    assert "age: outside 0 to 120" in log
+    assert re.search(r"set aside: \d", screen) is None
+    public = b"".join(f.read_bytes() for f in (root / "d" / "store").rglob("*") if f.is_file())
+    assert b"set aside" not in public
+    assert b"65526" not in public
+
+
+def test_the_ledgers_hold_and_an_edited_row_is_found(demo, tmp_path):
+    root, _, _ = demo
+    copy = tmp_path / "SVHD"
+    shutil.copytree(root / "d" / "SVHD", copy)
+    audit = [sys.executable, "-m", "securefl", "audit", "--json", "-", "--site", str(copy)]
+    intact = subprocess.run(audit, capture_output=True, text=True, timeout=60, check=False)
+    assert intact.returncode == 0
+    report = json.loads(intact.stdout)
+    assert report["verified"] is True
+    assert len([r for d in report["datasets"] for r in d["releases"]]) == 41
+    with sqlite3.connect(copy / "ledger.sqlite") as ledger:
+        body = ledger.execute("select body from event where seq = 9").fetchone()[0]
+        ledger.execute("update event set body = ? where seq = 9", (body.replace('"round":', '"round":1'),))
+    assert subprocess.run(audit, capture_output=True, timeout=60, check=False).returncode == 3
+
+
+def test_an_older_demonstration_is_not_overwritten_by_accident(demo):
+    root, _, _ = demo
+    again = subprocess.run(
+        [sys.executable, "-m", "securefl", "demo", "--dir", str(root / "d")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert again.returncode == 2
+    assert "--fresh" in again.stderr
+
+
+def test_a_folder_that_is_no_demonstration_is_never_removed(tmp_path):
+    (tmp_path / "mine").mkdir()
+    kept = tmp_path / "mine" / "thesis.txt"
+    kept.write_text("years of work")
+    done = subprocess.run(
+        [sys.executable, "-m", "securefl", "demo", "--fresh", "--dir", str(tmp_path / "mine")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert kept.read_text() == "years of work"
+
+
+def test_the_model_scores_rows_and_leaves_out_those_it_was_not_made_for(demo, tmp_path):
+    root, _, _ = demo
+    lines = Path(root / "d" / "STMW" / "private" / "thyroid.csv").read_text().splitlines()[:4]
+    header = lines[0].split(",")
+    broken = lines[1].split(",")
+    broken[header.index("age")] = "65526"
+    rows = tmp_path / "rows.csv"
+    rows.write_text("\n".join([*lines, ",".join(broken)]) + "\n")
+    out = tmp_path / "scores.json"
+    command = [sys.executable, "-m", "securefl", "predict", str(root / "d" / "researcher" / "model"), str(rows), "--json", str(out)]
+    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    scores = json.loads(out.read_text())["scores"]
+    assert len(scores) == 4
+    assert all(0 <= s <= 1 for s in scores[:3])
+    assert scores[3] is None
