@@ -62,6 +62,8 @@ class StudyState:
     status: Status = "approved"
     started: bool = False
     sent: Mapping[tuple[int, Purpose], ev.Sent] = field(default_factory=dict)
+    #: How many single releases of each kind were sent, kept beside so that a fold stays linear.
+    counts: Mapping[tuple[Purpose, Mechanism], int] = field(default_factory=dict)
     ended_at: str | None = None
 
     @property
@@ -272,16 +274,11 @@ def _start(state: LedgerState, event: ev.Start) -> LedgerState:
     return _with(state, replace(study, status="running", started=True))
 
 
-def _released(study: StudyState, purpose: Purpose, release: Mechanism) -> tuple[int, int]:
-    """How many releases of exactly this kind, noise and rate were reserved, and how many were sent."""
-    one = release.with_count(1)
-    reserved = sum(
+def _reserved(study: StudyState, purpose: Purpose, one: Mechanism) -> int:
+    """How many releases of exactly this kind, noise and rate were reserved, over all attempts."""
+    return study.reservation.attempts * sum(
         p.mechanism.count for p in study.reservation.parts if p.purpose == purpose and p.mechanism.with_count(1) == one
     )
-    sent = sum(
-        s.mechanism.count for s in study.sent.values() if s.purpose == purpose and s.mechanism.with_count(1) == one
-    )
-    return reserved * study.reservation.attempts, sent
 
 
 def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
@@ -297,15 +294,17 @@ def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
             whose="this hospital",
             next_step="Send the same bytes again, or end the study: there is one contribution per round.",
         )
-    reserved, before = _released(study, event.purpose, event.mechanism)
-    if before + event.mechanism.count > reserved:
+    kind = (event.purpose, event.mechanism.with_count(1))
+    reserved, before = _reserved(study, *kind), study.counts.get(kind, 0)
+    after = before + event.mechanism.count
+    if after > reserved:
         raise BudgetError(
             f"The study {study.approval.id!r} reserved {reserved} releases of this kind and sent {before}; "
             f"{event.mechanism.count} more are not paid for.",
             whose="the researcher",
             next_step="End the study; a longer one needs its own approval.",
         )
-    return _with(state, replace(study, sent={**study.sent, slot: event}))
+    return _with(state, replace(study, sent={**study.sent, slot: event}, counts={**study.counts, kind: after}))
 
 
 def _end(state: LedgerState, digest: str, status: ev.Ending, at: str) -> LedgerState:
