@@ -17,6 +17,7 @@ _COMMANDS = {
     "aggregator": ("securefl.cli.aggregator", "aggregator", "The neutral party that adds ciphertexts without a key."),
     "audit": ("securefl.cli.audit", "audit", "What a hospital's ledger says, and whether anybody altered it."),
     "predict": ("securefl.cli.predict", "predict", "Score a table with a trained model."),
+    "bench": ("securefl.cli.bench", "bench", "Measure the secure sum and whole rounds on this machine."),
     "doctor": ("securefl.cli.doctor", "doctor", "Check this machine: versions, encryption, store, clock, keys."),
 }
 

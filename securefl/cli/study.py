@@ -117,7 +117,7 @@ def check(file: Path) -> None:
 
     text = file.read_bytes()
     found = parse_any(text)
-    check_consistency(found, PldAccountant(), text)
+    check_consistency(found, PldAccountant(), text.decode())
     screen().print(study_page(found, study_digest(text) if isinstance(found, Study) else None))
     say("The file is valid and its figures agree.")
 

@@ -1,0 +1,184 @@
+"""A consortium for measuring: keys, a study of the wanted size, approvals. Invented values, real messages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from securefl.environment import software
+from securefl.federation import paths
+from securefl.federation.messages import Invitation
+from securefl.federation.rounds import Plan
+from securefl.identity import Identity, write_secret
+from securefl.learning.features import feature_names
+from securefl.learning.models import initial_weights, parameter_count, weights_sha256
+from securefl.store import Store
+from securefl.study.approval import Approval
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.schema import ModelSpec
+from securefl.study.seal import seal_study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_MOST_FEATURES = 64
+
+
+@dataclass(frozen=True)
+class _Folders:
+    store: str = "store"
+    keys: str = "keys"
+    study: str = "study.toml"
+
+
+FOLDERS = _Folders()
+
+
+def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
+    """(features, hidden) of the declarative model whose size is nearest to ``parameters``; () is logistic regression."""
+
+    def candidates() -> Iterator[tuple[int, tuple[int, ...]]]:
+        for features in range(1, _MOST_FEATURES + 1):
+            yield features, ()
+            near = round((parameters - 1) / (features + 2))
+            yield from ((features, (h,)) for h in (near, near + 1) if 1 <= h <= 4096)
+            # (f + 1) h + (h + 1) h + h + 1 parameters with two layers of one width
+            half = round(((features + 3) ** 2 / 4 + parameters) ** 0.5 - (features + 3) / 2)
+            yield from ((features, (h, h)) for h in (half - 1, half, half + 1) if 1 <= h <= 4096)
+
+    def size(features: int, hidden: tuple[int, ...]) -> int:
+        kind = "mlp" if hidden else "logistic-regression"
+        return parameter_count(ModelSpec(kind=kind, hidden=hidden, initial_seed="bench"), features)  # type: ignore[arg-type]
+
+    return min(candidates(), key=lambda c: abs(size(*c) - parameters))
+
+
+def make_consortium(root: Path, *, parameters: int, sites: int, bits: int, rounds: int) -> Plan:
+    """Make keys, study and approvals below ``root``; returns the study's plan."""
+    names = [f"site{i:03d}" for i in range(sites)]
+    parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
+    coordinator = Identity.generate("coordinator", "researcher", "Benchmark", "nobody@securefl.invalid")
+    aggregator = Identity.generate("aggregator", "aggregator", "Benchmark", "nobody@securefl.invalid")
+    protocol = _protocol(parameters, sites, bits, rounds)
+    plain = parse_protocol(protocol)
+    theta = initial_weights(plain.model, len(feature_names(plain.data)))
+    text = seal_study(
+        protocol, coordinator=_fields(coordinator), aggregator=_fields(aggregator),
+        participants=[{**_fields(p), "weight": f"1/{sites}", "weight_source": "equal shares"} for p in parties.values()],
+        software=software(), initial_sha256=weights_sha256(theta),
+    )
+    digest = study_digest(text)
+    store = Store(str(root / FOLDERS.store))
+    store.put(paths.study_file(digest), text.encode())
+    store.put(paths.invitation(digest), Invitation(digest, "coordinator").dump(coordinator.sign))
+    for party in (*parties.values(), coordinator, aggregator):
+        party.save(root / FOLDERS.keys / party.card.name)
+    for name, party in parties.items():
+        key = X25519PrivateKey.generate()
+        write_secret(root / FOLDERS.keys / name / "study.key", key.private_bytes_raw())
+        approval = Approval(digest, name, party.card.signing_public, key.public_key().public_bytes_raw().hex(), "2026-01-01T00:00:00Z")
+        store.put(paths.approval(digest, name), approval.sign(party.sign))
+    (root / FOLDERS.study).write_text(text)
+    return Plan(parse_study(text), digest)
+
+
+def read_parties(root: Path, name: str) -> tuple[Plan, Identity]:
+    """The study and one party's keys."""
+    text = (root / FOLDERS.study).read_bytes()
+    return Plan(parse_study(text), study_digest(text)), Identity.load(root / FOLDERS.keys / name)
+
+
+def _fields(identity: Identity) -> dict[str, str]:
+    return {k: v for k, v in identity.card.fields().items() if k != "role"}
+
+
+def _protocol(parameters: int, sites: int, bits: int, rounds: int) -> str:
+    features, hidden = nearest_model(parameters)
+    columns = ",\n".join(f'  {{ name = "c{i}", kind = "numeric", low = "0", high = "1" }}' for i in range(features))
+    kind = "mlp" if hidden else "logistic-regression"
+    most = (1 << (bits - 1)) - 1
+    return f"""schema = "securefl-protocol/1"
+[study]
+id = "bench"
+title = "Benchmark"
+purpose = "Measure rounds."
+lead = "nobody"
+lay_summary = "Invented values."
+ethics_ref = "none"
+legal_basis = "invented values"
+duo = []
+[code]
+entrypoint = "declarative"
+[model]
+kind = "{kind}"
+hidden = {json.dumps(list(hidden))}
+initial_seed = "bench"
+[data]
+dataset = "bench"
+population = "nobody"
+patient = "patient"
+max_rows_per_patient = 1
+holdout = "3/10"
+columns = [
+{columns}
+]
+[data.label]
+column = "label"
+kind = "equals"
+positive = ["1"]
+[privacy]
+unit = "patient"
+neighbouring = "add-remove"
+epsilon = "1"
+delta = "1e-5"
+noise_multiplier = "5"
+clip_norm = "1"
+grid = 1
+sample_rate = "1/5"
+steps = {rounds}
+normaliser = "1"
+normaliser_source = "none"
+noise = "local"
+[secagg]
+bits = {bits}
+bound = {most}
+min_contributors = {sites}
+colluders = 0
+[training]
+algorithm = "fedavg"
+rounds = {rounds}
+local_steps = 1
+local_learning_rate = "1"
+server_learning_rate = "1"
+server_momentum = "0"
+[schedule]
+opens = 2026-01-01T00:00:00Z
+closes = 2100-01-01T00:00:00Z
+round_deadline = 600
+reply_after = "0"
+on_dropout = "fail"
+[evaluation]
+metric = "auc"
+edges = ["0.5"]
+noise_multiplier = "5"
+epsilon = "1"
+bound = {most}
+[quality]
+minimum = "0.5"
+stop_rule = "none"
+[outputs]
+artefacts = ["none"]
+owner = "nobody"
+licence = "none"
+recipients = ["nobody"]
+intended_use = "none"
+[exit]
+notice = "none"
+on_withdrawal = "study-ends"
+spent_budget = "never-returned"
+"""

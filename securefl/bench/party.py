@@ -1,0 +1,114 @@
+"""One process of ``securefl bench round``: ``python -m securefl.bench.party ROOT NAME``. Trains nothing; the rest is real."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from securefl.bench.consortium import FOLDERS, read_parties
+from securefl.bench.sums import bench_vector
+from securefl.errors import RoundError
+from securefl.federation import paths
+from securefl.federation.aggregator import Aggregator
+from securefl.federation.messages import MAX_ANNOUNCEMENT
+from securefl.federation.participant import Participant, RoundInput
+from securefl.federation.sealing import sealed_limit
+from securefl.identity import read_secret, replace_file, verify
+from securefl.secagg.frame import contribution_bytes, public_key_bytes
+from securefl.secagg.seal import CkksIntegers
+from securefl.store import Store
+from securefl.study.approval import MAX_BYTES, open_approval
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.federation.rounds import Plan
+    from securefl.identity import Identity
+    from securefl.secagg.facts import RoundFacts
+
+_PAUSE = 0.002
+_PATIENCE = 600.0
+
+
+def _await(store: Store, path: str, limit: int) -> bytes:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        data = store.get(path, limit)
+        if data is not None:
+            return data
+        if time.monotonic() > end:
+            raise RoundError(f"{path} did not come.", whose="the benchmark")
+        time.sleep(_PAUSE)
+
+
+def _hospital(root: Path, store: Store, plan: Plan, identity: Identity) -> None:
+    name = identity.card.name
+    values = {
+        k: bench_vector(plan.study.cohort.index(name), plan.length(n), plan.facts(n, 1, "0" * 64, "0" * 64).layout.max_value)
+        for k, n in (("update", 1), ("evaluation", plan.last_round))
+    }
+
+    def train(kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
+        del model, length, largest
+        return values[kind]
+
+    def keep(facts: RoundFacts, frame: bytes) -> None:
+        replace_file(root / "kept" / name / str(facts.round), frame)
+
+    approvals = {}
+    for site in plan.study.cohort:
+        key = plan.study.participant(site).signing_public
+        data = _await(store, paths.approval(plan.digest, site), MAX_BYTES)
+        approvals[site] = open_approval(data, site=site, study=plan.digest, verify=lambda s, m, k=key: verify(k, s, m))  # type: ignore[misc]
+    study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / name / "study.key", 32))
+    participant = Participant(
+        plan=plan, identity=identity, study_key=study_key, approvals=approvals, trainer=train, keeper=keep, cipher=CkksIntegers()
+    )
+    store.put(f"ready/{name}", b"ready")
+    for number in range(1, plan.last_round + 1):
+        at = paths.RoundPaths(plan.digest, number, 1)
+        announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
+        given = RoundInput(
+            announcement, _await(store, at.key, public_key_bytes()),
+            _await(store, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
+        )
+        store.put(at.contribution(name), participant.answer(given))
+
+
+def _aggregator(store: Store, plan: Plan, identity: Identity) -> None:
+    aggregator = Aggregator(plan, identity)
+    store.put(f"ready/{identity.card.name}", b"ready")
+    for number in range(1, plan.last_round + 1):
+        at = paths.RoundPaths(plan.digest, number, 1)
+        announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
+        limit = contribution_bytes(plan.facts(number, 1, "0" * 64, "0" * 64))
+        frames = {site: _await(store, at.contribution(site), limit) for site in plan.study.cohort}
+        store.put(at.sum, aggregator.add(announcement, frames))
+        store.put(f"done/{identity.card.name}", json.dumps({"peak_rss_mb": _peak()}).encode())
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Serve all rounds, then end."""
+    root, name = Path(sys.argv[1]), sys.argv[2]
+    plan, identity = read_parties(root, name)
+    store = Store(str(root / FOLDERS.store))
+    if name == "aggregator":
+        _aggregator(store, plan, identity)
+    else:
+        _hospital(root, store, plan, identity)
+        store.put(f"done/{name}", json.dumps({"peak_rss_mb": _peak()}).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Whole rounds between real processes over a folder store: hospitals, aggregator and coordinator, everything but training."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
+from securefl.bench.sums import bench_vector
+from securefl.errors import RoundError
+from securefl.federation.coordinator import Coordinator
+from securefl.federation.exchange import StoreExchange
+from securefl.learning.features import feature_names
+from securefl.learning.models import initial_weights
+from securefl.secagg.seal import CkksIntegers
+from securefl.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from securefl.federation.coordinator import RoundRecord
+    from securefl.federation.rounds import Plan
+
+
+_PATIENCE = 120.0
+
+
+def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict[str, Any]:
+    """Run ``rounds`` rounds; the first warms up and is not counted.
+
+    Args:
+        parameters: wanted size of the model; the nearest that the declarative models can have is taken and reported.
+        sites: hospitals, a process each.
+        bits: bits of a field.
+        rounds: at least 6, so that the median is over at least 5.
+
+    Raises:
+        RoundError: a process ended.
+    """
+    with tempfile.TemporaryDirectory(prefix="securefl-bench-") as folder:
+        root = Path(folder)
+        plan = make_consortium(root, parameters=parameters, sites=sites, bits=bits, rounds=rounds)
+        store = Store(str(root / FOLDERS.store))
+        processes = [
+            subprocess.Popen([sys.executable, "-m", "securefl.bench.party", str(root), name], stdin=subprocess.DEVNULL)
+            for name in (*plan.study.cohort, "aggregator")
+        ]
+        try:
+            _wait_ready(store, sites + 1, processes)
+            figures = _measure(root, store)
+            for process in processes:
+                process.wait(timeout=60)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        peaks = [json.loads(store.get(f"done/{n}", 4096) or b"{}")["peak_rss_mb"] for n in store.list("done")]
+    return {"parameters_wanted": parameters, "sites": sites, "bits": bits, **figures, "peak_rss_mb": max(figures["peak_rss_mb"], *peaks)}
+
+
+def _wait_ready(store: Store, count: int, processes: list[subprocess.Popen[bytes]]) -> None:
+    end = time.monotonic() + _PATIENCE
+    while len(store.list("ready")) < count:
+        if any(p.poll() is not None for p in processes) or time.monotonic() > end:
+            raise RoundError("A process of the benchmark ended.", whose="the benchmark")
+        time.sleep(0.01)
+
+
+def _measure(root: Path, store: Store) -> dict[str, Any]:
+    plan, identity = read_parties(root, "coordinator")
+    marks, uploads = [time.perf_counter()], []
+
+    def watch(record: RoundRecord) -> None:
+        marks.append(time.perf_counter())
+        if record.kind == "update":
+            uploads.append(record.upload_bytes)
+
+    outcome = Coordinator(plan, identity, StoreExchange(store, plan), CkksIntegers()).run(watch)
+    taken = [b - a for a, b in itertools.pairwise(marks)][1 : plan.rounds]
+    return {
+        "parameters": plan.parameters,
+        "warm_round_seconds": statistics.median(taken),
+        "round_seconds": taken,
+        "upload_bytes_per_parameter": max(uploads) / plan.parameters,
+        "exact": _exact(plan, outcome.theta),
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def _exact(plan: Plan, theta: NDArray[np.float64]) -> bool:
+    """Every round adds the same known sum with learning rate 1 and unit 1, so the last model tells whether all were exact."""
+    largest = plan.facts(1, 1, "0" * 64, "0" * 64).layout.max_value
+    total = np.zeros(plan.parameters, dtype=np.int64)
+    for index in range(len(plan.study.cohort)):
+        total += bench_vector(index, plan.parameters, largest)
+    start = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
+    return bool(np.allclose(start - theta, plan.rounds * total, rtol=1e-12, atol=1e-6))
