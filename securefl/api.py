@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -26,17 +27,20 @@ from securefl.errors import (
     NotApprovedError,
     RoundError,
     SecureFLError,
+    StoreError,
     UnreadableError,
     UsageError,
 )
 from securefl.federation import paths
-from securefl.federation.messages import MAX_SMALL, End, Invitation, open_status
+from securefl.federation.messages import End, Invitation
 from securefl.federation.rounds import Plan
+from securefl.federation.words import end_of, status_of
 from securefl.identity import IdentityCard, read_card, replace_file, verify
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, parameter_count, weights_sha256
 from securefl.node.extract import read_extract
 from securefl.node.folder import PartyFolder
+from securefl.node.locks import Lock, is_held
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.study import study_words
@@ -289,14 +293,14 @@ class Study:
         from securefl.secagg.seal import CkksIntegers
 
         self.wait(seconds=0)
-        marker = self.folder / "run.json"
-        if marker.exists():
-            raise UsageError(f"{self.name} was run before.", whose="the researcher", next_step="A study runs once. `securefl study report` shows its result; `securefl study new` makes another.")
-        replace_file(marker, b"{}")
         lab, plan = self._lab.folder, Plan(self.file, self.digest)
+        running = self._once(plan)
         records = self.folder / "rounds.jsonl"
+        done = 0
 
         def keep(record: RoundRecord) -> None:
+            nonlocal done
+            done = record.round
             with records.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record.__dict__) + "\n")
             if watch:
@@ -304,14 +308,19 @@ class Study:
 
         try:
             outcome = Coordinator(plan, lab.identity, StoreExchange(lab.store, plan), CkksIntegers()).run(keep)
-        except SecureFLError as error:
-            self._end(error.code, 0)
+        except BaseException as error:
+            # whatever happened, the others are told that it is over
+            with suppress(StoreError):
+                self._end(error.code if isinstance(error, SecureFLError) else RoundError.code, done)
+            if isinstance(error, KeyboardInterrupt):
+                raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; make another.") from None
             raise
-        except KeyboardInterrupt:
-            self._end(RoundError.code, 0)
-            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; make another.") from None
-        self._end("completed", len(outcome.records))
-        return self._save(outcome, model_folder or lab.path / "model")
+        else:
+            with suppress(StoreError):  # the hospitals end by their own deadlines; the result is not lost
+                self._end("completed", len(outcome.records))
+            return self._save(outcome, model_folder or lab.path / "model")
+        finally:
+            running.release()
 
     def report(self) -> dict[str, Any]:
         """What a completed run left: figures, extracts, model folder.
@@ -319,13 +328,30 @@ class Study:
         Raises:
             UsageError: it has not run to its end.
         """
+        file = self.folder / "result.json"
         try:
-            found: dict[str, Any] = json.loads((self.folder / "result.json").read_bytes())
+            found: dict[str, Any] = json.loads(file.read_bytes())
         except FileNotFoundError:
             raise UsageError(f"{self.name} has no result yet.", next_step=f"`securefl study run {self.name}`") from None
+        if len(found["extracts"]) < len(self.file.cohort):  # some came after the run had ended
+            found["extracts"] = {**self._extracts(seconds=0), **found["extracts"]}
+            replace_file(file, json.dumps(found, indent=1).encode(), mode=0o644)
         return found
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _once(self, plan: Plan) -> Lock:
+        """Use the study up. One whose run was killed is ended for the others too, if nobody told them."""
+        marker = self.folder / "run.lock"
+        try:
+            marker.touch(mode=0o600, exist_ok=False)
+        except FileExistsError:
+            if not (self.folder / "result.json").exists() and not is_held(marker) and end_of(self._lab.folder.store, plan) is None:
+                self._end(RoundError.code, 0)
+            raise UsageError(f"{self.name} was run before.", whose="the researcher", next_step="A study runs once. `securefl study report` shows its result; `securefl study new` makes another.") from None
+        lock = Lock(marker)
+        lock.take(seconds=1.0)
+        return lock
 
     def _end(self, outcome: str, rounds: int) -> None:
         lab = self._lab.folder
@@ -360,16 +386,22 @@ class Study:
 
     def _extracts(self, seconds: float = 20.0) -> dict[str, dict[str, Any]]:
         """The hospitals' extracts, as far as they come in time; the model does not wait for them."""
-        lab = self._lab.folder
         found: dict[str, dict[str, Any]] = {}
         end = time.monotonic() + seconds
-        while len(found) < len(self.file.cohort) and time.monotonic() < end:
+        while True:
             for site in self.file.cohort:
-                if site not in found and (extract := read_extract(lab.store, lab.identity, self.digest, site, self.file)):
+                if site not in found and (extract := self._extract(site)):
                     found[site] = extract
-            if len(found) < len(self.file.cohort):
-                time.sleep(0.05)
-        return found
+            if len(found) == len(self.file.cohort) or time.monotonic() >= end:
+                return found
+            time.sleep(0.05)
+
+    def _extract(self, site: str) -> dict[str, Any] | None:
+        lab = self._lab.folder
+        try:
+            return read_extract(lab.store, lab.identity, self.digest, site, self.file)
+        except MessageError:
+            return None  # not by that hospital: as if nothing had come
 
     def _approval(self, site: str) -> bool:
         data = self._lab.folder.store.get(paths.approval(self.digest, site), MAX_BYTES)
@@ -380,14 +412,8 @@ class Study:
         return True
 
     def _last_word(self, site: str) -> str | None:
-        data = self._lab.folder.store.get(paths.status(self.digest, site), MAX_SMALL)
-        if data is None:
-            return None
-        key = self.file.participant(site).signing_public
-        try:
-            return open_status(data, study=self.digest, site=site, verify=lambda s, m: verify(key, s, m)).code
-        except MessageError:
-            return None  # anybody can write into the store; only signed words count
+        said = status_of(self._lab.folder.store, self.digest, site, self.file.participant(site).signing_public)
+        return said.code if said else None
 
 
 def _fields(card: IdentityCard) -> dict[str, str]:

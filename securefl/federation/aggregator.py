@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError
 from securefl.federation.messages import open_announcement
 from securefl.identity import verify
-from securefl.secagg.frame import read_contribution, write_sum
+from securefl.secagg.frame import write_sum
 from securefl.secagg.sum import add_contributions
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ class Aggregator:
     def __init__(self, plan: Plan, identity: Identity) -> None:
         self.plan = plan
         self._me = identity
-        self._keys = plan.signing_keys()
 
     def add(self, announcement: bytes, contributions: Mapping[str, bytes]) -> bytes:
         """The signed sum of one round.
@@ -52,9 +51,5 @@ class Aggregator:
             RoundError: naming the hospitals that are missing.
         """
         facts = announced_facts(self.plan, announcement)
-        checked = [
-            read_contribution(frame, facts, site, lambda s, m, k=self._keys[site]: verify(k, s, m))  # type: ignore[misc]
-            for site, frame in sorted(contributions.items())
-        ]
-        total = add_contributions(checked, facts)
+        total = add_contributions(self.plan.read_contributions(contributions, facts), facts)
         return write_sum(facts, self._me.card.name, total.ciphertext, total.parts, self._me.sign)

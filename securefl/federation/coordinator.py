@@ -15,7 +15,7 @@ from securefl.identity import verify
 from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256, weights_to_bytes
-from securefl.secagg.frame import read_contribution, read_sum, write_public_key
+from securefl.secagg.frame import read_sum, write_public_key
 from securefl.secagg.opening import open_sum
 from securefl.secagg.sum import check_sum
 
@@ -120,14 +120,10 @@ class Coordinator:
         return facts, RoundInput(announcement.dump(self._me.sign), key, sealed)
 
     def _open(self, facts: RoundFacts, keys: RoundKeys, replies: Replies) -> tuple[NDArray[np.int64], RoundRecord]:
-        aggregator, hospitals = self._plan.study.aggregator, self._plan.signing_keys()
+        aggregator = self._plan.study.aggregator
         claimed = read_sum(replies.sum, facts, aggregator.name, lambda s, m: verify(aggregator.signing_public, s, m))
         # recomputed before it is decrypted: a crafted "sum" would read the round's key out of its opening
-        checked = [
-            read_contribution(frame, facts, site, lambda s, m, k=hospitals[site]: verify(k, s, m))  # type: ignore[misc]
-            for site, frame in sorted(replies.contributions.items())
-        ]
-        total = check_sum(claimed, checked, facts)
+        total = check_sum(claimed, self._plan.read_contributions(replies.contributions, facts), facts)
         opened = open_sum(keys, total.ciphertext, facts)
         record = RoundRecord(
             facts.round, facts.kind, facts.digest(), facts.model_sha256, dict(total.parts), claimed.sha256,

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.errors import MessageError, RoundError, SecureFLError
+from securefl.errors import RoundError, SecureFLError
 from securefl.federation import paths
-from securefl.federation.messages import MAX_SMALL, open_status
-from securefl.identity import verify
+from securefl.federation.messages import MAX_ANNOUNCEMENT
+from securefl.federation.words import last_word
 from securefl.secagg.frame import contribution_bytes, sum_bytes
 from securefl.store import poll
 
@@ -61,8 +61,7 @@ class LocalExchange:
         if self._given is None:
             raise RoundError("No round was broadcast.", whose="the coordinator")
         given = self._given
-        names = sorted(facts.cohort)
-        frames = dict(zip(names, (p.answer(given) for p in self._participants), strict=True))
+        frames = {p.name: p.answer(given) for p in self._participants}
         return Replies(self._aggregator.add(given.announcement, frames), frames)
 
 
@@ -75,7 +74,7 @@ class StoreExchange:
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
-        if self._store.get(at.announcement, 1 << 20) is not None:
+        if self._store.get(at.announcement, MAX_ANNOUNCEMENT) is not None:
             raise RoundError(
                 f"Round {facts.round} of this study was announced before; its key is gone.", whose="the coordinator",
                 next_step="A study that was interrupted ends; make a new one with `securefl study new`.",
@@ -112,20 +111,10 @@ class StoreExchange:
 
     def _bad_news(self) -> SecureFLError | None:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""
-        aggregator = self._plan.study.aggregator
-        keys = {**self._plan.signing_keys(), aggregator.name: aggregator.signing_public}
-        for site in self._store.list(paths.status_folder(self._plan.digest)):
-            if site not in keys:
-                continue
-            data = self._store.get(paths.status(self._plan.digest, site), MAX_SMALL)
-            if data is None:
-                continue
-            try:
-                said = open_status(data, study=self._plan.digest, site=site, verify=lambda s, m, k=keys[site]: verify(k, s, m))  # type: ignore[misc]
-            except MessageError:
-                continue  # anybody can write into the store; only signed words count
-            return RoundError(
-                f"{site} ended its part in the study with the code '{said.code}'. More is known only there.", whose=site,
-                next_step=f"Ask {site}'s data owner; the study ends here, every budget stays charged.",
-            )
-        return None
+        said = last_word(self._store, self._plan)
+        if said is None:
+            return None
+        return RoundError(
+            f"{said.site} ended its part in the study with the code '{said.code}'. More is known only there.", whose=said.site,
+            next_step=f"Ask {said.site}; the study ends here, every budget stays charged.",
+        )

@@ -92,9 +92,9 @@ class Status:
 def open_status(data: bytes, *, study: str, site: str, verify: Verify) -> Status:
     """Check and read a hospital's status. Raises :class:`MessageError`."""
     body = _small(data, STATUS, Status, verify, site)
-    if body["study"] != study or body["site"] != site or type(body["round"]) is not int:
+    if body["study"] != study or body["site"] != site or not _is_count(body["round"]):
         raise MessageError(f"A status of {site} is for another study or by another hospital.", whose=site)
-    if body["code"] not in PUBLIC_CODES:
+    if not isinstance(body["code"], str) or body["code"] not in PUBLIC_CODES:
         raise MessageError(f"A status of {site} uses no code of the fixed list.", whose=site)
     return Status(**body)
 
@@ -115,7 +115,8 @@ class End:
 def open_end(data: bytes, *, study: str, verify: Verify) -> End:
     """Check and read the coordinator's end of a study. Raises :class:`MessageError`."""
     body = _small(data, END, End, verify, "the coordinator")
-    if body["study"] != study or type(body["rounds"]) is not int or body["outcome"] not in {"completed", *PUBLIC_CODES}:
+    outcome = body["outcome"]
+    if body["study"] != study or not _is_count(body["rounds"]) or not isinstance(outcome, str) or outcome not in {"completed", *PUBLIC_CODES}:
         raise MessageError("The end of the study is malformed.", whose="the coordinator")
     return End(**body)
 
@@ -135,14 +136,18 @@ class Invitation:
 def open_invitation(data: bytes, *, study: str, verify: Verify) -> Invitation:
     """Check and read an invitation. Raises :class:`MessageError`."""
     body = _small(data, INVITATION, Invitation, verify, "the coordinator")
-    if body["study"] != study:
-        raise MessageError("The invitation is for another study.", whose="the coordinator")
+    if body["study"] != study or not isinstance(body["coordinator"], str):
+        raise MessageError("The invitation is for another study, or names nobody.", whose="the coordinator")
     return Invitation(**body)
 
 
 def _small(data: bytes, kind: str, model: type[Any], verify: Verify, sender: str) -> dict[str, Any]:
     fields = frozenset(model.__dataclass_fields__)
     return open_signed(data, kind=kind, fields=fields, verify=verify, sender=sender, max_bytes=MAX_SMALL)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 31  # type(): True is an int to isinstance
 
 
 def _is_hex(value: object) -> bool:

@@ -93,6 +93,12 @@ class Participant:
             site: pair_secret(study_key, bytes.fromhex(approvals[site].study_key), other=site) for site in plan.study.cohort if site != name
         }
         self.done = 0
+        self._spoiled = False
+
+    @property
+    def name(self) -> str:
+        """This hospital's name in the cohort."""
+        return self._me.card.name
 
     def check(self, data: bytes) -> Announcement:
         """The announcement, if it is the next round of this study and says what this hospital expects.
@@ -125,6 +131,8 @@ class Participant:
 
         Raises:
             MessageError, RoundError: as :meth:`check`, or key and model are not those announced; nothing is trained then.
+                After a failure of the trainer, the cipher or the keeper every further call is a :class:`RoundError`: a
+                second training would be a second release.
         """
         said = self.check(given.announcement)
         plan, coordinator = self.plan, self.plan.study.coordinator
@@ -140,10 +148,13 @@ class Participant:
         if hashlib.sha256(model).hexdigest() != said.model_sha256:
             raise MessageError("This hospital was given another global model than the one announced to all.", whose="the coordinator", next_step="Do not go on; tell the other hospitals.")
         facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256)
+        if self._spoiled:
+            raise RoundError("An earlier answer to this round failed after its noise was drawn; it is not tried again.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
+        self._spoiled = True
         values = self._trainer(said.kind, model, facts.length, facts.layout.max_value)
         frame = contribute(
             values, facts=facts, public=public, me=self._me.card.name, secrets=self._secrets, sign=self._me.sign, cipher=self._cipher
         )
         self._keeper(facts, frame)
-        self.done = said.round
+        self.done, self._spoiled = said.round, False
         return frame

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from securefl.identity import IdentityCard
+from securefl.errors import MessageError
+from securefl.identity import IdentityCard, verify
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.secagg.facts import RoundFacts
+from securefl.secagg.frame import Contribution, read_contribution
 from securefl.secagg.packing import FieldLayout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from securefl.study.schema import Participant, Study
 
 
@@ -67,6 +71,21 @@ class Plan:
     def signing_keys(self) -> dict[str, str]:
         """Hospital → Ed25519 public key (hex), from the study."""
         return {p.name: p.signing_public for p in self.study.participants}
+
+    def read_contributions(self, frames: Mapping[str, bytes], facts: RoundFacts) -> list[Contribution]:
+        """Check frames (site → bytes) with the keys that the study names.
+
+        Raises:
+            MessageError: naming the hospital whose frame is refused, or a name that is no participant's.
+        """
+        keys = self.signing_keys()
+        strangers = sorted(set(frames) - set(keys))
+        if strangers:
+            raise MessageError(f"A contribution came under the name {strangers[0]!r}, which is no participant's.", whose="the store's operator")
+        return [
+            read_contribution(frame, facts, site, lambda s, m, k=keys[site]: verify(k, s, m))  # type: ignore[misc]
+            for site, frame in sorted(frames.items())
+        ]
 
 
 def card_of(participant: Participant) -> IdentityCard:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError, SecureFLError, UntrustedError
+from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator, announced_facts
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Status, open_invitation
 from securefl.federation.rounds import Plan
+from securefl.federation.words import end_of
 from securefl.secagg.frame import contribution_bytes
 from securefl.study.digest import study_digest
 from securefl.study.parse import MAX_BYTES, parse_study
@@ -58,12 +59,18 @@ class AggregatorService:
                 continue
             try:
                 plan = self._take_up(digest)
+            except StoreError:
+                raise
             except SecureFLError as error:
                 if self._refused.get(digest) != error.what:
                     self._refused[digest] = error.what
                     self.say(f"study {digest[:12]} is not served: {error}")
                 continue
-            if plan is not None:
+            if plan is None:
+                continue
+            if end_of(self.store, plan) is not None:
+                self._done.add(digest)  # over before this process began
+            else:
                 self._serving[digest] = _Serving(Aggregator(plan, self.identity))
                 self.say(f"serving study {plan.study.study.id} ({digest[:12]}), {len(plan.study.participants)} hospitals")
 
@@ -96,25 +103,31 @@ class AggregatorService:
 
     def _step(self, digest: str, serving: _Serving) -> bool:
         plan = serving.aggregator.plan
-        if serving.next_round > plan.last_round or self.store.get(paths.ending(digest), MAX_SMALL) is not None:
+        if serving.next_round > plan.last_round or end_of(self.store, plan) is not None:
             self.say(f"study {digest[:12]} is over")
-            del self._serving[digest]
-            self._done.add(digest)
+            self._leave(digest)
             return False
         at = paths.RoundPaths(digest, serving.next_round, 1)
-        announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT)
-        if announcement is None or not set(plan.study.cohort) <= set(self.store.list(at.contributions)):
+        if not set(plan.study.cohort) <= set(self.store.list(at.contributions)):
             return False
         try:
+            announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT)
+            if announcement is None:
+                return False
             facts = announced_facts(plan, announcement)
             limit = contribution_bytes(facts)
             frames = {site: self.store.get(at.contribution(site), limit) or b"" for site in plan.study.cohort}
             self.store.put(at.sum, serving.aggregator.add(announcement, frames))
+        except StoreError:
+            raise  # it comes back; the round is added then
         except SecureFLError as error:
             self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")
             self.store.put(paths.status(digest, self.identity.card.name), Status(digest, self.identity.card.name, serving.next_round, error.code).dump(self.identity.sign))
-            del self._serving[digest]
-            self._done.add(digest)
+            self._leave(digest)
             return False
         serving.next_round += 1
         return True
+
+    def _leave(self, digest: str) -> None:
+        del self._serving[digest]
+        self._done.add(digest)

@@ -10,14 +10,25 @@ import json
 import os
 import signal
 import time
+import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from securefl.errors import RoundError, SecureFLError, StoreError, UsageError
+from securefl.errors import (
+    LedgerAlteredError,
+    NotApprovedError,
+    RoundError,
+    SecureFLError,
+    StoreError,
+    UsageError,
+)
 from securefl.federation.rounds import Plan
 from securefl.identity import replace_file
-from securefl.node.approving import approval_file, publish_approval, publish_status
+from securefl.node.approving import publish_approval, say_code
 from securefl.node.extract import publish_extract
+from securefl.node.locks import Lock, is_held
+from securefl.node.outbox import deliver
 from securefl.node.requests import study_text
 from securefl.node.running import StudyRun
 from securefl.node.site import utc_now
@@ -30,17 +41,20 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
 
 #: Seconds between looks at PySyft's folders, idle and while a study runs.
-SYNC_IDLE, SYNC_BUSY = 0.5, 20.0
+SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
 _PAUSE_BUSY, _PAUSE_IDLE = 0.01, 0.2
+_LOCK, _STATE = "agent.lock", "agent.json"
 
 
 def agent_state(site: Site) -> dict[str, object] | None:
     """What the running agent last wrote about itself; None when none runs."""
-    try:
-        state: dict[str, object] = json.loads((site.path / "agent.json").read_bytes())
-        os.kill(int(str(state["pid"])), 0)
-    except (OSError, ValueError, KeyError):
+    if not is_held(site.path / _LOCK):
         return None
+    try:
+        state: dict[str, object] = json.loads((site.path / _STATE).read_bytes())
+        int(str(state["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # it is just starting
     return state
 
 
@@ -52,17 +66,22 @@ class Agent:
     """
 
     def __init__(self, site: Site) -> None:
-        if agent_state(site) is not None:
+        self._lock = Lock(site.path / _LOCK)
+        if not self._lock.take(seconds=1.0):
             raise UsageError("An agent runs in this folder already.", next_step="`securefl site stop` ends it.")
         self._site = site
         self._runs: dict[str, StudyRun] = {}
-        self._last_sync = 0.0
+        self._last_sync = -SYNC_BUSY
         self._stopping = False
-        self._log = (site.path / "agent.log").open("a", encoding="utf-8")
-        (site.path / "agent.log").chmod(0o600)
+        self._trouble = ""
+        self._log = os.fdopen(os.open(site.path / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT."""
+        """Work until SIGTERM or SIGINT.
+
+        Raises:
+            LedgerAlteredError: the ledger does not hold; nothing more is done on it.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         self._write_state()
@@ -71,97 +90,144 @@ class Agent:
             self._recover()
             while not self._stopping:
                 self._turn()
-                time.sleep(_PAUSE_BUSY if any(r.started for r in self._runs.values()) else _PAUSE_IDLE)
+                self._rest(_PAUSE_BUSY if self._busy else _PAUSE_IDLE)
+        except LedgerAlteredError as error:
+            self.say(f"stopping: {error}")
+            raise
         finally:
-            for digest in tuple(self._runs):
-                self._fail(digest, RoundError("The agent was stopped.", whose="this hospital"))
-            self.say("agent stopped")
-            (self._site.path / "agent.json").unlink(missing_ok=True)
-            self._log.close()
+            self._wind_up()
 
     def say(self, line: str) -> None:
-        """A line in the owner's own log; it never leaves this folder."""
-        self._log.write(f"{utc_now()} {line}\n")
+        """A line in the owner's own log; it never leaves this folder. Only the first line of a text carries a time of its own."""
+        first, *more = ("".join(c if c.isprintable() else "?" for c in part) for part in line.splitlines() or [""])
+        self._log.write("".join([f"{utc_now()} {first}\n", *(f"    | {part}\n" for part in more)]))
         self._log.flush()
+
+    @property
+    def _busy(self) -> bool:
+        return any(r.started for r in self._runs.values())
 
     def _turn(self) -> None:
         try:
+            deliver(self._site)
             self._take_up_approved()
             for digest, run in tuple(self._runs.items()):
                 self._step(digest, run)
-            busy = any(r.started for r in self._runs.values())
-            if time.monotonic() - self._last_sync > (SYNC_BUSY if busy else SYNC_IDLE):
+            due = time.monotonic() - self._last_sync > (SYNC_BUSY if self._busy else SYNC_IDLE)
+            if due and not any(r.made for r in self._runs.values()):  # a reply that waits for its time is not delayed
                 self._sync()
-        except StoreError as error:  # a store that is away comes back; studies end by their own deadlines
-            self.say(f"store: {error.what}")
-            time.sleep(1.0)
+            self._trouble = ""
+        except LedgerAlteredError:
+            raise
+        except SecureFLError as error:  # a store that is away comes back; studies end by their own deadlines
+            self._say_trouble(f"{error.code}: {error}")
+        except Exception:  # noqa: BLE001 - a fault in one exchange must not end the hospital's agent
+            self._say_trouble(f"a fault in securefl, please report it:\n{traceback.format_exc()}")
+
+    def _say_trouble(self, text: str) -> None:
+        if text != self._trouble:
+            self.say(text)
+            self._trouble = text
+        self._rest(1.0)
+
+    def _rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._stopping and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.1))
 
     def _step(self, digest: str, run: StudyRun) -> None:
         state = self._site.ledger.state
-        if state.paused:
-            return
         if state.study(digest).ended:  # withdrawn by the owner's own command
             self._drop(digest)
             return
+        if state.paused:
+            return
         try:
             outcome = run.step()
-        except StoreError:
+        except (StoreError, LedgerAlteredError):
             raise
         except SecureFLError as error:
             self._fail(digest, error)
-            return
-        if outcome == "completed":
-            self._site.ledger.settle(digest, "completed")
-            publish_extract(self._site, digest, run.plan.study)
-            self.say(f"study {digest[:12]} completed; {run.late} late replies")
-            self._drop(digest)
+        except Exception:  # noqa: BLE001 - the study ends, the agent goes on
+            self.say(traceback.format_exc())
+            self._fail(digest, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
+        else:
+            if outcome == "completed":
+                self._site.ledger.settle(digest, "completed")
+                publish_extract(self._site, digest, run.plan.study)
+                self.say(f"study {digest[:12]} completed; {run.late} late replies")
+                self._drop(digest)
 
     def _fail(self, digest: str, error: SecureFLError) -> None:
-        """End a study here: details stay in the log, the others see a code."""
+        """End a study here: details stay in the log, the others see a code. What never started costs nothing."""
+        if self._stopping and not self._site.ledger.state.study(digest).started:
+            return  # its worker was ended with the agent; the approval stays good
         self.say(f"study {digest[:12]} failed: {error}")
-        study = self._site.ledger.state.study(digest)
-        if study.started or error.code != RoundError.code:
+        if digest in self._runs:
+            self._runs[digest].stop()
+        with suppress(NotApprovedError):  # withdrawn in this very moment: that stands
             self._site.ledger.settle(digest, "failed")
-            publish_status(self._site, digest, max((r for r, _ in study.sent), default=0), error.code)
-            self._drop(digest)
-        else:  # stopped before it began: the approval stays good
-            self._runs.pop(digest).stop()
+            say_code(self._site, digest, error.code)
+        self._drop(digest)
 
     def _drop(self, digest: str) -> None:
-        self._runs.pop(digest).stop()
+        if digest in self._runs:
+            self._runs.pop(digest).stop()
         self._site.erase_study_key(digest)
-        self._last_sync = 0.0
+        self._last_sync = -SYNC_BUSY
 
     def _recover(self) -> None:
         """Settle what a killed agent left running: its noise was drawn and perhaps sent, so nothing may run again."""
         for digest, study in self._site.ledger.state.studies.items():
-            if study.started and not study.ended:
-                self._site.ledger.settle(digest, "failed")
-                self._site.erase_study_key(digest)
-                publish_status(self._site, digest, max((r for r, _ in study.sent), default=0), RoundError.code)
+            if study.ended:
+                self._site.erase_study_key(digest)  # killed between the two
+            elif study.started:
                 self.say(f"study {digest[:12]} was interrupted; it is over, and its budget stays charged")
+                self._fail(digest, RoundError("The agent was killed while the study ran.", whose="this hospital"))
 
     def _take_up_approved(self) -> None:
         for digest, study in self._site.ledger.state.studies.items():
-            if study.status != "approved" or digest in self._runs or not approval_file(self._site, digest).exists():
+            if study.status != "approved" or digest in self._runs:
                 continue
-            publish_approval(self._site, digest)
-            text = study_text(self._site, digest)
-            plan = Plan(parse_study(text), digest)
+            self._site = self._site.refreshed()
+            try:
+                publish_approval(self._site, digest)
+                text = study_text(self._site, digest)
+                plan = Plan(parse_study(text), digest)
+            except (StoreError, LedgerAlteredError):
+                raise
+            except SecureFLError as error:
+                self._fail(digest, error)
+                continue
             self._runs[digest] = StudyRun(self._site, plan, text, self.say, lambda: datetime.now(UTC))
             self.say(f"study {digest[:12]} is approved; waiting for the other hospitals")
 
     def _sync(self) -> None:
         from securefl.node.desk import sync_datasite
 
+        self._last_sync = time.monotonic()
         self._site = sync_datasite(self._site, self.say)
         self._last_sync = time.monotonic()
 
+    def _wind_up(self) -> None:
+        """The last thing the agent does: end what runs, whatever else is broken."""
+        for digest, run in tuple(self._runs.items()):
+            run.stop()
+            if run.started:
+                with suppress(SecureFLError):
+                    self._fail(digest, RoundError("The agent was stopped.", whose="this hospital"))
+        self.say("agent stopped")
+        (self._site.path / _STATE).unlink(missing_ok=True)
+        self._log.close()
+        self._lock.release()
+
     def _write_state(self) -> None:
-        replace_file(self._site.path / "agent.json", json.dumps({"pid": os.getpid(), "since": utc_now()}).encode())
+        replace_file(self._site.path / _STATE, json.dumps({"pid": os.getpid(), "since": utc_now()}).encode())
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
+        for run in tuple(self._runs.values()):
+            run.interrupt()  # an answer that nobody will send need not be waited for
 
 
 def stop_agent(site: Site, seconds: float = 15.0) -> bool:

@@ -9,6 +9,8 @@ from securefl.errors import NotApprovedError, SecureFLError
 from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.identity import replace_file
+from securefl.node.folder import private_folder
+from securefl.node.outbox import post
 from securefl.node.policy import charges_of
 from securefl.node.site import utc_now
 from securefl.privacy.accounting import pld_epsilon
@@ -38,24 +40,33 @@ def approve(site: Site, request: Review) -> Quote:
         NotApprovedError: decided before.
         SecureFLError: the first fault of the review.
     """
-    study, digest = request.study, request.digest
+    digest = request.digest
     if request.faults:
         over = [f for f in request.faults if f.code == "budget"]
         if over != list(request.faults):
             raise next(f for f in request.faults if f.code != "budget")
+    epsilon = _study_epsilon(request)  # takes seconds: before the lock
+    with site.deciding():
+        quote = _decide(site, request, epsilon)
+    publish_approval(site, digest)
+    return quote
+
+
+def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
+    study, digest = request.study, request.digest
     state = site.ledger.state
     if digest in state.studies or state.declined(digest):
         raise NotApprovedError("This study was decided here before; an approval is given and used once.", next_step="`securefl site inbox` shows the decision.")
     key = site.new_study_key(digest)
     approval = Approval(digest, site.name, site.identity.card.signing_public, key.public_key().public_bytes_raw().hex(), utc_now())
     signed = approval.sign(site.identity.sign)
+    private_folder(site.study_folder(digest))
     replace_file(approval_file(site, digest), signed)
-    charges = charges_of(study)
     try:
-        quote = site.ledger.approve(
+        return site.ledger.approve(
             study=digest, study_id=study.study.id, researcher=study.coordinator.name, statement=hashlib.sha256(signed).hexdigest(),
-            population=study.data.population, dataset=study.data.dataset, charges=charges, attempts=study.privacy.max_attempts,
-            epsilon=_study_epsilon(request), delta=study.privacy.delta,
+            population=study.data.population, dataset=study.data.dataset, charges=charges_of(study), attempts=study.privacy.max_attempts,
+            epsilon=epsilon, delta=study.privacy.delta,
             terms=Terms(
                 rows_per_patient=study.data.max_rows_per_patient, clip_norm=decimal_text(study.privacy.clip_norm),
                 normaliser=decimal_text(study.privacy.normaliser), noise_source=_NOISE_SOURCE, code=study.software.lock_sha256,
@@ -65,43 +76,66 @@ def approve(site: Site, request: Review) -> Quote:
         site.erase_study_key(digest)
         approval_file(site, digest).unlink(missing_ok=True)
         raise
-    publish_approval(site, digest)
-    return quote
 
 
 def publish_approval(site: Site, digest: str) -> None:
-    """Put the kept approval into the store; safe to repeat.
+    """Put the kept approval into the store; safe to repeat. When the store takes nothing now, the agent sends it later.
 
     Raises:
-        NotApprovedError: the kept file is not the one that the ledger knows.
-        StoreError: the store cannot be written; the agent tries again.
+        NotApprovedError: as :func:`kept_approval`.
     """
-    signed = approval_file(site, digest).read_bytes()
+    post(site, paths.approval(digest, site.name), kept_approval(site, digest))
+
+
+def kept_approval(site: Site, digest: str) -> bytes:
+    """The approval that this hospital signed.
+
+    Raises:
+        NotApprovedError: it is gone, or not the one that the ledger knows.
+    """
+    try:
+        signed = approval_file(site, digest).read_bytes()
+    except OSError:
+        signed = b""
     if hashlib.sha256(signed).hexdigest() != site.ledger.state.study(digest).approval.statement:
-        raise NotApprovedError("The kept approval is not the one in the ledger.", next_step="Do not run this study.")
-    site.store.put(paths.approval(digest, site.name), signed)
+        raise NotApprovedError("The kept approval is not the one in the ledger.", next_step="Do not run this study; ask the researcher for a new one.")
+    return signed
 
 
 def refuse(site: Site, request: Review, note: str) -> None:
     """The owner's no; final for this digest. The note stays in the ledger; others see the code."""
-    site.ledger.refuse(
-        study=request.digest, study_id=request.study.study.id, researcher=request.study.coordinator.name,
-        dataset=request.study.data.dataset, note=note,
-    )
-    publish_status(site, request.digest, 0, NotApprovedError.code)
+    with site.deciding():
+        site.ledger.refuse(
+            study=request.digest, study_id=request.study.study.id, researcher=request.study.coordinator.name,
+            dataset=request.study.data.dataset, note=note,
+        )
+    say_code(site, request.digest, NotApprovedError.code)
 
 
 def withdraw(site: Site, digest: str, note: str) -> None:
-    """Leave a study: nothing more is sent, the study ends for all; what ran stays charged."""
-    last = max((r for r, _ in site.ledger.state.study(digest).sent), default=0)
-    site.ledger.withdraw(digest, note)
-    site.erase_study_key(digest)
-    publish_status(site, digest, last, "withdrawn")
+    """Leave a study: once this returns, nothing more is sent, and the study ends for all; what ran stays charged.
+
+    Raises:
+        NotApprovedError: not approved here, or ended already.
+    """
+    with site.deciding():
+        site.ledger.withdraw(digest, note)
+        site.erase_study_key(digest)
+    say_code(site, digest, "withdrawn")
 
 
-def publish_status(site: Site, digest: str, number: int, code: str) -> None:
-    """Say a public code to the others, signed."""
-    site.store.put(paths.status(digest, site.name), Status(digest, site.name, number, code).dump(site.identity.sign))
+def pause(site: Site, note: str) -> None:
+    """From now on nothing starts, and once this returns nothing leaves the house."""
+    with site.deciding():
+        site.ledger.pause(note)
+
+
+def say_code(site: Site, digest: str, code: str) -> None:
+    """Say a public code to the others, signed; kept until the store takes it."""
+    state = site.ledger.state
+    sent = state.studies[digest].sent if digest in state.studies else {}
+    status = Status(digest, site.name, max((r for r, _ in sent), default=0), code)
+    post(site, paths.status(digest, site.name), status.dump(site.identity.sign))
 
 
 def approval_file(site: Site, digest: str) -> Path:

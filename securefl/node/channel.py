@@ -51,7 +51,12 @@ class Channel:
         head_size, body_size = _SIZES.unpack(self._exactly(_SIZES.size, end))
         if head_size > MAX_HEADER or body_size > self._max_body:
             raise RoundError("The worker process sent more than its task can produce.", whose="this hospital", next_step="Report it; the study ends here.")
-        header = json.loads(self._exactly(head_size, end))
+        try:
+            header = json.loads(self._exactly(head_size, end))
+        except (ValueError, RecursionError):
+            header = None
+        if not isinstance(header, dict):
+            raise RoundError("The worker process did not speak as agreed.", whose="this hospital", next_step="Report it; the study ends here.")
         return header, self._exactly(body_size, end)
 
     def close(self) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.errors import SecureFLError, StudyError, UsageError
 from securefl.identity import replace_file
+from securefl.node.folder import private_folder
 from securefl.node.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.node.requests import keep_request, kept_requests
-from securefl.node.site import Site
 from securefl.signed import canonical
 from securefl.study.parse import parse_study
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.datasite import Datasite, Request
+    from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState
     from securefl.study.columns import DataSpec
 
@@ -49,7 +50,7 @@ def public_folder(site: Site, dataset: str) -> Path:
 
 def keep_public(site: Site, spec: DataSpec, mock: bytes) -> None:
     """Keep a data set's public side: the declared columns and the mock table made from them."""
-    folder = public_folder(site, spec.dataset)
+    folder = private_folder(public_folder(site, spec.dataset))
     description = canonical({"type": "securefl-dataset/1", "site": site.name, **spec.model_dump(mode="json")})
     replace_file(folder / "description.json", description)
     replace_file(folder / "mock.csv", mock)
@@ -61,7 +62,7 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
     Raises:
         StoreError: the store cannot be used.
     """
-    site = _refreshed(site)
+    site = site.refreshed()
     email = site_email(site.name)
     with open_datasite(site.settings.store, email, site.datasite, "hospital") as desk:
         publish_pysyft_keys(site.store, site.identity, email, desk.fingerprint)
@@ -77,15 +78,6 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
             desk.sync()
         replace_file(site.path / "desk.json", json.dumps({"peers": len(desk.peers()), "quarantined": len(desk.quarantined())}).encode())
     return site
-
-
-def _refreshed(site: Site) -> Site:
-    """The owner's commands change the settings while the agent runs; its open ledger and keys stay."""
-    fresh = Site.at(site.path)
-    if fresh.settings == site.settings:
-        return site
-    fresh.__dict__.update({k: v for k, v in site.__dict__.items() if k not in {"path", "settings"}})
-    return fresh
 
 
 def _publish(site: Site, desk: Datasite) -> None:
@@ -123,6 +115,9 @@ def _take_in(site: Site, desk: Datasite, request: Request, say: Callable[[str], 
         if site_email(study.coordinator.name) != request.sender:
             raise StudyError(f"{site_name(request.sender)} sent a study whose coordinator is {study.coordinator.name}.")
         kept = keep_request(site, text, job=request.job, sender=request.sender, received=request.received)
+        if kept.job != request.job:
+            desk.set_status(request.job, "rejected", "The same study was requested before; that request stands.")
+            return True
     except (SecureFLError, ValueError) as error:
         desk.set_status(request.job, "rejected", "The study file breaks the contract; run 'securefl study check' on it.")
         say(f"the request {request.job} was refused: {error}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from securefl.errors import MessageError
 from securefl.federation import paths
 from securefl.identity import IdentityCard, verify
+from securefl.node.outbox import post
 from securefl.privacy.audit import extract
 from securefl.signed import dump_signed, open_signed
 
@@ -27,7 +29,7 @@ def publish_extract(site: Site, digest: str, study: Study) -> None:
     signed = dump_signed({"type": TYPE, "study": digest, "site": site.name, "extract": text}, site.identity.sign)
     who = study.coordinator
     reader = IdentityCard(who.name, "researcher", who.legal_name, who.email, who.signing_public, who.sealing_public)
-    site.store.put(paths.extract(digest, site.name), reader.seal(signed, _info(digest, site.name)))
+    post(site, paths.extract(digest, site.name), reader.seal(signed, _info(digest, site.name)))
 
 
 def read_extract(store: Store, reader: Identity, digest: str, site: str, study: Study) -> dict[str, Any] | None:
@@ -44,7 +46,12 @@ def read_extract(store: Store, reader: Identity, digest: str, site: str, study: 
     body = open_signed(
         signed, kind=TYPE, fields=frozenset({"study", "site", "extract"}), verify=lambda s, m: verify(key, s, m), sender=site, max_bytes=MAX_BYTES
     )
-    found: dict[str, Any] = json.loads(body["extract"])
+    try:
+        found = json.loads(str(body["extract"]))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise MessageError(f"The extract of {site} is not one.", whose=site, next_step=f"Ask {site} for its audit.")
     return found
 
 

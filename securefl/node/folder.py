@@ -78,10 +78,11 @@ class PartyFolder:
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
             raise UsageError(f"These cannot stand in a party's settings: {fields}.", next_step="Names start with a letter and use letters, digits, '-' and '_'.") from None
-        path.mkdir(parents=True, exist_ok=True)
-        path.chmod(0o700)
+        private_folder(path)
         Identity.generate(name, role, legal_name, email).save(path / "keys")
+        (path / "keys" / "card.json").chmod(0o600)  # public, but nobody else has business in this folder
         write_secret(path / "keys" / "site.secret", secrets.token_bytes(32))
+        private_folder(path / "syftbox")
         replace_file(path / FILE_NAMES[role], settings.dump().encode())
         return cls(path, settings)
 
@@ -142,6 +143,13 @@ class PartyFolder:
     def datasite(self) -> Path:
         """PySyft's synced folder."""
         return self.path / "syftbox"
+
+
+def private_folder(path: Path) -> Path:
+    """``path`` as a folder that only its owner enters (0700)."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
 
 
 def find_folder(given: str | None, variable: str) -> Path:

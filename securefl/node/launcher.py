@@ -52,11 +52,28 @@ class Worker:
                 os.close(fd)
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
         self.network_blocked = False
+        self._ready = False
 
     @property
     def pid(self) -> int:
         """The worker's process id."""
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def wait_ready(self) -> None:
+        """Wait until the worker stands behind its walls; it has read no data yet. Harmless when repeated.
+
+        Raises:
+            RoundError: the worker ended or did not answer.
+        """
+        if not self._ready:
+            ready, _ = self._receive(START_SECONDS)
+            self.network_blocked = bool(ready.get("network_blocked"))
+            self._ready = True
 
     def prepare(self, study_text: bytes, site: str, split_secret: bytes) -> dict[str, Any]:
         """Load the table and the study; returns counts for the owner's own screen, never for anybody else.
@@ -65,11 +82,10 @@ class Worker:
             DataError: the table does not fit the study's columns.
             RoundError: the worker ended or did not answer.
         """
-        ready, _ = self._receive(START_SECONDS)
-        self.network_blocked = bool(ready.get("network_blocked"))
+        self.wait_ready()
         self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex()}, study_text)
         header, _ = self._receive(START_SECONDS)
-        counts: dict[str, Any] = header["counts"]
+        counts: dict[str, Any] = header.get("counts", {})
         return counts
 
     def release(self, kind: str, model: bytes, length: int, largest: int, timeout: float) -> NDArray[np.int64]:
@@ -83,7 +99,7 @@ class Worker:
         if len(body) != 8 * length:
             raise RoundError("The worker answered with an array of the wrong size.", whose="this hospital")
         values = np.frombuffer(body, dtype="<i8").astype(np.int64)
-        if values.size and int(np.abs(values).max()) > largest:
+        if values.size and (values.max() > largest or values.min() < -largest):  # abs(-2^63) is negative
             raise RoundError(
                 "A noised value is too large for the study's fields; nothing was sent.",
                 whose="the researcher: bound, noise and bits of the study do not fit together",
@@ -91,14 +107,15 @@ class Worker:
             )
         return values
 
+    def kill(self) -> None:
+        """End the process at once; whoever waits for its answer gets a :class:`RoundError`. It has nothing to save."""
+        self._process.kill()
+
     def stop(self) -> None:
-        """End the worker; harmless when repeated."""
+        """End the worker and tidy up; harmless when repeated."""
+        self._process.kill()
+        self._process.wait()
         self._channel.close()
-        try:
-            self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
     def __enter__(self) -> Self:
         return self

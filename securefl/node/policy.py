@@ -148,7 +148,7 @@ def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
     names = [*(c.name for c in wanted.columns), wanted.label.column, wanted.patient]
     missing = [n for n in names if n not in have]
     if missing:
-        raise StudyError(
+        raise DataError(
             f"The registered table has no column {', '.join(repr(m) for m in missing)}.", whose="the data owner or the researcher",
             next_step="Rename the columns in the table, or make the study with the columns there are.",
         )

@@ -35,7 +35,7 @@ class KeptRequest:
 
 
 def keep_request(site: Site, text: bytes, *, job: str, sender: str, received: str) -> KeptRequest:
-    """Keep a request's study for review; the same again changes nothing.
+    """Keep a request's study for review. The same study again changes nothing: the first request of it is returned.
 
     Raises:
         StudyError: the text is no valid study.
@@ -43,9 +43,10 @@ def keep_request(site: Site, text: bytes, *, job: str, sender: str, received: st
     study, digest = parse_study(text), study_digest(text)
     kept = KeptRequest(digest, study.study.id, study.study.title, job, sender, received)
     file = site.study_folder(digest) / "request.json"
-    if not file.exists():
-        site.keep_study(digest, text)
-        replace_file(file, json.dumps(asdict(kept), indent=1).encode())
+    if file.exists():
+        return _read(file)
+    site.keep_study(digest, text)
+    replace_file(file, json.dumps(asdict(kept), indent=1).encode())
     return kept
 
 

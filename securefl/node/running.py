@@ -1,4 +1,9 @@
-"""One approved study at one hospital, step by step: wait for all approvals, start, answer each round once, settle."""
+"""One approved study at one hospital, step by step: wait for all approvals, start, answer each round once, settle.
+
+The order in which a contribution leaves (rules 4, 6 and 7): it is made, then its bytes are on disk, then the ledger says
+that they leave, then its public time comes, then the ledger is asked once more, and only then the store has it. An owner
+who withdraws or pauses in between keeps it in the house.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,15 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
 from securefl.federation import paths
-from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, open_end
+from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
-from securefl.identity import replace_file, verify
+from securefl.federation.words import end_of, last_word
+from securefl.identity import replace_file
+from securefl.node.approving import kept_approval
+from securefl.node.folder import private_folder
 from securefl.node.launcher import Worker
 from securefl.node.policy import charges_of, review
 from securefl.secagg.frame import public_key_bytes
@@ -29,6 +37,22 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
     from securefl.secagg.facts import RoundFacts
 
+#: How often a worker that died while the others decide is started again.
+_LAUNCHES = 3
+#: Seconds that a reply may leave after its time before it counts as late: the agent looks every hundredth of a second.
+_PUNCTUAL = 0.1
+
+
+@dataclass
+class Made:
+    """A contribution that is on disk and has not left yet. ``leaves_at`` is on the monotonic clock."""
+
+    facts: RoundFacts
+    frame: bytes
+    leaves_at: float
+    noted: bool = False
+    held: bool = False
+
 
 @dataclass
 class StudyRun:
@@ -40,6 +64,8 @@ class StudyRun:
         text: its text as it was approved.
         say: writes a line to the owner's own log.
         now: the wall clock, for the schedule.
+        clock: the monotonic clock, in seconds.
+        start_worker: starts the process that trains; the launcher's in every real run.
     """
 
     site: Site
@@ -47,11 +73,17 @@ class StudyRun:
     text: bytes
     say: Callable[[str], None]
     now: Callable[[], datetime]
+    clock: Callable[[], float] = time.monotonic
+    start_worker: Callable[..., Worker] = Worker
     worker: Worker | None = None
     participant: Participant | None = None
+    made: Made | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     late: int = 0
-    _heard: float = field(default_factory=time.monotonic)
+    _heard: float | None = None
+    _seen: float = 0.0
+    _launches: int = 0
+    _refused: dict[str, str] = field(default_factory=dict)
 
     @property
     def started(self) -> bool:
@@ -62,16 +94,22 @@ class StudyRun:
         """Do what can be done now; ``completed`` when the study is over, else None.
 
         Raises:
+            StoreError: the store is away; call again.
             SecureFLError: the study cannot go on here; the agent settles it.
         """
-        if self.worker is None:
-            self._launch()
         if self.participant is None:
+            self._still_possible()
+            self._launch()
             approvals = self._approvals()
             if approvals is None:
                 return None
             self._start(approvals)
         return self._rounds()
+
+    def interrupt(self) -> None:
+        """Whatever the worker does, it ends now."""
+        if self.worker is not None:
+            self.worker.kill()
 
     def stop(self) -> None:
         """End the worker."""
@@ -80,23 +118,47 @@ class StudyRun:
 
     # --- before the first round --------------------------------------------------------------------------------------
 
+    def _still_possible(self) -> None:
+        """A study that another party left, or whose time is over, is not waited for: its reservation is freed."""
+        if self.now() > self.plan.study.schedule.closes:
+            raise StudyError(f"The study was to run until {self.plan.study.schedule.closes}; it never started.", next_step="Ask for a study with other dates.")
+        if end_of(self.site.store, self.plan) is not None:
+            raise RoundError("The coordinator ended the study before it began here.", whose="the coordinator", next_step="Ask the researcher for the reason.")
+        said = last_word(self.site.store, self.plan)
+        if said is not None and said.site != self.site.name:
+            raise RoundError(f"{said.site} does not take part ('{said.code}').", whose=said.site, next_step="The study cannot run; it costs nothing here.")
+
     def _launch(self) -> None:
         """Start the worker's process early: it imports its libraries while the others decide. It reads no data yet."""
+        if self.worker is not None and self.worker.alive:
+            return
+        if self.worker is not None:
+            self.worker.stop()
+            self.say("the worker process ended while it waited; see worker.log")
+        if self._launches == _LAUNCHES:
+            raise RoundError("The worker process does not stay alive.", whose="this hospital's operator", next_step="See worker.log; `securefl doctor` checks the machine.")
+        self._launches += 1
         entry = self.site.dataset(self.plan.study.data.dataset)
         longest = max(self.plan.length(1), self.plan.length(self.plan.last_round))
-        self.worker = Worker(self.site.path / entry.path, max_bytes=8 * longest, log=self.site.path / "worker.log")
+        self.worker = self.start_worker(self.site.path / entry.path, max_bytes=8 * longest, log=self.site.path / "worker.log")
 
     def _approvals(self) -> dict[str, Approval] | None:
-        """Every hospital's approval, checked with the keys this hospital trusts; None while some are missing."""
+        """Every hospital's approval, checked with the keys this hospital trusts; None while one is missing or not by its hospital."""
         digest, found = self.plan.digest, {}
         cards = {**self.site.book.cards(), self.site.name: self.site.identity.card}
         for site in self.plan.study.cohort:
-            data = self.site.store.get(paths.approval(digest, site), MAX_BYTES)
-            if data is None:
-                return None
             if site not in cards:
-                raise NotApprovedError(f"{site} is no longer in this hospital's list.", whose=site, next_step="Trust its card again, or withdraw.")
-            found[site] = open_approval(data, site=site, study=digest, verify=cards[site].verify)
+                raise NotApprovedError(f"{site} is no longer in this hospital's list.", whose=site, next_step="Trust its card again, then ask for a new study.")
+            try:
+                data = self.site.store.get(paths.approval(digest, site), MAX_BYTES) if site != self.site.name else kept_approval(self.site, digest)
+                if data is None:
+                    return None
+                found[site] = open_approval(data, site=site, study=digest, verify=cards[site].verify)
+            except MessageError as error:  # anybody can write into the store: what is not signed by that hospital is not there
+                if self._refused.get(site) != error.what:
+                    self._refused[site] = error.what
+                    self.say(f"waiting for {site}: {error.what}")
+                return None
         return found
 
     def _start(self, approvals: dict[str, Approval]) -> None:
@@ -107,88 +169,125 @@ class StudyRun:
             raise faults[0] if faults else NotApprovedError("The study's text changed after it was approved.")
         if self.worker is None:
             raise RoundError("The worker is not running.", whose="this hospital")
-        self.site.ledger.start(self.plan.digest)
+        # what can fail without the data is done first: from the next line on the budget is spent
+        self.worker.wait_ready()
         key = self.site.study_key(self.plan.digest)
+        self.site.ledger.start(self.plan.digest)
         population = self.plan.study.data.population
         self.counts = self.worker.prepare(self.text, self.site.name, self.site.split_secret(population))
-        self.say(f"{self.counts['kept']} of {self.counts['rows']} rows used, {self.counts['training']} to train, {self.counts['held_out']} held out")
-        for reason, rows in sorted(self.counts["set_aside"].items()):
-            self.say(f"set aside: {rows} rows, {reason}")
+        self._say_counts()
         from securefl.secagg.seal import CkksIntegers
 
         self.participant = Participant(
             plan=self.plan, identity=self.site.identity, study_key=key, approvals=approvals,
             trainer=self._train, keeper=self._keep, cipher=CkksIntegers(),
         )
-        self._heard = time.monotonic()
+        self._heard = self.clock()
+
+    def _say_counts(self) -> None:
+        counts = self.counts
+        self.say(f"{counts['kept']} of {counts['rows']} rows used, {counts['training']} to train, {counts['held_out']} held out")
+        for reason, rows in sorted(counts["set_aside"].items()):
+            self.say(f"set aside: {rows} rows, {reason}")
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
     def _rounds(self) -> str | None:
         if self.participant is None:
             return None
-        store, plan = self.site.store, self.plan
-        over = self._ended()
-        if over:
-            return over
+        if self._ended():
+            return "completed"
+        if self.made is not None:
+            self._leave(self.made)
+            return None
+        if self._waited():
+            raise RoundError("Nothing came from the coordinator for two round deadlines.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
         number = self.participant.done + 1
-        if number > plan.last_round:
-            return "completed" if self._waited() else None
+        given = self._given(number) if number <= self.plan.last_round else None
+        if given is not None:
+            self.participant.answer(given)
+        return None
+
+    def _given(self, number: int) -> RoundInput | None:
+        store, plan = self.site.store, self.plan
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
         if announcement is None:
-            if self._waited():
-                raise RoundError(f"Round {number} was not announced in time.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
             return None
-        seen = time.monotonic()
+        self._seen = self.clock()
         key = store.get(at.key, public_key_bytes())
         model = store.get(at.model, sealed_limit(plan.parameters, len(plan.study.participants)))
         if key is None or model is None:
-            raise MessageError(f"Round {number} was announced without its key or model.", whose="the coordinator or the store's operator")
-        frame = self.participant.answer(RoundInput(announcement, key, model))
-        self._leave_at(seen + float(plan.study.schedule.reply_after))
-        store.put(at.contribution(self.site.name), frame)
-        self._heard = time.monotonic()
-        self.say(f"round {number} of {plan.last_round}: one contribution of {len(frame)} bytes left the house")
-        return None
+            raise MessageError(f"Round {number} was announced without its key or model.", whose="the coordinator or the store's operator", next_step="Ask the researcher; the study ends here.")
+        return RoundInput(announcement, key, model)
 
-    def _ended(self) -> str | None:
-        study = self.plan.study
-        data = self.site.store.get(paths.ending(self.plan.digest), MAX_SMALL)
-        if data is None:
-            return None
-        end = open_end(data, study=self.plan.digest, verify=lambda s, m: verify(study.coordinator.signing_public, s, m))
-        if end.outcome == "completed" and self.participant and self.participant.done == self.plan.last_round:
-            return "completed"
+    def _ended(self) -> bool:
+        end = end_of(self.site.store, self.plan)
+        if end is None:
+            return False
+        if end.outcome == "completed" and self.participant and self.participant.done == self.plan.last_round and self.made is None:
+            return True
         raise RoundError(f"The coordinator ended the study: {end.outcome}.", whose="the coordinator", next_step="Ask the researcher for the reason.")
 
     def _waited(self) -> bool:
         """Whether the coordinator has been silent for two round deadlines."""
-        return time.monotonic() - self._heard > 2 * self.plan.study.schedule.round_deadline
-
-    def _leave_at(self, moment: float) -> None:
-        """Replies leave at a public time: how long training took would tell how many rows there are (rule 1)."""
-        left = moment - time.monotonic()
-        if left > 0:
-            time.sleep(left)
-        else:
-            self.late += 1
-            self.say(f"a reply was {-left:.2f} s late: its time says something about this hospital's size; ask for a longer reply_after")
+        return self._heard is not None and self.clock() - self._heard > 2 * self.plan.study.schedule.round_deadline
 
     def _train(self, kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
         if self.worker is None:
             raise RoundError("The worker is not running.", whose="this hospital")
         return self.worker.release(kind, model, length, largest, float(self.plan.study.schedule.round_deadline))
 
+    # --- a contribution leaves the house -----------------------------------------------------------------------------
+
     def _keep(self, facts: RoundFacts, frame: bytes) -> None:
-        """Durable first, then in the ledger, and only then out of the house."""
-        update, evaluation = charges_of(self.plan.study)
-        release = update.mechanism.with_count(self.plan.study.training.local_steps) if facts.kind == "update" else evaluation.mechanism
-        file = self.site.study_folder(self.plan.digest) / "contributions" / f"{facts.round:05d}"
+        """Durable before its mask is used; there is one for each round, ever."""
+        folder = private_folder(private_folder(self.site.study_folder(self.plan.digest)) / "contributions")
+        file = folder / f"{facts.round:05d}"
         if file.exists():
             raise RoundError(f"A contribution to round {facts.round} was made before.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
         replace_file(file, frame)
+        self.made = Made(facts, frame, self._seen + float(self.plan.study.schedule.reply_after))
+
+    def _leave(self, made: Made) -> None:
+        """Let it go when the ledger has it, its time has come (how long training took would tell how many rows there are,
+        rule 1), and the owner has neither paused nor withdrawn.
+        """
+        if self._held(made):
+            return
+        if not made.noted:
+            try:
+                self._note(made)
+            except NotApprovedError:
+                if self._held(made):  # paused or withdrawn between the two lines above
+                    return
+                raise
+            made.noted = True
+        behind = self.clock() - made.leaves_at
+        if behind < 0:
+            return
+        with self.site.deciding():
+            if self._held(made):
+                return
+            self.site.store.put(paths.RoundPaths(self.plan.digest, made.facts.round, made.facts.attempt).contribution(self.site.name), made.frame)
+        self.made, self._heard = None, self.clock()
+        if behind > _PUNCTUAL and not made.held:
+            self.late += 1
+            self.say(f"a reply was {behind:.2f} s late: its time says something about this hospital's size; ask for a longer reply_after")
+        self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {len(made.frame)} bytes left the house")
+
+    def _held(self, made: Made) -> bool:
+        """Whether the owner keeps it in the house."""
+        state = self.site.ledger.state
+        held = state.paused or state.study(self.plan.digest).ended
+        made.held |= held
+        return held
+
+    def _note(self, made: Made) -> None:
+        update, evaluation = charges_of(self.plan.study)
+        training = made.facts.kind == "update"
         self.site.ledger.sent(
-            self.plan.digest, round_number=facts.round, purpose="update" if facts.kind == "update" else "evaluation",
-            mechanism=release, payload=hashlib.sha256(frame).hexdigest(),
+            self.plan.digest, round_number=made.facts.round, purpose="update" if training else "evaluation",
+            mechanism=update.mechanism.with_count(self.plan.study.training.local_steps) if training else evaluation.mechanism,
+            payload=hashlib.sha256(made.frame).hexdigest(),
         )

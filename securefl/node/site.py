@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,9 +16,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from securefl.errors import DataError, UsageError
 from securefl.identity import read_secret, replace_file, write_secret
-from securefl.node.folder import DatasetEntry, PartyFolder
+from securefl.node.folder import DatasetEntry, PartyFolder, private_folder
+from securefl.node.locks import holding
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from securefl.privacy.ledger import Ledger
@@ -51,7 +54,8 @@ class Site(PartyFolder):
         Ledger.create(
             site.ledger_path, site=name, key=card.signing_public, sign=site.identity.sign, verify=card.verify, now=utc_now
         ).close()
-        (path / "private").mkdir(mode=0o700, exist_ok=True)
+        for folder in ("private", "public", "studies", "keys/studies"):
+            private_folder(path / folder)
         return site
 
     @classmethod
@@ -70,6 +74,18 @@ class Site(PartyFolder):
         from securefl.privacy.ledger import Ledger
 
         return Ledger.open(self.ledger_path, sign=self.identity.sign, verify=self.identity.card.verify, now=utc_now)
+
+    def refreshed(self) -> Self:
+        """The folder with its settings as they are now: the owner's commands change them while the agent runs. Ledger and keys stay open."""
+        fresh = self.at(self.path)
+        if fresh.settings == self.settings:
+            return self
+        fresh.__dict__.update({k: v for k, v in self.__dict__.items() if k not in {"path", "settings", "store"}})
+        return fresh
+
+    def deciding(self) -> AbstractContextManager[None]:
+        """One decision at a time, and no reply leaves the house while one is taken: the owner's no comes before it or after it."""
+        return holding(self.path / "deciding.lock")
 
     # Data sets
 
@@ -119,13 +135,13 @@ class Site(PartyFolder):
 
     def keep_study(self, digest: str, text: bytes) -> None:
         """Keep the text that was reviewed."""
-        replace_file(self.study_folder(digest) / "study.toml", text)
+        replace_file(private_folder(self.study_folder(digest)) / "study.toml", text)
 
     def new_study_key(self, digest: str) -> X25519PrivateKey:
         """A fresh agreement key for one study; kept 0600 until the study ends. One left from an interrupted approval is replaced."""
         key = X25519PrivateKey.generate()
         path = self._study_key(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         path.unlink(missing_ok=True)
         write_secret(path, key.private_bytes_raw())
         return key
@@ -135,11 +151,19 @@ class Site(PartyFolder):
         return X25519PrivateKey.from_private_bytes(read_secret(self._study_key(digest), 32))
 
     def erase_study_key(self, digest: str) -> None:
-        """Erase the study's agreement key: its masks can never be made again."""
+        """Erase the study's agreement key: its masks can never be made again. Harmless when it is gone.
+
+        It is overwritten in place first; on disks that write elsewhere (SSD, snapshots) the old bytes may live on.
+        """
         path = self._study_key(digest)
-        if path.exists():
-            path.write_bytes(bytes(32))
+        try:
+            with path.open("r+b") as file:
+                file.write(bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
             path.unlink()
+        except FileNotFoundError:
+            return
 
     def _study_key(self, digest: str) -> Path:
         return self.keys / "studies" / f"{digest}.key"
