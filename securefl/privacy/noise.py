@@ -7,8 +7,8 @@ Contributions are exact integers on a public grid; so is the noise. Two samplers
   the distribution; no floating point decides anything, so there is no grid to leak through (Mironov 2012).
 - *rounded Gaussian* beyond: float64 Box-Muller, rounded to integers. Added to an exact integer sum this is
   post-processing of the continuous mechanism, but for float64: no draw exceeds 9.5 sigma (a tail of 2^-64 is
-  missing), and before rounding a draw errs by less than 2^-47 sigma, so at most about that share of draws, sigma
-  in grid units, lands on the neighbouring integer (7e-11 of them at sigma 10,000).
+  missing), and before rounding a draw errs by less than 2^-45 sigma (a few units in the last place of its factors),
+  so a share of at most 2^-44 times sigma in grid units lands on the neighbouring integer: 6e-10 at sigma 10,000.
 
 Sigma is at least 2 grid units, where the accountants' figures for continuous noise hold for integer noise
 (Kairouz, Liu, Steinke 2021). Noise is never derived from a round and never replayed: the source is the operating
@@ -37,7 +37,8 @@ __all__ = [
 
 #: Least noise, in grid units.
 MIN_SIGMA = Decimal(2)
-#: Models up to this many values get the discrete Gaussian.
+#: Models up to this many values get the discrete Gaussian: about 0.1 s for 10^6 draws at sigma 5,000 on one core,
+#: where the rounded one takes 0.04 s (measured on the machine this was written on).
 DISCRETE_MAX_DIMENSION = 1 << 20
 #: Up to this sigma (grid units) the table stays small: 14 sigma entries of 16 bytes.
 DISCRETE_MAX_SIGMA = Decimal(1 << 14)

@@ -89,6 +89,7 @@ def test_fractional_and_whole_orders_meet():
 
 def test_tiny_noise_is_accounted_at_whole_orders_alone():
     assert rdp_epsilon([SubsampledGaussian(Decimal("0.2"), Fraction(1, 10), 1)], DELTA) > 10
+    assert rdp_epsilon([Gaussian(Decimal("0.2"))], DELTA) >= pld_epsilon([Gaussian(Decimal("0.2"))], DELTA)
 
 
 def test_costs_are_rounded_up_and_caps_down():
