@@ -21,6 +21,7 @@ import numpy as np
 from tenseal import sealapi
 
 from securefl.errors import RoundError, SecureFLError, UsageError
+from securefl.secagg.bulk import find_decoder, read_all
 from securefl.secagg.cipher import RoundKeys, SumCipher
 from securefl.secagg.publickey import PublicKey
 from securefl.secagg.ring import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.secagg.bulk import Decoder
     from securefl.secagg.packing import FieldLayout
 
 #: Noise beyond this share of D/2 fails the round: 9 of the 12 standard deviations that the layout leaves at least.
@@ -160,7 +162,7 @@ def encrypt(public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
         zero = sealapi.Ciphertext()
         encryptor.encrypt_zero(zero)
         evaluator.transform_from_ntt_inplace(zero)
-        ciphertext[index] = _residues(zero).reshape(2, DEGREE)
+        ciphertext[index] = read_all(zero.dyn_array(), _decoder()).reshape(2, DEGREE)
     ciphertext[:, 0] = add(ciphertext[:, 0], messages * np.uint64(layout.scale))
     return ciphertext
 
@@ -253,13 +255,14 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _residues(carrier: Any) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
-    """All residues of a SEAL object, uint64[n].
+    """All residues of a SEAL object, uint64[n], one at a time: the way for secrets, of which saving would leave copies."""
+    return read_all(carrier.dyn_array(), None)
 
-    The binding reads one at a time and saves only zstd, which Python 3.11 cannot read: 0.17 us a residue it is.
-    """
-    array = carrier.dyn_array()
-    size = array.size()
-    return np.fromiter(map(array.at, range(size)), dtype=np.uint64, count=size)
+
+@cache
+def _decoder() -> Decoder | None:
+    """Zstd as TenSEAL's own library brings it: for encryptions of zero only, which this process holds beside the values anyway."""
+    return find_decoder(getattr(sealapi._sealapi_cpp, "__file__", None))  # noqa: SLF001 - where the library lies has no other name
 
 
 def _seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:
