@@ -49,7 +49,7 @@ def open_model(data: bytes, reader: Identity, context: bytes) -> bytes:
         wrapped = bytes.fromhex(json.loads(head)[reader.card.name])
         key = reader.unseal(wrapped, _info(context, reader.card.name))
         return ChaCha20Poly1305(key).decrypt(_NONCE, body, _LABEL + context)
-    except (ValueError, KeyError, TypeError, InvalidTag, RecursionError):
+    except (MessageError, ValueError, KeyError, TypeError, InvalidTag, RecursionError):
         raise MessageError("The global model is not sealed to this hospital for this round.", whose="the coordinator", next_step="Ask for a new attempt.") from None
 
 

@@ -1,0 +1,210 @@
+"""The aggregator at work: it serves whom its operator trusts, adds complete rounds only, and says a code when it cannot."""
+
+import numpy as np
+import pytest
+from conftest import fixed_identity
+from federation_room import NAMES, Room, sealed_study
+
+from securefl.errors import MessageError, RoundError, StoreError
+from securefl.federation import paths
+from securefl.federation.aggregator import announced_facts
+from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, open_status
+from securefl.federation.serving import AggregatorService
+from securefl.secagg.frame import read_sum
+from securefl.store import Store
+
+TEXT, PLAN = sealed_study()
+
+
+class Book:
+    """The coordinators that the operator trusts."""
+
+    def __init__(self, *identities):
+        self._cards = {i.card.name: i.card for i in identities}
+
+    def cards(self):
+        return self._cards
+
+
+@pytest.fixture(scope="module")
+def room():
+    return Room(PLAN)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path))
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+def service(room, store, said, *trusted):
+    return AggregatorService(store, room.operator, Book(*(trusted or (room.researcher,))), said.append)
+
+
+def invite(room, store, *, by=None, text=TEXT, digest=PLAN.digest):
+    store.put(paths.study_file(digest), text.encode())
+    store.put(paths.invitation(digest), Invitation(digest, "Researcher").dump((by or room.researcher).sign))
+
+
+def answered(room, store, sites=NAMES):
+    """Round 1 announced and answered by these hospitals; returns its facts and the frames."""
+    _, given = room.announce()
+    at = paths.RoundPaths(PLAN.digest, 1, 1)
+    store.put(at.announcement, given.announcement)
+    frames = {}
+    for seed, site in enumerate(sites):
+        values = np.full(PLAN.parameters, seed, dtype=np.int64)
+        me = room.participant(site, trainer=lambda *_, v=values: v, keeper=lambda *_: None)
+        frames[site] = me.answer(given)
+        store.put(at.contribution(site), frames[site])
+    return announced_facts(PLAN, given.announcement), frames
+
+
+def test_a_complete_round_is_added_and_signed(room, store, said):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    assert here.busy
+    assert not here.step()
+    facts, frames = answered(room, store)
+    assert here.step()
+    total = read_sum(store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20), facts, "Aggregator", room.operator.card.verify)
+    assert set(total.parts) == set(frames)
+    assert not here.step()  # round 2 is not announced
+
+
+def test_nothing_is_added_while_a_hospital_is_missing(room, store, said):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    answered(room, store, NAMES[:2])
+    assert not here.step()
+    assert store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+
+
+def test_a_study_of_somebody_who_is_not_trusted_is_not_served(room, store, said):
+    invite(room, store)
+    here = service(room, store, said, fixed_identity("Another", "researcher"))
+    here.look()
+    here.look()
+    assert not here.busy
+    assert len([line for line in said if "nobody in this aggregator's list" in line]) == 1  # once, not at every look
+
+
+def test_an_invitation_by_a_trusted_coordinator_to_anothers_study_is_refused(room, store, said):
+    another = fixed_identity("Another", "researcher")
+    invite(room, store, by=another)
+    here = service(room, store, said, room.researcher, another)
+    here.look()
+    assert not here.busy
+    assert "not the one of the invitation" in said[0]
+
+
+def test_a_text_that_has_not_the_invited_digest_is_refused(room, store, said):
+    invite(room, store, text=TEXT.replace('title = "A small study"', 'title = "Another study"'))
+    here = service(room, store, said)
+    here.look()
+    assert not here.busy
+    assert "not the one of the invitation" in said[0]
+
+
+@pytest.mark.parametrize("spoil", ["invitation", "text", "nothing"])
+def test_junk_in_the_store_is_left_alone(room, store, said, spoil):
+    if spoil == "invitation":
+        store.put(paths.study_file(PLAN.digest), TEXT.encode())
+        store.put(paths.invitation(PLAN.digest), b" " * (MAX_SMALL + 1))
+    elif spoil == "text":
+        invite(room, store, text="not a study")
+    else:
+        store.put(paths.approval(PLAN.digest, "x"), b"")
+    here = service(room, store, said)
+    here.look()
+    assert not here.busy
+
+
+def test_a_study_for_another_aggregator_is_left_alone(room, store, said):
+    invite(room, store)
+    here = AggregatorService(store, fixed_identity("Neighbour", "aggregator"), Book(room.researcher), said.append)
+    here.look()
+    assert not here.busy
+    assert said == []
+
+
+def test_an_end_that_the_coordinator_did_not_sign_changes_nothing(room, store, said):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    for junk in (b"over", b" " * (MAX_SMALL + 1), End(PLAN.digest, "completed", 5).dump(fixed_identity("Stranger", "researcher").sign)):
+        store.put(paths.ending(PLAN.digest), junk)
+        here.step()
+        assert here.busy
+    store.put(paths.ending(PLAN.digest), End(PLAN.digest, "round", 1).dump(room.researcher.sign))
+    here.step()
+    assert not here.busy
+    again = service(room, store, said)  # after a restart
+    again.look()
+    assert not again.busy
+
+
+SPOILED = {
+    "oversized announcement": (lambda at, frames: (at.announcement, b" " * (MAX_ANNOUNCEMENT + 1))),
+    "unsigned announcement": (lambda at, frames: (at.announcement, b"round 1 begins")),
+    "truncated contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]][:-1])),
+    "malformed contribution": (lambda at, frames: (at.contribution(NAMES[0]), b"junk")),
+    "empty contribution": (lambda at, frames: (at.contribution(NAMES[0]), b"")),
+    "oversized contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]] + bytes(1 << 16))),
+    "altered contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]][:-1] + bytes([frames[NAMES[0]][-1] ^ 1]))),
+    "another's contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[1]])),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_what_is_malformed_is_not_added_and_a_code_says_so(room, store, said, spoil):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    _, frames = answered(room, store)
+    store.put(*SPOILED[spoil](paths.RoundPaths(PLAN.digest, 1, 1), frames))
+    assert not here.step()
+    assert not here.busy
+    assert store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+    data = store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
+    assert open_status(data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify).code == "message"
+
+
+def test_a_store_that_is_away_ends_nothing(room, store, said, monkeypatch):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    answered(room, store)
+
+    def away(*_):
+        raise StoreError("The store is away.")
+
+    with monkeypatch.context() as during:
+        during.setattr(store, "put", away)
+        with pytest.raises(StoreError):
+            here.step()
+        during.setattr(store, "get", away)
+        with pytest.raises(StoreError):
+            service(room, store, said).look()
+    assert here.step()
+
+
+def test_an_announcement_that_contradicts_the_study_is_refused(room):
+    for changes in ({"round_digest": "5" * 64}, {"attempt": 2}):
+        with pytest.raises(MessageError, match="contradicts"):
+            announced_facts(PLAN, room.announce(**changes)[1].announcement)
+    with pytest.raises(MessageError, match="contradicts"):
+        announced_facts(PLAN, room.announce(PLAN.last_round + 1)[1].announcement)
+
+
+def test_the_aggregator_adds_no_incomplete_cohort(room, store):
+    _, frames = answered(room, store)
+    announcement = store.get(paths.RoundPaths(PLAN.digest, 1, 1).announcement, 1 << 20)
+    with pytest.raises(RoundError, match=NAMES[0]):
+        room.aggregator.add(announcement, {s: f for s, f in frames.items() if s != NAMES[0]})
