@@ -28,7 +28,7 @@ def test_the_table_is_split_by_referral_source_with_its_lines_unchanged():
 
 
 def test_the_protocol_fits_the_table_and_its_dirt_is_set_aside():
-    assert len(feature_names(PROTOCOL.data)) == 27
+    assert len(feature_names(PROTOCOL.data)) == 23
     counts = {site: prepare(read_table(table), PROTOCOL.data, b"s" * 32) for site, table in thyroid.site_tables().items()}
     assert sum(len(p.y) for p in counts.values()) == 9172 - 4
     assert sum(int(p.y.sum()) for p in counts.values()) == 667
@@ -60,7 +60,7 @@ def test_the_largest_hospitals_first_step_stays_inside_the_clamp():
     train = prepare(read_table(thyroid.site_tables()["other"]), PROTOCOL.data, b"s" * 32)
     from securefl.learning.steps import clip_to_grid, logistic_gradients
 
-    gradients = logistic_gradients(np.zeros(28), train.X.astype(float), train.y.astype(float))
+    gradients = logistic_gradients(np.zeros(24), train.X.astype(float), train.y.astype(float))
     expected = clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), PROTOCOL.privacy.grid).sum(axis=0) * 0.7 / 5
     assert np.abs(expected).max() < 0.9 * PROTOCOL.secagg.bound
 
@@ -100,7 +100,7 @@ def test_training_alone_survives_a_hospital_without_positives():
 def test_the_comparison_judges_everybody_on_the_union_of_held_out_rows():
     tables = thyroid.site_tables()
     secrets = {site: thyroid.demo_secret(100, site) for site in tables}
-    got = baselines.compare(PROTOCOL, tables, secrets, thyroid.SITES, initial_weights(PROTOCOL.model, 27))
+    got = baselines.compare(PROTOCOL, tables, secrets, thyroid.SITES, initial_weights(PROTOCOL.model, 23))
     assert [row.site for row in got.sites] == list(thyroid.SITES)
     assert got.auc_overall_exact == 0.5
     assert 2600 < got.held_out_rows < 2900
@@ -125,6 +125,6 @@ def test_the_protocol_becomes_a_study_of_five():
     text = seal_study(
         (Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes(),
         coordinator=small["coordinator"], aggregator=small["aggregator"], participants=small["participants"],
-        software=small["software"], initial_sha256=weights_sha256(initial_weights(PROTOCOL.model, 27)),
+        software=small["software"], initial_sha256=weights_sha256(initial_weights(PROTOCOL.model, 23)),
     )
     assert parse_study(text).cohort == tuple(sorted(thyroid.SITES))
