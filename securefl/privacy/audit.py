@@ -7,10 +7,11 @@ at its order. Shares are of the whole budget: used ones rounded up, left ones do
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from securefl.privacy.accounting import NANO, epsilon_of_rdp, pld_epsilon
+from securefl.privacy.accounting import NANO, epsilon_of_rdp, pld_epsilon, rdp_cap
 from securefl.privacy.charges import all_attempts
 from securefl.privacy.ledger_state import fold
 from securefl.privacy.mechanisms import decimal_text, ratio_text
@@ -18,14 +19,15 @@ from securefl.privacy.planning import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from decimal import Decimal
 
     from securefl.privacy.ledger_events import Event, Part, Refuse, Sent
     from securefl.privacy.ledger_reading import Reading
-    from securefl.privacy.ledger_state import LedgerState, StudyState
+    from securefl.privacy.ledger_state import Budget, LedgerState, StudyState
     from securefl.privacy.mechanisms import Mechanism
 
 Json: TypeAlias = "dict[str, Any]"
+#: The report's format; ``docs/audit.schema.json`` describes it.
+FORMAT = "securefl-audit/1"
 #: Discretisation for a data set's sum over studies: coarser than a study's own, so larger by up to 1e-3 and faster.
 _SUM_INTERVAL = 1e-3
 
@@ -37,12 +39,17 @@ class AuditReport:
     Args:
         site: whose ledger.
         populations: ``name``, ``budget`` {epsilon, delta}, ``filter`` {order, cap, used}, ``share_used``,
-            ``studies_like_last`` (how many more studies like the last one fit), ``grants``.
-        datasets: ``name``, ``population``, ``spent`` {epsilon_rdp, epsilon_pld}, ``studies``, ``releases``, ``refusals``.
+            ``studies_like_last`` (how many more studies like the last one fit), ``grants``, ``spending`` (what was
+            charged and granted after each change, never left out by ``since``).
+        datasets: ``name``, ``population``, ``spent`` {epsilon_rdp, epsilon_pld}, ``studies``, ``releases``, ``refusals``,
+            ``registered`` (each snapshot's keyed hash).
+        refusals_elsewhere: refusals of studies that asked for a data set that is not registered here.
         approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
+        pauses: ``at``, ``until`` (None: it lasts), ``note``.
         paused: whether nothing may start or leave.
         verified: whether chain, signatures, rules and the checkpoint (if one was given) hold.
         fault: what does not hold, or None.
+        next_step: what to do about the fault, or None.
         head: hash of the last event that holds.
         events: number of events that hold.
     """
@@ -50,16 +57,20 @@ class AuditReport:
     site: str
     populations: tuple[Json, ...]
     datasets: tuple[Json, ...]
+    refusals_elsewhere: tuple[Json, ...]
     approvals: tuple[Json, ...]
+    pauses: tuple[Json, ...]
     paused: bool
     verified: bool
     fault: str | None
+    next_step: str | None
     head: str
     events: int
 
     def to_json(self) -> Json:
         """The report as plain JSON values."""
-        return asdict(self) | {key: list(getattr(self, key)) for key in ("populations", "datasets", "approvals")}
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {"schema": FORMAT} | {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
 
 
 def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
@@ -71,11 +82,14 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
         since: leave out studies, releases, refusals and approvals before this UTC time (ISO 8601, compared as
             text); sums always cover everything.
     """
-    state, after = reading.at.state, since or ""
+    state, after, told = reading.at.state, since or "", _told(reading.events)
     return AuditReport(
         site=state.site,
         populations=tuple(_population(state, name) for name in state.budgets),
-        datasets=tuple(_dataset(state, name, after) for name in state.datasets),
+        datasets=tuple(_dataset(state, name, after, told) for name in state.datasets),
+        refusals_elsewhere=tuple(
+            {"dataset": r.dataset, **_refusal(r)} for r in state.refusals if r.dataset not in state.datasets and r.at >= after
+        ),
         approvals=tuple(
             {
                 "study": s.digest, "id": s.approval.id, "researcher": s.approval.researcher,
@@ -84,9 +98,11 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
             for s in state.studies.values()
             if s.approval.at >= after
         ),
+        pauses=tuple(p for p in told.pauses if (p["until"] or p["at"]) >= after or p["until"] is None),
         paused=state.paused,
         verified=reading.fault is None,
         fault=None if reading.fault is None else reading.fault.what,
+        next_step=None if reading.fault is None else reading.fault.next_step,
         head=reading.at.hash,
         events=reading.at.size,
     )
@@ -128,6 +144,33 @@ def _amount(nano: int) -> float:
     return nano / NANO
 
 
+@dataclass
+class _Told:
+    """What only the events say: when a study started, why it was left, snapshots, pauses."""
+
+    started: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    snapshots: dict[str, list[Json]] = field(default_factory=dict)
+    pauses: list[Json] = field(default_factory=list)
+
+
+def _told(events: Iterable[Event]) -> _Told:
+    told = _Told()
+    for e in events:
+        match e.kind:
+            case "start":
+                told.started[e.study] = e.at
+            case "withdraw":
+                told.notes[e.study] = e.note
+            case "dataset":
+                told.snapshots.setdefault(e.name, []).append({"at": e.at, "snapshot": e.snapshot})
+            case "pause" if not told.pauses or told.pauses[-1]["until"] is not None:
+                told.pauses.append({"at": e.at, "until": None, "note": e.note})
+            case "resume" if told.pauses:
+                told.pauses[-1]["until"] = told.pauses[-1]["until"] or e.at
+    return told
+
+
 def _population(state: LedgerState, name: str) -> Json:
     budget, used = state.budgets[name], state.used(name)
     studies = [s for s in state.studies.values() if s.reservation.population == name]
@@ -142,10 +185,29 @@ def _population(state: LedgerState, name: str) -> Json:
             {"epsilon": _number(g.epsilon), "delta": _number(g.delta), "typical": g.typical, "reason": g.reason, "at": g.at}
             for g in budget.grants
         ],
+        "spending": _spending(budget, studies),
     }
 
 
-def _dataset(state: LedgerState, name: str, after: str) -> Json:
+def _spending(budget: Budget, studies: Sequence[StudyState]) -> list[Json]:
+    """What was charged (``used``) and granted (``cap``) after each change, in the filter's unit, in the order of time."""
+    granted, changes = Decimal(0), []
+    for g in budget.grants:
+        before = rdp_cap(granted, g.delta, g.order) if granted else 0
+        granted += g.epsilon
+        changes.append((g.at, rdp_cap(granted, g.delta, g.order) - before, 0))
+    for s in studies:
+        changes.append((s.approval.at, 0, s.approval.cost))
+        if s.ended_at is not None and not s.charged:  # it never started: what it reserved came back
+            changes.append((s.ended_at, 0, -s.approval.cost))
+    steps, cap, used = [], 0, 0
+    for at, more_cap, more_used in sorted(changes, key=lambda c: c[0]):
+        cap, used = cap + more_cap, used + more_used
+        steps.append({"at": at, "used": _amount(used), "cap": _amount(cap)})
+    return steps
+
+
+def _dataset(state: LedgerState, name: str, after: str, told: _Told) -> Json:
     population = state.datasets[name].population
     studies = [s for s in state.studies.values() if s.reservation.dataset == name]
     return {
@@ -156,13 +218,17 @@ def _dataset(state: LedgerState, name: str, after: str) -> Json:
             {
                 "id": s.approval.id, "digest": s.digest, "status": s.status, "epsilon": _number(s.reservation.epsilon),
                 "delta": _number(s.reservation.delta), "share": _share(state, s), "charges": [_charge(p) for p in s.reservation.parts],
-                "approved_at": s.approval.at, "ended_at": s.ended_at,
+                "cost": _amount(s.approval.cost), "attempts": s.reservation.attempts, "researcher": s.approval.researcher,
+                "statement": s.approval.statement, "approved_at": s.approval.at, "started_at": told.started.get(s.digest),
+                "ended_at": s.ended_at, "note": told.notes.get(s.digest, ""), "snapshot": s.reservation.snapshot,
+                "accountants": list(s.reservation.accountants), "terms": s.reservation.terms.model_dump(mode="json"),
             }
             for s in studies
             if max(s.approval.at, s.ended_at or "") >= after
         ],
         "releases": [_release(r) for s in studies for r in s.sent.values() if r.at >= after],
         "refusals": [_refusal(r) for r in state.refusals if r.dataset == name and r.at >= after],
+        "registered": told.snapshots[name],
     }
 
 
@@ -212,6 +278,7 @@ def _refusal(refuse: Refuse) -> Json:
     return {
         "study": refuse.study,
         "id": refuse.id,
+        "researcher": refuse.researcher,
         "reason": refuse.reason,
         "note": refuse.note,
         "asked": None if refuse.asked is None else _number(refuse.asked),
