@@ -1,0 +1,588 @@
+"""One approved study at one hospital: when it starts, and when a contribution may leave the house.
+
+Keys, ledger, masks, encryption and store are real; the worker process is replaced by one that answers at once, and the
+clock is turned by hand.
+"""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import fixed_identity
+from consortium import NAMES, Consortium
+
+from securefl.errors import (
+    MessageError,
+    NotApprovedError,
+    RoundError,
+    SecureFLError,
+    StoreError,
+    StudyError,
+    UntrustedError,
+)
+from securefl.federation import paths
+from securefl.federation.coordinator import Coordinator
+from securefl.federation.exchange import StoreExchange
+from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
+from securefl.federation.rounds import Plan
+from securefl.learning.features import feature_names
+from securefl.learning.models import initial_weights
+from securefl.node import approving
+from securefl.node.running import StudyRun
+from securefl.secagg.seal import CkksIntegers
+
+ME, OTHER, THIRD = NAMES
+
+
+@pytest.fixture(scope="module")
+def hospitals(tmp_path_factory):
+    return Consortium(tmp_path_factory.mktemp("consortium"))
+
+
+class FakeWorker:
+    """Answers at once with ones; remembers what it was asked, in order."""
+
+    def __init__(self, *_args, **_kwargs):
+        self.alive, self.did, self.problem, self.while_training = True, [], None, lambda: None
+
+    def wait_ready(self):
+        self.did.append("ready")
+
+    def prepare(self, text, site, secret):
+        self.did.append("prepare")
+        if self.problem:
+            raise self.problem
+        return {"rows": 80, "kept": 79, "training": 60, "held_out": 19, "positives": 30, "set_aside": {"age: not recorded": 1}}
+
+    def release(self, kind, model, length, largest, timeout):
+        self.did.append(kind)
+        self.while_training()
+        return np.ones(length, dtype=np.int64)
+
+    def kill(self):
+        self.did.append("kill")
+
+    def stop(self):
+        self.did.append("stop")
+
+
+@dataclasses.dataclass
+class Scene:
+    """One study seen from one hospital, with the other parties' words put into the store by hand."""
+
+    c: Consortium
+    study: object
+    run: StudyRun
+    workers: list
+    lines: list
+    clock: SimpleNamespace
+
+    @property
+    def worker(self):
+        return self.workers[-1]
+
+    @property
+    def site(self):
+        return self.run.site
+
+    @property
+    def store(self):
+        return self.site.store
+
+    @property
+    def ledger_says(self):
+        return self.site.ledger.state.study(self.study.digest)
+
+    def at(self, number=1):
+        return paths.RoundPaths(self.study.digest, number, 1)
+
+    def announce(self, number=1, **spoil):
+        coordinator = Coordinator(self.run.plan, self.c.lab.folder.identity, StoreExchange(self.store, self.run.plan), CkksIntegers())
+        theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
+        _, given = coordinator._announce(number, theta, CkksIntegers().generate())
+        for name in ("key", "model", "announcement"):
+            self.store.put(getattr(self.at(number), name), spoil.get(name, getattr(given, name)))
+
+    def others_approve(self):
+        for name in (OTHER, THIRD):
+            self.c.approve(name, self.study)
+
+    def begin(self):
+        self.others_approve()
+        self.run.step()
+        assert self.run.started
+
+    def sent(self, number=1):
+        return self.store.get(self.at(number).contribution(ME), 1 << 20)
+
+    def kept(self):
+        return self.c.contributions(ME, self.study)
+
+
+@pytest.fixture
+def scene(hospitals, request):
+    study = hospitals.new_study("s" + str(abs(hash(request.node.name)))[:12])
+    hospitals.approve(ME, study)
+    site, lines, workers, clock = hospitals.site(ME), [], [], SimpleNamespace(now=1000.0)
+
+    def start_worker(*args, **kwargs):
+        workers.append(FakeWorker(*args, **kwargs))
+        return workers[-1]
+
+    run = StudyRun(
+        site, Plan(study.file, study.digest), study.text, lines.append, lambda: datetime.now(UTC), clock=lambda: clock.now, start_worker=start_worker
+    )
+    yield Scene(hospitals, study, run, workers, lines, clock)
+    site.ledger.close()
+
+
+# --- before the first round ------------------------------------------------------------------------------------------
+
+
+def test_nothing_starts_and_nothing_is_read_before_every_hospital_has_approved(scene):
+    scene.run.step()
+    scene.c.approve(OTHER, scene.study)
+    scene.run.step()
+    assert not scene.run.started
+    assert not scene.ledger_says.started
+    assert scene.worker.did == []
+
+
+def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene):
+    seen = []
+    scene.others_approve()
+    scene.run.worker = FakeWorker()
+    scene.run.worker.prepare = lambda *_: seen.append(scene.ledger_says.started) or {"rows": 1, "kept": 1, "training": 1, "held_out": 0, "set_aside": {}}
+    scene.run.step()
+    assert seen == [True]
+
+
+def test_what_can_fail_without_the_data_fails_before_the_budget_is_spent(scene):
+    scene.others_approve()
+    scene.site.erase_study_key(scene.study.digest)
+    with pytest.raises(SecureFLError, match="cannot be read"):
+        scene.run.step()
+    assert not scene.ledger_says.started
+
+
+def test_counts_go_to_the_owners_log_only(scene):
+    scene.begin()
+    assert any("79 of 80 rows used" in line for line in scene.lines)
+    assert any("set aside: 1 rows, age: not recorded" in line for line in scene.lines)
+    assert not any(b"set aside" in data or b"rows" in data for path, data in scene.c.objects().items() if "study.toml" not in path)
+
+
+def test_a_hospital_taken_off_the_list_after_the_approval_stops_the_start(scene):
+    scene.others_approve()
+    scene.site.book.distrust(OTHER)
+    try:
+        with pytest.raises(NotApprovedError, match="no longer in this hospital's list"):
+            scene.run.step()
+    finally:
+        scene.site.book.trust(scene.c.site(OTHER).identity.card)
+    assert not scene.ledger_says.started
+
+
+def test_a_coordinator_taken_off_the_list_after_the_approval_stops_the_start(scene):
+    scene.others_approve()
+    scene.site.book.distrust("researcher")
+    try:
+        with pytest.raises(UntrustedError, match="researcher is not in this hospital's own list"):
+            scene.run.step()
+    finally:
+        scene.site.book.trust(scene.c.lab.folder.identity.card)
+    assert not scene.ledger_says.started
+
+
+def test_other_software_than_the_studys_stops_the_start(scene, monkeypatch):
+    scene.others_approve()
+    monkeypatch.setattr("securefl.node.policy.software", lambda: {"securefl": "0.0.9", "lock_sha256": "0" * 64})
+    with pytest.raises(StudyError, match="made with securefl"):
+        scene.run.step()
+    assert not scene.ledger_says.started
+
+
+def test_a_text_that_is_not_the_approved_one_stops_the_start(scene):
+    scene.others_approve()
+    scene.run.text = scene.study.text.replace(b"A small study", b"A small story")
+    with pytest.raises(NotApprovedError, match="changed after it was approved"):
+        scene.run.step()
+    assert not scene.ledger_says.started
+
+
+BAD_APPROVALS = {
+    "junk": lambda scene, good: b"yes",
+    "truncated": lambda scene, good: good[:-1],
+    "oversized": lambda scene, good: good + b" " * 5000,
+    "another hospital's": lambda scene, good: scene.store.get(paths.approval(scene.study.digest, THIRD), 1 << 16),
+    "of another study": lambda scene, good: _approval_of_another_study(scene),
+    "signed by a stranger": lambda scene, good: _approval_by_a_stranger(scene),
+}
+
+
+def _approval_of_another_study(scene):
+    other = scene.c.new_study("another")
+    if scene.c.status(OTHER, other) is None:
+        scene.c.approve(OTHER, other)
+    return scene.store.get(paths.approval(other.digest, OTHER), 1 << 16)
+
+
+def _approval_by_a_stranger(scene):
+    from securefl.study.approval import Approval
+
+    stranger = fixed_identity(OTHER, "hospital")
+    return Approval(scene.study.digest, OTHER, stranger.card.signing_public, "ab" * 32, "2026-01-02T03:04:05Z").sign(stranger.sign)
+
+
+@pytest.mark.parametrize("kind", BAD_APPROVALS)
+def test_an_approval_that_is_not_that_hospitals_own_for_this_digest_counts_as_none(scene, kind):
+    scene.others_approve()
+    path = paths.approval(scene.study.digest, OTHER)
+    good = scene.store.get(path, 1 << 16)
+    scene.store.put(path, BAD_APPROVALS[kind](scene, good))
+    scene.run.step()
+    scene.run.step()
+    assert not scene.run.started
+    assert len([line for line in scene.lines if f"waiting for {OTHER}" in line]) == 1
+    scene.store.put(path, good)
+    scene.run.step()
+    assert scene.run.started
+
+
+def test_its_own_approval_is_the_one_it_kept_whatever_the_store_says(scene):
+    scene.others_approve()
+    scene.store.put(paths.approval(scene.study.digest, ME), b"replaced")
+    scene.run.step()
+    assert scene.run.started
+
+
+@pytest.mark.parametrize(("site", "code"), [(OTHER, "withdrawn"), (OTHER, "not-approved"), ("sums", "message")])
+def test_a_study_that_another_party_left_is_not_waited_for(scene, site, code):
+    who = scene.c.site(site).identity if site != "sums" else _aggregator(scene.c)
+    scene.store.put(paths.status(scene.study.digest, site), Status(scene.study.digest, site, 0, code).dump(who.sign))
+    with pytest.raises(RoundError, match=site):
+        scene.run.step()
+    assert not scene.ledger_says.started
+
+
+def _aggregator(c):
+    from securefl.node.folder import PartyFolder
+
+    return PartyFolder.open(c.root / "sums", "aggregator").identity
+
+
+def test_a_study_that_nobody_started_in_time_is_over(scene):
+    closes = scene.study.file.schedule.closes
+    scene.run.now = lambda: closes + timedelta(seconds=1)
+    with pytest.raises(StudyError, match="never started"):
+        scene.run.step()
+
+
+def test_a_study_that_the_coordinator_ended_before_it_began_is_over(scene):
+    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign))
+    with pytest.raises(RoundError, match="before it began"):
+        scene.run.step()
+
+
+def test_a_worker_that_dies_while_the_others_decide_is_started_again_three_times(scene):
+    for number in (1, 2, 3):
+        scene.run.step()
+        assert len(scene.workers) == number
+        scene.worker.alive = False
+    with pytest.raises(RoundError, match="does not stay alive"):
+        scene.run.step()
+    assert all("stop" in w.did for w in scene.workers)
+
+
+# --- a contribution leaves the house ---------------------------------------------------------------------------------
+
+
+def test_a_reply_leaves_at_its_public_time_and_not_when_it_is_ready(scene):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    assert scene.kept() == ["00001"]
+    for later in (0.0, 0.1, 0.199):
+        scene.clock.now = 1000.0 + later
+        scene.run.step()
+        assert scene.sent() is None
+    scene.clock.now = 1000.2001
+    scene.run.step()
+    assert scene.sent() == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    assert scene.run.late == 0
+
+
+def test_a_reply_that_is_late_is_counted_and_its_owner_told(scene):
+    scene.begin()
+    scene.announce()
+    scene.worker.while_training = lambda: setattr(scene.clock, "now", scene.clock.now + 3.0)
+    scene.run.step()
+    scene.run.step()
+    assert scene.sent()
+    assert scene.run.late == 1
+    assert any("2.80 s late" in line for line in scene.lines)
+
+
+def test_nothing_leaves_before_the_ledger_has_it(scene, monkeypatch):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    scene.clock.now += 1
+
+    def full(*_args, **_kwargs):
+        raise StoreError("The ledger cannot be written: disk full.")
+
+    with monkeypatch.context() as during:
+        during.setattr(scene.site.ledger, "sent", full)
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                scene.run.step()
+            assert scene.sent() is None
+    scene.run.step()
+    assert scene.sent()
+    assert set(scene.ledger_says.sent) == {(1, "update")}
+
+
+def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(scene, monkeypatch):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    scene.clock.now += 1
+
+    def away(*_):
+        raise StoreError("The store is away.")
+
+    with monkeypatch.context() as during:
+        during.setattr(scene.store, "put", away)
+        for _ in range(3):
+            with pytest.raises(StoreError):
+                scene.run.step()
+    scene.run.step()
+    assert scene.sent() == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    assert scene.worker.did.count("update") == 1
+
+
+def test_a_withdrawal_between_answer_and_reply_keeps_it_in_the_house(scene):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    approving.withdraw(scene.c.site(ME), scene.study.digest, "changed my mind")
+    scene.clock.now += 1
+    scene.run.step()
+    assert scene.sent() is None
+    assert not scene.ledger_says.sent
+
+
+def test_a_withdrawal_after_the_ledger_noted_it_still_keeps_it_in_the_house(scene):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    scene.run.step()
+    assert scene.ledger_says.sent
+    approving.withdraw(scene.c.site(ME), scene.study.digest, "changed my mind")
+    scene.clock.now += 1
+    scene.run.step()
+    assert scene.sent() is None
+
+
+def test_a_withdrawal_while_it_trains_keeps_it_in_the_house(scene):
+    scene.begin()
+    scene.announce()
+    scene.worker.while_training = lambda: approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    scene.run.step()
+    scene.clock.now += 1
+    scene.run.step()
+    assert scene.sent() is None
+
+
+def test_a_pause_holds_the_reply_and_its_end_lets_the_same_bytes_go(scene):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    owner = scene.c.site(ME)
+    approving.pause(owner, "audit")
+    try:
+        for _ in range(3):
+            scene.clock.now += 1
+            scene.run.step()
+            assert scene.sent() is None
+    finally:
+        owner.ledger.resume()
+    scene.run.step()
+    assert scene.sent() == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    assert scene.worker.did.count("update") == 1
+    assert scene.run.late == 0
+
+
+def test_a_pause_that_comes_between_the_look_and_the_ledger_holds_it_too(scene, monkeypatch):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    owner, true_sent = scene.c.site(ME), scene.site.ledger.sent
+
+    def pausing(*args, **kwargs):
+        approving.pause(owner, "now")
+        return true_sent(*args, **kwargs)
+
+    scene.clock.now += 1
+    try:
+        with monkeypatch.context() as during:
+            during.setattr(scene.site.ledger, "sent", pausing)
+            scene.run.step()
+        assert scene.sent() is None
+    finally:
+        owner.ledger.resume()
+    scene.run.step()
+    assert scene.sent()
+
+
+def test_a_ledger_that_refuses_for_another_reason_ends_the_study(scene, monkeypatch):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+
+    def refuses(*_args, **_kwargs):
+        raise NotApprovedError("Not started here.")
+
+    monkeypatch.setattr(scene.site.ledger, "sent", refuses)
+    with pytest.raises(NotApprovedError):
+        scene.run.step()
+
+
+def test_a_contribution_that_lies_there_already_is_never_made_again(scene):
+    scene.begin()
+    scene.announce()
+    folder = scene.site.study_folder(scene.study.digest) / "contributions"
+    folder.mkdir()
+    (folder / "00001").write_bytes(b"from before")
+    with pytest.raises(RoundError, match="was made before"):
+        scene.run.step()
+    assert (folder / "00001").read_bytes() == b"from before"
+    assert scene.sent() is None
+
+
+def test_kept_contributions_are_for_their_owner_alone(scene):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    folder = scene.site.study_folder(scene.study.digest)
+    for path in (folder, folder / "contributions"):
+        assert path.stat().st_mode & 0o777 == 0o700
+    assert (folder / "contributions" / "00001").stat().st_mode & 0o777 == 0o600
+
+
+# --- what comes in ---------------------------------------------------------------------------------------------------
+
+
+SPOILED = {
+    "unsigned announcement": ({"announcement": b"round 1"}, MessageError),
+    "oversized announcement": ({"announcement": b" " * (MAX_ANNOUNCEMENT + 1)}, MessageError),
+    "malformed key": ({"key": b"key"}, MessageError),
+    "oversized key": ({"key": bytes(1 << 20)}, MessageError),
+    "malformed model": ({"model": b"model"}, MessageError),
+    "empty model": ({"model": b""}, MessageError),
+    "oversized model": ({"model": bytes(1 << 16)}, MessageError),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_malformed_objects_end_the_study_before_anything_is_trained(scene, kind):
+    spoil, error = SPOILED[kind]
+    scene.begin()
+    scene.announce(**spoil)
+    with pytest.raises(error) as refused:
+        scene.run.step()
+    assert refused.value.next_step
+    assert "update" not in scene.worker.did
+    assert scene.kept() == []
+
+
+def test_a_public_key_that_the_coordinator_did_not_sign_is_refused(scene):
+    from securefl.secagg.frame import write_public_key
+
+    scene.begin()
+    wrong = write_public_key(
+        CkksIntegers().generate().public, study=scene.study.digest, round_number=1, attempt=1, kind="update", sender="researcher",
+        sign=fixed_identity("Stranger", "researcher").sign,
+    )
+    scene.announce(key=wrong)
+    with pytest.raises(MessageError, match="signature"):
+        scene.run.step()
+    assert "update" not in scene.worker.did
+
+
+def test_an_announcement_without_its_key_is_refused(scene):
+    scene.begin()
+    scene.announce()
+    scene.store.delete(scene.at().key)
+    with pytest.raises(MessageError, match="without its key or model"):
+        scene.run.step()
+
+
+@pytest.mark.parametrize("junk", [b"over", b"", b" " * (MAX_SMALL + 1)], ids=["junk", "empty", "oversized"])
+def test_an_end_that_the_coordinator_did_not_sign_ends_nothing(scene, junk):
+    scene.begin()
+    scene.store.put(paths.ending(scene.study.digest), junk)
+    scene.announce()
+    scene.run.step()
+    assert scene.kept() == ["00001"]
+
+
+def test_the_coordinators_end_stops_it_and_a_waiting_reply_stays(scene):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign))
+    scene.clock.now += 1
+    with pytest.raises(RoundError, match="ended the study: round"):
+        scene.run.step()
+    assert scene.sent() is None
+
+
+def test_an_end_as_completed_before_the_last_round_is_no_completion(scene):
+    scene.begin()
+    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign))
+    with pytest.raises(RoundError, match="ended the study: completed"):
+        scene.run.step()
+
+
+def test_a_coordinator_that_falls_silent_is_waited_for_two_deadlines(scene):
+    scene.begin()
+    deadline = scene.study.file.schedule.round_deadline
+    scene.clock.now += 2 * deadline
+    scene.run.step()
+    scene.clock.now += 1
+    with pytest.raises(RoundError, match="two round deadlines"):
+        scene.run.step()
+
+
+def test_interrupting_kills_the_worker_and_stopping_ends_it(scene):
+    scene.run.interrupt()
+    scene.run.stop()
+    scene.run.step()
+    scene.run.interrupt()
+    scene.run.stop()
+    assert scene.worker.did == ["kill", "stop"]
+
+
+def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
+    scene.begin()
+    last = scene.run.plan.last_round
+    theta = initial_weights(scene.study.file.model, len(feature_names(scene.study.file.data)))
+    assert theta is not None
+    for number in range(1, last + 1):
+        scene.announce(number)
+        scene.run.step()
+        scene.clock.now += 1
+        scene.run.step()
+        assert scene.sent(number)
+        scene.run.step()
+    assert scene.kept() == [f"{n:05d}" for n in range(1, last + 1)]
+    assert scene.worker.did[2:] == ["update"] * (last - 1) + ["evaluation"]
+    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "completed", last).dump(scene.c.lab.folder.identity.sign))
+    assert scene.run.step() == "completed"
+    charged = scene.ledger_says.reservation.parts
+    assert {p.purpose for p in charged} == {"update", "evaluation"}
+    assert {slot for slot in scene.ledger_says.sent} == {(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")}
