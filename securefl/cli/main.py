@@ -19,6 +19,7 @@ _COMMANDS = {
     "predict": ("securefl.cli.predict", "predict", "Score a table with a trained model."),
     "bench": ("securefl.cli.bench", "bench", "Measure the secure sum and whole rounds on this machine."),
     "doctor": ("securefl.cli.doctor", "doctor", "Check this machine: versions, encryption, store, clock, keys."),
+    "selftest": ("securefl.cli.selftest", "selftest", "Try this installation's noise on invented patients."),
 }
 
 

@@ -1,0 +1,232 @@
+"""``securefl selftest privacy``: the product's own clip, grid, sum, clamp, noise and normalise path, tried on canaries.
+
+A canary is a synthetic patient whose gradient is as harmful as can be: ten clip norms long, along an axis of its own.
+Canaries on different axes do not meet, and the noise on each axis is drawn independently, so one step on some of them
+is one trial for each. Three looks are taken at what leaves:
+
+- *canary*: the normalised update along the canary's axis, with and without it;
+- *histogram*: the evaluation's count in which one more held-out patient falls;
+- *size*: the length of a whole update from 96 rows and from 97, which tells normalisers and sampling rates taken from
+  the number of rows (pytorch/opacus issues 571 and 819).
+
+A lower bound above the claim convicts: FAIL. Trials never prove that a mechanism is right, so PASS needs power as well: each look
+could have shown more than the claim, and the broken mechanisms of :mod:`securefl.learning.selftest_controls` were all
+convicted by the same trials. Otherwise the answer is INCONCLUSIVE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from securefl.errors import UsageError
+from securefl.learning.algorithms import ServerState
+from securefl.learning.evaluation import release_histogram, score_histogram
+from securefl.learning.steps import Draws, FloatArray, PrivateSteps, RandomDraws, StepRule
+from securefl.privacy.accounting import pld_epsilon
+from securefl.privacy.empirical import fitted_mu, lower_bound, max_detectable
+from securefl.privacy.mechanisms import Gaussian
+from securefl.privacy.randomness import SystemRandomness
+from securefl.study.schema import EvaluationSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from securefl.privacy.randomness import RandomBytes
+
+Verdict: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+#: Told after each stretch of trials: how many of how many.
+Watch: TypeAlias = Callable[[int, int], None]
+
+NOISE, DELTA = Decimal(2), Decimal("1e-5")
+TRIALS, LEAST_TRIALS = 100_000, 200
+#: The chance that any bound of one mechanism is wrong; each of the three looks gets its part.
+ALPHA = 0.05
+#: A fit is off by more than this many standard errors once in 30,000 runs.
+_SURE = 4.0
+_AXES, _GRID, _LENGTH = 256, 48, 10.0
+_SMALL, _LARGE = 96, 97
+_LOOKS = ("canary", "histogram", "size")
+#: Canaries are cheap, whole updates are not: a tenth as many are looked at, and never more than this many of each size.
+_PART, _MOST_UPDATES = 10, 600
+
+RULE = StepRule(
+    clip_norm=1.0, grid=_GRID, noise_multiplier=NOISE, bound=1 << 20, sample_rate=Fraction(1), local_steps=1,
+    local_learning_rate=1.0, share=32.0,
+)
+EVALUATION = EvaluationSpec(
+    metric="auc", edges=tuple(Decimal(i) / (_AXES // 2) for i in range(1, _AXES // 2)), noise_multiplier=NOISE, epsilon=Decimal(3), bound=1 << 20
+)
+
+
+@dataclass(frozen=True)
+class ReleasePath:
+    """What is tried: the product's path, its parts passed in. The defaults are the product; controls pass broken ones.
+
+    Attributes:
+        draws: sampling and noise.
+        rule: the step's constants, which may not depend on the number of rows it is handed (that is what a control does).
+    """
+
+    draws: Draws
+    rule: Callable[[int, StepRule], StepRule] = lambda _rows, rule: rule
+
+    def steps(self, gradients: FloatArray, rule: StepRule) -> PrivateSteps:
+        """The product's noised steps on rows that are their own gradients, float64[n, p]."""
+        return PrivateSteps(
+            self.rule(len(gradients), rule), lambda _theta, x, _y: x, gradients, np.zeros(len(gradients), dtype=np.int8), self.draws
+        )
+
+    def update(self, steps: PrivateSteps, rows: int, rule: StepRule) -> FloatArray:
+        """One release as the coordinator applies it, normalised: float64[p]."""
+        used = self.rule(rows, rule)
+        zero = np.zeros(_AXES)
+        server = ServerState(zero, zero, 0, used.grid / used.clip_norm * used.share, 1.0, 1.0, 0.0)
+        return -server.apply(steps.update(zero)).theta
+
+    def histogram(self, bins: NDArray[np.int64]) -> FloatArray:
+        """The evaluation's release for held-out patients in these bins: float64[2 · bins]."""
+        half = EVALUATION.bins
+        counts = score_histogram((bins % half + 0.5) / half, bins // half, EVALUATION.edges)
+        return release_histogram(counts, EVALUATION, self.draws).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the trials say about one mechanism: a verdict, the largest lower bound, and the fit (None without noise)."""
+
+    verdict: Verdict
+    lower_bound: float
+    mu_fit: float | None
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """The outcome; :meth:`to_json` gives exactly the keys that others rely on."""
+
+    verdict: Verdict
+    claimed_epsilon: float
+    claimed_mu: float
+    finding: Finding
+    max_detectable_epsilon: float
+    controls: Mapping[str, Finding]
+    trials: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome as plain JSON values."""
+        return {
+            "verdict": self.verdict,
+            "claimed_epsilon": self.claimed_epsilon,
+            "lower_bound": self.finding.lower_bound,
+            "mu_fit": self.finding.mu_fit,
+            "max_detectable_epsilon": self.max_detectable_epsilon,
+            "controls": [{"name": name, "verdict": f.verdict, "lower_bound": f.lower_bound} for name, f in self.controls.items()],
+        }
+
+
+def product() -> ReleasePath:
+    """The path of a real run: noise and sampling from the operating system."""
+    return ReleasePath(RandomDraws(SystemRandomness()))
+
+
+def run_selftest(
+    tested: ReleasePath, controls: Mapping[str, ReleasePath], source: RandomBytes, *, trials: int = TRIALS, watch: Watch = lambda _done, _all: None
+) -> SelfTest:
+    """Try a path and the controls beside it.
+
+    Args:
+        tested: :func:`product`, except in tests.
+        controls: :func:`securefl.learning.selftest_controls.controls`; each must be convicted, or nothing passes.
+        source: decides which canaries take part; never reaches the mechanism.
+        trials: releases along a canary's axis, half with it; the other looks take as many, and at most a tenth.
+        watch: for a progress bar.
+
+    Raises:
+        UsageError: fewer than 200 trials.
+    """
+    if trials < LEAST_TRIALS:
+        raise UsageError(f"{trials} trials can show nothing.", next_step=f"Take {LEAST_TRIALS} or more; {TRIALS:,} is usual.")
+    each = trials // 2
+    claimed = float(pld_epsilon((Gaussian(NOISE),), DELTA))
+    power = min(max_detectable(n, delta=float(DELTA), alpha=ALPHA / len(_LOOKS)) for n in (each, _updates(each)))
+    total = (1 + len(controls)) * len(_LOOKS)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        watch(done, total)
+
+    found = _try(tested, source, each, claimed, advance)
+    convicted = {name: _try(path, source, each, claimed, advance) for name, path in controls.items()}
+    enough = power > claimed and all(f.verdict == "FAIL" for f in convicted.values())
+    verdict: Verdict = "FAIL" if found.verdict == "FAIL" else "PASS" if enough else "INCONCLUSIVE"
+    if power <= claimed:
+        convicted = {n: f if f.verdict == "FAIL" else Finding("INCONCLUSIVE", f.lower_bound, f.mu_fit) for n, f in convicted.items()}
+    return SelfTest(verdict, claimed, float(1 / NOISE), found, power, convicted, trials)
+
+
+def _try(path: ReleasePath, source: RandomBytes, each: int, claimed: float, advance: Callable[[], None]) -> Finding:
+    looks = []
+    for look in (_look_at_canaries, _look_at_histograms, _look_at_sizes):
+        looks.append(look(path, source, each))
+        advance()
+    bound = max(lower_bound(*scores, delta=float(DELTA), alpha=ALPHA / len(_LOOKS)) for scores in looks)
+    fits = [fitted_mu(*scores) for scores in looks[:2]]
+    too_far = any(fit is not None and fit[0] - _SURE * fit[1] > 1 / float(NOISE) for fit in fits)
+    return Finding("FAIL" if bound > claimed or too_far else "PASS", bound, None if fits[0] is None else fits[0][0])
+
+
+def _updates(each: int) -> int:
+    """How many whole updates of each size are looked at."""
+    return min(each // _PART, _MOST_UPDATES)
+
+
+def _halves(source: RandomBytes) -> NDArray[np.bool_]:
+    """bool[axes], fair coins: which canaries take part."""
+    return np.unpackbits(np.frombuffer(source(_AXES // 8), dtype=np.uint8)).astype(bool)
+
+
+def _gather(release: Callable[[NDArray[np.bool_]], FloatArray], source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
+    """``each`` scores with and without: releases until there are enough, each with its own lot."""
+    inside, outside = np.zeros(0), np.zeros(0)
+    while min(len(inside), len(outside)) < each:
+        with_it = _halves(source)
+        scores = release(with_it)
+        inside, outside = np.append(inside, scores[with_it]), np.append(outside, scores[~with_it])
+    return inside[:each], outside[:each]
+
+
+def _look_at_canaries(path: ReleasePath, source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
+    canaries = np.eye(_AXES) * _LENGTH
+
+    def release(with_it: NDArray[np.bool_]) -> FloatArray:
+        rows = canaries[with_it]
+        return path.update(path.steps(rows, RULE), len(rows), RULE)
+
+    return _gather(release, source, each)
+
+
+def _look_at_histograms(path: ReleasePath, source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
+    others = np.repeat(np.arange(_AXES), 3)
+    return _gather(lambda with_it: path.histogram(np.append(others, np.flatnonzero(with_it))), source, each)
+
+
+def _look_at_sizes(path: ReleasePath, _source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
+    """The squared length of a normalised update from 97 rows and from 96."""
+    from dataclasses import replace
+
+    rule = replace(RULE, sample_rate=Fraction(1, 3))
+    rows = np.eye(_AXES)[:_LARGE] * _LENGTH
+    lengths = []
+    for n in (_LARGE, _SMALL):
+        steps = path.steps(rows[:n], rule)
+        lengths.append(np.array([float((path.update(steps, n, rule) ** 2).sum()) for _ in range(_updates(each))]))
+    return lengths[0], lengths[1]

@@ -1,0 +1,58 @@
+"""The self-test's outcome for people: what was tried, what it shows, and what it cannot show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from securefl.report.parts import BAD, DIM, GOOD, WARN, bullets, facts, page, section, table, title
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from securefl.learning.selftest import SelfTest
+
+_STYLES = {"PASS": GOOD, "FAIL": BAD, "INCONCLUSIVE": WARN}
+_MEANINGS = {
+    "PASS": "Nothing was found against the noise of this installation, and every broken mechanism was recognised.",
+    "FAIL": "What leaves tells more than is claimed. Do not run studies with this installation.",
+    "INCONCLUSIVE": "These trials could not have shown a fault of this size. Take more of them (--trials).",
+}
+_BROKEN = {
+    "noise off": "no noise is added",
+    "half noise": "half the noise that was paid for",
+    "clipping off": "nobody's gradient is shortened",
+    "size-derived normaliser": "normaliser and sampling rate taken from the number of rows",
+}
+
+
+def selftest_page(outcome: SelfTest) -> RenderableType:
+    """The outcome as a page."""
+    found = outcome.finding
+    controls = table(["broken on purpose", "what is wrong", "shown", "seen"], right=[2], least=24)
+    for name, control in outcome.controls.items():
+        seen = control.verdict == "FAIL"
+        controls.add_row(name, _BROKEN.get(name, ""), f"{control.lower_bound:.2f}", Text("yes", style=GOOD) if seen else Text("NO", style=BAD))
+    return page(
+        title("Self-test of the noise"),
+        Text(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", style=_STYLES[outcome.verdict]),
+        section(
+            "One noised step on invented patients, with and without one of them",
+            facts([
+                ("claimed", f"epsilon {outcome.claimed_epsilon:.3f} at most (noise multiplier {1 / outcome.claimed_mu:g}, nobody left out)"),
+                ("shown", f"epsilon {found.lower_bound:.2f} at least, by {outcome.trials:,} guesses"),
+                ("could have shown", f"epsilon {outcome.max_detectable_epsilon:.2f}, had every guess been right"),
+                ("fit of mu", "no noise" if found.mu_fit is None else f"{found.mu_fit:.3f}, where {outcome.claimed_mu:.3f} is claimed"),
+            ]),
+        ),
+        section("Broken mechanisms, tried in the same way", controls),
+        section(
+            "What this means",
+            bullets([
+                "The product's own clipping, grid, sum, clamp, noise and normalisation ran; no private data was read.",
+                "Guessing shows how much leaks at least. That no more leaks is not shown by trials but by the accounting.",
+            ]),
+            Text("Bounds: Clopper and Pearson, 95 %, over three ways of looking.", style=DIM),
+        ),
+    )

@@ -1,0 +1,110 @@
+"""The self-test can pass, can fail, and says when it can do neither."""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import securefl
+from securefl.cli.selftest import selftest
+from securefl.errors import UsageError
+from securefl.learning.selftest import ReleasePath, product, run_selftest
+from securefl.learning.selftest_controls import _Weakened, controls
+from securefl.privacy.randomness import ChaChaStream, SystemRandomness
+from securefl.report.parts import plain_text
+from securefl.report.selftest import selftest_page
+
+TRIALS = 20_000
+NAMES = ["noise off", "half noise", "clipping off", "size-derived normaliser"]
+
+
+@pytest.fixture(scope="module")
+def outcome():
+    seen = []
+    found = run_selftest(product(), controls(), SystemRandomness(), trials=TRIALS, watch=lambda done, total: seen.append((done, total)))
+    assert seen == [(i + 1, 15) for i in range(15)]
+    return found
+
+
+def test_the_product_passes(outcome):
+    assert outcome.verdict == "PASS"
+    assert 0.3 < outcome.finding.lower_bound < outcome.claimed_epsilon < outcome.max_detectable_epsilon
+    assert outcome.finding.mu_fit == pytest.approx(0.5, abs=0.06)  # 4 standard errors of 10,000 trials
+
+
+def test_every_broken_mechanism_fails(outcome):
+    assert list(outcome.controls) == NAMES
+    assert {f.verdict for f in outcome.controls.values()} == {"FAIL"}
+    certain = [outcome.controls[n].lower_bound for n in ("noise off", "clipping off")]
+    assert min(certain) > 2 * outcome.claimed_epsilon
+
+
+def test_the_json_has_exactly_the_keys_that_others_rely_on(outcome):
+    found = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
+    assert list(found) == ["verdict", "claimed_epsilon", "lower_bound", "mu_fit", "max_detectable_epsilon", "controls"]
+    assert [list(c) for c in found["controls"]] == [["name", "verdict", "lower_bound"]] * 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_broken_product_fails(name):
+    found = run_selftest(controls()[name], {}, SystemRandomness(), trials=8000)
+    assert found.verdict == "FAIL"
+    assert found.finding.verdict == "FAIL"
+
+
+def test_too_few_trials_never_pass_and_never_convict_the_product():
+    found = run_selftest(product(), controls(), SystemRandomness(), trials=200)
+    assert found.verdict == "INCONCLUSIVE"
+    assert found.max_detectable_epsilon < found.claimed_epsilon
+    assert all(c.verdict in {"FAIL", "INCONCLUSIVE"} for c in found.controls.values())
+
+
+def test_a_control_that_is_not_recognised_lets_nothing_pass():
+    found = run_selftest(product(), {"noise off": product()}, SystemRandomness(), trials=8000)
+    assert found.controls["noise off"].verdict == "PASS"
+    assert found.verdict == "INCONCLUSIVE"
+
+
+def test_slightly_too_little_noise_is_found_by_the_fit():
+    found = run_selftest(ReleasePath(_Weakened(Fraction(4, 5))), {}, SystemRandomness(), trials=TRIALS)
+    assert found.verdict == "FAIL"
+    assert found.finding.lower_bound < found.claimed_epsilon
+
+
+def test_the_lots_of_the_canaries_can_be_fixed_and_the_noise_still_is_fresh():
+    first, second = (run_selftest(product(), {}, ChaChaStream(b"k" * 32), trials=200) for _ in range(2))
+    assert first.finding.mu_fit != second.finding.mu_fit
+
+
+def test_so_few_trials_are_refused():
+    with pytest.raises(UsageError, match="can show nothing"):
+        run_selftest(product(), {}, SystemRandomness(), trials=100)
+
+
+def test_nothing_but_the_self_test_can_reach_the_broken_mechanisms():
+    package = Path(securefl.__file__).parent
+    users = {p.relative_to(package).as_posix() for p in package.rglob("*.py") if "selftest_controls import" in p.read_text("utf-8")}
+    assert users == {"cli/selftest.py"}
+
+
+def test_the_page_says_what_was_found_and_what_was_not(outcome):
+    text = plain_text(selftest_page(outcome), 100)
+    assert "PASS" in text
+    assert all(name in text for name in NAMES)
+    assert "no private data was read" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(("arguments", "code", "verdict"), [([], 0, "PASS"), (["--trials", "200"], 2, "INCONCLUSIVE")])
+def test_the_command_prints_json_and_its_exit_code_tells_the_verdict(monkeypatch, arguments, code, verdict):
+    monkeypatch.setattr("securefl.learning.selftest.TRIALS", TRIALS)
+    done = CliRunner().invoke(selftest, ["privacy", "--json", "-", *arguments])
+    assert done.exit_code == code
+    assert json.loads(done.output)["verdict"] == verdict
+
+
+def test_the_command_shows_a_page_and_writes_a_file(tmp_path):
+    done = CliRunner().invoke(selftest, ["privacy", "--trials", "200", "--json", str(tmp_path / "out.json")])
+    assert "INCONCLUSIVE" in done.output
+    assert json.loads((tmp_path / "out.json").read_text())["verdict"] == "INCONCLUSIVE"
