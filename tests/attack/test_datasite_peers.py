@@ -82,8 +82,7 @@ def test_refuses_an_approval_where_the_keys_change_meanwhile(parties, monkeypatc
         def swapped(email):
             calls.append(email)
             other = email if len(calls) == 1 else site_email("second")
-            data = (parties.area(other.split("@")[0]) / "bundles" / f"{SVI}.json").read_text()
-            return data
+            return (parties.area(other.split("@")[0]) / "bundles" / f"{SVI}.json").read_text()
 
         monkeypatch.setattr(type(connection), "read_peer_encryption_bundle", lambda _, email: swapped(email) if email == R else None)
         with pytest.raises(UntrustedError, match="changed while"):
