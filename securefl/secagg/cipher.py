@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -39,6 +41,15 @@ class RoundKeys(Protocol):
 
         Raises:
             RoundError: the key was used before, or the noise leaves the margin: nothing is released.
+        """
+        ...
+
+    def open_blocks(
+        self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
+    ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
+        """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, 4096]: each block's messages uint64[n, 4096] and noise.
+
+        The secret half is erased after the last block, or at the first that fails. What came before a failure is not to be released.
         """
         ...
 

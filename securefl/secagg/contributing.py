@@ -50,6 +50,19 @@ def contribute(
             that do not fit (a wrong number of them, or one out of range). Nothing was encrypted.
         UsageError: secrets that are not the cohort's, or values that are not int64[d].
     """
+    check_told(values, facts=facts, public=public, me=me)
+    mask = pairwise_mask(me, secrets, facts)
+    ciphertext = cipher.encrypt(public, facts.layout.pack(values), facts.layout)
+    return write_contribution(facts, me, add_mask(ciphertext, mask), sign)
+
+
+def check_told(values: NDArray[np.int64], *, facts: RoundFacts, public: PublicKey, me: str) -> None:
+    """Whether values, key and cohort are those of the round.
+
+    Raises:
+        RoundError: the cohort is this hospital alone, the public key is not the one that the facts name, or there are
+            more or fewer values than the round sums.
+    """
     if len(facts.cohort) < 2:
         raise RoundError(
             f"{me} would be alone in this round, and its contribution could be opened by itself.",
@@ -68,6 +81,3 @@ def contribute(
             whose="the researcher",
             next_step="Announce the round with the model's own number of parameters.",
         )
-    mask = pairwise_mask(me, secrets, facts)
-    ciphertext = cipher.encrypt(public, facts.layout.pack(values), facts.layout)
-    return write_contribution(facts, me, add_mask(ciphertext, mask), sign)

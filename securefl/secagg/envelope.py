@@ -5,7 +5,9 @@ r"""The envelope of everything that travels in secure aggregation: a signed mani
     manifest   a signed statement (``securefl.signed``): canonical JSON with the SHA-256 of every chunk
     chunks     raw bytes, as many as the public facts say
 
-and nothing after it. The reader checks in this order, and each check rests on those before it: length (known from the
+and nothing after it. A frame may begin with one chunk of another size than the rest (``lead_bytes``). Frames are read and
+written whole, or chunk by chunk from anything that has ``read``: then the head comes first, and it alone pins all that
+follows, so that its hash is the frame's. The reader checks in this order, and each check rests on those before it: length (known from the
 public facts before anything is read), magic, signature, canonical form, every field of the manifest against the
 reader's own facts, chunk hashes. A refusal is a MessageError that names the sender.
 """
@@ -20,7 +22,8 @@ from securefl.errors import MessageError
 from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
 
     Sign = Callable[[bytes], bytes]
     Verify = Callable[[bytes, bytes], bool]
@@ -42,6 +45,7 @@ class Envelope:
         chunks: how many chunks follow.
         chunk_bytes: bytes of each.
         more: further fields that the caller checks, and the most bytes that they take.
+        lead_bytes: bytes of one more chunk before the others; 0 for none.
     """
 
     kind: str
@@ -50,22 +54,34 @@ class Envelope:
     chunk_bytes: int
     more: frozenset[str] = frozenset()
     more_bytes: int = 0
+    lead_bytes: int = 0
+
+    @property
+    def _count(self) -> int:
+        return self.chunks + bool(self.lead_bytes)
+
+    @property
+    def _body_bytes(self) -> int:
+        return self.lead_bytes + self.chunks * self.chunk_bytes
 
     @property
     def manifest_limit(self) -> int:
         """The most bytes that the manifest may have."""
-        return _MANIFEST_BASE + self.chunks * _HASH_BYTES + self.more_bytes
+        return _MANIFEST_BASE + self._count * _HASH_BYTES + self.more_bytes
 
     @property
     def limit(self) -> int:
         """The most bytes that the frame may have."""
-        return PREFIX_BYTES + self.manifest_limit + self.chunks * self.chunk_bytes
+        return PREFIX_BYTES + self.manifest_limit + self._body_bytes
 
     def write(self, chunks: list[bytes], sign: Sign, **more: object) -> bytes:
         """A signed frame of these chunks."""
-        hashes = [sha256(chunk).hexdigest() for chunk in chunks]
+        return b"".join([self.head([sha256(chunk).hexdigest() for chunk in chunks], sign, **more), *chunks])
+
+    def head(self, hashes: list[str], sign: Sign, **more: object) -> bytes:
+        """Everything before the chunks, which have these hashes."""
         manifest = dump_signed({"type": self.kind, **self.expected, **more, "chunks": hashes}, sign)
-        return b"".join([MAGIC, len(manifest).to_bytes(4, "big"), manifest, *chunks])
+        return b"".join([MAGIC, len(manifest).to_bytes(4, "big"), manifest])
 
     def open(self, data: bytes, sender: str, verify: Verify) -> tuple[dict[str, Any], memoryview]:
         """The manifest and the bytes of all chunks, checked.
@@ -75,14 +91,62 @@ class Envelope:
         """
         if len(data) > self.limit:
             raise refused(sender, f"it has {len(data)} bytes, more than this round allows")
-        if data[: len(MAGIC)] != MAGIC:
-            raise refused(sender, "it is no frame of securefl")
-        length = int.from_bytes(data[len(MAGIC) : PREFIX_BYTES], "big")
-        whole = PREFIX_BYTES + length + self.chunks * self.chunk_bytes
+        length = self._manifest_length(data[:PREFIX_BYTES], sender)
+        whole = PREFIX_BYTES + length + self._body_bytes
         if length > self.manifest_limit or len(data) != whole:
             raise refused(sender, f"it has {len(data)} bytes where its parts add up to {whole}")
+        manifest = self._manifest(data[PREFIX_BYTES : PREFIX_BYTES + length], sender, verify)
+        body = memoryview(data)[PREFIX_BYTES + length :]
+        start = 0
+        for index, expected in enumerate(manifest["chunks"]):
+            stop = start + (self.lead_bytes if self.lead_bytes and index == 0 else self.chunk_bytes)
+            _check_hash(body[start:stop], expected, index, sender)
+            start = stop
+        return manifest, body
+
+    def open_head(self, file: BinaryIO, sender: str, verify: Verify) -> Head:
+        """Read and check everything before the equal chunks: the manifest, and the leading chunk if there is one.
+
+        Raises:
+            MessageError: naming the sender and the first check that failed. No more is read than the check needs.
+        """
+        prefix = _read(file, PREFIX_BYTES, sender)
+        length = self._manifest_length(prefix, sender)
+        if length > self.manifest_limit:
+            raise refused(sender, f"its manifest claims {length} bytes, more than this round allows")
+        signed = _read(file, length, sender)
+        manifest = self._manifest(signed, sender, verify)
+        lead = _read(file, self.lead_bytes, sender)
+        hashes = manifest["chunks"]
+        if self.lead_bytes:
+            _check_hash(lead, hashes[0], 0, sender)
+        return Head(manifest, sha256(prefix + signed).hexdigest(), lead, tuple(hashes[self._count - self.chunks :]))
+
+    def blocks(self, file: BinaryIO, head: Head, sender: str, size: int) -> Iterator[bytes]:
+        """The equal chunks after ``head``, ``size`` at a time, each checked against its hash; then the end of the file.
+
+        Raises:
+            MessageError: naming the sender: a chunk is short or is not what was signed, or something follows.
+        """
+        for start in range(0, self.chunks, size):
+            count = min(size, self.chunks - start)
+            block = _read(file, count * self.chunk_bytes, sender)
+            view = memoryview(block)
+            for i in range(count):
+                chunk = view[i * self.chunk_bytes : (i + 1) * self.chunk_bytes]
+                _check_hash(chunk, head.hashes[start + i], start + i, sender)
+            yield block
+        if file.read(1):
+            raise refused(sender, "something follows its last chunk")
+
+    def _manifest_length(self, prefix: bytes, sender: str) -> int:
+        if prefix[: len(MAGIC)] != MAGIC:
+            raise refused(sender, "it is no frame of securefl")
+        return int.from_bytes(prefix[len(MAGIC) :], "big")
+
+    def _manifest(self, signed: bytes, sender: str, verify: Verify) -> dict[str, Any]:
         manifest = open_signed(
-            data[PREFIX_BYTES : PREFIX_BYTES + length],
+            signed,
             kind=self.kind,
             fields=frozenset(self.expected) | self.more | {"chunks"},
             verify=verify,
@@ -93,17 +157,37 @@ class Envelope:
             # Compared as canonical bytes: in Python True == 1 and 1.0 == 1.
             if canonical(manifest[name]) != canonical(value):
                 raise refused(sender, f"its {name} is not this round's")
-        body = memoryview(data)[PREFIX_BYTES + length :]
-        self._check_hashes(manifest["chunks"], body, sender)
-        return manifest, body
-
-    def _check_hashes(self, hashes: object, body: memoryview, sender: str) -> None:
-        if not isinstance(hashes, list) or len(hashes) != self.chunks:
+        hashes = manifest["chunks"]
+        if not isinstance(hashes, list) or len(hashes) != self._count:
             raise refused(sender, "its manifest does not list its chunks")
-        for index, expected in enumerate(hashes):
-            start = index * self.chunk_bytes
-            if sha256(body[start : start + self.chunk_bytes]).hexdigest() != expected:
-                raise refused(sender, f"chunk {index} does not have the hash that was signed")
+        return manifest
+
+
+@dataclass(frozen=True)
+class Head:
+    """What comes before a frame's equal chunks, checked: ``sha256`` is its hash, and pins the whole frame."""
+
+    manifest: dict[str, Any]
+    sha256: str
+    lead: bytes
+    hashes: tuple[object, ...]
+
+
+def _check_hash(chunk: bytes | memoryview, expected: object, index: int, sender: str) -> None:
+    if sha256(chunk).hexdigest() != expected:
+        raise refused(sender, f"chunk {index} does not have the hash that was signed")
+
+
+def _read(file: BinaryIO, size: int, sender: str) -> bytes:
+    """Exactly ``size`` bytes, however the file hands them out."""
+    parts, missing = [], size
+    while missing:
+        part = file.read(missing)
+        if not part:
+            raise refused(sender, f"it ends {missing} bytes too early")
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
 
 
 def refused(sender: str, why: str) -> MessageError:

@@ -7,12 +7,14 @@ polynomial uniform mod q. The hospital whose name sorts first adds it to c0, the
     pair secret  = HKDF-SHA256(X25519(a, B), "securefl/secagg/pair-secret/1" | lesser public key | greater public key)
     pair seed    = HKDF-SHA256(pair secret, "securefl/secagg/pair-seed/1" | round digest)
     chunk key    = HKDF-SHA256(seed, "securefl/secagg/chunk-key/1" | chunk index, 4 bytes, big-endian)
+    self mask    = the same from a random self-mask seed, with "securefl/secagg/self-mask-key/1" in place of that label
     polynomial   = AES-256-CTR(chunk key, counter from 0) read as little-endian 64-bit words, each cut to its low
                    58 bits, words at or above q skipped, the first 4096 kept
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 PAIR_SECRET_LABEL: Final = b"securefl/secagg/pair-secret/1"
 PAIR_SEED_LABEL: Final = b"securefl/secagg/pair-seed/1"
 CHUNK_KEY_LABEL: Final = b"securefl/secagg/chunk-key/1"
+SELF_MASK_LABEL: Final = b"securefl/secagg/self-mask-key/1"
 SECRET_BYTES: Final = 32
 
 
@@ -76,9 +79,9 @@ def pair_seed(secret: bytes, round_digest: str) -> bytes:
     return _hkdf(secret, PAIR_SEED_LABEL + bytes.fromhex(round_digest))
 
 
-def expand_chunk(seed: bytes, index: int) -> NDArray[np.uint64]:
+def expand_chunk(seed: bytes, index: int, label: bytes = CHUNK_KEY_LABEL) -> NDArray[np.uint64]:
     """The mask polynomial of ciphertext ``index`` under ``seed``: uint64[4096], uniform mod q."""
-    key = _hkdf(seed, CHUNK_KEY_LABEL + index.to_bytes(4, "big"))
+    key = _hkdf(seed, label + index.to_bytes(4, "big"))
     return uniform_residues(key, DEGREE, MODULUS)
 
 
@@ -124,6 +127,27 @@ def pairwise_mask(me: str, secrets: Mapping[str, bytes], facts: RoundFacts) -> N
             part = expand_chunk(seed, index)
             mask[index] = add(mask[index], part) if plus else subtract(mask[index], part)
     return mask
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Seeds whose masks add up: what a hospital adds to its contribution, or what is taken off a sum of survivors.
+
+    ``pairs`` are pair seeds, each with whether it is added (else subtracted); ``own`` are self-mask seeds, added.
+    """
+
+    pairs: tuple[tuple[bool, bytes], ...]
+    own: tuple[bytes, ...]
+
+    def block(self, start: int, stop: int) -> NDArray[np.uint64]:
+        """The sum of the masks of ciphertexts ``start`` to ``stop``: uint64[stop - start, 4096]."""
+        total = np.zeros((stop - start, DEGREE), dtype=np.uint64)
+        for row, index in zip(total, range(start, stop), strict=True):
+            for plus, seed in self.pairs:
+                row[:] = (add if plus else subtract)(row, expand_chunk(seed, index))
+            for seed in self.own:
+                row[:] = add(row, expand_chunk(seed, index, SELF_MASK_LABEL))
+        return total
 
 
 def add_mask(ciphertext: NDArray[np.uint64], mask: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -137,21 +137,25 @@ class FieldLayout:
             messages |= fields[:, index] << np.uint64(index * self.field_bits)
         return messages
 
-    def unpack(self, messages: NDArray[np.uint64], length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The opened sum of all K contributors.
+    def unpack(
+        self, messages: NDArray[np.uint64], length: int, contributors: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The opened sum of all K contributors, or of the survivors among them.
 
         Args:
             messages: uint64[chunks, 4096], the sums of what :meth:`pack` returned.
             length: d.
+            contributors: how many contributions make the sum, at most K; K unless said otherwise.
 
         Returns:
-            The sums int64[d], and the canaries int64[chunks] (each must be K; the caller refuses others).
+            The sums int64[d], and the canaries int64[chunks] (each must be ``contributors``; the caller refuses others).
 
         Raises:
             UsageError: shape or dtype is not that of ``length`` values.
             RoundError: a field holds what no K honest contributions can add up to, or the padding is not zero.
         """
         chunks = self.chunks_for(length)
+        count = self.contributors if contributors is None else contributors
         if messages.dtype != np.uint64 or messages.shape != (chunks, DEGREE):
             raise UsageError(
                 f"{length} values are unpacked from uint64[{chunks}, {DEGREE}], not "
@@ -163,10 +167,10 @@ class FieldLayout:
         slots = np.empty((chunks, self.fields, DEGREE), dtype=np.int64)
         for index in range(self.fields):
             slots[:, index] = (messages >> np.uint64(index * self.field_bits)) & low
-        slots -= self.contributors << (self.bits - 1)
+        slots -= count << (self.bits - 1)
         flat = slots.reshape(chunks, -1)
         values = flat[:, 1:].reshape(-1)
-        most = self.contributors * self.max_value
+        most = count * self.max_value
         if bool(np.any(messages >> np.uint64(whole))) or bool(np.any(np.abs(flat) > most)) or np.any(values[length:]):
             raise RoundError(
                 "The sum holds values that no complete set of contributions adds up to; nothing was released.",

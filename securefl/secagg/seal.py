@@ -35,7 +35,7 @@ from securefl.secagg.ring import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -108,6 +108,17 @@ class RoundKeyPair(RoundKeys):
             UsageError: not an array of residues of that shape. The key is erased all the same.
             RoundError: the key was used before, or the noise leaves the margin. Nothing is released.
         """
+        ((messages, noise),) = self.open_blocks([ciphertext], layout)
+        return messages, noise
+
+    def open_blocks(
+        self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
+    ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
+        """:meth:`open_once` block by block, for sums that do not fit in memory; see :meth:`RoundKeys.open_blocks`.
+
+        Raises:
+            UsageError, RoundError: as :meth:`open_once`; a block that fails ends the opening and erases the key.
+        """
         with self._lock:
             decryptor, self._decryptor = self._decryptor, None
         if decryptor is None:
@@ -116,15 +127,7 @@ class RoundKeyPair(RoundKeys):
                 whose="the coordinator",
                 next_step="Start a new attempt, which has a new key pair.",
             )
-        try:
-            _check_ciphertext(ciphertext)
-            noisy = _from_ntt(np.stack([_decrypt_chunk(decryptor, chunk) for chunk in ciphertext]))
-        finally:
-            del decryptor  # the last reference: SEAL overwrites the key as it frees it
-        try:
-            return _round_exactly(noisy, layout.scale)
-        finally:
-            noisy.fill(0)  # with the ciphertext it would give the key away
+        return _open_blocks([decryptor], blocks, layout.scale)
 
     def __reduce__(self) -> NoReturn:
         raise UsageError("A round's key pair is never stored.", next_step="Generate a new one for a new attempt.")
@@ -179,6 +182,23 @@ class CkksIntegers(SumCipher):
     ) -> NDArray[np.uint64]:
         """See :func:`encrypt`."""
         return encrypt(public, messages, layout)
+
+
+def _open_blocks(
+    held: list[Any], blocks: Iterable[NDArray[np.uint64]], scale: int
+) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
+    """The decryptor comes in a list, so that here is its last reference: SEAL overwrites the key as it frees it."""
+    try:
+        for ciphertext in blocks:
+            _check_ciphertext(ciphertext)
+            noisy = _from_ntt(np.stack([_decrypt_chunk(held[0], chunk) for chunk in ciphertext]))
+            try:
+                opened = _round_exactly(noisy, scale)
+            finally:
+                noisy.fill(0)  # with the ciphertext it would give the key away
+            yield opened
+    finally:
+        held.clear()
 
 
 def _round_exactly(polynomials: NDArray[np.uint64], scale: int) -> tuple[NDArray[np.uint64], float]:

@@ -1,0 +1,197 @@
+"""A hospital's contribution to a round that survives losses: pack, encrypt, mask, deal, sign, in memory that does not grow with d.
+
+The frame is written in two passes. First the ciphertexts go to a spool, a block at a time, and are hashed on the way; then
+the head is signed over the hashes, and the frame is the head followed by the spool.
+
+    magic, length, manifest ("securefl-contribution/2") | dealing (securefl.secagg.dealing) | ciphertexts
+
+The head, with the dealing, is all that other hospitals need to read: a few kilobytes, whatever the model's size.
+"""
+
+from __future__ import annotations
+
+import secrets as system
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from securefl.errors import UsageError
+from securefl.secagg.contributing import check_told
+from securefl.secagg.dealing import Dealing, deal, dealing_bytes
+from securefl.secagg.envelope import Envelope, Head, refused
+from securefl.secagg.masks import SECRET_BYTES, Seeds, add_mask, pair_seed
+from securefl.secagg.ring import (
+    CHUNK_BYTES,
+    DEGREE,
+    MODULUS_BITS,
+    are_residues,
+    looks_degenerate,
+    pack_bits,
+    unpack_bits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import BinaryIO
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.identity import IdentityCard
+    from securefl.secagg.cipher import SumCipher
+    from securefl.secagg.envelope import Sign, Verify
+    from securefl.secagg.publickey import PublicKey
+    from securefl.secagg.terms import Terms
+
+CONTRIBUTION_TYPE: Final = "securefl-contribution/2"
+#: Ciphertexts worked on at a time: about 2 MB of a frame.
+BLOCK: Final = 32
+
+
+@dataclass(frozen=True, eq=False)
+class ContributionHead:
+    """The head of a contribution as it was read and checked; ``sha256`` is the hash of the frame."""
+
+    sender: str
+    sha256: str
+    dealing: Dealing
+    head: Head
+
+
+def contribution_limit(terms: Terms) -> int:
+    """The most bytes that a contribution to this round can have; the cap for reading it from a store."""
+    return contribution_envelope(terms, "").limit
+
+
+def head_limit(terms: Terms) -> int:
+    """The most bytes at the beginning of a contribution that :func:`read_head` needs."""
+    envelope = contribution_envelope(terms, "")
+    return envelope.limit - envelope.chunks * envelope.chunk_bytes
+
+
+def spool_contribution(
+    values: NDArray[np.int64],
+    spool: BinaryIO,
+    *,
+    terms: Terms,
+    public: PublicKey,
+    me: str,
+    secrets: Mapping[str, bytes],
+    cards: Mapping[str, IdentityCard],
+    sign: Sign,
+    cipher: SumCipher,
+    draw: Callable[[int], bytes] = system.token_bytes,
+) -> bytes:
+    """Write the masked ciphertexts to ``spool`` and return the signed head; the frame is the head, then the spool.
+
+    Args:
+        values: int64[d], already noised; each within the layout's ``max_value``. May be mapped from a file: it is read in blocks.
+        spool: where bytes are written, from where it stands.
+        terms: the terms of the round as this hospital was told them.
+        public: the round's public key as it was read.
+        me: this hospital's name in the cohort.
+        secrets: ``pair_secret`` with each neighbour of this hospital, at least.
+        cards: cards of this hospital and its neighbours, at least, verified.
+        sign: Ed25519 with this hospital's identity key.
+        cipher: the cipher's home.
+        draw: the operating system's generator, unless a test says otherwise. The self-mask seed comes from it: never the same twice.
+
+    Returns:
+        The head, dealing included. Store head and spool durably before either leaves, and never make a second one under the same terms.
+
+    Raises:
+        RoundError, UsageError: as in :func:`securefl.secagg.contributing.contribute`, or this hospital is not in the cohort;
+            the spool then holds nothing of use.
+        UntrustedError: a neighbour's card is missing.
+    """
+    facts, layout = terms.facts, terms.facts.layout
+    if me not in terms.cohort:
+        raise UsageError(f"{me} is not in the round's cohort.", next_step="Contribute to rounds that name this hospital.")
+    check_told(values, facts=facts, public=public, me=me)
+    near = terms.neighbours.of(me)
+    seeds = {name: pair_seed(secrets[name], terms.round_digest) for name in near if name in secrets}
+    self_seed = draw(SECRET_BYTES)
+    dealing = deal(terms, me, self_seed, seeds, cards=cards, draw=draw)
+    mask = Seeds(tuple((name > me, seeds[name]) for name in near), (self_seed,))
+    hashes = [sha256(dealing).hexdigest()]
+    for start in range(0, facts.chunks, BLOCK):
+        stop = min(start + BLOCK, facts.chunks)
+        messages = layout.pack(values[start * layout.values_per_chunk : stop * layout.values_per_chunk])
+        masked = add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
+        hashes += write_block(masked, spool)
+    return contribution_envelope(terms, me).head(hashes, sign) + dealing
+
+
+def read_head(file: BinaryIO, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
+    """Check and read the head of a contribution, which may be all there is of it.
+
+    Args:
+        file: anything with ``read``, at the frame's beginning.
+        terms: the reader's own terms of the round.
+        sender: who is said to have sent it.
+        verify: whether a signature (64 bytes) over a message is by that sender's rostered key.
+
+    Raises:
+        MessageError: naming the sender and the first check that failed.
+    """
+    if sender not in terms.cohort:
+        raise refused(sender, "it is not in the round's cohort")
+    head = contribution_envelope(terms, sender).open_head(file, sender, verify)
+    return ContributionHead(sender, head.sha256, Dealing(terms, sender, head.lead), head)
+
+
+def ciphertext_blocks(file: BinaryIO, terms: Terms, head: ContributionHead) -> Iterator[NDArray[np.uint64]]:
+    """The ciphertexts after a head that was read from ``file``, uint64[n, 2, 4096] at a time, each checked.
+
+    Raises:
+        MessageError: naming the sender and the first check that failed.
+    """
+    envelope = contribution_envelope(terms, head.sender)
+    for block in envelope.blocks(file, head.head, head.sender, BLOCK):
+        yield to_ciphertext(block, head.sender)
+
+
+def check_contribution(file: BinaryIO, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
+    """Read a whole contribution and keep its head: what the coordinator does before it proposes the sender as a survivor.
+
+    Raises:
+        MessageError: naming the sender and the first check that failed.
+    """
+    head = read_head(file, terms, sender, verify)
+    for _ in ciphertext_blocks(file, terms, head):
+        pass
+    return head
+
+
+def write_block(ciphertext: NDArray[np.uint64], spool: BinaryIO) -> list[str]:
+    """Write ciphertexts uint64[n, 2, 4096] as chunks; returns their hashes."""
+    packed = pack_bits(ciphertext, MODULUS_BITS)
+    spool.write(packed)
+    view = memoryview(packed)
+    return [sha256(view[i : i + CHUNK_BYTES]).hexdigest() for i in range(0, len(packed), CHUNK_BYTES)]
+
+
+def to_ciphertext(block: bytes, sender: str) -> NDArray[np.uint64]:
+    """Ciphertexts uint64[n, 2, 4096] from their chunks.
+
+    Raises:
+        MessageError: a residue at or above q, or a polynomial that is empty or constant.
+    """
+    ciphertext = unpack_bits(block, MODULUS_BITS).reshape(-1, 2, DEGREE)
+    if not are_residues(ciphertext):
+        raise refused(sender, "it holds a residue at or above the ring's prime")
+    if looks_degenerate(ciphertext):
+        raise refused(sender, "it holds a ciphertext with an empty or constant polynomial")
+    return ciphertext
+
+
+def contribution_envelope(terms: Terms, sender: str) -> Envelope:
+    """What a contribution of ``sender`` to this round must be."""
+    fields = terms.announced(sender)
+    return Envelope(
+        CONTRIBUTION_TYPE,
+        {**fields, "shape": [terms.facts.chunks, 2, DEGREE]},
+        terms.facts.chunks,
+        CHUNK_BYTES,
+        lead_bytes=dealing_bytes(terms),
+    )
