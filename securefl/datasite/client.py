@@ -19,6 +19,7 @@ from securefl.datasite.local import make_private
 from securefl.datasite.pysyft import (
     COLLECTION_SUBPATH,
     DATASET_COLLECTION_SPECS,
+    PERMISSION_FILE_NAME,
     DataSiteOwnerEventCacheConfig,
     DatasiteOwnerSyncerConfig,
     DataSiteWatcherCacheConfig,
@@ -54,6 +55,10 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole) -> t
     config = FsspecConnectionConfig(email=email, home=folder, store_url=store_url)
     _drop_torn(folder / "syftbox-events")
     _drop_torn(folder / "syftbox-event-messages")
+    for path in (tree / email).rglob(PERMISSION_FILE_NAME) if tree.exists() else ():
+        _drop_if_empty(path)
+    if not (folder / "peers.json").exists():
+        _drop_if_empty(folder / "keys" / "pysyft.json")  # killed while making its first keys; nobody knows them yet
     with muted():
         client = SyftRDSClient.from_config(_config(config, tree, email, role))
     (folder / "keys" / "pysyft.json").chmod(0o600)
@@ -79,6 +84,12 @@ def _drop_torn(folder: Path) -> None:
     for path in folder.glob("*") if folder.is_dir() else ():
         if not path.read_bytes().endswith(b"}"):
             path.unlink()
+
+
+def _drop_if_empty(path: Path) -> None:
+    """Remove a small file that PySyft had opened for writing when its process was killed; it is made again where it is missed."""
+    if path.exists() and not path.read_bytes().strip():
+        path.unlink()
 
 
 def _repair(cache: Any) -> None:  # noqa: ANN401 - PySyft is untyped

@@ -76,7 +76,9 @@ class FsspecConnection(PublicFiles):
                 raw = self._store.get(path, MAX_MESSAGE)
                 if raw is None:
                     continue
-                self._require_guard().request(sender_email, raw if _message_time(name) != _NO_TIME else b"")
+                if not self._require_guard().request(sender_email, raw if _message_time(name) != _NO_TIME else b""):
+                    self._store.delete(path)  # taken in before, as it is
+                    continue
             except MessageError as error:
                 self.set_aside(path, sender_email, raw, error.what)
                 continue

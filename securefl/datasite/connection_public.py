@@ -60,6 +60,13 @@ class PublicFiles(OwnRecords):
                 self._store.delete(datasite(self.email, "shares", f"{name}.json"))
                 self.delete_file_by_id(collection.folder_id)
 
+    def share_with(self, prefix: str, users: list[str]) -> None:
+        """Show peers every collection that is meant for all of them; writes only where one of them is missing."""
+        for collection in self.owner_list_all_collections_with_permissions(prefix) if users else []:
+            name = _folder(prefix, collection.tag, collection.content_hash)
+            if collection.has_any_permission and not set(users) <= set(self._shares(self.email, name).get("users", [])):
+                self._share(name, users, any_peer=True)
+
     def unshare(self, user: str) -> None:
         """Show a peer none of this party's collections any more."""
         for name in self._names(datasite(self.email, "shares")):

@@ -14,21 +14,24 @@ from typing import TYPE_CHECKING, Any
 from securefl.datasite.client import translated
 from securefl.datasite.layout import MAX_PUBLIC_FILE, is_name
 from securefl.datasite.models import DatasetInfo
-from securefl.datasite.pysyft import PERMISSION_FILE_NAME
+from securefl.datasite.pysyft import DATASET_COLLECTION_PREFIX, PERMISSION_FILE_NAME
 from securefl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from securefl.datasite.connection import FsspecConnection
+
 POINTER = "The private data are not here. They stay where the data owner keeps them; securefl reads them after its own approval.\n"
 _PYSYFT_FILES = frozenset({"dataset.yaml", PERMISSION_FILE_NAME})
 
 
-def publish(client: Any, name: str, mock: bytes, description: bytes, summary: str) -> None:  # noqa: ANN401 - PySyft is untyped
+def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, description: bytes, *, summary: str) -> None:  # noqa: ANN401 - PySyft is untyped
     """Register a data set, or replace it where its public files differ; every approved peer is shown it.
 
     Args:
         client: PySyft's client of a hospital.
+        connection: its transport.
         name: of the data set.
         mock: a CSV table.
         description: canonical JSON.
@@ -44,7 +47,8 @@ def publish(client: Any, name: str, mock: bytes, description: bytes, summary: st
         raise UsageError(f"The public side of {name} is larger than {MAX_PUBLIC_FILE} bytes.", next_step="Make a shorter mock table.")
     with translated(f"register the data set {name}"):
         existing = {d.name: d for d in local_datasets(client) if d.owner == client.email}.get(name)
-        if existing and {n: p.read_bytes() for n, p in existing.files.items()} == public:
+        shown = {c.tag for c in connection.owner_list_all_collections_with_permissions(DATASET_COLLECTION_PREFIX) if c.has_any_permission}
+        if existing and name in shown and {n: p.read_bytes() for n, p in existing.files.items()} == public:
             return
         client.load_peers()  # PySyft shows the set to the approved peers it has loaded
         _drop_half(client, name)

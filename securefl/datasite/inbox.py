@@ -52,8 +52,10 @@ class Guard:
         self._peers = peers
         self._tree = tree
 
-    def request(self, sender: str, raw: bytes) -> None:
-        """Check a message from ``sender``'s inbox folder.
+    def request(self, sender: str, raw: bytes) -> bool:
+        """Check a message from ``sender``'s inbox folder; False where that very request was taken in before.
+
+        A process killed after taking in a request leaves the message behind, and one killed after sending sends it again.
 
         Raises:
             MessageError: with the reason; nothing of the message may be used.
@@ -75,7 +77,7 @@ class Guard:
         if len(jobs) != 1 or len(files) != len(changes):
             _refuse(sender, "it is not one request, or names a file twice")
         self._check_whole(sender, files)
-        self._check_new(sender, jobs.pop())
+        return self._check_new(sender, jobs.pop(), files)
 
     def events(self, peer: str, filename: str, raw: bytes) -> None:
         """Check a message from the datasite ``peer`` to this researcher, found under ``filename``.
@@ -131,14 +133,21 @@ class Guard:
         if any(files.get(path) != text for path, text in FIXED.items()):
             _refuse(sender, "its scripts are not those of a securefl request")
 
-    def _check_new(self, sender: str, job: str) -> None:
+    def _check_new(self, sender: str, job: str, files: dict[str, str]) -> bool:
         inbox = self._tree.joinpath(*INBOX, sender, JOB_PROTOCOL)
         review = self._tree.joinpath(*REVIEW, sender, JOB_PROTOCOL)
+        if (inbox / job).exists() and all(_holds(inbox / job / path, text) for path, text in files.items()):
+            return False
         # A reviewed request whose files are gone is not new either.
         if (inbox / job).exists() or (review / job).exists():
             _refuse(sender, "a request of that name is already there")
         if inbox.exists() and sum(1 for _ in inbox.iterdir()) >= MAX_JOBS_PER_SENDER:
             _refuse(sender, f"this peer has {MAX_JOBS_PER_SENDER} requests here already")
+        return True
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
 
 
 def _check_text(sender: str, content: object) -> str:

@@ -10,8 +10,9 @@ import rfc8785
 
 from securefl.datasite.address import check_email, site_name
 from securefl.datasite.client import translated
+from securefl.datasite.layout import INBOX, REVIEW
 from securefl.datasite.models import Peer, PeerState
-from securefl.datasite.pysyft import DATASET_COLLECTION_PREFIX
+from securefl.datasite.pysyft import DATASET_COLLECTION_PREFIX, PERMISSION_FILE_NAME
 from securefl.errors import UntrustedError, UsageError
 
 if TYPE_CHECKING:
@@ -78,22 +79,33 @@ def approve_peer(client: Any, connection: FsspecConnection, email: str, expected
             whose=site_name(email), next_step="Compare the fingerprint with its owner before approving.",
         )
     if peer.state == "approved":
+        make_room(client, connection)
         return
     if not peer.fingerprint:
         raise UsageError(f"{site_name(email)} has published no keys.", whose=site_name(email), next_step="Ask it to send its request again.")
     with translated(f"approve {site_name(email)}"):
         if peer.state == "refused":
             connection._update_peer_state(email, "requested_by_peer")  # noqa: SLF001 - PySyft's name for it
-        syncer = client.sync_engine.datasite_owner_syncer
-        if syncer is not None:
-            for collection in connection.owner_list_all_collections_with_permissions(DATASET_COLLECTION_PREFIX):
-                if collection.has_any_permission:
-                    syncer.register_any_shared_collection(collection.tag, collection.content_hash)
         client.approve_peer_request(email, verbose=False)
+        make_room(client, connection)
         pinned = fingerprint(connection._get_peers_json().get(email, {}).get("public_encryption_bundle"))  # noqa: SLF001 - PySyft's name for it
     if pinned != peer.fingerprint:
         connection._update_peer_state(email, "rejected")  # noqa: SLF001 - PySyft's name for it
         raise UntrustedError(f"The PySyft keys of {site_name(email)} changed while it was being approved.", whose=site_name(email), next_step="Compare the fingerprint with its owner and approve again.")
+
+
+def make_room(client: Any, connection: FsspecConnection) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Give every approved peer of a hospital its inbox and review folders and show it the data sets; nothing where that is so.
+
+    PySyft does it once, when a peer is approved. A process killed in between would leave a peer whose requests vanish.
+    """
+    if client.has_do_role:
+        approved = [email for email, entry in connection._get_peers_json().items() if entry.get("state") == "accepted"]  # noqa: SLF001 - PySyft's name for it
+        tree = client.syftbox_folder / client.email
+        for email in approved:
+            if not all(tree.joinpath(*room, email, PERMISSION_FILE_NAME).exists() for room in (INBOX, REVIEW)):
+                client.job_client.setup_ds_job_folder_as_do(email)
+        connection.share_with(DATASET_COLLECTION_PREFIX, approved)
 
 
 def refuse_peer(client: Any, connection: FsspecConnection, email: str) -> None:  # noqa: ANN401 - PySyft is untyped

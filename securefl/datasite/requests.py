@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from securefl.datasite.address import check_email, site_name
@@ -23,6 +24,7 @@ from securefl.datasite.layout import (
     is_job_name,
     is_name,
 )
+from securefl.datasite.local import read_json, write_json
 from securefl.datasite.models import FINAL, Request, Status
 from securefl.datasite.pysyft import (
     PERMISSION_FILE_NAME,
@@ -35,7 +37,6 @@ from securefl.errors import NotApprovedError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from securefl.datasite.decisions import Decisions
 
@@ -45,11 +46,12 @@ _OURS: dict[str, Status] = {
 }
 
 
-def submit(client: Any, hospital: str, name: str, files: Mapping[str, str]) -> str:  # noqa: ANN401 - PySyft is untyped
+def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str, str]) -> str:  # noqa: ANN401 - PySyft is untyped
     """Send a request to a hospital; returns its job, ``<sender>/<name>``.
 
     Args:
         client: PySyft's client of a researcher.
+        home: the researcher's own folder; ``sent.json`` there says what left, so that a killed process can send again.
         hospital: address of the datasite.
         name: of the request, new at that hospital.
         files: path below the code folder → text, with ``study.toml`` and ``README.md``.
@@ -67,8 +69,11 @@ def submit(client: Any, hospital: str, name: str, files: Mapping[str, str]) -> s
         jobs = client.job_client.manager
         ref = jobs.new_submission_ref(hospital, name)
         folder = jobs.submission_dir(ref)
-        if folder.exists():
+        sent, entry = read_json(home / "sent.json"), f"{hospital}/{name}"
+        taken_in = Path(hospital).joinpath(*INBOX, client.email, JOB_PROTOCOL, name, "config.yaml")
+        if entry in sent or taken_in in client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache.file_hashes:
             raise UsageError(f"A request {name} was already sent to {site_name(hospital)}.", next_step="Choose another name.")
+        shutil.rmtree(folder, ignore_errors=True)
         try:
             for path, text in texts.items():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -82,6 +87,7 @@ def submit(client: Any, hospital: str, name: str, files: Mapping[str, str]) -> s
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+        write_json(home / "sent.json", {**sent, entry: True})
     return f"{client.email}/{name}"
 
 
@@ -170,6 +176,16 @@ def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: AN
     return tuple(new)
 
 
+def forget_sent(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Let PySyft take every request and review here for unpublished, so that the next synchronisation sends them again."""
+    owner = client.sync_engine.datasite_owner_syncer
+    if owner is not None:
+        hashes = owner.event_cache.file_hashes
+        for path in hashes.keys():  # noqa: SIM118 - its iterator is not a dict's
+            if path.parts[:2] == INBOX[:2]:
+                hashes.pop(path)
+
+
 def _drop_halves(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
     """Remove what a process killed while taking in a request left behind; the message is still there and is taken in again.
 
@@ -177,7 +193,8 @@ def _drop_halves(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
     """
     inbox = client.syftbox_folder.joinpath(client.email, *INBOX)
     for folder in inbox.glob(f"*/{JOB_PROTOCOL}/*"):
-        if not (folder / "config.yaml").exists():
+        last = folder / "config.yaml"
+        if not last.exists() or not last.read_bytes():
             shutil.rmtree(folder)
 
 

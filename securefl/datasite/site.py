@@ -59,6 +59,7 @@ class Datasite:
 
         self._client = client
         self._connection = connection
+        self._sending = home / "sending"
         self._decisions = Decisions(home / "decisions.json")
         self.email = connection.email
         self.role: SiteRole = role
@@ -134,7 +135,7 @@ class Datasite:
         from securefl.datasite.datasets import publish
 
         self._only("hospital")
-        publish(self._client, name, mock, description, summary)
+        publish(self._client, self._connection, name, mock, description, summary=summary)
 
     def withdraw_dataset(self, name: str) -> None:
         """Show a data set no more (hospital).
@@ -165,7 +166,7 @@ class Datasite:
         from securefl.datasite.requests import submit
 
         self._only("researcher")
-        return submit(self._client, hospital, name, files)
+        return submit(self._client, self._connection.home, hospital, name, files)
 
     def requests(self) -> tuple[Request, ...]:
         """Requests sent to this hospital, or by this researcher, as of the last sync."""
@@ -214,7 +215,16 @@ class Datasite:
 
     def _exchange(self) -> None:
         from securefl.datasite.client import translated
+        from securefl.datasite.peers import make_room
+        from securefl.datasite.requests import forget_sent
 
+        with translated("prepare the synchronisation"):
+            make_room(self._client, self._connection)
+            # PySyft notes a change as published before it sends it. A process killed in between would leave the
+            # researcher waiting, so a synchronisation that did not end is followed by one that sends everything again.
+            if self._sending.exists():
+                forget_sent(self._client)
+            self._sending.touch(mode=0o600)
         for _ in range(_MOST_FAILURES):
             try:
                 with translated("synchronise"):
@@ -225,6 +235,7 @@ class Datasite:
                 if not self._connection.set_aside_in_hand(f"PySyft could not take it in: {type(error.__cause__ or error).__name__}."):
                     raise
             else:
+                self._sending.unlink()
                 return
         raise UsageError("Too many messages failed in one synchronisation.", whose="this site", next_step="Look at them in the site's quarantine folder.")
 

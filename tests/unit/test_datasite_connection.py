@@ -18,6 +18,7 @@ class Open:
     def request(self, sender, raw):
         if raw in {b"bad", b""}:
             raise MessageError("bad", whose=sender)
+        return raw != b"known"
 
     def events(self, peer, filename, raw):
         self.request(peer, raw)
@@ -64,6 +65,7 @@ def test_a_bad_message_is_set_aside_and_the_next_one_is_handed_out(connect):
     a.watcher_send_raw_bytes_to_inbox(B, msg(1.5), b"bad")
     a.watcher_send_raw_bytes_to_inbox(B, "notes.txt", b"not a message")
     a.watcher_send_raw_bytes_to_inbox(B, msg("nan"), b"no time")
+    a.watcher_send_raw_bytes_to_inbox(B, msg(1.7), b"known")
     a.watcher_send_raw_bytes_to_inbox(B, msg(2.5), b"good")
     raw, path = b.owner_download_next_raw_proposed_message_from_inbox(A)
     assert raw == b"good"

@@ -585,4 +585,4 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
     assert scene.run.step() == "completed"
     charged = scene.ledger_says.reservation.parts
     assert {p.purpose for p in charged} == {"update", "evaluation"}
-    assert {slot for slot in scene.ledger_says.sent} == {(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")}
+    assert set(scene.ledger_says.sent) == {(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")}
