@@ -15,32 +15,21 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.environment import software
-from securefl.errors import (
-    MessageError,
-    NotApprovedError,
-    RoundError,
-    SecureFLError,
-    StoreError,
-    UnreadableError,
-    UsageError,
-)
+from securefl.errors import NotApprovedError, UnreadableError, UsageError
 from securefl.federation import paths
-from securefl.federation.messages import End, Invitation
+from securefl.federation.messages import Invitation
 from securefl.federation.rounds import Plan
-from securefl.federation.words import end_of, status_of
+from securefl.federation.words import status_of
 from securefl.identity import IdentityCard, read_card, replace_file, verify
 from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights, parameter_count, weights_sha256
-from securefl.node.extract import read_extract
+from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
-from securefl.node.locks import Lock, is_held
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.study import study_words
@@ -55,12 +44,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from securefl.federation.coordinator import Outcome, RoundRecord
+    from securefl.federation.coordinator import RoundRecord
     from securefl.learning.artefact import Model
-    from securefl.learning.evaluation import Evaluation
+    from securefl.researcher import Result
     from securefl.study.schema import Study as StudyFile
 
-__all__ = ["Lab", "PublicDataset", "Result", "Study", "connect", "load_model"]
+__all__ = ["Lab", "PublicDataset", "Study", "connect", "load_model"]
 
 
 def connect(folder: str | Path) -> Lab:
@@ -151,17 +140,6 @@ class Lab:
         return fits[0]
 
 
-@dataclass(frozen=True)
-class Result:
-    """A completed study: the model, the released figures, and the extract of each hospital's audit."""
-
-    model: Model
-    evaluation: Evaluation
-    outcome: Outcome
-    extracts: dict[str, dict[str, Any]]
-    folder: Path
-
-
 class Study:
     """A sealed study in the researcher's folder."""
 
@@ -218,7 +196,7 @@ class Study:
     @property
     def parameters(self) -> int:
         """How many parameters the model has."""
-        return parameter_count(self.file.model, len(feature_names(self.file.data)))
+        return self._plan.parameters
 
     def request(self) -> dict[str, str]:
         """Send the request to every datasite through PySyft, and invite the aggregator; site → job.
@@ -288,39 +266,13 @@ class Study:
             NotApprovedError: not every hospital has approved.
             RoundError: a round failed; the study is over, every budget stays charged.
         """
-        from securefl.federation.coordinator import Coordinator
-        from securefl.federation.exchange import StoreExchange
-        from securefl.secagg.seal import CkksIntegers
+        from securefl.researcher import run_once, save_result
 
         self.wait(seconds=0)
-        lab, plan = self._lab.folder, Plan(self.file, self.digest)
-        running = self._once(plan)
-        records = self.folder / "rounds.jsonl"
-        done = 0
-
-        def keep(record: RoundRecord) -> None:
-            nonlocal done
-            done = record.round
-            with records.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record.__dict__) + "\n")
-            if watch:
-                watch(record)
-
-        try:
-            outcome = Coordinator(plan, lab.identity, StoreExchange(lab.store, plan), CkksIntegers()).run(keep)
-        except BaseException as error:
-            # whatever happened, the others are told that it is over
-            with suppress(StoreError):
-                self._end(error.code if isinstance(error, SecureFLError) else RoundError.code, done)
-            if isinstance(error, KeyboardInterrupt):
-                raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; make another.") from None
-            raise
-        else:
-            with suppress(StoreError):  # the hospitals end by their own deadlines; the result is not lost
-                self._end("completed", len(outcome.records))
-            return self._save(outcome, model_folder or lab.path / "model")
-        finally:
-            running.release()
+        lab = self._lab.folder
+        outcome = run_once(lab, self.folder, self._plan, watch)
+        found: Result = save_result(lab, self.folder, self._plan, outcome, model_folder or lab.path / "model")
+        return found
 
     def report(self) -> dict[str, Any]:
         """What a completed run left: figures, extracts, model folder.
@@ -328,80 +280,15 @@ class Study:
         Raises:
             UsageError: it has not run to its end.
         """
-        file = self.folder / "result.json"
-        try:
-            found: dict[str, Any] = json.loads(file.read_bytes())
-        except FileNotFoundError:
-            raise UsageError(f"{self.name} has no result yet.", next_step=f"`securefl study run {self.name}`") from None
-        if len(found["extracts"]) < len(self.file.cohort):  # some came after the run had ended
-            found["extracts"] = {**self._extracts(seconds=0), **found["extracts"]}
-            replace_file(file, json.dumps(found, indent=1).encode(), mode=0o644)
-        return found
+        from securefl.researcher.results import read_result
+
+        return read_result(self._lab.folder, self.folder, self._plan)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
-    def _once(self, plan: Plan) -> Lock:
-        """Use the study up. One whose run was killed is ended for the others too, if nobody told them."""
-        marker = self.folder / "run.lock"
-        try:
-            marker.touch(mode=0o600, exist_ok=False)
-        except FileExistsError:
-            if not (self.folder / "result.json").exists() and not is_held(marker) and end_of(self._lab.folder.store, plan) is None:
-                self._end(RoundError.code, 0)
-            raise UsageError(f"{self.name} was run before.", whose="the researcher", next_step="A study runs once. `securefl study report` shows its result; `securefl study new` makes another.") from None
-        lock = Lock(marker)
-        lock.take(seconds=1.0)
-        return lock
-
-    def _end(self, outcome: str, rounds: int) -> None:
-        lab = self._lab.folder
-        lab.store.put(paths.ending(self.digest), End(self.digest, outcome, rounds).dump(lab.identity.sign))
-
-    def _save(self, outcome: Outcome, target: Path) -> Result:
-        from dataclasses import asdict
-
-        from securefl.learning.artefact import ModelFacts, save_model
-        from securefl.learning.evaluation import evaluate
-        from securefl.privacy.words import explain_epsilon
-
-        study = self.file
-        evaluation = evaluate(outcome.histogram, study.evaluation, len(study.participants))
-        figures = {
-            "AUC": f"{evaluation.auc:.3f} (95 % interval {evaluation.low:.3f} to {evaluation.high:.3f}), from a noised, encrypted score histogram",
-        }
-        epsilon = max(study.privacy.epsilon, study.evaluation.epsilon)
-        facts = ModelFacts(
-            title=study.study.title, study_digest=self.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
-            owner=study.outputs.owner, privacy=explain_epsilon(epsilon, study.privacy.delta), figures=figures, participants=study.cohort,
-        )
-        model = save_model(target, outcome.theta, study.model, study.data, facts)
-        extracts = self._extracts()
-        result = {
-            "study": self.name, "digest": self.digest, "model": str(target), "evaluation": asdict(evaluation),
-            "rounds": len(outcome.records), "parameters": self.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
-            "histogram": [int(v) for v in outcome.histogram], "extracts": extracts,
-        }
-        replace_file(self.folder / "result.json", json.dumps(result, indent=1).encode(), mode=0o644)
-        return Result(model, evaluation, outcome, extracts, target)
-
-    def _extracts(self, seconds: float = 20.0) -> dict[str, dict[str, Any]]:
-        """The hospitals' extracts, as far as they come in time; the model does not wait for them."""
-        found: dict[str, dict[str, Any]] = {}
-        end = time.monotonic() + seconds
-        while True:
-            for site in self.file.cohort:
-                if site not in found and (extract := self._extract(site)):
-                    found[site] = extract
-            if len(found) == len(self.file.cohort) or time.monotonic() >= end:
-                return found
-            time.sleep(0.05)
-
-    def _extract(self, site: str) -> dict[str, Any] | None:
-        lab = self._lab.folder
-        try:
-            return read_extract(lab.store, lab.identity, self.digest, site, self.file)
-        except MessageError:
-            return None  # not by that hospital: as if nothing had come
+    @property
+    def _plan(self) -> Plan:
+        return Plan(self.file, self.digest)
 
     def _approval(self, site: str) -> bool:
         data = self._lab.folder.store.get(paths.approval(self.digest, site), MAX_BYTES)

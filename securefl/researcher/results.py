@@ -1,0 +1,101 @@
+"""What a completed run leaves: the model with its card, the released figures, the extract of each hospital's audit."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from securefl.errors import MessageError, UsageError
+from securefl.identity import replace_file
+from securefl.learning.artefact import ModelFacts, save_model
+from securefl.learning.evaluation import evaluate
+from securefl.node.extract import read_extract
+from securefl.privacy.words import explain_epsilon
+from securefl.researcher.running import RESULT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.federation.coordinator import Outcome
+    from securefl.federation.rounds import Plan
+    from securefl.learning.artefact import Model
+    from securefl.learning.evaluation import Evaluation
+    from securefl.node.folder import PartyFolder
+
+Extracts = dict[str, dict[str, Any]]
+#: The model does not wait longer than this for extracts.
+_EXTRACT_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """A completed study: the model, the released figures, and the extract of each hospital's audit."""
+
+    model: Model
+    evaluation: Evaluation
+    outcome: Outcome
+    extracts: Extracts
+    folder: Path
+
+
+def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, target: Path) -> Result:
+    """Save the model into ``target`` and the figures into the study's folder, with the extracts that come in time."""
+    study = plan.study
+    evaluation = evaluate(outcome.histogram, study.evaluation, len(study.participants))
+    interval = f"95 % interval {evaluation.low:.3f} to {evaluation.high:.3f}"
+    facts = ModelFacts(
+        title=study.study.title, study_digest=plan.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
+        owner=study.outputs.owner, privacy=explain_epsilon(max(study.privacy.epsilon, study.evaluation.epsilon), study.privacy.delta),
+        figures={"AUC": f"{evaluation.auc:.3f} ({interval}), from a noised, encrypted score histogram"}, participants=study.cohort,
+    )
+    model = save_model(target, outcome.theta, study.model, study.data, facts)
+    extracts = _extracts(lab, plan, _EXTRACT_SECONDS)
+    result = {
+        "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
+        "rounds": len(outcome.records), "parameters": plan.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
+        "histogram": [int(v) for v in outcome.histogram], "extracts": extracts,
+    }
+    _write(folder, result)
+    return Result(model, evaluation, outcome, extracts, target)
+
+
+def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
+    """What :func:`save_result` wrote, with extracts that came since.
+
+    Raises:
+        UsageError: the study has not run to its end.
+    """
+    try:
+        found: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
+    except FileNotFoundError:
+        raise UsageError(f"{folder.name} has no result yet.", next_step=f"`securefl study run {folder.name}`") from None
+    if len(found["extracts"]) < len(plan.study.cohort):
+        found["extracts"] = {**_extracts(lab, plan, 0), **found["extracts"]}
+        _write(folder, found)
+    return found
+
+
+def _write(folder: Path, result: dict[str, Any]) -> None:
+    replace_file(folder / RESULT, json.dumps(result, indent=1).encode(), mode=0o644)
+
+
+def _extracts(lab: PartyFolder, plan: Plan, seconds: float) -> Extracts:
+    """The hospitals' extracts, as far as they come in time."""
+    found: Extracts = {}
+    end = time.monotonic() + seconds
+    while True:
+        for site in plan.study.cohort:
+            if site not in found and (extract := _extract(lab, plan, site)):
+                found[site] = extract
+        if len(found) == len(plan.study.cohort) or time.monotonic() >= end:
+            return found
+        time.sleep(0.05)
+
+
+def _extract(lab: PartyFolder, plan: Plan, site: str) -> dict[str, Any] | None:
+    try:
+        return read_extract(lab.store, lab.identity, plan.digest, site, plan.study)
+    except MessageError:
+        return None  # not by that hospital: as if nothing had come

@@ -1,0 +1,92 @@
+"""One run of an approved study: its rounds, once, and a last word to the others whatever happens."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from securefl.errors import RoundError, SecureFLError, StoreError, UsageError
+from securefl.federation import paths
+from securefl.federation.messages import End
+from securefl.federation.words import end_of
+from securefl.node.locks import Lock, is_held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from securefl.federation.coordinator import Outcome, RoundRecord
+    from securefl.federation.rounds import Plan
+    from securefl.node.folder import PartyFolder
+
+#: The coordinator's own record of the rounds: hashes and sizes, a line each.
+RECORDS = "rounds.jsonl"
+RESULT = "result.json"
+_MARKER = "run.lock"
+
+
+def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None) -> Outcome:
+    """All rounds of a study.
+
+    Args:
+        lab: the researcher's folder.
+        folder: the study's folder in it.
+        plan: the study.
+        watch: called after each opened sum.
+
+    Raises:
+        UsageError: it was run before; a study runs once.
+        RoundError: a round failed; the study is over, every budget stays charged.
+    """
+    from securefl.federation.coordinator import Coordinator
+    from securefl.federation.exchange import StoreExchange
+    from securefl.secagg.seal import CkksIntegers
+
+    running = _once(lab, folder, plan)
+    done = 0
+
+    def keep(record: RoundRecord) -> None:
+        nonlocal done
+        done = record.round
+        with (folder / RECORDS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record.__dict__) + "\n")
+        if watch:
+            watch(record)
+
+    try:
+        outcome = Coordinator(plan, lab.identity, StoreExchange(lab.store, plan), CkksIntegers()).run(keep)
+    except BaseException as error:
+        # whatever happened, the others are told that it is over
+        with suppress(StoreError):
+            _say_end(lab, plan, error.code if isinstance(error, SecureFLError) else RoundError.code, done)
+        if isinstance(error, KeyboardInterrupt):
+            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; make another.") from None
+        raise
+    else:
+        with suppress(StoreError):  # the hospitals end by their own deadlines; the result is not lost
+            _say_end(lab, plan, "completed", len(outcome.records))
+        return outcome
+    finally:
+        running.release()
+
+
+def _once(lab: PartyFolder, folder: Path, plan: Plan) -> Lock:
+    """Use the study up. One whose run was killed is ended for the others too, if nobody told them."""
+    marker = folder / _MARKER
+    try:
+        marker.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        if not (folder / RESULT).exists() and not is_held(marker) and end_of(lab.store, plan) is None:
+            _say_end(lab, plan, RoundError.code, 0)
+        raise UsageError(
+            f"{folder.name} was run before.", whose="the researcher",
+            next_step="A study runs once. `securefl study report` shows its result; `securefl study new` makes another.",
+        ) from None
+    lock = Lock(marker)
+    lock.take(seconds=1.0)
+    return lock
+
+
+def _say_end(lab: PartyFolder, plan: Plan, outcome: str, rounds: int) -> None:
+    lab.store.put(paths.ending(plan.digest), End(plan.digest, outcome, rounds).dump(lab.identity.sign))
