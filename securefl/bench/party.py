@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import sys
@@ -72,6 +73,7 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity) -> None:
         plan=plan, identity=identity, study_key=study_key, approvals=approvals, trainer=train, keeper=keep, cipher=CkksIntegers()
     )
     store.put(f"ready/{name}", b"ready")
+    used = [time.process_time()]
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
@@ -80,22 +82,31 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity) -> None:
             _await(store, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
         )
         store.put(at.contribution(name), participant.answer(given))
+        used.append(time.process_time())
+    _report(store, name, used)
 
 
 def _aggregator(store: Store, plan: Plan, identity: Identity) -> None:
     aggregator = Aggregator(plan, identity)
     store.put(f"ready/{identity.card.name}", b"ready")
+    used = [time.process_time()]
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
         limit = contribution_bytes(plan.facts(number, 1, "0" * 64, "0" * 64))
         frames = {site: _await(store, at.contribution(site), limit) for site in plan.study.cohort}
         store.put(at.sum, aggregator.add(announcement, frames))
-        store.put(f"done/{identity.card.name}", json.dumps({"peak_rss_mb": _peak()}).encode())
+        used.append(time.process_time())
+    _report(store, identity.card.name, used)
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _report(store: Store, name: str, used: list[float]) -> None:
+    """The largest memory of this process, and its processor time round by round."""
+    figures = {
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "cpu": [round(b - a, 6) for a, b in itertools.pairwise(used)],
+    }
+    store.put(f"done/{name}", json.dumps(figures).encode())
 
 
 def main() -> None:
@@ -107,7 +118,6 @@ def main() -> None:
         _aggregator(store, plan, identity)
     else:
         _hospital(root, store, plan, identity)
-        store.put(f"done/{name}", json.dumps({"peak_rss_mb": _peak()}).encode())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from securefl.bench.bare import bench_bare
 from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
 from securefl.bench.sums import bench_vector
 from securefl.errors import RoundError
@@ -22,6 +23,7 @@ from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
+from securefl.secagg.packing import FieldLayout
 from securefl.secagg.seal import CkksIntegers
 from securefl.store import Store
 
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 
 _PATIENCE = 120.0
+_BARE = 3
+#: Bytes of what a process says at its end: a number a round.
+_REPORT = 1 << 20
 
 
 def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict[str, Any]:
@@ -44,12 +49,21 @@ def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict
         bits: bits of a field.
         rounds: at least 6, so that the median is over at least 5.
 
+    Returns:
+        The keys of ``securefl bench round --json``: ``warm_round_seconds`` (median), ``upload_bytes_per_parameter``,
+        ``peak_rss_mb`` (the largest process), ``exact``, ``bare_seconds`` (:mod:`securefl.bench.bare`, median) and ``ratio``
+        of the two; ``cpu_seconds`` and ``bare_cpu_seconds`` are processor time over all processes, for a machine that has
+        other work.
+
     Raises:
         RoundError: a process ended.
     """
     with tempfile.TemporaryDirectory(prefix="securefl-bench-") as folder:
         root = Path(folder)
         plan = make_consortium(root, parameters=parameters, sites=sites, bits=bits, rounds=rounds)
+        chunks = FieldLayout(bits, sites).chunks_for(plan.parameters)
+        # half before and half after, so that both see the same machine
+        bare = bench_bare(chunks, sites, _BARE)
         store = Store(str(root / FOLDERS.store))
         processes = [
             subprocess.Popen([sys.executable, "-m", "securefl.bench.party", str(root), name], stdin=subprocess.DEVNULL)
@@ -64,8 +78,17 @@ def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict
             for process in processes:
                 process.kill()
                 process.wait()
-        peaks = [json.loads(store.get(f"done/{n}", 4096) or b"{}")["peak_rss_mb"] for n in store.list("done")]
-    return {"parameters_wanted": parameters, "sites": sites, "bits": bits, **figures, "peak_rss_mb": max(figures["peak_rss_mb"], *peaks)}
+        others = [json.loads(store.get(f"done/{n}", _REPORT) or b"") for n in store.list("done")]
+        bare += bench_bare(chunks, sites, _BARE)
+    bare_seconds = statistics.median(b.seconds for b in bare)
+    cpu = [sum(used) for used in zip(figures.pop("cpu"), *(o["cpu"] for o in others), strict=True)][1 : plan.rounds]
+    return {
+        "parameters_wanted": parameters, "sites": sites, "bits": bits, **figures,
+        "bare_seconds": bare_seconds, "ratio": figures["warm_round_seconds"] / bare_seconds,
+        "cpu_seconds": statistics.median(cpu), "bare_cpu_seconds": statistics.median(b.cpu_seconds for b in bare),
+        "bare_round_seconds": [b.seconds for b in bare],
+        "peak_rss_mb": max(figures["peak_rss_mb"], *(o["peak_rss_mb"] for o in others)),
+    }
 
 
 def _wait_ready(store: Store, count: int, processes: list[subprocess.Popen[bytes]]) -> None:
@@ -78,10 +101,11 @@ def _wait_ready(store: Store, count: int, processes: list[subprocess.Popen[bytes
 
 def _measure(root: Path, store: Store) -> dict[str, Any]:
     plan, identity = read_parties(root, "coordinator")
-    marks, uploads = [time.perf_counter()], []
+    marks, cpu, uploads = [time.perf_counter()], [time.process_time()], []
 
     def watch(record: RoundRecord) -> None:
         marks.append(time.perf_counter())
+        cpu.append(time.process_time())
         if record.kind == "update":
             uploads.append(record.upload_bytes)
 
@@ -92,6 +116,7 @@ def _measure(root: Path, store: Store) -> dict[str, Any]:
         "warm_round_seconds": statistics.median(taken),
         "round_seconds": taken,
         "upload_bytes_per_parameter": max(uploads) / plan.parameters,
+        "cpu": [b - a for a, b in itertools.pairwise(cpu)],
         "exact": _exact(plan, outcome.theta),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

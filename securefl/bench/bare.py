@@ -1,0 +1,152 @@
+"""The least that a round can cost: the same ciphertexts and masks from bare calls of TenSEAL, AES and numpy, on two cores.
+
+Nothing is packed, signed, hashed, checked, written to a store or waited for. A hospital's share is, for each ciphertext,
+``encrypt_zero``, the inverse transform, the save that brings the residues out, AES-256-CTR for each of its masks, and the
+additions mod q; two processes divide the hospitals among them. Then one of them adds, and for each ciphertext loads,
+transforms, decrypts, transforms back and saves. ``ratio`` of ``securefl bench round`` is a whole round against this.
+
+``python -m securefl.bench.bare CHUNKS SITES`` is one of the two processes: it answers each line on its standard input
+(``hospitals N`` or ``open``) with the seconds of processor time that the work took.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from tenseal import sealapi
+
+from securefl.errors import SecureFLError
+from securefl.secagg.ring import DEGREE, MODULUS_BITS, SPECIAL_MODULUS_BITS, add, sum_mod_q
+
+_CORES: Final = 2
+
+
+@dataclass(frozen=True)
+class Bare:
+    """The bare work of one round, once: seconds on the clock, and of processor time in both processes together."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+def bench_bare(chunks: int, sites: int, repeats: int) -> list[Bare]:
+    """Do the bare work of one round ``repeats`` times; one before them warms up and is not counted.
+
+    Args:
+        chunks: ciphertexts of one contribution.
+        sites: hospitals.
+        repeats: how many are counted.
+
+    Raises:
+        SecureFLError: one of the two processes ended.
+    """
+    command = [sys.executable, "-m", "securefl.bench.bare", str(chunks), str(sites)]
+    shares = [len(range(i, sites, _CORES)) for i in range(_CORES)]
+    with ExitStack() as held:
+        workers = []
+        for _ in range(_CORES):
+            workers.append(held.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)))
+            held.callback(workers[-1].kill)
+        for worker in workers:
+            _answer(worker)
+        return [_round(workers, shares) for _ in range(repeats + 1)][1:]
+
+
+def _round(workers: list[subprocess.Popen[str]], shares: list[int]) -> Bare:
+    start = time.perf_counter()
+    for worker, share in zip(workers, shares, strict=True):
+        _ask(worker, f"hospitals {share}")
+    used = sum(_answer(worker) for worker in workers)
+    _ask(workers[0], "open")
+    used += _answer(workers[0])
+    return Bare(time.perf_counter() - start, used)
+
+
+def _ask(worker: subprocess.Popen[str], line: str) -> None:
+    if worker.stdin is not None:
+        worker.stdin.write(line + "\n")
+        worker.stdin.flush()
+
+
+def _answer(worker: subprocess.Popen[str]) -> float:
+    """Seconds of processor time that the work took."""
+    said = worker.stdout.readline() if worker.stdout is not None else ""
+    if not said:
+        raise SecureFLError("A process of the bare benchmark ended.", whose="the benchmark", next_step="Its message stands above.")
+    return float(said)
+
+
+class _Party:
+    """One process: its keys and arrays are made beforehand, as a process between two rounds has them."""
+
+    def __init__(self, chunks: int, sites: int) -> None:
+        parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
+        parameters.set_poly_modulus_degree(DEGREE)
+        parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS]))
+        self._context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
+        generator, public = sealapi.KeyGenerator(self._context), sealapi.PublicKey()
+        generator.create_public_key(public)
+        self._encryptor = sealapi.Encryptor(self._context, public)
+        self._decryptor = sealapi.Decryptor(self._context, generator.secret_key())
+        self._evaluator = sealapi.Evaluator(self._context)
+        self._peers = sites - 1
+        self._message = np.full(DEGREE, 1 << 40, dtype=np.uint64)
+        self._residues = np.zeros((chunks, 2, DEGREE), dtype=np.uint64)
+        file = os.memfd_create("securefl-bare", os.MFD_CLOEXEC)
+        self._path = f"/proc/self/fd/{file}"
+        example = sealapi.Ciphertext()
+        self._encryptor.encrypt_zero(example)
+        self._evaluator.transform_from_ntt_inplace(example)
+        sum_file = os.memfd_create("securefl-bare", os.MFD_CLOEXEC)
+        self._sum_path = f"/proc/self/fd/{sum_file}"
+        example.save(self._sum_path)
+
+    def hospital(self) -> None:
+        """Encrypt and mask one contribution."""
+        for c0, _ in self._residues:
+            ciphertext = sealapi.Ciphertext()
+            self._encryptor.encrypt_zero(ciphertext)
+            self._evaluator.transform_from_ntt_inplace(ciphertext)
+            ciphertext.save(self._path)
+            masked = add(c0, self._message)
+            for _ in range(self._peers):
+                stream = Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16))).encryptor().update(bytes(8 * DEGREE))
+                masked = add(masked, np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS))
+
+    def open(self) -> None:
+        """Add the contributions and open the sum."""
+        sum_mod_q([self._residues] * (self._peers + 1))
+        for _ in self._residues:
+            ciphertext, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
+            ciphertext.load(self._context, self._sum_path)
+            self._evaluator.transform_to_ntt_inplace(ciphertext)
+            self._decryptor.decrypt(ciphertext, plaintext)
+            self._evaluator.transform_from_ntt_inplace(ciphertext)  # stands for the plaintext's, which SEAL has only for ciphertexts
+            plaintext.save(self._path)
+
+
+def main() -> None:
+    """Serve the parent's lines until it closes them."""
+    party = _Party(int(sys.argv[1]), int(sys.argv[2]))
+    print(0.0, flush=True)  # noqa: T201 - the answer to the parent: ready
+    for line in sys.stdin:
+        start = time.process_time()
+        work, *count = line.split()
+        if work == "open":
+            party.open()
+        else:
+            for _ in range(int(count[0])):
+                party.hospital()
+        print(time.process_time() - start, flush=True)  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    main()

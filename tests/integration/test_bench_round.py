@@ -1,0 +1,63 @@
+"""``securefl bench round``: real processes, exact sums, and the bare calls of the same run beside them."""
+
+import itertools
+import json
+import statistics
+
+import pytest
+from click.testing import CliRunner
+
+from securefl.bench.bare import bench_bare
+from securefl.bench.consortium import make_consortium, nearest_model
+from securefl.cli.main import cli
+from securefl.errors import SecureFLError
+
+
+@pytest.fixture(scope="module")
+def figures():
+    command = ["bench", "round", "--parameters", "20", "--sites", "2", "--rounds", "6", "--json", "-"]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 0
+    return json.loads(done.output)
+
+
+def test_the_round_is_the_median_of_five_warm_ones(figures):
+    assert len(figures["round_seconds"]) == 5
+    assert figures["warm_round_seconds"] == statistics.median(figures["round_seconds"])
+
+
+def test_every_round_of_the_run_was_exact(figures):
+    assert figures["exact"] is True
+
+
+def test_the_upload_is_one_ciphertext_and_its_frame(figures):
+    assert 59392 < figures["upload_bytes_per_parameter"] * figures["parameters"] < 59392 + 20_000
+    assert figures["peak_rss_mb"] > 0
+
+
+def test_the_ratio_is_to_the_bare_calls_of_the_same_run(figures):
+    assert figures["bare_seconds"] == statistics.median(figures["bare_round_seconds"])
+    assert figures["ratio"] == figures["warm_round_seconds"] / figures["bare_seconds"]
+    assert 0 < figures["bare_cpu_seconds"] < figures["cpu_seconds"]
+
+
+def test_a_bare_process_that_ends_is_an_error_and_no_figure():
+    with pytest.raises(SecureFLError, match="ended"):
+        bench_bare(-1, 2, 1)
+
+
+def test_more_sites_than_cores_share_the_cores():
+    assert all(b.seconds > 0 and b.cpu_seconds > 0 for b in bench_bare(1, 5, 2))
+
+
+@pytest.mark.parametrize("wanted", [481, 10_000, 999_937, 10_000_000])
+def test_the_model_has_the_wanted_size_within_a_thousandth(wanted):
+    features, hidden = nearest_model(wanted)
+    sizes = [features, *hidden, 1]
+    assert sum((a + 1) * b for a, b in itertools.pairwise(sizes)) == pytest.approx(wanted, rel=1e-3)
+
+
+def test_a_consortium_is_one_approved_study(tmp_path):
+    plan = make_consortium(tmp_path, parameters=9, sites=3, bits=12, rounds=2)
+    assert (len(plan.study.cohort), plan.rounds, plan.study.secagg.bits) == (3, 2, 12)
+    assert len(list((tmp_path / "store" / "studies" / plan.digest / "approvals").iterdir())) == 3
