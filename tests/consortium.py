@@ -164,7 +164,7 @@ class Consortium:
             )
         self._processes[name] = process
         if name != "sums":
-            self.until(lambda: (self.root / name / "agent.json").exists(), f"the agent of {name}", 60)
+            self.until((self.root / name / "agent.json").exists, f"the agent of {name}", 60)
         return process
 
     def start_all(self) -> None:

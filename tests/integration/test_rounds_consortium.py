@@ -1,0 +1,228 @@
+"""Three hospitals, an aggregator and a researcher in processes of their own: a study from request to result, and its refusals."""
+
+import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from consortium import NAMES, RARE, children, consortium
+
+from securefl.errors import NotApprovedError, RoundError, UsageError
+from securefl.federation import paths
+from securefl.federation.messages import open_status
+from securefl.node import approving
+from securefl.privacy.ledger import read_ledger
+
+ME, OTHER, THIRD = NAMES
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    with consortium(tmp_path_factory.mktemp("consortium")) as made:
+        table = made.table(ME)
+        lines = table.read_text().splitlines()
+        lines[1] = re.sub(r"^([^,]*),[^,]*", r"\1,NaN", lines[1])  # an age that is not a number
+        lines[2] = re.sub(r"^([^,]*),[^,]*", r"\1,65526", lines[2])
+        table.write_text("\n".join(lines) + "\n")
+        yield made
+
+
+def test_a_study_from_mock_data_to_model_and_audit(c):
+    mock = c.lab.datasets()[0].mock()
+    assert list(mock.columns) == ["patient_id", "age", "TSH", "sex", "sick", "target"]
+    study = c.new_study("whole")
+    c.request(study)
+    assert study.status() == dict.fromkeys(NAMES, "waiting")
+    assert all(not c.workers(name) for name in NAMES)
+    c.until(lambda: all("Approving in PySyft alone runs nothing" in s for s in study.pysyft_status().values()), "PySyft's note", 30)
+    for name in NAMES:
+        c.approve(name, study)
+    assert study.status() == dict.fromkeys(NAMES, "approved")
+    seen = []
+    result = study.run(watch=seen.append)
+
+    # what the researcher has: sums, and in the end an extract of each audit
+    assert [(r.round, r.kind) for r in seen] == [(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")]
+    assert set(result.extracts) == set(NAMES)
+    scores = result.model.predict(mock)
+    usable = ~np.isnan(scores)
+    assert usable.sum() > 0
+    assert ((scores[usable] >= 0) & (scores[usable] <= 1)).all()
+    assert result.evaluation.low <= result.evaluation.auc <= result.evaluation.high
+
+    # what each hospital has: a settled study, one contribution a round, the same that the store has, and no key any more
+    c.ended(study, *NAMES, status="completed")
+    for name in NAMES:
+        site = c.site(name)
+        assert c.contributions(name, study) == ["00001", "00002", "00003", "00004"]
+        for number in range(1, 5):
+            kept = (site.study_folder(study.digest) / "contributions" / f"{number:05d}").read_bytes()
+            assert kept == (c.in_round(study, number) / "contributions" / name).read_bytes()
+            slot = (number, "evaluation" if number == 4 else "update")
+            assert site.ledger.state.study(study.digest).sent[slot].sha256 == hashlib.sha256(kept).hexdigest()
+        assert not (site.keys / "studies" / f"{study.digest}.key").exists()
+        assert read_ledger(site.ledger_path, site.identity.card.verify).require()
+        c.until(lambda n=name: not c.workers(n), "the end of the worker")
+        site.ledger.close()
+
+    # rows that do not fit are set aside, and only the owner is told
+    assert "set aside: 1 rows, age: outside 0 to 120" in c.log(ME)
+    assert "set aside: 1 rows, age: not recorded" in c.log(ME) or "79 of 80" in c.log(ME) or "78 of 80 rows used" in c.log(ME)
+    assert not any(b"set aside" in data for data in c.objects().values())
+    with pytest.raises(UsageError, match="was run before"):
+        study.run()
+
+
+def test_the_agent_holds_no_torch_and_the_worker_no_keys_and_no_network(c):
+    for name in NAMES:
+        maps = Path(f"/proc/{c._processes[name].pid}/maps").read_text()
+        assert "libtorch" not in maps
+
+
+def test_a_completed_study_does_not_run_again_after_a_restart_or_a_copied_approval(c):
+    study = next(s for s in c.lab.studies() if s.name.startswith("whole"))
+    before = c.objects()
+    size = c.site(ME).ledger.size
+    c.end(ME)
+    c.start(ME)
+    again = c.new_study("again")
+    c.request(again)
+    for name in NAMES:  # the approvals of one study, in the place of another's
+        old = c.site(name).store.get(paths.approval(study.digest, name), 1 << 16)
+        c.site(name).store.put(paths.approval(again.digest, name), old)
+    c.approve(ME, again)
+    c.until(lambda: f"waiting for {OTHER}" in c.log(ME), "the refusal of a copied approval")
+    assert c.status(ME, again) == "approved"
+    assert c.status(OTHER, again) is None
+    assert not c.state(ME, again).started
+    approving.withdraw(c.site(ME), again.digest, "")
+    assert c.status(ME, study) == "completed"
+    assert c.site(ME).ledger.size == size + 3  # approval, reservation, withdrawal: nothing of the old study
+    root = f"studies/{study.digest}"
+    assert {k: v for k, v in c.objects().items() if k.startswith(root)} == {k: v for k, v in before.items() if k.startswith(root)}
+
+
+def test_an_unapproved_study_never_touches_data(c):
+    study = c.new_study("refused")
+    c.request(study)
+    c.approve(ME, study)
+    c.approve(OTHER, study)
+    with pytest.raises(NotApprovedError, match=THIRD):
+        study.run()
+    c.until(lambda: c.workers(ME), "the worker of those who wait")
+    assert c.workers(THIRD) == []
+    assert c.status(THIRD, study) is None
+    site, found = c.review(THIRD, study)
+    approving.refuse(site, found, "not our question")
+    c.ended(study, ME, OTHER)
+    for name in (ME, OTHER):
+        assert not c.state(name, study).started
+        assert c.state(name, study).charged == 0
+        assert "does not take part" in c.log(name)
+    assert not (c.root / THIRD / "studies" / study.digest / "contributions").exists()
+    with pytest.raises(NotApprovedError, match=f"{THIRD} .not-approved"):
+        study.wait(seconds=5)
+    c.until(lambda: study.pysyft_status()[THIRD].startswith("rejected"), "PySyft's state", 40)
+
+
+def test_a_request_that_is_sent_again_with_an_edit_is_another_study_and_waits(c):
+    study = c.new_study("edited")
+    c.request(study)
+    c.approve(ME, study)
+    edited = c.new_study("edited", ("Shows the parts.", "Shows other parts."))
+    assert edited.digest != study.digest
+    c.request(edited)
+    rows = c.cli("site", "inbox", "--site", str(c.root / ME))
+    assert re.search(rf"{study.name}\s+approved", rows)
+    assert re.search(rf"{edited.name}\s+waiting", rows)
+    assert edited.status()[ME] == "waiting"
+    approving.withdraw(c.site(ME), study.digest, "")
+
+
+def test_a_study_that_was_edited_on_the_hospitals_disk_after_its_approval_does_not_run(c):
+    study = c.new_study("tampered")
+    c.request(study)
+    c.end(ME)
+    c.approve(ME, study)
+    file = c.root / ME / "studies" / study.digest / "study.toml"
+    file.write_bytes(file.read_bytes().replace(b"bound = 20000\nmin", b"bound = 20001\nmin"))
+    c.start(ME)
+    c.ended(study, ME)
+    assert "is not the study that was kept" in c.log(ME)
+    assert study.status()[ME] == "unreadable"
+    assert not c.state(ME, study).started
+
+
+def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
+    study = c.new_study("columns")
+    c.request(study)
+    table = c.table(OTHER)
+    good = table.read_bytes()
+    table.write_bytes(good.replace(b"TSH", b"alias_of_Mrs_Miller", 1).replace(b"sick", b"alias_of_Mrs_Miller", 1))
+    for name in (ME, THIRD):
+        c.approve(name, study)
+    site, found = c.review(OTHER, study)
+    assert [f.code for f in found.faults] == ["data"]
+    table.write_bytes(good)
+    c.end(OTHER)
+    c.approve(OTHER, study)
+    table.write_bytes(good.replace(b"TSH", b"alias_of_Mrs_Miller", 1).replace(b"sick", b"alias_of_Mrs_Miller", 1))
+    c.start(OTHER)
+    c.ended(study, OTHER)
+    table.write_bytes(good)
+    assert "names a column twice: alias_of_Mrs_Miller" in c.log(OTHER)
+    said = open_status(
+        c.objects()[paths.status(study.digest, OTHER)], study=study.digest, site=OTHER, verify=c.site(OTHER).identity.card.verify
+    )
+    assert said.code == "data"
+    assert not any(b"Miller" in data for data in c.objects().values())
+    assert not c.state(OTHER, study).started
+    site.ledger.close()
+    with pytest.raises(NotApprovedError, match=f"{OTHER} .data"):
+        study.wait(seconds=5)
+
+
+def test_empty_batches_are_noise_alone_and_a_pause_only_delays(c):
+    study = c.new_study("rare", base=RARE)
+    c.ready(study)
+    owner = c.site(ME)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(study.run)
+        c.until((c.in_round(study, 1) / "contributions" / ME).exists, "the first contribution")
+        c.cli("site", "pause", "--site", str(c.root / ME))
+        assert owner.ledger.state.paused
+        held = {p.name for p in (c.root / "store" / "studies" / study.digest / "rounds").iterdir() if (p / "contributions" / ME).exists()}
+        c.until(lambda: any((p / "contributions" / OTHER).exists() and not (p / "contributions" / ME).exists() for p in c.in_round(study, 1).parent.iterdir()), "the others' contributions")
+        now = {p.name for p in (c.root / "store" / "studies" / study.digest / "rounds").iterdir() if (p / "contributions" / ME).exists()}
+        assert now == held
+        assert not run.done()
+        c.cli("site", "pause", "--resume", "--site", str(c.root / ME))
+        result = run.result(timeout=60)
+    assert len(result.outcome.records) == 4
+    c.ended(study, *NAMES, status="completed")
+
+
+def test_junk_in_the_place_of_an_announcement_ends_the_study_with_a_code(c):
+    study = c.new_study("junk")
+    c.ready(study)
+    at = paths.RoundPaths(study.digest, 1, 1)
+    for path in (at.key, at.model):
+        c.lab.folder.store.put(path, b"junk")
+    c.lab.folder.store.put(at.announcement, b"securefl-signed/1 " + b"0" * 128 + b"\n{}")
+    c.ended(study, *NAMES)
+    assert study.status() == dict.fromkeys(NAMES, "message")
+    for name in NAMES:
+        assert "its signature is not by the key that is trusted here" in c.log(name)
+        assert c.contributions(name, study) == []
+        assert c.state(name, study).charged > 0  # it had started
+        assert c.alive(name)
+    with pytest.raises((RoundError, NotApprovedError)):
+        study.run()
+
+
+def test_at_the_end_nothing_runs_but_the_agents(c):
+    for name in NAMES:
+        assert c.alive(name)
+        c.until(lambda n=name: not children(c._processes[n].pid), "the end of every worker")

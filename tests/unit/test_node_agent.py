@@ -1,0 +1,391 @@
+"""The agent: a study that fails is settled and the agent goes on; a killed one runs nothing again; others see codes only."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from consortium import NAMES, Consortium
+
+from securefl.errors import (
+    DataError,
+    LedgerAlteredError,
+    MessageError,
+    RoundError,
+    StoreError,
+    UsageError,
+)
+from securefl.federation import paths
+from securefl.federation.messages import open_status
+from securefl.node import agent as agent_module
+from securefl.node import approving
+from securefl.node.agent import Agent, agent_state, log_lines, stop_agent
+from securefl.store import Store
+
+ME = NAMES[0]
+PRIVATE = "patient Miller, born 1951, HIV positive"
+
+
+@pytest.fixture(scope="module")
+def hospitals(tmp_path_factory):
+    return Consortium(tmp_path_factory.mktemp("consortium"))
+
+
+class FakeRun:
+    """A study's run whose next step is given; ``steps`` are outcomes or errors, the last one repeats."""
+
+    def __init__(self, steps, site, plan):
+        self.steps, self.site, self.plan = list(steps), site, plan
+        self.started, self.made, self.late, self.calls, self.ended = False, None, 0, 0, []
+
+    def step(self):
+        self.calls += 1
+        what = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
+        if what == "start":
+            self.site.ledger.start(self.plan.digest)
+            self.started = True
+            return None
+        if isinstance(what, BaseException):
+            raise what
+        return what
+
+    def stop(self):
+        self.ended.append("stop")
+
+    def interrupt(self):
+        self.ended.append("kill")
+
+
+class Scene:
+    def __init__(self, hospitals, monkeypatch, name):
+        self.c, self.monkeypatch = hospitals, monkeypatch
+        self.study = hospitals.new_study("a" + str(abs(hash(name)))[:12])
+        hospitals.hand_over(self.study, ME)
+        hospitals.approve(ME, self.study)
+        self.runs = {}
+        self.steps = [None]
+        self.agent = None
+
+    def begin(self, *steps):
+        self.steps = list(steps)
+
+        def make(site, plan, *_):
+            self.runs[plan.digest] = FakeRun(self.steps if plan.digest == self.study.digest else [None], site, plan)
+            return self.runs[plan.digest]
+
+        self.monkeypatch.setattr(agent_module, "StudyRun", make)
+        self.monkeypatch.setattr(Agent, "_sync", lambda _: None)
+        self.monkeypatch.setattr(Agent, "_rest", lambda *_: None)
+        self.agent = Agent(self.c.site(ME))
+        return self.agent
+
+    @property
+    def run(self):
+        return self.runs[self.study.digest]
+
+    @property
+    def status(self):
+        return self.c.status(ME, self.study)
+
+    def code(self):
+        site = self.c.site(ME)
+        data = site.store.get(paths.status(self.study.digest, ME), 4096)
+        return data and open_status(data, study=self.study.digest, site=ME, verify=site.identity.card.verify).code
+
+
+@pytest.fixture
+def scene(hospitals, monkeypatch, request):
+    made = Scene(hospitals, monkeypatch, request.node.name)
+    yield made
+    if made.agent is not None:
+        made.agent._lock.release()
+    if made.status == "approved":  # nothing of it is left for the next test
+        approving.withdraw(made.c.site(ME), made.study.digest, "")
+    if made.status == "running":
+        made.c.site(ME).ledger.settle(made.study.digest, "failed")
+
+
+def turns(agent, count=3):
+    for _ in range(count):
+        agent._turn()
+
+
+def test_an_approved_study_is_taken_up_and_its_approval_published(scene):
+    site = scene.c.site(ME)
+    site.store.delete(paths.approval(scene.study.digest, ME))
+    turns(scene.begin(None), 1)
+    assert site.store.get(paths.approval(scene.study.digest, ME), 4096)
+    assert scene.run.calls == 1
+
+
+def test_a_completed_study_is_settled_and_its_extract_published_sealed(scene):
+    turns(scene.begin("start", "completed"))
+    assert scene.status == "completed"
+    assert scene.code() is None
+    sealed = scene.c.site(ME).store.get(paths.extract(scene.study.digest, ME), 1 << 20)
+    assert b"mechanism" not in sealed
+    found = scene.study._extract(ME)
+    assert found["study"]["digest"] == scene.study.digest if "study" in found else found
+    assert scene.run.ended == ["stop"]
+
+
+def test_of_a_failure_others_see_a_code_and_the_owner_the_text(scene):
+    turns(scene.begin("start", DataError(f"The table says: {PRIVATE}.")))
+    assert scene.status == "failed"
+    assert scene.code() == "data"
+    assert PRIVATE in scene.c.log(ME)
+    everything = b"".join(scene.c.objects().values())
+    assert b"Miller" not in everything
+    assert b"HIV" not in everything
+
+
+def test_what_started_stays_charged_and_what_never_started_is_free(scene):
+    site = scene.c.site(ME)
+    used = site.ledger.state.used("clinic")
+    turns(scene.begin(MessageError("junk", whose="x")))
+    assert scene.status == "failed"
+    assert site.ledger.state.used("clinic") == used - site.ledger.state.study(scene.study.digest).approval.cost
+
+
+def test_what_started_and_failed_stays_charged_in_full(scene):
+    site = scene.c.site(ME)
+    used = site.ledger.state.used("clinic")
+    turns(scene.begin("start", RoundError("late", whose="x")))
+    assert scene.status == "failed"
+    assert site.ledger.state.used("clinic") == used
+    assert not (site.keys / "studies" / f"{scene.study.digest}.key").exists()
+
+
+def test_a_fault_in_our_own_code_ends_the_study_and_not_the_agent(scene):
+    agent = scene.begin("start", ZeroDivisionError("division by zero"))
+    turns(agent)
+    assert scene.status == "failed"
+    assert scene.code() == "internal"
+    assert "Traceback" in scene.c.log(ME)
+    assert "ZeroDivisionError" in scene.c.log(ME)
+    assert b"ZeroDivision" not in b"".join(scene.c.objects().values())
+
+
+def test_a_store_that_is_away_ends_nothing(scene):
+    agent = scene.begin("start", StoreError("The store is away."), StoreError("The store is away."), "completed")
+    turns(agent, 2)
+    assert scene.status == "running"
+    turns(agent, 2)
+    assert scene.status == "completed"
+    assert scene.c.log(ME).count("The store is away") == 1  # said once, not at every turn
+
+
+def test_a_code_that_the_store_did_not_take_is_said_later(scene):
+    agent = scene.begin("start", DataError("A column is missing."))
+
+    def away(*_):
+        raise StoreError("The store is away.")
+
+    turns(agent, 1)
+    with scene.monkeypatch.context() as during:
+        during.setattr(Store, "put", away)
+        turns(agent)
+        assert scene.code() is None
+    assert scene.status == "failed"
+    turns(agent, 1)
+    assert scene.code() == "data"
+
+
+def test_a_withdrawn_study_is_dropped_with_its_worker_and_key(scene):
+    agent = scene.begin("start", None)
+    turns(agent, 2)
+    approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    turns(agent, 1)
+    assert scene.run.ended == ["stop"]
+    assert scene.code() == "withdrawn"
+    calls = scene.run.calls
+    turns(agent)
+    assert scene.run.calls == calls
+
+
+def test_a_study_that_fails_as_it_is_withdrawn_stays_withdrawn(scene):
+    agent = scene.begin("start", None)
+    turns(agent, 1)
+
+    def step():
+        approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+        raise RoundError("gone", whose="x")
+
+    scene.run.step = step
+    turns(agent, 2)
+    assert scene.status == "withdrawn"
+    assert scene.code() == "withdrawn"
+
+
+def test_during_a_pause_no_step_is_taken(scene):
+    agent = scene.begin("start", None)
+    turns(agent, 1)
+    owner = scene.c.site(ME)
+    approving.pause(owner, "")
+    try:
+        turns(agent)
+        assert scene.run.calls == 1
+    finally:
+        owner.ledger.resume()
+    turns(agent, 1)
+    assert scene.run.calls == 2
+
+
+def test_after_a_kill_the_study_is_over_charged_and_never_run_again(scene):
+    turns(scene.begin("start", None), 2)
+    assert scene.status == "running"
+    scene.agent._lock.release()  # what the kernel does when the process is killed
+    used = scene.c.site(ME).ledger.state.used("clinic")
+    again = scene.begin("start", None)
+    again._recover()
+    turns(again)
+    assert scene.status == "failed"
+    assert scene.code() == "round"
+    assert scene.c.site(ME).ledger.state.used("clinic") == used
+    assert not (scene.c.site(ME).keys / "studies" / f"{scene.study.digest}.key").exists()
+    third = scene.runs.copy()
+    turns(again)
+    assert scene.runs == third
+
+
+def test_after_a_kill_a_waiting_approval_is_still_good(scene):
+    turns(scene.begin(None), 2)
+    scene.agent._lock.release()
+    agent = scene.begin("start", None)
+    agent._recover()
+    turns(agent, 1)
+    assert scene.status == "running"
+
+
+def test_a_key_left_by_a_kill_between_settling_and_erasing_is_erased(scene):
+    turns(scene.begin("start", "completed"))
+    key = scene.c.site(ME).keys / "studies" / f"{scene.study.digest}.key"
+    key.write_bytes(bytes(range(32)))
+    scene.agent._recover()
+    assert not key.exists()
+
+
+def test_a_study_edited_on_disk_after_its_approval_does_not_run(scene):
+    file = scene.c.root / ME / "studies" / scene.study.digest / "study.toml"
+    file.write_bytes(file.read_bytes().replace(b"A small study", b"A small story"))
+    turns(scene.begin("start"), 2)
+    assert scene.status == "failed"
+    assert scene.code() == "unreadable"
+    assert not scene.c.state(ME, scene.study).started
+    assert scene.study.digest not in scene.runs
+
+
+@pytest.mark.parametrize("spoil", ["removed", "replaced"])
+def test_without_the_approval_that_the_ledger_knows_nothing_runs(scene, spoil):
+    file = scene.c.root / ME / "studies" / scene.study.digest / "approval"
+    if spoil == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes().replace(b"Z", b"Y"))
+    turns(scene.begin("start"), 2)
+    assert scene.status == "failed"
+    assert scene.code() == "not-approved"
+    assert scene.study.digest not in scene.runs
+
+
+def test_a_fault_at_pysyft_does_not_end_the_agent(scene):
+    agent = scene.begin(None)
+    tried = []
+
+    def broken(_):
+        tried.append(1)
+        agent._last_sync = 0.0
+        raise KeyError("a surprise in syft")
+
+    scene.monkeypatch.setattr(Agent, "_sync", broken)
+    agent._last_sync = -100.0
+    turns(agent, 2)
+    assert tried
+    assert "a surprise in syft" in scene.c.log(ME)
+    assert scene.status == "approved"
+
+
+def test_an_altered_ledger_stops_the_agent(scene):
+    agent = scene.begin(None)
+
+    def altered(_):
+        raise LedgerAlteredError("Event 3 was changed.")
+
+    scene.monkeypatch.setattr(Agent, "_take_up_approved", altered)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(LedgerAlteredError):
+            agent.run()
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert "Event 3 was changed" in scene.c.log(ME)
+    assert agent_state(scene.c.site(ME)) is None
+
+
+def test_stopping_ends_what_runs_and_keeps_what_waits(scene):
+    waiting = scene.c.new_study("waiting")
+    scene.c.hand_over(waiting, ME)
+    scene.c.approve(ME, waiting)
+    agent = scene.begin("start", None)
+    turns(agent, 2)
+    agent._stop(signal.SIGTERM, None)
+    assert scene.run.ended == ["kill"]
+    agent._wind_up()
+    assert scene.status == "failed"
+    assert scene.code() == "round"
+    assert scene.c.status(ME, waiting) == "approved"
+    approving.withdraw(scene.c.site(ME), waiting.digest, "")
+
+
+def test_a_worker_that_ends_with_its_agent_does_not_spoil_a_waiting_approval(scene):
+    agent = scene.begin(None, RoundError("The worker process ended unexpectedly.", whose="this hospital"))
+    turns(agent, 1)
+    agent._stop(signal.SIGTERM, None)
+    turns(agent, 1)
+    assert scene.status == "approved"
+
+
+def test_texts_of_others_cannot_forge_lines_of_the_log(scene):
+    agent = scene.begin(None)
+    agent.say("a request\n2026-01-01T00:00:00Z study completed\x1b[2K\r")
+    lines = scene.c.log(ME).splitlines()[-2:]
+    assert lines[0].endswith("Z a request")
+    assert lines[1].startswith("    | 2026")
+    assert "\x1b" not in lines[1]
+    assert log_lines(scene.c.root / ME, 1) == lines[1:]
+    assert log_lines(scene.c.root / "nowhere", 1) == []
+
+
+def test_a_second_agent_in_the_same_folder_is_refused(scene):
+    scene.begin(None)
+    with pytest.raises(UsageError, match="runs in this folder already"):
+        Agent(scene.c.site(ME))
+
+
+def test_an_old_file_of_a_killed_agent_does_not_keep_the_next_one_out(scene):
+    state = scene.c.root / ME / "agent.json"
+    state.write_text(json.dumps({"pid": os.getpid(), "since": "long ago"}))  # a process id that is alive, but another's
+    assert agent_state(scene.c.site(ME)) is None
+    assert stop_agent(scene.c.site(ME)) is False
+    scene.begin(None)
+    assert agent_state(scene.c.site(ME))["pid"] == os.getpid()
+    state.write_text("[]")
+    assert agent_state(scene.c.site(ME)) is None
+    state.unlink()
+
+
+def test_an_agent_that_does_not_stop_is_named(scene, monkeypatch):
+    scene.begin(None)
+    sleeper = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    sleeper.stdout.readline()
+    (scene.c.root / ME / "agent.json").write_text(json.dumps({"pid": sleeper.pid}))
+    try:
+        with pytest.raises(RoundError, match=f"process {sleeper.pid}"):
+            stop_agent(scene.c.site(ME), seconds=0.1)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        (scene.c.root / ME / "agent.json").unlink()
