@@ -159,7 +159,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from securefl.report.meaning import band_noise
-    from securefl.report.run import outcome_page, round_line
+    from securefl.report.run import extracts_page, outcome_page, round_line
 
     found = _lab(folder).study(name)
     found.wait(seconds=seconds)
@@ -184,10 +184,8 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
             noise_sd=band_noise(file),
         )
     )
-    missing = [s for s in file.cohort if s not in result.extracts]
-    say(f"Audit extracts of {len(result.extracts)} of {len(file.cohort)} hospitals are in {found.folder / 'result.json'}.")
-    if missing:
-        say(f"None came from {', '.join(missing)} in time; `securefl study report` looks again.")
+    screen().print(extracts_page(result.extracts, file.cohort))
+    say(f"The whole extracts: securefl study report {found.name}")
     say(f"Next: securefl predict {result.folder} rows.csv")
     if json_file:
         write_json(found.report(), json_file)

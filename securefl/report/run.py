@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from typing import Protocol as Interface
 
 from rich.text import Text
@@ -26,7 +26,7 @@ from securefl.report.parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from rich.console import RenderableType
@@ -74,10 +74,31 @@ def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes:
         values: integers in the opened sum.
 
     >>> round_line(round=7, rounds=40, kind="update", hospitals=5, upload_bytes=59_900, values=31)
-    'round 7 of 40: received one sum of 5 hospitals, 59.9 kB each, opened: 31 exact integers'
+    'round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each'
     """
     which = f"round {round} of {rounds}" if kind == "update" else "evaluation"
-    return f"{which}: received one sum of {counted(hospitals, 'hospital')}, {bytes_words(upload_bytes)} each, opened: {counted(values, 'exact integer')}"
+    return f"{which}: received one sum of {counted(hospitals, 'hospital')}: {counted(values, 'integer')}, {bytes_words(upload_bytes)} each"
+
+
+def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]) -> RenderableType:
+    """What each hospital's own ledger says of this study, a line a hospital; the whole extract is in the report.
+
+    Args:
+        extracts: hospital to :func:`securefl.privacy.audit.extract`, signed by that hospital.
+        expected: the hospitals that took part; one without an extract is named.
+    """
+    made = table(["hospital", "study there", "updates that left", "checks", "epsilon charged"], right=[2, 3, 4])
+    for site in expected:
+        found = extracts.get(site)
+        if found is None:
+            made.add_row(literal(site), Text("has not come yet", style=WARN), "–", "–", "–")
+            continue
+        kinds = [str(r["kind"]) for r in found["releases"]]
+        made.add_row(
+            literal(site), literal(str(found["study"]["status"])), str(kinds.count("update")), str(kinds.count("evaluation")),
+            f"{float(found['epsilon']):.4g}",
+        )
+    return page(section("What each hospital's own ledger says of this study", made))
 
 
 def outcome_page(

@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ from conftest import make_study
 from securefl.learning.evaluation import evaluate
 from securefl.report.meaning import band_noise
 from securefl.report.parts import plain_text
-from securefl.report.run import DEMO_HEADING, demo_table, outcome_page, round_line
+from securefl.report.run import DEMO_HEADING, demo_table, extracts_page, outcome_page, round_line
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])
@@ -33,7 +34,7 @@ def outcome(evaluation=EVALUATION, **changed):
 
 
 def test_a_round_line_says_one_sum():
-    assert round_line(7, 40, "update", 5, 59_900, 31) == "round 7 of 40: received one sum of 5 hospitals, 59.9 kB each, opened: 31 exact integers"
+    assert round_line(7, 40, "update", 5, 59_900, 31) == "round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each"
     assert round_line(41, 40, "evaluation", 5, 59_900, 16).startswith("evaluation: received one sum of 5 hospitals")
 
 
@@ -99,3 +100,10 @@ def test_the_comparison_says_whether_the_interval_held():
 def test_the_pages_fit_80_columns():
     for renderable in (comparison(), outcome_page(EVALUATION, model_dir="m" * 90, study_title="t" * 300, quality_minimum=Decimal("0.9"))):
         assert max(map(len, plain_text(renderable, 80).splitlines())) <= 80
+
+
+def test_extracts_are_a_line_a_hospital_and_a_missing_one_is_named():
+    extract = {"study": {"status": "completed"}, "epsilon": 0.9982, "releases": [{"kind": "update"}] * 40 + [{"kind": "evaluation"}]}
+    words = plain_text(extracts_page({"SVI": extract}, ["SVI", "SVHD"]))
+    assert re.search(r"SVI +completed +40 +1 +0\.9982", words)
+    assert re.search(r"SVHD +has not come yet", words)
