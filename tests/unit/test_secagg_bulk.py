@@ -16,7 +16,8 @@ def array():
     key, zero = sealapi.PublicKey(), sealapi.Ciphertext()
     seal._load(key, seal._seal_file(context.key_parms_id(), keys.public.residues, ntt=True))
     sealapi.Encryptor(context, key).encrypt_zero(zero)
-    yield zero.dyn_array()  # it does not keep its ciphertext alive
+    yield zero.dyn_array()
+    del zero  # the array does not keep its ciphertext alive
 
 
 def one_at_a_time(array):

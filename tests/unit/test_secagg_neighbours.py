@@ -1,0 +1,118 @@
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from secagg_round import digest_of
+
+from securefl.errors import StudyError
+from securefl.secagg.neighbours import Degree, Neighbours, _least_exceeded, _log2_tail, plan_degree
+
+SEED = digest_of("seed")
+NAMES = tuple(f"H{i:03}" for i in range(60))
+
+
+def degree(value, near=0):
+    return Degree(value, near, value // 2 + near + 2, 99.0, 99.0)
+
+
+def test_everybody_is_everybodys_neighbour_in_the_complete_graph():
+    graph = Neighbours.complete(NAMES[:5], 4)
+    assert graph.of("H001") == ("H000", "H002", "H003", "H004")
+    assert graph.holders("H001") == NAMES[:5]
+    assert (graph.degree, graph.share_threshold) == (4, 4)
+
+
+def test_the_sparse_graph_is_regular_symmetric_and_without_loops():
+    graph = Neighbours.sparse(NAMES, degree(12), SEED)
+    for name in NAMES:
+        near = graph.of(name)
+        assert len(near) == 12
+        assert name not in near
+        assert all(name in graph.of(other) for other in near)
+        assert set(graph.holders(name)) == {*near, name}
+
+
+def test_the_order_comes_from_the_seed_alone():
+    one, two = Neighbours.sparse(NAMES, degree(6), SEED), Neighbours.sparse(NAMES[::-1], degree(6), SEED)
+    assert one.ring == two.ring
+    assert Neighbours.sparse(NAMES, degree(6), digest_of("another")).ring != one.ring
+
+
+def test_over_seeds_every_pair_is_as_often_joined():
+    names = NAMES[:12]
+    joined = dict.fromkeys(combinations(names, 2), 0)
+    for seed in range(600):
+        graph = Neighbours.sparse(names, degree(4), digest_of(str(seed)))
+        for pair in joined:
+            joined[pair] += pair[1] in graph.of(pair[0])
+    expected, sd = 600 * 4 / 11, math.sqrt(600 * 4 / 11 * 7 / 11)
+    assert max(abs(count - expected) for count in joined.values()) < 4.5 * sd
+
+
+@pytest.mark.parametrize("value", [5, 0, 59, 60])
+def test_degrees_that_no_ring_graph_has_are_refused(value):
+    with pytest.raises(StudyError):
+        Neighbours.sparse(NAMES, degree(value), SEED)
+
+
+@pytest.mark.parametrize(("others", "marked", "drawn", "most"), [(20, 5, 6, 2), (99, 10, 30, 6), (9, 9, 4, 3)])
+def test_the_tail_is_that_of_scipy(others, marked, drawn, most):
+    from scipy.stats import hypergeom
+
+    exact = hypergeom.sf(most, others, marked, drawn)
+    assert 2 ** _log2_tail(others, marked, drawn, most) == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize(("others", "marked", "drawn", "bits"), [(999, 50, 100, 57.0), (99, 5, 20, 40.0), (999, 100, 150, 30.0)])
+def test_the_least_bound_is_the_least(others, marked, drawn, bits):
+    least = _least_exceeded(others, marked, drawn, bits)
+    assert _log2_tail(others, marked, drawn, least) <= -bits
+    assert least == 0 or _log2_tail(others, marked, drawn, least - 1) > -bits
+
+
+def test_the_figures_that_the_decision_page_shows():
+    assert (plan_degree(21, 2, 2).degree, plan_degree(100, 5, 5).degree) == (12, 24)
+    thousand = plan_degree(1000, 50, 50)
+    assert (thousand.degree, thousand.colluders_near, thousand.share_threshold) == (100, 28, 80)
+    assert round(thousand.privacy_bits, 1) == 42.9
+    assert round(thousand.loss_bits, 1) == 20.2
+
+
+@pytest.mark.parametrize(("hospitals", "colluders", "dropouts"), [(21, 2, 2), (50, 2, 5), (200, 20, 10), (1000, 100, 50)])
+def test_a_plan_keeps_both_promises_and_is_the_smallest(hospitals, colluders, dropouts):
+    plan = plan_degree(hospitals, colluders, dropouts)
+    assert plan.privacy_bits >= 40
+    assert plan.loss_bits >= 20
+    assert plan.share_threshold == plan.degree // 2 + plan.colluders_near + 2 <= plan.degree
+
+
+def test_where_no_sparse_graph_is_safe_there_is_none():
+    assert plan_degree(21, 12, 4) is None
+    assert plan_degree(4, 1, 1) is None
+
+
+def test_an_adversary_that_picks_the_lost_in_full_sight_never_splits_the_ring():
+    """The claim that the module proves: where every opened survivor has more than half of its neighbours, survivors hang together."""
+    rng = np.random.default_rng(3)
+    graph = Neighbours.sparse(NAMES, degree(8), SEED)
+    at = {name: i for i, name in enumerate(graph.ring)}
+    tried = 0
+    for _ in range(3000):
+        # the adversary cuts whole stretches out of the ring, which is the best it can do
+        lost = set()
+        for start in rng.integers(0, 60, rng.integers(1, 4)):
+            lost |= {graph.ring[(start + i) % 60] for i in range(rng.integers(1, 7))}
+        left = set(NAMES) - lost
+        openable = {name for name in left if sum(other in left for other in graph.of(name)) > 4}
+        if openable != left:
+            continue
+        tried += 1
+        reached, front = set(), [next(iter(left))]
+        while front:
+            name = front.pop()
+            if name not in reached:
+                reached.add(name)
+                front += [other for other in graph.of(name) if other in left]
+        assert reached == left, sorted(at[name] for name in lost)
+    assert tried > 100
