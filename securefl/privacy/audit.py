@@ -79,8 +79,8 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
     Args:
         reading: from :func:`~securefl.privacy.ledger_reading.read_ledger`; where it has a fault, the report covers
             the events before it and says so.
-        since: leave out studies, releases, refusals and approvals before this UTC time (ISO 8601, compared as
-            text); sums always cover everything.
+        since: leave out releases, refusals, approvals, and studies with nothing new, before this UTC time (ISO 8601,
+            compared as text); sums always cover everything.
     """
     state, after, told = reading.at.state, since or "", _told(reading.events)
     return AuditReport(
@@ -217,14 +217,15 @@ def _dataset(state: LedgerState, name: str, after: str, told: _Told) -> Json:
         "studies": [
             {
                 "id": s.approval.id, "digest": s.digest, "status": s.status, "epsilon": _number(s.reservation.epsilon),
-                "delta": _number(s.reservation.delta), "share": _share(state, s), "charges": [_charge(p) for p in s.reservation.parts],
+                "delta": _number(s.reservation.delta), "share": _share(state, s),
+                "charges": [{**_charge(p), "sent": s.counts.get((p.purpose, p.mechanism.with_count(1)), 0)} for p in s.reservation.parts],
                 "cost": _amount(s.approval.cost), "attempts": s.reservation.attempts, "researcher": s.approval.researcher,
                 "statement": s.approval.statement, "approved_at": s.approval.at, "started_at": told.started.get(s.digest),
                 "ended_at": s.ended_at, "note": told.notes.get(s.digest, ""), "snapshot": s.reservation.snapshot,
                 "accountants": list(s.reservation.accountants), "terms": s.reservation.terms.model_dump(mode="json"),
             }
             for s in studies
-            if max(s.approval.at, s.ended_at or "") >= after
+            if max(s.approval.at, s.ended_at or "", *(r.at for r in s.sent.values())) >= after
         ],
         "releases": [_release(r) for s in studies for r in s.sent.values() if r.at >= after],
         "refusals": [_refusal(r) for r in state.refusals if r.dataset == name and r.at >= after],
