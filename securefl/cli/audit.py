@@ -3,43 +3,107 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import folder_option, json_option, screen, write_json
-from securefl.errors import ExitCode, UnreadableError
+from securefl.cli.screen import folder_option, json_option, say, screen, write_json
+from securefl.errors import ExitCode, MessageError, StoreError, UnreadableError, UsageError
+
+if TYPE_CHECKING:
+    from securefl.identity import IdentityCard
+    from securefl.privacy.audit import AuditReport
+    from securefl.privacy.ledger_chain import Checkpoint
+    from securefl.privacy.ledger_reading import Reading
 
 
 @click.command()
-@click.option("--detail", is_flag=True, help="Every release on a line of its own.")
-@click.option("--since", metavar="TIME", help="Leave out what was before this time (ISO 8601, UTC).")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="A signed checkpoint that another party holds: the ledger must contain it.")
+@click.option("--html", "html_file", metavar="FILE", help="Also write the audit as a page to read, print and hand on: one file, no network.")
 @json_option
+@click.option("--since", metavar="TIME", help="Leave out what was before this time: 2026-01-31 or 2026-01-31T12:00Z (UTC).")
+@click.option("--detail", is_flag=True, help="Every release on a line of its own, on paper too.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A signed checkpoint that another party holds: the ledger must contain it.")
 @folder_option("site", "SECUREFL_SITE")
-def audit(detail: bool, since: str | None, checkpoint: Path | None, json_file: str | None, folder: str | None) -> None:
+def audit(*, html_file: str | None, json_file: str | None, since: str | None, detail: bool, checkpoint: Path | None, folder: str | None) -> None:
     """What a hospital's ledger says, and whether anybody altered it.
 
     The whole chain is checked at every call: an edited, missing or inserted event is found. A deleted end is found with a
-    checkpoint that somebody else holds (--checkpoint). Exit codes: 0 intact, 3 altered, 4 not readable.
+    checkpoint that somebody else holds (--checkpoint). Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger
+    is still shown as far as it holds.
     """
-    from securefl.identity import read_card
     from securefl.node.folder import find_folder
     from securefl.privacy.audit import audit as fold
-    from securefl.privacy.ledger import read_checkpoint, read_ledger
-    from securefl.report.audit import audit_tables
 
-    here = find_folder(folder, "SECUREFL_SITE")
-    try:
-        card = read_card((here / "keys" / "card.json").read_bytes())
-    except OSError as error:
-        raise UnreadableError(f"{here / 'keys' / 'card.json'} cannot be read: {error.strerror}.", next_step="Name the hospital's folder with --site.") from None
-    known = read_checkpoint(checkpoint.read_bytes(), site=card.name, verify=card.verify) if checkpoint else None
-    reading = read_ledger(here / "ledger.sqlite", card.verify, known)
-    report = fold(reading, since=since)
+    here, after = find_folder(folder, "SECUREFL_SITE"), None if since is None else _utc(since)
+    card = _card(here / "keys" / "card.json")
+    known = None if checkpoint is None else _checkpoint(checkpoint, card)
+    report = fold(_read(here / "ledger.sqlite", card, known), since=after)
     if json_file:
         write_json(report.to_json(), json_file)
+    if html_file:
+        _write_page(html_file, report, card, since=after, checkpoint=known, detail=detail)
     if json_file != "-":
+        from securefl.report.audit import audit_tables
+
         screen().print(audit_tables(report, detail=detail))
+        if html_file:
+            say(f"The page is {html_file}: open it in a browser, or print it.")
     if not report.verified:
         sys.exit(int(ExitCode.LEDGER_ALTERED))
+
+
+def _utc(text: str) -> str:
+    """A time on the command line as the ledger compares it: UTC, no zone at the end, so that it is not after any time of its second."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a time.", next_step="Write --since 2026-01-31 or --since 2026-01-31T12:00Z.") from None
+    return (time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _bytes(path: Path, next_step: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step=next_step) from None
+
+
+def _card(path: Path) -> IdentityCard:
+    from securefl.identity import read_card
+
+    data = _bytes(path, "Name the hospital's folder with --site.")
+    try:
+        return read_card(data)
+    except MessageError as error:
+        raise UnreadableError(f"{path}: {error.what}", next_step="Restore it from your backup.") from None
+
+
+def _checkpoint(path: Path, card: IdentityCard) -> Checkpoint:
+    from securefl.privacy.ledger_chain import read_checkpoint
+
+    return read_checkpoint(_bytes(path, "Name the checkpoint's file."), site=card.name, verify=card.verify)
+
+
+def _read(path: Path, card: IdentityCard, known: Checkpoint | None) -> Reading:
+    from securefl.privacy.ledger_reading import read_ledger
+
+    try:
+        return read_ledger(path, card.verify, known)
+    except StoreError as error:  # for an audit a ledger behind a lock or a missing right is one that cannot be read
+        raise UnreadableError(error.what, whose=error.whose, next_step=error.next_step) from error
+
+
+def _write_page(target: str, report: AuditReport, card: IdentityCard, *, since: str | None, checkpoint: Checkpoint | None, detail: bool) -> None:
+    from securefl.environment import version
+    from securefl.report.audit_page import PageFacts, audit_page
+
+    about = PageFacts(
+        made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), version=version(), legal_name=card.legal_name, fingerprint=card.spoken,
+        since=since, checkpoint=None if checkpoint is None else checkpoint.size, detail=detail,
+    )
+    try:
+        Path(target).write_text(audit_page(report, about), "utf-8")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}.", next_step="Name another file.") from None

@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from securefl.privacy.words import explain_epsilon, explain_share, percent
+from securefl.report.audit_words import KINDS, figure, reason_words, runs, study_name
 from securefl.report.parts import (
     BAD,
     DIM,
@@ -19,7 +20,6 @@ from securefl.report.parts import (
     bullets,
     counted,
     day,
-    decimal_words,
     facts,
     joined,
     literal,
@@ -31,7 +31,7 @@ from securefl.report.parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from rich.console import RenderableType
 
@@ -40,13 +40,7 @@ if TYPE_CHECKING:
 Json: TypeAlias = "dict[str, Any]"
 #: Short names of studies stay in one piece.
 _NAME_WIDTH = 20
-_REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner said no"}
 _STATUS = {"approved": WARN, "running": WARN, "completed": GOOD, "failed": BAD, "withdrawn": BAD}
-_KINDS = {
-    "update": ("model update", "model updates"),
-    "evaluation": ("check of the model", "checks of the model"),
-    "preparation": ("preparation statistic", "preparation statistics"),
-}
 
 
 def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType:
@@ -56,8 +50,8 @@ def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType
         report: from :func:`securefl.privacy.audit.audit`.
         detail: one line for every release instead of one for every run of rounds.
     """
-    names = {s["digest"]: _name(s["id"], s["digest"]) for d in report.datasets for s in d["studies"]}
-    names |= {a["study"]: _name(a["id"], a["study"]) for a in report.approvals}
+    names = {s["digest"]: study_name(s["id"], s["digest"]) for d in report.datasets for s in d["studies"]}
+    names |= {a["study"]: study_name(a["id"], a["study"]) for a in report.approvals}
     parts: list[RenderableType] = [title(f"What left {report.site}, and what it cost"), _verification(report)]
     if report.paused:
         parts.append(Text("PAUSED: nothing starts and nothing leaves until `securefl site start`.", style=WARN))
@@ -85,19 +79,15 @@ def extract_words(extract: Json) -> str:
     body = page(
         title(f"Extract of the audit of {extract['site']}"),
         facts([
-            ("study", f"{_name(study['id'], study['digest'])}: {study['status']}"),
+            ("study", f"{study_name(study['id'], study['digest'])}: {study['status']}"),
             ("approved", f"{day(study['approved_at'])}{ended}"),
             ("data set", f"{held['name']}, patients of {held['population']}"),
             ("charged", bullets(charges)),
             ("privacy", privacy),
-            ("what left", bullets(_runs(extract["releases"])) if extract["releases"] else "nothing"),
+            ("what left", bullets(map(_run, runs(extract["releases"]))) if extract["releases"] else "nothing"),
         ]),
     )
     return plain_text(body)
-
-
-def _name(study_id: str, digest: str) -> str:
-    return f"{study_id}-{digest[:12]}"
 
 
 def _verification(report: AuditReport) -> RenderableType:
@@ -112,7 +102,7 @@ def _verification(report: AuditReport) -> RenderableType:
 def _population(population: Json) -> RenderableType:
     used = Decimal(str(population["share_used"]))
     grants = [
-        f"epsilon {_figure(g['epsilon'])} at delta {_figure(g['delta'])} on {day(g['at'])}, for studies like {g['typical']}"
+        f"epsilon {figure(g['epsilon'])} at delta {figure(g['delta'])} on {day(g['at'])}, for studies like {g['typical']}"
         for g in population["grants"]
     ]
     return section(
@@ -131,7 +121,7 @@ def _dataset(dataset: Json, names: dict[str, str], *, detail: bool) -> Renderabl
         studies = table(["study", "status", "share", "approved", "ended"], right=[2], least=_NAME_WIDTH)
         for s in dataset["studies"]:
             studies.add_row(
-                literal(_name(s["id"], s["digest"])), literal(s["status"], _STATUS.get(s["status"], "")),
+                literal(study_name(s["id"], s["digest"])), literal(s["status"], _STATUS.get(s["status"], "")),
                 literal(percent(Decimal(str(s["share"])))), literal(day(s["approved_at"])[:10]), literal(day(s["ended_at"])[:10] if s["ended_at"] else "–"),
             )
         parts.append(studies)
@@ -143,7 +133,7 @@ def _dataset(dataset: Json, names: dict[str, str], *, detail: bool) -> Renderabl
     spent = dataset["spent"]
     if spent["epsilon_rdp"]:
         parts.append(Text(
-            f"For specialists: all its studies together, epsilon {_figure(spent['epsilon_pld'])} by PLD, {_figure(spent['epsilon_rdp'])} by RDP at the budget's order. "
+            f"For specialists: all its studies together, epsilon {figure(spent['epsilon_pld'])} by PLD, {figure(spent['epsilon_rdp'])} by RDP at the budget's order. "
             "The budget is enforced by RDP.", style=DIM,
         ))
     return section(f"Data set {dataset['name']}", *parts)
@@ -155,24 +145,12 @@ def _left(releases: Sequence[Json], names: dict[str, str], *, detail: bool) -> R
     rows: list[tuple[str, RenderableType | str]] = []
     for digest, of_study in groupby(releases, key=lambda r: r["study"]):
         listed = list(of_study)
-        rows.append((names.get(digest, digest[:12]), bullets(map(_single, listed) if detail else _runs(listed))))
+        rows.append((names.get(digest, digest[:12]), bullets(map(_single, listed) if detail else map(_run, runs(listed)))))
     return Group(Text("What left the house", style="bold"), facts(rows), Text(""))
 
 
 def _single(release: Json) -> str:
-    return f"round {release['round']}: {_KINDS[release['kind']][0]}, {day(release['at'])}"
-
-
-def _runs(releases: Iterable[Json]) -> list[str]:
-    """One line for each kind of release and unbroken run of rounds."""
-    runs: list[list[Json]] = []
-    for release in sorted(releases, key=lambda r: (r["kind"] != "update", r["kind"], r["round"])):
-        last = runs[-1][-1] if runs else None
-        if last is not None and last["kind"] == release["kind"] and last["round"] + 1 == release["round"]:
-            runs[-1].append(release)
-        else:
-            runs.append([release])
-    return [_run(run) for run in sorted(runs, key=lambda run: run[0]["round"])]
+    return f"round {release['round']}: {KINDS[release['kind']][0]}, {day(release['at'])}"
 
 
 def _run(run: list[Json]) -> str:
@@ -182,7 +160,7 @@ def _run(run: list[Json]) -> str:
     until = day(last["at"])[11:] if first["at"][:10] == last["at"][:10] else day(last["at"])
     since = day(first["at"])
     when = since if since == day(last["at"]) else f"{since.removesuffix(' UTC')} to {until}"
-    return f"rounds {first['round']} to {last['round']}: {counted(len(run), *_KINDS[first['kind']])}, {when}"
+    return f"rounds {first['round']} to {last['round']}: {counted(len(run), *KINDS[first['kind']])}, {when}"
 
 
 def _refusal(refusal: Json) -> Text:
@@ -192,7 +170,7 @@ def _refusal(refusal: Json) -> Text:
         figures = f": it asked for {percent(asked)} of the budget, {percent(left, rounding=ROUND_FLOOR)} was left"
     reason: str = refusal["reason"]
     note = f"; {refusal['note']}" if refusal["note"] else ""
-    return joined(f"{_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ", literal(_REASONS.get(reason, reason), WARN), figures, note)
+    return joined(f"{study_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ", literal(reason_words(reason), WARN), figures, note)
 
 
 def _approvals(approvals: Sequence[Json]) -> RenderableType:
@@ -200,15 +178,11 @@ def _approvals(approvals: Sequence[Json]) -> RenderableType:
         return section("Approvals", Text("None.", style=DIM))
     made = table(["study", "asked by", "approved", "signed statement"], least=_NAME_WIDTH)
     for a in approvals:
-        made.add_row(literal(_name(a["id"], a["study"])), literal(a["researcher"]), literal(day(a["at"])), literal(a["statement"][:12], DIM))
+        made.add_row(literal(study_name(a["id"], a["study"])), literal(a["researcher"]), literal(day(a["at"])), literal(a["statement"][:12], DIM))
     return section("Approvals", made)
 
 
 def _charge_words(charge: Json) -> str:
     steps = charge["steps"]
     rate = "" if charge["sample_rate"] in {"1", "1/1"} else f", each on {charge['sample_rate']} of the patients at random"
-    return f"{counted(steps, *_KINDS[charge['kind']])}{rate}, noise multiplier {charge['noise_multiplier']}"
-
-
-def _figure(value: float) -> str:
-    return decimal_words(Decimal(f"{value:.4g}"))
+    return f"{counted(steps, *KINDS[charge['kind']])}{rate}, noise multiplier {charge['noise_multiplier']}"

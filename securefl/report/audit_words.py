@@ -1,0 +1,156 @@
+"""What the ledger's report says in words and groups, the same on a terminal and on a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from securefl.privacy.words import percent
+from securefl.report.parts import decimal_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from securefl.privacy.audit import AuditReport
+
+Json: TypeAlias = "dict[str, Any]"
+#: Reason codes of refusals.
+REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner said no"}
+#: Kinds of release, one and many.
+KINDS: dict[str, tuple[str, str]] = {
+    "update": ("model update", "model updates"),
+    "evaluation": ("check of the model", "checks of the model"),
+    "preparation": ("preparation statistic", "preparation statistics"),
+}
+
+
+def study_name(study_id: str, digest: str) -> str:
+    """A study as people tell it from others: its name and the beginning of its digest."""
+    return f"{study_id}-{digest[:12]}"
+
+
+def reason_words(code: str) -> str:
+    """Why a study was refused."""
+    return REASONS.get(code, code)
+
+
+def figure(value: float) -> str:
+    """A number to four significant digits.
+
+    >>> figure(1.99984), figure(1e-05), figure(3.0)
+    ('2', '0.00001', '3')
+    """
+    return decimal_words(Decimal(f"{value:.4g}"))
+
+
+def part_words(share: float) -> str:
+    """A share of 0 to 1 in per cent, rounded up, with more places the smaller it is: one release of thousands is not "0.1 %".
+
+    >>> part_words(0.3211), part_words(0.0321), part_words(0.00321), part_words(0.000321), part_words(0.00000321), part_words(0)
+    ('33 %', '3.3 %', '0.33 %', '0.033 %', '0.001 %', '0 %')
+    """
+    value = Decimal(repr(share))
+    if value >= Decimal("0.1") or not value:
+        return percent(value)
+    step = next((s for s in ("0.1", "0.01") if value * 100 >= 10 * Decimal(s)), "0.001")
+    return f"{(value * 100).quantize(Decimal(step), rounding=ROUND_CEILING):f} %"
+
+
+def share_words(population: Json, last: str | None) -> str:
+    """How far a population's budget has gone: the share used and the room left, never a difference of epsilons.
+
+    Args:
+        population: of the report.
+        last: the last approved study's name, or None before the first one.
+    """
+    used, room = percent(Decimal(str(population["share_used"]))), population["studies_like_last"]
+    like = f"like the last one ({last})" if last else f"like the typical one ({population['grants'][-1]['typical']})"
+    if room < 1:
+        return f"{used} of the budget used; no room for another study {like}."
+    return f"{used} of the budget used; room for {room:,} more {'study' if room == 1 else 'studies'} {like}."
+
+
+def runs(releases: Iterable[Json]) -> list[list[Json]]:
+    """Releases of one study, grouped: same kind and mechanism, rounds without a gap. In the order of first rounds."""
+    found: list[list[Json]] = []
+    for release in sorted(releases, key=lambda r: (r["kind"] != "update", r["kind"], r["round"])):
+        last = found[-1][-1] if found else None
+        if last is not None and last["round"] + 1 == release["round"] and _slot(last) == _slot(release) and last["steps"] == release["steps"]:
+            found[-1].append(release)
+        else:
+            found.append([release])
+    return sorted(found, key=lambda run: run[0]["round"])
+
+
+def _slot(entry: Json) -> tuple[str, ...]:
+    return (entry["kind"], entry["mechanism"], entry["noise_multiplier"], entry["sample_rate"])
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One kind of release of a study: what was reserved for all attempts, what was sent. ``one`` is a single release's cost."""
+
+    charge: Json
+    reserved: int
+    sent: int
+    one: float
+
+    @property
+    def unsent(self) -> int:
+        """Reserved and not sent, in single releases."""
+        return self.reserved - self.sent
+
+
+def slots(study: Json) -> dict[tuple[str, ...], Slot]:
+    """A study's charges against what it sent in all. Amounts are in the filter's unit."""
+    found: dict[tuple[str, ...], Slot] = {}
+    for charge in study["charges"]:
+        key, reserved = _slot(charge), charge["steps"] * study["attempts"]
+        one = charge["cost"] / reserved
+        if key in found:  # two charges of one mechanism: what is sent cannot be told apart, and costs the same
+            reserved += found[key].reserved
+        found[key] = Slot(charge, reserved, charge["sent"], one)
+    return found
+
+
+def cost_of(release: Json, found: Mapping[tuple[str, ...], Slot]) -> float:
+    """A release's part of what its study was charged."""
+    return found[_slot(release)].one * float(release["steps"])
+
+
+def mechanism_words(entry: Json) -> str:
+    """Noise and sampling of a charge or release.
+
+    >>> mechanism_words({"noise_multiplier": "4.98", "sample_rate": "1/5"})
+    'noise 4.98 × the most one patient can add; 1/5 of the patients at random'
+    """
+    rate = entry["sample_rate"]
+    drawn = "all patients" if rate in {"1", "1/1"} else f"{rate} of the patients at random"
+    return f"noise {entry['noise_multiplier']} × the most one patient can add; {drawn}"
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A study as one population's page shows it: its number there, its data set, its releases and its slots."""
+
+    number: int
+    study: Json
+    dataset: str
+    releases: tuple[Json, ...]
+    slots: Mapping[tuple[str, ...], Slot]
+
+    @property
+    def name(self) -> str:
+        """As people tell it."""
+        return study_name(self.study["id"], self.study["digest"])
+
+
+def numbered(report: AuditReport, population: str) -> list[Numbered]:
+    """A population's studies in the order of approval, from all its data sets."""
+    pairs = [(s, d) for d in report.datasets if d["population"] == population for s in d["studies"]]
+    found = []
+    for number, (study, dataset) in enumerate(sorted(pairs, key=lambda p: p[0]["approved_at"]), 1):
+        sent = tuple(r for r in dataset["releases"] if r["study"] == study["digest"])
+        found.append(Numbered(number, study, dataset["name"], sent, slots(study)))
+    return found
