@@ -1,0 +1,135 @@
+"""Commands as people type them: what each imports, what each says when the store or the folder is not fit."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from consortium import NAMES, Consortium
+
+from securefl.errors import ExitCode
+
+ME = NAMES[0]
+HEAVY = {"torch", "opacus", "syft", "tenseal", "pandas", "dp_accounting", "scipy"}
+PROBE = """
+import json, sys
+sys.argv = ["securefl", *sys.argv[1:]]
+from securefl.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+else:
+    code = 0
+print("\\nPROBE", json.dumps([code or 0, sorted({m.split(".")[0] for m in sys.modules})]))
+"""
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    """Folders without processes, with one request waiting."""
+    made = Consortium(tmp_path_factory.mktemp("consortium"))
+    made.hand_over(made.new_study("waiting"), ME)
+    return made
+
+
+def imported(*arguments):
+    done = subprocess.run([sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True, timeout=120)
+    code, modules = json.loads(done.stdout.rsplit("PROBE", 1)[1])
+    assert code == 0, done.stdout + done.stderr
+    return set(modules)
+
+
+@pytest.mark.parametrize("line", ["--help", "site --help", "site approve --help", "study --help", "aggregator --help", "audit --help", "demo --help", "--version"])
+def test_help_costs_no_framework(line):
+    assert not imported(*line.split()) & (HEAVY | {"fsspec", "numpy"})
+
+
+@pytest.mark.parametrize("line", ["site status", "site trust", "site pause --resume", "audit", "audit --detail"])
+def test_an_owners_everyday_commands_cost_no_framework(c, line):
+    assert not imported(*line.split(), "--site", str(c.root / ME)) & HEAVY
+
+
+def test_reviewing_and_approving_import_neither_torch_nor_opacus_nor_syft(c):
+    for line in ("review waiting", "approve waiting --yes", "withdraw waiting --yes"):
+        assert not imported("site", *line.split(), "--site", str(c.root / ME)) & {"torch", "opacus", "syft", "tenseal"}
+
+
+def test_the_inbox_is_read_through_pysyft_without_torch(c):
+    assert not imported("site", "inbox", "--site", str(c.root / ME)) & {"torch", "opacus", "tenseal"}
+
+
+def test_importing_securefl_and_the_researchers_door_costs_no_torch():
+    code = "import json, sys, securefl; securefl.connect; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert not set(json.loads(done.stdout)) & {"torch", "opacus", "tenseal", "pandas"}
+
+
+def test_commands_in_the_wrong_folder_say_what_to_do(c, tmp_path):
+    for line, role in (("site status --site", "hospital"), ("study datasets --researcher", "researcher"), ("aggregator start --aggregator", "aggregator")):
+        text = c.cli(*line.split(), str(tmp_path), code=int(ExitCode.USAGE))
+        assert f"it is not a {role}'s folder" in " ".join(text.replace("│", "").split())
+        assert "init" in text
+
+
+def test_a_budget_that_is_too_small_is_refused_with_figures_at_the_command_line(tmp_path):
+    poor = Consortium(tmp_path, epsilon="1.6")
+    first, second = poor.new_study("first"), poor.new_study("second")
+    for study in (first, second):
+        poor.hand_over(study, ME)
+    site = str(poor.root / ME)
+    text = poor.cli("site", "approve", first.name, "--yes", "--site", site)
+    assert "of the budget reserved" in text
+    text = poor.cli("site", "approve", second.name, "--yes", "--site", site, code=int(ExitCode.BUDGET))
+    assert text.count("%") >= 2
+    assert poor.status(ME, second) is None
+    noted = json.loads(poor.cli("audit", "--json", "-", "--site", site))
+    assert "budget" in json.dumps(noted)
+    page = poor.cli("site", "review", second.name, "--site", site)
+    assert "%" in page
+
+
+def test_nobody_approves_without_a_yes(c):
+    c.hand_over(c.new_study("asked"), ME)
+    text = c.cli("site", "approve", "asked", "--site", str(c.root / ME), code=int(ExitCode.USAGE))
+    assert "needs a yes" in text
+    assert c.status(ME, next(s for s in c.lab.studies() if s.name.startswith("asked"))) is None
+
+
+def test_with_a_store_that_cannot_be_written_the_agent_says_so_and_stops_when_asked(tmp_path):
+    (tmp_path / "file").write_text("a regular file")
+    bad = str(tmp_path / "file" / "store")
+    site = str(tmp_path / "site")
+    run = [sys.executable, "-m", "securefl"]
+    subprocess.run(
+        [*run, "site", "init", site, "--name", "SVI", "--legal-name", "H", "--email", "a@example.org", "--store", bad], check=True, stdout=subprocess.DEVNULL
+    )
+    doctor = subprocess.run([*run, "doctor", "--folder", site], capture_output=True, text=True, check=False, timeout=120)
+    assert doctor.returncode != 0
+    assert "cannot be written" in " ".join(doctor.stdout.split())
+    agent = subprocess.Popen([*run, "site", "start", "--site", site], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    log = tmp_path / "site" / "agent.log"
+    end = time.monotonic() + 60
+    while not (log.exists() and "store" in log.read_text()):
+        assert agent.poll() is None, agent.stderr.read().decode()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+    time.sleep(2.5)  # further turns say nothing new
+    assert log.read_text().count("store: ") <= 2
+    assert agent.poll() is None
+    agent.send_signal(signal.SIGTERM)
+    assert agent.wait(timeout=20) == 0
+    assert agent.stderr.read() == b""
+    researcher = str(tmp_path / "researcher")
+    subprocess.run(
+        [*run, "study", "init", researcher, "--name", "R", "--legal-name", "U", "--email", "a@example.org", "--store", bad], check=True, stdout=subprocess.DEVNULL
+    )
+    asked = subprocess.run([*run, "study", "ask", "SVI", "--researcher", researcher], capture_output=True, text=True, check=False, timeout=120)
+    assert asked.returncode == int(ExitCode.STORE)
+    assert "Traceback" not in asked.stderr
+
+
+def test_stopping_where_no_agent_runs_says_so(c):
+    assert "No agent runs here" in c.cli("site", "stop", "--site", str(c.root / ME))

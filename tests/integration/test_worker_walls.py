@@ -1,0 +1,186 @@
+"""The worker process as it really is: no network, no keys, no syft, one thread; noise that is fresh at every call."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import protocol_text
+from consortium import SMALL, running
+from federation_room import sealed_study
+
+from securefl.errors import DataError
+from securefl.learning.features import feature_names
+from securefl.learning.mock import mock_table
+from securefl.learning.models import initial_weights, weights_to_bytes
+from securefl.node.isolation import isolation_words, network_can_be_blocked
+from securefl.node.launcher import Worker
+from securefl.study.parse import parse_protocol
+
+blocked_here = pytest.mark.skipif(not network_can_be_blocked(), reason="this machine forbids user namespaces")
+
+
+def child(code):
+    """What a child prints as JSON after it went behind the walls."""
+    text = "import json, os, socket, sys\nfrom securefl.node.isolation import isolate\nblocked = isolate()\n" + textwrap.dedent(code)
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+@blocked_here
+def test_behind_the_walls_no_socket_reaches_anything_and_without_them_it_does():
+    with subprocess.Popen(
+        [sys.executable, "-c", "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"],
+        stdout=subprocess.PIPE,
+    ) as server:
+        port = int(server.stdout.readline())
+        seen = child(f"""
+            result = {{"blocked": blocked}}
+            for name, address in (("local", ("127.0.0.1", {port})), ("outside", ("192.0.2.1", 80))):
+                try:
+                    socket.create_connection(address, timeout=2)
+                    result[name] = "connected"
+                except OSError as error:
+                    result[name] = type(error).__name__
+            print(json.dumps(result))
+        """)
+        assert seen["blocked"] is True
+        assert seen["local"] != "connected"
+        assert seen["outside"] != "connected"
+        control = subprocess.run(
+            [sys.executable, "-c", f"import socket; socket.create_connection(('127.0.0.1', {port}), timeout=5)"], check=False, timeout=30
+        )
+        assert control.returncode == 0
+        server.wait(timeout=10)
+
+
+def test_behind_the_walls_no_core_is_dumped_nothing_gains_rights_and_files_stay_readable(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    seen = child(f"""
+        import resource
+        status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+        print(json.dumps({{"core": resource.getrlimit(resource.RLIMIT_CORE), "no_new": status["NoNewPrivs"].strip(),
+                          "file": open("{tmp_path / 'file'}").read(), "uid": os.getuid()}}))
+    """)
+    assert seen == {"core": [0, 0], "no_new": "1", "file": "mine", "uid": os.getuid()}
+
+
+def test_the_request_page_says_what_this_machine_enforces():
+    words = isolation_words()
+    assert words.startswith("isolation: network ")
+    assert ("NOT blocked" in words) is not network_can_be_blocked()
+    assert "files: not enforced yet" in words
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A worker on an invented table: ``(worker, study text, model bytes, parameters)``."""
+    folder = tmp_path_factory.mktemp("worker")
+    spec = parse_protocol(protocol_text(*SMALL))
+    (folder / "table.csv").write_bytes(mock_table(spec.data, 80, seed=3))
+    text, plan = sealed_study(*SMALL[2:])
+    theta = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
+    with Worker(folder / "table.csv", max_bytes=8 * 64, log=folder / "worker.log") as worker:
+        counts = worker.prepare(text.encode(), plan.study.cohort[0], bytes(32))
+        assert counts["rows"] == 80
+        assert counts["training"] + counts["held_out"] == counts["kept"]
+        yield worker, text.encode(), weights_to_bytes(theta), plan
+
+
+def test_the_same_model_gives_other_noise_every_time(work):
+    worker, _, model, plan = work
+    answers = [worker.release("update", model, plan.parameters, 2**15 - 1, 60) for _ in range(3)]
+    assert len({a.tobytes() for a in answers}) == 3
+    histogram = [worker.release("evaluation", model, 2 * plan.study.evaluation.bins, 2**15 - 1, 60) for _ in range(2)]
+    assert not np.array_equal(*histogram)
+
+
+@blocked_here
+def test_the_real_worker_says_that_its_network_is_gone(work):
+    assert work[0].network_blocked
+
+
+def test_the_real_worker_holds_its_pipes_its_table_and_nothing_else(work):
+    if os.getuid() != 0:
+        pytest.skip("only root may look into a process that hides itself")
+    process = Path(f"/proc/{work[0].pid}")
+    open_here = {str(fd.readlink()) for fd in (process / "fd").iterdir()}
+    files = {f for f in open_here if f.startswith("/") and f != "/dev/null"}
+    assert {Path(f).name for f in files} <= {"table.csv", "worker.log"}
+    assert not any("socket" in f for f in open_here)
+    names = {v.split(b"=")[0] for v in (process / "environ").read_bytes().split(b"\0") if v}
+    assert names == set()
+
+
+def test_the_real_worker_imports_no_syft_and_runs_one_torch_thread(tmp_path):
+    """The worker's own main, run here in a child that tells at the end what it had imported."""
+    spec = parse_protocol(protocol_text(*SMALL))
+    (tmp_path / "table.csv").write_bytes(mock_table(spec.data, 30, seed=3))
+    text, plan = sealed_study(*SMALL[2:])
+    code = """
+import json, os, sys
+from securefl.node.channel import Channel
+r1, w1 = os.pipe(); r2, w2 = os.pipe()
+data = os.open(sys.argv[1], os.O_RDONLY)
+agent = Channel(r2, w1, max_body=1 << 20)
+agent.send({"do": "prepare", "site": sys.argv[3], "split_secret": "00" * 32}, open(sys.argv[2], "rb").read())
+agent.send({"do": "update"}, bytes(8 * int(sys.argv[4])))
+os.close(w1)
+sys.argv[1:] = [str(r1), str(w2), str(data)]
+from securefl.node import worker
+worker.main()
+import torch
+print(json.dumps({"modules": sorted({m.split(".")[0] for m in sys.modules}), "threads": torch.get_num_threads()}))
+"""
+    (tmp_path / "study.toml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "table.csv", tmp_path / "study.toml", plan.study.cohort[0], str(plan.parameters)],
+        stdout=subprocess.PIPE, check=True, timeout=120,
+    )
+    seen = json.loads(done.stdout)
+    assert "opacus" in seen["modules"]
+    assert not {"syft", "tenseal", "fsspec", "click"} & set(seen["modules"])
+    assert seen["threads"] == 1
+
+
+def test_a_worker_asked_before_it_has_a_table_says_so_and_a_wrong_study_is_no_crash(tmp_path):
+    (tmp_path / "table.csv").write_text("a\n1\n")
+    text, plan = sealed_study(*SMALL[2:])
+    with Worker(tmp_path / "table.csv", max_bytes=800, log=tmp_path / "worker.log") as worker:
+        worker.wait_ready()
+        with pytest.raises(DataError, match="before it had a table"):
+            worker.release("update", b"", 7, 100, 60)
+        with pytest.raises(DataError, match="no column"):
+            worker.prepare(text.encode(), plan.study.cohort[0], bytes(32))
+        assert worker.alive
+
+
+def test_a_worker_ends_with_the_process_that_started_it(tmp_path):
+    (tmp_path / "table.csv").write_text("a\n1\n")
+    code = """
+import sys, time
+from pathlib import Path
+from securefl.node.launcher import Worker
+worker = Worker(Path(sys.argv[1]), max_bytes=8, log=Path(sys.argv[2]))
+worker.wait_ready()
+print(worker.pid, flush=True)
+time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "table.csv", tmp_path / "worker.log"], stdout=subprocess.PIPE) as agent:
+        pid = int(agent.stdout.readline())
+        assert running(pid)
+        os.kill(pid, signal.SIGSTOP)  # stopped: it cannot notice by itself that the pipe is closed
+        agent.kill()
+        agent.wait()
+    for _ in range(200):
+        if not running(pid):
+            break
+        time.sleep(0.05)
+    assert not running(pid)
