@@ -10,13 +10,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from securefl.privacy.charges import Charge, Terms
-from securefl.privacy.ledger import Ledger
+from securefl.privacy.ledger import Checkpoint, Ledger
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key()
 KEY_HEX = PUBLIC.public_bytes_raw().hex()
+NEXT_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
+NEXT_HEX = NEXT_KEY.public_key().public_bytes_raw().hex()
 DELTA = Decimal("1e-5")
 STEP = SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 1)
 HISTOGRAM = Gaussian(Decimal("5.1"))
@@ -24,12 +26,20 @@ CHARGES = (Charge("update", STEP.with_count(40)), Charge("evaluation", HISTOGRAM
 TERMS = Terms(clip_norm="1", normaliser="551.2", noise_source="discrete-gaussian, ChaCha20", code="c0" * 32)
 
 
-def verify(signature: bytes, message: bytes) -> bool:
+def verify(signature: bytes, message: bytes, key=PUBLIC) -> bool:
     try:
-        PUBLIC.verify(signature, message)
+        key.verify(signature, message)
     except InvalidSignature:
         return False
     return True
+
+
+def verify_next(signature, message):
+    return verify(signature, message, NEXT_KEY.public_key())
+
+
+def rotate(ledger):
+    ledger.rotate(NEXT_HEX, sign=NEXT_KEY.sign, verify=verify_next)
 
 
 def clock():
@@ -78,7 +88,7 @@ def send(ledger, number=1, round_number=1, payload=b"update", mechanism=STEP, pu
 
 
 def example_ledger(path):
-    """The ledger of the test vectors: every kind of event once or more."""
+    """A ledger in which much has happened."""
     ledger = new_ledger(path)
     approve(ledger, 1)
     ledger.start(digest(1))
@@ -91,4 +101,17 @@ def example_ledger(path):
     ledger.pause("ward moves")
     ledger.resume()
     ledger.withdraw(digest(3), "no longer wanted")
+    return ledger
+
+
+def vector_ledger(path):
+    """The ledger of the test vectors: every kind of event once or more."""
+    ledger = example_ledger(path)
+    approve(ledger, 4)
+    ledger.start(digest(4))
+    ledger.answer(digest(4), round_number=1, payload=b"unmasking answer")
+    ledger.witness(Checkpoint("STMW", 12, "ab" * 32))
+    ledger.revoke("thyroid", "the owner leaves")
+    rotate(ledger)
+    ledger.pause("signed by the new key")
     return ledger

@@ -11,30 +11,21 @@ leaves it charged.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from securefl.errors import LedgerAlteredError, UsageError
+from securefl.errors import UsageError
+from securefl.identity import verify as verify_key
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import PLD_METHOD, RDP_METHOD
-from securefl.privacy.ledger_chain import (
-    Checkpoint,
-    Head,
-    Sign,
-    Verify,
-    follow_all,
-    make_row,
-    read_checkpoint,
-    signed_message,
-)
-from securefl.privacy.ledger_file import LedgerFile
-from securefl.privacy.ledger_reading import Reading, read_ledger, read_rows
-from securefl.privacy.ledger_state import BUDGET, LedgerState, apply
+from securefl.privacy.ledger_chain import Checkpoint, Sign, Verify, read_checkpoint, rotation_message
+from securefl.privacy.ledger_log import LedgerLog
+from securefl.privacy.ledger_reading import Reading, read_ledger
+from securefl.privacy.ledger_state import BUDGET, LedgerState
 from securefl.privacy.planning import OrderChoice, Quote, over_budget, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from decimal import Decimal
-    from pathlib import Path
 
     from securefl.privacy.charges import Charge, Purpose, Terms
     from securefl.privacy.mechanisms import Mechanism
@@ -42,112 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "Ledger", "Reading", "read_checkpoint", "read_ledger"]
 
 
-class Ledger:
-    """An open ledger that can be written to. Use it in one thread and never across a fork.
-
-    Args:
-        file: the open file.
-        sign: signs a row with the site's Ed25519 key.
-        verify: checks such a signature.
-        now: the time, UTC in ISO 8601, such as ``2026-01-31T12:00:00Z``.
-    """
-
-    def __init__(self, file: LedgerFile, *, sign: Sign, verify: Verify, now: Callable[[], str]) -> None:
-        self._file = file
-        self._sign = sign
-        self._verify = verify
-        self._now = now
-        self._head = Head()
-
-    @classmethod
-    def create(cls, path: Path, *, site: str, key: str, sign: Sign, verify: Verify, now: Callable[[], str]) -> Self:
-        """Make a site's ledger with its genesis. ``key`` is the Ed25519 public key in hex.
-
-        Raises:
-            UsageError: something exists at ``path``, or the keys do not belong together.
-            StoreError: the folder cannot be written.
-        """
-        genesis = ev.checked_event(ev.Genesis, {"at": now(), "site": site, "key": key})
-        if not verify(sign(signed_message("00" * 32)), signed_message("00" * 32)):
-            raise UsageError("The ledger's signing and verifying keys do not belong together.", next_step="Use one site's keys.")
-
-        def write(file: LedgerFile) -> None:
-            cls(file, sign=sign, verify=verify, now=now)._append(lambda _: [genesis])  # noqa: SLF001 - its own class
-
-        LedgerFile.create(path, write)
-        return cls.open(path, sign=sign, verify=verify, now=now)
-
-    @classmethod
-    def open(cls, path: Path, *, sign: Sign, verify: Verify, now: Callable[[], str]) -> Self:
-        """Open a ledger and check all of it.
-
-        Raises:
-            UnreadableError: missing, damaged or of another kind.
-            LedgerAlteredError: naming the first bad event.
-        """
-        ledger = cls(LedgerFile.open(path), sign=sign, verify=verify, now=now)
-        try:
-            ledger.verify()
-        except BaseException:
-            ledger.close()
-            raise
-        return ledger
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    # Reading
-
-    @property
-    def state(self) -> LedgerState:
-        """What the ledger says now, events of other processes included.
-
-        Raises:
-            LedgerAlteredError: rows known before are gone, or new ones do not hold.
-        """
-        self._refresh()
-        return self._head.state
-
-    @property
-    def size(self) -> int:
-        """Number of events."""
-        self._refresh()
-        return self._head.size
-
-    @property
-    def head(self) -> str:
-        """Hash of the last event."""
-        self._refresh()
-        return self._head.hash
-
-    def events(self) -> tuple[ev.Event, ...]:
-        """All events, each checked again from the file."""
-        return read_rows(self._file, self._verify).require().events
-
-    def verify(self, checkpoint: Checkpoint | None = None) -> Checkpoint:
-        """Check the whole file again, and that it contains the past that ``checkpoint`` knows.
-
-        Returns:
-            What was found, as a checkpoint.
-
-        Raises:
-            LedgerAlteredError: naming the first bad event.
-        """
-        reading = read_rows(self._file, self._verify, checkpoint).require()
-        self._head = reading.at
-        return Checkpoint(reading.at.state.site, reading.at.size, reading.at.hash)
-
-    def checkpoint(self) -> bytes:
-        """A signed checkpoint of now, for others to hold; :func:`read_checkpoint` reads it."""
-        self._refresh()
-        return Checkpoint(self._head.state.site, self._head.size, self._head.hash).dump(self._sign)
+class Ledger(LedgerLog):
+    """A hospital's open ledger, with everything that its owner and its agent may note. See :class:`LedgerLog`."""
 
     def quote(self, population: str, charges: Sequence[Charge], attempts: int = 1) -> Quote:
         """What a study would take from the population's budget; nothing is written.
@@ -279,6 +166,38 @@ class Ledger:
         """
         self._append_one(ev.Withdraw, study=study, note=note)
 
+    def revoke(self, population: str, note: str = "") -> None:
+        """Take back what is left of a population's budget: nothing more is reserved from it until another grant.
+
+        What was reserved stays reserved: withdraw from a study to end it.
+
+        Raises:
+            BudgetError: there is no budget, or it was taken back before.
+        """
+        self._append_one(ev.Revoke, population=population, note=note)
+
+    def rotate(self, key: str, *, sign: Sign, verify: Verify) -> None:
+        """Let a new key sign from now on; the old one signs this last event, and the new one that it takes over.
+
+        Args:
+            key: the new Ed25519 public key in hex.
+            sign: signs with it.
+            verify: checks its signatures.
+
+        Raises:
+            UsageError: the key signed here before, or ``sign`` is not by that key.
+        """
+
+        def events(state: LedgerState) -> list[ev.Event]:
+            message = rotation_message(state.site, state.key, key)
+            proof = sign(message)
+            if not (verify_key(key, proof, message) and verify(proof, message)):
+                raise UsageError("The new signing and verifying keys do not belong together.", next_step="Use one key pair.")
+            return [ev.checked_event(ev.Rotate, {"at": self._now(), "key": key, "proof": proof.hex()})]
+
+        self._append(events)
+        self._sign, self._verify = sign, verify
+
     def pause(self, note: str = "") -> None:
         """From now on nothing starts and nothing is sent; pausing twice is one pause."""
         self._append(lambda state: [] if state.paused else [ev.checked_event(ev.Pause, {"at": self._now(), "note": note})])
@@ -328,6 +247,41 @@ class Ledger:
 
         return bool(self._append(events))
 
+    def answer(self, study: str, *, round_number: int, payload: bytes | str) -> bool:
+        """Note this hospital's unmasking answer to a round; give it only after this returns (rule 4).
+
+        Returns:
+            True if it is new, False if exactly this one was noted before (it may be given again).
+
+        Raises:
+            RoundError: another answer was noted for this round, in whatever attempt.
+            NotApprovedError: not started, ended or paused.
+        """
+        digest = payload if isinstance(payload, str) else hashlib.sha256(payload).hexdigest()
+
+        def events(state: LedgerState) -> list[ev.Event]:
+            before = state.study(study).answers.get(round_number)
+            same = before is not None and before.sha256 == digest
+            event = ev.checked_event(ev.Answer, {"at": self._now(), "study": study, "round": round_number, "sha256": digest})
+            return [] if same and not state.paused and not state.study(study).ended else [event]
+
+        return bool(self._append(events))
+
+    def witness(self, checkpoint: Checkpoint) -> bool:
+        """Note the checkpoint of another hospital's ledger; False if that one was noted before.
+
+        Raises:
+            UntrustedError: it contradicts an earlier one: that hospital's ledger was cut, restored or rewritten.
+        """
+
+        def events(state: LedgerState) -> list[ev.Event]:
+            old = state.witnessed.get(checkpoint.site)
+            if old is not None and (old.size, old.head) == (checkpoint.size, checkpoint.head):
+                return []
+            return [ev.checked_event(ev.Witness, {"at": self._now(), "site": checkpoint.site, "size": checkpoint.size, "head": checkpoint.head})]
+
+        return bool(self._append(events))
+
     def settle(self, study: str, status: ev.Ending) -> None:
         """A study's end. Settling it again with the same status changes nothing.
 
@@ -341,38 +295,11 @@ class Ledger:
             else [ev.checked_event(ev.Settle, {"at": self._now(), **fields})]
         )
 
-    # Inside
-
-    def _append_one(self, kind: type[Any], **fields: object) -> None:
-        self._append(lambda _: [ev.checked_event(kind, {"at": self._now(), **fields})])
-
-    def _append(self, decide: Callable[[LedgerState], list[ev.Event]]) -> list[ev.Event]:
-        with self._file.transaction():
-            self._refresh()
-            at = self._head
-            events = decide(at.state)
-            for event in events:
-                state = apply(at.state, event)
-                row = make_row(at, ev.dump_event(event), self._sign)
-                self._file.insert(row)
-                at = Head(row.seq, row.hash, state)
-        self._head = at
-        return events
-
-    def _refresh(self) -> None:
-        known = self._head
-        if known.size and self._file.hash_at(known.size) != known.hash:
-            raise LedgerAlteredError(
-                f"Event {known.size} of the ledger: it was there before and is gone or changed.",
-                next_step="Stop this hospital's agent, keep the file, and restore the ledger from a backup.",
-            )
-        self._head = follow_all(self._file.rows(known.size), self._verify, known)
-
 
 def _parts(price: Quote) -> tuple[ev.Part, ...]:
     return tuple(ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=cost) for c, cost in price.parts)
 
 
 def _quote(state: LedgerState, population: str, charges: Sequence[Charge], attempts: int) -> Quote:
-    budget = state.budget(population)
+    budget = state.open_budget(population)
     return quote(budget.cap, state.used(population), budget.order, charges, attempts)

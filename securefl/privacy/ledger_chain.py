@@ -1,7 +1,8 @@
 """The chain under the ledger: each row's hash covers its number, the hash before it and its text, and is signed.
 
 An edited, exchanged, inserted or removed row in the middle breaks the chain; a row written by somebody else lacks
-the site's signature. A removed tail leaves a valid chain behind: only a :class:`Checkpoint` held elsewhere shows it.
+the site's signature. The key is that of
+the genesis event, then that of the last rotation; a reader trusts the whole when the key in its hand signed rows of it. A removed tail leaves a valid chain behind: only a :class:`Checkpoint` held elsewhere shows it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from securefl.errors import LedgerAlteredError, MessageError, SecureFLError
-from securefl.privacy.ledger_events import Event, load_event
+from securefl.identity import verify as verify_key
+from securefl.privacy.ledger_events import Event, Rotate, load_event
 from securefl.privacy.ledger_state import LedgerState, apply
 from securefl.signed import dump_signed, open_signed
 
@@ -26,7 +28,9 @@ Verify: TypeAlias = "Callable[[bytes, bytes], bool]"
 NO_HASH = "0" * 64
 _ROW = b"securefl-ledger-row/1\n"
 _SIGNATURE = b"securefl-ledger-signature/1\n"
+_ROTATION = b"securefl-ledger-rotation/1\n"
 _CHECKPOINT = "securefl-checkpoint/1"
+_NOT_OURS = "its signature is not by this hospital's key"
 _RESTORE = "Stop this hospital's agent, keep the file for whoever examines it, and restore the ledger from a backup."
 
 
@@ -48,6 +52,8 @@ class Head:
     size: int = 0
     hash: str = NO_HASH
     state: LedgerState = LedgerState()  # noqa: RUF009 - immutable
+    #: Whether the key that the reader trusts has signed or vouched for this chain.
+    trusted: bool = False
 
 
 def row_hash(seq: int, prev: str, body: str) -> str:
@@ -84,29 +90,61 @@ def follow(head: Head, row: Row, verify: Verify) -> tuple[Head, Event]:
         raise _altered(seq, "it does not follow the event before it")
     if row.hash != row_hash(seq, row.prev, row.body):
         raise _altered(seq, "its text is not what was signed")
-    try:
-        signature = bytes.fromhex(row.signature)
-    except ValueError:
-        signature = b""
-    if not verify(signature, signed_message(row.hash)):
-        raise _altered(seq, "its signature is not by this hospital's key")
+    message, signature = signed_message(row.hash), _hex(row.signature)
+    if head.size:  # the key is known: nothing is parsed that it did not sign
+        _check_signature(seq, head.state.key, signature, message)
     try:
         event = load_event(row.body)
         state = apply(head.state, event)
     except SecureFLError as error:
         raise _altered(seq, f"it breaks the ledger's rules ({error.what})") from error
-    return Head(seq, row.hash, state), event
+    if not head.size:
+        _check_signature(seq, state.key, signature, message)
+    trusted = head.trusted or verify(signature, message)
+    if isinstance(event, Rotate):
+        proof, vouched = _hex(event.proof), rotation_message(state.site, head.state.key, event.key)
+        _check_signature(seq, event.key, proof, vouched)
+        trusted = trusted or verify(proof, vouched)
+    return Head(seq, row.hash, state, trusted), event
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
+def _check_signature(seq: int, key: str, signature: bytes, message: bytes) -> None:
+    if not verify_key(key, signature, message):
+        raise _altered(seq, _NOT_OURS)
+
+
+def rotation_message(site: str, old: str, new: str) -> bytes:
+    """What a new key signs to take over from the old one (both in hex): that it stands in this place of this site's ledger."""
+    return _ROTATION + f"{site}\n{old}\n{new}".encode()
+
+
+def require_trust(head: Head) -> None:
+    """That the key which the reader holds signed this chain, from the first row on or since it was vouched for.
+
+    Raises:
+        LedgerAlteredError: another key did.
+    """
+    if head.size and not head.trusted:
+        raise _altered(1, _NOT_OURS)
 
 
 def follow_all(rows: Iterable[Row], verify: Verify, head: Head | None = None) -> Head:
     """Check rows in order, from the first one or from ``head``.
 
     Raises:
-        LedgerAlteredError: naming the first bad row, or an approval whose reservation is missing at the end.
+        LedgerAlteredError: naming the first bad row, or an approval whose reservation is missing at the end, or a chain by another key.
     """
     at = head or Head()
     for row in rows:
         at, _ = follow(at, row, verify)
+    require_trust(at)
     if at.state.pending is not None:
         raise _altered(at.size + 1, "it is missing: an approval stands without its reservation")
     return at

@@ -150,6 +150,15 @@ class Sent(_Event):
     sha256: Digest
 
 
+class Answer(_Event):
+    """The one unmasking answer to a round, written before it is given (rule 4): one for each round, whatever the attempt."""
+
+    kind: Literal["answer"] = "answer"
+    study: Digest
+    round: Annotated[int, Field(ge=0, le=1_000_000)]
+    sha256: Digest
+
+
 class Settle(_Event):
     """A study has ended. What it reserved stays charged, unless it never started."""
 
@@ -193,8 +202,34 @@ class Resume(_Event):
     kind: Literal["resume"] = "resume"
 
 
+class Revoke(_Event):
+    """The owner takes back what is left of a population's budget: nothing more is reserved until another grant."""
+
+    kind: Literal["revoke"] = "revoke"
+    population: Name
+    note: Line
+
+
+class Rotate(_Event):
+    """A new signing key. This row is the last one signed by the old key; ``proof`` is the new key's own signature (hex)."""
+
+    kind: Literal["rotate"] = "rotate"
+    key: Digest
+    proof: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{128}$")]
+
+
+class Witness(_Event):
+    """A checkpoint of another hospital's ledger that is held here: ``size`` events, ending in ``head``."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    site: Name
+    size: Annotated[int, Field(ge=1, lt=1 << 53)]
+    head: Digest
+
+
 Event: TypeAlias = (
-    Genesis | Grant | Dataset | Approve | Reserve | Start | Sent | Settle | Refuse | Withdraw | Pause | Resume
+    Genesis | Grant | Dataset | Approve | Reserve | Start | Sent | Answer | Settle | Refuse | Withdraw | Pause | Resume
+    | Revoke | Rotate | Witness
 )
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from securefl.errors import LedgerAlteredError
-from securefl.privacy.ledger_chain import Checkpoint, Head, Verify, check_against, follow, follow_all
+from securefl.privacy.ledger_chain import (
+    Checkpoint,
+    Head,
+    Verify,
+    check_against,
+    follow,
+    follow_all,
+    require_trust,
+)
 from securefl.privacy.ledger_file import LedgerFile
 
 if TYPE_CHECKING:
@@ -42,6 +50,9 @@ def read_rows(file: LedgerFile, verify: Verify, checkpoint: Checkpoint | None = 
             head, event = follow(head, row, verify)
             events.append(event)
             hashes.append(head.hash)
+        if not head.trusted and head.size:
+            head, events = Head(), []  # a sound chain by another key: nothing of it is this site's
+            require_trust(Head(1))
         follow_all((), verify, head)
         if not events:
             raise LedgerAlteredError("Event 1 of the ledger: it is missing.", next_step="Restore the ledger from a backup.")  # noqa: TRY301 - one place collects the first fault

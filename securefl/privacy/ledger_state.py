@@ -13,138 +13,29 @@ can hide in a valid chain. The rules:
    one contribution per study, round and kind.
 7. an ended study sends nothing. Its charge stays, unless it never started.
 8. during a pause nothing starts and nothing is sent.
+9. a running study gives one unmasking answer for a round, whatever the attempt.
+10. a budget that its owner took back pays for nothing until the next grant; what is reserved stays reserved.
+11. after a rotation the new key signs; no key comes back.
+12. a checkpoint of another hospital never contradicts an earlier one: its ledger only grows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import reduce
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
-from securefl.errors import BudgetError, NotApprovedError, RoundError, UsageError
+from securefl.errors import BudgetError, NotApprovedError, RoundError, UntrustedError, UsageError
 from securefl.privacy import ledger_events as ev
-from securefl.privacy.accounting import rdp_cap
+from securefl.privacy.ledger_facts import BUDGET, Budget, LedgerState, Status, StudyState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from decimal import Decimal
+    from collections.abc import Callable, Iterable
 
     from securefl.privacy.charges import Purpose
     from securefl.privacy.mechanisms import Mechanism
 
-Status: TypeAlias = Literal["approved", "running", "completed", "failed", "withdrawn"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """A population's grants together. ``cap`` is nano units at ``order``."""
-
-    population: str
-    epsilon: Decimal
-    delta: Decimal
-    order: int
-    typical: str
-    typical_cost: int
-    grants: tuple[ev.Grant, ...]
-
-    @property
-    def cap(self) -> int:
-        """The most that all studies together may cost."""
-        return rdp_cap(self.epsilon, self.delta, self.order)
-
-
-@dataclass(frozen=True)
-class StudyState:
-    """One approved study: its approval, its reservation, and what it sent."""
-
-    approval: ev.Approve
-    reservation: ev.Reserve
-    status: Status = "approved"
-    started: bool = False
-    sent: Mapping[tuple[int, Purpose], ev.Sent] = field(default_factory=dict)
-    #: How many single releases of each kind were sent, kept beside so that a fold stays linear.
-    counts: Mapping[tuple[Purpose, Mechanism], int] = field(default_factory=dict)
-    ended_at: str | None = None
-
-    @property
-    def digest(self) -> str:
-        """The study's digest."""
-        return self.approval.study
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more can be sent."""
-        return self.status in {"completed", "failed", "withdrawn"}
-
-    @property
-    def charged(self) -> int:
-        """What the study takes from the budget, in nano units: all it reserved, unless it ended before it started."""
-        return 0 if self.ended and not self.started else self.approval.cost
-
-
-@dataclass(frozen=True)
-class LedgerState:
-    """Everything the ledger says, after some number of events."""
-
-    site: str = ""
-    key: str = ""
-    budgets: Mapping[str, Budget] = field(default_factory=dict)
-    datasets: Mapping[str, ev.Dataset] = field(default_factory=dict)
-    studies: Mapping[str, StudyState] = field(default_factory=dict)
-    refusals: tuple[ev.Refuse, ...] = ()
-    paused: bool = False
-    #: An approval whose reservation must be the next event.
-    pending: ev.Approve | None = None
-
-    def used(self, population: str) -> int:
-        """What is charged to a population, in nano units: a sum of integers, in any order the same."""
-        return sum(s.charged for s in self.studies.values() if s.reservation.population == population)
-
-    def budget(self, population: str) -> Budget:
-        """The population's budget.
-
-        Raises:
-            BudgetError: none was granted.
-        """
-        if population not in self.budgets:
-            raise BudgetError(
-                f"No budget was granted for the patients of {population!r}.",
-                whose="the data owner",
-                next_step="`securefl site budget set` grants one.",
-            )
-        return self.budgets[population]
-
-    def dataset(self, name: str) -> ev.Dataset:
-        """A registered data set.
-
-        Raises:
-            UsageError: no such data set.
-        """
-        if name not in self.datasets:
-            raise UsageError(
-                f"No data set {name!r} is registered here.", whose="the data owner", next_step="`securefl site data add` registers one."
-            )
-        return self.datasets[name]
-
-    def study(self, digest: str) -> StudyState:
-        """An approved study.
-
-        Raises:
-            NotApprovedError: this hospital never approved that digest.
-        """
-        if digest not in self.studies:
-            raise NotApprovedError(
-                f"The study with digest {digest[:16]}… was not approved here.", next_step="`securefl site inbox` lists what waits for a decision."
-            )
-        return self.studies[digest]
-
-    def declined(self, digest: str) -> bool:
-        """Whether the owner refused this digest; a refusal for lack of budget is not the owner's no."""
-        return any(r.study == digest and r.reason != BUDGET for r in self.refusals)
-
-
-#: The reason code of a refusal by the filter.
-BUDGET = "budget"
+__all__ = ["BUDGET", "Budget", "LedgerState", "Status", "StudyState", "apply", "fold"]
 
 
 def fold(events: Iterable[ev.Event], state: LedgerState | None = None) -> LedgerState:
@@ -171,7 +62,7 @@ def apply(state: LedgerState, event: ev.Event) -> LedgerState:
 
 
 def _genesis(state: LedgerState, event: ev.Genesis) -> LedgerState:
-    return replace(state, site=event.site, key=event.key)
+    return replace(state, site=event.site, key=event.key, keys=(event.key,))
 
 
 def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
@@ -228,7 +119,7 @@ def _reserve(state: LedgerState, event: ev.Reserve) -> LedgerState:
     approval = state.pending
     if approval is None:
         raise NotApprovedError("A reservation needs the approval of the same study before it.", next_step="Approve the study.")
-    dataset, budget = state.dataset(event.dataset), state.budget(event.population)
+    dataset, budget = state.dataset(event.dataset), state.open_budget(event.population)
     if dataset.population != event.population or budget.order != event.order or dataset.snapshot != event.snapshot:
         raise UsageError(
             f"The reservation does not fit the data set {event.dataset!r} and its budget.", next_step="Review the study again."
@@ -307,6 +198,21 @@ def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
     return _with(state, replace(study, sent={**study.sent, slot: event}, counts={**study.counts, kind: after}))
 
 
+def _answer(state: LedgerState, event: ev.Answer) -> LedgerState:
+    study = state.study(event.study)
+    _not_paused(state)
+    _not_ended(study)
+    if not study.started:
+        raise NotApprovedError(f"The study {study.approval.id!r} was not started here.", next_step="Start it first.")
+    if event.round in study.answers:
+        raise RoundError(
+            f"This hospital already gave its unmasking answer for round {event.round} of {study.approval.id!r}.",
+            whose="this hospital",
+            next_step="Give the same answer again, or end the study: a second one could open another set of hospitals.",
+        )
+    return _with(state, replace(study, answers={**study.answers, event.round: event}))
+
+
 def _end(state: LedgerState, digest: str, status: ev.Ending, at: str) -> LedgerState:
     study = state.study(digest)
     _not_ended(study)
@@ -339,6 +245,30 @@ def _resume(state: LedgerState, _event: ev.Resume) -> LedgerState:
     return replace(state, paused=False)
 
 
+def _revoke(state: LedgerState, event: ev.Revoke) -> LedgerState:
+    budget = state.open_budget(event.population)
+    return replace(state, budgets={**state.budgets, event.population: replace(budget, revoked=True)})
+
+
+def _rotate(state: LedgerState, event: ev.Rotate) -> LedgerState:
+    if event.key in state.keys:
+        raise UsageError("This key signed the ledger before; a new one is needed.", whose="the data owner", next_step="Make a fresh key.")
+    return replace(state, key=event.key, keys=(*state.keys, event.key))
+
+
+def _checkpoint(state: LedgerState, event: ev.Witness) -> LedgerState:
+    if event.site == state.site:
+        raise UsageError("A ledger holds the checkpoints of others, not its own.", next_step="Give yours to the other hospitals.")
+    old = state.witnessed.get(event.site)
+    if old and (event.size < old.size or (event.size == old.size and event.head != old.head)):
+        raise UntrustedError(
+            f"The ledger of {event.site} had {old.size} events and now shows {event.size}: it was cut, restored or rewritten.",
+            whose=event.site,
+            next_step=f"Tell {event.site}; run nothing with it until its ledger is the one you know.",
+        )
+    return replace(state, witnessed={**state.witnessed, event.site: event})
+
+
 _TRANSITIONS = {
     "genesis": _genesis,
     "grant": _grant,
@@ -347,9 +277,13 @@ _TRANSITIONS = {
     "reserve": _reserve,
     "start": _start,
     "sent": _sent,
+    "answer": _answer,
     "settle": _settle,
     "refuse": _refuse,
     "withdraw": _withdraw,
     "pause": _pause,
     "resume": _resume,
+    "revoke": _revoke,
+    "rotate": _rotate,
+    "checkpoint": _checkpoint,
 }

@@ -7,9 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from privacy_room import CHARGES, KEY_HEX, approve, digest, keys, new_ledger, send
+from privacy_room import (
+    CHARGES,
+    KEY_HEX,
+    NEXT_KEY,
+    approve,
+    digest,
+    keys,
+    new_ledger,
+    rotate,
+    send,
+    verify_next,
+)
 
-from securefl.errors import BudgetError, NotApprovedError
+from securefl.errors import BudgetError, NotApprovedError, RoundError
 from securefl.privacy.ledger import Ledger
 
 TESTS = Path(__file__).parents[1]
@@ -45,6 +56,7 @@ def life(ledger):
         lambda: approve(ledger),
         lambda: ledger.start(digest(1)),
         lambda: send(ledger, payload=b"first"),
+        lambda: ledger.answer(digest(1), round_number=1, payload=b"answer"),
         lambda: send(ledger, round_number=2, payload=b"second"),
         lambda: ledger.settle(digest(1), "completed"),
     ):
@@ -64,7 +76,11 @@ def test_killed_between_any_two_statements_the_ledger_holds_and_never_under_coun
             # Approved means charged in full; what was sent is there only with a start before it.
             assert state.used("thyroid") == (asked if study else 0)
             assert study is None or study.started or not study.sent
-            statuses.append((study.status, len(study.sent)) if study else None)
+            assert study is None or len(study.answers) <= 1
+            statuses.append((study.status, len(study.sent), len(study.answers)) if study else None)
+            if study and study.answers and not study.ended:
+                with pytest.raises(RoundError, match="already gave"):
+                    ledger.answer(digest(1), round_number=1, payload=b"another answer")
             # The next owner's step is answered, whatever the crash left.
             if study is None:
                 approve(ledger)
@@ -79,7 +95,9 @@ def test_killed_between_any_two_statements_the_ledger_holds_and_never_under_coun
     else:  # pragma: no cover - the loop ends when the child finishes
         pytest.fail("the child never finished")
     seen = list(dict.fromkeys(statuses))
-    assert seen == [None, ("approved", 0), ("running", 0), ("running", 1), ("running", 2), ("completed", 2)]
+    assert seen == [
+        None, ("approved", 0, 0), ("running", 0, 0), ("running", 1, 0), ("running", 1, 1), ("running", 2, 1), ("completed", 2, 1),
+    ]
     assert len(statuses) > 20
 
 
@@ -124,6 +142,22 @@ def test_a_genesis_killed_anywhere_can_be_made_again(tmp_path):
         if os.WIFEXITED(status):
             break
     assert statement == 2
+
+
+def test_killed_anywhere_in_a_rotation_one_of_the_two_keys_goes_on(tmp_path):
+    ends = set()
+    for statement in range(20):
+        path = tmp_path / f"{statement}.sqlite"
+        new_ledger(path).close()
+        killed = run_and_kill(path, rotate, statement)
+        old_key_signs = Ledger.open(path, **keys()).state.key == KEY_HEX
+        after = {**keys(), "sign": NEXT_KEY.sign, "verify": verify_next}
+        with Ledger.open(path, **(keys() if old_key_signs else after)) as ledger:
+            ledger.pause()
+        ends.add((old_key_signs, killed))
+        if not killed:
+            break
+    assert ends == {(True, True), (False, True), (False, False)} or ends == {(True, True), (False, False)}
 
 
 WRITER = """

@@ -45,7 +45,8 @@ def random_events(source, state):
     """What one party tries next; often something that must be refused."""
     n = source.randrange(16)
     kind = source.choice(
-        ["approve"] * 10 + ["start"] * 6 + ["sent"] * 8 + ["settle", "withdraw", "resume"] * 2 + ["grant", "pause", "lonely"]
+        ["approve"] * 10 + ["start"] * 6 + ["sent"] * 8 + ["settle", "withdraw", "resume", "answer"] * 2
+        + ["grant", "pause", "lonely", "revoke", "checkpoint", "rotate"]
     )
     population = source.choice("pq")
     if kind == "approve":
@@ -68,6 +69,10 @@ def random_events(source, state):
         "pause": lambda: [ev.Pause(at=AT, note="")],
         "resume": lambda: [ev.Resume(at=AT)],
         "grant": lambda: [state.budgets[population].grants[0].model_copy(update={"epsilon": Decimal("0.25")})],
+        "answer": lambda: [ev.Answer(at=AT, study=digest(n), round=source.randrange(3), sha256=source.choice(["cc", "dd"]) * 32)],
+        "revoke": lambda: [ev.Revoke(at=AT, population=population, note="")],
+        "rotate": lambda: [ev.Rotate(at=AT, key=digest(n), proof="ee" * 64)],
+        "checkpoint": lambda: [ev.Witness(at=AT, site=source.choice(["B", "C", "SVI"]), size=source.randrange(1, 9), head=source.choice(["aa", "bb"]) * 32)],
         "lonely": lambda: [ev.Start(at=AT, study=digest(n)), ev.Start(at=AT, study=digest(n))],
     }[kind]()
 
@@ -83,6 +88,10 @@ def released(state, population):
 
 
 def check(state):
+    assert state.key == state.keys[-1]
+    assert len(set(state.keys)) == len(state.keys)
+    assert "SVI" not in state.witnessed
+    assert all(s.started for s in state.studies.values() if s.answers)
     for population, budget in state.budgets.items():
         assert released(state, population) - 100 <= state.used(population) <= budget.cap  # 100: roundings of single steps
         assert epsilon_of_rdp(state.used(population), DELTA, budget.order) <= budget.epsilon

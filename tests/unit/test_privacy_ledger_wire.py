@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from privacy_room import example_ledger, verify
+from privacy_room import vector_ledger, verify, verify_next
 
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import NANO
@@ -21,25 +21,26 @@ PAGE = (FOLDER / "README.md").read_text()
 
 
 def test_the_ledger_writes_exactly_the_vectors(tmp_path):
-    example_ledger(tmp_path / "x").close()
+    vector_ledger(tmp_path / "x").close()
     rows = [row.__dict__ for row in LedgerFile.open(tmp_path / "x").rows()]
     assert rows == VECTORS["rows"]
 
 
 def test_the_vectors_are_read_and_mean_what_the_page_says():
     head = follow_all([Row(**r) for r in VECTORS["rows"]], verify)
+    assert follow_all([Row(**r) for r in VECTORS["rows"]], verify_next) == head
     assert head.hash == VECTORS["head"]
     budget = head.state.budgets["thyroid"]
     assert [budget.order, budget.cap, head.state.used("thyroid")] == [VECTORS["order"], VECTORS["cap"], VECTORS["used"]]
     assert {s.approval.id: s.status for s in head.state.studies.values()} == VECTORS["studies"]
-    checkpoint = read_checkpoint(VECTORS["checkpoint"].encode(), site="SVI", verify=verify)
+    checkpoint = read_checkpoint(VECTORS["checkpoint"].encode(), site="SVI", verify=verify_next)
     assert (checkpoint.size, checkpoint.head) == (len(VECTORS["rows"]), head.hash)
 
 
 def test_a_reader_that_knows_only_the_page_comes_to_the_same():
     key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(VECTORS["signing_key"])).public_key()
     assert key.public_bytes_raw().hex() == VECTORS["public_key"] == json.loads(VECTORS["rows"][0]["body"])["key"]
-    prev = "0" * 64
+    prev, in_force = "0" * 64, VECTORS["public_key"]
     for number, row in enumerate(VECTORS["rows"], 1):
         assert row["seq"] == number
         assert row["prev"] == prev
@@ -47,8 +48,14 @@ def test_a_reader_that_knows_only_the_page_comes_to_the_same():
         prev = hashlib.sha256(text).hexdigest()
         assert row["hash"] == prev
         signed = b"securefl-ledger-signature/1\n" + bytes.fromhex(prev)
-        Ed25519PublicKey.from_public_bytes(bytes.fromhex(VECTORS["public_key"])).verify(bytes.fromhex(row["signature"]), signed)
-        assert rfc8785.dumps(json.loads(row["body"])).decode() == row["body"]
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(in_force)).verify(bytes.fromhex(row["signature"]), signed)
+        event = json.loads(row["body"])
+        assert rfc8785.dumps(event).decode() == row["body"]
+        if event["kind"] == "rotate":
+            vouched = f"securefl-ledger-rotation/1\nSVI\n{in_force}\n{event['key']}".encode()
+            in_force = event["key"]
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(in_force)).verify(bytes.fromhex(event["proof"]), vouched)
+    assert in_force == VECTORS["last_key"] != VECTORS["public_key"]
 
 
 def test_every_kind_of_event_is_in_the_vectors_and_on_the_page():
@@ -67,5 +74,5 @@ def test_the_page_names_every_field(kind):
 def test_the_page_states_the_constants():
     assert f"{NANO:,}" in PAGE
     assert ev.FORMAT in PAGE
-    for label in ("securefl-ledger-row/1", "securefl-ledger-signature/1", "securefl-checkpoint/1", "0x73666C31"):
+    for label in ("securefl-ledger-row/1", "securefl-ledger-signature/1", "securefl-ledger-rotation/1", "securefl-checkpoint/1", "0x73666C31"):
         assert label in PAGE

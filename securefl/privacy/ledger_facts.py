@@ -1,0 +1,156 @@
+"""What a ledger says at one moment: budgets, data sets, studies, refusals. Values only; what changes them is in
+:mod:`~securefl.privacy.ledger_state`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from securefl.errors import BudgetError, NotApprovedError, UsageError
+from securefl.privacy.accounting import rdp_cap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+
+    from securefl.privacy import ledger_events as ev
+    from securefl.privacy.charges import Purpose
+    from securefl.privacy.mechanisms import Mechanism
+
+Status: TypeAlias = Literal["approved", "running", "completed", "failed", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A population's grants together. ``cap`` is nano units at ``order``."""
+
+    population: str
+    epsilon: Decimal
+    delta: Decimal
+    order: int
+    typical: str
+    typical_cost: int
+    grants: tuple[ev.Grant, ...]
+    #: The owner took back what is left; another grant opens the budget again.
+    revoked: bool = False
+
+    @property
+    def cap(self) -> int:
+        """The most that all studies together may cost."""
+        return rdp_cap(self.epsilon, self.delta, self.order)
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """One approved study: its approval, its reservation, and what it sent."""
+
+    approval: ev.Approve
+    reservation: ev.Reserve
+    status: Status = "approved"
+    started: bool = False
+    sent: Mapping[tuple[int, Purpose], ev.Sent] = field(default_factory=dict)
+    #: How many single releases of each kind were sent, kept beside so that a fold stays linear.
+    counts: Mapping[tuple[Purpose, Mechanism], int] = field(default_factory=dict)
+    #: Unmasking answers by round.
+    answers: Mapping[int, ev.Answer] = field(default_factory=dict)
+    ended_at: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """The study's digest."""
+        return self.approval.study
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self.status in {"completed", "failed", "withdrawn"}
+
+    @property
+    def charged(self) -> int:
+        """What the study takes from the budget, in nano units: all it reserved, unless it ended before it started."""
+        return 0 if self.ended and not self.started else self.approval.cost
+
+
+@dataclass(frozen=True)
+class LedgerState:
+    """Everything the ledger says, after some number of events."""
+
+    site: str = ""
+    key: str = ""
+    #: Every key that signed or signs, the first one first.
+    keys: tuple[str, ...] = ()
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    datasets: Mapping[str, ev.Dataset] = field(default_factory=dict)
+    studies: Mapping[str, StudyState] = field(default_factory=dict)
+    refusals: tuple[ev.Refuse, ...] = ()
+    paused: bool = False
+    #: The newest checkpoint of each other hospital's ledger that was noted here.
+    witnessed: Mapping[str, ev.Witness] = field(default_factory=dict)
+    #: An approval whose reservation must be the next event.
+    pending: ev.Approve | None = None
+
+    def used(self, population: str) -> int:
+        """What is charged to a population, in nano units: a sum of integers, in any order the same."""
+        return sum(s.charged for s in self.studies.values() if s.reservation.population == population)
+
+    def budget(self, population: str) -> Budget:
+        """The population's budget.
+
+        Raises:
+            BudgetError: none was granted.
+        """
+        if population not in self.budgets:
+            raise BudgetError(
+                f"No budget was granted for the patients of {population!r}.",
+                whose="the data owner",
+                next_step="`securefl site budget set` grants one.",
+            )
+        return self.budgets[population]
+
+    def open_budget(self, population: str) -> Budget:
+        """The population's budget, if studies can be charged to it.
+
+        Raises:
+            BudgetError: none was granted, or its owner took it back.
+        """
+        budget = self.budget(population)
+        if budget.revoked:
+            raise BudgetError(
+                f"The budget of {population!r} was taken back; nothing more can be charged to it.",
+                whose="the data owner",
+                next_step="`securefl site budget set` opens it again with another grant.",
+            )
+        return budget
+
+    def dataset(self, name: str) -> ev.Dataset:
+        """A registered data set.
+
+        Raises:
+            UsageError: no such data set.
+        """
+        if name not in self.datasets:
+            raise UsageError(
+                f"No data set {name!r} is registered here.", whose="the data owner", next_step="`securefl site data add` registers one."
+            )
+        return self.datasets[name]
+
+    def study(self, digest: str) -> StudyState:
+        """An approved study.
+
+        Raises:
+            NotApprovedError: this hospital never approved that digest.
+        """
+        if digest not in self.studies:
+            raise NotApprovedError(
+                f"The study with digest {digest[:16]}… was not approved here.", next_step="`securefl site inbox` lists what waits for a decision."
+            )
+        return self.studies[digest]
+
+    def declined(self, digest: str) -> bool:
+        """Whether the owner refused this digest; a refusal for lack of budget is not the owner's no."""
+        return any(r.study == digest and r.reason != BUDGET for r in self.refusals)
+
+
+#: The reason code of a refusal by the filter.
+BUDGET = "budget"

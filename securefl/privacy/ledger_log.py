@@ -1,0 +1,170 @@
+"""An open ledger as a log: read it, check it, append to it in one transaction. What is appended, and when, is decided in
+:mod:`~securefl.privacy.ledger`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from securefl.errors import LedgerAlteredError, UsageError
+from securefl.identity import verify as verify_key
+from securefl.privacy import ledger_events as ev
+from securefl.privacy.ledger_chain import Checkpoint, Head, Sign, Verify, follow_all, make_row, signed_message
+from securefl.privacy.ledger_file import LedgerFile
+from securefl.privacy.ledger_reading import read_rows
+from securefl.privacy.ledger_state import LedgerState, apply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_PROBE = signed_message("00" * 32)
+
+
+class LedgerLog:
+    """An open ledger. Use it in one thread and never across a fork.
+
+    Args:
+        file: the open file.
+        sign: signs a row with the site's Ed25519 key.
+        verify: checks a signature by the key that this reader trusts; after a rotation the old one's or the new one's.
+        now: the time, UTC in ISO 8601, such as ``2026-01-31T12:00:00Z``.
+    """
+
+    def __init__(self, file: LedgerFile, *, sign: Sign, verify: Verify, now: Callable[[], str]) -> None:
+        self._file = file
+        self._sign = sign
+        self._verify = verify
+        self._now = now
+        self._head = Head()
+        #: The key that ``sign`` was found to sign with.
+        self._own_key = ""
+
+    @classmethod
+    def create(cls, path: Path, *, site: str, key: str, sign: Sign, verify: Verify, now: Callable[[], str]) -> Self:
+        """Make a site's ledger with its genesis. ``key`` is the Ed25519 public key in hex.
+
+        Raises:
+            UsageError: something exists at ``path``, or the keys do not belong together.
+            StoreError: the folder cannot be written.
+        """
+        genesis = ev.checked_event(ev.Genesis, {"at": now(), "site": site, "key": key})
+        probe = sign(_PROBE)
+        if not (verify(probe, _PROBE) and verify_key(key, probe, _PROBE)):
+            raise UsageError("The ledger's signing and verifying keys do not belong together.", next_step="Use one site's keys.")
+
+        def write(file: LedgerFile) -> None:
+            cls(file, sign=sign, verify=verify, now=now)._append(lambda _: [genesis])  # noqa: SLF001 - its own class
+
+        LedgerFile.create(path, write)
+        return cls.open(path, sign=sign, verify=verify, now=now)
+
+    @classmethod
+    def open(cls, path: Path, *, sign: Sign, verify: Verify, now: Callable[[], str]) -> Self:
+        """Open a ledger and check all of it.
+
+        Raises:
+            UnreadableError: missing, damaged or of another kind.
+            LedgerAlteredError: naming the first bad event.
+        """
+        ledger = cls(LedgerFile.open(path), sign=sign, verify=verify, now=now)
+        try:
+            ledger.verify()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def state(self) -> LedgerState:
+        """What the ledger says now, events of other processes included.
+
+        Raises:
+            LedgerAlteredError: rows known before are gone, or new ones do not hold.
+        """
+        self._refresh()
+        return self._head.state
+
+    @property
+    def size(self) -> int:
+        """Number of events."""
+        self._refresh()
+        return self._head.size
+
+    @property
+    def head(self) -> str:
+        """Hash of the last event."""
+        self._refresh()
+        return self._head.hash
+
+    def events(self) -> tuple[ev.Event, ...]:
+        """All events, each checked again from the file."""
+        return read_rows(self._file, self._verify).require().events
+
+    def verify(self, checkpoint: Checkpoint | None = None) -> Checkpoint:
+        """Check the whole file again, and that it contains the past that ``checkpoint`` knows.
+
+        Returns:
+            What was found, as a checkpoint.
+
+        Raises:
+            LedgerAlteredError: naming the first bad event.
+        """
+        reading = read_rows(self._file, self._verify, checkpoint).require()
+        self._head = reading.at
+        return Checkpoint(reading.at.state.site, reading.at.size, reading.at.hash)
+
+    def contains(self, checkpoint: Checkpoint) -> bool:
+        """Whether this ledger has the past that the checkpoint of it knows; quick, for a ledger that was checked when it was opened."""
+        self._refresh()
+        return checkpoint.site == self._head.state.site and self._file.hash_at(checkpoint.size) == checkpoint.head
+
+    def checkpoint(self) -> bytes:
+        """A signed checkpoint of now, for others to hold; :func:`~securefl.privacy.ledger_chain.read_checkpoint` reads it."""
+        self._refresh()
+        return Checkpoint(self._head.state.site, self._head.size, self._head.hash).dump(self._sign)
+
+    def _append_one(self, kind: type[Any], **fields: object) -> None:
+        self._append(lambda _: [ev.checked_event(kind, {"at": self._now(), **fields})])
+
+    def _append(self, decide: Callable[[LedgerState], list[ev.Event]]) -> list[ev.Event]:
+        with self._file.transaction():
+            self._refresh()
+            self._check_own_key()
+            at = self._head
+            events = decide(at.state)
+            for event in events:
+                state = apply(at.state, event)
+                row = make_row(at, ev.dump_event(event), self._sign)
+                self._file.insert(row)
+                at = Head(row.seq, row.hash, state, trusted=True)
+        self._head = at
+        return events
+
+    def _check_own_key(self) -> None:
+        """A row by a key that was replaced meanwhile would spoil the chain."""
+        key = self._head.state.key
+        if key == self._own_key:
+            return
+        if not verify_key(key, self._sign(_PROBE), _PROBE):
+            raise UsageError("This hospital's signing key was replaced while this process ran.", next_step="Stop the agent and start it again.")
+        self._own_key = key
+
+    def _refresh(self) -> None:
+        known = self._head
+        if known.size and self._file.hash_at(known.size) != known.hash:
+            raise LedgerAlteredError(
+                f"Event {known.size} of the ledger: it was there before and is gone or changed.",
+                next_step="Stop this hospital's agent, keep the file, and restore the ledger from a backup.",
+            )
+        self._head = follow_all(self._file.rows(known.size), self._verify, known)
