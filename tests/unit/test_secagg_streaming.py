@@ -1,0 +1,162 @@
+import io
+
+import numpy as np
+import pytest
+from secagg_round import NAMES
+from secagg_survivors import World, run_round
+
+from securefl.errors import MessageError, RoundError
+from securefl.secagg import streaming
+from securefl.secagg.masks import Seeds
+from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.unmasking import Unmasking
+
+LEFT = NAMES[:4]
+LENGTH = 300_000  # 37 ciphertexts: more than one block
+
+
+def opened(world, survivors, blocks, attempt=1):
+    into = io.BytesIO()
+    return streaming.open_survivors(world.keys[attempt], blocks, survivors, into), np.frombuffer(into.getvalue(), dtype="<i8")
+
+
+@pytest.fixture(scope="module")
+def clear():
+    world = World(NAMES, 4, 1, length=LENGTH)
+    return world, *run_round(world, LEFT)[:2]
+
+
+@pytest.fixture
+def real():
+    world = World(NAMES, 4, 1, length=20_000, cipher=CkksIntegers())
+    return world, *run_round(world, LEFT)[:2]
+
+
+def files(frames):
+    return {name: io.BytesIO(data) for name, data in frames.items()}
+
+
+def added(world, proposer, frames):
+    return streaming.add_survivors(proposer.unmasking(), files(frames), world.verify)
+
+
+def as_frame(world, proposer, blocks):
+    spool = io.BytesIO()
+    return streaming.write_survivors_sum(proposer.survivors, blocks, spool, "aggregator", world.aggregator.sign) + spool.getvalue()
+
+
+def read(world, proposer, data):
+    return streaming.read_survivors_sum(io.BytesIO(data), proposer.survivors, "aggregator", world.aggregator.card.verify)
+
+
+def test_survivors_open_to_their_exact_sum_under_ckks(real):
+    world, proposer, frames = real
+    result, values = opened(world, proposer.survivors, added(world, proposer, frames))
+    assert np.array_equal(values, world.truth(LEFT))
+    assert result.contributors == 4
+    assert 0 < result.noise_share < 0.5
+    assert world.keys[1].erased
+
+
+def test_a_sum_of_several_blocks_travels_and_is_recomputed(clear):
+    world, proposer, frames = clear
+    data = as_frame(world, proposer, added(world, proposer, frames))
+    assert len(data) <= streaming.sum_limit(proposer.survivors)
+    both = streaming.same_sum(read(world, proposer, data), added(world, proposer, frames), "aggregator")
+    assert np.array_equal(opened(world, proposer.survivors, both)[1], world.truth(LEFT))
+
+
+def test_without_the_unmasking_the_sum_does_not_open(real):
+    """The control of everything: self masks and masks with the lost are really in there."""
+    world, proposer, frames = real
+    nothing = Unmasking(proposer.survivors, Seeds((), ()))
+    with pytest.raises(RoundError, match="nothing was released"):
+        opened(world, proposer.survivors, streaming.add_survivors(nothing, files(frames), world.verify))
+    assert world.keys[1].erased
+
+
+def test_a_sum_opens_once(real):
+    world, proposer, frames = real
+    opened(world, proposer.survivors, added(world, proposer, frames))
+    with pytest.raises(RoundError, match="used or erased"):
+        opened(world, proposer.survivors, added(world, proposer, frames))
+
+
+def test_an_altered_sum_is_refused_in_the_aggregators_name(clear):
+    world, proposer, frames = clear
+    blocks = list(added(world, proposer, frames))
+    blocks[1][0, 1, 7] ^= np.uint64(1)
+    data = as_frame(world, proposer, iter(blocks))
+    with pytest.raises(RoundError, match="not the sum") as caught:
+        list(streaming.same_sum(read(world, proposer, data), added(world, proposer, frames), "aggregator"))
+    assert caught.value.whose == "aggregator"
+    with pytest.raises(RoundError, match="not the sum"):
+        list(streaming.same_sum(iter(blocks[:1]), added(world, proposer, frames), "aggregator"))
+
+
+def test_a_sum_under_another_survivor_set_key_or_name_is_refused(clear):
+    world, proposer, frames = clear
+    data = as_frame(world, proposer, added(world, proposer, frames))
+    other = run_round(world, NAMES)[0]
+    with pytest.raises(MessageError, match="not this round's"):
+        list(read(world, other, data))
+    with pytest.raises(MessageError) as caught:
+        list(streaming.read_survivors_sum(io.BytesIO(data), proposer.survivors, "aggregator", world.coordinator.card.verify))
+    assert caught.value.whose == "aggregator"
+
+
+def test_a_frame_that_is_missing_or_exchanged_is_named(clear):
+    world, proposer, frames = clear
+    with pytest.raises(RoundError) as missing:
+        list(added(world, proposer, {name: data for name, data in frames.items() if name != "SVHD"}))
+    assert missing.value.whose == "SVHD"
+    for exchanged in ({**frames, "SVHD": frames["SVHC"]}, {**frames, "SVHD": world.frame("SVHD", draw=bytes)}):
+        with pytest.raises(MessageError) as caught:
+            list(added(world, proposer, exchanged))
+        assert caught.value.whose == "SVHD"
+
+
+def test_bytes_after_a_frame_are_refused_before_the_sum_is_complete(clear):
+    world, proposer, frames = clear
+    with pytest.raises(MessageError, match="follows") as caught:
+        list(added(world, proposer, {**frames, "SVHD": frames["SVHD"] + b"x"}))
+    assert caught.value.whose == "SVHD"
+
+
+class Says:
+    """Keys that decrypt to what a test says."""
+
+    def __init__(self, world, blocks):
+        self.public, self.erased, self.blocks = world.keys[1].public, False, blocks
+
+    def open_blocks(self, blocks, layout):
+        return ((block, 0.1) for block in self.blocks)
+
+    def erase(self):
+        self.erased = True
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda blocks: [*blocks, blocks[0]], "more ciphertexts"),
+        (lambda blocks: blocks[:-1], "fewer ciphertexts"),
+        (lambda blocks: [blocks[0] + np.eye(1, 4096, dtype=np.uint64), *blocks[1:]], "exactly one contribution"),
+    ],
+    ids=["too many", "too few", "canary"],
+)
+def test_an_opening_that_is_no_complete_sum_is_refused_and_the_key_erased(clear, change, why):
+    world, proposer, _ = clear
+    layout = proposer.terms.facts.layout
+    message = sum(layout.pack(world.values(name)) for name in LEFT)
+    keys = Says(world, change([message[:32], message[32:]]))
+    with pytest.raises(RoundError, match=why):
+        streaming.open_survivors(keys, iter([]), proposer.survivors, io.BytesIO())
+    assert keys.erased
+
+
+def test_another_rounds_key_opens_nothing(clear):
+    proposer, keys = clear[1], CkksIntegers().generate()
+    with pytest.raises(RoundError, match="not the one"):
+        streaming.open_survivors(keys, iter([]), proposer.survivors, io.BytesIO())
+    assert keys.erased
