@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.environment import software
-from securefl.errors import NotApprovedError, UnreadableError, UsageError
+from securefl.errors import MessageError, NotApprovedError, UnreadableError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
 from securefl.federation.rounds import Plan
@@ -245,9 +245,10 @@ class Study:
             if now != last and watch:
                 watch(now)
             last = now
-            gone = [f"{s} ({c})" for s, c in now.items() if c not in {"waiting", "approved"}]
+            gone = {s: c for s, c in now.items() if c not in {"waiting", "approved"}}
             if gone:
-                raise NotApprovedError(f"The study cannot run: {', '.join(gone)}.", whose=", ".join(gone), next_step="Ask the data owner for the reason; then make another study.")
+                said = ", ".join(f"{s} ({c})" for s, c in gone.items())
+                raise NotApprovedError(f"The study cannot run: {said}.", whose=", ".join(gone), next_step="Ask the data owner for the reason; then make another study.")
             waiting = [s for s, c in now.items() if c == "waiting"]
             if not waiting:
                 return
@@ -291,11 +292,14 @@ class Study:
         return Plan(self.file, self.digest)
 
     def _approval(self, site: str) -> bool:
-        data = self._lab.folder.store.get(paths.approval(self.digest, site), MAX_BYTES)
-        if data is None:
-            return False
         key = self.file.participant(site).signing_public
-        open_approval(data, site=site, study=self.digest, verify=lambda s, m: verify(key, s, m))
+        try:
+            data = self._lab.folder.store.get(paths.approval(self.digest, site), MAX_BYTES)
+            if data is None:
+                return False
+            open_approval(data, site=site, study=self.digest, verify=lambda s, m: verify(key, s, m))
+        except MessageError:
+            return False  # anybody can write into the store: what that hospital did not sign is not there
         return True
 
     def _last_word(self, site: str) -> str | None:

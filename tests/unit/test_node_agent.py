@@ -22,6 +22,7 @@ from securefl.federation.messages import open_status
 from securefl.node import agent as agent_module
 from securefl.node import approving
 from securefl.node.agent import Agent, agent_state, log_lines, stop_agent
+from securefl.node.extract import read_extract
 from securefl.store import Store
 
 ME = NAMES[0]
@@ -126,8 +127,8 @@ def test_a_completed_study_is_settled_and_its_extract_published_sealed(scene):
     assert scene.code() is None
     sealed = scene.c.site(ME).store.get(paths.extract(scene.study.digest, ME), 1 << 20)
     assert b"mechanism" not in sealed
-    found = scene.study._extract(ME)
-    assert found["study"]["digest"] == scene.study.digest if "study" in found else found
+    lab = scene.c.lab.folder
+    assert scene.study.digest in str(read_extract(lab.store, lab.identity, scene.study.digest, ME, scene.study.file))
     assert scene.run.ended == ["stop"]
 
 

@@ -1,0 +1,252 @@
+"""The researcher's door without the other parties' processes: what it believes of the store, and that a study runs once."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import fixed_identity
+from consortium import NAMES, Consortium
+
+from securefl.api import Study, connect, load_model
+from securefl.errors import NotApprovedError, RoundError, StoreError, StudyError, UnreadableError, UsageError
+from securefl.federation import coordinator as coordinator_module
+from securefl.federation import paths
+from securefl.federation.coordinator import Outcome, RoundRecord
+from securefl.federation.messages import Status
+from securefl.federation.rounds import Plan
+from securefl.federation.words import end_of
+from securefl.learning.models import initial_weights
+from securefl.node import approving
+from securefl.node.extract import publish_extract
+from securefl.node.locks import Lock
+from securefl.researcher import results
+from securefl.store import Store
+
+ME, OTHER, THIRD = NAMES
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    return Consortium(tmp_path_factory.mktemp("consortium"))
+
+
+@pytest.fixture
+def study(c, request):
+    return c.new_study("r" + str(abs(hash(request.node.name)))[:12])
+
+
+@pytest.fixture
+def approved(c, study):
+    for name in NAMES:
+        c.approve(name, study)
+    return study
+
+
+def ended(c, study):
+    return end_of(c.lab.folder.store, Plan(study.file, study.digest))
+
+
+def outcome(study):
+    theta = initial_weights(study.file.model, study.parameters - 1)
+    record = RoundRecord(1, "update", "1" * 64, "2" * 64, dict.fromkeys(NAMES, "3" * 64), "4" * 64, 60000)
+    bins = study.file.evaluation.bins
+    return Outcome(theta, np.array([20, 10, 5, 2, 1, 4, 9, 18][: 2 * bins], dtype=np.int64), (record,))
+
+
+def coordinated(monkeypatch, run):
+    class Fake:
+        def __init__(self, plan, *_):
+            self.plan = plan
+
+        def run(self, watch):
+            return run(watch)
+
+    monkeypatch.setattr(coordinator_module, "Coordinator", Fake)
+
+
+# --- making studies --------------------------------------------------------------------------------------------------
+
+
+def test_a_study_names_parties_that_the_researcher_trusts(c):
+    with pytest.raises(UsageError, match="Unknown is not in this researcher's list as hospital"):
+        Study.new(c.lab, c.protocol, hospitals=[ME, "Unknown"], aggregator="sums")
+    with pytest.raises(UsageError, match=f"{ME} is not in this researcher's list as aggregator"):
+        Study.new(c.lab, c.protocol, hospitals=list(NAMES), aggregator=ME)
+
+
+def test_a_study_whose_figures_contradict_each_other_is_not_made(c, tmp_path):
+    file = tmp_path / "protocol.toml"
+    file.write_text(c.protocol.read_text().replace('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"'))
+    with pytest.raises(StudyError, match="epsilon"):
+        Study.new(c.lab, file, hospitals=list(NAMES), aggregator="sums")
+
+
+def test_weights_are_the_studys_own(c):
+    made = Study.new(c.lab, c.protocol, hospitals=list(NAMES), aggregator="sums", study_id="weighted", weights={ME: "1/2", OTHER: "1/4", THIRD: "1/4"}, weight_source="Yearbook")
+    assert {p.name: str(p.weight) for p in made.file.participants} == {ME: "1/2", OTHER: "1/4", THIRD: "1/4"}
+
+
+def test_a_study_is_found_by_the_beginning_of_its_name(c, study):
+    assert c.lab.study(study.name[:8]).digest == study.digest
+    with pytest.raises(UsageError, match="No study fits"):
+        c.lab.study("nothing-like-it")
+    with pytest.raises(UsageError, match=r"study fits|studies fit"):
+        c.lab.study("")
+
+
+def test_a_folder_without_studies_has_none(tmp_path, c):
+    from securefl.node.folder import PartyFolder
+
+    PartyFolder.create(tmp_path / "r", name="r", role="researcher", legal_name="U", email="a@example.org", store=str(c.store_folder))
+    assert connect(tmp_path / "r").studies() == []
+    with pytest.raises(UsageError):
+        connect(tmp_path / "nowhere")
+
+
+def test_trusting_a_card_takes_bytes_or_a_file(tmp_path, c):
+    from securefl.node.folder import PartyFolder
+
+    lab = connect(PartyFolder.create(tmp_path / "r", name="r", role="researcher", legal_name="U", email="a@example.org", store=str(c.store_folder)).path)
+    card = c.root / ME / "keys" / "card.json"
+    assert lab.trust(card).name == ME
+    assert lab.trust(card.read_bytes()).name == ME
+
+
+# --- what the store says ---------------------------------------------------------------------------------------------
+
+
+def test_only_what_a_hospital_signed_for_this_digest_is_its_approval(c, study):
+    other = c.new_study("other")
+    c.approve(ME, other)
+    store = c.lab.folder.store
+    copied = store.get(paths.approval(other.digest, ME), 4096)
+    for junk in (b"yes", b"", b" " * 10_000, copied):
+        store.put(paths.approval(study.digest, ME), junk)
+        assert study.status()[ME] == "waiting"
+    c.approve(ME, study)
+    assert study.status() == {ME: "approved", OTHER: "waiting", THIRD: "waiting"}
+
+
+def test_only_what_a_hospital_signed_is_its_last_word(c, approved):
+    store = c.lab.folder.store
+    stranger = fixed_identity(ME, "hospital")
+    for junk in (b"withdrawn", b" " * 10_000, Status(approved.digest, ME, 0, "withdrawn").dump(stranger.sign)):
+        store.put(paths.status(approved.digest, ME), junk)
+        assert approved.status()[ME] == "approved"
+
+
+def test_waiting_says_who_has_not_approved_yet(c, study):
+    c.approve(ME, study)
+    seen = []
+    with pytest.raises(NotApprovedError, match=f"{OTHER}, {THIRD}") as waiting:
+        study.wait(seconds=0.3, watch=seen.append)
+    assert waiting.value.whose == f"{OTHER}, {THIRD}"
+    assert seen == [{ME: "approved", OTHER: "waiting", THIRD: "waiting"}]
+
+
+def test_waiting_ends_when_a_hospital_refuses(c, study):
+    site, found = c.review(OTHER, study)
+    approving.refuse(site, found, "no")
+    with pytest.raises(NotApprovedError, match=r"not-approved") as refused:
+        study.wait(seconds=60)
+    assert refused.value.whose == OTHER
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_runs_before_every_hospital_has_approved(c, study):
+    c.approve(ME, study)
+    with pytest.raises(NotApprovedError):
+        study.run()
+    assert not (study.folder / "run.lock").exists()  # it was not used up
+    assert ended(c, study) is None
+
+
+def test_a_failed_run_tells_everybody_and_runs_no_second_time(c, approved, monkeypatch):
+    def late(watch):
+        watch(outcome(approved).records[0])
+        raise RoundError("Round 2 was not complete.", whose=ME)
+
+    coordinated(monkeypatch, late)
+    with pytest.raises(RoundError, match="Round 2"):
+        approved.run()
+    assert (ended(c, approved).outcome, ended(c, approved).rounds) == ("round", 1)
+    with pytest.raises(UsageError, match="was run before"):
+        approved.run()
+    with pytest.raises(UsageError, match="no result yet"):
+        approved.report()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError("a fault of ours")], ids=["by hand", "fault"])
+def test_a_run_that_stops_for_any_reason_tells_the_others(c, approved, monkeypatch, error):
+    def stop(_):
+        raise error
+
+    coordinated(monkeypatch, stop)
+    with pytest.raises(RoundError if isinstance(error, KeyboardInterrupt) else ZeroDivisionError):
+        approved.run()
+    assert ended(c, approved).outcome == "round"
+
+
+def test_a_store_that_is_away_does_not_hide_why_the_run_failed(c, approved, monkeypatch):
+    def lost(_):
+        def away(*_):
+            raise StoreError("away")
+
+        monkeypatch.setattr(Store, "put", away)
+        raise RoundError("Round 1 was not complete.", whose=ME)
+
+    coordinated(monkeypatch, lost)
+    with pytest.raises(RoundError, match="Round 1"):
+        approved.run()
+
+
+def test_a_run_that_was_killed_is_ended_for_the_others_at_the_next_try(c, approved):
+    (approved.folder / "run.lock").touch()
+    with pytest.raises(UsageError, match="was run before"):
+        approved.run()
+    assert ended(c, approved).outcome == "round"
+
+
+def test_a_second_run_beside_a_living_one_ends_nothing(c, approved):
+    lock = Lock(approved.folder / "run.lock")
+    lock.take()
+    try:
+        with pytest.raises(UsageError, match="was run before"):
+            approved.run()
+        assert ended(c, approved) is None
+    finally:
+        lock.release()
+
+
+def test_a_completed_run_leaves_model_figures_and_extracts_and_looks_again_for_late_ones(c, approved, monkeypatch):
+    site = c.site(ME)
+    publish_extract(site, approved.digest, approved.file)
+    c.lab.folder.store.put(paths.extract(approved.digest, OTHER), b"junk of the store's operator")
+    coordinated(monkeypatch, lambda watch: (watch(outcome(approved).records[0]), outcome(approved))[1])
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    result = approved.run(model_folder=c.root / "model")
+    assert set(result.extracts) == {ME}
+    assert ended(c, approved).outcome == "completed"
+    assert approved.report()["digest"] == approved.digest
+    assert load_model(c.root / "model").theta.shape == (approved.parameters,)
+    publish_extract(c.site(OTHER), approved.digest, approved.file)
+    assert set(approved.report()["extracts"]) == {ME, OTHER}
+    assert set(json.loads((approved.folder / "result.json").read_text())["extracts"]) == {ME, OTHER}
+    lines = (approved.folder / "rounds.jsonl").read_text().splitlines()
+    assert [json.loads(line)["round"] for line in lines] == [1]
+
+
+def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, monkeypatch):
+    def away(*_):
+        raise StoreError("away")
+
+    coordinated(monkeypatch, lambda _: (monkeypatch.setattr(Store, "put", away), outcome(approved))[1])
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    assert approved.run(model_folder=c.root / "model-2").model
+
+
+def test_a_model_folder_that_is_none_is_named(tmp_path):
+    with pytest.raises(UnreadableError):
+        load_model(tmp_path)
