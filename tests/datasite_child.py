@@ -11,7 +11,7 @@ from datasite_parties import DESCRIPTION, FILES, MOCK, Parties
 from securefl.datasite import site_email
 
 
-def act(site, step, *arguments):
+def act(site, step, *arguments):  # noqa: C901 - a list of steps
     if step == "publish":
         site.publish_dataset("thyroid", MOCK, DESCRIPTION, "thyroid records")
     elif step == "ask":

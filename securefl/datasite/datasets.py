@@ -46,12 +46,12 @@ def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, d
     if any(len(data) > MAX_PUBLIC_FILE for data in public.values()):
         raise UsageError(f"The public side of {name} is larger than {MAX_PUBLIC_FILE} bytes.", next_step="Make a shorter mock table.")
     with translated(f"register the data set {name}"):
+        _drop_half(client, name)
         existing = {d.name: d for d in local_datasets(client) if d.owner == client.email}.get(name)
         shown = {c.tag for c in connection.owner_list_all_collections_with_permissions(DATASET_COLLECTION_PREFIX) if c.has_any_permission}
         if existing and name in shown and {n: p.read_bytes() for n, p in existing.files.items()} == public:
             return
         client.load_peers()  # PySyft shows the set to the approved peers it has loaded
-        _drop_half(client, name)
         if existing:
             client.delete_dataset(name, require_confirmation=False, sync=False)
         with tempfile.TemporaryDirectory() as scratch:
@@ -93,7 +93,8 @@ def _drop_half(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is unty
     """Remove what a process killed while registering left behind; PySyft would refuse the folder for ever."""
     storage = client.dataset_manager.storage
     for ref in (storage.new_dataset_ref(name, "0"), storage.new_dataset_ref(name, "1")):
-        if not storage.metadata_path(ref).exists():
+        metadata = storage.metadata_path(ref)
+        if not metadata.exists() or not metadata.read_bytes():
             shutil.rmtree(storage.public_dataset_dir(ref), ignore_errors=True)
 
 

@@ -2,10 +2,8 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -29,31 +27,31 @@ def researcher(root, *what, before=()):
     return step(root, "researcher", "researcher", *what, before=before)
 
 
-def whole_flow(root, before=()):
-    for hospital in HOSPITALS:
+def whole_flow(root, hospitals, before=()):
+    for hospital in hospitals:
         step(root, hospital, "hospital", "publish", before=before)
-    seen = researcher(root, "ask", *HOSPITALS, before=before)
-    assert seen == {"peers": {site_email(h): "requested-by-me" for h in HOSPITALS}, "datasets": {}, "requests": {}}
-    for hospital in HOSPITALS:
+    seen = researcher(root, "ask", *hospitals, before=before)
+    assert seen == {"peers": {site_email(h): "requested-by-me" for h in hospitals}, "datasets": {}, "requests": {}}
+    for hospital in hospitals:
         assert step(root, hospital, "hospital", "approve-peer", "researcher", before=before)["peers"] == {R: "approved"}
     seen = researcher(root, "look", before=before)
     assert set(seen["peers"].values()) == {"approved"}
-    assert seen["datasets"] == {site_email(h): [MOCK.decode(), DESCRIPTION.decode()] for h in HOSPITALS}
-    researcher(root, "submit", *HOSPITALS, before=before)
-    for hospital, status, reason in (("SVI", "approved", "for science"), ("other", "rejected", "not our question")):
+    assert seen["datasets"] == {site_email(h): [MOCK.decode(), DESCRIPTION.decode()] for h in hospitals}
+    researcher(root, "submit", *hospitals, before=before)
+    decisions = {"SVI": ("approved", "for science"), "other": ("rejected", "not our question")}
+    for hospital in hospitals:
+        status, reason = decisions[hospital]
         seen = step(root, hospital, "hospital", "look", before=before)
         assert seen["requests"] == {site_email(hospital): ["pending", "", FILES["study.toml"], {}]}
         step(root, hospital, "hospital", "decide", f"{R}/st", status, reason, before=before)
     step(root, "SVI", "hospital", "output", f"{R}/st", '{"spent": "1/3"}', before=before)
     seen = researcher(root, "look", before=before)
-    assert seen["requests"] == {
-        site_email("SVI"): ["approved", "for science", FILES["study.toml"], {"audit.json": '{"spent": "1/3"}'}],
-        site_email("other"): ["rejected", "not our question", FILES["study.toml"], {}],
-    }
+    outputs = {"SVI": {"audit.json": '{"spent": "1/3"}'}, "other": {}}
+    assert seen["requests"] == {site_email(h): [*decisions[h], FILES["study.toml"], outputs[h]] for h in hospitals}
 
 
 def test_data_sets_peers_requests_decisions_and_outputs_pass_between_processes(tmp_path):
-    whole_flow(tmp_path)
+    whole_flow(tmp_path, HOSPITALS)
     for hospital in HOSPITALS:
         synced = {p.name for p in (tmp_path / "store").rglob("*") if p.is_file()}
         assert "WHERE.txt" not in synced
@@ -64,13 +62,13 @@ def test_data_sets_peers_requests_decisions_and_outputs_pass_between_processes(t
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed, so sockets cannot be watched")
 def test_no_step_opens_a_network_socket(tmp_path):
     log = tmp_path / "trace"
-    before = ("strace", "-f", "-A", "-o", str(log), "-e", "trace=socket,connect,bind")
+    before = ("strace", "-f", "--seccomp-bpf", "-A", "-o", str(log), "-e", "trace=socket,connect,bind")
     if subprocess.run([*before, "true"], capture_output=True, check=False).returncode:
         pytest.skip("strace may not trace here, so sockets cannot be watched")
     subprocess.run([*before, sys.executable, "-c", "import socket; socket.socket(socket.AF_INET6)"], check=True)
     assert "AF_INET" in log.read_text(), "the control: a socket that is opened is seen"
     log.unlink()
-    whole_flow(tmp_path / "parties", before=before)
+    whole_flow(tmp_path / "parties", HOSPITALS[:1], before=before)
     assert "AF_INET" not in log.read_text()
 
 
@@ -87,27 +85,3 @@ def test_two_processes_of_one_hospital_take_turns(tmp_path):
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
         assert json.loads(out)["requests"][site_email("SVI")][0] == "pending"
-
-
-def test_a_hospital_killed_at_any_moment_opens_again_and_loses_no_request(tmp_path):
-    parties = Parties(tmp_path)
-    parties.make_peers("SVI")
-    names = [f"st{i}" for i in range(6)]
-    for i, name in enumerate(names):
-        parties.submit("SVI", name)
-        process = subprocess.Popen([sys.executable, CHILD, tmp_path, "SVI", "hospital", "loop", "1000"], stdout=subprocess.DEVNULL)
-        lock = tmp_path / "SVI" / "lock"
-        started = lock.stat().st_mtime_ns
-        while not (parties.area("SVI") / "version.json").exists() or process.poll() is not None:
-            time.sleep(0.01)
-        time.sleep(0.75 + 0.05 * i)  # PySyft's import, then somewhere in the loop
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert lock.stat().st_mtime_ns >= started
-    with parties.open("SVI") as site:
-        site.sync()
-        assert {r.name for r in site.requests()} == set(names)
-        assert all(set(r.files) == {"study.toml", "README.md", "main.py"} for r in site.requests())
-    with parties.researcher() as site:
-        site.sync()
-        assert {r.status for r in site.requests()} == {"pending"}

@@ -119,7 +119,7 @@ def test_a_request_that_was_half_taken_in_is_taken_in_again(parties):
 
 def test_files_torn_by_a_kill_do_not_keep_a_site_from_opening(parties):
     for folder in (parties.root / "SVI" / "syftbox-events", parties.root / "researcher" / "syftbox-event-messages"):
-        newest = sorted(folder.iterdir())[-1] if folder.exists() and any(folder.iterdir()) else None
+        newest = max(folder.iterdir()) if folder.exists() and any(folder.iterdir()) else None
         if newest:
             newest.write_bytes(newest.read_bytes()[:40])
     state_file(parties).write_text("")
