@@ -1,0 +1,218 @@
+"""The page protocols/wire/rounds, held to its vectors twice: by securefl, and by a second implementation made here from the
+pages with nothing but the standard library and the primitives."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+
+import securefl
+from securefl.errors import PUBLIC_CODES, MessageError
+from securefl.federation import messages, paths
+from securefl.federation.sealing import open_model, seal_model, sealed_limit
+from securefl.identity import Identity, IdentityCard
+from securefl.node import extract, pysyft_keys
+from securefl.store import Store
+
+WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire"
+PAGE = (WIRE / "rounds" / "README.md").read_text("utf-8")
+VECTORS = json.loads((WIRE / "rounds" / "vectors.json").read_text("utf-8"))
+KEYS = json.loads((WIRE / "statement-vectors.json").read_text("utf-8"))["keys"]
+STUDY = VECTORS["announcement"]["fields"]["study"]
+SIGNING = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["signing_seed"]))
+SEALING = X25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["sealing_private"]))
+CARD = IdentityCard("SVI", "hospital", "SVI (test)", "svi@example.org", KEYS["signing_public"], KEYS["sealing_public"])
+ME = Identity(CARD, SIGNING, SEALING)
+
+
+class Holding:
+    """A store with one object."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def get(self, _path, max_bytes):
+        assert len(self.data) <= max_bytes
+        return self.data
+
+
+READ = {
+    "announcement": lambda data: messages.open_announcement(data, study=STUDY, verify=CARD.verify),
+    "status": lambda data: messages.open_status(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "end": lambda data: messages.open_end(data, study=STUDY, verify=CARD.verify),
+    "invitation": lambda data: messages.open_invitation(data, study=STUDY, verify=CARD.verify),
+    "pysyft_keys": lambda data: pysyft_keys.signed_fingerprint(Holding(data), CARD, "svi@securefl.example"),
+}
+TYPES = {
+    "announcement": "securefl-round-announcement/1", "status": "securefl-study-status/1", "end": "securefl-study-end/1",
+    "invitation": "securefl-study-invitation/1", "pysyft_keys": "securefl-pysyft-keys/1", "extract": "securefl-audit-extract/1",
+}
+CAPS = {
+    "announcement": messages.MAX_ANNOUNCEMENT, "status": messages.MAX_SMALL, "end": messages.MAX_SMALL, "invitation": messages.MAX_SMALL,
+    "pysyft_keys": pysyft_keys._MAX_BYTES, "extract": extract.MAX_BYTES,
+}
+
+
+# the second implementation
+
+
+def statement_2(kind, fields):
+    body = json.dumps({"type": kind, **fields}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return b"securefl-signed/1 " + SIGNING.sign(body).hex().encode() + b"\n" + body
+
+
+def unseal_2(sealed, info):
+    return bytes(Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305).decrypt(sealed, SEALING, info=info))
+
+
+def open_model_2(data, name, context):
+    size = int.from_bytes(data[:4], "big")
+    wrapped = bytes.fromhex(json.loads(data[4 : 4 + size])[name])
+    key = unseal_2(wrapped, f"securefl/global-model/1/key/{name}/{context}".encode())
+    return ChaCha20Poly1305(key).decrypt(bytes(12), data[4 + size :], f"securefl/global-model/1{context}".encode())
+
+
+def seal_model_2(payload, name, context):
+    key = hashlib.sha256(b"a content key of this test").digest()
+    suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+    wrapped = suite.encrypt(key, SEALING.public_key(), info=f"securefl/global-model/1/key/{name}/{context}".encode())
+    head = json.dumps({name: bytes(wrapped).hex()}, separators=(",", ":")).encode()
+    body = ChaCha20Poly1305(key).encrypt(bytes(12), payload, f"securefl/global-model/1{context}".encode())
+    return len(head).to_bytes(4, "big") + head + body
+
+
+# statements
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_statement_is_written_byte_for_byte_as_the_vector_says(name):
+    assert statement_2(TYPES[name], VECTORS[name]["fields"]).hex() == VECTORS[name]["bytes"]
+
+
+def test_securefl_writes_the_same_bytes():
+    fields = VECTORS["announcement"]["fields"]
+    assert messages.Announcement(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["announcement"]["bytes"]
+    for name, kind in (("status", messages.Status), ("end", messages.End), ("invitation", messages.Invitation)):
+        assert kind(**VECTORS[name]["fields"]).dump(ME.sign).hex() == VECTORS[name]["bytes"]
+    written = {}
+
+    class Remembering:
+        def put(self, path, data):
+            written[path] = data
+
+    keys = VECTORS["pysyft_keys"]["fields"]
+    pysyft_keys.publish_pysyft_keys(Remembering(), ME, keys["email"], keys["fingerprint"])
+    assert written["identities/SVI/pysyft"].hex() == VECTORS["pysyft_keys"]["bytes"]
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_statement_is_read(name):
+    found, fields = READ[name](bytes.fromhex(VECTORS[name]["bytes"])), VECTORS[name]["fields"]
+    if name == "pysyft_keys":
+        assert found == fields["fingerprint"]
+    else:
+        assert {k: list(v) if isinstance(v, tuple) else v for k, v in found.__dict__.items()} == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [pytest.param(name, bytes.fromhex(r["bytes"]), id=f"{name}: {r['why']}") for name in READ for r in VECTORS[name]["refused"]],
+)
+def test_what_the_page_refuses_is_refused(name, data):
+    with pytest.raises(MessageError):
+        READ[name](data)
+
+
+def test_the_announcements_digest_is_that_of_its_facts():
+    canonical = json.dumps(VECTORS["facts"], sort_keys=True, separators=(",", ":")).encode()
+    said = VECTORS["announcement"]["fields"]
+    assert hashlib.sha256(canonical).hexdigest() == said["round_digest"]
+    assert said["model_sha256"] == hashlib.sha256(bytes.fromhex(VECTORS["sealed_model"]["payload"])).hexdigest()
+    assert said["sealed_sha256"] == hashlib.sha256(bytes.fromhex(VECTORS["sealed_model"]["bytes"])).hexdigest()
+
+
+# what is sealed
+
+
+def test_a_sealed_model_opens_with_the_key_of_the_vector():
+    vector = VECTORS["sealed_model"]
+    data, context = bytes.fromhex(vector["bytes"]), vector["context"]
+    assert open_model(data, ME, context.encode()).hex() == open_model_2(data, "SVI", context).hex() == vector["payload"]
+    with pytest.raises(MessageError):
+        open_model(data, ME, context.replace("/3/", "/4/").encode())
+    with pytest.raises(InvalidTag):
+        ChaCha20Poly1305(bytes(32)).decrypt(bytes(12), data[-40:], b"")
+
+
+def test_each_implementation_opens_what_the_other_sealed():
+    payload, context = b"\x01\x02" * 40, "ab" * 32 + "/7/1"
+    assert open_model_2(seal_model(payload, [CARD], context.encode()), "SVI", context) == payload
+    assert open_model(seal_model_2(payload, "SVI", context), ME, context.encode()) == payload
+
+
+@pytest.mark.parametrize("data", [pytest.param(bytes.fromhex(r["bytes"]), id=r["why"]) for r in VECTORS["sealed_model"]["refused"]])
+def test_a_sealed_model_that_the_page_refuses_is_refused(data):
+    with pytest.raises(MessageError):
+        open_model(data, ME, VECTORS["sealed_model"]["context"].encode())
+
+
+def test_an_extract_opens_with_the_key_of_the_vector():
+    vector = VECTORS["extract"]
+    info, sealed = bytes.fromhex(vector["info"]), bytes.fromhex(vector["sealed"])
+    assert info == f"securefl/extract/1/{STUDY}/SVI".encode() == extract._info(STUDY, "SVI")
+    assert ME.unseal(sealed, info).hex() == unseal_2(sealed, info).hex() == vector["bytes"]
+
+    class AStudy:
+        def participant(self, _):
+            return CARD
+
+    assert extract.read_extract(Holding(sealed), ME, STUDY, "SVI", AStudy()) == json.loads(vector["fields"]["extract"])
+
+
+# the page
+
+
+def section(title):
+    return PAGE.split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("Announcement", "announcement"), ("Status", "status"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
+)
+def test_the_page_names_type_cap_and_fields_as_they_are(title, name):
+    text = section(title)
+    assert f"`{TYPES[name]}`" in text
+    assert f"at most {CAPS[name]} bytes" in text
+    assert {f for row in re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE) for f in re.findall(r"`(\w+)`", row)} == set(VECTORS[name]["fields"])
+
+
+def test_the_page_lists_the_codes():
+    listed = re.search(r"^Codes: (.*?)\. ", section("Status"), re.MULTILINE | re.DOTALL).group(1)
+    assert set(re.findall(r"`([\w-]+)`", listed)) == PUBLIC_CODES
+
+
+def test_the_page_names_the_limit_of_a_sealed_model():
+    assert "8 · parameters + 22 + 256 · hospitals" in PAGE
+    assert sealed_limit(1000, 7) == 8 * 1000 + 22 + 256 * 7
+
+
+def test_the_page_names_every_place_in_the_store(tmp_path):
+    at = paths.RoundPaths("<digest>", 1, 1)
+    places = [
+        paths.study_file("<digest>"), paths.invitation("<digest>"), paths.approval("<digest>", "<site>"), at.key, at.model, at.announcement,
+        at.contribution("<site>"), at.sum, paths.status("<digest>", "<name>"), paths.ending("<digest>"), paths.extract("<digest>", "<site>"),
+        paths.pysyft_keys("<name>"),
+    ]
+    for place in places:
+        assert f"| `{place.replace('00001-1', '<round>-<attempt>')}` |" in PAGE
+    store = Store(str(tmp_path))
+    for place in places:  # names are canonical paths of every store
+        store.put(place.replace("<digest>", "ab" * 32).replace("<site>", "SVI").replace("<name>", "SVI"), b"")
