@@ -100,6 +100,11 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
                 entry["public_encryption_bundle"] = public_encryption_bundle
             write_json(self.home / "peers.json", {**peers, peer_email: entry})
 
+    def drop_peer(self, peer_email: str) -> None:
+        """Refuse a peer and forget the keys pinned for it; where it is approved again, its keys are read anew."""
+        with self._guarded:
+            write_json(self.home / "peers.json", {**self._get_peers_json(), peer_email: {"state": "rejected"}})
+
     # --- event log ---------------------------------------------------------------------------------------------------
 
     def owner_write_raw_bytes_to_syftbox(self, filename: str, data: bytes) -> str:

@@ -90,7 +90,7 @@ def approve_peer(client: Any, connection: FsspecConnection, email: str, expected
         make_room(client, connection)
         pinned = fingerprint(connection._get_peers_json().get(email, {}).get("public_encryption_bundle"))  # noqa: SLF001 - PySyft's name for it
     if pinned != peer.fingerprint:
-        connection._update_peer_state(email, "rejected")  # noqa: SLF001 - PySyft's name for it
+        connection.drop_peer(email)
         raise UntrustedError(f"The PySyft keys of {site_name(email)} changed while it was being approved.", whose=site_name(email), next_step="Compare the fingerprint with its owner and approve again.")
 
 
@@ -112,7 +112,7 @@ def refuse_peer(client: Any, connection: FsspecConnection, email: str) -> None: 
     """Refuse a party that asked, or end an approval: its messages are read no more and it is shown no data set."""
     check_email(email)
     with translated(f"refuse {site_name(email)}"):
-        connection._update_peer_state(email, "rejected")  # noqa: SLF001 - PySyft's name for it
+        connection.drop_peer(email)
         connection.unshare(email)
         client.load_peers()
 

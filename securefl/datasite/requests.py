@@ -26,6 +26,7 @@ from securefl.datasite.layout import (
 )
 from securefl.datasite.local import read_json, write_json
 from securefl.datasite.models import FINAL, Request, Status
+from securefl.datasite.peers import fingerprint
 from securefl.datasite.pysyft import (
     PERMISSION_FILE_NAME,
     CompatAction,
@@ -33,7 +34,7 @@ from securefl.datasite.pysyft import (
     JobStatus,
     JobSubmissionMetadata,
 )
-from securefl.errors import NotApprovedError, UnreadableError, UsageError
+from securefl.errors import NotApprovedError, UnreadableError, UntrustedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ _OURS: dict[str, Status] = {
 }
 
 
-def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str, str]) -> str:  # noqa: ANN401 - PySyft is untyped
+def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str, str], *, expected: str = "") -> str:  # noqa: ANN401 - PySyft is untyped
     """Send a request to a hospital; returns its job, ``<sender>/<name>``.
 
     Args:
@@ -55,8 +56,10 @@ def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str
         hospital: address of the datasite.
         name: of the request, new at that hospital.
         files: path below the code folder → text, with ``study.toml`` and ``README.md``.
+        expected: fingerprint of the keys that must be pinned for the hospital, or empty.
 
     Raises:
+        UntrustedError: other keys are pinned.
         UsageError: the name or a file cannot be sent.
         NotApprovedError: the hospital has not approved this researcher as a peer.
     """
@@ -65,7 +68,7 @@ def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str
     _check_sendable(name, files)
     with translated(f"send the request {name} to {site_name(hospital)}"):
         client.load_peers()
-        _check_peer(client, hospital)
+        _check_peer(client, hospital, expected)
         jobs = client.job_client.manager
         ref = jobs.new_submission_ref(hospital, name)
         folder = jobs.submission_dir(ref)
@@ -110,12 +113,18 @@ def _check_sendable(name: str, files: Mapping[str, str]) -> None:
             raise UsageError(f"{path} is not text, or longer than {MAX_FILE} bytes.", next_step="Send less.")
 
 
-def _check_peer(client: Any, hospital: str) -> None:  # noqa: ANN401 - PySyft is untyped
+def _check_peer(client: Any, hospital: str, expected: str) -> None:  # noqa: ANN401 - PySyft is untyped
     manager = client.peer_manager
     if not any(p.email == hospital for p in manager.approved_peers) or not manager.peer_store.has_peer_bundle(hospital):
         raise NotApprovedError(
             f"{site_name(hospital)} has not approved this researcher as a peer.", whose=f"the data owner of {site_name(hospital)}",
             next_step="Ask to be a peer, and wait for the approval.",
+        )
+    pinned = fingerprint(manager.get_cached_peer(hospital).public_encryption_bundle)
+    if expected and pinned != expected:
+        raise UntrustedError(
+            f"The PySyft keys pinned for {site_name(hospital)} are not those expected: {pinned}.", whose="the researcher",
+            next_step="Compare the fingerprint with the hospital, end the approval and ask again.",
         )
     if manager.get_peer_compatibility_status(hospital, action=CompatAction.SUBMIT).should_skip:
         raise UsageError(f"{site_name(hospital)} runs another version of PySyft.", whose="both sides", next_step="Upgrade both to the same release of securefl.")

@@ -119,7 +119,7 @@ class Datasite:
         approve_peer(self._client, self._connection, email, fingerprint)
 
     def refuse_peer(self, email: str) -> None:
-        """Refuse a party, or end an approval."""
+        """Refuse a party, or end an approval; its keys are pinned no more."""
         from securefl.datasite.peers import refuse_peer
 
         refuse_peer(self._client, self._connection, email)
@@ -156,17 +156,20 @@ class Datasite:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    def submit(self, hospital: str, name: str, files: Mapping[str, str]) -> str:
+    def submit(self, hospital: str, name: str, files: Mapping[str, str], fingerprint: str = "") -> str:
         """Send a code request (researcher): path → text, with ``study.toml`` and ``README.md``. Returns its job.
 
+        It is sealed for the keys pinned for that hospital; with ``fingerprint``, only if they are those.
+
         Raises:
+            UntrustedError: the pinned keys are others.
             UsageError: the name or a file cannot be sent, or was sent before.
             NotApprovedError: the hospital has not approved this researcher as a peer.
         """
         from securefl.datasite.requests import submit
 
         self._only("researcher")
-        return submit(self._client, self._connection.home, hospital, name, files)
+        return submit(self._client, self._connection.home, hospital, name, files, expected=fingerprint)
 
     def requests(self) -> tuple[Request, ...]:
         """Requests sent to this hospital, or by this researcher, as of the last sync."""

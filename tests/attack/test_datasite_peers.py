@@ -136,3 +136,35 @@ def test_refuses_to_approve_who_did_not_ask_or_has_no_keys(parties):
     (parties.area("SVI") / "peers" / f"{R}.json").write_text("{}")
     with parties.open("SVI") as site, pytest.raises(UsageError, match="no keys"):
         site.approve_peer(R)
+
+
+def test_refuses_to_seal_a_request_for_keys_that_are_not_the_hospitals(parties):
+    """Somebody answered in the hospital's name before the hospital did."""
+    with parties.researcher() as site:
+        site.request_peer(SVI)
+    with parties.open("SVI") as site:
+        real = site.fingerprint
+    with parties.open("thief") as site:
+        site.request_peer(R)
+        stolen = (parties.area("thief") / "bundles" / f"{R}.json").read_text().replace("thief@", "SVI@")
+    (parties.area("SVI") / "bundles").mkdir(exist_ok=True)
+    (parties.area("SVI") / "bundles" / f"{R}.json").write_text(stolen)
+    (parties.area("researcher") / "peers").mkdir(exist_ok=True)
+    (parties.area("researcher") / "peers" / f"{SVI}.json").write_text("{}")
+    with parties.researcher() as site:
+        site.sync()
+        assert {p.email: p.state for p in site.peers()}[SVI] == "approved", "the control: PySyft pins what it sees first"
+        with pytest.raises(UntrustedError, match="not those expected"):
+            site.submit(SVI, "st", FILES, real)
+        assert not list((parties.area("SVI")).glob("inbox/*/*"))
+        site.refuse_peer(SVI)
+        site.request_peer(SVI)
+    with parties.open("SVI") as site:
+        site.approve_peer(R)
+        site.sync()
+    with parties.researcher() as site:
+        site.sync()
+        site.submit(SVI, "st", FILES, real)
+    with parties.open("SVI") as site:
+        site.sync()
+        assert [r.name for r in site.requests()] == ["st"]
