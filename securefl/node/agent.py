@@ -26,6 +26,7 @@ from securefl.errors import (
 from securefl.federation.rounds import Plan
 from securefl.identity import replace_file
 from securefl.node.approving import publish_approval, say_code
+from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
 from securefl.node.extract import publish_extract
 from securefl.node.locks import Lock, is_held
 from securefl.node.outbox import deliver
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 #: Seconds between looks at PySyft's folders, idle and while a study runs.
 SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
+#: Seconds between looks at what the other hospitals say about checkpoints.
+LISTEN = 0.5
 _PAUSE_BUSY, _PAUSE_IDLE = 0.01, 0.2
 _LOCK, _STATE = "agent.lock", "agent.json"
 
@@ -74,6 +77,9 @@ class Agent:
         self._last_sync = -SYNC_BUSY
         self._stopping = False
         self._trouble = ""
+        self._question = Question(self.say)
+        self._last_question = -LISTEN
+        self._handed: dict[str, str] = {}
         self._log = os.fdopen(os.open(site.path / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
 
     def run(self) -> None:
@@ -110,6 +116,7 @@ class Agent:
     def _turn(self) -> None:
         try:
             deliver(self._site)
+            self._ask_and_answer()
             self._take_up_approved()
             for digest, run in tuple(self._runs.items()):
                 self._step(digest, run)
@@ -144,6 +151,8 @@ class Agent:
             return
         try:
             outcome = run.step()
+            if run.started:
+                self._hand_out(digest, run)
         except (StoreError, LedgerAlteredError):
             raise
         except SecureFLError as error:
@@ -153,7 +162,10 @@ class Agent:
             self._fail(digest, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
         else:
             if outcome == "completed":
+                self._note_others(digest, run)
                 self._site.ledger.settle(digest, "completed")
+                with suppress(StoreError):
+                    self._hand_out(digest, run)
                 publish_extract(self._site, digest, run.plan.study)
                 self.say(f"study {digest[:12]} completed; {run.late} late replies")
                 self._drop(digest)
@@ -199,8 +211,30 @@ class Agent:
             except SecureFLError as error:
                 self._fail(digest, error)
                 continue
-            self._runs[digest] = StudyRun(self._site, plan, text, self.say, lambda: datetime.now(UTC))
+            run = self._runs[digest] = StudyRun(self._site, plan, text, self.say, lambda: datetime.now(UTC))
+            run.agreed = lambda cohort=plan.study.cohort: self._question.agreed(self._site, cohort)  # type: ignore[misc]
             self.say(f"study {digest[:12]} is approved; waiting for the other hospitals")
+
+    def _ask_and_answer(self) -> None:
+        """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
+        if time.monotonic() - self._last_question >= LISTEN:
+            self._last_question = time.monotonic()
+            self._question.turn(self._site, [(d, r.plan.study.cohort) for d, r in self._runs.items() if r.started])
+
+    def _hand_out(self, digest: str, run: StudyRun) -> None:
+        """Give the others a checkpoint whenever the ledger has grown: once the approval is used, and with every reply."""
+        head = self._site.ledger.head
+        if self._handed.get(digest) != head:
+            hand_out(self._site, digest, run.plan.study.cohort)
+            self._handed[digest] = head
+
+    def _note_others(self, digest: str, run: StudyRun) -> None:
+        """What the others' ledgers were at the study's end, in this hospital's own."""
+        with suppress(StoreError):
+            for line in collect(self._site, digest, run.plan.study.cohort):
+                self.say(line)
+        for line in note_witnessed(self._site, run.plan.study.cohort):
+            self.say(line)
 
     def _sync(self) -> None:
         from securefl.node.desk import sync_datasite

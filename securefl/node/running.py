@@ -66,6 +66,7 @@ class StudyRun:
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
         start_worker: starts the process that trains; the launcher's in every real run.
+        agreed: whether the other hospitals have said that this one's ledger forgot nothing; the agent's question in every real run.
     """
 
     site: Site
@@ -75,6 +76,7 @@ class StudyRun:
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     start_worker: Callable[..., Worker] = Worker
+    agreed: Callable[[], bool] = lambda: True
     worker: Worker | None = None
     participant: Participant | None = None
     made: Made | None = None
@@ -101,7 +103,7 @@ class StudyRun:
             self._still_possible()
             self._launch()
             approvals = self._approvals()
-            if approvals is None:
+            if approvals is None or not self.agreed():
                 return None
             self._start(approvals)
         return self._rounds()
@@ -172,7 +174,12 @@ class StudyRun:
         # what can fail without the data is done first: from the next line on the budget is spent
         self.worker.wait_ready()
         key = self.site.study_key(self.plan.digest)
-        self.site.ledger.start(self.plan.digest)
+        try:
+            self.site.ledger.start(self.plan.digest)
+        except NotApprovedError:
+            if self.site.ledger.state.paused:  # while the checks above ran; it starts when the pause is over
+                return
+            raise
         population = self.plan.study.data.population
         self.counts = self.worker.prepare(self.text, self.site.name, self.site.split_secret(population))
         self._say_counts()

@@ -1,0 +1,204 @@
+"""This hospital's checkpoints at the others, and theirs here (:mod:`securefl.federation.checkpoints` says why).
+
+What a hospital that was restored from a backup would forget, the others still hold: it does not start a study before
+every other participant has answered its question, and stops for good when its ledger lacks what they hold.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UntrustedError
+from securefl.federation import checkpoints as said
+from securefl.identity import replace_file
+from securefl.node.folder import private_folder
+from securefl.privacy.ledger import read_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from securefl.identity import IdentityCard
+    from securefl.node.site import Site
+    from securefl.privacy.ledger import Checkpoint
+
+
+def hospitals_of(site: Site) -> dict[str, IdentityCard]:
+    """The other hospitals of this site's own list."""
+    return {name: card for name, card in site.book.cards().items() if card.role == "hospital" and name != site.name}
+
+
+def kept_path(site: Site, name: str) -> Path:
+    """Where the newest checkpoint of another hospital is kept, as it was signed: what ``securefl audit --checkpoint`` takes there."""
+    return site.path / "checkpoints" / name
+
+
+def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
+    """Give every other participant a checkpoint of the ledger as it is now.
+
+    Raises:
+        StoreError: the store takes nothing now.
+    """
+    cards, checkpoint = hospitals_of(site), site.ledger.checkpoint()
+    for name in cohort:
+        if name in cards:
+            sealed = cards[name].seal(checkpoint, said.handed_info(digest, site.name, name))
+            site.store.put(said.handed_path(digest, site.name, name), sealed)
+
+
+def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
+    """Keep what the other participants of a study handed to this hospital, where it is newer than what is kept.
+
+    Returns:
+        Lines for the owner's log, about hospitals whose ledger went back.
+
+    Raises:
+        StoreError: the store cannot be read now.
+    """
+    found, cards = [], hospitals_of(site)
+    for name in cohort:
+        sealed = _get(site, said.handed_path(digest, name, site.name), said.MAX_SEALED) if name in cards else None
+        if sealed is None:
+            continue
+        try:
+            data = site.identity.unseal(sealed, said.handed_info(digest, name, site.name))
+            if (line := _keep(site, cards[name], data)) is not None:
+                found.append(line)
+        except MessageError:
+            continue  # anybody can write into the store: what is not that hospital's is not there
+    return found
+
+
+def _get(site: Site, path: str, longest: int) -> bytes | None:
+    """An object, or None where there is none; one that is too long is nobody's word."""
+    try:
+        return site.store.get(path, longest)
+    except MessageError:
+        return None
+
+
+def kept(site: Site, card: IdentityCard) -> tuple[Checkpoint, bytes] | None:
+    """The newest checkpoint of another hospital that is held here, read and as signed; None without one."""
+    try:
+        data = kept_path(site, card.name).read_bytes()
+        return read_checkpoint(data, site=card.name, verify=card.verify), data
+    except (OSError, MessageError):
+        return None
+
+
+def _keep(site: Site, card: IdentityCard, data: bytes) -> str | None:
+    new, old = read_checkpoint(data, site=card.name, verify=card.verify), kept(site, card)
+    if old is not None and (new.size < old[0].size or (new.size == old[0].size and new.head != old[0].head)):
+        return f"the ledger of {card.name} had {old[0].size} events and now shows {new.size}: it was cut, restored or rewritten; telephone {card.name}"
+    if old is None or new != old[0]:
+        replace_file(private_folder(site.path / "checkpoints") / card.name, data)
+    return None
+
+
+def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
+    """Write the newest checkpoints of a study's other participants into this hospital's own ledger.
+
+    Returns:
+        Lines for the owner's log, as :func:`collect`.
+    """
+    lines, cards = [], hospitals_of(site)
+    for name in cohort:
+        held = kept(site, cards[name]) if name in cards else None
+        if held is not None:
+            try:
+                site.ledger.witness(held[0])
+            except UntrustedError as error:
+                lines.append(str(error))
+    return lines
+
+
+def answer_questions(site: Site, answered: dict[str, str]) -> None:
+    """Answer every hospital of this site's list that asks. ``answered``: the last nonce by name; kept by the caller.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    for name, card in hospitals_of(site).items():
+        data = _get(site, said.ask_path(name), said.MAX_CHECKPOINT)
+        if data is None:
+            continue
+        try:
+            ask = said.open_ask(data, site=name, verify=card.verify)
+        except MessageError:
+            continue
+        if answered.get(name) != ask.nonce:
+            held = kept(site, card)
+            answer = said.Held(site.name, name, ask.nonce, b"" if held is None else held[1]).dump(site.identity.sign)
+            site.store.put(said.held_path(name, site.name), card.seal(answer, said.held_info(name, site.name)))
+            answered[name] = ask.nonce
+
+
+@dataclass
+class Question:
+    """This hospital's question in one run of its agent, and who has answered it.
+
+    Args:
+        say: writes a line to the owner's own log.
+        nonce: used once; fresh for each run.
+    """
+
+    say: Callable[[str], None]
+    nonce: str = field(default_factory=lambda: secrets.token_hex(32))
+    _asked: bool = False
+    _agreed: set[str] = field(default_factory=set)
+    _waited: set[str] = field(default_factory=set)
+    _answered: dict[str, str] = field(default_factory=dict)
+
+    def turn(self, site: Site, running: Iterable[tuple[str, tuple[str, ...]]] = ()) -> None:
+        """Ask, answer, listen, and keep what others handed over. Call it again and again.
+
+        Args:
+            site: this hospital.
+            running: (digest, cohort) of the studies at work.
+
+        Raises:
+            LedgerAlteredError: the ledger lacks a past that others hold; nothing may run.
+            StoreError: the store is away.
+        """
+        if not self._asked:
+            site.store.put(said.ask_path(site.name), said.Ask(site.name, self.nonce).dump(site.identity.sign))
+            self._asked = True
+        answer_questions(site, self._answered)
+        for digest, cohort in running:
+            for line in collect(site, digest, cohort):
+                self.say(line)
+        for name, card in hospitals_of(site).items():
+            if name not in self._agreed:
+                self._listen(site, card)
+
+    def agreed(self, site: Site, cohort: Iterable[str]) -> bool:
+        """Whether every other participant has answered this run's question; says once in the log for whom it waits."""
+        missing = [name for name in cohort if name != site.name and name not in self._agreed]
+        for name in missing:
+            if name not in self._waited:
+                self._waited.add(name)
+                self.say(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds")
+        return not missing
+
+    def _listen(self, site: Site, card: IdentityCard) -> None:
+        sealed = _get(site, said.held_path(site.name, card.name), said.MAX_SEALED)
+        if sealed is None:
+            return
+        try:
+            data = site.identity.unseal(sealed, said.held_info(site.name, card.name))
+            answer = said.open_held(data, site=site.name, holder=card.name, verify=card.verify)
+            # an answer to an earlier question is this hospital's own signed word all the same
+            held = read_checkpoint(answer.checkpoint, site=site.name, verify=site.identity.card.verify) if answer.checkpoint else None
+        except SecureFLError:
+            return
+        if held is not None:
+            replace_file(private_folder(site.path / "checkpoints" / "returned") / card.name, answer.checkpoint)
+            if not site.ledger.contains(held):
+                raise LedgerAlteredError(
+                    f"{card.name} holds a checkpoint of this ledger with {held.size} events, which this ledger does not contain: it was cut, restored or rewritten.",
+                    next_step="Run nothing: approvals that were used could be used again. Put the newest ledger back, or make a new site with new keys.",
+                )
+        if answer.nonce == self.nonce:
+            self._agreed.add(card.name)
