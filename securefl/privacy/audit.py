@@ -7,11 +7,11 @@ at its order. Shares are of the whole budget: used ones rounded up, left ones do
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
-from securefl.privacy.accounting import NANO, epsilon_of_rdp, pld_epsilon, rdp_cap
+from securefl.privacy.accounting import epsilon_of_rdp, pld_epsilon
+from securefl.privacy.audit_history import History, Json, amount, history, spending
 from securefl.privacy.charges import all_attempts
 from securefl.privacy.ledger_state import fold
 from securefl.privacy.mechanisms import decimal_text, ratio_text
@@ -19,13 +19,13 @@ from securefl.privacy.planning import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
     from securefl.privacy.ledger_events import Event, Part, Refuse, Sent
     from securefl.privacy.ledger_reading import Reading
-    from securefl.privacy.ledger_state import Budget, LedgerState, StudyState
+    from securefl.privacy.ledger_state import LedgerState, StudyState
     from securefl.privacy.mechanisms import Mechanism
 
-Json: TypeAlias = "dict[str, Any]"
 #: The report's format; ``docs/audit.schema.json`` describes it.
 FORMAT = "securefl-audit/1"
 #: Discretisation for a data set's sum over studies: coarser than a study's own, so larger by up to 1e-3 and faster.
@@ -40,12 +40,14 @@ class AuditReport:
         site: whose ledger.
         populations: ``name``, ``budget`` {epsilon, delta}, ``filter`` {order, cap, used}, ``share_used``,
             ``studies_like_last`` (how many more studies like the last one fit), ``grants``, ``spending`` (what was
-            charged and granted after each change, never left out by ``since``).
+            charged and granted after each change, never left out by ``since``), ``revoked``, ``revocations``.
         datasets: ``name``, ``population``, ``spent`` {epsilon_rdp, epsilon_pld}, ``studies``, ``releases``, ``refusals``,
             ``registered`` (each snapshot's keyed hash).
         refusals_elsewhere: refusals of studies that asked for a data set that is not registered here.
         approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
         pauses: ``at``, ``until`` (None: it lasts), ``note``.
+        keys: the hospital's signing keys, the first and those it was changed to: ``key``, ``at``.
+        witnessed: the last checkpoint held here of each other hospital's ledger: ``site``, ``size``, ``head``, ``at``.
         paused: whether nothing may start or leave.
         verified: whether chain, signatures, rules and the checkpoint (if one was given) hold.
         fault: what does not hold, or None.
@@ -60,6 +62,8 @@ class AuditReport:
     refusals_elsewhere: tuple[Json, ...]
     approvals: tuple[Json, ...]
     pauses: tuple[Json, ...]
+    keys: tuple[Json, ...]
+    witnessed: tuple[Json, ...]
     paused: bool
     verified: bool
     fault: str | None
@@ -82,10 +86,10 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
         since: leave out releases, refusals, approvals, and studies with nothing new, before this UTC time (ISO 8601,
             compared as text); sums always cover everything.
     """
-    state, after, told = reading.at.state, since or "", _told(reading.events)
+    state, after, told = reading.at.state, since or "", history(reading.events)
     return AuditReport(
         site=state.site,
-        populations=tuple(_population(state, name) for name in state.budgets),
+        populations=tuple(_population(state, name, told) for name in state.budgets),
         datasets=tuple(_dataset(state, name, after, told) for name in state.datasets),
         refusals_elsewhere=tuple(
             {"dataset": r.dataset, **_refusal(r)} for r in state.refusals if r.dataset not in state.datasets and r.at >= after
@@ -99,6 +103,8 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
             if s.approval.at >= after
         ),
         pauses=tuple(p for p in told.pauses if (p["until"] or p["at"]) >= after or p["until"] is None),
+        keys=tuple(told.keys),
+        witnessed=tuple({"site": w.site, "size": w.size, "head": w.head, "at": w.at} for w in state.witnessed.values()),
         paused=state.paused,
         verified=reading.fault is None,
         fault=None if reading.fault is None else reading.fault.what,
@@ -140,74 +146,27 @@ def _number(value: Decimal) -> float:
     return float(value)
 
 
-def _amount(nano: int) -> float:
-    return nano / NANO
-
-
-@dataclass
-class _Told:
-    """What only the events say: when a study started, why it was left, snapshots, pauses."""
-
-    started: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    snapshots: dict[str, list[Json]] = field(default_factory=dict)
-    pauses: list[Json] = field(default_factory=list)
-
-
-def _told(events: Iterable[Event]) -> _Told:
-    told = _Told()
-    for e in events:
-        match e.kind:
-            case "start":
-                told.started[e.study] = e.at
-            case "withdraw":
-                told.notes[e.study] = e.note
-            case "dataset":
-                told.snapshots.setdefault(e.name, []).append({"at": e.at, "snapshot": e.snapshot})
-            case "pause" if not told.pauses or told.pauses[-1]["until"] is not None:
-                told.pauses.append({"at": e.at, "until": None, "note": e.note})
-            case "resume" if told.pauses:
-                told.pauses[-1]["until"] = told.pauses[-1]["until"] or e.at
-    return told
-
-
-def _population(state: LedgerState, name: str) -> Json:
+def _population(state: LedgerState, name: str, told: History) -> Json:
     budget, used = state.budgets[name], state.used(name)
     studies = [s for s in state.studies.values() if s.reservation.population == name]
     last = studies[-1].approval.cost if studies else budget.typical_cost
     return {
         "name": name,
         "budget": {"epsilon": _number(budget.epsilon), "delta": _number(budget.delta)},
-        "filter": {"order": budget.order, "cap": _amount(budget.cap), "used": _amount(used)},
+        "filter": {"order": budget.order, "cap": amount(budget.cap), "used": amount(used)},
         "share_used": _number(share(used, budget.cap)),
-        "studies_like_last": max(0, budget.cap - used) // last,
+        "studies_like_last": 0 if budget.revoked else max(0, budget.cap - used) // last,
         "grants": [
             {"epsilon": _number(g.epsilon), "delta": _number(g.delta), "typical": g.typical, "reason": g.reason, "at": g.at}
             for g in budget.grants
         ],
-        "spending": _spending(budget, studies),
+        "spending": spending(budget, studies),
+        "revoked": budget.revoked,
+        "revocations": told.revocations.get(name, []),
     }
 
 
-def _spending(budget: Budget, studies: Sequence[StudyState]) -> list[Json]:
-    """What was charged (``used``) and granted (``cap``) after each change, in the filter's unit, in the order of time."""
-    granted, changes = Decimal(0), []
-    for g in budget.grants:
-        before = rdp_cap(granted, g.delta, g.order) if granted else 0
-        granted += g.epsilon
-        changes.append((g.at, rdp_cap(granted, g.delta, g.order) - before, 0))
-    for s in studies:
-        changes.append((s.approval.at, 0, s.approval.cost))
-        if s.ended_at is not None and not s.charged:  # it never started: what it reserved came back
-            changes.append((s.ended_at, 0, -s.approval.cost))
-    steps, cap, used = [], 0, 0
-    for at, more_cap, more_used in sorted(changes, key=lambda c: c[0]):
-        cap, used = cap + more_cap, used + more_used
-        steps.append({"at": at, "used": _amount(used), "cap": _amount(cap)})
-    return steps
-
-
-def _dataset(state: LedgerState, name: str, after: str, told: _Told) -> Json:
+def _dataset(state: LedgerState, name: str, after: str, told: History) -> Json:
     population = state.datasets[name].population
     studies = [s for s in state.studies.values() if s.reservation.dataset == name]
     return {
@@ -219,9 +178,9 @@ def _dataset(state: LedgerState, name: str, after: str, told: _Told) -> Json:
                 "id": s.approval.id, "digest": s.digest, "status": s.status, "epsilon": _number(s.reservation.epsilon),
                 "delta": _number(s.reservation.delta), "share": _share(state, s),
                 "charges": [{**_charge(p), "sent": s.counts.get((p.purpose, p.mechanism.with_count(1)), 0)} for p in s.reservation.parts],
-                "cost": _amount(s.approval.cost), "attempts": s.reservation.attempts, "researcher": s.approval.researcher,
+                "cost": amount(s.approval.cost), "attempts": s.reservation.attempts, "researcher": s.approval.researcher,
                 "statement": s.approval.statement, "approved_at": s.approval.at, "started_at": told.started.get(s.digest),
-                "ended_at": s.ended_at, "note": told.notes.get(s.digest, ""), "snapshot": s.reservation.snapshot,
+                "ended_at": s.ended_at, "note": told.notes.get(s.digest, ""), "answers": len(s.answers), "snapshot": s.reservation.snapshot,
                 "accountants": list(s.reservation.accountants), "terms": s.reservation.terms.model_dump(mode="json"),
             }
             for s in studies
@@ -268,7 +227,7 @@ def _plain(mechanism: Mechanism) -> Json:
 
 
 def _charge(part: Part) -> Json:
-    return {"kind": part.purpose, **_plain(part.mechanism), "cost": _amount(part.cost)}
+    return {"kind": part.purpose, **_plain(part.mechanism), "cost": amount(part.cost)}
 
 
 def _release(sent: Sent) -> Json:
