@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -121,12 +122,20 @@ class AggregatorService:
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
-            self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")
-            self.store.put(paths.status(digest, self.identity.card.name), Status(digest, self.identity.card.name, serving.next_round, error.code).dump(self.identity.sign))
-            self._leave(digest)
+            self._give_up(digest, serving, error)
+            return False
+        except Exception:  # noqa: BLE001 - a fault of ours ends this study, not the service
+            self.say(traceback.format_exc())
+            self._give_up(digest, serving, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
             return False
         serving.next_round += 1
         return True
+
+    def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
+        self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")
+        name = self.identity.card.name
+        self.store.put(paths.status(digest, name), Status(digest, name, serving.next_round, error.code).dump(self.identity.sign))
+        self._leave(digest)
 
     def _leave(self, digest: str) -> None:
         del self._serving[digest]

@@ -208,3 +208,16 @@ def test_the_aggregator_adds_no_incomplete_cohort(room, store):
     announcement = store.get(paths.RoundPaths(PLAN.digest, 1, 1).announcement, 1 << 20)
     with pytest.raises(RoundError, match=NAMES[0]):
         room.aggregator.add(announcement, {s: f for s, f in frames.items() if s != NAMES[0]})
+
+
+def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, monkeypatch):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    answered(room, store)
+    monkeypatch.setattr("securefl.federation.aggregator.add_contributions", lambda *_: 1 / 0)
+    assert not here.step()
+    assert not here.busy
+    assert any("ZeroDivisionError" in line for line in said)
+    data = store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
+    assert open_status(data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify).code == "internal"

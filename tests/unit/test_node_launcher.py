@@ -136,7 +136,7 @@ def test_a_killed_worker_wakes_who_waits_for_it(stand_in):
         worker.kill()
         with pytest.raises(RoundError, match="ended unexpectedly"):
             worker.release("update", b"model", 3, 5, 60)
-        assert not worker.alive
+    assert not worker.alive
 
 
 def test_stopping_leaves_no_process_behind_and_can_be_repeated(stand_in):

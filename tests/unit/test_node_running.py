@@ -296,6 +296,36 @@ def test_a_worker_that_dies_while_the_others_decide_is_started_again_three_times
     assert all("stop" in w.did for w in scene.workers)
 
 
+def test_a_pause_that_comes_while_the_start_is_checked_only_delays_it(scene, monkeypatch):
+    scene.others_approve()
+    owner = scene.c.site(ME)
+    true_start = scene.site.ledger.start
+
+    def pausing(digest):
+        approving.pause(owner, "now")
+        return true_start(digest)
+
+    try:
+        with monkeypatch.context() as during:
+            during.setattr(scene.site.ledger, "start", pausing)
+            assert scene.run.step() is None
+        assert not scene.run.started
+        assert not scene.ledger_says.started
+        assert "prepare" not in scene.worker.did
+    finally:
+        owner.ledger.resume()
+    scene.run.step()
+    assert scene.run.started
+
+
+def test_an_approval_that_was_used_before_starts_nothing(scene):
+    scene.others_approve()
+    scene.site.ledger.start(scene.study.digest)
+    with pytest.raises(NotApprovedError, match="used up"):
+        scene.run.step()
+    assert "prepare" not in scene.worker.did
+
+
 # --- a contribution leaves the house ---------------------------------------------------------------------------------
 
 

@@ -1,0 +1,197 @@
+"""What a hospital demands of a request before its owner may say yes; every fault is shown, not only the first."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from conftest import fixed_identity, party
+from consortium import NAMES, Consortium
+
+from securefl.errors import StudyError
+from securefl.node.policy import charges_of, header_of, review
+
+ME, OTHER, THIRD = NAMES
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    return Consortium(tmp_path_factory.mktemp("consortium"))
+
+
+@pytest.fixture(scope="module")
+def study(c):
+    return c.new_study("asked")
+
+
+@pytest.fixture
+def site(c):
+    found = c.site(ME)
+    yield found
+    found.ledger.close()
+
+
+def codes(site, text, now=NOW):
+    return [(f.code, f.what) for f in review(site, text, now).faults]
+
+
+def only(site, text, code, what, now=NOW):
+    (fault,) = codes(site, text, now)
+    assert fault[0] == code
+    assert what in fault[1]
+
+
+def replaced(study, *edits):
+    text = study.text.decode()
+    for old, new in edits:
+        assert old in text
+        text = text.replace(old, new)
+    return text.encode()
+
+
+def test_a_request_that_fits_has_no_fault_and_a_quote(site, study):
+    found = review(site, study.text, NOW)
+    assert found.faults == ()
+    assert found.quote.fits
+    assert set(found.trusted) == {*NAMES, "researcher"}
+    assert found.digest == study.digest
+
+
+def test_what_is_no_study_cannot_be_reviewed(site):
+    for text in (b"", b"schema = 1", b"\xff\xfe", b"x" * 10_000):
+        with pytest.raises(StudyError):
+            review(site, text, NOW)
+
+
+def test_charges_are_all_steps_and_the_evaluation(study):
+    update, evaluation = charges_of(study.file)
+    assert (update.purpose, update.mechanism.count) == ("update", 3)
+    assert (evaluation.purpose, evaluation.mechanism.count) == ("evaluation", 1)
+
+
+def test_figures_that_contradict_each_other_are_a_fault(site, study):
+    assert any("contradict" in what for _, what in codes(site, replaced(study, ('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"'))))
+
+
+def test_other_software_is_a_fault(site, study):
+    mine = study.file.software.lock_sha256
+    only(site, replaced(study, (mine, "ab" * 32)), "study-invalid", "made with securefl")
+
+
+@pytest.mark.parametrize("when", ["opens", "closes"])
+def test_a_study_outside_its_schedule_is_a_fault(site, study, when):
+    moment = getattr(study.file.schedule, when)
+    outside = moment - timedelta(seconds=1) if when == "opens" else moment + timedelta(seconds=1)
+    only(site, study.text, "study-invalid", "now it may not", outside)
+    assert codes(site, study.text, moment) == []
+
+
+def test_a_study_that_does_not_name_this_hospital_is_a_fault(c, study):
+    from securefl.node.site import Site
+
+    outsider = Site.init(c.root / "outsider", name="OUT", legal_name="H", email="a@example.org", store=str(c.store_folder))
+    assert any("does not name OUT" in what for _, what in codes(outsider, study.text))
+    assert any("No data set" in what for _, what in codes(outsider, study.text))
+    assert any(code == "budget" for code, _ in codes(outsider, study.text))
+    outsider.ledger.close()
+
+
+def test_other_keys_for_this_hospital_are_a_fault(site, study):
+    other = fixed_identity("another", "hospital").card
+    only(site, replaced(study, (site.identity.card.signing_public, other.signing_public)), "untrusted", f"other keys for {ME} than its own")
+    only(site, replaced(study, (site.identity.card.sealing_public, other.sealing_public)), "untrusted", f"other keys for {ME} than its own")
+
+
+@pytest.mark.parametrize("name", [OTHER, "researcher"])
+@pytest.mark.parametrize("key", ["signing_public", "sealing_public"])
+def test_other_keys_than_the_trusted_card_are_a_fault(c, site, study, name, key):
+    card = site.book.cards()[name]
+    stranger = fixed_identity("another", "hospital").card
+    only(site, replaced(study, (getattr(card, key), getattr(stranger, key))), "untrusted", f"other keys for {name} than the card trusted here")
+
+
+def test_a_participant_that_is_not_in_this_hospitals_list_is_a_fault(site, study):
+    card = site.book.cards()[OTHER]
+    site.book.distrust(OTHER)
+    try:
+        only(site, study.text, "untrusted", f"{OTHER} is not in this hospital's own list as a hospital")
+        assert OTHER not in review(site, study.text, NOW).trusted
+    finally:
+        site.book.trust(card)
+
+
+def test_a_researchers_card_makes_no_hospital(c, site, study):
+    """Who is trusted as a researcher cannot appear as one of the hospitals that are to hide each other."""
+    researcher = c.lab.folder.identity.card
+    stranger = fixed_identity("coordinator", "researcher")
+    fields = party(stranger)
+    text = study.text.decode()
+    victim = study.file.participant(OTHER)
+    for old, new in (
+        (victim.signing_public, "@S"), (victim.sealing_public, "@E"), (researcher.signing_public, fields["signing_public"]),
+        (researcher.sealing_public, fields["sealing_public"]), ("@S", researcher.signing_public), ("@E", researcher.sealing_public),
+        ('name = "researcher"', 'name = "coordinator"'), (f'name = "{OTHER}"', 'name = "researcher"'),
+    ):
+        text = text.replace(old, new)
+    faults = codes(site, text.encode())
+    assert any("researcher is not in this hospital's own list as a hospital" in what for _, what in faults)
+
+
+def test_the_coordinator_cannot_hold_this_hospitals_key(site, study):
+    coordinator = study.file.coordinator
+    with pytest.raises(StudyError):
+        review(site, replaced(study, (coordinator.signing_public, site.identity.card.signing_public)), NOW)
+
+
+def test_a_data_set_of_another_population_is_a_fault(site, study):
+    faults = codes(site, replaced(study, ('population = "clinic"', 'population = "another"')))
+    assert any("belongs to the population 'clinic'" in what for _, what in faults)
+
+
+def test_a_missing_column_is_named_to_the_owner_with_a_code_for_the_others(c, site, study):
+    table = c.table(ME)
+    good = table.read_bytes()
+    table.write_bytes(good.replace(b"TSH", b"tsh", 1))
+    try:
+        only(site, study.text, "data", "no column 'TSH'")
+    finally:
+        table.write_bytes(good)
+
+
+def test_a_table_that_is_gone_is_a_fault(c, site, study):
+    table = c.table(ME)
+    table.rename(table.with_suffix(".away"))
+    try:
+        only(site, study.text, "data", "cannot be opened")
+    finally:
+        table.with_suffix(".away").rename(table)
+
+
+def test_only_the_header_of_a_table_is_read(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"a,b\n" + b"\xff" * 100)
+    assert header_of(file) == ("a", "b")
+
+
+def test_too_little_budget_is_a_fault_with_its_figures(tmp_path_factory):
+    poor = Consortium(tmp_path_factory.mktemp("poor"), epsilon="1.6")
+    first, second = poor.new_study("first"), poor.new_study("second")
+    poor.approve(ME, first)
+    site = poor.site(ME)
+    found = review(site, second.text, NOW)
+    assert [f.code for f in found.faults] == ["budget"]
+    assert not found.quote.fits
+    assert found.quote.asked > found.quote.cap - found.quote.used > 0
+    assert Decimal(0) < found.quote.asked_share <= 1
+    site.ledger.close()
+
+
+def test_every_fault_is_shown(c, site, study):
+    card = site.book.cards()[OTHER]
+    site.book.distrust(OTHER)
+    try:
+        text = replaced(study, (study.file.software.lock_sha256, "ab" * 32), ('population = "clinic"', 'population = "another"'))
+        found = codes(site, text, study.file.schedule.closes + timedelta(days=1))
+    finally:
+        site.book.trust(card)
+    assert len(found) == 5  # software, schedule, an unknown hospital, the data set's population, no budget for it
