@@ -21,7 +21,7 @@ import numpy as np
 from tenseal import sealapi
 
 from securefl.errors import RoundError, SecureFLError, UsageError
-from securefl.secagg.bulk import find_decoder, read_all
+from securefl.secagg.bulk import lies_as_expected, read_all
 from securefl.secagg.cipher import RoundKeys, SumCipher
 from securefl.secagg.publickey import PublicKey
 from securefl.secagg.ring import (
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from securefl.secagg.bulk import Decoder
     from securefl.secagg.packing import FieldLayout
 
 #: Noise beyond this share of D/2 fails the round: 9 of the 12 standard deviations that the layout leaves at least.
@@ -165,7 +164,7 @@ def encrypt(public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
         zero = sealapi.Ciphertext()
         encryptor.encrypt_zero(zero)
         evaluator.transform_from_ntt_inplace(zero)
-        ciphertext[index] = read_all(zero.dyn_array(), _decoder()).reshape(2, DEGREE)
+        ciphertext[index] = _residues(zero).reshape(2, DEGREE)
     ciphertext[:, 0] = add(ciphertext[:, 0], messages * np.uint64(layout.scale))
     return ciphertext
 
@@ -191,7 +190,12 @@ def _open_blocks(
     try:
         for ciphertext in blocks:
             _check_ciphertext(ciphertext)
-            noisy = _from_ntt(np.stack([_decrypt_chunk(held[0], chunk) for chunk in ciphertext]))
+            transformed = np.empty((len(ciphertext), DEGREE), dtype=np.uint64)
+            for chunk, polynomial in zip(ciphertext, transformed, strict=True):
+                residues = _decrypt_chunk(held[0], chunk)
+                polynomial[:] = residues
+                residues.fill(0)
+            noisy = _from_ntt(transformed)
             try:
                 opened = _round_exactly(noisy, scale)
             finally:
@@ -275,14 +279,15 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _residues(carrier: Any) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
-    """All residues of a SEAL object, uint64[n], one at a time: the way for secrets, of which saving would leave copies."""
-    return read_all(carrier.dyn_array(), None)
+    """All residues of a SEAL object, uint64[n]: the only copy of them that is made here."""
+    return read_all(carrier.dyn_array(), whole=_arrays_are_whole())
 
 
 @cache
-def _decoder() -> Decoder | None:
-    """Zstd as TenSEAL's own library brings it: for encryptions of zero only, which this process holds beside the values anyway."""
-    return find_decoder(getattr(sealapi._sealapi_cpp, "__file__", None))  # noqa: SLF001 - where the library lies has no other name
+def _arrays_are_whole() -> bool:
+    """Whether this TenSEAL's arrays can be read in one piece; the benchmarks would show it if not."""
+    known = sealapi.Plaintext("2Ax^3 + 7x^1 + FFFFFFFFFFFF")
+    return lies_as_expected(known.dyn_array(), (0xFFFFFFFFFFFF, 7, 0, 0x2A))
 
 
 def _seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:
