@@ -1,0 +1,103 @@
+"""A restored, cut or rewritten ledger: the hospital would use an approval twice. The others' checkpoints stop it.
+
+The controls are the same restored ledger without the others' word: its chain is sound, and it would start again.
+"""
+
+import shutil
+
+import pytest
+from checkpoint_room import approved, three_hospitals
+from privacy_room import digest
+
+from securefl.errors import LedgerAlteredError
+from securefl.federation import checkpoints as said
+from securefl.node.checkpoints import Question, answer_questions, collect, hand_out, kept_path
+from securefl.node.site import Site
+from securefl.privacy.ledger import read_checkpoint, read_ledger
+
+COHORT = ("A", "B", "C")
+
+
+@pytest.fixture
+def restored(tmp_path):
+    """A used an approval and handed out checkpoints; then its folder was put back to what it was before."""
+    sites = three_hospitals(tmp_path)
+    approved(sites["A"])
+    sites["A"].ledger.close()
+    shutil.copytree(tmp_path / "A", tmp_path / "backup")
+    sites["A"] = Site.at(tmp_path / "A")
+    sites["A"].ledger.start(digest(1))
+    hand_out(sites["A"], digest(1), COHORT)
+    for name in ("B", "C"):
+        assert collect(sites[name], digest(1), COHORT) == []
+    sites["A"].ledger.close()
+    shutil.rmtree(tmp_path / "A")
+    shutil.copytree(tmp_path / "backup", tmp_path / "A")
+    return {**sites, "A": Site.at(tmp_path / "A")}
+
+
+def test_a_restored_hospital_runs_nothing_once_one_of_the_others_has_spoken(restored):
+    question = Question(lambda _: None)
+    question.turn(restored["A"])
+    assert not question.agreed(restored["A"], COHORT)
+    answer_questions(restored["B"], {})
+    with pytest.raises(LedgerAlteredError, match="B holds a checkpoint"):
+        question.turn(restored["A"])
+
+
+def test_the_checkpoint_comes_back_as_a_file_that_an_audit_takes(restored):
+    question = Question(lambda _: None)
+    question.turn(restored["A"])
+    answer_questions(restored["C"], {})
+    with pytest.raises(LedgerAlteredError):
+        question.turn(restored["A"])
+    card = restored["A"].identity.card
+    for file in (restored["A"].path / "checkpoints" / "returned" / "C", kept_path(restored["B"], "A")):
+        held = read_checkpoint(file.read_bytes(), site="A", verify=card.verify)
+        assert "held elsewhere" in str(read_ledger(restored["A"].ledger_path, card.verify, held).fault)
+
+
+def test_control_alone_the_restored_ledger_is_sound_and_would_start_again(restored):
+    assert read_ledger(restored["A"].ledger_path, restored["A"].identity.card.verify).fault is None
+    restored["A"].ledger.start(digest(1))
+
+
+def test_a_store_that_plays_back_an_old_answer_gains_nothing(restored):
+    site, other = restored["A"], restored["B"]
+    kept_path(other, "A").unlink()  # as it was before the study: B held nothing, and said so
+    early = Question(lambda _: None)
+    early.turn(site)
+    answer_questions(other, {})
+    old_answer = site.store.get(said.held_path("A", "B"), said.MAX_SEALED)
+    early.turn(site)
+    assert early.agreed(site, ("A", "B"))
+    late = Question(lambda _: None)  # the agent after the restore asks with another number
+    late.turn(site)
+    site.store.put(said.held_path("A", "B"), old_answer)
+    late.turn(site)
+    assert not late.agreed(site, ("A", "B"))
+
+
+def test_a_store_that_withholds_answers_stops_the_study_but_lets_nothing_run(restored):
+    question = Question(lambda _: None)
+    for _ in range(3):
+        question.turn(restored["A"])
+    assert not question.agreed(restored["A"], COHORT)
+
+
+def test_nobody_can_stop_a_hospital_with_an_invented_checkpoint(tmp_path):
+    sites = three_hospitals(tmp_path)
+    question = Question(lambda _: None)
+    question.turn(sites["A"])
+    forged = said.Held("B", "A", question.nonce, sites["B"].ledger.checkpoint()).dump(sites["B"].identity.sign)
+    sites["A"].store.put(said.held_path("A", "B"), sites["A"].identity.card.seal(forged, said.held_info("A", "B")))
+    sites["A"].store.put(said.held_path("A", "C"), b"x" * (said.MAX_SEALED + 1))
+    question.turn(sites["A"])
+    assert not question.agreed(sites["A"], ("A", "B"))
+
+
+def test_the_store_learns_nothing_about_the_number_of_events(restored):
+    sealed = restored["A"].store.get(said.handed_path(digest(1), "A", "B"), said.MAX_SEALED)
+    assert b"size" not in sealed
+    again = said.handed_path(digest(1), "A", "C")
+    assert abs(len(restored["A"].store.get(again, said.MAX_SEALED)) - len(sealed)) == 0

@@ -1,0 +1,137 @@
+"""Checkpoints between hospitals: handed out, kept, asked for, answered."""
+
+import pytest
+from checkpoint_room import approved, three_hospitals
+from privacy_room import digest
+
+from securefl.errors import MessageError
+from securefl.federation import checkpoints as said
+from securefl.node.checkpoints import (
+    Question,
+    answer_questions,
+    collect,
+    hand_out,
+    hospitals_of,
+    kept,
+    kept_path,
+    note_witnessed,
+)
+
+COHORT = ("A", "B", "C")
+
+
+@pytest.fixture
+def sites(tmp_path):
+    return three_hospitals(tmp_path)
+
+
+def test_hospitals_with_sound_ledgers_agree_and_say_once_for_whom_they_wait(sites):
+    lines = []
+    questions = {name: Question(lines.append) for name in COHORT}
+    questions["A"].turn(sites["A"])
+    assert not questions["A"].agreed(sites["A"], COHORT)
+    assert not questions["A"].agreed(sites["A"], COHORT)
+    assert lines == [f"waiting for {n} to say which checkpoint of this hospital's ledger it holds" for n in "BC"]
+    for _ in range(2):
+        for name, question in questions.items():
+            question.turn(sites[name])
+    assert all(q.agreed(sites[n], COHORT) for n, q in questions.items())
+
+
+def test_what_is_handed_out_is_kept_where_newer_and_comes_back(sites):
+    approved(sites["A"])
+    sites["A"].ledger.start(digest(1))
+    hand_out(sites["A"], digest(1), COHORT)
+    assert collect(sites["B"], digest(1), COHORT) == []
+    first = kept_path(sites["B"], "A").read_bytes()
+    assert (kept_path(sites["B"], "A").stat().st_mode & 0o777) == 0o600
+    sites["A"].ledger.pause()
+    hand_out(sites["A"], digest(1), COHORT)
+    collect(sites["B"], digest(1), COHORT)
+    collect(sites["B"], digest(1), COHORT)
+    held, data = kept(sites["B"], sites["A"].identity.card)
+    assert data != first
+    assert (held.size, held.head) == (sites["A"].ledger.size, sites["A"].ledger.head)
+    question = Question(lambda _: None)
+    question.turn(sites["A"])
+    answered = {}
+    answer_questions(sites["B"], answered)
+    answer_questions(sites["B"], answered)
+    question.turn(sites["A"])
+    assert question.agreed(sites["A"], ("A", "B"))
+    assert (sites["A"].path / "checkpoints" / "returned" / "B").read_bytes() == data
+
+
+def test_a_ledger_that_went_back_is_reported_to_the_others_owners_and_the_newest_stays(sites):
+    card = sites["A"].identity.card
+    old = sites["A"].ledger.checkpoint()
+    approved(sites["A"])
+    hand_out(sites["A"], digest(1), COHORT)
+    collect(sites["B"], digest(1), COHORT)
+    newest = kept(sites["B"], card)
+    sealed = sites["B"].identity.card.seal(old, said.handed_info(digest(1), "A", "B"))
+    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), sealed)
+    (line,) = collect(sites["B"], digest(1), COHORT)
+    assert "cut, restored or rewritten" in line
+    assert kept(sites["B"], card) == newest
+
+
+def test_the_end_of_a_study_is_noted_in_the_others_ledgers(sites):
+    hand_out(sites["A"], digest(1), COHORT)
+    collect(sites["B"], digest(1), COHORT)
+    assert note_witnessed(sites["B"], COHORT) == []
+    assert sites["B"].ledger.state.witnessed["A"].head == sites["A"].ledger.head
+    size = sites["B"].ledger.size
+    note_witnessed(sites["B"], COHORT)
+    assert sites["B"].ledger.size == size
+    kept_path(sites["B"], "A").unlink()
+    old = sites["A"].ledger.checkpoint()
+    approved(sites["A"])
+    hand_out(sites["A"], digest(1), COHORT)
+    collect(sites["B"], digest(1), COHORT)
+    note_witnessed(sites["B"], COHORT)
+    kept_path(sites["B"], "A").write_bytes(old)
+    (line,) = note_witnessed(sites["B"], COHORT)
+    assert "cut, restored or rewritten" in line
+
+
+def test_what_a_stranger_writes_is_as_if_it_were_not_there(sites):
+    store = sites["B"].store
+    store.put(said.handed_path(digest(1), "A", "B"), b"nonsense")
+    store.put(said.ask_path("A"), b"nonsense")
+    store.put(said.held_path("B", "A"), b"nonsense")
+    store.put(said.ask_path("C"), said.Ask("A", "0" * 64).dump(sites["A"].identity.sign))
+    assert collect(sites["B"], digest(1), COHORT) == []
+    Question(lambda _: None).turn(sites["B"], [(digest(1), COHORT)])
+    assert store.get(said.held_path("C", "B"), said.MAX_SEALED) is None
+    kept_path(sites["B"], "A").parent.mkdir(exist_ok=True)
+    kept_path(sites["B"], "A").write_bytes(b"nonsense")
+    assert kept(sites["B"], sites["A"].identity.card) is None
+
+
+def test_only_listed_hospitals_are_asked_and_answered(sites):
+    assert set(hospitals_of(sites["A"])) == {"B", "C"}
+    sites["A"].book.distrust("C")
+    assert set(hospitals_of(sites["A"])) == {"B"}
+    hand_out(sites["A"], digest(1), COHORT)
+    assert not sites["A"].store.exists(said.handed_path(digest(1), "A", "C"))
+
+
+@pytest.mark.parametrize("field", ["site", "nonce"])
+def test_a_malformed_question_is_refused(sites, field):
+    identity = sites["A"].identity
+    good = said.Ask("A", "0" * 64)
+    assert said.open_ask(good.dump(identity.sign), site="A", verify=identity.card.verify) == good
+    bad = said.Ask(**{"site": "A", "nonce": "0" * 64, field: "x"}).dump(identity.sign)
+    with pytest.raises(MessageError, match="malformed"):
+        said.open_ask(bad, site="A", verify=identity.card.verify)
+
+
+@pytest.mark.parametrize("change", [{"holder": "C"}, {"site": "C"}, {"nonce": "x"}])
+def test_a_malformed_answer_is_refused(sites, change):
+    identity = sites["B"].identity
+    fields = {"holder": "B", "site": "A", "nonce": "0" * 64, "checkpoint": b"c"}
+    good = said.Held(**fields)
+    assert said.open_held(good.dump(identity.sign), site="A", holder="B", verify=identity.card.verify) == good
+    with pytest.raises(MessageError, match="malformed"):
+        said.open_held(said.Held(**fields | change).dump(identity.sign), site="A", holder="B", verify=identity.card.verify)
