@@ -54,7 +54,7 @@ def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType
     names |= {a["study"]: study_name(a["id"], a["study"]) for a in report.approvals}
     parts: list[RenderableType] = [title(f"What left {report.site}, and what it cost"), _verification(report)]
     if report.paused:
-        parts.append(Text("PAUSED: nothing starts and nothing leaves until `securefl site start`.", style=WARN))
+        parts.append(Text("PAUSED: nothing starts and nothing leaves until `securefl site pause --resume`.", style=WARN))
     for population in report.populations:
         parts.append(_population(population))
         parts += [_dataset(d, names, detail=detail) for d in report.datasets if d["population"] == population["name"]]
@@ -62,6 +62,10 @@ def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType
     parts += [_dataset(d, names, detail=detail) for d in report.datasets if d["population"] not in budgeted]
     if not report.populations:
         parts.append(section("Budget", "None was granted yet. `securefl site budget set` grants one."))
+    if report.refusals_elsewhere:
+        parts.append(section("Refused: data sets that are not registered here", bullets(joined(f"on {r['dataset']}: ", _refusal(r)) for r in report.refusals_elsewhere)))
+    if report.pauses:
+        parts.append(section("Pauses", bullets(map(_pause, report.pauses))))
     parts.append(_approvals(report.approvals))
     return page(*parts)
 
@@ -95,7 +99,7 @@ def _verification(report: AuditReport) -> RenderableType:
         return Text(f"Verified: {counted(report.events, 'event')}, unbroken and signed; the last is {report.head[:12]}.", style=GOOD)
     return Text.assemble(
         ("NOT VERIFIED: the ledger was altered or damaged. ", BAD), literal(report.fault or "", BAD),
-        (f" What follows covers only the {counted(report.events, 'event')} before that.", BAD),
+        (f" {report.next_step or ''} What follows shows the {counted(report.events, 'event')} that are unbroken and signed, and nothing after them.", BAD),
     )
 
 
@@ -109,10 +113,16 @@ def _population(population: Json) -> RenderableType:
         f"Patients of {population['name']}",
         facts([
             ("budget", bar(used)),
-            ("", literal(explain_share(used, population["studies_like_last"]), "bold")),
+            ("", literal(_share_words(used, population), "bold")),
             ("granted", bullets(grants)),
         ]),
     )
+
+
+def _share_words(used: Decimal, population: Json) -> str:
+    if population["revoked"]:
+        return f"{percent(used)} of the budget used; the owner took back the rest on {day(population['revocations'][-1]['at'])}."
+    return explain_share(used, population["studies_like_last"])
 
 
 def _dataset(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableType:
@@ -171,6 +181,11 @@ def _refusal(refusal: Json) -> Text:
     reason: str = refusal["reason"]
     note = f"; {refusal['note']}" if refusal["note"] else ""
     return joined(f"{study_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ", literal(reason_words(reason), WARN), figures, note)
+
+
+def _pause(pause: Json) -> str:
+    until = f"until {day(pause['until'])}" if pause["until"] else "it lasts"
+    return f"from {day(pause['at'])}, {until}" + (f"; {pause['note']}" if pause["note"] else "")
 
 
 def _approvals(approvals: Sequence[Json]) -> RenderableType:

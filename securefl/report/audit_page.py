@@ -60,10 +60,10 @@ def audit_page(report: AuditReport, about: PageFacts) -> str:
         tag("header", tag("h1", "Privacy audit of ", said(about.legal_name or report.site)), tag("p", f"What left {report.site}, what it cost its patients' privacy, and who approved it. Made on {day(about.made_at)}.", class_="under")),
         tag(
             "main",
-            _verdict(report, about), _paused(report), _glance(report, about), _summary(report), _checked(about),
-            *sections, tag("section", _loose(report, loose), _elsewhere(report), _pauses(report), _words(), class_="rest"),
+            _verdict(report, about), _paused(report), _glance(report, about), _summary(report), _checked(report, about),
+            *sections, tag("section", _loose(report, loose), _elsewhere(report), _pauses(report), _keys(report), _witnessed(report), _words(), class_="rest"),
         ),
-        tag("footer", f"Made by securefl {about.version} from the ledger of {report.site}, {counted(report.events, 'event')}, ending in ", tag("code", report.head), "."),
+        tag("footer", f"Made by securefl {about.version} from the ledger of {report.site}."),
     )
     return document(f"Privacy audit of {report.site}, {about.made_at[:10]}", body, style=STYLE)
 
@@ -105,6 +105,7 @@ def _glance(report: AuditReport, about: PageFacts) -> Html:
     by_status = [f"{sum(s['status'] == status for s in studies)} {status}" for status in ("approved", "running", "completed", "failed", "withdrawn") if any(s["status"] == status for s in studies)]
     entries: list[tuple[str, Html | str]] = [
         ("Hospital", joined(said(about.legal_name), f" ({report.site})")),
+        ("Ledger", joined(f"{counted(report.events, 'event')}, ending in ", tag("code", report.head))),
         ("Key", joined(tag("code", about.fingerprint), " (compare with the hospital's card)")),
         ("Approved", counted(len(studies), "study", "studies") + (f": {', '.join(by_status)}" if by_status else "")),
         ("Left the hospital", counted(sent, "noised release")),
@@ -161,7 +162,26 @@ def _pauses(report: AuditReport) -> Html | None:
     return joined(tag("h2", "Pauses"), table("When nothing started and nothing left. Times are UTC.", ["From", "Until", "Note"], [rows]))
 
 
-def _checked(about: PageFacts) -> Html:
+def _keys(report: AuditReport) -> Html | None:
+    """The hospital's signing keys, if they changed."""
+    if len(report.keys) < 2:
+        return None
+    rows: list[list[Html | str]] = [[moment(k["at"]), tag("code", k["key"])] for k in report.keys]
+    return joined(tag("h2", "Signing keys"), table("The old key signed each change of key, and the new one confirmed it. Times are UTC.", ["Since", "Ed25519 public key"], [rows]))
+
+
+def _witnessed(report: AuditReport) -> Html | None:
+    """What this hospital can testify about the ledgers of others."""
+    if not report.witnessed:
+        return None
+    rows: list[list[Html | str]] = [[said(w["site"]), moment(w["at"]), f"{w['size']:,}", tag("code", w["head"])] for w in report.witnessed]
+    return joined(
+        tag("h2", "Checkpoints of other hospitals held here"),
+        table("The last one of each; a shorter or different ledger there would contradict it. Times are UTC.", ["Hospital", "Noted", "Events", "Ending in"], [rows], right=frozenset({2})),
+    )
+
+
+def _checked(report: AuditReport, about: PageFacts) -> Html:
     with_checkpoint = (
         f"It was compared with a checkpoint that another party holds, of {counted(about.checkpoint, 'event')}."
         if about.checkpoint is not None
@@ -169,12 +189,13 @@ def _checked(about: PageFacts) -> Html:
     )
     items = [
         "Each event has a number, without gaps, and the hash of the event before it.",
-        "Each event's text has exactly the hash that was signed, and the signature is by the key on this hospital's card.",
+        "Each event's text has exactly the hash that was signed, and the signature is by this hospital's key: the one on its card, or one that it was changed from or to with both keys' signatures.",
         "Replayed from the first event on, each one keeps the rules: no charge above the budget, no release that was not approved, started and paid for, none twice for a round, none after the end or during a pause.",
         with_checkpoint,
     ]
     return tag(
         "section", tag("h2", "How this was checked"),
+        None if report.verified else tag("p", "Each event was checked so, up to the first one that does not hold:"),
         tag("ul", *(tag("li", i) for i in items)),
         tag("p", "To repeat it: ", tag("code", "securefl audit"), " in the hospital's folder, with ", tag("code", "--checkpoint FILE"), " and a checkpoint from another party. It ends with exit code 0 for an intact ledger, 3 for an altered one, 4 for one that cannot be read."),
         tag("p", "What a ledger cannot show: it lists what this software noted before it sent it. Whether other ways out of the hospital exist is not its subject."),
@@ -187,6 +208,7 @@ def _words() -> Html:
         ("Share of the budget", "What a study can reveal at most, measured so that shares of several studies may be added. Used shares are rounded up."),
         ("Epsilon and delta", "The measure of privacy: how much surer anybody can become whether one patient's record was used, but for a chance of delta. Smaller is more private. Epsilons of several studies may not simply be added or subtracted."),
         ("Release", "A set of numbers that left the hospital: a model update, a check of the model or a statistic. Random noise was added to each before it left; it was encrypted as well."),
+        ("Unmasking answer", "What a hospital gives once in a round so that the sum of all hospitals can be opened: keys of that round, nothing about patients."),
         ("Noise multiplier", "The noise's standard deviation, as a multiple of the most that one patient can change the numbers."),
         ("Patients in a step", "The chance with which each patient takes part in a step, drawn anew by lot every time."),
         ("Digest", "The SHA-256 of a study: its file, its code and the software's version. Any change makes another digest and needs another approval."),

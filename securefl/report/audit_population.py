@@ -13,6 +13,7 @@ from securefl.report.audit_words import (
     figure,
     numbered,
     part_words,
+    ranges,
     reason_words,
     runs,
     share_words,
@@ -60,7 +61,7 @@ def population_section(report: AuditReport, population: Json, *, anchor: str, un
         "section",
         tag("h2", "Patients of ", said(population["name"]), id=anchor),
         partial,
-        _budget(population, studies),
+        _budget(population, studies, whole=partial is None),
         _over_time(population, until) if population["filter"]["used"] else None,
         *_done(report, population, studies, detail=detail),
         tag("h3", "What was refused"), refusals_table([(d["name"], r) for d in datasets for r in d["refusals"]]),
@@ -79,7 +80,7 @@ def _done(report: AuditReport, population: Json, studies: Sequence[Numbered], *,
     ]
 
 
-def _budget(population: Json, studies: Sequence[Numbered]) -> Html:
+def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Html:
     cap, used = population["filter"]["cap"], population["share_used"]
     # Shares are rounded up, study by study; in the picture they may not outgrow the whole.
     charged = [(s, _charged(s) / cap) for s in studies if _charged(s)]
@@ -94,11 +95,12 @@ def _budget(population: Json, studies: Sequence[Numbered]) -> Html:
     epsilon, delta = (population["budget"][k] for k in ("epsilon", "delta"))
     last = studies[-1].name if studies else None
     return joined(
-        tag("p", share_words(population, last), class_="lead"),
+        tag("p", share_words(population, last), None if whole else " This is what the part of the ledger says that holds.", class_="lead"),
         tag("figure", budget_bar(segments, words), tag("figcaption", caption)),
         facts([
             ("Budget", f"epsilon {figure(epsilon)} at delta {figure(delta)}, for all studies of all researchers together. It never renews by itself."),
             ("What it means", f"Should all of it be used: w{explain_epsilon(Decimal(str(epsilon)), Decimal(str(delta)))[1:]}"),
+            *([("Taken back", lines(joined(moment(r["at"]), " UTC", *([": ", said(r["note"])] if r["note"] else [])) for r in population["revocations"]))] if population["revocations"] else []),
             ("Granted", lines(
                 joined(moment(g["at"]), f" UTC: epsilon {figure(g['epsilon'])} at delta {figure(g['delta'])}, for studies like ", said(g["typical"]), ". ", said(g["reason"]))
                 for g in population["grants"]
@@ -134,10 +136,11 @@ def _studies(studies: Sequence[Numbered]) -> Html:
     for s in studies:
         word, kind = _STATUS[s.study["status"]]
         note = tag("span", tag("br"), "Note: ", said(s.study["note"]), class_="quiet") if s.study["note"] else None
+        free = tag("span", tag("br"), "It never started: nothing is charged.", class_="quiet") if not s.study["share"] else None
         rows.append([
             str(s.number),
             _study(s.name, s.dataset, s.study["researcher"]),
-            joined(tag("span", word, class_=f"status {kind}"), note),
+            joined(tag("span", word, class_=f"status {kind}"), note, free),
             moment(s.study["approved_at"]), moment(s.study["started_at"]), moment(s.study["ended_at"]),
             percent(Decimal(str(s.study["share"]))), figure(s.study["epsilon"]),
         ])
@@ -152,13 +155,13 @@ def _study(name: str, dataset: str, researcher: str) -> Html:
 def _approvals(report: AuditReport, studies: Sequence[Numbered]) -> Html:
     rows: list[list[Html | str]] = [
         [
-            str(s.number), joined(moment(s.study["approved_at"]), " UTC"), said(s.study["researcher"]),
+            str(s.number), moment(s.study["approved_at"]), said(s.study["researcher"]),
             tag("code", s.study["digest"]), tag("code", s.study["statement"]),
         ]
         for s in studies
     ]
     return table(
-        f"Each study was approved once, by the data owner of {report.site} with this hospital's key, and for exactly this digest.",
+        f"Each study was approved once, by the data owner of {report.site} with this hospital's key, and for exactly this digest. Times are UTC.",
         ["No.", "Approved", "Asked by", "Digest of the study", "SHA-256 of the signed approval"], [rows],
     )
 
@@ -194,7 +197,8 @@ def _total(s: Numbered, of: str) -> int:
 
 def _over(s: Numbered) -> Html:
     share = percent(Decimal(str(s.study["share"]))) if s.study["share"] else "none"
-    return joined(f"{s.number}  ", tag("span", s.name, class_="name"), f": {counted(len(s.releases), 'release')}; charged: {share} of the budget")
+    answers = f" and {counted(s.study['answers'], 'unmasking answer')}" if s.study["answers"] else ""
+    return joined(f"{s.number}  ", tag("span", s.name, class_="name"), f": {counted(len(s.releases), 'release')}{answers}; charged: {share} of the budget")
 
 
 def _cost(amount: float, cap: float | None) -> str:
@@ -274,7 +278,7 @@ def _specialists(population: Json, datasets: Sequence[Json], studies: Sequence[N
         registered = [joined("; registered ", moment(r["at"]), " UTC with keyed hash ", tag("code", r["snapshot"][:16] + "…")) for r in d["registered"]]
         entries.append(("Data set", joined(said(d["name"]), words, *registered)))
     for held, which in _terms(studies):
-        entries.append((f"{'Study' if len(which) == 1 else 'Studies'} {', '.join(map(str, which))}", said(held)))
+        entries.append((f"{'Study' if len(which) == 1 else 'Studies'} {ranges(which)}", said(held)))
     return facts(entries)
 
 

@@ -10,7 +10,7 @@ from securefl.privacy.words import percent
 from securefl.report.parts import decimal_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from securefl.privacy.audit import AuditReport
 
@@ -57,6 +57,21 @@ def part_words(share: float) -> str:
     return f"{(value * 100).quantize(Decimal(step), rounding=ROUND_CEILING):f} %"
 
 
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, with runs drawn together.
+
+    >>> ranges([1, 2, 3, 5, 7, 8])
+    '1 to 3, 5, 7, 8'
+    """
+    found: list[list[int]] = []
+    for n in numbers:
+        if found and found[-1][-1] + 1 == n:
+            found[-1].append(n)
+        else:
+            found.append([n])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found)
+
+
 def share_words(population: Json, last: str | None) -> str:
     """How far a population's budget has gone: the share used and the room left, never a difference of epsilons.
 
@@ -65,6 +80,8 @@ def share_words(population: Json, last: str | None) -> str:
         last: the last approved study's name, or None before the first one.
     """
     used, room = percent(Decimal(str(population["share_used"]))), population["studies_like_last"]
+    if population["revoked"]:
+        return f"{used} of the budget used; the owner took back the rest, so nothing more can be approved until another grant."
     like = f"like the last one ({last})" if last else f"like the typical one ({population['grants'][-1]['typical']})"
     if room < 1:
         return f"{used} of the budget used; no room for another study {like}."

@@ -25,7 +25,7 @@ code { font: .85em/1.4 ui-monospace, SFMono-Regular, Menlo, "Liberation Mono", "
 .status { font-weight: 600; white-space: nowrap; }
 .partial { border-left: 4px solid var(--bad); padding-left: .6rem; color: var(--bad); font-weight: 600; }
 nav ul { margin: .25rem 0 1rem; padding-left: 1.25rem; }
-dl.facts { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.25rem; margin: .75rem 0 1rem; }
+dl.facts { display: grid; grid-template-columns: fit-content(14rem) 1fr; gap: .3rem 1.25rem; margin: .75rem 0 1rem; }
 dl.facts dt { color: var(--soft); } dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 dl.words dt { font-weight: 600; margin-top: .6rem; } dl.words dd { margin: 0 0 0 1.25rem; max-width: 46rem; }
 figure { margin: .75rem 0 1.25rem; } figure > svg { display: block; width: 100%; height: auto; max-width: 60rem; }
@@ -65,5 +65,5 @@ footer { margin-top: 3rem; padding-top: .75rem; border-top: 1px solid var(--line
   details > summary { list-style: none; } details .scroll { margin-left: 0; }
   a { color: inherit; text-decoration: none; }
 }
-@media (max-width: 40rem) { body { padding: 1rem .8rem 3rem; } dl.facts { grid-template-columns: 1fr; gap: 0; } dl.facts dd { margin-bottom: .5rem; } }
+@media (max-width: 40rem) { body { padding: 1rem .8rem 3rem; } dl.facts { grid-template-columns: 1fr; gap: 0; } dl.facts dd { margin-bottom: .5rem; } caption { max-width: 88vw; } }
 """
