@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.environment import software
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 _MOST_FEATURES = 64
 
 
@@ -34,6 +37,7 @@ class _Folders:
     store: str = "store"
     keys: str = "keys"
     study: str = "study.toml"
+    values: str = "values"
 
 
 FOLDERS = _Folders()
@@ -91,6 +95,17 @@ def read_parties(root: Path, name: str) -> tuple[Plan, Identity]:
     """The study and one party's keys."""
     text = (root / FOLDERS.study).read_bytes()
     return Plan(parse_study(text), study_digest(text)), Identity.load(root / FOLDERS.keys / name)
+
+
+def write_values(root: Path, name: str, values: NDArray[np.int64]) -> None:
+    """What ``name`` sends in every round: int64[d]."""
+    (root / FOLDERS.values).mkdir(exist_ok=True)
+    values.tofile(root / FOLDERS.values / name)
+
+
+def read_values(root: Path, name: str) -> NDArray[np.int64]:
+    """What :func:`write_values` wrote."""
+    return np.fromfile(root / FOLDERS.values / name, dtype=np.int64)
 
 
 def _fields(identity: Identity) -> dict[str, str]:

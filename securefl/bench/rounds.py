@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from securefl.bench.bare import bench_bare
-from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
+from securefl.bench.consortium import FOLDERS, make_consortium, read_parties, write_values
 from securefl.bench.sums import bench_vector
 from securefl.errors import RoundError
 from securefl.federation.coordinator import Coordinator
@@ -28,6 +28,8 @@ from securefl.secagg.seal import CkksIntegers
 from securefl.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from securefl.federation.coordinator import RoundRecord
@@ -40,7 +42,9 @@ _BARE = 3
 _REPORT = 1 << 20
 
 
-def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict[str, Any]:
+def bench_round(
+    parameters: int, sites: int, bits: int, rounds: int = 6, vectors: Sequence[NDArray[np.int64]] | None = None
+) -> dict[str, Any]:
     """Run ``rounds`` rounds; the first warms up and is not counted.
 
     Args:
@@ -48,6 +52,7 @@ def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict
         sites: hospitals, a process each.
         bits: bits of a field.
         rounds: at least 6, so that the median is over at least 5.
+        vectors: int64[the model's size] for each site; those of :func:`~securefl.bench.sums.bench_vector` unless given.
 
     Returns:
         The keys of ``securefl bench round --json``: ``warm_round_seconds`` (median), ``upload_bytes_per_parameter``,
@@ -61,6 +66,9 @@ def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict
     with tempfile.TemporaryDirectory(prefix="securefl-bench-") as folder:
         root = Path(folder)
         plan = make_consortium(root, parameters=parameters, sites=sites, bits=bits, rounds=rounds)
+        sent = vectors or [bench_vector(i, plan.parameters, (1 << (bits - 1)) - 1) for i in range(sites)]
+        for name, values in zip(plan.study.cohort, sent, strict=True):
+            write_values(root, name, values)
         chunks = FieldLayout(bits, sites).chunks_for(plan.parameters)
         # half before and half after, so that both see the same machine
         bare = bench_bare(chunks, sites, _BARE)
@@ -71,7 +79,7 @@ def bench_round(parameters: int, sites: int, bits: int, rounds: int = 6) -> dict
         ]
         try:
             _wait_ready(store, sites + 1, processes)
-            figures = _measure(root, store)
+            figures = _measure(root, store, np.sum(sent, axis=0))
             for process in processes:
                 process.wait(timeout=60)
         finally:
@@ -99,7 +107,7 @@ def _wait_ready(store: Store, count: int, processes: list[subprocess.Popen[bytes
         time.sleep(0.01)
 
 
-def _measure(root: Path, store: Store) -> dict[str, Any]:
+def _measure(root: Path, store: Store, total: NDArray[np.int64]) -> dict[str, Any]:
     plan, identity = read_parties(root, "coordinator")
     marks, cpu, uploads = [time.perf_counter()], [time.process_time()], []
 
@@ -117,16 +125,12 @@ def _measure(root: Path, store: Store) -> dict[str, Any]:
         "round_seconds": taken,
         "upload_bytes_per_parameter": max(uploads) / plan.parameters,
         "cpu": [b - a for a, b in itertools.pairwise(cpu)],
-        "exact": _exact(plan, outcome.theta),
+        "exact": _exact(plan, outcome.theta, total),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
-def _exact(plan: Plan, theta: NDArray[np.float64]) -> bool:
+def _exact(plan: Plan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:
     """Every round adds the same known sum with learning rate 1 and unit 1, so the last model tells whether all were exact."""
-    largest = plan.facts(1, 1, "0" * 64, "0" * 64).layout.max_value
-    total = np.zeros(plan.parameters, dtype=np.int64)
-    for index in range(len(plan.study.cohort)):
-        total += bench_vector(index, plan.parameters, largest)
     start = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
     return bool(np.allclose(start - theta, plan.rounds * total, rtol=1e-12, atol=1e-6))
