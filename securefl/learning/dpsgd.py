@@ -15,6 +15,7 @@ import torch
 from opacus import GradSampleModule
 from torch import nn
 
+from securefl.errors import StudyError
 from securefl.learning.models import layer_sizes, named_tensors
 from securefl.learning.steps import Draws, FloatArray, GradientFunction, PrivateSteps, StepRule
 
@@ -40,9 +41,29 @@ class TorchModel(nn.Module):
         return logits.squeeze(1)
 
 
+def refuse_mixing_layers(module: nn.Module) -> None:
+    """Refuse layers that let one record into another's output: no clipping of single records bounds what passes there.
+
+    Opacus' ``ModuleValidator.fix`` would turn BatchNorm1d into a GroupNorm that erases tabular input, so nothing is
+    replaced in silence.
+
+    Raises:
+        StudyError: naming the layer and what to use.
+    """
+    for name, layer in module.named_modules():
+        mixing = isinstance(layer, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001 - the common base of all of them
+        running = isinstance(layer, nn.modules.instancenorm._InstanceNorm) and layer.track_running_stats  # noqa: SLF001 - as above
+        if mixing or running:
+            raise StudyError(
+                f"The layer {name or 'model'} ({type(layer).__name__}) takes statistics over the batch, so each record would change the gradients of all others.",
+                next_step="Use LayerNorm, or GroupNorm where there are channels; both look at one record alone.",
+            )
+
+
 def opacus_gradients(model: ModelSpec, features: int) -> GradientFunction:
     """Per-row gradients of the logistic loss by Opacus' hooks, as float64[m, p] in the layout of theta."""
     plain = TorchModel(model, features)
+    refuse_mixing_layers(plain)
     module = GradSampleModule(plain, batch_first=True, loss_reduction="sum", strict=True)
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = nn.BCEWithLogitsLoss(reduction="sum")
     parameters = dict(plain.named_parameters())
@@ -68,6 +89,7 @@ class PrivateTrainer(PrivateSteps):
         rule: public constants of the study for this hospital, :meth:`StepRule.from_study`.
         x: float32[n, d]; y: int8[n].
         draws: randomness, from the operating system in every real run.
+        units: see :class:`PrivateSteps`.
     """
 
     def __init__(
@@ -77,5 +99,7 @@ class PrivateTrainer(PrivateSteps):
         x: npt.NDArray[np.floating],
         y: npt.NDArray[np.integer],
         draws: Draws,
+        *,
+        units: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        super().__init__(rule, opacus_gradients(model, x.shape[1]), x, y, draws)
+        super().__init__(rule, opacus_gradients(model, x.shape[1]), x, y, draws, units=units)

@@ -17,7 +17,7 @@ import hmac
 import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+#: What a neighbouring table lacks: all rows of one patient, or one row.
+Unit: TypeAlias = Literal["patient", "record"]
 MALFORMED = "line is not a record of this table"
 NO_PATIENT = "patient identifier is missing"
 NO_LABEL = "label is missing or unreadable"
@@ -42,7 +45,7 @@ class Prepared:
     Attributes:
         X: float32[n, d], every value in [-1, 1].
         y: int8[n], 0 or 1.
-        patients: n identifiers, each at most once.
+        patients: n identifiers. Rows of one patient stand together, in the order of a keyed lot.
         set_aside: rows set aside, by reason. For the owner's screen only: these are counts of private records.
     """
 
@@ -50,6 +53,20 @@ class Prepared:
     y: npt.NDArray[np.int8]
     patients: tuple[str, ...]
     set_aside: Mapping[str, int]
+
+    def units(self, unit: Unit) -> IntArray:
+        """int64[n]: which unit of privacy each row belongs to, numbered from 0 in the order of the rows."""
+        if unit == "record":
+            return np.arange(len(self.y), dtype=np.int64)
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(p, len(numbers)) for p in self.patients], dtype=np.int64)
+
+    def one_row_each(self, unit: Unit) -> Prepared:
+        """The first row of every unit: what counts in an evaluation, where a unit may change one count by 1."""
+        units = self.units(unit)
+        first = np.ones(len(units), dtype=np.bool_)
+        first[1:] = units[1:] != units[:-1]
+        return self.select(first)
 
     def select(self, rows: npt.NDArray[np.bool_]) -> Prepared:
         """The rows where ``rows`` (bool[n]) holds."""
@@ -62,8 +79,14 @@ def feature_names(spec: DataSpec) -> tuple[str, ...]:
     return tuple(name for column in spec.columns for name in _names(column))
 
 
-def prepare(table: Table, spec: DataSpec, secret: bytes) -> Prepared:
-    """Encode a hospital's table. ``secret`` (this site's own) decides which row of a patient is kept if there are several.
+def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient") -> Prepared:
+    """Encode a hospital's table.
+
+    Args:
+        table: as read.
+        spec: the study's columns.
+        secret: this site's own; its lot decides which rows of a patient are kept where there are more than the study takes.
+        unit: with ``record`` every row is a unit of its own and all are kept: a limit would let one row's absence admit another.
 
     Raises:
         DataError: a declared column, the patient column or the label column is not in the table.
@@ -75,7 +98,7 @@ def prepare(table: Table, spec: DataSpec, secret: bytes) -> Prepared:
     counts: Counter[str] = Counter()
     if table.malformed:
         counts[MALFORMED] = table.malformed
-    best: dict[str, tuple[bytes, int]] = {}
+    lots: dict[str, list[tuple[bytes, int]]] = {}
     for row, patient in enumerate(patients):
         reason = reasons[row]
         if patient is None:
@@ -85,15 +108,16 @@ def prepare(table: Table, spec: DataSpec, secret: bytes) -> Prepared:
         elif reason is not None:
             counts[reason] += 1
         else:
-            # Keyed, and over the row's own content: which row stays depends on this patient alone, not on file order.
+            # Keyed, and over the row's own content: which rows stay depends on this patient alone, not on file order.
             content = encoded[row].tobytes() + bytes([outcome[row] or 0])
             message = b"securefl/row/1\0" + patient.encode() + b"\0" + content
-            rank = hmac.new(secret, message, hashlib.sha256).digest()
-            if patient in best:
-                counts[EXTRA_ROW] += 1
-            if patient not in best or rank < best[patient][0]:
-                best[patient] = (rank, row)
-    rows = sorted(row for _, row in best.values())
+            lots.setdefault(patient, []).append((hmac.new(secret, message, hashlib.sha256).digest(), row))
+    rows: list[int] = []
+    for lot in lots.values():
+        kept = sorted(lot) if unit == "record" else sorted(lot)[: spec.max_rows_per_patient]
+        if len(lot) > len(kept):
+            counts[EXTRA_ROW] += len(lot) - len(kept)
+        rows += [row for _, row in kept]
     return Prepared(
         encoded[rows],
         np.array([outcome[row] for row in rows], dtype=np.int8),

@@ -1,6 +1,6 @@
 """One hospital's noised steps, on exact integers from the first clip to the last noise (design: "Noise").
 
-A step: draw patients by Poisson sampling; each patient's gradient, clipped to ``clip_norm`` and put on the integer grid
+A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's rows), clipped to ``clip_norm`` and put on the integer grid
 (``grid`` units per clip norm, rounded toward zero, norm checked in integers); the sum; each coordinate clamped to
 ``bound``; Gaussian noise on the integers. Whatever happens in a batch, an empty one included, the noise is added.
 
@@ -30,6 +30,7 @@ from securefl.errors import DataError, RoundError
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from decimal import Decimal
 
     from securefl.study.schema import Protocol
@@ -40,6 +41,7 @@ BoolArray = npt.NDArray[np.bool_]
 #: (theta float64[p], x float64[m, d], y float64[m]) -> gradients of each row's own loss, float64[m, p].
 GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 _BLOCK_NUMBERS = 1 << 21
+_PORTION_ROWS = 4096
 
 
 class Draws(Interface):
@@ -159,6 +161,8 @@ class PrivateSteps:
         x: float32[n, d], finite.
         y: int8[n], 0 or 1.
         draws: randomness; nothing else in this class draws any.
+        units: int64[n], the unit of privacy (patient) that each row belongs to, 0, 1, 2, ... with a unit's rows together;
+            without it every row is a unit of its own. A unit is drawn as a whole and clipped as a whole.
 
     Raises:
         DataError: x and y do not fit together or x holds a value that is not finite.
@@ -171,12 +175,16 @@ class PrivateSteps:
         x: npt.NDArray[np.floating],
         y: npt.NDArray[np.integer],
         draws: Draws,
+        *,
+        units: IntArray | None = None,
     ) -> None:
         if x.ndim != 2 or y.shape != (len(x),) or not np.isfinite(x).all() or not np.isin(y, (0, 1)).all():
             raise DataError(
                 "the prepared rows are not finite numbers with a 0/1 label each.",
                 next_step="Report this: securefl.learning.features should have set such rows aside.",
             )
+        first, counts = _stretches(np.arange(len(x)) if units is None else units, len(x))
+        self._first, self._counts = first, counts
         self._rule = rule
         self._gradients = gradients
         self._x = x.astype(np.float64)
@@ -210,20 +218,64 @@ class PrivateSteps:
 
     def _clamped_sum(self, theta: FloatArray) -> IntArray:
         """The un-noised sum of one batch; never leaves this object."""
-        drawn = np.flatnonzero(self._draws.poisson_sample(len(self._x), self._rule.sample_rate))
-        block = block_rows(theta.size)
+        drawn = np.flatnonzero(self._draws.poisson_sample(len(self._first), self._rule.sample_rate))
         total = np.zeros(theta.shape, dtype=np.int64)
-        place = self._hash[drawn] % block
-        turn = _occurrence(place)
-        for i in range(int(turn.max(initial=-1)) + 1):
-            rows, places = drawn[turn == i], place[turn == i]
-            x = np.zeros((block, self._x.shape[1]))
-            y = np.zeros(block)
-            x[places], y[places] = self._x[rows], self._y[rows]
-            gradients = self._gradients(theta, x, y)[places]
-            total += clip_to_grid(gradients, self._rule.clip_norm, self._rule.grid).sum(axis=0)
+        several = self._counts[drawn] > 1
+        for places, gradients in self._blocks(theta, self._first[drawn[~several]]):
+            total += self._clipped(gradients[places])
+        for units in self._portions(drawn[several], theta.size):
+            total += self._clipped(self._together(theta, units))
         clamped: IntArray = np.clip(total, -self._rule.bound, self._rule.bound)
         return clamped
+
+    def _clipped(self, gradients: FloatArray) -> IntArray:
+        total: IntArray = clip_to_grid(gradients, self._rule.clip_norm, self._rule.grid).sum(axis=0)
+        return total
+
+    def _blocks(self, theta: FloatArray, rows: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """(places, gradients of a whole block) until every one of ``rows`` has had its turn, in the order of :func:`_occurrence`."""
+        block = block_rows(theta.size)
+        place = self._hash[rows] % block
+        turn = _occurrence(place)
+        for i in range(int(turn.max(initial=-1)) + 1):
+            chosen, places = rows[turn == i], place[turn == i]
+            x = np.zeros((block, self._x.shape[1]))
+            y = np.zeros(block)
+            x[places], y[places] = self._x[chosen], self._y[chosen]
+            yield places, self._gradients(theta, x, y)
+
+    def _portions(self, units: IntArray, parameters: int) -> Iterator[IntArray]:
+        """Units with several rows, so many at a time that their rows' gradients take 64 MB at most, or one unit."""
+        size = max(1, min(_PORTION_ROWS, 4 * _BLOCK_NUMBERS // parameters) // int(self._counts.max(initial=1)))
+        for start in range(0, len(units), size):
+            yield units[start : start + size]
+
+    def _together(self, theta: FloatArray, units: IntArray) -> FloatArray:
+        """The sum of each unit's gradients, float64[units, p], added row by row in the unit's own order.
+
+        The order matters for the last bit, and must not depend on which blocks the others filled.
+        """
+        counts = self._counts[units]
+        rows = np.concatenate([np.arange(f, f + c) for f, c in zip(self._first[units], counts, strict=True)])
+        gradients = np.zeros((len(rows), theta.size))
+        turn = _occurrence(self._hash[rows] % block_rows(theta.size))
+        for i, (places, found) in enumerate(self._blocks(theta, rows)):
+            gradients[turn == i] = found[places]
+        starts = np.cumsum(counts) - counts
+        sums = np.zeros((len(units), theta.size))
+        for k in range(int(counts.max())):
+            have = counts > k
+            sums[have] += gradients[starts[have] + k]
+        return sums
+
+
+def _stretches(units: IntArray, rows: int) -> tuple[IntArray, IntArray]:
+    """(first row, number of rows) of each unit; refuses units that do not stand together in the order 0, 1, 2, ..."""
+    steps = np.diff(units, prepend=-1)
+    if len(units) != rows or not np.isin(steps, (0, 1)).all():
+        raise DataError("the rows of a patient do not stand together.", next_step="Report this: securefl.learning.features should have put them so.")
+    first = np.flatnonzero(steps)
+    return first, np.diff(first, append=rows)
 
 
 def _row_hash(row: FloatArray, label: np.float64) -> int:

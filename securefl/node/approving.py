@@ -68,7 +68,7 @@ def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
             population=study.data.population, dataset=study.data.dataset, charges=charges_of(study), attempts=study.privacy.max_attempts,
             epsilon=epsilon, delta=study.privacy.delta,
             terms=Terms(
-                rows_per_patient=study.data.max_rows_per_patient, clip_norm=decimal_text(study.privacy.clip_norm),
+                unit=study.privacy.unit, rows_per_patient=study.data.max_rows_per_patient, clip_norm=decimal_text(study.privacy.clip_norm),
                 normaliser=decimal_text(study.privacy.normaliser), noise_source=_NOISE_SOURCE, code=study.software.lock_sha256,
             ),
         )

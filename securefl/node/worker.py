@@ -31,10 +31,11 @@ class _Task:
         from securefl.learning.steps import StepRule
 
         self._study = study
-        self._held_out = held_out
+        unit = study.privacy.unit
+        self._held_out = held_out.one_row_each(unit)
         self._draws = draws
         rule = StepRule.from_study(study, study.participant(site).weight)
-        self._trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws)
+        self._trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws, units=train.units(unit))
         self._parameters = _parameters(study)
 
     def update(self, model: bytes) -> bytes:
@@ -77,7 +78,7 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
         file.seek(0)
         table = read_table(file.read())
     secret = bytes.fromhex(header["split_secret"])
-    prepared = prepare(table, study.data, secret)
+    prepared = prepare(table, study.data, secret, study.privacy.unit)
     train, held_out = split_rows(prepared, secret, study.data.holdout)
     task = _Task(study, header["site"], train, held_out, RandomDraws(SystemRandomness()))
     counts = {

@@ -85,7 +85,7 @@ class Label(Section):
 class DataSpec(Section):
     """The table a hospital must have: its registered data set, population, patient column, features and label.
 
-    ``holdout`` is the share of patients kept for evaluation, drawn by a keyed hash of the patient (rule 10).
+    Of one patient at most ``max_rows_per_patient`` rows are used, chosen by a keyed lot. ``holdout`` is the share of patients kept for evaluation, drawn by a keyed hash of the patient (rule 10).
     """
 
     dataset: Name
@@ -93,7 +93,7 @@ class DataSpec(Section):
     patient: ColumnName
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
     label: Label
-    max_rows_per_patient: Annotated[int, Field(ge=1, le=1)]
+    max_rows_per_patient: Annotated[int, Field(ge=1, le=100)]
     holdout: RatioText
 
     @model_validator(mode="after")

@@ -48,7 +48,7 @@ def check_consistency(study: schema.Protocol, accountant: Accountant, text: str 
     Raises:
         StudyError: listing every contradiction with the figure that would fit.
     """
-    faults = [*_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study)]
+    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study)]
     if faults:
         lines = line_index(text)
         named = [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
@@ -56,6 +56,14 @@ def check_consistency(study: schema.Protocol, accountant: Accountant, text: str 
             "The study's figures contradict each other:\n" + "\n".join(f"  {f}" for f in named) + "\n",
             next_step="Mend the figures and run `securefl study check` again.",
         )
+
+
+def _unit(study: schema.Protocol) -> list[Finding]:
+    if study.privacy.unit == "patient" or study.data.max_rows_per_patient == 1:
+        return []
+    # a limit would let one row's absence admit another row of the same patient: two records would change at once
+    fault = 'must be 1 with privacy.unit = "record", where every row counts alone; for several rows of a patient together use unit = "patient"'
+    return [(("data", "max_rows_per_patient"), fault)]
 
 
 def _steps(study: schema.Protocol) -> list[Finding]:

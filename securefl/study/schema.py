@@ -95,13 +95,14 @@ class ModelSpec(Section):
 
 
 class PrivacySpec(Section):
-    """Differential privacy of the training: add/remove one patient, Poisson sampling, Gaussian noise.
+    """Differential privacy of the training: add/remove one unit, Poisson sampling of units, Gaussian noise.
 
+    The unit is a patient with all the rows that are used of that patient, or a single ``record`` (row) of the table.
     ``noise_multiplier`` is sigma over the clip norm; ``grid`` is grid units per clip norm; ``normaliser`` is the
     public expected number of patients in a batch over all hospitals together; ``steps`` = rounds x local steps.
     """
 
-    unit: Literal["patient"]
+    unit: Literal["patient", "record"]
     neighbouring: Literal["add-remove"]
     epsilon: DecimalText
     delta: DecimalText

@@ -89,7 +89,7 @@ BROKEN = [
     ('entrypoint = "declarative"', 'entrypoint = "model.py"', "entrypoint", r"code\.entrypoint: .*needs the sandbox"),
     ('entrypoint = "declarative"', f'entrypoint = "declarative"\nsha256 = "{"a" * 64}"', "sha256", r"code\.sha256: .*remove sha256"),
     ('noise = "local"', 'noise = "distributed"', "noise =", r"privacy\.noise: Input should be 'local'"),
-    ("max_rows_per_patient = 1", "max_rows_per_patient = 2", "max_rows", r"data\.max_rows_per_patient: .*less than or equal to 1"),
+    ("max_rows_per_patient = 1", "max_rows_per_patient = 101", "max_rows", r"data\.max_rows_per_patient: .*less than or equal to 100"),
     # model
     ('kind = "logistic-regression"', 'kind = "mlp"', "[model]", r"model\.hidden: .*hidden layer sizes"),
     ('kind = "logistic-regression"', 'kind = "logistic-regression"\nhidden = [4]', "hidden", r'model\.hidden: .*"logistic-regression" has none'),
