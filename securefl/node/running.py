@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: How often a worker that died while the others decide is started again.
 _LAUNCHES = 3
+#: Seconds between looks whether another party has left a running study.
+_LOOK_SECONDS = 1.0
 #: Seconds that a reply may leave after its time before it counts as late: the agent looks every hundredth of a second.
 _PUNCTUAL = 0.1
 
@@ -84,6 +86,7 @@ class StudyRun:
     late: int = 0
     _heard: float | None = None
     _seen: float = 0.0
+    _looked: float = 0.0
     _launches: int = 0
     _refused: dict[str, str] = field(default_factory=dict)
 
@@ -207,6 +210,7 @@ class StudyRun:
         if self.made is not None:
             self._leave(self.made)
             return None
+        self._all_still_there()
         if self._waited():
             raise RoundError("Nothing came from the coordinator for two round deadlines.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
         number = self.participant.done + 1
@@ -235,6 +239,15 @@ class StudyRun:
         if end.outcome == "completed" and self.participant and self.participant.done == self.plan.last_round and self.made is None:
             return True
         raise RoundError(f"The coordinator ended the study: {end.outcome}.", whose="the coordinator", next_step="Ask the researcher for the reason.")
+
+    def _all_still_there(self) -> None:
+        """What another party left cannot be completed: it is not waited for, even when the coordinator is silent."""
+        if self.clock() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = self.clock()
+        said = last_word(self.site.store, self.plan)
+        if said is not None and said.site != self.site.name:
+            raise RoundError(f"{said.site} ended its part in the study ('{said.code}').", whose=said.site, next_step="The study ends here; its budget stays charged.")
 
     def _waited(self) -> bool:
         """Whether the coordinator has been silent for two round deadlines."""

@@ -179,6 +179,7 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
     assert said.code == "data"
     assert not any(b"Miller" in data for data in c.objects().values())
     assert not c.state(OTHER, study).started
+    c.ended(study, ME, THIRD)  # nobody ran it: they learn from the signed code
     site.ledger.close()
     with pytest.raises(NotApprovedError, match=f"{OTHER} .data"):
         study.wait(seconds=5)

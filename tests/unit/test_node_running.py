@@ -578,6 +578,20 @@ def test_an_end_as_completed_before_the_last_round_is_no_completion(scene):
         scene.run.step()
 
 
+@pytest.mark.parametrize("code", ["withdrawn", "data"])
+def test_a_running_study_that_another_hospital_left_is_over_even_when_the_coordinator_is_silent(scene, code):
+    scene.begin()
+    stranger = fixed_identity(OTHER, "hospital")
+    path = paths.status(scene.study.digest, OTHER)
+    scene.store.put(path, Status(scene.study.digest, OTHER, 1, code).dump(stranger.sign))
+    scene.clock.now += 1
+    scene.run.step()  # not by that hospital: nothing happens
+    scene.store.put(path, Status(scene.study.digest, OTHER, 1, code).dump(scene.c.site(OTHER).identity.sign))
+    scene.clock.now += 1
+    with pytest.raises(RoundError, match=f"{OTHER} ended its part .*{code}"):
+        scene.run.step()
+
+
 def test_a_coordinator_that_falls_silent_is_waited_for_two_deadlines(scene):
     scene.begin()
     deadline = scene.study.file.schedule.round_deadline
