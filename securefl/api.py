@@ -102,6 +102,10 @@ class Lab:
         self.folder.book.trust(found)
         return found
 
+    def partners(self) -> list[IdentityCard]:
+        """The cards trusted here."""
+        return list(self.folder.book.cards().values())
+
     def ask(self, *sites: str) -> None:
         """Ask datasites to accept this researcher as a PySyft peer; they do once their owner trusts its card."""
         with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher") as desk:
@@ -182,7 +186,7 @@ class Study:
             text, coordinator=_fields(me), aggregator=_party(lab, aggregator, "aggregator"), participants=participants,
             software=software(), initial_sha256=weights_sha256(theta), study_id=study_id,
         )
-        check_consistency(parse_study(sealed), PldAccountant())
+        check_consistency(parse_study(sealed), PldAccountant(), sealed)
         digest = study_digest(sealed)
         folder = lab.folder.path / "studies" / f"{parse_study(sealed).study.id}-{digest[:12]}"
         replace_file(folder / "study.toml", sealed.encode(), mode=0o644)
@@ -271,8 +275,11 @@ class Study:
 
         self.wait(seconds=0)
         lab = self._lab.folder
+        target = model_folder or lab.path / "model"
+        if target.exists():
+            raise UsageError(f"{target} exists already; a model is never overwritten.", next_step="Name another folder (--out), or move that one away.")
         outcome = run_once(lab, self.folder, self._plan, watch)
-        found: Result = save_result(lab, self.folder, self._plan, outcome, model_folder or lab.path / "model")
+        found: Result = save_result(lab, self.folder, self._plan, outcome, target)
         return found
 
     def report(self) -> dict[str, Any]:

@@ -232,7 +232,7 @@ class AddressBook:
         """Remove a name; unknown names are an :class:`UntrustedError`."""
         cards = self.cards()
         if name not in cards:
-            raise UntrustedError(f"{name} is not in this party's list.", next_step="`securefl site trust` shows the list.")
+            raise UntrustedError(f"{name} is not in this party's list.", next_step="`trust` without a card shows the list.")
         self._write({n: c for n, c in cards.items() if n != name})
 
     def require(self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital") -> IdentityCard:

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import folder_option, say
+from securefl.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from securefl.federation.serving import AggregatorService
     from securefl.node.folder import PartyFolder
 
 _aggregator_option = folder_option("aggregator", "SECUREFL_AGGREGATOR")
 _LOOK_SECONDS = 0.5
+_ROLE = "aggregator"
 
 
 def _open(folder: str | None) -> PartyFolder:
@@ -41,13 +44,14 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
     """Make an aggregator's folder: signing keys and a card. It never holds a key that opens a sum."""
     from securefl.node.folder import PartyFolder
 
-    made = PartyFolder.create(directory.absolute(), name=name, role="aggregator", legal_name=legal_name, email=email, store=store)
+    directory = directory.absolute()
+    made = PartyFolder.create(directory, name=name, role="aggregator", legal_name=legal_name, email=email, store=store)
     say(f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to the researcher and read out its fingerprint:")
     say(f"  {made.identity.card.spoken}")
 
 
 @aggregator.command()
-@click.argument("cards", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("cards", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
 @click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
 @click.option("--remove", metavar="NAME", help="Take a name off the list.")
@@ -60,30 +64,67 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
 
 
 @aggregator.command()
-@click.option("--background", is_flag=True, help="Come back at once; the aggregator goes on.")
+@click.option("--background", is_flag=True, help="Come back at once; the aggregator goes on until `securefl aggregator stop`.")
 @_aggregator_option
 def start(background: bool, folder: str | None) -> None:
-    """Serve studies until Ctrl-C or SIGTERM."""
-    from securefl.errors import StoreError
+    """Serve studies until Ctrl-C or `securefl aggregator stop`."""
     from securefl.federation.serving import AggregatorService
+    from securefl.node.presence import Presence
+    from securefl.node.site import utc_now
 
     here = _open(folder)
+    log = here.path / "aggregator.log"
     if background:
-        from securefl.cli.background import start_in_background
+        from securefl.cli.background import start_role
 
-        pid = start_in_background(["aggregator", "start", "--aggregator", str(here.path)], here.path / "aggregator.log")
-        say(f"The aggregator {here.name} runs as process {pid}. Its log: {here.path / 'aggregator.log'}")
+        start_role(["aggregator", "start", "--aggregator", str(here.path)], here.path, _ROLE, log)
+        say(f"The aggregator {here.name} runs. Its log: {log}")
         return
+    presence = Presence(here.path, _ROLE)
+    if not presence.take():
+        raise UsageError("An aggregator runs in this folder already.", next_step="`securefl aggregator stop` ends it.")
+    service = AggregatorService(here.store, here.identity, here.book, click.echo)
+    presence.announce(utc_now())
+    say(f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C or `securefl aggregator stop`.")
+    try:
+        _serve(service)
+    finally:
+        presence.leave()
+        say("The aggregator has stopped.")
+
+
+@aggregator.command()
+@_aggregator_option
+def stop(folder: str | None) -> None:
+    """Stop the aggregator. A study that it serves cannot go on without it."""
+    from securefl.node.presence import stop_role
+
+    say("The aggregator has stopped." if stop_role(_open(folder).path, _ROLE) else "No aggregator runs here.")
+
+
+@aggregator.command()
+@_aggregator_option
+def status(folder: str | None) -> None:
+    """Say whether the aggregator runs, and whom it serves."""
+    from securefl.node.presence import present
+
+    here = _open(folder)
+    state = present(here.path, _ROLE)
+    running = f"running since {state['since']}" if state else "not running; `securefl aggregator start` starts it"
+    say(f"{here.name}: {running}")
+    say(f"  store        {here.settings.store}")
+    say(f"  coordinators {', '.join(c.name for c in here.book.cards().values()) or 'none trusted yet; `securefl aggregator trust CARD`'}")
+
+
+def _serve(service: AggregatorService) -> None:
     stopping = False
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop_serving(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopping
         stopping = True
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    service = AggregatorService(here.store, here.identity, here.book, click.echo)
-    say(f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C.")
+        signal.signal(number, stop_serving)
     looked = 0.0
     while not stopping:
         try:

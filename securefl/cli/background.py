@@ -5,14 +5,34 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
+
+from securefl.errors import RoundError, UsageError
+from securefl.node.presence import present
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: A role that has not said that it runs after this many seconds has not started.
+_PATIENCE = 30.0
 
-def start_in_background(arguments: list[str], output: Path) -> int:
-    """Run ``securefl ARGUMENTS`` in a session of its own; its output goes to ``output`` (0600). Returns its process id."""
+
+def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> None:
+    """Run ``securefl ARGUMENTS`` in a session of its own and wait until it says that it runs.
+
+    Args:
+        arguments: the command that runs in the foreground.
+        folder: the party's folder.
+        role: ``agent`` or ``aggregator``.
+        output: where its screen goes (0600).
+
+    Raises:
+        UsageError: one runs already.
+        RoundError: it ended, or did not start in time.
+    """
+    if present(folder, role) is not None:
+        raise UsageError(f"The {role} of this folder runs already.", next_step="Stop it first.")
     fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
@@ -20,4 +40,8 @@ def start_in_background(arguments: list[str], output: Path) -> int:
         )
     finally:
         os.close(fd)
-    return process.pid
+    end = time.monotonic() + _PATIENCE
+    while present(folder, role) is None:
+        if process.poll() is not None or time.monotonic() > end:
+            raise RoundError(f"The {role} did not start.", whose="this machine's operator", next_step=f"See {output}.")
+        time.sleep(0.05)

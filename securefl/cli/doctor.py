@@ -35,7 +35,7 @@ def doctor(folder: str | None, json_file: str | None) -> None:
     check("encryption", _encryption)
     check("isolation", _isolation)
     check("clock", _clock)
-    here = find_folder(folder, "SECUREFL_SITE")
+    here = find_folder(folder, "SECUREFL_SITE").resolve()
     for name, step in _party_checks(here).items():
         check(name, step)
     if json_file:
@@ -80,7 +80,7 @@ def _isolation() -> str:
 
     if not network_can_be_blocked():
         raise SecureFLError(isolation_words() + ".", whose="this machine's operator", next_step="Allow user namespaces (sysctl kernel.unprivileged_userns_clone or user.max_user_namespaces).")
-    return isolation_words()
+    return isolation_words().removeprefix("isolation: ")
 
 
 def _clock() -> str:

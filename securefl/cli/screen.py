@@ -38,7 +38,7 @@ def show_error(error: SecureFLError) -> None:
 
 def say(text: str) -> None:
     """A plain line; nothing in it is taken for markup."""
-    screen().print(text, markup=False)
+    screen().print(text, markup=False, soft_wrap=True)
 
 
 def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any JSON value

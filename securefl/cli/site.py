@@ -45,7 +45,8 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
     """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to the others."""
     from securefl.node.site import Site
 
-    made = Site.init(directory.absolute(), name=name, legal_name=legal_name, email=email, store=store)
+    directory = directory.absolute()
+    made = Site.init(directory, name=name, legal_name=legal_name, email=email, store=store)
     say(f"{directory} is the folder of {name} now. Back up {directory}/keys: nobody can replace it.")
     say(f"Give {directory}/keys/card.json to the others and read them its fingerprint by telephone:")
     say(f"  {made.identity.card.spoken}")
@@ -53,7 +54,7 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
 
 
 @site.command()
-@click.argument("cards", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("cards", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
 @click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
 @click.option("--remove", metavar="NAME", help="Take a name off the list.")
@@ -76,9 +77,9 @@ def data() -> None:
 
 @data.command("add")
 @click.argument("name")
-@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("table", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--population", required=True, help="Whose patients; all data sets of a population spend from one budget.")
-@click.option("--columns", required=True, type=click.Path(path_type=Path), help="A protocol or study file that declares the columns.")
+@click.option("--columns", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study file that declares the columns.")
 @click.option("--mock-rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="Invented rows to show.")
 @_site_option
 def data_add(name: str, table: Path, *, population: str, columns: Path, mock_rows: int, folder: str | None) -> None:
@@ -109,7 +110,7 @@ def budget() -> None:
 @click.argument("population")
 @click.option("--epsilon", required=True, help="What is added to the budget, like 3.")
 @click.option("--delta", default="1e-5", show_default=True, help="The chance that the promise does not hold.")
-@click.option("--typical", required=True, type=click.Path(path_type=Path), help="A protocol or study of the kind that you expect.")
+@click.option("--typical", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study of the kind that you expect.")
 @_site_option
 def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder: str | None) -> None:
     """Grant a budget to a population, for all studies of all researchers together. It never renews by itself.
@@ -131,9 +132,11 @@ def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder:
     quote = here.ledger.quote(population, charges_of(plain), plain.privacy.max_attempts)
     total = here.ledger.state.budget(population)
     say(f"Granted: epsilon {total.epsilon} at delta {total.delta} in all for the patients of '{population}'.")
-    say(explain_epsilon(total.epsilon, total.delta))
-    say(choice.reason)
+    say(explain_epsilon(total.epsilon, total.delta).replace("Whoever studies the result", "Whoever studies all that is ever released under it"))
     say(explain_share(quote.used_share, quote.room))
+    say(f"For specialists: {choice.reason}")
+    if population not in {d.population for d in here.settings.datasets}:
+        say(f"Note: no data set of the population '{population}' is registered here yet; check the spelling.")
 
 
 @site.command()
@@ -143,22 +146,16 @@ def start(background: bool, folder: str | None) -> None:
     """Start this hospital's agent: it takes in requests and runs what you approved, until `securefl site stop`."""
     here = _open(folder)
     if background:
-        import time
+        from securefl.cli.background import start_role
 
-        from securefl.cli.background import start_in_background
-        from securefl.node.agent import agent_state
-
-        start_in_background(["site", "start", "--site", str(here.path)], here.path / "agent.out")
-        for _ in range(200):
-            if agent_state(here) is not None:
-                break
-            time.sleep(0.05)
+        start_role(["site", "start", "--site", str(here.path)], here.path, "agent", here.path / "agent.out")
         say(f"The agent of {here.name} runs. Its log: {here.path / 'agent.log'}")
         return
     from securefl.node.agent import Agent
 
+    agent = Agent(here)
     say(f"The agent of {here.name} runs; stop it with Ctrl-C or `securefl site stop`. Log: {here.path / 'agent.log'}")
-    Agent(here).run()
+    agent.run()
 
 
 @site.command()

@@ -43,14 +43,15 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
     """Make a researcher's folder: keys and a card to give to the hospitals."""
     from securefl.node.folder import PartyFolder
 
-    made = PartyFolder.create(directory.absolute(), name=name, role="researcher", legal_name=legal_name, email=email, store=store)
+    directory = directory.absolute()
+    made = PartyFolder.create(directory, name=name, role="researcher", legal_name=legal_name, email=email, store=store)
     say(f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to every hospital and read them its fingerprint:")
     say(f"  {made.identity.card.spoken}")
     say("Next: securefl study trust CARD, for each card that you were given.")
 
 
 @study.command()
-@click.argument("cards", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("cards", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--fingerprint", help="The groups you were read by telephone (one card only).")
 @click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
 @click.option("--remove", metavar="NAME", help="Take a name off the list.")
@@ -145,7 +146,7 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
         if json_file == "-":
             return
     for site, word in signed.items():
-        say(f"{site:<16} {word:<10} {shown.get(site, 'no word from its datasite')}")
+        say(f"{site:<16} {word:<10} its datasite says: {shown.get(site, 'nothing yet').partition(':')[0]}")
 
 
 @study.command()

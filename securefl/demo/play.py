@@ -69,14 +69,14 @@ def _site(stage: Stage, site: str) -> str:
 
 def _set_up(stage: Stage, seed: int) -> None:
     root, store = stage.folder, str(stage.folder / "store")
-    with stage.step("1. Five hospitals, a researcher and an aggregator make their folders and keys"):
+    with stage.step("1. Five hospitals, a researcher and an aggregator make folders and keys"):
         parties = [["site", "init", _site(stage, s), "--name", s, "--legal-name", _NAMES[s]] for s in SITES]
         parties.append(["study", "init", str(root / "researcher"), "--name", "researcher", "--legal-name", "Demonstration researcher"])
         parties.append(["aggregator", "init", str(root / "aggregator"), "--name", "sums", "--legal-name", "Demonstration aggregator"])
         stage.together([[*p, "--email", "nobody@securefl.invalid", "--store", store] for p in parties])
         for site in SITES:
             stage.module("securefl.demo.hospital", _site(stage, site), site, str(seed))
-    with stage.step("2. They exchange identity cards; each hospital registers its table and sets a budget (epsilon 3)"):
+    with stage.step("2. They exchange cards; each hospital registers its table and sets a budget"):
         cards = {p: str(root / p / "keys" / "card.json") for p in (*SITES, "researcher", "aggregator")}
         stage.say("  securefl site trust CARD ...   (a person compares the fingerprints by telephone first)")
         stage.together([
@@ -100,7 +100,7 @@ def _set_up(stage: Stage, seed: int) -> None:
 
 def _ask(stage: Stage) -> str:
     researcher = ("--researcher", str(stage.folder / "researcher"))
-    with stage.step("3. The researcher looks at mock data, makes a study and requests it through PySyft"):
+    with stage.step("3. The researcher sees mock data, makes a study, requests it through PySyft"):
         stage.run("study", "ask", *SITES, *researcher)
 
         def visible() -> bool:
@@ -133,7 +133,7 @@ def _decide(stage: Stage, study: str) -> None:
 
 def _train(stage: Stage, study: str) -> dict[str, Any]:
     root = stage.folder
-    with stage.step("5. Rounds: each hospital trains privately; the coordinator receives one sum a round"):
+    with stage.step("5. Rounds: private training; the coordinator receives one sum a round"):
         stage.show("study", "run", study, "--wait", "120", "--researcher", str(root / "researcher"))
     with stage.step("6. What left each house, by its own ledger"):
         stage.show("audit", "--site", _site(stage, _SHOWN))

@@ -6,7 +6,6 @@ was killed is settled as failed at the next start, its budget stays charged, and
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -24,12 +23,11 @@ from securefl.errors import (
     UsageError,
 )
 from securefl.federation.rounds import Plan
-from securefl.identity import replace_file
 from securefl.node.approving import publish_approval, say_code
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
 from securefl.node.extract import publish_extract
-from securefl.node.locks import Lock, is_held
 from securefl.node.outbox import deliver
+from securefl.node.presence import Presence, present, stop_role
 from securefl.node.requests import study_text
 from securefl.node.running import StudyRun
 from securefl.node.site import utc_now
@@ -46,19 +44,12 @@ SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
 #: Seconds between looks at what the other hospitals say about checkpoints.
 LISTEN = 0.5
 _PAUSE_BUSY, _PAUSE_IDLE = 0.01, 0.2
-_LOCK, _STATE = "agent.lock", "agent.json"
+_ROLE = "agent"
 
 
 def agent_state(site: Site) -> dict[str, object] | None:
     """What the running agent last wrote about itself; None when none runs."""
-    if not is_held(site.path / _LOCK):
-        return None
-    try:
-        state: dict[str, object] = json.loads((site.path / _STATE).read_bytes())
-        int(str(state["pid"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # it is just starting
-    return state
+    return present(site.path, _ROLE)
 
 
 class Agent:
@@ -69,8 +60,8 @@ class Agent:
     """
 
     def __init__(self, site: Site) -> None:
-        self._lock = Lock(site.path / _LOCK)
-        if not self._lock.take(seconds=1.0):
+        self._presence = Presence(site.path, _ROLE)
+        if not self._presence.take():
             raise UsageError("An agent runs in this folder already.", next_step="`securefl site stop` ends it.")
         self._site = site
         self._runs: dict[str, StudyRun] = {}
@@ -90,7 +81,7 @@ class Agent:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        self._write_state()
+        self._presence.announce(utc_now())
         self.say("agent started")
         try:
             self._recover()
@@ -251,12 +242,8 @@ class Agent:
                 with suppress(SecureFLError):
                     self._fail(digest, RoundError("The agent was stopped.", whose="this hospital"))
         self.say("agent stopped")
-        (self._site.path / _STATE).unlink(missing_ok=True)
         self._log.close()
-        self._lock.release()
-
-    def _write_state(self) -> None:
-        replace_file(self._site.path / _STATE, json.dumps({"pid": os.getpid(), "since": utc_now()}).encode())
+        self._presence.leave()
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
@@ -265,22 +252,8 @@ class Agent:
 
 
 def stop_agent(site: Site, seconds: float = 15.0) -> bool:
-    """Ask the agent to stop and wait for it; False when none runs.
-
-    Raises:
-        RoundError: it does not stop in time.
-    """
-    state = agent_state(site)
-    if state is None:
-        return False
-    pid = int(str(state["pid"]))
-    os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if agent_state(site) is None:
-            return True
-        time.sleep(0.05)
-    raise RoundError(f"The agent (process {pid}) does not stop.", whose="this hospital's operator", next_step=f"kill {pid}")
+    """Ask the agent to stop and wait for it; False when none runs. Raises :class:`RoundError` when it does not stop."""
+    return stop_role(site.path, _ROLE, seconds)
 
 
 def log_lines(folder: Path, count: int) -> list[str]:

@@ -65,7 +65,7 @@ def review(site: Site, text: bytes, now: datetime) -> Review:
         except SecureFLError as error:
             faults.append(error)
 
-    check(lambda: check_consistency(study, PldAccountant()))
+    check(lambda: check_consistency(study, PldAccountant(), text.decode()))
     check(lambda: _software(study))
     check(lambda: _schedule(study, now))
     check(lambda: _my_place(site, study))

@@ -123,12 +123,16 @@ def outcome_page(
                 ("AUC", Text.assemble((_auc(e.auc), "bold"), f"   (95 % interval {_auc(e.low)} to {_auc(e.high)})")),
                 ("in words", _auc_words(e)),
                 ("asked for", _quality(e, quality_minimum)),
-                ("right or wrong", f"with a score of {e.threshold:g} or more taken as positive, {100 * e.accuracy:.1f} % are classified rightly"),
+                ("right or wrong", _right_or_wrong(e)),
                 ("checked on", f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of them positive"),
             ]),
             Text("These figures were read off one encrypted, noised total of all hospitals. No hospital's own figure was seen.", style=DIM),
         ),
-        section("Does a score mean what it says?", _calibration(e.calibration, noise_sd)),
+        section(
+            "Does a score mean what it says?",
+            _calibration(e.calibration, noise_sd),
+            Text("Neighbouring bands with the same share were read together: the noise does not tell them apart.", style=DIM),
+        ),
         section("The model", facts([("folder", model_dir), ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json")])),
     )
 
@@ -144,10 +148,10 @@ def demo_table(
         overall_noised: the AUC that was released.
         interval: its 95 % interval.
     """
-    made = table(["hospital", "positives", "alone, without privacy", "alone, same privacy", "federated", "gain"], right=[1, 2, 3, 4])
+    made = table(["hospital", "positives", "alone", "alone, private", "federated", "gain"], right=[1, 2, 3, 4])
     for row in rows:
         gain = _gain(row)
-        words = "–" if math.isnan(gain) else f"{gain:+.3f}{' loses' if gain < 0 else ''}"
+        words = "–" if math.isnan(gain) else f"{gain:+.3f}{'  loses' if gain < 0 else ''}"
         style = "" if math.isnan(gain) else BAD if gain < 0 else GOOD
         made.add_row(
             literal(row.site), literal(f"{row.positives:,}"), literal(_auc(row.auc_alone)), literal(_auc(row.auc_alone_private)),
@@ -160,7 +164,7 @@ def demo_table(
         made,
         bullets([
             *(f"{row.site} loses by joining: alone and without privacy it reaches {_auc(row.auc_alone)}, federated {_auc(row.auc_federated)}." for row in rows if _gain(row) < 0),
-            "AUC on the held-out rows of all hospitals together. Gain: federated, against alone without privacy. Positives: among the rows each trains on.",
+            "AUC on the held-out rows of all hospitals together. Alone: trained on its own rows without privacy; alone, private: at the study's epsilon. Gain: federated, against alone. Positives: among the rows each trains on.",
             f"Overall {_auc(overall_exact)} exactly; released with noise as {_auc(overall_noised)}. The exact figure lies {within} the released interval, {_auc(low)} to {_auc(high)}.",
         ]),
     ))
@@ -169,7 +173,7 @@ def demo_table(
 def _gain(row: SiteRow) -> float:
     # as the table shows it: no "-0.000", and a loss in words exactly where the figure is below 0
     gain = row.auc_federated - row.auc_alone
-    return gain if math.isnan(gain) else round(gain, 3) + 0.0
+    return gain if math.isnan(gain) else round(round(row.auc_federated, 3) - round(row.auc_alone, 3), 3) + 0.0
 
 
 def _auc(value: float) -> str:
@@ -180,6 +184,15 @@ def _auc_words(e: Evaluation) -> str:
     if (e.low, e.high) == (0.0, 1.0):
         return "nothing can be said: too few positives or negatives for the noise"
     return f"of a patient with and one without the condition, the model gives the first the higher score in {1000 * e.auc:.0f} of 1,000 cases"
+
+
+def _right_or_wrong(e: Evaluation) -> str:
+    most = max(e.negatives, e.positives) / max(e.negatives + e.positives, 1.0)
+    always = "negative" if e.negatives >= e.positives else "positive"
+    return (
+        f"with a score of {e.threshold:g} or more taken as positive, {100 * e.accuracy:.1f} % are classified rightly; "
+        f"always saying '{always}' would be right for {100 * most:.1f} %"
+    )
 
 
 def _quality(e: Evaluation, minimum: Decimal) -> Text:

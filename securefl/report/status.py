@@ -99,7 +99,7 @@ def _agent(*, running: bool, paused: bool) -> Text:
     now = Text("running", style=GOOD) if running else Text("not running; `securefl site start` starts it", style=BAD)
     if not paused:
         return now
-    return Text.assemble(now, ("\npaused by its owner: nothing starts and nothing leaves; `securefl site start` ends the pause", WARN))
+    return Text.assemble(now, ("\npaused by its owner: nothing starts and nothing leaves; `securefl site pause --resume` ends the pause", WARN))
 
 
 def _waiting(count: int) -> Text:

@@ -101,7 +101,7 @@ def scene(hospitals, monkeypatch, request):
     made = Scene(hospitals, monkeypatch, request.node.name)
     yield made
     if made.agent is not None:
-        made.agent._lock.release()
+        made.agent._presence._lock.release()
     if made.status == "approved":  # nothing of it is left for the next test
         approving.withdraw(made.c.site(ME), made.study.digest, "")
     if made.status == "running":
@@ -237,7 +237,7 @@ def test_during_a_pause_no_step_is_taken(scene):
 def test_after_a_kill_the_study_is_over_charged_and_never_run_again(scene):
     turns(scene.begin("start", None), 2)
     assert scene.status == "running"
-    scene.agent._lock.release()  # what the kernel does when the process is killed
+    scene.agent._presence._lock.release()  # what the kernel does when the process is killed
     used = scene.c.site(ME).ledger.state.used("clinic")
     again = scene.begin("start", None)
     again._recover()
@@ -253,7 +253,7 @@ def test_after_a_kill_the_study_is_over_charged_and_never_run_again(scene):
 
 def test_after_a_kill_a_waiting_approval_is_still_good(scene):
     turns(scene.begin(None), 2)
-    scene.agent._lock.release()
+    scene.agent._presence._lock.release()
     agent = scene.begin("start", None)
     agent._recover()
     turns(agent, 1)
