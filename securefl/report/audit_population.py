@@ -177,11 +177,11 @@ def releases_part(population: Json | None, studies: Sequence[Numbered], *, detai
     words = "Noised steps and checks sent, of those reserved: " + "; ".join(f"study {r.label.split()[0]} {r.words}" for r in rows)
     parts = [
         tag(
-            "figure", releases(rows, words), legend([("tone0", "sent"), ("left frame", "reserved and paid for, not sent")]),
+            "figure", releases(rows, words), legend([("tone0", "sent"), ("left frame", "reserved, not sent")]),
             tag("figcaption", "Noised steps, checks and statistics of each study."),
         ),
         table(
-            "What left, by study and run of rounds; nothing else is released. Costs are shares of the budget, rounded up. Times are UTC.",
+            "What left, by study and run of rounds; nothing else about patients is released. Costs are shares of the budget, rounded up. Times are UTC.",
             ["Rounds", "What", "Noise multiplier", "Patients in a step", "Steps", "Cost", "First and last"],
             [_run_rows(s, cap) for s in studies], right=frozenset({2, 3, 4, 5}), titles=[_over(s) for s in studies],
         ),
