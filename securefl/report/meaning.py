@@ -139,8 +139,18 @@ def use_words(study: Protocol) -> str:
     """How a hospital's rows are used."""
     return (
         f"{ratio(study.data.holdout)} patients, drawn by a secret lot of each hospital, are kept aside to check the model; the others train it. "
-        "A row outside the ranges and choices above is set aside and not used."
+        f"A row outside the ranges and choices above is set aside and not used.{_rows_words(study)}"
     )
+
+
+def _rows_words(study: Protocol) -> str:
+    """How many rows of one patient count; nothing to say where it is one."""
+    if study.privacy.unit == "record":
+        return " Every row is used, also where a patient has several."
+    most = study.data.max_rows_per_patient
+    if most == 1:
+        return ""
+    return f" Of one patient at most {most} rows are used, drawn by the same secret lot; what they teach together is limited as if they were one."
 
 
 def privacy_sentences(study: Protocol) -> list[str]:
@@ -150,11 +160,19 @@ def privacy_sentences(study: Protocol) -> list[str]:
     twice = 2 * p.delta
     return [
         explain_epsilon(worst, p.delta),
+        *_unit_sentences(study),
         "This holds even against somebody who knows everything about all other patients.",
         "What a model teaches about people in general is not covered: it would be nearly the same without that one patient.",
         "In one hospital a patient is used either to train the model or to check it, never for both. The budget is charged for both.",
         f"A patient whom two of the hospitals treated loses more: the guess can then rise to {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}.",
     ]
+
+
+def _unit_sentences(study: Protocol) -> list[str]:
+    """What the figure is for, where it is not for a whole patient."""
+    if study.privacy.unit == "patient":
+        return []
+    return ["The figure is for ONE ROW of the table, not for a patient: a patient with several rows loses more, with n rows up to n times the epsilon."]
 
 
 def figure_words(study: Protocol) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from securefl.study.fields import HEX32, LINE, NAME, TEXT, Fault
+from securefl.study.refusals import refusal, refused_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,9 +66,21 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
     if kind == "string_pattern_mismatch":
         message = _PATTERNS.get(item["ctx"]["pattern"], message)
     mend = _MENDS.get(kind)
+    told = _told(item)
+    if told is not None:
+        message, mend = told, None
     if kind == "missing" and len(loc) == 1:
         mend = "add the table [[participants]]" if loc == ("participants",) else f"add the table [{loc[0]}]"
     return f"{at(loc, lines)}: {message}" + (f" ({mend})" if mend else "")
+
+
+def _told(item: Mapping[str, Any]) -> str | None:
+    """The reason where a key or value is one that is refused on purpose."""
+    if item["type"] == "extra_forbidden":
+        return refusal(str(item["loc"][-1]))
+    if item["type"] in {"literal_error", "enum"}:
+        return refused_value(item.get("input"))
+    return None
 
 
 def at(loc: Path, lines: Mapping[Path, int]) -> str:
