@@ -125,7 +125,8 @@ def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder:
 
     here, plain = _open(folder), parse_any(typical.read_bytes())
     amount, chance = _decimal(epsilon, "--epsilon"), _decimal(delta, "--delta")
-    choice = choose_order(amount, chance, charges_of(plain), plain.privacy.max_attempts)
+    earlier = here.ledger.state.budgets.get(population)
+    choice = choose_order(amount + (earlier.epsilon if earlier else 0), chance, charges_of(plain), plain.privacy.max_attempts)
     here.ledger.grant(
         population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
     )
