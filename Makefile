@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_ARGS ?=
+BENCH_ARGS ?=
 
-.PHONY: demo test test-all lint types contract unit lock clean
+.PHONY: demo test test-all lint types contract unit bench lock clean
 
 demo: $(READY)
 	$(BIN)/securefl demo $(DEMO_ARGS)
@@ -32,6 +33,10 @@ unit: $(READY)
 test-all: test
 	for v in 3.12 3.13; do if command -v python$$v >/dev/null; then \
 	  $(MAKE) unit VENV=.venv-$$v PYTHON=python$$v || exit 1; else echo "python$$v is not installed: skipped"; fi; done
+
+# FLARE and Flower come into environments of their own; see benchmarks/README.md.
+bench: $(READY)
+	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python benchmarks/secagg/run.py $(BENCH_ARGS)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt install python3 python3-venv"; exit 1; }

@@ -1,10 +1,13 @@
 """BFV beside CKKS with integer coefficients: the same integers, the same machine, the same run.
 
 ``python bfv.py PARAMETERS CLIENTS BITS ROUNDS``; prints one JSON object. BFV is SEAL's, through TenSEAL's binding: degree
-4096, primes [36, 36, 37] (109 bits, the most for 128-bit security), plain modulus 2^44, integers in the coefficients, as
-many fields of bits + ceil(log2 K) as 44 bits hold. CKKS is securefl's own. Both are packed to as few bits as residues have,
+4096, integers in the coefficients, fields of bits + ceil(log2 K). It is measured at SEAL's own primes for that degree, [36,
+36, 37] (109 bits in all; a plain modulus of 44 bits), and at the two primes of securefl's CKKS, [58, 22], with a plain
+modulus as wide as the fields that CKKS has. CKKS is securefl's own. Both are packed to as few bits as residues have,
 and added with numpy. Masks and frames, which would be the same for both, are left out. All in one process.
 """
+
+# ruff: noqa: ANN001, ANN002, ANN201, ANN202 - sealapi has no types, and arrays are named in the docstrings
 
 from __future__ import annotations
 
@@ -20,13 +23,10 @@ import numpy as np
 from tenseal import sealapi
 
 from securefl.bench.sums import bench_vector
-from securefl.secagg.bulk import find_decoder, read_all
+from securefl.secagg.bulk import read_all
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import DEGREE, MODULUS_BITS, pack_bits, sum_mod_q, unpack_bits
 from securefl.secagg.seal import CkksIntegers
-
-PRIMES, PLAIN_BITS, WIDTH = [36, 36, 37], 44, 36
-DECODER = find_decoder(sealapi._sealapi_cpp.__file__)  # noqa: SLF001 - as secagg/seal.py does
 
 
 class Ckks:
@@ -40,21 +40,27 @@ class Ckks:
         self.fields = self.layout.fields
 
     def pack(self, values):
+        """int64[d] to uint64[chunks, 4096]."""
         return self.layout.pack(values)
 
     def encrypt(self, messages):
+        """Messages to residues, one row a chunk."""
         return self.cipher.encrypt(self.keys.public, messages, self.layout)
 
     def write(self, ciphertext):
+        """Residues to the bytes that travel."""
         return pack_bits(ciphertext, MODULUS_BITS)
 
     def read(self, data):
+        """Bytes to residues."""
         return unpack_bits(data, MODULUS_BITS).reshape(-1, 2, DEGREE)
 
     def add(self, ciphertexts):
+        """The sum of all clients, residue by residue."""
         return sum_mod_q(ciphertexts)
 
     def decrypt(self, ciphertext, length):
+        """The summed integers, int64[length]."""
         messages, _ = self.keys.open_once(ciphertext, self.layout)
         self.keys = self.cipher.generate()
         return self.layout.unpack(messages, length)[0]
@@ -63,24 +69,24 @@ class Ckks:
 class Bfv:
     """SEAL's BFV with integers in the coefficients, handled as securefl handles CKKS."""
 
-    name = "BFV, integer coefficients, [36, 36, 37]"
-
-    def __init__(self, bits: int, clients: int) -> None:
-        self.bits, self.clients = bits, clients
+    def __init__(self, bits: int, clients: int, primes: list[int], usable: int) -> None:
+        self.name = f"BFV, integer coefficients, {primes}"
+        self.bits, self.clients, self.width, self.primes = bits, clients, primes[0], len(primes) - 1
         self.field_bits = bits + (clients - 1).bit_length()
-        self.fields = PLAIN_BITS // self.field_bits
+        self.fields = usable // self.field_bits
         parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.BFV)
         parameters.set_poly_modulus_degree(DEGREE)
-        parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(DEGREE, PRIMES))
-        parameters.set_plain_modulus(1 << PLAIN_BITS)
+        parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(DEGREE, primes))
+        parameters.set_plain_modulus(1 << (self.fields * self.field_bits))
         self.context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
-        self.q = np.array([p.value() for p in parameters.coeff_modulus()][:2], dtype=np.uint64)[:, None]
+        self.q = np.array([p.value() for p in parameters.coeff_modulus()][:-1], dtype=np.uint64)[:, None]
         generator, public = sealapi.KeyGenerator(self.context), sealapi.PublicKey()
         generator.create_public_key(public)
         self.encryptor = sealapi.Encryptor(self.context, public)
         self.decryptor = sealapi.Decryptor(self.context, generator.secret_key())
 
     def pack(self, values):
+        """int64[d] to uint64[chunks, 4096]."""
         per_chunk = self.fields * DEGREE
         slots = np.zeros(-(-values.size // per_chunk) * per_chunk, dtype=np.int64)
         slots[: values.size] = values
@@ -88,22 +94,26 @@ class Bfv:
         return np.bitwise_or.reduce([fields[:, i] << np.uint64(i * self.field_bits) for i in range(self.fields)])
 
     def encrypt(self, messages):
-        result = np.empty((len(messages), 2, 2, DEGREE), dtype=np.uint64)
+        """Messages to residues, one row a chunk."""
+        result = np.empty((len(messages), 2, self.primes, DEGREE), dtype=np.uint64)
         for row, message in zip(result, messages, strict=True):
             plaintext, ciphertext = sealapi.Plaintext(), sealapi.Ciphertext()
             members = bytes(32) + struct.pack("<Qd", DEGREE, 1.0)
             _load(self.context, plaintext, members, message)
             self.encryptor.encrypt(plaintext, ciphertext)
-            row[:] = read_all(ciphertext.dyn_array(), DECODER).reshape(2, 2, DEGREE)
+            row[:] = read_all(ciphertext.dyn_array(), whole=True).reshape(2, self.primes, DEGREE)
         return result
 
     def write(self, ciphertext):
-        return pack_bits(ciphertext, WIDTH)
+        """Residues to the bytes that travel."""
+        return pack_bits(ciphertext, self.width)
 
     def read(self, data):
-        return unpack_bits(data, WIDTH).reshape(-1, 2, 2, DEGREE)
+        """Bytes to residues."""
+        return unpack_bits(data, self.width).reshape(-1, 2, self.primes, DEGREE)
 
     def add(self, ciphertexts):
+        """The sum of all clients, residue by residue."""
         total = ciphertexts[0]
         for other in ciphertexts[1:]:
             total = total + other
@@ -111,13 +121,14 @@ class Bfv:
         return total
 
     def decrypt(self, ciphertext, length):
+        """The summed integers, int64[length]."""
         messages = np.zeros((len(ciphertext), DEGREE), dtype=np.uint64)
         for row, chunk in zip(messages, ciphertext, strict=True):
             carrier, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
-            members = struct.pack("<4Q", *self.context.first_parms_id()) + struct.pack("<BQQQdQ", 0, 2, DEGREE, 2, 1.0, 1)
+            members = struct.pack("<4Q", *self.context.first_parms_id()) + struct.pack("<BQQQdQ", 0, 2, DEGREE, self.primes, 1.0, 1)
             _load(self.context, carrier, members, chunk)
             self.decryptor.decrypt(carrier, plaintext)
-            read = read_all(plaintext.dyn_array(), None)  # as securefl reads what is secret until it is checked
+            read = read_all(plaintext.dyn_array(), whole=True)
             row[: read.size] = read
         low, offset = np.uint64((1 << self.field_bits) - 1), self.clients << (self.bits - 1)
         slots = np.stack([(messages >> np.uint64(i * self.field_bits)) & low for i in range(self.fields)], axis=1)
@@ -167,10 +178,12 @@ def measure(scheme, values, rounds: int) -> dict:
 
 
 def main() -> None:
-    """Both schemes, one after the other in every round, so that both see the same machine."""
+    """The three, one after the other."""
     parameters, clients, bits, rounds = map(int, sys.argv[1:5])
     values = [bench_vector(i, parameters, (1 << (bits - 1)) - 1) for i in range(clients)]
-    figures = [measure(scheme(bits, clients), values, rounds) for scheme in (Ckks, Bfv)]
+    ckks = Ckks(bits, clients)
+    schemes = [ckks, Bfv(bits, clients, [36, 36, 37], 44), Bfv(bits, clients, [58, 22], ckks.fields * ckks.layout.field_bits)]
+    figures = [measure(scheme, values, rounds) for scheme in schemes]
     print(json.dumps({"parameters": parameters, "clients": clients, "bits": bits, "schemes": figures}))
 
 

@@ -9,8 +9,9 @@ in the server, FOBS again, ``HEModelDecryptor`` in each client. The clients' wor
 The model is one layer, which favours FLARE: it sends the context once with every layer.
 """
 
+# ruff: noqa: ANN001, ANN201 - this runs in an environment of its own, where nothing checks types
+
 import json
-import os
 import resource
 import statistics
 import subprocess

@@ -8,6 +8,8 @@ four stages of SecAgg+ and FedAvg, with its defaults (clipping range 8, 22 bits)
 The engine hands messages over in memory, so the bytes are those of the protobuf messages that a network would carry.
 """
 
+# ruff: noqa: ANN001, ANN201, ANN204 - this runs in an environment of its own, where nothing checks types
+
 import json
 import os
 import resource

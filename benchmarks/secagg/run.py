@@ -1,0 +1,150 @@
+"""Measure securefl, NVIDIA FLARE's homomorphic encryption, Flower's SecAgg+ and BFV side by side, in one run.
+
+    python benchmarks/secagg/run.py                    # what the page shows: about ten minutes and 1 GB of downloads
+    python benchmarks/secagg/run.py --sizes 481 --scratch /tmp/peers --out /tmp/page     # a small trial
+
+Each peer gets an environment of its own below ``--scratch``. All are given the same float32 vectors (``vectors.py``), and
+one is measured after the other on the same machine; the load before each measurement is kept beside its figures.
+Writes ``results.json``, ``README.md`` and ``rounds.svg`` into ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from page import write_page
+from vectors import CLIP, read_vectors, write_vectors
+
+from securefl.bench.consortium import nearest_model
+from securefl.bench.rounds import bench_round
+
+HERE = Path(__file__).resolve().parent
+#: Peer → the packages of its environment, and its script.
+PEERS = {
+    "nvflare-2.9.0": (("nvflare==2.9.0", "tenseal==0.3.18"), "peer_flare.py"),
+    "flwr-1.41.0": (("flwr[simulation]==1.41.0", "numpy"), "peer_flower.py"),
+}
+
+
+def environment(scratch: Path, name: str, packages: tuple[str, ...]) -> Path:
+    """The Python of the peer's environment, made where it is missing."""
+    folder = scratch / name
+    python = folder / "bin" / "python"
+    if not (folder / ".ready").exists():
+        print(f"installing {', '.join(packages)} into {folder}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        extra = os.environ.get("PIP_ARGS", "").split()
+        subprocess.run([str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q", *extra, *packages], check=True)
+        (folder / ".ready").touch()
+    return python
+
+
+def with_load(what: str, measure: Any, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - a wrapper
+    """The figures, and the one-minute load average before they were taken."""
+    load = os.getloadavg()[0]
+    print(f"{what} (load {load:.2f})", flush=True)
+    start = time.monotonic()
+    figures = measure(*arguments)
+    return {**figures, "load_before": round(load, 2), "took_seconds": round(time.monotonic() - start, 1)}
+
+
+def ask(*command: str) -> dict[str, Any]:
+    """Run a script; its last line is JSON. What it says else goes to the screen only if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-4000:]}")
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def ours(folder: Path, parameters: int, rounds: int) -> dict[str, Any]:
+    """Whole rounds of securefl at 16 bits on the given vectors, rounded to the grid; the error is against the float mean."""
+    vectors, largest = read_vectors(folder), (1 << 15) - 1
+    grid = [np.round(v.astype(np.float64) / CLIP * largest).astype(np.int64) for v in vectors]
+    figures = bench_round(parameters, len(vectors), 16, rounds, vectors=grid)
+    opened = np.sum(grid, axis=0) * (CLIP / largest) / len(vectors)
+    truth = np.mean(np.stack([v.astype(np.float64) for v in vectors]), axis=0)
+    error = float(np.abs(opened - truth).max()) if figures["exact"] else float("nan")
+    return {"what": "securefl", "version": version("securefl"), **figures, "max_abs_error_of_mean": error}
+
+
+def model_size(wanted: int) -> int:
+    """The size of securefl's declarative model nearest to what is wanted; all are measured at it."""
+    features, hidden = nearest_model(wanted)
+    sizes = [features, *hidden, 1]
+    return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    info = Path("/proc/cpuinfo")
+    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    return {
+        "date": dt.datetime.now(dt.UTC).date().isoformat(), "cpu": models[0] if models else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)), "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+        "system": platform.system(), "python": platform.python_version(), "tenseal": version("tenseal"),
+    }
+
+
+def wait_for_quiet(load: float, minutes: float) -> None:
+    """Wait until the one-minute load is below ``load``, at most so long."""
+    end = time.monotonic() + 60 * minutes
+    while os.getloadavg()[0] >= load and time.monotonic() < end:
+        time.sleep(10)
+
+
+def main() -> None:
+    """Measure, then write the page."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--sizes", default="481,1000000", help="wanted model sizes, by commas")
+    options.add_argument("--clients", default=5, type=int)
+    options.add_argument("--rounds", default=6, type=int, help="of each; the first is not counted; at least 6")
+    options.add_argument("--scratch", default=Path.home() / ".cache" / "securefl-bench", type=Path, help="environments and vectors")
+    options.add_argument("--out", default=HERE, type=Path)
+    options.add_argument("--wait", default=0.0, type=float, help="minutes to wait for a load below 1")
+    chosen = options.parse_args()
+    scratch = chosen.scratch.resolve()
+    scratch.mkdir(parents=True, exist_ok=True)
+    pythons = {name: environment(scratch, name, packages) for name, (packages, _) in PEERS.items()}
+    wait_for_quiet(1.0, chosen.wait)
+    sizes = [model_size(int(s)) for s in chosen.sizes.split(",")]
+    rounds: list[dict[str, Any]] = []
+    for size in sizes:
+        folder = scratch / f"vectors-{size}-{chosen.clients}"
+        write_vectors(folder, size, chosen.clients)
+        rounds.append(with_load(f"securefl, {size} parameters", ours, folder, size, chosen.rounds))
+        for name, (_, script) in PEERS.items():
+            rounds.append(with_load(f"{name}, {size} parameters", ask, str(pythons[name]), script, str(folder), str(chosen.rounds)))
+    bits = (16, 12, 8)
+    command = [sys.executable, "-m", "securefl", "bench", "secagg", "--sites", str(chosen.clients), "--json", "-"]
+    stages = [
+        with_load(f"stages at {b} bits", one_json, *command, "--parameters", str(sizes[-1]), "--bits", str(b)) for b in bits
+    ]
+    schemes = [with_load(f"BFV beside CKKS at {b} bits", ask, sys.executable, "bfv.py", str(sizes[-1]), str(chosen.clients), str(b), "5") for b in (16, 8)]
+    results = {"machine": machine(), "clients": chosen.clients, "rounds": rounds, "stages": stages, "schemes": schemes}
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_page(chosen.out, results)
+    print(f"written: {chosen.out / 'README.md'}")
+
+
+def one_json(*command: str) -> dict[str, Any]:
+    """Run a command that prints one JSON object."""
+    figures: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return figures
+
+
+if __name__ == "__main__":
+    main()
