@@ -43,7 +43,15 @@ def say(text: str) -> None:
 
 def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any JSON value
     """JSON to a file, or to standard output for ``-``."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", target)
+
+
+def write_text(text: str, target: str) -> None:
+    """Text to a file, or to standard output for ``-``.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
     if target == "-":
         sys.stdout.write(text)
         return

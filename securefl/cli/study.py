@@ -124,6 +124,28 @@ def check(file: Path) -> None:
 
 
 @study.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--svg", "svg_file", metavar="FILE", help="Also draw epsilon against rounds, as an SVG picture.")
+@json_option
+def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
+    """Show what a protocol or study would cost at every hospital, what its noise does, and what a longer one would cost."""
+    from securefl.cli.screen import write_text
+    from securefl.node.policy import charges_of
+    from securefl.report.plan import plan_page, plan_study
+    from securefl.report.plan_picture import plan_svg
+    from securefl.study.parse import parse_any
+
+    found = parse_any(file.read_bytes())
+    made = plan_study(found, charges_of(found))
+    if svg_file:
+        write_text(plan_svg(made), svg_file)
+    if json_file:
+        write_json(made.to_json(), json_file)
+    if json_file != "-":
+        screen().print(plan_page(made))
+
+
+@study.command()
 @click.argument("name")
 @_researcher_option
 def request(name: str, folder: str | None) -> None:
