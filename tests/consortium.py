@@ -147,6 +147,10 @@ class Consortium:
             self.approve(name, study)
         self.running(study)
 
+    def run(self, study: Study, watch: Any = None) -> Any:
+        """All rounds; the model goes into a folder of the study's own."""
+        return study.run(watch=watch, model_folder=self.root / f"model-{study.name}")
+
     def running(self, study: Study, names: tuple[str, ...] | None = None) -> None:
         self.until(lambda: all(self.status(n, study) == "running" for n in names or self.names), "the start of the study", 120)
 

@@ -51,7 +51,7 @@ def test_an_agent_killed_while_it_trains_leaves_its_budget_charged_and_the_study
     charge = c.state(ME, study).approval.cost
     (worker,) = c.workers(ME)
     os.kill(worker, signal.SIGSTOP)  # so that it is training when its agent is killed, for certain
-    run = pool.submit(study.run)
+    run = pool.submit(c.run, study)
     c.until((c.in_round(study, 1) / "contributions" / OTHER).exists, "the others' first contribution")
     assert c.end(ME, signal.SIGKILL) == -signal.SIGKILL
     c.until(lambda: not running(worker), "the end of the worker with its agent")
@@ -76,7 +76,7 @@ def test_an_agent_killed_while_it_trains_leaves_its_budget_charged_and_the_study
 def test_an_agent_killed_between_two_rounds_sends_nothing_twice(c, pool):
     study = c.new_study("between", DEADLINE, ('reply_after = "0.2"', 'reply_after = "2"'))
     c.ready(study)
-    run = pool.submit(study.run)
+    run = pool.submit(c.run, study)
     kept = c.root / ME / "studies" / study.digest / "contributions"
     c.until((kept / "00002").exists, "the second contribution, made and not sent")
     made = {p.name: p.read_bytes() for p in kept.iterdir()}
@@ -98,7 +98,7 @@ def test_an_agent_killed_between_two_rounds_sends_nothing_twice(c, pool):
 def test_a_worker_that_is_killed_ends_the_study_cleanly(c, pool):
     study = c.new_study("crash", ('reply_after = "0.2"', 'reply_after = "1"'))
     c.ready(study)
-    run = pool.submit(study.run)
+    run = pool.submit(c.run, study)
     c.until((c.in_round(study, 1) / "contributions" / OTHER).exists, "the first contribution")
     (worker,) = c.workers(OTHER)
     os.kill(worker, signal.SIGKILL)
@@ -114,7 +114,7 @@ def test_withdrawing_in_the_middle_ends_the_study_for_all(c, pool):
     study = c.new_study("left", ('reply_after = "0.2"', 'reply_after = "2"'))
     c.ready(study)
     before = used(c, THIRD)
-    run = pool.submit(study.run)
+    run = pool.submit(c.run, study)
     kept = c.root / THIRD / "studies" / study.digest / "contributions"
     c.until((kept / "00001").exists, "a contribution that waits for its time")
     text = c.cli("site", "withdraw", study.name, "--yes", "--reason", "Mrs Miller asked", "--site", str(c.root / THIRD))
@@ -131,7 +131,7 @@ def test_withdrawing_in_the_middle_ends_the_study_for_all(c, pool):
 def test_stopping_the_agent_in_the_middle_ends_the_study_with_a_word(c, pool):
     study = c.new_study("stopped", ('reply_after = "0.2"', 'reply_after = "2"'))
     c.ready(study)
-    run = pool.submit(study.run)
+    run = pool.submit(c.run, study)
     c.until((c.in_round(study, 1) / "announcement").exists, "the first round")
     process = c._processes.pop(ME)
     assert "stopped" in c.cli("site", "stop", "--site", str(c.root / ME))
@@ -145,7 +145,7 @@ def test_stopping_the_agent_in_the_middle_ends_the_study_with_a_word(c, pool):
 def test_a_store_operator_who_spoils_a_contribution_stops_the_study_and_opens_nothing(c, pool):
     study = c.new_study("spoiled", ('reply_after = "0.2"', 'reply_after = "1"'))
     c.ready(study)
-    run = pool.submit(study.run)
+    run = pool.submit(c.run, study)
     c.until((c.in_round(study, 1) / "announcement").exists, "the first round")
     target = c.in_round(study, 1) / "contributions"
     target.mkdir(exist_ok=True)

@@ -41,7 +41,7 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
         c.approve(name, study)
     assert study.status() == dict.fromkeys(NAMES, "approved")
     seen = []
-    result = study.run(watch=seen.append)
+    result = c.run(study, seen.append)
 
     # what the researcher has: sums, and in the end an extract of each audit
     assert [(r.round, r.kind) for r in seen] == [(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")]
@@ -69,13 +69,14 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
 
     # rows that do not fit are set aside, and only the owner is told
     assert "set aside: 1 rows, age: outside 0 to 120" in c.log(ME)
-    assert "set aside: 1 rows, age: not recorded" in c.log(ME) or "79 of 80" in c.log(ME) or "78 of 80 rows used" in c.log(ME)
+    assert "set aside: 1 rows, age: not recorded" in c.log(ME)
+    assert "78 of 80 rows used" in c.log(ME)
     assert not any(b"set aside" in data for data in c.objects().values())
     with pytest.raises(UsageError, match="was run before"):
-        study.run()
+        study.run(model_folder=c.root / "another-model")
 
 
-def test_the_agent_holds_no_torch_and_the_worker_no_keys_and_no_network(c):
+def test_no_agent_has_loaded_torch(c):
     for name in NAMES:
         maps = Path(f"/proc/{c._processes[name].pid}/maps").read_text()
         assert "libtorch" not in maps
@@ -110,7 +111,7 @@ def test_an_unapproved_study_never_touches_data(c):
     c.approve(ME, study)
     c.approve(OTHER, study)
     with pytest.raises(NotApprovedError, match=THIRD):
-        study.run()
+        c.run(study)
     c.until(lambda: c.workers(ME), "the worker of those who wait")
     assert c.workers(THIRD) == []
     assert c.status(THIRD, study) is None
@@ -190,7 +191,7 @@ def test_empty_batches_are_noise_alone_and_a_pause_only_delays(c):
     c.ready(study)
     owner = c.site(ME)
     with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(study.run)
+        run = pool.submit(c.run, study)
         c.until((c.in_round(study, 1) / "contributions" / ME).exists, "the first contribution")
         c.cli("site", "pause", "--site", str(c.root / ME))
         assert owner.ledger.state.paused
@@ -213,14 +214,17 @@ def test_junk_in_the_place_of_an_announcement_ends_the_study_with_a_code(c):
         c.lab.folder.store.put(path, b"junk")
     c.lab.folder.store.put(at.announcement, b"securefl-signed/1 " + b"0" * 128 + b"\n{}")
     c.ended(study, *NAMES)
-    assert study.status() == dict.fromkeys(NAMES, "message")
+    said = study.status()
+    assert "message" in said.values()
+    assert set(said.values()) <= {"message", "round"}  # who first heard of another's refusal says 'round'
     for name in NAMES:
-        assert "its signature is not by the key that is trusted here" in c.log(name)
+        if said[name] == "message":
+            assert "its signature is not by the key that is trusted here" in c.log(name)
         assert c.contributions(name, study) == []
         assert c.state(name, study).charged > 0  # it had started
         assert c.alive(name)
     with pytest.raises((RoundError, NotApprovedError)):
-        study.run()
+        c.run(study)
 
 
 def test_at_the_end_nothing_runs_but_the_agents(c):
