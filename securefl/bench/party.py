@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from securefl.bench.consortium import FOLDERS, read_parties, read_values
 from securefl.errors import RoundError
 from securefl.federation import paths
-from securefl.federation.aggregator import Aggregator
+from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.identity import read_secret, replace_file, verify
-from securefl.secagg.frame import contribution_bytes, public_key_bytes
+from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
 from securefl.store import Store
 from securefl.study.approval import MAX_BYTES, open_approval
@@ -89,9 +90,11 @@ def _aggregator(store: Store, plan: Plan, identity: Identity) -> None:
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
-        limit = contribution_bytes(plan.facts(number, 1, "0" * 64, "0" * 64))
-        frames = {site: _await(store, at.contribution(site), limit) for site in plan.study.cohort}
-        store.put(at.sum, aggregator.add(announcement, frames))
+        arrivals = Arrivals(store, plan, announced_facts(plan, announcement))
+        while not arrivals.complete:
+            if not arrivals.look():
+                time.sleep(_PAUSE)
+        store.put(at.sum, aggregator.add(announcement, arrivals.all_frames(), arrivals.checked))
         used.append(time.process_time())
     _report(store, identity.card.name, used)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from securefl.federation.rounds import Plan
     from securefl.identity import Identity
     from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.frame import Contribution
 
 
 def announced_facts(plan: Plan, announcement: bytes) -> RoundFacts:
@@ -39,17 +40,18 @@ class Aggregator:
         self.plan = plan
         self._me = identity
 
-    def add(self, announcement: bytes, contributions: Mapping[str, bytes]) -> bytes:
+    def add(self, announcement: bytes, contributions: Mapping[str, bytes], checked: Mapping[str, Contribution] | None = None) -> bytes:
         """The signed sum of one round.
 
         Args:
             announcement: the coordinator's signed announcement.
             contributions: site → frame, as found in the store.
+            checked: those of them that :meth:`Plan.read_contributions` has read before.
 
         Raises:
             MessageError: naming the hospital whose frame is refused, or the coordinator.
             RoundError: naming the hospitals that are missing.
         """
         facts = announced_facts(self.plan, announcement)
-        total = add_contributions(self.plan.read_contributions(contributions, facts), facts)
+        total = add_contributions(self.plan.read_contributions(contributions, facts, checked), facts)
         return write_sum(facts, self._me.card.name, total.ciphertext, total.parts, self._me.sign)

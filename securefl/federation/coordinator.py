@@ -123,7 +123,7 @@ class Coordinator:
         aggregator = self._plan.study.aggregator
         claimed = read_sum(replies.sum, facts, aggregator.name, lambda s, m: verify(aggregator.signing_public, s, m))
         # recomputed before it is decrypted: a crafted "sum" would read the round's key out of its opening
-        total = check_sum(claimed, self._plan.read_contributions(replies.contributions, facts), facts)
+        total = check_sum(claimed, self._plan.read_contributions(replies.contributions, facts, replies.checked), facts)
         opened = open_sum(keys, total.ciphertext, facts)
         record = RoundRecord(
             facts.round, facts.kind, facts.digest(), facts.model_sha256, dict(total.parts), claimed.sha256,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
 
 from securefl.errors import RoundError, SecureFLError
 from securefl.federation import paths
+from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.words import last_word
-from securefl.secagg.frame import contribution_bytes, sum_bytes
+from securefl.secagg.frame import sum_bytes
 from securefl.store import poll
 
 if TYPE_CHECKING:
@@ -20,15 +21,23 @@ if TYPE_CHECKING:
     from securefl.federation.participant import Participant, RoundInput
     from securefl.federation.rounds import Plan
     from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.frame import Contribution
     from securefl.store import Store
+
+#: Seconds between two looks for the sum: what a round may lose by waiting.
+_LONGEST_PAUSE: Final = 0.02
 
 
 @dataclass(frozen=True)
 class Replies:
-    """What came back in a round: the aggregator's sum, and the contributions it was made of (site → frame)."""
+    """What came back in a round: the aggregator's sum, and the contributions it was made of (site → frame).
+
+    ``checked`` holds those that :meth:`Plan.read_contributions` has read already, while the round was waited for.
+    """
 
     sum: bytes
     contributions: Mapping[str, bytes]
+    checked: Mapping[str, Contribution] = field(default_factory=dict)
 
 
 class Exchange(Protocol):
@@ -88,14 +97,18 @@ class StoreExchange:
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
         end = time.monotonic() + seconds
         limit = sum_bytes(facts)
+        arrivals = Arrivals(self._store, self._plan, facts)
 
         def look() -> bytes | SecureFLError | None:
-            return self._store.get(at.sum, limit) or self._bad_news()
+            found = self._store.get(at.sum, limit) or self._bad_news()
+            if found is None:
+                arrivals.look()
+            return found
 
-        for found in poll(look, seconds=end - time.monotonic()):
+        for found in poll(look, seconds=end - time.monotonic(), longest=_LONGEST_PAUSE):
             if isinstance(found, SecureFLError):
                 raise found
-            return Replies(found, self._contributions(at, facts))
+            return Replies(found, arrivals.all_frames(), arrivals.checked)
         have = set(self._store.list(at.contributions))
         missing = [s for s in facts.cohort if s not in have]
         who = ", ".join(missing) if missing else "the aggregator"
@@ -103,11 +116,6 @@ class StoreExchange:
             f"Round {facts.round} was not complete after {seconds:.0f} seconds: nothing came from {who}.", whose=who,
             next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
         )
-
-    def _contributions(self, at: paths.RoundPaths, facts: RoundFacts) -> dict[str, bytes]:
-        limit = contribution_bytes(facts)
-        frames = {site: self._store.get(at.contribution(site), limit) for site in facts.cohort}
-        return {site: frame for site, frame in frames.items() if frame is not None}
 
     def _bad_news(self) -> SecureFLError | None:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""

@@ -72,8 +72,15 @@ class Plan:
         """Hospital → Ed25519 public key (hex), from the study."""
         return {p.name: p.signing_public for p in self.study.participants}
 
-    def read_contributions(self, frames: Mapping[str, bytes], facts: RoundFacts) -> list[Contribution]:
+    def read_contributions(
+        self, frames: Mapping[str, bytes], facts: RoundFacts, checked: Mapping[str, Contribution] | None = None
+    ) -> list[Contribution]:
         """Check frames (site → bytes) with the keys that the study names.
+
+        Args:
+            frames: what came, by the name it came under.
+            facts: the reader's own facts of the round.
+            checked: those of the frames that this method has read before.
 
         Raises:
             MessageError: naming the hospital whose frame is refused, or a name that is no participant's.
@@ -82,8 +89,9 @@ class Plan:
         strangers = sorted(set(frames) - set(keys))
         if strangers:
             raise MessageError(f"A contribution came under the name {strangers[0]!r}, which is no participant's.", whose="the store's operator")
+        known = checked or {}
         return [
-            read_contribution(frame, facts, site, lambda s, m, k=keys[site]: verify(k, s, m))  # type: ignore[misc]
+            known[site] if site in known else read_contribution(frame, facts, site, lambda s, m, k=keys[site]: verify(k, s, m))  # type: ignore[misc]
             for site, frame in sorted(frames.items())
         ]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Status, open_invitation
 from securefl.federation.rounds import Plan
 from securefl.federation.words import end_of
-from securefl.secagg.frame import contribution_bytes
 from securefl.study.digest import study_digest
 from securefl.study.parse import MAX_BYTES, parse_study
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class _Serving:
     aggregator: Aggregator
     next_round: int = 1
+    announcement: bytes = b""
+    arrivals: Arrivals | None = None
 
 
 @dataclass
@@ -109,16 +111,11 @@ class AggregatorService:
             self._leave(digest)
             return False
         at = paths.RoundPaths(digest, serving.next_round, 1)
-        if not set(plan.study.cohort) <= set(self.store.list(at.contributions)):
-            return False
         try:
-            announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT)
-            if announcement is None:
+            arrivals = self._arrivals(serving, at)
+            if arrivals is None or not arrivals.complete:
                 return False
-            facts = announced_facts(plan, announcement)
-            limit = contribution_bytes(facts)
-            frames = {site: self.store.get(at.contribution(site), limit) or b"" for site in plan.study.cohort}
-            self.store.put(at.sum, serving.aggregator.add(announcement, frames))
+            self.store.put(at.sum, serving.aggregator.add(serving.announcement, arrivals.all_frames(), arrivals.checked))
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
@@ -128,8 +125,19 @@ class AggregatorService:
             self.say(traceback.format_exc())
             self._give_up(digest, serving, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
             return False
-        serving.next_round += 1
+        serving.next_round, serving.arrivals = serving.next_round + 1, None
         return True
+
+    def _arrivals(self, serving: _Serving, at: paths.RoundPaths) -> Arrivals | None:
+        """What came to the round that is being served; None while nothing did."""
+        if serving.arrivals is None and self.store.list(at.contributions):
+            serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
+            if serving.announcement:
+                plan = serving.aggregator.plan
+                serving.arrivals = Arrivals(self.store, plan, announced_facts(plan, serving.announcement))
+        while serving.arrivals is not None and serving.arrivals.look():
+            pass
+        return serving.arrivals
 
     def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
         self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")

@@ -1,0 +1,88 @@
+"""Contributions are checked as they come; what fails early is refused in the end as if nobody had looked."""
+
+import numpy as np
+import pytest
+from federation_room import NAMES, Room
+
+from securefl.errors import MessageError
+from securefl.federation import paths
+from securefl.federation.aggregator import announced_facts
+from securefl.federation.arrivals import Arrivals
+from securefl.store import Store
+
+
+@pytest.fixture(scope="module")
+def room():
+    return Room()
+
+
+@pytest.fixture(scope="module")
+def answers(room):
+    """The announcement of round 1, and every hospital's frame."""
+    _, given = room.announce()
+    frames = {}
+    for site in NAMES:
+        me = room.participant(site, trainer=lambda *_: np.ones(room.plan.parameters, dtype=np.int64), keeper=lambda *_: None)
+        frames[site] = me.answer(given)
+    return given.announcement, frames
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path))
+
+
+@pytest.fixture
+def arrivals(room, store, answers):
+    return Arrivals(store, room.plan, announced_facts(room.plan, answers[0]))
+
+
+def put(store, room, site, frame):
+    store.put(paths.RoundPaths(room.plan.digest, 1, 1).contribution(site), frame)
+
+
+def test_each_is_taken_in_once_and_one_at_a_time(room, store, answers, arrivals):
+    assert not arrivals.look()
+    for count, (site, frame) in enumerate(answers[1].items(), 1):
+        put(store, room, site, frame)
+        assert arrivals.look()
+        assert not arrivals.look()
+        assert len(arrivals.checked) == count
+        assert arrivals.complete == (count == len(NAMES))
+    assert arrivals.all_frames() == answers[1]
+
+
+def test_a_stranger_is_nobody_to_wait_for(room, store, arrivals):
+    put(store, room, "Stranger", b"not asked for")
+    assert not arrivals.look()
+    assert arrivals.all_frames() == {}
+
+
+@pytest.mark.parametrize("wrong", [b"", b"garbage", bytes(10_000_000)], ids=["empty", "garbage", "too long"])
+def test_one_that_fails_is_there_and_not_checked(room, store, answers, arrivals, wrong):
+    first, *others = NAMES
+    for site in others:
+        put(store, room, site, answers[1][site])
+    put(store, room, first, wrong)
+    while arrivals.look():
+        pass
+    assert arrivals.complete
+    assert set(arrivals.checked) == set(others)
+    with pytest.raises(MessageError, match=first):
+        room.aggregator.add(answers[0], arrivals.all_frames(), arrivals.checked)
+
+
+def test_the_sum_is_the_same_whenever_the_frames_were_checked(room, store, answers, arrivals):
+    for site, frame in answers[1].items():
+        put(store, room, site, frame)
+    arrivals.look()  # one of them early, the others at the end
+    assert room.aggregator.add(answers[0], arrivals.all_frames(), arrivals.checked) == room.aggregator.add(*answers)
+
+
+def test_one_that_is_exchanged_after_its_check_changes_nothing_here(room, store, answers, arrivals):
+    for site, frame in answers[1].items():
+        put(store, room, site, frame)
+    while arrivals.look():
+        pass
+    put(store, room, NAMES[0], b"another")
+    assert arrivals.all_frames() == answers[1]
