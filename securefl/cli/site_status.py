@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.node.agent import agent_state
 from securefl.node.requests import kept_requests, study_text
+from securefl.node.running import COUNTS
 from securefl.privacy.planning import share
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from securefl.node.site import Site
@@ -23,17 +26,16 @@ def collect_status(site: Site) -> dict[str, Any]:
     """The values behind ``securefl site status``; also its JSON."""
     state = site.ledger.state
     requests = kept_requests(site)
-    try:
-        desk = json.loads((site.path / "desk.json").read_bytes())
-    except (OSError, ValueError):
-        desk = {}
+    desk = _read(site.path / "desk.json")
+    studies = [_study(site, state, r.digest, r.short) for r in requests if r.digest in state.studies]
     return {
         "site": site.name,
         "running": agent_state(site) is not None,
         "paused": state.paused,
         "datasets": [{"name": d.name, "population": d.population} for d in site.settings.datasets],
         "budgets": [_budget(state, p) for p in sorted(state.budgets)],
-        "studies": [_study(site, state, r.digest, r.short) for r in requests if r.digest in state.studies],
+        "studies": studies,
+        "late_replies": sum(s["rows"].get("late", 0) for s in studies),
         "waiting": sum(r.digest not in state.studies and not state.declined(r.digest) for r in requests),
         "quarantined": int(desk.get("quarantined", 0)),
     }
@@ -46,7 +48,8 @@ def status_page(found: dict[str, Any]) -> RenderableType:
         datasets=[(d["name"], d["population"]) for d in found["datasets"]],
         budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"]) for b in found["budgets"]],
         studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"]) for s in found["studies"]],
-        waiting=found["waiting"], quarantined=found["quarantined"],
+        rows=[(s["id"], s["rows"]) for s in found["studies"] if s["rows"]],
+        waiting=found["waiting"], quarantined=found["quarantined"], late_replies=found["late_replies"],
     )
 
 
@@ -60,4 +63,14 @@ def _budget(state: LedgerState, population: str) -> dict[str, Any]:
 def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str, Any]:
     found = state.studies[digest]
     rounds = parse_study(study_text(site, digest)).training.rounds + 1
-    return {"id": short, "state": found.status, "last_round": max((r for r, _ in found.sent), default=0), "rounds": rounds}
+    last = max((r for r, _ in found.sent), default=0)
+    return {"id": short, "state": found.status, "last_round": last, "rounds": rounds, "rows": _read(site.study_folder(digest) / COUNTS)}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A small file of our own that may not be there yet."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found

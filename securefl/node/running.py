@@ -8,6 +8,7 @@ who withdraws or pauses in between keeps it in the house.
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,8 @@ _LAUNCHES = 3
 _LOOK_SECONDS = 1.0
 #: Seconds that a reply may leave after its time before it counts as late: the agent looks every hundredth of a second.
 _PUNCTUAL = 0.1
+#: What the owner's screen shows of a study's rows and replies; it stays in the study's folder.
+COUNTS = "counts.json"
 
 
 @dataclass
@@ -185,7 +188,7 @@ class StudyRun:
             raise
         population = self.plan.study.data.population
         self.counts = self.worker.prepare(self.text, self.site.name, self.site.split_secret(population))
-        self._say_counts()
+        self._show_counts()
         from securefl.secagg.seal import CkksIntegers
 
         self.participant = Participant(
@@ -194,11 +197,16 @@ class StudyRun:
         )
         self._heard = self.clock()
 
-    def _say_counts(self) -> None:
+    def _show_counts(self) -> None:
+        """For the owner's own screen: the log, and `securefl site status`."""
         counts = self.counts
+        self._keep_counts()
         self.say(f"{counts['kept']} of {counts['rows']} rows used, {counts['training']} to train, {counts['held_out']} held out")
         for reason, rows in sorted(counts["set_aside"].items()):
             self.say(f"set aside: {rows} rows, {reason}")
+
+    def _keep_counts(self) -> None:
+        replace_file(self.site.study_folder(self.plan.digest) / COUNTS, json.dumps({**self.counts, "late": self.late}).encode())
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
@@ -293,6 +301,7 @@ class StudyRun:
         self.made, self._heard = None, self.clock()
         if behind > _PUNCTUAL and not made.held:
             self.late += 1
+            self._keep_counts()
             self.say(f"a reply was {behind:.2f} s late: its time says something about this hospital's size; ask for a longer reply_after")
         self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {len(made.frame)} bytes left the house")
 

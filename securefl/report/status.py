@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
@@ -13,6 +13,7 @@ from securefl.report.parts import (
     GOOD,
     WARN,
     bar,
+    bullets,
     counted,
     facts,
     joined,
@@ -24,7 +25,7 @@ from securefl.report.parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
     from rich.console import RenderableType
@@ -55,6 +56,7 @@ def site_status(
     datasets: Sequence[tuple[str, str]],
     budgets: Sequence[BudgetLine],
     studies: Sequence[StudyLine],
+    rows: Sequence[tuple[str, Mapping[str, Any]]] = (),
     waiting: int = 0,
     late_replies: int | None = None,
     quarantined: int = 0,
@@ -68,6 +70,7 @@ def site_status(
         datasets: name and population of each.
         budgets: one for each population.
         studies: approved ones.
+        rows: study and the counts of its rows here: ``rows``, ``kept``, ``training``, ``held_out``, ``set_aside`` (reason to rows).
         waiting: requests that wait for a decision.
         late_replies: answers that came after their deadline; left out where nobody counted them.
         quarantined: messages put aside because they did not pass the checks.
@@ -83,7 +86,14 @@ def site_status(
         section("Data sets", *([facts(datasets_words(datasets))] if datasets else [_none("securefl site data add")])),
         section("Budget", *([facts(_budgets(budgets))] if budgets else [_none("securefl site budget set")])),
         section("Studies", _studies(studies) if studies else Text("None was approved yet.", style=DIM)),
+        *([section("Your rows, for your eyes alone", bullets([_rows(name, counts) for name, counts in rows]))] if rows else []),
     )
+
+
+def _rows(name: str, counts: Mapping[str, Any]) -> str:
+    used = f"{name}: {counts['kept']:,} of {counts['rows']:,} rows used, {counts['training']:,} to train and {counts['held_out']:,} to check"
+    aside = "; ".join(f"{number:,} set aside ({reason})" for reason, number in sorted(counts["set_aside"].items()))
+    return f"{used}; {aside}." if aside else f"{used}."
 
 
 def datasets_words(datasets: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

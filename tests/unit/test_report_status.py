@@ -36,6 +36,13 @@ def test_what_nobody_counted_is_not_shown_as_nought():
     assert "late replies  0" in status(late_replies=0)
 
 
+def test_rows_set_aside_are_shown_to_their_owner():
+    counts = {"rows": 5496, "kept": 5493, "training": 3863, "held_out": 1630, "set_aside": {"age: outside 0 to 120": 3}}
+    words = " ".join(status(rows=[("thyroid-abc", counts)]).split())
+    assert "5,493 of 5,496 rows used, 3,863 to train and 1,630 to check; 3 set aside (age: outside 0 to 120)." in words
+    assert "set aside" not in status()
+
+
 def test_an_empty_hospital_is_told_the_next_commands():
     page = status(datasets=[], budgets=[], studies=[])
     assert "securefl site data add" in page
