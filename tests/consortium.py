@@ -152,7 +152,11 @@ class Consortium:
         return study.run(watch=watch, model_folder=self.root / f"model-{study.name}")
 
     def running(self, study: Study, names: tuple[str, ...] | None = None) -> None:
-        self.until(lambda: all(self.status(n, study) == "running" for n in names or self.names), "the start of the study", 120)
+        self.until(lambda: all(self._prepared(n, study) for n in names or self.names), "the start of the study", 120)
+
+    def _prepared(self, name: str, study: Study) -> bool:
+        """Started in the ledger, and the worker has its table: the first round's deadline need not cover that here."""
+        return self.status(name, study) == "running" and "rows used" in self.log(name).rsplit(f"study {study.digest[:12]} is approved", 1)[-1]
 
     def ended(self, study: Study, *names: str, status: str = "failed", seconds: float = 60) -> None:
         self.until(lambda: all(self.status(n, study) == status for n in names), f"the study being '{status}'", seconds)

@@ -14,7 +14,7 @@ from securefl.node import approving
 ME, OTHER, THIRD = NAMES
 REST = (OTHER, THIRD)
 #: Long enough for a busy machine to train a round, short enough to wait for.
-DEADLINE = ("round_deadline = 60", "round_deadline = 8")
+DEADLINE = ("round_deadline = 60", "round_deadline = 10")
 
 
 @pytest.fixture(scope="module")
