@@ -46,7 +46,7 @@ def page(results: dict[str, Any]) -> str:
         "| | parameters | warm round, s | fastest to slowest, s | upload, bytes a parameter | largest error of the mean | largest process, MB |",
         "|---|---|---|---|---|---|---|",
         *(
-            f"| {r['what']} {r['version']} | {r['parameters']:,} | {r['warm_round_seconds']:.3g} | {min(r['round_seconds']):.3g} to "
+            f"| {r['what']} ({r['version']}) | {r['parameters']:,} | {r['warm_round_seconds']:.3g} | {min(r['round_seconds']):.3g} to "
             f"{max(r['round_seconds']):.3g} | {r['upload_bytes_per_parameter']:.2f} | {r['max_abs_error_of_mean']:.1e} | {r['peak_rss_mb']:.0f} |"
             for r in results["rounds"]
         ),
