@@ -24,13 +24,13 @@ from securefl.environment import software
 from securefl.errors import MessageError, NotApprovedError, UnreadableError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
-from securefl.federation.rounds import Plan
+from securefl.federation.rounds import Plan, card_of
 from securefl.federation.words import status_of
 from securefl.identity import IdentityCard, read_card, replace_file, verify
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
-from securefl.node.pysyft_keys import publish_pysyft_keys
+from securefl.node.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.privacy.accounting import PldAccountant
 from securefl.report.study import study_words
 from securefl.study.approval import MAX_BYTES, open_approval
@@ -215,8 +215,15 @@ class Study:
         jobs = {}
         with open_datasite(self._lab.folder.settings.store, self._lab.email, self._lab.folder.datasite, "researcher") as desk:
             desk.sync()
-            for site in self.file.cohort:
-                jobs[site] = desk.submit(site_email(site), self.name, files)
+            for participant in self.file.participants:
+                site, email = participant.name, site_email(participant.name)
+                keys = signed_fingerprint(store, card_of(participant), email)
+                if keys is None:
+                    raise NotApprovedError(
+                        f"The datasite of {site} has not said which PySyft keys are its own.", whose=f"the data owner of {site}",
+                        next_step="Ask its owner to start the agent (`securefl site start`), then request again.",
+                    )
+                jobs[site] = desk.submit(email, self.name, files, keys)
             desk.sync()
         replace_file(self.folder / "jobs.json", json.dumps(jobs).encode())
         return jobs

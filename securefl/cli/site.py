@@ -179,7 +179,9 @@ def pause(resume: bool, note: str, folder: str | None) -> None:
         here.ledger.resume()
         say("Resumed.")
     else:
-        here.ledger.pause(note)
+        from securefl.node.approving import pause as hold
+
+        hold(here, note)
         say("Paused: nothing starts and nothing leaves the house. Resume with `securefl site pause --resume`.")
 
 
