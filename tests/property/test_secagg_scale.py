@@ -8,6 +8,7 @@ import pytest
 from secagg_round import digest_of, make_facts
 from secagg_survivors import COORDINATOR, Draws, Party, World
 
+from securefl.secagg import spooling, streaming
 from securefl.secagg.facts import MAX_LENGTH
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.spooling import check_contribution, spool_contribution
@@ -153,7 +154,9 @@ def added_and_opened(length):
     return work
 
 
-def test_the_memory_of_adding_and_opening_does_not_grow_with_the_model():
+def test_the_memory_of_adding_and_opening_does_not_grow_with_the_model(monkeypatch):
+    for module in (spooling, streaming):  # so that both models have many blocks
+        monkeypatch.setattr(module, "BLOCK", 8)
     small, large = (peak_of(added_and_opened(length)) for length in (300_000, 600_000))
     assert large < small + 37 * 3 * 250  # 37 more ciphertexts in three manifests
 
