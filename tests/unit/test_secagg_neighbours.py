@@ -1,5 +1,7 @@
 import math
+import re
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,12 +73,22 @@ def test_the_least_bound_is_the_least(others, marked, drawn, bits):
     assert least == 0 or _log2_tail(others, marked, drawn, least - 1) > -bits
 
 
+def figure(bits):
+    return "never" if bits == math.inf else f"2^-{bits:.1f}"
+
+
 def test_the_figures_that_the_decision_page_shows():
-    assert (plan_degree(21, 2, 2).degree, plan_degree(100, 5, 5).degree) == (12, 24)
-    thousand = plan_degree(1000, 50, 50)
-    assert (thousand.degree, thousand.colluders_near, thousand.share_threshold) == (100, 28, 80)
-    assert round(thousand.privacy_bits, 1) == 42.9
-    assert round(thousand.loss_bits, 1) == 20.2
+    page = (Path(__file__).parents[2] / "docs" / "decisions" / "0012-dropouts-in-one-frame.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (.*) \|$", page, re.MULTILINE)
+    assert len(rows) == 6
+    for hospitals, colluders, dropouts, rest in rows:
+        plan = plan_degree(int(hospitals), int(colluders), int(dropouts))
+        shown = (plan.degree, plan.colluders_near, plan.share_threshold, figure(plan.privacy_bits), figure(plan.loss_bits))
+        assert rest == " | ".join(map(str, shown))
+
+
+def test_without_colluders_the_threshold_needs_only_the_ring():
+    assert plan_degree(30, 0, 1).colluders_near == 0
 
 
 @pytest.mark.parametrize(("hospitals", "colluders", "dropouts"), [(21, 2, 2), (50, 2, 5), (200, 20, 10), (1000, 100, 50)])
