@@ -7,9 +7,11 @@ length cap, so that a hostile operator cannot fill our memory (rule 5).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
+import stat
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +65,7 @@ class Store:
             raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions and free space.") from None
 
     def get(self, path: str, max_bytes: int) -> bytes | None:
-        """The object's bytes, or None where there is none.
+        """The object's bytes, or None where there is none. In a folder only regular files are objects: no pipe, no link.
 
         Raises:
             MessageError: the object is longer than ``max_bytes``; nothing of it is kept.
@@ -73,6 +75,8 @@ class Store:
         try:
             if self._memory:  # its open files share one position between threads
                 data: bytes = self._fs.cat_file(target, 0, max_bytes + 1)
+            elif self._local:
+                data = _read_regular(target, max_bytes + 1)
             else:
                 with self._fs.open(target, "rb") as file:
                     data = file.read(max_bytes + 1)
@@ -151,6 +155,25 @@ def _replace_local(part: str, target: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(part)  # noqa: PTH108 - as above
         raise
+
+
+def _read_regular(path: str, size: int) -> bytes:
+    """Up to ``size`` bytes of a regular file. A pipe would block for ever, a link could lead out of the store.
+
+    Raises:
+        FileNotFoundError: there is no such file, or it is something else.
+        OSError: it cannot be read.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENXIO}:
+            raise FileNotFoundError(path) from None
+        raise
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise FileNotFoundError(path)
+        return file.read(size)
 
 
 def poll(found: Callable[[], Any], *, seconds: float, first: float = 0.005, longest: float = 0.1) -> Iterator[Any]:

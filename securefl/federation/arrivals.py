@@ -1,12 +1,11 @@
 """Contributions are fetched and checked as they come, while the other hospitals are still at work.
 
-Only the time of a check moves: what fails here is left as if it had not been looked at, and is refused in the end by whoever
-needs the whole cohort, with the same words.
+Anybody can write into the store, so what does not pass its checks under a hospital's name is not there yet: it is looked at
+again until the round's deadline, and then the hospital is named as missing, with what was found in its place.
 """
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
@@ -26,15 +25,16 @@ class Arrivals:
     Attributes:
         frames: hospital → its frame, of those in ``checked``.
         checked: hospital → that frame, read with the facts of this reader.
+        refused: hospital → why what lies under its name is no contribution of this round.
     """
 
     def __init__(self, store: Store, plan: Plan, facts: RoundFacts) -> None:
         self.frames: dict[str, bytes] = {}
         self.checked: dict[str, Contribution] = {}
+        self.refused: dict[str, str] = {}
         self._store, self._plan, self._facts = store, plan, facts
         self._at = paths.RoundPaths(plan.digest, facts.round, facts.attempt)
         self._limit = contribution_bytes(facts)
-        self._looked: set[str] = set()
 
     def look(self) -> bool:
         """Take in one that is new; whether there was one.
@@ -42,29 +42,24 @@ class Arrivals:
         Raises:
             StoreError: the store is away.
         """
-        new = [site for site in self._store.list(self._at.contributions) if site in self._facts.cohort and site not in self._looked]
-        if not new:
-            return False
-        site = new[0]
-        with contextlib.suppress(MessageError):
-            frame = self._store.get(self._at.contribution(site), self._limit) or b""
-            (self.checked[site],) = self._plan.read_contributions({site: frame}, self._facts)
+        for site in self._store.list(self._at.contributions):
+            if site not in self._facts.cohort or site in self.checked:
+                continue
+            try:
+                frame = self._store.get(self._at.contribution(site), self._limit) or b""
+                (self.checked[site],) = self._plan.read_contributions({site: frame}, self._facts)
+            except MessageError as error:
+                self.refused[site] = error.what
+                continue
             self.frames[site] = frame
-        self._looked.add(site)
-        return True
+            return True
+        return False
 
     @property
-    def complete(self) -> bool:
-        """Whether something came from every hospital, checked or not."""
-        return self._looked == set(self._facts.cohort)
+    def missing(self) -> tuple[str, ...]:
+        """Hospitals whose contribution is not there yet."""
+        return tuple(s for s in self._facts.cohort if s not in self.checked)
 
-    def all_frames(self) -> dict[str, bytes]:
-        """The frames of the whole cohort as far as they are there; those that were not checked are fetched again.
-
-        Raises:
-            MessageError: one is longer than any contribution can be.
-            StoreError: the store is away.
-        """
-        rest = {s: self._store.get(self._at.contribution(s), self._limit) for s in self._facts.cohort if s not in self.frames}
-        found = {**self.frames, **{site: frame for site, frame in rest.items() if frame is not None}}
-        return {site: found[site] for site in self._facts.cohort if site in found}
+    def missing_words(self) -> str:
+        """The missing hospitals by name, each with what was found in its place."""
+        return "; ".join(f"{s} ({self.refused[s]})" if s in self.refused else s for s in self.missing)

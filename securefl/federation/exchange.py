@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from securefl.errors import RoundError, SecureFLError
+from securefl.errors import MessageError, RoundError, SecureFLError
 from securefl.federation import paths
 from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.words import last_word
-from securefl.secagg.frame import sum_bytes
+from securefl.identity import verify
+from securefl.secagg.frame import read_sum, sum_bytes
 from securefl.store import poll
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class StoreExchange:
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
-        if self._store.get(at.announcement, MAX_ANNOUNCEMENT) is not None:
+        if self._announced(at):
             raise RoundError(
                 f"Round {facts.round} of this study was announced before; its key is gone.", whose="the coordinator",
                 next_step="A study that was interrupted ends; make a new one with `securefl study new`.",
@@ -92,15 +93,33 @@ class StoreExchange:
         self._store.put(at.model, given.model)
         self._store.put(at.announcement, given.announcement)
 
+    def _announced(self, at: paths.RoundPaths) -> bool:
+        """Whether this coordinator announced the round before; what somebody else put there is written over."""
+        try:
+            found = self._store.get(at.announcement, MAX_ANNOUNCEMENT)
+        except MessageError:
+            return False
+        return found is not None and self._plan.by_coordinator(found)
+
+    def _sum(self, at: paths.RoundPaths, facts: RoundFacts) -> bytes | None:
+        """The aggregator's sum; what it did not sign for this round is not there yet."""
+        who = self._plan.study.aggregator
+        try:
+            found = self._store.get(at.sum, sum_bytes(facts))
+            if found is not None:
+                read_sum(found, facts, who.name, lambda s, m: verify(who.signing_public, s, m))
+        except MessageError:
+            return None
+        return found
+
     def collect(self, facts: RoundFacts, seconds: float) -> Replies:
         """See :class:`Exchange`."""
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
         end = time.monotonic() + seconds
-        limit = sum_bytes(facts)
         arrivals = Arrivals(self._store, self._plan, facts)
 
         def look() -> bytes | SecureFLError | None:
-            found = self._store.get(at.sum, limit) or self._bad_news()
+            found = self._sum(at, facts) or self._bad_news()
             if found is None:
                 arrivals.look()
             return found
@@ -108,12 +127,12 @@ class StoreExchange:
         for found in poll(look, seconds=end - time.monotonic(), longest=_LONGEST_PAUSE):
             if isinstance(found, SecureFLError):
                 raise found
-            return Replies(found, arrivals.all_frames(), arrivals.checked)
-        have = set(self._store.list(at.contributions))
-        missing = [s for s in facts.cohort if s not in have]
-        who = ", ".join(missing) if missing else "the aggregator"
+            while arrivals.look():
+                pass
+            return Replies(found, arrivals.frames, arrivals.checked)
+        who = ", ".join(arrivals.missing) or "the aggregator"
         raise RoundError(
-            f"Round {facts.round} was not complete after {seconds:.0f} seconds: nothing came from {who}.", whose=who,
+            f"Round {facts.round} was not complete after {seconds:.0f} seconds: nothing came from {arrivals.missing_words() or who}.", whose=who,
             next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
         )
 

@@ -10,6 +10,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation.messages import Announcement, open_announcement
 from securefl.federation.sealing import open_model
@@ -69,6 +72,7 @@ class Participant:
 
     Raises:
         NotApprovedError: an approval is missing; nothing runs before all have approved.
+        MessageError: a study key is unusable, or two hospitals' approvals name the same one.
     """
 
     def __init__(
@@ -88,10 +92,7 @@ class Participant:
         self.plan = plan
         self._me = identity
         self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
-        name = identity.card.name
-        self._secrets = {
-            site: pair_secret(study_key, bytes.fromhex(approvals[site].study_key), other=site) for site in plan.study.cohort if site != name
-        }
+        self._secrets = pair_secrets(plan, identity.card.name, study_key, approvals)
         self.done = 0
         self._spoiled = False
 
@@ -158,3 +159,30 @@ class Participant:
         self._keeper(facts, frame)
         self.done, self._spoiled = said.round, False
         return frame
+
+
+def pair_secrets(plan: Plan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]) -> dict[str, bytes]:
+    """The secret with each other hospital, bound to the study and both names.
+
+    A hospital that names another's study key as its own would make this one derive the same secret twice; where the two
+    sort on either side of it, both masks would cancel in its own contribution (a key copied needs no private key). So
+    equal keys are refused, and the names are part of the secret.
+
+    Raises:
+        MessageError: as above.
+    """
+    owners: dict[str, str] = {}
+    for site in plan.study.cohort:
+        other = owners.setdefault(approvals[site].study_key, site)
+        if other != site:
+            raise MessageError(
+                f"The approvals of {other} and {site} name the same study key; one of them copied it.", whose=f"{other} or {site}",
+                next_step="Do not take part in this study; tell both hospitals.",
+            )
+    secrets = {}
+    for site in plan.study.cohort:
+        if site != me:
+            shared = pair_secret(study_key, bytes.fromhex(approvals[site].study_key), other=site)
+            info = "\n".join(("securefl/federation/pair/1", plan.digest, *sorted((me, site)))).encode()
+            secrets[site] = HKDF(SHA256(), 32, salt=None, info=info).derive(shared)
+    return secrets

@@ -113,9 +113,9 @@ class AggregatorService:
         at = paths.RoundPaths(digest, serving.next_round, 1)
         try:
             arrivals = self._arrivals(serving, at)
-            if arrivals is None or not arrivals.complete:
+            if arrivals is None or arrivals.missing:
                 return False
-            self.store.put(at.sum, serving.aggregator.add(serving.announcement, arrivals.all_frames(), arrivals.checked))
+            self.store.put(at.sum, serving.aggregator.add(serving.announcement, arrivals.frames, arrivals.checked))
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
@@ -129,11 +129,14 @@ class AggregatorService:
         return True
 
     def _arrivals(self, serving: _Serving, at: paths.RoundPaths) -> Arrivals | None:
-        """What came to the round that is being served; None while nothing did."""
+        """What came to the round that is being served; None while nothing did, or its coordinator announced nothing."""
         if serving.arrivals is None and self.store.list(at.contributions):
-            serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
-            if serving.announcement:
-                plan = serving.aggregator.plan
+            plan = serving.aggregator.plan
+            try:
+                serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
+            except MessageError:  # no announcement is that long
+                return None
+            if plan.by_coordinator(serving.announcement):
                 serving.arrivals = Arrivals(self.store, plan, announced_facts(plan, serving.announcement))
         while serving.arrivals is not None and serving.arrivals.look():
             pass

@@ -34,6 +34,7 @@ from securefl.node.site import utc_now
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import FrameType
 
@@ -67,10 +68,10 @@ class Agent:
         self._runs: dict[str, StudyRun] = {}
         self._last_sync = -SYNC_BUSY
         self._stopping = False
-        self._trouble = ""
+        self._trouble: dict[str, str] = {}
         self._question = Question(self.say)
         self._last_question = -LISTEN
-        self._handed: dict[str, str] = {}
+        self._handed: dict[str, int] = {}
         self._log = os.fdopen(os.open(site.path / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
 
     def run(self) -> None:
@@ -105,28 +106,44 @@ class Agent:
         return any(r.started for r in self._runs.values())
 
     def _turn(self) -> None:
+        """Everything once, each on its own: an object of somebody else's that cannot be read holds up nothing but itself."""
+        troubled: set[str] = set()
+
+        def part(name: str, work: Callable[[], None]) -> None:
+            if not self._safely(name, work):
+                troubled.add(name)
+
+        part("outbox", lambda: deliver(self._site))
+        part("checkpoints", self._ask_and_answer)
+        part("approvals", self._take_up_approved)
+        for digest, run in tuple(self._runs.items()):
+            part(digest, lambda d=digest, r=run: self._step(d, r))  # type: ignore[misc]
+        part("PySyft", self._sync_when_due)
+        self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
+        if troubled and not self._busy:
+            self._rest(1.0)
+
+    def _safely(self, name: str, part: Callable[[], None]) -> bool:
+        """Whether ``part`` went well; what did not is said once, and tried again."""
         try:
-            deliver(self._site)
-            self._ask_and_answer()
-            self._take_up_approved()
-            for digest, run in tuple(self._runs.items()):
-                self._step(digest, run)
-            due = time.monotonic() - self._last_sync > (SYNC_BUSY if self._busy else SYNC_IDLE)
-            if due and not any(r.made for r in self._runs.values()):  # a reply that waits for its time is not delayed
-                self._sync()
-            self._trouble = ""
+            part()
         except LedgerAlteredError:
             raise
         except SecureFLError as error:  # a store that is away comes back; studies end by their own deadlines
-            self._say_trouble(f"{error.code}: {error}")
+            text = f"{error.code}: {error}"
         except Exception:  # noqa: BLE001 - a fault in one exchange must not end the hospital's agent
-            self._say_trouble(f"a fault in securefl, please report it:\n{traceback.format_exc()}")
-
-    def _say_trouble(self, text: str) -> None:
-        if text != self._trouble:
+            text = f"a fault in securefl, please report it:\n{traceback.format_exc()}"
+        else:
+            return True
+        if self._trouble.get(name) != text:
             self.say(text)
-            self._trouble = text
-        self._rest(1.0)
+            self._trouble[name] = text
+        return False
+
+    def _sync_when_due(self) -> None:
+        due = time.monotonic() - self._last_sync > (SYNC_BUSY if self._busy else SYNC_IDLE)
+        if due and not any(r.made for r in self._runs.values()):  # a reply that waits for its time is not delayed
+            self._sync()
 
     def _rest(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -142,8 +159,9 @@ class Agent:
             return
         try:
             outcome = run.step()
-            if run.started:
+            if run.sent > self._handed.get(digest, 0):  # with a reply and at no other time: growth in between would tell when training was done
                 self._hand_out(digest, run)
+                self._handed[digest] = run.sent
         except (StoreError, LedgerAlteredError):
             raise
         except SecureFLError as error:
@@ -213,11 +231,8 @@ class Agent:
             self._question.turn(self._site, [(d, r.plan.study.cohort) for d, r in self._runs.items() if r.started])
 
     def _hand_out(self, digest: str, run: StudyRun) -> None:
-        """Give the others a checkpoint whenever the ledger has grown: once the approval is used, and with every reply."""
-        head = self._site.ledger.head
-        if self._handed.get(digest) != head:
-            hand_out(self._site, digest, run.plan.study.cohort)
-            self._handed[digest] = head
+        """Give the others a checkpoint of the ledger as it is now."""
+        hand_out(self._site, digest, run.plan.study.cohort)
 
     def _note_others(self, digest: str, run: StudyRun) -> None:
         """What the others' ledgers were at the study's end, in this hospital's own."""

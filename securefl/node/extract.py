@@ -25,7 +25,10 @@ MAX_BYTES = 8 * 1024 * 1024
 
 def publish_extract(site: Site, digest: str, study: Study) -> None:
     """Put this study's charges and releases into the store; no other study, no share of the budget."""
-    text = json.dumps(extract(site.ledger.events(), digest))
+    found = extract(site.ledger.events(), digest)
+    # the same in two studies, it would tell their researcher whether a single record changed in between
+    found["dataset"]["snapshot"] = site.keyed(f"extract/{digest}/{found['dataset']['snapshot']}")
+    text = json.dumps(found)
     signed = dump_signed({"type": TYPE, "study": digest, "site": site.name, "extract": text}, site.identity.sign)
     who = study.coordinator
     reader = IdentityCard(who.name, "researcher", who.legal_name, who.email, who.signing_public, who.sealing_public)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 START_SECONDS = 120.0
 
 
+def _file_facts(found: os.stat_result) -> tuple[int, ...]:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 class Worker:
     """One worker process for one study on one table; a context manager that leaves no process behind.
 
@@ -37,6 +41,7 @@ class Worker:
             data = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise DataError(f"The registered table {table} cannot be opened: {error.strerror}.", next_step="Put it back, or register it again.") from None
+        self._table = _file_facts(os.fstat(data))
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()
         crashes = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -53,6 +58,13 @@ class Worker:
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
         self.network_blocked = False
         self._ready = False
+
+    def holds(self, table: Path) -> bool:
+        """Whether ``table`` is still the very file, unchanged, that was handed over when this worker was started."""
+        try:
+            return _file_facts(table.stat()) == self._table
+        except OSError:
+            return False
 
     @property
     def pid(self) -> int:

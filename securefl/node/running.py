@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
+from securefl.errors import DataError, MessageError, NotApprovedError, RoundError, StudyError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
@@ -44,6 +45,8 @@ _LAUNCHES = 3
 _LOOK_SECONDS = 1.0
 #: Seconds that a reply may leave after its time before it counts as late: the agent looks every hundredth of a second.
 _PUNCTUAL = 0.1
+#: The first announcement is looked for this long after the start, so that nobody sees how long the table took to prepare.
+SETTLE_SECONDS = 3.0
 #: What the owner's screen shows of a study's rows and replies; it stays in the study's folder.
 COUNTS = "counts.json"
 
@@ -71,6 +74,7 @@ class StudyRun:
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
         start_worker: starts the process that trains; the launcher's in every real run.
+        settle_seconds: see :data:`SETTLE_SECONDS`.
         agreed: whether the other hospitals have said that this one's ledger forgot nothing; the agent's question in every real run.
     """
 
@@ -87,6 +91,9 @@ class StudyRun:
     made: Made | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     late: int = 0
+    sent: int = 0
+    settle_seconds: float = SETTLE_SECONDS
+    _ready: float = 0.0
     _heard: float | None = None
     _seen: float = 0.0
     _looked: float = 0.0
@@ -179,7 +186,9 @@ class StudyRun:
             raise RoundError("The worker is not running.", whose="this hospital")
         # what can fail without the data is done first: from the next line on the budget is spent
         self.worker.wait_ready()
-        key = self.site.study_key(self.plan.digest)
+        self._same_table()
+        participant = self._participant(approvals)
+        began = self.clock()
         try:
             self.site.ledger.start(self.plan.digest)
         except NotApprovedError:
@@ -189,13 +198,30 @@ class StudyRun:
         population = self.plan.study.data.population
         self.counts = self.worker.prepare(self.text, self.site.name, self.site.split_secret(population))
         self._show_counts()
+        self.participant = participant
+        self._heard = self.clock()
+        # preparing takes longer the more rows there are: nobody sees when it was done, for the first round is looked for later
+        self._ready = began + self.settle_seconds
+        if self._heard > self._ready:
+            self._late(self._heard - self._ready)
+
+    def _participant(self, approvals: dict[str, Approval]) -> Participant:
         from securefl.secagg.seal import CkksIntegers
 
-        self.participant = Participant(
-            plan=self.plan, identity=self.site.identity, study_key=key, approvals=approvals,
+        return Participant(
+            plan=self.plan, identity=self.site.identity, study_key=self.site.study_key(self.plan.digest), approvals=approvals,
             trainer=self._train, keeper=self._keep, cipher=CkksIntegers(),
         )
-        self._heard = self.clock()
+
+    def _same_table(self) -> None:
+        """The table that the worker holds open is the one that was registered when the study was approved."""
+        entry = self.site.dataset(self.plan.study.data.dataset)
+        reserved = self.site.ledger.state.study(self.plan.digest).reservation.snapshot
+        if self.worker is None or not self.worker.holds(self.site.path / entry.path) or self.site.snapshot(self.site.path / entry.path) != reserved:
+            raise DataError(
+                f"The table of '{entry.name}' changed since the study was approved.",
+                next_step=f"Register it again (`securefl site data add {entry.name} ...`) and ask for a new study.",
+            )
 
     def _show_counts(self) -> None:
         """For the owner's own screen: the log, and `securefl site status`."""
@@ -215,12 +241,16 @@ class StudyRun:
             return None
         if self._ended():
             return "completed"
+        if self.now() > self.plan.study.schedule.closes:
+            raise StudyError(f"The study was to run until {self.plan.study.schedule.closes}; it is over.", next_step="Ask for a study with other dates.")
         if self.made is not None:
             self._leave(self.made)
             return None
         self._all_still_there()
         if self._waited():
             raise RoundError("Nothing came from the coordinator for two round deadlines.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
+        if self.clock() < self._ready:
+            return None
         number = self.participant.done + 1
         given = self._given(number) if number <= self.plan.last_round else None
         if given is not None:
@@ -228,16 +258,23 @@ class StudyRun:
         return None
 
     def _given(self, number: int) -> RoundInput | None:
+        """The next round's objects. Anybody can write into the store: what the coordinator did not sign, or what is not the
+        key and model that it announced, is not there yet; its own deadline ends a round that stays so.
+        """
         store, plan = self.site.store, self.plan
         at = paths.RoundPaths(plan.digest, number, 1)
-        announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
-        if announcement is None:
+        try:
+            announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
+            if announcement is None or not plan.by_coordinator(announcement):
+                return None
+            seen = self.clock()
+            key = store.get(at.key, public_key_bytes())
+            model = store.get(at.model, sealed_limit(plan.parameters, len(plan.study.participants)))
+            if key is None or model is None or not plan.comes_with(announcement, key, model):
+                return None
+        except MessageError:
             return None
-        self._seen = self.clock()
-        key = store.get(at.key, public_key_bytes())
-        model = store.get(at.model, sealed_limit(plan.parameters, len(plan.study.participants)))
-        if key is None or model is None:
-            raise MessageError(f"Round {number} was announced without its key or model.", whose="the coordinator or the store's operator", next_step="Ask the researcher; the study ends here.")
+        self._seen = seen
         return RoundInput(announcement, key, model)
 
     def _ended(self) -> bool:
@@ -275,7 +312,7 @@ class StudyRun:
         if file.exists():
             raise RoundError(f"A contribution to round {facts.round} was made before.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
         replace_file(file, frame)
-        self.made = Made(facts, frame, self._seen + float(self.plan.study.schedule.reply_after))
+        self.made = Made(facts, frame, self._public_time())
 
     def _leave(self, made: Made) -> None:
         """Let it go when the ledger has it, its time has come (how long training took would tell how many rows there are,
@@ -283,7 +320,9 @@ class StudyRun:
         """
         if self._held(made):
             return
-        if not made.noted:
+        if self.clock() < made.leaves_at:
+            return
+        if not made.noted:  # not before its time: when the ledger grows is seen by those who hold its checkpoints
             try:
                 self._note(made)
             except NotApprovedError:
@@ -291,19 +330,27 @@ class StudyRun:
                     return
                 raise
             made.noted = True
-        behind = self.clock() - made.leaves_at
-        if behind < 0:
-            return
         with self.site.deciding():
             if self._held(made):
                 return
             self.site.store.put(paths.RoundPaths(self.plan.digest, made.facts.round, made.facts.attempt).contribution(self.site.name), made.frame)
         self.made, self._heard = None, self.clock()
+        self.sent += 1
+        behind = made.leaves_at - self._seen - float(self.plan.study.schedule.reply_after)
         if behind > _PUNCTUAL and not made.held:
-            self.late += 1
-            self._keep_counts()
-            self.say(f"a reply was {behind:.2f} s late: its time says something about this hospital's size; ask for a longer reply_after")
+            self._late(behind)
         self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {len(made.frame)} bytes left the house")
+
+    def _public_time(self) -> float:
+        """``reply_after`` from the announcement; what was not ready by then waits for the next whole multiple of it."""
+        step = float(self.plan.study.schedule.reply_after)
+        passed = self.clock() - self._seen
+        return self._seen + step * max(1, math.ceil(passed / step)) if step > 0 else self._seen + passed
+
+    def _late(self, behind: float) -> None:
+        self.late += 1
+        self._keep_counts()
+        self.say(f"a reply is {behind:.2f} s late: its time says something about this hospital's size; ask for a longer reply_after")
 
     def _held(self, made: Made) -> bool:
         """Whether the owner keeps it in the house."""

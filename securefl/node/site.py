@@ -123,6 +123,10 @@ class Site(PartyFolder):
             digest = hashlib.file_digest(file, "sha256").digest()
         return hmac.new(self.secret, b"securefl/snapshot/1\0" + digest, hashlib.sha256).hexdigest()
 
+    def keyed(self, text: str) -> str:
+        """HMAC-SHA256 (hex) of a text with this site's secret."""
+        return hmac.new(self.secret, b"securefl/keyed/1\0" + text.encode(), hashlib.sha256).hexdigest()
+
     def split_secret(self, population: str) -> bytes:
         """32 bytes that decide who is held out: one per population, the same in every study."""
         return split_secret(self.secret, population)

@@ -14,11 +14,11 @@ from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Invitation, open_announcement
-from securefl.federation.participant import RoundInput
+from securefl.federation.participant import RoundInput, pair_secrets
 from securefl.federation.serving import AggregatorService
 from securefl.secagg import masks, seal
 from securefl.secagg.frame import read_contribution
-from securefl.secagg.masks import add_mask, pair_secret, pairwise_mask
+from securefl.secagg.masks import add_mask, pairwise_mask
 from securefl.secagg.ring import sum_mod_q
 from securefl.store import Store
 
@@ -139,10 +139,7 @@ def take_off(ciphertext, mask):
 def _mask(attacker, number, site):
     """The mask itself, from study keys that no attacker has."""
     room = attacker.room
-    secrets = {
-        other: pair_secret(room.study_keys[site], bytes.fromhex(room.approvals[other].study_key), other=other) for other in NAMES if other != site
-    }
-    return pairwise_mask(site, secrets, attacker.facts(number))
+    return pairwise_mask(site, pair_secrets(PLAN, site, room.study_keys[site], room.approvals), attacker.facts(number))
 
 
 @pytest.mark.parametrize("kept", [NAMES[:2], NAMES[1:], (NAMES[0], NAMES[2])], ids="+".join)
@@ -167,7 +164,7 @@ def test_keys_that_the_attacker_has_make_no_mask(world):
     attacker, produced = world
     site = NAMES[0]
     for mine in (attacker.room.researcher._sealing, attacker.room.operator._sealing):
-        secrets = {o: pair_secret(mine, bytes.fromhex(attacker.room.approvals[o].study_key), other=o) for o in NAMES if o != site}
+        secrets = pair_secrets(PLAN, site, mine, attacker.room.approvals)
         mask = pairwise_mask(site, secrets, attacker.facts(1))
         for change in (take_off, add_mask):
             stripped = change(attacker.ciphertext(1, site), mask)

@@ -163,17 +163,21 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("spoil", SPOILED)
-def test_what_is_malformed_is_not_added_and_a_code_says_so(room, store, said, spoil):
+def test_what_is_malformed_is_not_added_and_the_round_waits(room, store, said, spoil):
     invite(room, store)
     here = service(room, store, said)
     here.look()
     _, frames = answered(room, store)
-    store.put(*SPOILED[spoil](paths.RoundPaths(PLAN.digest, 1, 1), frames))
+    at = paths.RoundPaths(PLAN.digest, 1, 1)
+    announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
+    store.put(*SPOILED[spoil](at, frames))
     assert not here.step()
-    assert not here.busy
+    assert here.busy  # anybody can write there: the round is not over before its deadline
     assert store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
-    data = store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
-    assert open_status(data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify).code == "message"
+    assert store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL) is None
+    store.put(at.announcement, announcement)
+    store.put(at.contribution(NAMES[0]), frames[NAMES[0]])
+    assert here.step()
 
 
 def test_a_store_that_is_away_ends_nothing(room, store, said, monkeypatch):

@@ -39,7 +39,7 @@ class FakeRun:
 
     def __init__(self, steps, site, plan):
         self.steps, self.site, self.plan = list(steps), site, plan
-        self.started, self.made, self.late, self.calls, self.ended = False, None, 0, 0, []
+        self.started, self.made, self.late, self.sent, self.calls, self.ended = False, None, 0, 0, 0, []
 
     def step(self):
         self.calls += 1

@@ -1,3 +1,4 @@
+import os
 import secrets
 import threading
 
@@ -221,3 +222,13 @@ def test_polling_gives_up_at_the_deadline_after_a_last_look():
 def test_polling_without_time_still_looks_once():
     assert list(poll(lambda: "there", seconds=0)) == ["there"]
     assert list(poll(lambda: None, seconds=0)) == []
+
+
+def test_a_pipe_or_a_link_in_a_shared_folder_is_no_object(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "private.csv").write_bytes(b"a record")
+    os.mkfifo(tmp_path / "store" / "pipe")
+    (tmp_path / "store" / "link").symlink_to(tmp_path / "private.csv")
+    (tmp_path / "store" / "loop").symlink_to("loop")
+    store = Store(str(tmp_path / "store"))
+    assert [store.get(name, 100) for name in ("pipe", "link", "loop")] == [None, None, None]
