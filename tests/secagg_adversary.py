@@ -23,7 +23,7 @@ class Adversary:
     def sees_contribution(self, name, attempt):
         self.contributed[attempt].add(name)
         dealing = self.world.usual(name, attempt)[2].dealing
-        for holder in self.own:
+        for holder in self.own.intersection(self.world.terms(attempt).neighbours.holders(name)):
             packet = dealing.open_packet(holder, self.world.identities[holder].unseal)
             for index, row in enumerate(packet):
                 self.shares[attempt, name, index][holder] = row
