@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import DataError, MessageError, NotApprovedError, RoundError, StudyError
+from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
@@ -182,11 +182,10 @@ class StudyRun:
         faults = [f for f in again.faults if f.code != "budget"]  # its budget is reserved already
         if again.digest != self.plan.digest or faults:
             raise faults[0] if faults else NotApprovedError("The study's text changed after it was approved.")
+        self._table_as_it_is()
         if self.worker is None:
             raise RoundError("The worker is not running.", whose="this hospital")
-        # what can fail without the data is done first: from the next line on the budget is spent
-        self.worker.wait_ready()
-        self._same_table()
+        # what can fail without the data is done first: after these lines the budget is spent
         participant = self._participant(approvals)
         began = self.clock()
         try:
@@ -213,15 +212,24 @@ class StudyRun:
             trainer=self._train, keeper=self._keep, cipher=CkksIntegers(),
         )
 
-    def _same_table(self) -> None:
-        """The table that the worker holds open is the one that was registered when the study was approved."""
+    def _table_as_it_is(self) -> None:
+        """The study runs on the table as it is now, not as it was when it was approved: whoever was taken out since is out.
+        What the ledger knows of the table is brought up to date before it is read.
+        """
         entry = self.site.dataset(self.plan.study.data.dataset)
-        reserved = self.site.ledger.state.study(self.plan.digest).reservation.snapshot
-        if self.worker is None or not self.worker.holds(self.site.path / entry.path) or self.site.snapshot(self.site.path / entry.path) != reserved:
-            raise DataError(
-                f"The table of '{entry.name}' changed since the study was approved.",
-                next_step=f"Register it again (`securefl site data add {entry.name} ...`) and ask for a new study.",
-            )
+        path = self.site.path / entry.path
+        if self.worker is not None and not self.worker.holds(path):
+            self.worker.stop()
+            self.worker = None
+            self._launch()
+            self.say("the table changed while the study waited; the worker reads it anew")
+        if self.worker is None:
+            raise RoundError("The worker is not running.", whose="this hospital")
+        self.worker.wait_ready()
+        snapshot = self.site.snapshot(path)
+        if snapshot != self.site.ledger.state.dataset(entry.name).snapshot:
+            self.site.ledger.register_dataset(entry.name, population=entry.population, snapshot=snapshot)
+            self.say(f"the table of '{entry.name}' is not the one that was registered; the ledger has its new hash")
 
     def _show_counts(self) -> None:
         """For the owner's own screen: the log, and `securefl site status`."""

@@ -1,7 +1,6 @@
 """Kill, stop, withdraw in the middle of a study: it ends on every side with a clear message, and what was spent stays spent."""
 
 import os
-import re
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -142,7 +141,7 @@ def test_stopping_the_agent_in_the_middle_ends_the_study_with_a_word(c, pool):
     c.start(ME)
 
 
-def test_a_store_operator_who_spoils_a_contribution_stops_the_study_and_opens_nothing(c, pool):
+def test_what_a_store_operator_puts_in_a_contributions_place_is_not_that_hospitals_word(c, pool):
     study = c.new_study("spoiled", ('reply_after = "0.2"', 'reply_after = "1"'))
     c.ready(study)
     run = pool.submit(c.run, study)
@@ -151,10 +150,8 @@ def test_a_store_operator_who_spoils_a_contribution_stops_the_study_and_opens_no
     target.mkdir(exist_ok=True)
     for name in NAMES:  # before the hospitals reply: the aggregator finds a complete cohort of junk
         (target / name).write_bytes(b"junk")
-    failed(run, "sums ended its part in the study with the code 'message'")
-    c.ended(study, *NAMES)
-    assert not (c.in_round(study, 1) / "sum").exists()
-    assert re.search(r"was not added: .*(SVI|STMW|SVHC)", (c.root / "sums" / "process.out").read_text())
+    assert run.result(timeout=120).evaluation
+    c.ended(study, *NAMES, status="completed")
     assert c.alive("sums")
 
 

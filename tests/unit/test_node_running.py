@@ -14,7 +14,6 @@ from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
 from securefl.errors import (
-    DataError,
     MessageError,
     NotApprovedError,
     RoundError,
@@ -565,14 +564,24 @@ def test_an_announcement_waits_for_its_key(scene):
     assert scene.kept() == ["00001"]
 
 
-def test_a_table_that_changed_since_the_approval_is_not_read(scene):
+def test_a_study_runs_on_the_table_as_it_is_when_it_starts_and_the_ledger_knows_it(scene):
     scene.run.step()
-    scene.worker.holds = lambda _table: False
-    scene.others_approve()
-    with pytest.raises(DataError, match="changed since the study was approved"):
+    first = scene.worker
+    first.holds = lambda _table: False
+    table = scene.c.table(ME)
+    before = table.read_bytes()
+    known = scene.site.ledger.state.dataset("records").snapshot
+    try:
+        table.write_bytes(before.rsplit(b"\n", 2)[0] + b"\n")  # a patient was taken out
+        scene.others_approve()
         scene.run.step()
-    assert "prepare" not in scene.worker.did
-    assert not scene.ledger_says.started
+        assert scene.run.started
+        assert scene.worker is not first
+        assert "prepare" not in first.did
+        assert scene.site.ledger.state.dataset("records").snapshot == scene.site.snapshot(table) != known
+        assert any("is not the one that was registered" in line for line in scene.lines)
+    finally:
+        table.write_bytes(before)
 
 
 def test_an_unusable_study_key_of_another_hospital_costs_nothing_here(scene, monkeypatch):
