@@ -9,14 +9,12 @@ count and no data-derived scale enters. Rounding toward zero matters: at 10^6 pa
 the norm to 1064, toward zero never (measured).
 
 Not even the last bit of a row's gradient may depend on the others, or a neighbour could move it across a grid line. The
-gradient function is therefore called on blocks of one fixed, public shape, and each row always stands in the same place
-of a block, fixed by a hash of that row: a matrix product may round differently from place to place (measured for the
-multilayer perceptron), but not for what stands in the other places.
+gradient function promises that: those of :mod:`securefl.learning.dpsgd` compute every product exactly, so that a row's
+gradient is the same in whatever batch it stands.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -38,10 +36,13 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-#: (theta float64[p], x float64[m, d], y float64[m]) -> gradients of each row's own loss, float64[m, p].
+#: (theta float64[p], x float64[m, d], y float64[m]) -> gradients of each row's own loss, float64[m, p]; to the last bit
+#: the same for a row whatever the other rows are.
 GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
-_BLOCK_NUMBERS = 1 << 21
-_PORTION_ROWS = 4096
+#: Gradients held at once (numbers), and how many of them are clipped at a time.
+_BLOCK_NUMBERS = 1 << 20
+_CACHED_NUMBERS = 1 << 16
+_LEAST_ROWS, _MOST_ROWS = 64, 4096
 
 
 class Draws(Interface):
@@ -128,16 +129,44 @@ def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray
     Returns:
         int64[m, p]; the sum of squares of each row is at most grid², checked in integers.
     """
-    safe = np.where(np.isfinite(gradients).all(axis=1, keepdims=True), gradients, 0.0)
+    parts = [_on_grid(gradients[i : i + size], clip_norm, grid) for i, size in _slices(gradients)]
+    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(gradients.shape, dtype=np.int64)
+
+
+def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
+    """The sum over the rows of :func:`clip_to_grid`, int64[p], without keeping them all."""
+    total = np.zeros(gradients.shape[1])
+    for i, size in _slices(gradients):
+        # whole numbers far below 2^53: float64 adds them exactly
+        total += _on_grid(gradients[i : i + size], clip_norm, grid).sum(axis=0)
+    return total.astype(np.int64)
+
+
+def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
+    """(start, rows) of pieces that stay in the processor's cache; every row is handled alone, so the pieces decide nothing."""
+    rows, columns = gradients.shape
+    size = max(1, _CACHED_NUMBERS // max(columns, 1))
+    return ((i, size) for i in range(0, rows, size))
+
+
+def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
+    """:func:`clip_to_grid` in float64: whole numbers, each row's sum of squares at most grid², checked exactly."""
     # The largest value is divided out first, so that squaring can neither overflow nor lose a small gradient.
-    largest = np.abs(safe).max(axis=1, initial=0.0)
-    divisor = np.where(largest > 0, largest, 1.0)
-    unit = safe / divisor[:, None]
-    norm = np.sqrt((unit * unit).sum(axis=1))
+    largest = np.maximum(gradients.max(axis=1, initial=0.0), -gradients.min(axis=1, initial=0.0))
+    finite = np.isfinite(largest)
+    divisor = np.where(finite & (largest > 0), largest, 1.0)
+    units = gradients / divisor[:, None]
+    if not finite.all():
+        units[~finite] = 0.0
+    norm = np.sqrt(np.einsum("ij,ij->i", units, units))
     with np.errstate(over="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
         length = np.minimum(norm * (divisor / clip_norm), 1.0)
-    direction = unit / np.where(norm > 0, norm, 1.0)[:, None]
-    return within_ball(np.trunc(direction * (length * grid)[:, None]).astype(np.int64), grid)
+    units *= (length * grid / np.where(norm > 0, norm, 1.0))[:, None]
+    np.trunc(units, out=units)
+    # whole numbers whose squares add up to less than 2^53: float64 is exact here
+    if (np.einsum("ij,ij->i", units, units) > float(grid) ** 2).any():
+        return within_ball(units.astype(np.int64), grid).astype(np.float64)
+    return units
 
 
 def within_ball(units: IntArray, grid: int) -> IntArray:
@@ -187,10 +216,10 @@ class PrivateSteps:
         self._first, self._counts = first, counts
         self._rule = rule
         self._gradients = gradients
+        self._pieces = getattr(gradients, "pieces", None)
         self._x = x.astype(np.float64)
         self._y = y.astype(np.float64)
         self._draws = draws
-        self._hash = np.array([_row_hash(row, label) for row, label in zip(self._x, self._y, strict=True)], dtype=np.int64)
 
     def update(self, theta: FloatArray) -> IntArray:
         """This hospital's contribution to one round: int64[p], the sum of ``local_steps`` noised steps in grid units.
@@ -221,46 +250,34 @@ class PrivateSteps:
         drawn = np.flatnonzero(self._draws.poisson_sample(len(self._first), self._rule.sample_rate))
         total = np.zeros(theta.shape, dtype=np.int64)
         several = self._counts[drawn] > 1
-        for places, gradients in self._blocks(theta, self._first[drawn[~several]]):
-            total += self._clipped(gradients[places])
-        for units in self._portions(drawn[several], theta.size):
-            total += self._clipped(self._together(theta, units))
+        single, size = self._first[drawn[~several]], block_rows(theta.size)
+        for i in range(0, len(single), _MOST_ROWS if self._pieces else size):
+            for gradients in self._in_pieces(theta, single[i : i + (_MOST_ROWS if self._pieces else size)]):
+                total += self._clipped(gradients)
+        together, size = drawn[several], max(1, size // int(self._counts.max(initial=1)))
+        for i in range(0, len(together), size):
+            total += self._clipped(self._of_units(theta, together[i : i + size]))
         clamped: IntArray = np.clip(total, -self._rule.bound, self._rule.bound)
         return clamped
 
     def _clipped(self, gradients: FloatArray) -> IntArray:
-        total: IntArray = clip_to_grid(gradients, self._rule.clip_norm, self._rule.grid).sum(axis=0)
-        return total
+        return clipped_sum(gradients, self._rule.clip_norm, self._rule.grid)
 
-    def _blocks(self, theta: FloatArray, rows: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        """(places, gradients of a whole block) until every one of ``rows`` has had its turn, in the order of :func:`_occurrence`."""
-        block = block_rows(theta.size)
-        place = self._hash[rows] % block
-        turn = _occurrence(place)
-        for i in range(int(turn.max(initial=-1)) + 1):
-            chosen, places = rows[turn == i], place[turn == i]
-            x = np.zeros((block, self._x.shape[1]))
-            y = np.zeros(block)
-            x[places], y[places] = self._x[chosen], self._y[chosen]
-            yield places, self._gradients(theta, x, y)
+    def _in_pieces(self, theta: FloatArray, rows: IntArray) -> Iterator[FloatArray]:
+        """The gradients of ``rows``, in pieces that stay in the cache where the gradient function can do that."""
+        if self._pieces is None:
+            yield self._of_rows(theta, rows)
+        else:
+            yield from self._pieces(theta, self._x[rows], self._y[rows], max(1, _CACHED_NUMBERS // theta.size))
 
-    def _portions(self, units: IntArray, parameters: int) -> Iterator[IntArray]:
-        """Units with several rows, so many at a time that their rows' gradients take 64 MB at most, or one unit."""
-        size = max(1, min(_PORTION_ROWS, 4 * _BLOCK_NUMBERS // parameters) // int(self._counts.max(initial=1)))
-        for start in range(0, len(units), size):
-            yield units[start : start + size]
+    def _of_rows(self, theta: FloatArray, rows: IntArray) -> FloatArray:
+        return self._gradients(theta, self._x[rows], self._y[rows])
 
-    def _together(self, theta: FloatArray, units: IntArray) -> FloatArray:
-        """The sum of each unit's gradients, float64[units, p], added row by row in the unit's own order.
-
-        The order matters for the last bit, and must not depend on which blocks the others filled.
-        """
+    def _of_units(self, theta: FloatArray, units: IntArray) -> FloatArray:
+        """The sum of each unit's gradients, float64[units, p], added row by row in the unit's own order."""
         counts = self._counts[units]
         rows = np.concatenate([np.arange(f, f + c) for f, c in zip(self._first[units], counts, strict=True)])
-        gradients = np.zeros((len(rows), theta.size))
-        turn = _occurrence(self._hash[rows] % block_rows(theta.size))
-        for i, (places, found) in enumerate(self._blocks(theta, rows)):
-            gradients[turn == i] = found[places]
+        gradients = self._of_rows(theta, rows)
         starts = np.cumsum(counts) - counts
         sums = np.zeros((len(units), theta.size))
         for k in range(int(counts.max())):
@@ -278,22 +295,9 @@ def _stretches(units: IntArray, rows: int) -> tuple[IntArray, IntArray]:
     return first, np.diff(first, append=rows)
 
 
-def _row_hash(row: FloatArray, label: np.float64) -> int:
-    return int.from_bytes(hashlib.sha256(row.tobytes() + label.tobytes()).digest()[:4], "big")
-
-
-def _occurrence(places: IntArray) -> IntArray:
-    """For each entry, how many equal ones stand before it."""
-    order = np.argsort(places, kind="stable")
-    _, first, counts = np.unique(places[order], return_index=True, return_counts=True)
-    turns = np.empty(len(places), dtype=np.int64)
-    turns[order] = np.arange(len(places)) - np.repeat(first, counts)
-    return turns
-
-
 def block_rows(parameters: int) -> int:
-    """Rows per call of the gradient function: fixed by the model's size alone, 1 to 64, about 16 MB of gradients."""
-    return max(1, min(64, _BLOCK_NUMBERS // max(parameters, 1)))
+    """Rows per call of the gradient function: fixed by the model's size alone, 64 to 4,096, about 8 MB of gradients or 64 rows."""
+    return max(_LEAST_ROWS, min(_MOST_ROWS, _BLOCK_NUMBERS // max(parameters, 1)))
 
 
 def logistic_gradients(theta: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:

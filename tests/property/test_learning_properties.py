@@ -19,7 +19,7 @@ from securefl.learning.models import (
     weights_to_bytes,
 )
 from securefl.learning.split import held_out
-from securefl.learning.steps import _occurrence, clip_to_grid
+from securefl.learning.steps import clip_to_grid, clipped_sum
 from securefl.learning.table import read_table
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -111,7 +111,8 @@ def test_binning_moves_the_auc_by_at_most_half_the_pairs_within_a_bin(pairs):
         assert abs(histogram_auc(negatives, positives) - exact_auc(y, scores)) <= within / 2 + 1e-12
 
 
-@given(st.lists(st.integers(0, 5), max_size=50))
-def test_occurrences_count_the_equal_ones_before(places):
-    want = [places[:i].count(place) for i, place in enumerate(places)]
-    assert _occurrence(np.array(places, dtype=np.int64)).tolist() == want
+@given(
+    arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 12)), elements=ANY_FLOAT), st.floats(1e-3, 1e3), st.integers(1, 4096)
+)
+def test_the_sum_of_clipped_rows_is_the_same_without_keeping_them(gradients, clip, grid):
+    np.testing.assert_array_equal(clipped_sum(gradients, clip, grid), clip_to_grid(gradients, clip, grid).sum(axis=0))

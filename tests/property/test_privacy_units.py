@@ -140,7 +140,9 @@ def test_portions_and_blocks_decide_nothing(monkeypatch):
     x, y, units = many_rows()
     settings_ = rule(bound=1 << 40)
     whole = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).update(THETA)
-    monkeypatch.setattr("securefl.learning.steps._PORTION_ROWS", 7)
+    monkeypatch.setattr("securefl.learning.steps._MOST_ROWS", 7)
+    monkeypatch.setattr("securefl.learning.steps._LEAST_ROWS", 7)
+    monkeypatch.setattr("securefl.learning.steps._CACHED_NUMBERS", 16)
     np.testing.assert_array_equal(PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).update(THETA), whole)
     drawn = np.arange(70) % 3 == 0
     some = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(drawn), units=units).update(THETA)

@@ -1,0 +1,84 @@
+"""A row's gradient is the same to the last bit in whatever batch, at whatever place, beside whatever else."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from securefl.learning.dpsgd import opacus_gradients  # noqa: E402 - after the skip
+from securefl.learning.exact import exponent, factor_bits, snapped  # noqa: E402
+from securefl.learning.models import parameter_count  # noqa: E402
+from securefl.study.schema import ModelSpec  # noqa: E402
+
+MODELS = [ModelSpec(kind="logistic-regression", initial_seed="s"), *(ModelSpec(kind="mlp", hidden=h, initial_seed="s") for h in ((16,), (70, 33), (5, 4, 3)))]
+FEATURES = 27
+
+
+def example(model, scale, n=300):
+    generator = np.random.default_rng(8)
+    theta = generator.normal(0, scale, parameter_count(model, FEATURES))
+    return theta, generator.uniform(-1, 1, (n, FEATURES)), (generator.uniform(size=n) < 0.4).astype(float)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(m.hidden))
+@pytest.mark.parametrize("scale", [1e-9, 0.5, 40.0, 1e80])
+def test_any_batch_any_place_any_company(model, scale):
+    theta, x, y = example(model, scale)
+    gradients = opacus_gradients(model, FEATURES)
+    together = gradients(theta, x, y)
+    generator = np.random.default_rng(9)
+    for size in (1, 2, 7, 63, 64, 65, 200):
+        chosen = generator.permutation(300)[:size]
+        np.testing.assert_array_equal(gradients(theta, x[chosen], y[chosen]), together[chosen])
+    for pieces in (1, 13, 300):
+        np.testing.assert_array_equal(np.concatenate(list(gradients.pieces(theta, x, y, pieces))), together)
+
+
+def test_products_of_factors_on_their_grids_are_exact():
+    generator = np.random.default_rng(1)
+    for into, out in ((1, 1), (27, 16), (4000, 3), (3, 4000)):
+        bits = factor_bits(into, out)
+        weight = generator.normal(0, 3, into)
+        top = exponent(weight)
+        a, b = snapped(generator.uniform(-1, 1, into), -bits), snapped(weight, top - bits)
+        exact = sum((Fraction(p) * Fraction(q) for p, q in zip(a.tolist(), b.tolist(), strict=True)), Fraction(0))
+        assert Fraction(float(a @ b)) == exact
+        assert Fraction(float(a[::-1] @ b[::-1])) == exact
+
+
+def test_control_unsnapped_products_depend_on_their_order():
+    generator = np.random.default_rng(1)
+    a, b = generator.uniform(-1, 1, 4000), generator.normal(0, 3, 4000)
+    sums = {float(a[order] @ b[order]) for order in (generator.permutation(4000) for _ in range(20))}
+    assert len(sums) > 1
+
+
+def test_grids_do_not_follow_the_data():
+    model = MODELS[1]
+    theta, x, y = example(model, 0.5, 4)
+    gradients = opacus_gradients(model, FEATURES)
+    before = gradients(theta, x, y)
+    wild = np.concatenate([x, np.full((1, FEATURES), 1.0)])
+    np.testing.assert_array_equal(gradients(theta, wild, np.append(y, 1.0))[:4], before)
+
+
+def test_a_feature_beyond_its_range_counts_as_the_end_of_it():
+    model = MODELS[0]
+    theta, x, y = example(model, 0.5, 3)
+    far = x.copy()
+    far[0, 0] = 1e9
+    x[0, 0] = 1.0
+    np.testing.assert_array_equal(opacus_gradients(model, FEATURES)(theta, far, y), opacus_gradients(model, FEATURES)(theta, x, y))
+
+
+@pytest.mark.parametrize(("values", "want"), [([0.0], 0), ([1.0], 0), ([1.5, -3.0], 2), ([1e-300], -60), ([1e300], 400)])
+def test_exponents_stay_where_products_are_finite(values, want):
+    assert exponent(np.array(values)) == want
+
+
+def test_no_rows_have_no_gradients():
+    model = MODELS[1]
+    theta, x, y = example(model, 0.5, 3)
+    assert opacus_gradients(model, FEATURES)(theta, x[:0], y[:0]).shape == (0, theta.size)
