@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from securefl.errors import SecureFLError, StudyError
 from securefl.study.faults import at
+from securefl.study.limits import MOST_EPSILON
 from securefl.study.lines import line_index
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ CLAIM_SLACK = Decimal("0.02")
 class Accountant(Protocol):
     """The two figures this check needs."""
 
-    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal) -> float:
-        """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
+    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> float:
+        """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases in whole grid units, ``grid`` to the clip norm."""
 
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> float:
         """PLD epsilon of one Gaussian release of sensitivity 1."""
@@ -77,7 +78,7 @@ def _steps(study: schema.Protocol) -> list[Finding]:
 def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[Finding]:
     p, e = study.privacy, study.evaluation
     claims = (
-        ("privacy", p.epsilon, lambda: accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta)),
+        ("privacy", p.epsilon, lambda: accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta, p.grid)),
         ("evaluation", e.epsilon, lambda: accountant.evaluation_epsilon(e.noise_multiplier, p.delta)),
     )
     return [((table, "epsilon"), fault) for table, claimed, real in claims if (fault := _epsilon_fault(claimed, real, p.delta))]
@@ -88,12 +89,16 @@ def _epsilon_fault(claimed: Decimal, compute: Callable[[], float], delta: Decima
         real = compute()
     except SecureFLError as error:  # the accountant has no figure, for instance an infinite one
         return f"{error.what} {error.next_step}"
+    except (ArithmeticError, MemoryError):  # figures that no machine can work out must not stop a review
+        return f"the noise gives no epsilon that can be worked out at delta {delta}; raise noise_multiplier"
     if not math.isfinite(real):
         return f"the noise gives no finite epsilon at delta {delta}; raise noise_multiplier"
     if real <= claimed <= Decimal(real) * (1 + CLAIM_SLACK):
         return None
     # three significant digits, rounded up: at most 1 % above the figure, so that the mend is accepted
     need = Decimal(real).normalize(Context(prec=3, rounding=ROUND_CEILING))
+    if need > MOST_EPSILON:
+        return f"says {claimed}, but the noise gives {real:.4g} at delta {delta}, and at most {MOST_EPSILON} may be asked for; raise noise_multiplier"
     return f'says {claimed}, but the noise gives {real:.4g} at delta {delta}; write "{need:f}" or change the noise'
 
 

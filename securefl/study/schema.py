@@ -14,11 +14,22 @@ from pydantic import Field, model_validator
 
 from securefl.study.columns import DataSpec
 from securefl.study.fields import DecimalText, Fault, Hex32, Line, Name, RatioText, Section, Text
+from securefl.study.limits import LEAST_DELTA, LEAST_NOISE, MOST_EPSILON, MOST_NOISE
 from securefl.study.roster import check_distinct
 
 #: Far above any real figure and far below 2^53, the largest integer that RFC 8785 can write.
 LARGEST = 1 << 31
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+
+
+def _noise_in_range(noise: Decimal, least: Decimal, why: str) -> None:
+    if not least <= noise <= MOST_NOISE:
+        raise Fault(f"must be at least {least} and at most {MOST_NOISE}: {why}", "noise_multiplier")
+
+
+def _epsilon_in_range(epsilon: Decimal) -> None:
+    if not 0 < epsilon <= MOST_EPSILON:
+        raise Fault(f"must be above 0 and at most {MOST_EPSILON}: a larger one promises nothing", "epsilon")
 
 
 class About(Section):
@@ -118,11 +129,13 @@ class PrivacySpec(Section):
 
     @model_validator(mode="after")
     def _ranges(self) -> Self:
-        for name in ("epsilon", "noise_multiplier", "clip_norm", "normaliser"):
+        for name in ("clip_norm", "normaliser"):
             if getattr(self, name) <= 0:
                 raise Fault("must be above 0", name)
-        if not 0 < self.delta <= Decimal("1e-3"):
-            raise Fault("must be above 0 and at most 1e-3: it is the chance that the promise does not hold", "delta")
+        _epsilon_in_range(self.epsilon)
+        _noise_in_range(self.noise_multiplier, LEAST_NOISE, "with less nobody is hidden")
+        if not LEAST_DELTA <= self.delta <= Decimal("1e-3"):
+            raise Fault("must be at least 1e-30 and at most 1e-3: it is the chance that the promise does not hold", "delta")
         if not 0 < self.sample_rate <= 1:
             raise Fault("must be above 0 and at most 1", "sample_rate")
         return self
@@ -195,10 +208,8 @@ class EvaluationSpec(Section):
     def _edges_rise(self) -> Self:
         if not self.edges or any(b <= a for a, b in zip((Decimal(0), *self.edges), (*self.edges, Decimal(1)), strict=True)):
             raise Fault("must rise strictly between 0 and 1", "edges")
-        if self.epsilon <= 0:
-            raise Fault("must be above 0", "epsilon")
-        if self.noise_multiplier < 2:
-            raise Fault("counts patients in an evaluation and must be at least 2 (two grid units)", "noise_multiplier")
+        _epsilon_in_range(self.epsilon)
+        _noise_in_range(self.noise_multiplier, Decimal(2), "it counts patients in an evaluation, and integer noise needs two units")
         return self
 
     @property

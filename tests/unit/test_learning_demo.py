@@ -39,10 +39,10 @@ def test_the_protocols_figures_agree_with_each_other():
     from securefl.privacy import accounting
 
     class Accountant:
-        def training_epsilon(self, noise_multiplier, sample_rate, steps, delta):
+        def training_epsilon(self, noise_multiplier, sample_rate, steps, delta, grid):
             from securefl.privacy.mechanisms import SubsampledGaussian
 
-            return accounting.pld_epsilon([SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta)
+            return accounting.pld_epsilon([SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta, grid=grid)
 
         def evaluation_epsilon(self, noise_multiplier, delta):
             from securefl.privacy.mechanisms import Gaussian

@@ -58,7 +58,7 @@ def test_an_evaluation_lost_in_noise_says_that_nothing_can_be_said():
 
 
 def test_bands_lost_in_the_noise_are_marked():
-    assert math.isclose(band_noise(STUDY), 3.74 * math.sqrt(10))
+    assert math.isclose(band_noise(STUDY), 3.75 * math.sqrt(10))
     small = evaluate(np.array([900, 60, 5, 0, 0, 2, 0, 90], dtype=np.int64), STUDY.evaluation, 5)
     assert "too few to say" in outcome(small, noise_sd=band_noise(STUDY))
     assert "too few to say" not in outcome(small)
