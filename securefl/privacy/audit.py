@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from securefl.privacy.accounting import epsilon_of_rdp, pld_epsilon
-from securefl.privacy.audit_history import History, Json, amount, history, spending
+from securefl.privacy.audit_history import History, Json, amount, history
 from securefl.privacy.charges import all_attempts
 from securefl.privacy.ledger_state import fold
 from securefl.privacy.mechanisms import decimal_text, ratio_text
@@ -160,7 +160,7 @@ def _population(state: LedgerState, name: str, told: History) -> Json:
             {"epsilon": _number(g.epsilon), "delta": _number(g.delta), "typical": g.typical, "reason": g.reason, "at": g.at}
             for g in budget.grants
         ],
-        "spending": spending(budget, studies),
+        "spending": told.spending.get(name, []),
         "revoked": budget.revoked,
         "revocations": told.revocations.get(name, []),
     }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from securefl.privacy.accounting import NANO, rdp_cap
+from securefl.privacy.accounting import NANO
+from securefl.privacy.ledger_state import LedgerState, apply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from securefl.privacy.ledger_events import Event
-    from securefl.privacy.ledger_facts import Budget, StudyState
 
 Json: TypeAlias = "dict[str, Any]"
 
@@ -24,7 +23,7 @@ def amount(nano: int) -> float:
 
 @dataclass
 class History:
-    """What only the events say: when a study started and why it was left, snapshots, revocations, pauses, keys."""
+    """What only the events say: when a study started and why it was left, snapshots, revocations, pauses, keys, and each population's budget over time."""
 
     started: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -32,12 +31,16 @@ class History:
     revocations: dict[str, list[Json]] = field(default_factory=dict)
     pauses: list[Json] = field(default_factory=list)
     keys: list[Json] = field(default_factory=list)
+    spending: dict[str, list[Json]] = field(default_factory=dict)
 
 
 def history(events: Iterable[Event]) -> History:
     """The history of a valid ledger."""
-    told = History()
+    told, state = History(), LedgerState()
     for e in events:
+        if e.kind not in {"sent", "answer"}:  # neither changes what is charged
+            before, state = state, apply(state, e)
+            _note_spending(told, before, state, e.at)
         match e.kind:
             case "genesis" | "rotate":
                 told.keys.append({"key": e.key, "at": e.at})
@@ -56,19 +59,12 @@ def history(events: Iterable[Event]) -> History:
     return told
 
 
-def spending(budget: Budget, studies: Sequence[StudyState]) -> list[Json]:
-    """What was charged (``used``) and granted (``cap``) after each change, in the filter's unit, in the order of time."""
-    granted, changes = Decimal(0), []
-    for g in budget.grants:
-        before = rdp_cap(granted, g.delta, g.order) if granted else 0
-        granted += g.epsilon
-        changes.append((g.at, rdp_cap(granted, g.delta, g.order) - before, 0))
-    for s in studies:
-        changes.append((s.approval.at, 0, s.approval.cost))
-        if s.ended_at is not None and not s.charged:  # it never started: what it reserved came back
-            changes.append((s.ended_at, 0, -s.approval.cost))
-    steps, cap, used = [], 0, 0
-    for at, more_cap, more_used in sorted(changes, key=lambda c: c[0]):
-        cap, used = cap + more_cap, used + more_used
-        steps.append({"at": at, "used": amount(used), "cap": amount(cap)})
-    return steps
+def _note_spending(told: History, before: LedgerState, after: LedgerState, at: str) -> None:
+    """What is charged (``used``) and granted (``cap``) after a change, in the filter's unit."""
+    for name, budget in after.budgets.items():
+        old = before.budgets.get(name)
+        if old is not budget or (after.studies is not before.studies and after.used(name) != before.used(name)):
+            step = {"at": at, "used": amount(after.used(name)), "cap": amount(budget.cap)}
+            steps = told.spending.setdefault(name, [])
+            if not steps or (step["used"], step["cap"]) != (steps[-1]["used"], steps[-1]["cap"]):
+                steps.append(step)

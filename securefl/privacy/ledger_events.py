@@ -31,9 +31,20 @@ FORMAT = "securefl-ledger/1"
 MAX_BODY = 64 * 1024
 
 
+#: The longest decimal, in characters of its plain spelling.
+MAX_DECIMAL = 60
+
+
 def _decimal(value: object) -> object:
-    """Text to decimal, in the one spelling that :func:`decimal_text` writes."""
-    if isinstance(value, str) and len(value) <= 60:
+    """Text to decimal, in the one spelling that :func:`decimal_text` writes; a decimal that this spelling cannot hold is refused.
+
+    What is built here is held to what is read, or a ledger could be written that nobody opens again.
+    """
+    if isinstance(value, Decimal):
+        if not value.is_finite() or abs(value.adjusted()) > MAX_DECIMAL or len(decimal_text(value)) > MAX_DECIMAL:
+            raise ValueError(f"a number of more than {MAX_DECIMAL} characters in plain digits")
+        return value
+    if isinstance(value, str) and len(value) <= MAX_DECIMAL:
         try:
             number = Decimal(value)
         except ArithmeticError as error:

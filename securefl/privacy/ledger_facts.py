@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from securefl.errors import BudgetError, NotApprovedError, UsageError
-from securefl.privacy.accounting import rdp_cap
+from securefl.privacy.accounting import NANO, rdp_cap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
     from securefl.privacy import ledger_events as ev
     from securefl.privacy.charges import Purpose
@@ -23,7 +23,11 @@ Status: TypeAlias = Literal["approved", "running", "completed", "failed", "withd
 
 @dataclass(frozen=True)
 class Budget:
-    """A population's grants together. ``cap`` is nano units at ``order``."""
+    """A population's budget now. ``cap`` is nano units at ``order``.
+
+    ``epsilon`` is the sum of all grants, but for a budget that was taken back and opened again: then it is what was used by
+    then (as Rényi divergence) and the grants since, so that the cap is the use and what the new grant alone would pay for.
+    """
 
     population: str
     epsilon: Decimal
@@ -34,6 +38,8 @@ class Budget:
     grants: tuple[ev.Grant, ...]
     #: The owner took back what is left; another grant opens the budget again.
     revoked: bool = False
+    #: Studies reserved before a revocation and not started since: if one ends so, what it frees is the owner's, not spendable.
+    held: frozenset[str] = frozenset()
 
     @property
     def cap(self) -> int:
@@ -87,12 +93,26 @@ class LedgerState:
     paused: bool = False
     #: The newest checkpoint of each other hospital's ledger that was noted here.
     witnessed: Mapping[str, ev.Witness] = field(default_factory=dict)
+    #: Every table that was ever registered (keyed hash), with its population.
+    tables: Mapping[str, str] = field(default_factory=dict)
     #: An approval whose reservation must be the next event.
     pending: ev.Approve | None = None
 
     def used(self, population: str) -> int:
         """What is charged to a population, in nano units: a sum of integers, in any order the same."""
         return sum(s.charged for s in self.studies.values() if s.reservation.population == population)
+
+    def epsilon_after(self, population: str, granted: Decimal) -> Decimal:
+        """The epsilon of the population's budget once ``granted`` is added.
+
+        After a revocation the earlier grants are gone; what was used stays used. A Rényi use U (at the budget's order)
+        and a grant of its own make the cap ``U + cap(granted)``, which is the cap of epsilon ``U + granted``. It is the
+        cautious choice: U is less than the epsilon that U alone implies.
+        """
+        old = self.budgets.get(population)
+        if old is None:
+            return granted
+        return granted + (Decimal(self.used(population)) / NANO if old.revoked else old.epsilon)
 
     def budget(self, population: str) -> Budget:
         """The population's budget.

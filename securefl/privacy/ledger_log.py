@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from securefl.errors import LedgerAlteredError, UsageError
+from securefl.errors import LedgerAlteredError, UnreadableError, UsageError
 from securefl.identity import verify as verify_key
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.ledger_chain import Checkpoint, Head, Sign, Verify, follow_all, make_row, signed_message
@@ -19,6 +19,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PROBE = signed_message("00" * 32)
+
+
+def _readable(event: ev.Event) -> str:
+    """The event's text, read back as every later opening will: a row that could not be read would close the ledger for good.
+
+    Raises:
+        UsageError: it could not be read; nothing is written.
+    """
+    body = ev.dump_event(event)
+    try:
+        same = ev.load_event(body) == event
+    except UnreadableError as error:
+        raise UsageError(f"The ledger cannot note this {event.kind}: {error.what}", next_step="Mend that value.") from error
+    if not same:
+        raise UsageError(f"The ledger cannot note this {event.kind}: it would be read as something else.", next_step="Mend its values.")
+    return body
 
 
 class LedgerLog:
@@ -144,8 +160,9 @@ class LedgerLog:
             at = self._head
             events = decide(at.state)
             for event in events:
+                body = _readable(event)
                 state = apply(at.state, event)
-                row = make_row(at, ev.dump_event(event), self._sign)
+                row = make_row(at, body, self._sign)
                 self._file.insert(row)
                 at = Head(row.seq, row.hash, state, trusted=True)
         self._head = at

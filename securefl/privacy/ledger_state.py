@@ -4,8 +4,9 @@ The same transition decides before an event is written and when it is read again
 can hide in a valid chain. The rules:
 
 1. genesis comes first, and once.
-2. a grant adds epsilon to its population at the delta and order of the first grant.
-3. a data set keeps its population for ever.
+2. a grant adds epsilon to its population at the delta and order of the first grant. After a revocation it adds to what
+   was used by then, not to the earlier grants.
+3. a data set keeps its population for ever, and so does a table under any name.
 4. an approval is followed at once by its reservation, of the same cost; together with all that is charged to the
    population it stays within the cap; a digest is approved once and never after the owner refused it.
 5. a start uses the approval up; once.
@@ -14,7 +15,8 @@ can hide in a valid chain. The rules:
 7. an ended study sends nothing. Its charge stays, unless it never started.
 8. during a pause nothing starts and nothing is sent.
 9. a running study gives one unmasking answer for a round, whatever the attempt.
-10. a budget that its owner took back pays for nothing until the next grant; what is reserved stays reserved.
+10. a budget that its owner took back pays for nothing until the next grant; what is reserved stays reserved, and what a
+    study reserved before and never started comes back to the owner alone.
 11. after a rotation the new key signs; no key comes back.
 12. a checkpoint of another hospital never contradicts an earlier one: its ledger only grows.
 """
@@ -22,11 +24,13 @@ can hide in a valid chain. The rules:
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from securefl.errors import BudgetError, NotApprovedError, RoundError, UntrustedError, UsageError
 from securefl.privacy import ledger_events as ev
+from securefl.privacy.accounting import NANO
 from securefl.privacy.ledger_facts import BUDGET, Budget, LedgerState, Status, StudyState
 
 if TYPE_CHECKING:
@@ -75,8 +79,8 @@ def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
         )
     cost = sum(p.cost for p in event.typical_parts)
     budget = Budget(
-        event.population, event.epsilon + (old.epsilon if old else 0), event.delta, event.order, event.typical, cost,
-        (*(old.grants if old else ()), event),
+        event.population, state.epsilon_after(event.population, event.epsilon), event.delta, event.order, event.typical, cost,
+        (*(old.grants if old else ()), event), held=old.held if old else frozenset(),
     )
     if event.epsilon <= 0 or cost < 1:
         raise UsageError("A grant adds an epsilon above 0 and names a typical study.", next_step="State both.")
@@ -97,7 +101,16 @@ def _dataset(state: LedgerState, event: ev.Dataset) -> LedgerState:
             whose="the data owner",
             next_step="Keep its population, or register other patients' data under another name.",
         )
-    return replace(state, datasets={**state.datasets, event.name: event})
+    known = state.tables.get(event.snapshot, event.population)
+    if known != event.population:
+        raise UsageError(
+            f"This very table is registered here for the patients of {known!r}; under {event.population!r} they would have a second budget.",
+            whose="the data owner",
+            next_step=f"Register it for {known!r}; studies of both names then spend from one budget.",
+        )
+    return replace(
+        state, datasets={**state.datasets, event.name: event}, tables={**state.tables, event.snapshot: event.population}
+    )
 
 
 def _approve(state: LedgerState, event: ev.Approve) -> LedgerState:
@@ -218,7 +231,17 @@ def _end(state: LedgerState, digest: str, status: ev.Ending, at: str) -> LedgerS
     _not_ended(study)
     if status == "completed" and not study.started:
         raise UsageError(f"The study {study.approval.id!r} never started, so it is not completed.", next_step="Settle it as failed.")
-    return _with(state, replace(study, status=status, ended_at=at))
+    return _with(_kept_back(state, study), replace(study, status=status, ended_at=at))
+
+
+def _kept_back(state: LedgerState, study: StudyState) -> LedgerState:
+    """What a study frees that was reserved before a revocation and never started is not for spending: the cap falls with the use."""
+    population = study.reservation.population
+    budget = state.budgets[population]
+    if study.started or study.digest not in budget.held or budget.revoked:  # while revoked, the next grant counts the use anew
+        return state
+    smaller = replace(budget, epsilon=budget.epsilon - Decimal(study.charged) / NANO, held=budget.held - {study.digest})
+    return replace(state, budgets={**state.budgets, population: smaller})
 
 
 def _settle(state: LedgerState, event: ev.Settle) -> LedgerState:
@@ -247,7 +270,11 @@ def _resume(state: LedgerState, _event: ev.Resume) -> LedgerState:
 
 def _revoke(state: LedgerState, event: ev.Revoke) -> LedgerState:
     budget = state.open_budget(event.population)
-    return replace(state, budgets={**state.budgets, event.population: replace(budget, revoked=True)})
+    waiting = frozenset(
+        d for d, s in state.studies.items() if s.reservation.population == event.population and not s.started and not s.ended
+    )
+    revoked = replace(budget, revoked=True, held=waiting)
+    return replace(state, budgets={**state.budgets, event.population: revoked})
 
 
 def _rotate(state: LedgerState, event: ev.Rotate) -> LedgerState:

@@ -39,6 +39,9 @@ _STATUS = {
 }
 
 
+_REOPENED = "The budget is what had been used by the next grant, and the grants since; what was left before does not come back."
+
+
 def moment(time: str | None) -> Html:
     """A time of the ledger, to the minute; a dash for none."""
     return tag("span", "–") if time is None else tag("time", tag("span", time[:10], class_="day"), " ", time[11:16], datetime=time)
@@ -100,7 +103,7 @@ def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Ht
         facts([
             ("Budget", f"epsilon {figure(epsilon)} at delta {figure(delta)}, for all studies of all researchers together. It never renews by itself."),
             ("What it means", f"Should all of it be used: w{explain_epsilon(Decimal(str(epsilon)), Decimal(str(delta)))[1:]}"),
-            *([("Taken back", lines(joined(moment(r["at"]), " UTC", *([": ", said(r["note"])] if r["note"] else [])) for r in population["revocations"]))] if population["revocations"] else []),
+            *([("Taken back", lines(joined(moment(r["at"]), " UTC", *([": ", said(r["note"])] if r["note"] else [])) for r in population["revocations"])), *([] if population["revoked"] else [("Since then", _REOPENED)])] if population["revocations"] else []),
             ("Granted", lines(
                 joined(moment(g["at"]), f" UTC: epsilon {figure(g['epsilon'])} at delta {figure(g['delta'])}, for studies like ", said(g["typical"]), ". ", said(g["reason"]))
                 for g in population["grants"]

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from privacy_room import (
     CHARGES,
+    DELTA,
     KEY_HEX,
     NEXT_HEX,
     NEXT_KEY,
@@ -29,10 +30,14 @@ from securefl.errors import (
     UntrustedError,
     UsageError,
 )
+from securefl.privacy import ledger_events as ev
+from securefl.privacy.accounting import NANO, epsilon_of_rdp, rdp_cap
 from securefl.privacy.ledger import Checkpoint, Ledger, read_checkpoint, read_ledger
 from securefl.privacy.ledger_chain import follow_all, row_hash, signed_message
 from securefl.privacy.ledger_file import LedgerFile
+from securefl.privacy.planning import choose_order
 
+CHOICE = choose_order(Decimal(3), DELTA, CHARGES)
 NEXT = {"sign": NEXT_KEY.sign, "verify": verify_next}
 
 
@@ -60,11 +65,135 @@ def test_a_revoked_budget_pays_for_nothing_more_and_what_runs_goes_on(ledger):
     assert ledger.state.used("thyroid") == used
 
 
-def test_another_grant_opens_it_again_and_the_grants_add_up(ledger):
+def room(ledger):
+    budget = ledger.state.budget("thyroid")
+    return budget.cap - ledger.state.used("thyroid")
+
+
+def test_another_grant_opens_it_again_with_no_more_than_it_brings(ledger):
     ledger.revoke("thyroid")
     grant(ledger, epsilon="2")
-    assert ledger.state.budget("thyroid").epsilon == 5
+    budget = ledger.state.budget("thyroid")
+    assert budget.epsilon == 2
+    assert room(ledger) == rdp_cap(Decimal(2), DELTA, budget.order)
     approve(ledger, 1)
+
+
+def test_a_small_grant_does_not_bring_back_what_was_taken(ledger):
+    """Grant 3, take it back, grant 0.01: the old rule made that 3.01, with room for several studies."""
+    ledger.revoke("thyroid")
+    with pytest.raises(BudgetError, match="could not pay for one more study"):
+        ledger.grant("thyroid", epsilon=Decimal("0.01"), delta=DELTA, choice=CHOICE, typical="thyroid/1", charges=CHARGES)
+    assert ledger.state.budget("thyroid").revoked
+
+
+def test_control_without_a_revocation_a_small_grant_adds_up(ledger):
+    before = room(ledger)
+    ledger.grant("thyroid", epsilon=Decimal("0.01"), delta=DELTA, choice=CHOICE, typical="thyroid/1", charges=CHARGES)
+    assert ledger.state.budget("thyroid").epsilon == Decimal("3.01")
+    assert room(ledger) - before == NANO // 100
+
+
+def test_what_was_used_before_a_revocation_stays_used(ledger):
+    approve(ledger, 1)
+    ledger.start(digest(1))
+    used = ledger.state.used("thyroid")
+    ledger.revoke("thyroid")
+    grant(ledger, epsilon="2")
+    budget = ledger.state.budget("thyroid")
+    assert budget.cap == used + rdp_cap(Decimal(2), DELTA, budget.order)
+    assert budget.epsilon == 2 + Decimal(used) / NANO
+    # the whole promise, all studies together, is never above the grants' sum
+    assert epsilon_of_rdp(budget.cap, DELTA, budget.order) < 5
+
+
+def test_what_a_waiting_study_frees_after_a_revocation_is_the_owners(ledger):
+    approve(ledger, 1)
+    ledger.revoke("thyroid")
+    grant(ledger, epsilon="2")
+    before = room(ledger)
+    ledger.withdraw(digest(1), "never started")
+    assert ledger.state.used("thyroid") == 0
+    assert room(ledger) == before
+    approve(ledger, 2)
+    ledger.withdraw(digest(2), "reserved since: this one comes back")
+    assert room(ledger) == before
+
+
+def test_a_waiting_study_that_ends_before_the_next_grant_leaves_nothing_behind(ledger):
+    approve(ledger, 1)
+    ledger.revoke("thyroid")
+    ledger.withdraw(digest(1))
+    grant(ledger, epsilon="2")
+    assert room(ledger) == rdp_cap(Decimal(2), DELTA, ledger.state.budget("thyroid").order)
+
+
+def test_the_audit_shows_the_cap_fall_with_the_next_grant(ledger, tmp_path):
+    from securefl.privacy.audit_history import history
+
+    approve(ledger, 1)
+    ledger.start(digest(1))
+    ledger.revoke("thyroid")
+    grant(ledger, epsilon="2")
+    steps = history(ledger.events()).spending["thyroid"]
+    budget, used = ledger.state.budget("thyroid"), ledger.state.used("thyroid")
+    assert [s["used"] for s in steps] == [0, used / NANO, used / NANO]
+    assert [s["cap"] for s in steps] == [rdp_cap(Decimal(3), DELTA, budget.order) / NANO] * 2 + [budget.cap / NANO]
+    assert steps[2]["cap"] < steps[1]["cap"]
+
+
+# One table, one budget
+
+
+def test_the_same_table_under_another_population_is_refused(ledger):
+    grant(ledger, "elsewhere", epsilon="3")
+    with pytest.raises(UsageError, match="very table is registered here for the patients of 'thyroid'"):
+        ledger.register_dataset("copy", population="elsewhere", snapshot="aa" * 32)
+    assert "copy" not in ledger.state.datasets
+    # nor once the first name has moved on to a newer table
+    ledger.register_dataset("visits", population="thyroid", snapshot="dd" * 32)
+    with pytest.raises(UsageError, match="second budget"):
+        ledger.register_dataset("copy", population="elsewhere", snapshot="aa" * 32)
+
+
+def test_control_another_table_and_a_second_name_of_the_same_population_are_registered(ledger):
+    grant(ledger, "elsewhere", epsilon="3")
+    ledger.register_dataset("other", population="elsewhere", snapshot="ee" * 32)
+    ledger.register_dataset("again", population="thyroid", snapshot="aa" * 32)
+    assert {"other", "again"} <= set(ledger.state.datasets)
+
+
+# What is written can be read
+
+
+@pytest.mark.parametrize("delta", ["1e-61", "1e-400", "0.00001" + "1" * 60])
+def test_a_number_too_long_to_be_read_back_is_not_written(ledger, tmp_path, delta):
+    """A grant with delta 1e-61 was written once, and no later opening read it."""
+    size = ledger.size
+    with pytest.raises(UsageError, match="more than 60 characters"):
+        grant(ledger, "others", epsilon="300", delta=Decimal(delta))
+    assert ledger.size == size
+    Ledger.open(tmp_path / "ledger.sqlite", **keys()).close()
+
+
+def test_an_event_that_would_not_be_read_back_is_not_written_whatever_built_it(ledger, tmp_path):
+    """The last look before the row: an event built without any check."""
+    good = ledger.events()[1]
+    for changes, what in (({"delta": Decimal("1e-61")}, "does not follow the format"), ({"reason": "x" * 70_000}, "longer than any")):
+        bad = good.model_copy(update={"population": "others", **changes})
+        with pytest.raises(UsageError, match=f"cannot note this grant: .*{what}"):
+            ledger._append(lambda _, bad=bad: [bad])
+    assert Ledger.open(tmp_path / "ledger.sqlite", **keys()).size == ledger.size
+
+
+def test_control_such_a_row_closes_the_ledger_for_good(ledger, tmp_path, monkeypatch):
+    from securefl.privacy import ledger_log
+
+    monkeypatch.setattr(ledger_log, "_readable", ev.dump_event)
+    bad = ledger.events()[1].model_copy(update={"population": "others", "delta": Decimal("1e-61"), "epsilon": Decimal(300)})
+    ledger._append(lambda _: [bad])
+    with pytest.raises(LedgerAlteredError):
+        Ledger.open(tmp_path / "ledger.sqlite", **keys())
 
 
 def test_a_budget_that_was_never_granted_cannot_be_taken_back(ledger):
