@@ -124,9 +124,8 @@ def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder:
     from securefl.study.parse import parse_any
 
     here, plain = _open(folder), parse_any(typical.read_bytes())
-    amount, chance = _decimal(epsilon, "--epsilon"), _decimal(delta, "--delta")
-    earlier = here.ledger.state.budgets.get(population)
-    choice = choose_order(amount + (earlier.epsilon if earlier else 0), chance, charges_of(plain), plain.privacy.max_attempts)
+    amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")
+    choice = choose_order(here.ledger.state.epsilon_after(population, amount), chance, charges_of(plain), plain.privacy.max_attempts)
     here.ledger.grant(
         population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
     )
@@ -247,10 +246,11 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
 def refuse(request_id: str, reason: str, folder: str | None) -> None:
     """Refuse a request; final for this digest."""
     from securefl.node.approving import refuse as say_no
+    from securefl.node.requests import find_kept
 
     here = _open(folder)
-    kept, found = _review(here, request_id)
-    say_no(here, found, reason)
+    kept = find_kept(here, request_id)
+    say_no(here, kept, reason)
     say(f"Refused {kept.short}. Nothing of it runs here.")
 
 
@@ -262,10 +262,10 @@ def refuse(request_id: str, reason: str, folder: str | None) -> None:
 def withdraw(request_id: str, reason: str, yes: bool, folder: str | None) -> None:
     """Leave a study that you approved: nothing more is sent. Budget that was spent does not come back."""
     from securefl.node.approving import withdraw as leave
-    from securefl.node.requests import find_request
+    from securefl.node.requests import find_kept
 
     here = _open(folder)
-    kept, _ = find_request(here, request_id)
+    kept = find_kept(here, request_id)
     confirm(f"Withdraw from {kept.short}? The study ends for all hospitals.", yes=yes)
     leave(here, kept.digest, reason)
     say(f"{here.name} has left {kept.short}. What was sent before cannot be called back.")
@@ -301,7 +301,7 @@ def _page(here: Site, kept: KeptRequest, found: Review) -> None:
 
     screen().print(
         request_page(
-            found.study, found.digest, site=here.name, sender=kept.sender, quote=found.quote, trusted=found.trusted,
+            found.study, found.digest, site=here.name, sender=kept.sender, quote=found.quote, trusted=found.trusted, cards=found.cards,
             faults=found.faults, isolation=isolation_words(),
         )
     )
@@ -316,13 +316,17 @@ def _row(here: Site, kept: KeptRequest) -> dict[str, Any]:
     return {"id": kept.short, "digest": kept.digest, "state": word}
 
 
-def _decimal(text: str, option: str) -> Decimal:
+def _decimal(text: str, option: str, least: str, most: str) -> Decimal:
     from decimal import Decimal, InvalidOperation
+
+    from securefl.privacy.mechanisms import decimal_text
 
     try:
         value = Decimal(text)
     except InvalidOperation:
         raise click.BadParameter(f"{text!r} is not a number", param_hint=option) from None
-    if not value.is_finite() or value <= 0:
-        raise click.BadParameter("must be above 0", param_hint=option)
+    if not value.is_finite() or not Decimal(least) <= value <= Decimal(most):
+        raise click.BadParameter(f"must be at least {least} and at most {most}", param_hint=option)
+    if len(decimal_text(value)) > 40:
+        raise click.BadParameter("has more digits than a budget needs: write at most 40 characters in plain digits", param_hint=option)
     return value

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import tomllib
 from typing import TYPE_CHECKING
 
 from securefl.errors import NotApprovedError, SecureFLError
@@ -12,11 +14,13 @@ from securefl.identity import replace_file
 from securefl.node.folder import private_folder
 from securefl.node.outbox import post
 from securefl.node.policy import charges_of
+from securefl.node.requests import KeptRequest, study_text
 from securefl.node.site import utc_now
-from securefl.privacy.accounting import pld_epsilon
+from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.charges import Terms
 from securefl.privacy.mechanisms import decimal_text
 from securefl.study.approval import Approval
+from securefl.study.fields import NAME
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -102,14 +106,29 @@ def kept_approval(site: Site, digest: str) -> bytes:
     return signed
 
 
-def refuse(site: Site, request: Review, note: str) -> None:
-    """The owner's no; final for this digest. The note stays in the ledger; others see the code."""
+def refuse(site: Site, request: Review | KeptRequest, note: str) -> None:
+    """The owner's no; final for this digest. The note stays in the ledger; others see the code.
+
+    It needs no review: a request that cannot be read, priced or checked can be refused all the same.
+    """
+    named = _named(site, request)
     with site.deciding():
-        site.ledger.refuse(
-            study=request.digest, study_id=request.study.study.id, researcher=request.study.coordinator.name,
-            dataset=request.study.data.dataset, note=note,
-        )
+        site.ledger.refuse(study=request.digest, note=note, **named)
     say_code(site, request.digest, NotApprovedError.code)
+
+
+def _named(site: Site, request: Review | KeptRequest) -> dict[str, str]:
+    """What the refusal calls the request: as its text does where that can be read, "unknown" where not."""
+    if isinstance(request, KeptRequest):
+        try:
+            body = tomllib.loads(study_text(site, request.digest).decode())
+            researcher, dataset = body["coordinator"]["name"], body["data"]["dataset"]
+        except (SecureFLError, ValueError, KeyError, TypeError, RecursionError):
+            researcher = dataset = ""
+        fits = [isinstance(name, str) and re.fullmatch(NAME, name) for name in (researcher, dataset)]
+        return {"study_id": request.study_id, "researcher": researcher if fits[0] else "unknown", "dataset": dataset if fits[1] else "unknown"}
+    study = request.study
+    return {"study_id": study.study.id, "researcher": study.coordinator.name, "dataset": study.data.dataset}
 
 
 def withdraw(site: Site, digest: str, note: str) -> None:
@@ -150,5 +169,5 @@ def _study_epsilon(request: Review) -> Decimal:
     concern disjoint patients and one patient's figure is the larger of the two (McSherry 2009, parallel composition).
     The filter in the ledger charges both all the same.
     """
-    delta = request.study.privacy.delta
-    return max(pld_epsilon((c.mechanism,), delta) for c in charges_of(request.study))
+    privacy = request.study.privacy
+    return max(gated_epsilon(c.mechanism, privacy.delta, grid=privacy.grid) for c in charges_of(request.study))

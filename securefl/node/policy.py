@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from securefl.environment import software
@@ -17,11 +18,11 @@ from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from securefl.identity import IdentityCard
+    from securefl.identity import AddressBook, IdentityCard, Role
     from securefl.node.folder import DatasetEntry
     from securefl.node.site import Site
     from securefl.privacy.planning import Quote
@@ -37,6 +38,10 @@ def charges_of(study: Protocol) -> tuple[Charge, ...]:
     )
 
 
+#: A reply that leaves when it is ready tells how many rows there are (seconds; rule 1).
+MIN_REPLY_AFTER = Decimal("0.1")
+
+
 @dataclass(frozen=True)
 class Review:
     """A request as this hospital sees it. ``faults`` empty means that the owner may approve."""
@@ -45,6 +50,8 @@ class Review:
     text: bytes
     digest: str
     trusted: tuple[str, ...]
+    #: This hospital's own cards of the parties in ``trusted``: what their owners call themselves.
+    cards: Mapping[str, IdentityCard]
     dataset: DatasetEntry | None
     quote: Quote | None
     faults: tuple[SecureFLError, ...]
@@ -69,12 +76,15 @@ def review(site: Site, text: bytes, now: datetime) -> Review:
     check(lambda: _software(study))
     check(lambda: _schedule(study, now))
     check(lambda: _my_place(site, study))
-    cards = site.book.cards()
+    book = site.book
+    listed = book.cards()
     for participant in study.participants:
         if participant.name != site.name:
-            check(lambda p=participant: _trusted(cards, p.name, "hospital", p.signing_public, p.sealing_public))  # type: ignore[misc]
-    who = study.coordinator
-    check(lambda: _trusted(cards, who.name, "researcher", who.signing_public, who.sealing_public))
+            check(lambda p=participant: _trusted(book, p, "hospital"))  # type: ignore[misc]
+    check(lambda: _trusted(book, study.coordinator, "researcher"))
+    cards = {p.name: listed[p.name] for p in (*study.participants, study.coordinator, study.aggregator) if _listed(listed, p)}
+    if study.aggregator.name in cards:
+        check(lambda: _same_names(cards[study.aggregator.name], study.aggregator))
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
     check(lambda: _dataset(study, dataset, site.path))
     quote: Quote | None = None
@@ -84,8 +94,8 @@ def review(site: Site, text: bytes, now: datetime) -> Review:
             raise over_budget(quote)
     except SecureFLError as error:
         faults.append(error)
-    trusted = tuple(p.name for p in (*study.participants, study.coordinator, study.aggregator) if p.name == site.name or _listed(cards, p))
-    return Review(study, text, digest, trusted, dataset, quote, tuple(faults))
+    trusted = tuple(p.name for p in (*study.participants, study.coordinator, study.aggregator) if p.name == site.name or p.name in cards)
+    return Review(study, text, digest, trusted, cards, dataset, quote, tuple(faults))
 
 
 def _software(study: Study) -> None:
@@ -99,6 +109,11 @@ def _software(study: Study) -> None:
 
 
 def _schedule(study: Study, now: datetime) -> None:
+    if study.schedule.reply_after < MIN_REPLY_AFTER:
+        raise StudyError(
+            f"Replies would leave {study.schedule.reply_after} s after a round opens; here they wait at least {MIN_REPLY_AFTER} s, so that their time does not tell how many rows there are.",
+            next_step="Make a study with a longer schedule.reply_after.",
+        )
     if not study.schedule.opens <= now <= study.schedule.closes:
         raise StudyError(f"The study may run from {study.schedule.opens} to {study.schedule.closes}; now it may not.", next_step="Make a study with other dates.")
 
@@ -110,22 +125,22 @@ def _my_place(site: Site, study: Study) -> None:
     entry = study.participant(site.name)
     if (entry.signing_public, entry.sealing_public) != (mine.signing_public, mine.sealing_public):
         raise UntrustedError(f"The study names other keys for {site.name} than its own.", whose="the researcher", next_step="Refuse it, and tell the researcher.")
+    _same_names(mine, entry)
     hospitals = {k for p in study.participants for k in (p.signing_public, p.sealing_public)}
     if mine.signing_public in {study.coordinator.signing_public, study.aggregator.signing_public} or study.coordinator.signing_public in hospitals:
         raise UntrustedError("The coordinator's keys appear among the participants.", whose="the researcher", next_step="Refuse it.")
 
 
-def _trusted(cards: dict[str, IdentityCard], name: str, role: str, signing_public: str, sealing_public: str) -> None:
-    card = cards.get(name)
-    if card is None or card.role != role:
+def _trusted(book: AddressBook, party: Party, role: Role) -> None:
+    _same_names(book.require(party.name, party.signing_public, party.sealing_public, role=role), party)
+
+
+def _same_names(card: IdentityCard, party: Party) -> None:
+    """The owner reads names, not keys: true keys under a false name would be a false name marked as verified."""
+    if (card.legal_name, card.email) != (party.legal_name, party.email):
         raise UntrustedError(
-            f"{name} is not in this hospital's own list as a {role}.", whose=name,
-            next_step=f"Get {name}'s card, compare its fingerprint by telephone, then `securefl site trust CARD`.",
-        )
-    if (card.signing_public, card.sealing_public) != (signing_public, sealing_public):
-        raise UntrustedError(
-            f"The study names other keys for {name} than the card trusted here.", whose=name,
-            next_step=f"Telephone {name}; do not approve until the fingerprints agree.",
+            f"The study calls {party.name} '{party.legal_name}' ({party.email}); its own card says '{card.legal_name}' ({card.email}).",
+            whose=party.name, next_step=f"Ask the researcher to make the study with {party.name}'s own card.",
         )
 
 

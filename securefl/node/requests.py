@@ -58,17 +58,27 @@ def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
 
 
 def find_request(site: Site, name: str) -> tuple[KeptRequest, bytes]:
-    """The request of that short name, digest, or any beginning of either that fits one only, with the study's text.
+    """As :func:`find_kept`, with the study's text.
 
     Raises:
         UsageError: none or several fit.
         UnreadableError: the kept text is not the one that has this digest.
     """
+    kept = find_kept(site, name)
+    return kept, study_text(site, kept.digest)
+
+
+def find_kept(site: Site, name: str) -> KeptRequest:
+    """The request of that short name, digest, or any beginning of either that fits one only. Its text is not read.
+
+    Raises:
+        UsageError: none or several fit.
+    """
     fits = [r for r in kept_requests(site) if r.digest.startswith(name) or r.short.startswith(name)]
     if len(fits) != 1:
         known = ", ".join(r.short for r in kept_requests(site)) or "none"
         raise UsageError(f"{len(fits) or 'No'} request fits '{name}'. There are: {known}.", next_step="`securefl site inbox` lists them.")
-    return fits[0], study_text(site, fits[0].digest)
+    return fits[0]
 
 
 def study_text(site: Site, digest: str) -> bytes:

@@ -34,11 +34,12 @@ from securefl.report.parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from rich.console import RenderableType
 
     from securefl.errors import SecureFLError
+    from securefl.identity import IdentityCard
     from securefl.privacy.planning import Quote
     from securefl.study.schema import Study
 
@@ -63,6 +64,7 @@ def request_page(
     faults: Sequence[SecureFLError],
     isolation: str,
     rows: str | None = None,
+    cards: Mapping[str, IdentityCard] | None = None,
 ) -> RenderableType:
     """The request as a page.
 
@@ -76,14 +78,16 @@ def request_page(
         faults: what stands against an approval; empty when it may be approved.
         isolation: the line that says what is enforced on this machine; shown as it is.
         rows: what the owner may know of the own table ("9,172 rows, 1 set aside: ..."); it stays on this screen.
+        cards: this hospital's own cards of the parties in ``trusted``. Their owners' names and addresses stand on the page
+            then; the study's words about a party stand there only where no card does, and are marked as such.
     """
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
     return page(
         title(f"Request {request_id(study, digest)} to {site}"),
         _verdict(faults),
-        _who_asks(study, sender, known),
+        _who_asks(study, sender, known, cards or {}),
         _for_what(study),
-        _who_else(study, site, known),
+        _who_else(study, site, known, cards or {}),
         _columns(study, rows),
         _leaves(study),
         section("What it costs your patients", bullets(meaning.privacy_sentences(study)), Text(f"Figures: {meaning.figure_words(study)}", style=DIM)),
@@ -105,18 +109,21 @@ def _mark(name: str, known: Collection[str]) -> Text:
     return Text(VERIFIED, style=GOOD) if name in known else Text(NOT_LISTED, style=BAD)
 
 
-def _who_asks(study: Study, sender: str, known: Collection[str]) -> RenderableType:
+def _who_asks(study: Study, sender: str, known: Collection[str], cards: Mapping[str, IdentityCard]) -> RenderableType:
     who = study.coordinator
+    own = cards.get(who.name)
+    mail = (own or who).email
+    claimed = "" if own else " (says the study)"
     ours = sender.partition("@")[0] == who.name and sender.endswith(_NO_MAIL)
-    same = ours or sender in {who.name, who.email}
+    same = ours or sender in {who.name, mail}
     delivered = literal(sender) if same else joined(literal(sender, BAD), Text(" is NOT the researcher whom the study names; telephone before you decide", style=BAD))
     return section(
         "Who asks",
         facts([
             ("researcher", joined(literal(who.name, "bold"), " — ", _mark(who.name, known))),
-            ("organisation", Quoted(who.legal_name)),
+            (f"organisation{claimed}", Quoted((own or who).legal_name)),
             ("lead", Quoted(study.study.lead)),
-            ("e-mail", who.email),
+            (f"e-mail{claimed}", mail),
             ("key fingerprint", Text(meaning.card(who, "researcher").spoken, style="bold")),
             ("", Text("Compare these groups by telephone, with a number you know from elsewhere.", style=DIM)),
             ("delivered by", delivered),
@@ -143,14 +150,14 @@ def _for_what(study: Study) -> RenderableType:
     )
 
 
-def _who_else(study: Study, site: str, known: Collection[str]) -> RenderableType:
+def _who_else(study: Study, site: str, known: Collection[str], cards: Mapping[str, IdentityCard]) -> RenderableType:
     # our own mark stands before the party's own words, in a column that those cannot reach
     grid = Table.grid(padding=(0, 2))
     for p in study.participants:
-        grid.add_row(literal(p.name, "bold"), Text("this hospital") if p.name == site else _mark(p.name, known), Quoted(p.legal_name))
+        grid.add_row(literal(p.name, "bold"), Text("this hospital") if p.name == site else _mark(p.name, known), Quoted(cards.get(p.name, p).legal_name))
     strangers = sum(p.name != site and p.name not in known for p in study.participants)
     adds = study.aggregator
-    grid.add_row(literal(adds.name, "bold"), Text("adds, holds no key"), Quoted(adds.legal_name))
+    grid.add_row(literal(adds.name, "bold"), Text("adds, holds no key"), Quoted(cards.get(adds.name, adds).legal_name))
     body: list[RenderableType] = [grid]
     if strangers:
         warning = (

@@ -3,13 +3,16 @@
 import threading
 
 import pytest
+from click.testing import CliRunner
 from consortium import NAMES, Consortium
 
+from securefl.cli.main import cli
 from securefl.errors import BudgetError, NotApprovedError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
 from securefl.federation.messages import open_status
-from securefl.node import approving
+from securefl.node import approving, policy
 from securefl.node.outbox import deliver
+from securefl.node.requests import find_kept
 from securefl.store import Store
 from securefl.study.approval import open_approval
 
@@ -94,6 +97,32 @@ def test_what_was_refused_is_not_approved_later(hospitals, study):
     with pytest.raises(NotApprovedError):
         hospitals.approve(ME, study)
     assert not key_file(hospitals, study).exists()
+
+
+@pytest.mark.parametrize("damage", ["none", "old-schema", "no-toml", "gone"])
+def test_a_request_that_cannot_be_reviewed_can_still_be_refused(hospitals, study, damage):
+    """The digest alone is enough: a request that brings the review down must not stay open for good."""
+    site = hospitals.site(ME)
+    kept = find_kept(site, study.digest)
+    file = site.study_folder(study.digest) / "study.toml"
+    if damage == "gone":
+        file.unlink()
+    elif damage != "none":
+        file.write_bytes(b"[[[" if damage == "no-toml" else study.text.replace(b"rounds", b"turns"))
+    approving.refuse(site, kept, "cannot be read")
+    (event,) = [r for r in site.ledger.state.refusals if r.study == study.digest]
+    assert (event.researcher, event.dataset) == (("researcher", "records") if damage == "none" else ("unknown", "unknown"))
+    assert site.ledger.state.declined(study.digest)
+    assert code(hospitals, study) == "not-approved"
+
+
+def test_refusing_runs_no_review_and_no_accountant(hospitals, study, monkeypatch):
+    site = hospitals.site(ME)
+    for name in ("parse_study", "check_consistency", "PldAccountant"):
+        monkeypatch.setattr(policy, name, lambda *_, **__: pytest.fail("a review was run"))
+    result = CliRunner().invoke(cli, ["site", "refuse", study.digest, "--reason", "no", "--site", str(site.path)])
+    assert result.exit_code == 0, result.output
+    assert hospitals.site(ME).ledger.state.declined(study.digest)
 
 
 def test_a_request_with_a_fault_is_not_approved(hospitals, study):

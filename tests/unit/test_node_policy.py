@@ -8,6 +8,7 @@ from conftest import fixed_identity, party
 from consortium import NAMES, Consortium
 
 from securefl.errors import StudyError
+from securefl.node.folder import PartyFolder
 from securefl.node.policy import charges_of, header_of, review
 
 ME, OTHER, THIRD = NAMES
@@ -107,14 +108,14 @@ def test_other_keys_for_this_hospital_are_a_fault(site, study):
 def test_other_keys_than_the_trusted_card_are_a_fault(c, site, study, name, key):
     card = site.book.cards()[name]
     stranger = fixed_identity("another", "hospital").card
-    only(site, replaced(study, (getattr(card, key), getattr(stranger, key))), "untrusted", f"other keys for {name} than the card trusted here")
+    only(site, replaced(study, (getattr(card, key), getattr(stranger, key))), "untrusted", f"other keys for {name} than the card that is trusted here")
 
 
 def test_a_participant_that_is_not_in_this_hospitals_list_is_a_fault(site, study):
     card = site.book.cards()[OTHER]
     site.book.distrust(OTHER)
     try:
-        only(site, study.text, "untrusted", f"{OTHER} is not in this hospital's own list as a hospital")
+        only(site, study.text, "untrusted", f"{OTHER} is not in this party's own list of partners")
         assert OTHER not in review(site, study.text, NOW).trusted
     finally:
         site.book.trust(card)
@@ -134,7 +135,35 @@ def test_a_researchers_card_makes_no_hospital(c, site, study):
     ):
         text = text.replace(old, new)
     faults = codes(site, text.encode())
-    assert any("researcher is not in this hospital's own list as a hospital" in what for _, what in faults)
+    assert any("researcher is trusted here as a researcher, but the study names it as a hospital" in what for _, what in faults)
+
+
+@pytest.mark.parametrize("field", ["legal_name", "email"])
+@pytest.mark.parametrize("name", [ME, OTHER, "researcher"])
+def test_a_false_name_on_true_keys_is_a_fault(c, site, study, name, field):
+    """The page would show the false name beside "verified here"."""
+    card = site.identity.card if name == ME else site.book.cards()[name]
+    head, mark, tail = study.text.decode().partition(f'name = "{name}"\n')
+    true = f'{field} = "{getattr(card, field)}"'
+    assert mark
+    assert true in tail
+    text = (head + mark + tail.replace(true, f'{field} = "Ministry of Health"', 1)).encode()
+    only(site, text, "untrusted", f"The study calls {name} '")
+    only(site, text, "untrusted", "Ministry of Health")
+    if name != ME:
+        assert getattr(review(site, text, NOW).cards[name], field) == getattr(card, field)
+
+
+def test_a_false_name_of_a_listed_aggregator_is_a_fault(c, site, study):
+    site.book.trust(PartyFolder.open(c.root / "sums", "aggregator").identity.card)
+    try:
+        assert codes(site, study.text) == []
+        only(site, replaced(study, ('"A Neutral Party"', '"Ministry of Health"')), "untrusted", "Ministry of Health")
+    finally:
+        site.book.distrust("sums")
+    # control: who is not listed is not called verified, and its names are the study's own words
+    assert codes(site, replaced(study, ('"A Neutral Party"', '"Ministry of Health"'))) == []
+    assert "sums" not in review(site, study.text, NOW).trusted
 
 
 def test_the_coordinator_cannot_hold_this_hospitals_key(site, study):

@@ -24,7 +24,7 @@ TEXT = make_study()[0]
 STUDY, DIGEST = parse_study(TEXT), study_digest(TEXT)
 CHARGES = (
     Charge("update", SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4)),
-    Charge("evaluation", Gaussian(Decimal("3.74"), 1)),
+    Charge("evaluation", Gaussian(Decimal("3.75"), 1)),
 )
 CHOICE = choose_order(Decimal(3), Decimal("1e-5"), CHARGES)
 ISOLATION = "isolation: network blocked; files: not enforced yet"
@@ -85,6 +85,24 @@ def test_each_hospital_is_marked_as_verified_or_not():
     for name in ("SVHC", "SVHD", "other"):
         assert NOT_LISTED in lines[name]
     assert "3 of 5 hospitals NOT in your list" in page
+
+
+def test_beside_verified_stand_the_cards_own_names_and_never_the_studys():
+    false = {"legal_name": "Ministry of Health", "email": "minister@example.gov"}
+    study = STUDY.model_copy(update={
+        "coordinator": STUDY.coordinator.model_copy(update=false),
+        "participants": tuple(p.model_copy(update=false) for p in STUDY.participants),
+    })
+    cards = {p.name: card(p, role) for p, role in ((STUDY.coordinator, "researcher"), *((p, "hospital") for p in STUDY.participants))}
+    page = flat(study=study, cards=cards)
+    assert "Ministry" not in page
+    assert "minister@" not in page
+    assert "Researcher (test)" in page
+    assert "researcher@example.org" in page
+    # control: without cards the study's own words stand there, and the page says whose words they are
+    bare = flat(study=study)
+    assert "organisation (says the study)" in bare
+    assert "Ministry of Health" in bare
 
 
 def test_a_researcher_that_is_not_in_the_list_is_marked():
