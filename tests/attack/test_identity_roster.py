@@ -3,11 +3,17 @@
 The victim is SVI. With four invented partners the "sum of five" would be SVI's update plus four that the researcher knows.
 """
 
+from datetime import UTC, datetime
+
 import pytest
 from conftest import fixed_identity, party, protocol_text
+from consortium import NAMES, Consortium
 
+from securefl.environment import software
 from securefl.errors import StudyError, UntrustedError
-from securefl.identity import AddressBook, Identity
+from securefl.identity import AddressBook, Identity, IdentityCard
+from securefl.node.approving import approve
+from securefl.node.policy import review
 from securefl.study import parse_study
 from securefl.study.seal import seal_study
 
@@ -102,3 +108,51 @@ def renamed(identity, name):
         card = type(identity.card)(**{**identity.card.fields(), "name": name})
 
     return Renamed
+
+
+# The whole review of a hospital, as its owner's command runs it
+
+
+@pytest.fixture(scope="module")
+def consortium(tmp_path_factory):
+    return Consortium(tmp_path_factory.mktemp("consortium"))
+
+
+def asked_with_invented_partners(consortium):
+    """The researcher keeps the victim and puts four hospitals beside it whose keys it holds itself."""
+    victim = consortium.site(NAMES[0])
+    fakes = [invented(n) for n in ("HA", "HB", "HC", "HD")]
+    text = seal_study(
+        protocol_text(),
+        coordinator=party(consortium.lab.folder.identity),
+        aggregator=party(fixed_identity("Aggregator", "aggregator")),
+        participants=[party(h) | {"weight": "1/5", "weight_source": "equal"} for h in (victim.identity, *fakes)],
+        software=software(),
+        initial_sha256="1" * 64,
+    )
+    return victim, fakes, review(victim, text.encode(), datetime(2026, 6, 1, tzinfo=UTC))
+
+
+def test_a_review_finds_every_invented_hospital(consortium):
+    victim, fakes, found = asked_with_invented_partners(consortium)
+    assert [(type(f), f.whose) for f in found.faults] == [(UntrustedError, f.card.name) for f in fakes]
+    assert not {f.card.name for f in fakes} & {*found.trusted, *found.cards}
+    with pytest.raises(UntrustedError, match="HA is not in this party's own list"):
+        approve(victim, found)
+    victim.ledger.close()
+
+
+def test_control_the_review_of_a_hospital_that_trusted_them_unseen_passes(consortium, monkeypatch):
+    original = AddressBook.require
+    monkeypatch.setattr(AddressBook, "require", lambda book, name, *keys, role="hospital": (
+        original(book, name, *keys, role=role) if not name.startswith("H") else read_anyhow(name, keys, role)
+    ))
+    victim, _, found = asked_with_invented_partners(consortium)
+    assert found.faults == ()
+    assert approve(victim, found).fits
+    victim.ledger.close()
+
+
+def read_anyhow(name, keys, role):
+    """What a list without the telephone call would say: whoever stands in the study is who it says."""
+    return IdentityCard(name, role, f"{name} hospital", f"{name}@example.org", *keys)
