@@ -63,8 +63,6 @@ def _parameters(study: Study) -> int:
 
 
 def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
-    import torch
-
     from securefl.learning.features import prepare
     from securefl.learning.split import split_rows
     from securefl.learning.steps import RandomDraws
@@ -72,7 +70,6 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     from securefl.privacy.randomness import SystemRandomness
     from securefl.study.parse import parse_study
 
-    torch.set_num_threads(1)
     study = parse_study(text)
     with os.fdopen(os.dup(data_fd), "rb") as file:
         file.seek(0)
@@ -88,6 +85,17 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     return task, counts
 
 
+def _import_libraries() -> None:
+    """What takes seconds and needs no data is done while the other hospitals decide."""
+    import torch
+
+    import securefl.learning.dpsgd
+    import securefl.learning.evaluation
+    import securefl.study.parse  # noqa: F401
+
+    torch.set_num_threads(1)
+
+
 def main() -> None:
     """Serve commands until the agent closes the pipe."""
     from securefl.node.isolation import isolate
@@ -97,6 +105,7 @@ def main() -> None:
     channel = Channel(read_fd, write_fd, max_body=_MAX_COMMAND)
     task: _Task | None = None
     try:
+        _import_libraries()
         channel.send({"ready": True, "network_blocked": blocked})
         while True:
             header, body = channel.receive()
