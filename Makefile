@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: demo test test-all lint types contract unit bench lock clean
+.PHONY: demo test test-all lint types contract unit soak bench lock clean
 
 demo: $(READY)
 	$(BIN)/securefl demo $(DEMO_ARGS)
@@ -35,6 +35,10 @@ test-all: test
 	  $(MAKE) unit VENV=.venv-$$v PYTHON=python$$v || exit 1; else echo "python$$v is not installed: skipped"; fi; done
 
 # FLARE and Flower come into environments of their own; see benchmarks/README.md.
+# What takes minutes: long random plays of the adversary, a thousand hospitals, large models.
+soak: $(READY)
+	$(BIN)/pytest -m soak
+
 bench: $(READY)
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python benchmarks/secagg/run.py $(BENCH_ARGS)
 
