@@ -34,11 +34,11 @@ test-all: test
 	for v in 3.12 3.13; do if command -v python$$v >/dev/null; then \
 	  $(MAKE) unit VENV=.venv-$$v PYTHON=python$$v || exit 1; else echo "python$$v is not installed: skipped"; fi; done
 
-# FLARE and Flower come into environments of their own; see benchmarks/README.md.
 # What takes minutes: long random plays of the adversary, a thousand hospitals, large models.
 soak: $(READY)
 	$(BIN)/pytest -m soak
 
+# FLARE and Flower come into environments of their own; see benchmarks/README.md.
 bench: $(READY)
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python benchmarks/secagg/run.py $(BENCH_ARGS)
 
