@@ -41,7 +41,7 @@ NANO = 10**9
 ORDERS = range(2, 257)
 #: Written into every reservation, so that an auditor can repeat the computation.
 RDP_METHOD = "rdp-integer-order/1 (Mironov, Talwar, Zhang 2019, decimal 50 digits, rounded up to 1e-9)"
-PLD_METHOD = "pld dp-accounting 0.6.0, pessimistic, rounded up to 1e-4"
+PLD_METHOD = "pld dp-accounting 0.6.0, pessimistic, larger of continuous and integer noise, rounded up to 1e-4"
 #: Discretisation of the privacy loss; the reference figures use the same.
 PLD_INTERVAL = 1e-4
 
