@@ -91,10 +91,10 @@ def _aggregator(store: Store, plan: Plan, identity: Identity) -> None:
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
         arrivals = Arrivals(store, plan, announced_facts(plan, announcement))
-        while not arrivals.complete:
+        while arrivals.missing:
             if not arrivals.look():
                 time.sleep(_PAUSE)
-        store.put(at.sum, aggregator.add(announcement, arrivals.all_frames(), arrivals.checked))
+        store.put(at.sum, aggregator.add(announcement, arrivals.frames, arrivals.checked))
         used.append(time.process_time())
     _report(store, identity.card.name, used)
 
