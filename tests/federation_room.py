@@ -54,6 +54,12 @@ def sealed_study(*edits, names=NAMES) -> tuple[str, Plan]:
     return sealed, Plan(parse_study(sealed), study_digest(sealed))
 
 
+def going_on(plan: Plan) -> Plan:
+    """The same study, but one that goes on after a loss."""
+    schedule = plan.study.schedule.model_copy(update={"on_dropout": "continue"})
+    return Plan(plan.study.model_copy(update={"schedule": schedule}), plan.digest)
+
+
 class Hospital:
     """Rows of one hospital and its noised steps; it remembers what it handed over."""
 
@@ -89,10 +95,11 @@ class Hospital:
 
 @dataclass
 class Room:
-    """Everybody of one study. ``kept`` is what each hospital's keeper was given: (site, round) → frame."""
+    """Everybody of one study. ``kept`` is what each hospital's keeper was given: (site, round) → frame; ``said`` is what was kept later."""
 
     plan: Plan = field(default_factory=lambda: sealed_study()[1])
     kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    said: list[tuple[str, int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.cipher = CkksIntegers()
@@ -117,10 +124,16 @@ class Room:
 
         return keeper
 
+    def record(self, site):
+        def records(terms, record):
+            self.said.append((site, terms.facts.round, record.kind))
+
+        return records
+
     def participant(self, site, **changes):
         given = {
             "plan": self.plan, "identity": self.identities[site], "study_key": self.study_keys[site], "approvals": self.approvals,
-            "trainer": self.hospitals[site], "keeper": self.keep(site), "cipher": self.cipher,
+            "trainer": self.hospitals[site], "keeper": self.keep(site), "cipher": self.cipher, "records": self.record(site),
         }
         return Participant(**(given | changes))
 
@@ -151,7 +164,7 @@ class Room:
         honest = {
             "study": plan.digest, "round": number, "attempt": 1, "kind": facts.kind, "cohort": facts.cohort, "length": facts.length,
             "parameters": plan.parameters, "model_sha256": model_sha256, "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
-            "public_key_sha256": keys.public.sha256, "round_digest": facts.digest(),
+            "public_key_sha256": keys.public.sha256, "round_digest": plan.round_digest(facts),
         }
         announcement = Announcement(**(honest | changes)).dump(sign or self.researcher.sign)
         key = write_public_key(

@@ -195,7 +195,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
         def watch(record: RoundRecord) -> None:
             values = 2 * file.evaluation.bins if record.kind == "evaluation" else found.parameters
             line = round_line(
-                record.round, file.training.rounds, record.kind, hospitals=len(file.participants), upload_bytes=record.upload_bytes, values=values
+                record.round, file.training.rounds, record.kind, hospitals=len(record.contributions), upload_bytes=record.upload_bytes, values=values
             )
             bar.console.print(line, markup=False)
             bar.advance(task)

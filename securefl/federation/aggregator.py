@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
 from securefl.federation.messages import open_announcement
 from securefl.identity import verify
 from securefl.secagg.frame import write_sum
+from securefl.secagg.streaming import write_survivors_sum
 from securefl.secagg.sum import add_contributions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.federation.rounds import Plan
+    from securefl.federation.tally import Tally
     from securefl.identity import Identity
     from securefl.secagg.facts import RoundFacts
     from securefl.secagg.frame import Contribution
@@ -27,8 +30,10 @@ def announced_facts(plan: Plan, announcement: bytes) -> RoundFacts:
     """
     key = plan.study.coordinator.signing_public
     said = open_announcement(announcement, study=plan.digest, verify=lambda s, m: verify(key, s, m))
-    facts = plan.facts(said.round, said.attempt, said.public_key_sha256, said.model_sha256)
-    if facts.digest() != said.round_digest or said.round > plan.last_round or said.attempt != 1:
+    if not plan.allows(said.cohort, plan.study.cohort):
+        raise MessageError("An announcement names another cohort than the study allows.", whose="the coordinator", next_step="Make a new study.")
+    facts = plan.facts(said.round, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort)
+    if plan.round_digest(facts) != said.round_digest or said.round > plan.last_round or said.attempt != 1:
         raise MessageError("An announcement contradicts the study.", whose="the coordinator", next_step="Make a new study.")
     return facts
 
@@ -55,3 +60,17 @@ class Aggregator:
         facts = announced_facts(self.plan, announcement)
         total = add_contributions(self.plan.read_contributions(contributions, facts, checked), facts)
         return write_sum(facts, self._me.card.name, total.ciphertext, total.parts, self._me.sign)
+
+    def add_survivors(self, tally: Tally) -> bytes:
+        """The signed sum over the survivors of one round, their masks taken off.
+
+        Args:
+            tally: with enough answers (:attr:`Tally.missing` empty) and every survivor's frame.
+
+        Raises:
+            MessageError: naming a dealer whose shares do not give its seeds, or the hospital whose frame is refused.
+            RoundError: too few answers.
+        """
+        spool = io.BytesIO()
+        head = write_survivors_sum(tally.survivors, tally.sum_blocks(), spool, self._me.card.name, self._me.sign)
+        return head + spool.getvalue()

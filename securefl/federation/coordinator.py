@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.errors import MessageError
+import numpy as np
+
+from securefl.errors import MessageError, RoundError
 from securefl.federation.messages import Announcement
 from securefl.federation.participant import RoundInput
 from securefl.federation.rounds import card_of
 from securefl.federation.sealing import seal_model
+from securefl.federation.tally import Tally
 from securefl.identity import verify
 from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256, weights_to_bytes
 from securefl.secagg.frame import read_sum, write_public_key
 from securefl.secagg.opening import open_sum
+from securefl.secagg.proposer import Proposer
+from securefl.secagg.streaming import open_survivors, read_survivors_sum, same_sum
 from securefl.secagg.sum import check_sum
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from securefl.federation.exchange import Exchange, Replies
@@ -64,6 +69,8 @@ class Coordinator:
 
     def __init__(self, plan: Plan, identity: Identity, exchange: Exchange, cipher: SumCipher) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
+        #: Who is still in the study; nobody comes back.
+        self._cohort = plan.study.cohort
 
     def run(self, watch: Watcher | None = None) -> Outcome:
         """All training rounds, then the evaluation.
@@ -77,6 +84,7 @@ class Coordinator:
         if weights_sha256(theta) != study.model.initial_sha256:
             raise MessageError("The initial weights are not those of the study.", whose="the researcher", next_step="Make the study again with this version of securefl.")
         state = ServerState.start(study, theta)
+        self._cohort = study.cohort
         records: list[RoundRecord] = []
         histogram: NDArray[np.int64] | None = None
         for number in range(1, self._plan.last_round + 1):
@@ -97,6 +105,8 @@ class Coordinator:
         try:
             facts, given = self._announce(number, theta, keys)
             self._exchange.broadcast(facts, given)
+            if self._plan.goes_on:
+                return self._survive(facts, keys)
             replies = self._exchange.collect(facts, float(self._plan.study.schedule.round_deadline))
             return self._open(facts, keys, replies)
         finally:
@@ -105,13 +115,13 @@ class Coordinator:
     def _announce(self, number: int, theta: NDArray[np.float64], keys: RoundKeys) -> tuple[RoundFacts, RoundInput]:
         plan, attempt = self._plan, 1
         model = weights_to_bytes(theta)
-        sealed = seal_model(model, [card_of(p) for p in plan.study.participants], plan.context(number, attempt))
+        sealed = seal_model(model, [card_of(p) for p in plan.study.participants if p.name in self._cohort], plan.context(number, attempt))
         model_sha256 = hashlib.sha256(model).hexdigest()
-        facts = plan.facts(number, attempt, keys.public.sha256, model_sha256)
+        facts = plan.facts(number, attempt, keys.public.sha256, model_sha256, self._cohort)
         announcement = Announcement(
             study=plan.digest, round=number, attempt=attempt, kind=facts.kind, cohort=facts.cohort, length=facts.length,
             parameters=len(theta), model_sha256=model_sha256, sealed_sha256=hashlib.sha256(sealed).hexdigest(),
-            public_key_sha256=keys.public.sha256, round_digest=facts.digest(),
+            public_key_sha256=keys.public.sha256, round_digest=plan.round_digest(facts),
         )
         key = write_public_key(
             keys.public, study=plan.digest, round_number=number, attempt=attempt, kind=facts.kind,
@@ -130,3 +140,37 @@ class Coordinator:
             max(len(f) for f in replies.contributions.values()),
         )
         return opened.values, record
+
+    def _survive(self, facts: RoundFacts, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
+        """A round that is opened over those that are left: all that came by the deadline, signed by them, unmasked by them."""
+        plan, aggregator = self._plan, self._plan.study.aggregator
+        terms, seconds = plan.terms(facts), float(plan.study.schedule.round_deadline)
+        tally = Tally(plan, terms)
+        self._exchange.gather(tally, seconds)
+        proposer = Proposer(terms, plan.verify)
+        for head in tally.heads.values():
+            proposer.add_contribution(head)
+        proposal = proposer.propose(plan.study.coordinator.name, self._me.sign)
+        survivors = proposer.survivors
+        tally.adopt(survivors)
+        claimed = self._exchange.conclude(tally, proposal, seconds)
+
+        def by_aggregator(signature: bytes, message: bytes) -> bool:
+            return verify(aggregator.signing_public, signature, message)
+
+        # block by block: recomputed from what the survivors signed, compared with the aggregator's, and only then decrypted
+        blocks = same_sum(read_survivors_sum(io.BytesIO(claimed), survivors, aggregator.name, by_aggregator), tally.sum_blocks(), aggregator.name)
+        opened = io.BytesIO()
+        open_survivors(keys, blocks, survivors, opened)
+        record = RoundRecord(
+            facts.round, facts.kind, terms.round_digest, facts.model_sha256, dict(survivors.frames), hashlib.sha256(claimed).hexdigest(),
+            max(len(tally.frames[s]) for s in survivors.names),
+        )
+        gone = self._exchange.gone()
+        self._cohort = tuple(s for s in survivors.names if s not in gone)
+        if facts.round < plan.last_round and len(self._cohort) < plan.study.secagg.min_contributors:
+            raise RoundError(
+                f"{len(self._cohort)} hospitals are left after round {facts.round}, and {plan.study.secagg.min_contributors} must be.",
+                whose=", ".join(sorted(gone)), next_step="The study ends here, every budget stays charged.",
+            )
+        return np.frombuffer(opened.getvalue(), dtype="<i8").astype(np.int64), record

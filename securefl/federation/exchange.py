@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
@@ -10,23 +11,28 @@ from securefl.errors import MessageError, RoundError, SecureFLError
 from securefl.federation import paths
 from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT
-from securefl.federation.words import last_word
+from securefl.federation.words import all_words, final_word, last_word
 from securefl.identity import verify
 from securefl.secagg.frame import read_sum, sum_bytes
+from securefl.secagg.streaming import read_survivors_sum, sum_limit
 from securefl.store import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from securefl.federation.aggregator import Aggregator
+    from securefl.federation.messages import Status
     from securefl.federation.participant import Participant, RoundInput
     from securefl.federation.rounds import Plan
+    from securefl.federation.tally import Tally
     from securefl.secagg.facts import RoundFacts
     from securefl.secagg.frame import Contribution
     from securefl.store import Store
 
 #: Seconds between two looks for the sum: what a round may lose by waiting.
 _LONGEST_PAUSE: Final = 0.02
+#: Seconds between two looks whether somebody left.
+_WORDS: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,41 @@ class Exchange(Protocol):
         """
 
 
-class LocalExchange:
-    """Everybody in one process: simulation and tests. Same bytes, same checks; only the carrier differs."""
+    def gather(self, tally: Tally, seconds: float) -> None:
+        """In a study that goes on after a loss: take in contributions until all that can come are there, or the time is over.
 
-    def __init__(self, participants: Sequence[Participant], aggregator: Aggregator) -> None:
-        self._participants, self._aggregator = participants, aggregator
+        Raises:
+            RoundError: too few can come.
+        """
+
+    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> bytes:
+        """Make the survivor set known, collect signatures, answers and the aggregator's sum; returns the sum.
+
+        Raises:
+            RoundError: something did not come in time; the text names who is silent.
+        """
+
+    def gone(self) -> frozenset[str]:
+        """Hospitals that said that they ended their part."""
+
+
+def _everybody_is_there(site: str, number: int, stage: str) -> bool:  # noqa: ARG001 - the shape of what a simulation asks
+    return True
+
+
+class LocalExchange:
+    """Everybody in one process: simulation and tests. Same bytes, same checks; only the carrier differs.
+
+    Args:
+        participants: the hospitals.
+        aggregator: the aggregator.
+        there: whether a hospital (name, round, "contribution" | "signature" | "answer") still is there; to simulate losses.
+    """
+
+    def __init__(
+        self, participants: Sequence[Participant], aggregator: Aggregator, there: Callable[[str, int, str], bool] = _everybody_is_there
+    ) -> None:
+        self._participants, self._aggregator, self._there = participants, aggregator, there
         self._given: RoundInput | None = None
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:  # noqa: ARG002 - the interface
@@ -73,6 +109,43 @@ class LocalExchange:
         given = self._given
         frames = {p.name: p.answer(given) for p in self._participants}
         return Replies(self._aggregator.add(given.announcement, frames), frames)
+
+
+    def gather(self, tally: Tally, seconds: float) -> None:  # noqa: ARG002 - nobody is late in one process
+        """See :class:`Exchange`."""
+        if self._given is None:
+            raise RoundError("No round was broadcast.", whose="the coordinator")
+        facts = tally.terms.facts
+        for p in self._participants:
+            if p.name in facts.cohort and self._there(p.name, facts.round, "contribution"):
+                tally.take(p.name, p.answer(self._given))
+
+    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> bytes:  # noqa: ARG002 - nobody is late in one process
+        """See :class:`Exchange`."""
+        number = tally.terms.facts.round
+        survivors = {p.name: p.later for p in self._participants if p.name in tally.survivors.frames and p.later is not None}
+        for site, later in survivors.items():
+            if self._there(site, number, "signature"):
+                tally.agree(site, later.agree(proposal, tally.frames.get))
+        for site, later in survivors.items():
+            if site in tally.agreements and self._there(site, number, "answer") and (data := later.answer(tally.agreements)) is not None:
+                tally.hear(site, data)
+        if not tally.unmasked:
+            raise _silent(tally, 0)
+        return self._aggregator.add_survivors(tally)
+
+    def gone(self) -> frozenset[str]:
+        """See :class:`Exchange`."""
+        return frozenset()
+
+
+def _silent(tally: Tally, seconds: float) -> RoundError:
+    who = ", ".join(tally.silent) or "the aggregator"
+    what = "no sum" if tally.unmasked else "no unmasking answer" if tally.agreed else "no signature under the survivor set"
+    return RoundError(
+        f"Round {tally.terms.facts.round} was not complete {seconds:.0f} seconds after its survivors were proposed: {what} came from {who}.",
+        whose=who, next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
+    )
 
 
 class StoreExchange:
@@ -136,12 +209,73 @@ class StoreExchange:
             next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
         )
 
+    def gather(self, tally: Tally, seconds: float) -> None:
+        """See :class:`Exchange`."""
+        terms = tally.terms
+        at = paths.RoundPaths(self._plan.digest, terms.facts.round, terms.facts.attempt)
+        looked = 0.0
+
+        def look() -> bool | None:
+            nonlocal looked
+            if tally.look(self._store, at):
+                looked = 0.0
+            if time.monotonic() - looked < _WORDS:
+                return None
+            # one that left after it contributed is in the sum all the same
+            looked, kept = time.monotonic(), frozenset(tally.frames)
+            if (said := final_word(self._store, self._plan, terms.cohort, kept)) is not None:
+                raise _ended(said)
+            return True if set(terms.cohort) <= kept | self.gone() else None
+
+        for _ in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
+            return
+
+    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> bytes:
+        """See :class:`Exchange`."""
+        facts = tally.terms.facts
+        at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
+        self._store.put(at.proposal, proposal)
+        looked = 0.0
+
+        def look() -> bytes | None:
+            nonlocal looked
+            tally.listen(self._store, at)
+            if tally.unmasked and (found := self._survivors_sum(at, tally)) is not None:
+                return found
+            if time.monotonic() - looked >= _WORDS:
+                looked, kept = time.monotonic(), frozenset(tally.answers)
+                if (said := final_word(self._store, self._plan, tally.survivors.names, kept)) is not None:
+                    raise _ended(said)
+            return None
+
+        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
+            return bytes(found)
+        raise _silent(tally, seconds)
+
+    def _survivors_sum(self, at: paths.RoundPaths, tally: Tally) -> bytes | None:
+        """The aggregator's sum over the survivors; what it did not sign for them is not there yet."""
+        who = self._plan.study.aggregator
+        try:
+            found = self._store.get(at.sum, sum_limit(tally.survivors))
+            if found is not None:
+                for _ in read_survivors_sum(io.BytesIO(found), tally.survivors, who.name, lambda s, m: verify(who.signing_public, s, m)):
+                    pass
+        except MessageError:
+            return None
+        return found
+
+    def gone(self) -> frozenset[str]:
+        """See :class:`Exchange`."""
+        return frozenset(all_words(self._store, self._plan)) - {self._plan.study.aggregator.name}
+
     def _bad_news(self) -> SecureFLError | None:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""
         said = last_word(self._store, self._plan)
-        if said is None:
-            return None
-        return RoundError(
-            f"{said.site} ended its part in the study with the code '{said.code}'. More is known only there.", whose=said.site,
-            next_step=f"Ask {said.site}; the study ends here, every budget stays charged.",
-        )
+        return None if said is None else _ended(said)
+
+
+def _ended(said: Status) -> RoundError:
+    return RoundError(
+        f"{said.site} ended its part in the study with the code '{said.code}'. More is known only there.", whose=said.site,
+        next_step=f"Ask {said.site}; the study ends here, every budget stays charged.",
+    )

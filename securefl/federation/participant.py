@@ -7,19 +7,23 @@ contribution durable before its mask is used (rule 6).
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.errors import MessageError, NotApprovedError, RoundError, UsageError
+from securefl.federation.later import LaterStages
 from securefl.federation.messages import Announcement, open_announcement
+from securefl.federation.rounds import card_of
 from securefl.federation.sealing import open_model
 from securefl.identity import verify
 from securefl.secagg.contributing import contribute
 from securefl.secagg.frame import read_public_key
-from securefl.secagg.masks import pair_secret
+from securefl.secagg.masks import pair_secret, pair_seed
+from securefl.secagg.spooling import spool_contribution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +32,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from numpy.typing import NDArray
 
+    from securefl.federation.later import RecordKeeper
     from securefl.federation.rounds import Plan
     from securefl.identity import Identity
     from securefl.secagg.cipher import SumCipher
     from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.publickey import PublicKey
     from securefl.study.approval import Approval
 
 
@@ -69,8 +75,14 @@ class Participant:
         trainer: see :class:`Trainer`.
         keeper: see :class:`Keeper`.
         cipher: the home of the encryption.
+        records: makes what is said after the contribution durable; needed where the study goes on after a loss.
+
+    Attributes:
+        cohort: whom the next round may be announced to: those that survived the last one.
+        later: what this hospital still has to say in the round it contributed to last; None where the study ends with a loss.
 
     Raises:
+        UsageError: the study goes on after a loss, and ``records`` is missing.
         NotApprovedError: an approval is missing; nothing runs before all have approved.
         MessageError: a study key is unusable, or two hospitals' approvals name the same one.
     """
@@ -85,6 +97,7 @@ class Participant:
         trainer: Trainer,
         keeper: Keeper,
         cipher: SumCipher,
+        records: RecordKeeper | None = None,
     ) -> None:
         missing = [site for site in plan.study.cohort if site not in approvals]
         if missing:
@@ -93,6 +106,11 @@ class Participant:
         self._me = identity
         self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
         self._secrets = pair_secrets(plan, identity.card.name, study_key, approvals)
+        if plan.goes_on and records is None:
+            raise UsageError("A study that goes on after a loss needs a keeper of records.", next_step="Pass records.")
+        self._records = records
+        self.cohort = plan.study.cohort
+        self.later: LaterStages | None = None
         self.done = 0
         self._spoiled = False
 
@@ -117,13 +135,17 @@ class Participant:
                 f"Round {said.round}, attempt {said.attempt} was announced; this hospital expects round {number}. One contribution is given per round, ever.",
                 whose="the coordinator", next_step="Make a new study.",
             )
-        expected = (plan.kind(number), plan.study.cohort, plan.length(number), plan.parameters)
-        if (said.kind, said.cohort, said.length, said.parameters) != expected:
+        before = self.later.survivors.names if self.later is not None and self.later.survivors is not None else self.cohort
+        if plan.goes_on and self.name in before and self.name not in said.cohort:
+            raise RoundError("The others go on without this hospital.", whose="this hospital", next_step="The study has ended here; its budget stays charged.")
+        expected = (plan.kind(number), plan.length(number), plan.parameters)
+        first = number == 1 and said.cohort != plan.study.cohort
+        if (said.kind, said.length, said.parameters) != expected or first or not plan.allows(said.cohort, before):
             raise RoundError("The announced round is not the one that the study describes.", whose="the coordinator", next_step="Make a new study.")
         if number == 1 and said.model_sha256 != plan.study.model.initial_sha256:
             raise RoundError("Round 1 does not start from the initial weights that were approved.", whose="the coordinator", next_step="Make a new study.")
-        facts = plan.facts(number, said.attempt, said.public_key_sha256, said.model_sha256)
-        if facts.digest() != said.round_digest:
+        facts = plan.facts(number, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort)
+        if plan.round_digest(facts) != said.round_digest:
             raise RoundError("The announced round digest is not that of the announced facts.", whose="the coordinator", next_step="Make a new study.")
         return said
 
@@ -148,17 +170,37 @@ class Participant:
         model = open_model(given.model, self._me, plan.context(said.round, said.attempt))
         if hashlib.sha256(model).hexdigest() != said.model_sha256:
             raise MessageError("This hospital was given another global model than the one announced to all.", whose="the coordinator", next_step="Do not go on; tell the other hospitals.")
-        facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256)
+        facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256, said.cohort)
         if self._spoiled:
             raise RoundError("An earlier answer to this round failed after its noise was drawn; it is not tried again.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
         self._spoiled = True
         values = self._trainer(said.kind, model, facts.length, facts.layout.max_value)
-        frame = contribute(
-            values, facts=facts, public=public, me=self._me.card.name, secrets=self._secrets, sign=self._me.sign, cipher=self._cipher
-        )
+        frame = self._protect(values, facts, public)
         self._keeper(facts, frame)
+        self.later = self._stages(facts, frame)
+        self.cohort = facts.cohort
         self.done, self._spoiled = said.round, False
         return frame
+
+    def _protect(self, values: NDArray[np.int64], facts: RoundFacts, public: PublicKey) -> bytes:
+        """Encrypted, masked, signed; with dealings where the round is to survive losses."""
+        me = self._me
+        if not self.plan.goes_on:
+            return contribute(values, facts=facts, public=public, me=self.name, secrets=self._secrets, sign=me.sign, cipher=self._cipher)
+        cards = {p.name: card_of(p) for p in self.plan.study.participants}
+        spool = io.BytesIO()
+        head = spool_contribution(
+            values, spool, terms=self.plan.terms(facts), public=public, me=self.name, secrets=self._secrets, cards=cards, sign=me.sign,
+            cipher=self._cipher,
+        )
+        return head + spool.getvalue()
+
+    def _stages(self, facts: RoundFacts, frame: bytes) -> LaterStages | None:
+        if self._records is None or not self.plan.goes_on:
+            return None
+        terms = self.plan.terms(facts)
+        seeds = {site: pair_seed(self._secrets[site], terms.round_digest) for site in facts.cohort if site != self.name}
+        return LaterStages(plan=self.plan, identity=self._me, terms=terms, pair_seeds=seeds, frame=frame, keep=self._records)
 
 
 def pair_secrets(plan: Plan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]) -> dict[str, bytes]:

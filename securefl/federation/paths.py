@@ -93,6 +93,29 @@ class RoundPaths:
         return f"{self.contributions}/{site}"
 
     @property
+    def proposal(self) -> str:
+        """The coordinator's survivor set, in a study that goes on after a loss."""
+        return f"{self.root}/survivors"
+
+    @property
+    def agreements(self) -> str:
+        """The folder of survivors' signatures under it."""
+        return f"{self.root}/agreements"
+
+    def agreement(self, site: str) -> str:
+        """One survivor's signature."""
+        return f"{self.agreements}/{site}"
+
+    @property
+    def answers(self) -> str:
+        """The folder of unmasking answers."""
+        return f"{self.root}/answers"
+
+    def answer(self, site: str) -> str:
+        """One survivor's unmasking answer."""
+        return f"{self.answers}/{site}"
+
+    @property
     def sum(self) -> str:
         """The aggregator's sum."""
         return f"{self.root}/sum"

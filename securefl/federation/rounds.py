@@ -14,6 +14,7 @@ from securefl.learning.models import parameter_count
 from securefl.secagg.facts import RoundFacts
 from securefl.secagg.frame import Contribution, read_contribution, read_public_key
 from securefl.secagg.packing import FieldLayout
+from securefl.secagg.terms import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,16 +52,51 @@ class Plan:
         """Integers each hospital sends in that round."""
         return self.parameters if number <= self.rounds else 2 * self.study.evaluation.bins
 
-    def facts(self, number: int, attempt: int, public_key_sha256: str, model_sha256: str) -> RoundFacts:
-        """The round's facts as this party sees them; their digest binds the masks."""
+    @property
+    def goes_on(self) -> bool:
+        """Whether a lost hospital is gone on without (``on_dropout``)."""
+        return self.study.schedule.on_dropout != "fail"
+
+    def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
+        """Whether a round may be announced to ``cohort`` when those of the last round were ``before``.
+
+        In a study that ends with a loss it is everybody, always. In one that goes on, it is enough of those that were left:
+        nobody comes back.
+        """
+        if not self.goes_on:
+            return cohort == self.study.cohort
+        return list(cohort) == sorted(set(cohort)) and set(cohort) <= set(before) and len(cohort) >= self.study.secagg.min_contributors
+
+    def terms(self, facts: RoundFacts) -> Terms:
+        """The terms of a round that survives losses.
+
+        Raises:
+            StudyError: numbers with which two sets could be opened, or too many hospitals for everybody to deal to everybody.
+        """
+        s = self.study.secagg
+        return Terms.for_round(facts, min_contributors=s.min_contributors, colluders=s.colluders)
+
+    def round_digest(self, facts: RoundFacts) -> str:
+        """What masks and messages of the round are bound to."""
+        return self.terms(facts).round_digest if self.goes_on else facts.digest()
+
+    def verify(self, name: str, signature: bytes, message: bytes) -> bool:
+        """Whether a hospital of the study signed ``message``, by the key that the study names."""
+        return verify(self.study.participant(name).signing_public, signature, message)
+
+    def facts(
+        self, number: int, attempt: int, public_key_sha256: str, model_sha256: str, cohort: tuple[str, ...] | None = None
+    ) -> RoundFacts:
+        """The round's facts as this party sees them; their digest binds the masks. ``cohort``: all participants unless said."""
+        cohort = self.study.cohort if cohort is None else cohort
         return RoundFacts(
             study=self.digest,
             round=number,
             attempt=attempt,
             kind=self.kind(number),
-            cohort=self.study.cohort,
+            cohort=cohort,
             public_key_sha256=public_key_sha256,
-            layout=FieldLayout(self.study.secagg.bits, len(self.study.participants)),
+            layout=FieldLayout(self.study.secagg.bits, len(cohort)),
             length=self.length(number),
             bound=self.study.secagg.bound if number <= self.rounds else self.study.evaluation.bound,
             model_sha256=model_sha256,

@@ -12,7 +12,9 @@ from securefl.federation.aggregator import Aggregator, announced_facts
 from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Status, open_invitation
 from securefl.federation.rounds import Plan
+from securefl.federation.tally import Tally
 from securefl.federation.words import end_of
+from securefl.secagg.survivors import proposal_limit
 from securefl.study.digest import study_digest
 from securefl.study.parse import MAX_BYTES, parse_study
 
@@ -29,6 +31,7 @@ class _Serving:
     next_round: int = 1
     announcement: bytes = b""
     arrivals: Arrivals | None = None
+    tally: Tally | None = None
 
 
 @dataclass
@@ -112,10 +115,10 @@ class AggregatorService:
             return False
         at = paths.RoundPaths(digest, serving.next_round, 1)
         try:
-            arrivals = self._arrivals(serving, at)
-            if arrivals is None or arrivals.missing:
+            total = self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving, at)
+            if total is None:
                 return False
-            self.store.put(at.sum, serving.aggregator.add(serving.announcement, arrivals.frames, arrivals.checked))
+            self.store.put(at.sum, total)
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
@@ -125,7 +128,45 @@ class AggregatorService:
             self.say(traceback.format_exc())
             self._give_up(digest, serving, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
             return False
-        serving.next_round, serving.arrivals = serving.next_round + 1, None
+        serving.next_round, serving.arrivals, serving.tally = serving.next_round + 1, None, None
+        return True
+
+    def _whole_sum(self, serving: _Serving, at: paths.RoundPaths) -> bytes | None:
+        arrivals = self._arrivals(serving, at)
+        if arrivals is None or arrivals.missing:
+            return None
+        return serving.aggregator.add(serving.announcement, arrivals.frames, arrivals.checked)
+
+    def _survivors_sum(self, serving: _Serving, at: paths.RoundPaths) -> bytes | None:
+        """The sum over those that are left, as soon as their answers take the masks off; None before.
+
+        Anybody can write into the store: what is not signed by whom it should be is not there yet.
+        """
+        if serving.tally is None and not self._tally(serving, at):
+            return None
+        tally = serving.tally
+        if tally is None:
+            return None
+        tally.look(self.store, at)
+        try:
+            if not tally.proposed:
+                tally.propose(self.store.get(at.proposal, proposal_limit(tally.terms)) or b"")
+                tally.look(self.store, at)
+            tally.check_frames()
+        except MessageError:
+            return None
+        tally.listen(self.store, at)
+        return serving.aggregator.add_survivors(tally) if tally.unmasked else None
+
+    def _tally(self, serving: _Serving, at: paths.RoundPaths) -> bool:
+        plan = serving.aggregator.plan
+        try:
+            serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
+        except MessageError:  # no announcement is that long
+            return False
+        if not plan.by_coordinator(serving.announcement):
+            return False
+        serving.tally = Tally(plan, plan.terms(announced_facts(plan, serving.announcement)))
         return True
 
     def _arrivals(self, serving: _Serving, at: paths.RoundPaths) -> Arrivals | None:

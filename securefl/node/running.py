@@ -19,12 +19,13 @@ from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
-from securefl.federation.words import end_of, last_word
+from securefl.federation.words import end_of, final_word, last_word
 from securefl.identity import replace_file
 from securefl.node.approving import kept_approval
 from securefl.node.folder import private_folder
 from securefl.node.launcher import Worker
 from securefl.node.policy import charges_of, review
+from securefl.node.saying import Saying
 from securefl.secagg.frame import public_key_bytes
 from securefl.study.approval import MAX_BYTES, Approval, open_approval
 
@@ -99,6 +100,9 @@ class StudyRun:
     _looked: float = 0.0
     _launches: int = 0
     _refused: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.saying = Saying(self.site, self.plan, self.say)
 
     @property
     def started(self) -> bool:
@@ -209,7 +213,7 @@ class StudyRun:
 
         return Participant(
             plan=self.plan, identity=self.site.identity, study_key=self.site.study_key(self.plan.digest), approvals=approvals,
-            trainer=self._train, keeper=self._keep, cipher=CkksIntegers(),
+            trainer=self._train, keeper=self._keep, cipher=CkksIntegers(), records=self.saying.record,
         )
 
     def _table_as_it_is(self) -> None:
@@ -254,6 +258,10 @@ class StudyRun:
         if self.made is not None:
             self._leave(self.made)
             return None
+        if self.saying.step(self.participant.later):
+            self._heard = self.clock()
+            self.sent += 1
+            return None
         self._all_still_there()
         if self._waited():
             raise RoundError("Nothing came from the coordinator for two round deadlines.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
@@ -262,6 +270,7 @@ class StudyRun:
         number = self.participant.done + 1
         given = self._given(number) if number <= self.plan.last_round else None
         if given is not None:
+            self.saying.check_in_time(number)
             self.participant.answer(given)
         return None
 
@@ -291,6 +300,8 @@ class StudyRun:
             return False
         if end.outcome == "completed" and self.participant and self.participant.done == self.plan.last_round and self.made is None:
             return True
+        if end.outcome == "completed" and self.plan.goes_on:
+            raise RoundError("The study was completed without this hospital: it was not there in time.", whose="this hospital", next_step="The study has ended here; its budget stays charged.")
         raise RoundError(f"The coordinator ended the study: {end.outcome}.", whose="the coordinator", next_step="Ask the researcher for the reason.")
 
     def _all_still_there(self) -> None:
@@ -298,7 +309,8 @@ class StudyRun:
         if self.clock() - self._looked < _LOOK_SECONDS:
             return
         self._looked = self.clock()
-        said = last_word(self.site.store, self.plan)
+        cohort = self.participant.cohort if self.participant else self.plan.study.cohort
+        said = final_word(self.site.store, self.plan, cohort)
         if said is not None and said.site != self.site.name:
             raise RoundError(f"{said.site} ended its part in the study ('{said.code}').", whose=said.site, next_step="The study ends here; its budget stays charged.")
 

@@ -187,14 +187,29 @@ def figure_words(study: Protocol) -> str:
 
 def sum_sentences(study: Protocol) -> list[str]:
     """Who can see what, in plain words."""
-    k, c = hospitals(study), study.secagg.colluders
+    c = study.secagg.colluders
     together = "nobody else" if c == 0 else counted(c, "other hospital")
     return [
         "Each hospital adds the full noise for its own patients before anything leaves.",
-        f"Then it encrypts and masks the numbers. The aggregator adds what comes from all {k} hospitals and holds no key.",
-        f"The researcher can open only the total of all {k}. If one is missing, the round fails and nothing is opened.",
+        f"Then it encrypts and masks the numbers. The aggregator adds what comes from {_adds(study)} and holds no key.",
+        *_loss_sentences(study),
         f"Should researcher, aggregator and {together} work together, they see no more than the noised total of the rest.",
         "Should all others work together against one hospital, they see its noised numbers; its own noise is in them, so the privacy figures still hold.",
+    ]
+
+
+def _adds(study: Protocol) -> str:
+    return f"all {hospitals(study)} hospitals" if study.schedule.on_dropout == "fail" else "the hospitals that are left"
+
+
+def _loss_sentences(study: Protocol) -> list[str]:
+    """What happens when a hospital is missing."""
+    k, least = hospitals(study), study.secagg.min_contributors
+    if study.schedule.on_dropout == "fail":
+        return [f"The researcher can open only the total of all {k}. If one is missing, the round fails and nothing is opened."]
+    return [
+        f"The researcher can open only one total a round, of at least {least} of the {k} hospitals; all in it sign who they are before it can be opened.",
+        f"At most {counted(k - least, 'hospital')} can be lost: the others go on without, and nobody comes back. With one more missing the study ends, and nothing more is opened.",
     ]
 
 

@@ -43,7 +43,7 @@ class Result:
 def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, target: Path) -> Result:
     """Save the model into ``target`` and the figures into the study's folder, with the extracts that come in time."""
     study = plan.study
-    evaluation = evaluate(outcome.histogram, study.evaluation, len(study.participants))
+    evaluation = evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions))
     interval = f"95 % interval {evaluation.low:.3f} to {evaluation.high:.3f}"
     facts = ModelFacts(
         title=study.study.title, study_digest=plan.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
@@ -51,7 +51,7 @@ def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, ta
         figures={"AUC": f"{evaluation.auc:.3f} ({interval}), from a noised, encrypted score histogram"}, participants=study.cohort,
     )
     model = save_model(target, outcome.theta, study.model, study.data, facts)
-    extracts = _extracts(lab, plan, _EXTRACT_SECONDS)
+    extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     result = {
         "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
         "rounds": len(outcome.records), "parameters": plan.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
@@ -72,7 +72,7 @@ def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{folder.name} has no result yet.", next_step=f"`securefl study run {folder.name}`") from None
     if len(found["extracts"]) < len(plan.study.cohort):
-        found["extracts"] = {**_extracts(lab, plan, 0), **found["extracts"]}
+        found["extracts"] = {**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}
         _write(folder, found)
     return found
 
@@ -81,15 +81,15 @@ def _write(folder: Path, result: dict[str, Any]) -> None:
     replace_file(folder / RESULT, json.dumps(result, indent=1).encode(), mode=0o644)
 
 
-def _extracts(lab: PartyFolder, plan: Plan, seconds: float) -> Extracts:
-    """The hospitals' extracts, as far as they come in time."""
+def _extracts(lab: PartyFolder, plan: Plan, seconds: float, wanted: tuple[str, ...]) -> Extracts:
+    """The hospitals' extracts, as far as they come in time; those ``wanted`` are waited for."""
     found: Extracts = {}
     end = time.monotonic() + seconds
     while True:
         for site in plan.study.cohort:
             if site not in found and (extract := _extract(lab, plan, site)):
                 found[site] = extract
-        if len(found) == len(plan.study.cohort) or time.monotonic() >= end:
+        if found.keys() >= set(wanted) or time.monotonic() >= end:
             return found
         time.sleep(0.05)
 

@@ -49,7 +49,7 @@ def check_consistency(study: schema.Protocol, accountant: Accountant, text: str 
     Raises:
         StudyError: listing every contradiction with the figure that would fit.
     """
-    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study)]
+    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study), *_dropouts(study)]
     if faults:
         lines = line_index(text)
         named = [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
@@ -167,3 +167,19 @@ def _contributors(study: schema.Protocol) -> list[Finding]:
         )
         faults.append((where, fault))
     return faults
+
+
+#: Beyond this many a graph of neighbours is drawn from nonces of all hospitals, which studies do not collect yet.
+LARGEST_THAT_GOES_ON = 20
+
+
+def _dropouts(study: schema.Protocol) -> list[Finding]:
+    k = len(getattr(study, "participants", ()))
+    if study.schedule.on_dropout == "fail" or k == 0:
+        return []
+    where = ("schedule", "on_dropout")
+    if k > LARGEST_THAT_GOES_ON:
+        return [(where, f'"continue" works with up to {LARGEST_THAT_GOES_ON} hospitals, and the study has {k}; write "fail"')]
+    if study.secagg.min_contributors >= k:
+        return [(where, f'"continue" can lose nobody while secagg.min_contributors is {k}, all participants; lower it, or write "fail"')]
+    return []

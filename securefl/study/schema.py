@@ -177,7 +177,7 @@ class Schedule(Section):
     closes: datetime
     round_deadline: Annotated[int, Field(ge=1, le=7 * 86_400)]
     reply_after: DecimalText
-    on_dropout: Literal["fail"]
+    on_dropout: Literal["fail", "continue"]
 
     @model_validator(mode="after")
     def _order(self) -> Self:

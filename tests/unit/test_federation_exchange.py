@@ -1,15 +1,22 @@
 """The store as a carrier: the announcement comes last, unsigned words count for nothing, and a deadline names who is missing."""
 
+import io
+
 import numpy as np
 import pytest
-from conftest import fixed_identity
-from federation_room import NAMES, Room
+from conftest import SITES, fixed_identity
+from federation_room import NAMES, Room, going_on, sealed_study
 
 from securefl.errors import RoundError
 from securefl.federation import paths
+from securefl.federation.aggregator import Aggregator
 from securefl.federation.exchange import LocalExchange, StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
-from securefl.federation.words import end_of, last_word, status_of
+from securefl.federation.serving import AggregatorService, _Serving
+from securefl.federation.tally import Tally
+from securefl.federation.words import end_of, final_word, last_word, status_of
+from securefl.secagg.streaming import read_survivors_sum
+from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.store import Store
 
 STRANGER = fixed_identity("Stranger", "hospital")
@@ -174,3 +181,145 @@ def test_in_one_process_a_round_is_broadcast_before_it_is_collected(room):
     keys, _ = room.announce()
     with pytest.raises(RoundError, match="No round was broadcast"):
         LocalExchange([], room.aggregator).collect(facts_of(room, keys), 1)
+
+
+# --- studies that go on after a loss ----------------------------------------------------------------------------------
+
+FIVE = tuple(sorted(SITES))
+GOING_ON = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
+
+
+@pytest.fixture(scope="module")
+def five():
+    """(room, terms, participants by name, frames) of round 1."""
+    room = Room(GOING_ON)
+    keys, given = room.announce()
+    people = {p.name: p for p in room.participants()}
+    frames = {site: p.answer(given) for site, p in people.items()}
+    return room, GOING_ON.terms(facts_of(room, keys)), people, frames, given
+
+
+def place(room, store, frames):
+    for site, frame in frames.items():
+        store.put(at(room).contribution(site), frame)
+
+
+def test_who_left_is_not_waited_for_and_who_is_silent_is_until_the_deadline(five, store):
+    room, terms, _, frames, _ = five
+    lost, *rest = FIVE
+    place(room, store, {s: frames[s] for s in rest})
+    tally = Tally(GOING_ON, terms)
+    StoreExchange(store, GOING_ON).gather(tally, 0.05)  # comes back at the deadline, with those that are there
+    assert set(tally.frames) == set(rest)
+    say(room, store, lost, "round")
+    StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)  # comes back at once
+
+
+def test_who_left_after_contributing_is_in_the_sum(five, store):
+    room, terms, _, frames, _ = five
+    place(room, store, frames)
+    say(room, store, FIVE[0], "round")
+    tally = Tally(GOING_ON, terms)
+    StoreExchange(store, GOING_ON).gather(tally, 3600)
+    assert set(tally.frames) == set(FIVE)
+
+
+def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
+    room, terms, _, frames, _ = five
+    place(room, store, {**frames, FIVE[1]: frames[FIVE[1]][:-1], FIVE[2]: bytes(10_000_000), "Stranger": b"x"})
+    tally = Tally(GOING_ON, terms)
+    StoreExchange(store, GOING_ON).gather(tally, 0.05)
+    assert set(tally.refused) == set(FIVE[1:3])
+    place(room, store, frames)  # and is looked at again
+    StoreExchange(store, GOING_ON).gather(tally, 3600)
+    assert set(tally.frames) == set(FIVE)
+
+
+FATAL = {
+    "two are gone": lambda room, store: [say(room, store, s, "round") for s in FIVE[:2]],
+    "one withdrew": lambda room, store: say(room, store, FIVE[0], "withdrawn"),
+    "the aggregator": lambda room, store: say(room, store, "Aggregator", "message"),
+}
+
+
+@pytest.mark.parametrize("why", FATAL)
+def test_what_ends_a_study_that_goes_on(five, store, why):
+    room, terms, *_ = five
+    FATAL[why](room, store)
+    with pytest.raises(RoundError, match="ended its part"):
+        StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)
+
+
+def test_one_that_is_gone_ends_nothing(five, store):
+    room, *_ = five
+    say(room, store, FIVE[0], "round")
+    assert final_word(store, GOING_ON, FIVE) is None
+    assert final_word(store, GOING_ON, FIVE[:4]).site == FIVE[0]
+    assert final_word(store, GOING_ON, FIVE[:4], frozenset(FIVE[:1])) is None
+    assert StoreExchange(store, GOING_ON).gone() == {FIVE[0]}
+
+
+def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
+    room = Room(GOING_ON)
+    keys, given = room.announce()
+    people = {p.name: p for p in room.participants()}
+    exchange, here = StoreExchange(store, GOING_ON), at(room)
+    exchange.broadcast(facts_of(room, keys), given)
+    serving = AggregatorService(store, room.operator, None, lambda _: None)
+    serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator))
+    assert not serving.step()
+    place(room, store, {s: people[s].answer(given) for s in FIVE[1:]})
+    tally = Tally(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
+    exchange.gather(tally, 0.05)
+    survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE[1:]})
+    proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
+    tally.adopt(survivors)
+    assert not serving.step()
+    with pytest.raises(RoundError, match="no signature under the survivor set came from " + ", ".join(FIVE[1:])):
+        exchange.conclude(tally, proposal, 0.05)
+    assert not serving.step()
+    said = {s: people[s].later.agree(proposal, tally.frames.get) for s in FIVE[1:]}
+    for site, data in said.items():
+        store.put(here.agreement(site), data)
+    store.put(here.agreement("Stranger"), b"x")
+    store.put(here.answer(FIVE[1]), b"junk")  # as if it were not there
+    with pytest.raises(RoundError, match="no unmasking answer came from " + ", ".join(FIVE[1:])):
+        exchange.conclude(tally, proposal, 0.05)
+    for site in FIVE[1:]:
+        store.put(here.answer(site), people[site].later.answer(said))
+    with pytest.raises(RoundError, match="no sum came from the aggregator"):
+        exchange.conclude(tally, proposal, 0.05)
+    assert serving.step()
+    claimed = read_survivors_sum(io.BytesIO(exchange.conclude(tally, proposal, 5)), survivors, "Aggregator", room.operator.card.verify)
+    assert all(np.array_equal(a, b) for a, b in zip(claimed, tally.sum_blocks(), strict=True))
+    assert not serving.step()  # round 2 is not announced
+
+
+def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it_is_back(store):
+    room = Room(GOING_ON)
+    keys, given = room.announce()
+    people = {p.name: p for p in room.participants()}
+    frames = {site: p.answer(given) for site, p in people.items()}
+    serving = AggregatorService(store, room.operator, None, lambda _: None)
+    serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator))
+    store.put(at(room).announcement, b"x" * (MAX_ANNOUNCEMENT + 1))
+    assert not serving.step()
+    store.put(at(room).announcement, b"junk")
+    assert not serving.step()
+    store.put(at(room).announcement, given.announcement)
+    place(room, store, {**frames, FIVE[0]: frames[FIVE[1]]})
+    tally = Tally(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
+    for site, frame in frames.items():
+        tally.take(site, frame)
+    survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE})
+    proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
+    store.put(at(room).proposal, b"x" * (1 << 20))
+    assert not serving.step()
+    store.put(at(room).proposal, proposal)
+    said = {s: people[s].later.agree(proposal, frames.get) for s in FIVE}
+    for site in FIVE:
+        store.put(at(room).answer(site), people[site].later.answer(said))
+    assert not serving.step()
+    place(room, store, frames)
+    assert serving.step()
+    assert store.exists(at(room).sum)

@@ -1,0 +1,139 @@
+"""In a study that goes on after a loss: a hospital's signature under who is left, then its one unmasking answer, to each round.
+
+Nothing in them depends on the data, nor does their time: they follow from what every party can read in the store. Each is
+durable before it leaves, an answer in the ledger too; a paused or withdrawn study keeps them in the house.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.federation import paths
+from securefl.identity import replace_file
+from securefl.node.folder import private_folder
+from securefl.secagg.spooling import contribution_limit
+from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.federation.later import LaterStages
+    from securefl.federation.rounds import Plan
+    from securefl.node.site import Site
+    from securefl.secagg.holder import Record
+    from securefl.secagg.terms import Terms
+
+
+@dataclass(frozen=True)
+class Word:
+    """A signature or an answer that is durable and has not left yet: where it goes, and what it is."""
+
+    path: str
+    data: bytes
+    what: str
+
+
+@dataclass
+class Saying:
+    """What one hospital says after its contributions to one study.
+
+    Args:
+        site: the hospital.
+        plan: the study.
+        say: writes a line to the owner's own log.
+    """
+
+    site: Site
+    plan: Plan
+    say: Callable[[str], None]
+    word: Word | None = None
+    _refused: str = ""
+
+    def step(self, later: LaterStages | None) -> bool:
+        """Say what can be said now in the round that was contributed to last; whether something left the house.
+
+        Raises:
+            StoreError: the store is away; call again.
+            RoundError: the others go on without this hospital.
+        """
+        if self.word is None and later is not None and not later.answered and not self._held():
+            try:
+                self.word = self._next(later)
+            except MessageError as error:  # anybody can write into the store: what is not signed by whom it should be is not there yet
+                if self._refused != error.what:
+                    self._refused = error.what
+                    self.say(f"waiting: {error.what}")
+            except NotApprovedError:
+                if not self._held():
+                    raise  # else the owner paused or withdrew while it was made, and it was not said
+        return self.word is not None and self._let_go(self.word)
+
+    def check_in_time(self, number: int) -> None:
+        """Nothing is trained for a round whose survivors are proposed already: this hospital is not among them.
+
+        Raises:
+            RoundError: they are.
+        """
+        if self.plan.goes_on and self.site.store.exists(paths.RoundPaths(self.plan.digest, number, 1).proposal):
+            raise RoundError(
+                "The others go on without this hospital: it was not there in time.", whose="this hospital",
+                next_step="The study has ended here; its budget stays charged.",
+            )
+
+    def record(self, terms: Terms, record: Record) -> None:
+        """Make a signature or an answer durable; see :class:`securefl.federation.later.RecordKeeper`.
+
+        Raises:
+            RoundError: something else of that kind was made in that round before.
+            NotApprovedError: paused, or ended.
+        """
+        folder = private_folder(private_folder(self.site.study_folder(self.plan.digest)) / "said")
+        file = folder / f"{terms.facts.round:05d}-{record.kind}"
+        if file.exists() and file.read_bytes() != record.message:
+            raise RoundError(
+                f"Another {record.kind} was made in round {terms.facts.round} before.", whose="this hospital",
+                next_step="The study ends here; its budget stays charged.",
+            )
+        replace_file(file, record.message)
+        if record.kind == "answer":
+            self.site.ledger.answer(self.plan.digest, round_number=terms.facts.round, payload=record.message)
+
+    def _next(self, later: LaterStages) -> Word | None:
+        store, facts = self.site.store, later.terms.facts
+        at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
+        if later.survivors is None:
+            proposal = store.get(at.proposal, proposal_limit(later.terms))
+            if proposal is None:
+                return None
+            data = later.agree(proposal, lambda site: store.get(at.contribution(site), contribution_limit(later.terms)))
+            return Word(at.agreement(self.site.name), data, f"round {facts.round}: the signature under who is left")
+        answer = later.answer(self._agreements(later.survivors.names, at))
+        return None if answer is None else Word(at.answer(self.site.name), answer, f"round {facts.round}: the one unmasking answer")
+
+    def _agreements(self, names: tuple[str, ...], at: paths.RoundPaths) -> dict[str, bytes]:
+        """The survivors' statements that are in the store; whether they hold is for the holder to see."""
+        found = {}
+        for site in names:
+            try:
+                data = self.site.store.get(at.agreement(site), MAX_AGREEMENT_BYTES)
+            except MessageError:
+                continue  # longer than any: nobody's word
+            if data is not None:
+                found[site] = data
+        return found
+
+    def _let_go(self, word: Word) -> bool:
+        with self.site.deciding():
+            if self._held():
+                return False
+            self.site.store.put(word.path, word.data)
+        self.word = None
+        self.say(f"{word.what} left the house ({len(word.data)} bytes)")
+        return True
+
+    def _held(self) -> bool:
+        """Whether the owner keeps everything in the house."""
+        state = self.site.ledger.state
+        return state.paused or state.study(self.plan.digest).ended

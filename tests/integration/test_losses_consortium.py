@@ -1,0 +1,113 @@
+"""Five hospitals in processes of their own, in a study that goes on after a loss: one agent is killed, the others finish."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from conftest import SITES
+from consortium import SMALL, consortium
+
+from securefl.errors import RoundError
+
+NAMES = tuple(sorted(SITES))
+LOST = NAMES[2]
+REST = tuple(n for n in NAMES if n != LOST)
+FIVE = (("min_contributors = 5", "min_contributors = 4"), *SMALL[1:])
+GOES_ON = ('on_dropout = "fail"', 'on_dropout = "continue"')
+#: Short enough to wait for.
+DEADLINE = ("round_deadline = 60", "round_deadline = 10")
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    with consortium(tmp_path_factory.mktemp("consortium"), names=NAMES) as made:
+        yield made
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(1) as made:
+        yield made
+
+
+def said(c, name, study):
+    folder = c.root / name / "studies" / study.digest / "said"
+    return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool):
+    study = c.new_study("lost", GOES_ON, DEADLINE, base=FIVE)
+    c.ready(study)
+    (worker,) = c.workers(LOST)
+    seen = []
+
+    def watch(record):
+        seen.append(record)
+        if record.round == 1:
+            os.kill(worker, signal.SIGSTOP)  # it will be training when its agent is killed, for certain
+
+    run = pool.submit(c.run, study, watch)
+    c.until((c.in_round(study, 2) / "contributions" / REST[0]).exists, "the second round")
+    assert c.end(LOST, signal.SIGKILL) == -signal.SIGKILL
+    result = run.result(timeout=120)
+
+    assert [sorted(r.contributions) for r in seen] == [list(NAMES), list(REST), list(REST), list(REST)]
+    assert set(result.extracts) == set(REST)
+    c.ended(study, *REST, status="completed")
+    for name in REST:
+        assert c.contributions(name, study) == ["00001", "00002", "00003", "00004"]
+        rounds = [f"{n:05d}-{kind}" for n in range(1, 5) for kind in ("answer", "signature")]
+        assert said(c, name, study) == rounds
+        for number in range(1, 5):  # what left is what is kept, and the ledger knew of it
+            kept = (c.root / name / "studies" / study.digest / "said" / f"{number:05d}-answer").read_bytes()
+            assert (c.in_round(study, number) / "answers" / name).read_bytes() == kept
+        assert set(c.state(name, study).answers) == {1, 2, 3, 4}
+    assert not (c.in_round(study, 2) / "contributions" / LOST).exists()
+
+    # it does not come back: its agent ends the study for itself, and nobody else minds
+    c.start(LOST)
+    c.ended(study, LOST)
+    assert "was interrupted; it is over, and its budget stays charged" in c.log(LOST)
+    assert set(c.state(LOST, study).answers) == {1}
+    assert all(c.alive(name) for name in NAMES)
+
+
+def test_an_agent_that_says_that_it_leaves_is_not_waited_for(c, pool):
+    # a deadline of a minute, that would be noticed, and rounds slow enough to leave in
+    study = c.new_study("said", GOES_ON, ('reply_after = "0.2"', 'reply_after = "4"'), base=FIVE)
+    c.ready(study)
+    seen = []
+    run = pool.submit(c.run, study, seen.append)
+    c.until((c.in_round(study, 1) / "sum").exists, "the first sum")
+    c._processes.pop(LOST)
+    assert "stopped" in c.cli("site", "stop", "--site", str(c.root / LOST))
+    run.result(timeout=45)
+    assert list(REST) == sorted(seen[-1].contributions)
+    c.ended(study, *REST, status="completed")
+    assert c.status(LOST, study) == "failed"
+    c.start(LOST)
+
+
+def test_a_hospital_that_withdraws_ends_the_study_for_all_as_the_study_says(c, pool):
+    study = c.new_study("left", GOES_ON, ('reply_after = "0.2"', 'reply_after = "2"'), base=FIVE)
+    c.ready(study)
+    run = pool.submit(c.run, study)
+    c.until((c.in_round(study, 1) / "announcement").exists, "the first round")
+    c.cli("site", "withdraw", study.name, "--yes", "--site", str(c.root / LOST))
+    with pytest.raises(RoundError, match=f"{LOST} ended its part in the study with the code 'withdrawn'"):
+        run.result(timeout=60)
+    c.ended(study, *REST)
+
+
+def test_two_that_are_lost_end_it_for_all(c, pool):
+    study = c.new_study("two", GOES_ON, DEADLINE, ('reply_after = "0.2"', 'reply_after = "2"'), base=FIVE)
+    c.ready(study)
+    run = pool.submit(c.run, study)
+    c.until((c.in_round(study, 1) / "announcement").exists, "the first round")
+    for name in NAMES[:2]:
+        assert c.end(name, signal.SIGKILL) == -signal.SIGKILL
+    with pytest.raises(RoundError, match="3 of 5 hospitals are left, and 4 are needed") as over:
+        run.result(timeout=60)
+    assert over.value.whose == ", ".join(NAMES[:2])
+    c.ended(study, *NAMES[2:])

@@ -1,0 +1,185 @@
+"""What a hospital says after its contribution: durable before it leaves, kept in the house while the owner wants it, once a round."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.federation import paths
+from securefl.node.saying import Saying
+from securefl.secagg.holder import Record
+from securefl.store import Store
+
+DIGEST = "ab" * 32
+
+
+class Ledger:
+    """What the ledger is asked: a pause, an end, the answers."""
+
+    def __init__(self):
+        self.paused, self.ended, self.answers = False, False, []
+
+    @property
+    def state(self):
+        return SimpleNamespace(paused=self.paused, study=lambda _: SimpleNamespace(ended=self.ended))
+
+    def answer(self, study, *, round_number, payload):
+        if self.paused or self.ended:
+            raise NotApprovedError("paused")
+        self.answers.append((study, round_number, payload))
+
+
+class Later:
+    """The stages of a hospital: one signature, then an answer once there are enough."""
+
+    def __init__(self, saying):
+        self.saying, self.survivors, self.answered, self.enough = saying, None, False, False
+        self.terms = SimpleNamespace(facts=SimpleNamespace(round=1, attempt=1, chunks=1), cohort=("A", "B"))
+
+    def keep(self, kind, message):
+        self.saying.record(self.terms, Record(kind, 1, DIGEST, DIGEST, message))
+        return message
+
+    def agree(self, proposal, fetch):
+        said = self.keep("signature", b"signed " + proposal)
+        self.survivors = SimpleNamespace(names=("A", "B"))
+        return said
+
+    def answer(self, agreements):
+        if set(agreements) != {"A", "B"}:
+            return None
+        said = self.keep("answer", b"answer")
+        self.answered = True
+        return said
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """(saying, later, ledger, store, paths, lines)."""
+    monkeypatch.setattr("securefl.node.saying.proposal_limit", lambda _: 1000)
+    monkeypatch.setattr("securefl.node.saying.contribution_limit", lambda _: 1000)
+
+    class Deciding:
+        def __enter__(self):
+            return None
+
+        def __exit__(self, *_):
+            return None
+
+    ledger, store, lines = Ledger(), Store(str(tmp_path / "store")), []
+    site = SimpleNamespace(name="A", ledger=ledger, store=store, deciding=Deciding, study_folder=lambda _: tmp_path / "study")
+    saying = Saying(site, SimpleNamespace(digest=DIGEST, goes_on=True), lines.append)
+    return SimpleNamespace(
+        saying=saying, later=Later(saying), ledger=ledger, store=store, at=paths.RoundPaths(DIGEST, 1, 1), lines=lines, said=tmp_path / "study" / "said"
+    )
+
+
+def test_nothing_is_said_before_it_is_asked(here):
+    assert not here.saying.step(None)
+    assert not here.saying.step(here.later)
+    assert here.lines == []
+
+
+def test_first_a_signature_then_one_answer(here):
+    here.store.put(here.at.proposal, b"set")
+    assert here.saying.step(here.later)
+    assert here.store.get(here.at.agreement("A"), 100) == b"signed set"
+    assert not here.saying.step(here.later)  # B has not signed
+    here.store.put(here.at.agreement("B"), bytes(1 << 20))  # too long: nobody's word
+    assert not here.saying.step(here.later)
+    here.store.put(here.at.agreement("B"), b"B too")
+    assert here.saying.step(here.later)
+    assert here.store.get(here.at.answer("A"), 100) == b"answer"
+    assert here.ledger.answers == [(DIGEST, 1, b"answer")]
+    assert not here.saying.step(here.later)
+    assert sorted(p.name for p in here.said.iterdir()) == ["00001-answer", "00001-signature"]
+    assert all(p.stat().st_mode & 0o077 == 0 for p in here.said.iterdir())
+
+
+def test_a_pause_keeps_it_in_the_house_and_then_it_leaves(here):
+    here.store.put(here.at.proposal, b"set")
+    here.ledger.paused = True
+    assert not here.saying.step(here.later)
+    assert not here.said.exists()
+    here.ledger.paused = False
+    assert here.saying.step(here.later)
+
+
+def test_a_pause_between_making_and_letting_go_holds_it_back(here):
+    here.store.put(here.at.proposal, b"set")
+    first = here.later.agree
+
+    def agree(proposal, fetch):
+        said = first(proposal, fetch)
+        here.ledger.paused = True
+        return said
+
+    here.later.agree = agree
+    assert not here.saying.step(here.later)
+    assert not here.store.exists(here.at.agreement("A"))
+    here.ledger.paused = False
+    assert here.saying.step(here.later)
+    assert here.store.get(here.at.agreement("A"), 100) == b"signed set"
+
+
+def test_an_answer_that_the_ledger_did_not_take_is_not_said(here):
+    here.store.put(here.at.proposal, b"set")
+    here.saying.step(here.later)
+    here.store.put(here.at.agreement("B"), b"B too")
+    first = here.later.answer
+
+    def answer(agreements):
+        here.ledger.paused = True
+        return first(agreements)
+
+    here.later.answer = answer
+    assert not here.saying.step(here.later)
+    assert not here.store.exists(here.at.answer("A"))
+    here.later.answer, here.ledger.paused = first, False
+    assert here.saying.step(here.later)
+    assert len(here.ledger.answers) == 1
+
+
+def test_a_refusal_of_the_ledger_for_another_reason_is_no_pause(here):
+    here.store.put(here.at.proposal, b"set")
+
+    def agree(_proposal, _fetch):
+        raise NotApprovedError("never approved")
+
+    here.later.agree = agree
+    with pytest.raises(NotApprovedError):
+        here.saying.step(here.later)
+
+
+def test_another_message_of_that_kind_in_that_round_is_refused(here):
+    here.later.keep("answer", b"answer")
+    here.later.keep("answer", b"answer")  # the same again
+    with pytest.raises(RoundError, match="Another answer was made in round 1"):
+        here.later.keep("answer", b"another")
+    assert {p for *_, p in here.ledger.answers} == {b"answer"}
+
+
+def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(here):
+    here.saying.check_in_time(1)
+    here.store.put(here.at.proposal, b"set")
+    with pytest.raises(RoundError, match="go on without this hospital"):
+        here.saying.check_in_time(1)
+
+
+def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):
+    here.store.put(here.at.proposal, b"junk")
+    first = here.later.agree
+
+    def agree(proposal, fetch):
+        if proposal == b"junk":
+            raise MessageError("not signed")
+        return first(proposal, fetch)
+
+    here.later.agree = agree
+    assert not here.saying.step(here.later)
+    assert not here.saying.step(here.later)
+    assert here.lines == ["waiting: not signed"]  # once
+    here.store.put(here.at.proposal, b"x" * 1001)  # longer than any
+    assert not here.saying.step(here.later)
+    here.store.put(here.at.proposal, b"set")
+    assert here.saying.step(here.later)
