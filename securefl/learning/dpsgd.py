@@ -116,7 +116,7 @@ class OpacusGradients:
         np.clip(x, -1.0, 1.0, out=rows[: len(x)])
         labels[: len(x)] = y
 
-        def kept(parameter: nn.Parameter) -> FloatArray:
+        def kept(parameter: torch.Tensor) -> FloatArray:
             sample: torch.Tensor = parameter.grad_sample  # type: ignore[attr-defined]
             return sample.numpy()
 

@@ -41,8 +41,10 @@ BoolArray = npt.NDArray[np.bool_]
 GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 #: Gradients held at once (numbers), and how many of them are clipped at a time.
 _BLOCK_NUMBERS = 1 << 20
-_CACHED_NUMBERS = 1 << 16
+_CACHED_NUMBERS = 1 << 17
 _LEAST_ROWS, _MOST_ROWS = 64, 4096
+#: Sums of squares outside this range are not computed directly.
+_TINY, _HUGE = 1e-200, 1e200
 
 
 class Draws(Interface):
@@ -151,22 +153,31 @@ def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
 
 def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
     """:func:`clip_to_grid` in float64: whole numbers, each row's sum of squares at most grid², checked exactly."""
-    # The largest value is divided out first, so that squaring can neither overflow nor lose a small gradient.
-    largest = np.maximum(gradients.max(axis=1, initial=0.0), -gradients.min(axis=1, initial=0.0))
-    finite = np.isfinite(largest)
-    divisor = np.where(finite & (largest > 0), largest, 1.0)
-    units = gradients / divisor[:, None]
-    if not finite.all():
-        units[~finite] = 0.0
-    norm = np.sqrt(np.einsum("ij,ij->i", units, units))
-    with np.errstate(over="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
-        length = np.minimum(norm * (divisor / clip_norm), 1.0)
-    units *= (length * grid / np.where(norm > 0, norm, 1.0))[:, None]
-    np.trunc(units, out=units)
+    square = np.einsum("ij,ij->i", gradients, gradients)
+    ordinary = (square > _TINY) & (square < _HUGE)  # not so where a value is not finite
+    norm = np.sqrt(np.where(ordinary, square, 1.0))
+    units = gradients / norm[:, None]
+    with np.errstate(over="ignore", invalid="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
+        units *= (np.minimum(norm / clip_norm, 1.0) * grid)[:, None]
+        np.trunc(units, out=units)
+    for i in np.flatnonzero(~ordinary):
+        units[i] = _extraordinary(gradients[i], clip_norm, grid)
     # whole numbers whose squares add up to less than 2^53: float64 is exact here
     if (np.einsum("ij,ij->i", units, units) > float(grid) ** 2).any():
         return within_ball(units.astype(np.int64), grid).astype(np.float64)
     return units
+
+
+def _extraordinary(gradient: FloatArray, clip_norm: float, grid: int) -> FloatArray:
+    """One row whose squares would overflow or vanish: its largest value is divided out first. A row that is not finite counts as zero."""
+    largest = float(np.abs(gradient).max(initial=0.0))
+    if not np.isfinite(largest) or largest == 0.0:
+        return np.zeros_like(gradient)
+    direction = gradient / largest
+    norm = float(np.sqrt((direction * direction).sum()))
+    with np.errstate(over="ignore"):
+        length = min(norm * float(np.float64(largest) / clip_norm), 1.0)
+    return np.trunc(direction / norm * (length * grid))
 
 
 def within_ball(units: IntArray, grid: int) -> IntArray:
