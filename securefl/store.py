@@ -101,11 +101,11 @@ class Store:
             raise StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.") from None
 
     def list(self, prefix: str = "") -> list[str]:
-        """Names of the objects and folders directly below ``prefix``, sorted; temporary files are left out."""
+        """Names of the objects and folders directly below ``prefix``, sorted; temporary files, links and pipes are left out."""
         target = self._full(prefix) if prefix else self._root
         try:
             self._fs.invalidate_cache()
-            found = self._fs.ls(target, detail=False)
+            found = _regular_names(target) if self._local else self._fs.ls(target, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -155,6 +155,12 @@ def _replace_local(part: str, target: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(part)  # noqa: PTH108 - as above
         raise
+
+
+def _regular_names(folder: str) -> list[str]:
+    """Names of the regular files and folders in ``folder``: what :func:`_read_regular` reads, and where it looks."""
+    with os.scandir(folder) as entries:
+        return [e.name for e in entries if e.is_file(follow_symlinks=False) or e.is_dir(follow_symlinks=False)]
 
 
 def _read_regular(path: str, size: int) -> bytes:

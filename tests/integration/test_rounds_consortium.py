@@ -187,7 +187,7 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
 
 
 def test_empty_batches_are_noise_alone_and_a_pause_only_delays(c):
-    study = c.new_study("rare", base=RARE)
+    study = c.new_study("rare", ('reply_after = "0.2"', 'reply_after = "3"'), base=RARE)
     c.ready(study)
     owner = c.site(ME)
     with ThreadPoolExecutor(1) as pool:

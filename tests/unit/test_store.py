@@ -232,3 +232,4 @@ def test_a_pipe_or_a_link_in_a_shared_folder_is_no_object(tmp_path):
     (tmp_path / "store" / "loop").symlink_to("loop")
     store = Store(str(tmp_path / "store"))
     assert [store.get(name, 100) for name in ("pipe", "link", "loop")] == [None, None, None]
+    assert store.list() == []
