@@ -24,13 +24,16 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--since", metavar="TIME", help="Leave out what was before this time: 2026-01-31 or 2026-01-31T12:00Z (UTC).")
 @click.option("--detail", is_flag=True, help="Every release on a line of its own, on paper too.")
+@click.option("--verify", "only_verify", is_flag=True, help="Say only whether the ledger holds, in one line.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="A signed checkpoint that another party holds: the ledger must contain it.")
 @folder_option("site", "SECUREFL_SITE")
-def audit(*, html_file: str | None, json_file: str | None, since: str | None, detail: bool, checkpoint: Path | None, folder: str | None) -> None:
+def audit(
+    *, html_file: str | None, json_file: str | None, since: str | None, detail: bool, only_verify: bool, checkpoint: Path | None, folder: str | None
+) -> None:
     """What a hospital's ledger says, and whether anybody altered it.
 
     The whole chain is checked at every call: an edited, missing or inserted event is found. A deleted end is found with a
-    checkpoint that somebody else holds (--checkpoint). Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger
+    checkpoint that somebody else holds (--checkpoint; without it, with the newest that other hospitals gave back). Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger
     is still shown as far as it holds.
     """
     from securefl.node.folder import find_folder
@@ -38,13 +41,15 @@ def audit(*, html_file: str | None, json_file: str | None, since: str | None, de
 
     here, after = find_folder(folder, "SECUREFL_SITE"), None if since is None else _utc(since)
     card = _card(here / "keys" / "card.json")
-    known = None if checkpoint is None else _checkpoint(checkpoint, card)
+    known = _newest_returned(here / "checkpoints" / "returned", card) if checkpoint is None else _checkpoint(checkpoint, card)
     report = fold(_read(here / "ledger.sqlite", card, known), since=after)
     if json_file:
         write_json(report.to_json(), json_file)
     if html_file:
         _write_page(html_file, report, card, since=after, checkpoint=known, detail=detail)
-    if json_file != "-":
+    if only_verify and json_file != "-":
+        say(_verdict(report, known))
+    elif json_file != "-":
         from securefl.report.audit import audit_tables
 
         screen().print(audit_tables(report, detail=detail))
@@ -52,6 +57,26 @@ def audit(*, html_file: str | None, json_file: str | None, since: str | None, de
             say(f"The page is {html_file}: open it in a browser, or print it.")
     if not report.verified:
         sys.exit(int(ExitCode.LEDGER_ALTERED))
+
+
+def _verdict(report: AuditReport, known: Checkpoint | None) -> str:
+    against = "" if known is None else f", and it contains the checkpoint of {known.size} events that others hold"
+    if report.verified:
+        return f"Intact: {report.events} events, unbroken and signed, the last is {report.head[:12]}{against}."
+    return f"ALTERED: {report.fault} {report.events} events before that hold."
+
+
+def _newest_returned(folder: Path, card: IdentityCard) -> Checkpoint | None:
+    """The largest checkpoint of this ledger that other hospitals gave back to its agent; None where there is none."""
+    from securefl.privacy.ledger_chain import read_checkpoint
+
+    found = []
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        try:
+            found.append(read_checkpoint(file.read_bytes(), site=card.name, verify=card.verify))
+        except (OSError, MessageError):
+            continue  # half written, or of an earlier key
+    return max(found, key=lambda c: c.size, default=None)
 
 
 def _utc(text: str) -> str:

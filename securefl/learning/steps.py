@@ -156,9 +156,8 @@ def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
     square = np.einsum("ij,ij->i", gradients, gradients)
     ordinary = (square > _TINY) & (square < _HUGE)  # not so where a value is not finite
     norm = np.sqrt(np.where(ordinary, square, 1.0))
-    units = gradients / norm[:, None]
     with np.errstate(over="ignore", invalid="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
-        units *= (np.minimum(norm / clip_norm, 1.0) * grid)[:, None]
+        units = gradients * (np.minimum(norm / clip_norm, 1.0) * grid / norm)[:, None]
         np.trunc(units, out=units)
     for i in np.flatnonzero(~ordinary):
         units[i] = _extraordinary(gradients[i], clip_norm, grid)

@@ -7,8 +7,10 @@ import shutil
 
 import pytest
 from checkpoint_room import approved, three_hospitals
+from click.testing import CliRunner
 from privacy_room import digest
 
+from securefl.cli.audit import audit
 from securefl.errors import LedgerAlteredError
 from securefl.federation import checkpoints as said
 from securefl.node.checkpoints import Question, answer_questions, collect, hand_out, kept_path
@@ -101,3 +103,32 @@ def test_the_store_learns_nothing_about_the_number_of_events(restored):
     assert b"size" not in sealed
     again = said.handed_path(digest(1), "A", "C")
     assert abs(len(restored["A"].store.get(again, said.MAX_SEALED)) - len(sealed)) == 0
+
+
+def audited(path, *arguments):
+    return CliRunner().invoke(audit, ["--site", str(path), "--verify", *arguments])
+
+
+def test_the_audit_command_finds_the_restored_ledger_with_the_file_that_another_hospital_kept(restored):
+    path = restored["A"].path
+    assert audited(path).exit_code == 0  # control: alone it is sound
+    found = audited(path, "--checkpoint", str(kept_path(restored["B"], "A")))
+    assert found.exit_code == 3
+    assert "ALTERED" in found.output
+    assert "held elsewhere" in " ".join(found.output.split())
+
+
+def test_what_came_back_to_the_agent_is_held_against_the_ledger_by_itself(restored):
+    question = Question(lambda _: None)
+    question.turn(restored["A"])
+    answer_questions(restored["B"], {})
+    with pytest.raises(LedgerAlteredError):
+        question.turn(restored["A"])
+    (restored["A"].path / "checkpoints" / "returned" / "X").write_bytes(b"half written")
+    assert audited(restored["A"].path).exit_code == 3
+
+
+def test_an_intact_ledger_says_so_in_one_line(restored):
+    found = audited(restored["B"].path)
+    assert found.exit_code == 0
+    assert found.output.startswith("Intact: ")
