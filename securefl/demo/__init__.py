@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from securefl.doors import lazy_door
 
 _DOORS = {
     "SITES": "thyroid",
@@ -13,9 +12,4 @@ _DOORS = {
     "site_tables": "thyroid",
 }
 __all__ = sorted(_DOORS)  # noqa: PLE0605 - the door is one table; a second list beside it would drift
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a lazy door returns whatever stands behind it
-    if name in _DOORS:
-        return getattr(import_module(f"securefl.demo.{_DOORS[name]}"), name)
-    raise AttributeError(f"module 'securefl.demo' has no attribute {name!r}")
+__getattr__ = lazy_door(__name__, _DOORS)

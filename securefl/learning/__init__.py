@@ -6,8 +6,7 @@ imports torch and opacus, and only the worker opens it.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from securefl.doors import lazy_door
 
 _DOORS = {
     "Evaluation": "evaluation",
@@ -40,9 +39,4 @@ _DOORS = {
     "weights_to_bytes": "models",
 }
 __all__ = sorted(_DOORS)  # noqa: PLE0605 - the door is one table; a second list beside it would drift
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a lazy door returns whatever stands behind it
-    if name in _DOORS:
-        return getattr(import_module(f"securefl.learning.{_DOORS[name]}"), name)
-    raise AttributeError(f"module 'securefl.learning' has no attribute {name!r}")
+__getattr__ = lazy_door(__name__, _DOORS)
