@@ -38,6 +38,7 @@ class _Folders:
     keys: str = "keys"
     study: str = "study.toml"
     values: str = "values"
+    theta: str = "theta"
 
 
 FOLDERS = _Folders()
@@ -62,13 +63,13 @@ def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
     return min(candidates(), key=lambda c: abs(size(*c) - parameters))
 
 
-def make_consortium(root: Path, *, parameters: int, sites: int, bits: int, rounds: int) -> Plan:
+def make_consortium(root: Path, *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str = "fail") -> Plan:
     """Make keys, study and approvals below ``root``; returns the study's plan."""
     names = [f"site{i:03d}" for i in range(sites)]
     parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
     coordinator = Identity.generate("coordinator", "researcher", "Benchmark", "nobody@securefl.invalid")
     aggregator = Identity.generate("aggregator", "aggregator", "Benchmark", "nobody@securefl.invalid")
-    protocol = _protocol(parameters, sites, bits, rounds)
+    protocol = _protocol(parameters, sites, bits, rounds, on_dropout)
     plain = parse_protocol(protocol)
     theta = initial_weights(plain.model, len(feature_names(plain.data)))
     text = seal_study(
@@ -112,11 +113,12 @@ def _fields(identity: Identity) -> dict[str, str]:
     return {k: v for k, v in identity.card.fields().items() if k != "role"}
 
 
-def _protocol(parameters: int, sites: int, bits: int, rounds: int) -> str:
+def _protocol(parameters: int, sites: int, bits: int, rounds: int, on_dropout: str) -> str:
     features, hidden = nearest_model(parameters)
     columns = ",\n".join(f'  {{ name = "c{i}", kind = "numeric", low = "0", high = "1" }}' for i in range(features))
     kind = "mlp" if hidden else "logistic-regression"
     most = (1 << (bits - 1)) - 1
+    least = sites if on_dropout == "fail" else max(2, sites - 1)
     return f"""schema = "securefl-protocol/1"
 [study]
 id = "bench"
@@ -162,7 +164,7 @@ noise = "local"
 [secagg]
 bits = {bits}
 bound = {most}
-min_contributors = {sites}
+min_contributors = {least}
 colluders = 0
 [training]
 algorithm = "fedavg"
@@ -176,7 +178,7 @@ opens = 2026-01-01T00:00:00Z
 closes = 2100-01-01T00:00:00Z
 round_deadline = 600
 reply_after = "0"
-on_dropout = "fail"
+on_dropout = "{on_dropout}"
 [evaluation]
 metric = "auc"
 edges = ["0.5"]

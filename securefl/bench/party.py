@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import resource
 import sys
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,28 +14,71 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.bench.consortium import FOLDERS, read_parties, read_values
+from securefl.bench.memory import peak_mb, resident_mb
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator, announced_facts
 from securefl.federation.arrivals import Arrivals
+from securefl.federation.coordinator import Coordinator
+from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
-from securefl.identity import read_secret, replace_file, verify
+from securefl.federation.serving import AggregatorService
+from securefl.identity import AddressBook, IdentityCard, read_secret, replace_file, verify
 from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.spooling import contribution_limit
+from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
 from securefl.store import Store
 from securefl.study.approval import MAX_BYTES, open_approval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from securefl.federation.coordinator import RoundRecord
+    from securefl.federation.later import LaterStages
     from securefl.federation.rounds import Plan
     from securefl.identity import Identity
     from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.holder import Record
+    from securefl.secagg.terms import Terms
 
 _PAUSE = 0.002
 _PATIENCE = 600.0
+
+
+@dataclass
+class _Watch:
+    """What this process uses, from its start on: its libraries and keys are loaded then, and nothing of the rounds is."""
+
+    store: Store
+    name: str
+    start_mb: float = 0.0
+    cpu: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Say that this process is ready; returns when all are."""
+        self.start_mb = resident_mb()
+        self.store.put(f"ready/{self.name}", b"ready")
+        _await(self.store, "go", 2)
+        self.mark()
+
+    def mark(self) -> None:
+        """A round is over."""
+        self.cpu.append(time.process_time())
+        self.seconds.append(time.perf_counter())
+
+    def report(self, **more: object) -> None:
+        """The largest memory, and time on the clock and of the processor round by round."""
+        peak = peak_mb()
+        figures = {
+            "peak_rss_mb": peak, "growth_mb": peak - self.start_mb,
+            "cpu": [round(b - a, 6) for a, b in itertools.pairwise(self.cpu)],
+            "seconds": [b - a for a, b in itertools.pairwise(self.seconds)], **more,
+        }
+        self.store.put(f"done/{self.name}", json.dumps(figures).encode())
 
 
 def _await(store: Store, path: str, limit: int) -> bytes:
@@ -49,16 +92,18 @@ def _await(store: Store, path: str, limit: int) -> bytes:
         time.sleep(_PAUSE)
 
 
-def _hospital(root: Path, store: Store, plan: Plan, identity: Identity) -> None:
+def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
     name = identity.card.name
-    values = read_values(root, name)
 
     def train(kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
         del model, largest
-        return values if kind == "update" else np.zeros(length, dtype=np.int64)
+        return read_values(root, name) if kind == "update" else np.zeros(length, dtype=np.int64)
 
     def keep(facts: RoundFacts, frame: bytes) -> None:
         replace_file(root / "kept" / name / str(facts.round), frame)
+
+    def keep_word(terms: Terms, record: Record) -> None:
+        replace_file(root / "kept" / name / f"{terms.facts.round}-{record.kind}", record.message)
 
     approvals = {}
     for site in plan.study.cohort:
@@ -67,10 +112,10 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity) -> None:
         approvals[site] = open_approval(data, site=site, study=plan.digest, verify=lambda s, m, k=key: verify(k, s, m))  # type: ignore[misc]
     study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / name / "study.key", 32))
     participant = Participant(
-        plan=plan, identity=identity, study_key=study_key, approvals=approvals, trainer=train, keeper=keep, cipher=CkksIntegers()
+        plan=plan, identity=identity, study_key=study_key, approvals=approvals, trainer=train, keeper=keep, cipher=CkksIntegers(),
+        records=keep_word,
     )
-    store.put(f"ready/{name}", b"ready")
-    used = [time.process_time()]
+    watch.start()
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
@@ -79,14 +124,29 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity) -> None:
             _await(store, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
         )
         store.put(at.contribution(name), participant.answer(given))
-        used.append(time.process_time())
-    _report(store, name, used)
+        if participant.later is not None:
+            _say_the_rest(store, name, participant.later, at)
+        watch.mark()
+    watch.report()
 
 
-def _aggregator(store: Store, plan: Plan, identity: Identity) -> None:
+def _say_the_rest(store: Store, name: str, later: LaterStages, at: paths.RoundPaths) -> None:
+    """The signature under who is left, then the answer."""
+    limit = contribution_limit(later.terms)
+    proposal = _await(store, at.proposal, proposal_limit(later.terms))
+    store.put(at.agreement(name), later.agree(proposal, lambda site: store.get(at.contribution(site), limit)))
+    while True:
+        came = {site: store.get(at.agreement(site), MAX_AGREEMENT_BYTES) for site in later.terms.cohort}
+        answer = later.answer({site: data for site, data in came.items() if data is not None})
+        if answer is not None:
+            store.put(at.answer(name), answer)
+            return
+        time.sleep(_PAUSE)
+
+
+def _aggregator(store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
     aggregator = Aggregator(plan, identity)
-    store.put(f"ready/{identity.card.name}", b"ready")
-    used = [time.process_time()]
+    watch.start()
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
@@ -95,17 +155,40 @@ def _aggregator(store: Store, plan: Plan, identity: Identity) -> None:
             if not arrivals.look():
                 time.sleep(_PAUSE)
         store.put(at.sum, aggregator.add(announcement, arrivals.frames, arrivals.checked))
-        used.append(time.process_time())
-    _report(store, identity.card.name, used)
+        watch.mark()
+    watch.report()
 
 
-def _report(store: Store, name: str, used: list[float]) -> None:
-    """The largest memory of this process, and its processor time round by round."""
-    figures = {
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "cpu": [round(b - a, 6) for a, b in itertools.pairwise(used)],
-    }
-    store.put(f"done/{name}", json.dumps(figures).encode())
+def _service(root: Path, store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
+    """The aggregator of a study that goes on after a loss, as it runs in earnest."""
+    book, c = AddressBook(root / "partners", identity), plan.study.coordinator
+    book.trust(IdentityCard(c.name, "researcher", c.legal_name, c.email, c.signing_public, c.sealing_public))
+    lines: list[str] = []
+    service = AggregatorService(store, identity, book, lines.append)
+    service.look()
+    watch.start()
+    for _ in range(plan.last_round):
+        while not service.step():
+            if not service.busy:
+                raise RoundError(f"The aggregator gave up: {lines[-1]}", whose="the benchmark")
+            time.sleep(_PAUSE)
+        watch.mark()
+    watch.report()
+
+
+def _coordinator(root: Path, store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
+    uploads = []
+
+    def completed(record: RoundRecord) -> None:
+        watch.mark()
+        if record.kind == "update":
+            uploads.append(record.upload_bytes)
+
+    coordinator = Coordinator(plan, identity, StoreExchange(store, plan), CkksIntegers())
+    watch.start()
+    outcome = coordinator.run(completed)
+    watch.report(uploads=uploads)
+    outcome.theta.tofile(root / FOLDERS.theta)
 
 
 def main() -> None:
@@ -113,10 +196,15 @@ def main() -> None:
     root, name = Path(sys.argv[1]), sys.argv[2]
     plan, identity = read_parties(root, name)
     store = Store(str(root / FOLDERS.store))
-    if name == "aggregator":
-        _aggregator(store, plan, identity)
+    watch = _Watch(store, name)
+    if name == "coordinator":
+        _coordinator(root, store, plan, identity, watch)
+    elif name != "aggregator":
+        _hospital(root, store, plan, identity, watch)
+    elif plan.goes_on:
+        _service(root, store, plan, identity, watch)
     else:
-        _hospital(root, store, plan, identity)
+        _aggregator(store, plan, identity, watch)
 
 
 if __name__ == "__main__":

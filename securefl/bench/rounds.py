@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -16,23 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from securefl.bench.bare import bench_bare
-from securefl.bench.consortium import FOLDERS, make_consortium, read_parties, write_values
+from securefl.bench.consortium import FOLDERS, make_consortium, write_values
 from securefl.bench.sums import bench_vector
 from securefl.errors import RoundError
-from securefl.federation.coordinator import Coordinator
-from securefl.federation.exchange import StoreExchange
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.secagg.packing import FieldLayout
-from securefl.secagg.seal import CkksIntegers
 from securefl.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from securefl.federation.coordinator import RoundRecord
     from securefl.federation.rounds import Plan
 
 
@@ -43,7 +37,7 @@ _REPORT = 1 << 20
 
 
 def bench_round(
-    parameters: int, sites: int, bits: int, rounds: int = 6, vectors: Sequence[NDArray[np.int64]] | None = None
+    parameters: int, sites: int, bits: int, rounds: int = 6, *, vectors: Sequence[NDArray[np.int64]] | None = None, on_dropout: str = "fail"
 ) -> dict[str, Any]:
     """Run ``rounds`` rounds; the first warms up and is not counted.
 
@@ -53,81 +47,76 @@ def bench_round(
         bits: bits of a field.
         rounds: at least 6, so that the median is over at least 5.
         vectors: int64[the model's size] for each site; those of :func:`~securefl.bench.sums.bench_vector` unless given.
+        on_dropout: what the study says: ``fail``, or ``continue``, where a round has a survivor set, signatures and answers.
 
     Returns:
         The keys of ``securefl bench round --json``: ``warm_round_seconds`` (median), ``upload_bytes_per_parameter``,
-        ``peak_rss_mb`` (the largest process), ``exact``, ``bare_seconds`` (:mod:`securefl.bench.bare`, median) and ``ratio``
-        of the two; ``cpu_seconds`` and ``bare_cpu_seconds`` are processor time over all processes, for a machine that has
-        other work.
+        ``peak_rss_mb`` (the largest process), ``peak_growth_mb`` (the most that a process grew above its start, when its
+        libraries and keys were loaded) and ``growth_mb`` (the same by role; the hospital's is the largest of theirs), ``exact``,
+        ``bare_seconds`` (:mod:`securefl.bench.bare`, median) and ``ratio`` of the two; ``cpu_seconds`` and ``bare_cpu_seconds``
+        are processor time over all processes, for a machine that has other work.
 
     Raises:
         RoundError: a process ended.
     """
     with tempfile.TemporaryDirectory(prefix="securefl-bench-") as folder:
         root = Path(folder)
-        plan = make_consortium(root, parameters=parameters, sites=sites, bits=bits, rounds=rounds)
-        sent = vectors or [bench_vector(i, plan.parameters, (1 << (bits - 1)) - 1) for i in range(sites)]
-        for name, values in zip(plan.study.cohort, sent, strict=True):
+        plan = make_consortium(root, parameters=parameters, sites=sites, bits=bits, rounds=rounds, on_dropout=on_dropout)
+        total = np.zeros(plan.parameters, dtype=np.int64)
+        for i, name in enumerate(plan.study.cohort):
+            values = vectors[i] if vectors else bench_vector(i, plan.parameters, (1 << (bits - 1)) - 1)
             write_values(root, name, values)
+            total += values
         chunks = FieldLayout(bits, sites).chunks_for(plan.parameters)
         # half before and half after, so that both see the same machine
         bare = bench_bare(chunks, sites, _BARE)
-        store = Store(str(root / FOLDERS.store))
-        processes = [
-            subprocess.Popen([sys.executable, "-m", "securefl.bench.party", str(root), name], stdin=subprocess.DEVNULL)
-            for name in (*plan.study.cohort, "aggregator")
-        ]
-        try:
-            _wait_ready(store, sites + 1, processes)
-            figures = _measure(root, store, np.sum(sent, axis=0))
-            for process in processes:
-                process.wait(timeout=60)
-        finally:
-            for process in processes:
-                process.kill()
-                process.wait()
-        others = [json.loads(store.get(f"done/{n}", _REPORT) or b"") for n in store.list("done")]
+        said = _run(root, plan)
         bare += bench_bare(chunks, sites, _BARE)
+        exact = _exact(plan, np.fromfile(root / FOLDERS.theta), total)
+    coordinator = said["coordinator"]
+    taken = coordinator["seconds"][1 : plan.rounds]
     bare_seconds = statistics.median(b.seconds for b in bare)
-    cpu = [sum(used) for used in zip(figures.pop("cpu"), *(o["cpu"] for o in others), strict=True)][1 : plan.rounds]
+    cpu = [sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)][1 : plan.rounds]
+    growth = {
+        "coordinator": coordinator["growth_mb"], "aggregator": said["aggregator"]["growth_mb"],
+        "hospital": max(said[name]["growth_mb"] for name in plan.study.cohort),
+    }
     return {
-        "parameters_wanted": parameters, "sites": sites, "bits": bits, **figures,
-        "bare_seconds": bare_seconds, "ratio": figures["warm_round_seconds"] / bare_seconds,
+        "parameters_wanted": parameters, "sites": sites, "bits": bits, "on_dropout": on_dropout, "parameters": plan.parameters,
+        "warm_round_seconds": statistics.median(taken), "round_seconds": taken,
+        "upload_bytes_per_parameter": max(coordinator["uploads"]) / plan.parameters, "exact": exact,
+        "bare_seconds": bare_seconds, "ratio": statistics.median(taken) / bare_seconds,
         "cpu_seconds": statistics.median(cpu), "bare_cpu_seconds": statistics.median(b.cpu_seconds for b in bare),
         "bare_round_seconds": [b.seconds for b in bare],
-        "peak_rss_mb": max(figures["peak_rss_mb"], *(o["peak_rss_mb"] for o in others)),
+        "peak_rss_mb": max(s["peak_rss_mb"] for s in said.values()),
+        "peak_growth_mb": max(growth.values()), "growth_mb": growth,
     }
 
 
-def _wait_ready(store: Store, count: int, processes: list[subprocess.Popen[bytes]]) -> None:
-    end = time.monotonic() + _PATIENCE
-    while len(store.list("ready")) < count:
-        if any(p.poll() is not None for p in processes) or time.monotonic() > end:
-            raise RoundError("A process of the benchmark ended.", whose="the benchmark")
+def _run(root: Path, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Start everybody, wait for the end; what each process said about itself, by name."""
+    store, names = Store(str(root / FOLDERS.store)), (*plan.study.cohort, "aggregator", "coordinator")
+    processes = [
+        subprocess.Popen([sys.executable, "-m", "securefl.bench.party", str(root), name], stdin=subprocess.DEVNULL) for name in names
+    ]
+    try:
+        _wait(lambda: len(store.list("ready")) == len(names), processes)
+        store.put("go", b"go")  # all at once, when everybody has loaded its libraries
+        for process in processes:
+            _wait(lambda p=process: p.poll() is not None, processes, patience=float("inf"))  # type: ignore[misc]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    return {name: json.loads(store.get(f"done/{name}", _REPORT) or b"") for name in names}
+
+
+def _wait(true: Callable[[], bool], processes: list[subprocess.Popen[bytes]], patience: float = _PATIENCE) -> None:
+    end = time.monotonic() + patience
+    while not true():
+        if any(p.poll() for p in processes) or time.monotonic() > end:  # one that ended well has 0
+            raise RoundError("A process of the benchmark ended.", whose="the benchmark", next_step="Its message stands above.")
         time.sleep(0.01)
-
-
-def _measure(root: Path, store: Store, total: NDArray[np.int64]) -> dict[str, Any]:
-    plan, identity = read_parties(root, "coordinator")
-    marks, cpu, uploads = [time.perf_counter()], [time.process_time()], []
-
-    def watch(record: RoundRecord) -> None:
-        marks.append(time.perf_counter())
-        cpu.append(time.process_time())
-        if record.kind == "update":
-            uploads.append(record.upload_bytes)
-
-    outcome = Coordinator(plan, identity, StoreExchange(store, plan), CkksIntegers()).run(watch)
-    taken = [b - a for a, b in itertools.pairwise(marks)][1 : plan.rounds]
-    return {
-        "parameters": plan.parameters,
-        "warm_round_seconds": statistics.median(taken),
-        "round_seconds": taken,
-        "upload_bytes_per_parameter": max(uploads) / plan.parameters,
-        "cpu": [b - a for a, b in itertools.pairwise(cpu)],
-        "exact": _exact(plan, outcome.theta, total),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
 
 
 def _exact(plan: Plan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:

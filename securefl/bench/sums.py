@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from securefl.bench.memory import peak_mb
 from securefl.identity import Identity
 from securefl.learning.public import public_uniforms
 from securefl.secagg.facts import RoundFacts
@@ -93,5 +93,5 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
         "pack_seconds": seconds["pack"], "encrypt_seconds": seconds["encrypt"], "mask_seconds": seconds["mask"],
         "frame_seconds": seconds["frame"], "check_seconds": seconds["check"], "sum_seconds": added.seconds,
         "decrypt_seconds": opened.seconds, "max_abs_error": error, "exact": error == 0,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": peak_mb(),
     }

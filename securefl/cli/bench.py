@@ -32,12 +32,16 @@ def secagg(parameters: int, sites: int, bits: int, keep: Path | None, json_file:
 @click.option("--sites", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--bits", default=16, show_default=True, type=click.IntRange(8, 24))
 @click.option("--rounds", default=6, show_default=True, type=click.IntRange(6, 1000), help="The first is not counted.")
+@click.option(
+    "--on-dropout", default="fail", show_default=True, type=click.Choice(["fail", "continue"]),
+    help="What the study does when a hospital is lost; 'continue' adds a survivor set, signatures and answers to every round.",
+)
 @json_option
-def round_(parameters: int, sites: int, bits: int, rounds: int, json_file: str | None) -> None:
+def round_(*, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str, json_file: str | None) -> None:
     """Whole rounds between real processes over a folder store; everything but training."""
     from securefl.bench.rounds import bench_round
 
-    _show(bench_round(parameters, sites, bits, rounds), json_file)
+    _show(bench_round(parameters, sites, bits, rounds, on_dropout=on_dropout), json_file)
 
 
 def _show(figures: dict[str, object], json_file: str | None) -> None:

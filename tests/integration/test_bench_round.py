@@ -3,19 +3,22 @@
 import itertools
 import json
 import statistics
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 from securefl.bench.bare import bench_bare
 from securefl.bench.consortium import make_consortium, nearest_model
+from securefl.bench.memory import peak_mb
 from securefl.cli.main import cli
 from securefl.errors import SecureFLError
 
 
-@pytest.fixture(scope="module")
-def figures():
-    command = ["bench", "round", "--parameters", "20", "--sites", "2", "--rounds", "6", "--json", "-"]
+@pytest.fixture(scope="module", params=["fail", "continue"])
+def figures(request):
+    command = ["bench", "round", "--parameters", "20", "--sites", "3", "--rounds", "6", "--on-dropout", request.param, "--json", "-"]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0
     return json.loads(done.output)
@@ -32,7 +35,19 @@ def test_every_round_of_the_run_was_exact(figures):
 
 def test_the_upload_is_one_ciphertext_and_its_frame(figures):
     assert 59392 < figures["upload_bytes_per_parameter"] * figures["parameters"] < 59392 + 20_000
-    assert figures["peak_rss_mb"] > 0
+
+
+def test_memory_is_told_as_growth_above_the_start_of_each_process(figures):
+    assert set(figures["growth_mb"]) == {"coordinator", "aggregator", "hospital"}
+    assert 0 < figures["peak_growth_mb"] == max(figures["growth_mb"].values()) < figures["peak_rss_mb"]
+
+
+def test_a_process_does_not_count_what_its_parent_held():
+    held = bytearray(200 << 20)
+    before = peak_mb()
+    held.clear()
+    own = float(subprocess.run([sys.executable, "-c", "from securefl.bench.memory import peak_mb; print(peak_mb())"], capture_output=True, check=True).stdout)
+    assert before > 200 > own > 0
 
 
 def test_the_ratio_is_to_the_bare_calls_of_the_same_run(figures):
