@@ -7,23 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import confirm, folder_option, json_option, say, screen, write_json
+from securefl.cli.screen import confirm, json_option, say, screen, write_json
+from securefl.cli.site_budget import budget
+from securefl.cli.site_folder import open_site as _open
+from securefl.cli.site_folder import site_option as _site_option
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from securefl.node.policy import Review
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
-
-_site_option = folder_option("site", "SECUREFL_SITE")
-
-
-def _open(folder: str | None) -> Site:
-    from securefl.node.folder import find_folder
-    from securefl.node.site import Site
-
-    return Site.at(find_folder(folder, "SECUREFL_SITE"))
 
 
 @click.group()
@@ -101,42 +93,7 @@ def data_add(name: str, table: Path, *, population: str, columns: Path, mock_row
     say(f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set {population} ...")
 
 
-@site.group()
-def budget() -> None:
-    """The privacy budget of a patient population."""
-
-
-@budget.command("set")
-@click.argument("population")
-@click.option("--epsilon", required=True, help="What is added to the budget, like 3.")
-@click.option("--delta", default="1e-5", show_default=True, help="The chance that the promise does not hold.")
-@click.option("--typical", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study of the kind that you expect.")
-@_site_option
-def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder: str | None) -> None:
-    """Grant a budget to a population, for all studies of all researchers together. It never renews by itself.
-
-    The typical study decides how the budget is accounted for (the order of the filter), and a budget that could not pay
-    for one such study is refused.
-    """
-    from securefl.node.policy import charges_of
-    from securefl.privacy.planning import choose_order
-    from securefl.privacy.words import explain_epsilon, explain_share
-    from securefl.study.parse import parse_any
-
-    here, plain = _open(folder), parse_any(typical.read_bytes())
-    amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")
-    choice = choose_order(here.ledger.state.epsilon_after(population, amount), chance, charges_of(plain), plain.privacy.max_attempts)
-    here.ledger.grant(
-        population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
-    )
-    quote = here.ledger.quote(population, charges_of(plain), plain.privacy.max_attempts)
-    total = here.ledger.state.budget(population)
-    say(f"Granted: epsilon {total.epsilon} at delta {total.delta} in all for the patients of '{population}'.")
-    say(explain_epsilon(total.epsilon, total.delta).replace("Whoever studies the result", "Whoever studies all that is ever released under it"))
-    say(explain_share(quote.used_share, quote.room))
-    say(f"For specialists: {choice.reason}")
-    if population not in {d.population for d in here.settings.datasets}:
-        say(f"Note: no data set of the population '{population}' is registered here yet; check the spelling.")
+site.add_command(budget)
 
 
 @site.command()
@@ -314,19 +271,3 @@ def _row(here: Site, kept: KeptRequest) -> dict[str, Any]:
     else:
         word = "refused" if state.declined(kept.digest) else "waiting"
     return {"id": kept.short, "digest": kept.digest, "state": word}
-
-
-def _decimal(text: str, option: str, least: str, most: str) -> Decimal:
-    from decimal import Decimal, InvalidOperation
-
-    from securefl.privacy.mechanisms import decimal_text
-
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise click.BadParameter(f"{text!r} is not a number", param_hint=option) from None
-    if not value.is_finite() or not Decimal(least) <= value <= Decimal(most):
-        raise click.BadParameter(f"must be at least {least} and at most {most}", param_hint=option)
-    if len(decimal_text(value)) > 40:
-        raise click.BadParameter("has more digits than a budget needs: write at most 40 characters in plain digits", param_hint=option)
-    return value

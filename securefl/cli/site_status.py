@@ -46,7 +46,7 @@ def status_page(found: dict[str, Any]) -> RenderableType:
     return site_status(
         site=found["site"], running=found["running"], paused=found["paused"],
         datasets=[(d["name"], d["population"]) for d in found["datasets"]],
-        budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"]) for b in found["budgets"]],
+        budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"], b["revoked"]) for b in found["budgets"]],
         studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"]) for s in found["studies"]],
         rows=[(s["id"], s["rows"]) for s in found["studies"] if s["rows"]],
         waiting=found["waiting"], quarantined=found["quarantined"], late_replies=found["late_replies"],
@@ -57,7 +57,7 @@ def _budget(state: LedgerState, population: str) -> dict[str, Any]:
     budget, used = state.budgets[population], state.used(population)
     mine = [s.approval.cost for s in state.studies.values() if s.reservation.population == population]
     like = mine[-1] if mine else budget.typical_cost
-    return {"population": population, "share_used": str(share(used, budget.cap)), "room": max(0, budget.cap - used) // like}
+    return {"population": population, "share_used": str(share(used, budget.cap)), "room": 0 if budget.revoked else max(0, budget.cap - used) // like, "revoked": budget.revoked}
 
 
 def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str, Any]:

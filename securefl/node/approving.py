@@ -1,4 +1,4 @@
-"""The owner's decisions: approve with a signature, refuse with a reason, withdraw. Each is one event in the ledger."""
+"""The owner's decisions: approve with a signature, refuse with a reason, withdraw, take a budget back. Each is one event in the ledger."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from securefl.node.policy import Review
     from securefl.node.site import Site
+    from securefl.privacy.ledger_state import StudyState
     from securefl.privacy.planning import Quote
 
 _NOISE_SOURCE = "integer Gaussian on ChaCha20 keyed by the operating system (securefl.privacy.noise)"
@@ -141,6 +142,22 @@ def withdraw(site: Site, digest: str, note: str) -> None:
         site.ledger.withdraw(digest, note)
         site.erase_study_key(digest)
     say_code(site, digest, "withdrawn")
+
+
+def reserved_here(site: Site, population: str) -> tuple[StudyState, ...]:
+    """The studies on a population's patients that were approved and have not ended: they go on when its budget is taken back."""
+    studies = site.ledger.state.studies.values()
+    return tuple(s for s in studies if s.reservation.population == population and not s.ended)
+
+
+def take_back(site: Site, population: str, note: str) -> None:
+    """Take back what is left of a population's budget. What is reserved stays reserved, what is spent stays spent.
+
+    Raises:
+        BudgetError: there is no such budget, or it was taken back before.
+    """
+    with site.deciding():
+        site.ledger.revoke(population, note)
 
 
 def pause(site: Site, note: str) -> None:

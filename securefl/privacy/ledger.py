@@ -11,6 +11,7 @@ leaves it charged.
 from __future__ import annotations
 
 import hashlib
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UsageError
@@ -20,12 +21,11 @@ from securefl.privacy.accounting import PLD_METHOD, RDP_METHOD
 from securefl.privacy.ledger_chain import Checkpoint, Sign, Verify, read_checkpoint, rotation_message
 from securefl.privacy.ledger_log import LedgerLog
 from securefl.privacy.ledger_reading import Reading, read_ledger
-from securefl.privacy.ledger_state import BUDGET, LedgerState
+from securefl.privacy.ledger_state import BUDGET, Budget, LedgerState
 from securefl.privacy.planning import OrderChoice, Quote, over_budget, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from decimal import Decimal
 
     from securefl.privacy.charges import Charge, Purpose, Terms
     from securefl.privacy.mechanisms import Mechanism
@@ -115,16 +115,20 @@ class Ledger(LedgerLog):
             UsageError: unknown data set, or a value that does not fit.
         """
         prices: list[Quote] = []
+        budgets: list[Budget] = []
 
         def events(state: LedgerState) -> list[ev.Event]:
             snapshot = state.dataset(dataset).snapshot
-            price = _quote(state, population, charges, attempts)
+            budget = state.budget(population)
+            price = quote(budget.cap, state.used(population), budget.order, charges, attempts)
             prices.append(price)
-            if not price.fits and study not in state.studies and not state.declined(study):
+            budgets.append(budget)
+            if (budget.revoked or not price.fits) and study not in state.studies and not state.declined(study):
+                why = ("the budget was taken back", Decimal(0)) if budget.revoked else ("", price.left_share)
                 return [
                     ev.checked_event(ev.Refuse, {
                         "at": self._now(), "study": study, "id": study_id, "researcher": researcher, "dataset": dataset,
-                        "reason": BUDGET, "note": "", "asked": price.asked_share, "left": price.left_share,
+                        "reason": BUDGET, "note": why[0], "asked": price.asked_share, "left": why[1],
                     })
                 ]
             at = self._now()
@@ -141,7 +145,7 @@ class Ledger(LedgerLog):
 
         written = self._append(events)
         if isinstance(written[0], ev.Refuse):
-            raise over_budget(prices[-1])
+            raise budgets[-1].taken_back() if budgets[-1].revoked else over_budget(prices[-1])
         return prices[-1]
 
     def refuse(

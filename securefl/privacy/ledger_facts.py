@@ -46,6 +46,14 @@ class Budget:
         """The most that all studies together may cost."""
         return rdp_cap(self.epsilon, self.delta, self.order)
 
+    def taken_back(self) -> BudgetError:
+        """Why nothing can be charged to a budget that its owner took back."""
+        return BudgetError(
+            f"The data owner took back the budget of {self.population!r}; nothing more can be charged to it.",
+            whose="the data owner",
+            next_step="`securefl site budget set` opens it again with another grant.",
+        )
+
 
 @dataclass(frozen=True)
 class StudyState:
@@ -121,8 +129,9 @@ class LedgerState:
             BudgetError: none was granted.
         """
         if population not in self.budgets:
+            known = f" There are budgets for: {', '.join(sorted(self.budgets))}." if self.budgets else ""
             raise BudgetError(
-                f"No budget was granted for the patients of {population!r}.",
+                f"No budget was granted for the patients of {population!r}.{known}",
                 whose="the data owner",
                 next_step="`securefl site budget set` grants one.",
             )
@@ -136,11 +145,7 @@ class LedgerState:
         """
         budget = self.budget(population)
         if budget.revoked:
-            raise BudgetError(
-                f"The budget of {population!r} was taken back; nothing more can be charged to it.",
-                whose="the data owner",
-                next_step="`securefl site budget set` opens it again with another grant.",
-            )
+            raise budget.taken_back()
         return budget
 
     def dataset(self, name: str) -> ev.Dataset:

@@ -64,6 +64,8 @@ def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType
         parts.append(section("Budget", "None was granted yet. `securefl site budget set` grants one."))
     if report.refusals_elsewhere:
         parts.append(section("Refused: data sets that are not registered here", bullets(joined(f"on {r['dataset']}: ", _refusal(r)) for r in report.refusals_elsewhere)))
+    if len(report.keys) > 1:
+        parts.append(section("Signing keys", bullets(f"{k['key'][:16]}… since {day(k['at'])}" for k in report.keys)))
     if report.pauses:
         parts.append(section("Pauses", bullets(map(_pause, report.pauses))))
     parts.append(_approvals(report.approvals))
@@ -115,13 +117,18 @@ def _population(population: Json) -> RenderableType:
             ("budget", bar(used)),
             ("", literal(_share_words(used, population), "bold")),
             ("granted", bullets(grants)),
+            *([("taken back", bullets(map(_revocation, population["revocations"])))] if population["revocations"] else []),
         ]),
     )
 
 
+def _revocation(revocation: Json) -> str:
+    return f"what was left on {day(revocation['at'])}" + (f"; {revocation['note']}" if revocation["note"] else "")
+
+
 def _share_words(used: Decimal, population: Json) -> str:
     if population["revoked"]:
-        return f"{percent(used)} of the budget used; the owner took back the rest on {day(population['revocations'][-1]['at'])}."
+        return f"{percent(used)} of the budget used; the owner took back the rest, so nothing more can be approved until another grant."
     return explain_share(used, population["studies_like_last"])
 
 

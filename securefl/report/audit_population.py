@@ -92,7 +92,8 @@ def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Ht
     segments += [Segment(str(s.number), share) for s, share in charged]
     spoken = ", ".join(f"study {s.number} {percent(Decimal(str(s.study['share'])))}" for s, _ in charged)
     words = f"Budget: {percent(Decimal(str(used)))} used" + (f": {spoken}." if spoken else ".")
-    caption = "Each piece is a study, with its number in the table of studies below; the pale rest is left." if charged else "Nothing is used yet."
+    rest = "the pale rest was taken back by the owner" if population["revoked"] else "the pale rest is left"
+    caption = f"Each piece is a study, with its number in the table of studies below; {rest}." if charged else "Nothing is used yet."
     if earlier > 1e-9:
         caption += " The first piece is what earlier studies took."
     epsilon, delta = (population["budget"][k] for k in ("epsilon", "delta"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
-from securefl.privacy.words import explain_share
+from securefl.privacy.words import explain_share, percent
 from securefl.report.parts import (
     BAD,
     DIM,
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
 
 class BudgetLine(NamedTuple):
-    """A population's budget: share used (0 to 1), and room for how many more studies like the last."""
+    """A population's budget: share used (0 to 1), room for how many more studies like the last, whether its owner took the rest back."""
 
     population: str
     used: Decimal
     room: int
+    revoked: bool = False
 
 
 class StudyLine(NamedTuple):
@@ -126,8 +127,9 @@ def _quarantined(count: int) -> Text:
 
 def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | str]]:
     rows: list[tuple[str, RenderableType | str]] = []
-    for population, used, room in budgets:
-        rows += [(population, bar(used)), ("", explain_share(used, room))]
+    for population, used, room, revoked in (BudgetLine(*b) for b in budgets):
+        words = f"{percent(used)} of the budget used; you took back the rest, so no study can be approved." if revoked else explain_share(used, room)
+        rows += [(population, bar(used)), ("", words)]
     return rows
 
 

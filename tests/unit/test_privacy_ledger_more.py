@@ -55,11 +55,11 @@ def test_a_revoked_budget_pays_for_nothing_more_and_what_runs_goes_on(ledger):
     ledger.start(digest(1))
     used = ledger.state.used("thyroid")
     ledger.revoke("thyroid", "no more studies")
-    with pytest.raises(BudgetError, match="taken back"):
+    with pytest.raises(BudgetError, match="took back"):
         approve(ledger, 2)
-    with pytest.raises(BudgetError, match="taken back"):
+    with pytest.raises(BudgetError, match="took back"):
         ledger.quote("thyroid", CHARGES)
-    with pytest.raises(BudgetError, match="taken back"):
+    with pytest.raises(BudgetError, match="took back"):
         ledger.revoke("thyroid")
     assert send(ledger, 1)
     assert ledger.state.used("thyroid") == used

@@ -1,0 +1,118 @@
+"""``securefl site budget``: what the owner grants to a patient population, and takes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import confirm, json_option, say, write_json
+from securefl.cli.site_folder import open_site, site_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from decimal import Decimal
+
+    from securefl.privacy.ledger_state import StudyState
+
+
+@click.group()
+def budget() -> None:
+    """The privacy budget of a patient population: `set` grants, `revoke` takes back what is left."""
+
+
+@budget.command("set")
+@click.argument("population")
+@click.option("--epsilon", required=True, help="What is added to the budget, like 3.")
+@click.option("--delta", default="1e-5", show_default=True, help="The chance that the promise does not hold.")
+@click.option("--typical", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study of the kind that you expect.")
+@site_option
+def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder: str | None) -> None:
+    """Grant a budget to a population, for all studies of all researchers together. It never renews by itself.
+
+    The typical study decides how the budget is accounted for (the order of the filter), and a budget that could not pay
+    for one such study is refused.
+    """
+    from securefl.node.policy import charges_of
+    from securefl.privacy.planning import choose_order
+    from securefl.privacy.words import explain_epsilon, explain_share
+    from securefl.study.parse import parse_any
+
+    here, plain = open_site(folder), parse_any(typical.read_bytes())
+    amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")
+    choice = choose_order(here.ledger.state.epsilon_after(population, amount), chance, charges_of(plain), plain.privacy.max_attempts)
+    here.ledger.grant(
+        population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
+    )
+    quote = here.ledger.quote(population, charges_of(plain), plain.privacy.max_attempts)
+    total = here.ledger.state.budget(population)
+    say(f"Granted: epsilon {total.epsilon} at delta {total.delta} in all for the patients of '{population}'.")
+    say(explain_epsilon(total.epsilon, total.delta).replace("Whoever studies the result", "Whoever studies all that is ever released under it"))
+    say(explain_share(quote.used_share, quote.room))
+    say(f"For specialists: {choice.reason}")
+    if population not in {d.population for d in here.settings.datasets}:
+        say(f"Note: no data set of the population '{population}' is registered here yet; check the spelling.")
+
+
+@budget.command("revoke")
+@click.argument("population")
+@click.option("--note", default="", help="For your own ledger: why.")
+@click.option("--yes", is_flag=True, help="You have read what it does.")
+@json_option
+@site_option
+def budget_revoke(population: str, note: str, yes: bool, json_file: str | None, folder: str | None) -> None:
+    """Take back what is left of a population's budget: no later study is approved on these patients.
+
+    What was spent stays spent. Studies that you approved before go on with the part that was reserved for them;
+    `securefl site withdraw ID` ends one. `securefl site budget set` opens the budget again with a new grant; what is
+    left now does not come back with it.
+    """
+    from securefl.node.approving import reserved_here, take_back
+    from securefl.privacy.planning import share
+    from securefl.privacy.words import percent
+
+    here = open_site(folder)
+    held, studies = here.ledger.state.open_budget(population), reserved_here(here, population)
+    used = share(here.ledger.state.used(population), held.cap)
+    if not yes:
+        for line in _what_it_does(population, used, studies):
+            say(line)
+    confirm(f"Take back the rest of the budget of '{population}'?", yes=yes)
+    take_back(here, population, note)
+    if json_file:
+        going_on = [{"id": s.approval.id, "digest": s.digest, "status": s.status} for s in studies]
+        write_json({"population": population, "revoked": True, "share_used": float(used), "going_on": going_on}, json_file)
+    if json_file != "-":
+        say(f"Taken back: {percent(used)} of the budget stays spent, and nothing more is charged to the patients of '{population}'.")
+        say("Requests on these patients can no longer be approved. `securefl site budget set` would open a new budget; `securefl audit` shows both.")
+
+
+def _what_it_does(population: str, used: Decimal, studies: Sequence[StudyState]) -> list[str]:
+    """The page before the question."""
+    from securefl.privacy.words import percent
+    from securefl.report.audit_words import study_name
+
+    lines = [f"The budget of the patients of '{population}': {percent(used)} is used. If you take back the rest:"]
+    lines.append(f"- {percent(used)} stays spent and stays in the audit: what left the house cannot be called back" if used else "- nothing was spent so far")
+    for study in studies:
+        name = study_name(study.approval.id, study.digest)
+        lines.append(f"- {name} ({study.status}) goes on with the part reserved for it; `securefl site withdraw {name}` ends it")
+    lines.append("- no later study is approved on these patients, unless you grant a new budget: then what is left today does not come back with it")
+    return lines
+
+
+def _decimal(text: str, option: str, least: str, most: str) -> Decimal:
+    from decimal import Decimal, InvalidOperation
+
+    from securefl.privacy.mechanisms import decimal_text
+
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise click.BadParameter(f"{text!r} is not a number", param_hint=option) from None
+    if not value.is_finite() or not Decimal(least) <= value <= Decimal(most):
+        raise click.BadParameter(f"must be at least {least} and at most {most}", param_hint=option)
+    if len(decimal_text(value)) > 40:
+        raise click.BadParameter("has more digits than a budget needs: write at most 40 characters in plain digits", param_hint=option)
+    return value

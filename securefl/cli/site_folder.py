@@ -1,0 +1,20 @@
+"""The hospital's folder that a command of ``securefl site`` works in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.cli.screen import folder_option
+
+if TYPE_CHECKING:
+    from securefl.node.site import Site
+
+site_option = folder_option("site", "SECUREFL_SITE")
+
+
+def open_site(folder: str | None) -> Site:
+    """The folder named on the command line, else by the environment, else the current one. Raises as ``Site.at``."""
+    from securefl.node.folder import find_folder
+    from securefl.node.site import Site
+
+    return Site.at(find_folder(folder, "SECUREFL_SITE"))

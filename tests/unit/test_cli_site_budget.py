@@ -1,0 +1,99 @@
+"""Taking a budget back, as the owner types it: what stays, what goes on, what is refused afterwards, and that the audit says so."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from consortium import NAMES, Consortium
+
+from securefl.cli.main import cli
+from securefl.errors import BudgetError
+from securefl.privacy.audit import audit
+from securefl.privacy.ledger import read_ledger
+
+ME = NAMES[0]
+
+
+@pytest.fixture(scope="module")
+def hospitals(tmp_path_factory):
+    """One study is approved at ``ME``, a second one was asked for."""
+    c = Consortium(tmp_path_factory.mktemp("revoke"))
+    c.first, c.second = c.new_study("first"), c.new_study("second")
+    for study in (c.first, c.second):
+        c.hand_over(study, ME)
+    c.approve(ME, c.first)
+    return c
+
+
+def type_in(c, *words):
+    done = CliRunner().invoke(cli, [*words, "--site", str(c.root / ME)])
+    return done.exit_code, " ".join(done.output.split()), done.exception
+
+
+def taken_back(c):
+    found = c.site(ME)
+    try:
+        return found.ledger.state.budget("clinic").revoked
+    finally:
+        found.ledger.close()
+
+
+def test_the_life_of_a_revocation(hospitals):
+    c, name = hospitals, f"first-{hospitals.first.digest[:12]}"
+    # without a yes nothing happens, but all that matters is on the screen
+    code, out, error = type_in(c, "site", "budget", "revoke", "clinic")
+    assert code != 0
+    assert "nobody can be asked here" in str(error)
+    for part in ("stays spent and stays in the audit", f"{name} (approved) goes on", f"securefl site withdraw {name}", "no later study is approved"):
+        assert part in out
+    assert not taken_back(c)
+    # with a yes it is done, and a program reads what goes on
+    code, out, _ = type_in(c, "site", "budget", "revoke", "clinic", "--yes", "--note", "the ward closes", "--json", "-")
+    said = json.loads(out)
+    assert code == 0
+    assert said["revoked"] is True
+    assert [(s["digest"], s["status"]) for s in said["going_on"]] == [(c.first.digest, "approved")]
+    assert 0 < said["share_used"] < 1
+    assert taken_back(c)
+    # a later study is refused with the reason, which stands in the ledger; the earlier one still starts
+    with pytest.raises(BudgetError, match="took back the budget of 'clinic'"):
+        c.approve(ME, c.second)
+    site = c.site(ME)
+    refusal = site.ledger.state.refusals[-1]
+    assert (refusal.study, refusal.reason, refusal.note, refusal.left) == (c.second.digest, "budget", "the budget was taken back", 0)
+    assert refusal.asked > 0
+    assert not site.ledger.state.declined(c.second.digest)
+    site.ledger.start(c.first.digest)
+    site.ledger.close()
+    # the three forms of the audit, and the status
+    code, out, _ = type_in(c, "audit", "--json", str(c.root / "a.json"), "--html", str(c.root / "a.html"))
+    report, page = json.loads((c.root / "a.json").read_text()), (c.root / "a.html").read_text()
+    (population,) = report["populations"]
+    assert (code, population["revoked"], population["studies_like_last"]) == (0, True, 0)
+    assert population["revocations"][0]["note"] == "the ward closes"
+    for text in (out, page):
+        for part in ("took back the rest", "the ward closes", "the budget was taken back"):
+            assert part in " ".join(text.replace("\u00a0", " ").split())
+    code, out, _ = type_in(c, "site", "status", "--json", str(c.root / "s.json"))
+    assert "you took back the rest, so no study can be approved" in out
+    (line,) = json.loads((c.root / "s.json").read_text())["budgets"]
+    assert (line["room"], line["revoked"]) == (0, True)
+    # twice is once, and a name that is not there is answered with those that are
+    code, _, error = type_in(c, "site", "budget", "revoke", "clinic", "--yes")
+    assert (code != 0, "took back" in str(error)) == (True, True)
+    code, _, error = type_in(c, "site", "budget", "revoke", "clinc", "--yes")
+    assert "There are budgets for: clinic." in str(error)
+
+
+def test_a_budget_with_room_has_none_once_it_is_taken_back(tmp_path):
+    c = Consortium(tmp_path)
+    site = c.site(ME)
+
+    def room():
+        (population,) = audit(read_ledger(site.ledger_path, site.identity.card.verify)).populations
+        return population["studies_like_last"]
+
+    assert room() > 1
+    site.ledger.revoke("clinic")
+    assert room() == 0
+    site.ledger.close()
