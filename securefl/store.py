@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import re
 import secrets
+import shutil
 import stat
 import time
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import fsspec
 
@@ -22,6 +24,10 @@ from securefl.errors import MessageError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+#: Bytes that are copied at a time.
+_PIECE: Final = 1 << 20
+#: What file systems call the facts of an object that tell whether it changed.
+_CHANGES: Final = ("ETag", "etag", "content_md5", "md5Hash", "generation", "LastModified", "last_modified", "mtime", "modified", "updated", "created")
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}")
 
 
@@ -49,20 +55,32 @@ class Store:
         Raises:
             StoreError: the store cannot be written.
         """
-        target = self._full(path)
-        folder = target.rsplit("/", 1)[0]
-        part = f"{folder}/.{secrets.token_hex(8)}.part"
-        try:
-            self._fs.makedirs(folder, exist_ok=True)
+        target, part = self._place(path)
+        with self._writing(target):
             if self._local:
-                _replace_local(part, target, data)
+                _replace_local(part, target, lambda file: file.write(data))
             elif self._memory:  # one assignment; a move would end inside a folder of the target's name
                 self._fs.pipe_file(target, data)
             else:
                 self._fs.pipe_file(part, data)
                 self._fs.mv(part, target)
-        except OSError as error:
-            raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions and free space.") from None
+
+    def put_file(self, path: str, source: IO[bytes]) -> None:
+        """Write an object from a file, from where it stands to its end, a piece at a time; replaces an older one as a whole.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        target, part = self._place(path)
+        with self._writing(target):
+            if self._local:
+                _replace_local(part, target, lambda file: shutil.copyfileobj(source, file, _PIECE))
+            elif self._memory:
+                self._fs.pipe_file(target, source.read())
+            else:
+                with self._fs.open(part, "wb") as file:
+                    shutil.copyfileobj(source, file, _PIECE)
+                self._fs.mv(part, target)
 
     def get(self, path: str, max_bytes: int) -> bytes | None:
         """The object's bytes, or None where there is none. In a folder only regular files are objects: no pipe, no link.
@@ -71,22 +89,75 @@ class Store:
             MessageError: the object is longer than ``max_bytes``; nothing of it is kept.
             StoreError: the store cannot be read.
         """
+        data = self.get_head(path, max_bytes + 1)
+        if data is not None and len(data) > max_bytes:
+            raise _too_long(path, max_bytes)
+        return data
+
+    def get_head(self, path: str, size: int) -> bytes | None:
+        """The object's first ``size`` bytes, all of it where it is shorter; None where there is none.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         target = self._full(path)
         try:
             if self._memory:  # its open files share one position between threads
-                data: bytes = self._fs.cat_file(target, 0, max_bytes + 1)
-            elif self._local:
-                data = _read_regular(target, max_bytes + 1)
+                data: bytes = self._fs.cat_file(target, 0, size)
             else:
-                with self._fs.open(target, "rb") as file:
-                    data = file.read(max_bytes + 1)
+                with _open_regular(target) if self._local else self._fs.open(target, "rb") as file:
+                    data = file.read(size)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
         except OSError as error:
-            raise StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.") from None
-        if len(data) > max_bytes:
-            raise MessageError(f"{path} is longer than the {max_bytes} bytes allowed; it was not read.", next_step="Ask its sender what it is.")
+            raise self._unreadable(error) from None
         return data
+
+    @contextlib.contextmanager
+    def open(self, path: str, max_bytes: int) -> Iterator[CappedReader | None]:
+        """The object to be read piece by piece, or None where there is none: ``with store.open(…) as file``.
+
+        What is read may change under the reader's hands, as all that lies in a store.
+
+        Raises:
+            MessageError: out of ``read``, more than ``max_bytes`` are there.
+            StoreError: the store cannot be read.
+        """
+        target = self._full(path)
+        with contextlib.ExitStack() as held:
+            file: IO[bytes] | None = None
+            try:
+                if self._memory:  # as in get_head
+                    file = io.BytesIO(self._fs.cat_file(target, 0, max_bytes + 1))
+                else:
+                    file = held.enter_context(_open_regular(target) if self._local else self._fs.open(target, "rb"))
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                pass
+            except OSError as error:
+                raise self._unreadable(error) from None
+            yield None if file is None else CappedReader(file, path, max_bytes, self._unreadable)
+
+    def stamp(self, path: str) -> str | None:
+        """Something cheap that is another when the object changed; None where there is none, or nothing tells.
+
+        Whoever writes to the store can forge it: it saves work, it proves nothing.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        target = self._full(path)
+        try:
+            if self._local:
+                found = os.lstat(target)
+                return f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}" if stat.S_ISREG(found.st_mode) else None
+            self._fs.invalidate_cache()
+            info = self._fs.info(target)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise self._unreadable(error) from None
+        facts = [f"{name}={info[name]}" for name in _CHANGES if info.get(name)]
+        return "-".join([*facts, f"size={info.get('size')}"]) if facts else None
 
     def exists(self, path: str) -> bool:
         """Whether there is an object or a folder of that name.
@@ -98,7 +169,7 @@ class Store:
             self._fs.invalidate_cache()
             return bool(self._fs.exists(self._full(path)))
         except OSError as error:
-            raise StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.") from None
+            raise self._unreadable(error) from None
 
     def list(self, prefix: str = "") -> list[str]:
         """Names of the objects and folders directly below ``prefix``, sorted; temporary files, links and pipes are left out."""
@@ -109,7 +180,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.") from None
+            raise self._unreadable(error) from None
         names = (str(p).rstrip("/").rsplit("/", 1)[-1] for p in found if str(p).rstrip("/") != target)
         return sorted(n for n in names if _SAFE.fullmatch(n))
 
@@ -134,6 +205,22 @@ class Store:
             raise StoreError(f"The store {self.url} does not return what was written.", next_step="Check its configuration.")
         self.delete(name)
 
+    def _unreadable(self, error: OSError) -> StoreError:
+        return StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.")
+
+    @contextlib.contextmanager
+    def _writing(self, target: str) -> Iterator[None]:
+        try:
+            self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            yield
+        except OSError as error:
+            raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions and free space.") from None
+
+    def _place(self, path: str) -> tuple[str, str]:
+        """Where the object lies, and the temporary name beside it."""
+        target = self._full(path)
+        return target, f"{target.rsplit('/', 1)[0]}/.{secrets.token_hex(8)}.part"
+
     def _full(self, path: str) -> str:
         parts = path.split("/")
         if not all(_SAFE.fullmatch(p) and ".." not in p for p in parts):
@@ -145,11 +232,11 @@ def _protocols(fs: Any) -> tuple[str, ...]:  # noqa: ANN401 - fsspec ships no ty
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
-def _replace_local(part: str, target: str, data: bytes) -> None:
+def _replace_local(part: str, target: str, write: Callable[[IO[bytes]], object]) -> None:
     """Write beside, then rename. Not synced: a power cut may lose an object, and then its signature check fails."""
     try:
         with open(part, "xb") as file:  # noqa: PTH123 - fsspec's paths are strings
-            file.write(data)
+            write(file)
         os.replace(part, target)  # noqa: PTH105 - as above
     except OSError:
         with contextlib.suppress(OSError):
@@ -158,13 +245,13 @@ def _replace_local(part: str, target: str, data: bytes) -> None:
 
 
 def _regular_names(folder: str) -> list[str]:
-    """Names of the regular files and folders in ``folder``: what :func:`_read_regular` reads, and where it looks."""
+    """Names of the regular files and folders in ``folder``: what :func:`_open_regular` opens, and where it looks."""
     with os.scandir(folder) as entries:
         return [e.name for e in entries if e.is_file(follow_symlinks=False) or e.is_dir(follow_symlinks=False)]
 
 
-def _read_regular(path: str, size: int) -> bytes:
-    """Up to ``size`` bytes of a regular file. A pipe would block for ever, a link could lead out of the store.
+def _open_regular(path: str) -> IO[bytes]:
+    """A regular file to read. A pipe would block for ever, a link could lead out of the store.
 
     Raises:
         FileNotFoundError: there is no such file, or it is something else.
@@ -176,10 +263,39 @@ def _read_regular(path: str, size: int) -> bytes:
         if error.errno in {errno.ELOOP, errno.ENXIO}:
             raise FileNotFoundError(path) from None
         raise
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise FileNotFoundError(path)
-        return file.read(size)
+    file = os.fdopen(fd, "rb")
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        file.close()
+        raise FileNotFoundError(path)
+    return file
+
+
+def _too_long(path: str, max_bytes: int) -> MessageError:
+    return MessageError(f"{path} is longer than the {max_bytes} bytes allowed; it was not read.", next_step="Ask its sender what it is.")
+
+
+class CappedReader:
+    """An object of a store that is being read: at most so many bytes, and a network's failure is the store's."""
+
+    def __init__(self, file: IO[bytes], path: str, max_bytes: int, unreadable: Callable[[OSError], StoreError]) -> None:
+        self._file, self._path, self._cap, self._left = file, path, max_bytes, max_bytes
+        self._unreadable = unreadable
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes; none at the end.
+
+        Raises:
+            MessageError: the object is longer than the cap.
+            StoreError: the store cannot be read.
+        """
+        try:
+            data = self._file.read(min(size, self._left + 1))
+        except OSError as error:
+            raise self._unreadable(error) from None
+        if len(data) > self._left:
+            raise _too_long(self._path, self._cap)
+        self._left -= len(data)
+        return data
 
 
 def poll(found: Callable[[], Any], *, seconds: float, first: float = 0.005, longest: float = 0.1) -> Iterator[Any]:

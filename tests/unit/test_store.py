@@ -1,3 +1,4 @@
+import io
 import os
 import secrets
 import threading
@@ -12,6 +13,14 @@ from securefl.store import Store, poll
 def store(request, tmp_path):
     urls = {"folder": str(tmp_path / "s"), "file url": f"file://{tmp_path}/s", "memory": f"memory://{secrets.token_hex(8)}"}
     return Store(urls[request.param])
+
+
+@pytest.fixture(params=["folder", "memory", "other"])
+def any_store(request, tmp_path):
+    """A folder, memory, and a folder through the calls that any other file system takes."""
+    made = Store(f"memory://{secrets.token_hex(8)}" if request.param == "memory" else str(tmp_path / "s"))
+    made._local = request.param == "folder"
+    return made
 
 
 def test_an_object_comes_back_as_it_was_put(store):
@@ -79,7 +88,10 @@ def test_a_deleted_object_is_gone(store):
     ["", "/", "/etc/passwd", "../x", "a/../b", "a/..", "a//b", "a/", ".", "./a", ".hidden", "a/.part", "a..b", "-rf", "a b", "a\nb", "a\x00b", "a\\b", "é", "*", "a?b", "[a]", "~", "x" * 129],
 )
 def test_a_path_that_is_not_canonical_is_refused_by_every_operation(store, path):
-    for operation in (lambda: store.put(path, b""), lambda: store.get(path, 1), lambda: store.delete(path), lambda: store.exists(path)):
+    for operation in (
+        lambda: store.put(path, b""), lambda: store.get(path, 1), lambda: store.delete(path), lambda: store.exists(path),
+        lambda: store.put_file(path, io.BytesIO()), lambda: store.get_head(path, 1), lambda: store.stamp(path), lambda: store.open(path, 1).__enter__(),
+    ):
         with pytest.raises(MessageError, match="not a canonical path"):
             operation()
     if path:
@@ -141,6 +153,7 @@ class Broken:
 
 @pytest.mark.parametrize("operation", [
     lambda s: s.put("a", b""), lambda s: s.get("a", 1), lambda s: s.list(), lambda s: s.delete("a"), lambda s: s.exists("a"),
+    lambda s: s.put_file("a", io.BytesIO()), lambda s: s.get_head("a", 1), lambda s: s.stamp("a"), lambda s: s.open("a", 1).__enter__(),
 ])
 def test_a_network_failure_is_a_store_error_in_every_operation(store, operation):
     store._fs, store._local, store._memory = Broken(), False, False
@@ -233,3 +246,127 @@ def test_a_pipe_or_a_link_in_a_shared_folder_is_no_object(tmp_path):
     store = Store(str(tmp_path / "store"))
     assert [store.get(name, 100) for name in ("pipe", "link", "loop")] == [None, None, None]
     assert store.list() == []
+
+
+class Drip(io.RawIOBase):
+    """Hands out a few bytes at a time."""
+
+    def __init__(self, data):
+        self._data, self.read_at_most = io.BytesIO(data), 0
+
+    def read(self, size=-1):
+        self.read_at_most = max(self.read_at_most, size)
+        return self._data.read(min(size, 3))
+
+
+def through(store, path, cap, piece=3):
+    with store.open(path, cap) as file:
+        return None if file is None else b"".join(iter(lambda: file.read(piece), b""))
+
+
+def test_a_file_is_put_piece_by_piece_and_read_so(any_store):
+    any_store.put_file("a/b", io.BytesIO(b"long content"))
+    assert any_store.get("a/b", 12) == through(any_store, "a/b", 12) == b"long content"
+    source = io.BytesIO(b"head|rest")
+    source.seek(5)
+    any_store.put_file("a/b", source)
+    assert any_store.get("a/b", 100) == b"rest"
+    assert any_store.list("a") == ["b"]
+
+
+def test_a_file_is_never_read_as_a_whole(tmp_path):
+    source = Drip(bytes(10))
+    Store(str(tmp_path)).put_file("a", source)
+    assert 0 < source.read_at_most < 1 << 22
+
+
+def test_a_file_that_breaks_off_replaces_nothing(tmp_path):
+    store = Store(str(tmp_path))
+    store.put("a", b"old")
+
+    class Broken(io.RawIOBase):
+        def read(self, size=-1):
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(StoreError, match="Input/output error"):
+        store.put_file("a", Broken())
+    assert store.get("a", 3) == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_reading_piece_by_piece_ends_at_the_cap(any_store):
+    any_store.put("a", b"12345")
+    assert through(any_store, "a", 5) == b"12345"
+    with any_store.open("a", 4) as file:
+        assert file.read(4) == b"1234"
+        with pytest.raises(MessageError, match="longer than the 4 bytes allowed"):
+            file.read(1)
+    with any_store.open("a", 4) as file, pytest.raises(MessageError, match="longer than"):
+        file.read(100)
+
+
+def test_a_head_is_as_much_as_was_asked_for(any_store):
+    any_store.put("a", b"12345")
+    assert [any_store.get_head("a", n) for n in (0, 2, 9)] == [b"", b"12", b"12345"]
+
+
+def test_what_is_not_there_has_no_pieces_no_head_and_no_stamp(any_store):
+    any_store.put("folder/a", b"")
+    for path in ("nothing", "folder", "folder/a/b"):
+        assert through(any_store, path, 1) is None
+        assert any_store.get_head(path, 1) is None
+
+
+def test_a_stamp_is_another_when_the_object_is(any_store):
+    assert any_store.stamp("a") is None
+    any_store.put("a", b"1")
+    first = any_store.stamp("a")
+    assert first == any_store.stamp("a") is not None
+    any_store.put("a", b"2")
+    assert any_store.stamp("a") not in {first, None}
+
+
+def test_a_file_that_is_written_in_place_has_another_stamp(tmp_path):
+    store = Store(str(tmp_path))
+    store.put("a", b"1")
+    first = store.stamp("a")
+    with (tmp_path / "a").open("r+b") as file:
+        file.write(b"2")
+    os.utime(tmp_path / "a", ns=(1, 1))
+    assert store.stamp("a") != first
+
+
+def test_links_and_pipes_have_no_pieces_no_head_and_no_stamp(tmp_path):
+    store = Store(str(tmp_path / "s"))
+    store.put("real", b"1")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "s" / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "s" / "pipe")
+    for name in ("link", "pipe"):
+        assert (through(store, name, 9), store.get_head(name, 9), store.stamp(name)) == (None, None, None)
+
+
+def test_a_store_that_says_nothing_about_changes_gives_no_stamp(tmp_path, monkeypatch):
+    store = Store(str(tmp_path))
+    store.put("a", b"1")
+    store._local = False
+    monkeypatch.setattr(store._fs, "info", lambda path: {"name": path, "size": 1, "ETag": None})
+    assert store.stamp("a") is None
+
+
+def test_a_network_that_fails_between_two_pieces_is_a_store_error(tmp_path, monkeypatch):
+    class Failing(io.BytesIO):
+        def read(self, size=-1):
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+    store = Store(str(tmp_path))
+    store._local = False
+    monkeypatch.setattr(store._fs, "open", lambda path, mode: Failing())
+    with store.open("a", 1) as file, pytest.raises(StoreError, match="Connection reset"):
+        file.read(1)
+
+
+def test_a_failure_of_the_reader_is_no_failure_of_the_store(any_store):
+    any_store.put("a", b"1")
+    with pytest.raises(OSError, match="disk full"), any_store.open("a", 1):
+        raise OSError(28, "disk full")

@@ -1,0 +1,39 @@
+"""What anybody can write into a store is looked at until it is what it should be, and no oftener than it changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from securefl.errors import MessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.store import Store
+
+T = TypeVar("T")
+
+
+class Looks:
+    """Looks at objects of one store that remember what was refused."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._refused: dict[str, tuple[str | None, MessageError]] = {}
+
+    def at(self, path: str, look: Callable[[], T]) -> T:
+        """What ``look`` makes of the object at ``path``. A refusal stands, and is not asked for again, until the object is another.
+
+        Raises:
+            MessageError: out of ``look``, now or before.
+            StoreError: the store cannot be read.
+        """
+        stamp = self._store.stamp(path)  # before the look: what changes during it is another afterwards
+        known = self._refused.get(path)
+        if stamp is not None and known is not None and known[0] == stamp:
+            raise known[1].with_traceback(None)
+        try:
+            return look()
+        except MessageError as error:
+            self._refused[path] = (stamp, error)
+            raise
