@@ -1,7 +1,11 @@
-"""Who a party is: its keys, its card, and each hospital's own signed list of partners.
+"""Who a party is: its keys and its card. Whom it trusts stands in :mod:`securefl.partners`.
 
 Signatures are Ed25519 (RFC 8032). Sealing is HPKE (RFC 9180) with X25519, HKDF-SHA256 and ChaCha20-Poly1305; a sealed
 payload opens for one reader and one context (``info``) only.
+
+A party that changes its keys has its old signing key say which one comes next. Its new card carries these words, so that
+a partner sees a successor and not a stranger. Whether it is the right one is for a telephone call to say all the same:
+whoever stole the old key could have written them.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import hashlib
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from cryptography.exceptions import InvalidSignature
@@ -19,21 +23,23 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from securefl.errors import MessageError, UnreadableError, UntrustedError
-from securefl.signed import dump_signed, open_signed, peek_signed
+from securefl.signed import dump_signed, peek_signed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Role = Literal["hospital", "researcher", "aggregator"]
 _ROLES = ("hospital", "researcher", "aggregator")
-_CARD_TYPE = "securefl-card/1"
-_CARD_FIELDS = frozenset({"name", "role", "legal_name", "email", "signing_public", "sealing_public"})
-_BOOK_TYPE = "securefl-partners/1"
+_CARD_TYPE, _SUCCESSOR_TYPE = "securefl-card/1", "securefl-card/2"
+_FIELDS = ("name", "role", "legal_name", "email", "signing_public", "sealing_public")
+_CARD_FORMS = {_CARD_TYPE: frozenset(_FIELDS), _SUCCESSOR_TYPE: frozenset({*_FIELDS, "earlier"})}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 # no character that a screen obeys instead of showing: the owner compares what is read
 _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,400}")
-MAX_CARD_BYTES = 4096
-MAX_BOOK_BYTES = 4 * 1024 * 1024
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+MAX_CARD_BYTES = 8192
+#: How many earlier keys a card carries. A partner that missed more changes than this trusts the card as a stranger's.
+MAX_EARLIER = 8
 
 
 def _suite() -> Suite:
@@ -41,8 +47,28 @@ def _suite() -> Suite:
 
 
 @dataclass(frozen=True)
+class EarlierKey:
+    """A signing key that a party had before, and that key's own signature under which one comes next.
+
+    Args:
+        signing_public: Ed25519 public key, 32 bytes in hex.
+        until: when the next key took over, UTC in ISO 8601.
+        signature: 64 bytes in hex, over :func:`succession_message`.
+    """
+
+    signing_public: str
+    until: str
+    signature: str
+
+
+def succession_message(role: str, name: str, old: str, new: str, until: str) -> bytes:
+    """What an old signing key signs for the new one (both in hex)."""
+    return f"securefl-succession/1\n{role}\n{name}\n{old}\n{new}\n{until}".encode()
+
+
+@dataclass(frozen=True)
 class IdentityCard:
-    """The public half of a party. Keys are 32 bytes in lower-case hex."""
+    """The public half of a party. Keys are 32 bytes in lower-case hex. ``earlier``: its keys before, the oldest first."""
 
     name: str
     role: Role
@@ -50,6 +76,7 @@ class IdentityCard:
     email: str
     signing_public: str
     sealing_public: str
+    earlier: tuple[EarlierKey, ...] = field(default=(), compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -66,6 +93,10 @@ class IdentityCard:
         """Whether ``signature`` (64 bytes) over ``message`` is by this card's signing key."""
         return verify(self.signing_public, signature, message)
 
+    def verify_ever(self, signature: bytes, message: bytes) -> bool:
+        """As :meth:`verify`, or by a key that this one took over from: for what was signed before the change."""
+        return any(verify(key, signature, message) for key in (self.signing_public, *(e.signing_public for e in self.earlier)))
+
     def seal(self, payload: bytes, info: bytes) -> bytes:
         """HPKE: only this card's owner opens it, and only under the same ``info``.
 
@@ -79,8 +110,8 @@ class IdentityCard:
             raise UntrustedError(f"The sealing key of {self.name} is not a usable key.", whose=self.name, next_step=f"Ask {self.name} for a new card.") from None
 
     def fields(self) -> dict[str, str]:
-        """The card as plain values."""
-        return {k: str(v) for k, v in self.__dict__.items()}
+        """The card as plain values, without the earlier keys."""
+        return {k: str(getattr(self, k)) for k in _FIELDS}
 
 
 def verify(signing_public: str, signature: bytes, message: bytes) -> bool:
@@ -111,6 +142,14 @@ class Identity:
         )
         return cls(card, signing, sealing)
 
+    def successor(self, at: str) -> Identity:
+        """Fresh keys for the same party, which this one's signing key names as the next. ``at``: now, UTC in ISO 8601."""
+        card = self.card
+        new = Identity.generate(card.name, card.role, card.legal_name, card.email)
+        word = self.sign(succession_message(card.role, card.name, card.signing_public, new.card.signing_public, at))
+        earlier = (*card.earlier, EarlierKey(card.signing_public, at, word.hex()))[-MAX_EARLIER:]
+        return Identity(replace(new.card, earlier=earlier), new._signing, new._sealing)  # noqa: SLF001 - its own class
+
     def sign(self, message: bytes) -> bytes:
         """Ed25519 signature, 64 bytes."""
         return self._signing.sign(message)
@@ -132,7 +171,7 @@ class Identity:
         folder.chmod(0o700)
         write_secret(folder / "signing.key", self._signing.private_bytes_raw())
         write_secret(folder / "sealing.key", self._sealing.private_bytes_raw())
-        (folder / "card.json").write_bytes(self.signed_card())
+        replace_file(folder / "card.json", self.signed_card())
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -156,6 +195,9 @@ class Identity:
 
     def signed_card(self) -> bytes:
         """The card as it travels: signed by its own key."""
+        if self.card.earlier:
+            earlier = [dict(e.__dict__) for e in self.card.earlier]
+            return dump_signed({"type": _SUCCESSOR_TYPE, **self.card.fields(), "earlier": earlier}, self.sign)
         return dump_signed({"type": _CARD_TYPE, **self.card.fields()}, self.sign)
 
 
@@ -163,108 +205,53 @@ def read_card(data: bytes) -> IdentityCard:
     """Check and read a card. That it is signed by its own key shows possession, not who its owner is: compare the fingerprint.
 
     Raises:
-        MessageError: too long, not a card, unknown fields, or the signature fails.
+        MessageError: too long, not a card, unknown fields, a signature fails, or an earlier key did not name the next one.
     """
     sender = "the card's owner"
-    body, signature, signed = peek_signed(data, kind=_CARD_TYPE, fields=_CARD_FIELDS, sender=sender, max_bytes=MAX_CARD_BYTES)
+    body, signature, signed = peek_signed(data, forms=_CARD_FORMS, sender=sender, max_bytes=MAX_CARD_BYTES)
     bad = MessageError("This is not an identity card.", next_step="Ask its owner to send card.json again.")
-    if not all(isinstance(v, str) and _LINE.fullmatch(v) for v in body.values()):
+    earlier = read_earlier(body.pop("earlier")) if "earlier" in body else ()
+    if earlier is None or not all(isinstance(v, str) and _LINE.fullmatch(v) for v in body.values()):
         raise bad
-    card = IdentityCard(**body)
+    card = IdentityCard(**body, earlier=earlier)
     if card.role not in _ROLES or not _NAME.fullmatch(card.name) or not _is_key(card.sealing_public) or not _is_key(card.signing_public):
         raise bad
     if not card.verify(signature, signed):
         raise MessageError(f"The card of {card.name} is not signed by its own key.", whose=card.name, next_step="Ask its owner to send card.json again.")
+    if not _follows(card):
+        raise MessageError(
+            f"The card of {card.name} names an earlier key that did not sign for the next one.", whose=card.name,
+            next_step=f"Do not trust it; telephone {card.name}.",
+        )
     return card
+
+
+def read_earlier(value: object) -> tuple[EarlierKey, ...] | None:
+    """The earlier keys of a card from their JSON form; None for what is not that form. Signatures are not checked here."""
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_EARLIER:
+        return None
+    found = []
+    for entry in value:
+        if not isinstance(entry, dict) or set(entry) != set(EarlierKey.__dataclass_fields__) or not all(isinstance(v, str) for v in entry.values()):
+            return None
+        key = EarlierKey(**entry)
+        if not _is_key(key.signing_public) or not _TIME.fullmatch(key.until) or not re.fullmatch(r"[0-9a-f]{128}", key.signature):
+            return None
+        found.append(key)
+    return tuple(found)
+
+
+def _follows(card: IdentityCard) -> bool:
+    """Whether each earlier key signed for the next one, up to the card's own, and none comes twice."""
+    keys = [*(e.signing_public for e in card.earlier), card.signing_public]
+    return len(set(keys)) == len(keys) and all(
+        verify(e.signing_public, bytes.fromhex(e.signature), succession_message(card.role, card.name, e.signing_public, new, e.until))
+        for e, new in zip(card.earlier, keys[1:], strict=True)
+    )
 
 
 def _is_key(text: str) -> bool:
     return re.fullmatch(r"[0-9a-f]{64}", text) is not None
-
-
-class AddressBook:
-    """A party's own list of partners, signed by its own key: names it has compared fingerprints with (design: hospitals know each other)."""
-
-    def __init__(self, path: Path, owner: Identity) -> None:
-        self._path = path
-        self._owner = owner
-
-    def cards(self) -> dict[str, IdentityCard]:
-        """Trusted cards by name.
-
-        Raises:
-            UnreadableError: the file is not a list signed by this party's key.
-        """
-        if not self._path.exists():
-            return {}
-        try:
-            body = open_signed(
-                self._path.read_bytes(), kind=_BOOK_TYPE, fields=frozenset({"cards"}), verify=self._owner.card.verify,
-                sender=self._owner.card.name, max_bytes=MAX_BOOK_BYTES,
-            )
-        except (OSError, MessageError):
-            raise UnreadableError(
-                f"{self._path} is not a list signed by this party's key: somebody else changed it.",
-                next_step="Restore it, or compare the fingerprints again and trust the cards anew.",
-            ) from None
-        cards = [IdentityCard(**c) for c in body["cards"]]
-        return {c.name: c for c in cards}
-
-    def trust(self, card: IdentityCard) -> None:
-        """Add a card whose fingerprint was compared out of band; a changed key for a known name is refused.
-
-        Raises:
-            UntrustedError: another key is already trusted under this name, or it is this party's own card.
-        """
-        cards = self.cards()
-        known = cards.get(card.name)
-        if card.name == self._owner.card.name or card.signing_public == self._owner.card.signing_public:
-            raise UntrustedError(f"The card of {card.name} has this party's own name or key.", next_step="Trust the cards of the others only.")
-        if known is not None and known != card:
-            raise UntrustedError(
-                f"Another card is already trusted as {card.name} (fingerprint {known.spoken}).",
-                whose=card.name,
-                next_step=f"Telephone {card.name}. If the keys really changed, run `securefl site distrust {card.name}` first.",
-            )
-        self._write({**cards, card.name: card})
-
-    def distrust(self, name: str) -> None:
-        """Remove a name; unknown names are an :class:`UntrustedError`."""
-        cards = self.cards()
-        if name not in cards:
-            raise UntrustedError(f"{name} is not in this party's list.", next_step="`trust` without a card shows the list.")
-        self._write({n: c for n, c in cards.items() if n != name})
-
-    def require(self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital") -> IdentityCard:
-        """The trusted card of ``name`` if it holds exactly these keys and this role.
-
-        The role counts: a researcher's card that is trusted as a researcher does not make a hospital of it.
-
-        Raises:
-            UntrustedError: unknown name, other keys, or another role.
-        """
-        card = self.cards().get(name)
-        if card is None:
-            raise UntrustedError(
-                f"{name} is not in this party's own list of partners.", whose=name,
-                next_step=f"Get {name}'s card, compare its fingerprint by telephone, then `securefl site trust CARD`.",
-            )
-        if (card.signing_public, card.sealing_public) != (signing_public, sealing_public):
-            raise UntrustedError(
-                f"The study names other keys for {name} than the card that is trusted here.", whose=name,
-                next_step=f"Telephone {name}; do not approve until the fingerprints agree.",
-            )
-        if card.role != role:
-            raise UntrustedError(
-                f"{name} is trusted here as a {card.role}, but the study names it as a {role}.", whose=name,
-                next_step=f"Ask the researcher to name a {role}; nobody takes part in two roles.",
-            )
-        return card
-
-    def _write(self, cards: dict[str, IdentityCard]) -> None:
-        body = {"type": _BOOK_TYPE, "cards": [cards[n].fields() for n in sorted(cards)]}
-        data = dump_signed(body, self._owner.sign)
-        replace_file(self._path, data)
 
 
 def write_secret(path: Path, data: bytes) -> None:
@@ -274,7 +261,7 @@ def write_secret(path: Path, data: bytes) -> None:
     except FileExistsError:
         raise UnreadableError(f"{path} exists already; keys are never overwritten.", next_step="Choose another folder, or move the old keys away yourself.") from None
     _write_through(fd, data)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _write_through(fd: int, data: bytes) -> None:
@@ -284,13 +271,28 @@ def _write_through(fd: int, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    # the name is durable only when its folder is (fsync(2))
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable (fsync(2): a file's own does not)."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def erase_file(path: Path) -> None:
+    """Overwrite a secret in place, then remove it; harmless when it is gone.
+
+    On disks that write elsewhere (SSD, snapshots) the old bytes may live on.
+    """
+    try:
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
 
 
 def read_secret(path: Path, size: int) -> bytes:
@@ -321,4 +323,4 @@ def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     except OSError:
         part.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)

@@ -14,7 +14,7 @@ import rfc8785
 from securefl.errors import MessageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _MAGIC = b"securefl-signed/1 "
 _HEAD = len(_MAGIC) + 128 + 1
@@ -51,13 +51,16 @@ def open_signed(
     payload, signature = _split(data, sender, max_bytes)
     if not verify(signature, payload):
         raise _refused(sender, "its signature is not by the key that is trusted here")
-    return _parse(payload, kind, fields, sender)
+    return _parse(payload, {kind: fields}, sender)
 
 
-def peek_signed(data: bytes, *, kind: str, fields: frozenset[str], sender: str, max_bytes: int) -> tuple[dict[str, Any], bytes, bytes]:
-    """For self-signed statements only, where the key stands inside: ``(body, signature, signed bytes)``, not yet verified."""
+def peek_signed(data: bytes, *, forms: Mapping[str, frozenset[str]], sender: str, max_bytes: int) -> tuple[dict[str, Any], bytes, bytes]:
+    """For self-signed statements only, where the key stands inside: ``(body, signature, signed bytes)``, not yet verified.
+
+    ``forms``: the fields of each ``type`` that is taken.
+    """
     payload, signature = _split(data, sender, max_bytes)
-    return _parse(payload, kind, fields, sender), signature, payload
+    return _parse(payload, forms, sender), signature, payload
 
 
 def _split(data: bytes, sender: str, max_bytes: int) -> tuple[bytes, bytes]:
@@ -69,7 +72,7 @@ def _split(data: bytes, sender: str, max_bytes: int) -> tuple[bytes, bytes]:
     return data[_HEAD:], bytes.fromhex(head.group(1).decode("ascii"))
 
 
-def _parse(payload: bytes, kind: str, fields: frozenset[str], sender: str) -> dict[str, Any]:
+def _parse(payload: bytes, forms: Mapping[str, frozenset[str]], sender: str) -> dict[str, Any]:
     try:
         body = json.loads(payload, parse_float=_no_float, parse_constant=_no_float)
         same = canonical(body) == payload
@@ -77,9 +80,10 @@ def _parse(payload: bytes, kind: str, fields: frozenset[str], sender: str) -> di
         raise _refused(sender, "not JSON") from None
     if not same or not isinstance(body, dict):
         raise _refused(sender, "not in canonical form")
-    if body.pop("type", None) != kind:
-        raise _refused(sender, f"not a {kind}")
-    if set(body) != fields:
+    kind = body.pop("type", None)
+    if not isinstance(kind, str) or kind not in forms:
+        raise _refused(sender, f"not a {' or '.join(forms)}")
+    if set(body) != forms[kind]:
         raise _refused(sender, "unknown or missing fields")
     return body
 

@@ -25,7 +25,8 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.federation.serving import AggregatorService
-from securefl.identity import AddressBook, IdentityCard, read_secret, replace_file, verify
+from securefl.identity import IdentityCard, read_secret, replace_file, verify
+from securefl.partners import AddressBook
 from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.spooling import contribution_limit

@@ -10,7 +10,8 @@ from securefl.errors import UnreadableError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from securefl.identity import AddressBook
+    from securefl.identity import IdentityCard
+    from securefl.partners import AddressBook
 
 
 def trust_cards(book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str | None, yes: bool, remove: str | None) -> None:
@@ -21,6 +22,7 @@ def trust_cards(book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str 
         UntrustedError: another key is trusted under a card's name.
     """
     from securefl.identity import MAX_CARD_BYTES, read_card
+    from securefl.report.parts import day
 
     if remove:
         book.distrust(remove)
@@ -36,10 +38,31 @@ def trust_cards(book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str 
             raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step="Name the card's file.") from None
         say(f"{card.role} {card.name}: {card.legal_name}, {card.email}")
         say(f"  fingerprint  {card.spoken}")
+        book.check(card)
+        old = book.replaced(card)
+        if old is not None:
+            for line in _takes_over(old, card):
+                say(line)
         same_card(card.spoken, fingerprint, yes=yes, who=card.name)
         book.trust(card)
+        if old is not None:
+            say(f"{card.name}'s new card has replaced the older one here. A study that names the old key can no longer be approved or started here.")
     listed = book.cards()
     say(f"Trusted here: {', '.join(f'{c.name} ({c.role})' for c in listed.values()) or 'nobody yet'}.")
     if not cards:
         for card in listed.values():
-            say(f"  {card.name:<16} {card.spoken}  {card.legal_name}")
+            changed = f" (new keys since {day(card.earlier[-1].until)[:10]})" if card.earlier else ""
+            say(f"  {card.name:<16} {card.spoken}  {card.legal_name}{changed}")
+
+
+def _takes_over(old: IdentityCard, new: IdentityCard) -> list[str]:
+    """What a person should know before trusting a successor."""
+    from securefl.report.parts import day
+
+    until = next(e.until for e in new.earlier if e.signing_public == old.signing_public)
+    more = "" if new.earlier[-1].signing_public == old.signing_public else f", and changed its keys again until {day(new.earlier[-1].until)}"
+    return [
+        f"  replaces     {old.spoken}, which you trust as {new.name} until now",
+        f"  from         {day(until)}: the old key itself signed that this one comes next{more}",
+        f"  Telephone {new.name} all the same, on a number you know: whoever stole the old key could have signed that.",
+    ]

@@ -55,7 +55,8 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
     """Add identity cards to this hospital's own signed list; without a card, show the list.
 
     Only listed hospitals count in a study. Compare the ten groups with the card's owner by telephone before you say yes:
-    whoever sends you a card can write any name on it.
+    whoever sends you a card can write any name on it. A partner that changed its keys sends a new card; you are shown
+    which one it replaces and from when, and compare the new groups in the same way.
     """
     from securefl.cli.cards import trust_cards
 

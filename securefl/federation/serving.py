@@ -21,7 +21,8 @@ from securefl.study.parse import MAX_BYTES, parse_study
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.identity import AddressBook, Identity
+    from securefl.identity import Identity
+    from securefl.partners import AddressBook
     from securefl.store import Store
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, ValidationError
 
 from securefl.errors import UnreadableError, UsageError
-from securefl.identity import AddressBook, Identity, Role, read_secret, replace_file, write_secret
+from securefl.identity import Identity, Role, read_secret, replace_file, write_secret
+from securefl.partners import AddressBook
 from securefl.store import Store
 from securefl.study.fields import Line, Name, Section
 from securefl.study.seal import dump_toml
@@ -80,7 +81,6 @@ class PartyFolder:
             raise UsageError(f"These cannot stand in a party's settings: {fields}.", next_step="Names start with a letter and use letters, digits, '-' and '_'.") from None
         private_folder(path)
         Identity.generate(name, role, legal_name, email).save(path / "keys")
-        (path / "keys" / "card.json").chmod(0o600)  # public, but nobody else has business in this folder
         write_secret(path / "keys" / "site.secret", secrets.token_bytes(32))
         private_folder(path / "syftbox")
         replace_file(path / FILE_NAMES[role], settings.dump().encode())

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from securefl.identity import AddressBook, IdentityCard, Role
+    from securefl.identity import IdentityCard, Role
     from securefl.node.folder import DatasetEntry
     from securefl.node.site import Site
+    from securefl.partners import AddressBook
     from securefl.privacy.planning import Quote
     from securefl.study.schema import Party, Protocol, Study
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from securefl.errors import DataError, UsageError
-from securefl.identity import read_secret, replace_file, write_secret
+from securefl.identity import erase_file, read_secret, replace_file, write_secret
 from securefl.node.folder import DatasetEntry, PartyFolder, private_folder
 from securefl.node.locks import holding
 
@@ -155,19 +154,8 @@ class Site(PartyFolder):
         return X25519PrivateKey.from_private_bytes(read_secret(self._study_key(digest), 32))
 
     def erase_study_key(self, digest: str) -> None:
-        """Erase the study's agreement key: its masks can never be made again. Harmless when it is gone.
-
-        It is overwritten in place first; on disks that write elsewhere (SSD, snapshots) the old bytes may live on.
-        """
-        path = self._study_key(digest)
-        try:
-            with path.open("r+b") as file:
-                file.write(bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-            path.unlink()
-        except FileNotFoundError:
-            return
+        """Erase the study's agreement key: its masks can never be made again. Harmless when it is gone."""
+        erase_file(self._study_key(digest))
 
     def _study_key(self, digest: str) -> Path:
         return self.keys / "studies" / f"{digest}.key"

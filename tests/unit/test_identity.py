@@ -7,8 +7,9 @@ from conftest import fixed_identity
 from securefl.errors import MessageError, UnreadableError, UntrustedError
 from securefl.identity import (
     MAX_CARD_BYTES,
-    AddressBook,
+    MAX_EARLIER,
     Identity,
+    erase_file,
     read_card,
     read_secret,
     replace_file,
@@ -205,108 +206,82 @@ def test_a_card_with_an_unknown_field_is_refused():
         read_card(card_with(trusted=True))
 
 
-# the address book
+# successors
 
 
-@pytest.fixture
-def book(tmp_path):
-    return AddressBook(tmp_path / "site" / "partners.json", SVI)
+LATER = "2026-11-24T12:00:00Z"
 
 
-def test_a_list_that_does_not_exist_trusts_nobody(book):
-    assert book.cards() == {}
+def signed_by(identity, **changes):
+    """The identity's card with fields changed, rightly signed by its own key."""
+    earlier = [dict(e.__dict__) for e in identity.card.earlier]
+    return dump_signed({"type": "securefl-card/2", **identity.card.fields(), "earlier": earlier, **changes}, identity.sign)
 
 
-def test_trusted_cards_come_back_sorted_by_nothing_but_name(book):
-    others = [fixed_identity(n, "hospital").card for n in ("STMW", "SVHC", "SVHD")]
-    for card in reversed(others):
-        book.trust(card)
-    assert book.cards() == {c.name: c for c in others}
-    assert list(book.cards()) == ["STMW", "SVHC", "SVHD"]
+def test_a_successor_has_fresh_keys_and_the_old_keys_word(tmp_path):
+    new = SVHC.successor(LATER)
+    assert not {new.card.signing_public, new.card.sealing_public} & {SVHC.card.signing_public, SVHC.card.sealing_public}
+    assert (new.card.name, new.card.role, new.card.legal_name, new.card.email) == (SVHC.card.name, "hospital", SVHC.card.legal_name, SVHC.card.email)
+    card = read_card(new.signed_card())
+    assert [(e.signing_public, e.until) for e in card.earlier] == [(SVHC.card.signing_public, LATER)]
+    new.save(tmp_path / "keys")
+    assert Identity.load(tmp_path / "keys").card.earlier == new.card.earlier
 
 
-def test_trusting_the_same_card_again_changes_nothing(book):
-    book.trust(SVHC.card)
-    book.trust(SVHC.card)
-    assert book.cards() == {"SVHC": SVHC.card}
+def test_what_an_earlier_key_signed_still_holds_and_a_strangers_word_does_not():
+    old, message = SVHC.sign(b"m"), b"m"
+    card = SVHC.successor(LATER).successor(LATER).card
+    assert not card.verify(old, message)
+    assert card.verify_ever(old, message)
+    assert not card.verify_ever(SVI.sign(message), message)
 
 
-def test_a_changed_key_for_a_known_name_is_refused_with_the_known_fingerprint(book):
-    book.trust(SVHC.card)
-    other = Identity.generate("SVHC", "hospital", SVHC.card.legal_name, SVHC.card.email).card
-    with pytest.raises(UntrustedError, match=SVHC.card.spoken) as caught:
-        book.trust(other)
-    assert "Telephone SVHC" in caught.value.next_step
-    assert book.cards() == {"SVHC": SVHC.card}
-    book.distrust("SVHC")
-    book.trust(other)
-    assert book.cards() == {"SVHC": other}
+def test_a_card_keeps_the_newest_of_many_earlier_keys_and_fits_its_cap():
+    one = fixed_identity("S" * 40, "researcher")
+    identity = Identity(replace(one.card, legal_name="\U0001f3e5" * 400, email="\U0001f3e5" * 400), one._signing, one._sealing)
+    keys = []
+    for _ in range(MAX_EARLIER + 2):
+        keys.append(identity.card.signing_public)
+        identity = identity.successor(LATER)
+    card = read_card(identity.signed_card())
+    assert [e.signing_public for e in card.earlier] == keys[-MAX_EARLIER:]
+    assert len(identity.signed_card()) <= MAX_CARD_BYTES
 
 
-def test_one_does_not_trust_oneself_under_the_own_name_or_another(book):
-    for card in (SVI.card, fixed_identity("SVI", "researcher").card, replace(SVI.card, name="Other")):
-        with pytest.raises(UntrustedError, match="own name or key"):
-            book.trust(card)
+NEW = SVHC.successor(LATER)
+WORD = NEW.card.earlier[0].__dict__
+TWICE = NEW.successor(LATER)
+WORDS = [dict(e.__dict__) for e in TWICE.card.earlier]
 
 
-def test_distrusting_takes_the_card_out_and_refuses_unknown_names(book):
-    book.trust(SVHC.card)
-    book.distrust("SVHC")
-    assert book.cards() == {}
-    with pytest.raises(UntrustedError, match="SVHC is not in this party's list"):
-        book.distrust("SVHC")
+@pytest.mark.parametrize(("identity", "earlier"), [
+    (NEW, [{**WORD, "until": "2026-11-25T12:00:00Z"}]),
+    (NEW, [{**WORD, "signing_public": SVI.card.signing_public}]),
+    (NEW, [{**WORD, "signature": "00" * 64}]),
+    (TWICE, WORDS[:1]),
+    (TWICE, WORDS[::-1]),
+    (TWICE, [WORDS[0], WORDS[0], WORDS[1]]),
+    (SVI, [WORD]),
+], ids=["time", "key", "signature", "gap", "order", "twice", "of another party"])
+def test_a_card_whose_earlier_key_did_not_name_the_next_is_refused(identity, earlier):
+    with pytest.raises(MessageError, match="did not sign for the next one"):
+        read_card(signed_by(identity, earlier=earlier))
 
 
-def test_a_list_that_somebody_else_edited_is_refused(book, tmp_path):
-    book.trust(SVHC.card)
-    path = tmp_path / "site" / "partners.json"
-    invented = fixed_identity("SVHC", "researcher").card
-    path.write_bytes(path.read_bytes().replace(SVHC.card.signing_public.encode(), invented.signing_public.encode()))
-    with pytest.raises(UnreadableError, match="somebody else changed it"):
-        book.cards()
-    with pytest.raises(UnreadableError):
-        book.trust(fixed_identity("STMW", "hospital").card)
+@pytest.mark.parametrize("earlier", [
+    [], {}, "x", [WORD] * (MAX_EARLIER + 1), [1], [{}], [{**WORD, "more": ""}], [{**WORD, "until": 1}], [{**WORD, "until": "yesterday"}],
+    [{**WORD, "signature": "zz" * 64}], [{**WORD, "signing_public": "00"}],
+])
+def test_what_is_no_list_of_earlier_keys_is_no_card(earlier):
+    with pytest.raises(MessageError, match="not an identity card"):
+        read_card(signed_by(NEW, earlier=earlier))
 
 
-def test_a_list_signed_by_another_party_is_refused(book, tmp_path):
-    theirs = AddressBook(tmp_path / "site" / "partners.json", SVHC)
-    theirs.trust(fixed_identity("Invented", "hospital").card)
-    with pytest.raises(UnreadableError, match="not a list signed by this party"):
-        book.cards()
-
-
-def test_a_card_is_no_list(book, tmp_path):
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "partners.json").write_bytes(SVI.signed_card())
-    with pytest.raises(UnreadableError):
-        book.cards()
-
-
-def test_a_list_that_cannot_be_read_is_refused(book, tmp_path):
-    (tmp_path / "site" / "partners.json").mkdir(parents=True)
-    with pytest.raises(UnreadableError):
-        book.cards()
-
-
-def test_require_returns_the_card_for_exactly_its_keys_and_role(book):
-    book.trust(SVHC.card)
-    keys = SVHC.card.signing_public, SVHC.card.sealing_public
-    assert book.require("SVHC", *keys) == SVHC.card
-    with pytest.raises(UntrustedError, match="names other keys"):
-        book.require("SVHC", SVI.card.signing_public, keys[1])
-    with pytest.raises(UntrustedError, match="names other keys"):
-        book.require("SVHC", keys[0], SVI.card.sealing_public)
-    with pytest.raises(UntrustedError, match="not in this party's own list"):
-        book.require("STMW", *keys)
-
-
-def test_require_tells_a_researcher_from_a_hospital(book):
-    researcher = fixed_identity("Researcher", "researcher").card
-    book.trust(researcher)
-    keys = researcher.signing_public, researcher.sealing_public
-    assert book.require("Researcher", *keys, role="researcher") == researcher
-    with pytest.raises(UntrustedError, match="trusted here as a researcher"):
-        book.require("Researcher", *keys)
+def test_a_plain_card_has_no_earlier_keys_and_a_successor_must():
+    with pytest.raises(MessageError, match="unknown or missing fields"):
+        read_card(card_with(earlier=[WORD]))
+    with pytest.raises(MessageError, match="unknown or missing fields"):
+        read_card(dump_signed({"type": "securefl-card/2", **SVI.card.fields()}, SVI.sign))
 
 
 # files
@@ -343,3 +318,13 @@ def test_two_threads_that_replace_one_file_never_mix_their_bytes(tmp_path):
     for t in threads:
         t.join()
     assert seen | {path.read_bytes()} <= set(texts)
+
+
+def test_an_erased_file_is_gone_and_its_bytes_were_overwritten_first(tmp_path):
+    path, other = tmp_path / "key", tmp_path / "other name"
+    write_secret(path, b"k" * 32)
+    other.hardlink_to(path)
+    erase_file(path)
+    erase_file(path)
+    assert not path.exists()
+    assert other.read_bytes() == bytes(32)

@@ -28,7 +28,7 @@ def loaded_after(statement):
 @pytest.mark.parametrize("statement", [
     "import securefl",
     "from securefl.study import Approval, Study, check_consistency, parse_study, seal_study, study_digest",
-    "from securefl.identity import AddressBook, Identity",
+    "from securefl.identity import Identity; from securefl.partners import AddressBook",
     "import securefl.store, securefl.environment",
 ])
 def test_the_light_parts_load_no_framework(statement):

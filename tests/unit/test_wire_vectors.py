@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 import securefl
 from securefl.errors import MessageError
-from securefl.identity import MAX_BOOK_BYTES, MAX_CARD_BYTES, Identity, read_card
+from securefl.identity import MAX_CARD_BYTES, Identity, read_card
+from securefl.partners import MAX_BOOK_BYTES
 from securefl.signed import canonical, dump_signed, open_signed
 from securefl.study import Approval, open_approval, study_digest
 from securefl.study.approval import MAX_BYTES
@@ -28,7 +29,7 @@ VECTORS = json.loads((WIRE / "statement-vectors.json").read_text("utf-8"))
 KEYS = VECTORS["keys"]
 SIGNING = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["signing_seed"]))
 SEALING = X25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["sealing_private"]))
-STATEMENT, CARD, APPROVAL, STUDY, SEALED = (VECTORS[k] for k in ("statement", "card", "approval", "study", "sealing"))
+STATEMENT, CARD, APPROVAL, STUDY, SEALED, SUCCESSOR = (VECTORS[k] for k in ("statement", "card", "approval", "study", "sealing", "successor"))
 
 
 def by_why(section):
@@ -153,6 +154,31 @@ def test_what_the_card_page_refuses_is_refused(data):
         read_card(data)
 
 
+# successors
+
+
+def test_a_successor_card_is_written_and_read_as_the_vector_says():
+    signing, sealing = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SUCCESSOR["signing_seed"])), X25519PrivateKey.from_private_bytes(bytes.fromhex(SUCCESSOR["sealing_private"]))
+    fields, (word,) = SUCCESSOR["fields"], SUCCESSOR["earlier"]
+    assert signing.public_key().public_bytes_raw().hex() == fields["signing_public"]
+    lines = ["securefl-succession/1", fields["role"], fields["name"], KEYS["signing_public"], fields["signing_public"], word["until"]]
+    assert SUCCESSOR["message"] == "\n".join(lines).encode().hex()
+    assert word == {"signing_public": KEYS["signing_public"], "until": word["until"], "signature": SIGNING.sign(bytes.fromhex(SUCCESSOR["message"])).hex()}
+    payload = canonical_2({"type": "securefl-card/2", **fields, "earlier": [word]})
+    assert (b"securefl-signed/1 " + signing.sign(payload).hex().encode() + b"\n" + payload).hex() == SUCCESSOR["bytes"]
+    card = read_card(bytes.fromhex(SUCCESSOR["bytes"]))
+    assert card.fields() == fields
+    assert [dict(e.__dict__) for e in card.earlier] == [word]
+    assert Identity(card, signing, sealing).signed_card().hex() == SUCCESSOR["bytes"]
+    assert card.fingerprint == SUCCESSOR["fingerprint"]
+
+
+@pytest.mark.parametrize("data", by_why(SUCCESSOR))
+def test_what_the_successor_page_refuses_is_refused(data):
+    with pytest.raises(MessageError):
+        read_card(data)
+
+
 def test_a_sealed_payload_opens_as_rfc_9180_says():
     sealed, info = bytes.fromhex(SEALED["sealed"]), bytes.fromhex(SEALED["info"])
     identity = Identity(read_card(bytes.fromhex(CARD["bytes"])), SIGNING, SEALING)
@@ -193,11 +219,11 @@ def test_what_the_approval_page_refuses_is_refused(data):
 
 def test_the_caps_on_the_page_are_those_of_the_code():
     page = (WIRE / "signed-statement.md").read_text("utf-8")
-    for kind, cap in (("card", MAX_CARD_BYTES), ("approval", MAX_BYTES), ("partners", MAX_BOOK_BYTES)):
-        assert f"| `securefl-{kind}/1` | {cap} |" in page
+    for kind, cap in (("card/1", MAX_CARD_BYTES), ("card/2", MAX_CARD_BYTES), ("approval/1", MAX_BYTES), ("partners/1", MAX_BOOK_BYTES)):
+        assert f"| `securefl-{kind}` | {cap} |" in page
 
 
-@pytest.mark.parametrize(("page", "fields"), [("identity-card.md", CARD["fields"]), ("approval.md", APPROVAL["fields"])])
+@pytest.mark.parametrize(("page", "fields"), [("identity-card.md", CARD["fields"]), ("approval.md", APPROVAL["fields"]), ("successor-card.md", SUCCESSOR["earlier"][0])])
 def test_each_page_lists_exactly_the_fields_that_travel(page, fields):
     rows = [line.split("`")[1] for line in (WIRE / page).read_text("utf-8").splitlines() if line.startswith("| `")]
     assert sorted(rows) == sorted(fields)

@@ -1,0 +1,138 @@
+"""A party's own list of partners: whom it trusts, after a telephone call, with which keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from securefl.errors import MessageError, UnreadableError, UntrustedError
+from securefl.identity import Identity, IdentityCard, Role, read_earlier, replace_file
+from securefl.signed import dump_signed, open_signed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BOOK_TYPE = "securefl-partners/1"
+MAX_BOOK_BYTES = 4 * 1024 * 1024
+
+
+class AddressBook:
+    """A party's own list of partners, signed by its own key: names it has compared fingerprints with (design: hospitals know each other)."""
+
+    def __init__(self, path: Path, owner: Identity) -> None:
+        self._path = path
+        self._owner = owner
+
+    def cards(self) -> dict[str, IdentityCard]:
+        """Trusted cards by name.
+
+        Raises:
+            UnreadableError: the file is not a list signed by this party's key.
+        """
+        if not self._path.exists():
+            return {}
+        try:
+            body = open_signed(
+                self._path.read_bytes(), kind=_BOOK_TYPE, fields=frozenset({"cards"}), verify=self._owner.card.verify,
+                sender=self._owner.card.name, max_bytes=MAX_BOOK_BYTES,
+            )
+        except (OSError, MessageError):
+            raise UnreadableError(
+                f"{self._path} is not a list signed by this party's key: somebody else changed it.",
+                next_step="Restore it, or compare the fingerprints again and trust the cards anew.",
+            ) from None
+        return {c["name"]: _card(c) for c in body["cards"]}
+
+    def replaced(self, card: IdentityCard) -> IdentityCard | None:
+        """The card that is trusted under this name until now and whose own key says that ``card`` comes after it, or None."""
+        known = self.cards().get(card.name)
+        later = known is not None and known.role == card.role and any(e.signing_public == known.signing_public for e in card.earlier)
+        return known if later else None
+
+    def check(self, card: IdentityCard) -> None:
+        """Whether :meth:`trust` would take this card.
+
+        Raises:
+            UntrustedError: another key is trusted under this name that did not name this one as the next, an older card
+                than the trusted one, or this party's own.
+        """
+        known = self.cards().get(card.name)
+        if card.name == self._owner.card.name or card.signing_public == self._owner.card.signing_public:
+            raise UntrustedError(f"The card of {card.name} has this party's own name or key.", next_step="Trust the cards of the others only.")
+        if known is None or known == card or self.replaced(card) is not None:
+            return
+        until = next((e.until for e in known.earlier if e.signing_public == card.signing_public), None)
+        if until is not None:
+            raise UntrustedError(
+                f"This is an older card of {card.name}: its key was replaced on {until[:10]}, and the newer card is trusted here.",
+                whose=card.name, next_step="Nothing needs to be done; throw the older card away.",
+            )
+        raise UntrustedError(
+            f"Another card is already trusted as {card.name} (fingerprint {known.spoken}), and its key did not sign for this one.",
+            whose=card.name,
+            next_step=f"Telephone {card.name}. If its keys really are others now, take the old card off your list with `trust --remove {card.name}`, then trust the new one.",
+        )
+
+    def trust(self, card: IdentityCard) -> None:
+        """Add a card whose fingerprint was compared out of band; it replaces the one that its earlier key signed for it.
+
+        Raises:
+            UntrustedError: see :meth:`check`.
+        """
+        self.check(card)
+        _write(self._path, self._owner, {**self.cards(), card.name: card})
+
+    def sign_anew(self, path: Path, owner: Identity) -> None:
+        """Write the same list at ``path``, signed by ``owner``: this party after a change of its keys.
+
+        Raises:
+            UnreadableError: see :meth:`cards`.
+        """
+        _write(path, owner, self.cards())
+
+    def distrust(self, name: str) -> None:
+        """Remove a name; unknown names are an :class:`UntrustedError`."""
+        cards = self.cards()
+        if name not in cards:
+            raise UntrustedError(f"{name} is not in this party's list.", next_step="`trust` without a card shows the list.")
+        _write(self._path, self._owner, {n: c for n, c in cards.items() if n != name})
+
+    def require(self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital") -> IdentityCard:
+        """The trusted card of ``name`` if it holds exactly these keys and this role.
+
+        The role counts: a researcher's card that is trusted as a researcher does not make a hospital of it.
+
+        Raises:
+            UntrustedError: unknown name, other keys, or another role.
+        """
+        card = self.cards().get(name)
+        if card is None:
+            raise UntrustedError(
+                f"{name} is not in this party's own list of partners.", whose=name,
+                next_step=f"Get {name}'s card, compare its fingerprint by telephone, then `securefl site trust CARD`.",
+            )
+        if (card.signing_public, card.sealing_public) != (signing_public, sealing_public):
+            raise UntrustedError(
+                f"The study names other keys for {name} than the card that is trusted here.", whose=name,
+                next_step=f"Telephone {name}. If its keys are new, trust its new card; if not, do not approve.",
+            )
+        if card.role != role:
+            raise UntrustedError(
+                f"{name} is trusted here as a {card.role}, but the study names it as a {role}.", whose=name,
+                next_step=f"Ask the researcher to name a {role}; nobody takes part in two roles.",
+            )
+        return card
+
+
+def _write(path: Path, owner: Identity, cards: dict[str, IdentityCard]) -> None:
+    body = {"type": _BOOK_TYPE, "cards": [_entry(cards[n]) for n in sorted(cards)]}
+    replace_file(path, dump_signed(body, owner.sign))
+
+
+def _entry(card: IdentityCard) -> dict[str, Any]:
+    return {**card.fields(), **({"earlier": [dict(e.__dict__) for e in card.earlier]} if card.earlier else {})}
+
+
+def _card(entry: dict[str, Any]) -> IdentityCard:
+    """An entry that this party signed, with the signatures of earlier keys checked when it was trusted."""
+    earlier = read_earlier(entry["earlier"]) if "earlier" in entry else ()
+    return IdentityCard(**{k: v for k, v in entry.items() if k != "earlier"}, earlier=earlier or ())
