@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import folder_option, json_option, say, screen, write_json
-from securefl.errors import UsageError
+from securefl.errors import MessageError, RoundError, SecureFLError, UsageError
 
 if TYPE_CHECKING:
     from securefl.api import Lab
     from securefl.federation.coordinator import RoundRecord
+    from securefl.federation.verifying import VerifiedRound
 
 _researcher_option = folder_option("researcher", "SECUREFL_RESEARCHER")
 
@@ -236,3 +237,45 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
     for site, extract in result["extracts"].items():
         say(f"\n{site}")
         say(extract_words(extract))
+
+
+@study.command()
+@click.argument("number", metavar="ROUND")
+@click.option("--study", "name", default="", metavar="NAME", help="Which study; may be left out where there is one only.")
+@click.option("--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one.")
+@json_option
+def verify(number: str, name: str, folder: str | None, json_file: str | None) -> None:
+    """Add a round's contributions again and compare: who contributed, and whether that sum is the one that was opened.
+
+    ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes no key. Exit code 8 or 9
+    when a round does not hold, as `docs/exit-codes.md` says.
+    """
+    from rich.progress import track
+
+    from securefl.node.folder import find_folder
+    from securefl.node.verifying import RoundsView, round_json
+    from securefl.report.rounds import RoundLine, rounds_page
+
+    view = RoundsView.of(find_folder(folder, "SECUREFL_FOLDER"), name)
+    if number != "all" and not number.isdecimal():
+        raise UsageError(f"'{number}' is no round.", next_step="Give its number, or `all`.")
+    numbers = range(1, view.rounds_over() + 1) if number == "all" else (int(number),)
+    found: list[VerifiedRound] = []
+    failed: dict[int, SecureFLError] = {}
+    for one in track(numbers, "adding again", console=screen(), transient=True, disable=len(numbers) == 1 or not screen().is_terminal):
+        try:
+            found.append(view.check(one))
+        except (RoundError, MessageError) as error:
+            failed[one] = error
+    if json_file:
+        broken = [{"round": n, "verified": False, "error": e.what, "whose": e.whose} for n, e in failed.items()]
+        rounds = sorted([*map(round_json, found), *broken], key=lambda r: r["round"])
+        write_json({"study": view.name, "digest": view.plan.digest, "verified": not failed, "rounds": rounds}, json_file)
+    if json_file != "-" and (found or len(failed) > 1):
+        lines = [
+            RoundLine(f.transcript.round, f.transcript.kind, tuple(f.transcript.contributions), f.transcript.lost, f.transcript.sum_sha256, f.transcript_sha256)
+            for f in found
+        ]
+        screen().print(rounds_page(view.name, lines, failed, view.site))
+    if failed:
+        raise next(iter(failed.values()))

@@ -15,6 +15,7 @@ from securefl.federation.participant import RoundInput
 from securefl.federation.rounds import card_of
 from securefl.federation.sealing import seal_model
 from securefl.federation.tally import Tally
+from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.identity import verify
 from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
@@ -86,9 +87,13 @@ class Coordinator:
         state = ServerState.start(study, theta)
         self._cohort = study.cohort
         records: list[RoundRecord] = []
+        transcript = b""
         histogram: NDArray[np.int64] | None = None
         for number in range(1, self._plan.last_round + 1):
+            cohort = self._cohort
             values, record = self._round(number, state.theta)
+            transcript = self._transcript(record, cohort, transcript)
+            self._exchange.leave(number, transcript)
             records.append(record)
             if record.kind == "update":
                 state = state.apply(values)
@@ -111,6 +116,13 @@ class Coordinator:
             return self._open(facts, keys, replies)
         finally:
             keys.erase()
+
+    def _transcript(self, record: RoundRecord, cohort: tuple[str, ...], before: bytes) -> bytes:
+        return Transcript(
+            study=self._plan.digest, round=record.round, attempt=1, kind=record.kind, cohort=cohort, contributions=record.contributions,
+            round_digest=record.round_digest, model_sha256=record.model_sha256, sum_sha256=record.sum_sha256,
+            previous=transcript_sha256(before) if before else "",
+        ).dump(self._me.sign)
 
     def _announce(self, number: int, theta: NDArray[np.float64], keys: RoundKeys) -> tuple[RoundFacts, RoundInput]:
         plan, attempt = self._plan, 1

@@ -78,6 +78,9 @@ class Exchange(Protocol):
     def gone(self) -> frozenset[str]:
         """Hospitals that said that they ended their part."""
 
+    def leave(self, number: int, transcript: bytes) -> None:
+        """Leave the signed transcript of a round that is over where every participant finds it."""
+
 
 def _everybody_is_there(site: str, number: int, stage: str) -> bool:  # noqa: ARG001 - the shape of what a simulation asks
     return True
@@ -97,6 +100,7 @@ class LocalExchange:
     ) -> None:
         self._participants, self._aggregator, self._there = participants, aggregator, there
         self._given: RoundInput | None = None
+        self.transcripts: dict[int, bytes] = {}
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:  # noqa: ARG002 - the interface
         """See :class:`Exchange`."""
@@ -137,6 +141,10 @@ class LocalExchange:
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
         return frozenset()
+
+    def leave(self, number: int, transcript: bytes) -> None:
+        """See :class:`Exchange`."""
+        self.transcripts[number] = transcript
 
 
 def _silent(tally: Tally, seconds: float) -> RoundError:
@@ -267,6 +275,10 @@ class StoreExchange:
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
         return frozenset(all_words(self._store, self._plan)) - {self._plan.study.aggregator.name}
+
+    def leave(self, number: int, transcript: bytes) -> None:
+        """See :class:`Exchange`."""
+        self._store.put(paths.RoundPaths(self._plan.digest, number, 1).transcript, transcript)
 
     def _bad_news(self) -> SecureFLError | None:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""

@@ -119,3 +119,8 @@ class RoundPaths:
     def sum(self) -> str:
         """The aggregator's sum."""
         return f"{self.root}/sum"
+
+    @property
+    def transcript(self) -> str:
+        """The coordinator's signed transcript, once the sum was opened."""
+        return f"{self.root}/transcript"

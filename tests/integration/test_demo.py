@@ -9,9 +9,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from securefl.errors import RoundError, UsageError
+from securefl.node.verifying import RoundsView
 
 SITES = ("other", "SVI", "SVHC", "STMW", "SVHD")
 _CHILD = re.compile(r"^(?:clone|clone3|fork|vfork)\(.*= (\d+)$")
@@ -137,6 +141,51 @@ def test_the_ledgers_hold_and_an_edited_row_is_found(demo, tmp_path):
         body = ledger.execute("select body from event where seq = 9").fetchone()[0]
         ledger.execute("update event set body = ? where seq = 9", (body.replace('"round":', '"round":1'),))
     assert subprocess.run(audit, capture_output=True, timeout=60, check=False).returncode == 3
+
+
+def verified(folder, *arguments):
+    command = [sys.executable, "-m", "securefl", "study", "verify", *arguments, "--folder", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_hospital_adds_all_rounds_again_and_a_changed_contribution_is_found(demo, tmp_path):
+    root, _, _ = demo
+    done = verified(root / "d" / "STMW", "all", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["verified"] is True
+    assert [r["round"] for r in found["rounds"]] == list(range(1, 42))
+    assert all(set(r["contributions"]) == set(SITES) for r in found["rounds"])
+
+    # the same hospital with a store in which one byte was changed afterwards
+    shutil.copytree(root / "d" / "store" / "studies", tmp_path / "store" / "studies")
+    shutil.copytree(root / "d" / "STMW", tmp_path / "STMW")
+    settings = tmp_path / "STMW" / "site.toml"
+    settings.write_text(settings.read_text().replace(str(root / "d" / "store"), str(tmp_path / "store")))
+    (frame,) = (tmp_path / "store").glob("studies/*/rounds/00007-1/contributions/SVI")
+    data = bytearray(frame.read_bytes())
+    data[-1000] ^= 1
+    frame.write_bytes(data)
+    done = verified(tmp_path / "STMW", "all")
+    assert done.returncode == 8
+    assert "1 of 41 do not hold" in done.stdout
+    assert "SVI" in done.stderr
+    assert verified(tmp_path / "STMW", "6").returncode == 0
+
+
+def test_a_contribution_that_its_hospitals_ledger_does_not_know_is_found(demo, tmp_path):
+    root, _, _ = demo
+    copy = tmp_path / "SVHC"
+    shutil.copytree(root / "d" / "SVHC", copy)
+    view = RoundsView.of(copy)
+    assert view.check(5).transcript.contributions["SVHC"] == view.sent[5]
+    other = replace(view, sent={**view.sent, 5: "0" * 64})
+    with pytest.raises(RoundError, match="not the one in its ledger"):
+        other.check(5)
+    with pytest.raises(UsageError, match="No study here fits 'x'"):
+        RoundsView.of(copy, "x")
+    with pytest.raises(UsageError, match="neither a hospital's nor a researcher's"):
+        RoundsView.of(tmp_path)
 
 
 def test_an_older_demonstration_is_not_overwritten_by_accident(demo):

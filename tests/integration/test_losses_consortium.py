@@ -9,6 +9,7 @@ from conftest import SITES
 from consortium import SMALL, consortium
 
 from securefl.errors import RoundError
+from securefl.node.verifying import RoundsView
 
 NAMES = tuple(sorted(SITES))
 LOST = NAMES[2]
@@ -64,6 +65,12 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool):
             assert (c.in_round(study, number) / "answers" / name).read_bytes() == kept
         assert set(c.state(name, study).answers) == {1, 2, 3, 4}
     assert not (c.in_round(study, 2) / "contributions" / LOST).exists()
+
+    # anybody can add the rounds again, and sees who was lost
+    view = RoundsView.of(c.root / REST[0], study.name)
+    checked = [view.check(number) for number in range(1, view.rounds_over() + 1)]
+    assert [found.transcript.lost for found in checked] == [(), (LOST,), (), ()]
+    assert all(set(found.signed_by) >= set(REST) for found in checked)
 
     # it does not come back: its agent ends the study for itself, and nobody else minds
     c.start(LOST)

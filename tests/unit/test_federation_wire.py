@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 import securefl
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
+from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.identity import Identity, IdentityCard
 from securefl.node import extract, pysyft_keys
@@ -45,6 +46,7 @@ class Holding:
 
 READ = {
     "announcement": lambda data: messages.open_announcement(data, study=STUDY, verify=CARD.verify),
+    "transcript": lambda data: open_transcript(data, study=STUDY, round_number=VECTORS["transcript"]["fields"]["round"], verify=CARD.verify),
     "status": lambda data: messages.open_status(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.open_end(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.open_invitation(data, study=STUDY, verify=CARD.verify),
@@ -53,10 +55,11 @@ READ = {
 TYPES = {
     "announcement": "securefl-round-announcement/1", "status": "securefl-study-status/1", "end": "securefl-study-end/1",
     "invitation": "securefl-study-invitation/1", "pysyft_keys": "securefl-pysyft-keys/1", "extract": "securefl-audit-extract/1",
+    "transcript": "securefl-round-transcript/1",
 }
 CAPS = {
     "announcement": messages.MAX_ANNOUNCEMENT, "status": messages.MAX_SMALL, "end": messages.MAX_SMALL, "invitation": messages.MAX_SMALL,
-    "pysyft_keys": pysyft_keys._MAX_BYTES, "extract": extract.MAX_BYTES,
+    "pysyft_keys": pysyft_keys._MAX_BYTES, "extract": extract.MAX_BYTES, "transcript": MAX_TRANSCRIPT,
 }
 
 
@@ -99,6 +102,8 @@ def test_a_statement_is_written_byte_for_byte_as_the_vector_says(name):
 def test_securefl_writes_the_same_bytes():
     fields = VECTORS["announcement"]["fields"]
     assert messages.Announcement(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["announcement"]["bytes"]
+    fields = VECTORS["transcript"]["fields"]
+    assert Transcript(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["transcript"]["bytes"]
     for name, kind in (("status", messages.Status), ("end", messages.End), ("invitation", messages.Invitation)):
         assert kind(**VECTORS[name]["fields"]).dump(ME.sign).hex() == VECTORS[name]["bytes"]
     written = {}
@@ -185,7 +190,7 @@ def section(title):
 
 @pytest.mark.parametrize(
     ("title", "name"),
-    [("Announcement", "announcement"), ("Status", "status"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
+    [("Announcement", "announcement"), ("Transcript", "transcript"), ("Status", "status"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
 )
 def test_the_page_names_type_cap_and_fields_as_they_are(title, name):
     text = section(title)
@@ -208,7 +213,7 @@ def test_the_page_names_every_place_in_the_store(tmp_path):
     at = paths.RoundPaths("<digest>", 1, 1)
     places = [
         paths.study_file("<digest>"), paths.invitation("<digest>"), paths.approval("<digest>", "<site>"), at.key, at.model, at.announcement,
-        at.contribution("<site>"), at.sum, paths.status("<digest>", "<name>"), paths.ending("<digest>"), paths.extract("<digest>", "<site>"),
+        at.contribution("<site>"), at.sum, at.transcript, paths.status("<digest>", "<name>"), paths.ending("<digest>"), paths.extract("<digest>", "<site>"),
         paths.pysyft_keys("<name>"),
     ]
     for place in places:

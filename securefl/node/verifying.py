@@ -1,0 +1,114 @@
+"""Any participant's own view of a study's rounds: the study that it keeps, the store, and what its ledger says that it sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from securefl.errors import RoundError, UsageError
+from securefl.federation.rounds import Plan
+from securefl.federation.verifying import last_transcript, verify_round
+from securefl.node.folder import FILE_NAMES, PartyFolder
+from securefl.node.requests import kept_requests, study_text
+from securefl.node.site import Site
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from securefl.federation.verifying import VerifiedRound
+    from securefl.store import Store
+
+
+@dataclass(frozen=True)
+class RoundsView:
+    """A study as a hospital or the researcher keeps it.
+
+    Args:
+        name: the study's id and the first digits of its digest.
+        plan: the study.
+        store: where its rounds lie.
+        site: the hospital whose view it is, ``""`` for the researcher.
+        sent: round → SHA-256 of what this hospital sent, by its own ledger.
+    """
+
+    name: str
+    plan: Plan
+    store: Store
+    site: str
+    sent: Mapping[int, str]
+
+    @classmethod
+    def of(cls, folder: Path, name: str = "") -> RoundsView:
+        """The view from a party's folder.
+
+        Args:
+            folder: a hospital's or a researcher's.
+            name: of the study, or its beginning; may be left out where there is one only.
+
+        Raises:
+            UsageError: another folder; no study or several fit.
+            UnreadableError: what is kept there is not whole.
+        """
+        if (folder / FILE_NAMES["hospital"]).exists():
+            site = Site.at(folder)
+            kept = {r.short: r.digest for r in kept_requests(site) if r.digest in site.ledger.state.studies}
+            short = _one(kept, name)
+            sent = {number: event.sha256 for (number, _), event in site.ledger.state.studies[kept[short]].sent.items()}
+            return cls(short, Plan(parse_study(study_text(site, kept[short])), kept[short]), site.store, site.name, sent)
+        if not (folder / FILE_NAMES["researcher"]).exists():
+            raise UsageError(f"{folder} is neither a hospital's nor a researcher's folder.", next_step="Name it: --folder DIR.")
+        lab = PartyFolder.open(folder, "researcher")
+        texts = {f.parent.name: f for f in sorted((folder / "studies").glob("*/study.toml"))}
+        short = _one(texts, name)
+        text = texts[short].read_bytes()
+        return cls(short, Plan(parse_study(text), study_digest(text)), lab.store, "", {})
+
+    def rounds_over(self) -> int:
+        """The last round that has a transcript.
+
+        Raises:
+            RoundError: none has.
+        """
+        last = last_transcript(self.store, self.plan)
+        if not last:
+            raise RoundError(f"No round of {self.name} is over: there is no transcript in the store.", whose="the coordinator", next_step="Wait for round 1, or ask who removed it.")
+        return last
+
+    def check(self, number: int) -> VerifiedRound:
+        """Verify a round, and that what it counts of this hospital is what this hospital sent.
+
+        Raises:
+            RoundError, MessageError, UsageError, StoreError: as :func:`securefl.federation.verifying.verify_round`.
+        """
+        found = verify_round(self.store, self.plan, number)
+        counted = found.transcript.contributions.get(self.site)
+        if counted is not None and counted != self.sent.get(number):
+            raise RoundError(
+                f"Round {number} counts a contribution of {self.site} that is not the one in its ledger.", whose=self.site,
+                next_step="Stop the agent and keep everything as it is: somebody else may hold this hospital's key.",
+            )
+        return found
+
+
+def round_json(found: VerifiedRound) -> dict[str, Any]:
+    """A verified round for programs."""
+    said = found.transcript
+    return {
+        "round": said.round, "kind": said.kind, "verified": True, "cohort": list(said.cohort), "contributions": dict(said.contributions),
+        "lost": list(said.lost), "signed_by": list(found.signed_by), "round_digest": said.round_digest, "sum_sha256": said.sum_sha256,
+        "transcript_sha256": found.transcript_sha256,
+    }
+
+
+def _one(names: Mapping[str, object], name: str) -> str:
+    fits = [n for n in names if n.startswith(name)]
+    if len(fits) != 1:
+        raise UsageError(
+            f"{len(fits) or 'No'} study here fits '{name}'. There are: {', '.join(names) or 'none'}." if name or not names
+            else f"There are several studies here: {', '.join(names)}.",
+            next_step="Name one: --study NAME.",
+        )
+    return fits[0]

@@ -1,0 +1,80 @@
+"""Who contributed to a study's rounds, as anybody can verify it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.text import Text
+
+from securefl.report.parts import (
+    BAD,
+    DIM,
+    GOOD,
+    bullets,
+    counted,
+    facts,
+    literal,
+    page,
+    section,
+    table,
+    title,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from securefl.errors import SecureFLError
+
+class RoundLine(NamedTuple):
+    """A round that holds: its number, ``update`` or ``evaluation``, who is in its sum, who could have been, two SHA-256."""
+
+    number: int
+    kind: str
+    contributed: Sequence[str]
+    lost: Sequence[str]
+    sum_sha256: str
+    transcript_sha256: str
+
+
+def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, SecureFLError], site: str = "") -> RenderableType:
+    """What was verified of a study's rounds.
+
+    Args:
+        name: the study's name.
+        found: the rounds that hold, in order.
+        failed: number of a round that does not → why.
+        site: the hospital whose view it is, ``""`` for another party.
+    """
+    checked = len(found) + len(failed)
+    lines = [
+        "Each contribution carries its hospital's signature, for this study and round.",
+        "The sum was added again from them: it is the one that the aggregator signed.",
+        "The coordinator signed a transcript of each round. All name the same contributions and sum, each the transcript before it.",
+        *([f"What is counted as from {site} is what its own ledger says left the house."] if site else []),
+        "No key was needed, and nothing was opened.",
+    ]
+    verdict = Text("all hold", style=GOOD) if not failed else Text(f"{len(failed)} of {checked} do not hold", style=BAD)
+    parts: list[RenderableType] = [title(f"Rounds of {name}, added again"), Text.assemble(f"{counted(checked, 'round')} checked: ", verdict)]
+    if found:
+        rows = table(("round", "contributed", "lost"))
+        for first, last in _alike(found):
+            numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
+            kind = "" if first.kind == "update" else ", evaluation"
+            rows.add_row(numbers + kind, literal(", ".join(first.contributed)), literal(", ".join(first.lost) or "nobody", "" if first.lost else DIM))
+        parts += [section("Who contributed", rows), section("What was compared", bullets(lines))]
+    if checked == len(found) == 1:
+        parts.append(section("For specialists", facts([("sum", literal(found[0].sum_sha256)), ("transcript", literal(found[0].transcript_sha256))])))
+    if failed:
+        parts.append(section("What does not hold", bullets(Text.assemble((f"round {n}: ", BAD), literal(str(e))) for n, e in failed.items())))
+    return page(*parts)
+
+
+def _alike(lines: Sequence[RoundLine]) -> Iterator[tuple[RoundLine, RoundLine]]:
+    """First and last of each run of rounds with the same hospitals."""
+    runs = groupby(enumerate(lines), lambda at: (at[1].number - at[0], at[1].kind, tuple(at[1].contributed), tuple(at[1].lost)))
+    for _, run in runs:
+        members = [line for _, line in run]
+        yield members[0], members[-1]

@@ -1,0 +1,226 @@
+"""Anybody with the study can add a round again, and whatever was changed afterwards is found, in the name of whose it is."""
+
+import pytest
+from conftest import SITES, fixed_identity
+from federation_room import Room, going_on, sealed_study
+
+from securefl.errors import MessageError, RoundError, UsageError
+from securefl.federation import paths
+from securefl.federation.exchange import LocalExchange
+from securefl.federation.transcript import open_transcript, transcript_sha256
+from securefl.federation.verifying import last_transcript, verify_round
+from securefl.secagg.frame import write_sum
+from securefl.secagg.ring import CHUNK_BYTES
+from securefl.store import Store
+
+NAMES = tuple(sorted(SITES))
+WHOLE = sealed_study()[1]
+GOING = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=NAMES)[1])
+
+
+class Posting(LocalExchange):
+    """Everything that passes in one process is in a store as well, as the parties of a real run leave it there."""
+
+    def __init__(self, room, store, lost=()):
+        self.room, self.store, self.lost = room, store, lost
+        super().__init__(room.participants(), room.aggregator, lambda site, number, stage: (site, number, stage) not in lost)
+
+    def at(self, facts):
+        return paths.RoundPaths(self.room.plan.digest, facts.round, facts.attempt)
+
+    def broadcast(self, facts, given):
+        super().broadcast(facts, given)
+        self.store.put(self.at(facts).announcement, given.announcement)
+
+    def _contributions(self, facts):
+        for (site, number), frame in self.room.kept.items():
+            if number == facts.round:
+                self.store.put(self.at(facts).contribution(site), frame)
+
+    def collect(self, facts, seconds):
+        replies = super().collect(facts, seconds)
+        self._contributions(facts)
+        self.store.put(self.at(facts).sum, replies.sum)
+        return replies
+
+    def conclude(self, tally, proposal, seconds):
+        facts = tally.terms.facts
+        at, later = self.at(facts), {p.name: p.later for p in self._participants if p.name in tally.survivors.frames}
+        self._contributions(facts)
+        self.store.put(at.proposal, proposal)
+        hear, agree = tally.hear, tally.agree
+        tally.agree = lambda site, data: (self.store.put(at.agreement(site), data), agree(site, data))
+        tally.hear = lambda site, data: (self.store.put(at.answer(site), data), hear(site, data))
+        assert later
+        total = super().conclude(tally, proposal, seconds)
+        self.store.put(at.sum, total)
+        return total
+
+    def leave(self, number, transcript):
+        super().leave(number, transcript)
+        self.store.put(paths.RoundPaths(self.room.plan.digest, number, 1).transcript, transcript)
+
+
+class Ran:
+    def __init__(self, plan, lost=()):
+        self.plan, self.room = plan, Room(plan)
+        self.store = Store(f"memory://verify-{id(self)}")
+        self.outcome = self.room.coordinator(Posting(self.room, self.store, lost)).run()
+
+    def at(self, number):
+        return paths.RoundPaths(self.plan.digest, number, 1)
+
+    def check(self, number):
+        return verify_round(self.store, self.plan, number)
+
+
+@pytest.fixture(scope="module")
+def _whole():
+    return Ran(WHOLE)
+
+
+@pytest.fixture(scope="module")
+def _going():
+    return Ran(GOING, {(NAMES[2], 1, "answer"), *((NAMES[1], n, "contribution") for n in range(2, GOING.last_round + 1))})
+
+
+@pytest.fixture
+def run(request):
+    """A study that ran; what a test changes in its store is put back."""
+    ran = request.getfixturevalue(request.param)
+    before = {name: ran.store.get(name, 1 << 30) for name in _objects(ran.store, f"studies/{ran.plan.digest}")}
+    yield ran
+    for name, data in before.items():
+        ran.store.put(name, data)
+
+
+def _objects(store, prefix):
+    names = store.list(prefix)
+    return [prefix] if not names else [o for n in names for o in _objects(store, f"{prefix}/{n}")]
+
+
+whole = pytest.mark.parametrize("run", ["_whole"], indirect=True)
+going = pytest.mark.parametrize("run", ["_going"], indirect=True)
+both = pytest.mark.parametrize("run", ["_whole", "_going"], indirect=True, ids=["everybody", "survivors"])
+
+
+@both
+def test_every_round_of_a_study_holds(run):
+    assert last_transcript(run.store, run.plan) == run.plan.last_round
+    before = ""
+    for record in run.outcome.records:
+        found = run.check(record.round)
+        said = found.transcript
+        assert (dict(said.contributions), said.sum_sha256, said.previous) == (record.contributions, record.sum_sha256, before)
+        before = found.transcript_sha256
+
+
+@going
+def test_it_says_who_was_lost_and_who_signed_the_survivors(run):
+    assert run.check(1).signed_by == NAMES  # everybody contributed and signed; one answer less was enough
+    second = run.check(2)
+    assert second.transcript.lost == (NAMES[1],)
+    assert second.signed_by == tuple(n for n in NAMES if n != NAMES[1])
+    assert run.check(3).transcript.lost == ()  # no longer of the cohort
+
+
+@both
+def test_another_contribution_is_refused_in_its_hospitals_name(run):
+    path = run.at(2).contribution(NAMES[0] if run.plan is GOING else run.plan.study.cohort[0])
+    frame = bytearray(run.store.get(path, 1 << 30))
+    frame[-CHUNK_BYTES // 2] ^= 1
+    run.store.put(path, bytes(frame))
+    with pytest.raises((MessageError, RoundError)) as refused:
+        run.check(2)
+    assert run.plan.study.cohort[0] in str(refused.value)
+    run.check(1)
+
+
+@both
+def test_what_was_removed_is_named(run):
+    path = run.at(1).sum
+    run.store.delete(path)
+    with pytest.raises(RoundError, match="aggregator's sum is not in the store"):
+        run.check(1)
+    run.store.delete(run.at(2).transcript)
+    with pytest.raises(RoundError, match="transcript of round 2 is not in the store"):
+        run.check(2)
+    with pytest.raises(RoundError, match="transcript of round 2 is not in the store"):
+        run.check(3)  # the chain is broken there
+
+
+@whole
+def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run):
+    from securefl.federation.aggregator import announced_facts
+    from securefl.secagg.frame import read_contribution
+
+    facts = announced_facts(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
+    one = {s: read_contribution(run.room.kept[s, 1], facts, s, lambda s_, m, s=s: run.plan.verify(s, s_, m)) for s in facts.cohort}
+    wrong = one[facts.cohort[0]].ciphertext
+    run.store.put(run.at(1).sum, write_sum(facts, "Aggregator", wrong, {s: c.sha256 for s, c in one.items()}, run.room.operator.sign))
+    with pytest.raises(RoundError, match="not the sum of the contributions"):
+        run.check(1)
+
+
+def resigned(run, number, **changes):
+    """The transcript of a round with other words, signed by the coordinator all the same."""
+    data = run.store.get(run.at(number).transcript, 1 << 20)
+    said = open_transcript(data, study=run.plan.digest, round_number=number, verify=run.room.researcher.card.verify)
+    return type(said)(**{**said.__dict__, **changes}).dump(run.room.researcher.sign)
+
+
+@both
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"contributions": {}}, "other contributions"),
+        ({"sum_sha256": "0" * 64}, "another sum"),
+        ({"model_sha256": "0" * 64}, "other facts"),
+        ({"round_digest": "0" * 64}, "other facts"),
+        ({"previous": "0" * 64}, "another round before it"),
+        ({"study": "0" * 64}, "another study or round"),
+        ({"round": 1}, "another study or round"),
+        ({"previous": "x"}, "malformed"),
+        ({"cohort": ("nobody",), "contributions": {}}, "other facts"),
+    ],
+    ids=lambda v: str(v)[:40],
+)
+def test_a_coordinator_cannot_say_otherwise_afterwards(run, changes, why):
+    run.store.put(run.at(2).transcript, resigned(run, 2, **changes))
+    with pytest.raises((RoundError, MessageError), match=why):
+        run.check(2)
+
+
+@both
+def test_a_transcript_by_anybody_else_is_refused(run):
+    other = fixed_identity("Somebody", "researcher")
+    data = run.store.get(run.at(1).transcript, 1 << 20)
+    said = open_transcript(data, study=run.plan.digest, round_number=1, verify=run.room.researcher.card.verify)
+    run.store.put(run.at(1).transcript, said.dump(other.sign))
+    with pytest.raises(MessageError, match="signature"):
+        run.check(1)
+
+
+@whole
+def test_a_later_transcript_names_the_one_before_it(run):
+    before = transcript_sha256(run.store.get(run.at(1).transcript, 1 << 20))
+    assert run.check(2).transcript.previous == before
+    run.store.put(run.at(1).transcript, resigned(run, 1, sum_sha256="0" * 64))
+    with pytest.raises(RoundError, match="another round before it"):
+        run.check(2)
+
+
+@whole
+def test_a_round_that_the_study_does_not_have(run):
+    for number in (0, run.plan.last_round + 1):
+        with pytest.raises(UsageError, match="rounds 1 to"):
+            run.check(number)
+
+
+@going
+def test_too_few_signatures_or_answers_are_not_enough(run):
+    run.store.delete(run.at(1).agreement(NAMES[0]))
+    assert NAMES[0] not in run.check(1).signed_by  # four are enough
+    run.store.delete(run.at(1).agreement(NAMES[1]))
+    with pytest.raises(RoundError, match="signature of"):
+        run.check(1)
