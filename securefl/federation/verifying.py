@@ -19,6 +19,7 @@ from securefl.federation.tally import Tally
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript, transcript_sha256
 from securefl.identity import verify
 from securefl.secagg.frame import read_sum, sum_bytes
+from securefl.secagg.spooling import contribution_limit
 from securefl.secagg.streaming import read_survivors_sum, same_sum, sum_limit
 from securefl.secagg.sum import check_sum
 from securefl.secagg.survivors import proposal_limit
@@ -37,11 +38,13 @@ class VerifiedRound:
         transcript: the coordinator's, which every check agreed with.
         signed_by: survivors who signed the survivor set; empty in a study where all must contribute, as there is no such set.
         transcript_sha256: what the next round's transcript must name.
+        facts: the round's facts, which follow from the study and the announcement.
     """
 
     transcript: Transcript
     signed_by: tuple[str, ...]
     transcript_sha256: str
+    facts: RoundFacts
 
 
 def read_transcript(store: Store, plan: Plan, number: int) -> tuple[Transcript, bytes]:
@@ -89,7 +92,26 @@ def verify_round(store: Store, plan: Plan, number: int) -> VerifiedRound:
         raise _otherwise(number, "other contributions than those in the store", "the coordinator or the store's operator")
     if transcript.sum_sha256 != claimed:
         raise _otherwise(number, "another sum than the aggregator's in the store", "the coordinator or the store's operator")
-    return VerifiedRound(transcript, signed, transcript_sha256(data))
+    return VerifiedRound(transcript, signed, transcript_sha256(data), facts)
+
+
+def frame_sha256(store: Store, plan: Plan, found: VerifiedRound, site: str) -> str:
+    """SHA-256 of the whole frame that the round counts of ``site``, as its own ledger writes it.
+
+    Where a study goes on after a loss, a transcript names a frame by the hash of its head, which pins the rest.
+
+    Raises:
+        RoundError: the frame is not there any more.
+    """
+    if not plan.goes_on:
+        return found.transcript.contributions[site]
+    digest, limit = hashlib.sha256(), contribution_limit(plan.terms(found.facts))
+    with store.open(paths.RoundPaths(plan.digest, found.facts.round, 1).contribution(site), limit) as file:
+        if file is None:
+            raise _gone(f"contribution of {site}")
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def last_transcript(store: Store, plan: Plan) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import RoundError, UsageError
 from securefl.federation.rounds import Plan
-from securefl.federation.verifying import last_transcript, verify_round
+from securefl.federation.verifying import frame_sha256, last_transcript, verify_round
 from securefl.node.folder import FILE_NAMES, PartyFolder
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.site import Site
@@ -84,8 +84,8 @@ class RoundsView:
             RoundError, MessageError, UsageError, StoreError: as :func:`securefl.federation.verifying.verify_round`.
         """
         found = verify_round(self.store, self.plan, number)
-        counted = found.transcript.contributions.get(self.site)
-        if counted is not None and counted != self.sent.get(number):
+        counted = self.site in found.transcript.contributions
+        if counted and frame_sha256(self.store, self.plan, found, self.site) != self.sent.get(number):
             raise RoundError(
                 f"Round {number} counts a contribution of {self.site} that is not the one in its ledger.", whose=self.site,
                 next_step="Stop the agent and keep everything as it is: somebody else may hold this hospital's key.",

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 import securefl
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
-from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
+from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript
 from securefl.identity import Identity, IdentityCard
 from securefl.node import extract, pysyft_keys
 from securefl.store import Store
