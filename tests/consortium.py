@@ -152,13 +152,13 @@ class Consortium:
         return study.run(watch=watch, model_folder=self.root / f"model-{study.name}")
 
     def running(self, study: Study, names: tuple[str, ...] | None = None) -> None:
-        self.until(lambda: all(self._prepared(n, study) for n in names or self.names), "the start of the study", 120)
+        self.until(lambda: all(self._prepared(n, study) for n in names or self.names), "the start of the study")
 
     def _prepared(self, name: str, study: Study) -> bool:
         """Started in the ledger, and the worker has its table: the first round's deadline need not cover that here."""
         return self.status(name, study) == "running" and "rows used" in self.log(name).rsplit(f"study {study.digest[:12]} is approved", 1)[-1]
 
-    def ended(self, study: Study, *names: str, status: str = "failed", seconds: float = 60) -> None:
+    def ended(self, study: Study, *names: str, status: str = "failed", seconds: float = 120) -> None:
         self.until(lambda: all(self.status(n, study) == status for n in names), f"the study being '{status}'", seconds)
 
     # --- processes ---------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ class Consortium:
             )
         self._processes[name] = process
         if name != "sums":
-            self.until((self.root / name / "agent.json").exists, f"the agent of {name}", 60)
+            self.until((self.root / name / "agent.json").exists, f"the agent of {name}")
         return process
 
     def start_all(self) -> None:
@@ -182,7 +182,7 @@ class Consortium:
     def join(self) -> None:
         """Peers at PySyft, until the mock data of every hospital is visible."""
         self.lab.ask(*self.names)
-        self.until(lambda: len(self.lab.datasets()) == len(self.names), "the mock data", 90)
+        self.until(lambda: len(self.lab.datasets()) == len(self.names), "the mock data")
 
     def end(self, name: str, number: int = signal.SIGTERM) -> int:
         process = self._processes.pop(name)
@@ -217,7 +217,7 @@ class Consortium:
         assert code is None or done.returncode == code, f"exit code {done.returncode}: {text}"
         return text
 
-    def until(self, found: Any, what: str, seconds: float = 60) -> None:
+    def until(self, found: Any, what: str, seconds: float = 120) -> None:
         """Ask until it is true; a process that ended meanwhile fails the test at once."""
         end = time.monotonic() + seconds
         while not found():

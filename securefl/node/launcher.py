@@ -57,7 +57,7 @@ class Worker:
                 os.close(fd)
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
         self.network_blocked = False
-        self._ready = False
+        self._ready = self._gone = False
 
     def holds(self, table: Path) -> bool:
         """Whether ``table`` is still the very file, unchanged, that was handed over when this worker was started."""
@@ -73,8 +73,8 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process.poll() is None
+        """Whether it runs and is heard: one that hung up is of no use, even while the system still takes it apart."""
+        return not self._gone and self._process.poll() is None
 
     def wait_ready(self) -> None:
         """Wait until the worker stands behind its walls; it has read no data yet. Harmless when repeated.
@@ -154,4 +154,5 @@ class Worker:
         return header, body
 
     def _ended(self) -> RoundError:
+        self._gone = True
         return RoundError("The worker process ended unexpectedly.", whose="this hospital", next_step="See the agent's log; the study ends here, its budget stays charged.")

@@ -36,7 +36,7 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
     c.request(study)
     assert study.status() == dict.fromkeys(NAMES, "waiting")
     assert all(not c.workers(name) for name in NAMES)
-    c.until(lambda: all("Approving in PySyft alone runs nothing" in s for s in study.pysyft_status().values()), "PySyft's note", 30)
+    c.until(lambda: all("Approving in PySyft alone runs nothing" in s for s in study.pysyft_status().values()), "PySyft's note")
     for name in NAMES:
         c.approve(name, study)
     assert study.status() == dict.fromkeys(NAMES, "approved")
@@ -125,7 +125,7 @@ def test_an_unapproved_study_never_touches_data(c):
     assert not (c.root / THIRD / "studies" / study.digest / "contributions").exists()
     with pytest.raises(NotApprovedError, match=f"{THIRD} .not-approved"):
         study.wait(seconds=5)
-    c.until(lambda: study.pysyft_status()[THIRD].startswith("rejected"), "PySyft's state", 40)
+    c.until(lambda: study.pysyft_status()[THIRD].startswith("rejected"), "PySyft's state")
 
 
 def test_a_request_that_is_sent_again_with_an_edit_is_another_study_and_waits(c):

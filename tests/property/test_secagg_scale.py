@@ -1,5 +1,6 @@
 """Many hospitals in one process, and models larger than memory should hold."""
 
+import gc
 import io
 import tracemalloc
 
@@ -75,7 +76,13 @@ class Nowhere(io.RawIOBase):
         return len(data)
 
 
+#: Bytes a ciphertext that the peak may grow by: its manifest needs 150, and what is left of earlier tests in this process may
+#: allocate meanwhile. A packed message kept by mistake is 32768, a ciphertext 59392.
+SLACK = 3000
+
+
 def peak_of(call):
+    gc.collect()
     tracemalloc.start()
     try:
         call()
@@ -88,7 +95,7 @@ def test_the_memory_of_a_contribution_does_not_grow_with_the_model():
     """Manifests grow by 150 bytes a ciphertext, which at 1e8 parameters is 2 MB; nothing else does."""
     contribution(100_000, Nowhere())
     small, large = (peak_of(lambda n=n: contribution(n, Nowhere())) for n in (600_000, 2_400_000))
-    assert large < small + 220 * 250  # 220 more ciphertexts of 59392 bytes
+    assert large < small + 220 * SLACK  # 220 more ciphertexts
 
 
 def repeated(length):
@@ -158,7 +165,7 @@ def test_the_memory_of_adding_and_opening_does_not_grow_with_the_model(monkeypat
     for module in (spooling, streaming):  # so that both models have many blocks
         monkeypatch.setattr(module, "BLOCK", 8)
     small, large = (peak_of(added_and_opened(length)) for length in (300_000, 600_000))
-    assert large < small + 37 * 3 * 250  # 37 more ciphertexts in three manifests
+    assert large < small + 37 * SLACK  # 37 more ciphertexts
 
 
 def test_the_largest_model_has_an_index_for_every_ciphertext():
