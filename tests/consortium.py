@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from typing import Any
 from conftest import protocol_text
 
 from securefl.api import Lab, Study, connect
+from securefl.federation import exchange
 from securefl.learning.mock import mock_table
 from securefl.node import approving
 from securefl.node.desk import keep_public
@@ -226,6 +228,22 @@ class Consortium:
             logs = "\n".join(f"{n}: {self.log(n)[-1500:]}" for n in self.names)
             assert time.monotonic() < end, f"{what} did not come within {seconds} s\n{logs}"
             time.sleep(0.05)
+
+
+def deadline_by_hand(monkeypatch: Any) -> threading.Event:
+    """From now on a round's deadline passes at this process's coordinator when the event is set, once, and not before."""
+    passed = threading.Event()
+
+    def poll(found: Any, *, seconds: float, **_: Any) -> Any:
+        assert seconds > 0
+        while (result := found()) is None:
+            if passed.wait(0.02):
+                passed.clear()
+                return
+        yield result
+
+    monkeypatch.setattr(exchange, "poll", poll)
+    return passed
 
 
 @contextmanager

@@ -2,15 +2,13 @@
 
 import os
 import signal
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from consortium import NAMES, children, consortium, running
+from consortium import NAMES, children, consortium, deadline_by_hand, running
 
 from securefl.errors import RoundError
-from securefl.federation import exchange
 from securefl.node import approving
 
 ME, OTHER, THIRD = NAMES
@@ -34,16 +32,7 @@ def pool():
 @pytest.fixture
 def deadline(monkeypatch):
     """The coordinator's round deadline passes when it is set, and not before."""
-    passed = threading.Event()
-
-    def poll(found, *, seconds, **_):
-        assert seconds > 0
-        while (result := found()) is None:
-            if passed.wait(0.02):
-                return
-        yield result
-
-    monkeypatch.setattr(exchange, "poll", poll)
+    passed = deadline_by_hand(monkeypatch)
     yield passed
     passed.set()
 

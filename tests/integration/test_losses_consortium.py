@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import SITES
-from consortium import SMALL, consortium
+from consortium import SMALL, consortium, deadline_by_hand
 
 from securefl.errors import RoundError
 from securefl.node.verifying import RoundsView
@@ -16,8 +16,8 @@ LOST = NAMES[2]
 REST = tuple(n for n in NAMES if n != LOST)
 FIVE = (("min_contributors = 5", "min_contributors = 4"), *SMALL[1:])
 GOES_ON = ('on_dropout = "fail"', 'on_dropout = "continue"')
-#: Short enough to wait for.
-DEADLINE = ("round_deadline = 60", "round_deadline = 10")
+#: Far longer than what happens before it takes on any machine; the studies that use it end before it is over.
+LATER = ('reply_after = "0.2"', 'reply_after = "40"')
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,21 @@ def pool():
         yield made
 
 
+@pytest.fixture
+def deadline(monkeypatch):
+    """The coordinator's round deadline passes when it is set, and not before."""
+    passed = deadline_by_hand(monkeypatch)
+    yield passed
+    passed.set()
+
+
 def said(c, name, study):
     folder = c.root / name / "studies" / study.digest / "said"
     return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
 
 
-def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool):
-    study = c.new_study("lost", GOES_ON, DEADLINE, base=FIVE)
+def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool, deadline):
+    study = c.new_study("lost", GOES_ON, base=FIVE)
     c.ready(study)
     (worker,) = c.workers(LOST)
     seen = []
@@ -49,9 +57,10 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool):
             os.kill(worker, signal.SIGSTOP)  # it will be training when its agent is killed, for certain
 
     run = pool.submit(c.run, study, watch)
-    c.until((c.in_round(study, 2) / "contributions" / REST[0]).exists, "the second round")
+    c.until(lambda: all((c.in_round(study, 2) / "contributions" / name).exists() for name in REST), "the others' second contributions")
     assert c.end(LOST, signal.SIGKILL) == -signal.SIGKILL
-    result = run.result(timeout=120)
+    deadline.set()
+    result = run.result(timeout=300)
 
     assert [sorted(r.contributions) for r in seen] == [list(NAMES), list(REST), list(REST), list(REST)]
     assert set(result.extracts) == set(REST)
@@ -80,16 +89,19 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool):
     assert all(c.alive(name) for name in NAMES)
 
 
-def test_an_agent_that_says_that_it_leaves_is_not_waited_for(c, pool):
-    # a deadline of a minute, that would be noticed, and rounds slow enough to leave in
-    study = c.new_study("said", GOES_ON, ('reply_after = "0.2"', 'reply_after = "4"'), base=FIVE)
+def test_an_agent_that_says_that_it_leaves_is_not_waited_for(c, deadline):  # a deadline that never passes
+    study = c.new_study("said", GOES_ON, base=FIVE)
     c.ready(study)
     seen = []
-    run = pool.submit(c.run, study, seen.append)
-    c.until((c.in_round(study, 1) / "sum").exists, "the first sum")
-    c._processes.pop(LOST)
-    assert "stopped" in c.cli("site", "stop", "--site", str(c.root / LOST))
-    run.result(timeout=45)
+
+    def watch(record):
+        seen.append(record)
+        if record.round == 1:  # the second one is announced when it is gone
+            c._processes.pop(LOST)
+            assert "stopped" in c.cli("site", "stop", "--site", str(c.root / LOST))
+
+    c.run(study, watch)
+    assert not deadline.is_set()
     assert list(REST) == sorted(seen[-1].contributions)
     c.ended(study, *REST, status="completed")
     assert c.status(LOST, study) == "failed"
@@ -97,24 +109,25 @@ def test_an_agent_that_says_that_it_leaves_is_not_waited_for(c, pool):
 
 
 def test_a_hospital_that_withdraws_ends_the_study_for_all_as_the_study_says(c, pool):
-    study = c.new_study("left", GOES_ON, ('reply_after = "0.2"', 'reply_after = "2"'), base=FIVE)
+    study = c.new_study("left", GOES_ON, LATER, base=FIVE)
     c.ready(study)
     run = pool.submit(c.run, study)
     c.until((c.in_round(study, 1) / "announcement").exists, "the first round")
     c.cli("site", "withdraw", study.name, "--yes", "--site", str(c.root / LOST))
     with pytest.raises(RoundError, match=f"{LOST} ended its part in the study with the code 'withdrawn'"):
-        run.result(timeout=60)
+        run.result(timeout=300)
     c.ended(study, *REST)
 
 
-def test_two_that_are_lost_end_it_for_all(c, pool):
-    study = c.new_study("two", GOES_ON, DEADLINE, ('reply_after = "0.2"', 'reply_after = "2"'), base=FIVE)
+def test_two_that_are_lost_end_it_for_all(c, pool, deadline):
+    study = c.new_study("two", GOES_ON, base=FIVE)
     c.ready(study)
-    run = pool.submit(c.run, study)
-    c.until((c.in_round(study, 1) / "announcement").exists, "the first round")
     for name in NAMES[:2]:
         assert c.end(name, signal.SIGKILL) == -signal.SIGKILL
+    run = pool.submit(c.run, study)
+    c.until(lambda: all((c.in_round(study, 1) / "contributions" / name).exists() for name in NAMES[2:]), "the others' contributions")
+    deadline.set()
     with pytest.raises(RoundError, match="3 of 5 hospitals are left, and 4 are needed") as over:
-        run.result(timeout=60)
+        run.result(timeout=300)
     assert over.value.whose == ", ".join(NAMES[:2])
     c.ended(study, *NAMES[2:])
