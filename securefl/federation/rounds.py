@@ -13,6 +13,7 @@ from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.secagg.facts import RoundFacts
 from securefl.secagg.frame import Contribution, read_contribution, read_public_key
+from securefl.secagg.neighbours import Neighbours
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.terms import Terms
 
@@ -71,10 +72,11 @@ class Plan:
         """The terms of a round that survives losses.
 
         Raises:
-            StudyError: numbers with which two sets could be opened, or too many hospitals for everybody to deal to everybody.
+            StudyError: numbers with which two sets could be opened.
         """
         s = self.study.secagg
-        return Terms.for_round(facts, min_contributors=s.min_contributors, colluders=s.colluders)
+        # whoever may lose all but min_contributors has no use for a sparse graph (decision 0013)
+        return Terms(facts, s.min_contributors, s.colluders, Neighbours.complete(facts.cohort, s.min_contributors))
 
     def round_digest(self, facts: RoundFacts) -> str:
         """What masks and messages of the round are bound to."""

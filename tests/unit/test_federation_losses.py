@@ -234,3 +234,14 @@ def test_an_aggregator_that_alters_the_sum_is_refused_before_it_is_decrypted():
 
     with pytest.raises(RoundError, match="not the sum of the survivors"):
         room.coordinator(Altering(room, (LOST, 1, "contribution"))).run()
+
+
+@pytest.mark.soak
+def test_sixty_hospitals_lose_eight_and_the_sums_are_those_of_the_others():
+    names = tuple(f"h{i:02d}" for i in range(60))
+    plan = going_on(sealed_study(("min_contributors = 60", "min_contributors = 31"), names=names)[1])
+    room = Room(plan)
+    lost = [(names[i], 2, "contribution") for i in range(5)] + [(names[i], 3, "answer") for i in range(5, 8)]
+    outcome = room.coordinator(Losing(room, *lost)).run()
+    assert [len(r.contributions) for r in outcome.records] == [60, 55, 55, 52, 52]
+    assert_exact(room, outcome)

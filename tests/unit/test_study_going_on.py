@@ -5,6 +5,7 @@ from conftest import make_study
 
 from securefl.errors import StudyError
 from securefl.report.meaning import sum_sentences
+from securefl.secagg.neighbours import plan_degree
 from securefl.study import consistency
 from securefl.study.parse import parse_study
 
@@ -42,9 +43,16 @@ def test_a_study_that_can_lose_nobody_does_not_go_on():
     assert faults(study(5, 5, 3)) == []
 
 
-def test_more_than_twenty_do_not_go_on_yet():
-    assert faults(study(20, 12, 2, GOES_ON)) == []
-    assert "up to 20 hospitals, and the study has 21" in faults(study(21, 13, 2, GOES_ON))[0]
+def test_more_than_a_hundred_do_not_go_on():
+    assert faults(study(100, 52, 2, GOES_ON)) == []
+    assert "up to 100 hospitals, and the study has 101" in faults(study(101, 53, 2, GOES_ON))[0]
+
+
+def test_no_sparse_graph_serves_a_study_that_may_lose_all_but_min_contributors():
+    for hospitals in (21, 60, 100, 200):
+        for colluders in (1, 2, hospitals // 10, hospitals // 5):
+            least = max(colluders + 2, (hospitals + colluders) // 2 + 1)
+            assert plan_degree(hospitals, colluders, hospitals - least) is None
 
 
 def test_the_fault_names_its_place():
