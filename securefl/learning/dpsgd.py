@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
-from numpy.lib.stride_tricks import as_strided
 from opacus import GradSampleModule
 from opacus.grad_sample import register_grad_sampler
 from torch import nn
 
 from securefl.errors import StudyError
-from securefl.learning.exact import PAD, ExactLayers, ExactLinear
-from securefl.learning.models import layer_sizes, named_tensors
+from securefl.learning.clipping import Factors, written_out
+from securefl.learning.exact import ExactLayers, ExactLinear
+from securefl.learning.models import layer_sizes
 from securefl.learning.steps import Draws, FloatArray, PrivateSteps, StepRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from securefl.study.schema import ModelSpec
 
 
@@ -66,7 +64,7 @@ def refuse_mixing_layers(module: nn.Module) -> None:
 @register_grad_sampler(ExactLinear)  # type: ignore[untyped-decorator]
 def _factors(layer: ExactLinear, activations: list[torch.Tensor], backprops: torch.Tensor) -> dict[torch.Tensor, torch.Tensor]:
     """What Opacus' hooks keep of a linear layer: a record's gradient is backprop x activation for the weight, and the backprop for
-    the bias. The product is left to :meth:`OpacusGradients.pieces`, a few records at a time: all of them would not fit the cache.
+    the bias. The product is left to :mod:`securefl.learning.clipping`, a cacheful at a time.
     """
     return {layer.weight: activations[0], layer.bias: backprops}
 
@@ -79,50 +77,30 @@ class OpacusGradients:
     """
 
     def __init__(self, model: ModelSpec, features: int) -> None:
-        self._model, self._features = model, features
         self._plain = ExactLayers([(into, out) for out, into in layer_sizes(model, features)])
         refuse_mixing_layers(self._plain)
         self._module = GradSampleModule(self._plain, batch_first=True, loss_reduction="sum", strict=True)
-        self._loss = nn.BCEWithLogitsLoss(reduction="sum")
         self._taken: FloatArray | None = None
 
     def __call__(self, theta: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
-        """All gradients at once, float64[m, p]."""
-        return next(self.pieces(theta, x, y, len(x)), np.zeros((0, theta.size)))
+        """All gradients, float64[m, p]."""
+        return written_out(self.factors(theta, x, y))
 
-    def pieces(self, theta: FloatArray, x: FloatArray, y: FloatArray, size: int) -> Iterator[FloatArray]:
-        """The same in pieces of at most ``size`` rows."""
-        factors = self._of_batch(theta, x, y)
-        for start in range(0, len(x), max(1, size)):
-            rows = slice(start, min(start + size, len(x)))
-            found, at = np.empty((rows.stop - rows.start, theta.size)), 0
-            for activation, backprop in factors:
-                into, out = activation.shape[1], backprop.shape[1]
-                weight = as_strided(found[:, at:], (len(found), out, into), (found.strides[0], into * found.itemsize, found.itemsize))
-                np.multiply(backprop[rows, :, None], activation[rows, None, :], out=weight)
-                found[:, at + into * out : at + into * out + out] = backprop[rows]
-                at += into * out + out
-            yield found
-
-    def _of_batch(self, theta: FloatArray, x: FloatArray, y: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
-        """(activation [m, in], backprop [m, out]) of each layer."""
+    def factors(self, theta: FloatArray, x: FloatArray, y: FloatArray) -> list[Factors]:
+        """The same as what they are products of, layer by layer."""
         if self._taken is None or not np.array_equal(self._taken, theta):  # one model for all batches of a step
-            tensors = named_tensors(theta, self._model, self._features)
-            self._plain.take([(tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]) for i in range(len(self._plain.exact))])
+            self._plain.take(theta)
             self._taken = theta.copy()
         self._module.zero_grad(set_to_none=True)
-        padded = -(-max(len(x), 1) // PAD) * PAD
-        rows, labels = np.zeros((padded, self._features)), np.zeros(padded)
-        np.clip(x, -1.0, 1.0, out=rows[: len(x)])
-        labels[: len(x)] = y
+        # Opacus' backward hooks warn at inputs without gradients
+        logits = self._module(self._plain.rows(x).requires_grad_())
+        logits.backward(self._plain.residual(logits, y))
 
         def kept(parameter: torch.Tensor) -> FloatArray:
             sample: torch.Tensor = parameter.grad_sample  # type: ignore[attr-defined]
-            return sample.numpy()
+            return sample.numpy()[: len(x)]
 
-        # Opacus' backward hooks warn at inputs without gradients
-        self._loss(self._module(torch.from_numpy(rows).requires_grad_()), torch.from_numpy(labels)).backward()
-        return [(kept(layer.weight), kept(layer.bias)) for layer in self._plain.exact]
+        return [Factors(kept(layer.weight), kept(layer.bias)) for layer in self._plain.exact]
 
 
 def opacus_gradients(model: ModelSpec, features: int) -> OpacusGradients:

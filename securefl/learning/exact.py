@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from securefl.learning.models import sigmoid
+
 if TYPE_CHECKING:
     from securefl.learning.steps import FloatArray
 
@@ -50,29 +52,46 @@ def snapped(values: FloatArray, unit_exponent: int) -> FloatArray:
     return np.rint(values / unit) * unit
 
 
-class Snap(torch.autograd.Function):
-    """Values to multiples of 2^forward on the way out, their gradients to multiples of 2^backward on the way back (None: as they are)."""
+class _Product(torch.autograd.Function):
+    """rows @ weight.T + bias. Gradients flow to the rows alone (``back`` False: not even there): what the parameters get is the hooks' work."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, ahead: int | None, back: int | None) -> torch.Tensor:  # noqa: ANN401 - torch's own
+    def forward(ctx: Any, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, back: bool) -> torch.Tensor:  # noqa: ANN401 - torch's own
         """See the class."""
-        ctx.back = back
-        return values.view_as(values) if ahead is None else torch.round(values * 2.0**-ahead).mul_(2.0**ahead)
+        ctx.weight = weight if back else None
+        return torch.addmm(bias, rows, weight.t())
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, None, None, None]:  # noqa: ANN401 - torch's own
+        """See the class."""
+        return (None if ctx.weight is None else grads[0] @ ctx.weight), None, None, None
+
+
+class _Tanh(torch.autograd.Function):
+    """tanh, put on the grid of 2^ahead on the way out, its gradients on that of 2^back on the way back."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, ahead: int, back: int) -> torch.Tensor:  # noqa: ANN401 - torch's own
+        """See the class."""
+        ctx.tanh, ctx.back = np.tanh(values.numpy()), back
+        return torch.from_numpy(snapped(ctx.tanh, ahead))
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # noqa: ANN401 - torch's own
         """See the class."""
-        (grad,) = grads
-        return (grad if ctx.back is None else torch.round(grad * 2.0**-ctx.back).mul_(2.0**ctx.back)), None, None
-
-
-def _snap(values: torch.Tensor, ahead: int | None, back: int | None) -> torch.Tensor:
-    found: torch.Tensor = Snap.apply(values, ahead, back)  # type: ignore[no-untyped-call]
-    return found
+        return torch.from_numpy(snapped(grads[0].numpy() * (1.0 - ctx.tanh * ctx.tanh), ctx.back)), None, None
 
 
 class ExactLinear(nn.Linear):
     """A linear layer in float64 whose factors are on their grids; a class of its own, so that Opacus' hooks tell it apart."""
+
+    #: The first layer's input is data: no gradient flows there.
+    first = False
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows [m, inputs] to [m, outputs]."""
+        found: torch.Tensor = _Product.apply(rows, self.weight, self.bias, not self.first)  # type: ignore[no-untyped-call]
+        return found
 
 
 class ExactLayers(nn.Module):
@@ -87,28 +106,47 @@ class ExactLayers(nn.Module):
     def __init__(self, sizes: list[tuple[int, int]]) -> None:
         super().__init__()
         self.exact = tuple(ExactLinear(into, out, dtype=torch.float64) for into, out in sizes)
+        self.exact[0].first = True
         self.layers = nn.ModuleList(self.exact)
         self._bits = [factor_bits(into, out) for into, out in sizes]
         self._sizes = sizes
         self._back: list[int] = [0] * len(sizes)
 
-    def take(self, weights: list[tuple[FloatArray, FloatArray]]) -> None:
-        """Take each layer's (weight, bias), put on its grid, and set the grids of what flows back."""
-        largest = [max(exponent(w), exponent(b)) for w, b in weights]
-        with torch.no_grad():
-            for layer, (weight, bias), top, bits in zip(self.exact, weights, largest, self._bits, strict=True):
-                layer.weight.copy_(torch.from_numpy(snapped(weight, top - bits)))
-                layer.bias.copy_(torch.from_numpy(snapped(bias, top - bits)))
+    def take(self, theta: FloatArray) -> None:
+        """Take the weights out of theta (each layer's weight, then its bias), put on their grids, and set the grids of what flows back.
+
+        Weights beyond 2^400 (in a deeper network the layers share that exponent) count as that large.
+        """
         # at the logit |sigmoid - y| <= 1; one layer back at most outputs * largest weight times as much, and tanh' <= 1
-        bound = 0
+        bound, end = 0, theta.size
         for i in reversed(range(len(self.exact))):
-            self._back[i] = bound - self._bits[i]
-            bound += largest[i] + math.ceil(math.log2(self._sizes[i][1] + 1))
+            layer, bits, (into, out) = self.exact[i], self._bits[i], self._sizes[i]
+            self._back[i] = bound - bits
+            start, bias = end - out * (into + 1), end - out
+            top = min(exponent(theta[start:end]), _MOST // len(self.exact))
+            values = snapped(np.clip(theta[start:end], -(2.0**top), 2.0**top), top - bits)
+            with torch.no_grad():
+                layer.weight.copy_(torch.from_numpy(values[: bias - start].reshape(out, into)))
+                layer.bias.copy_(torch.from_numpy(values[bias - start :]))
+            bound += top + math.ceil(math.log2(out + 1))
+            end = start
+
+    def rows(self, x: FloatArray) -> torch.Tensor:
+        """Features [m, inputs] on the grid of the first layer, those beyond [-1, 1] at its ends, with rows of zeros up to whole vectors."""
+        padded = -(-max(len(x), 1) // PAD) * PAD
+        found = np.zeros((padded, x.shape[1]))
+        found[: len(x)] = snapped(np.clip(x, -1.0, 1.0), -self._bits[0])
+        return torch.from_numpy(found)
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Rows [m, inputs], each value at most 1, to logits [m]."""
-        for i, layer in enumerate(self.exact):
-            rows = _snap(layer(_snap(rows, -self._bits[i], None)), None, self._back[i] if i else None)
-            if i + 1 < len(self.exact):
-                rows = torch.tanh(rows)
-        return rows.squeeze(1)
+        """What :meth:`rows` makes [m, inputs] to logits [m]."""
+        for i, layer in enumerate(self.exact[:-1]):
+            rows = _Tanh.apply(layer(rows), -self._bits[i + 1], self._back[i])  # type: ignore[no-untyped-call]
+        logits: torch.Tensor = self.exact[-1](rows)
+        return logits.squeeze(1)
+
+    def residual(self, logits: torch.Tensor, y: FloatArray) -> torch.Tensor:
+        """The gradient of the logistic loss at the logits [m], sigmoid(logit) - y, on the grid of the last layer; 0 for padding."""
+        found = np.zeros(len(logits))
+        found[: len(y)] = snapped(sigmoid(logits.detach().numpy())[: len(y)] - y, self._back[-1])
+        return torch.from_numpy(found)

@@ -1,12 +1,11 @@
 """One hospital's noised steps, on exact integers from the first clip to the last noise (design: "Noise").
 
-A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's rows), clipped to ``clip_norm`` and put on the integer grid
-(``grid`` units per clip norm, rounded toward zero, norm checked in integers); the sum; each coordinate clamped to
-``bound``; Gaussian noise on the integers. Whatever happens in a batch, an empty one included, the noise is added.
+A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's rows), clipped and put
+on the integer grid (:mod:`securefl.learning.clipping`); the sum; each coordinate clamped to ``bound``; Gaussian noise
+on the integers. Whatever happens in a batch, an empty one included, the noise is added.
 
 What one patient can change in the sum is that patient's own grid vector, of norm at most ``grid``: no other row, no row
-count and no data-derived scale enters. Rounding toward zero matters: at 10^6 parameters and 1024 units nearest inflates
-the norm to 1064, toward zero never (measured).
+count and no data-derived scale enters.
 
 Not even the last bit of a row's gradient may depend on the others, or a neighbour could move it across a grid line. The
 gradient function promises that: those of :mod:`securefl.learning.dpsgd` compute every product exactly, so that a row's
@@ -25,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from securefl.errors import DataError, RoundError
+from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_factors
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from decimal import Decimal
 
     from securefl.study.schema import Protocol
@@ -39,12 +38,11 @@ BoolArray = npt.NDArray[np.bool_]
 #: (theta float64[p], x float64[m, d], y float64[m]) -> gradients of each row's own loss, float64[m, p]; to the last bit
 #: the same for a row whatever the other rows are.
 GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
-#: Gradients held at once (numbers), and how many of them are clipped at a time.
+#: The same by layers, as :class:`Factors`: what a gradient function may offer as its ``factors``.
+FactorFunction = Callable[[FloatArray, FloatArray, FloatArray], list[Factors]]
+#: Gradients held at once (numbers).
 _BLOCK_NUMBERS = 1 << 20
-_CACHED_NUMBERS = 1 << 17
 _LEAST_ROWS, _MOST_ROWS = 64, 4096
-#: Sums of squares outside this range are not computed directly.
-_TINY, _HUGE = 1e-200, 1e200
 
 
 class Draws(Interface):
@@ -120,77 +118,6 @@ class StepRule:
         return self.noise_multiplier * self.grid
 
 
-def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
-    """Clip each row to L2 norm ``clip_norm`` and round it toward zero to multiples of clip_norm / grid.
-
-    Args:
-        gradients: float64[m, p]. A row with a value that is not finite counts as zero: it must neither spread nor crash.
-        clip_norm: L2 bound (Abadi et al. 2016, arXiv:1607.00133).
-        grid: units per clip norm.
-
-    Returns:
-        int64[m, p]; the sum of squares of each row is at most grid², checked in integers.
-    """
-    parts = [_on_grid(gradients[i : i + size], clip_norm, grid) for i, size in _slices(gradients)]
-    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(gradients.shape, dtype=np.int64)
-
-
-def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
-    """The sum over the rows of :func:`clip_to_grid`, int64[p], without keeping them all."""
-    total = np.zeros(gradients.shape[1])
-    for i, size in _slices(gradients):
-        # whole numbers far below 2^53: float64 adds them exactly
-        total += _on_grid(gradients[i : i + size], clip_norm, grid).sum(axis=0)
-    return total.astype(np.int64)
-
-
-def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
-    """(start, rows) of pieces that stay in the processor's cache; every row is handled alone, so the pieces decide nothing."""
-    rows, columns = gradients.shape
-    size = max(1, _CACHED_NUMBERS // max(columns, 1))
-    return ((i, size) for i in range(0, rows, size))
-
-
-def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
-    """:func:`clip_to_grid` in float64: whole numbers, each row's sum of squares at most grid², checked exactly."""
-    square = np.einsum("ij,ij->i", gradients, gradients)
-    ordinary = (square > _TINY) & (square < _HUGE)  # not so where a value is not finite
-    norm = np.sqrt(np.where(ordinary, square, 1.0))
-    with np.errstate(over="ignore", invalid="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
-        units = gradients * (np.minimum(norm / clip_norm, 1.0) * grid / norm)[:, None]
-        np.trunc(units, out=units)
-    for i in np.flatnonzero(~ordinary):
-        units[i] = _extraordinary(gradients[i], clip_norm, grid)
-    # whole numbers whose squares add up to less than 2^53: float64 is exact here
-    if (np.einsum("ij,ij->i", units, units) > float(grid) ** 2).any():
-        return within_ball(units.astype(np.int64), grid).astype(np.float64)
-    return units
-
-
-def _extraordinary(gradient: FloatArray, clip_norm: float, grid: int) -> FloatArray:
-    """One row whose squares would overflow or vanish: its largest value is divided out first. A row that is not finite counts as zero."""
-    largest = float(np.abs(gradient).max(initial=0.0))
-    if not np.isfinite(largest) or largest == 0.0:
-        return np.zeros_like(gradient)
-    direction = gradient / largest
-    norm = float(np.sqrt((direction * direction).sum()))
-    with np.errstate(over="ignore"):
-        length = min(norm * float(np.float64(largest) / clip_norm), 1.0)
-    return np.trunc(direction / norm * (length * grid))
-
-
-def within_ball(units: IntArray, grid: int) -> IntArray:
-    """The promise of :func:`clip_to_grid` checked in exact integers: rows of int64[m, p] longer than ``grid`` are shortened.
-
-    Up to 2^20 units float64 leaves no row too long; this makes the bound independent of that argument.
-    """
-    too_long = (units * units).sum(axis=1) > grid * grid
-    while too_long.any():  # each pass moves every entry of such a row toward zero, so it ends
-        units = np.where(too_long[:, None], units - np.sign(units), units)
-        too_long = (units * units).sum(axis=1) > grid * grid
-    return units
-
-
 class PrivateSteps:
     """Noised training on one hospital's rows.
 
@@ -226,7 +153,7 @@ class PrivateSteps:
         self._first, self._counts = first, counts
         self._rule = rule
         self._gradients = gradients
-        self._pieces = getattr(gradients, "pieces", None)
+        self._factors: FactorFunction | None = getattr(gradients, "factors", None)
         self._x = x.astype(np.float64)
         self._y = y.astype(np.float64)
         self._draws = draws
@@ -261,9 +188,8 @@ class PrivateSteps:
         total = np.zeros(theta.shape, dtype=np.int64)
         several = self._counts[drawn] > 1
         single, size = self._first[drawn[~several]], block_rows(theta.size)
-        for i in range(0, len(single), _MOST_ROWS if self._pieces else size):
-            for gradients in self._in_pieces(theta, single[i : i + (_MOST_ROWS if self._pieces else size)]):
-                total += self._clipped(gradients)
+        for i in range(0, len(single), _MOST_ROWS if self._factors else size):
+            total += self._of_single(theta, single[i : i + (_MOST_ROWS if self._factors else size)])
         together, size = drawn[several], max(1, size // int(self._counts.max(initial=1)))
         for i in range(0, len(together), size):
             total += self._clipped(self._of_units(theta, together[i : i + size]))
@@ -273,12 +199,11 @@ class PrivateSteps:
     def _clipped(self, gradients: FloatArray) -> IntArray:
         return clipped_sum(gradients, self._rule.clip_norm, self._rule.grid)
 
-    def _in_pieces(self, theta: FloatArray, rows: IntArray) -> Iterator[FloatArray]:
-        """The gradients of ``rows``, in pieces that stay in the cache where the gradient function can do that."""
-        if self._pieces is None:
-            yield self._of_rows(theta, rows)
-        else:
-            yield from self._pieces(theta, self._x[rows], self._y[rows], max(1, _CACHED_NUMBERS // theta.size))
+    def _of_single(self, theta: FloatArray, rows: IntArray) -> IntArray:
+        """The sum of the clipped gradients of ``rows``; from their factors where the gradient function knows them."""
+        if self._factors is None:
+            return self._clipped(self._of_rows(theta, rows))
+        return clipped_sum_of_factors(self._factors(theta, self._x[rows], self._y[rows]), self._rule.clip_norm, self._rule.grid)
 
     def _of_rows(self, theta: FloatArray, rows: IntArray) -> FloatArray:
         return self._gradients(theta, self._x[rows], self._y[rows])

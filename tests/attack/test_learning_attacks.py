@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from learning_room import FixedDraws, rows, rule
 
+from securefl.learning.clipping import clip_to_grid
 from securefl.learning.evaluation import exact_auc
-from securefl.learning.steps import PrivateSteps, RandomDraws, clip_to_grid, logistic_gradients
+from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
 from securefl.privacy.randomness import SystemRandomness
 
 GRID = 48

@@ -9,7 +9,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from securefl.learning.steps import RandomDraws, clip_to_grid
+from securefl.learning.clipping import clip_to_grid
+from securefl.learning.steps import RandomDraws
 from securefl.privacy.empirical import lower_bound
 from securefl.privacy.noise import DISCRETE_MAX_SIGMA, IntegerGaussian
 from securefl.privacy.randomness import SystemRandomness

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from learning_room import HEADER, SPEC, protocol
 
 from securefl.errors import DataError
+from securefl.learning.clipping import Factors, clip_to_grid, clipped_sum, clipped_sum_of_factors, written_out
 from securefl.learning.evaluation import evaluate, exact_auc, histogram_auc, score_histogram
 from securefl.learning.features import prepare, rows_for_predict
 from securefl.learning.models import (
@@ -19,7 +20,6 @@ from securefl.learning.models import (
     weights_to_bytes,
 )
 from securefl.learning.split import held_out
-from securefl.learning.steps import clip_to_grid, clipped_sum
 from securefl.learning.table import read_table
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -116,3 +116,16 @@ def test_binning_moves_the_auc_by_at_most_half_the_pairs_within_a_bin(pairs):
 )
 def test_the_sum_of_clipped_rows_is_the_same_without_keeping_them(gradients, clip, grid):
     np.testing.assert_array_equal(clipped_sum(gradients, clip, grid), clip_to_grid(gradients, clip, grid).sum(axis=0))
+
+
+@given(st.data(), st.integers(1, 6), st.integers(1, 5), st.integers(1, 4), st.floats(1e-3, 1e3), st.integers(1, 1 << 20))
+def test_what_a_record_adds_by_its_factors_is_its_own_within_the_ball_and_near_its_gradient(data, rows, inputs, outputs, clip, grid):
+    def some(columns):
+        return data.draw(arrays(np.float64, (rows, columns), elements=st.integers(-1024, 1024).map(lambda n: n / 1024)))
+
+    layers = [Factors(some(inputs), some(outputs)), Factors(some(outputs), some(1))]
+    alone = np.array([clipped_sum_of_factors([f.of(np.array([i])) for f in layers], clip, grid) for i in range(rows)])
+    np.testing.assert_array_equal(alone.sum(axis=0), clipped_sum_of_factors(layers, clip, grid))
+    assert ((alone.astype(object) ** 2).sum(axis=1) <= grid * grid).all()
+    # a product on a grid line may fall on either side of it
+    assert np.abs(alone - clip_to_grid(written_out(layers), clip, grid)).max() <= 1

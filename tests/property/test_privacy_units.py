@@ -142,7 +142,7 @@ def test_portions_and_blocks_decide_nothing(monkeypatch):
     whole = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).update(THETA)
     monkeypatch.setattr("securefl.learning.steps._MOST_ROWS", 7)
     monkeypatch.setattr("securefl.learning.steps._LEAST_ROWS", 7)
-    monkeypatch.setattr("securefl.learning.steps._CACHED_NUMBERS", 16)
+    monkeypatch.setattr("securefl.learning.clipping._CACHED_NUMBERS", 16)
     np.testing.assert_array_equal(PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).update(THETA), whole)
     drawn = np.arange(70) % 3 == 0
     some = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(drawn), units=units).update(THETA)

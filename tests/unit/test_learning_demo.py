@@ -58,7 +58,8 @@ def test_the_protocols_figures_agree_with_each_other():
 def test_the_largest_hospitals_first_step_stays_inside_the_clamp():
     assert thyroid.SITES["other"] * Fraction(7, 10) * Fraction(1, 5) * PROTOCOL.privacy.grid > PROTOCOL.secagg.bound
     train = prepare(read_table(thyroid.site_tables()["other"]), PROTOCOL.data, b"s" * 32)
-    from securefl.learning.steps import clip_to_grid, logistic_gradients
+    from securefl.learning.clipping import clip_to_grid
+    from securefl.learning.steps import logistic_gradients
 
     gradients = logistic_gradients(np.zeros(24), train.X.astype(float), train.y.astype(float))
     expected = clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), PROTOCOL.privacy.grid).sum(axis=0) * 0.7 / 5

@@ -1,5 +1,6 @@
 """One module for everything that needs torch and opacus: importing them takes seconds."""
 
+import math
 import warnings
 from fractions import Fraction
 
@@ -9,7 +10,14 @@ import torch
 from learning_room import FixedDraws, protocol, rows, rule
 
 from securefl.learning.dpsgd import PrivateTrainer, TorchModel, opacus_gradients
-from securefl.learning.models import initial_weights, named_tensors, parameter_count, predict_scores
+from securefl.learning.exact import exponent, factor_bits
+from securefl.learning.models import (
+    initial_weights,
+    layer_sizes,
+    named_tensors,
+    parameter_count,
+    predict_scores,
+)
 from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
 from securefl.privacy.randomness import SystemRandomness
 
@@ -23,8 +31,46 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-#: The factors of every product stand on grids of 2^-20 and finer (securefl.learning.exact).
-ON_GRIDS = 4e-6
+def by_autograd(model, theta, x, y):
+    """Each row's gradient by plain autograd in float64, one row at a time."""
+    features = x.shape[1]
+    plain, found = TorchModel(model, features), []
+    with torch.no_grad():
+        for name, parameter in plain.named_parameters():
+            parameter.copy_(torch.from_numpy(named_tensors(theta, model, features)[name].copy()))
+    for i in range(len(x)):
+        plain.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(plain(torch.from_numpy(x[i : i + 1])), torch.from_numpy(y[i : i + 1]))
+        loss.backward()
+        found.append(torch.cat([p.grad.reshape(-1) for p in plain.parameters()]).numpy())
+    return np.array(found)
+
+
+def on_grids(model, theta, features):
+    """How far the grids can move a gradient, to first order, from ``factor_bits`` and the weights alone.
+
+    A factor of at most 2^e is moved by at most half of 2^(e - bits). On the way out tanh passes an error on no larger than
+    it came, and the sigmoid a quarter of it; on the way back an error of a value before tanh moves tanh' by at most 0.77 of it.
+    """
+    sizes, tensors = layer_sizes(model, features), named_tensors(theta, model, features)
+    last = len(sizes) - 1
+    weights = [np.abs(tensors[f"layers.{i}.weight"]) for i in range(last + 1)]
+    tops = [exponent(np.append(w, tensors[f"layers.{i}.bias"])) for i, w in enumerate(weights)]
+    half = [0.5 * 2.0 ** -factor_bits(into, out) for out, into in sizes]
+    inputs, before, error = [], [], 0.0
+    for w, top, h in zip(weights, tops, half, strict=True):
+        inputs.append(error + h)
+        error = w.sum(axis=1).max() * inputs[-1] + (w.shape[1] + 1) * h * 2.0**top
+        before.append(error)
+    largest, bound, error = 1.0, 0, error / 4 + half[-1]
+    worst = inputs[-1] + error
+    for i in range(last, 0, -1):
+        out, through = sizes[i][0], weights[i].sum(axis=0).max()
+        bound += tops[i] + math.ceil(math.log2(out + 1))
+        error = through * error + out * half[i] * 2.0 ** tops[i] * largest + 0.77 * before[i - 1] * through * largest + half[i - 1] * 2.0**bound
+        largest *= through
+        worst = max(worst, largest * inputs[i - 1] + error)
+    return worst
 
 
 def example(model, n=64, features=27):
@@ -37,18 +83,39 @@ def example(model, n=64, features=27):
 @MODELS
 def test_opacus_gradients_are_those_of_plain_autograd_row_by_row(model):
     theta, x, y = example(model)
+    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), by_autograd(model, theta, x, y), rtol=0, atol=on_grids(model, theta, 27))
+
+
+@MODELS
+def test_but_for_the_grids_they_are_those_of_plain_autograd(model, monkeypatch):
+    monkeypatch.setattr("securefl.learning.exact.factor_bits", lambda _inputs, _outputs: 50)
+    theta, x, y = example(model)
+    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), by_autograd(model, theta, x, y), rtol=0, atol=1e-12)
+
+
+def test_rows_and_weights_on_the_grid_leave_only_the_rounding_of_the_residual():
+    theta, x, y = example(LOGISTIC)
+    theta, x = (np.rint(v * 2.0**12) / 2.0**12 for v in (theta, x))
+    got, want = opacus_gradients(LOGISTIC, 27)(theta, x, y), by_autograd(LOGISTIC, theta, x, y)
+    half = 0.5 * 2.0 ** -factor_bits(27, 1)
+    np.testing.assert_allclose(got[:, -1], want[:, -1], rtol=0, atol=half + 1e-15)
+    np.testing.assert_array_equal(got[:, :-1], got[:, -1:] * x)
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), (16, 8)], ids=str)
+def test_where_every_factor_is_on_its_grid_the_gradients_are_autograds(hidden):
+    # rows and weights are whole numbers, times 64 for the weights: what comes out of a layer is a multiple of 64, and
+    # tanh of that is -1, 0 or 1 to float64's last bit, the sigmoid 0, 1/2 or 1, their slopes 0, 1/4 or 1
+    model = LOGISTIC.model_copy(update={"kind": "mlp" if hidden else "logistic-regression", "hidden": hidden})
+    generator = np.random.default_rng(5)
+    theta = 64.0 * generator.choice([-3, -2, -1, 1, 2, 3], parameter_count(model, 27))
+    for tensor in list(named_tensors(theta, model, 27).values())[:-2]:  # views: all layers but the last
+        tensor[...] *= 0 if tensor.ndim == 1 else generator.uniform(size=tensor.shape) < 0.3
+    x = generator.choice([-1.0, 0.0, 1.0], (256, 27), p=[0.1, 0.8, 0.1])
+    y = generator.choice([0.0, 1.0], 256)
     got = opacus_gradients(model, 27)(theta, x, y)
-    plain = TorchModel(model, 27)
-    tensors = named_tensors(theta, model, 27)
-    with torch.no_grad():
-        for name, parameter in plain.named_parameters():
-            parameter.copy_(torch.from_numpy(tensors[name].copy()))
-    for i in range(len(x)):
-        plain.zero_grad()
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(plain(torch.from_numpy(x[i : i + 1])), torch.tensor(y[i : i + 1]))
-        loss.backward()
-        want = torch.cat([p.grad.reshape(-1) for p in plain.parameters()]).numpy()
-        np.testing.assert_allclose(got[i], want, atol=ON_GRIDS)
+    np.testing.assert_allclose(got, by_autograd(model, theta, x, y), rtol=0, atol=1e-12)
+    assert (got != 0).any(axis=0).mean() > 0.5  # not because everything is 0
 
 
 @MODELS
@@ -63,12 +130,12 @@ def test_opacus_gradients_are_those_of_torch_func(model):
 
     rowwise = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(tensors, torch.from_numpy(x), torch.from_numpy(y))
     want = torch.cat([rowwise[name].reshape(64, -1) for name, _ in plain.named_parameters()], dim=1).numpy()
-    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), want, atol=ON_GRIDS)
+    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), want, rtol=0, atol=on_grids(model, theta, 27))
 
 
 def test_the_closed_form_for_logistic_regression_equals_opacus():
     theta, x, y = example(LOGISTIC)
-    np.testing.assert_allclose(logistic_gradients(theta, x, y), opacus_gradients(LOGISTIC, 27)(theta, x, y), atol=ON_GRIDS)
+    np.testing.assert_allclose(logistic_gradients(theta, x, y), opacus_gradients(LOGISTIC, 27)(theta, x, y), rtol=0, atol=on_grids(LOGISTIC, theta, 27))
 
 
 @MODELS

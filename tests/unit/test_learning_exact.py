@@ -7,13 +7,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from securefl.learning.dpsgd import opacus_gradients  # noqa: E402 - after the skip
+from securefl.learning.clipping import clipped_sum_of_factors  # noqa: E402 - after the skip
+from securefl.learning.dpsgd import opacus_gradients  # noqa: E402
 from securefl.learning.exact import exponent, factor_bits, snapped  # noqa: E402
 from securefl.learning.models import parameter_count  # noqa: E402
 from securefl.study.schema import ModelSpec  # noqa: E402
 
 MODELS = [ModelSpec(kind="logistic-regression", initial_seed="s"), *(ModelSpec(kind="mlp", hidden=h, initial_seed="s") for h in ((16,), (70, 33), (5, 4, 3)))]
 FEATURES = 27
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
 
 
 def example(model, scale, n=300):
@@ -32,8 +38,39 @@ def test_any_batch_any_place_any_company(model, scale):
     for size in (1, 2, 7, 63, 64, 65, 200):
         chosen = generator.permutation(300)[:size]
         np.testing.assert_array_equal(gradients(theta, x[chosen], y[chosen]), together[chosen])
-    for pieces in (1, 13, 300):
-        np.testing.assert_array_equal(np.concatenate(list(gradients.pieces(theta, x, y, pieces))), together)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: str(m.hidden))
+@pytest.mark.parametrize("scale", [0.5, 40.0])
+def test_a_rows_integers_are_the_same_in_any_batch(model, scale):
+    theta, x, y = example(model, scale, 66)
+    gradients = opacus_gradients(model, FEATURES)
+
+    def units(rows):
+        return clipped_sum_of_factors(gradients.factors(theta, x[rows], y[rows]), 1.0, 1 << 20)
+
+    alone = np.array([units([i]) for i in range(66)])
+    assert all((row.astype(object) ** 2).sum() <= 1 << 40 for row in alone)
+    generator = np.random.default_rng(9)
+    for size in (2, 63, 64, 65, 66):
+        chosen = generator.permutation(66)[:size]
+        np.testing.assert_array_equal(units(chosen), alone[chosen].sum(axis=0))
+
+
+@pytest.mark.parametrize("hidden", [(), (16,), (5, 4, 3)])
+def test_a_hostile_global_model_whose_terms_cancel_does_not_undo_it(hidden):
+    # 1e150 + 1e125 - 1e150 is 1e125 or 0, by the order of the terms; and the order follows the batch's size
+    model = ModelSpec(kind="mlp" if hidden else "logistic-regression", hidden=hidden, initial_seed="s")
+    generator = np.random.default_rng(0)
+    gradients = opacus_gradients(model, FEATURES)
+    for _ in range(5):
+        theta = generator.choice([1e150, -1e150, 1e125, -1e125, 0.0], parameter_count(model, FEATURES))
+        x, y = generator.choice([-1.0, 0.0, 1.0], (300, FEATURES)), np.zeros(300)
+        together = gradients(theta, x, y)
+        assert np.isfinite(together).all()
+        for size in (1, 63, 64, 65, 200):
+            chosen = generator.permutation(300)[:size]
+            np.testing.assert_array_equal(gradients(theta, x[chosen], y[chosen]), together[chosen])
 
 
 def test_products_of_factors_on_their_grids_are_exact():

@@ -6,14 +6,13 @@ import pytest
 from learning_room import FixedDraws, protocol, rows, rule
 
 from securefl.errors import DataError, RoundError, StudyError
+from securefl.learning.clipping import clip_to_grid
 from securefl.learning.steps import (
     PrivateSteps,
     RandomDraws,
     StepRule,
     block_rows,
-    clip_to_grid,
     logistic_gradients,
-    within_ball,
 )
 from securefl.privacy.randomness import ChaChaStream, SystemRandomness
 
@@ -29,48 +28,6 @@ def test_the_rule_comes_from_the_study_alone():
         local_learning_rate=1.0, share=50.0,
     )
     assert made.sigma == Decimal("102.72")
-
-
-def test_a_short_gradient_is_only_rounded_toward_zero():
-    np.testing.assert_array_equal(clip_to_grid(np.array([[0.5, -0.29, 0.0]]), 1.0, 10), [[5, -2, 0]])
-
-
-def test_a_long_gradient_is_clipped_to_the_grid():
-    np.testing.assert_array_equal(clip_to_grid(np.array([[3.0, 4.0]]), 0.5, 10), [[6, 8]])
-
-
-def test_clipping_looks_at_each_row_alone():
-    gradients = np.random.default_rng(0).normal(0, 5, (50, 9))
-    together = clip_to_grid(gradients, 1.0, 48)
-    for i in range(50):
-        np.testing.assert_array_equal(clip_to_grid(gradients[i : i + 1], 1.0, 48)[0], together[i])
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_gradient_that_is_not_finite_counts_as_zero_and_does_not_spread(bad):
-    np.testing.assert_array_equal(clip_to_grid(np.array([[1.0, bad], [0.65, 0.75]]), 1.0, 10), [[0, 0], [6, 7]])
-
-
-@pytest.mark.parametrize("size", [1e-320, 1e-300, 1e300, 1.7e308])
-def test_extreme_gradients_neither_overflow_nor_crash(size):
-    units = clip_to_grid(np.array([[size, -size]]), 1.0, 1000)
-    assert (units**2).sum() <= 1000**2
-    assert units[0, 0] == (707 if size > 1 else 0)
-
-
-def test_no_rows_clip_to_no_rows():
-    assert clip_to_grid(np.zeros((0, 3)), 1.0, 10).shape == (0, 3)
-
-
-def test_a_row_that_is_too_long_is_shortened_and_the_others_stay():
-    np.testing.assert_array_equal(within_ball(np.array([[6, 8], [7, -8], [-12, 0]]), 10), [[6, 8], [6, -7], [-10, 0]])
-
-
-def test_rows_on_the_sphere_itself_stay_within_it():
-    # 3-4-5 triangles and equal entries sit exactly on the sphere, where rounding may fall on the wrong side
-    for p in (1, 2, 3, 4, 9, 16, 25, 10_000):
-        units = clip_to_grid(np.full((1, p), 1.0) * (1 + 1e-15), 1.0, 1 << 20)
-        assert (units * units).sum() <= (1 << 40)
 
 
 def test_the_sum_is_that_of_the_clipped_rows():
