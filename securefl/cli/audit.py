@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import folder_option, json_option, say, screen, write_json
-from securefl.errors import ExitCode, MessageError, StoreError, UnreadableError, UsageError
+from securefl.errors import ExitCode, MessageError, SecureFLError, StoreError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from securefl.identity import IdentityCard
     from securefl.privacy.audit import AuditReport
-    from securefl.privacy.ledger_chain import Checkpoint
+    from securefl.privacy.ledger_chain import Checkpoint, Verify
     from securefl.privacy.ledger_reading import Reading
 
 
@@ -37,12 +38,21 @@ def audit(
     is still shown as far as it holds.
     """
     from securefl.node.folder import find_folder
+    from securefl.node.rotation import finish, unfinished
     from securefl.privacy.audit import audit as fold
 
     here, after = find_folder(folder, "SECUREFL_SITE"), None if since is None else _utc(since)
+    if unfinished(here):
+        with suppress(SecureFLError):  # an audit shows what is there
+            finish(here)
     card = _card(here / "keys" / "card.json")
-    known = _newest_returned(here / "checkpoints" / "returned", card) if checkpoint is None else _checkpoint(checkpoint, card)
-    report = fold(_read(here / "ledger.sqlite", card, known), since=after)
+    reading = _read(here / "ledger.sqlite", card)
+
+    def by_this_hospital(signature: bytes, message: bytes) -> bool:
+        return card.verify_ever(signature, message) or reading.at.state.verify_ever(signature, message)
+
+    known = _newest_returned(here / "checkpoints" / "returned", card.name, by_this_hospital) if checkpoint is None else _checkpoint(checkpoint, card.name, by_this_hospital)
+    report = fold(reading if known is None else reading.against(known), since=after)
     if json_file:
         write_json(report.to_json(), json_file)
     if html_file:
@@ -66,16 +76,16 @@ def _verdict(report: AuditReport, known: Checkpoint | None) -> str:
     return f"ALTERED: {report.fault} {report.events} events before that hold."
 
 
-def _newest_returned(folder: Path, card: IdentityCard) -> Checkpoint | None:
+def _newest_returned(folder: Path, site: str, verify: Verify) -> Checkpoint | None:
     """The largest checkpoint of this ledger that other hospitals gave back to its agent; None where there is none."""
     from securefl.privacy.ledger_chain import read_checkpoint
 
     found = []
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
-            found.append(read_checkpoint(file.read_bytes(), site=card.name, verify=card.verify))
+            found.append(read_checkpoint(file.read_bytes(), site=site, verify=verify))
         except (OSError, MessageError):
-            continue  # half written, or of an earlier key
+            continue  # half written
     return max(found, key=lambda c: c.size, default=None)
 
 
@@ -105,17 +115,22 @@ def _card(path: Path) -> IdentityCard:
         raise UnreadableError(f"{path}: {error.what}", next_step="Restore it from your backup.") from None
 
 
-def _checkpoint(path: Path, card: IdentityCard) -> Checkpoint:
+def _checkpoint(path: Path, site: str, verify: Verify) -> Checkpoint:
     from securefl.privacy.ledger_chain import read_checkpoint
 
-    return read_checkpoint(_bytes(path, "Name the checkpoint's file."), site=card.name, verify=card.verify)
+    ask = f"Ask the hospital that holds one for the file that `securefl site checkpoint {site} --out FILE` writes there."
+    data = _bytes(path, ask)
+    try:
+        return read_checkpoint(data, site=site, verify=verify)
+    except MessageError:
+        raise UnreadableError(f"{path} is no checkpoint of {site}'s ledger that {site} signed.", next_step=ask) from None
 
 
-def _read(path: Path, card: IdentityCard, known: Checkpoint | None) -> Reading:
+def _read(path: Path, card: IdentityCard) -> Reading:
     from securefl.privacy.ledger_reading import read_ledger
 
     try:
-        return read_ledger(path, card.verify, known)
+        return read_ledger(path, card.verify)
     except StoreError as error:  # for an audit a ledger behind a lock or a missing right is one that cannot be read
         raise UnreadableError(error.what, whose=error.whose, next_step=error.next_step) from error
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from securefl.cli.screen import same_card, say
 from securefl.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from securefl.identity import IdentityCard
     from securefl.partners import AddressBook
 
 
-def trust_cards(book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str | None, yes: bool, remove: str | None) -> None:
-    """Add cards, remove a name, or show the list.
+def trust_cards(
+    book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str | None, yes: bool, remove: str | None,
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
+    """Add cards, remove a name, or show the list. ``alone``: a lock that is held while the list is written.
 
     Raises:
         UsageError: nobody compared a fingerprint, or one for several cards.
@@ -25,7 +31,8 @@ def trust_cards(book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str 
     from securefl.report.parts import day
 
     if remove:
-        book.distrust(remove)
+        with alone():
+            book.distrust(remove)
         say(f"{remove} is off the list.")
         return
     if fingerprint and len(cards) != 1:
@@ -44,7 +51,8 @@ def trust_cards(book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str 
             for line in _takes_over(old, card):
                 say(line)
         same_card(card.spoken, fingerprint, yes=yes, who=card.name)
-        book.trust(card)
+        with alone():
+            book.trust(card)
         if old is not None:
             say(f"{card.name}'s new card has replaced the older one here. A study that names the old key can no longer be approved or started here.")
     listed = book.cards()

@@ -92,6 +92,7 @@ def _clock() -> str:
 
 def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
     from securefl.node.folder import FILE_NAMES, PartyFolder
+    from securefl.node.site import Site
     from securefl.store import Store
 
     role = next((r for r, name in FILE_NAMES.items() if (here / name).exists()), None)
@@ -99,7 +100,7 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
         return {}
 
     def keys() -> str:
-        party = PartyFolder.open(here, role)
+        party = Site.at(here) if role == "hospital" else PartyFolder.open(here, role)
         party.book.cards()
         return f"{role} {party.name}: keys are readable by their owner alone, the list of partners is intact" if party.identity and party.secret else ""
 

@@ -11,6 +11,7 @@ from securefl.cli.screen import confirm, json_option, say, screen, write_json
 from securefl.cli.site_budget import budget
 from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
+from securefl.cli.site_keys import checkpoint, rotate_key
 
 if TYPE_CHECKING:
     from securefl.node.policy import Review
@@ -60,7 +61,8 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
     """
     from securefl.cli.cards import trust_cards
 
-    trust_cards(_open(folder).book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
+    here = _open(folder)
+    trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove, alone=here.deciding)
 
 
 @site.group()
@@ -94,7 +96,8 @@ def data_add(name: str, table: Path, *, population: str, columns: Path, mock_row
     say(f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set {population} ...")
 
 
-site.add_command(budget)
+for _command in (budget, rotate_key, checkpoint):
+    site.add_command(_command)
 
 
 @site.command()

@@ -83,7 +83,8 @@ def kept(site: Site, card: IdentityCard) -> tuple[Checkpoint, bytes] | None:
     """The newest checkpoint of another hospital that is held here, read and as signed; None without one."""
     try:
         data = kept_path(site, card.name).read_bytes()
-        return read_checkpoint(data, site=card.name, verify=card.verify), data
+        # it may have been signed before that hospital changed its keys; what comes new must be by the present one
+        return read_checkpoint(data, site=card.name, verify=card.verify_ever), data
     except (OSError, MessageError):
         return None
 
@@ -190,7 +191,7 @@ class Question:
             data = site.identity.unseal(sealed, said.held_info(site.name, card.name))
             answer = said.open_held(data, site=site.name, holder=card.name, verify=card.verify)
             # an answer to an earlier question is this hospital's own signed word all the same
-            held = read_checkpoint(answer.checkpoint, site=site.name, verify=site.identity.card.verify) if answer.checkpoint else None
+            held = read_checkpoint(answer.checkpoint, site=site.name, verify=site.ledger.state.verify_ever) if answer.checkpoint else None
         except SecureFLError:
             return
         if held is not None:

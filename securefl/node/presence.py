@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError
@@ -13,6 +14,7 @@ from securefl.identity import replace_file
 from securefl.node.locks import Lock, is_held
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -40,6 +42,16 @@ class Presence:
         """Give the role up."""
         self._state.unlink(missing_ok=True)
         self._lock.release()
+
+
+@contextmanager
+def kept_away(folder: Path, role: str) -> Iterator[bool]:
+    """Hold the role's place for a block, so that none of its processes starts; False when one runs."""
+    place = Lock(folder / f"{role}.lock")
+    try:
+        yield place.take(seconds=1.0)
+    finally:
+        place.release()
 
 
 def present(folder: Path, role: str) -> dict[str, object] | None:

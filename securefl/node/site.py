@@ -17,6 +17,7 @@ from securefl.errors import DataError, UsageError
 from securefl.identity import erase_file, read_secret, replace_file, write_secret
 from securefl.node.folder import DatasetEntry, PartyFolder, private_folder
 from securefl.node.locks import holding
+from securefl.node.rotation import finish, unfinished
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -59,7 +60,9 @@ class Site(PartyFolder):
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """Open a hospital's folder. Raises as :meth:`PartyFolder.open`."""
+        """Open a hospital's folder. Raises as :meth:`PartyFolder.open`, and as :func:`securefl.node.rotation.finish`."""
+        if unfinished(path):
+            finish(path)
         return cls.open(path, "hospital")
 
     @property

@@ -18,7 +18,7 @@ from securefl.privacy.ledger_state import LedgerState, apply
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 #: Ed25519 by the site's key: ``sign(message) -> 64 bytes`` and ``verify(signature, message) -> bool``.
 Sign: TypeAlias = "Callable[[bytes], bytes]"
@@ -178,7 +178,7 @@ def read_checkpoint(data: bytes, *, site: str, verify: Verify) -> Checkpoint:
     return Checkpoint(site, size, head)
 
 
-def check_against(checkpoint: Checkpoint, site: str, hashes: list[str]) -> None:
+def check_against(checkpoint: Checkpoint, site: str, hashes: Sequence[str]) -> None:
     """Whether a ledger with these row hashes contains the checkpoint's past.
 
     Raises:

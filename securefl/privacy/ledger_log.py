@@ -174,7 +174,10 @@ class LedgerLog:
         if key == self._own_key:
             return
         if not verify_key(key, self._sign(_PROBE), _PROBE):
-            raise UsageError("This hospital's signing key was replaced while this process ran.", next_step="Stop the agent and start it again.")
+            raise UsageError(
+                "The keys that this process has read are not those that sign this ledger now: they were replaced.", whose="the data owner",
+                next_step="Repeat the command, or stop the agent and start it again. If `keys` came from a backup, put back the one made after `securefl site rotate-key`.",
+            )
         self._own_key = key
 
     def _refresh(self) -> None:

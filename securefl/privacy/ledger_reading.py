@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from securefl.errors import LedgerAlteredError
@@ -30,6 +30,17 @@ class Reading:
     events: tuple[Event, ...]
     at: Head
     fault: LedgerAlteredError | None
+    #: The hash of each event that holds.
+    hashes: tuple[str, ...] = ()
+
+    def against(self, checkpoint: Checkpoint) -> Self:
+        """The same, with a fault where it lacks the past that a checkpoint knows. A fault found before stays."""
+        try:
+            if self.fault is None:
+                check_against(checkpoint, self.at.state.site, self.hashes)
+        except LedgerAlteredError as error:
+            return replace(self, fault=error)
+        return self
 
     def require(self) -> Self:
         """Itself, if nothing is wrong.
@@ -56,11 +67,10 @@ def read_rows(file: LedgerFile, verify: Verify, checkpoint: Checkpoint | None = 
         follow_all((), verify, head)
         if not events:
             raise LedgerAlteredError("Event 1 of the ledger: it is missing.", next_step="Restore the ledger from a backup.")  # noqa: TRY301 - one place collects the first fault
-        if checkpoint is not None:
-            check_against(checkpoint, head.state.site, hashes)
     except LedgerAlteredError as error:
         fault = error
-    return Reading(tuple(events), head, fault)
+    found = Reading(tuple(events), head, fault, tuple(hashes))
+    return found if checkpoint is None else found.against(checkpoint)
 
 
 def read_ledger(path: Path, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:

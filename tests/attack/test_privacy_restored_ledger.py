@@ -13,9 +13,11 @@ from privacy_room import digest
 from securefl.cli.audit import audit
 from securefl.errors import LedgerAlteredError
 from securefl.federation import checkpoints as said
+from securefl.identity import IdentityCard, read_card
 from securefl.node.checkpoints import Question, answer_questions, collect, hand_out, kept_path
+from securefl.node.rotation import rotate_key
 from securefl.node.site import Site
-from securefl.privacy.ledger import read_checkpoint, read_ledger
+from securefl.privacy.ledger import Checkpoint, read_checkpoint, read_ledger
 
 COHORT = ("A", "B", "C")
 
@@ -103,6 +105,69 @@ def test_the_store_learns_nothing_about_the_number_of_events(restored):
     assert b"size" not in sealed
     again = said.handed_path(digest(1), "A", "C")
     assert abs(len(restored["A"].store.get(again, said.MAX_SEALED)) - len(sealed)) == 0
+
+
+def changed_keys(sites):
+    """A changes its keys after the restore, and the others trust its new card."""
+    rotate_key(sites["A"], "2026-11-24T12:00:00Z")
+    sites["A"].ledger.close()
+    new = Site.at(sites["A"].path)
+    for name in ("B", "C"):
+        sites[name].book.trust(read_card(new.identity.signed_card()))
+    return new
+
+
+@pytest.fixture
+def washed(restored):
+    """The study had not started in the backup; A leaves it and changes its keys, as if that made a new beginning."""
+    restored["A"].ledger.withdraw(digest(1))
+    return {**restored, "A": changed_keys(restored)}
+
+
+def test_new_keys_do_not_wash_a_restored_ledger_clean(washed):
+    question = Question(lambda _: None)
+    question.turn(washed["A"])
+    answer_questions(washed["B"], {})
+    with pytest.raises(LedgerAlteredError, match="B holds a checkpoint"):
+        question.turn(washed["A"])
+
+
+def test_control_a_partner_that_reads_only_the_new_key_would_hold_nothing(washed, monkeypatch):
+    monkeypatch.setattr(IdentityCard, "verify_ever", IdentityCard.verify)
+    question = Question(lambda _: None)
+    question.turn(washed["A"])
+    answer_questions(washed["B"], {})
+    question.turn(washed["A"])
+    assert question.agreed(washed["A"], ("A", "B"))
+
+
+def test_an_honest_change_of_keys_agrees_with_what_the_others_hold_from_before(tmp_path):
+    sites = three_hospitals(tmp_path)
+    approved(sites["A"])
+    sites["A"].ledger.start(digest(1))
+    hand_out(sites["A"], digest(1), COHORT)
+    assert collect(sites["B"], digest(1), COHORT) == []
+    sites["A"].ledger.settle(digest(1), "completed")
+    sites["A"] = changed_keys(sites)
+    question = Question(lambda _: None)
+    question.turn(sites["A"])
+    for name in ("B", "C"):
+        answer_questions(sites[name], {})
+    question.turn(sites["A"])
+    assert question.agreed(sites["A"], COHORT)
+    assert audited(sites["A"].path).exit_code == 0
+
+
+def test_the_old_key_hands_out_no_checkpoint_once_the_new_card_is_trusted(tmp_path):
+    """Whoever stole the old key could otherwise stop the hospital with a checkpoint of events that never were."""
+    sites = three_hospitals(tmp_path)
+    old = sites["A"].identity
+    changed_keys(sites)
+    forged = Checkpoint("A", 10_000, "ab" * 32).dump(old.sign)
+    card = sites["B"].identity.card
+    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), card.seal(forged, said.handed_info(digest(1), "A", "B")))
+    collect(sites["B"], digest(1), COHORT)
+    assert not kept_path(sites["B"], "A").exists()
 
 
 def audited(path, *arguments):

@@ -265,7 +265,7 @@ def test_the_old_key_signs_nothing_more(ledger):
     with Ledger.open(ledger._file.path, **keys()) as agent:
         agent.pause()
         rotate(ledger)
-        with pytest.raises(UsageError, match="replaced while this process ran"):
+        with pytest.raises(UsageError, match="they were replaced"):
             agent.resume()
     with Ledger.open(ledger._file.path, **keys()) as late, pytest.raises(UsageError, match="replaced"):
         late.resume()

@@ -131,7 +131,7 @@ def test_a_checkpoint_that_is_none_of_this_hospital_is_refused(hospital, tmp_pat
     assert type_in("--site", hospital.folder, "--checkpoint", tmp_path / "nowhere")[0] == 4
     (tmp_path / "others").write_bytes(Hospital(tmp_path / "other").ledger.checkpoint())
     code, out, _ = type_in("--site", hospital.folder, "--checkpoint", tmp_path / "others")
-    assert (code, out) == (9, "")
+    assert (code, out) == (4, "")
 
 
 @pytest.mark.parametrize(

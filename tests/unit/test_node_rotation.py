@@ -1,0 +1,186 @@
+"""New keys for a hospital: what stays, what goes, what refuses, and that a crash anywhere leaves one whole identity."""
+
+import os
+import shutil
+import signal
+import sys
+
+import pytest
+from checkpoint_room import approved, three_hospitals
+from privacy_room import digest
+
+from securefl.errors import NotApprovedError, UnreadableError, UsageError
+from securefl.identity import Identity
+from securefl.node.presence import Presence
+from securefl.node.rotation import BEFORE, NEXT, rotate_key
+from securefl.node.site import Site
+from securefl.partners import AddressBook
+from securefl.privacy.ledger import read_ledger
+
+NOW = "2026-11-24T12:00:00Z"
+
+
+@pytest.fixture
+def site(tmp_path):
+    made = three_hospitals(tmp_path)
+    for other in ("B", "C"):
+        made[other].ledger.close()
+    yield made["A"]
+    made["A"].ledger.close()
+
+
+def private_bytes(folder):
+    return [(folder / "keys" / n).read_bytes() for n in ("signing.key", "sealing.key")]
+
+
+def everything(folder):
+    return b"".join(p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file())
+
+
+def test_new_keys_take_over_and_nothing_of_the_old_private_ones_is_left(site):
+    old, before, secret = site.identity.card, private_bytes(site.path), site.secret
+    (site.path / "keys" / "note.txt").write_text("by the owner")
+    card = rotate_key(site, NOW)
+    again = Site.at(site.path)
+    assert again.identity.card == card
+    assert [(e.signing_public, e.until) for e in card.earlier] == [(old.signing_public, NOW)]
+    assert again.secret == secret
+    assert sorted(again.book.cards()) == ["B", "C"]
+    assert (again.keys / "note.txt").read_text() == "by the owner"
+    assert again.ledger.state.keys == (old.signing_public, card.signing_public)
+    again.ledger.pause("by the new key")
+    for trusted in (old, card):
+        assert read_ledger(again.ledger_path, trusted.verify).fault is None
+    left = everything(site.path)
+    assert not any(key in left for key in before)
+    assert {p.stat().st_mode & 0o777 for p in again.keys.iterdir() if p.is_file()} == {0o600}
+    assert again.keys.stat().st_mode & 0o777 == 0o700
+    assert not (site.path / NEXT).exists()
+    assert not (site.path / BEFORE).exists()
+    again.ledger.close()
+
+
+def test_twice_is_a_longer_chain_and_each_earlier_key_still_verifies(site):
+    cards = [site.identity.card, rotate_key(site, NOW)]
+    second = Site.at(site.path)
+    cards.append(rotate_key(second, NOW))
+    second.ledger.close()
+    assert [e.signing_public for e in cards[-1].earlier] == [c.signing_public for c in cards[:2]]
+    for card in cards:
+        assert read_ledger(site.ledger_path, card.verify).fault is None
+
+
+def refused(site, error, words):
+    old = site.identity.card
+    with pytest.raises(error, match=words):
+        rotate_key(site, NOW)
+    assert Site.at(site.path).identity.card == old
+    assert not (site.path / NEXT).exists()
+
+
+def test_refused_while_a_study_is_approved_or_running_and_not_after_its_end(site):
+    approved(site)
+    refused(site, NotApprovedError, r"s1-0+ \(approved\) names the old key")
+    site.ledger.start(digest(1))
+    refused(site, NotApprovedError, r"\(running\)")
+    site.ledger.settle(digest(1), "completed")
+    rotate_key(site, NOW)
+
+
+def test_refused_while_the_agent_runs(site):
+    agent = Presence(site.path, "agent")
+    assert agent.take()
+    refused(site, UsageError, "agent works with the old keys")
+    agent.leave()
+    rotate_key(site, NOW)
+
+
+def test_a_process_that_read_the_old_keys_changes_nothing_more(site):
+    late = Site.at(site.path)
+    assert late.identity
+    rotate_key(site, NOW)
+    with pytest.raises(UsageError, match="they were replaced"):
+        late.ledger.pause("x")
+    with pytest.raises(UsageError, match="replaced meanwhile"):
+        rotate_key(late, NOW)
+    with pytest.raises(UnreadableError):
+        late.book.distrust("B")
+    assert sorted(Site.at(site.path).book.cards()) == ["B", "C"]
+    late.ledger.close()
+
+
+def test_a_list_that_somebody_else_changed_stops_it_before_anything_happens(site):
+    (site.keys / "partners").write_bytes(b"x")
+    refused(site, UnreadableError, "somebody else changed it")
+
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+_EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.link"}
+
+
+def kill_at(path, step, action):
+    """``action`` on the folder in a child that is killed before its ``step``-th change to files or SQL statement; True if it was."""
+    child = os.fork()
+    if child == 0:  # pragma: no cover - runs in the child
+        try:
+            site = Site.at(path) if action is rotate_key else None
+            if site:
+                site.ledger._file.connection.set_trace_callback(lambda _: count("sql"))
+                assert site.identity
+            left = step
+
+            def count(_name):
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            def hook(name, args):
+                if name in _EVENTS and (name != "open" or args[2] & _WRITES):
+                    count(name)
+
+            sys.addaudithook(hook)
+            action(site, NOW) if site else action(path)
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - a forked child must end here, whatever happens
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert not os.WIFEXITED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def test_killed_anywhere_one_identity_is_whole_and_the_ledger_goes_on(site, tmp_path):
+    """Killed before every change to a file and every SQL statement, and once more while it is put right."""
+    site.ledger.close()
+    old, keys, partners = site.identity.card, private_bytes(site.path), sorted(site.book.cards())
+    secret, ended, step = site.secret, {"old": 0, "new": 0}, 0
+    while True:
+        path = tmp_path / "copies" / str(step)
+        shutil.copytree(site.path, path)
+        killed = kill_at(path, step, rotate_key)
+        # on the disk as the crash left it: no folder that is called keys is a mix of two identities
+        if (path / "keys").exists():
+            whole = Identity.load(path / "keys")
+            assert sorted(AddressBook(path / "keys" / "partners", whole).cards()) == partners
+        else:
+            assert (path / NEXT).exists()
+        if step % 3 == 0:
+            kill_at(path, step // 3 % 9, Site.at)
+        again = Site.at(path)
+        card = again.identity.card
+        new = card != old
+        assert again.ledger.state.key == card.signing_public
+        again.ledger.pause("goes on")
+        assert read_ledger(path / "ledger.sqlite", old.verify).fault is None
+        assert (sorted(again.book.cards()), again.secret) == (partners, secret)
+        assert sorted(p.name for p in path.iterdir() if p.name.startswith("keys")) == ["keys"]
+        assert new == (not any(key in everything(path) for key in keys))
+        again.ledger.close()
+        ended["new" if new else "old"] += 1
+        if not killed:
+            break
+        shutil.rmtree(path)
+        step += 1
+    assert new
+    # a test that never met both sides of the change would prove nothing
+    assert min(ended.values()) > 5, ended
