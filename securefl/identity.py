@@ -26,7 +26,9 @@ from securefl.errors import MessageError, UnreadableError, UntrustedError
 from securefl.signed import dump_signed, peek_signed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
 Role = Literal["hospital", "researcher", "aggregator"]
 _ROLES = ("hospital", "researcher", "aggregator")
@@ -260,13 +262,13 @@ def write_secret(path: Path, data: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise UnreadableError(f"{path} exists already; keys are never overwritten.", next_step="Choose another folder, or move the old keys away yourself.") from None
-    _write_through(fd, data)
+    _write_through(fd, lambda file: file.write(data))
     sync_folder(path.parent)
 
 
-def _write_through(fd: int, data: bytes) -> None:
+def _write_through(fd: int, write: Callable[[BinaryIO], object]) -> None:
     with os.fdopen(fd, "wb") as file:
-        file.write(data)
+        write(file)
         file.flush()
         os.fsync(file.fileno())
 
@@ -315,12 +317,17 @@ def read_secret(path: Path, size: int) -> bytes:
 
 def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write ``data`` beside ``path``, make it durable, then move it into place: a reader sees the old or the new file."""
+    write_file(path, lambda file: file.write(data), mode)
+
+
+def write_file(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o600) -> None:
+    """:func:`replace_file` of what ``write`` writes into the file it is given; where it fails, nothing is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
-        _write_through(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), data)
+        _write_through(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), write)
         part.replace(path)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

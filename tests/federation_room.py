@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,6 +59,19 @@ def going_on(plan: Plan) -> Plan:
     """The same study, but one that goes on after a loss."""
     schedule = plan.study.schedule.model_copy(update={"on_dropout": "continue"})
     return Plan(plan.study.model_copy(update={"schedule": schedule}), plan.digest)
+
+
+def in_memory(facts, write):
+    """A keeper that keeps nothing for long."""
+    file = io.BytesIO()
+    write(file)
+    file.seek(0)
+    return file
+
+
+def head_in(frames):
+    """Where a hospital finds the heads of the others' frames: ``later.agree(proposal, head_in(frames)(later))``."""
+    return lambda later: lambda site: later.read(site, frames.get(site))
 
 
 class Hospital:
@@ -118,9 +132,11 @@ class Room:
         self.hospitals = {name: Hospital(self.plan, name, seed) for seed, name in enumerate(self.identities)}
 
     def keep(self, site):
-        def keeper(facts, frame):
+        def keeper(facts, write):
             assert (site, facts.round) not in self.kept
-            self.kept[site, facts.round] = frame
+            file = in_memory(facts, write)
+            self.kept[site, facts.round] = file.getvalue()
+            return file
 
         return keeper
 

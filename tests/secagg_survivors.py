@@ -160,10 +160,10 @@ class World:
     def opened(self, unmasking, frames, attempt=1):
         """The exact integers that the frames of the survivors open to."""
         files = {name: io.BytesIO(data) for name, data in frames.items()}
-        into = io.BytesIO()
+        into = np.empty(self.length, dtype=np.int64)
         result = open_survivors(self.keys[attempt], add_survivors(unmasking, files, self.verify), unmasking.survivors, into)
         assert result.contributors == len(unmasking.survivors.names)
-        return np.frombuffer(into.getvalue(), dtype="<i8")
+        return into
 
 
 class Party:

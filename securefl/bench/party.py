@@ -25,16 +25,19 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.federation.serving import AggregatorService
-from securefl.identity import IdentityCard, read_secret, replace_file, verify
+from securefl.identity import IdentityCard, read_secret, replace_file, verify, write_file
 from securefl.partners import AddressBook
 from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
-from securefl.secagg.spooling import contribution_limit
+from securefl.secagg.spooling import head_limit
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
 from securefl.store import Store
 from securefl.study.approval import MAX_BYTES, open_approval
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
     from numpy.typing import NDArray
 
     from securefl.federation.coordinator import RoundRecord
@@ -100,8 +103,10 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _
         del model, largest
         return read_values(root, name) if kind == "update" else np.zeros(length, dtype=np.int64)
 
-    def keep(facts: RoundFacts, frame: bytes) -> None:
-        replace_file(root / "kept" / name / str(facts.round), frame)
+    def keep(facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
+        file = root / "kept" / name / str(facts.round)
+        write_file(file, write)
+        return file.open("rb")
 
     def keep_word(terms: Terms, record: Record) -> None:
         replace_file(root / "kept" / name / f"{terms.facts.round}-{record.kind}", record.message)
@@ -124,7 +129,8 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _
             announcement, _await(store, at.key, public_key_bytes()),
             _await(store, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
         )
-        store.put(at.contribution(name), participant.answer(given))
+        with participant.answer(given) as frame:
+            store.put_file(at.contribution(name), frame)
         if participant.later is not None:
             _say_the_rest(store, name, participant.later, at)
         watch.mark()
@@ -133,9 +139,9 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _
 
 def _say_the_rest(store: Store, name: str, later: LaterStages, at: paths.RoundPaths) -> None:
     """The signature under who is left, then the answer."""
-    limit = contribution_limit(later.terms)
+    limit = head_limit(later.terms)
     proposal = _await(store, at.proposal, proposal_limit(later.terms))
-    store.put(at.agreement(name), later.agree(proposal, lambda site: store.get(at.contribution(site), limit)))
+    store.put(at.agreement(name), later.agree(proposal, lambda site: later.read(site, store.get_head(at.contribution(site), limit))))
     while True:
         came = {site: store.get(at.agreement(site), MAX_AGREEMENT_BYTES) for site in later.terms.cohort}
         answer = later.answer({site: data for site, data in came.items() if data is not None})

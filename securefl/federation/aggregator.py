@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
 from securefl.federation.messages import open_announcement
+from securefl.federation.spools import spool, spooling
 from securefl.identity import verify
+from securefl.secagg.envelope import write_frame
 from securefl.secagg.frame import write_sum
-from securefl.secagg.streaming import write_survivors_sum
+from securefl.secagg.streaming import sum_head_bytes, write_survivors_sum
 from securefl.secagg.sum import add_contributions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import BinaryIO
 
     from securefl.federation.rounds import Plan
     from securefl.federation.tally import Tally
@@ -61,8 +63,8 @@ class Aggregator:
         total = add_contributions(self.plan.read_contributions(contributions, facts, checked), facts)
         return write_sum(facts, self._me.card.name, total.ciphertext, total.parts, self._me.sign)
 
-    def add_survivors(self, tally: Tally) -> bytes:
-        """The signed sum over the survivors of one round, their masks taken off.
+    def add_survivors(self, tally: Tally) -> BinaryIO:
+        """The signed sum over the survivors of one round, their masks taken off: a nameless file, at its beginning.
 
         Args:
             tally: with enough answers (:attr:`Tally.missing` empty) and every survivor's frame.
@@ -70,7 +72,11 @@ class Aggregator:
         Raises:
             MessageError: naming a dealer whose shares do not give its seeds, or the hospital whose frame is refused.
             RoundError: too few answers.
+            StoreError: this machine's disk is full.
         """
-        spool = io.BytesIO()
-        head = write_survivors_sum(tally.survivors, tally.sum_blocks(), spool, self._me.card.name, self._me.sign)
-        return head + spool.getvalue()
+        me, total = self._me, spool()
+        with spooling():
+            place = sum_head_bytes(tally.survivors, me.card.name)
+            write_frame(total, place, lambda file: write_survivors_sum(tally.survivors, tally.sum_blocks(), file, me.card.name, me.sign))
+            total.seek(0)
+        return total

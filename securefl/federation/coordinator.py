@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,7 +23,7 @@ from securefl.learning.models import initial_weights, weights_sha256, weights_to
 from securefl.secagg.frame import read_sum, write_public_key
 from securefl.secagg.opening import open_sum
 from securefl.secagg.proposer import Proposer
-from securefl.secagg.streaming import open_survivors, read_survivors_sum, same_sum
+from securefl.secagg.streaming import open_survivors, same_sum
 from securefl.secagg.sum import check_sum
 
 if TYPE_CHECKING:
@@ -155,9 +155,20 @@ class Coordinator:
 
     def _survive(self, facts: RoundFacts, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
         """A round that is opened over those that are left: all that came by the deadline, signed by them, unmasked by them."""
-        plan, aggregator = self._plan, self._plan.study.aggregator
-        terms, seconds = plan.terms(facts), float(plan.study.schedule.round_deadline)
-        tally = Tally(plan, terms)
+        with closing(Tally(self._plan, self._plan.terms(facts))) as tally:
+            values, record = self._open_survivors(tally, keys)
+        gone = self._exchange.gone()
+        self._cohort = tuple(s for s in sorted(record.contributions) if s not in gone)
+        if facts.round < self._plan.last_round and len(self._cohort) < self._plan.study.secagg.min_contributors:
+            raise RoundError(
+                f"{len(self._cohort)} hospitals are left after round {facts.round}, and {self._plan.study.secagg.min_contributors} must be.",
+                whose=", ".join(sorted(gone)), next_step="The study ends here, every budget stays charged.",
+            )
+        return values, record
+
+    def _open_survivors(self, tally: Tally, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
+        plan, terms, seconds = self._plan, tally.terms, float(self._plan.study.schedule.round_deadline)
+        facts = terms.facts
         self._exchange.gather(tally, seconds)
         proposer = Proposer(terms, plan.verify)
         for head in tally.heads.values():
@@ -166,23 +177,12 @@ class Coordinator:
         survivors = proposer.survivors
         tally.adopt(survivors)
         claimed = self._exchange.conclude(tally, proposal, seconds)
-
-        def by_aggregator(signature: bytes, message: bytes) -> bool:
-            return verify(aggregator.signing_public, signature, message)
-
         # block by block: recomputed from what the survivors signed, compared with the aggregator's, and only then decrypted
-        blocks = same_sum(read_survivors_sum(io.BytesIO(claimed), survivors, aggregator.name, by_aggregator), tally.sum_blocks(), aggregator.name)
-        opened = io.BytesIO()
-        open_survivors(keys, blocks, survivors, opened)
+        blocks = same_sum(tally.claimed_blocks(claimed), tally.sum_blocks(), plan.study.aggregator.name)
+        values = np.empty(facts.length, dtype=np.int64)
+        open_survivors(keys, blocks, survivors, values)
         record = RoundRecord(
-            facts.round, facts.kind, terms.round_digest, facts.model_sha256, dict(survivors.frames), hashlib.sha256(claimed).hexdigest(),
-            max(len(tally.frames[s]) for s in survivors.names),
+            facts.round, facts.kind, terms.round_digest, facts.model_sha256, dict(survivors.frames), claimed.sha256,
+            max(tally.heads[s].head.frame_bytes for s in survivors.names),
         )
-        gone = self._exchange.gone()
-        self._cohort = tuple(s for s in survivors.names if s not in gone)
-        if facts.round < plan.last_round and len(self._cohort) < plan.study.secagg.min_contributors:
-            raise RoundError(
-                f"{len(self._cohort)} hospitals are left after round {facts.round}, and {plan.study.secagg.min_contributors} must be.",
-                whose=", ".join(sorted(gone)), next_step="The study ends here, every budget stays charged.",
-            )
-        return np.frombuffer(opened.getvalue(), dtype="<i8").astype(np.int64), record
+        return values, record

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from securefl.errors import MessageError, RoundError, SecureFLError
@@ -14,19 +14,21 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.words import all_words, final_word, last_word
 from securefl.identity import verify
 from securefl.secagg.frame import read_sum, sum_bytes
-from securefl.secagg.streaming import read_survivors_sum, sum_limit
+from securefl.secagg.spooling import head_limit
 from securefl.store import poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from securefl.federation.aggregator import Aggregator
+    from securefl.federation.later import LaterStages
     from securefl.federation.messages import Status
     from securefl.federation.participant import Participant, RoundInput
     from securefl.federation.rounds import Plan
-    from securefl.federation.tally import Tally
+    from securefl.federation.tally import ClaimedSum, Tally
     from securefl.secagg.facts import RoundFacts
     from securefl.secagg.frame import Contribution
+    from securefl.secagg.spooling import ContributionHead
     from securefl.store import Store
 
 #: Seconds between two looks for the sum: what a round may lose by waiting.
@@ -68,8 +70,8 @@ class Exchange(Protocol):
             RoundError: too few can come.
         """
 
-    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> bytes:
-        """Make the survivor set known, collect signatures, answers and the aggregator's sum; returns the sum.
+    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:
+        """Make the survivor set known, collect signatures, answers and the aggregator's sum; returns the sum, read and checked.
 
         Raises:
             RoundError: something did not come in time; the text names who is silent.
@@ -101,6 +103,7 @@ class LocalExchange:
         self._participants, self._aggregator, self._there = participants, aggregator, there
         self._given: RoundInput | None = None
         self.transcripts: dict[int, bytes] = {}
+        self._heads: dict[str, bytes] = {}
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:  # noqa: ARG002 - the interface
         """See :class:`Exchange`."""
@@ -111,7 +114,7 @@ class LocalExchange:
         if self._given is None:
             raise RoundError("No round was broadcast.", whose="the coordinator")
         given = self._given
-        frames = {p.name: p.answer(given) for p in self._participants}
+        frames = {p.name: p.answer(given).read() for p in self._participants}
         return Replies(self._aggregator.add(given.announcement, frames), frames)
 
 
@@ -122,21 +125,29 @@ class LocalExchange:
         facts = tally.terms.facts
         for p in self._participants:
             if p.name in facts.cohort and self._there(p.name, facts.round, "contribution"):
-                tally.take(p.name, p.answer(self._given))
+                frame = p.answer(self._given)
+                tally.take(p.name, frame)
+                frame.seek(0)
+                self._heads[p.name] = frame.read(head_limit(tally.terms))
+                frame.close()
 
-    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> bytes:  # noqa: ARG002 - nobody is late in one process
+    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         number = tally.terms.facts.round
         survivors = {p.name: p.later for p in self._participants if p.name in tally.survivors.frames and p.later is not None}
         for site, later in survivors.items():
             if self._there(site, number, "signature"):
-                tally.agree(site, later.agree(proposal, tally.frames.get))
+                tally.agree(site, later.agree(proposal, partial(self._head, later)))
         for site, later in survivors.items():
             if site in tally.agreements and self._there(site, number, "answer") and (data := later.answer(tally.agreements)) is not None:
                 tally.hear(site, data)
         if not tally.unmasked:
             raise _silent(tally, 0)
-        return self._aggregator.add_survivors(tally)
+        with self._aggregator.add_survivors(tally) as total:
+            return tally.check_sum(total)
+
+    def _head(self, reader: LaterStages, site: str) -> ContributionHead:
+        return reader.read(site, self._heads[site])
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
@@ -232,7 +243,7 @@ class StoreExchange:
             if time.monotonic() - looked < _WORDS:
                 return None
             # one that left after it contributed is in the sum all the same
-            looked, kept = time.monotonic(), frozenset(tally.frames)
+            looked, kept = time.monotonic(), frozenset(tally.heads)
             if (said := final_word(self._store, self._plan, terms.cohort, kept)) is not None:
                 raise _ended(said)
             return True if set(terms.cohort) <= kept | self.gone() else None
@@ -240,17 +251,17 @@ class StoreExchange:
         for _ in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
             return
 
-    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> bytes:
+    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
         facts = tally.terms.facts
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
         self._store.put(at.proposal, proposal)
         looked = 0.0
 
-        def look() -> bytes | None:
+        def look() -> ClaimedSum | None:
             nonlocal looked
             tally.listen(self._store, at)
-            if tally.unmasked and (found := self._survivors_sum(at, tally)) is not None:
+            if tally.unmasked and (found := tally.look_for_sum(self._store, at)) is not None:
                 return found
             if time.monotonic() - looked >= _WORDS:
                 looked, kept = time.monotonic(), frozenset(tally.answers)
@@ -259,20 +270,9 @@ class StoreExchange:
             return None
 
         for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
-            return bytes(found)
+            claimed: ClaimedSum = found
+            return claimed
         raise _silent(tally, seconds)
-
-    def _survivors_sum(self, at: paths.RoundPaths, tally: Tally) -> bytes | None:
-        """The aggregator's sum over the survivors; what it did not sign for them is not there yet."""
-        who = self._plan.study.aggregator
-        try:
-            found = self._store.get(at.sum, sum_limit(tally.survivors))
-            if found is not None:
-                for _ in read_survivors_sum(io.BytesIO(found), tally.survivors, who.name, lambda s, m: verify(who.signing_public, s, m)):
-                    pass
-        except MessageError:
-            return None
-        return found
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""

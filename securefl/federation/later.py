@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 from securefl.errors import MessageError, RoundError
 from securefl.identity import verify
 from securefl.secagg.holder import Holder
-from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.spooling import read_head
 from securefl.secagg.survivors import count_agreements, read_proposal
 
@@ -41,18 +40,18 @@ class LaterStages:
         identity: this hospital's keys.
         terms: its own terms of the round.
         pair_seeds: its pair seed with every other hospital of the cohort.
-        frame: its contribution, which is durable.
+        head: the head of its contribution, which is durable.
         keep: see :class:`RecordKeeper`.
     """
 
     def __init__(
-        self, *, plan: Plan, identity: Identity, terms: Terms, pair_seeds: Mapping[str, bytes], frame: bytes, keep: RecordKeeper
+        self, *, plan: Plan, identity: Identity, terms: Terms, pair_seeds: Mapping[str, bytes], head: bytes, keep: RecordKeeper
     ) -> None:
         self.terms = terms
         self._plan, self._me, self._seeds, self._keep = plan, identity, pair_seeds, keep
         self._holder = Holder(identity.card.name, sign=identity.sign, unseal=identity.unseal)
-        own = self._head(identity.card.name, frame)
-        self._holder.kept(self._holder.contributed(terms, frame[: len(frame) - terms.facts.chunks * CHUNK_BYTES], own.sha256))
+        own = self.read(identity.card.name, head)
+        self._holder.kept(self._holder.contributed(terms, head, own.sha256))
         self._heads: dict[str, ContributionHead] = {own.sender: own}
         self._survivors: Survivors | None = None
 
@@ -66,12 +65,22 @@ class LaterStages:
         """Whether the round's one answer is given: nothing is left to say."""
         return self._holder.answered
 
-    def agree(self, proposal: bytes, fetch: Callable[[str], bytes | None]) -> bytes:
+    def read(self, site: str, head: bytes | None) -> ContributionHead:
+        """The head of a named hospital's frame out of the frame's first bytes (:func:`~securefl.secagg.spooling.head_limit`).
+
+        Raises:
+            MessageError: it is not there, or is none of that hospital's.
+        """
+        if not head:
+            raise MessageError(f"The contribution of {site} is in the survivor set, and is not in the store.", whose=f"{site} or the store's operator", next_step="The study ends here; ask who removed it.")
+        return read_head(io.BytesIO(head), self.terms, site, lambda s, m: self._plan.verify(site, s, m))
+
+    def agree(self, proposal: bytes, head_of: Callable[[str], ContributionHead]) -> bytes:
         """Sign the proposed survivor set; the statement to send, which is durable.
 
         Args:
             proposal: as it came.
-            fetch: the frame of a named hospital, or None.
+            head_of: fetches and reads the head of a named hospital's frame (:meth:`read`).
 
         Raises:
             RoundError: this hospital is not in it, or too few are.
@@ -90,7 +99,7 @@ class LaterStages:
             )
         for site in survivors.names:
             if site not in self._heads or self._heads[site].sha256 != survivors.frames[site]:
-                self._heads[site] = self._head(site, fetch(site) or b"")
+                self._heads[site] = head_of(site)
         record = self._holder.agree(
             self.terms, proposal, coordinator=coordinator.name, verify=by_coordinator, heads=self._heads, pair_seeds=self._seeds
         )
@@ -118,8 +127,3 @@ class LaterStages:
             self._holder.dropped()
             raise
         return self._holder.kept(record)
-
-    def _head(self, site: str, frame: bytes) -> ContributionHead:
-        if not frame:
-            raise MessageError(f"The contribution of {site} is in the survivor set, and is not in the store.", whose=f"{site} or the store's operator", next_step="The study ends here; ask who removed it.")
-        return read_head(io.BytesIO(frame), self.terms, site, lambda s, m: self._plan.verify(site, s, m))

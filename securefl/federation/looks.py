@@ -15,20 +15,19 @@ T = TypeVar("T")
 
 
 class Looks:
-    """Looks at objects of one store that remember what was refused."""
+    """Looks at objects of a store that remember what was refused."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self._refused: dict[str, tuple[str | None, MessageError]] = {}
 
-    def at(self, path: str, look: Callable[[], T]) -> T:
+    def at(self, store: Store, path: str, look: Callable[[], T]) -> T:
         """What ``look`` makes of the object at ``path``. A refusal stands, and is not asked for again, until the object is another.
 
         Raises:
             MessageError: out of ``look``, now or before.
             StoreError: the store cannot be read.
         """
-        stamp = self._store.stamp(path)  # before the look: what changes during it is another afterwards
+        stamp = store.stamp(path)  # before the look: what changes during it is another afterwards
         known = self._refused.get(path)
         if stamp is not None and known is not None and known[0] == stamp:
             raise known[1].with_traceback(None)

@@ -7,7 +7,6 @@ contribution durable before its mask is used (rule 6).
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,12 +20,14 @@ from securefl.federation.rounds import card_of
 from securefl.federation.sealing import open_model
 from securefl.identity import verify
 from securefl.secagg.contributing import contribute
+from securefl.secagg.envelope import write_frame
 from securefl.secagg.frame import read_public_key
 from securefl.secagg.masks import pair_secret, pair_seed
-from securefl.secagg.spooling import spool_contribution
+from securefl.secagg.spooling import head_bytes, spool_contribution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import BinaryIO
 
     import numpy as np
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -49,10 +50,13 @@ class Trainer(Protocol):
 
 
 class Keeper(Protocol):
-    """Makes a contribution durable before it is used: bytes on disk and an entry in the ledger."""
+    """Makes a contribution durable before it is used: a file on disk, and later an entry in the ledger."""
 
-    def __call__(self, facts: RoundFacts, frame: bytes) -> None:
-        """Keep ``frame`` as this hospital's only contribution to that round; raises if there is one already."""
+    def __call__(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
+        """Keep what ``write`` writes as this hospital's only contribution to that round; raises, before it is written, if there is one already.
+
+        Returns it, opened at its beginning. ``write`` seeks in the file it is given, which holds nothing else.
+        """
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,8 @@ class Participant:
             raise RoundError("The announced round digest is not that of the announced facts.", whose="the coordinator", next_step="Make a new study.")
         return said
 
-    def answer(self, given: RoundInput) -> bytes:
-        """This hospital's contribution to the announced round: encrypted, masked, signed, kept.
+    def answer(self, given: RoundInput) -> BinaryIO:
+        """This hospital's contribution to the announced round, encrypted, masked, signed, kept: the kept file, at its beginning.
 
         Raises:
             MessageError, RoundError: as :meth:`check`, or key and model are not those announced; nothing is trained then.
@@ -175,32 +179,31 @@ class Participant:
             raise RoundError("An earlier answer to this round failed after its noise was drawn; it is not tried again.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
         self._spoiled = True
         values = self._trainer(said.kind, model, facts.length, facts.layout.max_value)
-        frame = self._protect(values, facts, public)
-        self._keeper(facts, frame)
+        frame = self._keeper(facts, lambda file: self._protect(values, facts, public, file))
         self.later = self._stages(facts, frame)
         self.cohort = facts.cohort
         self.done, self._spoiled = said.round, False
         return frame
 
-    def _protect(self, values: NDArray[np.int64], facts: RoundFacts, public: PublicKey) -> bytes:
+    def _protect(self, values: NDArray[np.int64], facts: RoundFacts, public: PublicKey, file: BinaryIO) -> None:
         """Encrypted, masked, signed; with dealings where the round is to survive losses."""
         me = self._me
         if not self.plan.goes_on:
-            return contribute(values, facts=facts, public=public, me=self.name, secrets=self._secrets, sign=me.sign, cipher=self._cipher)
-        cards = {p.name: card_of(p) for p in self.plan.study.participants}
-        spool = io.BytesIO()
-        head = spool_contribution(
-            values, spool, terms=self.plan.terms(facts), public=public, me=self.name, secrets=self._secrets, cards=cards, sign=me.sign,
-            cipher=self._cipher,
-        )
-        return head + spool.getvalue()
+            file.write(contribute(values, facts=facts, public=public, me=self.name, secrets=self._secrets, sign=me.sign, cipher=self._cipher))
+            return
+        terms, cards = self.plan.terms(facts), {p.name: card_of(p) for p in self.plan.study.participants}
+        write_frame(file, head_bytes(terms, self.name), lambda behind: spool_contribution(
+            values, behind, terms=terms, public=public, me=self.name, secrets=self._secrets, cards=cards, sign=me.sign, cipher=self._cipher,
+        ))
 
-    def _stages(self, facts: RoundFacts, frame: bytes) -> LaterStages | None:
+    def _stages(self, facts: RoundFacts, frame: BinaryIO) -> LaterStages | None:
         if self._records is None or not self.plan.goes_on:
             return None
         terms = self.plan.terms(facts)
         seeds = {site: pair_seed(self._secrets[site], terms.round_digest) for site in facts.cohort if site != self.name}
-        return LaterStages(plan=self.plan, identity=self._me, terms=terms, pair_seeds=seeds, frame=frame, keep=self._records)
+        head = frame.read(head_bytes(terms, self.name))
+        frame.seek(0)
+        return LaterStages(plan=self.plan, identity=self._me, terms=terms, pair_seeds=seeds, head=head, keep=self._records)
 
 
 def pair_secrets(plan: Plan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]) -> dict[str, bytes]:

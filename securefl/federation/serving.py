@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from securefl.study.parse import MAX_BYTES, parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
     from securefl.identity import Identity
     from securefl.partners import AddressBook
@@ -33,6 +35,12 @@ class _Serving:
     announcement: bytes = b""
     arrivals: Arrivals | None = None
     tally: Tally | None = None
+
+    def go_on(self) -> None:
+        """To the next round; what this one held is let go."""
+        if self.tally is not None:
+            self.tally.close()
+        self.next_round, self.arrivals, self.tally = self.next_round + 1, None, None
 
 
 @dataclass
@@ -119,7 +127,8 @@ class AggregatorService:
             total = self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving, at)
             if total is None:
                 return False
-            self.store.put(at.sum, total)
+            with total:
+                self.store.put_file(at.sum, total)
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
@@ -129,16 +138,16 @@ class AggregatorService:
             self.say(traceback.format_exc())
             self._give_up(digest, serving, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
             return False
-        serving.next_round, serving.arrivals, serving.tally = serving.next_round + 1, None, None
+        serving.go_on()
         return True
 
-    def _whole_sum(self, serving: _Serving, at: paths.RoundPaths) -> bytes | None:
+    def _whole_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
         arrivals = self._arrivals(serving, at)
         if arrivals is None or arrivals.missing:
             return None
-        return serving.aggregator.add(serving.announcement, arrivals.frames, arrivals.checked)
+        return io.BytesIO(serving.aggregator.add(serving.announcement, arrivals.frames, arrivals.checked))
 
-    def _survivors_sum(self, serving: _Serving, at: paths.RoundPaths) -> bytes | None:
+    def _survivors_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
         """The sum over those that are left, as soon as their answers take the masks off; None before.
 
         Anybody can write into the store: what is not signed by whom it should be is not there yet.
@@ -191,5 +200,5 @@ class AggregatorService:
         self._leave(digest)
 
     def _leave(self, digest: str) -> None:
-        del self._serving[digest]
+        self._serving.pop(digest).go_on()
         self._done.add(digest)

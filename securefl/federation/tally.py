@@ -1,30 +1,37 @@
 """What came to a round that survives losses, as a party sees it that holds no share: coordinator, aggregator, whoever verifies.
 
-Frames are checked as they come. One that fails its checks is not there yet, for anybody can write into the store: it is looked
-at again, and at the deadline its hospital is lost in this round. The survivor set names the frames that count, so nothing that changes in the store afterwards changes the sum.
+Frames are checked as they come, a block at a time, and their ciphertexts kept in private files: nothing that changes in the store
+afterwards changes the sum. One that fails its checks is not there yet, for anybody can write into the store: it is looked at
+again when it changed, and at the deadline its hospital is lost in this round. The survivor set names the frames that count.
 """
 
 from __future__ import annotations
 
-import io
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, RoundError
+from securefl.federation.looks import Looks
+from securefl.federation.spools import spool, spooling
 from securefl.identity import verify
-from securefl.secagg.spooling import check_contribution, contribution_limit
-from securefl.secagg.streaming import add_survivors
+from securefl.secagg.envelope import Hashed
+from securefl.secagg.residues import keep_residues, kept_residues
+from securefl.secagg.spooling import BLOCK, ciphertext_blocks, contribution_limit, read_head
+from securefl.secagg.streaming import add_checked, read_survivors_sum, sum_limit
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, count_agreements, read_proposal
 from securefl.secagg.unmasking import answer_limit, missing_shares, read_answer, unmask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
 
     from securefl.federation.paths import RoundPaths
     from securefl.federation.rounds import Plan
+    from securefl.secagg.envelope import Readable
     from securefl.secagg.spooling import ContributionHead
     from securefl.secagg.survivors import Survivors
     from securefl.secagg.terms import Terms
@@ -32,12 +39,19 @@ if TYPE_CHECKING:
     from securefl.store import Store
 
 
+@dataclass(frozen=True, eq=False)
+class ClaimedSum:
+    """The aggregator's sum as it was read and checked: the hash of its frame, and its ciphertexts in a private file."""
+
+    sha256: str
+    file: BinaryIO
+
+
 class Tally:
-    """One round as far as it came.
+    """One round as far as it came. Close it when the round is over: it holds files as large as the frames.
 
     Attributes:
-        frames: hospital → its frame, of those that passed their checks.
-        heads: hospital → the checked head of it.
+        heads: hospital → the checked head of its frame, of those whose frames passed their checks.
         refused: hospital → why its frame does not count.
         agreements: survivor → its statement as it came.
         answers: survivor → its checked answer.
@@ -45,42 +59,68 @@ class Tally:
 
     def __init__(self, plan: Plan, terms: Terms) -> None:
         self.plan, self.terms = plan, terms
-        self.frames: dict[str, bytes] = {}
         self.heads: dict[str, ContributionHead] = {}
         self.refused: dict[str, MessageError] = {}
         self.agreements: dict[str, bytes] = {}
         self.answers: dict[str, Answer] = {}
         self._survivors: Survivors | None = None
+        self._kept: dict[str, BinaryIO] = {}
+        self._looks, self._held = Looks(), ExitStack()
+
+    def close(self) -> None:
+        """Let go of the ciphertexts; harmless when repeated."""
+        self._held.close()
 
     # --- contributions -----------------------------------------------------------------------------------------------
 
-    def take(self, site: str, frame: bytes) -> None:
-        """Check one frame and keep it; the first that passes counts, until a survivor set names another."""
+    def take(self, site: str, frame: Readable) -> None:
+        """Check one frame and keep its ciphertexts; the first that passes counts, until a survivor set names another.
+
+        Raises:
+            StoreError: the store is away, or this machine's disk is full.
+        """
         if self._has(site):
             return
         try:
-            self.heads[site] = check_contribution(io.BytesIO(frame), self.terms, site, lambda s, m: self.plan.verify(site, s, m))
-            self.frames[site] = frame
-            self.refused.pop(site, None)
+            self._take(site, frame)
         except MessageError as error:
-            self.refused[site] = error
+            self.refused[site] = error.with_traceback(None)  # which would hold what was read
+
+    def _take(self, site: str, frame: Readable) -> None:
+        head = read_head(frame, self.terms, site, lambda s, m: self.plan.verify(site, s, m))
+        if self._survivors is not None and self._survivors.frames.get(site, head.sha256) != head.sha256:
+            raise _exchanged(site)
+        kept = self._hold(ciphertext_blocks(frame, self.terms, head))
+        self.heads[site], self._kept[site] = head, kept
+        self.refused.pop(site, None)
+
+    def _hold(self, blocks: Iterator[NDArray[np.uint64]]) -> BinaryIO:
+        """Checked ciphertexts in a private file."""
+        with ExitStack() as unless_whole:
+            kept = unless_whole.enter_context(spool())
+            with spooling():
+                keep_residues(blocks, kept)
+            self._held.push(unless_whole.pop_all())
+        return kept
 
     def look(self, store: Store, at: RoundPaths) -> bool:
-        """Take in what is new in the store; whether there was anything. Raises :class:`StoreError` when it is away."""
-        before = len(self.frames)
+        """Take in what is new in the store; whether there was anything. Raises :class:`StoreError` as :meth:`take`."""
+        before = len(self.heads)
         for site in [s for s in store.list(at.contributions) if s in self.terms.cohort and not self._has(s)]:
             try:
-                frame = store.get(at.contribution(site), contribution_limit(self.terms))
-            except MessageError as error:  # longer than any contribution
-                self.refused[site] = error
-                continue
+                self._looks.at(store, at.contribution(site), lambda s=site: self._fetch(store, at, s))  # type: ignore[misc]
+            except MessageError as error:
+                self.refused[site] = error.with_traceback(None)  # as above
+        return len(self.heads) > before
+
+    def _fetch(self, store: Store, at: RoundPaths, site: str) -> None:
+        with store.open(at.contribution(site), contribution_limit(self.terms)) as frame:
             if frame is not None:
-                self.take(site, frame)
-        return len(self.frames) > before
+                self._take(site, frame)
 
     def _has(self, site: str) -> bool:
         """Whether the frame that counts is here."""
-        if site not in self.frames:
+        if site not in self.heads:
             return False
         return self._survivors is None or self._survivors.frames.get(site, self.heads[site].sha256) == self.heads[site].sha256
 
@@ -124,10 +164,7 @@ class Tally:
         """
         for site, digest in self.survivors.frames.items():
             if site not in self.heads or self.heads[site].sha256 != digest:
-                raise MessageError(
-                    f"The frame of {site} that is here is not the one in the survivor set.", whose=f"{site} or the store's operator",
-                    next_step="Ask the store's operator who wrote it; the round cannot be added.",
-                )
+                raise _exchanged(site)
 
     # --- what survivors say -------------------------------------------------------------------------------------------
 
@@ -191,4 +228,39 @@ class Tally:
         self.check_frames()
         dealings = {dealer: head.dealing for dealer, head in self.heads.items()}
         unmasking = unmask(self.survivors, self.answers, dealings)
-        return add_survivors(unmasking, {s: io.BytesIO(self.frames[s]) for s in self.survivors.names}, self.plan.verify)
+        return add_checked(unmasking, [kept_residues(self._kept[s], self.terms.facts.chunks, BLOCK) for s in self.survivors.names])
+
+    # --- the sum ------------------------------------------------------------------------------------------------------
+
+    def look_for_sum(self, store: Store, at: RoundPaths) -> ClaimedSum | None:
+        """The aggregator's sum over the survivors; what it did not sign for them is not there yet."""
+
+        def fetch() -> ClaimedSum | None:
+            with store.open(at.sum, sum_limit(self.survivors)) as file:
+                return None if file is None else self.check_sum(file)
+
+        with suppress(MessageError):
+            return self._looks.at(store, at.sum, fetch)
+        return None
+
+    def check_sum(self, file: Readable) -> ClaimedSum:
+        """Read and check the aggregator's sum; whether it is that of the frames is for whoever opens it to see.
+
+        Raises:
+            MessageError: naming the aggregator and the first check that failed.
+        """
+        who, frame = self.plan.study.aggregator, Hashed(file)
+        blocks = read_survivors_sum(frame, self.survivors, who.name, lambda s, m: verify(who.signing_public, s, m))
+        held = self._hold(blocks)
+        return ClaimedSum(frame.sha256, held)
+
+    def claimed_blocks(self, claimed: ClaimedSum) -> Iterator[NDArray[np.uint64]]:
+        """Its ciphertexts: uint64[n, 2, 4096] at a time."""
+        return kept_residues(claimed.file, self.terms.facts.chunks, BLOCK)
+
+
+def _exchanged(site: str) -> MessageError:
+    return MessageError(
+        f"The frame of {site} that is here is not the one in the survivor set.", whose=f"{site} or the store's operator",
+        next_step="Ask the store's operator who wrote it; the round cannot be added.",
+    )

@@ -6,7 +6,7 @@ Whoever has the study can do this, as long as the round's objects lie in the sto
 from __future__ import annotations
 
 import hashlib
-import io
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_tran
 from securefl.identity import verify
 from securefl.secagg.frame import read_sum, sum_bytes
 from securefl.secagg.spooling import contribution_limit
-from securefl.secagg.streaming import read_survivors_sum, same_sum, sum_limit
+from securefl.secagg.streaming import same_sum, sum_limit
 from securefl.secagg.sum import check_sum
 from securefl.secagg.survivors import proposal_limit
 
@@ -149,21 +149,20 @@ def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) ->
 
 def _survivors(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> tuple[dict[str, str], str, tuple[str, ...]]:
     """The same for a round over those that were left, with who signed their set."""
-    aggregator = plan.study.aggregator
-    tally = Tally(plan, plan.terms(facts))
-    tally.propose(_get(store, at.proposal, proposal_limit(tally.terms), "survivor set"))
-    tally.look(store, at)
-    tally.check_frames()
-    tally.listen(store, at)
-    if not tally.agreed or not tally.unmasked:
-        raise _gone(f"{'answer' if tally.agreed else 'signature'} of {', '.join(tally.silent)}")
-    frame = _get(store, at.sum, sum_limit(tally.survivors), "aggregator's sum")
-    claimed = read_survivors_sum(
-        io.BytesIO(frame), tally.survivors, aggregator.name, lambda s, m: verify(aggregator.signing_public, s, m)
-    )
-    for _ in same_sum(claimed, tally.sum_blocks(), aggregator.name):
-        pass
-    return dict(tally.survivors.frames), hashlib.sha256(frame).hexdigest(), tuple(sorted(tally.agreements))
+    with closing(Tally(plan, plan.terms(facts))) as tally:
+        tally.propose(_get(store, at.proposal, proposal_limit(tally.terms), "survivor set"))
+        tally.look(store, at)
+        tally.check_frames()
+        tally.listen(store, at)
+        if not tally.agreed or not tally.unmasked:
+            raise _gone(f"{'answer' if tally.agreed else 'signature'} of {', '.join(tally.silent)}")
+        with store.open(at.sum, sum_limit(tally.survivors)) as file:
+            if file is None:
+                raise _gone("aggregator's sum")
+            claimed = tally.check_sum(file)
+        for _ in same_sum(tally.claimed_blocks(claimed), tally.sum_blocks(), plan.study.aggregator.name):
+            pass
+        return dict(tally.survivors.frames), claimed.sha256, tuple(sorted(tally.agreements))
 
 
 def _get(store: Store, path: str, limit: int, what: str) -> bytes:

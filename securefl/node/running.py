@@ -20,7 +20,7 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.federation.words import end_of, final_word, last_word
-from securefl.identity import replace_file
+from securefl.identity import replace_file, write_file
 from securefl.node.approving import kept_approval
 from securefl.node.folder import private_folder
 from securefl.node.launcher import Worker
@@ -32,6 +32,8 @@ from securefl.study.approval import MAX_BYTES, Approval, open_approval
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -54,10 +56,12 @@ COUNTS = "counts.json"
 
 @dataclass
 class Made:
-    """A contribution that is on disk and has not left yet. ``leaves_at`` is on the monotonic clock."""
+    """A contribution that is on disk, in ``file``, and has not left yet. ``leaves_at`` is on the monotonic clock."""
 
     facts: RoundFacts
-    frame: bytes
+    file: Path
+    size: int
+    sha256: str
     leaves_at: float
     noted: bool = False
     held: bool = False
@@ -271,7 +275,7 @@ class StudyRun:
         given = self._given(number) if number <= self.plan.last_round else None
         if given is not None:
             self.saying.check_in_time(number)
-            self.participant.answer(given)
+            self.participant.answer(given).close()
         return None
 
     def _given(self, number: int) -> RoundInput | None:
@@ -325,14 +329,17 @@ class StudyRun:
 
     # --- a contribution leaves the house -----------------------------------------------------------------------------
 
-    def _keep(self, facts: RoundFacts, frame: bytes) -> None:
+    def _keep(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
         """Durable before its mask is used; there is one for each round, ever."""
         folder = private_folder(private_folder(self.site.study_folder(self.plan.digest)) / "contributions")
         file = folder / f"{facts.round:05d}"
         if file.exists():
             raise RoundError(f"A contribution to round {facts.round} was made before.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
-        replace_file(file, frame)
-        self.made = Made(facts, frame, self._public_time())
+        write_file(file, write)
+        with file.open("rb") as kept:
+            sha256 = hashlib.file_digest(kept, "sha256").hexdigest()
+        self.made = Made(facts, file, file.stat().st_size, sha256, self._public_time())
+        return file.open("rb")
 
     def _leave(self, made: Made) -> None:
         """Let it go when the ledger has it, its time has come (how long training took would tell how many rows there are,
@@ -353,13 +360,14 @@ class StudyRun:
         with self.site.deciding():
             if self._held(made):
                 return
-            self.site.store.put(paths.RoundPaths(self.plan.digest, made.facts.round, made.facts.attempt).contribution(self.site.name), made.frame)
+            with made.file.open("rb") as kept:
+                self.site.store.put_file(paths.RoundPaths(self.plan.digest, made.facts.round, made.facts.attempt).contribution(self.site.name), kept)
         self.made, self._heard = None, self.clock()
         self.sent += 1
         behind = made.leaves_at - self._seen - float(self.plan.study.schedule.reply_after)
         if behind > _PUNCTUAL and not made.held:
             self._late(behind)
-        self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {len(made.frame)} bytes left the house")
+        self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {made.size} bytes left the house")
 
     def _public_time(self) -> float:
         """``reply_after`` from the announcement; what was not ready by then waits for the next whole multiple of it."""
@@ -385,5 +393,5 @@ class StudyRun:
         self.site.ledger.sent(
             self.plan.digest, round_number=made.facts.round, purpose="update" if training else "evaluation",
             mechanism=update.mechanism.with_count(self.plan.study.training.local_steps) if training else evaluation.mechanism,
-            payload=hashlib.sha256(made.frame).hexdigest(),
+            payload=made.sha256,
         )

@@ -6,14 +6,15 @@ durable before it leaves, an answer in the ledger too; a paused or withdrawn stu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
+from securefl.federation.looks import Looks
 from securefl.identity import replace_file
 from securefl.node.folder import private_folder
-from securefl.secagg.spooling import contribution_limit
+from securefl.secagg.spooling import head_limit
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from securefl.federation.rounds import Plan
     from securefl.node.site import Site
     from securefl.secagg.holder import Record
+    from securefl.secagg.spooling import ContributionHead
     from securefl.secagg.terms import Terms
 
 
@@ -50,6 +52,7 @@ class Saying:
     say: Callable[[str], None]
     word: Word | None = None
     _refused: str = ""
+    _looks: Looks = field(default_factory=Looks)
 
     def step(self, later: LaterStages | None) -> bool:
         """Say what can be said now in the round that was contributed to last; whether something left the house.
@@ -107,7 +110,13 @@ class Saying:
             proposal = store.get(at.proposal, proposal_limit(later.terms))
             if proposal is None:
                 return None
-            data = later.agree(proposal, lambda site: store.get(at.contribution(site), contribution_limit(later.terms)))
+            limit = head_limit(later.terms)
+
+            def head_of(site: str) -> ContributionHead:
+                path = at.contribution(site)
+                return self._looks.at(store, path, lambda: later.read(site, store.get_head(path, limit)))
+
+            data = later.agree(proposal, head_of)
             return Word(at.agreement(self.site.name), data, f"round {facts.round}: the signature under who is left")
         answer = later.answer(self._agreements(later.survivors.names, at))
         return None if answer is None else Word(at.answer(self.site.name), answer, f"round {facts.round}: the one unmasking answer")

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from securefl.errors import MessageError
+from securefl.errors import MessageError, UsageError
 from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:
@@ -33,6 +33,32 @@ PREFIX_BYTES: Final = len(MAGIC) + 4
 #: A manifest without its lists: fixed keys, numbers, hashes, a name and a signature; about 700 bytes in practice.
 _MANIFEST_BASE: Final = 2048
 _HASH_BYTES: Final = 67  # 64 hex digits, two quotes, a comma
+
+
+class Readable(Protocol):
+    """What a frame is read from: a file, or an object of a store."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes; none at the end."""
+        ...
+
+
+class Hashed:
+    """A frame that is being read, and the hash of what was read so far."""
+
+    def __init__(self, file: Readable) -> None:
+        self._file, self._hash = file, sha256()
+
+    def read(self, size: int, /) -> bytes:
+        """Up to ``size`` bytes; none at the end."""
+        data = self._file.read(size)
+        self._hash.update(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of all that was read."""
+        return self._hash.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -83,6 +109,10 @@ class Envelope:
         manifest = dump_signed({"type": self.kind, **self.expected, **more, "chunks": hashes}, sign)
         return b"".join([MAGIC, len(manifest).to_bytes(4, "big"), manifest])
 
+    def head_bytes(self, **more: object) -> int:
+        """Bytes of the head of every frame with these fields, leading chunk included: hashes and signatures have one length each."""
+        return len(self.head(["0" * 64] * self._count, lambda _: bytes(64), **more)) + self.lead_bytes
+
     def open(self, data: bytes, sender: str, verify: Verify) -> tuple[dict[str, Any], memoryview]:
         """The manifest and the bytes of all chunks, checked.
 
@@ -104,7 +134,7 @@ class Envelope:
             start = stop
         return manifest, body
 
-    def open_head(self, file: BinaryIO, sender: str, verify: Verify) -> Head:
+    def open_head(self, file: Readable, sender: str, verify: Verify) -> Head:
         """Read and check everything before the equal chunks: the manifest, and the leading chunk if there is one.
 
         Raises:
@@ -120,9 +150,10 @@ class Envelope:
         hashes = manifest["chunks"]
         if self.lead_bytes:
             _check_hash(lead, hashes[0], 0, sender)
-        return Head(manifest, sha256(prefix + signed).hexdigest(), lead, tuple(hashes[self._count - self.chunks :]))
+        whole = PREFIX_BYTES + length + self._body_bytes
+        return Head(manifest, sha256(prefix + signed).hexdigest(), lead, tuple(hashes[self._count - self.chunks :]), whole)
 
-    def blocks(self, file: BinaryIO, head: Head, sender: str, size: int) -> Iterator[bytes]:
+    def blocks(self, file: Readable, head: Head, sender: str, size: int) -> Iterator[bytes]:
         """The equal chunks after ``head``, ``size`` at a time, each checked against its hash; then the end of the file.
 
         Raises:
@@ -165,12 +196,35 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Head:
-    """What comes before a frame's equal chunks, checked: ``sha256`` is its hash, and pins the whole frame."""
+    """What comes before a frame's equal chunks, checked: ``sha256`` is its hash, and pins the whole frame, which has ``frame_bytes``."""
 
     manifest: dict[str, Any]
     sha256: str
     lead: bytes
     hashes: tuple[object, ...]
+    frame_bytes: int
+
+
+def write_frame(file: BinaryIO, head_bytes: int, write: Callable[[BinaryIO], bytes]) -> None:
+    """Write a frame whose head is signed over hashes of what follows it: the head's place is left free, then filled.
+
+    Args:
+        file: where it is written, from where it stands; it must be one that seeks.
+        head_bytes: as the envelope says.
+        write: writes what follows the head, and returns the head.
+
+    Raises:
+        UsageError: the head does not have that length; the file holds nothing of use then.
+    """
+    start = file.tell()
+    file.seek(start + head_bytes)
+    head = write(file)
+    if len(head) != head_bytes:
+        raise UsageError(f"A head of {len(head)} bytes does not fill a place of {head_bytes}.", next_step="Take the place from the same terms.")
+    end = file.tell()
+    file.seek(start)
+    file.write(head)
+    file.seek(end)
 
 
 def _check_hash(chunk: bytes | memoryview, expected: object, index: int, sender: str) -> None:
@@ -178,7 +232,7 @@ def _check_hash(chunk: bytes | memoryview, expected: object, index: int, sender:
         raise refused(sender, f"chunk {index} does not have the hash that was signed")
 
 
-def _read(file: BinaryIO, size: int, sender: str) -> bytes:
+def _read(file: Readable, size: int, sender: str) -> bytes:
     """Exactly ``size`` bytes, however the file hands them out."""
     parts, missing = [], size
     while missing:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from securefl.identity import IdentityCard
     from securefl.secagg.cipher import SumCipher
-    from securefl.secagg.envelope import Sign, Verify
+    from securefl.secagg.envelope import Readable, Sign, Verify
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.terms import Terms
 
@@ -67,6 +67,11 @@ def head_limit(terms: Terms) -> int:
     """The most bytes at the beginning of a contribution that :func:`read_head` needs."""
     envelope = contribution_envelope(terms, "")
     return envelope.limit - envelope.chunks * envelope.chunk_bytes
+
+
+def head_bytes(terms: Terms, me: str) -> int:
+    """Bytes of the head of every contribution of ``me`` to this round, dealing included: its place in the frame."""
+    return contribution_envelope(terms, me).head_bytes()
 
 
 def spool_contribution(
@@ -122,7 +127,7 @@ def spool_contribution(
     return contribution_envelope(terms, me).head(hashes, sign) + dealing
 
 
-def read_head(file: BinaryIO, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
+def read_head(file: Readable, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
     """Check and read the head of a contribution, which may be all there is of it.
 
     Args:
@@ -140,7 +145,7 @@ def read_head(file: BinaryIO, terms: Terms, sender: str, verify: Verify) -> Cont
     return ContributionHead(sender, head.sha256, Dealing(terms, sender, head.lead), head)
 
 
-def ciphertext_blocks(file: BinaryIO, terms: Terms, head: ContributionHead) -> Iterator[NDArray[np.uint64]]:
+def ciphertext_blocks(file: Readable, terms: Terms, head: ContributionHead) -> Iterator[NDArray[np.uint64]]:
     """The ciphertexts after a head that was read from ``file``, uint64[n, 2, 4096] at a time, each checked.
 
     Raises:
@@ -151,7 +156,7 @@ def ciphertext_blocks(file: BinaryIO, terms: Terms, head: ContributionHead) -> I
         yield to_ciphertext(block, head.sender)
 
 
-def check_contribution(file: BinaryIO, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
+def check_contribution(file: Readable, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
     """Read a whole contribution and keep its head: what the coordinator does before it proposes the sender as a survivor.
 
     Raises:

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.errors import RoundError
-from securefl.secagg.envelope import Envelope, Head, refused
+from securefl.secagg.envelope import Envelope, refused
 from securefl.secagg.ring import CHUNK_BYTES, DEGREE, add, subtract
 from securefl.secagg.spooling import BLOCK, ciphertext_blocks, read_head, to_ciphertext, write_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from numpy.typing import NDArray
 
     from securefl.secagg.cipher import RoundKeys
-    from securefl.secagg.envelope import Sign, Verify
+    from securefl.secagg.envelope import Readable, Sign, Verify
     from securefl.secagg.survivors import Survivors, VerifyBy
     from securefl.secagg.unmasking import Unmasking
 
@@ -45,7 +45,7 @@ def sum_limit(survivors: Survivors) -> int:
     return _sum_envelope(survivors, "").limit
 
 
-def add_survivors(unmasking: Unmasking, files: Mapping[str, BinaryIO], verify: VerifyBy) -> Iterator[NDArray[np.uint64]]:
+def add_survivors(unmasking: Unmasking, files: Mapping[str, Readable], verify: VerifyBy) -> Iterator[NDArray[np.uint64]]:
     """The sum of the survivors' ciphertexts, what does not cancel taken off: uint64[n, 2, 4096] at a time.
 
     Args:
@@ -72,8 +72,12 @@ def add_survivors(unmasking: Unmasking, files: Mapping[str, BinaryIO], verify: V
         if head.sha256 != survivors.frames[name]:
             raise refused(name, "it is not the frame that the survivors signed")
         heads.append(head)
-    streams = [ciphertext_blocks(files[head.sender], terms, head) for head in heads]
-    for start in range(0, terms.facts.chunks, BLOCK):
+    yield from add_checked(unmasking, [ciphertext_blocks(files[head.sender], terms, head) for head in heads])
+
+
+def add_checked(unmasking: Unmasking, streams: Sequence[Iterator[NDArray[np.uint64]]]) -> Iterator[NDArray[np.uint64]]:
+    """:func:`add_survivors` of ciphertexts that the caller has checked: those of every survivor's frame, one stream each."""
+    for start in range(0, unmasking.survivors.terms.facts.chunks, BLOCK):
         total = next(streams[0])
         for stream in streams[1:]:
             total = add(total, next(stream))
@@ -91,14 +95,19 @@ def write_survivors_sum(
     return _sum_envelope(survivors, sender).head(hashes, sign)
 
 
-def read_survivors_sum(file: BinaryIO, survivors: Survivors, sender: str, verify: Verify) -> Iterator[NDArray[np.uint64]]:
+def sum_head_bytes(survivors: Survivors, sender: str) -> int:
+    """Bytes of the head of every sum of ``sender`` over these survivors: its place in the frame."""
+    return _sum_envelope(survivors, sender).head_bytes()
+
+
+def read_survivors_sum(file: Readable, survivors: Survivors, sender: str, verify: Verify) -> Iterator[NDArray[np.uint64]]:
     """The ciphertexts of a sum's frame, uint64[n, 2, 4096] at a time, each checked.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
     envelope = _sum_envelope(survivors, sender)
-    head: Head = envelope.open_head(file, sender, verify)
+    head = envelope.open_head(file, sender, verify)
     for block in envelope.blocks(file, head, sender, BLOCK):
         yield to_ciphertext(block, sender)
 
@@ -124,15 +133,15 @@ def same_sum(
 
 
 def open_survivors(
-    keys: RoundKeys, blocks: Iterator[NDArray[np.uint64]], survivors: Survivors, into: BinaryIO
+    keys: RoundKeys, blocks: Iterator[NDArray[np.uint64]], survivors: Survivors, into: NDArray[np.int64]
 ) -> OpenedSurvivors:
-    """Decrypt a sum of survivors, once, and write the exact integers to ``into`` as little-endian int64.
+    """Decrypt a sum of survivors, once, into ``into``: int64[d], the exact integers.
 
     Args:
         keys: the round's key pair; its secret half is erased whatever the outcome.
         blocks: uint64[n, 2, 4096] at a time, recomputed from the signed contributions where possible.
         survivors: the signed set; their number is what every canary must be.
-        into: what is written before a failure is no result: throw it away, and show it to nobody.
+        into: what it holds after a failure is no result: throw it away, and show it to nobody.
 
     Raises:
         RoundError: the key is not the one the terms name, was used before, the noise leaves the margin, a canary is not
@@ -147,7 +156,8 @@ def open_survivors(
             raise _not_opened("this key pair is not the one that the facts of the round name", "the coordinator")
         with closing(keys.open_blocks(blocks, layout)) as opened:  # closing it lets go of the key at once
             for messages, share in opened:
-                length = min(facts.length - done * layout.values_per_chunk, len(messages) * layout.values_per_chunk)
+                place = done * layout.values_per_chunk
+                length = min(facts.length - place, len(messages) * layout.values_per_chunk)
                 if length < 1:
                     raise _not_opened("the sum has more ciphertexts than the round", "the aggregator")
                 values, canaries = layout.unpack(messages, length, count)
@@ -156,7 +166,7 @@ def open_survivors(
                         f"it does not hold exactly one contribution of each of the {count} survivors",
                         "the aggregator, or a hospital that sent a malformed contribution",
                     )
-                into.write(values.astype("<i8").tobytes())
+                into[place : place + length] = values
                 done, noise = done + len(messages), max(noise, share)
         if done != facts.chunks:
             raise _not_opened("the sum has fewer ciphertexts than the round", "the aggregator")

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from federation_room import NAMES, Room
+from federation_room import NAMES, Room, in_memory
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.aggregator import announced_facts
@@ -30,12 +30,12 @@ class Lies:
         self.hospitals = {}
         _, first = self.room.announce(1)
         for site in NAMES:
-            self.hospitals[site] = self.room.participant(site, trainer=lambda *_, s=site: self.values[s], keeper=lambda *_: None)
+            self.hospitals[site] = self.room.participant(site, trainer=lambda *_, s=site: self.values[s], keeper=in_memory)
             self.hospitals[site].answer(first)
 
     def frames(self, told):
         """Round 2: each hospital answers what it was told (site → RoundInput)."""
-        return {site: self.hospitals[site].answer(told[site]) for site in NAMES}
+        return {site: self.hospitals[site].answer(told[site]).read() for site in NAMES}
 
     def raw_sum(self, frames, told):
         """What an aggregator that checks nothing makes of them."""

@@ -52,7 +52,7 @@ class InStore(StoreExchange):
         at = paths.RoundPaths(facts.study, facts.round, 1)
         given = RoundInput(*(self.store.get(p, 1 << 24) for p in (at.announcement, at.key, at.model)))
         for participant in self.everybody:
-            self.store.put(at.contribution(participant.name), participant.answer(given))
+            self.store.put(at.contribution(participant.name), participant.answer(given).read())
         self.service.step()
         return super().collect(facts, seconds)
 

@@ -148,7 +148,7 @@ def added_and_opened(length):
         proposer.add_agreement(name, party.agree(proposal, heads))
     for name, party in parties.items():
         proposer.add_answer(name, party.answer(proposer.survivors, proposer.agreements, heads))
-    unmasking = proposer.unmasking()
+    unmasking, opened = proposer.unmasking(), np.empty(length, dtype=np.int64)
 
     def work():
         write_survivors_sum(
@@ -156,7 +156,7 @@ def added_and_opened(length):
         )
         for file in files.values():
             file.rewind()
-        open_survivors(world.keys[1], add_survivors(unmasking, files, world.verify), proposer.survivors, Nowhere())
+        open_survivors(world.keys[1], add_survivors(unmasking, files, world.verify), proposer.survivors, opened)
 
     return work
 

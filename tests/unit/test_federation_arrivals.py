@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from federation_room import NAMES, Room
+from federation_room import NAMES, Room, in_memory
 
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
@@ -21,8 +21,8 @@ def answers(room):
     _, given = room.announce()
     frames = {}
     for site in NAMES:
-        me = room.participant(site, trainer=lambda *_: np.ones(room.plan.parameters, dtype=np.int64), keeper=lambda *_: None)
-        frames[site] = me.answer(given)
+        me = room.participant(site, trainer=lambda *_: np.ones(room.plan.parameters, dtype=np.int64), keeper=in_memory)
+        frames[site] = me.answer(given).read()
     return given.announcement, frames
 
 

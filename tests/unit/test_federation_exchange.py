@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import NAMES, Room, going_on, sealed_study
+from federation_room import NAMES, Room, going_on, head_in, in_memory, sealed_study
 
 from securefl.errors import RoundError
 from securefl.federation import paths
@@ -43,7 +43,7 @@ def answer_all(room, store, sites=NAMES):
     frames = {}
     for site in NAMES:
         ones = np.ones(room.plan.parameters, dtype=np.int64)
-        frames[site] = room.participant(site, trainer=lambda *_, v=ones: v, keeper=lambda *_: None).answer(given)
+        frames[site] = room.participant(site, trainer=lambda *_, v=ones: v, keeper=in_memory).answer(given).read()
         if site in sites:
             store.put(at(room).contribution(site), frames[site])
     if tuple(sites) == tuple(NAMES):
@@ -203,7 +203,7 @@ def five():
     room = Room(GOING_ON)
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
-    frames = {site: p.answer(given) for site, p in people.items()}
+    frames = {site: p.answer(given).read() for site, p in people.items()}
     return room, GOING_ON.terms(facts_of(room, keys)), people, frames, given
 
 
@@ -218,7 +218,7 @@ def test_who_left_is_not_waited_for_and_who_is_silent_is_until_the_deadline(five
     place(room, store, {s: frames[s] for s in rest})
     tally = Tally(GOING_ON, terms)
     StoreExchange(store, GOING_ON).gather(tally, 0.05)  # comes back at the deadline, with those that are there
-    assert set(tally.frames) == set(rest)
+    assert set(tally.heads) == set(rest)
     say(room, store, lost, "round")
     StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)  # comes back at once
 
@@ -229,7 +229,7 @@ def test_who_left_after_contributing_is_in_the_sum(five, store):
     say(room, store, FIVE[0], "round")
     tally = Tally(GOING_ON, terms)
     StoreExchange(store, GOING_ON).gather(tally, 3600)
-    assert set(tally.frames) == set(FIVE)
+    assert set(tally.heads) == set(FIVE)
 
 
 def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
@@ -240,7 +240,7 @@ def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
     assert set(tally.refused) == set(FIVE[1:3])
     place(room, store, frames)  # and is looked at again
     StoreExchange(store, GOING_ON).gather(tally, 3600)
-    assert set(tally.frames) == set(FIVE)
+    assert set(tally.heads) == set(FIVE)
 
 
 FATAL = {
@@ -276,7 +276,8 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     serving = AggregatorService(store, room.operator, None, lambda _: None)
     serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator))
     assert not serving.step()
-    place(room, store, {s: people[s].answer(given) for s in FIVE[1:]})
+    room_frames = {s: people[s].answer(given).read() for s in FIVE[1:]}
+    place(room, store, room_frames)
     tally = Tally(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     exchange.gather(tally, 0.05)
     survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE[1:]})
@@ -286,7 +287,7 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     with pytest.raises(RoundError, match="no signature under the survivor set came from " + ", ".join(FIVE[1:])):
         exchange.conclude(tally, proposal, 0.05)
     assert not serving.step()
-    said = {s: people[s].later.agree(proposal, tally.frames.get) for s in FIVE[1:]}
+    said = {s: people[s].later.agree(proposal, head_in(room_frames)(people[s].later)) for s in FIVE[1:]}
     for site, data in said.items():
         store.put(here.agreement(site), data)
     store.put(here.agreement("Stranger"), b"x")
@@ -298,8 +299,11 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     with pytest.raises(RoundError, match="no sum came from the aggregator"):
         exchange.conclude(tally, proposal, 0.05)
     assert serving.step()
-    claimed = read_survivors_sum(io.BytesIO(exchange.conclude(tally, proposal, 60)), survivors, "Aggregator", room.operator.card.verify)
-    assert all(np.array_equal(a, b) for a, b in zip(claimed, tally.sum_blocks(), strict=True))
+    claimed = exchange.conclude(tally, proposal, 60)
+    assert all(np.array_equal(a, b) for a, b in zip(tally.claimed_blocks(claimed), tally.sum_blocks(), strict=True))
+    data = store.get(here.sum, 1 << 20)
+    whole = read_survivors_sum(io.BytesIO(data), survivors, "Aggregator", room.operator.card.verify)
+    assert all(np.array_equal(a, b) for a, b in zip(whole, tally.sum_blocks(), strict=True))
     assert not serving.step()  # round 2 is not announced
 
 
@@ -307,7 +311,7 @@ def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it
     room = Room(GOING_ON)
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
-    frames = {site: p.answer(given) for site, p in people.items()}
+    frames = {site: p.answer(given).read() for site, p in people.items()}
     serving = AggregatorService(store, room.operator, None, lambda _: None)
     serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator))
     store.put(at(room).announcement, b"x" * (MAX_ANNOUNCEMENT + 1))
@@ -318,13 +322,13 @@ def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it
     place(room, store, {**frames, FIVE[0]: frames[FIVE[1]]})
     tally = Tally(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     for site, frame in frames.items():
-        tally.take(site, frame)
+        tally.take(site, io.BytesIO(frame))
     survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE})
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
     store.put(at(room).proposal, b"x" * (1 << 20))
     assert not serving.step()
     store.put(at(room).proposal, proposal)
-    said = {s: people[s].later.agree(proposal, frames.get) for s in FIVE}
+    said = {s: people[s].later.agree(proposal, head_in(frames)(people[s].later)) for s in FIVE}
     for site in FIVE:
         store.put(at(room).answer(site), people[site].later.answer(said))
     assert not serving.step()

@@ -26,38 +26,38 @@ def counting(store):
 
 
 def test_a_refused_object_is_looked_at_once_until_it_changes(store):
-    looks, (look, looked) = Looks(store), counting(store)
+    looks, (look, looked) = Looks(), counting(store)
     for junk in (b"junk", b"more junk"):
         store.put("a", junk)
         for _ in range(3):
             with pytest.raises(MessageError, match=repr(junk)):
-                looks.at("a", look)
+                looks.at(store, "a", look)
     assert looked == [b"junk", b"more junk"]
     store.put("a", b"good")
-    assert looks.at("a", look) == b"good"
+    assert looks.at(store, "a", look) == b"good"
 
 
 def test_a_refusal_that_stands_does_not_grow(store):
-    looks, (look, _) = Looks(store), counting(store)
+    looks, (look, _) = Looks(), counting(store)
     store.put("a", b"junk")
     depths = set()
     for _ in range(5):
         with pytest.raises(MessageError) as caught:
-            looks.at("a", look)
+            looks.at(store, "a", look)
         depths.add(len(caught.traceback))
     assert max(depths) < 5
 
 
 def test_what_is_not_there_is_looked_at_every_time(store):
-    looks, (look, looked) = Looks(store), counting(store)
+    looks, (look, looked) = Looks(), counting(store)
     for _ in range(2):
         with pytest.raises(MessageError):
-            looks.at("a", look)
+            looks.at(store, "a", look)
     assert looked == [None, None]
 
 
 def test_an_object_that_changes_during_its_look_is_looked_at_again(store):
-    looks = Looks(store)
+    looks = Looks()
     store.put("a", b"junk")
 
     def look():
@@ -65,17 +65,17 @@ def test_an_object_that_changes_during_its_look_is_looked_at_again(store):
         raise MessageError("junk")
 
     with pytest.raises(MessageError):
-        looks.at("a", look)
-    assert looks.at("a", lambda: store.get("a", 10)) == b"good"
+        looks.at(store, "a", look)
+    assert looks.at(store, "a", lambda: store.get("a", 10)) == b"good"
 
 
 def test_a_store_that_was_away_refused_nothing(store):
-    looks, (look, _) = Looks(store), counting(store)
+    looks, (look, _) = Looks(), counting(store)
     store.put("a", b"good")
 
     def away():
         raise StoreError("away")
 
     with pytest.raises(StoreError):
-        looks.at("a", away)
-    assert looks.at("a", look) == b"good"
+        looks.at(store, "a", away)
+    assert looks.at(store, "a", look) == b"good"

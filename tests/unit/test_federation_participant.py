@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from federation_room import NAMES, Room
+from federation_room import NAMES, Room, in_memory
 
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation.messages import MAX_ANNOUNCEMENT
@@ -133,14 +133,14 @@ def test_an_announcement_that_is_not_canonical_is_refused(room, me):
 
 
 def test_a_refused_round_can_still_be_announced_rightly(room):
-    me = room.participant(ME, keeper=lambda *_: None)
+    me = room.participant(ME, keeper=in_memory)
     with pytest.raises(MessageError):
         me.answer(room.announce(sign=STRANGER.sign)[1])
-    assert me.answer(room.announce()[1])
+    assert me.answer(room.announce()[1]).read()
 
 
 def test_a_round_is_answered_once(room):
-    me = room.participant(ME, keeper=lambda *_: None)
+    me = room.participant(ME, keeper=in_memory)
     _, given = room.announce()
     me.answer(given)
     with pytest.raises(RoundError, match="expects round 2"):
@@ -193,8 +193,14 @@ def test_a_trainer_that_failed_is_not_asked_again(room):
 
 def test_the_keeper_has_the_frame_before_it_comes_out(room):
     seen = []
-    me = room.participant(ME, keeper=lambda facts, frame: seen.append((facts.round, frame)))
-    frame = me.answer(room.announce()[1])
+
+    def keeper(facts, write):
+        file = in_memory(facts, write)
+        seen.append((facts.round, file.getvalue()))
+        return file
+
+    me = room.participant(ME, keeper=keeper)
+    frame = me.answer(room.announce()[1]).read()
     assert seen == [(1, frame)]
 
 
@@ -205,7 +211,7 @@ def test_the_trainer_gets_the_announced_model_and_the_layouts_limit(room):
         asked.append((kind, len(model), length, largest))
         return np.zeros(length, dtype=np.int64)
 
-    room.participant(ME, trainer=trainer, keeper=lambda *_: None).answer(room.announce()[1])
+    room.participant(ME, trainer=trainer, keeper=in_memory).answer(room.announce()[1])
     assert asked == [("update", 8 * room.plan.parameters, room.plan.parameters, 2**15 - 1)]
 
 

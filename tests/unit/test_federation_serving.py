@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from federation_room import NAMES, Room, sealed_study
+from federation_room import NAMES, Room, in_memory, sealed_study
 
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import paths
@@ -58,8 +58,8 @@ def answered(room, store, sites=NAMES):
     frames = {}
     for seed, site in enumerate(sites):
         values = np.full(PLAN.parameters, seed, dtype=np.int64)
-        me = room.participant(site, trainer=lambda *_, v=values: v, keeper=lambda *_: None)
-        frames[site] = me.answer(given)
+        me = room.participant(site, trainer=lambda *_, v=values: v, keeper=in_memory)
+        frames[site] = me.answer(given).read()
         store.put(at.contribution(site), frames[site])
     return announced_facts(PLAN, given.announcement), frames
 
@@ -190,7 +190,7 @@ def test_a_store_that_is_away_ends_nothing(room, store, said, monkeypatch):
         raise StoreError("The store is away.")
 
     with monkeypatch.context() as during:
-        during.setattr(store, "put", away)
+        during.setattr(store, "put_file", away)
         with pytest.raises(StoreError):
             here.step()
         during.setattr(store, "get", away)

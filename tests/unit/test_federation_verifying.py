@@ -51,10 +51,16 @@ class Posting(LocalExchange):
         hear, agree = tally.hear, tally.agree
         tally.agree = lambda site, data: (self.store.put(at.agreement(site), data), agree(site, data))
         tally.hear = lambda site, data: (self.store.put(at.answer(site), data), hear(site, data))
+        check = tally.check_sum
+
+        def post(file):
+            self.store.put_file(at.sum, file)
+            file.seek(0)
+            return check(file)
+
+        tally.check_sum = post
         assert later
-        total = super().conclude(tally, proposal, seconds)
-        self.store.put(at.sum, total)
-        return total
+        return super().conclude(tally, proposal, seconds)
 
     def leave(self, number, transcript):
         super().leave(number, transcript)

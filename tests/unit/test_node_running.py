@@ -388,7 +388,7 @@ def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(sce
         raise StoreError("The store is away.")
 
     with monkeypatch.context() as during:
-        during.setattr(scene.store, "put", away)
+        during.setattr(scene.store, "put_file", away)
         for _ in range(3):
             with pytest.raises(StoreError):
                 scene.run.step()

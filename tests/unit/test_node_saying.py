@@ -57,7 +57,7 @@ class Later:
 def here(tmp_path, monkeypatch):
     """(saying, later, ledger, store, paths, lines)."""
     monkeypatch.setattr("securefl.node.saying.proposal_limit", lambda _: 1000)
-    monkeypatch.setattr("securefl.node.saying.contribution_limit", lambda _: 1000)
+    monkeypatch.setattr("securefl.node.saying.head_limit", lambda _: 1000)
 
     class Deciding:
         def __enter__(self):
@@ -182,4 +182,30 @@ def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):
     here.store.put(here.at.proposal, b"x" * 1001)  # longer than any
     assert not here.saying.step(here.later)
     here.store.put(here.at.proposal, b"set")
+    assert here.saying.step(here.later)
+
+
+def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_changes(here, monkeypatch):
+    """The hospital waits for its turn a hundred times a second: what it does not take is not fetched so often."""
+    read, path = [], here.at.contribution("B")
+    head_of = here.store.get_head
+    monkeypatch.setattr(here.store, "get_head", lambda p, size: read.append((p, size)) or head_of(p, size))
+    first = here.later.agree
+
+    def agree(proposal, fetch):
+        fetch("B")
+        return first(proposal, fetch)
+
+    def parse(site, head):
+        if head != b"good":
+            raise MessageError(f"the frame of {site} is refused")
+
+    here.later.agree, here.later.read = agree, parse
+    here.store.put(here.at.proposal, b"set")
+    here.store.put(path, b"junk")
+    for _ in range(3):
+        assert not here.saying.step(here.later)
+    assert [found for found in read if found[0] == path] == [(path, 1000)]
+    assert here.lines == ["waiting: the frame of B is refused"]
+    here.store.put(path, b"good")
     assert here.saying.step(here.later)

@@ -8,6 +8,7 @@ from secagg_survivors import Draws, World
 
 from securefl.errors import MessageError, RoundError, UntrustedError, UsageError
 from securefl.secagg import ring, spooling
+from securefl.secagg.envelope import write_frame
 from securefl.secagg.masks import Seeds, add_mask
 
 LENGTH = 70_000  # nine ciphertexts
@@ -136,3 +137,23 @@ def test_a_stranger_to_the_cohort_makes_no_contribution():
 def test_no_two_contributions_have_a_self_mask_in_common():
     one, two = (WORLD.contribute("SVI", draw=secrets.token_bytes)[1] for _ in range(2))
     assert one != two
+
+
+def test_a_frame_is_written_in_one_file_whose_head_comes_last():
+    file = io.BytesIO(b"before|")
+    file.seek(7)
+
+    def write(behind):
+        behind.write(SPOOL)
+        return HEAD
+
+    write_frame(file, spooling.head_bytes(TERMS, "SVI"), write)
+    assert file.tell() == len(file.getvalue())
+    assert file.getvalue() == b"before|" + HEAD + SPOOL
+    head = spooling.read_head(io.BytesIO(HEAD), TERMS, "SVI", WORLD.verify_by("SVI"))
+    assert head.head.frame_bytes == len(HEAD + SPOOL)
+
+
+def test_a_head_that_does_not_fit_its_place_is_no_frame():
+    with pytest.raises(UsageError, match="does not fill"):
+        write_frame(io.BytesIO(), 10, lambda _: b"short")

@@ -1,0 +1,259 @@
+"""Frames are checked once, a block at a time, and kept where the store cannot reach them; memory does not grow with the model."""
+
+import hashlib
+import io
+import tracemalloc
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import SITES
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from federation_room import Room, going_on, head_in, sealed_study
+
+from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
+from securefl.errors import MessageError, StoreError
+from securefl.federation import paths, spools, tally
+from securefl.federation.aggregator import Aggregator
+from securefl.federation.participant import Participant
+from securefl.federation.tally import Tally
+from securefl.identity import read_secret
+from securefl.secagg import spooling, streaming
+from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.spooling import head_limit
+from securefl.secagg.streaming import add_survivors, same_sum
+from securefl.secagg.survivors import Survivors, write_proposal
+from securefl.secagg.unmasking import unmask
+from securefl.store import Store
+from securefl.study.approval import MAX_BYTES, open_approval
+
+FIVE = tuple(sorted(SITES))
+PLAN = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
+AT = paths.RoundPaths(PLAN.digest, 1, 1)
+
+
+class Counting(Store):
+    """Counts how often a contribution was opened."""
+
+    opened = 0
+
+    def open(self, path, max_bytes):
+        self.opened += path.startswith(AT.contributions)
+        return super().open(path, max_bytes)
+
+
+@pytest.fixture(scope="module")
+def five():
+    """Round 1, which everybody contributed to, signed and answered."""
+    room = Room(PLAN)
+    keys, given = room.announce()
+    people = {p.name: p for p in room.participants()}
+    frames = {site: p.answer(given).read() for site, p in people.items()}
+    terms = PLAN.terms(PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256))
+    heads = {site: people[FIVE[0]].later.read(site, frame) for site, frame in frames.items()}
+    survivors = Survivors(terms, {s: heads[s].sha256 for s in FIVE})
+    proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
+    signed = {s: p.later.agree(proposal, head_in(frames)(p.later)) for s, p in people.items()}
+    answers = {s: p.later.answer(signed) for s, p in people.items()}
+    return SimpleNamespace(terms=terms, people=people, frames=frames, survivors=survivors, signed=signed, answers=answers)
+
+
+@pytest.fixture
+def store(five, tmp_path):
+    made = Counting(str(tmp_path))
+    for site, frame in five.frames.items():
+        made.put(AT.contribution(site), frame)
+    return made
+
+
+@pytest.fixture
+def here(five):
+    with closing(Tally(PLAN, five.terms)) as made:
+        yield made
+
+
+def test_what_was_checked_is_what_is_added_whatever_the_store_says_afterwards(five, store, here):
+    assert here.look(store, AT)
+    here.adopt(five.survivors)
+    for site in FIVE:
+        here.agree(site, five.signed[site])
+        here.hear(site, five.answers[site])
+        store.put(AT.contribution(site), b"exchanged")
+    unmasking = unmask(here.survivors, here.answers, {s: h.dealing for s, h in here.heads.items()})
+    whole = add_survivors(unmasking, {s: io.BytesIO(f) for s, f in five.frames.items()}, PLAN.verify)
+    assert all(np.array_equal(a, b) for a, b in zip(here.sum_blocks(), whole, strict=True))
+    store.opened = 0
+    assert not here.look(store, AT)
+    assert store.opened == 0
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", "cut off", "altered at its end", "too long"])
+def test_a_frame_that_is_refused_is_looked_at_again_when_it_changed_and_not_before(five, store, here, junk):
+    first = FIVE[0]
+    frame = five.frames[first]
+    spoiled = {"cut off": frame[:-1], "altered at its end": frame[:-1] + bytes([frame[-1] ^ 1]), "too long": frame + bytes(10_000_000)}
+    store.put(AT.contribution(first), spoiled.get(junk, junk))
+    assert here.look(store, AT)
+    assert set(here.refused) == {first}
+    store.opened = 0
+    for _ in range(3):
+        assert not here.look(store, AT)
+    assert store.opened == 0
+    store.put(AT.contribution(first), frame)
+    assert here.look(store, AT)
+    assert here.refused == {}
+    assert set(here.heads) == set(FIVE)
+
+
+def test_a_frame_that_is_not_the_survivors_is_refused_once(five, store, here):
+    first = FIVE[0]
+    here.adopt(Survivors(five.terms, {**five.survivors.frames, first: "ab" * 32}))
+    assert here.look(store, AT)
+    assert set(here.refused) == {first}
+    assert "not the one in the survivor set" in here.refused[first].what
+    store.opened = 0
+    assert not here.look(store, AT)
+    assert store.opened == 0
+
+
+def test_one_that_was_taken_before_the_survivors_named_another_is_exchanged(five, store, here):
+    first = FIVE[0]
+    assert here.look(store, AT)
+    here.adopt(Survivors(five.terms, {**five.survivors.frames, first: "ab" * 32}))
+    with pytest.raises(MessageError, match="not the one in the survivor set"):
+        here.check_frames()
+    for _ in range(2):
+        assert not here.look(store, AT)
+    assert store.opened == len(FIVE) + 1
+
+
+def test_a_hospital_needs_heads_only(five):
+    site, later = FIVE[1], five.people[FIVE[0]].later
+    assert head_limit(five.terms) < len(five.frames[site]) / 2
+    assert later.read(site, five.frames[site][: head_limit(five.terms)]).sender == site
+    with pytest.raises(MessageError, match="not in the store"):
+        later.read(site, None)
+
+
+def test_a_full_disk_is_said_as_such_and_nothing_is_taken(five, store, here, monkeypatch):
+    def full(*_, **_more):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as during:
+        during.setattr(tally, "keep_residues", full)
+        with pytest.raises(StoreError, match="No space left on device") as caught:
+            here.look(store, AT)
+        assert "TMPDIR" in caught.value.next_step
+        during.setattr(spools.tempfile, "TemporaryFile", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            here.look(store, AT)
+    assert here.heads == {}
+    assert here.look(store, AT)
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_private_files_have_no_name_and_are_closed_with_the_round(five, store, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(spools.tempfile, "tempdir", None)
+    made = Tally(PLAN, five.terms)
+    before = open_files()
+    made.look(store, AT)
+    assert open_files() == before + 5
+    assert list((tmp_path / "temporary").iterdir()) == []
+    made.close()
+    assert open_files() == before
+
+
+def test_without_a_named_folder_private_files_lie_on_a_disk(monkeypatch):
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    assert spools._folder() == spools._ON_DISK
+    monkeypatch.setattr(spools, "_ON_DISK", "/nowhere")
+    assert spools._folder() == spools.tempfile.gettempdir()
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+class Frames:
+    """Three hospitals' contributions to one round of a model of some size, as files in a store, each made at ``peak`` bytes at most."""
+
+    def __init__(self, root, parameters):
+        self.plan = make_consortium(root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout="continue")
+        self.store, cipher = Store(str(root / FOLDERS.store)), CkksIntegers()
+        keys = cipher.generate()
+        facts = self.plan.facts(1, 1, keys.public.sha256, self.plan.study.model.initial_sha256)
+        self.terms, self.at = self.plan.terms(facts), paths.RoundPaths(self.plan.digest, 1, 1)
+        identities = {site: read_parties(root, site)[1] for site in self.plan.study.cohort}
+        approvals = {
+            site: open_approval(self.store.get(paths.approval(self.plan.digest, site), MAX_BYTES), site=site, study=self.plan.digest, verify=who.card.verify)
+            for site, who in identities.items()
+        }
+        self.people, self.peak = {}, 0
+        for site, who in identities.items():
+            study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / site / "study.key", 32))
+            me = Participant(
+                plan=self.plan, identity=who, study_key=study_key, approvals=approvals, trainer=None, keeper=None, cipher=cipher,
+                records=lambda terms, record: None,
+            )
+            values, file = np.zeros(facts.length, dtype=np.int64), root / f"kept-{site}"
+            with file.open("w+b") as frame:
+                self.peak = max(self.peak, peak_of(lambda m=me, f=frame, v=values: m._protect(v, facts, keys.public, f)))
+                frame.seek(0)
+                me.later = me._stages(facts, frame)
+                self.store.put_file(self.at.contribution(site), frame)
+            self.people[site] = me.later
+        self.operator = read_parties(root, "aggregator")[1]
+        self.researcher = read_parties(root, "coordinator")[1]
+
+    def read(self, later):
+        return lambda site: later.read(site, self.store.get_head(self.at.contribution(site), head_limit(self.terms)))
+
+    def added(self):
+        """Bytes that take, sum and comparison need at most."""
+        with closing(Tally(self.plan, self.terms)) as here:
+            taken = peak_of(lambda: here.look(self.store, self.at))
+            here.adopt(Survivors(self.terms, {s: h.sha256 for s, h in here.heads.items()}))
+            proposal = write_proposal(here.survivors, "coordinator", self.researcher.sign)
+            for site, later in self.people.items():
+                here.agree(site, later.agree(proposal, self.read(later)))
+            for site, later in self.people.items():
+                here.hear(site, later.answer(here.agreements))
+            aggregator = Aggregator(self.plan, self.operator)
+
+            def work():
+                with aggregator.add_survivors(here) as total:
+                    self.store.put_file(self.at.sum, total)
+                claimed = here.look_for_sum(self.store, self.at)
+                for _ in same_sum(here.claimed_blocks(claimed), here.sum_blocks(), "aggregator"):
+                    pass
+
+            more = peak_of(work)
+            assert here.look_for_sum(self.store, self.at).sha256 == hashlib.sha256(self.store.get(self.at.sum, 1 << 30)).hexdigest()
+            return max(taken, more)
+
+
+def peak_of(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_no_party_holds_more_of_a_larger_frame(tmp_path, monkeypatch):
+    """Blocks of 4 ciphertexts, so that both models have many; a manifest grows by some hundred bytes a ciphertext."""
+    for module in (spooling, streaming, tally):
+        monkeypatch.setattr(module, "BLOCK", 4)
+    small, large = (Frames(tmp_path / str(n), n) for n in (200_000, 600_000))
+    more = (large.terms.facts.chunks - small.terms.facts.chunks) * 59_392  # bytes of every frame
+    assert more > 1_000_000
+    assert large.peak < small.peak + more / 20
+    assert large.added() < small.added() + more / 10
