@@ -3,6 +3,7 @@ from secagg_round import NAMES
 from secagg_survivors import COORDINATOR, Party, World, run_round
 
 from securefl.errors import MessageError, RoundError, UnreadableError, UsageError
+from securefl.secagg.holder import Restraint
 from securefl.secagg.survivors import Survivors, write_agreement, write_proposal
 
 WORLD = World(NAMES, 4, 1)
@@ -181,3 +182,39 @@ def test_durable_records_that_contradict_each_other_stop_the_hospital(kind):
 
 def test_a_record_shows_no_message(scene):
     assert "message" not in repr(scene.agree())
+
+
+def test_after_a_restart_the_order_of_the_records_changes_nothing(scene):
+    scene.me.keep(scene.agree())
+    scene.me.keep(scene.answer(scene.set()))
+    backwards = WORLD.holder(ME, scene.me.disk[::-1])
+    assert (backwards.attempt, backwards.answered) == (1, True)
+
+
+def test_another_round_under_the_same_number_gets_nothing(scene):
+    """The coordinator announces the attempt anew, with other facts: this hospital contributed to the first one only."""
+    other = World(NAMES, 4, 1, length=11)
+    survivors = Survivors(other.terms(), {name: other.usual(name)[2].sha256 for name in NAMES})
+    with pytest.raises(RoundError, match="contributed to last"):
+        scene.answer(survivors)
+
+
+def test_a_head_that_was_dealt_under_other_terms_is_refused(scene):
+    from dataclasses import replace
+
+    head = scene.heads["STMW"]
+    moved = replace(head, dealing=replace(head.dealing, terms=WORLD.terms(2)))
+    with pytest.raises(MessageError, match="not the one in the survivor set") as caught:
+        scene.agree(heads={**scene.heads, "STMW": moved})
+    assert caught.value.whose == "STMW or the store's operator"
+
+
+def test_control_a_rule_is_off_only_where_the_constructor_says_so(scene):
+    """The attacks' controls rest on it: the same hospital, restrained no more, signs and answers twice."""
+    scene.me.more = {"restraint": Restraint(one_signature=False, one_answer=False)}
+    scene.me.restart()
+    for without in ((), ("STMW",)):
+        scene.me.keep(scene.agree(*without))
+        scene.me.keep(scene.answer(scene.set(*without)))
+    scene.me.restart()
+    assert len([record for record in scene.me.disk if record.kind != "contribution"]) == 4

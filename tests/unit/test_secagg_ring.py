@@ -60,3 +60,15 @@ def test_bit_packing_is_the_plain_little_endian_bit_string(width):
     whole = sum(int(value) << (i * width) for i, value in enumerate(values))
     assert ring.pack_bits(values, width) == whole.to_bytes(128 * width // 8, "little")
     assert np.array_equal(ring.unpack_bits(ring.pack_bits(values, width), width), values)
+
+
+def test_one_residue_alone_is_residues():
+    assert ring.are_residues(np.array([ring.MODULUS - 1], dtype=np.uint64))
+
+
+def test_eight_zeros_in_a_polynomial_pass_and_nine_do_not():
+    polynomial = fake_ciphertext(1)[0, 0]
+    polynomial[:8] = 0
+    assert not ring.looks_degenerate(polynomial)
+    polynomial[8] = 0
+    assert ring.looks_degenerate(polynomial)

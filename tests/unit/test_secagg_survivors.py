@@ -58,8 +58,9 @@ PART = {"sender": "SVI", "sha256": digest_of("SVI")}
     [
         None, {}, [1], [{}], [{**PART, "more": 1}], [{"sender": "SVI", "sha256": "00"}], [{**PART, "sender": 7}], [PART, PART],
         [{**PART, "sender": name} for name in sorted(NAMES, reverse=True)], [{**PART, "sender": "nobody"}],
+        [PART, 1], [PART, {**PART, "sender": "other"} | {"sha256": "00"}], [{**PART, "sender": "STMW"}, PART, {**PART, "sender": "nobody"}],
     ],
-    ids=range(10),
+    ids=range(13),
 )  # fmt: skip
 def test_lists_that_name_no_set_are_refused_though_signed(parts):
     data = dump_signed({"type": "securefl-survivors/1", **TERMS.announced(COORDINATOR), "survivors": parts}, COORD.sign)
@@ -105,3 +106,10 @@ def test_only_survivors_valid_signatures_under_the_set_are_counted():
     said["other"] = b"nonsense"
     assert count_agreements(said, small, WORLD.verify) == 1
     assert count_agreements({}, small, WORLD.verify) == 0
+
+
+def test_a_proposal_of_the_longest_names_is_within_its_limit():
+    names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
+    world = World(names, 12, 1)
+    survivors = Survivors(world.terms(), {name: digest_of(name) for name in names})
+    assert len(write_proposal(survivors, COORDINATOR, COORD.sign)) <= proposal_limit(world.terms()) < 20_000

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from secagg_round import NAMES
+from secagg_round import NAMES, digest_of
 from secagg_survivors import World, run_round
 
 from securefl.errors import MessageError, RoundError
 from securefl.secagg import shamir, unmasking
 from securefl.secagg.masks import Seeds
+from securefl.secagg.survivors import Survivors
 
 WORLD = World(NAMES, 4, 1)
 LEFT = tuple(name for name in NAMES if name != "STMW")
@@ -151,3 +152,53 @@ def test_a_self_mask_and_a_pair_mask_of_one_seed_differ():
     assert not np.array_equal(one, two)
     assert not np.array_equal(one[0], one[1])
     assert np.array_equal(one[1], Seeds((), (bytes(32),)).block(1, 2)[0])
+
+
+def test_a_lost_hospitals_own_answer_is_refused_though_its_shares_are_true():
+    """It holds shares like everybody else; its word would count towards opening a set that it is not in."""
+    everybody = run_round(WORLD, NAMES)
+    dealings = dealings_of(everybody)[1]
+    survivors = Survivors(WORLD.terms(), {name: WORLD.check(everybody[1][name], name).sha256 for name in LEFT})
+    lost = WORLD.identities["STMW"]
+    data = unmasking.write_answer(survivors, "STMW", dealings, unseal=lost.unseal, sign=lost.sign)
+    with pytest.raises(MessageError, match="no survivor") as caught:
+        unmasking.read_answer(data, survivors, "STMW", dealings, lost.card.verify)
+    assert caught.value.whose == "STMW"
+
+
+def test_the_seeds_of_a_dealer_come_from_those_who_could_read_its_packet():
+    everybody = run_round(WORLD, NAMES)
+    survivors, dealings = dealings_of(everybody)
+    answers = {name: read(everybody, answer_of(everybody, name), name) for name in NAMES}
+    first = min(NAMES)
+    without_one = {dealer: rows for dealer, rows in answers[first].shares.items() if dealer != "SVI"}
+    some = {**answers, first: unmasking.Answer(first, without_one)}
+    assert unmasking.missing_shares(survivors, some.values()) == {}
+    assert unmasking.unmask(survivors, some, dealings).seeds == everybody[0].unmasking().seeds
+
+
+def test_a_dealer_whose_shares_give_no_seed_at_all_is_named(a_round, monkeypatch):
+    survivors, dealings = dealings_of(a_round)
+    answers = {name: read(a_round, answer_of(a_round, name), name) for name in LEFT}
+    monkeypatch.setattr(unmasking, "restore", lambda shares, holders: [None] * shares.shape[1])
+    with pytest.raises(MessageError, match="do not give the seeds") as caught:
+        unmasking.unmask(survivors, answers, dealings)
+    assert caught.value.whose == min(LEFT)
+
+
+def test_in_a_sparse_graph_a_holder_answers_for_those_who_dealt_to_it():
+    names = [f"H{i:02}" for i in range(40)]
+    world = World(names, 30, 1, ring_seed=digest_of("seed"))
+    survivors = Survivors(world.terms(), {name: digest_of(name) for name in names})
+    near = world.terms().neighbours.of("H07")
+    assert len(near) < 39
+    assert unmasking.dealers_of("H07", survivors) == tuple(sorted([*near, "H07"]))
+
+
+def test_an_answer_that_leaves_out_dealers_with_the_longest_names_is_within_its_limit():
+    names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
+    world = World(names, 12, 1)
+    survivors = Survivors(world.terms(), {name: digest_of(name) for name in names})
+    envelope = unmasking._envelope(survivors, names[0], ())
+    data = envelope.write([b""], world.identities[names[0]].sign, without=sorted(names))
+    assert len(data) <= unmasking.answer_limit(survivors, names[0])
