@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import folder_option, json_option, say, screen, write_json
-from securefl.errors import ExitCode, MessageError, SecureFLError, StoreError, UnreadableError, UsageError
+from securefl.errors import (
+    ExitCode,
+    LedgerAlteredError,
+    MessageError,
+    SecureFLError,
+    StoreError,
+    UnreadableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from securefl.identity import IdentityCard
@@ -130,9 +139,24 @@ def _read(path: Path, card: IdentityCard) -> Reading:
     from securefl.privacy.ledger_reading import read_ledger
 
     try:
-        return read_ledger(path, card.verify)
+        found = read_ledger(path, card.verify)
+        return _before_the_change(path, card) or found if card.earlier and not found.events else found
     except StoreError as error:  # for an audit a ledger behind a lock or a missing right is one that cannot be read
         raise UnreadableError(error.what, whose=error.whose, next_step=error.next_step) from error
+
+
+def _before_the_change(path: Path, card: IdentityCard) -> Reading | None:
+    """A ledger that the present key has not signed, but an earlier one has: a copy from before the change of keys."""
+    from securefl.privacy.ledger_reading import read_ledger
+
+    older = read_ledger(path, card.verify_ever)
+    if older.fault is not None:
+        return None
+    fault = LedgerAlteredError(
+        f"Event {older.at.size + 1} of the ledger: it is missing. The ledger ends before this hospital's change of keys on {card.earlier[-1].until[:10]}: it is an older copy.",
+        next_step="Stop this hospital's agent and put the newest ledger back.",
+    )
+    return replace(older, fault=fault)
 
 
 def _write_page(target: str, report: AuditReport, card: IdentityCard, *, since: str | None, checkpoint: Checkpoint | None, detail: bool) -> None:

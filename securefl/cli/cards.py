@@ -54,7 +54,7 @@ def trust_cards(
         with alone():
             book.trust(card)
         if old is not None:
-            say(f"{card.name}'s new card has replaced the older one here. A study that names the old key can no longer be approved or started here.")
+            say(f"{card.name}'s new card has replaced the older one here. Studies that name the old key can no longer begin.")
     listed = book.cards()
     say(f"Trusted here: {', '.join(f'{c.name} ({c.role})' for c in listed.values()) or 'nobody yet'}.")
     if not cards:

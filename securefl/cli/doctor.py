@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import json_option, say, write_json
-from securefl.errors import ExitCode, SecureFLError
+from securefl.errors import ExitCode, SecureFLError, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +102,8 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
     def keys() -> str:
         party = Site.at(here) if role == "hospital" else PartyFolder.open(here, role)
         party.book.cards()
+        if isinstance(party, Site) and party.ledger.state.key != party.identity.card.signing_public:
+            raise UnreadableError("These keys are not the ones that sign the ledger now.", whose="the data owner", next_step="Put back the backup of `keys` that was made after `securefl site rotate-key`.")
         return f"{role} {party.name}: keys are readable by their owner alone, the list of partners is intact" if party.identity and party.secret else ""
 
     def store() -> str:

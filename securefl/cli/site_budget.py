@@ -41,16 +41,19 @@ def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder:
 
     here, plain = open_site(folder), parse_any(typical.read_bytes())
     amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")
+    before = here.ledger.state.budgets.get(population)
     choice = choose_order(here.ledger.state.epsilon_after(population, amount), chance, charges_of(plain), plain.privacy.max_attempts)
     here.ledger.grant(
         population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
     )
     quote = here.ledger.quote(population, charges_of(plain), plain.privacy.max_attempts)
     total = here.ledger.state.budget(population)
+    if before is not None and before.revoked:
+        say(f"Opened again: what was used of the earlier budget stays used, and epsilon {amount} comes on top of it. What was left of it does not come back.")
     say(f"Granted: epsilon {total.epsilon} at delta {total.delta} in all for the patients of '{population}'.")
     say(explain_epsilon(total.epsilon, total.delta).replace("Whoever studies the result", "Whoever studies all that is ever released under it"))
     say(explain_share(quote.used_share, quote.room))
-    say(f"For specialists: {choice.reason}")
+    say(f"For specialists: {total.grants[-1].reason}")
     if population not in {d.population for d in here.settings.datasets}:
         say(f"Note: no data set of the population '{population}' is registered here yet; check the spelling.")
 
@@ -94,7 +97,7 @@ def _what_it_does(population: str, used: Decimal, studies: Sequence[StudyState])
     from securefl.report.audit_words import study_name
 
     lines = [f"The budget of the patients of '{population}': {percent(used)} is used. If you take back the rest:"]
-    lines.append(f"- {percent(used)} stays spent and stays in the audit: what left the house cannot be called back" if used else "- nothing was spent so far")
+    lines.append(f"- {percent(used)} stays spent, and stays in the audit: what left the house cannot be called back" if used else "- nothing was spent so far")
     for study in studies:
         name = study_name(study.approval.id, study.digest)
         lines.append(f"- {name} ({study.status}) goes on with the part reserved for it; `securefl site withdraw {name}` ends it")

@@ -28,10 +28,12 @@ def rotate_key(yes: bool, json_file: str | None, folder: str | None) -> None:
     telephone. Until they have, no study with this hospital can begin. Refused while the agent runs or a study is approved
     or running here. PySyft's own keys and the site's secret (it decides who is held out) stay.
     """
+    from securefl.node.rotation import check_no_study
     from securefl.node.rotation import rotate_key as change
     from securefl.node.site import Site, utc_now
 
     here = open_site(folder)
+    check_no_study(here)
     old, waiting = here.identity.card, _waiting(here)
     partners = [f"{c.name} ({c.role})" for c in here.book.cards().values()]
     if not yes:

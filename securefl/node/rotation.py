@@ -48,16 +48,12 @@ def rotate_key(site: Site, at: str) -> IdentityCard:
         UsageError: the agent runs, or the keys were changed meanwhile.
         NotApprovedError: a study is approved or running: its approval names the old key.
     """
+    check_no_study(site)  # first: whoever stops the agent for this ends what runs
     with kept_away(site.path, "agent") as away:
         if not away:
-            raise UsageError("The agent works with the old keys.", whose="the data owner", next_step="`securefl site stop`, then repeat this, then `securefl site start`.")
+            raise UsageError("The agent runs, with the old keys.", whose="the data owner", next_step="`securefl site stop`, then repeat this, then `securefl site start`.")
         with site.deciding():
-            going = [f"{s.approval.id}-{s.digest[:12]} ({s.status})" for s in site.ledger.state.studies.values() if not s.ended]
-            if going:
-                raise NotApprovedError(
-                    f"The approval of {', '.join(going)} names the old key; with another one the study would fail for all.",
-                    next_step="Wait until it has ended, or leave it with `securefl site withdraw`.",
-                )
+            check_no_study(site)
             if site.ledger.state.key != site.identity.card.signing_public:
                 raise UsageError("The keys of this hospital were replaced meanwhile.", next_step="Look at `securefl audit`, then repeat the command if you still want to.")
             new = site.identity.successor(at)
@@ -67,6 +63,20 @@ def rotate_key(site: Site, at: str) -> IdentityCard:
             finally:
                 _finish(site.path)
     return new.card
+
+
+def check_no_study(site: Site) -> None:
+    """Whether the keys may change now.
+
+    Raises:
+        NotApprovedError: a study is approved or running here.
+    """
+    going = [f"{s.approval.id}-{s.digest[:12]} ({s.status})" for s in site.ledger.state.studies.values() if not s.ended]
+    if going:
+        raise NotApprovedError(
+            f"The approval of {', '.join(going)} names the old key; with another one the study would fail for all.",
+            next_step="Wait until it has ended. If the keys may be in other hands now: leave it with `securefl site withdraw`, then make new keys.",
+        )
 
 
 def unfinished(folder: Path) -> bool:

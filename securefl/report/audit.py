@@ -65,7 +65,7 @@ def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType
     if report.refusals_elsewhere:
         parts.append(section("Refused: data sets that are not registered here", bullets(joined(f"on {r['dataset']}: ", _refusal(r)) for r in report.refusals_elsewhere)))
     if len(report.keys) > 1:
-        parts.append(section("Signing keys", bullets(f"{k['key'][:16]}… since {day(k['at'])}" for k in report.keys)))
+        parts.append(section("Signing keys, each named by the one before it", bullets(f"{k['key'][:16]}… since {day(k['at'])}" for k in report.keys)))
     if report.pauses:
         parts.append(section("Pauses", bullets(map(_pause, report.pauses))))
     parts.append(_approvals(report.approvals))

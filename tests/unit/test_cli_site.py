@@ -54,7 +54,9 @@ def test_a_budget_in_range_is_granted_and_a_small_one_after_a_revocation_is_not(
     site = Site.at(place / "SVI")
     assert site.ledger.state.budget("clinic").revoked
     site.ledger.close()
-    assert budget(place, "3").exit_code == 0
+    opened = budget(place, "3")
+    assert opened.exit_code == 0
+    assert "Opened again: what was used of the earlier budget stays used" in " ".join(opened.output.split())
     site = Site.at(place / "SVI")
     assert site.ledger.state.budget("clinic").epsilon == 3
     site.ledger.close()

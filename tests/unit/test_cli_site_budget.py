@@ -44,7 +44,7 @@ def test_the_life_of_a_revocation(hospitals):
     code, out, error = type_in(c, "site", "budget", "revoke", "clinic")
     assert code != 0
     assert "nobody can be asked here" in str(error)
-    for part in ("stays spent and stays in the audit", f"{name} (approved) goes on", f"securefl site withdraw {name}", "no later study is approved"):
+    for part in ("stays spent, and stays in the audit", f"{name} (approved) goes on", f"securefl site withdraw {name}", "no later study is approved"):
         assert part in out
     assert not taken_back(c)
     # with a yes it is done, and a program reads what goes on

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 from checkpoint_room import approved, three_hospitals
@@ -30,7 +31,7 @@ def place(tmp_path):
 
 
 def type_in(place, name, *words):
-    done = CliRunner().invoke(cli, [*map(str, words), "--site", str(place / name)])
+    done = CliRunner().invoke(cli, [*map(str, words), "--folder" if words == ("doctor",) else "--site", str(place / name)])
     return done.exit_code, " ".join(done.output.split()), str(done.exception or "")
 
 
@@ -88,6 +89,45 @@ def test_a_partner_hands_out_what_it_holds_and_a_restored_ledger_is_found_with_i
     assert type_in(place, "A", "audit", "--verify")[0] == 0  # without it the restored ledger looks sound
     code, out, _ = type_in(place, "A", "audit", "--verify", "--checkpoint", place / "given")
     assert (code, "ALTERED" in out, "knows 7 events" in out) == (3, True, True)
+
+
+def put_back(place, name):
+    """The named file of A as it was in the folder ``backup``."""
+    target = place / "A" / name
+    for file in (target.with_name(f"{name}-wal"), target.with_name(f"{name}-shm")):
+        file.unlink(missing_ok=True)
+    (shutil.rmtree if target.is_dir() else Path.unlink)(target)
+    (shutil.copytree if (place / "backup" / name).is_dir() else shutil.copy)(place / "backup" / name, target)
+
+
+def test_a_ledger_from_before_the_change_of_keys_is_shown_and_called_what_it_is(place):
+    shutil.copytree(place / "A", place / "backup")
+    type_in(place, "A", "site", "rotate-key", "--yes")
+    put_back(place, "ledger.sqlite")
+    code, out, _ = type_in(place, "A", "audit", "--verify")
+    assert (code, "it is an older copy" in out, "7 events" in out) == (3, True, True)
+    assert "s1-" in type_in(place, "A", "audit")[1]
+
+
+def test_keys_from_before_the_change_sign_nothing_and_the_doctor_says_why(place):
+    shutil.copytree(place / "A", place / "backup")
+    type_in(place, "A", "site", "rotate-key", "--yes")
+    assert "ok keys" in type_in(place, "A", "doctor")[1]
+    put_back(place, "keys")
+    assert "These keys are not the ones that sign the ledger now" in type_in(place, "A", "doctor")[1]
+    code, _, error = type_in(place, "A", "site", "pause")
+    assert (code != 0, "put back the one made after" in error) == (True, True)
+    assert type_in(place, "A", "audit", "--verify")[0] == 0
+
+
+def test_keys_do_not_change_while_a_study_waits_and_nobody_is_told_to_stop_the_agent_for_it(place):
+    site = Site.at(place / "A")
+    approved(site, 2)
+    site.ledger.close()
+    code, out, error = type_in(place, "A", "site", "rotate-key", "--yes")
+    assert (code != 0, out) == (True, "")
+    assert "names the old key" in error
+    assert "securefl site stop" not in error
 
 
 def test_a_checkpoint_of_the_own_ledger_for_somebody_else_to_keep(place):

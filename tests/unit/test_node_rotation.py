@@ -90,7 +90,7 @@ def test_refused_while_a_study_is_approved_or_running_and_not_after_its_end(site
 def test_refused_while_the_agent_runs(site):
     agent = Presence(site.path, "agent")
     assert agent.take()
-    refused(site, UsageError, "agent works with the old keys")
+    refused(site, UsageError, "agent runs, with the old keys")
     agent.leave()
     rotate_key(site, NOW)
 
