@@ -21,7 +21,7 @@ def selftest() -> None:
 @click.option("--trials", type=click.IntRange(200, 10_000_000), help="How many releases are looked at; by default as many as give a clear answer.")
 @json_option
 def privacy(trials: int | None, json_file: str | None) -> None:
-    """Try to tell from noised steps whether one patient was in them; four broken mechanisms are tried beside.
+    """Try to tell from noised steps whether one patient was in them; six broken mechanisms are tried beside.
 
     Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE (too few trials).
     """

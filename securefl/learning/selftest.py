@@ -2,22 +2,23 @@
 
 A canary is a synthetic patient whose gradient is as harmful as can be: ten clip norms long, along an axis of its own.
 Canaries on different axes do not meet, and the noise on each axis is drawn independently, so one step on some of them
-is one trial for each. Three looks are taken at what leaves:
+is one trial for each. Four looks are taken at what leaves:
 
-- *canary*: the normalised update along the canary's axis, with and without it;
+- *canary*: the normalised update along the canary's axis, with and without it, when everybody is drawn;
+- *sampling*: the same after a round of steps that each draw a few of the patients, which is claimed to hide more;
 - *histogram*: the evaluation's count in which one more held-out patient falls;
 - *size*: the length of a whole update from 96 rows and from 97, which tells normalisers and sampling rates taken from
   the number of rows (pytorch/opacus issues 571 and 819).
 
-A lower bound above the claim convicts: FAIL. Trials never prove that a mechanism is right, so PASS needs power as well: each look
-could have shown more than the claim, and the broken mechanisms of :mod:`securefl.learning.selftest_controls` were all
-convicted by the same trials. Otherwise the answer is INCONCLUSIVE.
+A lower bound above the look's claim convicts: FAIL. Trials never prove that a mechanism is right, so PASS needs power as
+well: each look could have shown more than its claim, and the broken mechanisms of
+:mod:`securefl.learning.selftest_controls` were all convicted by the same trials. Otherwise the answer is INCONCLUSIVE.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -30,7 +31,7 @@ from securefl.learning.evaluation import release_histogram, score_histogram
 from securefl.learning.steps import Draws, FloatArray, PrivateSteps, RandomDraws, StepRule
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.empirical import fitted_mu, lower_bound, max_detectable
-from securefl.privacy.mechanisms import Gaussian
+from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.schema import EvaluationSpec
 
@@ -47,13 +48,12 @@ Watch: TypeAlias = Callable[[int, int], None]
 
 NOISE, DELTA = Decimal(2), Decimal("1e-5")
 TRIALS, LEAST_TRIALS = 100_000, 200
-#: The chance that any bound of one mechanism is wrong; each of the three looks gets its part.
+#: The chance that any bound of one mechanism is wrong; each of the four looks gets its part.
 ALPHA = 0.05
 #: A fit is off by more than this many standard errors once in 30,000 runs.
 _SURE = 4.0
 _AXES, _GRID, _LENGTH = 256, 48, 10.0
 _SMALL, _LARGE = 96, 97
-_LOOKS = ("canary", "histogram", "size")
 #: Canaries are cheap, whole updates are not: a tenth as many are looked at, and never more than this many of each size.
 _PART, _MOST_UPDATES = 10, 600
 
@@ -61,6 +61,8 @@ RULE = StepRule(
     clip_norm=1.0, grid=_GRID, noise_multiplier=NOISE, bound=1 << 20, sample_rate=Fraction(1), local_steps=1,
     local_learning_rate=1.0, share=32.0,
 )
+#: A round whose claim rests on sampling: if everybody were drawn, epsilon would be 24, and with one batch for all of its steps 18.
+SAMPLED = replace(RULE, noise_multiplier=Decimal(1), sample_rate=Fraction(1, 20), local_steps=16)
 EVALUATION = EvaluationSpec(
     metric="auc", edges=tuple(Decimal(i) / (_AXES // 2) for i in range(1, _AXES // 2)), noise_multiplier=NOISE, epsilon=Decimal(3), bound=1 << 20
 )
@@ -100,24 +102,37 @@ class ReleasePath:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the trials say about one mechanism: a verdict, the largest lower bound, and the fit (None without noise)."""
+    """What the trials say about one mechanism: a verdict, each look's lower bound, and the canary's fit (None without noise)."""
 
     verdict: Verdict
-    lower_bound: float
+    bounds: Mapping[str, float]
     mu_fit: float | None
+
+    @property
+    def lower_bound(self) -> float:
+        """The largest of the bounds."""
+        return max(self.bounds.values())
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """The outcome; :meth:`to_json` gives exactly the keys that others rely on."""
+    """The outcome; :meth:`to_json` gives exactly the keys that others rely on.
+
+    ``claimed_epsilon`` and ``claimed_mu`` are those of one step in which everybody is drawn; ``claims`` has each look's.
+    """
 
     verdict: Verdict
-    claimed_epsilon: float
+    claims: Mapping[str, float]
     claimed_mu: float
     finding: Finding
     max_detectable_epsilon: float
     controls: Mapping[str, Finding]
     trials: int
+
+    @property
+    def claimed_epsilon(self) -> float:
+        """The claim for one step in which everybody is drawn."""
+        return self.claims["canary"]
 
     def to_json(self) -> dict[str, Any]:
         """The outcome as plain JSON values."""
@@ -154,8 +169,9 @@ def run_selftest(
     if trials < LEAST_TRIALS:
         raise UsageError(f"{trials} trials can show nothing.", next_step=f"Take {LEAST_TRIALS} or more; {TRIALS:,} is usual.")
     each = trials // 2
-    claimed = float(pld_epsilon((Gaussian(NOISE),), DELTA))
-    power = min(max_detectable(n, delta=float(DELTA), alpha=ALPHA / len(_LOOKS)) for n in (each, _updates(each)))
+    claimed = claims()
+    power = {look: max_detectable(_trials(look, each), delta=float(DELTA), alpha=ALPHA / len(_LOOKS)) for look in _LOOKS}
+    able = all(power[look] > claimed[look] for look in _LOOKS)
     total = (1 + len(controls)) * len(_LOOKS)
     done = 0
 
@@ -166,22 +182,41 @@ def run_selftest(
 
     found = _try(tested, source, each, claimed, advance)
     convicted = {name: _try(path, source, each, claimed, advance) for name, path in controls.items()}
-    enough = power > claimed and all(f.verdict == "FAIL" for f in convicted.values())
+    enough = able and all(f.verdict == "FAIL" for f in convicted.values())
     verdict: Verdict = "FAIL" if found.verdict == "FAIL" else "PASS" if enough else "INCONCLUSIVE"
-    if power <= claimed:
-        convicted = {n: f if f.verdict == "FAIL" else Finding("INCONCLUSIVE", f.lower_bound, f.mu_fit) for n, f in convicted.items()}
-    return SelfTest(verdict, claimed, float(1 / NOISE), found, power, convicted, trials)
+    if not able:
+        convicted = {n: f if f.verdict == "FAIL" else replace(f, verdict="INCONCLUSIVE") for n, f in convicted.items()}
+    return SelfTest(verdict, claimed, float(1 / NOISE), found, min(power.values()), convicted, trials)
 
 
-def _try(path: ReleasePath, source: RandomBytes, each: int, claimed: float, advance: Callable[[], None]) -> Finding:
-    looks = []
-    for look in (_look_at_canaries, _look_at_histograms, _look_at_sizes):
-        looks.append(look(path, source, each))
+def claims() -> dict[str, float]:
+    """What the accountant says that each look can find at most."""
+    whole = float(pld_epsilon((Gaussian(NOISE),), DELTA))
+    sampled = SubsampledGaussian(SAMPLED.noise_multiplier, SAMPLED.sample_rate, SAMPLED.local_steps)
+    return {**dict.fromkeys(_LOOKS, whole), "sampling": float(pld_epsilon((sampled,), DELTA, grid=SAMPLED.grid))}
+
+
+def _farthest() -> dict[str, float]:
+    """How many standard deviations of the noise the mean moves at most, in the looks at single canaries."""
+    steps, rate, noise = SAMPLED.local_steps, float(SAMPLED.sample_rate), float(SAMPLED.noise_multiplier)
+    return {"canary": 1 / float(NOISE), "histogram": 1 / float(NOISE), "sampling": steps**0.5 * rate / noise}
+
+
+def _try(path: ReleasePath, source: RandomBytes, each: int, claimed: Mapping[str, float], advance: Callable[[], None]) -> Finding:
+    scores = {}
+    for name, look in _LOOKS.items():
+        scores[name] = look(path, source, each)
         advance()
-    bound = max(lower_bound(*scores, delta=float(DELTA), alpha=ALPHA / len(_LOOKS)) for scores in looks)
-    fits = [fitted_mu(*scores) for scores in looks[:2]]
-    too_far = any(fit is not None and fit[0] - _SURE * fit[1] > 1 / float(NOISE) for fit in fits)
-    return Finding("FAIL" if bound > claimed or too_far else "PASS", bound, None if fits[0] is None else fits[0][0])
+    bounds = {name: lower_bound(*s, delta=float(DELTA), alpha=ALPHA / len(_LOOKS)) for name, s in scores.items()}
+    fits = {name: fitted_mu(*scores[name]) for name in _farthest()}
+    too_far = any(fit is not None and fit[0] - _SURE * fit[1] > _farthest()[name] for name, fit in fits.items())
+    guilty = too_far or any(bounds[name] > claimed[name] for name in _LOOKS)
+    return Finding("FAIL" if guilty else "PASS", bounds, None if fits["canary"] is None else fits["canary"][0])
+
+
+def _trials(look: str, each: int) -> int:
+    """How many releases of each kind a look takes."""
+    return _updates(each) if look == "size" else each
 
 
 def _updates(each: int) -> int:
@@ -204,14 +239,18 @@ def _gather(release: Callable[[NDArray[np.bool_]], FloatArray], source: RandomBy
     return inside[:each], outside[:each]
 
 
-def _look_at_canaries(path: ReleasePath, source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
+def _look_at_canaries(path: ReleasePath, source: RandomBytes, each: int, rule: StepRule = RULE) -> tuple[FloatArray, FloatArray]:
     canaries = np.eye(_AXES) * _LENGTH
 
     def release(with_it: NDArray[np.bool_]) -> FloatArray:
         rows = canaries[with_it]
-        return path.update(path.steps(rows, RULE), len(rows), RULE)
+        return path.update(path.steps(rows, rule), len(rows), rule)
 
     return _gather(release, source, each)
+
+
+def _look_at_sampling(path: ReleasePath, source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
+    return _look_at_canaries(path, source, each, SAMPLED)
 
 
 def _look_at_histograms(path: ReleasePath, source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
@@ -221,8 +260,6 @@ def _look_at_histograms(path: ReleasePath, source: RandomBytes, each: int) -> tu
 
 def _look_at_sizes(path: ReleasePath, _source: RandomBytes, each: int) -> tuple[FloatArray, FloatArray]:
     """The squared length of a normalised update from 97 rows and from 96."""
-    from dataclasses import replace
-
     rule = replace(RULE, sample_rate=Fraction(1, 3))
     rows = np.eye(_AXES)[:_LARGE] * _LENGTH
     lengths = []
@@ -230,3 +267,6 @@ def _look_at_sizes(path: ReleasePath, _source: RandomBytes, each: int) -> tuple[
         steps = path.steps(rows[:n], rule)
         lengths.append(np.array([float((path.update(steps, n, rule) ** 2).sum()) for _ in range(_updates(each))]))
     return lengths[0], lengths[1]
+
+
+_LOOKS = {"canary": _look_at_canaries, "sampling": _look_at_sampling, "histogram": _look_at_histograms, "size": _look_at_sizes}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from securefl.learning.selftest import ReleasePath
+from securefl.learning.selftest import SAMPLED, ReleasePath
 from securefl.learning.steps import BoolArray, Draws, IntArray, RandomDraws, StepRule
 from securefl.privacy.randomness import SystemRandomness
 
@@ -46,6 +46,30 @@ class _Weakened(Draws):
         return self._draws.gaussian(sigma * self._part.numerator / self._part.denominator, count)
 
 
+class _Sampler(Draws):
+    """Real draws and noise, but for the batches where a claim rests on sampling: everybody, or one batch for all steps of a round."""
+
+    def __init__(self, *, everybody: bool) -> None:
+        self._everybody = everybody
+        self._draws = RandomDraws(SystemRandomness())
+        self._batch, self._used = np.zeros(0, dtype=bool), 0
+
+    def poisson_sample(self, n: int, rate: Fraction) -> BoolArray:
+        """See :class:`Draws`."""
+        if rate != SAMPLED.sample_rate:
+            return self._draws.poisson_sample(n, rate)
+        if self._everybody:
+            return np.ones(n, dtype=bool)
+        if self._used % SAMPLED.local_steps == 0:
+            self._batch = self._draws.poisson_sample(n, rate)
+        self._used += 1
+        return self._batch
+
+    def gaussian(self, sigma: Decimal, count: int) -> IntArray:
+        """See :class:`Draws`."""
+        return self._draws.gaussian(sigma, count)
+
+
 def _unclipped(_rows: int, rule: StepRule) -> StepRule:
     """A clip norm that clips nobody, with the noise that was sized for the old one: grid units keep their length."""
     return replace(rule, clip_norm=rule.clip_norm * _UNCLIPPED, grid=rule.grid * _UNCLIPPED, noise_multiplier=rule.noise_multiplier / _UNCLIPPED)
@@ -58,11 +82,13 @@ def _size_derived(rows: int, rule: StepRule) -> StepRule:
 
 
 def controls() -> dict[str, ReleasePath]:
-    """The four controls, by the names that the report uses."""
+    """The controls, by the names that the report uses."""
     real = RandomDraws(SystemRandomness())
     return {
         "noise off": ReleasePath(_Weakened(Fraction(0))),
         "half noise": ReleasePath(_Weakened(Fraction(1, 2))),
         "clipping off": ReleasePath(real, _unclipped),
         "size-derived normaliser": ReleasePath(real, _size_derived),
+        "sampling off": ReleasePath(_Sampler(everybody=True)),
+        "one batch for all steps": ReleasePath(_Sampler(everybody=False)),
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from securefl.learning.selftest import SAMPLED
 from securefl.report.parts import BAD, DIM, GOOD, WARN, bullets, facts, page, section, table, title
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _BROKEN = {
     "half noise": "half the noise that was paid for",
     "clipping off": "nobody's gradient is shortened",
     "size-derived normaliser": "normaliser and sampling rate taken from the number of rows",
+    "sampling off": "everybody is drawn in every step",
+    "one batch for all steps": "who is drawn once is drawn all through the round",
 }
 
 
@@ -38,12 +41,16 @@ def selftest_page(outcome: SelfTest) -> RenderableType:
         title("Self-test of the noise"),
         Text(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", style=_STYLES[outcome.verdict]),
         section(
-            "One noised step on invented patients, with and without one of them",
+            "Noised steps on invented patients, with and without one of them",
             facts([
                 ("claimed", f"epsilon {outcome.claimed_epsilon:.3f} at most (noise multiplier {1 / outcome.claimed_mu:g}, nobody left out)"),
-                ("shown", f"epsilon {found.lower_bound:.2f} at least, by {outcome.trials:,} guesses"),
+                ("shown", f"epsilon {found.lower_bound:.2f} at least, by {outcome.trials:,} guesses a look, fewer at whole updates"),
                 ("could have shown", f"epsilon {outcome.max_detectable_epsilon:.2f}, had every guess been right"),
                 ("fit of mu", "no noise" if found.mu_fit is None else f"{found.mu_fit:.3f}, where {outcome.claimed_mu:.3f} is claimed"),
+                ("with sampling", (
+                    f"epsilon {outcome.claims['sampling']:.3f} at most is claimed, {found.bounds['sampling']:.2f} at least was shown "
+                    f"({SAMPLED.local_steps} steps, each patient drawn with chance {SAMPLED.sample_rate}, noise multiplier {SAMPLED.noise_multiplier})"
+                )),
             ]),
         ),
         section("Broken mechanisms, tried in the same way", controls),
@@ -53,6 +60,6 @@ def selftest_page(outcome: SelfTest) -> RenderableType:
                 "The product's own clipping, grid, sum, clamp, noise and normalisation ran; no private data was read.",
                 "Guessing shows how much leaks at least. That no more leaks is not shown by trials but by the accounting.",
             ]),
-            Text("Bounds: Clopper and Pearson, 95 %, over three ways of looking.", style=DIM),
+            Text("Bounds: Clopper and Pearson, 95 %, over four ways of looking.", style=DIM),
         ),
     )

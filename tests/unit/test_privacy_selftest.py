@@ -10,21 +10,32 @@ from click.testing import CliRunner
 import securefl
 from securefl.cli.selftest import selftest
 from securefl.errors import UsageError
-from securefl.learning.selftest import ReleasePath, product, run_selftest
+from securefl.learning.selftest import DELTA, SAMPLED, ReleasePath, product, run_selftest
 from securefl.learning.selftest_controls import _Weakened, controls
+from securefl.learning.steps import RandomDraws
+from securefl.privacy.accounting import pld_epsilon
+from securefl.privacy.mechanisms import Gaussian
 from securefl.privacy.randomness import ChaChaStream, SystemRandomness
 from securefl.report.parts import plain_text
 from securefl.report.selftest import selftest_page
 
 TRIALS = 20_000
-NAMES = ["noise off", "half noise", "clipping off", "size-derived normaliser"]
+NAMES = ["noise off", "half noise", "clipping off", "size-derived normaliser", "sampling off", "one batch for all steps"]
+SAMPLING = NAMES[-2:]
+
+
+class TwiceTheRate(RandomDraws):
+    """Draws every patient with twice the chance that was asked for."""
+
+    def poisson_sample(self, n, rate):
+        return super().poisson_sample(n, min(Fraction(1), 2 * rate))
 
 
 @pytest.fixture(scope="module")
 def outcome():
     seen = []
     found = run_selftest(product(), controls(), SystemRandomness(), trials=TRIALS, watch=lambda done, total: seen.append((done, total)))
-    assert seen == [(i + 1, 15) for i in range(15)]
+    assert seen == [(i + 1, 28) for i in range(28)]
     return found
 
 
@@ -37,19 +48,45 @@ def test_the_product_passes(outcome):
 def test_every_broken_mechanism_fails(outcome):
     assert list(outcome.controls) == NAMES
     assert {f.verdict for f in outcome.controls.values()} == {"FAIL"}
-    certain = [outcome.controls[n].lower_bound for n in ("noise off", "clipping off")]
+    certain = [outcome.controls[n].lower_bound for n in ("noise off", "clipping off", "sampling off")]
     assert min(certain) > 2 * outcome.claimed_epsilon
+
+
+def test_each_look_is_held_to_its_own_claim(outcome):
+    assert set(outcome.claims) == {"canary", "sampling", "histogram", "size"}
+    whole = pld_epsilon((Gaussian(SAMPLED.noise_multiplier, SAMPLED.local_steps),), DELTA)
+    assert outcome.claims["sampling"] < outcome.claimed_epsilon < float(whole)
+    assert all(outcome.finding.bounds[look] < claim for look, claim in outcome.claims.items())
+
+
+@pytest.mark.parametrize("name", SAMPLING)
+def test_a_broken_sampler_is_seen_where_the_claim_rests_on_sampling_and_nowhere_else(outcome, name):
+    bounds = outcome.controls[name].bounds
+    assert [look for look, claim in outcome.claims.items() if bounds[look] > claim] == ["sampling"]
+    assert bounds["sampling"] > outcome.claimed_epsilon
+
+
+def test_twice_the_rate_is_found_by_the_fit():
+    found = run_selftest(ReleasePath(TwiceTheRate(SystemRandomness())), {}, SystemRandomness(), trials=TRIALS)
+    assert found.verdict == "FAIL"
+    assert found.finding.bounds["sampling"] < found.claims["sampling"]
+
+
+def test_a_sampler_that_nothing_convicts_lets_nothing_pass():
+    found = run_selftest(product(), {"sampling off": product()}, SystemRandomness(), trials=TRIALS)
+    assert found.finding.verdict == "PASS"
+    assert found.verdict == "INCONCLUSIVE"
 
 
 def test_the_json_has_exactly_the_keys_that_others_rely_on(outcome):
     found = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
     assert list(found) == ["verdict", "claimed_epsilon", "lower_bound", "mu_fit", "max_detectable_epsilon", "controls"]
-    assert [list(c) for c in found["controls"]] == [["name", "verdict", "lower_bound"]] * 4
+    assert [list(c) for c in found["controls"]] == [["name", "verdict", "lower_bound"]] * len(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_broken_product_fails(name):
-    found = run_selftest(controls()[name], {}, SystemRandomness(), trials=8000)
+    found = run_selftest(controls()[name], {}, SystemRandomness(), trials=TRIALS)
     assert found.verdict == "FAIL"
     assert found.finding.verdict == "FAIL"
 
