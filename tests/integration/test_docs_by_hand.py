@@ -22,7 +22,7 @@ def test_every_line_of_the_page_works_and_the_screens_are_as_shown(terminals):
 
 
 def test_the_page_was_read():
-    assert {s.section for s in steps()} == set(range(11))
+    assert {s.section for s in steps()} == set(range(12))
     assert {s.role for s in steps()} == {"you", "SVI", "SVHC", "STMW", "researcher", "sums"}
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from checkpoint_room import approved, three_hospitals
+from consortium import Consortium
 from privacy_room import digest
 
 from securefl.errors import NotApprovedError, UnreadableError, UsageError
@@ -184,3 +185,18 @@ def test_killed_anywhere_one_identity_is_whole_and_the_ledger_goes_on(site, tmp_
     assert new
     # a test that never met both sides of the change would prove nothing
     assert min(ended.values()) > 5, ended
+
+
+def test_a_study_that_names_the_old_key_cannot_begin_and_a_new_one_can(tmp_path):
+    c = Consortium(tmp_path)
+    me, other = c.names[:2]
+    before = c.new_study("before")
+    rotate_key(c.site(me), NOW)
+    card = c.site(me).identity.card
+    c.site(other).book.trust(card)
+    c.lab.folder.book.trust(card)
+    assert any("names other keys" in f.what for f in c.review(other, before)[1].faults)
+    after = c.new_study("after")
+    assert c.review(other, after)[1].faults == ()
+    (fault,) = c.review(c.names[2], after)[1].faults  # which has not trusted the new card
+    assert f"trusted here. Who can mend it: {me}" in str(fault)
