@@ -200,7 +200,7 @@ class Study:
     @property
     def parameters(self) -> int:
         """How many parameters the model has."""
-        return self._plan.parameters
+        return self.plan.parameters
 
     def request(self) -> dict[str, str]:
         """Send the request to every datasite through PySyft, and invite the aggregator; site → job.
@@ -285,8 +285,8 @@ class Study:
         target = model_folder or lab.path / "model"
         if target.exists():
             raise UsageError(f"{target} exists already; a model is never overwritten.", next_step="Name another folder (--out), or move that one away.")
-        outcome = run_once(lab, self.folder, self._plan, watch)
-        found: Result = save_result(lab, self.folder, self._plan, outcome, target)
+        outcome = run_once(lab, self.folder, self.plan, watch)
+        found: Result = save_result(lab, self.folder, self.plan, outcome, target)
         return found
 
     def report(self) -> dict[str, Any]:
@@ -297,12 +297,13 @@ class Study:
         """
         from securefl.researcher.results import read_result
 
-        return read_result(self._lab.folder, self.folder, self._plan)
+        return read_result(self._lab.folder, self.folder, self.plan)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
     @property
-    def _plan(self) -> Plan:
+    def plan(self) -> Plan:
+        """The study with what follows from it for its rounds."""
         return Plan(self.file, self.digest)
 
     def _approval(self, site: str) -> bool:

@@ -17,7 +17,7 @@ from securefl.federation.messages import Announcement
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.rounds import Plan, card_of
 from securefl.federation.sealing import seal_model
-from securefl.learning.evaluation import release_histogram, score_histogram
+from securefl.learning.evaluation import release_counts, score_histogram
 from securefl.learning.features import feature_names
 from securefl.learning.models import (
     initial_weights,
@@ -26,6 +26,7 @@ from securefl.learning.models import (
     weights_sha256,
     weights_to_bytes,
 )
+from securefl.learning.preparation import class_counts
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, logistic_gradients
 from securefl.privacy.randomness import SystemRandomness
 from securefl.secagg.frame import write_public_key
@@ -84,7 +85,7 @@ class Hospital:
         generator = np.random.default_rng(seed)
         x = generator.uniform(-1, 1, (60, features)).astype(np.float32)
         y = (x[:, 0] > 0.3).astype(np.int8)
-        self._held_out = (x[40:], y[40:])
+        self._held_out, self._train_y = (x[40:], y[40:]), y[:40]
         rule = StepRule.from_study(plan.study, plan.study.participant(name).weight)
         self._steps = PrivateSteps(rule, logistic_gradients, x[:40], y[:40], self._draws)
         self.produced: list[np.ndarray] = []
@@ -93,10 +94,12 @@ class Hospital:
         theta = weights_from_bytes(model, self._steps_size)
         if kind == "update":
             values = self._steps.update(theta)
+        elif kind == "preparation":
+            values = release_counts(class_counts(self._train_y), self._study.preparation, self._draws)
         else:
             x, y = self._held_out
             counts = score_histogram(predict_scores(theta, self._study.model, x), y, self._study.evaluation.edges)
-            values = release_histogram(counts, self._study.evaluation, self._draws)
+            values = release_counts(counts, self._study.evaluation, self._draws)
         assert len(values) == length
         assert np.abs(values).max() <= largest
         self.produced.append(values)

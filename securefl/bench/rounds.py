@@ -74,9 +74,9 @@ def bench_round(
         bare += bench_bare(chunks, sites, _BARE)
         exact = _exact(plan, np.fromfile(root / FOLDERS.theta), total)
     coordinator = said["coordinator"]
-    taken = coordinator["seconds"][1 : plan.rounds]
+    taken = coordinator["seconds"][1 : plan.study.training.rounds]
     bare_seconds = statistics.median(b.seconds for b in bare)
-    cpu = [sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)][1 : plan.rounds]
+    cpu = [sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)][1 : plan.study.training.rounds]
     growth = {
         "coordinator": coordinator["growth_mb"], "aggregator": said["aggregator"]["growth_mb"],
         "hospital": max(said[name]["growth_mb"] for name in plan.study.cohort),
@@ -122,4 +122,4 @@ def _wait(true: Callable[[], bool], processes: list[subprocess.Popen[bytes]], pa
 def _exact(plan: Plan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:
     """Every round adds the same known sum with learning rate 1 and unit 1, so the last model tells whether all were exact."""
     start = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
-    return bool(np.allclose(start - theta, plan.rounds * total, rtol=1e-12, atol=1e-6))
+    return bool(np.allclose(start - theta, plan.study.training.rounds * total, rtol=1e-12, atol=1e-6))

@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from securefl.federation.rounds import Plan
 from securefl.node.agent import agent_state
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.running import COUNTS
@@ -62,7 +63,7 @@ def _budget(state: LedgerState, population: str) -> dict[str, Any]:
 
 def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str, Any]:
     found = state.studies[digest]
-    rounds = parse_study(study_text(site, digest)).training.rounds + 1
+    rounds = Plan(parse_study(study_text(site, digest)), digest).last_round
     last = max((r for r, _ in found.sent), default=0)
     return {"id": short, "state": found.status, "last_round": last, "rounds": rounds, "rows": _read(site.study_folder(digest) / COUNTS)}
 

@@ -188,15 +188,15 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     found = _lab(folder).study(name)
     found.wait(seconds=seconds)
     file = found.file
-    total = file.training.rounds + 1
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=screen())
     with bar:
-        task = bar.add_task("rounds", total=total)
+        task = bar.add_task("rounds", total=found.plan.last_round)
+        before = found.plan.last_round - 1 - file.training.rounds
 
         def watch(record: RoundRecord) -> None:
-            values = 2 * file.evaluation.bins if record.kind == "evaluation" else found.parameters
             line = round_line(
-                record.round, file.training.rounds, record.kind, hospitals=len(record.contributions), upload_bytes=record.upload_bytes, values=values
+                record.round - before, file.training.rounds, record.kind, hospitals=len(record.contributions),
+                upload_bytes=record.upload_bytes, values=found.plan.length(record.round),
             )
             bar.console.print(line, markup=False)
             bar.advance(task)
@@ -205,7 +205,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     screen().print(
         outcome_page(
             result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum,
-            noise_sd=band_noise(file),
+            noise_sd=band_noise(file), trained_on=result.outcome.counted,
         )
     )
     screen().print(extracts_page(result.extracts, file.cohort))

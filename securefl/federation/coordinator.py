@@ -20,6 +20,7 @@ from securefl.identity import verify
 from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256, weights_to_bytes
+from securefl.learning.preparation import counted, require_enough
 from securefl.secagg.frame import read_sum, write_public_key
 from securefl.secagg.opening import open_sum
 from securefl.secagg.proposer import Proposer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from securefl.federation.exchange import Exchange, Replies
     from securefl.federation.rounds import Plan
     from securefl.identity import Identity
+    from securefl.learning.preparation import Counted
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.facts import RoundFacts
 
@@ -51,11 +53,12 @@ class RoundRecord:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A completed study: the model, the summed (noised) histogram int64[2 x bins], one record a round."""
+    """A completed study: the model, the summed (noised) histogram int64[2 x bins], one record a round, the count before training."""
 
     theta: NDArray[np.float64]
     histogram: NDArray[np.int64]
     records: tuple[RoundRecord, ...]
+    counted: Counted | None = None
 
 
 class Watcher(Protocol):
@@ -77,7 +80,7 @@ class Coordinator:
         """All training rounds, then the evaluation.
 
         Raises:
-            RoundError: a round could not be completed; the study ends.
+            RoundError: a round could not be completed, or too few patients were counted; the study ends.
             MessageError: the aggregator's sum or a contribution was refused.
         """
         study = self._plan.study
@@ -89,6 +92,7 @@ class Coordinator:
         records: list[RoundRecord] = []
         transcript = b""
         histogram: NDArray[np.int64] | None = None
+        patients: Counted | None = None
         for number in range(1, self._plan.last_round + 1):
             cohort = self._cohort
             values, record = self._round(number, state.theta)
@@ -97,13 +101,16 @@ class Coordinator:
             records.append(record)
             if record.kind == "update":
                 state = state.apply(values)
-            else:
+            elif record.kind == "evaluation":
                 histogram = values
             if watch:
                 watch(record)
+            if record.kind == "preparation" and study.preparation is not None:
+                patients = counted(values, study.preparation, len(record.contributions))
+                require_enough(patients, study.preparation)
         if histogram is None:
             raise MessageError("The study has no evaluation round.", whose="the researcher")
-        return Outcome(state.theta, histogram, tuple(records))
+        return Outcome(state.theta, histogram, tuple(records), patients)
 
     def _round(self, number: int, theta: NDArray[np.float64]) -> tuple[NDArray[np.int64], RoundRecord]:
         keys = self._cipher.generate()

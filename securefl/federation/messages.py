@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import PUBLIC_CODES, MessageError
+from securefl.secagg.facts import KINDS
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcemen
     if (
         not numbers
         or not all(_is_hex(body[k]) for k in hashes)
-        or body["kind"] not in ("update", "evaluation")
+        or body["kind"] not in KINDS
         or not isinstance(cohort, list)
         or not all(isinstance(c, str) for c in cohort)
     ):

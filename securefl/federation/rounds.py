@@ -11,6 +11,7 @@ from securefl.federation.messages import Announcement, open_announcement
 from securefl.identity import IdentityCard, verify
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
+from securefl.learning.preparation import COUNTS
 from securefl.secagg.facts import RoundFacts
 from securefl.secagg.frame import Contribution, read_contribution, read_public_key
 from securefl.secagg.neighbours import Neighbours
@@ -31,14 +32,9 @@ class Plan:
     digest: str
 
     @property
-    def rounds(self) -> int:
-        """Training rounds; the evaluation is one more."""
-        return self.study.training.rounds
-
-    @property
     def last_round(self) -> int:
-        """Number of the evaluation round."""
-        return self.rounds + 1
+        """Number of the evaluation round: after the count where there is one, and the training rounds."""
+        return (self.study.preparation is not None) + self.study.training.rounds + 1
 
     @property
     def parameters(self) -> int:
@@ -46,12 +42,23 @@ class Plan:
         return parameter_count(self.study.model, len(feature_names(self.study.data)))
 
     def kind(self, number: int) -> str:
-        """``update`` or ``evaluation``."""
-        return "update" if number <= self.rounds else "evaluation"
+        """What is summed in that round: ``update``, ``evaluation`` or ``preparation``."""
+        if number >= self.last_round:
+            return "evaluation"
+        return "preparation" if number == 1 and self.study.preparation is not None else "update"
 
     def length(self, number: int) -> int:
         """Integers each hospital sends in that round."""
-        return self.parameters if number <= self.rounds else 2 * self.study.evaluation.bins
+        kind = self.kind(number)
+        if kind == "update":
+            return self.parameters
+        return 2 * self.study.evaluation.bins if kind == "evaluation" else COUNTS
+
+    def bound(self, number: int) -> int:
+        """The public bound on each of them before noise, in grid units."""
+        specs = {"update": self.study.secagg, "evaluation": self.study.evaluation, "preparation": self.study.preparation}
+        spec = specs[self.kind(number)]
+        return 0 if spec is None else spec.bound
 
     @property
     def goes_on(self) -> bool:
@@ -100,7 +107,7 @@ class Plan:
             public_key_sha256=public_key_sha256,
             layout=FieldLayout(self.study.secagg.bits, len(cohort)),
             length=self.length(number),
-            bound=self.study.secagg.bound if number <= self.rounds else self.study.evaluation.bound,
+            bound=self.bound(number),
             model_sha256=model_sha256,
         )
 

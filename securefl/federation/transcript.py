@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError
-from securefl.secagg.facts import is_sha256
+from securefl.secagg.facts import KINDS, is_sha256
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Transcript:
         study: the study's digest.
         round: number of the round.
         attempt: number of the attempt.
-        kind: ``update`` or ``evaluation``.
+        kind: of release.
         cohort: who could contribute, sorted.
         contributions: who did, to the SHA-256 of the frame that was added.
         round_digest: what masks and messages of the round are bound to; it covers key, packing, bound and model.
@@ -76,7 +76,7 @@ def open_transcript(data: bytes, *, study: str, round_number: int, verify: Calla
     cohort, parts = body["cohort"], body["contributions"]
     well_formed = (
         type(body["attempt"]) is int
-        and body["kind"] in ("update", "evaluation")
+        and body["kind"] in KINDS
         and all(is_sha256(body[name]) for name in _HASHES)
         and (body["previous"] == "" or is_sha256(body["previous"]))
         and isinstance(cohort, list)

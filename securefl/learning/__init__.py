@@ -29,7 +29,7 @@ _DOORS = {
     "predict_scores": "models",
     "prepare": "features",
     "read_table": "table",
-    "release_histogram": "evaluation",
+    "release_counts": "evaluation",
     "rows_for_predict": "features",
     "save_model": "artefact",
     "score_histogram": "evaluation",

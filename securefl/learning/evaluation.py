@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.learning.steps import Draws
-    from securefl.study.schema import EvaluationSpec
+    from securefl.study.schema import EvaluationSpec, PreparationSpec
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -87,8 +87,8 @@ def score_histogram(scores: FloatArray, y: npt.NDArray[np.integer], edges: Seque
     return np.bincount(place, minlength=2 * bins).astype(np.int64)
 
 
-def release_histogram(counts: IntArray, spec: EvaluationSpec, draws: Draws) -> IntArray:
-    """A hospital's contribution to the evaluation, int64[2 · bins]: counts clamped to ``spec.bound``, plus noise."""
+def release_counts(counts: IntArray, spec: EvaluationSpec | PreparationSpec, draws: Draws) -> IntArray:
+    """A hospital's contribution to the evaluation (int64[2 · bins]) or to the count before training: clamped to ``spec.bound``, plus noise."""
     return np.clip(counts, -spec.bound, spec.bound) + draws.gaussian(spec.noise_multiplier, counts.size)
 
 

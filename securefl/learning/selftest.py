@@ -27,7 +27,7 @@ import numpy as np
 
 from securefl.errors import UsageError
 from securefl.learning.algorithms import ServerState
-from securefl.learning.evaluation import release_histogram, score_histogram
+from securefl.learning.evaluation import release_counts, score_histogram
 from securefl.learning.steps import Draws, FloatArray, PrivateSteps, RandomDraws, StepRule
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.empirical import fitted_mu, lower_bound, max_detectable
@@ -97,7 +97,7 @@ class ReleasePath:
         """The evaluation's release for held-out patients in these bins: float64[2 · bins]."""
         half = EVALUATION.bins
         counts = score_histogram((bins % half + 0.5) / half, bins // half, EVALUATION.edges)
-        return release_histogram(counts, EVALUATION, self.draws).astype(np.float64)
+        return release_counts(counts, EVALUATION, self.draws).astype(np.float64)
 
 
 @dataclass(frozen=True)

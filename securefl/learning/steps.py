@@ -157,6 +157,8 @@ class PrivateSteps:
         self._x = x.astype(np.float64)
         self._y = y.astype(np.float64)
         self._draws = draws
+        #: How many values of the last update met ``bound``. Private, like any figure without noise.
+        self.clamped = 0
 
     def update(self, theta: FloatArray) -> IntArray:
         """This hospital's contribution to one round: int64[p], the sum of ``local_steps`` noised steps in grid units.
@@ -176,6 +178,7 @@ class PrivateSteps:
         rule = self._rule
         local = theta.astype(np.float64)
         total = np.zeros(theta.shape, dtype=np.int64)
+        self.clamped = 0
         for _ in range(rule.local_steps):
             step = self._clamped_sum(local) + self._draws.gaussian(rule.sigma, theta.size)
             total += step
@@ -194,6 +197,7 @@ class PrivateSteps:
         for i in range(0, len(together), size):
             total += self._clipped(self._of_units(theta, together[i : i + size]))
         clamped: IntArray = np.clip(total, -self._rule.bound, self._rule.bound)
+        self.clamped += int(np.count_nonzero(clamped != total))
         return clamped
 
     def _clipped(self, gradients: FloatArray) -> IntArray:

@@ -16,9 +16,9 @@ from securefl.node.outbox import post
 from securefl.node.policy import charges_of
 from securefl.node.requests import KeptRequest, study_text
 from securefl.node.site import utc_now
-from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.charges import Terms
 from securefl.privacy.mechanisms import decimal_text
+from securefl.privacy.planning import study_epsilon
 from securefl.study.approval import Approval
 from securefl.study.fields import NAME
 
@@ -180,11 +180,6 @@ def approval_file(site: Site, digest: str) -> Path:
 
 
 def _study_epsilon(request: Review) -> Decimal:
-    """The study's own PLD figure for one patient.
-
-    A patient is either trained on or held out, decided by a keyed hash of that patient alone, so the two releases
-    concern disjoint patients and one patient's figure is the larger of the two (McSherry 2009, parallel composition).
-    The filter in the ledger charges both all the same.
-    """
+    """The study's own PLD figure for one patient, who either trains or is kept aside (:func:`securefl.privacy.planning.study_epsilon`)."""
     privacy = request.study.privacy
-    return max(gated_epsilon(c.mechanism, privacy.delta, grid=privacy.grid) for c in charges_of(request.study))
+    return study_epsilon(charges_of(request.study), privacy.max_attempts, privacy.delta, disjoint=True, grid=privacy.grid)

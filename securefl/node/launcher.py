@@ -58,6 +58,8 @@ class Worker:
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
         self.network_blocked = False
         self._ready = self._gone = False
+        #: How many values of the last update met the study's bound; for the owner's own screen.
+        self.clamped = 0
 
     def holds(self, table: Path) -> bool:
         """Whether ``table`` is still the very file, unchanged, that was handed over when this worker was started."""
@@ -106,8 +108,8 @@ class Worker:
         Raises:
             RoundError: the worker ended, was late, or answered with something of another shape.
         """
-        self._send({"do": "update" if kind == "update" else "evaluate"}, model)
-        _, body = self._receive(timeout)
+        self._send({"do": kind}, model)
+        header, body = self._receive(timeout)
         if len(body) != 8 * length:
             raise RoundError("The worker answered with an array of the wrong size.", whose="this hospital")
         values = np.frombuffer(body, dtype="<i8").astype(np.int64)
@@ -117,6 +119,7 @@ class Worker:
                 whose="the researcher: bound, noise and bits of the study do not fit together",
                 next_step="Raise secagg.bits or lower secagg.bound in a new study.",
             )
+        self.clamped = int(header.get("clamped", 0)) if kind == "update" else 0
         return values
 
     def kill(self) -> None:

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 
 def charges_of(study: Protocol) -> tuple[Charge, ...]:
-    """Everything a study releases at one hospital: its training steps and its evaluation."""
-    p, e = study.privacy, study.evaluation
+    """Everything a study releases at one hospital: its training steps, its evaluation, and the count before it where there is one."""
+    p, e, c = study.privacy, study.evaluation, study.preparation
     return (
         Charge("update", SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps)),
         Charge("evaluation", Gaussian(e.noise_multiplier, 1)),
+        *([Charge("preparation", Gaussian(c.noise_multiplier, 1))] if c is not None else []),
     )
 
 

@@ -325,7 +325,12 @@ class StudyRun:
     def _train(self, kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
         if self.worker is None:
             raise RoundError("The worker is not running.", whose="this hospital")
-        return self.worker.release(kind, model, length, largest, float(self.plan.study.schedule.round_deadline))
+        values = self.worker.release(kind, model, length, largest, float(self.plan.study.schedule.round_deadline))
+        if self.worker.clamped:
+            self.counts["clamped"] = self.counts.get("clamped", 0) + self.worker.clamped
+            self.counts["clamped_rounds"] = self.counts.get("clamped_rounds", 0) + 1
+            self._keep_counts()
+        return values
 
     # --- a contribution leaves the house -----------------------------------------------------------------------------
 
@@ -388,10 +393,9 @@ class StudyRun:
         return held
 
     def _note(self, made: Made) -> None:
-        update, evaluation = charges_of(self.plan.study)
-        training = made.facts.kind == "update"
+        charge = next(c for c in charges_of(self.plan.study) if c.purpose == made.facts.kind)
+        steps = self.plan.study.training.local_steps if charge.purpose == "update" else 1
         self.site.ledger.sent(
-            self.plan.digest, round_number=made.facts.round, purpose="update" if training else "evaluation",
-            mechanism=update.mechanism.with_count(self.plan.study.training.local_steps) if training else evaluation.mechanism,
+            self.plan.digest, round_number=made.facts.round, purpose=charge.purpose, mechanism=charge.mechanism.with_count(steps),
             payload=made.sha256,
         )

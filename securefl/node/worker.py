@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import DataError, SecureFLError
+from securefl.errors import DataError, RoundError, SecureFLError
 from securefl.node.channel import Channel, ChannelClosedError
 
 if TYPE_CHECKING:
@@ -32,27 +32,45 @@ class _Task:
 
         self._study = study
         unit = study.privacy.unit
-        self._held_out = held_out.one_row_each(unit)
+        self._train, self._held_out = train.one_row_each(unit), held_out.one_row_each(unit)
         self._draws = draws
         rule = StepRule.from_study(study, study.participant(site).weight)
         self._trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws, units=train.units(unit))
         self._parameters = _parameters(study)
 
-    def update(self, model: bytes) -> bytes:
+    def release(self, kind: str, model: bytes) -> bytes:
+        """What is due in a round of that kind, noised, as little-endian int64."""
+        return {"update": self._update, "evaluation": self._evaluation, "preparation": self._preparation}[kind](model)
+
+    def _update(self, model: bytes) -> bytes:
         """int64[p]: the noised steps of one round from this global model."""
         from securefl.learning.models import weights_from_bytes
 
         return self._trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
 
-    def evaluate(self, model: bytes) -> bytes:
+    def _preparation(self, _model: bytes) -> bytes:
+        """int64[2]: the noised count of the patients who train."""
+        from securefl.learning.evaluation import release_counts
+        from securefl.learning.preparation import class_counts
+
+        if self._study.preparation is None:
+            raise RoundError("The study has no count before training.", whose="the coordinator")
+        return release_counts(class_counts(self._train.y), self._study.preparation, self._draws).astype("<i8").tobytes()
+
+    @property
+    def clamped(self) -> int:
+        """How many values of the last update met the study's bound; for the owner's own screen."""
+        return self._trainer.clamped
+
+    def _evaluation(self, model: bytes) -> bytes:
         """int64[2 x bins]: the noised score histogram of the held-out patients."""
-        from securefl.learning.evaluation import release_histogram, score_histogram
+        from securefl.learning.evaluation import release_counts, score_histogram
         from securefl.learning.models import predict_scores, weights_from_bytes
 
         theta = weights_from_bytes(model, self._parameters)
         scores = predict_scores(theta, self._study.model, self._held_out.X)
         counts = score_histogram(scores, self._held_out.y, self._study.evaluation.edges)
-        return release_histogram(counts, self._study.evaluation, self._draws).astype("<i8").tobytes()
+        return release_counts(counts, self._study.evaluation, self._draws).astype("<i8").tobytes()
 
 
 def _parameters(study: Study) -> int:
@@ -116,7 +134,8 @@ def main() -> None:
                 elif task is None:
                     raise DataError("The worker was asked to work before it had a table.")
                 else:
-                    channel.send({"ok": True}, task.update(body) if header["do"] == "update" else task.evaluate(body))
+                    values = task.release(header["do"], body)
+                    channel.send({"ok": True, "clamped": task.clamped}, values)
             except SecureFLError as error:
                 channel.send({"error": type(error).__name__, "what": error.what, "whose": error.whose, "next": error.next_step})
     except ChannelClosedError:

@@ -270,19 +270,19 @@ def _exact_divergence(mechanism: Mechanism, order: float) -> float:
     return float(_step_divergence(mechanism.noise_multiplier, mechanism.sample_rate, int(order)))
 
 
-def gated_epsilon(mechanism: Mechanism, delta: Decimal, *, grid: int | None = None) -> Decimal:
-    """:func:`pld_epsilon` of one mechanism of somebody else's study: a quick figure first, so that no request takes the machine.
+def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal, *, grid: int | None = None) -> Decimal:
+    """:func:`pld_epsilon` of somebody else's study: a quick figure first, so that no request takes the machine.
 
     Raises:
         UsageError: the quick figure is above :data:`MOST_EPSILON`, or as :func:`pld_epsilon`.
     """
-    quick = rdp_epsilon((mechanism,), delta)
+    quick = rdp_epsilon(mechanisms, delta)
     if quick > MOST_EPSILON:
         raise UsageError(
             f"The noise gives an epsilon of about {quick:.0f} at delta {delta}; nothing above {MOST_EPSILON} is worked out.",
             next_step="Use more noise, fewer steps or a smaller sampling rate.",
         )
-    return pld_epsilon((mechanism,), delta, grid=grid)
+    return pld_epsilon(mechanisms, delta, grid=grid)
 
 
 class PldAccountant:
@@ -290,8 +290,8 @@ class PldAccountant:
 
     def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> float:
         """PLD epsilon of ``steps`` Poisson-subsampled releases with integer Gaussian noise; ``grid`` units per clip norm."""
-        return float(gated_epsilon(SubsampledGaussian(noise_multiplier, sample_rate, steps), delta, grid=grid))
+        return float(gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta, grid=grid))
 
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> float:
         """PLD epsilon of one release of sensitivity 1 with integer Gaussian noise."""
-        return float(gated_epsilon(Gaussian(noise_multiplier), delta))
+        return float(gated_epsilon((Gaussian(noise_multiplier),), delta))

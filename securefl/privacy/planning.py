@@ -86,21 +86,21 @@ def choose_order(epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], at
     return OrderChoice(best.order, best.cap, best.cost, reason)
 
 
-def study_epsilon(charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool) -> Decimal:
+def study_epsilon(charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool, grid: int | None = None) -> Decimal:
     """A study's own epsilon at ``delta``: PLD over everything it may release in all attempts.
 
     Args:
         charges: every kind of release in one attempt.
         attempts: how often the study may try.
         delta: the study's delta.
-        disjoint: each kind of release draws on other patients, split by a keyed hash of the patient alone; one
-            patient then meets only one kind, and the largest counts (parallel composition, McSherry 2009). The
-            ledger's filter charges the sum all the same, because the next study may split otherwise.
+        disjoint: patients who train and patients kept aside are others, split by a keyed hash of the patient alone; one
+            patient then meets the evaluation or all the rest, and the larger counts (parallel composition, McSherry
+            2009). The ledger's filter charges the sum all the same, because the next study may split otherwise.
+        grid: as in :func:`~securefl.privacy.accounting.pld_epsilon`.
     """
-    groups: dict[str, list[Charge]] = {}
-    for c in charges:
-        groups.setdefault(c.purpose if disjoint else "", []).append(c)
-    return max((pld_epsilon(all_attempts(g, attempts), delta) for g in groups.values()), default=Decimal(0))
+    aside = [c for c in charges if disjoint and c.purpose == "evaluation"]
+    groups = (aside, [c for c in charges if c not in aside])
+    return max(pld_epsilon(all_attempts(g, attempts), delta, grid=grid) for g in groups)
 
 
 def _first(lowest: int, highest: int, holds: Callable[[int], bool]) -> int | None:

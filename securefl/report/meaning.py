@@ -9,15 +9,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from securefl.errors import UsageError
 from securefl.identity import IdentityCard
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
+from securefl.learning.preparation import COUNTS
+from securefl.privacy.accounting import gated_epsilon
+from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.words import explain_epsilon, guess_percent, one_in
 from securefl.report.parts import bytes_words, counted, decimal_words
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import CHUNK_BYTES
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from fractions import Fraction
 
     from securefl.identity import Role
@@ -54,12 +59,12 @@ class Leaving:
     values: int
     size: int
     what: str
+    often: str = ""
 
     @property
     def sentence(self) -> str:
         """As a person says it."""
-        often = "once, at the end" if self.times == 1 else f"{self.times:,} times"
-        return f"{often}: one encrypted list of {self.values:,} numbers blurred with noise, {bytes_words(self.size)}: {self.what}."
+        return f"{self.often or f'{self.times:,} times'}: one encrypted list of {self.values:,} numbers blurred with noise, {bytes_words(self.size)}: {self.what}."
 
 
 def card(party: Party, role: Role) -> IdentityCard:
@@ -72,8 +77,8 @@ def hospitals(study: Protocol) -> int:
     return len(getattr(study, "participants", ())) or study.secagg.min_contributors
 
 
-def leaving(study: Protocol) -> tuple[Leaving, Leaving]:
-    """What leaves each hospital: the training rounds, then the evaluation."""
+def leaving(study: Protocol) -> tuple[Leaving, ...]:
+    """What leaves each hospital: the count before training where there is one, the training rounds, the evaluation."""
     layout = FieldLayout(study.secagg.bits, hospitals(study))
     weights = parameter_count(study.model, len(feature_names(study.data)))
     counts = 2 * study.evaluation.bins
@@ -81,9 +86,11 @@ def leaving(study: Protocol) -> tuple[Leaving, Leaving]:
     def size(values: int) -> int:
         return layout.chunks_for(values) * CHUNK_BYTES
 
+    before = [Leaving(1, COUNTS, size(COUNTS), "how many patients train the model, without and with what is to be predicted", "once, at the start")]
     return (
+        *(before if study.preparation is not None else []),
         Leaving(study.training.rounds, weights, size(weights), "how the model should change, summed over a random group of patients"),
-        Leaving(1, counts, size(counts), "how many of the patients kept aside fall into each band of the model's score"),
+        Leaving(1, counts, size(counts), "how many of the patients kept aside fall into each band of the model's score", "once, at the end"),
     )
 
 
@@ -102,7 +109,7 @@ def ratio(value: Fraction) -> str:
 
 def model_words(study: Protocol) -> str:
     """The kind of model and its size."""
-    weights = leaving(study)[0].values
+    weights = parameter_count(study.model, len(feature_names(study.data)))
     kind = "a logistic regression" if not study.model.hidden else f"a small neural network (hidden layers of {', '.join(map(str, study.model.hidden))})"
     return f"{kind} with {counted(weights, 'weight')}"
 
@@ -153,19 +160,35 @@ def _rows_words(study: Protocol) -> str:
     return f" Of one patient at most {most} rows are used, drawn by the same secret lot; what they teach together is limited as if they were one."
 
 
+def worst_epsilon(study: Protocol) -> Decimal:
+    """Epsilon for one patient: of those who train (with the count before it, where there is one) or of those kept aside, the larger."""
+    p, c = study.privacy, study.preparation
+    training = p.epsilon
+    if c is not None:
+        both = (SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps), Gaussian(c.noise_multiplier))
+        try:
+            training = max(training, gated_epsilon(both, p.delta, grid=p.grid))
+        except UsageError:  # a study of such figures is refused; its page still says what it claims
+            training = p.epsilon + c.epsilon
+    return max(training, study.evaluation.epsilon)
+
+
 def privacy_sentences(study: Protocol) -> list[str]:
     """What taking part costs one patient, in plain words, and what that rests on."""
-    p, e = study.privacy, study.evaluation
-    worst = max(p.epsilon, e.epsilon)
+    p, worst = study.privacy, worst_epsilon(study)
     twice = 2 * p.delta
     return [
         explain_epsilon(worst, p.delta),
         *_unit_sentences(study),
         "This holds even against somebody who knows everything about all other patients.",
         "What a model teaches about people in general is not covered: it would be nearly the same without that one patient.",
-        "In one hospital a patient is used either to train the model or to check it, never for both. The budget is charged for both.",
+        f"In one hospital a patient is used either to train the model{_and_count(study)} or to check it, never for both. The budget is charged for {'all' if study.preparation else 'both'}.",
         f"A patient whom two of the hospitals treated loses more: the guess can then rise to {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}.",
     ]
+
+
+def _and_count(study: Protocol) -> str:
+    return " (and is counted before that)" if study.preparation is not None else ""
 
 
 def _unit_sentences(study: Protocol) -> list[str]:
@@ -177,9 +200,10 @@ def _unit_sentences(study: Protocol) -> list[str]:
 
 def figure_words(study: Protocol) -> str:
     """The figures themselves, for those who know them."""
-    p, e = study.privacy, study.evaluation
+    p, e, c = study.privacy, study.evaluation, study.preparation
+    before = "" if c is None else f"count epsilon {decimal_words(c.epsilon)} (noise {decimal_words(c.noise_multiplier)}), together with training {decimal_words(worst_epsilon(study))}; "
     return (
-        f"training epsilon {decimal_words(p.epsilon)}, check epsilon {decimal_words(e.epsilon)}, both at delta {decimal_words(p.delta)}; unit {p.unit}, add or remove one; "
+        f"{before}training epsilon {decimal_words(p.epsilon)}, check epsilon {decimal_words(e.epsilon)}, both at delta {decimal_words(p.delta)}; unit {p.unit}, add or remove one; "
         f"{p.steps} steps, each on {ratio(p.sample_rate)} patients drawn at random; noise multiplier {decimal_words(p.noise_multiplier)} "
         f"(check {decimal_words(e.noise_multiplier)}), clip norm {decimal_words(p.clip_norm)}."
     )

@@ -14,6 +14,7 @@ from securefl.privacy.charges import all_attempts
 from securefl.privacy.forecast import BudgetShare, Longer, NoiseEffect, Training, budget_shares, noise_effect
 from securefl.privacy.planning import study_epsilon
 from securefl.privacy.words import explain_epsilon, percent
+from securefl.report.fields import Fields, fields_table, fields_words, plan_fields
 from securefl.report.meaning import hospitals
 from securefl.report.parts import (
     DIM,
@@ -63,6 +64,8 @@ class StudyPlan:
     rounds: int
     longer: tuple[Longer, ...]
     curve: tuple[tuple[int, Decimal], ...]
+    fields: Fields
+    field_words: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON values."""
@@ -79,6 +82,11 @@ class StudyPlan:
             "noise": {
                 "in_one_direction": self.effect.in_one_direction, "in_all": self.effect.in_all, "after_all_rounds": self.effect.after_all_rounds,
                 "parameters": self.parameters,
+            },
+            "fields": {
+                "needed": self.fields.needed,
+                "advised": None if self.fields.advised is None else {"bits": self.fields.advised.bits, "bound": self.fields.advised.bound},
+                "widths": [{"bits": w.bits, "bound": w.bound, "patients": w.patients, "bytes_per_parameter": w.bytes_per_parameter} for w in self.fields.widths],
             },
             "longer": [
                 {"rounds": r.rounds, "epsilon": float(r.epsilon), "noise_for_same_epsilon": None if r.noise_for_same is None else decimal_words(r.noise_for_same)}
@@ -97,12 +105,13 @@ def plan_study(study: Protocol, charges: Sequence[Charge]) -> StudyPlan:
     p, t = study.privacy, study.training
     count, parameters = hospitals(study), parameter_count(study.model, len(feature_names(study.data)))
     training = Training(p.noise_multiplier, p.sample_rate, p.delta, p.epsilon, t.rounds, t.local_steps, p.max_attempts)
+    fields = plan_fields(study)
     return StudyPlan(
         study=study.study.id,
         unit=p.unit,
         delta=p.delta,
         parts=tuple((c.purpose, c.mechanism.count * p.max_attempts, pld_epsilon(all_attempts([c], p.max_attempts), p.delta)) for c in charges),
-        epsilon=study_epsilon(charges, p.max_attempts, p.delta, disjoint=True),
+        epsilon=study_epsilon(charges, p.max_attempts, p.delta, disjoint=True, grid=p.grid),
         sites=_sites(study),
         budgets=budget_shares(charges, p.max_attempts, p.delta),
         effect=noise_effect(
@@ -113,6 +122,8 @@ def plan_study(study: Protocol, charges: Sequence[Charge]) -> StudyPlan:
         rounds=t.rounds,
         longer=training.longer(),
         curve=training.curve(),
+        fields=fields,
+        field_words=tuple(fields_words(study, fields)),
     )
 
 
@@ -131,6 +142,7 @@ def plan_page(plan: StudyPlan) -> RenderableType:
         section("What it takes from a hospital's budget", _budgets(plan)),
         section("What the noise does", bullets(effect_words(plan))),
         section("Longer and shorter studies", _longer(plan)),
+        section("Bits and bound of the encrypted sum", fields_table(plan.fields), bullets(plan.field_words)),
     )
 
 

@@ -62,7 +62,7 @@ def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, Secu
         rows = table(("round", "contributed", "lost"))
         for first, last in _alike(found):
             numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
-            kind = "" if first.kind == "update" else ", evaluation"
+            kind = "" if first.kind == "update" else f", {first.kind}"
             rows.add_row(numbers + kind, literal(", ".join(first.contributed)), literal(", ".join(first.lost) or "nobody", "" if first.lost else DIM))
         parts += [section("Who contributed", rows), section("What was compared", bullets(lines))]
     if checked == len(found) == 1:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from securefl.learning.evaluation import CalibrationRow, Evaluation
+    from securefl.learning.preparation import Counted
 
 DEMO_HEADING = "Only a demonstration can show this, because the table is public"
 #: A band of the score says something when it holds this many standard deviations of its noise.
@@ -62,13 +63,16 @@ class SiteRow(Interface):
         """The common model."""
 
 
+_OTHER_ROUNDS = {"evaluation": "evaluation", "preparation": "count of patients"}
+
+
 def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes: int, values: int) -> str:  # noqa: A002, PLR0917 - the study's own words, named by callers
     """What the coordinator received in a round: one sum.
 
     Args:
-        round: its number, from 1.
+        round: which training round it is, from 1; of no meaning for the other kinds.
         rounds: training rounds of the study.
-        kind: "update" or "evaluation".
+        kind: of release.
         hospitals: how many contributed.
         upload_bytes: size of one hospital's contribution.
         values: integers in the opened sum.
@@ -76,7 +80,7 @@ def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes:
     >>> round_line(round=7, rounds=40, kind="update", hospitals=5, upload_bytes=59_900, values=31)
     'round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each'
     """
-    which = f"round {round} of {rounds}" if kind == "update" else "evaluation"
+    which = _OTHER_ROUNDS.get(kind, f"round {round} of {rounds}")
     return f"{which}: received one sum of {counted(hospitals, 'hospital')}: {counted(values, 'integer')}, {bytes_words(upload_bytes)} each"
 
 
@@ -102,7 +106,7 @@ def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[
 
 
 def outcome_page(
-    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0
+    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0, trained_on: Counted | None = None
 ) -> RenderableType:
     """How well the model does, from the one noised histogram that was released.
 
@@ -113,6 +117,7 @@ def outcome_page(
         quality_minimum: the lowest AUC that the study accepts.
         noise_sd: standard deviation of the noise on the number of patients in one band of the score, all hospitals
             together (:func:`securefl.report.meaning.band_noise`); bands lost in it are marked.
+        trained_on: the count before training, where the study had one.
     """
     e = evaluation
     return page(
@@ -124,6 +129,7 @@ def outcome_page(
                 ("in words", _auc_words(e)),
                 ("asked for", _quality(e, quality_minimum)),
                 ("right or wrong", _right_or_wrong(e)),
+                *([("trained on", _counted(trained_on))] if trained_on is not None else []),
                 ("checked on", f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of them positive"),
             ]),
             Text("These figures were read off one encrypted, noised total of all hospitals. No hospital's own figure was seen.", style=DIM),
@@ -135,6 +141,10 @@ def outcome_page(
         ),
         section("The model", facts([("folder", model_dir), ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json")])),
     )
+
+
+def _counted(found: Counted) -> str:
+    return f"about {max(found.patients, 0):,} patients, about {max(found.positives, 0):,} of them positive; the noise on either count is {found.noise_sd:.0f} (standard deviation)"
 
 
 def demo_table(

@@ -94,7 +94,15 @@ def site_status(
 def _rows(name: str, counts: Mapping[str, Any]) -> str:
     used = f"{name}: {counts['kept']:,} of {counts['rows']:,} rows used, {counts['training']:,} to train and {counts['held_out']:,} to check"
     aside = "; ".join(f"{number:,} set aside ({reason})" for reason, number in sorted(counts["set_aside"].items()))
-    return f"{used}; {aside}." if aside else f"{used}."
+    return (f"{used}; {aside}." if aside else f"{used}.") + _clamped(counts)
+
+
+def _clamped(counts: Mapping[str, Any]) -> str:
+    """How often this hospital's sums met the study's bound; nothing to say where they never did."""
+    if not counts.get("clamped"):
+        return ""
+    rounds = counted(counts["clamped_rounds"], "round")
+    return f" In {rounds} {counted(counts['clamped'], 'value')} of its sums met the study's bound and were cut to it: the model learns less from this hospital there."
 
 
 def datasets_words(datasets: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from securefl.learning.artefact import ModelFacts, save_model
 from securefl.learning.evaluation import evaluate
 from securefl.node.extract import read_extract
 from securefl.privacy.words import explain_epsilon
+from securefl.report.meaning import worst_epsilon
 from securefl.researcher.running import RESULT
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, ta
     interval = f"95 % interval {evaluation.low:.3f} to {evaluation.high:.3f}"
     facts = ModelFacts(
         title=study.study.title, study_digest=plan.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
-        owner=study.outputs.owner, privacy=explain_epsilon(max(study.privacy.epsilon, study.evaluation.epsilon), study.privacy.delta),
+        owner=study.outputs.owner, privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
         figures={"AUC": f"{evaluation.auc:.3f} ({interval}), from a noised, encrypted score histogram"}, participants=study.cohort,
     )
     model = save_model(target, outcome.theta, study.model, study.data, facts)
@@ -55,7 +56,7 @@ def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, ta
     result = {
         "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
         "rounds": len(outcome.records), "parameters": plan.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
-        "histogram": [int(v) for v in outcome.histogram], "extracts": extracts,
+        "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "extracts": extracts,
     }
     _write(folder, result)
     return Result(model, evaluation, outcome, extracts, target)

@@ -13,8 +13,8 @@ from securefl.signed import canonical
 if TYPE_CHECKING:
     from securefl.secagg.packing import FieldLayout
 
-#: What is summed: a training update, or the score histograms of the held-out patients.
-KINDS: Final = ("update", "evaluation")
+#: What is summed: a training update, the score histograms of the held-out patients, or the count before training.
+KINDS: Final = ("update", "evaluation", "preparation")
 MAX_NAME: Final = 64
 MAX_COUNTER: Final = 1_000_000
 MAX_LENGTH: Final = 1 << 30
@@ -35,7 +35,7 @@ class RoundFacts:
         study: digest of the study, hex SHA-256.
         round: number of the round, from 1 (0 for one before training).
         attempt: number of the attempt at this round, from 1.
-        kind: ``"update"`` or ``"evaluation"``.
+        kind: one of :data:`KINDS`.
         cohort: names of the contributing hospitals, sorted by code point, each once.
         public_key_sha256: :attr:`PublicKey.sha256` of this round's CKKS key.
         layout: the packing; its ``contributors`` is the size of the cohort.

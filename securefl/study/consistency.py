@@ -77,10 +77,12 @@ def _steps(study: schema.Protocol) -> list[Finding]:
 
 def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[Finding]:
     p, e = study.privacy, study.evaluation
-    claims = (
+    claims = [
         ("privacy", p.epsilon, lambda: accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta, p.grid)),
         ("evaluation", e.epsilon, lambda: accountant.evaluation_epsilon(e.noise_multiplier, p.delta)),
-    )
+    ]
+    if (c := study.preparation) is not None:
+        claims.append(("preparation", c.epsilon, lambda: accountant.evaluation_epsilon(c.noise_multiplier, p.delta)))
     return [((table, "epsilon"), fault) for table, claimed, real in claims if (fault := _epsilon_fault(claimed, real, p.delta))]
 
 
@@ -117,13 +119,36 @@ def field_headroom(study: schema.Protocol, noised_values: int) -> float:
     The tail leaves a chance of at most 2^-40 over ``noised_values`` Gaussian draws that any value overflows; that
     chance is part of delta.
     """
-    p, t = study.privacy, study.training
-    sigma = float(p.noise_multiplier) * p.grid
-    tail = math.sqrt(2 * (math.log(2) * 41 + math.log(max(noised_values, 1))))
+    largest_training = study.training.local_steps * study.secagg.bound + _training_tail(study, noised_values)
+    return _largest_value(study.secagg.bits) - max(largest_training, _largest_count(study, noised_values))
+
+
+def largest_bound(study: schema.Protocol, bits: int) -> int:
+    """The largest ``secagg.bound`` that fields of ``bits`` bits hold beside this study's noise (grid units); 0 where none fits."""
+    values = _noised_values(study)
+    room = _largest_value(bits) - _training_tail(study, values)
+    if room < 0 or _largest_count(study, values) > _largest_value(bits):
+        return 0
+    return int(room / study.training.local_steps)
+
+
+def _largest_value(bits: int) -> int:
+    return (1 << (bits - 1)) - 1
+
+
+def _tail(noised_values: int) -> float:
+    return math.sqrt(2 * (math.log(2) * 41 + math.log(max(noised_values, 1))))
+
+
+def _training_tail(study: schema.Protocol, noised_values: int) -> float:
     # the noise of one update is a sum of local_steps draws: its deviation grows with the root
-    largest_training = t.local_steps * study.secagg.bound + tail * sigma * math.sqrt(t.local_steps)
-    largest_evaluation = study.evaluation.bound + tail * float(study.evaluation.noise_multiplier)
-    return (1 << (study.secagg.bits - 1)) - 1 - max(largest_training, largest_evaluation)
+    sigma = float(study.privacy.noise_multiplier) * study.privacy.grid
+    return _tail(noised_values) * sigma * math.sqrt(study.training.local_steps)
+
+
+def _largest_count(study: schema.Protocol, noised_values: int) -> float:
+    counts = (study.evaluation, study.preparation)
+    return max(c.bound + _tail(noised_values) * float(c.noise_multiplier) for c in counts if c is not None)
 
 
 def largest_update(study: schema.Protocol) -> int:
@@ -133,16 +158,20 @@ def largest_update(study: schema.Protocol) -> int:
     return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
-def _field(study: schema.Protocol) -> list[Finding]:
+def _noised_values(study: schema.Protocol) -> int:
+    """At least as many as are drawn in the whole study."""
     parties = max(len(getattr(study, "participants", ())), study.secagg.min_contributors)
     # never below 2^24 a round: the tail grows with the root of a logarithm, so small studies pay little for a round figure
-    values = max(1 << 24, parties * max(largest_update(study), 2 * study.evaluation.bins))
-    headroom = field_headroom(study, values * study.training.rounds)
+    return max(1 << 24, parties * max(largest_update(study), 2 * study.evaluation.bins)) * study.training.rounds
+
+
+def _field(study: schema.Protocol) -> list[Finding]:
+    headroom = field_headroom(study, _noised_values(study))
     if headroom >= 0:
         return []
     fault = (
         f"{study.secagg.bits} is too small by {-headroom:.0f} grid units for the clamp, the noise and its tail; "
-        "lower secagg.bound, privacy.grid or evaluation.bound, or take more bits"
+        f"lower secagg.bound, privacy.grid{', preparation.bound' if study.preparation else ''} or evaluation.bound, or take more bits"
     )
     return [(("secagg", "bits"), fault)]
 

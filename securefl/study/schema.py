@@ -218,6 +218,24 @@ class EvaluationSpec(Section):
         return len(self.edges) + 1
 
 
+class PreparationSpec(Section):
+    """A count before training: how many patients train the model in all, negatives and positives, noised and summed.
+
+    One patient counts once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
+    """
+
+    noise_multiplier: DecimalText
+    epsilon: DecimalText
+    bound: Positive
+    minimum: Annotated[int, Field(ge=0, le=LARGEST)]
+
+    @model_validator(mode="after")
+    def _ranges(self) -> Self:
+        _epsilon_in_range(self.epsilon)
+        _noise_in_range(self.noise_multiplier, Decimal(2), "it counts patients, and integer noise needs two units")
+        return self
+
+
 class Quality(Section):
     """The lowest acceptable released figure; judged on charged releases only."""
 
@@ -255,6 +273,7 @@ class Protocol(Section):
     secagg: SecAggSpec
     training: TrainingSpec
     schedule: Schedule
+    preparation: PreparationSpec | None = None
     evaluation: EvaluationSpec
     quality: Quality
     outputs: Outputs

@@ -1,8 +1,10 @@
 """Three hospitals, an aggregator and a researcher in processes of their own: a study from request to result, and its refusals."""
 
 import hashlib
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from securefl.errors import NotApprovedError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import open_status
 from securefl.node import approving
+from securefl.node.running import COUNTS
 from securefl.privacy.ledger import read_ledger
 
 ME, OTHER, THIRD = NAMES
@@ -27,6 +30,22 @@ def c(tmp_path_factory):
         lines[2] = re.sub(r"^([^,]*),[^,]*", r"\1,65526", lines[2])
         table.write_text("\n".join(lines) + "\n")
         yield made
+
+
+def test_a_study_counts_its_patients_first_and_pays_for_it(c):
+    section = '[preparation]\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum = 0\n\n[evaluation]'
+    study = c.new_study("counts", ("[evaluation]", section))
+    c.ready(study)
+    seen = []
+    result = c.run(study, seen.append)
+    assert [(r.round, r.kind) for r in seen] == [(1, "preparation"), (2, "update"), (3, "update"), (4, "update"), (5, "evaluation")]
+    train = sum(json.loads((c.root / name / "studies" / study.digest / COUNTS).read_bytes())["training"] for name in NAMES)
+    assert abs(result.outcome.counted.patients - train) < 8 * result.outcome.counted.noise_sd
+    assert study.report()["counted"] == asdict(result.outcome.counted)
+    c.ended(study, *NAMES, status="completed")
+    for name in NAMES:
+        assert [r["kind"] for r in result.extracts[name]["releases"]] == ["preparation", *["update"] * 3, "evaluation"]
+        assert [p.purpose for p in c.state(name, study).reservation.parts] == ["update", "evaluation", "preparation"]
 
 
 def test_a_study_from_mock_data_to_model_and_audit(c):

@@ -43,7 +43,7 @@ def test_an_announcement_is_read_as_it_was_said():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"round": 0}, {"round": True}, {"round": "1"}, {"attempt": -1}, {"length": 1 << 31}, {"parameters": None}, {"kind": "preparation"},
+        {"round": 0}, {"round": True}, {"round": "1"}, {"attempt": -1}, {"length": 1 << 31}, {"parameters": None}, {"kind": "training"},
         {"kind": ["update"]}, {"cohort": "SVI"}, {"cohort": [1, 2]}, {"model_sha256": "1" * 63}, {"sealed_sha256": "G" * 64},
         {"public_key_sha256": 3}, {"round_digest": "4" * 64 + "\n"}, {"study": OTHER}, {"study": 1},
     ],

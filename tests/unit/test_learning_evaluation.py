@@ -10,7 +10,7 @@ from securefl.learning.evaluation import (
     evaluate,
     exact_auc,
     histogram_auc,
-    release_histogram,
+    release_counts,
     score_histogram,
 )
 
@@ -42,7 +42,7 @@ def test_a_patient_changes_one_count_by_one():
 
 def test_counts_are_clamped_before_the_noise_of_the_study():
     draws = FixedDraws(noise=lambda n: np.full(n, -3))
-    released = release_histogram(np.array([5, 30_000, 0, 0, 0, 0, 0, 1]), SPEC, draws)
+    released = release_counts(np.array([5, 30_000, 0, 0, 0, 0, 0, 1]), SPEC, draws)
     assert released.tolist() == [2, 19_997, -3, -3, -3, -3, -3, -2]
     assert draws.sigmas == [Decimal("3.75")]
 

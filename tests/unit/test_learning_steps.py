@@ -63,6 +63,20 @@ def test_the_sum_is_clamped_before_the_noise_and_not_after():
     assert np.abs(update - 1000).max() <= 10
 
 
+def test_values_that_met_the_bound_are_counted_for_the_owners_screen():
+    x, _ = rows()
+    zeros = np.zeros(200, dtype=np.int8)
+    whole = steps(rule(), x, zeros, FixedDraws())
+    sums = whole.update(np.zeros(5))
+    assert whole.clamped == 0
+    bound = int(np.sort(np.abs(sums))[2])  # two of the five are longer
+    cut = steps(rule(bound=bound), x, zeros, FixedDraws())
+    cut.update(np.zeros(5))
+    assert cut.clamped == 2
+    cut.update(np.zeros(5))
+    assert cut.clamped == 2  # of the last update, not of all
+
+
 def test_local_steps_move_the_local_model_and_send_the_sum_of_the_steps():
     x, y = rows()
     one = rule(local_learning_rate=0.5)

@@ -5,6 +5,7 @@ clock is turned by hand.
 """
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -30,7 +31,7 @@ from securefl.federation.rounds import Plan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.node import approving
-from securefl.node.running import StudyRun
+from securefl.node.running import COUNTS, StudyRun
 from securefl.secagg.seal import CkksIntegers
 
 ME, OTHER, THIRD = NAMES
@@ -45,7 +46,7 @@ class FakeWorker:
     """Answers at once with ones; remembers what it was asked, in order."""
 
     def __init__(self, *_args, **_kwargs):
-        self.alive, self.did, self.problem, self.while_training = True, [], None, lambda: None
+        self.alive, self.did, self.problem, self.while_training, self.clamped = True, [], None, lambda: None, 0
 
     def holds(self, _table):
         return True
@@ -175,6 +176,19 @@ def test_counts_go_to_the_owners_log_only(scene):
     assert any("79 of 80 rows used" in line for line in scene.lines)
     assert any("set aside: 1 rows, age: not recorded" in line for line in scene.lines)
     assert not any(b"set aside" in data or b"rows" in data for path, data in scene.c.objects().items() if "study.toml" not in path)
+
+
+def test_sums_that_met_the_bound_are_told_to_the_owner_alone(scene):
+    scene.begin()
+    scene.worker.clamped = 3
+    for number in (1, 2):
+        scene.announce(number)
+        scene.run.step()
+        scene.clock.now += 100
+        scene.run.step()
+    assert (scene.run.counts["clamped"], scene.run.counts["clamped_rounds"]) == (6, 2)
+    assert json.loads((scene.site.study_folder(scene.study.digest) / COUNTS).read_bytes())["clamped"] == 6
+    assert not any("bound" in line for line in scene.lines)
 
 
 def test_a_hospital_taken_off_the_list_after_the_approval_stops_the_start(scene):

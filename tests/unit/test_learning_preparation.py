@@ -1,0 +1,111 @@
+"""The count before training: one noised sum, charged like any release, and what is decided on it."""
+
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from conftest import make_study, protocol_text
+from federation_room import Room, going_on, sealed_study
+
+from securefl.errors import RoundError, StudyError
+from securefl.learning.preparation import Counted, class_counts, counted, require_enough
+from securefl.node.policy import charges_of
+from securefl.privacy.accounting import PldAccountant, pld_epsilon
+from securefl.privacy.planning import study_epsilon
+from securefl.report import meaning
+from securefl.report.study import study_words
+from securefl.study.consistency import check_consistency
+from securefl.study.parse import parse_protocol, parse_study
+
+#: 18.54 costs 0.1739 at delta 1e-5.
+SECTION = """[preparation]
+noise_multiplier = "18.54"
+epsilon = "0.174"
+bound = 20000
+minimum = 60
+
+[evaluation]"""
+COUNTED = ("[evaluation]", SECTION)
+NONE_TOO_FEW = (COUNTED[0], SECTION.replace("minimum = 60", "minimum = 0"))
+
+
+def spec(*edits):
+    return parse_protocol(protocol_text(COUNTED, *edits)).preparation
+
+
+def test_patients_are_counted_by_class():
+    assert class_counts(np.array([0, 1, 1, 0, 0], dtype=np.int8)).tolist() == [3, 2]
+    assert class_counts(np.zeros(0, dtype=np.int8)).tolist() == [0, 0]
+
+
+def test_the_sum_says_how_many_and_how_noisy():
+    found = counted(np.array([120, 31]), spec(), 4)
+    assert (found.negatives, found.positives, found.patients) == (120, 31, 151)
+    assert found.noise_sd == pytest.approx(2 * 18.54)
+
+
+def test_too_few_end_the_study_by_the_released_figure():
+    require_enough(Counted(50, 10, 1.0), spec())
+    with pytest.raises(RoundError, match="About 59 patients would train the model, and the study asks for at least 60"):
+        require_enough(Counted(50, 9, 1.0), spec())
+    with pytest.raises(RoundError, match="About 0 patients"):  # the noise was larger than the count
+        require_enough(Counted(-20, 3, 1.0), spec())
+
+
+@pytest.mark.parametrize("goes_on", [False, True], ids=["all", "survivors"])
+def test_the_count_is_the_first_round_and_its_sum_is_exact(goes_on):
+    plan = sealed_study(NONE_TOO_FEW, *([("colluders = 1", "colluders = 0")] if goes_on else []))[1]
+    room = Room(going_on(plan) if goes_on else plan)
+    outcome = room.coordinator().run()
+    assert [r.kind for r in outcome.records] == ["preparation", *["update"] * 4, "evaluation"]
+    assert outcome.counted is not None
+    assert [outcome.counted.negatives, outcome.counted.positives] == sum(h.produced[0] for h in room.hospitals.values()).tolist()
+    assert [len(h.produced[0]) for h in room.hospitals.values()] == [2, 2, 2]
+    true = sum(class_counts(h._train_y) for h in room.hospitals.values())
+    assert true.sum() == 3 * 40
+    assert abs(outcome.counted.patients - 120) < 8 * outcome.counted.noise_sd
+
+
+def test_a_study_that_asks_for_more_than_there_are_ends_before_it_trains():
+    room = Room(sealed_study((COUNTED[0], SECTION.replace("minimum = 60", "minimum = 100000")))[1])
+    seen = []
+    with pytest.raises(RoundError, match="asks for at least 100,000"):
+        room.coordinator().run(seen.append)
+    assert [r.kind for r in seen] == ["preparation"]
+    assert all(len(h.produced) == 1 for h in room.hospitals.values())
+
+
+def test_it_is_charged_and_the_patients_who_train_pay_for_both():
+    study = parse_study(make_study(5, COUNTED)[0])
+    charges = charges_of(study)
+    assert [c.purpose for c in charges] == ["update", "evaluation", "preparation"]
+    both = pld_epsilon([c.mechanism for c in charges if c.purpose != "evaluation"], study.privacy.delta, grid=48)
+    whole = study_epsilon(charges, 1, study.privacy.delta, disjoint=True, grid=48)
+    assert whole == both == meaning.worst_epsilon(study) > Decimal("1.01")
+    without = parse_study(make_study(5)[0])
+    assert meaning.worst_epsilon(without) == 1
+
+
+def test_its_claim_is_checked_like_the_others():
+    check_consistency(parse_protocol(protocol_text(COUNTED)), PldAccountant())
+    with pytest.raises(StudyError, match=r"preparation\.epsilon: says 0\.1, but the noise gives"):
+        check_consistency(parse_protocol(protocol_text((COUNTED[0], SECTION.replace('"0.174"', '"0.1"')))), PldAccountant())
+    with pytest.raises(StudyError, match=r"preparation\.bound"):
+        check_consistency(parse_protocol(protocol_text((COUNTED[0], SECTION.replace("20000", "32760")))), PldAccountant())
+
+
+@pytest.mark.parametrize(("old", "new", "why"), [('"18.54"', '"1.9"', "must be at least 2"), ("minimum = 60", "minimum = -1", "minimum")])
+def test_what_makes_no_sense_is_refused(old, new, why):
+    with pytest.raises(StudyError, match=why):
+        parse_protocol(protocol_text((COUNTED[0], SECTION.replace(old, new))))
+
+
+def test_pages_say_that_patients_are_counted():
+    study = parse_study(make_study(5, COUNTED)[0])
+    first = meaning.leaving(study)[0]
+    assert first.sentence.startswith("once, at the start: one encrypted list of 2 numbers blurred with noise")
+    words = study_words(study, "0" * 64)
+    assert "once, at the start" in words
+    assert "count epsilon 0.174" in words.replace("\\", "")
+    assert "(and is counted before that)" in words.replace("\\", "")
+    assert "once, at the start" not in study_words(parse_study(make_study(5)[0]), "0" * 64)
