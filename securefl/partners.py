@@ -110,6 +110,12 @@ class AddressBook:
                 f"{name} is not in this party's own list of partners.", whose=name,
                 next_step=f"Get {name}'s card, compare its fingerprint by telephone, then `securefl site trust CARD`.",
             )
+        until = next((e.until for e in card.earlier if e.signing_public == signing_public), None)
+        if until is not None:
+            raise UntrustedError(
+                f"The study names the keys that {name} had before {until[:10]}.", whose="the researcher",
+                next_step=f"Ask for the study again, made with {name}'s new card.",
+            )
         if (card.signing_public, card.sealing_public) != (signing_public, sealing_public):
             raise UntrustedError(
                 f"The study names other keys for {name} than the card that is trusted here.", whose=name,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--since", metavar="TIME", help="Leave out what was before this time: 2026-01-31 or 2026-01-31T12:00Z (UTC).")
 @click.option("--detail", is_flag=True, help="Every release on a line of its own, on paper too.")
 @click.option("--verify", "only_verify", is_flag=True, help="Say only whether the ledger holds, in one line.")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="A signed checkpoint that another party holds: the ledger must contain it.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A checkpoint of this ledger that another hospital wrote with `securefl site checkpoint`: the ledger must contain it.")
 @folder_option("site", "SECUREFL_SITE")
 def audit(
     *, html_file: str | None, json_file: str | None, since: str | None, detail: bool, only_verify: bool, checkpoint: Path | None, folder: str | None

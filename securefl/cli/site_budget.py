@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def budget() -> None:
-    """The privacy budget of a patient population: `set` grants, `revoke` takes back what is left."""
+    """Grant a population a privacy budget, or take it back."""
 
 
 @budget.command("set")
@@ -65,9 +65,9 @@ def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder:
 @json_option
 @site_option
 def budget_revoke(population: str, note: str, yes: bool, json_file: str | None, folder: str | None) -> None:
-    """Take back what is left of a population's budget: no later study is approved on these patients.
+    """Take back what is left of a population's budget.
 
-    What was spent stays spent. Studies that you approved before go on with the part that was reserved for them;
+    No later study is approved on these patients. What was spent stays spent. Studies that you approved before go on with the part that was reserved for them;
     `securefl site withdraw ID` ends one. `securefl site budget set` opens the budget again with a new grant; what is
     left now does not come back with it.
     """

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @json_option
 @site_option
 def rotate_key(yes: bool, json_file: str | None, folder: str | None) -> None:
-    """Make new keys for this hospital; the old private keys are erased. For when a copy may be in other hands, or by rule.
+    """Make new keys for this hospital, and erase the old ones.
 
-    The ledger notes the change, signed by both keys, and `securefl audit` goes on to check the whole of it. Afterwards
+    For when a copy of the keys may be in other hands, or where your institution asks for it every few years. The ledger notes the change, signed by both keys, and `securefl audit` goes on to check the whole of it. Afterwards
     every partner needs the new card: it says that the old key named it, and they still compare the fingerprint by
     telephone. Until they have, no study with this hospital can begin. Refused while the agent runs or a study is approved
     or running here. PySyft's own keys and the site's secret (it decides who is held out) stay.
@@ -80,14 +80,14 @@ def _waiting(here: Site) -> list[str]:
 
 
 @click.command()
-@click.argument("name", metavar="SITE", required=False)
+@click.argument("name", metavar="[SITE]", required=False)
 @click.option("--out", "out", metavar="FILE", help="Write the signed checkpoint of SITE to this file.")
 @json_option
 @site_option
 def checkpoint(name: str | None, out: str | None, json_file: str | None, folder: str | None) -> None:
-    """Hand out what this hospital holds of another one's ledger, so that a restored or doubted ledger can be compared.
+    """Hand out the checkpoint held here of another ledger.
 
-    A checkpoint says how many events a ledger had, and what the last one was, signed by the ledger's own hospital. The
+    It shows whether a restored or doubted ledger has forgotten anything. A checkpoint says how many events a ledger had, and what the last one was, signed by the ledger's own hospital. The
     newest one of each partner is kept here. Without SITE, list them. With your own name, write one of your own ledger as
     it is now, for a privacy officer or anybody else to keep. Whoever doubts the ledger types, in its folder:
     securefl audit --verify --checkpoint FILE

@@ -125,6 +125,12 @@ def _my_place(site: Site, study: Study) -> None:
     if site.name not in study.cohort:
         raise StudyError(f"The study does not name {site.name} among its participants.", next_step="Refuse it.")
     entry = study.participant(site.name)
+    until = next((e.until for e in mine.earlier if e.signing_public == entry.signing_public), None)
+    if until is not None:
+        raise UntrustedError(
+            f"The study names the keys that {site.name} had before {until[:10]}.", whose="the researcher",
+            next_step="Refuse it, and ask the researcher to make it again with your new card.",
+        )
     if (entry.signing_public, entry.sealing_public) != (mine.signing_public, mine.sealing_public):
         raise UntrustedError(f"The study names other keys for {site.name} than its own.", whose="the researcher", next_step="Refuse it, and tell the researcher.")
     _same_names(mine, entry)

@@ -134,6 +134,15 @@ def test_a_partner_that_missed_a_change_follows_both(book):
     assert book.cards() == {"SVHC": twice}
 
 
+def test_a_study_that_names_the_keys_of_before_is_told_from_one_with_a_strangers_keys(book):
+    new = SVHC.successor(LATER).card
+    book.trust(new)
+    with pytest.raises(UntrustedError, match="keys that SVHC had before 2026-11-24") as caught:
+        book.require("SVHC", SVHC.card.signing_public, SVHC.card.sealing_public)
+    assert caught.value.whose == "the researcher"
+    assert book.require("SVHC", new.signing_public, new.sealing_public) == new
+
+
 def test_an_older_card_does_not_come_back(book):
     book.trust(SVHC.successor(LATER).card)
     with pytest.raises(UntrustedError, match="older card of SVHC: its key was replaced on 2026-11-24"):
