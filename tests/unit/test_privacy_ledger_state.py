@@ -252,3 +252,44 @@ def test_states_are_not_shared():
     apply(RUNNING, sent())
     assert not RUNNING.studies[digest(1)].sent
     assert not OPEN.studies
+
+
+def parts_for(cost):
+    return (PARTS[0].model_copy(update={"cost": cost}),)
+
+
+def test_2_a_grant_that_pays_for_one_study_to_the_last_unit_is_taken():
+    empty, cap = apply(LedgerState(), GENESIS), OPEN.budgets["p"].cap
+    for cost in (1, cap):
+        assert apply(empty, grant(typical_parts=parts_for(cost))).budgets["p"].typical_cost == cost
+    with pytest.raises(BudgetError, match="spent for nothing"):
+        apply(empty, grant(typical_parts=parts_for(cap + 1)))
+
+
+def test_2_what_is_used_counts_when_a_grant_is_asked_to_pay_for_one_more_study():
+    left = apply(OPEN, grant("1")).budgets["p"].cap - COST
+    assert apply(APPROVED, grant("1", typical_parts=parts_for(left))).budgets["p"].epsilon == 4
+    with pytest.raises(BudgetError, match="spent for nothing"):
+        apply(APPROVED, grant("1", typical_parts=parts_for(left + 1)))
+
+
+def test_3_a_new_snapshot_does_not_move_a_data_set_to_other_patients():
+    with pytest.raises(UsageError, match="moving it"):
+        apply(OPEN, dataset(population="q", snapshot="dd" * 32))
+
+
+def test_4_the_last_unit_can_be_reserved_and_no_more():
+    cap = OPEN.budgets["p"].cap
+    for cost in (1, cap):
+        state = fold([approval(cost=cost), reservation(parts=parts_for(cost))], OPEN)
+        assert state.used("p") == cost
+    with pytest.raises(BudgetError, match="more than is left"):
+        fold([approval(cost=cap + 1), reservation(parts=parts_for(cap + 1))], OPEN)
+    full = fold([approval(cost=cap), reservation(parts=parts_for(cap))], OPEN)
+    with pytest.raises(BudgetError, match="more than is left"):
+        fold([approval(2, cost=1), reservation(2, parts=parts_for(1))], full)
+
+
+def test_a_fold_begins_with_an_empty_ledger():
+    assert fold([GENESIS]) == apply(LedgerState(), GENESIS)
+    assert fold([]) == LedgerState()

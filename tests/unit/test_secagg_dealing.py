@@ -92,3 +92,13 @@ def test_a_card_whose_sealing_key_is_no_key_is_refused():
     bad = replace(fixed_identity("SVHD", "hospital").card, sealing_public="00" * 32)
     with pytest.raises(UntrustedError):
         dealt(cards={**WORLD.cards, "SVHD": bad})
+
+
+@pytest.mark.parametrize("wrong", range(5))
+def test_a_packet_with_one_wrong_share_among_true_ones_is_refused(wrong):
+    dealing = Dealing(TERMS, "SVI", dealt())
+    shares = dealing.open_packet("STMW", WORLD.identities["STMW"].unseal).copy()
+    shares[wrong, 17] ^= 1
+    with pytest.raises(MessageError, match="other shares") as caught:
+        dealing.open_packet("STMW", lambda sealed, info: shamir.share_bytes(shares))
+    assert caught.value.whose == "SVI"

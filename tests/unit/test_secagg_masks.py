@@ -111,3 +111,9 @@ def test_residues_are_spread_over_the_whole_ring():
     counts, _ = np.histogram(residues, bins=64, range=(0, 1))
     assert abs(float(residues.mean()) - 0.5) < 0.01
     assert float(((counts - 1024) ** 2 / 1024).sum()) < 63 + 6 * 126**0.5
+
+
+def test_one_that_is_not_in_the_cohort_makes_no_mask_though_it_has_every_secret():
+    facts = make_facts()
+    with pytest.raises(UsageError, match="one secret for each"):
+        masks.pairwise_mask("mallory", {name: bytes(32) for name in facts.cohort}, facts)

@@ -117,3 +117,41 @@ def test_four_answers_are_enough_though_a_fifth_lies():
 
 def test_the_proposal_is_signed_by_the_coordinator():
     assert COORDINATOR.encode() in WORLD.propose(collected())
+
+
+def test_a_frame_to_another_attempt_is_refused_though_it_is_the_first_of_its_hospital():
+    proposer = collected(NAMES[:4])
+    with pytest.raises(MessageError, match="another attempt"):
+        proposer.add_contribution(heads_of(["SVI"], 2)["SVI"])
+    assert proposer.waiting_for == ("SVI",)
+
+
+def test_a_refused_frame_does_not_take_the_place_of_the_first():
+    proposer = collected()
+    first = proposer._heads["SVI"].sha256
+    with pytest.raises(MessageError):
+        proposer.add_contribution(WORLD.check(WORLD.frame("SVI", draw=bytes), "SVI"))
+    WORLD.propose(proposer)
+    assert proposer.survivors.frames["SVI"] == first
+
+
+def test_it_waits_for_those_who_have_not_signed_then_for_those_who_have_not_answered():
+    proposer, _, parties = run_round(WORLD, NAMES, agree=NAMES[:2], answer=())
+    assert (proposer.stage, set(proposer.waiting_for)) == (Stage.PROPOSED, set(NAMES[2:]))
+    proposal = WORLD.propose(proposer)
+    for name in NAMES[2:]:
+        proposer.add_agreement(name, parties[name].agree(proposal, proposer._heads))
+    for name in NAMES[:3]:
+        proposer.add_answer(name, parties[name].answer(proposer.survivors, proposer.agreements, proposer._heads))
+    assert (proposer.stage, set(proposer.waiting_for)) == (Stage.AGREED, set(NAMES[3:]))
+    proposer.add_answer(NAMES[3], parties[NAMES[3]].answer(proposer.survivors, proposer.agreements, proposer._heads))
+    assert (proposer.stage, proposer.waiting_for) == (Stage.UNMASKED, ())  # four are enough, nobody waits for the fifth
+
+
+def test_quarrels_are_named_in_the_order_of_names_whoever_came_first():
+    odd = World(NAMES, 4, 1)
+    odd._secrets |= {("SVHC", "SVI"): bytes(32), ("STMW", "SVI"): b"1" * 32}
+    proposer = WORLD.proposer()
+    for name in sorted(NAMES, reverse=True):
+        proposer.add_contribution(WORLD.check((odd if name == "SVI" else WORLD).frame(name), name))
+    assert proposer.quarrels() == [("STMW", "SVI"), ("SVHC", "SVI")]

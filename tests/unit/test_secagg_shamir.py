@@ -85,3 +85,36 @@ def test_a_holder_counts_once():
         shamir.restore(shares[[0, 0]], [0, 0])
     with pytest.raises(UsageError):
         shamir.restore(shares, [0, 1])
+
+
+def test_a_share_is_the_value_of_a_polynomial_of_full_degree():
+    """Were two powers alike, shares would still restore the secret, and fewer than the threshold would too."""
+    powers = shamir._powers(9, 6).tolist()
+    assert powers == [[pow(x, m, shamir.PRIME) for m in range(6)] for x in range(1, 10)]
+
+
+def test_one_share_less_than_the_threshold_restores_nothing():
+    for threshold in range(2, 8):
+        shares = shamir.split(SEEDS, 7, threshold, secrets.token_bytes)
+        some = shamir.restore(shares[: threshold - 1], range(threshold - 1))
+        assert all(got != seed for got, seed in zip(some, SEEDS, strict=True))
+
+
+def test_threshold_one_hands_everybody_the_secret():
+    shares = shamir.split(SEEDS, 3, 1, secrets.token_bytes)
+    assert all(shamir.restore(shares[[h]], [h]) == SEEDS for h in range(3))
+
+
+def test_one_secret_of_another_size_among_good_ones_is_refused():
+    with pytest.raises(UsageError):
+        shamir.split([bytes(32), bytes(31)], 3, 2, secrets.token_bytes)
+
+
+def test_shares_of_another_shape_are_refused():
+    with pytest.raises(UsageError):
+        shamir.restore(np.zeros((2, 1, 17), dtype=np.uint16), [0, 1])
+
+
+def test_the_prime_itself_is_drawn_again():
+    drawn = iter([shamir.PRIME.to_bytes(2, "little") * 1000])
+    assert shamir._below_prime(10, lambda size: next(drawn, bytes(size))).tolist() == [0] * 10
