@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: demo test test-all lint types contract unit soak bench lock clean
+.PHONY: demo test test-all lint types contract unit soak bench bench-privacy lock clean
 
 demo: $(READY)
 	$(BIN)/securefl demo $(DEMO_ARGS)
@@ -41,6 +41,10 @@ soak: $(READY)
 # FLARE and Flower come into environments of their own; see benchmarks/README.md.
 bench: $(READY)
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python benchmarks/secagg/run.py $(BENCH_ARGS)
+
+# Ledger, audit and noised steps, beside bare SQLite, Ed25519 and Opacus.
+bench-privacy: $(READY)
+	$(BIN)/python benchmarks/privacy/run.py $(BENCH_ARGS)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt install python3 python3-venv"; exit 1; }

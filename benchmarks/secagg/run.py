@@ -11,14 +11,11 @@ Writes ``results.json``, ``README.md`` and ``rounds.svg`` into ``--out``.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import itertools
 import json
 import os
-import platform
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,9 @@ from securefl.bench.consortium import nearest_model
 from securefl.bench.rounds import bench_round
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+from machine import machine, wait_for_quiet, with_load  # noqa: E402 - beside this folder
+
 #: Peer → the packages of its environment, and its script.
 PEERS = {
     "nvflare-2.9.0": (("nvflare==2.9.0", "tenseal==0.3.18"), "peer_flare.py"),
@@ -49,15 +49,6 @@ def environment(scratch: Path, name: str, packages: tuple[str, ...]) -> Path:
         subprocess.run([str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q", *extra, *packages], check=True)
         (folder / ".ready").touch()
     return python
-
-
-def with_load(what: str, measure: Any, *arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - a wrapper
-    """The figures, and the one-minute load average before they were taken."""
-    load = os.getloadavg()[0]
-    print(f"{what} (load {load:.2f})", flush=True)
-    start = time.monotonic()
-    figures = measure(*arguments)
-    return {**figures, "load_before": round(load, 2), "took_seconds": round(time.monotonic() - start, 1)}
 
 
 def ask(*command: str) -> dict[str, Any]:
@@ -85,24 +76,6 @@ def model_size(wanted: int) -> int:
     features, hidden = nearest_model(wanted)
     sizes = [features, *hidden, 1]
     return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
-
-
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
-    info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    return {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(), "cpu": models[0] if models else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)), "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
-        "system": platform.system(), "python": platform.python_version(), "tenseal": version("tenseal"),
-    }
-
-
-def wait_for_quiet(load: float, minutes: float) -> None:
-    """Wait until the one-minute load is below ``load``, at most so long."""
-    end = time.monotonic() + 60 * minutes
-    while os.getloadavg()[0] >= load and time.monotonic() < end:
-        time.sleep(10)
 
 
 def main() -> None:
@@ -133,7 +106,7 @@ def main() -> None:
         with_load(f"stages at {b} bits", one_json, *command, "--parameters", str(sizes[-1]), "--bits", str(b)) for b in bits
     ]
     schemes = [with_load(f"BFV beside CKKS at {b} bits", ask, sys.executable, "bfv.py", str(sizes[-1]), str(chosen.clients), str(b), "5") for b in (16, 8)]
-    results = {"machine": machine(), "clients": chosen.clients, "rounds": rounds, "stages": stages, "schemes": schemes}
+    results = {"machine": machine("tenseal"), "clients": chosen.clients, "rounds": rounds, "stages": stages, "schemes": schemes}
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     write_page(chosen.out, results)
