@@ -146,7 +146,7 @@ def plan_page(plan: StudyPlan) -> RenderableType:
     )
 
 
-_KINDS = {"update": "training", "evaluation": "checking the model", "preparation": "preparation"}
+_KINDS = {"update": "training", "evaluation": "checking the model", "preparation": "counting patients"}
 
 
 def _cost(plan: StudyPlan) -> list[RenderableType | str]:
@@ -155,7 +155,7 @@ def _cost(plan: StudyPlan) -> list[RenderableType | str]:
         for kind, count, epsilon in plan.parts
     ]
     return [
-        facts([*rows, ("one patient meets one of them", f"epsilon {decimal_words(plan.epsilon)}")]),
+        facts([*rows, ("for one patient", f"epsilon {decimal_words(plan.epsilon)}")]),
         Text(""),
         explain_epsilon(plan.epsilon, plan.delta),
         "The same at every hospital. A patient whom two of them treated pays twice.",

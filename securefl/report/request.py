@@ -187,7 +187,7 @@ def _leaves(study: Study) -> RenderableType:
     return Group(
         section("What leaves this hospital", bullets([
             *lines,
-            f"Nothing else about patients: no record, no identifier, no count of rows, no figure without noise. In all {total}.",
+            f"Nothing else about patients: no record, no identifier, no exact count of rows, no figure without noise. In all {total}.",
         ])),
         section("Who can see it", bullets([
             *meaning.sum_sentences(study),

@@ -145,6 +145,6 @@ def _training(study: Protocol) -> str:
 def _total(study: Protocol) -> str:
     total = sum(item.times * item.size for item in meaning.leaving(study))
     return (
-        f"In all {bytes_words(total)} from each hospital, over the whole study. No record, no patient identifier, no count of rows and no figure without noise "
+        f"In all {bytes_words(total)} from each hospital, over the whole study. No record, no patient identifier, no exact count of rows and no figure without noise "
         "leaves a hospital. That a hospital approved, and whether it answered in time, can be seen by the others."
     )

@@ -279,11 +279,6 @@ class Protocol(Section):
     outputs: Outputs
     exit: Exit
 
-    @property
-    def update_draws(self) -> int:
-        """Noised steps of the whole study."""
-        return self.privacy.steps
-
 
 class Study(Protocol):
     """A sealed study: a protocol with its parties, initial weights and software; this has the digest."""

@@ -38,10 +38,6 @@ def test_a_histogram_has_one_bin_more_than_inner_edges():
     assert STUDY.evaluation.bins == 4
 
 
-def test_noised_steps_of_the_study_are_its_steps():
-    assert STUDY.update_draws == 4
-
-
 def test_columns_are_of_three_kinds_with_their_defaults():
     age, tsh, sex, sick = STUDY.data.columns
     assert (age.kind, age.transform, age.missing, age.unit) == ("numeric", "linear", "refuse", "years")
