@@ -133,8 +133,21 @@ def _card(keys: Path) -> IdentityCard | None:
 
 
 def _prepare(site: Site, new: Identity) -> None:
-    """Everything that ``keys`` is to hold, on the disk beside it."""
-    ready = site.path / NEXT
+    """Everything that ``keys`` is to hold, on the disk beside it.
+
+    Raises:
+        UnreadableError: it cannot be written, or something in ``keys`` cannot be read.
+    """
+    try:
+        _write(site, new, site.path / NEXT)
+    except OSError as error:
+        raise UnreadableError(
+            f"The new keys cannot be written beside {site.keys}: {error.strerror}. The old ones stay.", whose="this machine's operator",
+            next_step="Make room or mend the folder's rights, then repeat the command.",
+        ) from error
+
+
+def _write(site: Site, new: Identity, ready: Path) -> None:
     new.save(ready)
     if (site.keys / "partners").exists():
         site.book.sign_anew(ready / "partners", new)

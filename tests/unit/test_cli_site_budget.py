@@ -74,6 +74,7 @@ def test_the_life_of_a_revocation(hospitals):
     for text in (out, page):
         for part in ("took back the rest", "the ward closes", "the budget was taken back"):
             assert part in " ".join(text.replace("\u00a0", " ").split())
+    assert "the pale rest was taken back by the owner" in page.replace("\u00a0", " ")
     code, out, _ = type_in(c, "site", "status", "--json", str(c.root / "s.json"))
     assert "you took back the rest, so no study can be approved" in out
     (line,) = json.loads((c.root / "s.json").read_text())["budgets"]

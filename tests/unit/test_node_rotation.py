@@ -1,15 +1,19 @@
 """New keys for a hospital: what stays, what goes, what refuses, and that a crash anywhere leaves one whole identity."""
 
+import errno
 import os
 import shutil
 import signal
 import sys
+from contextlib import contextmanager
 
 import pytest
 from checkpoint_room import approved, three_hospitals
+from click.testing import CliRunner
 from consortium import Consortium
 from privacy_room import digest
 
+from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, UnreadableError, UsageError
 from securefl.identity import Identity
 from securefl.node.presence import Presence
@@ -96,6 +100,24 @@ def test_refused_while_the_agent_runs(site):
     rotate_key(site, NOW)
 
 
+def test_a_study_is_named_before_the_agent_so_that_nobody_stops_it_for_new_keys(site):
+    approved(site)
+    agent = Presence(site.path, "agent")
+    assert agent.take()
+    refused(site, NotApprovedError, "names the old key")
+    agent.leave()
+
+
+def test_an_approval_given_while_the_change_begins_stops_it(site, monkeypatch):
+    @contextmanager
+    def slow(*_):
+        approved(site)
+        yield True
+
+    monkeypatch.setattr("securefl.node.rotation.kept_away", slow)
+    refused(site, NotApprovedError, "names the old key")
+
+
 def test_a_process_that_read_the_old_keys_changes_nothing_more(site):
     late = Site.at(site.path)
     assert late.identity
@@ -113,6 +135,17 @@ def test_a_process_that_read_the_old_keys_changes_nothing_more(site):
 def test_a_list_that_somebody_else_changed_stops_it_before_anything_happens(site):
     (site.keys / "partners").write_bytes(b"x")
     refused(site, UnreadableError, "somebody else changed it")
+
+
+def test_a_full_disk_leaves_the_old_keys_and_says_so(site, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (site.keys / "note.txt").write_text("by the owner")
+    with monkeypatch.context() as patch:
+        patch.setattr("securefl.node.rotation.write_secret", full)
+        refused(site, UnreadableError, "No space left on device. The old ones stay")
+    rotate_key(site, NOW)
 
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -167,6 +200,8 @@ def test_killed_anywhere_one_identity_is_whole_and_the_ledger_goes_on(site, tmp_
             assert (path / NEXT).exists()
         if step % 3 == 0:
             kill_at(path, step // 3 % 9, Site.at)
+        elif step % 3 == 1:  # an audit may come first
+            assert CliRunner().invoke(cli, ["audit", "--verify", "--site", str(path)]).exit_code == 0
         again = Site.at(path)
         card = again.identity.card
         new = card != old
