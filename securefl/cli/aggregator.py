@@ -13,13 +13,13 @@ from securefl.cli.screen import folder_option, say
 from securefl.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from securefl.federation.serving import AggregatorService
     from securefl.node.folder import PartyFolder
 
 _aggregator_option = folder_option("aggregator", "SECUREFL_AGGREGATOR")
-_LOOK_SECONDS = 0.5
 _ROLE = "aggregator"
 
 
@@ -69,6 +69,7 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
 def start(background: bool, folder: str | None) -> None:
     """Serve studies until Ctrl-C or `securefl aggregator stop`."""
     from securefl.federation.serving import AggregatorService
+    from securefl.node.journal import Journal
     from securefl.node.presence import Presence
     from securefl.node.site import utc_now
 
@@ -77,19 +78,28 @@ def start(background: bool, folder: str | None) -> None:
     if background:
         from securefl.cli.background import start_role
 
-        start_role(["aggregator", "start", "--aggregator", str(here.path)], here.path, _ROLE, log)
+        start_role(["aggregator", "start", "--aggregator", str(here.path)], here.path, _ROLE, here.path / "aggregator.out")
         say(f"The aggregator {here.name} runs. Its log: {log}")
         return
     presence = Presence(here.path, _ROLE)
     if not presence.take():
         raise UsageError("An aggregator runs in this folder already.", next_step="`securefl aggregator stop` ends it.")
-    service = AggregatorService(here.store, here.identity, here.book, click.echo)
+    journal = Journal(log)
+
+    def tell(line: str) -> None:
+        click.echo(line)
+        journal.say(line)
+
+    service = AggregatorService(here.store, here.identity, here.book, tell)
     presence.announce(utc_now())
     say(f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C or `securefl aggregator stop`.")
     try:
-        _serve(service)
+        journal.say("aggregator started")
+        _serve(service, tell)
     finally:
         presence.leave()
+        journal.say("aggregator stopped")
+        journal.close()
         say("The aggregator has stopped.")
 
 
@@ -116,7 +126,7 @@ def status(folder: str | None) -> None:
     say(f"  coordinators {', '.join(c.name for c in here.book.cards().values()) or 'none trusted yet; `securefl aggregator trust CARD`'}")
 
 
-def _serve(service: AggregatorService) -> None:
+def _serve(service: AggregatorService, tell: Callable[[str], None]) -> None:
     stopping = False
 
     def stop_serving(_number: int, _frame: FrameType | None) -> None:
@@ -125,14 +135,14 @@ def _serve(service: AggregatorService) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_serving)
-    looked = 0.0
+    trouble = ""
     while not stopping:
         try:
-            if time.monotonic() - looked > _LOOK_SECONDS:
-                service.look()
-                looked = time.monotonic()
-            if not service.step():
-                time.sleep(0.01 if service.busy else 0.2)
-        except StoreError as error:
-            click.echo(str(error))
+            service.turn()
+            trouble = ""
+            time.sleep(service.left)
+        except StoreError as error:  # it comes back; said once
+            if str(error) != trouble:
+                trouble = str(error)
+                tell(trouble)
             time.sleep(1.0)

@@ -25,7 +25,8 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
         arguments: the command that runs in the foreground.
         folder: the party's folder.
         role: ``agent`` or ``aggregator``.
-        output: where its screen goes (0600).
+        output: where what it says when it cannot go on is written (0600); it begins anew at each start. What it says while it
+            works is in its log.
 
     Raises:
         UsageError: one runs already.
@@ -33,10 +34,10 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
     """
     if present(folder, role) is not None:
         raise UsageError(f"The {role} of this folder runs already.", next_step="Stop it first.")
-    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=fd, stderr=fd, start_new_session=True
+            [sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=fd, start_new_session=True
         )
     finally:
         os.close(fd)

@@ -97,7 +97,7 @@ def _set_up(stage: Stage, seed: int) -> None:
         stage.say("  " + grants[0].strip().replace("\n", "\n  "))
     for site in SITES:
         stage.begin("site", "start", "--site", _site(stage, site), log=root / site / "agent.out")
-    stage.begin("aggregator", "start", "--aggregator", str(root / "aggregator"), log=root / "aggregator" / "aggregator.log")
+    stage.begin("aggregator", "start", "--aggregator", str(root / "aggregator"), log=root / "aggregator" / "aggregator.out")
 
 
 def _ask(stage: Stage) -> str:

@@ -1,10 +1,16 @@
-"""The aggregator at work: finds studies that a trusted coordinator invited it to, and adds each round as it completes."""
+"""The aggregator at work: finds studies that a trusted coordinator invited it to, and adds each round as it completes.
+
+It runs for months beside hundreds of old studies: one that is over, that is another aggregator's, or whose time has passed is
+remembered by name and read no more; what cannot be served yet and what does not move is looked at less and less often.
+"""
 
 from __future__ import annotations
 
 import io
+import time
 import traceback
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
@@ -12,6 +18,7 @@ from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator, announced_facts
 from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Status, open_invitation
+from securefl.federation.pace import Pace
 from securefl.federation.rounds import Plan
 from securefl.federation.tally import Tally
 from securefl.federation.words import end_of
@@ -28,9 +35,20 @@ if TYPE_CHECKING:
     from securefl.store import Store
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+#: Seconds between two looks for new studies: at least, and when none came for long.
+_LOOK, _LONGEST_LOOK = 0.5, 2.0
+#: Seconds between two looks at a study that cannot be served, at most, and as a part of the time since it was first seen.
+_LONGEST_LATER, _SHARE_LATER = 60.0, 0.2
+
+
 @dataclass
 class _Serving:
     aggregator: Aggregator
+    pace: Pace = field(default_factory=Pace)
     next_round: int = 1
     announcement: bytes = b""
     arrivals: Arrivals | None = None
@@ -42,6 +60,13 @@ class _Serving:
             self.tally.close()
         self.next_round, self.arrivals, self.tally = self.next_round + 1, None, None
 
+    @property
+    def came(self) -> tuple[object, ...]:
+        """What is there of the round: while it changes, something is going on."""
+        tally = self.tally
+        said = () if tally is None else (len(tally.heads), tally.proposed, len(tally.agreements), len(tally.answers))
+        return self.next_round, self.announcement, self.arrivals is not None and len(self.arrivals.checked), said
+
 
 @dataclass
 class AggregatorService:
@@ -52,47 +77,99 @@ class AggregatorService:
         identity: the aggregator's keys.
         book: the coordinators it serves.
         say: writes a line for the operator.
+        now: the wall clock, for the schedule.
+        clock: the monotonic clock, in seconds.
     """
 
     store: Store
     identity: Identity
     book: AddressBook
     say: Callable[[str], None]
+    now: Callable[[], datetime] = _utc_now
+    clock: Callable[[], float] = time.monotonic
     _serving: dict[str, _Serving] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _refused: dict[str, str] = field(default_factory=dict)
+    _later: dict[str, Pace] = field(default_factory=dict)
+    _trusted: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._looking = Pace(_LOOK, _LONGEST_LOOK, clock=self.clock)
 
     @property
     def busy(self) -> bool:
         """Whether a study is being served."""
         return bool(self._serving)
 
-    def look(self) -> None:
+    @property
+    def left(self) -> float:
+        """Seconds until :meth:`turn` has something to do."""
+        return min([self._looking.left, *(s.pace.left for s in self._serving.values())])
+
+    def turn(self) -> bool:
+        """:meth:`look` and :meth:`step`, each as often as is worth it; whether anything was added."""
+        if self._looking.due:
+            self.look(only_due=True)
+        return self.step(only_due=True)
+
+    def look(self, *, only_due: bool = False) -> None:
         """Take up new studies. One that is not for this aggregator, or not by a trusted coordinator, is left alone."""
+        trusted = frozenset(card.signing_public for card in self.book.cards().values())
+        if trusted != self._trusted:
+            self._trusted, self._later = trusted, {}
+        served = len(self._serving)
         for digest in self.store.list("studies"):
             if digest in self._serving or digest in self._done:
                 continue
-            try:
-                plan = self._take_up(digest)
-            except StoreError:
-                raise
-            except SecureFLError as error:
-                if self._refused.get(digest) != error.what:
-                    self._refused[digest] = error.what
-                    self.say(f"study {digest[:12]} is not served: {error}")
+            later = self._later.setdefault(digest, Pace(_LOOK, _LONGEST_LATER, _SHARE_LATER, self.clock))
+            if only_due and not later.due:
                 continue
-            if plan is None:
-                continue
-            if end_of(self.store, plan) is not None:
-                self._done.add(digest)  # over before this process began
+            if self._is_settled(digest):
+                del self._later[digest]
             else:
-                self._serving[digest] = _Serving(Aggregator(plan, self.identity))
-                self.say(f"serving study {plan.study.study.id} ({digest[:12]}), {len(plan.study.participants)} hospitals")
+                later.looked()
+        if len(self._serving) > served:
+            self._looking.moved()
+        self._looking.looked()
 
-    def step(self) -> bool:
+    def _is_settled(self, digest: str) -> bool:
+        """Serve the study, or know for good that it is not to be served; False when that may change."""
+        try:
+            plan = self._take_up(digest)
+        except StoreError:
+            raise
+        except SecureFLError as error:
+            if self._refused.get(digest) != error.what:
+                self._refused[digest] = error.what
+                self.say(f"study {digest[:12]} is not served: {error}")
+            return False
+        if plan is None:
+            return digest in self._done
+        if self._is_past(plan) or end_of(self.store, plan) is not None:
+            self._done.add(digest)  # over before this process began
+        else:
+            pace = Pace(longest=min(1.0, plan.study.schedule.round_deadline / 20), clock=self.clock)
+            self._serving[digest] = _Serving(Aggregator(plan, self.identity), pace)
+            self.say(f"serving study {plan.study.study.id} ({digest[:12]}), {len(plan.study.participants)} hospitals")
+        return True
+
+    def _is_past(self, plan: Plan) -> bool:
+        """Whether the time of a study is over; what was sent in it is still added for one round's length."""
+        schedule = plan.study.schedule
+        return self.now() > schedule.closes + timedelta(seconds=schedule.round_deadline)
+
+    def step(self, *, only_due: bool = False) -> bool:
         """Add what is complete; whether anything was."""
-        added = [self._step(digest, serving) for digest, serving in tuple(self._serving.items())]
+        added = [self._paced(digest, serving) for digest, serving in tuple(self._serving.items()) if serving.pace.due or not only_due]
         return any(added)
+
+    def _paced(self, digest: str, serving: _Serving) -> bool:
+        before = serving.came
+        added = self._step(digest, serving)
+        if serving.came != before:
+            serving.pace.moved()
+        serving.pace.looked()
+        return added
 
     def _take_up(self, digest: str) -> Plan | None:
         invitation = self.store.get(paths.invitation(digest), MAX_SMALL)
@@ -113,12 +190,13 @@ class AggregatorService:
         if study_digest(text) != digest or study.coordinator.signing_public != card.signing_public:
             raise MessageError("The study in the store is not the one of the invitation.", whose=card.name, next_step="Ask for a new request.")
         if (study.aggregator.name, study.aggregator.signing_public) != (mine.name, mine.signing_public):
+            self._done.add(digest)  # its digest says whose it is, for good
             return None
         return Plan(study, digest)
 
     def _step(self, digest: str, serving: _Serving) -> bool:
         plan = serving.aggregator.plan
-        if serving.next_round > plan.last_round or end_of(self.store, plan) is not None:
+        if serving.next_round > plan.last_round or end_of(self.store, plan) is not None or self._is_past(plan):
             self.say(f"study {digest[:12]} is over")
             self._leave(digest)
             return False
@@ -180,8 +258,8 @@ class AggregatorService:
         return True
 
     def _arrivals(self, serving: _Serving, at: paths.RoundPaths) -> Arrivals | None:
-        """What came to the round that is being served; None while nothing did, or its coordinator announced nothing."""
-        if serving.arrivals is None and self.store.list(at.contributions):
+        """What came to the round that is being served; None while its coordinator announced nothing."""
+        if serving.arrivals is None:
             plan = serving.aggregator.plan
             try:
                 serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""

@@ -6,7 +6,6 @@ was killed is settled as failed at the next start, its budget stays charged, and
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 import traceback
@@ -26,6 +25,7 @@ from securefl.federation.rounds import Plan
 from securefl.node.approving import publish_approval, say_code
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
 from securefl.node.extract import publish_extract
+from securefl.node.journal import Journal
 from securefl.node.outbox import deliver
 from securefl.node.presence import Presence, present, stop_role
 from securefl.node.requests import study_text
@@ -35,7 +35,6 @@ from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from types import FrameType
 
     from securefl.node.site import Site
@@ -72,7 +71,7 @@ class Agent:
         self._question = Question(self.say)
         self._last_question = -LISTEN
         self._handed: dict[str, int] = {}
-        self._log = os.fdopen(os.open(site.path / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8")
+        self._log = Journal(site.path / "agent.log")
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT.
@@ -96,10 +95,8 @@ class Agent:
             self._wind_up()
 
     def say(self, line: str) -> None:
-        """A line in the owner's own log; it never leaves this folder. Only the first line of a text carries a time of its own."""
-        first, *more = ("".join(c if c.isprintable() else "?" for c in part) for part in line.splitlines() or [""])
-        self._log.write("".join([f"{utc_now()} {first}\n", *(f"    | {part}\n" for part in more)]))
-        self._log.flush()
+        """A line in the owner's own log; it never leaves this folder."""
+        self._log.say(line)
 
     @property
     def _busy(self) -> bool:
@@ -269,11 +266,3 @@ class Agent:
 def stop_agent(site: Site, seconds: float = 15.0) -> bool:
     """Ask the agent to stop and wait for it; False when none runs. Raises :class:`RoundError` when it does not stop."""
     return stop_role(site.path, _ROLE, seconds)
-
-
-def log_lines(folder: Path, count: int) -> list[str]:
-    """The last lines of the owner's log."""
-    try:
-        return (folder / "agent.log").read_text("utf-8").splitlines()[-count:]
-    except FileNotFoundError:
-        return []

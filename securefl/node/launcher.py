@@ -12,6 +12,7 @@ import numpy as np
 from securefl import errors
 from securefl.errors import DataError, RoundError, SecureFLError
 from securefl.node.channel import Channel, ChannelClosedError
+from securefl.node.journal import turn_over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ class Worker:
     Args:
         table: the private file; it is opened here and handed over as a descriptor.
         max_bytes: the longest array the task can answer with, in bytes.
-        log: where a crash of the worker is written, for the owner alone (0600).
+        log: where a crash of the worker is written, for the owner alone (0600); a long one is put aside first.
     """
 
     def __init__(self, table: Path, *, max_bytes: int, log: Path) -> None:
@@ -44,6 +45,7 @@ class Worker:
         self._table = _file_facts(os.fstat(data))
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()
+        turn_over(log)
         crashes = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         handed = (to_worker_r, from_worker_w, data)
         try:

@@ -1,5 +1,7 @@
 """The aggregator at work: it serves whom its operator trusts, adds complete rounds only, and says a code when it cannot."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from conftest import fixed_identity
@@ -225,3 +227,142 @@ def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, m
     assert any("ZeroDivisionError" in line for line in said)
     data = store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
     assert open_status(data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify).code == "internal"
+
+
+# --- months of old studies ------------------------------------------------------------------------------------------
+
+
+class Counting(Store):
+    """Counts what is read."""
+
+    reads = 0
+
+    def get(self, path, max_bytes):
+        self.reads += 1
+        return super().get(path, max_bytes)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    time = 1000.0
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.fixture
+def counted(tmp_path):
+    return Counting(str(tmp_path))
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def watched(room, store, said, clock, *trusted, now=None):
+    here = service(room, store, said, *trusted)
+    return AggregatorService(store, room.operator, here.book, said.append, now or here.now, clock)
+
+
+def an_hour(here, clock, seconds=3600.0):
+    """What the process does in that time; how often it woke up."""
+    end, turns = clock.time + seconds, 0
+    while clock.time < end:
+        here.turn()
+        clock.time += max(here.left, 0.001)
+        turns += 1
+    return turns
+
+
+def end_it(room, store):
+    store.put(paths.ending(PLAN.digest), End(PLAN.digest, "completed", 5).dump(room.researcher.sign))
+
+
+def test_a_study_that_is_over_is_read_once_and_never_again(room, counted, said, clock):
+    invite(room, counted)
+    end_it(room, counted)
+    here = watched(room, counted, said, clock)
+    here.turn()
+    before = counted.reads
+    an_hour(here, clock)
+    assert counted.reads == before
+    assert not here.busy
+
+
+def test_another_aggregators_study_is_read_once_and_never_again(room, counted, said, clock):
+    invite(room, counted)
+    here = watched(room, counted, said, clock)
+    here.identity = fixed_identity("Another", "aggregator")
+    here.turn()
+    before = counted.reads
+    an_hour(here, clock)
+    assert counted.reads == before
+    assert said == []
+
+
+def test_a_study_that_never_began_is_dropped_when_its_time_is_over(room, counted, said, clock):
+    invite(room, counted)
+    closes = PLAN.study.schedule.closes
+    times = [closes - timedelta(days=1)]
+    here = watched(room, counted, said, clock, now=lambda: times[0])
+    here.turn()
+    assert here.busy
+    times[0] = closes + timedelta(days=1)
+    clock.time += 60
+    here.turn()
+    assert not here.busy
+    assert said[-1].endswith("is over")
+    before = counted.reads
+    an_hour(here, clock)
+    again = watched(room, counted, said, clock, now=lambda: times[0])  # nor does the next process serve it
+    again.turn()
+    assert not again.busy
+    assert counted.reads <= before + 3
+
+
+def test_what_was_sent_before_its_time_was_over_is_still_added(room, store, said, clock):
+    invite(room, store)
+    closes = PLAN.study.schedule.closes
+    here = watched(room, store, said, clock, now=lambda: closes + timedelta(seconds=PLAN.study.schedule.round_deadline - 1))
+    here.turn()
+    answered(room, store)
+    clock.time += 60
+    assert here.turn()
+
+
+def test_a_study_that_cannot_be_served_is_read_less_and_less_often_and_at_once_when_its_coordinator_is_trusted(room, counted, said, clock):
+    invite(room, counted)
+    here = watched(room, counted, said, clock, fixed_identity("Another", "researcher"))
+    an_hour(here, clock)
+    assert 2 * 60 <= counted.reads < 2 * 110  # two objects, once a minute in the end
+    here.book = Book(room.researcher)
+    clock.time += here.left
+    here.turn()
+    assert here.busy
+
+
+def test_a_study_that_waits_for_its_first_round_costs_two_reads_a_second_and_its_first_sum_comes_at_once(room, counted, said, clock):
+    invite(room, counted)
+    here = watched(room, counted, said, clock)
+    turns = an_hour(here, clock)
+    assert turns < 2 * 3600
+    assert counted.reads < 2 * 4000
+    facts, _ = answered(room, counted)
+    began = clock.time
+    while not here.turn():
+        clock.time += max(here.left, 0.001)
+    assert clock.time - began <= 1.001
+    assert here.left == pytest.approx(0.01)  # the next round is looked for often
+    assert facts.round == 1
+
+
+def test_an_announcement_is_noticed_before_anything_comes_and_the_round_is_looked_at_often(room, store, said, clock):
+    invite(room, store)
+    here = watched(room, store, said, clock)
+    an_hour(here, clock)
+    store.put(paths.RoundPaths(PLAN.digest, 1, 1).announcement, room.announce()[1].announcement)
+    clock.time += 1.0
+    here.turn()
+    assert here.left == pytest.approx(0.01)

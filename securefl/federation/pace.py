@@ -1,0 +1,54 @@
+"""How often to look at what may never come: what was waited for long is looked at less often.
+
+A look comes at most a fixed part of the time waited too late, so waiting for days costs next to nothing and delays next to
+nothing. As soon as something happens, it is looked at often again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass
+class Pace:
+    """When the next look at one thing is due.
+
+    Args:
+        shortest, longest: seconds between two looks, at least and at most.
+        share: the part of the time waited that a look may come too late.
+        clock: the monotonic clock, in seconds.
+    """
+
+    shortest: float = 0.01
+    longest: float = 1.0
+    share: float = 0.02
+    clock: Callable[[], float] = time.monotonic
+    _moved: float = field(init=False)
+    _due: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.moved()
+
+    def moved(self) -> None:
+        """Something happened: the next look is due now, and the following ones come often."""
+        self._moved = self._due = self.clock()
+
+    def looked(self) -> None:
+        """Nothing had happened."""
+        now = self.clock()
+        self._due = now + min(max(self.share * (now - self._moved), self.shortest), self.longest)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to look."""
+        return self.left <= 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the next look is due; none when it is."""
+        return max(0.0, self._due - self.clock())
