@@ -29,6 +29,7 @@ from securefl.errors import (
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.charges import total_cost
 from securefl.privacy.ledger import Ledger, read_checkpoint
+from securefl.privacy.ledger_file import LedgerFile
 
 
 @pytest.fixture
@@ -326,3 +327,52 @@ def test_a_failed_write_leaves_the_ledger_as_it_was(ledger):
 def test_a_grant_for_another_delta_is_refused(ledger):
     with pytest.raises(UsageError, match="keeps both"):
         grant(ledger, delta=DELTA / 10)
+
+
+def test_a_key_that_the_reader_does_not_trust_makes_no_ledger(tmp_path):
+    with pytest.raises(UsageError, match="belong together"):
+        Ledger.create(tmp_path / "x", site="SVI", key=KEY_HEX, **{**keys(), "verify": lambda signature, message: False})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_event_that_would_be_read_as_another_is_not_written(ledger, monkeypatch):
+    before = ledger.size
+    real = ev.load_event
+    monkeypatch.setattr(ev, "load_event", lambda body: real(body).model_copy(update={"note": "something else"}))
+    with pytest.raises(UsageError, match="read as something else"):
+        ledger.pause("ward moves")
+    monkeypatch.undo()
+    assert ledger.size == before
+
+
+def test_a_ledger_that_does_not_open_is_not_held_open(ledger, path, monkeypatch):
+    ledger.close()
+    edit(path, "DELETE FROM event WHERE seq = 3")
+    closed = []
+    monkeypatch.setattr(LedgerFile, "close", lambda file: closed.append(file.path))
+    with pytest.raises(LedgerAlteredError):
+        Ledger.open(path, **keys())
+    assert closed == [path]
+
+
+def test_size_and_head_are_those_of_now_whoever_wrote(ledger, path):
+    other = Ledger.open(path, **keys())
+    before = other.head
+    ledger.pause()
+    assert other.size == ledger.size == 5
+    ledger.resume()
+    assert other.head == ledger.head != before
+
+
+def test_rows_that_vanish_after_the_opening_are_noticed_at_the_first_look(ledger, path):
+    approve(ledger)
+    held = read_checkpoint(ledger.checkpoint(), site="SVI", verify=verify)
+    others = [Ledger.open(path, **keys()) for _ in range(2)]
+    assert all(other.contains(held) for other in others)
+    one = Ledger.open(path, **keys())
+    edit(path, "DELETE FROM event WHERE seq > 4")
+    early = type(held)("SVI", 1, one._file.hash_at(1))
+    with pytest.raises(LedgerAlteredError, match="gone or changed"):
+        others[0].contains(early)
+    with pytest.raises(LedgerAlteredError, match="gone or changed"):
+        _ = one.state

@@ -293,3 +293,33 @@ def test_4_the_last_unit_can_be_reserved_and_no_more():
 def test_a_fold_begins_with_an_empty_ledger():
     assert fold([GENESIS]) == apply(LedgerState(), GENESIS)
     assert fold([]) == LedgerState()
+
+
+REVOKED = apply(fold([approval(), reservation()], OPEN), ev.Revoke(at=AT, population="p", note=""))
+
+
+def test_10_a_revocation_holds_what_waits_in_its_own_population_alone():
+    ready = fold([grant("9"), grant("9", population="q"), dataset("others", "q", "ee" * 32)], OPEN)
+    for n, where in ((1, {}), (2, {}), (3, {}), (4, {"population": "q", "dataset": "others", "snapshot": "ee" * 32})):
+        ready = fold([approval(n), reservation(n, **where)], ready)
+    state = fold([start(2), settle("failed", 3), ev.Revoke(at=AT, population="p", note="")], ready)
+    assert state.budgets["p"].held == {digest(1)}
+    assert state.budgets["q"] == ready.budgets["q"]
+
+
+def test_10_a_study_held_by_a_revocation_that_starts_after_all_takes_nothing_more():
+    again = fold([grant("3"), start()], REVOKED)
+    assert apply(again, settle("completed")).budgets["p"] == again.budgets["p"]
+    waiting = apply(REVOKED, grant("3"))
+    assert apply(waiting, settle("failed")).budgets["p"].cap == waiting.budgets["p"].cap - COST
+
+
+def test_10_while_a_budget_is_taken_back_it_says_what_was_granted():
+    assert apply(REVOKED, settle("failed")).budgets["p"] == REVOKED.budgets["p"]
+
+
+def test_12_the_same_checkpoint_twice_contradicts_nothing():
+    noted = ev.Witness(at=AT, site="STMW", size=4, head="ab" * 32)
+    once = apply(OPEN, noted)
+    assert apply(once, noted) == once
+    assert apply(once, ev.Witness(at=AT, site="STMW", size=5, head="cd" * 32)).witnessed["STMW"].size == 5
