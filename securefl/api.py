@@ -25,6 +25,7 @@ from securefl.errors import MessageError, NotApprovedError, UnreadableError, Usa
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
 from securefl.federation.rounds import Plan, card_of
+from securefl.federation.verifying import verify_round
 from securefl.federation.words import status_of
 from securefl.identity import IdentityCard, read_card, replace_file, verify
 from securefl.learning.features import feature_names
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from securefl.federation.coordinator import RoundRecord
+    from securefl.federation.verifying import VerifiedRound
     from securefl.learning.artefact import Model
     from securefl.researcher import Result
     from securefl.study.schema import Study as StudyFile
@@ -298,6 +300,15 @@ class Study:
         from securefl.researcher.results import read_result
 
         return read_result(self._lab.folder, self.folder, self.plan)
+
+    def verify(self, number: int) -> VerifiedRound:
+        """Add round ``number`` again from what the hospitals signed: who contributed, and whether that sum is the one that was opened.
+
+        Raises:
+            UsageError: the study has no such round.
+            RoundError, MessageError: it does not hold; the error says what and whose.
+        """
+        return verify_round(self._lab.folder.store, self.plan, number)
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ def test_a_study_counts_its_patients_first_and_pays_for_it(c):
     train = sum(json.loads((c.root / name / "studies" / study.digest / COUNTS).read_bytes())["training"] for name in NAMES)
     assert abs(result.outcome.counted.patients - train) < 8 * result.outcome.counted.noise_sd
     assert study.report()["counted"] == asdict(result.outcome.counted)
+    assert [study.verify(number).transcript.kind for number in range(1, 6)] == [r.kind for r in seen]
     c.ended(study, *NAMES, status="completed")
     for name in NAMES:
         assert [r["kind"] for r in result.extracts[name]["releases"]] == ["preparation", *["update"] * 3, "evaluation"]
