@@ -14,6 +14,7 @@ from privacy_room import (
     grant,
     keys,
     new_ledger,
+    rotate,
     send,
     verify,
 )
@@ -376,3 +377,21 @@ def test_rows_that_vanish_after_the_opening_are_noticed_at_the_first_look(ledger
         others[0].contains(early)
     with pytest.raises(LedgerAlteredError, match="gone or changed"):
         _ = one.state
+
+
+def test_a_row_of_its_own_that_vanishes_is_noticed_at_the_next_call(ledger, path):
+    approve(ledger)
+    edit(path, "DELETE FROM event WHERE seq > 4")
+    with pytest.raises(LedgerAlteredError, match="gone or changed"):
+        ledger.start(digest(1))
+
+
+def test_a_process_with_the_old_key_is_refused_however_often_it_tries(ledger, path):
+    old = Ledger.open(path, **keys())
+    old.pause()
+    rotate(ledger)
+    size = ledger.size
+    for _ in range(3):
+        with pytest.raises(UsageError, match="replaced"):
+            old.resume()
+    assert ledger.size == size

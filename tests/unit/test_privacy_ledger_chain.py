@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from privacy_room import KEY, KEY_HEX, verify
+from privacy_room import KEY, KEY_HEX, NEXT_HEX, verify
 
 from securefl.errors import LedgerAlteredError, MessageError
 from securefl.privacy import ledger_events as ev
@@ -108,5 +108,25 @@ def test_a_checkpoint_travels_signed():
 @pytest.mark.parametrize("size", [0, "4", True])
 def test_a_checkpoint_of_another_shape_is_refused(size):
     data = dump_signed({"type": "securefl-checkpoint/1", "site": "SVI", "size": size, "head": "00" * 32}, KEY.sign)
+    with pytest.raises(MessageError, match="not a checkpoint"):
+        read_checkpoint(data, site="SVI", verify=verify)
+
+
+def test_a_chain_by_a_key_that_the_reader_does_not_hold_is_refused():
+    with pytest.raises(LedgerAlteredError, match=r"Event 1 .*signature"):
+        follow_all(PAUSES, lambda signature, message: False)
+
+
+def test_a_genesis_is_signed_by_the_very_key_that_it_names():
+    """Else whoever holds our key once could write a genesis that hands the ledger to another key."""
+    row = make_row(Head(), ev.dump_event(ev.Genesis(at=AT, site="SVI", key=NEXT_HEX)), KEY.sign)
+    with pytest.raises(LedgerAlteredError, match=r"Event 1 .*signature"):
+        follow_all([row], verify)
+
+
+def test_a_checkpoint_of_the_genesis_alone_is_one_and_a_head_that_is_no_text_is_not():
+    first = Checkpoint("SVI", 1, PAUSES[0].hash)
+    assert read_checkpoint(first.dump(KEY.sign), site="SVI", verify=verify) == first
+    data = dump_signed({"type": "securefl-checkpoint/1", "site": "SVI", "size": 4, "head": 7}, KEY.sign)
     with pytest.raises(MessageError, match="not a checkpoint"):
         read_checkpoint(data, site="SVI", verify=verify)

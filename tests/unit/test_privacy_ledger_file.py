@@ -138,3 +138,21 @@ def test_a_file_without_rights_says_so(path):
     path.chmod(0)
     with pytest.raises(StoreError, match="unable to open"):
         LedgerFile.open(path)
+
+
+def test_what_a_killed_creation_left_behind_is_no_hindrance(tmp_path):
+    (tmp_path / f".ledger.sqlite.{os.getpid()}.part").write_bytes(b"half a ledger")
+    LedgerFile.create(tmp_path / "ledger.sqlite", lambda file: file.insert(ROW))
+    assert LedgerFile.open(tmp_path / "ledger.sqlite").rows() == [ROW]
+    assert len(list(tmp_path.glob(".ledger*.part"))) == 0
+
+
+def test_a_creation_that_sqlite_refuses_says_so_and_leaves_no_connection(tmp_path, monkeypatch):
+    closed = []
+    real = LedgerFile.close
+    monkeypatch.setattr(LedgerFile, "close", lambda file: (closed.append(file.path), real(file)))
+    LedgerFile.create(tmp_path / "one.sqlite", lambda file: file.insert(ROW))
+    monkeypatch.setattr(ledger_file, "_SCHEMA", "CREATE TABLE")
+    with pytest.raises(StoreError, match="cannot be read or written"):
+        LedgerFile.create(tmp_path / "two.sqlite", lambda file: None)
+    assert closed == [tmp_path / "one.sqlite", tmp_path / "two.sqlite"]
