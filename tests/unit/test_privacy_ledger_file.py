@@ -1,6 +1,7 @@
 import os
 import sqlite3
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -156,3 +157,30 @@ def test_a_creation_that_sqlite_refuses_says_so_and_leaves_no_connection(tmp_pat
     with pytest.raises(StoreError, match="cannot be read or written"):
         LedgerFile.create(tmp_path / "two.sqlite", lambda file: None)
     assert closed == [tmp_path / "one.sqlite", tmp_path / "two.sqlite"]
+
+
+def test_a_new_ledgers_name_is_made_durable_after_it_is_given(tmp_path, monkeypatch):
+    done = []
+    link, sync = os.link, ledger_file._sync_folder
+    monkeypatch.setattr(os, "link", lambda *names: (done.append("name"), link(*names)))
+    monkeypatch.setattr(ledger_file, "_sync_folder", lambda folder: (done.append(folder), sync(folder)))
+    LedgerFile.create(tmp_path / "ledger.sqlite", lambda file: done.append("rows"))
+    assert done == ["rows", "name", tmp_path]
+
+
+def test_a_folder_is_flushed_by_its_descriptor_which_is_closed(tmp_path, monkeypatch):
+    flushed, closed = [], []
+    fsync, close = os.fsync, os.close
+    monkeypatch.setattr(os, "fsync", lambda fd: (flushed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
+    monkeypatch.setattr(os, "close", lambda fd: (closed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), close(fd)))
+    ledger_file._sync_folder(tmp_path)
+    assert flushed == closed == [str(tmp_path)]
+
+
+def test_a_file_that_cannot_be_opened_says_so(path, monkeypatch):
+    def refuse(*_, **__):
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(StoreError, match="unable to open"):
+        LedgerFile.open(path)
