@@ -74,5 +74,5 @@ def test_the_model_has_the_wanted_size_within_a_thousandth(wanted):
 
 def test_a_consortium_is_one_approved_study(tmp_path):
     plan = make_consortium(tmp_path, parameters=9, sites=3, bits=12, rounds=2)
-    assert (len(plan.study.cohort), plan.rounds, plan.study.secagg.bits) == (3, 2, 12)
+    assert (len(plan.study.cohort), plan.study.training.rounds, plan.study.secagg.bits) == (3, 2, 12)
     assert len(list((tmp_path / "store" / "studies" / plan.digest / "approvals").iterdir())) == 3

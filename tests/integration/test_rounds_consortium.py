@@ -172,7 +172,7 @@ def test_a_study_that_was_edited_on_the_hospitals_disk_after_its_approval_does_n
     c.start(ME)
     c.ended(study, ME)
     assert "is not the study that was kept" in c.log(ME)
-    assert study.status()[ME] == "unreadable"
+    c.until(lambda: study.status()[ME] == "unreadable", "the code, which is said after the ledger has settled")
     assert not c.state(ME, study).started
 
 
