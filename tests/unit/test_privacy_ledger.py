@@ -8,6 +8,8 @@ from privacy_room import (
     HISTOGRAM,
     KEY,
     KEY_HEX,
+    NEXT_HEX,
+    NEXT_KEY,
     STEP,
     approve,
     digest,
@@ -394,4 +396,36 @@ def test_a_process_with_the_old_key_is_refused_however_often_it_tries(ledger, pa
     for _ in range(3):
         with pytest.raises(UsageError, match="replaced"):
             old.resume()
+    assert ledger.size == size
+
+
+def test_a_request_after_the_budget_was_taken_back_is_noted_with_nothing_left(ledger):
+    ledger.revoke("thyroid")
+    with pytest.raises(BudgetError, match="took back"):
+        approve(ledger)
+    (noted,) = ledger.state.refusals
+    assert (noted.reason, noted.note, noted.left) == ("budget", "the budget was taken back", 0)
+
+
+def test_a_refusal_for_lack_of_budget_needs_no_note_and_only_the_ledger_makes_one(ledger):
+    with pytest.raises(BudgetError):
+        approve(ledger, attempts=100)
+    assert ledger.state.refusals[0].note == ""
+    size = ledger.size
+    with pytest.raises(UsageError, match="Only the ledger"):
+        ledger.refuse(study=digest(2), study_id="s", researcher="r", dataset="visits", reason="budget")
+    assert ledger.size == size
+
+
+def test_a_new_key_whose_verifier_does_not_know_it_is_refused(ledger):
+    with pytest.raises(UsageError, match="belong together"):
+        ledger.rotate(NEXT_HEX, sign=NEXT_KEY.sign, verify=verify)
+    ledger.pause()
+    assert ledger.state.keys == (KEY_HEX,)
+
+
+def test_pausing_twice_is_one_pause(ledger):
+    ledger.pause()
+    size = ledger.size
+    ledger.pause("again")
     assert ledger.size == size

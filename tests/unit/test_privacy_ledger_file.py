@@ -184,3 +184,81 @@ def test_a_file_that_cannot_be_opened_says_so(path, monkeypatch):
     monkeypatch.setattr(sqlite3, "connect", refuse)
     with pytest.raises(StoreError, match="unable to open"):
         LedgerFile.open(path)
+
+
+@pytest.fixture
+def careless(monkeypatch):
+    """An SQLite that was built not to flush."""
+    real = sqlite3.connect
+
+    def connect(*args, **more):
+        connection = real(*args, **more)
+        connection.execute("PRAGMA synchronous=OFF")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+
+
+def test_commits_are_flushed_whatever_sqlite_does_by_default(tmp_path, careless):
+    path, seen = tmp_path / "ledger.sqlite", []
+
+    def fill(file):
+        seen.append(file.connection.execute("PRAGMA synchronous").fetchone())
+        file.insert(ROW)
+
+    LedgerFile.create(path, fill)
+    file = LedgerFile.open(path)
+    seen.append(file.connection.execute("PRAGMA synchronous").fetchone())
+    assert seen == [(2,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "statement", ["PRAGMA application_id=7", "ALTER TABLE event RENAME COLUMN prev TO before", "ALTER TABLE event ADD COLUMN more TEXT"]
+)
+def test_a_file_that_is_ours_in_part_is_another_kind_and_is_not_held_open(path, monkeypatch, statement):
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+    closed = []
+    monkeypatch.setattr(LedgerFile, "close", lambda file: (closed.append(file.path), file.connection.close()))
+    with pytest.raises(UnreadableError, match="another kind"):
+        LedgerFile.open(path)
+    assert closed == [path]
+
+
+def test_a_file_that_turns_out_damaged_is_not_held_open(tmp_path, monkeypatch):
+    path, closed = tmp_path / "ledger.sqlite", []
+    path.write_bytes(b"patients are not a ledger " * 100)
+    monkeypatch.setattr(LedgerFile, "close", lambda file: (closed.append(file.path), file.connection.close()))
+    with pytest.raises(UnreadableError, match="not a database"):
+        LedgerFile.open(path)
+    assert closed == [path]
+
+
+def test_a_table_that_vanishes_says_so_in_our_words(path):
+    file = LedgerFile.open(path)
+    file.connection.execute("DROP TABLE event")
+    for call in (lambda: file.hash_at(1), file.rows, lambda: file.insert(ROW)):
+        with pytest.raises(StoreError, match="no such table"):
+            call()
+
+
+class FullDisk:
+    """A connection whose commits fail, after which SQLite has rolled back by itself or has not."""
+
+    def __init__(self, in_transaction):
+        self.in_transaction, self.said = in_transaction, []
+
+    def execute(self, statement):
+        self.said.append(statement)
+        if statement == "COMMIT" or (statement == "ROLLBACK" and not self.in_transaction):
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+@pytest.mark.parametrize("in_transaction", [True, False])
+def test_a_commit_that_the_disk_refuses_is_rolled_back_and_says_so(path, in_transaction):
+    full = FullDisk(in_transaction)
+    with pytest.raises(StoreError, match="disk is full"), LedgerFile(path, full).transaction():
+        pass
+    assert full.said == ["BEGIN IMMEDIATE", "COMMIT", *(["ROLLBACK"] if in_transaction else [])]

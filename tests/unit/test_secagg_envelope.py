@@ -1,9 +1,12 @@
+import io
+from hashlib import sha256
+
 import pytest
 import rfc8785
 from secagg_round import Party
 
 from securefl.errors import MessageError
-from securefl.secagg.envelope import MAGIC, PREFIX_BYTES, Envelope
+from securefl.secagg.envelope import MAGIC, PREFIX_BYTES, Envelope, Hashed
 from securefl.signed import dump_signed
 
 SENDER = Party("SVI")
@@ -132,3 +135,51 @@ def test_a_missing_field_is_refused():
 @pytest.mark.parametrize("chunks", [None, {}, "x", [], [1, 2], ["0" * 64] * 3, ["0" * 64] * 2])
 def test_a_list_of_hashes_that_is_not_the_chunks_is_refused(chunks):
     refused(frame_of(dump_signed(fields_of(chunks=chunks), SENDER.sign)))
+
+
+def test_a_manifest_as_long_as_its_limit_is_read_and_one_byte_more_is_not():
+    envelope = Envelope("securefl-test/1", {"round": 1}, 2, 5, more=frozenset({"pad"}), more_bytes=100)
+    room = envelope.manifest_limit - (len(envelope.write(CHUNKS, SENDER.sign, pad="")) - PREFIX_BYTES - 10)
+    full = envelope.write(CHUNKS, SENDER.sign, pad="x" * room)
+    assert len(full) == envelope.limit
+    assert envelope.open(full, "SVI", SENDER.verify)[0]["pad"] == "x" * room
+    assert envelope.open_head(io.BytesIO(full), "SVI", SENDER.verify).manifest["pad"] == "x" * room
+    for read in (envelope.open, lambda data, *who: envelope.open_head(io.BytesIO(data), *who)):
+        with pytest.raises(MessageError, match="than this round allows"):
+            read(envelope.write(CHUNKS, SENDER.sign, pad="x" * (room + 1)), "SVI", SENDER.verify)
+
+
+LED = Envelope("securefl-test/1", {"round": 1}, 2, 5, lead_bytes=3)
+LED_CHUNKS = [b"led", *CHUNKS]
+
+
+def test_a_frame_with_a_leading_chunk_of_another_size_opens_whole_and_by_its_head():
+    data = LED.write(LED_CHUNKS, SENDER.sign)
+    assert bytes(LED.open(data, "SVI", SENDER.verify)[1]) == b"ledfirstother"
+    head = LED.open_head(io.BytesIO(data), "SVI", SENDER.verify)
+    assert (head.lead, head.frame_bytes) == (b"led", len(data))
+    assert list(LED.blocks(io.BytesIO(b"firstother"), head, "SVI", 1)) == CHUNKS
+
+
+def read_led(data):
+    file = io.BytesIO(data)
+    return list(LED.blocks(file, LED.open_head(file, "SVI", SENDER.verify), "SVI", 2))
+
+
+@pytest.mark.parametrize(("at", "chunk"), [(-13, 0), (-11, 0), (-10, 0), (-6, 0), (-5, 1), (-1, 1)])
+def test_a_byte_altered_in_any_chunk_is_refused_the_leading_one_in_the_head(at, chunk):
+    data = bytearray(LED.write(LED_CHUNKS, SENDER.sign))
+    data[at] ^= 1
+    with pytest.raises(MessageError, match="does not have the hash"):
+        LED.open(bytes(data), "SVI", SENDER.verify)
+    with pytest.raises(MessageError, match=f"chunk {chunk} does not have the hash"):
+        read_led(data)
+    if at < -10:
+        with pytest.raises(MessageError, match="chunk 0 does not have the hash"):
+            LED.open_head(io.BytesIO(data), "SVI", SENDER.verify)
+
+
+def test_the_hash_of_what_was_read_is_kept_piece_by_piece():
+    file = Hashed(io.BytesIO(b"firstother"))
+    assert [file.read(5), file.read(1), file.read(100), file.read(1)] == [b"first", b"o", b"ther", b""]
+    assert file.sha256 == sha256(b"firstother").hexdigest()

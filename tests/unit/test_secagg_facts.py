@@ -4,6 +4,7 @@ import pytest
 from secagg_round import digest_of, make_facts
 
 from securefl.errors import StudyError
+from securefl.secagg import facts
 from securefl.secagg.facts import RoundFacts
 from securefl.secagg.packing import FieldLayout
 
@@ -62,3 +63,21 @@ def test_facts_that_contradict_each_other_are_refused(name, value):
         replace(make_facts(), **{name: value})
     assert caught.value.whose
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("round", 0), ("round", 1_000_000), ("attempt", 1_000_000), ("length", 1), ("length", facts.MAX_LENGTH), ("bound", 1),
+        ("bound", FieldLayout(16, 5).max_value), ("cohort", ("A" * 64, "B", "C", "D", "E")),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_the_last_value_of_a_range_is_in_it(name, value):
+    assert getattr(replace(make_facts(), **{name: value}), name) == value
+
+
+@pytest.mark.parametrize(("name", "value"), [("attempt", 1_000_001), ("length", facts.MAX_LENGTH + 1), ("bound", -1)])
+def test_the_first_value_after_a_range_is_not(name, value):
+    with pytest.raises(StudyError):
+        replace(make_facts(), **{name: value})

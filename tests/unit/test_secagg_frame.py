@@ -166,3 +166,20 @@ def test_bytes_per_parameter_are_those_of_the_design(bits, full, whole):
     assert len(data) / filled.length < full
     assert len(data) / facts.length < whole
     assert len(data) <= frame.contribution_bytes(facts)
+
+
+def test_a_list_of_parts_with_one_that_is_none_is_refused():
+    for wrong in ({"sender": sorted(NAMES)[1], "sha256": "x"}, {"sender": sorted(NAMES)[1], "sha256": digest_of("x"), "more": 1}):
+        parts = [{"sender": name, "sha256": digest_of(name)} for name in sorted(NAMES)]
+        parts[1] = wrong
+        data = frame._sum_envelope(FACTS, "aggregator").write(frame._to_chunks(CIPHERTEXT, FACTS), AGGREGATOR.sign, parts=parts)
+        with pytest.raises(MessageError, match="cohort"):
+            frame.read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
+
+
+def test_caps_leave_room_for_the_longest_names_and_little_more():
+    names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
+    facts = make_facts(names, length=9000)
+    data = frame.write_sum(facts, "aggregator", CIPHERTEXT, {name: digest_of(name) for name in names}, AGGREGATOR.sign)
+    assert len(data) <= frame.sum_bytes(facts) < len(data) + 10_000
+    assert frame.public_key_bytes() < 81920 + 3000

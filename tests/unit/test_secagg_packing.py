@@ -120,3 +120,10 @@ def test_padding_that_is_not_zero_is_refused():
     messages = layout.pack(np.ones(6, dtype=np.int64)) * np.uint64(3)
     with pytest.raises(RoundError):
         layout.unpack(messages, 5)
+
+
+def test_numbers_of_another_type_are_not_unpacked():
+    layout = FieldLayout(16, 1)
+    packed = layout.pack(np.arange(5))
+    with pytest.raises(UsageError, match="int64"):
+        layout.unpack(packed.astype(np.int64), 5)

@@ -1,14 +1,17 @@
 import io
+import json
 
 import numpy as np
 import pytest
-from secagg_round import NAMES
+from secagg_round import NAMES, digest_of
 from secagg_survivors import World, run_round
 
 from securefl.errors import MessageError, RoundError
 from securefl.secagg import streaming
 from securefl.secagg.masks import Seeds
+from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.survivors import Survivors
 from securefl.secagg.unmasking import Unmasking
 
 LEFT = NAMES[:4]
@@ -160,3 +163,62 @@ def test_another_rounds_key_opens_nothing(clear):
     with pytest.raises(RoundError, match="not the one"):
         streaming.open_survivors(keys, iter([]), proposer.survivors, np.empty(LENGTH, dtype=np.int64))
     assert keys.erased
+
+
+def test_the_sums_head_says_what_was_added_for_whom(clear):
+    """The names of the fields are the wire format's; whoever verifies the round reads them."""
+    world, proposer, frames = clear
+    data = as_frame(world, proposer, added(world, proposer, frames))
+    manifest = json.loads(data[12 : 12 + int.from_bytes(data[8:12], "big")].split(b"\n", 1)[1])
+    chunks = manifest.pop("chunks")
+    assert manifest == {
+        **proposer.terms.announced("aggregator"), "type": "securefl-sum/2", "shape": [37, 2, 4096],
+        "survivors_sha256": proposer.survivors.sha256, "parts": proposer.survivors.parts(),
+    }  # fmt: skip
+    assert len(chunks) == 37
+
+
+def test_the_cap_of_a_sum_leaves_room_for_the_longest_names():
+    names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
+    survivors = Survivors(World(names, 12, 1).terms(), {name: digest_of(name) for name in names})
+    head = streaming._sum_envelope(survivors, "aggregator").head(["0" * 64], World(names, 12, 1).aggregator.sign)
+    assert len(head) + CHUNK_BYTES <= streaming.sum_limit(survivors)
+
+
+def test_a_claimed_sum_is_read_to_its_end_and_one_that_is_short_is_named(clear):
+    world, proposer, frames = clear
+    blocks = list(added(world, proposer, frames))
+    ended = []
+
+    def claimed():
+        yield from blocks
+        ended.append(True)
+
+    list(streaming.same_sum(claimed(), iter(blocks), "aggregator"))
+    assert ended == [True]
+    with pytest.raises(RoundError, match="not the sum") as caught:
+        list(streaming.same_sum(iter(()), iter(blocks), "aggregator"))
+    assert caught.value.whose == "aggregator"
+
+
+def test_no_value_is_written_before_its_canaries_are_right(clear):
+    world, proposer, _ = clear
+    layout = proposer.terms.facts.layout
+    message = sum(layout.pack(world.values(name)) for name in LEFT) + np.eye(1, 4096, dtype=np.uint64)
+    into = np.zeros(LENGTH, dtype=np.int64)
+    with pytest.raises(RoundError, match="exactly one contribution"):
+        streaming.open_survivors(Says(world, [message]), iter([]), proposer.survivors, into)
+    assert not into.any()
+
+
+def test_a_last_ciphertext_with_one_value_opens(clear):
+    layout = clear[1].terms.facts.layout
+    world = World(NAMES, 4, 1, length=layout.values_per_chunk + 1)
+    proposer, frames, _ = run_round(world, LEFT)
+    assert np.array_equal(opened(world, proposer.survivors, added(world, proposer, frames))[1], world.truth(LEFT))
+    first, last = (layout.pack(world.values(LEFT[0])) for _ in range(2))
+    total = sum(layout.pack(world.values(name)) for name in LEFT)
+    into = np.zeros(world.length, dtype=np.int64)
+    streaming.open_survivors(Says(world, [total[:1], total[1:]]), iter([]), proposer.survivors, into)
+    assert np.array_equal(into, world.truth(LEFT))
+    assert first.shape == last.shape

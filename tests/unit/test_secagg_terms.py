@@ -63,3 +63,33 @@ def test_a_graph_that_is_not_safe_or_not_the_cohorts_is_refused():
         Terms(facts, 36, 2, Neighbours.complete(NAMES, 36))
     with pytest.raises(StudyError, match="not safe"):
         Terms(make_facts(), 4, 1, Neighbours.complete(NAMES, 3))
+
+
+@pytest.mark.parametrize(("k", "t", "c"), [(5, 6, 1), (5, 5, 4), (40, 30, -1), (40, 41, 2), (40, 3, 3), (2, 1, 0)])
+def test_rule_4_is_kept_by_each_of_its_parts(k, t, c):
+    """t beyond the cohort; t one short of c + 2; no such number of colluders: each breaks one part alone, or the planning before it."""
+    with pytest.raises(StudyError, match="two sets could be opened"):
+        terms(tuple(f"H{i:02}" for i in range(k)), t, c, ring_seed=SEED)
+
+
+def test_without_colluders_rule_4_can_hold_too():
+    assert terms(c=0, t=3).neighbours.share_threshold == 3
+    assert terms(MANY, 36, 0, ring_seed=SEED).neighbours.degree < 39
+    assert terms(MANY, 40, 2, ring_seed=SEED).neighbours.degree == 8  # nobody may be lost
+
+
+def test_up_to_twenty_hospitals_the_graph_is_complete_though_a_sparse_one_would_be_safe():
+    twenty, more = (tuple(f"H{i:02}" for i in range(k)) for k in (20, 21))
+    assert terms(twenty, 20, 0).neighbours.degree == 19
+    assert terms(more, 21, 0, ring_seed=SEED).neighbours.degree == 4
+
+
+def test_fewer_random_losses_to_bear_make_a_sparser_graph():
+    assert terms(MANY, 30, 2, ring_seed=SEED, dropouts=1).neighbours.degree < terms(MANY, 30, 2, ring_seed=SEED).neighbours.degree
+
+
+def test_a_seed_that_takes_more_shares_than_there_are_holders_is_refused():
+    whole = Neighbours.complete(NAMES, 5)
+    assert Terms(make_facts(), 4, 1, whole).neighbours.share_threshold == 5
+    with pytest.raises(StudyError, match="not safe"):
+        Terms(make_facts(), 4, 1, replace(whole, share_threshold=6))
