@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 from conftest import SITES, fixed_identity, party, protocol_text
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from securefl.federation.aggregator import Aggregator
+from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.arrivals import Arrivals
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import LocalExchange
 from securefl.federation.messages import Announcement
@@ -68,6 +70,14 @@ def in_memory(facts, write):
     write(file)
     file.seek(0)
     return file
+
+
+def added(room, announcement, frames):
+    """The aggregator's frame over these contributions (site → bytes)."""
+    with closing(Arrivals(room.plan, announced_facts(room.plan, announcement))) as arrivals:
+        for site, frame in frames.items():
+            arrivals.take(site, io.BytesIO(frame))
+        return room.aggregator.add(arrivals).read()
 
 
 def head_in(frames):

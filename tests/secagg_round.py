@@ -9,10 +9,10 @@ import numpy as np
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from secagg_whole import pairwise_mask, read_contribution
 
 from securefl.secagg.facts import RoundFacts
-from securefl.secagg.frame import read_contribution
-from securefl.secagg.masks import add_mask, pair_secret, pairwise_mask, uniform_residues
+from securefl.secagg.masks import add_mask, pair_secret, uniform_residues
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import DEGREE, MODULUS
 
@@ -99,7 +99,8 @@ class Round:
         return add_mask(ciphertext, pairwise_mask(me, self.secrets(me), facts or self.facts))
 
     def frame(self, me: str, values: np.ndarray) -> bytes:
-        from securefl.secagg.contributing import contribute
+        from secagg_whole import contribute
+
         from securefl.secagg.seal import CkksIntegers
 
         return contribute(

@@ -6,6 +6,7 @@ import itertools
 import json
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,11 +158,12 @@ def _aggregator(store: Store, plan: Plan, identity: Identity, watch: _Watch) -> 
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
-        arrivals = Arrivals(store, plan, announced_facts(plan, announcement))
-        while arrivals.missing:
-            if not arrivals.look():
-                time.sleep(_PAUSE)
-        store.put(at.sum, aggregator.add(announcement, arrivals.frames, arrivals.checked))
+        with closing(Arrivals(plan, announced_facts(plan, announcement))) as arrivals:
+            while arrivals.missing:
+                if not arrivals.look(store):
+                    time.sleep(_PAUSE)
+            with aggregator.add(arrivals) as total:
+                store.put_file(at.sum, total)
         watch.mark()
     watch.report()
 

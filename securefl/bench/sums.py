@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,12 @@ from securefl.bench.memory import peak_mb
 from securefl.identity import Identity
 from securefl.learning.public import public_uniforms
 from securefl.secagg.facts import RoundFacts
-from securefl.secagg.frame import read_contribution, write_contribution
-from securefl.secagg.masks import add_mask, pair_secret, pairwise_mask
+from securefl.secagg.frame import contribution_blocks, write_contribution
+from securefl.secagg.masks import add_mask, pair_secret, pairwise_seeds
 from securefl.secagg.opening import open_sum
 from securefl.secagg.packing import FieldLayout
+from securefl.secagg.ring import sum_mod_q
 from securefl.secagg.seal import CkksIntegers
-from securefl.secagg.sum import add_contributions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,24 +75,26 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
         secrets = {p: pair_secret(study_keys[name], study_keys[p].public_key().public_bytes_raw()) for p in names if p != name}
         packed = _timed(layout.pack, values)
         encrypted = _timed(cipher.encrypt, keys.public, packed.value, layout)
-        masked = _timed(lambda c=encrypted.value, n=name, s=secrets: add_mask(c, pairwise_mask(n, s, facts)))
-        framed = _timed(write_contribution, facts, name, masked.value, parties[name].sign)
-        checked = _timed(read_contribution, framed.value, facts, name, parties[name].card.verify)
+        masked = _timed(lambda c=encrypted.value, n=name, s=secrets: add_mask(c, pairwise_seeds(n, s, facts).block(0, facts.chunks)))
+        frame = io.BytesIO()
+        framed = _timed(write_contribution, facts, name, [masked.value], frame, parties[name].sign)
+        frame.seek(0)
+        checked = _timed(lambda f=frame, n=name: list(contribution_blocks(f, facts, n, parties[n].card.verify)))
         for stage, step in zip(seconds, (packed, encrypted, masked, framed, checked), strict=True):
             seconds[stage] += step.seconds / sites
-        contributions.append(checked.value)
-        sizes.append(len(framed.value))
+        contributions.append(np.concatenate(checked.value))
+        sizes.append(len(frame.getvalue()))
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
-            (keep / f"{name}.contribution").write_bytes(framed.value)
-    added = _timed(add_contributions, contributions, facts)
-    opened = _timed(open_sum, keys, added.value.ciphertext, facts)
-    error = int(np.abs(opened.value.values - expected).max())
+            (keep / f"{name}.contribution").write_bytes(frame.getvalue())
+    added, opened = _timed(sum_mod_q, contributions), np.empty(parameters, dtype=np.int64)
+    opening = _timed(open_sum, keys, [added.value], facts, opened)
+    error = int(np.abs(opened - expected).max())
     return {
         "parameters": parameters, "sites": sites, "bits": bits,
         "bytes_per_parameter": max(sizes) / parameters, "plaintext_bytes_same_bits": bits / 8,
         "pack_seconds": seconds["pack"], "encrypt_seconds": seconds["encrypt"], "mask_seconds": seconds["mask"],
         "frame_seconds": seconds["frame"], "check_seconds": seconds["check"], "sum_seconds": added.seconds,
-        "decrypt_seconds": opened.seconds, "max_abs_error": error, "exact": error == 0,
+        "decrypt_seconds": opening.seconds, "max_abs_error": error, "exact": error == 0,
         "peak_rss_mb": peak_mb(),
     }

@@ -11,17 +11,15 @@ from securefl.identity import verify
 from securefl.secagg.envelope import write_frame
 from securefl.secagg.frame import write_sum
 from securefl.secagg.streaming import sum_head_bytes, write_survivors_sum
-from securefl.secagg.sum import add_contributions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import BinaryIO
 
+    from securefl.federation.arrivals import Arrivals
     from securefl.federation.rounds import Plan
     from securefl.federation.tally import Tally
     from securefl.identity import Identity
     from securefl.secagg.facts import RoundFacts
-    from securefl.secagg.frame import Contribution
 
 
 def announced_facts(plan: Plan, announcement: bytes) -> RoundFacts:
@@ -47,21 +45,18 @@ class Aggregator:
         self.plan = plan
         self._me = identity
 
-    def add(self, announcement: bytes, contributions: Mapping[str, bytes], checked: Mapping[str, Contribution] | None = None) -> bytes:
-        """The signed sum of one round.
-
-        Args:
-            announcement: the coordinator's signed announcement.
-            contributions: site → frame, as found in the store.
-            checked: those of them that :meth:`Plan.read_contributions` has read before.
+    def add(self, arrivals: Arrivals) -> BinaryIO:
+        """The signed sum of one round that every hospital contributed to: a nameless file, at its beginning.
 
         Raises:
-            MessageError: naming the hospital whose frame is refused, or the coordinator.
             RoundError: naming the hospitals that are missing.
+            StoreError: this machine's disk is full.
         """
-        facts = announced_facts(self.plan, announcement)
-        total = add_contributions(self.plan.read_contributions(contributions, facts, checked), facts)
-        return write_sum(facts, self._me.card.name, total.ciphertext, total.parts, self._me.sign)
+        me, total = self._me, spool()
+        with spooling():
+            write_sum(arrivals.facts, me.card.name, arrivals.sum_blocks(), total, parts=arrivals.parts, sign=me.sign)
+            total.seek(0)
+        return total
 
     def add_survivors(self, tally: Tally) -> BinaryIO:
         """The signed sum over the survivors of one round, their masks taken off: a nameless file, at its beginning.

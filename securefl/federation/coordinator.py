@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from securefl.errors import MessageError, RoundError
+from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import Announcement
 from securefl.federation.participant import RoundInput
 from securefl.federation.rounds import card_of
 from securefl.federation.sealing import seal_model
 from securefl.federation.tally import Tally
 from securefl.federation.transcript import Transcript, transcript_sha256
-from securefl.identity import verify
 from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256, weights_to_bytes
 from securefl.learning.preparation import counted, require_enough
-from securefl.secagg.frame import read_sum, write_public_key
+from securefl.secagg.frame import write_public_key
 from securefl.secagg.opening import open_sum
 from securefl.secagg.proposer import Proposer
-from securefl.secagg.streaming import open_survivors, same_sum
-from securefl.secagg.sum import check_sum
+from securefl.secagg.streaming import open_survivors
+from securefl.secagg.sum import check_parts, same_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from securefl.federation.exchange import Exchange, Replies
+    from securefl.federation.exchange import Exchange
     from securefl.federation.rounds import Plan
     from securefl.identity import Identity
     from securefl.learning.preparation import Counted
@@ -119,8 +119,8 @@ class Coordinator:
             self._exchange.broadcast(facts, given)
             if self._plan.goes_on:
                 return self._survive(facts, keys)
-            replies = self._exchange.collect(facts, float(self._plan.study.schedule.round_deadline))
-            return self._open(facts, keys, replies)
+            with closing(Arrivals(self._plan, facts)) as arrivals:
+                return self._open(arrivals, keys)
         finally:
             keys.erase()
 
@@ -148,17 +148,18 @@ class Coordinator:
         )
         return facts, RoundInput(announcement.dump(self._me.sign), key, sealed)
 
-    def _open(self, facts: RoundFacts, keys: RoundKeys, replies: Replies) -> tuple[NDArray[np.int64], RoundRecord]:
-        aggregator = self._plan.study.aggregator
-        claimed = read_sum(replies.sum, facts, aggregator.name, lambda s, m: verify(aggregator.signing_public, s, m))
-        # recomputed before it is decrypted: a crafted "sum" would read the round's key out of its opening
-        total = check_sum(claimed, self._plan.read_contributions(replies.contributions, facts, replies.checked), facts)
-        opened = open_sum(keys, total.ciphertext, facts)
+    def _open(self, arrivals: Arrivals, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
+        facts, aggregator = arrivals.facts, self._plan.study.aggregator.name
+        claimed = self._exchange.collect(arrivals, float(self._plan.study.schedule.round_deadline))
+        # recomputed before it is decrypted, block by block: a crafted "sum" would read the round's key out of its opening
+        total = arrivals.sum_blocks()
+        check_parts(claimed.parts, arrivals.parts, aggregator)
+        values = np.empty(facts.length, dtype=np.int64)
+        open_sum(keys, same_sum(claimed.blocks(), total, aggregator), facts, values)
         record = RoundRecord(
-            facts.round, facts.kind, facts.digest(), facts.model_sha256, dict(total.parts), claimed.sha256,
-            max(len(f) for f in replies.contributions.values()),
+            facts.round, facts.kind, facts.digest(), facts.model_sha256, dict(arrivals.parts), claimed.sha256, arrivals.frame_bytes
         )
-        return opened.values, record
+        return values, record
 
     def _survive(self, facts: RoundFacts, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
         """A round that is opened over those that are left: all that came by the deadline, signed by them, unmasked by them."""
@@ -185,7 +186,7 @@ class Coordinator:
         tally.adopt(survivors)
         claimed = self._exchange.conclude(tally, proposal, seconds)
         # block by block: recomputed from what the survivors signed, compared with the aggregator's, and only then decrypted
-        blocks = same_sum(tally.claimed_blocks(claimed), tally.sum_blocks(), plan.study.aggregator.name)
+        blocks = same_sum(claimed.blocks(), tally.sum_blocks(), plan.study.aggregator.name)
         values = np.empty(facts.length, dtype=np.int64)
         open_survivors(keys, blocks, survivors, values)
         record = RoundRecord(

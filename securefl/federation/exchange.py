@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from securefl.errors import MessageError, RoundError, SecureFLError
 from securefl.federation import paths
-from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.words import all_words, final_word, last_word
-from securefl.identity import verify
-from securefl.secagg.frame import read_sum, sum_bytes
 from securefl.secagg.spooling import head_limit
 from securefl.store import poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from securefl.federation.aggregator import Aggregator
+    from securefl.federation.arrivals import Arrivals
     from securefl.federation.later import LaterStages
     from securefl.federation.messages import Status
     from securefl.federation.participant import Participant, RoundInput
     from securefl.federation.rounds import Plan
-    from securefl.federation.tally import ClaimedSum, Tally
+    from securefl.federation.spools import ClaimedSum
+    from securefl.federation.tally import Tally
     from securefl.secagg.facts import RoundFacts
-    from securefl.secagg.frame import Contribution
     from securefl.secagg.spooling import ContributionHead
     from securefl.store import Store
 
@@ -37,31 +34,18 @@ _LONGEST_PAUSE: Final = 0.02
 _WORDS: Final = 0.2
 
 
-@dataclass(frozen=True)
-class Replies:
-    """What came back in a round: the aggregator's sum, and the contributions it was made of (site → frame).
-
-    ``checked`` holds those that :meth:`Plan.read_contributions` has read already, while the round was waited for.
-    """
-
-    sum: bytes
-    contributions: Mapping[str, bytes]
-    checked: Mapping[str, Contribution] = field(default_factory=dict)
-
-
 class Exchange(Protocol):
     """The coordinator's door to the others."""
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
         """Make the round known to every hospital and the aggregator."""
 
-    def collect(self, facts: RoundFacts, seconds: float) -> Replies:
-        """Wait for the sum.
+    def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:
+        """Take in every hospital's contribution, and wait for the aggregator's sum; returns it, read and checked.
 
         Raises:
             RoundError: it did not come in time; the text names who is missing or what a hospital said.
         """
-
 
     def gather(self, tally: Tally, seconds: float) -> None:
         """In a study that goes on after a loss: take in contributions until all that can come are there, or the time is over.
@@ -109,14 +93,15 @@ class LocalExchange:
         """See :class:`Exchange`."""
         self._given = given
 
-    def collect(self, facts: RoundFacts, seconds: float) -> Replies:  # noqa: ARG002 - nobody is late in one process
+    def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         if self._given is None:
             raise RoundError("No round was broadcast.", whose="the coordinator")
-        given = self._given
-        frames = {p.name: p.answer(given).read() for p in self._participants}
-        return Replies(self._aggregator.add(given.announcement, frames), frames)
-
+        for p in self._participants:
+            with p.answer(self._given) as frame:
+                arrivals.take(p.name, frame)
+        with self._aggregator.add(arrivals) as total:
+            return arrivals.check_sum(total)
 
     def gather(self, tally: Tally, seconds: float) -> None:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
@@ -125,11 +110,10 @@ class LocalExchange:
         facts = tally.terms.facts
         for p in self._participants:
             if p.name in facts.cohort and self._there(p.name, facts.round, "contribution"):
-                frame = p.answer(self._given)
-                tally.take(p.name, frame)
-                frame.seek(0)
-                self._heads[p.name] = frame.read(head_limit(tally.terms))
-                frame.close()
+                with p.answer(self._given) as frame:
+                    tally.take(p.name, frame)
+                    frame.seek(0)
+                    self._heads[p.name] = frame.read(head_limit(tally.terms))
 
     def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
@@ -193,40 +177,27 @@ class StoreExchange:
             return False
         return found is not None and self._plan.by_coordinator(found)
 
-    def _sum(self, at: paths.RoundPaths, facts: RoundFacts) -> bytes | None:
-        """The aggregator's sum; what it did not sign for this round is not there yet."""
-        who = self._plan.study.aggregator
-        try:
-            found = self._store.get(at.sum, sum_bytes(facts))
-            if found is not None:
-                read_sum(found, facts, who.name, lambda s, m: verify(who.signing_public, s, m))
-        except MessageError:
-            return None
-        return found
-
-    def collect(self, facts: RoundFacts, seconds: float) -> Replies:
+    def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
-        at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
-        end = time.monotonic() + seconds
-        arrivals = Arrivals(self._store, self._plan, facts)
 
-        def look() -> bytes | SecureFLError | None:
-            found = self._sum(at, facts) or self._bad_news()
+        def look() -> ClaimedSum | SecureFLError | None:
+            found = arrivals.look_for_sum(self._store) or self._bad_news()
             if found is None:
-                arrivals.look()
+                arrivals.look(self._store)
             return found
 
-        for found in poll(look, seconds=end - time.monotonic(), longest=_LONGEST_PAUSE):
+        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
             if isinstance(found, SecureFLError):
                 raise found
-            while arrivals.look():
+            while arrivals.look(self._store):
                 pass
-            return Replies(found, arrivals.frames, arrivals.checked)
-        while arrivals.look():  # who is named as missing is missing, however slow this machine is
+            claimed: ClaimedSum = found
+            return claimed
+        while arrivals.look(self._store):  # who is named as missing is missing, however slow this machine is
             pass
         who = ", ".join(arrivals.missing) or "the aggregator"
         raise RoundError(
-            f"Round {facts.round} was not complete after {seconds:.0f} seconds: nothing came from {arrivals.missing_words() or who}.", whose=who,
+            f"Round {arrivals.facts.round} was not complete after {seconds:.0f} seconds: nothing came from {arrivals.missing_words() or who}.", whose=who,
             next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
         )
 

@@ -189,7 +189,7 @@ class Participant:
         """Encrypted, masked, signed; with dealings where the round is to survive losses."""
         me = self._me
         if not self.plan.goes_on:
-            file.write(contribute(values, facts=facts, public=public, me=self.name, secrets=self._secrets, sign=me.sign, cipher=self._cipher))
+            contribute(values, file, facts=facts, public=public, me=self.name, secrets=self._secrets, sign=me.sign, cipher=self._cipher)
             return
         terms, cards = self.plan.terms(facts), {p.name: card_of(p) for p in self.plan.study.participants}
         write_frame(file, head_bytes(terms, self.name), lambda behind: spool_contribution(

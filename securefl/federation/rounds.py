@@ -13,14 +13,12 @@ from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.learning.preparation import COUNTS
 from securefl.secagg.facts import RoundFacts
-from securefl.secagg.frame import Contribution, read_contribution, read_public_key
+from securefl.secagg.frame import read_public_key
 from securefl.secagg.neighbours import Neighbours
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.terms import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from securefl.study.schema import Participant, Study
 
 
@@ -145,29 +143,6 @@ class Plan:
     def signing_keys(self) -> dict[str, str]:
         """Hospital → Ed25519 public key (hex), from the study."""
         return {p.name: p.signing_public for p in self.study.participants}
-
-    def read_contributions(
-        self, frames: Mapping[str, bytes], facts: RoundFacts, checked: Mapping[str, Contribution] | None = None
-    ) -> list[Contribution]:
-        """Check frames (site → bytes) with the keys that the study names.
-
-        Args:
-            frames: what came, by the name it came under.
-            facts: the reader's own facts of the round.
-            checked: those of the frames that this method has read before.
-
-        Raises:
-            MessageError: naming the hospital whose frame is refused, or a name that is no participant's.
-        """
-        keys = self.signing_keys()
-        strangers = sorted(set(frames) - set(keys))
-        if strangers:
-            raise MessageError(f"A contribution came under the name {strangers[0]!r}, which is no participant's.", whose="the store's operator")
-        known = checked or {}
-        return [
-            known[site] if site in known else read_contribution(frame, facts, site, lambda s, m, k=keys[site]: verify(k, s, m))  # type: ignore[misc]
-            for site, frame in sorted(frames.items())
-        ]
 
 
 def card_of(participant: Participant) -> IdentityCard:

@@ -6,7 +6,6 @@ remembered by name and read no more; what cannot be served yet and what does not
 
 from __future__ import annotations
 
-import io
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -56,8 +55,9 @@ class _Serving:
 
     def go_on(self) -> None:
         """To the next round; what this one held is let go."""
-        if self.tally is not None:
-            self.tally.close()
+        for held in (self.arrivals, self.tally):
+            if held is not None:
+                held.close()
         self.next_round, self.arrivals, self.tally = self.next_round + 1, None, None
 
     @property
@@ -65,7 +65,7 @@ class _Serving:
         """What is there of the round: while it changes, something is going on."""
         tally = self.tally
         said = () if tally is None else (len(tally.heads), tally.proposed, len(tally.agreements), len(tally.answers))
-        return self.next_round, self.announcement, self.arrivals is not None and len(self.arrivals.checked), said
+        return self.next_round, self.announcement, self.arrivals is not None and len(self.arrivals.parts), said
 
 
 @dataclass
@@ -223,7 +223,7 @@ class AggregatorService:
         arrivals = self._arrivals(serving, at)
         if arrivals is None or arrivals.missing:
             return None
-        return io.BytesIO(serving.aggregator.add(serving.announcement, arrivals.frames, arrivals.checked))
+        return serving.aggregator.add(arrivals)
 
     def _survivors_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
         """The sum over those that are left, as soon as their answers take the masks off; None before.
@@ -266,8 +266,8 @@ class AggregatorService:
             except MessageError:  # no announcement is that long
                 return None
             if plan.by_coordinator(serving.announcement):
-                serving.arrivals = Arrivals(self.store, plan, announced_facts(plan, serving.announcement))
-        while serving.arrivals is not None and serving.arrivals.look():
+                serving.arrivals = Arrivals(plan, announced_facts(plan, serving.announcement))
+        while serving.arrivals is not None and serving.arrivals.look(self.store):
             pass
         return serving.arrivals
 

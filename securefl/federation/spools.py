@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from securefl.errors import StoreError
+from securefl.secagg.chunks import BLOCK
+from securefl.secagg.residues import keep_residues, kept_residues
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 _ON_DISK: Final = "/var/tmp"  # noqa: S108 - the files made there have no name
 
@@ -27,6 +33,51 @@ def spool() -> BinaryIO:
     """
     with spooling():
         return cast("BinaryIO", tempfile.TemporaryFile(dir=_folder()))
+
+
+@dataclass(frozen=True, eq=False)
+class ClaimedSum:
+    """The aggregator's sum as it was read and checked; whether it is that of the contributions is for whoever opens it to see.
+
+    Args:
+        sha256: of its frame.
+        parts: hospital → hash of the frame that was added, as the aggregator says.
+        file: its ciphertexts, in a private file.
+        chunks: how many.
+    """
+
+    sha256: str
+    parts: Mapping[str, str]
+    file: BinaryIO
+    chunks: int
+
+    def blocks(self) -> Iterator[NDArray[np.uint64]]:
+        """Its ciphertexts: uint64[n, 2, 4096] at a time."""
+        return kept_residues(self.file, self.chunks, BLOCK)
+
+
+class Spools:
+    """The private files of one round. Close it when the round is over."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+
+    def close(self) -> None:
+        """Let go of them; harmless when repeated."""
+        self._held.close()
+
+    def hold(self, blocks: Iterator[NDArray[np.uint64]]) -> BinaryIO:
+        """Checked ciphertexts in a private file, or none where a check fails.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        with ExitStack() as unless_whole:
+            kept = unless_whole.enter_context(spool())
+            with spooling():
+                keep_residues(blocks, kept)
+            self._held.push(unless_whole.pop_all())
+        return kept
 
 
 @contextmanager

@@ -7,17 +7,17 @@ again when it changed, and at the deadline its hospital is lost in this round. T
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.looks import Looks
-from securefl.federation.spools import spool, spooling
+from securefl.federation.spools import ClaimedSum, Spools
 from securefl.identity import verify
+from securefl.secagg.chunks import BLOCK
 from securefl.secagg.envelope import Hashed
-from securefl.secagg.residues import keep_residues, kept_residues
-from securefl.secagg.spooling import BLOCK, ciphertext_blocks, contribution_limit, read_head
+from securefl.secagg.residues import kept_residues
+from securefl.secagg.spooling import ciphertext_blocks, contribution_limit, read_head
 from securefl.secagg.streaming import add_checked, read_survivors_sum, sum_limit
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, count_agreements, read_proposal
 from securefl.secagg.unmasking import answer_limit, missing_shares, read_answer, unmask
@@ -39,14 +39,6 @@ if TYPE_CHECKING:
     from securefl.store import Store
 
 
-@dataclass(frozen=True, eq=False)
-class ClaimedSum:
-    """The aggregator's sum as it was read and checked: the hash of its frame, and its ciphertexts in a private file."""
-
-    sha256: str
-    file: BinaryIO
-
-
 class Tally:
     """One round as far as it came. Close it when the round is over: it holds files as large as the frames.
 
@@ -65,11 +57,11 @@ class Tally:
         self.answers: dict[str, Answer] = {}
         self._survivors: Survivors | None = None
         self._kept: dict[str, BinaryIO] = {}
-        self._looks, self._held = Looks(), ExitStack()
+        self._looks, self._spools = Looks(), Spools()
 
     def close(self) -> None:
         """Let go of the ciphertexts; harmless when repeated."""
-        self._held.close()
+        self._spools.close()
 
     # --- contributions -----------------------------------------------------------------------------------------------
 
@@ -90,18 +82,9 @@ class Tally:
         head = read_head(frame, self.terms, site, lambda s, m: self.plan.verify(site, s, m))
         if self._survivors is not None and self._survivors.frames.get(site, head.sha256) != head.sha256:
             raise _exchanged(site)
-        kept = self._hold(ciphertext_blocks(frame, self.terms, head))
+        kept = self._spools.hold(ciphertext_blocks(frame, self.terms, head))
         self.heads[site], self._kept[site] = head, kept
         self.refused.pop(site, None)
-
-    def _hold(self, blocks: Iterator[NDArray[np.uint64]]) -> BinaryIO:
-        """Checked ciphertexts in a private file."""
-        with ExitStack() as unless_whole:
-            kept = unless_whole.enter_context(spool())
-            with spooling():
-                keep_residues(blocks, kept)
-            self._held.push(unless_whole.pop_all())
-        return kept
 
     def look(self, store: Store, at: RoundPaths) -> bool:
         """Take in what is new in the store; whether there was anything. Raises :class:`StoreError` as :meth:`take`."""
@@ -251,12 +234,8 @@ class Tally:
         """
         who, frame = self.plan.study.aggregator, Hashed(file)
         blocks = read_survivors_sum(frame, self.survivors, who.name, lambda s, m: verify(who.signing_public, s, m))
-        held = self._hold(blocks)
-        return ClaimedSum(frame.sha256, held)
-
-    def claimed_blocks(self, claimed: ClaimedSum) -> Iterator[NDArray[np.uint64]]:
-        """Its ciphertexts: uint64[n, 2, 4096] at a time."""
-        return kept_residues(claimed.file, self.terms.facts.chunks, BLOCK)
+        held = self._spools.hold(blocks)
+        return ClaimedSum(frame.sha256, self.survivors.frames, held, self.terms.facts.chunks)
 
 
 def _exchanged(site: str) -> MessageError:

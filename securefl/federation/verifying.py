@@ -18,10 +18,10 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.tally import Tally
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript, transcript_sha256
 from securefl.identity import verify
-from securefl.secagg.frame import read_sum, sum_bytes
+from securefl.secagg.frame import sum_bytes
 from securefl.secagg.spooling import contribution_limit
-from securefl.secagg.streaming import same_sum, sum_limit
-from securefl.secagg.sum import check_sum
+from securefl.secagg.streaming import sum_limit
+from securefl.secagg.sum import check_parts, same_sum
 from securefl.secagg.survivors import proposal_limit
 
 if TYPE_CHECKING:
@@ -135,16 +135,20 @@ def _follows(store: Store, plan: Plan, transcript: Transcript) -> None:
 
 def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> tuple[dict[str, str], str, tuple[str, ...]]:
     """(hospital → hash of its frame, hash of the aggregator's frame, nobody): everybody contributed."""
-    aggregator = plan.study.aggregator
-    arrivals = Arrivals(store, plan, facts)
-    while arrivals.look():
-        pass
-    if arrivals.missing:
-        raise _gone(f"contribution of {arrivals.missing_words()}")
-    frame = _get(store, at.sum, sum_bytes(facts), "aggregator's sum")
-    claimed = read_sum(frame, facts, aggregator.name, lambda s, m: verify(aggregator.signing_public, s, m))
-    total = check_sum(claimed, arrivals.checked.values(), facts)
-    return dict(total.parts), claimed.sha256, ()
+    with closing(Arrivals(plan, facts)) as arrivals:
+        while arrivals.look(store):
+            pass
+        if arrivals.missing:
+            raise _gone(f"contribution of {arrivals.missing_words()}")
+        with store.open(at.sum, sum_bytes(facts)) as file:
+            if file is None:
+                raise _gone("aggregator's sum")
+            claimed = arrivals.check_sum(file)
+        aggregator = plan.study.aggregator.name
+        check_parts(claimed.parts, arrivals.parts, aggregator)
+        for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), aggregator):
+            pass
+        return dict(arrivals.parts), claimed.sha256, ()
 
 
 def _survivors(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> tuple[dict[str, str], str, tuple[str, ...]]:
@@ -160,7 +164,7 @@ def _survivors(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths
             if file is None:
                 raise _gone("aggregator's sum")
             claimed = tally.check_sum(file)
-        for _ in same_sum(tally.claimed_blocks(claimed), tally.sum_blocks(), plan.study.aggregator.name):
+        for _ in same_sum(claimed.blocks(), tally.sum_blocks(), plan.study.aggregator.name):
             pass
         return dict(tally.survivors.frames), claimed.sha256, tuple(sorted(tally.agreements))
 

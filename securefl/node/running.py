@@ -12,7 +12,7 @@ import json
 import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
 from securefl.federation import paths
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
-    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray

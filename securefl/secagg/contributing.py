@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError
+from securefl.secagg.chunks import BLOCK
 from securefl.secagg.frame import write_contribution
-from securefl.secagg.masks import add_mask, pairwise_mask
+from securefl.secagg.masks import add_mask, pairwise_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 def contribute(
     values: NDArray[np.int64],
+    file: BinaryIO,
     *,
     facts: RoundFacts,
     public: PublicKey,
@@ -29,11 +32,15 @@ def contribute(
     secrets: Mapping[str, bytes],
     sign: Sign,
     cipher: SumCipher,
-) -> bytes:
-    """Pack, encrypt, mask and sign one contribution.
+) -> None:
+    """Pack, encrypt, mask and sign one contribution into ``file``, a block of ciphertexts at a time.
+
+    Store it durably before sending it, and never make a second one from other values under the same facts: the difference of
+    the two would be readable by the holder of the CKKS key.
 
     Args:
-        values: int64[d], already noised; each within the layout's ``max_value``.
+        values: int64[d], already noised; each within the layout's ``max_value``. May be mapped from a file: it is read in blocks.
+        file: where the signed frame is written, from where it stands; one that seeks.
         facts: the facts of the round as this hospital was told them.
         public: the round's public key as it was read.
         me: this hospital's name in the cohort.
@@ -41,19 +48,20 @@ def contribute(
         sign: Ed25519 with this hospital's identity key.
         cipher: the cipher's home.
 
-    Returns:
-        The signed frame. Store it durably before sending it, and never make a second one from other values under the
-        same facts: the difference of the two would be readable by the holder of the CKKS key.
-
     Raises:
         RoundError: the cohort is this hospital alone, the public key is not the one that the facts name, or values
-            that do not fit (a wrong number of them, or one out of range). Nothing was encrypted.
+            that do not fit (a wrong number of them, or one out of range); the file then holds nothing of use.
         UsageError: secrets that are not the cohort's, or values that are not int64[d].
     """
     check_told(values, facts=facts, public=public, me=me)
-    mask = pairwise_mask(me, secrets, facts)
-    ciphertext = cipher.encrypt(public, facts.layout.pack(values), facts.layout)
-    return write_contribution(facts, me, add_mask(ciphertext, mask), sign)
+    mask, layout = pairwise_seeds(me, secrets, facts), facts.layout
+
+    def masked(start: int) -> NDArray[np.uint64]:
+        stop = min(start + BLOCK, facts.chunks)
+        messages = layout.pack(values[start * layout.values_per_chunk : stop * layout.values_per_chunk])
+        return add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
+
+    write_contribution(facts, me, (masked(start) for start in range(0, facts.chunks, BLOCK)), file, sign)
 
 
 def check_told(values: NDArray[np.int64], *, facts: RoundFacts, public: PublicKey, me: str) -> None:

@@ -44,15 +44,17 @@ class Readable(Protocol):
 
 
 class Hashed:
-    """A frame that is being read, and the hash of what was read so far."""
+    """A frame that is being read: the hash of what was read so far, and its ``size`` in bytes."""
 
     def __init__(self, file: Readable) -> None:
         self._file, self._hash = file, sha256()
+        self.size = 0
 
     def read(self, size: int, /) -> bytes:
         """Up to ``size`` bytes; none at the end."""
         data = self._file.read(size)
         self._hash.update(data)
+        self.size += len(data)
         return data
 
     @property

@@ -7,30 +7,23 @@ After the envelope's checks come those of the residues: below q, and no polynomi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import MessageError, UsageError
-from securefl.secagg.envelope import Envelope, refused
+from securefl.secagg.chunks import BLOCK, to_ciphertext, write_block
+from securefl.secagg.envelope import Envelope, refused, write_frame
 from securefl.secagg.facts import is_sha256
 from securefl.secagg.publickey import PUBLIC_KEY_BYTES, PublicKey
-from securefl.secagg.ring import (
-    CHUNK_BYTES,
-    DEGREE,
-    MODULUS_BITS,
-    are_residues,
-    looks_degenerate,
-    pack_bits,
-    unpack_bits,
-)
+from securefl.secagg.ring import CHUNK_BYTES, DEGREE, are_residues
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from securefl.secagg.envelope import Sign, Verify
+    from securefl.secagg.envelope import Readable, Sign, Verify
     from securefl.secagg.facts import RoundFacts
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/1"
@@ -41,28 +34,14 @@ _PART_BYTES: Final = 512  # {"sender":…,"sha256":…}; a name has at most 64 c
 
 
 @dataclass(frozen=True, eq=False)
-class Contribution:
-    """A contribution as it was read and checked.
+class SumFrame:
+    """A sum whose head was read and checked; ``parts`` maps each hospital to the hash of the frame that was added.
 
-    ``sha256`` is the hash of the whole frame, ``round_digest`` that of the facts it was checked against, ``ciphertext``
-    uint64[chunks, 2, 4096] with residues below q.
+    ``blocks`` reads on: uint64[n, 2, 4096] at a time, each checked; a :class:`MessageError` names the sender.
     """
 
-    sender: str
-    sha256: str
-    round_digest: str
-    ciphertext: NDArray[np.uint64]
-
-
-@dataclass(frozen=True, eq=False)
-class SumFrame:
-    """A sum as it was read and checked; ``parts`` maps each hospital to the hash of the frame that was added."""
-
-    sender: str
-    sha256: str
-    round_digest: str
     parts: Mapping[str, str]
-    ciphertext: NDArray[np.uint64]
+    blocks: Iterator[NDArray[np.uint64]]
 
 
 def contribution_bytes(facts: RoundFacts) -> int:
@@ -80,28 +59,30 @@ def public_key_bytes() -> int:
     return Envelope(PUBLIC_KEY_TYPE, {}, 1, PUBLIC_KEY_BYTES).limit
 
 
-def write_contribution(facts: RoundFacts, sender: str, ciphertext: NDArray[np.uint64], sign: Sign) -> bytes:
-    """One hospital's masked ciphertext as a signed frame.
+def write_contribution(facts: RoundFacts, sender: str, blocks: Iterable[NDArray[np.uint64]], file: BinaryIO, sign: Sign) -> None:
+    """Write one hospital's masked ciphertexts to ``file`` as a signed frame, from where it stands.
 
     Args:
         facts: the facts of the round as the hospital was told them.
         sender: the hospital's name in the cohort.
-        ciphertext: uint64[chunks, 2, 4096], encrypted **and masked**: nothing here can tell.
+        blocks: uint64[n, 2, 4096] at a time, encrypted **and masked**: nothing here can tell.
+        file: one that seeks, for the head is written last.
         sign: Ed25519 with the hospital's identity key (message to 64 bytes).
 
     Raises:
-        UsageError: a sender outside the cohort, or an array that is no ciphertext of this round.
+        UsageError: a sender outside the cohort, or blocks that are no ciphertext of this round; the file holds nothing of use then.
     """
     if sender not in facts.cohort:
         raise UsageError(f"{sender} is not in the round's cohort.", next_step="Contribute to rounds that name this hospital.")
-    return _contribution_envelope(facts, sender).write(_to_chunks(ciphertext, facts), sign)
+    envelope = _contribution_envelope(facts, sender)
+    write_frame(file, envelope.head_bytes(), lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign))
 
 
-def read_contribution(data: bytes, facts: RoundFacts, sender: str, verify: Verify) -> Contribution:
-    """Check a contribution's frame and take it apart.
+def contribution_blocks(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> Iterator[NDArray[np.uint64]]:
+    """A contribution's ciphertexts, uint64[n, 2, 4096] at a time, each checked: residues below q.
 
     Args:
-        data: the frame, read with at most :func:`contribution_bytes` bytes.
+        file: the frame, at its beginning; it is read to its end.
         facts: the reader's own facts of the round.
         sender: who is said to have sent it.
         verify: whether a signature (64 bytes) over a message is by that sender's rostered key.
@@ -111,48 +92,52 @@ def read_contribution(data: bytes, facts: RoundFacts, sender: str, verify: Verif
     """
     if sender not in facts.cohort:
         raise refused(sender, "it is not in the round's cohort")
-    manifest, body = _contribution_envelope(facts, sender).open(data, sender, verify)
-    ciphertext = _to_ciphertext(body, facts, sender)
-    return Contribution(sender, sha256(data).hexdigest(), manifest["round_digest"], ciphertext)
+    envelope = _contribution_envelope(facts, sender)
+    head = envelope.open_head(file, sender, verify)
+    for block in envelope.blocks(file, head, sender, BLOCK):
+        yield to_ciphertext(block, sender)
 
 
 def write_sum(
-    facts: RoundFacts, sender: str, ciphertext: NDArray[np.uint64], parts: Mapping[str, str], sign: Sign
-) -> bytes:
-    """The aggregator's sum as a signed frame that lists what was added.
+    facts: RoundFacts, sender: str, blocks: Iterable[NDArray[np.uint64]], file: BinaryIO, *, parts: Mapping[str, str], sign: Sign
+) -> None:
+    """Write the aggregator's sum to ``file`` as a signed frame that lists what was added.
 
     Args:
         facts: the facts of the round.
         sender: the aggregator's name.
-        ciphertext: uint64[chunks, 2, 4096].
+        blocks: uint64[n, 2, 4096] at a time.
+        file: as in :func:`write_contribution`.
         parts: hospital to the SHA-256 of its frame; exactly the cohort.
         sign: Ed25519 with the aggregator's identity key.
 
     Raises:
-        UsageError: parts that are not the cohort, or an array that is no ciphertext of this round.
+        UsageError: parts that are not the cohort, or blocks that are no ciphertext of this round.
     """
     if set(parts) != set(facts.cohort):
         raise UsageError("A sum lists exactly the round's cohort.", next_step="Add every hospital's contribution.")
     listed = [{"sender": name, "sha256": parts[name]} for name in facts.cohort]
-    return _sum_envelope(facts, sender).write(_to_chunks(ciphertext, facts), sign, parts=listed)
+    envelope = _sum_envelope(facts, sender)
+    place = envelope.head_bytes(parts=listed)
+    write_frame(file, place, lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign, parts=listed))
 
 
-def read_sum(data: bytes, facts: RoundFacts, sender: str, verify: Verify) -> SumFrame:
-    """Check a sum's frame and take it apart; arguments as in :func:`read_contribution`, the sender is the aggregator.
+def read_sum(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> SumFrame:
+    """Check a sum's head; arguments as in :func:`contribution_blocks`, the sender is the aggregator.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
-    manifest, body = _sum_envelope(facts, sender).open(data, sender, verify)
-    parts = manifest["parts"]
+    envelope = _sum_envelope(facts, sender)
+    head = envelope.open_head(file, sender, verify)
+    parts = head.manifest["parts"]
     well_formed = isinstance(parts, list) and all(
         isinstance(part, dict) and set(part) == {"sender", "sha256"} and is_sha256(part["sha256"]) for part in parts
     )
     if not well_formed or [part["sender"] for part in parts] != list(facts.cohort):
         raise refused(sender, "it does not list exactly the round's cohort")
-    listed = {part["sender"]: part["sha256"] for part in parts}
-    ciphertext = _to_ciphertext(body, facts, sender)
-    return SumFrame(sender, sha256(data).hexdigest(), manifest["round_digest"], listed, ciphertext)
+    blocks = (to_ciphertext(block, sender) for block in envelope.blocks(file, head, sender, BLOCK))
+    return SumFrame({part["sender"]: part["sha256"] for part in parts}, blocks)
 
 
 def write_public_key(
@@ -201,20 +186,20 @@ def _sum_envelope(facts: RoundFacts, sender: str) -> Envelope:
     return Envelope(SUM_TYPE, fields, facts.chunks, CHUNK_BYTES, frozenset({"parts"}), parts_bytes)
 
 
-def _to_chunks(ciphertext: NDArray[np.uint64], facts: RoundFacts) -> list[bytes]:
-    if ciphertext.shape != (facts.chunks, 2, DEGREE) or not are_residues(ciphertext):
-        raise UsageError(
-            f"A ciphertext of this round is uint64[{facts.chunks}, 2, {DEGREE}] of residues mod q.",
-            next_step="Encrypt with the round's layout.",
-        )
-    packed = pack_bits(ciphertext, MODULUS_BITS)
-    return [packed[start : start + CHUNK_BYTES] for start in range(0, len(packed), CHUNK_BYTES)]
+def _write_blocks(blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts, file: BinaryIO) -> list[str]:
+    """The hashes of the chunks."""
+    hashes: list[str] = []
+    for block in blocks:
+        if block.shape[1:] != (2, DEGREE) or not are_residues(block):
+            raise _no_ciphertext(facts)
+        hashes += write_block(block, file)
+    if len(hashes) != facts.chunks:
+        raise _no_ciphertext(facts)
+    return hashes
 
 
-def _to_ciphertext(body: memoryview, facts: RoundFacts, sender: str) -> NDArray[np.uint64]:
-    ciphertext = unpack_bits(body, MODULUS_BITS).reshape(facts.chunks, 2, DEGREE)
-    if not are_residues(ciphertext):
-        raise refused(sender, "it holds a residue at or above the ring's prime")
-    if looks_degenerate(ciphertext):
-        raise refused(sender, "it holds a ciphertext with an empty or constant polynomial")
-    return ciphertext
+def _no_ciphertext(facts: RoundFacts) -> UsageError:
+    return UsageError(
+        f"A ciphertext of this round is uint64[{facts.chunks}, 2, {DEGREE}] of residues mod q.",
+        next_step="Encrypt with the round's layout.",
+    )

@@ -100,35 +100,6 @@ def uniform_residues(key: bytes, count: int, modulus: int) -> NDArray[np.uint64]
     return accepted[:count]
 
 
-def pairwise_mask(me: str, secrets: Mapping[str, bytes], facts: RoundFacts) -> NDArray[np.uint64]:
-    """The mask that hospital ``me`` adds to c0: + for each peer that sorts after it, - for each before.
-
-    Args:
-        me: this hospital's name in the cohort.
-        secrets: :func:`pair_secret` with each other hospital of the cohort, and no one else.
-        facts: the facts of the round as this hospital was told them.
-
-    Returns:
-        uint64[chunks, 4096], residues mod q. Over the cohort these add up to zero.
-
-    Raises:
-        UsageError: ``me`` is not in the cohort, or the secrets are not those of its other members.
-    """
-    if me not in facts.cohort or set(secrets) != set(facts.cohort) - {me}:
-        raise UsageError(
-            f"The masks of {me} need one secret for each other hospital of the cohort: {', '.join(facts.cohort)}.",
-            next_step="Agree on a secret with every hospital of the cohort.",
-        )
-    digest = facts.digest()
-    seeds = [(peer > me, pair_seed(secrets[peer], digest)) for peer in facts.cohort if peer != me]
-    mask = np.zeros((facts.chunks, DEGREE), dtype=np.uint64)
-    for index in range(facts.chunks):
-        for plus, seed in seeds:
-            part = expand_chunk(seed, index)
-            mask[index] = add(mask[index], part) if plus else subtract(mask[index], part)
-    return mask
-
-
 @dataclass(frozen=True)
 class Seeds:
     """Seeds whose masks add up: what a hospital adds to its contribution, or what is taken off a sum of survivors.
@@ -148,6 +119,26 @@ class Seeds:
             for seed in self.own:
                 row[:] = add(row, expand_chunk(seed, index, SELF_MASK_LABEL))
         return total
+
+
+def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundFacts) -> Seeds:
+    """The mask that hospital ``me`` adds to c0: + for each peer that sorts after it, - for each before. Over the cohort these add up to zero.
+
+    Args:
+        me: this hospital's name in the cohort.
+        secrets: :func:`pair_secret` with each other hospital of the cohort, and no one else.
+        facts: the facts of the round as this hospital was told them.
+
+    Raises:
+        UsageError: ``me`` is not in the cohort, or the secrets are not those of its other members.
+    """
+    if me not in facts.cohort or set(secrets) != set(facts.cohort) - {me}:
+        raise UsageError(
+            f"The masks of {me} need one secret for each other hospital of the cohort: {', '.join(facts.cohort)}.",
+            next_step="Agree on a secret with every hospital of the cohort.",
+        )
+    digest = facts.digest()
+    return Seeds(tuple((peer > me, pair_seed(secrets[peer], digest)) for peer in facts.cohort if peer != me), ())
 
 
 def add_mask(ciphertext: NDArray[np.uint64], mask: NDArray[np.uint64]) -> NDArray[np.uint64]:

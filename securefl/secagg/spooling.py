@@ -16,19 +16,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import UsageError
+from securefl.secagg.chunks import BLOCK, to_ciphertext, write_block
 from securefl.secagg.contributing import check_told
 from securefl.secagg.dealing import Dealing, deal, dealing_bytes
 from securefl.secagg.envelope import Envelope, Head, refused
 from securefl.secagg.masks import SECRET_BYTES, Seeds, add_mask, pair_seed
-from securefl.secagg.ring import (
-    CHUNK_BYTES,
-    DEGREE,
-    MODULUS_BITS,
-    are_residues,
-    looks_degenerate,
-    pack_bits,
-    unpack_bits,
-)
+from securefl.secagg.ring import CHUNK_BYTES, DEGREE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,8 +37,6 @@ if TYPE_CHECKING:
     from securefl.secagg.terms import Terms
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/2"
-#: Ciphertexts worked on at a time: about 2 MB of a frame.
-BLOCK: Final = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,28 +157,6 @@ def check_contribution(file: Readable, terms: Terms, sender: str, verify: Verify
     for _ in ciphertext_blocks(file, terms, head):
         pass
     return head
-
-
-def write_block(ciphertext: NDArray[np.uint64], spool: BinaryIO) -> list[str]:
-    """Write ciphertexts uint64[n, 2, 4096] as chunks; returns their hashes."""
-    packed = pack_bits(ciphertext, MODULUS_BITS)
-    spool.write(packed)
-    view = memoryview(packed)
-    return [sha256(view[i : i + CHUNK_BYTES]).hexdigest() for i in range(0, len(packed), CHUNK_BYTES)]
-
-
-def to_ciphertext(block: bytes, sender: str) -> NDArray[np.uint64]:
-    """Ciphertexts uint64[n, 2, 4096] from their chunks.
-
-    Raises:
-        MessageError: a residue at or above q, or a polynomial that is empty or constant.
-    """
-    ciphertext = unpack_bits(block, MODULUS_BITS).reshape(-1, 2, DEGREE)
-    if not are_residues(ciphertext):
-        raise refused(sender, "it holds a residue at or above the ring's prime")
-    if looks_degenerate(ciphertext):
-        raise refused(sender, "it holds a ciphertext with an empty or constant polynomial")
-    return ciphertext
 
 
 def contribution_envelope(terms: Terms, sender: str) -> Envelope:

@@ -6,38 +6,30 @@ no key. Anyone with the frames can recompute its sum; the coordinator opens it, 
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from securefl.errors import RoundError
+from securefl.secagg.chunks import BLOCK, to_ciphertext, write_block
 from securefl.secagg.envelope import Envelope, refused
+from securefl.secagg.opening import open_sum
 from securefl.secagg.ring import CHUNK_BYTES, DEGREE, add, subtract
-from securefl.secagg.spooling import BLOCK, ciphertext_blocks, read_head, to_ciphertext, write_block
+from securefl.secagg.spooling import ciphertext_blocks, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import BinaryIO
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from securefl.secagg.cipher import RoundKeys
     from securefl.secagg.envelope import Readable, Sign, Verify
+    from securefl.secagg.opening import OpenedSum
     from securefl.secagg.survivors import Survivors, VerifyBy
     from securefl.secagg.unmasking import Unmasking
 
 SUM_TYPE: Final = "securefl-sum/2"
 _PART_BYTES: Final = 512
-
-
-@dataclass(frozen=True)
-class OpenedSurvivors:
-    """What a round releases beside the integers: how many contributed, and the noise as in ``OpenedSum``."""
-
-    contributors: int
-    noise_share: float
 
 
 def sum_limit(survivors: Survivors) -> int:
@@ -112,67 +104,11 @@ def read_survivors_sum(file: Readable, survivors: Survivors, sender: str, verify
         yield to_ciphertext(block, sender)
 
 
-def same_sum(
-    claimed: Iterator[NDArray[np.uint64]], computed: Iterator[NDArray[np.uint64]], sender: str
-) -> Iterator[NDArray[np.uint64]]:
-    """The computed blocks, as long as the claimed ones are the same: what the coordinator opens where it has the frames.
-
-    Raises:
-        RoundError: naming ``sender``: its sum is not that of the frames.
-    """
-    for ours in computed:
-        theirs = next(claimed, None)
-        if theirs is None or not np.array_equal(theirs, ours):
-            raise RoundError(
-                f"What {sender} sent is not the sum of the survivors' contributions; it was not decrypted to its end.",
-                whose=sender,
-                next_step="Start a new attempt, and ask the aggregator's operator why.",
-            )
-        yield ours
-    next(claimed, None)
-
-
 def open_survivors(
     keys: RoundKeys, blocks: Iterator[NDArray[np.uint64]], survivors: Survivors, into: NDArray[np.int64]
-) -> OpenedSurvivors:
-    """Decrypt a sum of survivors, once, into ``into``: int64[d], the exact integers.
-
-    Args:
-        keys: the round's key pair; its secret half is erased whatever the outcome.
-        blocks: uint64[n, 2, 4096] at a time, recomputed from the signed contributions where possible.
-        survivors: the signed set; their number is what every canary must be.
-        into: what it holds after a failure is no result: throw it away, and show it to nobody.
-
-    Raises:
-        RoundError: the key is not the one the terms name, was used before, the noise leaves the margin, a canary is not
-            the number of survivors, a field is out of range, or blocks are missing.
-        MessageError: out of ``blocks``.
-    """
-    facts, count = survivors.terms.facts, len(survivors.names)
-    layout = facts.layout
-    done, noise = 0, 0.0
-    try:
-        if keys.public.sha256 != facts.public_key_sha256:
-            raise _not_opened("this key pair is not the one that the facts of the round name", "the coordinator")
-        with closing(keys.open_blocks(blocks, layout)) as opened:  # closing it lets go of the key at once
-            for messages, share in opened:
-                place = done * layout.values_per_chunk
-                length = min(facts.length - place, len(messages) * layout.values_per_chunk)
-                if length < 1:
-                    raise _not_opened("the sum has more ciphertexts than the round", "the aggregator")
-                values, canaries = layout.unpack(messages, length, count)
-                if np.any(canaries != count):
-                    raise _not_opened(
-                        f"it does not hold exactly one contribution of each of the {count} survivors",
-                        "the aggregator, or a hospital that sent a malformed contribution",
-                    )
-                into[place : place + length] = values
-                done, noise = done + len(messages), max(noise, share)
-        if done != facts.chunks:
-            raise _not_opened("the sum has fewer ciphertexts than the round", "the aggregator")
-    finally:
-        keys.erase()
-    return OpenedSurvivors(count, noise)
+) -> OpenedSum:
+    """Decrypt a sum of survivors, once: :func:`securefl.secagg.opening.open_sum`, whose canaries are the number of survivors."""
+    return open_sum(keys, blocks, survivors.terms.facts, into, len(survivors.names))
 
 
 def _sum_envelope(survivors: Survivors, sender: str) -> Envelope:
@@ -184,12 +120,3 @@ def _sum_envelope(survivors: Survivors, sender: str) -> Envelope:
         "parts": survivors.parts(),
     }
     return Envelope(SUM_TYPE, fields, chunks, CHUNK_BYTES, more_bytes=_PART_BYTES * len(survivors.names))
-
-
-def _not_opened(why: str, whose: str) -> RoundError:
-    return RoundError(
-        f"The sum of the survivors does not open: {why}; nothing is released.",
-        whose=whose,
-        next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
-    )
-

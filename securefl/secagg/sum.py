@@ -1,91 +1,137 @@
-"""The aggregator's addition, and its verification by anyone: numpy only, no key, no SEAL."""
+"""The addition of a whole cohort's contributions, and its verification by anyone: numpy only, no key, no SEAL.
+
+Contributions are added as they come, a block of ciphertexts at a time, into a private file: memory does not grow with d, and
+what was checked is what is added, whatever becomes of the frames afterwards.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg.ring import sum_mod_q
+from securefl.secagg.chunks import BLOCK
+from securefl.secagg.envelope import Hashed
+from securefl.secagg.frame import contribution_blocks
+from securefl.secagg.residues import keep_residues, kept_residues
+from securefl.secagg.ring import add
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
+    from securefl.secagg.envelope import Readable, Verify
     from securefl.secagg.facts import RoundFacts
-    from securefl.secagg.frame import Contribution, SumFrame
 
 
-@dataclass(frozen=True, eq=False)
-class SumOfContributions:
-    """The sum of a complete cohort: uint64[chunks, 2, 4096], and what was added (hospital to frame hash)."""
-
-    ciphertext: NDArray[np.uint64]
-    parts: Mapping[str, str]
-
-
-def add_contributions(contributions: Iterable[Contribution], facts: RoundFacts) -> SumOfContributions:
-    """Add the contributions of the whole cohort.
+class RunningSum:
+    """What has been added so far in one round. Close it: its file is as large as a contribution.
 
     Args:
-        contributions: what ``read_contribution`` returned, in any order.
         facts: the adder's own facts of the round.
+        spool: makes an empty file that nobody else can write.
+
+    Attributes:
+        parts: hospital → SHA-256 of its frame, of those that were added.
+        frame_bytes: the size of the largest of them.
+    """
+
+    def __init__(self, facts: RoundFacts, spool: Callable[[], BinaryIO]) -> None:
+        self.parts: dict[str, str] = {}
+        self.frame_bytes = 0
+        self._facts, self._spool = facts, spool
+        self._total: BinaryIO | None = None
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Hospitals of the cohort that were not added yet."""
+        return tuple(name for name in self._facts.cohort if name not in self.parts)
+
+    def add(self, frame: Readable, sender: str, verify: Verify) -> None:
+        """Check a contribution and add it: all of it, or nothing.
+
+        Args:
+            frame: at its beginning; it is read once, to its end.
+            sender: who is said to have sent it.
+            verify: whether a signature (64 bytes) over a message is by that sender's rostered key.
+
+        Raises:
+            MessageError: naming the sender and the first check that failed; or it is its second.
+        """
+        if sender in self.parts:
+            raise MessageError(
+                f"The contribution of {sender} is its second to this round; it was not added.", whose=sender,
+                next_step=f"Ask {sender} for its one contribution to this round.",
+            )  # fmt: skip
+        read, total = Hashed(frame), self._spool()
+        try:
+            keep_residues(self._added(contribution_blocks(read, self._facts, sender, verify)), total)
+        except BaseException:
+            total.close()
+            raise
+        self.close()
+        self._total, self.parts[sender] = total, read.sha256
+        self.frame_bytes = max(self.frame_bytes, read.size)
+
+    def blocks(self) -> Iterator[NDArray[np.uint64]]:
+        """The sum of the whole cohort: uint64[n, 2, 4096] at a time.
+
+        Raises:
+            RoundError: hospitals are missing; it names them.
+        """
+        if self.missing or self._total is None:
+            raise RoundError(
+                f"No contribution of {', '.join(self.missing)}: nothing was added, and nothing can be opened.",
+                whose=", ".join(self.missing),
+                next_step="Wait for the missing contributions until the deadline, or start a new attempt.",
+            )
+        return kept_residues(self._total, self._facts.chunks, BLOCK)
+
+    def close(self) -> None:
+        """Let go of what was added; harmless when repeated."""
+        if self._total is not None:
+            self._total.close()
+
+    def _added(self, blocks: Iterator[NDArray[np.uint64]]) -> Iterator[NDArray[np.uint64]]:
+        """``blocks``, to which what is there already is added."""
+        if self._total is None:
+            return blocks
+        # the frame first: after its last block it is asked for its end
+        return (add(one, other) for one, other in zip(blocks, kept_residues(self._total, self._facts.chunks, BLOCK), strict=True))
+
+
+def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender: str) -> None:
+    """That a sum lists the contributions that are here.
 
     Raises:
-        MessageError: a second contribution of one hospital, or one to another round.
-        RoundError: hospitals are missing; it names them.
+        RoundError: naming ``sender``, the aggregator.
     """
-    digest = facts.digest()
-    received: dict[str, Contribution] = {}
-    for item in contributions:
-        if item.round_digest != digest or item.sender not in facts.cohort:
-            raise _not_added(item.sender, "belongs to another round")
-        if item.sender in received:
-            raise _not_added(item.sender, "is its second to this round")
-        received[item.sender] = item
-    missing = [name for name in facts.cohort if name not in received]
-    if missing:
-        raise RoundError(
-            f"No contribution of {', '.join(missing)}: nothing was added, and nothing can be opened.",
-            whose=", ".join(missing),
-            next_step="Wait for the missing contributions until the deadline, or start a new attempt.",
-        )
-    total = sum_mod_q(received[name].ciphertext for name in facts.cohort)
-    return SumOfContributions(total, {name: received[name].sha256 for name in facts.cohort})
+    if dict(claimed) != dict(computed):
+        raise _not_the_sum(sender, "lists other contributions than those in the store; it was not decrypted")
 
 
-def check_sum(claimed: SumFrame, contributions: Iterable[Contribution], facts: RoundFacts) -> SumOfContributions:
-    """Recompute a sum from the signed contributions before it is opened.
-
-    Returns:
-        The sum as computed here.
+def same_sum(
+    claimed: Iterator[NDArray[np.uint64]], computed: Iterator[NDArray[np.uint64]], sender: str
+) -> Iterator[NDArray[np.uint64]]:
+    """The computed blocks, as long as the claimed ones are the same: what the coordinator opens, block by block.
 
     Raises:
-        MessageError: as in :func:`add_contributions`.
-        RoundError: a contribution is missing, or the aggregator's sum is not the sum of them.
+        RoundError: naming ``sender``: its sum is not that of the frames.
     """
-    computed = add_contributions(contributions, facts)
-    if dict(claimed.parts) != dict(computed.parts) or claimed.round_digest != facts.digest():
-        raise _not_the_sum(claimed.sender, "lists other contributions than those in the store")
-    if not np.array_equal(claimed.ciphertext, computed.ciphertext):
-        raise _not_the_sum(claimed.sender, "is not the sum of the contributions that it lists")
-    return computed
-
-
-def _not_added(sender: str, why: str) -> MessageError:
-    return MessageError(
-        f"The contribution of {sender} {why}; it was not added.",
-        whose=sender,
-        next_step=f"Ask {sender} for its one contribution to this round.",
-    )
+    for ours in computed:
+        theirs = next(claimed, None)
+        if theirs is None or not np.array_equal(theirs, ours):
+            raise _not_the_sum(sender, "is not the sum of the contributions; it was not decrypted to its end")
+        yield ours
+    next(claimed, None)
 
 
 def _not_the_sum(sender: str, why: str) -> RoundError:
     return RoundError(
-        f"What {sender} sent {why}; it was not decrypted.",
+        f"What {sender} sent {why}.",
         whose=sender,
         next_step="Start a new attempt, and ask the aggregator's operator why.",
     )

@@ -4,13 +4,11 @@ again before it decrypts, so that nothing which is not the sum of the signed con
 import numpy as np
 import pytest
 from secagg_round import NAMES, Round
+from secagg_whole import add_contributions, check_sum, open_sum, read_sum, write_sum
 
 from securefl.errors import RoundError
-from securefl.secagg.frame import read_sum, write_sum
-from securefl.secagg.opening import open_sum
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import MODULUS, sum_mod_q
-from securefl.secagg.sum import add_contributions, check_sum
 
 SHIFT = 1000
 

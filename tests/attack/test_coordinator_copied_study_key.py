@@ -9,11 +9,12 @@ import dataclasses
 import numpy as np
 import pytest
 from federation_room import NAMES, Room
+from secagg_whole import pairwise_mask
 
 from securefl.errors import MessageError
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.participant import pair_secrets
-from securefl.secagg.masks import add_mask, pair_secret, pairwise_mask
+from securefl.secagg.masks import add_mask, pair_secret
 
 FIRST, VICTIM, LAST = NAMES
 

@@ -9,6 +9,7 @@ import fsspec
 import numpy as np
 import pytest
 from federation_room import NAMES, Room, sealed_study
+from secagg_whole import pairwise_mask, read_contribution
 
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
@@ -17,8 +18,7 @@ from securefl.federation.messages import Invitation, open_announcement
 from securefl.federation.participant import RoundInput, pair_secrets
 from securefl.federation.serving import AggregatorService
 from securefl.secagg import masks, seal
-from securefl.secagg.frame import read_contribution
-from securefl.secagg.masks import add_mask, pairwise_mask
+from securefl.secagg.masks import add_mask
 from securefl.secagg.ring import sum_mod_q
 from securefl.store import Store
 
@@ -48,13 +48,14 @@ class InStore(StoreExchange):
         super().__init__(store, room.plan)
         self.store, self.service, self.everybody = store, service, room.participants()
 
-    def collect(self, facts, seconds):
+    def collect(self, arrivals, seconds):
+        facts = arrivals.facts
         at = paths.RoundPaths(facts.study, facts.round, 1)
         given = RoundInput(*(self.store.get(p, 1 << 24) for p in (at.announcement, at.key, at.model)))
         for participant in self.everybody:
             self.store.put(at.contribution(participant.name), participant.answer(given).read())
         self.service.step()
-        return super().collect(facts, seconds)
+        return super().collect(arrivals, seconds)
 
 
 class Attacker:

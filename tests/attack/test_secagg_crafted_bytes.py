@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from secagg_round import NAMES, Party, digest_of, fake_ciphertext, make_facts
+from secagg_whole import read_contribution, write_contribution
 from tenseal import sealapi
 
 from securefl.errors import MessageError
@@ -17,7 +18,7 @@ from securefl.secagg.ring import DEGREE, MODULUS
 FACTS = make_facts(length=9000)
 SVI = Party("SVI")
 HONEST = fake_ciphertext(2)
-GOOD = frame.write_contribution(FACTS, "SVI", HONEST, SVI.sign)
+GOOD = write_contribution(FACTS, "SVI", HONEST, SVI.sign)
 
 
 def seal_accepts(chunk):
@@ -39,7 +40,7 @@ def signed_by_a_hospital(ciphertext):
 
 def refused(data):
     with pytest.raises(MessageError) as caught:
-        frame.read_contribution(data, FACTS, "SVI", SVI.verify)
+        read_contribution(data, FACTS, "SVI", SVI.verify)
     assert caught.value.whose == "SVI"
     return caught.value.what
 
@@ -51,7 +52,7 @@ def crafted(change):
 
 
 def test_control_the_honest_frame_is_taken():
-    assert np.array_equal(frame.read_contribution(signed_by_a_hospital(HONEST), FACTS, "SVI", SVI.verify).ciphertext, HONEST)
+    assert np.array_equal(read_contribution(signed_by_a_hospital(HONEST), FACTS, "SVI", SVI.verify).ciphertext, HONEST)
 
 
 @pytest.mark.parametrize(
@@ -125,14 +126,14 @@ def test_files_that_are_no_frames_are_refused(data):
 
 def test_a_frame_replayed_from_another_attempt_round_or_study_is_refused():
     for changes in ({"attempt": 2}, {"round": 2}, {"study": digest_of("other")}):
-        refused(frame.write_contribution(make_facts(length=9000, **changes), "SVI", HONEST, SVI.sign))
+        refused(write_contribution(make_facts(length=9000, **changes), "SVI", HONEST, SVI.sign))
 
 
 def test_another_hospitals_frame_under_a_false_name_is_refused():
     for name in set(NAMES) - {"SVI"}:
         other = Party(name)
-        refused(frame.write_contribution(FACTS, name, HONEST, other.sign))
-        refused(frame.write_contribution(FACTS, name, HONEST, SVI.sign))
+        refused(write_contribution(FACTS, name, HONEST, other.sign))
+        refused(write_contribution(FACTS, name, HONEST, SVI.sign))
 
 
 INFLATED = """

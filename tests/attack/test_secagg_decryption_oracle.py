@@ -6,14 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from secagg_round import NAMES, Party, Round
+from secagg_whole import (
+    add_contributions,
+    check_sum,
+    open_sum,
+    read_contribution,
+    read_sum,
+    write_contribution,
+    write_sum,
+)
 
 from securefl.errors import RoundError
 from securefl.secagg import seal
-from securefl.secagg.frame import read_contribution, read_sum, write_contribution, write_sum
-from securefl.secagg.opening import open_sum
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import DEGREE, add
-from securefl.secagg.sum import add_contributions, check_sum
 
 PROBE = 1024
 

@@ -5,12 +5,11 @@ The aggregator sees the sum's ciphertext; everyone sees what the coordinator pub
 
 import numpy as np
 from secagg_round import NAMES, Round
+from secagg_whole import add_contributions, open_sum
 from tenseal import sealapi
 
 from securefl.secagg import seal
-from securefl.secagg.opening import open_sum
 from securefl.secagg.ring import DEGREE, MODULUS, sum_mod_q
-from securefl.secagg.sum import add_contributions
 
 
 def to_ntt(polynomials):

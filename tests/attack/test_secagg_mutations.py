@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from secagg_round import NAMES
 from secagg_survivors import COORDINATOR, World, run_round
+from secagg_whole import read_contribution, write_contribution
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg import dealing, frame, shamir, spooling, streaming, unmasking
+from securefl.secagg import dealing, shamir, spooling, streaming, unmasking
 from securefl.secagg.envelope import MAGIC, PREFIX_BYTES
+from securefl.secagg.ring import unpack_bits
 from securefl.secagg.survivors import agrees, read_parts, read_proposal
 from securefl.signed import canonical, dump_signed
 
@@ -338,9 +340,9 @@ def test_shares_made_at_random_restore_nothing_that_passes_for_a_seed():
 
 def test_after_all_this_the_sum_is_exact_and_frames_of_the_first_version_are_not_taken_for_the_second():
     assert np.array_equal(WORLD.opened(PROPOSER.unmasking(), FRAMES), TRUTH)
-    first = frame.write_contribution(
-        TERMS.facts, "SVI", frame.unpack_bits(FRAMES["SVI"][-59392:], 58).reshape(1, 2, -1), WORLD.identities["SVI"].sign
+    first = write_contribution(
+        TERMS.facts, "SVI", unpack_bits(FRAMES["SVI"][-59392:], 58).reshape(1, 2, -1), WORLD.identities["SVI"].sign
     )
     refused(MESSAGES["contribution"], first)
     with pytest.raises(MessageError):
-        frame.read_contribution(FRAMES["SVI"], TERMS.facts, "SVI", SVI)
+        read_contribution(FRAMES["SVI"], TERMS.facts, "SVI", SVI)

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 from secagg_round import NAMES, Round, digest_of, make_facts
+from secagg_whole import open_sum, read_contribution
 
 from securefl.errors import RoundError
 from securefl.secagg import masks, seal
-from securefl.secagg.frame import read_contribution
-from securefl.secagg.opening import open_sum
 from securefl.secagg.ring import DEGREE, sum_mod_q
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from secagg_round import Party, fake_ciphertext, make_facts
+from secagg_whole import pairwise_mask, read_contribution, read_sum, write_contribution
 
 from securefl.errors import MessageError, RoundError
 from securefl.secagg import frame, masks, ring
@@ -13,7 +14,7 @@ from securefl.secagg.packing import FieldLayout
 STEADY = settings(derandomize=True, deadline=None, max_examples=60)
 SVI = Party("SVI")
 FACTS = make_facts()
-GOOD = frame.write_contribution(FACTS, "SVI", fake_ciphertext(1), SVI.sign)
+GOOD = write_contribution(FACTS, "SVI", fake_ciphertext(1), SVI.sign)
 
 
 def words(modulus):
@@ -94,7 +95,7 @@ def test_masks_cancel_for_any_names_and_any_cohort(names, attempt):
     parties = {name: Party(name) for name in names}
     facts = make_facts(tuple(names), attempt=attempt)
     parts = [
-        masks.pairwise_mask(me, {n: parties[me].secret_with(parties[n]) for n in names if n != me}, facts) for me in names
+        pairwise_mask(me, {n: parties[me].secret_with(parties[n]) for n in names if n != me}, facts) for me in names
     ]
     assert not ring.sum_mod_q(parts).any()
 
@@ -126,14 +127,14 @@ def test_every_mutation_of_a_frame_is_refused_in_its_senders_name(data):
     if crafted == GOOD:
         return
     with pytest.raises(MessageError) as caught:
-        frame.read_contribution(crafted, FACTS, "SVI", SVI.verify)
+        read_contribution(crafted, FACTS, "SVI", SVI.verify)
     assert caught.value.whose == "SVI"
 
 
 @STEADY
 @given(st.binary(max_size=2000))
 def test_any_bytes_at_all_are_refused(data):
-    for read in (frame.read_contribution, frame.read_sum):
+    for read in (read_contribution, read_sum):
         with pytest.raises(MessageError):
             read(data, FACTS, "SVI", SVI.verify)
 
@@ -146,7 +147,7 @@ def test_a_signed_residue_at_or_above_q_is_refused(at, residue):
     envelope = frame._contribution_envelope(FACTS, "SVI")
     data = envelope.write([ring.pack_bits(ciphertext, ring.MODULUS_BITS)], SVI.sign)
     with pytest.raises(MessageError, match="above the ring's prime"):
-        frame.read_contribution(data, FACTS, "SVI", SVI.verify)
+        read_contribution(data, FACTS, "SVI", SVI.verify)
 
 
 @STEADY

@@ -1,15 +1,17 @@
 """The store as a carrier: the announcement comes last, unsigned words count for nothing, and a deadline names who is missing."""
 
+import hashlib
 import io
 
 import numpy as np
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import NAMES, Room, going_on, head_in, in_memory, sealed_study
+from federation_room import NAMES, Room, added, going_on, head_in, in_memory, sealed_study
 
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
+from securefl.federation.arrivals import Arrivals
 from securefl.federation.exchange import LocalExchange, StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
 from securefl.federation.serving import AggregatorService, _Serving
@@ -47,7 +49,7 @@ def answer_all(room, store, sites=NAMES):
         if site in sites:
             store.put(at(room).contribution(site), frames[site])
     if tuple(sites) == tuple(NAMES):
-        store.put(at(room).sum, room.aggregator.add(given.announcement, frames))
+        store.put(at(room).sum, added(room, given.announcement, frames))
     return keys, facts_of(room, keys), frames
 
 
@@ -87,9 +89,10 @@ def test_a_round_is_announced_once(room, exchange):
 def test_the_sum_and_its_contributions_come_back(room, store, exchange):
     _, facts, frames = answer_all(room, store)
     store.put(at(room).contribution("Stranger"), b"not asked for")
-    replies = exchange.collect(facts, 60)
-    assert replies.sum == store.get(at(room).sum, 1 << 20)
-    assert replies.contributions == frames
+    arrivals = Arrivals(room.plan, facts)
+    claimed = exchange.collect(arrivals, 60)
+    assert claimed.sha256 == hashlib.sha256(store.get(at(room).sum, 1 << 20)).hexdigest()
+    assert claimed.parts == arrivals.parts == {site: hashlib.sha256(frame).hexdigest() for site, frame in frames.items()}
 
 
 @pytest.mark.parametrize("junk", [b"the sum", b"", bytes(1 << 20)], ids=["junk", "empty", "oversized"])
@@ -98,9 +101,9 @@ def test_a_sum_that_the_aggregator_did_not_sign_is_not_there_yet(room, store, ex
     whole = store.get(at(room).sum, 1 << 20)
     store.put(at(room).sum, junk)
     with pytest.raises(RoundError, match="the aggregator"):
-        exchange.collect(facts, 0.05)
+        exchange.collect(Arrivals(room.plan, facts), 0.05)
     store.put(at(room).sum, whole)
-    assert exchange.collect(facts, 60).sum == whole
+    assert exchange.collect(Arrivals(room.plan, facts), 60).sha256 == hashlib.sha256(whole).hexdigest()
 
 
 def test_what_somebody_else_put_in_an_announcements_place_is_written_over(room, store, exchange):
@@ -116,7 +119,7 @@ def test_a_deadline_that_passes_at_once_still_names_only_who_is_missing(room, st
     """One contribution is checked at each look; on a slow machine the deadline comes before the last of them."""
     _, facts, _ = answer_all(room, store, NAMES[1:])
     with pytest.raises(RoundError, match="not complete") as late:
-        exchange.collect(facts, 0)
+        exchange.collect(Arrivals(room.plan, facts), 0)
     assert late.value.whose == NAMES[0]
 
 
@@ -124,7 +127,7 @@ def test_a_deadline_that_passes_at_once_still_names_only_who_is_missing(room, st
 def test_a_deadline_names_who_is_missing(room, store, exchange, missing):
     _, facts, _ = answer_all(room, store, [s for s in NAMES if s not in missing])
     with pytest.raises(RoundError, match="not complete") as late:
-        exchange.collect(facts, 0)
+        exchange.collect(Arrivals(room.plan, facts), 0)
     assert late.value.whose == ", ".join(missing)
 
 
@@ -132,14 +135,14 @@ def test_when_all_hospitals_answered_the_aggregator_is_named(room, store, exchan
     _, facts, _ = answer_all(room, store)
     store.delete(at(room).sum)
     with pytest.raises(RoundError, match="the aggregator"):
-        exchange.collect(facts, 0)
+        exchange.collect(Arrivals(room.plan, facts), 0)
 
 
 def test_a_hospitals_code_ends_the_round_at_once_and_names_it(room, store, exchange):
     keys, _ = room.announce()
     say(room, store, NAMES[1], "data")
     with pytest.raises(RoundError, match=f"{NAMES[1]} ended .* 'data'") as over:
-        exchange.collect(facts_of(room, keys), 60)
+        exchange.collect(Arrivals(room.plan, facts_of(room, keys)), 60)
     assert over.value.whose == NAMES[1]
 
 
@@ -147,7 +150,7 @@ def test_the_aggregators_refusal_ends_the_round(room, store, exchange):
     keys, _ = room.announce()
     say(room, store, "Aggregator", "message")
     with pytest.raises(RoundError, match="Aggregator ended"):
-        exchange.collect(facts_of(room, keys), 60)
+        exchange.collect(Arrivals(room.plan, facts_of(room, keys)), 60)
 
 
 SPOOFS = {
@@ -166,7 +169,7 @@ def test_what_the_stores_operator_writes_in_a_hospitals_name_is_ignored(room, st
     SPOOFS[spoof](room, store)
     assert last_word(store, room.plan) is None
     _, facts, _ = answer_all(room, store)
-    assert exchange.collect(facts, 60).sum
+    assert exchange.collect(Arrivals(room.plan, facts), 60).parts
 
 
 def test_a_signed_status_is_found_behind_spoofed_ones(room, store):
@@ -188,7 +191,7 @@ def test_only_the_coordinator_ends_a_study(room, store):
 def test_in_one_process_a_round_is_broadcast_before_it_is_collected(room):
     keys, _ = room.announce()
     with pytest.raises(RoundError, match="No round was broadcast"):
-        LocalExchange([], room.aggregator).collect(facts_of(room, keys), 1)
+        LocalExchange([], room.aggregator).collect(Arrivals(room.plan, facts_of(room, keys)), 1)
 
 
 # --- studies that go on after a loss ----------------------------------------------------------------------------------
@@ -300,7 +303,7 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
         exchange.conclude(tally, proposal, 0.05)
     assert serving.step()
     claimed = exchange.conclude(tally, proposal, 60)
-    assert all(np.array_equal(a, b) for a, b in zip(tally.claimed_blocks(claimed), tally.sum_blocks(), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(claimed.blocks(), tally.sum_blocks(), strict=True))
     data = store.get(here.sum, 1 << 20)
     whole = read_survivors_sum(io.BytesIO(data), survivors, "Aggregator", room.operator.card.verify)
     assert all(np.array_equal(a, b) for a, b in zip(whole, tally.sum_blocks(), strict=True))

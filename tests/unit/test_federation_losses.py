@@ -237,7 +237,7 @@ def test_an_aggregator_that_alters_the_sum_is_refused_before_it_is_decrypted():
             head = write_survivors_sum(tally.survivors, iter([first, *rest]), spool, "Aggregator", room.operator.sign)
             return tally.check_sum(io.BytesIO(head + spool.getvalue()))
 
-    with pytest.raises(RoundError, match="not the sum of the survivors"):
+    with pytest.raises(RoundError, match="not the sum of the contributions"):
         room.coordinator(Altering(room, (LOST, 1, "contribution"))).run()
 
 

@@ -5,14 +5,14 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from federation_room import NAMES, Room, in_memory, sealed_study
+from federation_room import NAMES, Room, added, in_memory, sealed_study
+from secagg_whole import read_sum
 
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, open_status
 from securefl.federation.serving import AggregatorService
-from securefl.secagg.frame import read_sum
 from securefl.store import Store
 
 TEXT, PLAN = sealed_study()
@@ -213,7 +213,7 @@ def test_the_aggregator_adds_no_incomplete_cohort(room, store):
     _, frames = answered(room, store)
     announcement = store.get(paths.RoundPaths(PLAN.digest, 1, 1).announcement, 1 << 20)
     with pytest.raises(RoundError, match=NAMES[0]):
-        room.aggregator.add(announcement, {s: f for s, f in frames.items() if s != NAMES[0]})
+        added(room, announcement, {s: f for s, f in frames.items() if s != NAMES[0]})
 
 
 def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, monkeypatch):
@@ -221,7 +221,7 @@ def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, m
     here = service(room, store, said)
     here.look()
     answered(room, store)
-    monkeypatch.setattr("securefl.federation.aggregator.add_contributions", lambda *_: 1 / 0)
+    monkeypatch.setattr("securefl.federation.aggregator.write_sum", lambda *_, **_more: 1 / 0)
     assert not here.step()
     assert not here.busy
     assert any("ZeroDivisionError" in line for line in said)

@@ -1,8 +1,6 @@
-"""Frames are checked once, a block at a time, and kept where the store cannot reach them; memory does not grow with the model."""
+"""Frames are checked once, a block at a time, and kept where the store cannot reach them."""
 
-import hashlib
 import io
-import tracemalloc
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,24 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import SITES
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from federation_room import Room, going_on, head_in, sealed_study
 
-from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
 from securefl.errors import MessageError, StoreError
-from securefl.federation import paths, spools, tally
-from securefl.federation.aggregator import Aggregator
-from securefl.federation.participant import Participant
+from securefl.federation import paths, spools
 from securefl.federation.tally import Tally
-from securefl.identity import read_secret
-from securefl.secagg import spooling, streaming
-from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.spooling import head_limit
-from securefl.secagg.streaming import add_survivors, same_sum
+from securefl.secagg.streaming import add_survivors
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.secagg.unmasking import unmask
 from securefl.store import Store
-from securefl.study.approval import MAX_BYTES, open_approval
 
 FIVE = tuple(sorted(SITES))
 PLAN = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
@@ -142,7 +132,7 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_taken(five, store, here, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as during:
-        during.setattr(tally, "keep_residues", full)
+        during.setattr(spools, "keep_residues", full)
         with pytest.raises(StoreError, match="No space left on device") as caught:
             here.look(store, AT)
         assert "TMPDIR" in caught.value.next_step
@@ -177,83 +167,3 @@ def test_without_a_named_folder_private_files_lie_on_a_disk(monkeypatch):
     monkeypatch.setattr(spools, "_ON_DISK", "/nowhere")
     assert spools._folder() == spools.tempfile.gettempdir()
 
-
-# --- memory -----------------------------------------------------------------------------------------------------------
-
-
-class Frames:
-    """Three hospitals' contributions to one round of a model of some size, as files in a store, each made at ``peak`` bytes at most."""
-
-    def __init__(self, root, parameters):
-        self.plan = make_consortium(root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout="continue")
-        self.store, cipher = Store(str(root / FOLDERS.store)), CkksIntegers()
-        keys = cipher.generate()
-        facts = self.plan.facts(1, 1, keys.public.sha256, self.plan.study.model.initial_sha256)
-        self.terms, self.at = self.plan.terms(facts), paths.RoundPaths(self.plan.digest, 1, 1)
-        identities = {site: read_parties(root, site)[1] for site in self.plan.study.cohort}
-        approvals = {
-            site: open_approval(self.store.get(paths.approval(self.plan.digest, site), MAX_BYTES), site=site, study=self.plan.digest, verify=who.card.verify)
-            for site, who in identities.items()
-        }
-        self.people, self.peak = {}, 0
-        for site, who in identities.items():
-            study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / site / "study.key", 32))
-            me = Participant(
-                plan=self.plan, identity=who, study_key=study_key, approvals=approvals, trainer=None, keeper=None, cipher=cipher,
-                records=lambda terms, record: None,
-            )
-            values, file = np.zeros(facts.length, dtype=np.int64), root / f"kept-{site}"
-            with file.open("w+b") as frame:
-                self.peak = max(self.peak, peak_of(lambda m=me, f=frame, v=values: m._protect(v, facts, keys.public, f)))
-                frame.seek(0)
-                me.later = me._stages(facts, frame)
-                self.store.put_file(self.at.contribution(site), frame)
-            self.people[site] = me.later
-        self.operator = read_parties(root, "aggregator")[1]
-        self.researcher = read_parties(root, "coordinator")[1]
-
-    def read(self, later):
-        return lambda site: later.read(site, self.store.get_head(self.at.contribution(site), head_limit(self.terms)))
-
-    def added(self):
-        """Bytes that take, sum and comparison need at most."""
-        with closing(Tally(self.plan, self.terms)) as here:
-            taken = peak_of(lambda: here.look(self.store, self.at))
-            here.adopt(Survivors(self.terms, {s: h.sha256 for s, h in here.heads.items()}))
-            proposal = write_proposal(here.survivors, "coordinator", self.researcher.sign)
-            for site, later in self.people.items():
-                here.agree(site, later.agree(proposal, self.read(later)))
-            for site, later in self.people.items():
-                here.hear(site, later.answer(here.agreements))
-            aggregator = Aggregator(self.plan, self.operator)
-
-            def work():
-                with aggregator.add_survivors(here) as total:
-                    self.store.put_file(self.at.sum, total)
-                claimed = here.look_for_sum(self.store, self.at)
-                for _ in same_sum(here.claimed_blocks(claimed), here.sum_blocks(), "aggregator"):
-                    pass
-
-            more = peak_of(work)
-            assert here.look_for_sum(self.store, self.at).sha256 == hashlib.sha256(self.store.get(self.at.sum, 1 << 30)).hexdigest()
-            return max(taken, more)
-
-
-def peak_of(call):
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def test_no_party_holds_more_of_a_larger_frame(tmp_path, monkeypatch):
-    """Blocks of 4 ciphertexts, so that both models have many; a manifest grows by some hundred bytes a ciphertext."""
-    for module in (spooling, streaming, tally):
-        monkeypatch.setattr(module, "BLOCK", 4)
-    small, large = (Frames(tmp_path / str(n), n) for n in (200_000, 600_000))
-    more = (large.terms.facts.chunks - small.terms.facts.chunks) * 59_392  # bytes of every frame
-    assert more > 1_000_000
-    assert large.peak < small.peak + more / 20
-    assert large.added() < small.added() + more / 10

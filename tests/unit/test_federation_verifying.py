@@ -3,13 +3,13 @@
 import pytest
 from conftest import SITES, fixed_identity
 from federation_room import Room, going_on, sealed_study
+from secagg_whole import write_sum
 
 from securefl.errors import MessageError, RoundError, UsageError
 from securefl.federation import paths
 from securefl.federation.exchange import LocalExchange
 from securefl.federation.transcript import open_transcript, transcript_sha256
 from securefl.federation.verifying import last_transcript, verify_round
-from securefl.secagg.frame import write_sum
 from securefl.secagg.ring import CHUNK_BYTES
 from securefl.store import Store
 
@@ -37,11 +37,22 @@ class Posting(LocalExchange):
             if number == facts.round:
                 self.store.put(self.at(facts).contribution(site), frame)
 
-    def collect(self, facts, seconds):
-        replies = super().collect(facts, seconds)
-        self._contributions(facts)
-        self.store.put(self.at(facts).sum, replies.sum)
-        return replies
+    def collect(self, arrivals, seconds):
+        self._post_sum(arrivals, self.at(arrivals.facts).sum)
+        claimed = super().collect(arrivals, seconds)
+        self._contributions(arrivals.facts)
+        return claimed
+
+    def _post_sum(self, here, path):
+        """Whatever sum is checked ``here`` lies in the store, too."""
+        check = here.check_sum
+
+        def post(file):
+            self.store.put_file(path, file)
+            file.seek(0)
+            return check(file)
+
+        here.check_sum = post
 
     def conclude(self, tally, proposal, seconds):
         facts = tally.terms.facts
@@ -51,14 +62,7 @@ class Posting(LocalExchange):
         hear, agree = tally.hear, tally.agree
         tally.agree = lambda site, data: (self.store.put(at.agreement(site), data), agree(site, data))
         tally.hear = lambda site, data: (self.store.put(at.answer(site), data), hear(site, data))
-        check = tally.check_sum
-
-        def post(file):
-            self.store.put_file(at.sum, file)
-            file.seek(0)
-            return check(file)
-
-        tally.check_sum = post
+        self._post_sum(tally, at.sum)
         assert later
         return super().conclude(tally, proposal, seconds)
 
@@ -157,8 +161,9 @@ def test_what_was_removed_is_named(run):
 
 @whole
 def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run):
+    from secagg_whole import read_contribution
+
     from securefl.federation.aggregator import announced_facts
-    from securefl.secagg.frame import read_contribution
 
     facts = announced_facts(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
     one = {s: read_contribution(run.room.kept[s, 1], facts, s, lambda s_, m, s=s: run.plan.verify(s, s_, m)) for s in facts.cohort}

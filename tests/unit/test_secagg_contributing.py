@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from secagg_round import Round, make_facts
+from secagg_whole import contribute
 
 from securefl.errors import RoundError, UsageError
-from securefl.secagg.contributing import contribute
 from securefl.secagg.seal import CkksIntegers
 
 

@@ -4,13 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from secagg_round import NAMES, Party, digest_of, fake_ciphertext, make_facts
+from secagg_whole import read_contribution, read_sum, write_contribution, write_sum
 
 from securefl.errors import MessageError, UsageError
 from securefl.secagg import frame
 from securefl.secagg.envelope import MAGIC, PREFIX_BYTES
 from securefl.secagg.masks import uniform_residues
 from securefl.secagg.publickey import PublicKey
-from securefl.secagg.ring import DEGREE, MODULUS, SPECIAL_MODULUS
+from securefl.secagg.ring import DEGREE, MODULUS, MODULUS_BITS, SPECIAL_MODULUS, pack_bits
 
 FACTS = make_facts(length=9000)
 SVI, AGGREGATOR, COORDINATOR = Party("SVI"), Party("aggregator"), Party("coordinator")
@@ -32,24 +33,24 @@ def some_public_key():
 
 
 def test_a_contribution_survives_its_frame():
-    data = frame.write_contribution(FACTS, "SVI", CIPHERTEXT, SVI.sign)
+    data = write_contribution(FACTS, "SVI", CIPHERTEXT, SVI.sign)
     assert len(data) <= frame.contribution_bytes(FACTS)
-    read = frame.read_contribution(data, FACTS, "SVI", SVI.verify)
+    read = read_contribution(data, FACTS, "SVI", SVI.verify)
     assert np.array_equal(read.ciphertext, CIPHERTEXT)
     assert (read.sender, read.round_digest) == ("SVI", FACTS.digest())
 
 
 def test_a_contribution_says_nothing_but_what_the_round_is():
-    manifest = manifest_of(frame.write_contribution(FACTS, "SVI", CIPHERTEXT, SVI.sign))
+    manifest = manifest_of(write_contribution(FACTS, "SVI", CIPHERTEXT, SVI.sign))
     assert set(manifest) == {
         "attempt", "chunks", "kind", "round", "round_digest", "sender", "shape", "study", "type",
     }  # fmt: skip
 
 
 def test_a_sum_survives_its_frame():
-    data = frame.write_sum(FACTS, "aggregator", CIPHERTEXT, PARTS, AGGREGATOR.sign)
+    data = write_sum(FACTS, "aggregator", CIPHERTEXT, PARTS, AGGREGATOR.sign)
     assert len(data) <= frame.sum_bytes(FACTS)
-    read = frame.read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
+    read = read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
     assert np.array_equal(read.ciphertext, CIPHERTEXT)
     assert read.parts == PARTS
 
@@ -92,42 +93,42 @@ def test_signed_bytes_that_make_no_key_are_refused_in_the_senders_name(monkeypat
     ],
 )
 def test_a_contribution_from_other_facts_is_refused_and_says_which(changes):
-    data = frame.write_contribution(replace(FACTS, **changes), "SVI", CIPHERTEXT, SVI.sign)
+    data = write_contribution(replace(FACTS, **changes), "SVI", CIPHERTEXT, SVI.sign)
     with pytest.raises(MessageError) as caught:
-        frame.read_contribution(data, FACTS, "SVI", SVI.verify)
+        read_contribution(data, FACTS, "SVI", SVI.verify)
     assert caught.value.whose == "SVI"
     assert any(name in caught.value.what for name in (*changes, "round_digest"))
 
 
 def test_a_frame_of_one_hospital_is_not_anothers():
-    data = frame.write_contribution(FACTS, "SVI", CIPHERTEXT, SVI.sign)
+    data = write_contribution(FACTS, "SVI", CIPHERTEXT, SVI.sign)
     with pytest.raises(MessageError, match="sender") as caught:
-        frame.read_contribution(data, FACTS, "STMW", SVI.verify)
+        read_contribution(data, FACTS, "STMW", SVI.verify)
     assert caught.value.whose == "STMW"
 
 
 def test_a_frame_signed_by_another_key_is_refused():
-    data = frame.write_contribution(FACTS, "SVI", CIPHERTEXT, AGGREGATOR.sign)
+    data = write_contribution(FACTS, "SVI", CIPHERTEXT, AGGREGATOR.sign)
     with pytest.raises(MessageError, match="signature"):
-        frame.read_contribution(data, FACTS, "SVI", SVI.verify)
+        read_contribution(data, FACTS, "SVI", SVI.verify)
 
 
 def test_a_sum_does_not_pass_for_a_contribution():
-    data = frame.write_sum(FACTS, "SVI", CIPHERTEXT, PARTS, SVI.sign)
+    data = write_sum(FACTS, "SVI", CIPHERTEXT, PARTS, SVI.sign)
     with pytest.raises(MessageError):
-        frame.read_contribution(data, FACTS, "SVI", SVI.verify)
+        read_contribution(data, FACTS, "SVI", SVI.verify)
 
 
 def test_hospitals_outside_the_cohort_neither_write_nor_are_read():
     with pytest.raises(UsageError):
-        frame.write_contribution(FACTS, "mallory", CIPHERTEXT, SVI.sign)
+        write_contribution(FACTS, "mallory", CIPHERTEXT, SVI.sign)
     with pytest.raises(MessageError, match="cohort"):
-        frame.read_contribution(b"", FACTS, "mallory", SVI.verify)
+        read_contribution(b"", FACTS, "mallory", SVI.verify)
 
 
 def test_a_sum_that_does_not_list_the_cohort_cannot_be_written():
     with pytest.raises(UsageError):
-        frame.write_sum(FACTS, "aggregator", CIPHERTEXT, {"SVI": digest_of("x")}, AGGREGATOR.sign)
+        write_sum(FACTS, "aggregator", CIPHERTEXT, {"SVI": digest_of("x")}, AGGREGATOR.sign)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +145,9 @@ def test_a_sum_that_does_not_list_the_cohort_cannot_be_written():
 )
 def test_a_signed_sum_whose_list_is_not_the_cohort_is_refused(parts):
     envelope = frame._sum_envelope(FACTS, "aggregator")
-    data = envelope.write(frame._to_chunks(CIPHERTEXT, FACTS), AGGREGATOR.sign, parts=parts)
+    data = envelope.write([pack_bits(one, MODULUS_BITS) for one in CIPHERTEXT], AGGREGATOR.sign, parts=parts)
     with pytest.raises(MessageError, match="cohort"):
-        frame.read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
+        read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_a_signed_sum_whose_list_is_not_the_cohort_is_refused(parts):
 )
 def test_only_ciphertexts_of_the_round_are_written(ciphertext):
     with pytest.raises(UsageError):
-        frame.write_contribution(FACTS, "SVI", ciphertext, SVI.sign)
+        write_contribution(FACTS, "SVI", ciphertext, SVI.sign)
 
 
 @pytest.mark.parametrize(("bits", "full", "whole"), [(16, 7.26, 7.32), (12, 4.84, 4.88), (8, 3.63, 3.69)])
@@ -162,7 +163,7 @@ def test_bytes_per_parameter_are_those_of_the_design(bits, full, whole):
     """``full``: with every ciphertext full. ``whole``: at 1e6 parameters, where the last one is partly padding."""
     facts = make_facts(bits=bits, length=1_000_000)
     filled = replace(facts, length=facts.chunks * facts.layout.values_per_chunk)
-    data = frame.write_contribution(filled, "SVI", fake_ciphertext(facts.chunks), SVI.sign)
+    data = write_contribution(filled, "SVI", fake_ciphertext(facts.chunks), SVI.sign)
     assert len(data) / filled.length < full
     assert len(data) / facts.length < whole
     assert len(data) <= frame.contribution_bytes(facts)
@@ -172,14 +173,14 @@ def test_a_list_of_parts_with_one_that_is_none_is_refused():
     for wrong in ({"sender": sorted(NAMES)[1], "sha256": "x"}, {"sender": sorted(NAMES)[1], "sha256": digest_of("x"), "more": 1}):
         parts = [{"sender": name, "sha256": digest_of(name)} for name in sorted(NAMES)]
         parts[1] = wrong
-        data = frame._sum_envelope(FACTS, "aggregator").write(frame._to_chunks(CIPHERTEXT, FACTS), AGGREGATOR.sign, parts=parts)
+        data = frame._sum_envelope(FACTS, "aggregator").write([pack_bits(one, MODULUS_BITS) for one in CIPHERTEXT], AGGREGATOR.sign, parts=parts)
         with pytest.raises(MessageError, match="cohort"):
-            frame.read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
+            read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
 
 
 def test_caps_leave_room_for_the_longest_names_and_little_more():
     names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
     facts = make_facts(names, length=9000)
-    data = frame.write_sum(facts, "aggregator", CIPHERTEXT, {name: digest_of(name) for name in names}, AGGREGATOR.sign)
+    data = write_sum(facts, "aggregator", CIPHERTEXT, {name: digest_of(name) for name in names}, AGGREGATOR.sign)
     assert len(data) <= frame.sum_bytes(facts) < len(data) + 10_000
     assert frame.public_key_bytes() < 81920 + 3000

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from secagg_round import NAMES, Party, digest_of, fake_ciphertext, make_facts
+from secagg_whole import pairwise_mask
 
 from securefl.errors import MessageError, UsageError
 from securefl.secagg import masks
@@ -12,7 +13,7 @@ PARTIES = {name: Party(name) for name in NAMES}
 
 def mask_of(me, facts, parties=PARTIES):
     secrets = {name: parties[me].secret_with(parties[name]) for name in facts.cohort if name != me}
-    return masks.pairwise_mask(me, secrets, facts)
+    return pairwise_mask(me, secrets, facts)
 
 
 def test_both_sides_agree_on_a_pair_secret_and_no_other_pair_has_it():
@@ -91,7 +92,7 @@ def test_a_mask_needs_exactly_the_cohorts_secrets(spoil):
     elif spoil == "extra":
         secrets["mallory"] = bytes(32)
     with pytest.raises(UsageError, match="one secret for each"):
-        masks.pairwise_mask("mallory" if spoil == "outsider" else "SVI", secrets, facts)
+        pairwise_mask("mallory" if spoil == "outsider" else "SVI", secrets, facts)
 
 
 @pytest.mark.parametrize("modulus", [3, 257, (1 << 20) + 7, MODULUS])

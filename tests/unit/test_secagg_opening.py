@@ -3,11 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from secagg_round import NAMES, Round, digest_of
+from secagg_whole import add_contributions, open_sum
 
 from securefl.errors import RoundError, UsageError
-from securefl.secagg.opening import open_sum
 from securefl.secagg.ring import add, sum_mod_q
-from securefl.secagg.sum import add_contributions
 
 
 @pytest.mark.parametrize(("names", "bits", "length"), [(("A", "B"), 8, 1), (NAMES, 16, 9000), (tuple("ABCDEFGH"), 12, 500)])

@@ -5,10 +5,9 @@ import pytest
 import tenseal as ts
 from secagg_round import NAMES, Round
 from secagg_survivors import World, run_round
+from secagg_whole import add_contributions, open_sum
 
-from securefl.secagg.opening import open_sum
 from securefl.secagg.seal import CkksIntegers
-from securefl.secagg.sum import add_contributions
 
 
 class PlainVectors:

@@ -11,6 +11,7 @@ from securefl.secagg import streaming
 from securefl.secagg.masks import Seeds
 from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.sum import same_sum
 from securefl.secagg.survivors import Survivors
 from securefl.secagg.unmasking import Unmasking
 
@@ -65,7 +66,7 @@ def test_a_sum_of_several_blocks_travels_and_is_recomputed(clear):
     world, proposer, frames = clear
     data = as_frame(world, proposer, added(world, proposer, frames))
     assert len(data) <= streaming.sum_limit(proposer.survivors)
-    both = streaming.same_sum(read(world, proposer, data), added(world, proposer, frames), "aggregator")
+    both = same_sum(read(world, proposer, data), added(world, proposer, frames), "aggregator")
     assert np.array_equal(opened(world, proposer.survivors, both)[1], world.truth(LEFT))
 
 
@@ -91,10 +92,10 @@ def test_an_altered_sum_is_refused_in_the_aggregators_name(clear):
     blocks[1][0, 1, 7] ^= np.uint64(1)
     data = as_frame(world, proposer, iter(blocks))
     with pytest.raises(RoundError, match="not the sum") as caught:
-        list(streaming.same_sum(read(world, proposer, data), added(world, proposer, frames), "aggregator"))
+        list(same_sum(read(world, proposer, data), added(world, proposer, frames), "aggregator"))
     assert caught.value.whose == "aggregator"
     with pytest.raises(RoundError, match="not the sum"):
-        list(streaming.same_sum(iter(blocks[:1]), added(world, proposer, frames), "aggregator"))
+        list(same_sum(iter(blocks[:1]), added(world, proposer, frames), "aggregator"))
 
 
 def test_a_sum_under_another_survivor_set_key_or_name_is_refused(clear):
@@ -194,10 +195,10 @@ def test_a_claimed_sum_is_read_to_its_end_and_one_that_is_short_is_named(clear):
         yield from blocks
         ended.append(True)
 
-    list(streaming.same_sum(claimed(), iter(blocks), "aggregator"))
+    list(same_sum(claimed(), iter(blocks), "aggregator"))
     assert ended == [True]
     with pytest.raises(RoundError, match="not the sum") as caught:
-        list(streaming.same_sum(iter(()), iter(blocks), "aggregator"))
+        list(same_sum(iter(()), iter(blocks), "aggregator"))
     assert caught.value.whose == "aggregator"
 
 

@@ -1,64 +1,127 @@
-from dataclasses import replace
+"""Contributions are added as they come, each as a whole or not at all; a sum is compared before anybody decrypts it."""
+
+import io
+from hashlib import sha256
 
 import numpy as np
 import pytest
-from secagg_round import NAMES, digest_of, fake_ciphertext, make_facts
+from secagg_round import NAMES, Party, digest_of, fake_ciphertext, make_facts
+from secagg_whole import blocks_of, write_contribution
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg.frame import Contribution, SumFrame
+from securefl.secagg import frame
+from securefl.secagg import sum as adding
 from securefl.secagg.ring import MODULUS
-from securefl.secagg.sum import add_contributions, check_sum
+from securefl.secagg.sum import RunningSum, check_parts, same_sum
 
-FACTS = make_facts()
-CONTRIBUTIONS = [Contribution(name, digest_of(name), FACTS.digest(), fake_ciphertext(1, name)) for name in NAMES]
-
-
-def claimed(**changes):
-    total = add_contributions(CONTRIBUTIONS, FACTS)
-    return replace(SumFrame("aggregator", digest_of("sum"), FACTS.digest(), total.parts, total.ciphertext), **changes)
+FACTS = make_facts(length=20_000)  # three ciphertexts
+PARTIES = {name: Party(name) for name in NAMES}
+CIPHERTEXTS = {name: fake_ciphertext(3, name) for name in NAMES}
+FRAMES = {name: write_contribution(FACTS, name, CIPHERTEXTS[name], PARTIES[name].sign) for name in NAMES}
+PLAIN = sum(item.astype(object) for item in CIPHERTEXTS.values()) % MODULUS
 
 
-def test_the_sum_is_the_sum_mod_q_in_any_order():
-    plain = sum(item.ciphertext.astype(object) for item in CONTRIBUTIONS) % MODULUS
-    for order in (CONTRIBUTIONS, CONTRIBUTIONS[::-1]):
-        total = add_contributions(iter(order), FACTS)
-        assert np.array_equal(total.ciphertext.astype(object), plain)
-        assert dict(total.parts) == {name: digest_of(name) for name in NAMES}
+@pytest.fixture(autouse=True)
+def _blocks_of_two(monkeypatch):
+    for module in (adding, frame):
+        monkeypatch.setattr(module, "BLOCK", 2)
+
+
+def added(names=NAMES, frames=FRAMES):
+    total = RunningSum(FACTS, io.BytesIO)
+    for name in names:
+        total.add(io.BytesIO(frames[name]), name, PARTIES[name].verify)
+    return total
+
+
+def whole(blocks):
+    return np.concatenate(list(blocks))
+
+
+@pytest.mark.parametrize("order", [NAMES, NAMES[::-1]], ids=["one way", "the other"])
+def test_the_sum_is_the_sum_mod_q_in_any_order(order):
+    total = added(order)
+    for _ in range(2):  # it can be read again
+        assert np.array_equal(whole(total.blocks()).astype(object), PLAIN)
+    assert total.parts == {name: sha256(FRAMES[name]).hexdigest() for name in NAMES}
+    assert total.frame_bytes == max(map(len, FRAMES.values()))
+    assert total.missing == ()
 
 
 def test_a_missing_hospital_fails_the_round_and_is_named():
     with pytest.raises(RoundError, match="No contribution of SVHC, SVI") as caught:
-        add_contributions([item for item in CONTRIBUTIONS if item.sender not in {"SVI", "SVHC"}], FACTS)
+        added([name for name in NAMES if name not in {"SVI", "SVHC"}]).blocks()
     assert caught.value.whose == "SVHC, SVI"
+    with pytest.raises(RoundError, match="nothing can be opened"):
+        RunningSum(FACTS, io.BytesIO).blocks()
 
 
 def test_a_second_contribution_of_one_hospital_is_refused():
+    total = added()
     with pytest.raises(MessageError, match="second") as caught:
-        add_contributions([*CONTRIBUTIONS, CONTRIBUTIONS[2]], FACTS)
-    assert caught.value.whose == CONTRIBUTIONS[2].sender
+        total.add(io.BytesIO(FRAMES["SVI"]), "SVI", PARTIES["SVI"].verify)
+    assert caught.value.whose == "SVI"
+    assert np.array_equal(whole(total.blocks()).astype(object), PLAIN)
 
 
-@pytest.mark.parametrize("changes", [{"round_digest": digest_of("other")}, {"sender": "mallory"}])
-def test_a_contribution_to_another_round_is_refused(changes):
-    with pytest.raises(MessageError, match="another round"):
-        add_contributions([replace(CONTRIBUTIONS[0], **changes)], FACTS)
+SPOILED = {
+    "cut off": lambda data: data[:-1],
+    "altered in its last block": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    "something follows": lambda data: data + b"x",
+    "another's": lambda data: FRAMES["STMW"],
+    "to another round": lambda data: write_contribution(make_facts(length=20_000, round=2), "SVI", CIPHERTEXTS["SVI"], PARTIES["SVI"].sign),
+}
 
 
-def test_an_honest_sum_checks():
-    assert np.array_equal(check_sum(claimed(), CONTRIBUTIONS, FACTS).ciphertext, claimed().ciphertext)
+@pytest.mark.parametrize("spoil", SPOILED)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+def test_a_contribution_that_fails_its_checks_is_added_in_no_part(spoil, first):
+    made = []
+
+    def spool():
+        made.append(io.BytesIO())
+        return made[-1]
+
+    total = RunningSum(FACTS, spool)
+    others = [name for name in NAMES if name != "SVI"]
+    for name in () if first else others:
+        total.add(io.BytesIO(FRAMES[name]), name, PARTIES[name].verify)
+    with pytest.raises(MessageError) as caught:
+        total.add(io.BytesIO(SPOILED[spoil](FRAMES["SVI"])), "SVI", PARTIES["SVI"].verify)
+    assert caught.value.whose == "SVI"
+    assert "SVI" in total.missing
+    for name in [*(others if first else ()), "SVI"]:
+        total.add(io.BytesIO(FRAMES[name]), name, PARTIES[name].verify)
+    assert np.array_equal(whole(total.blocks()).astype(object), PLAIN)
+    assert sum(not file.closed for file in made) == 1  # one file, however many came
+    total.close()
+    total.close()
+    assert all(file.closed for file in made)
+
+
+def test_a_stranger_adds_nothing():
+    total = RunningSum(FACTS, io.BytesIO)
+    with pytest.raises(MessageError, match="not in the round's cohort"):
+        total.add(io.BytesIO(FRAMES["SVI"]), "mallory", PARTIES["SVI"].verify)
+
+
+def test_an_honest_sum_is_what_was_computed():
+    total = added()
+    check_parts(dict(total.parts), total.parts, "aggregator")
+    assert np.array_equal(whole(same_sum(total.blocks(), total.blocks(), "aggregator")).astype(object), PLAIN)
 
 
 def test_a_sum_that_is_not_the_sum_is_the_aggregators():
-    crafted = claimed().ciphertext.copy()
-    crafted[0, 1, 0] ^= np.uint64(1)
-    with pytest.raises(RoundError, match="not the sum") as caught:
-        check_sum(claimed(ciphertext=crafted), CONTRIBUTIONS, FACTS)
+    total = added()
+    crafted = whole(total.blocks())
+    crafted[2, 1, 0] ^= np.uint64(1)
+    for claimed in (crafted, crafted[:2]):
+        with pytest.raises(RoundError, match="not the sum") as caught:
+            whole(same_sum(blocks_of(claimed, 2), total.blocks(), "aggregator"))
+        assert caught.value.whose == "aggregator"
+
+
+def test_a_sum_of_other_contributions_is_refused():
+    with pytest.raises(RoundError, match="other contributions") as caught:
+        check_parts({name: digest_of("x") for name in NAMES}, added().parts, "aggregator")
     assert caught.value.whose == "aggregator"
-
-
-@pytest.mark.parametrize(
-    "changes", [{"parts": {name: digest_of("x") for name in NAMES}}, {"round_digest": digest_of("other")}]
-)
-def test_a_sum_of_other_contributions_is_refused(changes):
-    with pytest.raises(RoundError, match="other contributions"):
-        check_sum(claimed(**changes), CONTRIBUTIONS, FACTS)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from secagg_whole import pairwise_mask, read_contribution, read_sum, write_contribution, write_sum
 from tenseal import sealapi
 
 from securefl.identity import verify
@@ -106,7 +107,7 @@ def test_masks():
     assert [masks._hkdf(seed, masks.CHUNK_KEY_LABEL + bytes([0, 0, 0, i])).hex() for i in range(2)] == case["chunk_keys_AB"]
     assert [str(value) for value in masks.expand_chunk(seed, 0)[:4]] == case["first_residues_AB"]
     secrets = {"A": secret, "C": masks.pair_secret(private["B"], public["C"])}
-    mask = masks.pairwise_mask("B", secrets, round_facts())
+    mask = pairwise_mask("B", secrets, round_facts())
     assert [hash_of(row, ring.MODULUS_BITS) for row in mask] == case["mask_of_B_sha256"]
 
 
@@ -168,8 +169,8 @@ def test_frames_byte_for_byte():
         "study": facts.study, "round_number": 7, "attempt": 1, "kind": "update", "sender": "coordinator",
     }  # fmt: skip
     written = {
-        "contribution": frame.write_contribution(facts, "B", ciphertext, signing.sign),
-        "sum": frame.write_sum(facts, "aggregator", ciphertext, parts, signing.sign),
+        "contribution": write_contribution(facts, "B", ciphertext, signing.sign),
+        "sum": write_sum(facts, "aggregator", ciphertext, parts, signing.sign),
         "public_key": frame.write_public_key(public_key(), **announced, sign=signing.sign),
     }
     for name, data in written.items():
@@ -180,6 +181,6 @@ def test_frames_byte_for_byte():
     def trusted(signature, message):
         return verify(signing.public_key().public_bytes_raw().hex(), signature, message)
 
-    assert np.array_equal(frame.read_contribution(written["contribution"], facts, "B", trusted).ciphertext, ciphertext)
-    assert frame.read_sum(written["sum"], facts, "aggregator", trusted).parts == parts
+    assert np.array_equal(read_contribution(written["contribution"], facts, "B", trusted).ciphertext, ciphertext)
+    assert read_sum(written["sum"], facts, "aggregator", trusted).parts == parts
     assert frame.read_public_key(written["public_key"], **announced, verify=trusted).sha256 == facts.public_key_sha256

@@ -1,0 +1,118 @@
+"""What a party holds of a round does not grow with its frames: contribution, addition, comparison, in both kinds of study."""
+
+import hashlib
+import tracemalloc
+from contextlib import closing
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
+from securefl.federation import paths, spools, tally
+from securefl.federation.aggregator import Aggregator
+from securefl.federation.arrivals import Arrivals
+from securefl.federation.participant import Participant
+from securefl.federation.tally import Tally
+from securefl.identity import read_secret
+from securefl.secagg import contributing, spooling, streaming
+from securefl.secagg import frame as framing
+from securefl.secagg import sum as summing
+from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.spooling import head_limit
+from securefl.secagg.sum import same_sum
+from securefl.secagg.survivors import Survivors, write_proposal
+from securefl.store import Store
+from securefl.study.approval import MAX_BYTES, open_approval
+
+
+class Frames:
+    """Three hospitals' contributions to one round of a model of some size, as files in a store, each made at ``peak`` bytes at most."""
+
+    def __init__(self, root, parameters, on_dropout):
+        self.plan = make_consortium(root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout=on_dropout)
+        self.store, cipher = Store(str(root / FOLDERS.store)), CkksIntegers()
+        keys = cipher.generate()
+        facts = self.plan.facts(1, 1, keys.public.sha256, self.plan.study.model.initial_sha256)
+        self.facts, self.at = facts, paths.RoundPaths(self.plan.digest, 1, 1)
+        identities = {site: read_parties(root, site)[1] for site in self.plan.study.cohort}
+        approvals = {
+            site: open_approval(self.store.get(paths.approval(self.plan.digest, site), MAX_BYTES), site=site, study=self.plan.digest, verify=who.card.verify)
+            for site, who in identities.items()
+        }
+        self.people, self.peak = {}, 0
+        for site, who in identities.items():
+            study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / site / "study.key", 32))
+            me = Participant(
+                plan=self.plan, identity=who, study_key=study_key, approvals=approvals, trainer=None, keeper=None, cipher=cipher,
+                records=lambda terms, record: None,
+            )
+            values, file = np.zeros(facts.length, dtype=np.int64), root / f"kept-{site}"
+            with file.open("w+b") as frame:
+                self.peak = max(self.peak, peak_of(lambda m=me, f=frame, v=values: m._protect(v, facts, keys.public, f)))
+                frame.seek(0)
+                me.later = me._stages(facts, frame)
+                self.store.put_file(self.at.contribution(site), frame)
+            self.people[site] = me.later
+        self.operator = read_parties(root, "aggregator")[1]
+        self.researcher = read_parties(root, "coordinator")[1]
+
+    def read(self, later):
+        return lambda site: later.read(site, self.store.get_head(self.at.contribution(site), head_limit(later.terms)))
+
+    def added(self):
+        """Bytes that take, sum and comparison need at most."""
+        if not self.plan.goes_on:
+            with closing(Arrivals(self.plan, self.facts)) as arrivals:
+                return peak_of(lambda: self.whole(arrivals))
+        with closing(Tally(self.plan, self.plan.terms(self.facts))) as here:
+            taken = peak_of(lambda: here.look(self.store, self.at))
+            here.adopt(Survivors(here.terms, {s: h.sha256 for s, h in here.heads.items()}))
+            proposal = write_proposal(here.survivors, "coordinator", self.researcher.sign)
+            for site, later in self.people.items():
+                here.agree(site, later.agree(proposal, self.read(later)))
+            for site, later in self.people.items():
+                here.hear(site, later.answer(here.agreements))
+            aggregator = Aggregator(self.plan, self.operator)
+
+            def work():
+                with aggregator.add_survivors(here) as total:
+                    self.store.put_file(self.at.sum, total)
+                claimed = here.look_for_sum(self.store, self.at)
+                for _ in same_sum(claimed.blocks(), here.sum_blocks(), "aggregator"):
+                    pass
+
+            more = peak_of(work)
+            assert here.look_for_sum(self.store, self.at).sha256 == hashlib.sha256(self.store.get(self.at.sum, 1 << 30)).hexdigest()
+            return max(taken, more)
+
+
+    def whole(self, arrivals):
+        while arrivals.look(self.store):
+            pass
+        with Aggregator(self.plan, self.operator).add(arrivals) as total:
+            self.store.put_file(self.at.sum, total)
+        claimed = arrivals.look_for_sum(self.store)
+        for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), "aggregator"):
+            pass
+
+
+def peak_of(call):
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("on_dropout", ["fail", "continue"])
+def test_no_party_holds_more_of_a_larger_frame(tmp_path, monkeypatch, on_dropout):
+    """Blocks of 4 ciphertexts, so that both models have many; a manifest grows by some hundred bytes a ciphertext."""
+    for module in (contributing, framing, spooling, spools, streaming, summing, tally):
+        monkeypatch.setattr(module, "BLOCK", 4)
+    small, large = (Frames(tmp_path / str(n), n, on_dropout) for n in (200_000, 600_000))
+    more = (large.facts.chunks - small.facts.chunks) * 59_392  # bytes of every frame
+    assert more > 1_000_000
+    assert large.peak < small.peak + more / 20
+    assert large.added() < small.added() + more / 10
