@@ -88,3 +88,20 @@ def test_text_that_is_no_event_is_refused(body):
 def test_values_from_outside_are_refused_with_their_field():
     with pytest.raises(UsageError, match=r"start: study"):
         ev.checked_event(ev.Start, {"at": AT, "study": "zz"})
+
+
+def granted(epsilon):
+    return ev.checked_event(ev.Grant, {**EVENTS[1].model_dump(exclude={"kind", "epsilon", "typical_parts"}), "typical_parts": (PART,), "epsilon": epsilon})
+
+
+def test_the_longest_number_is_written_and_read_and_one_digit_more_is_not():
+    body = ev.dump_event(granted(Decimal("1" * 60)))
+    assert ev.load_event(body).epsilon == Decimal("1" * 60)
+    with pytest.raises(UsageError, match="epsilon"):
+        granted(Decimal("1" * 61))
+
+
+@pytest.mark.parametrize("value", ["3.0", "+3", "1e-5", "NaN", "Infinity", Decimal("NaN"), Decimal("-Infinity"), Decimal("1E+999999999999999999")], ids=str)
+def test_a_number_has_one_spelling_whoever_hands_it_in(value):
+    with pytest.raises(UsageError, match="epsilon"):
+        granted(value)

@@ -5,6 +5,7 @@ from privacy_room import approve, example_ledger, keys, verify
 
 from securefl.errors import LedgerAlteredError, UnreadableError
 from securefl.privacy.ledger import Ledger, read_checkpoint, read_ledger
+from securefl.privacy.ledger_file import LedgerFile
 
 
 @pytest.fixture
@@ -48,3 +49,29 @@ def test_a_checkpoint_is_held_against_it(path):
 def test_a_file_that_is_not_there_is_unreadable(tmp_path):
     with pytest.raises(UnreadableError):
         read_ledger(tmp_path / "x", verify)
+
+
+def edit(path, statement):
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_a_fault_found_before_stays_when_a_checkpoint_is_held_against_it(path):
+    with Ledger.open(path, **keys()) as ledger:
+        held = read_checkpoint(ledger.checkpoint(), site="SVI", verify=verify)
+    edit(path, "UPDATE event SET body = '{}' WHERE seq = 9")
+    assert "Event 9 of the ledger: its text is not what was signed" in read_ledger(path, verify, held).fault.what
+
+
+def test_of_an_empty_ledger_the_first_event_is_missing(path):
+    edit(path, "DELETE FROM event")
+    assert "Event 1 of the ledger: it is missing" in read_ledger(path, verify).fault.what
+
+
+def test_the_file_is_closed_after_the_reading(path, monkeypatch):
+    closed, close = [], LedgerFile.close
+    monkeypatch.setattr(LedgerFile, "close", lambda file: (closed.append(file.path), close(file)))
+    read_ledger(path, verify)
+    assert closed == [path]

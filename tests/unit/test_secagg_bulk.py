@@ -99,3 +99,15 @@ def test_opening_and_encryption_are_the_same_one_at_a_time(monkeypatch):
     keys = seal.RoundKeyPair.generate()
     messages, _ = keys.open_once(seal.encrypt(keys.public, layout.pack(values), layout), layout)
     assert layout.unpack(messages, 100)[0].tolist() == values.tolist()
+
+
+def test_an_object_that_cannot_be_read_whole_is_no_proof():
+    assert not bulk.lies_as_expected(Claims(3, 3), (0, 1, 2))
+
+
+def test_memory_is_read_only_where_it_was_proven_to_lie_as_expected(known, monkeypatch):
+    asked = []
+    monkeypatch.setattr(bulk, "_in_one_piece", lambda array: asked.append(array) or np.arange(4, dtype=np.uint64))
+    assert bulk.read_all(known.dyn_array(), whole=False).tolist() == list(NUMBERS)
+    assert asked == []
+    assert bulk.read_all(known.dyn_array(), whole=True).tolist() == [0, 1, 2, 3]

@@ -128,3 +128,35 @@ def test_an_adversary_that_picks_the_lost_in_full_sight_never_splits_the_ring():
                 front += [other for other in graph.of(name) if other in left]
         assert reached == left, sorted(at[name] for name in lost)
     assert tried > 100
+
+
+@pytest.mark.parametrize(("hospitals", "colluders", "near"), [(200, 20, 24), (200, 33, 52), (200, 20, 36), (500, 33, 88), (1000, 66, 40)])
+def test_the_least_threshold_counts_every_hospital_and_every_draw(hospitals, colluders, near):
+    """Cases where one draw more, or hospitals and draws added instead of multiplied, would allow another threshold."""
+    graph = Neighbours(tuple(f"H{i:04}" for i in range(hospitals)), near, 0, SEED)
+    exceeded = (-_log2_tail(hospitals - 1, colluders, near, m) - math.log2(hospitals * (colluders + 1)) for m in range(near))
+    beside = next(m for m, bits in enumerate(exceeded) if bits >= 40)
+    assert graph.least_threshold(hospitals, colluders) == near // 2 + beside + 2
+    assert Neighbours.complete(graph.ring, 150).least_threshold(150, colluders) == 150
+
+
+def test_a_planned_graph_allows_the_fewest_colluders_near_that_keep_the_promise():
+    plan = plan_degree(402, 20, 20)
+    draws = math.log2(402 * 21)
+    assert -_log2_tail(401, 20, plan.degree, plan.colluders_near) - draws >= 40
+    assert -_log2_tail(401, 20, plan.degree, plan.colluders_near - 1) - draws < 40
+
+
+@pytest.mark.parametrize("count", range(2, 8))
+def test_in_a_complete_graph_of_any_size_everybody_holds_for_everybody(count):
+    graph = Neighbours.complete(NAMES[:count], 2)
+    for name in NAMES[:count]:
+        assert graph.holders(name) == NAMES[:count]
+        assert graph.of(name) == tuple(other for other in NAMES[:count] if other != name)
+
+
+def test_the_least_and_the_greatest_degree_of_a_ring():
+    assert Neighbours.sparse(NAMES, degree(2), SEED).degree == 2
+    assert Neighbours.sparse(NAMES, degree(58), SEED).degree == 58
+    with pytest.raises(StudyError):
+        Neighbours.sparse(NAMES[:59], degree(58), SEED)

@@ -171,3 +171,116 @@ def test_noise_is_reported_too_coarsely_to_say_anything_about_the_key():
     layout = make_facts().layout
     _, noise = keys.open_once(seal.encrypt(keys.public, messages_of(1, layout), layout), layout)
     assert noise == 0.05
+
+
+def test_everything_that_the_key_could_be_solved_from_is_zeroed_after_the_opening(monkeypatch):
+    made, carriers = [], []
+    decrypt, invert, residues = seal._decrypt_chunk, seal._from_ntt, seal._residues
+
+    def kept(call):
+        def spy(*args):
+            made.append(call(*args))
+            return made[-1]
+
+        return spy
+
+    def residues_of(carrier):
+        carriers.append(carrier)
+        made.append(residues(carrier))
+        return made[-1]
+
+    keys = seal.RoundKeyPair.generate()
+    ciphertext = seal.encrypt(keys.public, messages_of(1, chunks=3), LAYOUT)
+    monkeypatch.setattr(seal, "_residues", residues_of)
+    monkeypatch.setattr(seal, "_decrypt_chunk", kept(decrypt))
+    monkeypatch.setattr(seal, "_from_ntt", kept(lambda polynomials: made.append(polynomials) or invert(polynomials)))
+    keys.open_once(ciphertext, LAYOUT)
+    assert len(made) == 3 + 3 + 1 + 1 + 1
+    assert not any(array.any() for array in made)
+    plain = [carrier for carrier in carriers if isinstance(carrier, seal.sealapi.Plaintext)]
+    assert len(plain) == 3
+    assert not any(residues(carrier).any() for carrier in plain)
+
+
+def test_the_decryptor_is_let_go_when_the_opening_ends_or_is_broken_off():
+    for take in (list, next):
+        keys = seal.RoundKeyPair.generate()
+        block = seal.encrypt(keys.public, messages_of(1), LAYOUT)
+        held = [keys._decryptor]
+        opening = seal._open_blocks(held, [block, block], LAYOUT.scale)
+        take(opening)
+        opening.close()
+        assert held == []
+
+
+def test_the_key_is_taken_and_erased_under_a_lock():
+    """Of two threads that open at once, one gets the key."""
+
+    class Lock:
+        times = 0
+
+        def __enter__(self):
+            self.times += 1
+
+        def __exit__(self, *_):
+            pass
+
+    keys = seal.RoundKeyPair.generate()
+    keys._lock = Lock()
+    keys.open_blocks([], LAYOUT)
+    assert keys._lock.times == 1
+    keys.erase()
+    assert keys._lock.times == 2
+
+
+def test_the_largest_message_is_encrypted_and_the_next_number_is_not():
+    keys = seal.RoundKeyPair.generate()
+    limit = 1 << (LAYOUT.fields * LAYOUT.field_bits)
+    most = np.full((1, DEGREE), limit - 1, dtype=np.uint64)
+    assert np.array_equal(keys.open_once(seal.encrypt(keys.public, most, LAYOUT), LAYOUT)[0], most)
+    with pytest.raises(UsageError):
+        seal.encrypt(keys.public, most + np.uint64(1), LAYOUT)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_noise_up_to_its_limit_is_rounded_away_and_more_is_refused(sign):
+    scale = 1000
+    most = int(seal.NOISE_LIMIT * scale / 2)
+
+    def rounded(noise):
+        return seal._round_exactly(np.array([[7 * scale + sign * noise]], dtype=np.uint64), scale)
+
+    messages, share = rounded(most)
+    assert (messages.tolist(), share) == ([[7]], seal.NOISE_LIMIT)
+    with pytest.raises(RoundError, match="nothing was released"):
+        rounded(most + 1)
+    assert [rounded(noise)[1] for noise in (1, 24, 25, 26, 49, 51)] == [0.05, 0.05, 0.05, 0.1, 0.1, 0.15]
+
+
+def test_parameters_that_seal_finds_insecure_are_refused(monkeypatch):
+    class Insecure:
+        def parameters_set(self):
+            return False
+
+    class Library:
+        SEALContext = staticmethod(lambda *_: Insecure())
+
+        def __getattr__(self, name):
+            return getattr(library, name)
+
+    library = seal.sealapi
+    monkeypatch.setattr(seal, "sealapi", Library())
+    with pytest.raises(SecureFLError, match="another ring"):
+        seal._context.__wrapped__()
+
+
+def test_where_arrays_lie_otherwise_they_are_not_read_in_one_piece(monkeypatch):
+    monkeypatch.setattr(seal, "lies_as_expected", lambda *_: False)
+    assert not seal._arrays_are_whole.__wrapped__()
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
+def test_nothing_is_written_to_a_disk(monkeypatch):
+    monkeypatch.setattr(seal.tempfile, "TemporaryFile", None)
+    keys = seal.RoundKeyPair.generate()
+    keys.open_once(seal.encrypt(keys.public, messages_of(1), LAYOUT), LAYOUT)
