@@ -117,4 +117,4 @@ def test_residues_are_spread_over_the_whole_ring():
 def test_one_that_is_not_in_the_cohort_makes_no_mask_though_it_has_every_secret():
     facts = make_facts()
     with pytest.raises(UsageError, match="one secret for each"):
-        masks.pairwise_mask("mallory", {name: bytes(32) for name in facts.cohort}, facts)
+        masks.pairwise_seeds("mallory", {name: bytes(32) for name in facts.cohort}, facts)
