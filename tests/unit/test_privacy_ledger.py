@@ -429,3 +429,13 @@ def test_pausing_twice_is_one_pause(ledger):
     size = ledger.size
     ledger.pause("again")
     assert ledger.size == size
+
+
+def test_without_a_note_the_ledger_notes_an_empty_one(ledger):
+    for n in (1, 2):
+        approve(ledger, n)
+    ledger.refuse(study=digest(3), study_id="s", researcher="r", dataset="visits")
+    ledger.withdraw(digest(1))
+    ledger.pause()
+    ledger.revoke("thyroid")
+    assert [event.note for event in ledger.events() if hasattr(event, "note")] == [""] * 4

@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 from privacy_room import HISTOGRAM, STEP, TERMS
+from pydantic import ValidationError
 
 from securefl.errors import UnreadableError, UsageError
 from securefl.privacy import ledger_events as ev
@@ -105,3 +106,75 @@ def test_the_longest_number_is_written_and_read_and_one_digit_more_is_not():
 def test_a_number_has_one_spelling_whoever_hands_it_in(value):
     with pytest.raises(UsageError, match="epsilon"):
         granted(value)
+
+
+DIGEST = "0f" * 32
+BASE = {event.kind: event.model_dump(exclude={"kind", "format"}) for event in EVENTS} | {
+    "answer": {"at": AT, "study": STUDY, "round": 3, "sha256": DIGEST},
+    "rotate": {"at": AT, "key": DIGEST, "proof": "ab" * 64},
+    "checkpoint": {"at": AT, "site": "STMW", "size": 4, "head": DIGEST},
+    "revoke": {"at": AT, "population": "p", "note": ""},
+}
+KIND = {"answer": ev.Answer, "rotate": ev.Rotate, "checkpoint": ev.Witness, "revoke": ev.Revoke} | {e.kind: type(e) for e in EVENTS}
+
+
+def made(kind, **changes):
+    fields = {name: value for name, value in BASE[kind].items() if name not in {"typical_parts", "parts", "terms", "mechanism"}}
+    more = {"grant": {"typical_parts": (PART,)}, "reserve": {"parts": (PART,), "terms": TERMS}, "sent": {"mechanism": HISTOGRAM}}
+    return ev.checked_event(KIND[kind], {**fields, **more.get(kind, {}), **changes})
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "good", "bad"),
+    [
+        ("dataset", "name", ["x", "x" * 120, "é"], ["", "x" * 121, "a\x00", "a\x1fb", "a\x7f", 7]),
+        ("pause", "note", ["", "x" * 1000], ["x" * 1001, "a\x00", "a\x1fb", "a\x7f", None]),
+        ("refuse", "reason", ["a", "a" + "-" * 39], ["", "A", "-a", "a" + "b" * 40, "a1", "a "]),
+        ("start", "study", [DIGEST], [DIGEST.upper(), DIGEST[1:], DIGEST + "0", "g" * 64, DIGEST + "\n"]),
+        ("rotate", "proof", ["ab" * 64], ["ab" * 63, "ab" * 65, "AB" * 64, "xy" * 64]),
+        ("approve", "cost", [0, (1 << 53) - 1], [-1, 1 << 53, "5", 5.0, True]),
+        ("reserve", "attempts", [1, 10_000], [0, 10_001]),
+        ("sent", "round", [0, 1_000_000], [-1, 1_000_001]),
+        ("answer", "round", [0, 1_000_000], [-1, 1_000_001]),
+        ("checkpoint", "size", [1, (1 << 53) - 1], [0, 1 << 53]),
+        ("settle", "status", ["completed", "failed", "withdrawn"], ["running", "", "approved"]),
+        ("resume", "at", [AT, "2026-01-31T12:00:00.5Z", "2026-01-31T12:00:00.123456+00:00"],
+         ["2026-01-31T12:00:00.1234567Z", "2026-01-31T12:00:00", "2026-01-31T12:00:00.Z", "2026-01-31 12:00:00Z", AT + "\n", "x" + AT]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_every_field_takes_its_range_and_nothing_beside_it(kind, field, good, bad):
+    for value in good:
+        assert getattr(ev.load_event(ev.dump_event(made(kind, **{field: value}))), field) == value
+    for value in bad:
+        with pytest.raises(UsageError, match=field):
+            made(kind, **{field: value})
+
+
+@pytest.mark.parametrize("kind", BASE)
+def test_an_event_of_each_kind_is_strict_frozen_and_takes_no_other_field(kind):
+    event = made(kind)
+    assert event.kind == kind
+    with pytest.raises(UsageError, match="more"):
+        made(kind, more="x")
+    with pytest.raises(UsageError, match="at"):
+        made(kind, at=b"2026-01-31T12:00:00Z")
+    with pytest.raises(ValidationError, match="frozen"):
+        event.at = AT
+
+
+def test_a_part_is_strict_frozen_and_takes_no_other_field():
+    with pytest.raises(ValidationError, match="frozen"):
+        PART.cost = 6
+    fields = {"purpose": "update", "mechanism": HISTOGRAM, "cost": 5}
+    for change in ({"more": 1}, {"cost": "5"}):
+        with pytest.raises(ValidationError):
+            ev.Part(**{**fields, **change})
+
+
+def test_an_event_of_64_kib_is_read_and_one_character_more_is_not():
+    assert ev.MAX_BODY == 65_536
+    with pytest.raises(UnreadableError, match="longer than any"):
+        ev.load_event("x" * 65_537)
+    with pytest.raises(UnreadableError, match="does not follow the format securefl-ledger/1"):
+        ev.load_event("x" * 65_536)

@@ -81,3 +81,10 @@ def test_the_last_value_of_a_range_is_in_it(name, value):
 def test_the_first_value_after_a_range_is_not(name, value):
     with pytest.raises(StudyError):
         replace(make_facts(), **{name: value})
+
+
+def test_what_can_be_summed_and_how_much_of_it_is_fixed():
+    """The wire format's: another list or limit would let two versions disagree about a round."""
+    assert facts.KINDS == ("update", "evaluation", "preparation")
+    assert facts.MAX_LENGTH == 1 << 30
+    assert (facts.MAX_NAME, facts.MAX_COUNTER) == (64, 1_000_000)

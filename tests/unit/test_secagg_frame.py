@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 
@@ -184,3 +185,9 @@ def test_caps_leave_room_for_the_longest_names_and_little_more():
     data = write_sum(facts, "aggregator", CIPHERTEXT, {name: digest_of(name) for name in names}, AGGREGATOR.sign)
     assert len(data) <= frame.sum_bytes(facts) < len(data) + 10_000
     assert frame.public_key_bytes() < 81920 + 3000
+
+
+def test_blocks_of_another_shape_or_too_few_of_them_are_no_contribution():
+    for blocks in ([CIPHERTEXT[:, :1]], [CIPHERTEXT[:1]], [], [CIPHERTEXT, CIPHERTEXT[:1]], [CIPHERTEXT.reshape(-1, 4, DEGREE)]):
+        with pytest.raises(UsageError, match="ciphertext of this round"):
+            frame.write_contribution(FACTS, "SVI", iter(blocks), io.BytesIO(), SVI.sign)

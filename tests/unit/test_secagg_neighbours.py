@@ -142,6 +142,7 @@ def test_the_least_threshold_counts_every_hospital_and_every_draw(hospitals, col
 
 def test_a_planned_graph_allows_the_fewest_colluders_near_that_keep_the_promise():
     plan = plan_degree(402, 20, 20)
+    assert (plan.degree, plan.colluders_near, plan.share_threshold) == (72, 19, 57)
     draws = math.log2(402 * 21)
     assert -_log2_tail(401, 20, plan.degree, plan.colluders_near) - draws >= 40
     assert -_log2_tail(401, 20, plan.degree, plan.colluders_near - 1) - draws < 40

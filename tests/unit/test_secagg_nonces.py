@@ -77,3 +77,9 @@ def test_statements_of_another_study_hospital_or_key_are_refused(changes):
 def test_a_nonce_has_32_bytes():
     with pytest.raises(UsageError):
         nonces.commitment(bytes(31), STUDY, "A")
+
+
+def test_the_statements_are_of_the_types_of_the_wire_format():
+    sign = PARTIES["A"].sign
+    assert b'"type":"securefl-nonce-commitment/1"' in nonces.write_commitment(bytes(32), STUDY, "A", sign)
+    assert b'"type":"securefl-nonce/1"' in nonces.write_nonce(bytes(32), STUDY, "A", sign)
