@@ -262,3 +262,7 @@ def test_a_commit_that_the_disk_refuses_is_rolled_back_and_says_so(path, in_tran
     with pytest.raises(StoreError, match="disk is full"), LedgerFile(path, full).transaction():
         pass
     assert full.said == ["BEGIN IMMEDIATE", "COMMIT", *(["ROLLBACK"] if in_transaction else [])]
+
+
+def test_our_files_are_told_by_the_same_number_in_every_version():
+    assert ledger_file.APPLICATION_ID.to_bytes(4, "big") == b"sfl1"
