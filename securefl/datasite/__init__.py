@@ -14,5 +14,6 @@ __getattr__ = lazy_door(
         "open_datasite": "site",
         "site_email": "address",
         "site_name": "address",
+        "waiting": "glance",
     },
 )

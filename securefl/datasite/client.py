@@ -1,11 +1,12 @@
-"""Builds PySyft's own client around our transport, from PySyft's public configuration classes. Nothing is patched.
+"""Builds PySyft's own client around our transport, from PySyft's public configuration classes. No code of it is changed.
 
 Differences from PySyft's own login, and why:
 
 - encryption between peers is on: on a plain folder it is also the only proof of who sent a message;
 - keys lie outside the synced tree, readable by their owner only;
 - the owner's event log is not replayed at start. PySyft replays it over newer local files, which brings finished jobs
-  back to "approved"; the site's folder is the record, and without that folder the keys that open the log are gone too.
+  back to "approved"; the site's folder is the record, and without that folder the keys that open the log are gone too;
+- the owner's table of file hashes is held in memory (:mod:`securefl.datasite.held`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from securefl.datasite.connection import FsspecConnectionConfig
+from securefl.datasite.held import HeldHashes
 from securefl.datasite.inbox import Guard
 from securefl.datasite.local import make_private
 from securefl.datasite.pysyft import (
@@ -70,6 +72,8 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole) -> t
         manager.write_own_version()
     if client.sync_engine.datasite_owner_syncer is not None:
         client.sync_engine.datasite_owner_syncer.initial_sync_done = True
+        cache = client.sync_engine.datasite_owner_syncer.event_cache
+        cache.file_hashes = HeldHashes.instead_of(cache.file_hashes)
     else:
         _repair(client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache)
     return client, connection

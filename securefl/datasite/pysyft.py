@@ -16,6 +16,7 @@ with quiet_import():
     from syft.sync.syftbox_manager import SyftboxManagerConfig
     from syft.sync.sync.caches.datasite_owner_cache import DataSiteOwnerEventCacheConfig
     from syft.sync.sync.caches.datasite_watcher_cache import DataSiteWatcherCacheConfig
+    from syft.sync.sync.caches.persisted_dict import PersistedDict
     from syft.sync.sync.datasite_owner_syncer import DatasiteOwnerSyncerConfig
     from syft.sync.sync.datasite_watcher_syncer import DatasiteWatcherSyncerConfig
     from syft.sync.version.peer_manager import CompatAction, PeerManagerConfig
@@ -48,6 +49,7 @@ __all__ = [
     "JobSubmissionMetadata",
     "MessageFileName",
     "PeerManagerConfig",
+    "PersistedDict",
     "ProposedFileChangesMessage",
     "SyftBoxConfig",
     "SyftJobConfig",

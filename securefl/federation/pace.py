@@ -6,12 +6,17 @@ nothing. As soon as something happens, it is looked at often again.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+#: Seconds: what is looked at less often than once a second is looked at together, so that one waking serves many.
+_GRAIN: Final = 0.5
 
 
 @dataclass
@@ -41,7 +46,8 @@ class Pace:
     def looked(self) -> None:
         """Nothing had happened."""
         now = self.clock()
-        self._due = now + min(max(self.share * (now - self._moved), self.shortest), self.longest)
+        pause = min(max(self.share * (now - self._moved), self.shortest), self.longest)
+        self._due = now + pause if pause < 1.0 else math.ceil((now + pause) / _GRAIN) * _GRAIN
 
     @property
     def due(self) -> bool:

@@ -40,6 +40,8 @@ def _utc_now() -> datetime:
 
 #: Seconds between two looks for new studies: at least, and when none came for long.
 _LOOK, _LONGEST_LOOK = 0.5, 2.0
+#: Seconds between two looks at a study that is served and does not move, at most (and a twentieth of its round deadline).
+_LONGEST_WAIT = 5.0
 #: Seconds between two looks at a study that cannot be served, at most, and as a part of the time since it was first seen.
 _LONGEST_LATER, _SHARE_LATER = 60.0, 0.2
 
@@ -148,7 +150,7 @@ class AggregatorService:
         if self._is_past(plan) or end_of(self.store, plan) is not None:
             self._done.add(digest)  # over before this process began
         else:
-            pace = Pace(longest=min(1.0, plan.study.schedule.round_deadline / 20), clock=self.clock)
+            pace = Pace(longest=min(_LONGEST_WAIT, plan.study.schedule.round_deadline / 20), clock=self.clock)
             self._serving[digest] = _Serving(Aggregator(plan, self.identity), pace)
             self.say(f"serving study {plan.study.study.id} ({digest[:12]}), {len(plan.study.participants)} hospitals")
         return True

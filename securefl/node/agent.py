@@ -1,7 +1,8 @@
 """The hospital's agent: keeps PySyft in step, runs approved studies, and says nothing to anybody but codes and contributions.
 
 One process, one thread. A study that fails is settled and the agent goes on; a study that was running when the agent
-was killed is settled as failed at the next start, its budget stays charged, and it is never run again.
+was killed is settled as failed at the next start, its budget stays charged, and it is never run again. It runs for months beside hundreds of
+old studies: what is over is not gone through again, and PySyft is opened when there is something to exchange.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from securefl.datasite import site_email, waiting
 from securefl.errors import (
     LedgerAlteredError,
     NotApprovedError,
@@ -21,6 +23,7 @@ from securefl.errors import (
     StoreError,
     UsageError,
 )
+from securefl.federation.pace import Pace
 from securefl.federation.rounds import Plan
 from securefl.node.approving import publish_approval, say_code
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
@@ -38,12 +41,17 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from securefl.node.site import Site
+    from securefl.privacy.ledger_state import LedgerState
 
-#: Seconds between looks at PySyft's folders, idle and while a study runs.
+#: Seconds between two exchanges with PySyft when there is something to say or to take in, idle and while a study runs.
 SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
+#: Seconds between two exchanges when nothing has changed for long. The more old requests, the longer one takes: it is a small part of
+#: the time, where something has changed and where not.
+SYNC_ANYWAY, _SYNC_APART, _SYNC_ANYWAY_APART = 15.0, 2.0, 50.0
 #: Seconds between looks at what the other hospitals say about checkpoints.
 LISTEN = 0.5
-_PAUSE_BUSY, _PAUSE_IDLE = 0.01, 0.2
+#: Seconds between two turns when no study asks for more.
+_PAUSE = 0.2
 _ROLE = "agent"
 
 
@@ -65,12 +73,17 @@ class Agent:
             raise UsageError("An agent runs in this folder already.", next_step="`securefl site stop` ends it.")
         self._site = site
         self._runs: dict[str, StudyRun] = {}
-        self._last_sync = -SYNC_BUSY
+        self._last_sync, self._sync_took = -SYNC_ANYWAY, 0.0
+        self._anyway = Pace(SYNC_IDLE, SYNC_ANYWAY, share=1.0)
+        self._synced: tuple[object, ...] = ()
+        self._looked = -SYNC_IDLE
         self._stopping = False
         self._trouble: dict[str, str] = {}
+        self._due: dict[str, float] = {}
         self._question = Question(self.say)
         self._last_question = -LISTEN
         self._handed: dict[str, int] = {}
+        self._gone_through: LedgerState | None = None
         self._log = Journal(site.path / "agent.log")
 
     def run(self) -> None:
@@ -87,7 +100,7 @@ class Agent:
             self._recover()
             while not self._stopping:
                 self._turn()
-                self._rest(_PAUSE_BUSY if self._busy else _PAUSE_IDLE)
+                self._rest(min([_PAUSE, *(max(0.0, due - time.monotonic()) for due in self._due.values())]))
         except LedgerAlteredError as error:
             self.say(f"stopping: {error}")
             raise
@@ -114,7 +127,10 @@ class Agent:
         part("checkpoints", self._ask_and_answer)
         part("approvals", self._take_up_approved)
         for digest, run in tuple(self._runs.items()):
-            part(digest, lambda d=digest, r=run: self._step(d, r))  # type: ignore[misc]
+            if time.monotonic() >= self._due.get(digest, 0.0):
+                part(digest, lambda d=digest, r=run: self._step(d, r))  # type: ignore[misc]
+                self._due[digest] = time.monotonic() + run.pause()
+        self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("PySyft", self._sync_when_due)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
         if troubled and not self._busy:
@@ -138,9 +154,37 @@ class Agent:
         return False
 
     def _sync_when_due(self) -> None:
-        due = time.monotonic() - self._last_sync > (SYNC_BUSY if self._busy else SYNC_IDLE)
-        if due and not any(r.made for r in self._runs.values()):  # a reply that waits for its time is not delayed
+        if any(r.made for r in self._runs.values()):  # a reply that waits for its time is not delayed
+            return
+        now = time.monotonic()
+        since, took = now - self._last_sync, self._sync_took
+        if since < max(SYNC_BUSY if self._busy else SYNC_IDLE, _SYNC_APART * took) or now - self._looked < SYNC_IDLE:
+            return
+        self._looked = now
+        news = self._news()
+        if news != self._synced:
+            self._anyway.moved()
+        if not self._anyway.due:
+            return
+        self._last_sync = now
+        try:
             self._sync()
+            self._synced = news  # as it was before: what came meanwhile is news
+        finally:
+            self._last_sync = time.monotonic()
+            self._sync_took = self._last_sync - now
+            self._anyway.longest = max(SYNC_ANYWAY, _SYNC_ANYWAY_APART * self._sync_took)
+            self._anyway.looked()
+
+    def _news(self) -> tuple[object, ...]:
+        """All that an exchange with PySyft depends on, as far as it can be seen without one: while it is unchanged, there is rarely
+        anything to exchange. The rest (another party has written half of what it will write, somebody used PySyft's own tools
+        here) is found by the exchanges that take place anyway, soon after a change and then seldom.
+        """
+        self._site = self._site.refreshed()
+        state = self._site.ledger.state
+        states = tuple((digest, study.status) for digest, study in state.studies.items())
+        return self._site.settings, states, len(state.refusals), self._site.book.cards(), waiting(self._site.store, site_email(self._site.name))
 
     def _rest(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -191,20 +235,24 @@ class Agent:
     def _drop(self, digest: str) -> None:
         if digest in self._runs:
             self._runs.pop(digest).stop()
-        self._site.erase_study_key(digest)
-        self._last_sync = -SYNC_BUSY
+        self._site.end_study(digest)
+        self._last_sync = -SYNC_ANYWAY
 
     def _recover(self) -> None:
         """Settle what a killed agent left running: its noise was drawn and perhaps sent, so nothing may run again."""
         for digest, study in self._site.ledger.state.studies.items():
             if study.ended:
-                self._site.erase_study_key(digest)  # killed between the two
+                self._site.end_study(digest)  # killed between the two, or ended by its owner while no agent ran
             elif study.started:
                 self.say(f"study {digest[:12]} was interrupted; it is over, and its budget stays charged")
                 self._fail(digest, RoundError("The agent was killed while the study ran.", whose="this hospital"))
 
     def _take_up_approved(self) -> None:
-        for digest, study in self._site.ledger.state.studies.items():
+        """Old studies are gone through only when the ledger has something new, or when the last time failed."""
+        state = self._site.ledger.state
+        if state is self._gone_through:
+            return
+        for digest, study in state.studies.items():
             if study.status != "approved" or digest in self._runs:
                 continue
             self._site = self._site.refreshed()
@@ -220,6 +268,7 @@ class Agent:
             run = self._runs[digest] = StudyRun(self._site, plan, text, self.say, lambda: datetime.now(UTC))
             run.agreed = lambda cohort=plan.study.cohort: self._question.agreed(self._site, cohort)  # type: ignore[misc]
             self.say(f"study {digest[:12]} is approved; waiting for the other hospitals")
+        self._gone_through = state
 
     def _ask_and_answer(self) -> None:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
@@ -242,9 +291,7 @@ class Agent:
     def _sync(self) -> None:
         from securefl.node.desk import sync_datasite
 
-        self._last_sync = time.monotonic()
         self._site = sync_datasite(self._site, self.say)
-        self._last_sync = time.monotonic()
 
     def _wind_up(self) -> None:
         """The last thing the agent does: end what runs, whatever else is broken."""

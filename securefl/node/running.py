@@ -45,8 +45,12 @@ if TYPE_CHECKING:
 _LAUNCHES = 3
 #: Seconds between looks whether another party has left a running study.
 _LOOK_SECONDS = 1.0
-#: Seconds that a reply may leave after its time before it counts as late: the agent looks every hundredth of a second.
+#: Seconds that a reply may leave after its time before it counts as late.
 _PUNCTUAL = 0.1
+#: Seconds between two steps of a running study: at least, and while nothing comes, as a part of the time since the last reply left.
+_OFTEN, _RARELY, _SHARE = 0.01, 0.2, 0.02
+#: Seconds between two steps of a study that waits for others to begin, at least and at most.
+_WAITING, _LONGEST_WAITING = 0.2, 2.0
 #: The first announcement is looked for this long after the start, so that nobody sees how long the table took to prepare.
 SETTLE_SECONDS = 3.0
 #: What the owner's screen shows of a study's rows and replies; it stays in the study's folder.
@@ -106,6 +110,7 @@ class StudyRun:
 
     def __post_init__(self) -> None:
         self.saying = Saying(self.site, self.plan, self.say)
+        self._since = self.clock()
 
     @property
     def started(self) -> bool:
@@ -127,6 +132,17 @@ class StudyRun:
                 return None
             self._start(approvals)
         return self._rounds()
+
+    def pause(self) -> float:
+        """Seconds until :meth:`step` is worth calling again. They follow from the schedule and from when replies left, which
+        everybody sees, and from nothing that happens in this house.
+        """
+        now = self.clock()
+        if self.participant is None or self._heard is None:
+            return min(max(_SHARE * (now - self._since), _WAITING), _LONGEST_WAITING)
+        if self.made is not None:
+            return min(max(self.made.leaves_at - now, _OFTEN), _RARELY)
+        return min(max(_SHARE * (now - max(self._heard, self._ready)), _OFTEN), _RARELY)
 
     def interrupt(self) -> None:
         """Whatever the worker does, it ends now."""

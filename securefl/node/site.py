@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -155,6 +156,13 @@ class Site(PartyFolder):
     def study_key(self, digest: str) -> X25519PrivateKey:
         """The study's agreement key. Raises ``UnreadableError`` when it is gone."""
         return X25519PrivateKey.from_private_bytes(read_secret(self._study_key(digest), 32))
+
+    def end_study(self, digest: str) -> None:
+        """Erase what only a study that goes on needs: its agreement key, and its kept contributions, which may be large. Harmless
+        when they are gone. What left the house stays in the ledger by its hash.
+        """
+        self.erase_study_key(digest)
+        shutil.rmtree(self.study_folder(digest) / "contributions", ignore_errors=True)
 
     def erase_study_key(self, digest: str) -> None:
         """Erase the study's agreement key: its masks can never be made again. Harmless when it is gone."""

@@ -78,7 +78,7 @@ def test_an_agent_killed_while_it_trains_leaves_its_budget_charged_and_the_study
     c.until(lambda: study.status()[ME] == "round", "the word of the restarted agent")
     assert c.contributions(ME, study) == []
     assert [p.name for p in (c.in_round(study, 1) / "contributions").iterdir() if p.name == ME] == []
-    assert all(c.contributions(name, study) == ["00001"] for name in REST)
+    assert all((c.in_round(study, 1) / "contributions" / name).exists() for name in REST)
     assert not (c.root / ME / "keys" / "studies" / f"{study.digest}.key").exists()
 
 
@@ -99,7 +99,7 @@ def test_an_agent_killed_between_two_rounds_sends_nothing_twice(c, pool, deadlin
     c.ended(study, *REST)
     c.start(ME)
     c.ended(study, ME)
-    assert {p.name: p.read_bytes() for p in kept.iterdir()} == made
+    c.until(lambda: not kept.exists(), "the kept contributions being removed")
     assert (c.in_round(study, 1) / "contributions" / ME).read_bytes() == made["00001"]
     assert not (c.in_round(study, 2) / "contributions" / ME).exists()
     # the others made two each, and the ledger knows of no second release of a round

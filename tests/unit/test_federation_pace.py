@@ -34,14 +34,14 @@ def test_what_is_waited_for_long_is_looked_at_as_rarely_as_allowed_and_not_more_
     clock = Clock()
     times = looks_in(Pace(longest=1.0, clock=clock), clock, 86_400)
     assert len(times) < 86_400 + 500
-    assert max(b - a for a, b in itertools.pairwise(times)) <= 1.001
+    assert max(b - a for a, b in itertools.pairwise(times)) <= 1.501
 
 
 def test_a_look_comes_at_most_a_fixed_part_of_the_time_waited_too_late():
     clock = Clock()
     start = clock.time
     times = looks_in(Pace(shortest=0.01, longest=60.0, share=0.02, clock=clock), clock, 86_400)
-    assert all(b - a <= max(0.01, 0.02 * (a - start)) + 1e-6 for a, b in itertools.pairwise(times))
+    assert all(b - a <= max(0.01, 0.02 * (a - start)) + 0.5 for a, b in itertools.pairwise(times))
     assert len(times) < 2200
 
 
@@ -54,3 +54,17 @@ def test_when_something_happens_it_is_looked_at_often_again():
     pace.moved()
     assert pace.due
     assert len(looks_in(pace, clock, 0.5)) >= 45
+
+
+def test_many_that_wait_long_are_looked_at_together():
+    clock, many = Clock(), []
+    for _ in range(100):
+        many.append(Pace(longest=5.0, clock=clock))
+        clock.time += 0.0137
+    for pace in many:
+        looks_in(pace, clock, 1)
+    clock.time += 1000.0
+    for pace in many:
+        pace.looked()
+        clock.time += 0.001
+    assert len({clock.time + pace.left for pace in many}) <= 2

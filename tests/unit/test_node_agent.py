@@ -5,10 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
+from securefl.datasite import site_email
+from securefl.datasite.layout import datasite
 from securefl.errors import (
     DataError,
     LedgerAlteredError,
@@ -51,6 +55,9 @@ class FakeRun:
         if isinstance(what, BaseException):
             raise what
         return what
+
+    def pause(self):
+        return 0.0
 
     def stop(self):
         self.ended.append("stop")
@@ -268,6 +275,172 @@ def test_a_key_left_by_a_kill_between_settling_and_erasing_is_erased(scene):
     assert not key.exists()
 
 
+def keeps(scene):
+    """A contribution that is kept, as a run leaves it; the folder."""
+    folder = scene.c.root / ME / "studies" / scene.study.digest / "contributions"
+    folder.mkdir(mode=0o700)
+    (folder / "00001").write_bytes(b"large")
+    return folder
+
+
+@pytest.mark.parametrize("end", ["completed", RoundError("late", whose="x"), "withdrawn"], ids=str)
+def test_when_a_study_has_ended_its_kept_contributions_are_removed_and_nothing_else_of_it(scene, end):
+    agent = scene.begin("start", None, None if end == "withdrawn" else end)
+    turns(agent, 2)
+    kept = keeps(scene)
+    study = kept.parent
+    before = {p.name for p in study.iterdir()}
+    assert kept.exists()  # while it runs
+    if end == "withdrawn":
+        approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    turns(agent, 1)
+    assert not kept.exists()
+    assert {p.name for p in study.iterdir()} == before - {"contributions"}
+
+
+def test_contributions_of_a_study_that_ended_while_no_agent_ran_are_removed_at_its_start(scene):
+    agent = scene.begin("start", None)
+    turns(agent, 2)
+    kept = keeps(scene)
+    approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    agent._recover()
+    assert not kept.exists()
+
+
+def test_old_studies_are_gone_through_when_the_ledger_has_something_new_and_not_at_every_turn(scene):
+    looked = []
+    agent = scene.begin(None)
+    publish = agent_module.publish_approval
+    scene.monkeypatch.setattr(agent_module, "publish_approval", lambda site, digest: looked.append(digest) or publish(site, digest))
+    agent._runs = Forgetful()
+    turns(agent, 5)
+    assert looked == [scene.study.digest]
+    scene.c.site(ME).ledger.pause()
+    scene.c.site(ME).ledger.resume()
+    turns(agent, 5)
+    assert looked == [scene.study.digest] * 2
+
+
+class Forgetful(dict):
+    """Runs that are forgotten as soon as they are made: each going-through makes them again."""
+
+    def __setitem__(self, digest, run):
+        pass
+
+
+def test_a_study_that_could_not_be_taken_up_is_tried_again(scene):
+    agent = scene.begin(None)
+
+    def away(*_):
+        raise StoreError("The store is away.")
+
+    with scene.monkeypatch.context() as during:
+        during.setattr(agent_module, "publish_approval", away)
+        turns(agent)
+        assert scene.runs == {}
+    turns(agent, 1)
+    assert scene.study.digest in scene.runs
+
+
+# --- PySyft ----------------------------------------------------------------------------------------------------------
+
+
+class Syncs:
+    """The agent's exchanges with PySyft, on a clock that the test moves."""
+
+    def __init__(self, scene, took=0.1):
+        self.scene, self.now, self.took, self.times, self.problem = scene, 1000.0, took, [], None
+        self.agent = scene.begin(None)
+        scene.monkeypatch.setattr(Agent, "_sync", lambda _: self.sync())
+        scene.monkeypatch.setattr(agent_module, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=lambda _: None))
+        self.agent._anyway.clock = lambda: self.now
+        self.agent._anyway.moved()
+
+    def sync(self):
+        self.times.append(self.now)
+        self.now += self.took
+        if self.problem:
+            raise self.problem
+
+    def seconds(self, count, turn=0.2):
+        """How many exchanges there were in so many seconds of turns."""
+        before, end = len(self.times), self.now + count
+        while self.now < end:
+            self.agent._turn()
+            self.now += turn
+        return len(self.times) - before
+
+    def message(self, name="m"):
+        self.scene.c.site(ME).store.put(datasite(site_email(ME), "inbox", site_email("researcher"), name), b"sealed")
+
+
+def quiet(syncs):
+    """Until the exchange that takes place anyway has just been."""
+    syncs.seconds(30)
+    while not syncs.seconds(0.2):
+        pass
+
+
+def test_while_there_is_nothing_to_exchange_pysyft_is_opened_four_times_a_minute(scene):
+    syncs = Syncs(scene)
+    assert syncs.seconds(100) < 12  # a few soon after the start
+    assert syncs.seconds(600) in range(38, 41)
+
+
+def test_a_message_that_comes_in_is_taken_in_within_two_seconds(scene):
+    syncs = Syncs(scene)
+    quiet(syncs)
+    syncs.message()
+    assert syncs.seconds(2) == 1
+
+
+def test_a_decision_and_a_card_are_shown_within_two_seconds(scene):
+    syncs = Syncs(scene)
+    quiet(syncs)
+    approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    assert syncs.seconds(2) == 1
+    quiet(syncs)
+    scene.c.site(ME).book.trust(fixed_identity("Newcomer", "researcher").card)
+    assert syncs.seconds(2) == 1
+
+
+def test_what_comes_during_an_exchange_is_taken_in_by_the_next_one(scene):
+    syncs = Syncs(scene)
+    quiet(syncs)
+    syncs.message("one")
+    scene.monkeypatch.setattr(Agent, "_sync", lambda _: (syncs.sync(), syncs.message("two")))
+    assert syncs.seconds(2.5) == 2
+
+
+def test_an_exchange_that_takes_long_is_a_small_part_of_the_time(scene):
+    syncs = Syncs(scene, took=10.0)
+    syncs.seconds(1)
+    assert syncs.seconds(3600, turn=5.0) <= 11
+    assert syncs.seconds(3600, turn=5.0) in {6, 7, 8}  # every 510 seconds
+    for number in range(60):  # messages without end
+        syncs.message(str(number))
+        syncs.seconds(5, turn=1.0)
+    assert 6 <= len([t for t in syncs.times if t > syncs.now - 300]) <= 11
+
+
+def test_a_reply_that_waits_for_its_time_is_not_delayed_by_an_exchange(scene):
+    syncs = Syncs(scene)
+    syncs.seconds(1)
+    scene.run.made = object()
+    assert syncs.seconds(100) == 0
+    scene.run.made = None
+    assert syncs.seconds(2) == 1
+
+
+def test_an_exchange_that_failed_is_tried_again(scene):
+    syncs = Syncs(scene)
+    syncs.problem = StoreError("The store is away.")
+    assert syncs.seconds(10) >= 5
+    syncs.problem = None
+    syncs.seconds(2)
+    assert syncs.seconds(60) < 8
+
+
 def test_a_study_edited_on_disk_after_its_approval_does_not_run(scene):
     file = scene.c.root / ME / "studies" / scene.study.digest / "study.toml"
     file.write_bytes(file.read_bytes().replace(b"A small study", b"A small story"))
@@ -297,7 +470,6 @@ def test_a_fault_at_pysyft_does_not_end_the_agent(scene):
 
     def broken(_):
         tried.append(1)
-        agent._last_sync = 0.0
         raise KeyError("a surprise in syft")
 
     scene.monkeypatch.setattr(Agent, "_sync", broken)

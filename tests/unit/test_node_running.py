@@ -725,3 +725,52 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
     charged = scene.ledger_says.reservation.parts
     assert {p.purpose for p in charged} == {"update", "evaluation"}
     assert set(scene.ledger_says.sent) == {(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")}
+
+
+# --- how often the agent steps ----------------------------------------------------------------------------------------
+
+
+def test_a_study_that_waits_for_the_others_is_looked_at_less_often_and_never_more_than_two_seconds_late(scene):
+    pauses = []
+    for _ in range(4):
+        pauses.append(scene.run.pause())
+        scene.clock.now += 50.0
+    assert pauses == pytest.approx([0.2, 1.0, 2.0, 2.0])
+    scene.begin()
+    assert scene.run.pause() == pytest.approx(0.01)
+
+
+def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    after = float(scene.study.file.schedule.reply_after)
+    assert scene.run.pause() == pytest.approx(after)  # below the longest pause, so no step comes before
+    scene.clock.now += after - 0.05
+    assert scene.run.pause() == pytest.approx(0.05)
+    scene.clock.now += 0.0501
+    scene.run.step()
+    assert scene.sent()
+    assert scene.run.pause() == pytest.approx(0.01)
+    scene.clock.now += 5.0
+    assert scene.run.pause() == pytest.approx(0.1)
+    scene.clock.now += 3600.0
+    assert scene.run.pause() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 2.9])
+def test_how_often_is_the_same_however_long_the_table_took_to_prepare(scene, seconds):
+    scene.run.settle_seconds = 3.0
+    scene.others_approve()
+    scene.run.worker = FakeWorker()
+    prepare = scene.run.worker.prepare
+
+    def slowly(*given):
+        scene.clock.now += seconds
+        return prepare(*given)
+
+    scene.run.worker.prepare = slowly
+    began = scene.clock.now
+    scene.run.step()
+    scene.clock.now = began + 8.0
+    assert scene.run.pause() == pytest.approx(0.02 * 5.0)
