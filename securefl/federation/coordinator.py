@@ -117,6 +117,7 @@ class Coordinator:
         try:
             facts, given = self._announce(number, theta, keys)
             self._exchange.broadcast(facts, given)
+            del given  # the model twice over
             if self._plan.goes_on:
                 return self._survive(facts, keys)
             with closing(Arrivals(self._plan, facts)) as arrivals:

@@ -179,6 +179,7 @@ class Participant:
             raise RoundError("An earlier answer to this round failed after its noise was drawn; it is not tried again.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
         self._spoiled = True
         values = self._trainer(said.kind, model, facts.length, facts.layout.max_value)
+        del model
         frame = self._keeper(facts, lambda file: self._protect(values, facts, public, file))
         self.later = self._stages(facts, frame)
         self.cohort = facts.cohort

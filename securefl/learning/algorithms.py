@@ -67,6 +67,11 @@ class ServerState:
                 whose="the coordinator",
                 next_step="Do not release this round; check the packing that the study names.",
             )
-        velocity = self.momentum * self.velocity + self.local_learning_rate * total / self.unit
-        theta = self.theta - self.server_learning_rate * velocity
+        # the model may be most of this machine's memory: one array beside each result, and not one for each operation
+        mean = self.local_learning_rate * total
+        mean /= self.unit
+        velocity = self.momentum * self.velocity
+        velocity += mean
+        theta = np.multiply(self.server_learning_rate, velocity, out=mean)
+        np.subtract(self.theta, theta, out=theta)
         return replace(self, theta=theta, velocity=velocity, rounds=self.rounds + 1)

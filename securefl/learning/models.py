@@ -105,7 +105,7 @@ def weights_to_bytes(theta: FloatArray) -> bytes:
     return theta.astype("<f8").tobytes()
 
 
-def weights_from_bytes(data: bytes, count: int) -> FloatArray:
+def weights_from_bytes(data: bytes | bytearray, count: int) -> FloatArray:
     """The inverse of :func:`weights_to_bytes` for bytes from another party.
 
     Raises:

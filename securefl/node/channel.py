@@ -33,14 +33,15 @@ class Channel:
             ChannelClosedError: the other end is gone.
         """
         head = json.dumps(header).encode()
-        data = memoryview(_SIZES.pack(len(head), len(body)) + head + body)
         try:
-            while data:
-                data = data[os.write(self._out, data) :]
+            for part in (_SIZES.pack(len(head), len(body)) + head, body):
+                data = memoryview(part)
+                while data:
+                    data = data[os.write(self._out, data) :]
         except OSError:
             raise ChannelClosedError from None
 
-    def receive(self, timeout: float | None = None) -> tuple[dict[str, Any], bytes]:
+    def receive(self, timeout: float | None = None) -> tuple[dict[str, Any], bytearray]:
         """Read one frame; ``timeout`` in seconds, None waits for ever.
 
         Raises:
@@ -66,16 +67,16 @@ class Channel:
                 os.close(fd)
         self._in = self._out = -1
 
-    def _exactly(self, size: int, end: float | None) -> bytes:
-        parts: list[bytes] = []
-        while size:
+    def _exactly(self, size: int, end: float | None) -> bytearray:
+        data = bytearray(size)
+        missing = memoryview(data)
+        while missing:
             if end is not None:
                 left = end - time.monotonic()
                 if left <= 0 or not select.select([self._in], [], [], left)[0]:
                     raise RoundError("The worker process did not answer in time.", whose="this hospital", next_step="Give the study a longer round_deadline.")
-            part = os.read(self._in, min(size, 1 << 20))
-            if not part:
+            got = os.readv(self._in, [missing[: 1 << 20]])
+            if not got:
                 raise ChannelClosedError
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
+            missing = missing[got:]
+        return data

@@ -114,7 +114,7 @@ class Worker:
         header, body = self._receive(timeout)
         if len(body) != 8 * length:
             raise RoundError("The worker answered with an array of the wrong size.", whose="this hospital")
-        values = np.frombuffer(body, dtype="<i8").astype(np.int64)
+        values = np.frombuffer(body, dtype="<i8").astype(np.int64, copy=False)
         if values.size and (values.max() > largest or values.min() < -largest):  # abs(-2^63) is negative
             raise RoundError(
                 "A noised value is too large for the study's fields; nothing was sent.",
@@ -146,7 +146,7 @@ class Worker:
         except ChannelClosedError:
             raise self._ended() from None
 
-    def _receive(self, timeout: float) -> tuple[dict[str, Any], bytes]:
+    def _receive(self, timeout: float) -> tuple[dict[str, Any], bytearray]:
         try:
             header, body = self._channel.receive(timeout)
         except ChannelClosedError:

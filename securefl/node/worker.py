@@ -38,17 +38,17 @@ class _Task:
         self._trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws, units=train.units(unit))
         self._parameters = _parameters(study)
 
-    def release(self, kind: str, model: bytes) -> bytes:
+    def release(self, kind: str, model: bytes | bytearray) -> bytes:
         """What is due in a round of that kind, noised, as little-endian int64."""
         return {"update": self._update, "evaluation": self._evaluation, "preparation": self._preparation}[kind](model)
 
-    def _update(self, model: bytes) -> bytes:
+    def _update(self, model: bytes | bytearray) -> bytes:
         """int64[p]: the noised steps of one round from this global model."""
         from securefl.learning.models import weights_from_bytes
 
         return self._trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
 
-    def _preparation(self, _model: bytes) -> bytes:
+    def _preparation(self, _model: bytes | bytearray) -> bytes:
         """int64[2]: the noised count of the patients who train."""
         from securefl.learning.evaluation import release_counts
         from securefl.learning.preparation import class_counts
@@ -62,7 +62,7 @@ class _Task:
         """How many values of the last update met the study's bound; for the owner's own screen."""
         return self._trainer.clamped
 
-    def _evaluation(self, model: bytes) -> bytes:
+    def _evaluation(self, model: bytes | bytearray) -> bytes:
         """int64[2 x bins]: the noised score histogram of the held-out patients."""
         from securefl.learning.evaluation import release_counts, score_histogram
         from securefl.learning.models import predict_scores, weights_from_bytes
@@ -129,7 +129,7 @@ def main() -> None:
             header, body = channel.receive()
             try:
                 if header["do"] == "prepare":
-                    task, counts = _prepare(header, body, data_fd)
+                    task, counts = _prepare(header, bytes(body), data_fd)
                     channel.send({"counts": counts})
                 elif task is None:
                     raise DataError("The worker was asked to work before it had a table.")
