@@ -192,8 +192,8 @@ class Ledger(LedgerLog):
             UsageError: the key signed here before, or ``sign`` is not by that key.
         """
 
-        def events(state: LedgerState) -> list[ev.Event]:
-            message = rotation_message(state.site, state.key, key)
+        def events(_: LedgerState) -> list[ev.Event]:
+            message = rotation_message(self._head, key)  # in this transaction nothing comes between
             proof = sign(message)
             if not (verify_key(key, proof, message) and verify(proof, message)):
                 raise UsageError("The new signing and verifying keys do not belong together.", next_step="Use one key pair.")

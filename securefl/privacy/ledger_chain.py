@@ -1,8 +1,9 @@
 """The chain under the ledger: each row's hash covers its number, the hash before it and its text, and is signed.
 
 An edited, exchanged, inserted or removed row in the middle breaks the chain; a row written by somebody else lacks
-the site's signature. The key is that of
-the genesis event, then that of the last rotation; a reader trusts the whole when the key in its hand signed rows of it. A removed tail leaves a valid chain behind: only a :class:`Checkpoint` held elsewhere shows it.
+the site's signature. The key is that of the genesis event, then that of the last rotation; a reader trusts the whole
+when the key in its hand signed rows of it, or took over at a row of it. A removed tail leaves a valid chain behind: only
+a :class:`Checkpoint` held elsewhere shows it.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def follow(head: Head, row: Row, verify: Verify) -> tuple[Head, Event]:
         _check_signature(seq, state.key, signature, message)
     trusted = head.trusted or verify(signature, message)
     if isinstance(event, Rotate):
-        proof, vouched = _hex(event.proof), rotation_message(state.site, head.state.key, event.key)
+        proof, vouched = _hex(event.proof), rotation_message(head, event.key)
         _check_signature(seq, event.key, proof, vouched)
         trusted = trusted or verify(proof, vouched)
     return Head(seq, row.hash, state, trusted), event
@@ -120,9 +121,13 @@ def _check_signature(seq: int, key: str, signature: bytes, message: bytes) -> No
         raise _altered(seq, _NOT_OURS)
 
 
-def rotation_message(site: str, old: str, new: str) -> bytes:
-    """What a new key signs to take over from the old one (both in hex): that it stands in this place of this site's ledger."""
-    return _ROTATION + f"{site}\n{old}\n{new}".encode()
+def rotation_message(head: Head, new: str) -> bytes:
+    """What a new key (hex) signs to take over after ``head``: site, old key, new key, the row's number and the hash before it.
+
+    The place counts: were the old key alone to vouch for what came before, a thief of it could write another past and put
+    the genuine proof after it.
+    """
+    return _ROTATION + f"{head.state.site}\n{head.state.key}\n{new}\n{head.size + 1}\n{head.hash}".encode()
 
 
 def require_trust(head: Head) -> None:

@@ -52,7 +52,7 @@ def test_a_reader_that_knows_only_the_page_comes_to_the_same():
         event = json.loads(row["body"])
         assert rfc8785.dumps(event).decode() == row["body"]
         if event["kind"] == "rotate":
-            vouched = f"securefl-ledger-rotation/1\nSVI\n{in_force}\n{event['key']}".encode()
+            vouched = f"securefl-ledger-rotation/1\nSVI\n{in_force}\n{event['key']}\n{number}\n{row['prev']}".encode()
             in_force = event["key"]
             Ed25519PublicKey.from_public_bytes(bytes.fromhex(in_force)).verify(bytes.fromhex(event["proof"]), vouched)
     assert in_force == VECTORS["last_key"] != VECTORS["public_key"]
