@@ -289,7 +289,7 @@ class StudyRun:
         number = self.participant.done + 1
         given = self._given(number) if number <= self.plan.last_round else None
         if given is not None:
-            self.saying.check_in_time(number)
+            self.saying.check_in_time(given.announcement)
             self.participant.answer(given).close()
         return None
 

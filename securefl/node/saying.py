@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
+from securefl.federation.aggregator import announced_facts
 from securefl.federation.looks import Looks
-from securefl.identity import replace_file
+from securefl.identity import replace_file, verify
 from securefl.node.folder import private_folder
 from securefl.secagg.spooling import head_limit
-from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
+from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit, read_proposal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,17 +74,34 @@ class Saying:
                     raise  # else the owner paused or withdrew while it was made, and it was not said
         return self.word is not None and self._let_go(self.word)
 
-    def check_in_time(self, number: int) -> None:
+    def check_in_time(self, announcement: bytes) -> None:
         """Nothing is trained for a round whose survivors are proposed already: this hospital is not among them.
+
+        Anybody can write into the store: only what the coordinator signed for exactly this round is its proposal.
+
+        Args:
+            announcement: of the round; one that is refused is for whoever answers it to name.
 
         Raises:
             RoundError: they are.
+            StoreError: the store is away; call again.
         """
-        if self.plan.goes_on and self.site.store.exists(paths.RoundPaths(self.plan.digest, number, 1).proposal):
-            raise RoundError(
-                "The others go on without this hospital: it was not there in time.", whose="this hospital",
-                next_step="The study has ended here; its budget stays charged.",
-            )
+        if not self.plan.goes_on:
+            return
+        coordinator = self.plan.study.coordinator
+        try:
+            terms = self.plan.terms(announced_facts(self.plan, announcement))
+            at = paths.RoundPaths(self.plan.digest, terms.facts.round, terms.facts.attempt)
+            proposal = self.site.store.get(at.proposal, proposal_limit(terms))
+            if proposal is None:
+                return
+            read_proposal(proposal, terms, coordinator.name, lambda s, m: verify(coordinator.signing_public, s, m))
+        except MessageError:
+            return
+        raise RoundError(
+            "The others go on without this hospital: it was not there in time.", whose="this hospital",
+            next_step="The study has ended here; its budget stays charged.",
+        )
 
     def record(self, terms: Terms, record: Record) -> None:
         """Make a signature or an answer durable; see :class:`securefl.federation.later.RecordKeeper`.

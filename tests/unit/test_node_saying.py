@@ -3,11 +3,15 @@
 from types import SimpleNamespace
 
 import pytest
+from conftest import SITES
+from federation_room import Room, going_on, sealed_study
 
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
+from securefl.federation.aggregator import announced_facts
 from securefl.node.saying import Saying
 from securefl.secagg.holder import Record
+from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.store import Store
 
 DIGEST = "ab" * 32
@@ -159,11 +163,18 @@ def test_another_message_of_that_kind_in_that_round_is_refused(here):
     assert {p for *_, p in here.ledger.answers} == {b"answer"}
 
 
-def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(here):
-    here.saying.check_in_time(1)
-    here.store.put(here.at.proposal, b"set")
+def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
+    room = Room(going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=tuple(sorted(SITES)))[1]))
+    store = Store(str(tmp_path))
+    saying = Saying(SimpleNamespace(name=SITES[0], store=store), room.plan, print)
+    _, given = room.announce()
+    terms = room.plan.terms(announced_facts(room.plan, given.announcement))
+    saying.check_in_time(given.announcement)
+    left = Survivors(terms, dict.fromkeys(terms.cohort[1:], DIGEST))
+    store.put(paths.RoundPaths(room.plan.digest, 1, 1).proposal, write_proposal(left, "Researcher", room.researcher.sign))
     with pytest.raises(RoundError, match="go on without this hospital"):
-        here.saying.check_in_time(1)
+        saying.check_in_time(given.announcement)
+    saying.check_in_time(b"junk")  # whoever answers it names what is wrong with it
 
 
 def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):
