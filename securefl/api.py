@@ -302,7 +302,7 @@ class Study:
         return read_result(self._lab.folder, self.folder, self.plan)
 
     def verify(self, number: int) -> VerifiedRound:
-        """Add round ``number`` again from what the hospitals signed: who contributed, and whether that sum is the one that was opened.
+        """Add round ``number`` again from what the hospitals signed: who contributed, and whether the aggregator's sum is the sum of these.
 
         Raises:
             UsageError: the study has no such round.

@@ -182,7 +182,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     """Run an approved study: you receive one sum a round, and at the end a model with its audit extracts."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from securefl.report.meaning import band_noise
+    from securefl.report.meaning import band_noise, units
     from securefl.report.run import extracts_page, outcome_page, round_line
 
     found = _lab(folder).study(name)
@@ -205,7 +205,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     screen().print(
         outcome_page(
             result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum,
-            noise_sd=band_noise(file), trained_on=result.outcome.counted,
+            noise_sd=band_noise(file), trained_on=result.outcome.counted, units=units(file),
         )
     )
     screen().print(extracts_page(result.extracts, file.cohort))
@@ -245,7 +245,7 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
 @click.option("--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one.")
 @json_option
 def verify(number: str, name: str, folder: str | None, json_file: str | None) -> None:
-    """Add a round's contributions again and compare: who contributed, and whether that sum is the one that was opened.
+    """Add a round's contributions again and compare: who contributed, and whether the aggregator's sum is the sum of these.
 
     ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes no key. Exit code 8 or 9
     when a round does not hold, as `docs/exit-codes.md` says.
@@ -270,12 +270,12 @@ def verify(number: str, name: str, folder: str | None, json_file: str | None) ->
     if json_file:
         broken = [{"round": n, "verified": False, "error": e.what, "whose": e.whose} for n, e in failed.items()]
         rounds = sorted([*map(round_json, found), *broken], key=lambda r: r["round"])
-        write_json({"study": view.name, "digest": view.plan.digest, "verified": not failed, "rounds": rounds}, json_file)
+        write_json({"study": view.name, "digest": view.plan.digest, "verified": not failed, "of": view.plan.last_round, "rounds": rounds}, json_file)
     if json_file != "-" and (found or len(failed) > 1):
         lines = [
-            RoundLine(f.transcript.round, f.transcript.kind, tuple(f.transcript.contributions), f.transcript.lost, f.transcript.sum_sha256, f.transcript_sha256)
+            RoundLine(f.transcript.round, f.transcript.kind, tuple(f.transcript.contributions), f.absent, f.transcript.sum_sha256, f.transcript_sha256)
             for f in found
         ]
-        screen().print(rounds_page(view.name, lines, failed, view.site))
+        screen().print(rounds_page(view.name, lines, failed, rounds=view.plan.last_round, site=view.site))
     if failed:
         raise next(iter(failed.values()))

@@ -146,8 +146,8 @@ class Participant:
         first = number == 1 and said.cohort != plan.study.cohort
         if (said.kind, said.length, said.parameters) != expected or first or not plan.allows(said.cohort, before):
             raise RoundError("The announced round is not the one that the study describes.", whose="the coordinator", next_step="Make a new study.")
-        if number == 1 and said.model_sha256 != plan.study.model.initial_sha256:
-            raise RoundError("Round 1 does not start from the initial weights that were approved.", whose="the coordinator", next_step="Make a new study.")
+        if number <= plan.first_update and said.model_sha256 != plan.study.model.initial_sha256:
+            raise RoundError(f"Round {number} does not start from the initial weights that were approved.", whose="the coordinator", next_step="Make a new study.")
         facts = plan.facts(number, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort)
         if plan.round_digest(facts) != said.round_digest:
             raise RoundError("The announced round digest is not that of the announced facts.", whose="the coordinator", next_step="Make a new study.")

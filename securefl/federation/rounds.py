@@ -39,6 +39,16 @@ class Plan:
         """Size of the global model."""
         return parameter_count(self.study.model, len(feature_names(self.study.data)))
 
+    @property
+    def first_update(self) -> int:
+        """Number of the first training round: it starts from the initial weights, like the count before it."""
+        return self.last_round - self.study.training.rounds
+
+    @property
+    def longest(self) -> int:
+        """The most integers that a hospital sends in any round."""
+        return max(self.length(number) for number in (1, self.first_update, self.last_round))
+
     def kind(self, number: int) -> str:
         """What is summed in that round: ``update``, ``evaluation`` or ``preparation``."""
         if number >= self.last_round:

@@ -44,6 +44,7 @@ class Tally:
 
     Attributes:
         heads: hospital → the checked head of its frame, of those whose frames passed their checks.
+        frame_hashes: hospital → SHA-256 of that whole frame, head and ciphertexts.
         refused: hospital → why its frame does not count.
         agreements: survivor → its statement as it came.
         answers: survivor → its checked answer.
@@ -52,6 +53,7 @@ class Tally:
     def __init__(self, plan: Plan, terms: Terms) -> None:
         self.plan, self.terms = plan, terms
         self.heads: dict[str, ContributionHead] = {}
+        self.frame_hashes: dict[str, str] = {}
         self.refused: dict[str, MessageError] = {}
         self.agreements: dict[str, bytes] = {}
         self.answers: dict[str, Answer] = {}
@@ -79,11 +81,12 @@ class Tally:
             self.refused[site] = error.with_traceback(None)  # which would hold what was read
 
     def _take(self, site: str, frame: Readable) -> None:
-        head = read_head(frame, self.terms, site, lambda s, m: self.plan.verify(site, s, m))
+        read = Hashed(frame)
+        head = read_head(read, self.terms, site, lambda s, m: self.plan.verify(site, s, m))
         if self._survivors is not None and self._survivors.frames.get(site, head.sha256) != head.sha256:
             raise _exchanged(site)
-        kept = self._spools.hold(ciphertext_blocks(frame, self.terms, head))
-        self.heads[site], self._kept[site] = head, kept
+        kept = self._spools.hold(ciphertext_blocks(read, self.terms, head))
+        self.heads[site], self._kept[site], self.frame_hashes[site] = head, kept, read.sha256
         self.refused.pop(site, None)
 
     def look(self, store: Store, at: RoundPaths) -> bool:

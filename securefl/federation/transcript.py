@@ -52,11 +52,6 @@ class Transcript:
     sum_sha256: str
     previous: str
 
-    @property
-    def lost(self) -> tuple[str, ...]:
-        """Who could contribute and is not in the sum."""
-        return tuple(name for name in self.cohort if name not in self.contributions)
-
     def dump(self, sign: Callable[[bytes], bytes]) -> bytes:
         """The transcript as it travels."""
         body = {**self.__dict__, "cohort": list(self.cohort), "contributions": dict(self.contributions)}

@@ -5,12 +5,11 @@ Whoever has the study can do this, as long as the round's objects lie in the sto
 
 from __future__ import annotations
 
-import hashlib
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from securefl.errors import RoundError, UsageError
+from securefl.errors import MessageError, RoundError, UsageError
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.arrivals import Arrivals
@@ -19,12 +18,13 @@ from securefl.federation.tally import Tally
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript, transcript_sha256
 from securefl.identity import verify
 from securefl.secagg.frame import sum_bytes
-from securefl.secagg.spooling import contribution_limit
 from securefl.secagg.streaming import sum_limit
 from securefl.secagg.sum import check_parts, same_sum
 from securefl.secagg.survivors import proposal_limit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from securefl.federation.rounds import Plan
     from securefl.secagg.facts import RoundFacts
     from securefl.store import Store
@@ -32,19 +32,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VerifiedRound:
-    """A round whose sum was computed again and is the one that was opened.
+    """A round whose sum was computed again and is the one that the aggregator signed.
 
     Args:
         transcript: the coordinator's, which every check agreed with.
+        frames: hospital → SHA-256 of the whole frame that is in the sum, as that hospital's own ledger writes it.
+        absent: hospitals of the study that are not in the sum.
         signed_by: survivors who signed the survivor set; empty in a study where all must contribute, as there is no such set.
         transcript_sha256: what the next round's transcript must name.
-        facts: the round's facts, which follow from the study and the announcement.
     """
 
     transcript: Transcript
+    frames: Mapping[str, str]
+    absent: tuple[str, ...]
     signed_by: tuple[str, ...]
     transcript_sha256: str
-    facts: RoundFacts
+
+
+@dataclass(frozen=True)
+class _Added:
+    """What was added again: hospital → the hash that the transcript names its frame by, the same of whole frames, the sum's frame, who signed."""
+
+    parts: Mapping[str, str]
+    frames: Mapping[str, str]
+    sum_sha256: str
+    signed_by: tuple[str, ...] = ()
 
 
 def read_transcript(store: Store, plan: Plan, number: int) -> tuple[Transcript, bytes]:
@@ -52,15 +64,15 @@ def read_transcript(store: Store, plan: Plan, number: int) -> tuple[Transcript, 
 
     Raises:
         UsageError: no such round in the study.
-        RoundError: there is none: the round is not over, failed, or somebody removed it.
-        MessageError: it is refused.
+        RoundError: there is none: the round is not over, failed, or somebody removed or replaced it.
         StoreError: the store is away.
     """
     if not 1 <= number <= plan.last_round:
         raise UsageError(f"This study has the rounds 1 to {plan.last_round}.", next_step="Name one of them.")
-    coordinator = plan.study.coordinator
-    data = _get(store, paths.RoundPaths(plan.digest, number, 1).transcript, MAX_TRANSCRIPT, f"transcript of round {number}")
-    found = open_transcript(data, study=plan.digest, round_number=number, verify=lambda s, m: verify(coordinator.signing_public, s, m))
+    coordinator, what = plan.study.coordinator, f"transcript of round {number}"
+    with _lying_there(what, coordinator.name):
+        data = _there(store.get(paths.RoundPaths(plan.digest, number, 1).transcript, MAX_TRANSCRIPT), what)
+        found = open_transcript(data, study=plan.digest, round_number=number, verify=lambda s, m: verify(coordinator.signing_public, s, m))
     return found, data
 
 
@@ -74,50 +86,39 @@ def verify_round(store: Store, plan: Plan, number: int) -> VerifiedRound:
 
     Raises:
         UsageError: no such round in the study.
-        RoundError: something is not there any more, or was said otherwise: the sum, the transcript's chain.
-        MessageError: an object does not pass its checks; it names whose it is.
+        RoundError: something is not there (any more), or was said otherwise: the sum, a contribution, the chain of transcripts. What
+            does not pass its checks is not there: whoever can write into the store may have put it there.
         StoreError: the store is away.
     """
     transcript, data = read_transcript(store, plan, number)
+    coordinator, what = plan.study.coordinator.name, f"announcement of round {number}"
     at = paths.RoundPaths(plan.digest, number, 1)
-    facts = announced_facts(plan, _get(store, at.announcement, MAX_ANNOUNCEMENT, f"announcement of round {number}"))
-    said = (facts.round, facts.attempt, facts.kind, facts.cohort, facts.model_sha256, plan.round_digest(facts))
-    told = (transcript.round, transcript.attempt, transcript.kind, transcript.cohort, transcript.model_sha256, transcript.round_digest)
+    with _lying_there(what, coordinator):
+        facts = announced_facts(plan, _there(store.get(at.announcement, MAX_ANNOUNCEMENT), what))
+    if facts.round != number:
+        raise _gone(what, f"whoever can write into the store: that of round {facts.round} lies in its place")
+    said = (facts.attempt, facts.kind, facts.cohort, facts.model_sha256, plan.round_digest(facts))
+    told = (transcript.attempt, transcript.kind, transcript.cohort, transcript.model_sha256, transcript.round_digest)
     if said != told:
-        raise _otherwise(number, "other facts than its announcement", "the coordinator")
+        raise _otherwise(number, "other facts than its announcement", coordinator)
     _follows(store, plan, transcript)
-    check = _survivors if plan.goes_on else _whole
-    parts, claimed, signed = check(store, plan, facts, at)
-    if dict(transcript.contributions) != parts:
-        raise _otherwise(number, "other contributions than those in the store", "the coordinator or the store's operator")
-    if transcript.sum_sha256 != claimed:
-        raise _otherwise(number, "another sum than the aggregator's in the store", "the coordinator or the store's operator")
-    return VerifiedRound(transcript, signed, transcript_sha256(data), facts)
-
-
-def frame_sha256(store: Store, plan: Plan, found: VerifiedRound, site: str) -> str:
-    """SHA-256 of the whole frame that the round counts of ``site``, as its own ledger writes it.
-
-    Where a study goes on after a loss, a transcript names a frame by the hash of its head, which pins the rest.
-
-    Raises:
-        RoundError: the frame is not there any more.
-    """
-    if not plan.goes_on:
-        return found.transcript.contributions[site]
-    digest, limit = hashlib.sha256(), contribution_limit(plan.terms(found.facts))
-    with store.open(paths.RoundPaths(plan.digest, found.facts.round, 1).contribution(site), limit) as file:
-        if file is None:
-            raise _gone(f"contribution of {site}")
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+    found = (_survivors if plan.goes_on else _whole)(store, plan, facts, at)
+    differ = sorted(s for s in {*transcript.contributions, *found.parts} if transcript.contributions.get(s) != found.parts.get(s))
+    if differ:
+        raise _otherwise(number, f"another contribution of {', '.join(differ)} than the one in the store", f"{coordinator}, or {', '.join(differ)}")
+    if transcript.sum_sha256 != found.sum_sha256:
+        raise _otherwise(number, "another sum than the aggregator's in the store", f"{coordinator}, or {plan.study.aggregator.name}")
+    absent = tuple(s for s in plan.study.cohort if s not in found.parts)
+    return VerifiedRound(transcript, found.frames, absent, found.signed_by, transcript_sha256(data))
 
 
 def last_transcript(store: Store, plan: Plan) -> int:
-    """The highest round with something in the place of its transcript, 0 where there is none."""
-    numbers = range(plan.last_round, 0, -1)
-    return next((n for n in numbers if store.exists(paths.RoundPaths(plan.digest, n, 1).transcript)), 0)
+    """The highest round with a transcript by the coordinator, 0 where there is none."""
+    for number in range(plan.last_round, 0, -1):
+        with suppress(RoundError):
+            read_transcript(store, plan, number)
+            return number
+    return 0
 
 
 def _follows(store: Store, plan: Plan, transcript: Transcript) -> None:
@@ -128,57 +129,69 @@ def _follows(store: Store, plan: Plan, transcript: Transcript) -> None:
         before, data = read_transcript(store, plan, number - 1)
         left, hashed = tuple(before.contributions), transcript_sha256(data)
     if transcript.previous != hashed:
-        raise _otherwise(number, "another round before it than the one in the store", "the coordinator or the store's operator")
+        raise _otherwise(number, "another round before it than the one in the store", plan.study.coordinator.name)
     if not plan.allows(transcript.cohort, left):
-        raise _otherwise(number, "another cohort than was left after the round before", "the coordinator")
+        raise _otherwise(number, "another cohort than was left after the round before", plan.study.coordinator.name)
 
 
-def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> tuple[dict[str, str], str, tuple[str, ...]]:
-    """(hospital → hash of its frame, hash of the aggregator's frame, nobody): everybody contributed."""
+def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> _Added:
+    """Everybody contributed."""
+    aggregator = plan.study.aggregator.name
     with closing(Arrivals(plan, facts)) as arrivals:
         while arrivals.look(store):
             pass
         if arrivals.missing:
             raise _gone(f"contribution of {arrivals.missing_words()}")
-        with store.open(at.sum, sum_bytes(facts)) as file:
-            if file is None:
-                raise _gone("aggregator's sum")
-            claimed = arrivals.check_sum(file)
-        aggregator = plan.study.aggregator.name
+        with _lying_there(f"sum of round {facts.round}", aggregator), store.open(at.sum, sum_bytes(facts)) as file:
+            claimed = arrivals.check_sum(_there(file, f"sum of round {facts.round}"))
         check_parts(claimed.parts, arrivals.parts, aggregator)
         for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), aggregator):
             pass
-        return dict(arrivals.parts), claimed.sha256, ()
+        return _Added(dict(arrivals.parts), dict(arrivals.parts), claimed.sha256)
 
 
-def _survivors(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> tuple[dict[str, str], str, tuple[str, ...]]:
+def _survivors(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> _Added:
     """The same for a round over those that were left, with who signed their set."""
+    coordinator, aggregator = plan.study.coordinator.name, plan.study.aggregator.name
     with closing(Tally(plan, plan.terms(facts))) as tally:
-        tally.propose(_get(store, at.proposal, proposal_limit(tally.terms), "survivor set"))
+        with _lying_there(f"survivor set of round {facts.round}", coordinator):
+            tally.propose(_there(store.get(at.proposal, proposal_limit(tally.terms)), f"survivor set of round {facts.round}"))
         tally.look(store, at)
-        tally.check_frames()
+        absent = [s for s in tally.survivors.names if tally.heads.get(s) is None or tally.heads[s].sha256 != tally.survivors.frames[s]]
+        if absent:
+            raise _gone(f"contribution of {', '.join(absent)} that the survivors signed for", f"{', '.join(absent)}, or whoever can write into the store")
         tally.listen(store, at)
         if not tally.agreed or not tally.unmasked:
             raise _gone(f"{'answer' if tally.agreed else 'signature'} of {', '.join(tally.silent)}")
-        with store.open(at.sum, sum_limit(tally.survivors)) as file:
-            if file is None:
-                raise _gone("aggregator's sum")
-            claimed = tally.check_sum(file)
-        for _ in same_sum(claimed.blocks(), tally.sum_blocks(), plan.study.aggregator.name):
+        with _lying_there(f"sum of round {facts.round}", aggregator), store.open(at.sum, sum_limit(tally.survivors)) as file:
+            claimed = tally.check_sum(_there(file, f"sum of round {facts.round}"))
+        for _ in same_sum(claimed.blocks(), tally.sum_blocks(), aggregator):
             pass
-        return dict(tally.survivors.frames), claimed.sha256, tuple(sorted(tally.agreements))
+        parts = dict(tally.survivors.frames)
+        return _Added(parts, {s: tally.frame_hashes[s] for s in parts}, claimed.sha256, tuple(sorted(tally.agreements)))
 
 
-def _get(store: Store, path: str, limit: int, what: str) -> bytes:
-    data = store.get(path, limit)
-    if data is None:
+_T = TypeVar("_T")
+
+
+def _there(found: _T | None, what: str) -> _T:
+    if found is None:
         raise _gone(what)
-    return data
+    return found
 
 
-def _gone(what: str) -> RoundError:
+@contextmanager
+def _lying_there(what: str, whose: str) -> Iterator[None]:
+    """Around reading an object of ``whose``: one that does not pass its checks may be anybody's."""
+    try:
+        yield
+    except MessageError as error:
+        raise _gone(f"{what} of {whose}", f"whoever can write into the store, or {whose}: {error.what}") from None
+
+
+def _gone(what: str, whose: str = "whoever can write into the store") -> RoundError:
     return RoundError(
-        f"The {what} is not in the store: this cannot be verified.", whose="the coordinator or the store's operator",
+        f"The {what} is not in the store: this cannot be verified.", whose=whose,
         next_step="If the round is over, ask who removed it; if it is not, wait for its end.",
     )
 

@@ -61,6 +61,6 @@ def require_enough(found: Counted, spec: PreparationSpec) -> None:
     """
     if found.patients < spec.minimum:
         raise RoundError(
-            f"About {max(found.patients, 0):,} patients would train the model, and the study asks for at least {spec.minimum:,}.",
-            whose="the researcher", next_step="The study ends here and its budget stays charged; find more hospitals, or make a study for fewer patients.",
+            f"About {max(found.patients, 0):,} would train the model in all, and the study asks for at least {spec.minimum:,}.",
+            whose="the researcher", next_step="The study ends here and its budget stays charged; find more hospitals, or make a study that needs fewer.",
         )

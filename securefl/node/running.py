@@ -177,8 +177,7 @@ class StudyRun:
             raise RoundError("The worker process does not stay alive.", whose="this hospital's operator", next_step="See worker.log; `securefl doctor` checks the machine.")
         self._launches += 1
         entry = self.site.dataset(self.plan.study.data.dataset)
-        longest = max(self.plan.length(1), self.plan.length(self.plan.last_round))
-        self.worker = self.start_worker(self.site.path / entry.path, max_bytes=8 * longest, log=self.site.path / "worker.log")
+        self.worker = self.start_worker(self.site.path / entry.path, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log")
 
     def _approvals(self) -> dict[str, Approval] | None:
         """Every hospital's approval, checked with the keys this hospital trusts; None while one is missing or not by its hospital."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import RoundError, UsageError
 from securefl.federation.rounds import Plan
-from securefl.federation.verifying import frame_sha256, last_transcript, verify_round
+from securefl.federation.verifying import last_transcript, verify_round
+from securefl.federation.words import end_of
 from securefl.node.folder import FILE_NAMES, PartyFolder
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.site import Site
@@ -67,12 +68,14 @@ class RoundsView:
         return cls(short, Plan(parse_study(text), study_digest(text)), lab.store, "", {})
 
     def rounds_over(self) -> int:
-        """The last round that has a transcript.
+        """The last round that is over: by a transcript, the coordinator's end of the study, or what this hospital sent after it.
 
         Raises:
-            RoundError: none has.
+            RoundError: none is.
         """
-        last = last_transcript(self.store, self.plan)
+        end = end_of(self.store, self.plan)
+        after = (last_transcript(self.store, self.plan), end.rounds if end else 0, max(self.sent, default=1) - 1)
+        last = min(max(after), self.plan.last_round)
         if not last:
             raise RoundError(f"No round of {self.name} is over: there is no transcript in the store.", whose="the coordinator", next_step="Wait for round 1, or ask who removed it.")
         return last
@@ -84,8 +87,7 @@ class RoundsView:
             RoundError, MessageError, UsageError, StoreError: as :func:`securefl.federation.verifying.verify_round`.
         """
         found = verify_round(self.store, self.plan, number)
-        counted = self.site in found.transcript.contributions
-        if counted and frame_sha256(self.store, self.plan, found, self.site) != self.sent.get(number):
+        if self.site in found.frames and found.frames[self.site] != self.sent.get(number):
             raise RoundError(
                 f"Round {number} counts a contribution of {self.site} that is not the one in its ledger.", whose=self.site,
                 next_step="Stop the agent and keep everything as it is: somebody else may hold this hospital's key.",
@@ -98,7 +100,7 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
     said = found.transcript
     return {
         "round": said.round, "kind": said.kind, "verified": True, "cohort": list(said.cohort), "contributions": dict(said.contributions),
-        "lost": list(said.lost), "signed_by": list(found.signed_by), "round_digest": said.round_digest, "sum_sha256": said.sum_sha256,
+        "absent": list(found.absent), "signed_by": list(found.signed_by), "round_digest": said.round_digest, "sum_sha256": said.sum_sha256,
         "transcript_sha256": found.transcript_sha256,
     }
 

@@ -86,12 +86,23 @@ def leaving(study: Protocol) -> tuple[Leaving, ...]:
     def size(values: int) -> int:
         return layout.chunks_for(values) * CHUNK_BYTES
 
-    before = [Leaving(1, COUNTS, size(COUNTS), "how many patients train the model, without and with what is to be predicted", "once, at the start")]
+    before = [Leaving(1, COUNTS, size(COUNTS), _count_words(study), "once, at the start")]
     return (
         *(before if study.preparation is not None else []),
         Leaving(study.training.rounds, weights, size(weights), "how the model should change, summed over a random group of patients"),
         Leaving(1, counts, size(counts), "how many of the patients kept aside fall into each band of the model's score", "once, at the end"),
     )
+
+
+def units(study: Protocol) -> str:
+    """What the figures are about: patients, or rows of the table."""
+    return "patients" if study.privacy.unit == "patient" else "rows"
+
+
+def _count_words(study: Protocol) -> str:
+    least = study.preparation.minimum if study.preparation is not None else 0
+    end = f"; with fewer than {least:,} in all hospitals the study ends there, and its budget stays charged" if least else ""
+    return f"how many {units(study)} train the model, without and with what is to be predicted{end}"
 
 
 def band_noise(study: Protocol) -> float:

@@ -199,7 +199,8 @@ def effect_words(plan: StudyPlan) -> list[str]:
 
 
 def _longer(plan: StudyPlan) -> RenderableType:
-    rows = table(["rounds", "epsilon with this noise", "noise multiplier for the same epsilon"], right=[0, 1, 2])
+    counts = any(kind == "preparation" for kind, _, _ in plan.parts)
+    rows = table(["rounds", "epsilon of training alone" if counts else "epsilon with this noise", "noise multiplier for the same epsilon"], right=[0, 1, 2])
     for row in plan.longer:
         mark = " (as planned)" if row.rounds == plan.rounds else ""
         rows.add_row(f"{row.rounds}{mark}", decimal_words(row.epsilon), "none" if row.noise_for_same is None else decimal_words(row.noise_for_same))

@@ -29,23 +29,24 @@ if TYPE_CHECKING:
     from securefl.errors import SecureFLError
 
 class RoundLine(NamedTuple):
-    """A round that holds: its number, ``update`` or ``evaluation``, who is in its sum, who could have been, two SHA-256."""
+    """A round that holds: its number, ``update`` or ``evaluation``, who is in its sum, who of the study is not, two SHA-256."""
 
     number: int
     kind: str
     contributed: Sequence[str]
-    lost: Sequence[str]
+    absent: Sequence[str]
     sum_sha256: str
     transcript_sha256: str
 
 
-def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, SecureFLError], site: str = "") -> RenderableType:
+def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, SecureFLError], *, rounds: int, site: str = "") -> RenderableType:
     """What was verified of a study's rounds.
 
     Args:
         name: the study's name.
         found: the rounds that hold, in order.
         failed: number of a round that does not → why.
+        rounds: how many the study has.
         site: the hospital whose view it is, ``""`` for another party.
     """
     checked = len(found) + len(failed)
@@ -57,13 +58,13 @@ def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, Secu
         "No key was needed, and nothing was opened.",
     ]
     verdict = Text("all hold", style=GOOD) if not failed else Text(f"{len(failed)} of {checked} do not hold", style=BAD)
-    parts: list[RenderableType] = [title(f"Rounds of {name}, added again"), Text.assemble(f"{counted(checked, 'round')} checked: ", verdict)]
+    parts: list[RenderableType] = [title(f"Rounds of {name}, added again"), Text.assemble(f"{checked} of {counted(rounds, 'round')} checked: ", verdict)]
     if found:
-        rows = table(("round", "contributed", "lost"))
+        rows = table(("round", "contributed", "not in it"))
         for first, last in _alike(found):
             numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
             kind = "" if first.kind == "update" else f", {first.kind}"
-            rows.add_row(numbers + kind, literal(", ".join(first.contributed)), literal(", ".join(first.lost) or "nobody", "" if first.lost else DIM))
+            rows.add_row(numbers + kind, literal(", ".join(first.contributed)), literal(", ".join(first.absent) or "nobody", "" if first.absent else DIM))
         parts += [section("Who contributed", rows), section("What was compared", bullets(lines))]
     if checked == len(found) == 1:
         parts.append(section("For specialists", facts([("sum", literal(found[0].sum_sha256)), ("transcript", literal(found[0].transcript_sha256))])))
@@ -74,7 +75,7 @@ def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, Secu
 
 def _alike(lines: Sequence[RoundLine]) -> Iterator[tuple[RoundLine, RoundLine]]:
     """First and last of each run of rounds with the same hospitals."""
-    runs = groupby(enumerate(lines), lambda at: (at[1].number - at[0], at[1].kind, tuple(at[1].contributed), tuple(at[1].lost)))
+    runs = groupby(enumerate(lines), lambda at: (at[1].number - at[0], at[1].kind, tuple(at[1].contributed), tuple(at[1].absent)))
     for _, run in runs:
         members = [line for _, line in run]
         yield members[0], members[-1]

@@ -91,7 +91,7 @@ def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[
         extracts: hospital to :func:`securefl.privacy.audit.extract`, signed by that hospital.
         expected: the hospitals that took part; one without an extract is named.
     """
-    made = table(["hospital", "study there", "updates that left", "checks", "epsilon charged"], right=[2, 3, 4])
+    made = table(["hospital", "study there", "updates that left", "others", "epsilon charged"], right=[2, 3, 4])
     for site in expected:
         found = extracts.get(site)
         if found is None:
@@ -99,14 +99,14 @@ def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[
             continue
         kinds = [str(r["kind"]) for r in found["releases"]]
         made.add_row(
-            literal(site), literal(str(found["study"]["status"])), str(kinds.count("update")), str(kinds.count("evaluation")),
+            literal(site), literal(str(found["study"]["status"])), str(kinds.count("update")), str(len(kinds) - kinds.count("update")),
             f"{float(found['epsilon']):.4g}",
         )
     return page(section("What each hospital's own ledger says of this study", made))
 
 
 def outcome_page(
-    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0, trained_on: Counted | None = None
+    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0, trained_on: Counted | None = None, units: str = "patients"
 ) -> RenderableType:
     """How well the model does, from the one noised histogram that was released.
 
@@ -118,6 +118,7 @@ def outcome_page(
         noise_sd: standard deviation of the noise on the number of patients in one band of the score, all hospitals
             together (:func:`securefl.report.meaning.band_noise`); bands lost in it are marked.
         trained_on: the count before training, where the study had one.
+        units: what it counted (:func:`securefl.report.meaning.units`).
     """
     e = evaluation
     return page(
@@ -129,7 +130,7 @@ def outcome_page(
                 ("in words", _auc_words(e)),
                 ("asked for", _quality(e, quality_minimum)),
                 ("right or wrong", _right_or_wrong(e)),
-                *([("trained on", _counted(trained_on))] if trained_on is not None else []),
+                *([("trained on", _counted(trained_on, units))] if trained_on is not None else []),
                 ("checked on", f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of them positive"),
             ]),
             Text("These figures were read off one encrypted, noised total of all hospitals. No hospital's own figure was seen.", style=DIM),
@@ -143,8 +144,8 @@ def outcome_page(
     )
 
 
-def _counted(found: Counted) -> str:
-    return f"about {max(found.patients, 0):,} patients, about {max(found.positives, 0):,} of them positive; the noise on either count is {found.noise_sd:.0f} (standard deviation)"
+def _counted(found: Counted, units: str) -> str:
+    return f"about {max(found.patients, 0):,} {units}, about {max(found.positives, 0):,} of them positive; the noise on either count is {found.noise_sd:.0f} (standard deviation)"
 
 
 def demo_table(

@@ -107,10 +107,11 @@ def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender:
     """That a sum lists the contributions that are here.
 
     Raises:
-        RoundError: naming ``sender``, the aggregator.
+        RoundError: naming ``sender``, the aggregator, and the hospitals whose frames differ: either may have shown two.
     """
-    if dict(claimed) != dict(computed):
-        raise _not_the_sum(sender, "lists other contributions than those in the store; it was not decrypted")
+    differ = ", ".join(sorted(s for s in {*claimed, *computed} if claimed.get(s) != computed.get(s)))
+    if differ:
+        raise _not_the_sum(f"{sender}, or {differ}", f"{sender} added another contribution of {differ} than the one in the store; it was not decrypted")
 
 
 def same_sum(
@@ -124,14 +125,14 @@ def same_sum(
     for ours in computed:
         theirs = next(claimed, None)
         if theirs is None or not np.array_equal(theirs, ours):
-            raise _not_the_sum(sender, "is not the sum of the contributions; it was not decrypted to its end")
+            raise _not_the_sum(sender, f"What {sender} sent is not the sum of the contributions; it was not decrypted to its end")
         yield ours
     next(claimed, None)
 
 
-def _not_the_sum(sender: str, why: str) -> RoundError:
+def _not_the_sum(whose: str, what: str) -> RoundError:
     return RoundError(
-        f"What {sender} sent {why}.",
-        whose=sender,
+        f"{what[0].upper()}{what[1:]}.",
+        whose=whose,
         next_step="Start a new attempt, and ask the aggregator's operator why.",
     )

@@ -219,9 +219,9 @@ class EvaluationSpec(Section):
 
 
 class PreparationSpec(Section):
-    """A count before training: how many patients train the model in all, negatives and positives, noised and summed.
+    """A count before training: how many patients (or records, as ``privacy.unit`` says) train the model in all, noised and summed.
 
-    One patient counts once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
+    Negatives and positives are counted; one unit counts once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
     """
 
     noise_multiplier: DecimalText

@@ -78,7 +78,7 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool, de
     # anybody can add the rounds again, and sees who was lost
     view = RoundsView.of(c.root / REST[0], study.name)
     checked = [view.check(number) for number in range(1, view.rounds_over() + 1)]
-    assert [found.transcript.lost for found in checked] == [(), (LOST,), (), ()]
+    assert [found.absent for found in checked] == [(), (LOST,), (LOST,), (LOST,)]
     assert all(set(found.signed_by) >= set(REST) for found in checked)
 
     # it does not come back: its agent ends the study for itself, and nobody else minds

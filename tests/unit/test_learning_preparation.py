@@ -46,9 +46,9 @@ def test_the_sum_says_how_many_and_how_noisy():
 
 def test_too_few_end_the_study_by_the_released_figure():
     require_enough(Counted(50, 10, 1.0), spec())
-    with pytest.raises(RoundError, match="About 59 patients would train the model, and the study asks for at least 60"):
+    with pytest.raises(RoundError, match="About 59 would train the model in all, and the study asks for at least 60"):
         require_enough(Counted(50, 9, 1.0), spec())
-    with pytest.raises(RoundError, match="About 0 patients"):  # the noise was larger than the count
+    with pytest.raises(RoundError, match="About 0 would"):  # the noise was larger than the count
         require_enough(Counted(-20, 3, 1.0), spec())
 
 
@@ -84,6 +84,31 @@ def test_it_is_charged_and_the_patients_who_train_pay_for_both():
     assert whole == both == meaning.worst_epsilon(study) > Decimal("1.01")
     without = parse_study(make_study(5)[0])
     assert meaning.worst_epsilon(without) == 1
+
+
+def test_the_worker_may_send_the_longest_list_of_any_round():
+    plan = sealed_study(COUNTED)[1]
+    two_bins = sealed_study(COUNTED, ('edges = ["0.1", "0.3", "0.5"]', 'edges = ["0.5"]'))[1]
+    for made in (plan, two_bins, sealed_study()[1]):
+        assert made.longest == max(made.length(n) for n in range(1, made.last_round + 1))
+    assert [plan.length(n) for n in range(1, 7)] == [2, 7, 7, 7, 7, 8]
+    assert two_bins.longest == 7  # an update, though round 1 is not
+
+
+def test_the_first_update_starts_from_the_weights_that_were_approved():
+    room = Room(sealed_study(NONE_TOO_FEW)[1])
+    lying = room.coordinator()
+    hospital = room.participant(room.plan.study.cohort[0])
+
+    def announced(number, theta):
+        keys = room.cipher.generate()
+        return lying._announce(number, theta, keys)[1]
+
+    hospital.answer(announced(1, room.theta)).close()
+    with pytest.raises(RoundError, match="Round 2 does not start from the initial weights"):
+        hospital.check(announced(2, room.theta + 1).announcement)
+    hospital.answer(announced(2, room.theta)).close()
+    hospital.check(announced(3, room.theta + 1).announcement)
 
 
 def test_its_claim_is_checked_like_the_others():
