@@ -49,7 +49,7 @@ class Store:
         self._local = "file" in _protocols(fs)
         self._memory = "memory" in _protocols(fs)
 
-    def put(self, path: str, data: bytes) -> None:
+    def put(self, path: str, data: bytes | bytearray) -> None:
         """Write an object; replaces an older one as a whole.
 
         Raises:

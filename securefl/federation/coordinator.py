@@ -88,6 +88,7 @@ class Coordinator:
         if weights_sha256(theta) != study.model.initial_sha256:
             raise MessageError("The initial weights are not those of the study.", whose="the researcher", next_step="Make the study again with this version of securefl.")
         state = ServerState.start(study, theta)
+        del theta
         self._cohort = study.cohort
         records: list[RoundRecord] = []
         transcript = b""
@@ -108,6 +109,7 @@ class Coordinator:
             if record.kind == "preparation" and study.preparation is not None:
                 patients = counted(values, study.preparation, len(record.contributions))
                 require_enough(patients, study.preparation)
+            del values
         if histogram is None:
             raise MessageError("The study has no evaluation round.", whose="the researcher")
         return Outcome(state.theta, histogram, tuple(records), patients)

@@ -65,7 +65,7 @@ class RoundInput:
 
     announcement: bytes
     key: bytes
-    model: bytes
+    model: bytes | bytearray
 
 
 class Participant:

@@ -20,24 +20,29 @@ if TYPE_CHECKING:
 _LABEL: Final = b"securefl/global-model/1"
 _NONCE: Final = bytes(12)  # each content key encrypts one payload, ever
 _HEAD_BYTES: Final = 4
+_TAG_BYTES: Final = 16
 #: An HPKE-wrapped 32 byte key in hex with its site name and JSON punctuation.
 _ENTRY_BYTES: Final = 256
 
 
 def sealed_limit(parameters: int, hospitals: int) -> int:
     """The longest sealed model of this size, in bytes."""
-    return 8 * parameters + 16 + _HEAD_BYTES + 2 + _ENTRY_BYTES * hospitals
+    return 8 * parameters + _TAG_BYTES + _HEAD_BYTES + 2 + _ENTRY_BYTES * hospitals
 
 
-def seal_model(payload: bytes, readers: Iterable[IdentityCard], context: bytes) -> bytes:
+def seal_model(payload: bytes, readers: Iterable[IdentityCard], context: bytes) -> bytearray:
     """Encrypt ``payload`` for the readers; ``context`` (study, round, attempt) must be the same when it is opened."""
     key = secrets.token_bytes(32)
     wrapped = {card.name: card.seal(key, _info(context, card.name)).hex() for card in readers}
     head = canonical(wrapped)
-    return len(head).to_bytes(_HEAD_BYTES, "big") + head + ChaCha20Poly1305(key).encrypt(_NONCE, payload, _LABEL + context)
+    start = _HEAD_BYTES + len(head)
+    sealed = bytearray(start + len(payload) + _TAG_BYTES)  # in place: it may be most of this machine's memory
+    sealed[:start] = len(head).to_bytes(_HEAD_BYTES, "big") + head
+    ChaCha20Poly1305(key).encrypt_into(_NONCE, payload, _LABEL + context, memoryview(sealed)[start:])
+    return sealed
 
 
-def open_model(data: bytes, reader: Identity, context: bytes) -> bytes:
+def open_model(data: bytes | bytearray, reader: Identity, context: bytes) -> bytes:
     """The payload sealed to ``reader``. The caller has checked the hash of ``data`` against the signed announcement.
 
     Raises:

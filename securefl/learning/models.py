@@ -102,7 +102,7 @@ def sigmoid(logits: FloatArray) -> FloatArray:
 
 def weights_to_bytes(theta: FloatArray) -> bytes:
     """The weights as they travel: little-endian float64, 8 p bytes."""
-    return theta.astype("<f8").tobytes()
+    return theta.astype("<f8", copy=False).tobytes()
 
 
 def weights_from_bytes(data: bytes | bytearray, count: int) -> FloatArray:

@@ -7,7 +7,6 @@ who withdraws or pauses in between keeps it in the house.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
@@ -20,10 +19,10 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.federation.words import end_of, final_word, last_word
-from securefl.identity import replace_file, write_file
+from securefl.identity import replace_file
 from securefl.node.approving import kept_approval
-from securefl.node.folder import private_folder
 from securefl.node.launcher import Worker
+from securefl.node.made import Made, keep_contribution
 from securefl.node.policy import charges_of, review
 from securefl.node.saying import Saying
 from securefl.secagg.frame import public_key_bytes
@@ -32,7 +31,6 @@ from securefl.study.approval import MAX_BYTES, Approval, open_approval
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -55,19 +53,6 @@ _WAITING, _LONGEST_WAITING = 0.2, 2.0
 SETTLE_SECONDS = 3.0
 #: What the owner's screen shows of a study's rows and replies; it stays in the study's folder.
 COUNTS = "counts.json"
-
-
-@dataclass
-class Made:
-    """A contribution that is on disk, in ``file``, and has not left yet. ``leaves_at`` is on the monotonic clock."""
-
-    facts: RoundFacts
-    file: Path
-    size: int
-    sha256: str
-    leaves_at: float
-    noted: bool = False
-    held: bool = False
 
 
 @dataclass
@@ -350,15 +335,8 @@ class StudyRun:
 
     def _keep(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
         """Durable before its mask is used; there is one for each round, ever."""
-        folder = private_folder(private_folder(self.site.study_folder(self.plan.digest)) / "contributions")
-        file = folder / f"{facts.round:05d}"
-        if file.exists():
-            raise RoundError(f"A contribution to round {facts.round} was made before.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
-        write_file(file, write)
-        with file.open("rb") as kept:
-            sha256 = hashlib.file_digest(kept, "sha256").hexdigest()
-        self.made = Made(facts, file, file.stat().st_size, sha256, self._public_time())
-        return file.open("rb")
+        self.made = keep_contribution(self.site.study_folder(self.plan.digest), facts, write, self._public_time)
+        return self.made.file.open("rb")
 
     def _leave(self, made: Made) -> None:
         """Let it go when the ledger has it, its time has come (how long training took would tell how many rows there are,
