@@ -236,10 +236,12 @@ def deadline_by_hand(monkeypatch: Any) -> threading.Event:
 
     def poll(found: Any, *, seconds: float, **_: Any) -> Any:
         assert seconds > 0
+        over = False
         while (result := found()) is None:
-            if passed.wait(0.02):
-                passed.clear()
+            if over:  # as the real one it looks once more when the time is over
                 return
+            if over := passed.wait(0.02):
+                passed.clear()
         yield result
 
     monkeypatch.setattr(exchange, "poll", poll)

@@ -75,6 +75,15 @@ class LaterStages:
             raise MessageError(f"The contribution of {site} is in the survivor set, and is not in the store.", whose=f"{site} or the store's operator", next_step="The study ends here; ask who removed it.")
         return read_head(io.BytesIO(head), self.terms, site, lambda s, m: self._plan.verify(site, s, m))
 
+    def is_in(self, proposal: bytes) -> bool:
+        """Whether this hospital's very contribution is in the proposed survivor set, and so in the round's sum. Nothing is said.
+
+        Raises:
+            MessageError: the proposal is refused in the coordinator's name.
+        """
+        me = self._me.card.name
+        return self._read_proposal(proposal).frames.get(me) == self._heads[me].sha256
+
     def agree(self, proposal: bytes, head_of: Callable[[str], ContributionHead]) -> bytes:
         """Sign the proposed survivor set; the statement to send, which is durable.
 
@@ -86,12 +95,7 @@ class LaterStages:
             RoundError: this hospital is not in it, or too few are.
             MessageError: the proposal is refused in the coordinator's name, or a frame or dealing in its sender's.
         """
-        coordinator = self._plan.study.coordinator
-
-        def by_coordinator(signature: bytes, message: bytes) -> bool:
-            return verify(coordinator.signing_public, signature, message)
-
-        survivors = read_proposal(proposal, self.terms, coordinator.name, by_coordinator)
+        survivors = self._read_proposal(proposal)
         if self._me.card.name not in survivors.frames:
             raise RoundError(
                 "The others go on without this hospital: its contribution was not there in time, or was not whole.", whose="this hospital",
@@ -101,7 +105,8 @@ class LaterStages:
             if site not in self._heads or self._heads[site].sha256 != survivors.frames[site]:
                 self._heads[site] = head_of(site)
         record = self._holder.agree(
-            self.terms, proposal, coordinator=coordinator.name, verify=by_coordinator, heads=self._heads, pair_seeds=self._seeds
+            self.terms, proposal, coordinator=self._plan.study.coordinator.name, verify=self._by_coordinator, heads=self._heads,
+            pair_seeds=self._seeds,
         )
         said = self._keep_and_say(record)
         self._survivors = survivors
@@ -118,6 +123,12 @@ class LaterStages:
         if count_agreements(agreements, self._survivors, self._plan.verify) < self.terms.min_contributors:
             return None
         return self._keep_and_say(self._holder.answer(self._survivors, agreements, verify=self._plan.verify, heads=self._heads))
+
+    def _by_coordinator(self, signature: bytes, message: bytes) -> bool:
+        return verify(self._plan.study.coordinator.signing_public, signature, message)
+
+    def _read_proposal(self, proposal: bytes) -> Survivors:
+        return read_proposal(proposal, self.terms, self._plan.study.coordinator.name, self._by_coordinator)
 
     def _keep_and_say(self, record: Record) -> bytes:
         try:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from securefl.federation.messages import End
     from securefl.federation.rounds import Plan
     from securefl.node.site import Site
     from securefl.secagg.facts import RoundFacts
@@ -254,8 +255,9 @@ class StudyRun:
     def _rounds(self) -> str | None:
         if self.participant is None:
             return None
-        if self._ended():
-            return "completed"
+        end = end_of(self.site.store, self.plan)
+        if end is not None:
+            return "completed" if self._completed(self.participant, end) else None
         if self.now() > self.plan.study.schedule.closes:
             raise StudyError(f"The study was to run until {self.plan.study.schedule.closes}; it is over.", next_step="Ask for a study with other dates.")
         if self.made is not None:
@@ -297,12 +299,21 @@ class StudyRun:
         self._seen = seen
         return RoundInput(announcement, key, model)
 
-    def _ended(self) -> bool:
-        end = end_of(self.site.store, self.plan)
-        if end is None:
+    def _completed(self, participant: Participant, end: End) -> bool:
+        """Whether the study ended with all that this hospital gave; False while that cannot be seen. After the end nothing more is said.
+
+        Raises:
+            RoundError: it ended otherwise.
+        """
+        if end.outcome == "completed" and participant.done == self.plan.last_round and self.made is None:
+            if participant.later is None or self.saying.was_counted(participant.later):
+                return True
+            if self._waited():
+                raise RoundError(
+                    "The study was completed, and the store does not show whether this hospital's last contribution is in it: the list of who was left is gone.",
+                    whose="the coordinator or the store's operator", next_step="Ask the researcher who was in the last round; the study has ended here, its budget stays charged.",
+                )
             return False
-        if end.outcome == "completed" and self.participant and self.participant.done == self.plan.last_round and self.made is None:
-            return True
         if end.outcome == "completed" and self.plan.goes_on:
             raise RoundError("The study was completed without this hospital: it was not there in time.", whose="this hospital", next_step="The study has ended here; its budget stays charged.")
         raise RoundError(f"The coordinator ended the study: {end.outcome}.", whose="the coordinator", next_step="Ask the researcher for the reason.")

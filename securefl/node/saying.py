@@ -103,6 +103,31 @@ class Saying:
             next_step="The study has ended here; its budget stays charged.",
         )
 
+    def was_counted(self, later: LaterStages) -> bool:
+        """Whether the round that was contributed to last was opened with this hospital; False while the store does not show it.
+
+        Raises:
+            StoreError: the store is away; call again.
+            RoundError: it was opened without it.
+        """
+        if later.survivors is not None:  # this hospital signed that it is among them
+            return True
+        facts = later.terms.facts
+        at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
+        try:
+            proposal = self.site.store.get(at.proposal, proposal_limit(later.terms))
+            if proposal is None:
+                return False
+            counted = later.is_in(proposal)
+        except MessageError:  # not the coordinator's: as if it were not there
+            return False
+        if not counted:
+            raise RoundError(
+                f"The others went on without this hospital in round {facts.round}, the last one: its contribution was not there in time, or was not whole.",
+                whose="this hospital", next_step="The study has ended here; its budget stays charged. What it gave to earlier rounds is in the model.",
+            )
+        return True
+
     def record(self, terms: Terms, record: Record) -> None:
         """Make a signature or an answer durable; see :class:`securefl.federation.later.RecordKeeper`.
 

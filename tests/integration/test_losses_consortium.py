@@ -3,6 +3,7 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 from conftest import SITES
@@ -87,6 +88,31 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool, de
     assert "was interrupted; it is over, and its budget stays charged" in c.log(LOST)
     assert set(c.state(LOST, study).answers) == {1}
     assert all(c.alive(name) for name in NAMES)
+
+
+def test_one_that_is_late_in_the_last_round_only_is_told_that_the_others_went_on_without_it(c, pool, deadline):
+    study = c.new_study("late", GOES_ON, base=FIVE)
+    c.ready(study)
+    seen = []
+    with ExitStack() as held:
+
+        def watch(record):
+            seen.append(record)
+            if record.round == 3:  # once it has said all of this round nothing leaves its house: its agent waits for the lock under which it would
+                c.until((c.in_round(study, 3) / "answers" / LOST).exists, "its answer in round 3")
+                held.enter_context(c.site(LOST).deciding())
+
+        run = pool.submit(c.run, study, watch)
+        c.until(lambda: all((c.in_round(study, 4) / "contributions" / name).exists() for name in REST), "the others' last contributions")
+        c.until(lambda: c.contributions(LOST, study)[-1:] == ["00004"], "its own, made and not sent")
+        deadline.set()
+        run.result(timeout=300)
+    assert [sorted(r.contributions) for r in seen] == [list(NAMES)] * 3 + [list(REST)]
+    c.ended(study, LOST)  # though its contribution reached the store in the end, and the coordinator says "completed"
+    assert (c.in_round(study, 4) / "contributions" / LOST).exists()
+    assert "The others went on without this hospital in round 4, the last one" in c.log(LOST)
+    assert not (c.in_round(study, 4) / "agreements" / LOST).exists()
+    c.ended(study, *REST, status="completed")
 
 
 def test_an_agent_that_says_that_it_leaves_is_not_waited_for(c, deadline):  # a deadline that never passes

@@ -8,7 +8,7 @@ import pytest
 from conftest import SITES, fixed_identity
 from federation_room import NAMES, Room, added, going_on, head_in, in_memory, sealed_study
 
-from securefl.errors import RoundError
+from securefl.errors import MessageError, RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.arrivals import Arrivals
@@ -244,6 +244,24 @@ def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
     place(room, store, frames)  # and is looked at again
     StoreExchange(store, GOING_ON).gather(tally, 3600)
     assert set(tally.heads) == set(FIVE)
+
+
+def test_a_hospital_reads_in_the_proposal_whether_its_very_frame_is_in_it(five):
+    room, terms, people, frames, _ = five
+    tally = Tally(GOING_ON, terms)
+    for site in FIVE[1:]:
+        tally.take(site, io.BytesIO(frames[site]) if isinstance(frames[site], bytes) else frames[site])
+    hashes = {s: tally.heads[s].sha256 for s in FIVE[1:]}
+
+    def proposed(parts, sign=room.researcher.sign):
+        return write_proposal(Survivors(terms, parts), "Researcher", sign)
+
+    assert people[FIVE[1]].later.is_in(proposed(hashes))
+    assert not people[FIVE[0]].later.is_in(proposed(hashes))
+    assert not people[FIVE[1]].later.is_in(proposed({**hashes, FIVE[1]: "0" * 64}))
+    assert people[FIVE[1]].later.survivors is None  # it was read, not signed
+    with pytest.raises(MessageError):
+        people[FIVE[1]].later.is_in(proposed(hashes, STRANGER.sign))
 
 
 FATAL = {

@@ -774,3 +774,20 @@ def test_how_often_is_the_same_however_long_the_table_took_to_prepare(scene, sec
     scene.run.step()
     scene.clock.now = began + 8.0
     assert scene.run.pause() == pytest.approx(0.02 * 5.0)
+
+
+def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_not_settled_and_then_it_says_so(scene):
+    scene.begin()
+    shown = [False]
+    scene.run.participant.done, scene.run.participant.later = scene.run.plan.last_round, SimpleNamespace()
+    scene.run.saying.was_counted = lambda _: shown[0]
+    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign))
+    assert scene.run.step() is None
+    scene.clock.now += 2 * scene.study.file.schedule.round_deadline
+    assert scene.run.step() is None
+    shown[0] = True
+    assert scene.run.step() == "completed"
+    shown[0] = False
+    scene.clock.now += 1
+    with pytest.raises(RoundError, match="does not show whether this hospital's last contribution is in it"):
+        scene.run.step()

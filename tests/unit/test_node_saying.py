@@ -44,6 +44,11 @@ class Later:
         self.saying.record(self.terms, Record(kind, 1, DIGEST, DIGEST, message))
         return message
 
+    def is_in(self, proposal):
+        if proposal == b"junk":
+            raise MessageError("not the coordinator's")
+        return b"A" in proposal
+
     def agree(self, proposal, fetch):
         said = self.keep("signature", b"signed " + proposal)
         self.survivors = SimpleNamespace(names=("A", "B"))
@@ -220,3 +225,35 @@ def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_change
     assert here.lines == ["waiting: the frame of B is refused"]
     here.store.put(path, b"good")
     assert here.saying.step(here.later)
+
+
+# --- after the end ----------------------------------------------------------------------------------------------------
+
+
+def test_who_is_in_the_last_rounds_set_was_counted(here):
+    here.store.put(here.at.proposal, b"A, B")
+    assert here.saying.was_counted(here.later)
+    assert not here.said.exists()  # it is only read: nothing is signed after the end
+    assert not here.store.exists(here.at.agreement("A"))
+
+
+def test_who_signed_the_set_was_counted_whatever_the_store_shows_now(here):
+    here.store.put(here.at.proposal, b"set")
+    here.saying.step(here.later)
+    here.store.delete(here.at.proposal)
+    assert here.saying.was_counted(here.later)
+
+
+@pytest.mark.parametrize("shown", [None, b"junk", b"x" * 2000], ids=["nothing", "junk", "oversized"])
+def test_while_the_store_does_not_show_the_set_nobody_knows(here, shown):
+    if shown:
+        here.store.put(here.at.proposal, shown)
+    assert not here.saying.was_counted(here.later)
+
+
+def test_who_is_not_in_the_last_rounds_set_is_told_so(here):
+    here.store.put(here.at.proposal, b"B, C")
+    with pytest.raises(RoundError, match="went on without this hospital in round 1, the last one") as lost:
+        here.saying.was_counted(here.later)
+    assert lost.value.whose == "this hospital"
+    assert "earlier rounds is in the model" in lost.value.next_step
