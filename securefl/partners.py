@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, UnreadableError, UntrustedError
-from securefl.identity import Identity, IdentityCard, Role, read_earlier, replace_file
+from securefl.identity import MAX_EARLIER, Identity, IdentityCard, Role, read_earlier, replace_file
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
@@ -53,13 +53,20 @@ class AddressBook:
 
         Raises:
             UntrustedError: another key is trusted under this name that did not name this one as the next, an older card
-                than the trusted one, or this party's own.
+                than the trusted one, one that leaves earlier keys out, or this party's own.
         """
         known = self.cards().get(card.name)
         if card.name == self._owner.card.name or card.signing_public == self._owner.card.signing_public:
             raise UntrustedError(f"The card of {card.name} has this party's own name or key.", next_step="Trust the cards of the others only.")
-        if known is None or known == card or self.replaced(card) is not None:
+        if known is None:
             return
+        if known == card or self.replaced(card) is not None:
+            if _goes_on(known, card):
+                return
+            raise UntrustedError(
+                f"This card of {card.name} leaves out earlier keys that the card trusted here names: what those keys signed could no longer be checked.",
+                whose=card.name, next_step=f"Keep the trusted card, and ask {card.name} for its `card.json` as it is now.",
+            )
         until = next((e.until for e in known.earlier if e.signing_public == card.signing_public), None)
         if until is not None:
             raise UntrustedError(
@@ -127,6 +134,14 @@ class AddressBook:
                 next_step=f"Ask the researcher to name a {role}; nobody takes part in two roles.",
             )
         return card
+
+
+def _goes_on(known: IdentityCard, card: IdentityCard) -> bool:
+    """Whether ``card`` names every earlier key that ``known`` does, with the same words; a full card may drop the oldest."""
+    keys = [e.signing_public for e in card.earlier]
+    before = card.earlier if known == card else card.earlier[: keys.index(known.signing_public)]
+    same = all(a == b for a, b in zip(reversed(before), reversed(known.earlier), strict=False))
+    return same and (len(before) >= len(known.earlier) or (known != card and len(card.earlier) == MAX_EARLIER))
 
 
 def _write(path: Path, owner: Identity, cards: dict[str, IdentityCard]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from conftest import fixed_identity
 
 from securefl.errors import UnreadableError, UntrustedError
-from securefl.identity import Identity, read_card
+from securefl.identity import MAX_EARLIER, Identity, read_card
 from securefl.partners import AddressBook
 
 SVI, SVHC = fixed_identity("SVI", "hospital"), fixed_identity("SVHC", "hospital")
@@ -169,3 +169,42 @@ def test_a_list_signed_anew_is_the_same_list_for_the_new_key_alone(book, tmp_pat
     assert copied["SVHC"].earlier == book.cards()["SVHC"].earlier
     with pytest.raises(UnreadableError):
         AddressBook(tmp_path / "next", SVI).cards()
+
+
+# nobody is made to forget an earlier key
+
+
+def test_a_card_without_the_earlier_keys_does_not_take_the_place_of_one_with_them(book):
+    new = SVHC.successor(LATER).card
+    book.trust(new)
+    bare = replace(new, earlier=())
+    assert bare == new  # to the eye, and by telephone, it is the same card
+    with pytest.raises(UntrustedError, match="leaves out earlier keys") as caught:
+        book.trust(bare)
+    assert "card.json" in caught.value.next_step
+    assert book.cards()["SVHC"].earlier == new.earlier
+
+
+def test_a_successor_that_forgets_what_came_before_replaces_nothing(book):
+    second = SVHC.successor(LATER)
+    third = second.successor(LATER).card
+    book.trust(second.card)
+    with pytest.raises(UntrustedError, match="leaves out earlier keys"):
+        book.trust(replace(third, earlier=third.earlier[1:]))
+    with pytest.raises(UntrustedError, match="leaves out earlier keys"):
+        book.trust(replace(third, earlier=(replace(third.earlier[0], until="2027-01-01T00:00:00Z"), third.earlier[1])))
+    book.trust(third)
+
+
+def test_the_earlier_keys_may_come_later_and_a_full_card_may_drop_the_oldest(book):
+    first = SVHC.successor(LATER)
+    book.trust(replace(first.card, earlier=()))
+    book.trust(first.card)
+    assert book.cards()["SVHC"].earlier == first.card.earlier
+    last = first
+    for _ in range(MAX_EARLIER):
+        last = last.successor(LATER)
+    assert last.card.earlier[0].signing_public == first.card.signing_public  # the first of all fell off
+    book.trust(last.card)
+    with pytest.raises(UntrustedError, match="leaves out earlier keys"):
+        book.trust(replace(last.card, earlier=last.card.earlier[1:]))
