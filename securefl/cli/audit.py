@@ -19,13 +19,14 @@ from securefl.errors import (
     SecureFLError,
     StoreError,
     UnreadableError,
+    UntrustedError,
     UsageError,
 )
 
 if TYPE_CHECKING:
     from securefl.identity import IdentityCard
     from securefl.privacy.audit import AuditReport
-    from securefl.privacy.ledger_chain import Checkpoint, Verify
+    from securefl.privacy.ledger_chain import Checkpoint, Head
     from securefl.privacy.ledger_reading import Reading
 
 
@@ -57,15 +58,14 @@ def audit(
     card = _card(here / "keys" / "card.json")
     reading = _read(here / "ledger.sqlite", card)
 
-    def by_this_hospital(signature: bytes, message: bytes) -> bool:
-        return card.verify_ever(signature, message) or reading.at.state.verify_ever(signature, message)
-
-    known = _newest_returned(here / "checkpoints" / "returned", card.name, by_this_hospital) if checkpoint is None else _checkpoint(checkpoint, card.name, by_this_hospital)
+    known, ignored = _newest_returned(here / "checkpoints" / "returned", card, reading.at) if checkpoint is None else (_checkpoint(checkpoint, card, reading.at), ())
     report = fold(reading if known is None else reading.against(known), since=after)
     if json_file:
         write_json(report.to_json(), json_file)
     if html_file:
         _write_page(html_file, report, card, since=after, checkpoint=known, detail=detail)
+    for line in ignored if json_file != "-" else ():
+        say(line)
     if only_verify and json_file != "-":
         say(_verdict(report, known))
     elif json_file != "-":
@@ -85,17 +85,27 @@ def _verdict(report: AuditReport, known: Checkpoint | None) -> str:
     return f"ALTERED: {report.fault} {report.events} events before that hold."
 
 
-def _newest_returned(folder: Path, site: str, verify: Verify) -> Checkpoint | None:
-    """The largest checkpoint of this ledger that other hospitals gave back to its agent; None where there is none."""
-    from securefl.privacy.ledger_chain import read_checkpoint
-
-    found = []
+def _newest_returned(folder: Path, card: IdentityCard, at: Head) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    """The largest checkpoint of this ledger that other hospitals gave back to its agent, if any, and what is to be said of the rest."""
+    found, ignored = [], []
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
-            found.append(read_checkpoint(file.read_bytes(), site=site, verify=verify))
+            found.append(_own(file.read_bytes(), card, at))
         except (OSError, MessageError):
             continue  # half written
-    return max(found, key=lambda c: c.size, default=None)
+        except UntrustedError as error:
+            ignored.append(f"Not counted: {file}. {error.what}")
+    return max(found, key=lambda c: c.size, default=None), tuple(ignored)
+
+
+def _own(data: bytes, card: IdentityCard, at: Head) -> Checkpoint:
+    """A checkpoint of this hospital's ledger, also of one that is newer than the ledger that lies here."""
+    from securefl.privacy.ledger_chain import read_checkpoint, read_own
+
+    try:
+        return read_own(data, at)
+    except MessageError:
+        return read_checkpoint(data, site=card.name, verify=card.verify_ever)
 
 
 def _utc(text: str) -> str:
@@ -124,15 +134,15 @@ def _card(path: Path) -> IdentityCard:
         raise UnreadableError(f"{path}: {error.what}", next_step="Restore it from your backup.") from None
 
 
-def _checkpoint(path: Path, site: str, verify: Verify) -> Checkpoint:
-    from securefl.privacy.ledger_chain import read_checkpoint
-
-    ask = f"Ask the hospital that holds one for the file that `securefl site checkpoint {site} --out FILE` writes there."
+def _checkpoint(path: Path, card: IdentityCard, at: Head) -> Checkpoint:
+    ask = f"Ask the hospital that holds one for the file that `securefl site checkpoint {card.name} --out FILE` writes there."
     data = _bytes(path, ask)
     try:
-        return read_checkpoint(data, site=site, verify=verify)
+        return _own(data, card, at)
     except MessageError:
-        raise UnreadableError(f"{path} is no checkpoint of {site}'s ledger that {site} signed.", next_step=ask) from None
+        raise UnreadableError(f"{path} is no checkpoint of {card.name}'s ledger that {card.name} signed.", next_step=ask) from None
+    except UntrustedError as error:
+        raise UnreadableError(f"{path} does not count: {error.what}", whose=error.whose, next_step=error.next_step) from None
 
 
 def _read(path: Path, card: IdentityCard) -> Reading:

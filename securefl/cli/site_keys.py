@@ -132,10 +132,20 @@ def _one(here: Site, name: str) -> tuple[int, str, bytes]:
 
 
 def _held(here: Site) -> list[dict[str, Any]]:
+    """What is held of whom; ``fault`` where it cannot be read."""
+    from securefl.errors import UnreadableError
     from securefl.node.checkpoints import hospitals_of, kept
 
-    found = ((name, kept(here, card)) for name, card in hospitals_of(here).items())
-    return [{"site": name, "size": k[0].size, "head": k[0].head} for name, k in found if k is not None]
+    rows: list[dict[str, Any]] = []
+    for name, card in hospitals_of(here).items():
+        try:
+            found = kept(here, card)
+        except UnreadableError as error:
+            rows.append({"site": name, "fault": str(error)})
+            continue
+        if found is not None:
+            rows.append({"site": name, "size": found[0].size, "head": found[0].head})
+    return rows
 
 
 def _list(here: Site, json_file: str | None) -> None:
@@ -147,7 +157,7 @@ def _list(here: Site, json_file: str | None) -> None:
     if not rows:
         say("No checkpoint of another hospital is held here yet: they are handed out with each round of a study.")
     for row in rows:
-        say(f"{row['site']:<16} {row['size']:>8,} events, ending in {row['head'][:12]}")
+        say(f"{row['site']:<16} {row['fault']}" if "fault" in row else f"{row['site']:<16} {row['size']:>8,} events, ending in {row['head'][:12]}")
     if rows:
         say("To hand one on: securefl site checkpoint SITE --out FILE")
 

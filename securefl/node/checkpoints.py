@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UntrustedError
+from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UnreadableError, UntrustedError
 from securefl.federation import checkpoints as said
 from securefl.identity import replace_file
 from securefl.node.folder import private_folder
@@ -80,17 +80,53 @@ def _get(site: Site, path: str, longest: int) -> bytes | None:
 
 
 def kept(site: Site, card: IdentityCard) -> tuple[Checkpoint, bytes] | None:
-    """The newest checkpoint of another hospital that is held here, read and as signed; None without one."""
+    """The newest checkpoint of another hospital that is held here, read and as signed; None without one.
+
+    Raises:
+        UnreadableError: there is one, and that hospital's present card cannot check it.
+    """
+    data, path = _stored(site, card.name), kept_path(site, card.name)
+    if data is None:
+        return None
     try:
-        data = kept_path(site, card.name).read_bytes()
         # it may have been signed before that hospital changed its keys; what comes new must be by the present one
         return read_checkpoint(data, site=card.name, verify=card.verify_ever), data
-    except (OSError, MessageError):
+    except MessageError:
+        raise UnreadableError(
+            f"The checkpoint of {card.name} that is kept in {path} is by no key that {card.name}'s present card names. It stays, and {card.name} is given it when it asks.",
+            whose=card.name,
+            next_step=f"Telephone {card.name}, and trust its newest card. Only if it began anew with another ledger, move the file away: newer checkpoints are kept after that.",
+        ) from None
+
+
+def _stored(site: Site, name: str) -> bytes | None:
+    """The file of another hospital's newest checkpoint, unread; None where there is none.
+
+    Raises:
+        UnreadableError: there is one, and it cannot be read, or is longer than any checkpoint.
+    """
+    path = kept_path(site, name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(said.MAX_CHECKPOINT + 1)
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UnreadableError(
+            f"The checkpoint of {name} that is kept in {path} cannot be read: {error.strerror}.", whose="this machine's operator",
+            next_step=f"Mend the file's rights or its disk; {name} waits for it before it starts a study.",
+        ) from None
+    if len(data) > said.MAX_CHECKPOINT:
+        raise UnreadableError(f"{path} is no checkpoint: it is too long.", whose="the data owner", next_step="Restore it from your backup, or move it away.")
+    return data
 
 
 def _keep(site: Site, card: IdentityCard, data: bytes) -> str | None:
-    new, old = read_checkpoint(data, site=card.name, verify=card.verify), kept(site, card)
+    new = read_checkpoint(data, site=card.name, verify=card.verify)
+    try:
+        old = kept(site, card)
+    except UnreadableError as error:
+        return str(error)  # to write over it would be to forget
     if old is not None and (new.size < old[0].size or (new.size == old[0].size and new.head != old[0].head)):
         return f"the ledger of {card.name} had {old[0].size} events and now shows {new.size}: it was cut, restored or rewritten; telephone {card.name}"
     if old is None or new != old[0]:
@@ -106,21 +142,27 @@ def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
     """
     lines, cards = [], hospitals_of(site)
     for name in cohort:
-        held = kept(site, cards[name]) if name in cards else None
-        if held is not None:
-            try:
+        try:
+            held = kept(site, cards[name]) if name in cards else None
+            if held is not None:
                 site.ledger.witness(held[0])
-            except UntrustedError as error:
-                lines.append(str(error))
+        except (UnreadableError, UntrustedError) as error:
+            lines.append(str(error))
     return lines
 
 
-def answer_questions(site: Site, answered: dict[str, str]) -> None:
+def answer_questions(site: Site, answered: dict[str, str]) -> list[str]:
     """Answer every hospital of this site's list that asks. ``answered``: the last nonce by name; kept by the caller.
+
+    It is given what is kept as it is, also where its present card cannot check it: its own ledger knows all its keys.
+
+    Returns:
+        Lines for the owner's log, about what is kept and cannot be given.
 
     Raises:
         StoreError: the store is away.
     """
+    lines = []
     for name, card in hospitals_of(site).items():
         data = _get(site, said.ask_path(name), said.MAX_CHECKPOINT)
         if data is None:
@@ -130,10 +172,15 @@ def answer_questions(site: Site, answered: dict[str, str]) -> None:
         except MessageError:
             continue
         if answered.get(name) != ask.nonce:
-            held = kept(site, card)
-            answer = said.Held(site.name, name, ask.nonce, b"" if held is None else held[1]).dump(site.identity.sign)
+            try:
+                held = _stored(site, name)
+            except UnreadableError as error:
+                lines.append(str(error))  # "nothing" would be a lie
+                continue
+            answer = said.Held(site.name, name, ask.nonce, held or b"").dump(site.identity.sign)
             site.store.put(said.held_path(name, site.name), card.seal(answer, said.held_info(name, site.name)))
             answered[name] = ask.nonce
+    return lines
 
 
 @dataclass
@@ -149,8 +196,8 @@ class Question:
     nonce: str = field(default_factory=lambda: secrets.token_hex(32))
     _asked: bool = False
     _agreed: set[str] = field(default_factory=set)
-    _waited: set[str] = field(default_factory=set)
     _answered: dict[str, str] = field(default_factory=dict)
+    _told: set[str] = field(default_factory=set)
 
     def turn(self, site: Site, running: Iterable[tuple[str, tuple[str, ...]]] = ()) -> None:
         """Ask, answer, listen, and keep what others handed over. Call it again and again.
@@ -166,10 +213,11 @@ class Question:
         if not self._asked:
             site.store.put(said.ask_path(site.name), said.Ask(site.name, self.nonce).dump(site.identity.sign))
             self._asked = True
-        answer_questions(site, self._answered)
+        for line in answer_questions(site, self._answered):
+            self._tell(line)
         for digest, cohort in running:
             for line in collect(site, digest, cohort):
-                self.say(line)
+                self._tell(line)
         for name, card in hospitals_of(site).items():
             if name not in self._agreed:
                 self._listen(site, card)
@@ -178,10 +226,14 @@ class Question:
         """Whether every other participant has answered this run's question; says once in the log for whom it waits."""
         missing = [name for name in cohort if name != site.name and name not in self._agreed]
         for name in missing:
-            if name not in self._waited:
-                self._waited.add(name)
-                self.say(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds")
+            self._tell(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds")
         return not missing
+
+    def _tell(self, line: str) -> None:
+        """Say a line once in a run: the same is found at every turn."""
+        if line not in self._told:
+            self._told.add(line)
+            self.say(line)
 
     def _listen(self, site: Site, card: IdentityCard) -> None:
         sealed = _get(site, said.held_path(site.name, card.name), said.MAX_SEALED)
@@ -190,9 +242,19 @@ class Question:
         try:
             data = site.identity.unseal(sealed, said.held_info(site.name, card.name))
             answer = said.open_held(data, site=site.name, holder=card.name, verify=card.verify)
-            # an answer to an earlier question is this hospital's own signed word all the same
-            held = read_checkpoint(answer.checkpoint, site=site.name, verify=site.ledger.state.verify_ever) if answer.checkpoint else None
         except SecureFLError:
+            return
+        try:
+            # an answer to an earlier question is this hospital's own signed word all the same
+            held = site.ledger.read_own(answer.checkpoint) if answer.checkpoint else None
+        except UntrustedError as error:
+            self._tell(f"{card.name} holds what is no checkpoint of this ledger; it counts as none, and {card.name} should move its file checkpoints/{site.name} away. {error}")
+            held = None
+        except MessageError:
+            self._tell(
+                f"{card.name} holds a checkpoint in this hospital's name that no key of this ledger signed. Either this ledger is an older copy: put the newest one back. "
+                f"Or this hospital began anew: then ask {card.name} to move its file checkpoints/{site.name} away."
+            )
             return
         if held is not None:
             replace_file(private_folder(site.path / "checkpoints" / "returned") / card.name, answer.checkpoint)

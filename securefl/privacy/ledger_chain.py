@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from securefl.errors import LedgerAlteredError, MessageError, SecureFLError
+from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UntrustedError
 from securefl.identity import verify as verify_key
 from securefl.privacy.ledger_events import Event, Rotate, load_event
 from securefl.privacy.ledger_state import LedgerState, apply
@@ -55,6 +56,12 @@ class Head:
     state: LedgerState = LedgerState()  # noqa: RUF009 - immutable
     #: Whether the key that the reader trusts has signed or vouched for this chain.
     trusted: bool = False
+    #: Number of the row in which each replaced key ended, in the order of ``state.keys``: the last row that it signed.
+    ended: tuple[int, ...] = ()
+
+    def after(self, row: Row, event: Event, state: LedgerState, *, trusted: bool) -> Head:
+        """The head one row on."""
+        return Head(row.seq, row.hash, state, trusted, (*self.ended, row.seq) if isinstance(event, Rotate) else self.ended)
 
 
 def row_hash(seq: int, prev: str, body: str) -> str:
@@ -106,7 +113,7 @@ def follow(head: Head, row: Row, verify: Verify) -> tuple[Head, Event]:
         proof, vouched = _hex(event.proof), rotation_message(head, event.key)
         _check_signature(seq, event.key, proof, vouched)
         trusted = trusted or verify(proof, vouched)
-    return Head(seq, row.hash, state, trusted), event
+    return head.after(row, event, state, trusted=trusted), event
 
 
 def _hex(text: str) -> bytes:
@@ -181,6 +188,28 @@ def read_checkpoint(data: bytes, *, site: str, verify: Verify) -> Checkpoint:
     if body["site"] != site or not isinstance(size, int) or isinstance(size, bool) or size < 1 or not isinstance(head, str):
         raise MessageError(f"This is not a checkpoint of {site}'s ledger.", whose=site, next_step="Use one that this site signed.")
     return Checkpoint(site, size, head)
+
+
+def read_own(data: bytes, head: Head) -> Checkpoint:
+    """Check a checkpoint of this very ledger that somebody gave back, by the key that was in force when it was made.
+
+    Raises:
+        MessageError: not a checkpoint of this ledger that one of its keys signed.
+        UntrustedError: by a replaced key, and about events after its end: whoever has that key made it up.
+    """
+    site = head.state.site
+    for key, end in zip(head.state.keys, head.ended, strict=False):
+        try:
+            found = read_checkpoint(data, site=site, verify=partial(verify_key, key))
+        except MessageError:
+            continue
+        if found.size < end:
+            return found
+        raise UntrustedError(
+            f"A checkpoint of {found.size} events is signed by a key of {site} that was replaced at event {end}: {site} did not write it, but somebody who has that key.",
+            whose="the data owner", next_step="It does not count, and this ledger needs nothing. Find out who has a copy of the old keys.",
+        )
+    return read_checkpoint(data, site=site, verify=partial(verify_key, head.state.key))
 
 
 def check_against(checkpoint: Checkpoint, site: str, hashes: Sequence[str]) -> None:

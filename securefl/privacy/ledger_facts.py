@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from securefl.errors import BudgetError, NotApprovedError, UsageError
-from securefl.identity import verify
 from securefl.privacy.accounting import NANO, rdp_cap
 
 if TYPE_CHECKING:
@@ -106,10 +105,6 @@ class LedgerState:
     tables: Mapping[str, str] = field(default_factory=dict)
     #: An approval whose reservation must be the next event.
     pending: ev.Approve | None = None
-
-    def verify_ever(self, signature: bytes, message: bytes) -> bool:
-        """Whether a key that signs this ledger, or did before a rotation, made this signature: for checkpoints of it that others kept."""
-        return any(verify(key, signature, message) for key in self.keys)
 
     def used(self, population: str) -> int:
         """What is charged to a population, in nano units: a sum of integers, in any order the same."""

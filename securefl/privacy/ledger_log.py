@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 from securefl.errors import LedgerAlteredError, UnreadableError, UsageError
 from securefl.identity import verify as verify_key
 from securefl.privacy import ledger_events as ev
-from securefl.privacy.ledger_chain import Checkpoint, Head, Sign, Verify, follow_all, make_row, signed_message
+from securefl.privacy.ledger_chain import (
+    Checkpoint,
+    Head,
+    Sign,
+    Verify,
+    follow_all,
+    make_row,
+    read_own,
+    signed_message,
+)
 from securefl.privacy.ledger_file import LedgerFile
 from securefl.privacy.ledger_reading import read_rows
 from securefl.privacy.ledger_state import LedgerState, apply
@@ -145,9 +154,19 @@ class LedgerLog:
         self._refresh()
         return checkpoint.site == self._head.state.site and self._file.hash_at(checkpoint.size) == checkpoint.head
 
-    def checkpoint(self) -> bytes:
-        """A signed checkpoint of now, for others to hold; :func:`~securefl.privacy.ledger_chain.read_checkpoint` reads it."""
+    def read_own(self, data: bytes) -> Checkpoint:
+        """A checkpoint of this ledger that somebody gives back. Raises as :func:`~securefl.privacy.ledger_chain.read_own`."""
         self._refresh()
+        return read_own(data, self._head)
+
+    def checkpoint(self) -> bytes:
+        """A signed checkpoint of now, for others to hold; :func:`~securefl.privacy.ledger_chain.read_checkpoint` reads it.
+
+        Raises:
+            UsageError: the key of this process was replaced; nothing that it signs now would count.
+        """
+        self._refresh()
+        self._check_own_key()
         return Checkpoint(self._head.state.site, self._head.size, self._head.hash).dump(self._sign)
 
     def _append_one(self, kind: type[Any], **fields: object) -> None:
@@ -164,7 +183,7 @@ class LedgerLog:
                 state = apply(at.state, event)
                 row = make_row(at, body, self._sign)
                 self._file.insert(row)
-                at = Head(row.seq, row.hash, state, trusted=True)
+                at = at.after(row, event, state, trusted=True)
         self._head = at
         return events
 

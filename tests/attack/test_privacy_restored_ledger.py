@@ -4,6 +4,7 @@ The controls are the same restored ledger without the others' word: its chain is
 """
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from checkpoint_room import approved, three_hospitals
@@ -11,13 +12,15 @@ from click.testing import CliRunner
 from privacy_room import digest
 
 from securefl.cli.audit import audit
-from securefl.errors import LedgerAlteredError
+from securefl.errors import LedgerAlteredError, MessageError, UnreadableError, UntrustedError
 from securefl.federation import checkpoints as said
-from securefl.identity import IdentityCard, read_card
+from securefl.identity import read_card
+from securefl.node import checkpoints
 from securefl.node.checkpoints import Question, answer_questions, collect, hand_out, kept_path
 from securefl.node.rotation import rotate_key
 from securefl.node.site import Site
 from securefl.privacy.ledger import Checkpoint, read_checkpoint, read_ledger
+from securefl.signed import dump_signed
 
 COHORT = ("A", "B", "C")
 
@@ -132,8 +135,14 @@ def test_new_keys_do_not_wash_a_restored_ledger_clean(washed):
         question.turn(washed["A"])
 
 
-def test_control_a_partner_that_reads_only_the_new_key_would_hold_nothing(washed, monkeypatch):
-    monkeypatch.setattr(IdentityCard, "verify_ever", IdentityCard.verify)
+def test_control_a_partner_that_answers_only_what_the_new_key_signed_would_say_nothing(washed, monkeypatch):
+    def by_the_new_key(site, name):
+        try:
+            return read_checkpoint(kept_path(site, name).read_bytes(), site=name, verify=site.book.cards()[name].verify) and b"x"
+        except MessageError:
+            return None
+
+    monkeypatch.setattr(checkpoints, "_stored", by_the_new_key)
     question = Question(lambda _: None)
     question.turn(washed["A"])
     answer_questions(washed["B"], {})
@@ -168,6 +177,114 @@ def test_the_old_key_hands_out_no_checkpoint_once_the_new_card_is_trusted(tmp_pa
     sites["B"].store.put(said.handed_path(digest(1), "A", "B"), card.seal(forged, said.handed_info(digest(1), "A", "B")))
     collect(sites["B"], digest(1), COHORT)
     assert not kept_path(sites["B"], "A").exists()
+
+
+def bare(site):
+    """This hospital's card with the same keys, by their owner, but without the earlier ones."""
+    card = replace(site.identity.card, earlier=())
+    return read_card(dump_signed({"type": "securefl-card/1", **card.fields()}, site.identity.sign))
+
+
+def test_a_card_that_leaves_the_old_key_out_makes_no_partner_forget(washed):
+    card = bare(washed["A"])
+    with pytest.raises(UntrustedError, match="leaves out earlier keys"):
+        washed["B"].book.trust(card)
+    # taken off the list and trusted anew: what is held stays, and its owner's ledger can read it
+    washed["B"].book.distrust("A")
+    washed["B"].book.trust(card)
+    before = kept_path(washed["B"], "A").read_bytes()
+    hand_out(washed["A"], digest(2), COHORT)
+    (line,) = collect(washed["B"], digest(2), COHORT)
+    assert "by no key that A's present card names" in line
+    assert kept_path(washed["B"], "A").read_bytes() == before
+    question = Question(lambda _: None)
+    question.turn(washed["A"])
+    answer_questions(washed["B"], {})
+    with pytest.raises(LedgerAlteredError, match="B holds a checkpoint"):
+        question.turn(washed["A"])
+
+
+def test_control_a_partner_that_calls_unreadable_nothing_forgets_and_overwrites(washed, monkeypatch):
+    real = checkpoints.kept
+
+    def forgetful(site, card):
+        try:
+            return real(site, card)
+        except UnreadableError:
+            return None
+
+    monkeypatch.setattr(checkpoints, "kept", forgetful)
+    washed["B"].book.distrust("A")
+    washed["B"].book.trust(bare(washed["A"]))
+    hand_out(washed["A"], digest(2), COHORT)
+    assert collect(washed["B"], digest(2), COHORT) == []
+    question = Question(lambda _: None)
+    question.turn(washed["A"])
+    answer_questions(washed["B"], {})
+    question.turn(washed["A"])
+    assert question.agreed(washed["A"], ("A", "B"))
+
+
+def forged_before_the_change(tmp_path, size=10_000):
+    """A thief of A's key hands B a checkpoint of events that never were; then A changes its keys, and asks."""
+    sites = three_hospitals(tmp_path)
+    forged = Checkpoint("A", size, "ab" * 32).dump(sites["A"].identity.sign)
+    card = sites["B"].identity.card
+    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), card.seal(forged, said.handed_info(digest(1), "A", "B")))
+    assert collect(sites["B"], digest(1), COHORT) == []
+    assert kept_path(sites["B"], "A").read_bytes() == forged
+    sites["A"] = changed_keys(sites)
+    lines = []
+    question = Question(lines.append)
+    question.turn(sites["A"])
+    answer_questions(sites["B"], {})
+    return sites, question, lines
+
+
+def test_a_checkpoint_forged_with_the_stolen_key_does_not_outlive_the_key(tmp_path):
+    sites, question, lines = forged_before_the_change(tmp_path)
+    end = sites["A"].ledger.size
+    for _ in range(2):
+        question.turn(sites["A"])
+    (line,) = lines
+    assert f"a key of A that was replaced at event {end}" in line
+    assert "B should move its file checkpoints/A away" in line
+    assert question.agreed(sites["A"], ("A", "B"))
+    # an audit does not count it either, whether it came back before or lies in a partner's file
+    (sites["A"].path / "checkpoints" / "returned").mkdir(parents=True)
+    (sites["A"].path / "checkpoints" / "returned" / "B").write_bytes(kept_path(sites["B"], "A").read_bytes())
+    found = audited(sites["A"].path)
+    assert (found.exit_code, "Not counted: " in found.output, "Intact: " in found.output) == (0, True, True)
+    found = audited(sites["A"].path, "--checkpoint", str(kept_path(sites["B"], "A")))
+    assert (found.exit_code, "does not count" in str(found.exception)) == (1, True)
+
+
+def test_control_read_by_any_key_of_the_ledger_it_stops_the_hospital_for_good(tmp_path, monkeypatch):
+    sites, question, _ = forged_before_the_change(tmp_path)
+    cards = sites["A"].identity.card
+    monkeypatch.setattr(type(sites["A"].ledger), "read_own", lambda _, data: read_checkpoint(data, site="A", verify=cards.verify_ever))
+    with pytest.raises(LedgerAlteredError, match="10000 events"):
+        question.turn(sites["A"])
+
+
+def test_what_remains_a_head_forged_at_a_number_that_the_old_key_did_sign_stops_it(tmp_path):
+    """The threat model says so: from a signature alone it cannot be told from the word of a ledger that was rewritten."""
+    sites, question, _ = forged_before_the_change(tmp_path, size=3)
+    with pytest.raises(LedgerAlteredError, match="3 events"):
+        question.turn(sites["A"])
+
+
+def test_a_partner_with_the_stolen_key_does_not_stop_the_hospital_after_the_change(tmp_path):
+    sites = three_hospitals(tmp_path)
+    old = sites["A"].identity
+    sites["A"] = changed_keys(sites)
+    question = Question(lambda _: None)
+    question.turn(sites["A"])
+    forged = Checkpoint("A", sites["A"].ledger.size, "ab" * 32).dump(old.sign)  # the very row in which the key ended
+    answer = said.Held("B", "A", question.nonce, forged).dump(sites["B"].identity.sign)
+    sites["B"].store.put(said.held_path("A", "B"), sites["A"].identity.card.seal(answer, said.held_info("A", "B")))
+    question.turn(sites["A"])
+    assert not (sites["A"].path / "checkpoints" / "returned" / "B").exists()
 
 
 def audited(path, *arguments):

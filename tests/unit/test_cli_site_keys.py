@@ -146,6 +146,18 @@ def test_what_is_not_there_is_said_with_what_is(place):
     assert (code, [row["site"] for row in json.loads(out)["held"]]) == (0, ["A"])
 
 
+def test_a_checkpoint_that_the_present_card_cannot_check_is_shown_and_not_called_nothing(place):
+    file = place / "B" / "checkpoints" / "A"
+    file.write_bytes(b"by an earlier key")
+    code, out, _ = type_in(place, "B", "site", "checkpoint")
+    assert (code, "by no key that A's present card names" in out, str(file) in out) == (0, True, True)
+    code, out, error = type_in(place, "B", "site", "checkpoint", "A", "--out", place / "given")
+    assert (code != 0, "Telephone A" in error) == (True, True)
+    (row,) = json.loads(type_in(place, "B", "site", "checkpoint", "--json", "-")[1])["held"]
+    assert row.keys() == {"site", "fault"}
+    assert file.read_bytes() == b"by an earlier key"
+
+
 def test_a_program_reads_a_change_of_keys(place):
     code, out, _ = type_in(place, "A", "site", "rotate-key", "--yes", "--json", "-")
     said = json.loads(out)

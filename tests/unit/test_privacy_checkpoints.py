@@ -4,7 +4,7 @@ import pytest
 from checkpoint_room import approved, three_hospitals
 from privacy_room import digest
 
-from securefl.errors import MessageError
+from securefl.errors import MessageError, UnreadableError
 from securefl.federation import checkpoints as said
 from securefl.node.checkpoints import (
     Question,
@@ -104,9 +104,52 @@ def test_what_a_stranger_writes_is_as_if_it_were_not_there(sites):
     assert collect(sites["B"], digest(1), COHORT) == []
     Question(lambda _: None).turn(sites["B"], [(digest(1), COHORT)])
     assert store.get(said.held_path("C", "B"), said.MAX_SEALED) is None
-    kept_path(sites["B"], "A").parent.mkdir(exist_ok=True)
-    kept_path(sites["B"], "A").write_bytes(b"nonsense")
-    assert kept(sites["B"], sites["A"].identity.card) is None
+
+
+def asked(sites, *names):
+    """A asks, the named hospitals answer, A listens; what stands in A's log, and what its partners' lines were."""
+    lines, theirs = [], []
+    question = Question(lines.append)
+    question.turn(sites["A"])
+    for name in names:
+        theirs += answer_questions(sites[name], {})
+    for _ in range(2):
+        question.turn(sites["A"])
+    return question, lines, theirs
+
+
+def test_what_is_kept_and_cannot_be_checked_stays_and_is_given_back(sites):
+    path = kept_path(sites["B"], "A")
+    path.parent.mkdir()
+    path.write_bytes(b"nonsense")
+    with pytest.raises(UnreadableError, match="by no key that A's present card names"):
+        kept(sites["B"], sites["A"].identity.card)
+    hand_out(sites["A"], digest(1), COHORT)
+    for lines in (collect(sites["B"], digest(1), COHORT), note_witnessed(sites["B"], COHORT)):
+        assert "Telephone A, and trust its newest card" in lines[0]
+    assert path.read_bytes() == b"nonsense"
+    question, (line,), _ = asked(sites, "B")
+    assert not question.agreed(sites["A"], ("A", "B"))
+    assert "no key of this ledger signed" in line
+    assert "ask B to move its file checkpoints/A away" in line
+    path.unlink()
+    assert collect(sites["B"], digest(1), COHORT) == []
+    assert asked(sites, "B")[0].agreed(sites["A"], ("A", "B"))
+
+
+@pytest.mark.parametrize("spoil", [lambda p: p.mkdir(), lambda p: p.write_bytes(b"x" * (said.MAX_CHECKPOINT + 1))], ids=["no file", "too long"])
+def test_what_is_kept_and_cannot_be_read_is_not_called_nothing(sites, spoil):
+    path = kept_path(sites["B"], "A")
+    path.parent.mkdir()
+    spoil(path)
+    question, _, (line,) = asked(sites, "B")
+    assert str(path) in line
+    assert not question.agreed(sites["A"], ("A", "B"))
+    lines = []
+    again = Question(lines.append)
+    for _ in range(3):
+        again.turn(sites["B"])
+    assert lines == [line]  # once in a run, not at every turn
 
 
 def test_only_listed_hospitals_are_asked_and_answered(sites):

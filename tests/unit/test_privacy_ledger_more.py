@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from privacy_room import (
     CHARGES,
     DELTA,
@@ -25,6 +26,7 @@ from privacy_room import (
 from securefl.errors import (
     BudgetError,
     LedgerAlteredError,
+    MessageError,
     NotApprovedError,
     RoundError,
     UntrustedError,
@@ -278,6 +280,36 @@ def test_a_row_by_the_old_key_after_the_rotation_is_found(ledger, tmp_path):
     forged = replace(rows[-1], signature=keys()["sign"](signed_message(rows[-1].hash)).hex())
     with pytest.raises(LedgerAlteredError, match=rf"Event {len(rows)} .*signature"):
         follow_all([*rows[:-1], forged], verify)
+
+
+def test_a_checkpoint_of_the_own_ledger_counts_by_the_key_that_was_in_force_when_it_was_made(ledger):
+    before = ledger.checkpoint()
+    rotate(ledger)
+    end = ledger.size
+    for data, size in ((before, end - 1), (ledger.checkpoint(), end)):
+        assert ledger.read_own(data).size == size
+
+    def signed(size, key):
+        return Checkpoint("SVI", size, "ab" * 32).dump(key)
+
+    assert ledger.read_own(signed(end - 1, keys()["sign"])).size == end - 1  # another past is for the caller to find
+    assert ledger.read_own(signed(10_000, NEXT_KEY.sign)).size == 10_000
+    for size in (end, 10_000):
+        with pytest.raises(UntrustedError, match=f"replaced at event {end}"):
+            ledger.read_own(signed(size, keys()["sign"]))
+    with pytest.raises(MessageError):
+        ledger.read_own(signed(1, Ed25519PrivateKey.generate().sign))
+    with Ledger.open(ledger._file.path, **{**keys(), **NEXT}) as again:  # read from the file it is the same
+        assert again.read_own(before).size == end - 1
+        with pytest.raises(UntrustedError):
+            again.read_own(signed(end, keys()["sign"]))
+
+
+def test_a_process_with_the_old_key_makes_no_checkpoint_that_would_not_count(ledger):
+    with Ledger.open(ledger._file.path, **keys()) as late:
+        rotate(ledger)
+        with pytest.raises(UsageError, match="they were replaced"):
+            late.checkpoint()
 
 
 def test_somebody_elses_chain_cannot_rotate_to_a_key_that_did_not_vouch_for_it(tmp_path):

@@ -323,13 +323,3 @@ def test_12_the_same_checkpoint_twice_contradicts_nothing():
     once = apply(OPEN, noted)
     assert apply(once, noted) == once
     assert apply(once, ev.Witness(at=AT, site="STMW", size=5, head="cd" * 32)).witnessed["STMW"].size == 5
-
-
-def test_11_a_signature_by_the_present_or_an_earlier_key_is_the_sites_and_no_other():
-    from privacy_room import KEY, KEY_HEX, NEXT_HEX, NEXT_KEY
-
-    state = fold([ev.Genesis(at=AT, site="SVI", key=KEY_HEX), ev.Rotate(at=AT, key=NEXT_HEX, proof="00" * 64)])
-    for key in (KEY, NEXT_KEY):
-        assert state.verify_ever(key.sign(b"checkpoint"), b"checkpoint")
-        assert not state.verify_ever(key.sign(b"checkpoint"), b"another")
-    assert not state.verify_ever(bytes(64), b"checkpoint")
