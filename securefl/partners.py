@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, UnreadableError, UntrustedError
@@ -9,6 +10,8 @@ from securefl.identity import MAX_EARLIER, Identity, IdentityCard, Role, read_ea
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _BOOK_TYPE = "securefl-partners/1"
@@ -16,11 +19,18 @@ MAX_BOOK_BYTES = 4 * 1024 * 1024
 
 
 class AddressBook:
-    """A party's own list of partners, signed by its own key: names it has compared fingerprints with (design: hospitals know each other)."""
+    """A party's own list of partners, signed by its own key: names it has compared fingerprints with (design: hospitals know each other).
 
-    def __init__(self, path: Path, owner: Identity) -> None:
+    Args:
+        path: the file.
+        owner: whose list it is.
+        alone: held while the list is read, changed and written, so that two processes lose no card of one another.
+    """
+
+    def __init__(self, path: Path, owner: Identity, alone: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self._path = path
         self._owner = owner
+        self._alone = alone
 
     def cards(self) -> dict[str, IdentityCard]:
         """Trusted cards by name.
@@ -85,8 +95,9 @@ class AddressBook:
         Raises:
             UntrustedError: see :meth:`check`.
         """
-        self.check(card)
-        _write(self._path, self._owner, {**self.cards(), card.name: card})
+        with self._alone():
+            self.check(card)
+            _write(self._path, self._owner, {**self.cards(), card.name: card})
 
     def sign_anew(self, path: Path, owner: Identity) -> None:
         """Write the same list at ``path``, signed by ``owner``: this party after a change of its keys.
@@ -98,10 +109,11 @@ class AddressBook:
 
     def distrust(self, name: str) -> None:
         """Remove a name; unknown names are an :class:`UntrustedError`."""
-        cards = self.cards()
-        if name not in cards:
-            raise UntrustedError(f"{name} is not in this party's list.", next_step="`trust` without a card shows the list.")
-        _write(self._path, self._owner, {n: c for n, c in cards.items() if n != name})
+        with self._alone():
+            cards = self.cards()
+            if name not in cards:
+                raise UntrustedError(f"{name} is not in this party's list.", next_step="`trust` without a card shows the list.")
+            _write(self._path, self._owner, {n: c for n, c in cards.items() if n != name})
 
     def require(self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital") -> IdentityCard:
         """The trusted card of ``name`` if it holds exactly these keys and this role.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from securefl.cli.screen import same_card, say
 from securefl.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from securefl.identity import IdentityCard
@@ -18,10 +15,9 @@ if TYPE_CHECKING:
 
 
 def trust_cards(
-    book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str | None, yes: bool, remove: str | None,
-    alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+    book: AddressBook, cards: tuple[Path, ...], *, fingerprint: str | None, yes: bool, remove: str | None
 ) -> None:
-    """Add cards, remove a name, or show the list. ``alone``: a lock that is held while the list is written.
+    """Add cards, remove a name, or show the list.
 
     Raises:
         UsageError: nobody compared a fingerprint, or one for several cards.
@@ -31,8 +27,7 @@ def trust_cards(
     from securefl.report.parts import day
 
     if remove:
-        with alone():
-            book.distrust(remove)
+        book.distrust(remove)
         say(f"{remove} is off the list.")
         return
     if fingerprint and len(cards) != 1:
@@ -51,8 +46,7 @@ def trust_cards(
             for line in _takes_over(old, card):
                 say(line)
         same_card(card.spoken, fingerprint, yes=yes, who=card.name)
-        with alone():
-            book.trust(card)
+        book.trust(card)
         if old is not None:
             say(f"{card.name}'s new card has replaced the older one here. Studies that name the old key can no longer begin.")
     listed = book.cards()

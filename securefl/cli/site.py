@@ -63,7 +63,7 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
     from securefl.cli.cards import trust_cards
 
     here = _open(folder)
-    trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove, alone=here.deciding)
+    trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
 
 
 @site.group()

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from securefl.errors import UnreadableError, UsageError
 from securefl.identity import Identity, Role, read_secret, replace_file, write_secret
+from securefl.node.locks import holding
 from securefl.partners import AddressBook
 from securefl.store import Store
 from securefl.study.fields import Line, Name, Section
@@ -21,6 +22,7 @@ from securefl.study.seal import dump_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
 #: The settings file's name tells whose folder it is.
 FILE_NAMES: Mapping[Role, str] = {"hospital": "site.toml", "researcher": "researcher.toml", "aggregator": "aggregator.toml"}
@@ -127,7 +129,11 @@ class PartyFolder:
     @cached_property
     def book(self) -> AddressBook:
         """The party's own list of partners."""
-        return AddressBook(self.keys / "partners", self.identity)
+        return AddressBook(self.keys / "partners", self.identity, self.listing)
+
+    def listing(self) -> AbstractContextManager[None]:
+        """Held while the list of partners changes: one process at a time."""
+        return holding(self.path / "partners.lock")
 
     @cached_property
     def store(self) -> Store:

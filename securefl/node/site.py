@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +22,7 @@ from securefl.node.locks import holding
 from securefl.node.rotation import finish, unfinished
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -89,6 +91,22 @@ class Site(PartyFolder):
     def deciding(self) -> AbstractContextManager[None]:
         """One decision at a time, and no reply leaves the house while one is taken: the owner's no comes before it or after it."""
         return holding(self.path / "deciding.lock")
+
+    @contextmanager
+    def listing(self) -> Iterator[None]:
+        """Held while the list of partners changes, by the keys that are this hospital's now: what replaced ones sign cannot be read.
+
+        Raises:
+            UsageError: the keys were replaced since this process read them.
+            LedgerAlteredError, UnreadableError: the ledger cannot say which keys they are.
+        """
+        from securefl.privacy.ledger_reading import read_ledger
+
+        card = self.identity.card
+        with self.deciding():
+            if read_ledger(self.ledger_path, card.verify).require().at.state.key != card.signing_public:
+                raise UsageError("The keys of this hospital were replaced meanwhile; the list of partners is as it was.", next_step="Repeat the command.")
+            yield
 
     # Data sets
 

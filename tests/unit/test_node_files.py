@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
+from securefl import partners
 from securefl.errors import DataError, MessageError, StoreError, UnreadableError, UsageError
 from securefl.federation import paths
 from securefl.node.extract import publish_extract, read_extract
@@ -17,6 +19,7 @@ from securefl.node.outbox import deliver, post
 from securefl.node.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.node.requests import find_request, keep_request, kept_requests, study_text
 from securefl.node.site import Site, split_secret
+from securefl.partners import AddressBook
 from securefl.store import Store
 
 ME, OTHER, _ = NAMES
@@ -188,6 +191,35 @@ def test_decisions_wait_for_each_other(site):
     assert not is_held(site.path / "deciding.lock")
     with holding(site.path / "deciding.lock"):
         pass
+
+
+@pytest.mark.parametrize(("role", "lock"), [("hospital", "deciding.lock"), ("researcher", "partners.lock"), ("aggregator", "partners.lock")])
+def test_the_list_of_partners_is_read_changed_and_written_by_one_process_at_a_time(tmp_path, monkeypatch, role, lock):
+    fields = {"name": "D", "legal_name": "D", "email": "d@example.org", "store": str(tmp_path / "store")}
+    folder = Site.init(tmp_path / "D", **fields) if role == "hospital" else PartyFolder.create(tmp_path / "D", role=role, **fields)
+    card = fixed_identity("B", "hospital").card
+    held = []
+
+    def watched(real):
+        return lambda *args: (held.append(is_held(folder.path / lock)), real(*args))[1]
+
+    monkeypatch.setattr(AddressBook, "cards", watched(AddressBook.cards))
+    monkeypatch.setattr(partners, "_write", watched(partners._write))
+    folder.book.trust(card)
+    folder.book.distrust("B")
+    assert len(held) >= 4
+    assert all(held)
+
+
+def test_cards_that_are_trusted_at_the_same_time_are_all_on_the_list(tmp_path):
+    folder = PartyFolder.create(tmp_path / "D", name="D", role="researcher", legal_name="D", email="d@example.org", store=str(tmp_path / "store"))
+    cards = [fixed_identity(f"H{n}", "hospital") for n in range(6)]
+    for one in cards:
+        (tmp_path / one.card.name).write_bytes(one.signed_card())
+    command = [sys.executable, "-m", "securefl", "study", "trust", "--yes", "--researcher", str(folder.path)]
+    at_once = [subprocess.Popen([*command, str(tmp_path / one.card.name)], stdout=subprocess.DEVNULL) for one in cards]
+    assert [child.wait() for child in at_once] == [0] * len(cards)
+    assert len(folder.book.cards()) == len(cards)
 
 
 # --- outbox ----------------------------------------------------------------------------------------------------------

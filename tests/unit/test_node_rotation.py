@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from checkpoint_room import approved, three_hospitals
 from click.testing import CliRunner
+from conftest import fixed_identity
 from consortium import Consortium
 from privacy_room import digest
 
@@ -126,10 +127,28 @@ def test_a_process_that_read_the_old_keys_changes_nothing_more(site):
         late.ledger.pause("x")
     with pytest.raises(UsageError, match="replaced meanwhile"):
         rotate_key(late, NOW)
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UsageError, match="replaced meanwhile"):
         late.book.distrust("B")
     assert sorted(Site.at(site.path).book.cards()) == ["B", "C"]
     late.ledger.close()
+
+
+def test_a_first_partner_that_is_trusted_while_the_keys_change_leaves_no_list_by_the_old_key(tmp_path):
+    """Such a list could be read by nobody, and no later change of keys could sign it anew."""
+    alone = Site.init(tmp_path / "D", name="D", legal_name="D", email="d@example.org", store=str(tmp_path / "store"))
+    partner = fixed_identity("B", "hospital").card
+    alone.book.check(partner)  # the command has read the keys, and asks its question
+    rotate_key(Site.at(alone.path), NOW)
+    with pytest.raises(UsageError, match="list of partners is as it was") as caught:
+        alone.book.trust(partner)
+    assert caught.value.next_step == "Repeat the command."
+    again = Site.at(alone.path)
+    assert again.book.cards() == {}
+    again.book.trust(partner)
+    rotate_key(again, NOW)
+    assert sorted(Site.at(alone.path).book.cards()) == ["B"]
+    for opened in (alone, again):
+        opened.ledger.close()
 
 
 def test_a_list_that_somebody_else_changed_stops_it_before_anything_happens(site):
