@@ -231,11 +231,16 @@ class Study:
         return jobs
 
     def status(self) -> dict[str, str]:
-        """Site → ``waiting``, ``approved``, or the code it ended with. From signed words in the store only."""
+        """Site → ``waiting``, ``approved``, the code it ended with, or ``new-keys``: it can no longer approve this study, which names keys
+        that the card trusted here has replaced. From signed words in the store and the researcher's own list only.
+        """
+        cards = self._lab.folder.book.cards()
         result = {}
         for site in self.file.cohort:
-            code = self._last_word(site)
-            result[site] = code or ("approved" if self._approval(site) else "waiting")
+            key = self.file.participant(site).signing_public
+            successor = next((c.signing_public for n, c in cards.items() if n == site and any(e.signing_public == key for e in c.earlier)), None)
+            code = self._last_word(site, key) or (successor and self._last_word(site, successor))
+            result[site] = code or ("approved" if self._approval(site) else "new-keys" if successor else "waiting")
         return result
 
     def pysyft_status(self) -> dict[str, str]:
@@ -328,8 +333,8 @@ class Study:
             return False  # anybody can write into the store: what that hospital did not sign is not there
         return True
 
-    def _last_word(self, site: str) -> str | None:
-        said = status_of(self._lab.folder.store, self.digest, site, self.file.participant(site).signing_public)
+    def _last_word(self, site: str, signing_public: str) -> str | None:
+        said = status_of(self._lab.folder.store, self.digest, site, signing_public)
         return said.code if said else None
 
 

@@ -19,6 +19,7 @@ from securefl.learning.models import initial_weights
 from securefl.node import approving
 from securefl.node.extract import publish_extract
 from securefl.node.locks import Lock
+from securefl.node.rotation import rotate_key
 from securefl.researcher import results
 from securefl.store import Store
 
@@ -142,6 +143,34 @@ def test_waiting_says_who_has_not_approved_yet(c, study):
         study.wait(seconds=0.3, watch=seen.append)
     assert waiting.value.whose == f"{OTHER}, {THIRD}"
     assert seen == [{ME: "approved", OTHER: "waiting", THIRD: "waiting"}]
+
+
+def test_a_researcher_learns_that_a_hospital_changed_its_keys_and_hears_its_no_under_the_new_ones(tmp_path):
+    c = Consortium(tmp_path)
+    study = c.new_study("before")
+    old = c.site(ME).identity
+    rotate_key(c.site(ME), "2026-11-24T12:00:00Z")
+    site, found = c.review(ME, study)
+    approving.refuse(site, found, "names the old key")
+    assert study.status()[ME] == "waiting"  # whose key signed that no, the researcher cannot know yet
+    store, refusal = c.lab.folder.store, paths.status(study.digest, ME)
+    assert store.get(refusal, 4096) is not None
+    c.lab.trust(site.identity.signed_card())
+    assert study.status() == {ME: "not-approved", OTHER: "waiting", THIRD: "waiting"}
+    # without a word of the hospital, or with a stranger's
+    for junk in (b"x", Status(study.digest, ME, 0, "withdrawn").dump(fixed_identity(ME, "hospital").sign)):
+        store.put(refusal, junk)
+        assert study.status()[ME] == "new-keys"
+    with pytest.raises(NotApprovedError, match=r"new-keys") as refused:
+        study.wait(seconds=0)
+    assert refused.value.whose == ME
+    store.put(refusal, Status(study.digest, ME, 0, "withdrawn").dump(old.sign))  # signed before the change
+    assert study.status()[ME] == "withdrawn"
+    # a study that is made with the new card hears the new key alone
+    after = c.new_study("after")
+    store.put(paths.status(after.digest, ME), Status(after.digest, ME, 0, "withdrawn").dump(old.sign))
+    assert after.status()[ME] == "waiting"
+    site.ledger.close()
 
 
 def test_waiting_ends_when_a_hospital_refuses(c, study):
