@@ -7,9 +7,7 @@ length cap, so that a hostile operator cannot fill our memory (rule 5).
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
-import os
 import re
 import secrets
 import shutil
@@ -20,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import fsspec
 
 from securefl.errors import MessageError, StoreError
+from securefl.shared_folder import SharedFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +46,7 @@ class Store:
         self._fs: Any = fs
         self._root: str = str(root).rstrip("/")
         self._local = "file" in _protocols(fs)
+        self._folder = SharedFolder(self._root)
         self._memory = "memory" in _protocols(fs)
 
     def put(self, path: str, data: bytes | bytearray) -> None:
@@ -58,7 +58,7 @@ class Store:
         target, part = self._place(path)
         with self._writing(target):
             if self._local:
-                _replace_local(part, target, lambda file: file.write(data))
+                self._folder.write(path.split("/"), lambda file: file.write(data))
             elif self._memory:  # one assignment; a move would end inside a folder of the target's name
                 self._fs.pipe_file(target, data)
             else:
@@ -74,7 +74,7 @@ class Store:
         target, part = self._place(path)
         with self._writing(target):
             if self._local:
-                _replace_local(part, target, lambda file: shutil.copyfileobj(source, file, _PIECE))
+                self._folder.write(path.split("/"), lambda file: shutil.copyfileobj(source, file, _PIECE))
             elif self._memory:
                 self._fs.pipe_file(target, source.read())
             else:
@@ -105,7 +105,7 @@ class Store:
             if self._memory:  # its open files share one position between threads
                 data: bytes = self._fs.cat_file(target, 0, size)
             else:
-                with _open_regular(target) if self._local else self._fs.open(target, "rb") as file:
+                with self._opened(path) as file:
                     data = file.read(size)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
@@ -130,7 +130,7 @@ class Store:
                 if self._memory:  # as in get_head
                     file = io.BytesIO(self._fs.cat_file(target, 0, max_bytes + 1))
                 else:
-                    file = held.enter_context(_open_regular(target) if self._local else self._fs.open(target, "rb"))
+                    file = held.enter_context(self._opened(path))
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 pass
             except OSError as error:
@@ -148,7 +148,7 @@ class Store:
         target = self._full(path)
         try:
             if self._local:
-                found = os.lstat(target)
+                found = self._folder.stat(path.split("/"))
                 return f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}" if stat.S_ISREG(found.st_mode) else None
             self._fs.invalidate_cache()
             info = self._fs.info(target)
@@ -160,14 +160,20 @@ class Store:
         return "-".join([*facts, f"size={info.get('size')}"]) if facts else None
 
     def exists(self, path: str) -> bool:
-        """Whether there is an object or a folder of that name.
+        """Whether there is an object or a folder of that name; in a folder, a pipe or a link is neither.
 
         Raises:
             StoreError: the store cannot be read.
         """
+        target = self._full(path)
         try:
+            if self._local:
+                mode = self._folder.stat(path.split("/")).st_mode
+                return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
             self._fs.invalidate_cache()
-            return bool(self._fs.exists(self._full(path)))
+            return bool(self._fs.exists(target))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
         except OSError as error:
             raise self._unreadable(error) from None
 
@@ -175,8 +181,11 @@ class Store:
         """Names of the objects and folders directly below ``prefix``, sorted; temporary files, links and pipes are left out."""
         target = self._full(prefix) if prefix else self._root
         try:
-            self._fs.invalidate_cache()
-            found = _regular_names(target) if self._local else self._fs.ls(target, detail=False)
+            if self._local:
+                found = self._folder.list(prefix.split("/") if prefix else ())
+            else:
+                self._fs.invalidate_cache()
+                found = self._fs.ls(target, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -186,9 +195,13 @@ class Store:
 
     def delete(self, path: str) -> None:
         """Remove an object; one that is not there is no error."""
+        target = self._full(path)
         try:
-            self._fs.rm_file(self._full(path))
-        except FileNotFoundError:
+            if self._local:
+                self._folder.remove(path.split("/"))
+            else:
+                self._fs.rm_file(target)
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions.") from None
@@ -211,10 +224,14 @@ class Store:
     @contextlib.contextmanager
     def _writing(self, target: str) -> Iterator[None]:
         try:
-            self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+            if not self._local:
+                self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
             yield
         except OSError as error:
             raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions and free space.") from None
+
+    def _opened(self, path: str) -> Any:  # noqa: ANN401 - fsspec ships no types
+        return self._folder.open(path.split("/")) if self._local else self._fs.open(self._full(path), "rb")
 
     def _place(self, path: str) -> tuple[str, str]:
         """Where the object lies, and the temporary name beside it."""
@@ -230,44 +247,6 @@ class Store:
 
 def _protocols(fs: Any) -> tuple[str, ...]:  # noqa: ANN401 - fsspec ships no types
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
-
-
-def _replace_local(part: str, target: str, write: Callable[[IO[bytes]], object]) -> None:
-    """Write beside, then rename. Not synced: a power cut may lose an object, and then its signature check fails."""
-    try:
-        with open(part, "xb") as file:  # noqa: PTH123 - fsspec's paths are strings
-            write(file)
-        os.replace(part, target)  # noqa: PTH105 - as above
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(part)  # noqa: PTH108 - as above
-        raise
-
-
-def _regular_names(folder: str) -> list[str]:
-    """Names of the regular files and folders in ``folder``: what :func:`_open_regular` opens, and where it looks."""
-    with os.scandir(folder) as entries:
-        return [e.name for e in entries if e.is_file(follow_symlinks=False) or e.is_dir(follow_symlinks=False)]
-
-
-def _open_regular(path: str) -> IO[bytes]:
-    """A regular file to read. A pipe would block for ever, a link could lead out of the store.
-
-    Raises:
-        FileNotFoundError: there is no such file, or it is something else.
-        OSError: it cannot be read.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENXIO}:
-            raise FileNotFoundError(path) from None
-        raise
-    file = os.fdopen(fd, "rb")
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        file.close()
-        raise FileNotFoundError(path)
-    return file
 
 
 def _too_long(path: str, max_bytes: int) -> MessageError:

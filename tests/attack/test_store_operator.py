@@ -1,14 +1,18 @@
 """Whoever writes to the store, and signs nothing: no byte, folder or link of theirs ends a study or leads a party's writes astray."""
 
+import io
 from types import SimpleNamespace
 
 import pytest
+from checkpoint_room import approved, three_hospitals
 from conftest import SITES, fixed_identity
 from federation_room import Room, going_on, sealed_study
+from privacy_room import digest
 
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
+from securefl.node.checkpoints import collect, hand_out, kept
 from securefl.node.saying import Saying
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.store import Store
@@ -62,3 +66,54 @@ def test_what_the_coordinator_did_not_sign_for_this_round_ends_nothing(late, wha
         }[what]())  # fmt: skip
     assert late.store.exists(late.at.proposal)  # the attack on a hospital that asks for no more than this
     late.goes_on()
+
+
+def linked_store(tmp_path, *, follows):
+    """A shared folder whose operator put a link to a party's own folder into the place of a study's: ``(store, that folder)``."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "SVI").write_bytes(b"what the party keeps")
+    store = Store(str(tmp_path / "shared"))
+    store._local = not follows  # the same folder by its whole paths, as a file system takes them
+    (tmp_path / "shared" / "studies").mkdir(parents=True)
+    (tmp_path / "shared" / "studies" / "status").symlink_to(own)
+    return store, own
+
+
+def test_the_control_a_store_that_follows_links_is_led_out_of_its_folder(tmp_path):
+    store, own = linked_store(tmp_path, follows=True)
+    assert store.get("studies/status/SVI", 100) == b"what the party keeps"
+    store.put("studies/status/SVI", b"word")
+    assert (own / "SVI").read_bytes() == b"word"
+    store.delete("studies/status/SVI")
+    assert list(own.iterdir()) == []
+
+
+def test_a_link_in_a_shared_folder_leads_no_party_out_of_it(tmp_path):
+    store, own = linked_store(tmp_path, follows=False)
+    at = "studies/status/SVI"
+    store.delete(at)
+    assert (store.get(at, 100), store.get_head(at, 1), store.stamp(at), store.exists(at), store.exists("studies/status")) == (None, None, None, False, False)
+    assert store.list("studies") == store.list("studies/status") == []
+    store.put(at, b"word")
+    store.put_file("studies/status/SVR", io.BytesIO(b"word"))
+    assert (store.get(at, 100), store.list("studies/status")) == (b"word", ["SVI", "SVR"])
+    assert [(p.name, p.read_bytes()) for p in own.iterdir()] == [("SVI", b"what the party keeps")]
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_link_makes_no_hospital_write_over_the_checkpoints_that_it_holds(tmp_path, follows):
+    """Who erases what A holds of B lets B go back in its ledger. The control, a store that follows links, is overwritten."""
+    sites, cohort = three_hospitals(tmp_path), ("A", "B", "C")
+    approved(sites["B"])
+    sites["B"].ledger.start(digest(1))
+    hand_out(sites["B"], digest(1), cohort)
+    collect(sites["A"], digest(1), cohort)
+    held = kept(sites["A"], sites["B"].identity.card)[0].size
+    assert held > 0
+    link = tmp_path / "store" / "studies" / digest(2) / "checkpoints"
+    link.mkdir(parents=True)
+    (link / "A").symlink_to(tmp_path / "A" / "checkpoints")
+    sites["A"].store._local = not follows
+    hand_out(sites["A"], digest(2), cohort)
+    assert bool(kept(sites["A"], sites["B"].identity.card)) != follows

@@ -99,19 +99,40 @@ def test_a_path_that_is_not_canonical_is_refused_by_every_operation(store, path)
             store.list(path)
 
 
-def test_a_put_over_a_folder_is_refused_and_hides_nothing_in_it(store):
+def test_memory_refuses_a_put_over_a_folder_and_one_below_an_object():
+    store = Store(f"memory://{secrets.token_hex(8)}")
     store.put("a/b", b"1")
-    with pytest.raises(StoreError, match="cannot be written"):
-        store.put("a", b"2")
+    for path in ("a", "a/b/c"):
+        with pytest.raises(StoreError, match="cannot be written"):
+            store.put(path, b"2")
     assert store.list("a") == ["b"]
     assert len(store._fs.ls(f"{store._root}/a", detail=False)) == 1
 
 
-def test_a_put_below_an_object_is_refused(store):
+def test_what_lies_in_a_folder_where_an_object_belongs_is_set_aside_whole(tmp_path):
+    store = Store(str(tmp_path))
+    store.put("a/b", b"1")
+    store.put("a", b"2")
+    assert (store.get("a", 1), store.list()) == (b"2", ["a"])
+    (aside,) = [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+    assert aside.name.endswith(".aside")
+    assert (aside / "b").read_bytes() == b"1"
+
+
+def test_an_object_where_a_folder_belongs_is_set_aside(tmp_path):
+    store = Store(str(tmp_path))
     store.put("a", b"1")
-    with pytest.raises(StoreError, match="cannot be written"):
-        store.put("a/b", b"2")
-    assert store.get("a", 1) == b"1"
+    store.put_file("a/b", io.BytesIO(b"2"))
+    assert (store.get("a/b", 1), store.list()) == (b"2", ["a"])
+    assert [p.read_bytes() for p in tmp_path.iterdir() if p.name.startswith(".")] == [b"1"]
+
+
+def test_a_folder_that_is_deleted_as_an_object_stays(tmp_path):
+    store = Store(str(tmp_path))
+    store.put("a/b", b"1")
+    for path in ("a", "a/b/c"):
+        store.delete(path)
+    assert store.get("a/b", 1) == b"1"
 
 
 def test_a_store_that_cannot_be_written_says_whose_it_is_and_what_to_check(tmp_path):
