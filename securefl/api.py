@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -274,12 +275,15 @@ class Study:
                 raise NotApprovedError(f"No approval of {', '.join(waiting)} yet.", whose=", ".join(waiting), next_step="Ask their data owners; `securefl study status` shows who has approved.")
             time.sleep(0.2)
 
-    def run(self, watch: Callable[[RoundRecord], None] | None = None, model_folder: Path | None = None) -> Result:
+    def run(
+        self, watch: Callable[[RoundRecord], None] | None = None, model_folder: Path | None = None, warn: Callable[[str], None] = warnings.warn
+    ) -> Result:
         """Run all rounds, save the model, collect the audits' extracts.
 
         Args:
             watch: called after each opened sum with its record.
             model_folder: where the model goes; ``model`` in the researcher's folder by default.
+            warn: told what went wrong and ends nothing; a Python warning by default.
 
         Raises:
             NotApprovedError: not every hospital has approved.
@@ -292,7 +296,7 @@ class Study:
         target = model_folder or lab.path / "model"
         if target.exists():
             raise UsageError(f"{target} exists already; a model is never overwritten.", next_step="Name another folder (--out), or move that one away.")
-        outcome = run_once(lab, self.folder, self.plan, watch)
+        outcome = run_once(lab, self.folder, self.plan, watch, warn)
         found: Result = save_result(lab, self.folder, self.plan, outcome, target)
         return found
 

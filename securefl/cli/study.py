@@ -201,7 +201,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
             bar.console.print(line, markup=False)
             bar.advance(task)
 
-        result = found.run(watch=watch, model_folder=out)
+        result = found.run(watch=watch, model_folder=out, warn=lambda text: bar.console.print(text, markup=False))
     screen().print(
         outcome_page(
             result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum,

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from securefl.errors import MessageError, RoundError, SecureFLError
+from securefl.errors import MessageError, RoundError, SecureFLError, StoreError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.words import all_words, final_word, last_word
@@ -65,7 +65,9 @@ class Exchange(Protocol):
         """Hospitals that said that they ended their part."""
 
     def leave(self, number: int, transcript: bytes) -> None:
-        """Leave the signed transcript of a round that is over where every participant finds it."""
+        """Leave the signed transcript of a round that is over where every participant finds it. Nothing that fails here ends a study:
+        the round's sum is opened.
+        """
 
 
 def _everybody_is_there(site: str, number: int, stage: str) -> bool:  # noqa: ARG001 - the shape of what a simulation asks
@@ -151,11 +153,22 @@ def _silent(tally: Tally, seconds: float) -> RoundError:
     )
 
 
-class StoreExchange:
-    """The default: signed objects in the store, found by polling."""
+def _nothing(_text: str) -> None:
+    pass
 
-    def __init__(self, store: Store, plan: Plan) -> None:
-        self._store, self._plan = store, plan
+
+class StoreExchange:
+    """The default: signed objects in the store, found by polling.
+
+    Args:
+        store: the store.
+        plan: the study.
+        warn: told what went wrong and ends nothing.
+    """
+
+    def __init__(self, store: Store, plan: Plan, warn: Callable[[str], None] = _nothing) -> None:
+        self._store, self._plan, self._warn = store, plan, warn
+        self._to_leave: dict[int, bytes] = {}
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
@@ -250,8 +263,19 @@ class StoreExchange:
         return frozenset(all_words(self._store, self._plan)) - {self._plan.study.aggregator.name}
 
     def leave(self, number: int, transcript: bytes) -> None:
-        """See :class:`Exchange`."""
-        self._store.put(paths.RoundPaths(self._plan.digest, number, 1).transcript, transcript)
+        """See :class:`Exchange`. One that the store does not take is left with the next."""
+        self._to_leave[number] = transcript
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Leave the transcripts that the store did not take before; warns of each that it does not take again."""
+        for number, transcript in list(self._to_leave.items()):
+            try:
+                self._store.put(paths.RoundPaths(self._plan.digest, number, 1).transcript, transcript)
+            except StoreError as error:
+                self._warn(f"The transcript of round {number} is not in the store yet, and nobody can verify that round before it is: {error.what}")
+            else:
+                del self._to_leave[number]
 
     def _bad_news(self) -> SecureFLError | None:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""

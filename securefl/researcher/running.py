@@ -26,7 +26,7 @@ RESULT = "result.json"
 _MARKER = "run.lock"
 
 
-def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None) -> Outcome:
+def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None, warn: Callable[[str], None]) -> Outcome:
     """All rounds of a study.
 
     Args:
@@ -34,6 +34,7 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
         folder: the study's folder in it.
         plan: the study.
         watch: called after each opened sum.
+        warn: told what went wrong and ends nothing.
 
     Raises:
         UsageError: it was run before; a study runs once.
@@ -44,6 +45,7 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
     from securefl.secagg.seal import CkksIntegers
 
     running = _once(lab, folder, plan)
+    exchange = StoreExchange(lab.store, plan, warn)
     done = 0
 
     def keep(record: RoundRecord) -> None:
@@ -55,7 +57,8 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
             watch(record)
 
     try:
-        outcome = Coordinator(plan, lab.identity, StoreExchange(lab.store, plan), CkksIntegers()).run(keep)
+        outcome = Coordinator(plan, lab.identity, exchange, CkksIntegers()).run(keep)
+        exchange.catch_up()
     except BaseException as error:
         # whatever happened, the others are told that it is over
         with suppress(StoreError):

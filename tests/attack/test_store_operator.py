@@ -12,6 +12,8 @@ from privacy_room import digest
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
+from securefl.federation.exchange import LocalExchange, StoreExchange
+from securefl.federation.transcript import MAX_TRANSCRIPT, open_transcript
 from securefl.node.checkpoints import collect, hand_out, kept
 from securefl.node.saying import Saying
 from securefl.secagg.survivors import Survivors, write_proposal
@@ -117,3 +119,34 @@ def test_a_link_makes_no_hospital_write_over_the_checkpoints_that_it_holds(tmp_p
     sites["A"].store._local = not follows
     hand_out(sites["A"], digest(2), cohort)
     assert bool(kept(sites["A"], sites["B"].identity.card)) != follows
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
+    """Nor does it keep the transcript out. The control, a store that takes paths as the file system does, puts it where nobody looks."""
+    room = Room()
+    store = Store(str(tmp_path))
+    store._local = not follows
+    in_store = StoreExchange(store, room.plan)
+
+    class Exchange(LocalExchange):
+        def leave(self, number, transcript):
+            in_store.leave(number, transcript)
+
+    last, at = room.plan.last_round, paths.RoundPaths(room.plan.digest, ROUND, 1)
+    (tmp_path / at.transcript / "x").mkdir(parents=True)
+    outcome = room.coordinator(Exchange(room.participants(), room.aggregator)).run()
+    assert len(outcome.records) == last
+    for number in range(1, last + 1):
+        data = store.get(paths.RoundPaths(room.plan.digest, number, 1).transcript, MAX_TRANSCRIPT)
+        if follows and number == ROUND:
+            assert data is None
+            continue
+        open_transcript(data, study=room.plan.digest, round_number=number, verify=room.researcher.card.verify)
+
+
+def test_a_folder_in_the_place_of_a_contribution_keeps_no_hospital_from_sending(tmp_path):
+    store, at = Store(str(tmp_path)), paths.RoundPaths("ab" * 32, 1, 1)
+    (tmp_path / at.contribution("SVI") / "x").mkdir(parents=True)
+    store.put_file(at.contribution("SVI"), io.BytesIO(b"frame"))
+    assert store.get(at.contribution("SVI"), 10) == b"frame"

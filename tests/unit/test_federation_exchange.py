@@ -8,7 +8,7 @@ import pytest
 from conftest import SITES, fixed_identity
 from federation_room import NAMES, Room, added, going_on, head_in, in_memory, sealed_study
 
-from securefl.errors import MessageError, RoundError
+from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.arrivals import Arrivals
@@ -277,6 +277,29 @@ def test_what_ends_a_study_that_goes_on(five, store, why):
     FATAL[why](room, store)
     with pytest.raises(RoundError, match="ended its part"):
         StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)
+
+
+def test_a_transcript_that_the_store_does_not_take_is_left_with_the_next_and_ends_nothing(room, store):
+    class Away(Store):
+        away = True
+
+        def put(self, path, data):
+            if self.away:
+                raise StoreError("The store is away.")
+            super().put(path, data)
+
+    away, warnings = Away(store.url), []
+    exchange = StoreExchange(away, room.plan, warnings.append)
+    exchange.leave(1, b"first")
+    assert [("round 1" in w, "The store is away" in w) for w in warnings] == [(True, True)]
+    exchange.catch_up()
+    assert len(warnings) == 2
+    away.away = False
+    exchange.leave(2, b"second")
+    assert [store.get(at(room, n).transcript, 10) for n in (1, 2)] == [b"first", b"second"]
+    away.away = True
+    exchange.catch_up()  # nothing is left to leave
+    assert len(warnings) == 2
 
 
 def test_one_that_is_gone_ends_nothing(five, store):
