@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -16,20 +17,25 @@ from securefl.cli.screen import json_option, say, write_json
 def predict(model_dir: Path, rows: Path, json_file: str | None) -> None:
     """Score ROWS (a CSV with the model's columns) with the model in MODEL_DIR.
 
-    A row outside the declared ranges gets no score (null): the model was never meant for it.
+    Scores stand in the order of the rows. A row that the model was not made for keeps its place without a score (null), and the reason
+    is said: a value outside the declared ranges or levels, missing or not a number, or a line with too few or too many values.
     """
     from securefl.learning.artefact import load_model
-    from securefl.learning.table import read_table
+    from securefl.learning.table import read_in_order
 
     model = load_model(model_dir)
-    scores = model.scores(read_table(rows))
-    outside = sum(score is None for score in scores)
+    scores, reasons = model.scored(read_in_order(rows))
+    without = [(number, reason) for number, reason in enumerate(reasons, 1) if reason is not None]
     if json_file:
-        write_json({"scores": scores}, json_file)
-        if json_file != "-":
-            say(f"{len(scores)} rows scored, {outside} of them outside the declared ranges (null): {json_file}")
+        values = [None if reason else float(score) for score, reason in zip(scores, reasons, strict=True)]
+        write_json({"scores": values, "without_score": [{"row": n, "reason": r} for n, r in without]}, json_file)
+        if json_file == "-":
+            return
     else:
-        for number, score in enumerate(scores, 1):
-            say(f"{number}\t{'outside the declared ranges' if score is None else f'{score:.4f}'}")
-    if json_file != "-":
-        say(f"Intended use: {model.intended_use}")
+        for number, (score, reason) in enumerate(zip(scores, reasons, strict=True), 1):
+            say(f"{number}\t{f'no score: {reason}' if reason else f'{score:.4f}'}")
+    say(f"{len(scores) - len(without)} of {len(scores)} rows scored, in the order of the rows{f': {json_file}' if json_file else ''}")
+    for reason, count in Counter(reason for _, reason in without).most_common():
+        first = next(number for number, why in without if why == reason)
+        say(f"  {count} without a score: {reason} ({'first in ' if count > 1 else ''}row {first}, line {first + 1} of the file)")
+    say(f"Intended use: {model.intended_use}")

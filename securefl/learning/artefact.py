@@ -82,20 +82,25 @@ class Model:
         return self.facts.intended_use
 
     def predict(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a DataFrame, a mapping of columns or a Table
-        """Probability of the positive class for each row, float64[n]; NaN where a row is outside the declared ranges.
+        """Probability of the positive class for each row, float64[n], in the order of the rows; NaN where there can be none.
+
+        Raises:
+            DataError: a column is missing.
+        """
+        return self.scored(frame)[0]
+
+    def scored(self, frame: Any) -> tuple[FloatArray, list[str | None]]:  # noqa: ANN401 - as predict
+        """:meth:`predict`, and for each row why it has no score ("age: outside 0 to 120"), None where it has one.
 
         Raises:
             DataError: a column is missing.
         """
         try:
-            x, usable = rows_for_predict(frame, self.data)
+            x, reasons = rows_for_predict(frame, self.data)
         except DataError as error:
             raise DataError(error.what, whose="whoever made the table", next_step="Add or rename that column.") from error
-        return np.where(usable, predict_scores(self.theta, self.spec, x), np.nan)
-
-    def scores(self, frame: Any) -> list[float | None]:  # noqa: ANN401 - as predict
-        """:meth:`predict` as a list for JSON, ``None`` where a row is outside the declared ranges."""
-        return [None if np.isnan(score) else float(score) for score in self.predict(frame)]
+        usable = np.array([reason is None for reason in reasons], dtype=np.bool_)
+        return np.where(usable, predict_scores(self.theta, self.spec, x), np.nan), reasons
 
 
 def save_model(folder: Path, theta: FloatArray, spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> Model:
@@ -181,7 +186,7 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
         "",
         "## What a table to be scored needs",
         "",
-        "A row outside these ranges or levels gets no score.",
+        "A row outside these ranges or levels gets no score, nor does one with a value missing that may not be missing.",
         "",
         "| column | values | may be missing |",
         "|---|---|---|",

@@ -32,7 +32,7 @@ Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 #: What a neighbouring table lacks: all rows of one patient, or one row.
 Unit: TypeAlias = Literal["patient", "record"]
-MALFORMED = "line is not a record of this table"
+MALFORMED = "the line has too few or too many values, or a stray quote"
 NO_PATIENT = "patient identifier is missing"
 NO_LABEL = "label is missing or unreadable"
 EXTRA_ROW = "more rows of one patient than the study takes"
@@ -96,12 +96,12 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
     encoded, reasons = _encode(table, spec)
     outcome = [label_value(cell, spec.label) for cell in labels]
     counts: Counter[str] = Counter()
-    if table.malformed:
-        counts[MALFORMED] = table.malformed
     lots: dict[str, list[tuple[bytes, int]]] = {}
     for row, patient in enumerate(patients):
         reason = reasons[row]
-        if patient is None:
+        if row in table.malformed:
+            counts[MALFORMED] += 1
+        elif patient is None:
             counts[NO_PATIENT] += 1
         elif outcome[row] is None:
             counts[NO_LABEL] += 1
@@ -126,17 +126,17 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
     )
 
 
-def rows_for_predict(frame: Any, spec: DataSpec) -> tuple[Float32Array, npt.NDArray[np.bool_]]:  # noqa: ANN401 - see table_from_frame
+def rows_for_predict(frame: Any, spec: DataSpec) -> tuple[Float32Array, list[str | None]]:  # noqa: ANN401 - see table_from_frame
     """Encode rows to be scored; neither label nor patient column is needed.
 
     Returns:
-        x float32[n, d] and usable bool[n]; rows outside the declared ranges are zero in x and not usable.
+        x float32[n, d] and n reasons why a row cannot be scored ("age: outside 0 to 120"), None where it can; such rows are
+        zero in x.
 
     Raises:
         DataError: a declared column is not in the table.
     """
-    encoded, reasons = _encode(frame if isinstance(frame, Table) else table_from_frame(frame), spec)
-    return encoded, np.array([reason is None for reason in reasons], dtype=np.bool_)
+    return _encode(frame if isinstance(frame, Table) else table_from_frame(frame), spec)
 
 
 def label_value(cell: Cell, label: Label) -> int | None:
@@ -166,7 +166,7 @@ def _names(column: Column) -> tuple[str, ...]:
 def _encode(table: Table, spec: DataSpec) -> tuple[Float32Array, list[str | None]]:
     """Float32[n, d] and, for each row, why it is set aside (the first reason in column order) or ``None``."""
     cells = [table.column(column.name) for column in spec.columns]  # all columns are asked for before any is read
-    reasons: list[str | None] = [None] * table.rows
+    reasons: list[str | None] = [MALFORMED if row in table.malformed else None for row in range(table.rows)]
     parts = []
     for column, values in zip(spec.columns, cells, strict=True):
         block, bad = _ENCODERS[column.kind](column, values)

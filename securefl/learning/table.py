@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +29,13 @@ MISSING = frozenset({"", "?", "na", "n/a", "nan", "nat", "null", "none", "<na>"}
 class Table:
     """Columns of equal length; ``None`` stands for a value that was not recorded.
 
-    ``malformed`` counts the lines that could not be read as a record of this header. It is for the owner's screen.
+    ``malformed`` are the rows (from 0) whose line is not a record of this header. They keep their place, with nothing in it:
+    what is worked out for a row must not move to its neighbour.
     """
 
     columns: Mapping[str, tuple[Cell, ...]]
     rows: int
-    malformed: int = 0
+    malformed: frozenset[int] = frozenset()
 
     def column(self, name: str) -> tuple[Cell, ...]:
         """The column of that name.
@@ -83,17 +86,44 @@ def read_table(source: bytes | Path) -> Table:
             next_step="Keep one of them and register the table again.",
         )
     records: list[list[str]] = []
-    malformed = 0
+    malformed: set[int] = set()
     for line in lines[1:]:
         if not line.strip():
             continue
         fields = _fields(line)
         if fields is None or len(fields) != len(names):
-            malformed += 1
+            malformed.add(len(records))
+            records.append([""] * len(names))
         else:
             records.append(fields)
     columns = {name: tuple(cell_text(r[i]) for r in records) for i, name in enumerate(names)}
-    return Table(columns, len(records), malformed)
+    return Table(columns, len(records), frozenset(malformed))
+
+
+def read_in_order(source: bytes | Path) -> Table:
+    """As :func:`read_table`, for rows that get an answer each: row i is line i + 2 of the file.
+
+    Raises:
+        DataError: as :func:`read_table`; or another program could count the rows otherwise than by lines, as there is an empty
+            line between them, or a record that runs over several lines.
+    """
+    data = source if isinstance(source, bytes) else _bytes(source)
+    table = read_table(data)
+    empty = next((i for i, line in enumerate(data.rstrip().splitlines(), 1) if not line.strip()), None)
+    if empty is not None:
+        raise DataError(
+            f"line {empty} of the table is empty, so that it is not clear which answer belongs to which row.", whose="whoever made the table",
+            next_step="Take the empty lines out.",
+        )
+    reader = csv.reader(io.StringIO(data.decode(errors="replace"), newline=""), strict=True)
+    with suppress(csv.Error):  # a stray quote: what follows it is read line by line
+        while (record := next(reader, None)) is not None:
+            if any("\n" in field or "\r" in field for field in record):
+                raise DataError(
+                    f"a record of the table runs over several lines, down to line {reader.line_num}.", whose="whoever made the table",
+                    next_step="Take the line breaks out of the quoted texts: one record a line.",
+                )
+    return table
 
 
 def table_from_frame(frame: Any) -> Table:  # noqa: ANN401 - a pandas DataFrame or a mapping of columns; pandas is not imported

@@ -69,8 +69,8 @@ def test_features_are_always_finite_within_one_and_rows_are_all_accounted_for(re
     assert np.isfinite(prepared.X).all()
     assert (np.abs(prepared.X) <= 1).all()
     assert len(prepared.y) + sum(prepared.set_aside.values()) == len(records)
-    X, usable = rows_for_predict(table, SPEC)  # noqa: N806 - the field's own name
-    assert not X[~usable].any()
+    X, reasons = rows_for_predict(table, SPEC)  # noqa: N806 - the field's own name
+    assert not X[[reason is not None for reason in reasons]].any()
 
 
 @given(st.sets(st.text(max_size=8), min_size=1, max_size=30), st.fractions(0, 1), st.binary(min_size=32, max_size=32))

@@ -50,7 +50,9 @@ def test_scores_come_in_row_order_and_a_row_outside_the_ranges_has_none(folder):
     model = load_model(folder)
     scores = model.predict(pd.DataFrame(TABLE))
     assert np.isnan(scores).tolist() == [False, True, False]
-    assert model.scores(TABLE) == [scores[0], None, scores[2]]
+    again, reasons = model.scored(TABLE)
+    np.testing.assert_array_equal(again, scores)
+    assert reasons == [None, "age: outside 0 to 120", None]
     np.testing.assert_allclose(scores[0], 1 / (1 + np.exp(-(-1 * -0.5 + -1 / 3 * 1 + 2 / 3 * 1 + 1))))
 
 

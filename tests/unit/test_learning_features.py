@@ -120,6 +120,6 @@ def test_labels_follow_the_studys_definition(kind, positive, cell, value):
 
 
 def test_rows_to_be_scored_need_neither_label_nor_patient():
-    x, usable = rows_for_predict({"age": [30, 500], "TSH": [None, 1.0], "sex": ["F", "F"], "sick": ["t", "t"]}, SPEC)
-    assert usable.tolist() == [True, False]
+    x, reasons = rows_for_predict({"age": [30, 500], "TSH": [None, 1.0], "sex": ["F", "F"], "sick": ["t", "t"]}, SPEC)
+    assert reasons == [None, "age: outside 0 to 120"]
     assert x[1].tolist() == [0] * 6

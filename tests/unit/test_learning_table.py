@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from securefl.errors import DataError
-from securefl.learning.table import cell_text, read_table, table_from_frame
+from securefl.learning.table import cell_text, read_in_order, read_table, table_from_frame
 
 
 def test_reads_columns_and_turns_unrecorded_values_into_none():
@@ -14,8 +14,23 @@ def test_reads_columns_and_turns_unrecorded_values_into_none():
 
 def test_a_broken_line_spoils_itself_and_no_neighbour():
     table = read_table(b'a,b\n1,2\n"3,4\n5,6\n7\n8,9,10\n11,12\n')
-    assert table.columns["a"] == ("1", "5", "11")
-    assert table.malformed == 3
+    assert table.columns["a"] == ("1", None, "5", None, None, "11")
+    assert table.malformed == {1, 3, 4}
+    assert table.rows == 6
+
+
+def test_rows_that_get_an_answer_each_keep_the_place_of_their_line():
+    assert read_in_order(b'a,b\n1,2\n"3,4\n5,6\n7\n11,"12"\n\n \n') == read_table(b'a,b\n1,2\n"3,4\n5,6\n7\n11,12\n')
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [(b"a,b\n1,2\n\n3,4\n", "line 3 of the table is empty"), (b'a,b\n1,"x\ny"\n3,4\n', "several lines, down to line 3"), (b'a,b\n1,"x\r\ny"\n"3,4\n', "down to line 3")],
+)
+def test_a_table_of_which_it_is_not_clear_which_line_is_which_row_gets_no_answers(data, what):
+    assert read_table(data).rows >= 2
+    with pytest.raises(DataError, match=what):
+        read_in_order(data)
 
 
 def test_undecodable_bytes_spoil_one_value_only():
