@@ -27,22 +27,32 @@ def budget() -> None:
 @click.option("--epsilon", required=True, help="What is added to the budget, like 3.")
 @click.option("--delta", default="1e-5", show_default=True, help="The chance that the promise does not hold.")
 @click.option("--typical", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study of the kind that you expect.")
+@click.option("--yes", is_flag=True, help="You know that it is added to what was granted before.")
 @site_option
-def budget_set(population: str, epsilon: str, delta: str, typical: Path, folder: str | None) -> None:
+def budget_set(*, population: str, epsilon: str, delta: str, typical: Path, yes: bool, folder: str | None) -> None:
     """Grant a budget to a population, for all studies of all researchers together. It never renews by itself.
+
+    Where there is a budget already, EPSILON is added to it; you see the total and are asked first.
 
     The typical study decides how the budget is accounted for (the order of the filter), and a budget that could not pay
     for one such study is refused.
     """
     from securefl.node.policy import charges_of
+    from securefl.privacy.mechanisms import decimal_text
     from securefl.privacy.planning import choose_order
-    from securefl.privacy.words import explain_epsilon, explain_share
+    from securefl.privacy.words import explain_epsilon, explain_share, guess_percent
     from securefl.study.parse import parse_any
 
     here, plain = open_site(folder), parse_any(typical.read_bytes())
     amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")
     before = here.ledger.state.budgets.get(population)
-    choice = choose_order(here.ledger.state.epsilon_after(population, amount), chance, charges_of(plain), plain.privacy.max_attempts)
+    after = here.ledger.state.epsilon_after(population, amount)
+    choice = choose_order(after, chance, charges_of(plain), plain.privacy.max_attempts)
+    if before is not None and not before.revoked:
+        if not yes:
+            say(f"The patients of '{population}' have a budget already: epsilon {decimal_text(before.epsilon)} is granted now, {decimal_text(after)} after this.")
+            say(f"The guess can then rise to {guess_percent(after)}, where it was {guess_percent(before.epsilon)}. A grant cannot be made smaller later; `securefl site budget revoke` takes back all that is left.")
+        confirm(f"Add epsilon {decimal_text(amount)} to the budget of '{population}'?", yes=yes)
     here.ledger.grant(
         population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
     )

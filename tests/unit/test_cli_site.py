@@ -16,9 +16,17 @@ def place(tmp_path_factory):
     return root
 
 
-def budget(place, epsilon, delta="1e-5"):
+def budget(place, epsilon, delta="1e-5", *more):
     arguments = ["site", "budget", "set", "clinic", "--epsilon", epsilon, "--delta", delta, "--typical", str(place / "typical.toml"), "--site", str(place / "SVI")]
-    return CliRunner().invoke(cli, arguments)
+    return CliRunner().invoke(cli, [*arguments, *more])
+
+
+def granted(place):
+    site = Site.at(place / "SVI")
+    try:
+        return site.ledger.state.budget("clinic").epsilon
+    finally:
+        site.ledger.close()
 
 
 @pytest.mark.parametrize(
@@ -60,3 +68,17 @@ def test_a_budget_in_range_is_granted_and_a_small_one_after_a_revocation_is_not(
     site = Site.at(place / "SVI")
     assert site.ledger.state.budget("clinic").epsilon == 3
     site.ledger.close()
+
+
+def test_more_budget_is_asked_for_with_what_it_makes_in_all(place):
+    """After the tests above: epsilon 3 is granted."""
+    asked = budget(place, "3")
+    words = " ".join(asked.output.split())
+    assert "epsilon 3 is granted now, 6 after this" in words
+    assert "rise to 99.8 %, where it was 95.3 %" in words
+    assert "Granted:" not in words
+    assert "nobody can be asked here" in str(asked.exception)
+    assert granted(place) == 3
+    meant = budget(place, "3.0", "1e-5", "--yes")
+    assert "Granted: epsilon 6" in " ".join(meant.output.split())
+    assert granted(place) == 6

@@ -19,10 +19,22 @@ def test_what_is_left_is_rounded_down():
 
 @pytest.mark.parametrize(
     ("epsilon", "text"),
-    [("0", "50 %"), ("1", "73 %"), ("3", "95 %"), ("4.6", "99.0 %"), ("5", "99.3 %"), ("8", "99.97 %"), ("9.21", "99.99 %"), ("20", "more than 99.99 %")],
+    [
+        ("0", "50 %"), ("1", "73 %"), ("1.0182", "73.5 %"), ("2", "88 %"), ("3", "95.3 %"), ("4.6", "99.1 %"), ("5", "99.4 %"), ("8", "99.97 %"),
+        ("9.21", "99.99 %"), ("20", "100 %"), ("1000", "100 %"),
+    ],
 )
 def test_a_coin_flip_guess_rises_to_at_most_this(epsilon, text):
     assert guess_percent(Decimal(epsilon)) == text
+
+
+def test_at_most_is_never_more_than_a_seventh_of_a_point_too_low():
+    for hundredths in range(1200):
+        epsilon = Decimal(hundredths) / 100
+        told, grown = Decimal(guess_percent(epsilon).removesuffix(" %")), epsilon.exp()
+        short = 100 * grown / (1 + grown) - told
+        assert short < Decimal("0.15")
+        assert short <= 0 or (told < 99 and told == told.to_integral_value())
 
 
 def test_delta_is_a_chance():

@@ -77,7 +77,7 @@ def test_each_population_has_a_part_with_its_budget_in_words(words):
     assert "UTC: the ward closes" in words
     assert "epsilon 4 at delta 0.00001, for all studies of all researchers together" in words
     assert "epsilon 3 at delta 0.00001, for studies like thyroid-hypo/1" in words
-    assert "from 50 % to at most 98 %" in words
+    assert "from 50 % to at most 98.3 %" in words
     for difference in ("remaining", "epsilon left"):
         assert difference not in words
 

@@ -69,7 +69,7 @@ def test_the_price_is_told_in_plain_words():
 
 def test_the_larger_of_the_two_epsilons_is_the_one_in_words():
     worse = STUDY.model_copy(update={"evaluation": STUDY.evaluation.model_copy(update={"epsilon": Decimal(3)})})
-    assert "at most 95 %" in flat(study=worse)
+    assert "at most 95.3 %" in flat(study=worse)
 
 
 def test_the_isolation_line_stands_there_word_for_word():
