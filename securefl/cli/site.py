@@ -9,6 +9,7 @@ import click
 
 from securefl.cli.screen import confirm, json_option, say, screen, write_json
 from securefl.cli.site_budget import budget
+from securefl.cli.site_data import data
 from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from securefl.node.policy import Review
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
+    from securefl.report.rows import RowCount
 
 
 @click.group()
@@ -66,38 +68,7 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
     trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
 
 
-@site.group()
-def data() -> None:
-    """Data sets: the private table stays where it is; others see its declared columns and invented rows."""
-
-
-@data.command("add")
-@click.argument("name")
-@click.argument("table", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--population", required=True, help="Whose patients; all data sets of a population spend from one budget.")
-@click.option("--columns", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study file that declares the columns.")
-@click.option("--mock-rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="Invented rows to show.")
-@_site_option
-def data_add(name: str, table: Path, *, population: str, columns: Path, mock_rows: int, folder: str | None) -> None:
-    """Register a table (CSV). It is not copied and not opened by anything but your own approved studies."""
-    from securefl.learning.mock import mock_table
-    from securefl.node.desk import keep_public
-    from securefl.node.policy import header_of
-    from securefl.study.parse import parse_any
-
-    here = _open(folder)
-    spec = parse_any(columns.read_bytes()).data.model_copy(update={"dataset": name, "population": population})
-    have = header_of(table)
-    here = here.with_dataset(name, table, population)
-    keep_public(here, spec, mock_table(spec, mock_rows, seed=1))
-    say(f"'{name}' is registered for the patients of '{population}'. The table stays at {table}.")
-    missing = [c.name for c in spec.columns if c.name not in have]
-    if missing:
-        say(f"Warning: the table has no column {', '.join(missing)}; studies that need them cannot run here.")
-    say(f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set {population} ...")
-
-
-for _command in (budget, rotate_key, checkpoint):
+for _command in (data, budget, rotate_key, checkpoint):
     site.add_command(_command)
 
 
@@ -177,8 +148,7 @@ def inbox(json_file: str | None, folder: str | None) -> None:
 def review(request_id: str, folder: str | None) -> None:
     """Show a request as a page: who asks, for what, what leaves, what it costs, what cannot be undone."""
     here = _open(folder)
-    kept, found = _review(here, request_id)
-    _page(here, kept, found)
+    _page(here, *_review(here, request_id))
 
 
 @site.command()
@@ -189,8 +159,10 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
     """Approve a request with this hospital's signature, and reserve its budget. Used once, for exactly this digest."""
     from securefl.node.approving import approve as sign
     from securefl.privacy.words import percent
+    from securefl.report.rows import rows_warning
 
     here = _open(folder)
+    _undecided(here, request_id)
     kept, found = _review(here, request_id)
     if not yes:
         _page(here, kept, found)
@@ -199,6 +171,10 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
     quote = sign(here, found)
     say(f"Approved {kept.short}: signed, {percent(quote.asked_share)} of the budget reserved.")
     say("It starts when every hospital has approved. `securefl site status` shows it; `securefl site withdraw` leaves it.")
+    if yes:  # counted when the approval is out already: the time it takes tells nobody how many rows there are
+        rows = _own_rows(here, found)
+        if rows is not None and (warning := rows_warning(rows)):
+            say(f"WARNING: {warning}")
 
 
 @site.command()
@@ -208,10 +184,9 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
 def refuse(request_id: str, reason: str, folder: str | None) -> None:
     """Refuse a request; final for this digest."""
     from securefl.node.approving import refuse as say_no
-    from securefl.node.requests import find_kept
 
     here = _open(folder)
-    kept = find_kept(here, request_id)
+    kept = _undecided(here, request_id)
     say_no(here, kept, reason)
     say(f"Refused {kept.short}. Nothing of it runs here.")
 
@@ -257,14 +232,43 @@ def _review(here: Site, request_id: str) -> tuple[KeptRequest, Review]:
     return kept, check(here, text, datetime.now(UTC))
 
 
+def _undecided(here: Site, request_id: str) -> KeptRequest:
+    """The request, if nothing was decided on it. Raises :class:`NotApprovedError` with what was."""
+    from securefl.errors import NotApprovedError
+    from securefl.node.requests import find_kept
+    from securefl.report.request import WAITING, decided_words
+
+    kept = find_kept(here, request_id)
+    state = _row(here, kept)["state"]
+    if state != WAITING:
+        raise NotApprovedError(f"{kept.short} was decided here before. {decided_words(state)}", next_step="`securefl site inbox` lists what waits for you.")
+    return kept
+
+
+def _own_rows(here: Site, found: Review) -> RowCount | None:
+    """The owner's table as counted on this screen; None where there is none that fits the study."""
+    from securefl.errors import DataError
+    from securefl.node.tables import count_rows
+
+    if found.dataset is None:
+        return None
+    try:
+        return count_rows(here, here.path / found.dataset.path, found.study)
+    except DataError:  # a fault of the review says so
+        return None
+
+
 def _page(here: Site, kept: KeptRequest, found: Review) -> None:
     from securefl.node.isolation import isolation_words
-    from securefl.report.request import request_page
+    from securefl.report.request import WAITING, request_page
 
+    state = _row(here, kept)["state"]
+    faults = {WAITING: found.faults, "approved": tuple(f for f in found.faults if f.code != "budget")}.get(state, ())
+    rows = _own_rows(here, found) if state in {WAITING, "approved"} else None
     screen().print(
         request_page(
             found.study, found.digest, site=here.name, sender=kept.sender, quote=found.quote, trusted=found.trusted, cards=found.cards,
-            faults=found.faults, isolation=isolation_words(),
+            faults=faults, isolation=isolation_words(), rows=rows, state=state,
         )
     )
 

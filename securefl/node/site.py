@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
 from securefl.identity import erase_file, read_secret, replace_file, write_secret
@@ -114,7 +115,7 @@ class Site(PartyFolder):
         """Register a table for a population, in the settings and in the ledger.
 
         Raises:
-            UsageError: the name stands for another table or population already.
+            UsageError: the name stands for another population already, or one of the two is no name.
             DataError: the file is not there, or lies inside the folder that PySyft shares.
         """
         table = table.expanduser().absolute()
@@ -123,13 +124,23 @@ class Site(PartyFolder):
         if table.resolve().is_relative_to(self.datasite.resolve()):
             raise DataError("The private table lies inside the folder that PySyft shares.", next_step=f"Keep it outside {self.datasite}.")
         inside = table.is_relative_to(self.path)
-        entry = DatasetEntry(name=name, population=population, path=str(table.relative_to(self.path) if inside else table))
+        try:
+            entry = DatasetEntry(name=name, population=population, path=str(table.relative_to(self.path) if inside else table))
+        except ValidationError as error:
+            field = str(error.errors()[0]["loc"][0])
+            what = {"name": f"'{name}' cannot be the name of a data set", "population": f"'{population}' cannot be the name of a population"}.get(field, f"{table} is too long a path")
+            raise UsageError(f"{what}.", next_step="Names start with a letter and have letters, digits, '-' and '_', at most 40 characters: 'thyroid-referrals'.") from None
         known = next((d for d in self.settings.datasets if d.name == name), None)
         if known is not None and known.population != population:
             raise UsageError(f"'{name}' is registered for the population '{known.population}'.", next_step="Choose another name.")
         self.ledger.register_dataset(name, population=population, snapshot=self.snapshot(table))
         others = tuple(d for d in self.settings.datasets if d.name != name)
         return self.save(self.settings.model_copy(update={"datasets": (*others, entry)}))
+
+    def other_file(self, name: str, table: Path, population: str) -> Path | None:
+        """The file for which ``name`` stands now, where that is another one than ``table`` and of the same population."""
+        known = next((d for d in self.settings.datasets if (d.name, d.population) == (name, population)), None)
+        return None if known is None or (self.path / known.path) == table.expanduser().absolute() else self.path / known.path
 
     def dataset(self, name: str) -> DatasetEntry:
         """The registered data set. Raises :class:`UsageError` for an unknown name."""

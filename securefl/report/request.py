@@ -32,6 +32,7 @@ from securefl.report.parts import (
     section,
     title,
 )
+from securefl.report.rows import rows_warning, rows_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -41,9 +42,20 @@ if TYPE_CHECKING:
     from securefl.errors import SecureFLError
     from securefl.identity import IdentityCard
     from securefl.privacy.planning import Quote
+    from securefl.report.rows import RowCount
     from securefl.study.schema import Study
 
 VERIFIED, NOT_LISTED = "verified here", "NOT in your list"
+#: The state of a request on which nothing was decided yet.
+WAITING = "waiting"
+_DECIDED = {
+    "approved": "You approved it. It starts when every hospital has approved.",
+    "running": "You approved it, and it runs.",
+    "completed": "It is over: you approved it, and it was completed.",
+    "failed": "It is over: you approved it, and it failed. `securefl site status` says why.",
+    "withdrawn": "It is over: you approved it, and withdrew later.",
+    "refused": "You refused it; that is final for this digest.",
+}
 #: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606, section 2).
 _NO_MAIL = ".invalid"
 
@@ -63,7 +75,8 @@ def request_page(
     trusted: Sequence[str],
     faults: Sequence[SecureFLError],
     isolation: str,
-    rows: str | None = None,
+    rows: RowCount | None = None,
+    state: str = WAITING,
     cards: Mapping[str, IdentityCard] | None = None,
 ) -> RenderableType:
     """The request as a page.
@@ -77,29 +90,39 @@ def request_page(
         trusted: names of the parties whose keys in the study are those of this hospital's own list.
         faults: what stands against an approval; empty when it may be approved.
         isolation: the line that says what is enforced on this machine; shown as it is.
-        rows: what the owner may know of the own table ("9,172 rows, 1 set aside: ..."); it stays on this screen.
+        rows: the own table as counted here; it stays on this screen.
+        state: what became of it here: ``waiting``, ``refused``, or the state of the study in the ledger.
         cards: this hospital's own cards of the parties in ``trusted``. Their owners' names and addresses stand on the page
             then; the study's words about a party stand there only where no card does, and are marked as such.
     """
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
     return page(
         title(f"Request {request_id(study, digest)} to {site}"),
-        _verdict(faults),
+        _verdict(faults, state),
+        *([Text(warning, style=BAD)] if rows is not None and (warning := rows_warning(rows)) else []),
         _who_asks(study, sender, known, cards or {}),
         _for_what(study),
         _who_else(study, site, known, cards or {}),
         _columns(study, rows),
         _leaves(study),
         section("What it costs your patients", bullets(meaning.privacy_sentences(study)), Text(f"Figures: {meaning.figure_words(study)}", style=DIM)),
-        _budget(study, quote),
+        *([_budget(study, quote)] if state == WAITING else []),
         _enforced(isolation),
         section("What cannot be undone", bullets(meaning.undone_sentences())),
         *_faults(faults),
-        _next(request_id(study, digest), faults),
+        _next(request_id(study, digest), faults, state),
     )
 
 
-def _verdict(faults: Sequence[SecureFLError]) -> Text:
+def decided_words(state: str) -> str:
+    """What was decided here, in a sentence, for every state but ``waiting``."""
+    return _DECIDED.get(state, f"Its state here: {state}.")
+
+
+def _verdict(faults: Sequence[SecureFLError], state: str) -> Text:
+    if state != WAITING:
+        since = f" Since then {counted(len(faults), 'fault')} came up, listed at the end." if faults else ""
+        return Text(decided_words(state) + since, style=BAD if faults or state in {"failed", "refused", "withdrawn"} else GOOD)
     if faults:
         return Text(f"It cannot be approved as it stands: {counted(len(faults), 'fault')}, listed at the end.", style=BAD)
     return Text("All checks of this hospital passed. The decision is yours.", style=GOOD)
@@ -168,10 +191,10 @@ def _who_else(study: Study, site: str, known: Collection[str], cards: Mapping[st
     return section(f"Who takes part ({counted(len(study.participants), 'hospital')})", *body)
 
 
-def _columns(study: Study, rows: str | None) -> RenderableType:
+def _columns(study: Study, rows: RowCount | None) -> RenderableType:
     extra: list[RenderableType] = []
     if rows is not None:
-        extra = [Text(""), joined(Text("Your table: ", style="bold"), rows), Text("This stands on your screen only; it is never sent.", style=DIM)]
+        extra = [Text(""), joined(Text("Your table: ", style="bold"), rows_words(rows)), Text("This stands on your screen only; it is never sent.", style=DIM)]
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
         facts(meaning.column_rows(study)),
@@ -235,7 +258,14 @@ def _faults(faults: Sequence[SecureFLError]) -> list[RenderableType]:
     return [section("What stands against it", *parts)]
 
 
-def _next(name: str, faults: Sequence[SecureFLError]) -> RenderableType:
+def _next(name: str, faults: Sequence[SecureFLError], state: str) -> RenderableType:
+    if state in {"approved", "running"}:
+        return section(
+            "What you can do", literal(f"securefl site withdraw {name}", "bold"),
+            Padding(literal("leaves the study, which ends for all hospitals; what was spent stays spent", DIM), (0, 0, 0, 4)),
+        )
+    if state != WAITING:
+        return section("Your decision", "It was made; nothing is left to decide. `securefl site inbox` lists the others.")
     yes = "works once the faults above are mended" if faults else "says yes, signed with this hospital's key"
     return section(
         "Your decision",

@@ -17,6 +17,7 @@ from securefl.privacy.planning import quote as price
 from securefl.report.meaning import card, leaving
 from securefl.report.parts import plain_text
 from securefl.report.request import NOT_LISTED, VERIFIED, request_id, request_page
+from securefl.report.rows import RowCount
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
@@ -186,9 +187,35 @@ def test_the_next_commands_name_this_request():
 
 
 def test_what_the_owner_may_know_of_the_own_table_is_marked_as_staying_here():
-    page = flat(rows="9,172 rows, 1 set aside: age outside its range")
-    assert "9,172 rows, 1 set aside" in page
+    page = flat(rows=RowCount(9172, 9171, 51, {"age: outside 0 to 120": 1}))
+    assert "Your table: 9,172 rows, 9,171 can be used (51 positive); 1 set aside (age: outside 0 to 120)." in page
     assert "never sent" in page
+    assert "ROW" not in page
+
+
+def test_a_table_that_cannot_be_used_is_said_before_everything_else():
+    page = flat(rows=RowCount(9172, 0, 0, {"age: not recorded": 9172}))
+    assert page.index("NO ROW of your table can be used") < page.index("Who asks")
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "todo"),
+    [
+        ("approved", "You approved it. It starts when every hospital has approved.", "securefl site withdraw"),
+        ("running", "You approved it, and it runs.", "securefl site withdraw"),
+        ("completed", "It is over: you approved it, and it was completed.", "nothing is left to decide"),
+        ("failed", "It is over: you approved it, and it failed.", "nothing is left to decide"),
+        ("withdrawn", "It is over: you approved it, and withdrew later.", "nothing is left to decide"),
+        ("refused", "You refused it; that is final", "nothing is left to decide"),
+    ],
+)
+def test_a_request_that_was_decided_says_so_first_and_offers_no_second_decision(state, words, todo):
+    page = flat(state=state)
+    assert page.index(words) < page.index("Who asks")
+    assert todo in page
+    for offer in ("The decision is yours", "securefl site approve", "securefl site refuse"):
+        assert offer not in page
+        assert offer in flat()
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
@@ -216,7 +243,7 @@ def test_a_hostile_text_can_neither_style_nor_forge_the_page():
         "data": STUDY.data.model_copy(update={"columns": (column, *STUDY.data.columns[1:])}),
     })
     console = Console(width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO())
-    console.print(rendered(study=study, sender=SPOOF, faults=(DataError(SPOOF),), rows=SPOOF, trusted=()))
+    console.print(rendered(study=study, sender=SPOOF, faults=(DataError(SPOOF),), rows=RowCount(2, 1, 0, {SPOOF: 1}), trusted=()))
     out = console.export_text(styles=True, clear=False)
     assert "\x1b[2J" not in out
     assert "\u202e" not in out

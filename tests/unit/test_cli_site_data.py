@@ -1,0 +1,126 @@
+"""What can be registered as a table, what the owner is told about its rows, and that nobody else is told anything by it."""
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+from conftest import protocol_text
+from learning_room import SPEC
+
+from securefl.cli.main import cli
+from securefl.errors import DataError, UsageError
+from securefl.learning.mock import mock_table
+from securefl.node.site import Site
+
+GOOD = mock_table(SPEC, 50, seed=1)
+ROW = "{},30,1,F,f,-"
+
+
+@pytest.fixture
+def place(tmp_path):
+    Site.init(tmp_path / "A", name="A", legal_name="Hospital", email="a@example.org", store=str(tmp_path / "store")).ledger.close()
+    (tmp_path / "columns.toml").write_text(protocol_text())
+    (tmp_path / "good.csv").write_bytes(GOOD)
+    return tmp_path
+
+
+def type_in(place, *words):
+    done = CliRunner().invoke(cli, [*words, "--site", str(place / "A")])
+    return done, " ".join(done.output.split())
+
+
+def add(place, content, *more, name="records", population="clinic", file="table.csv"):
+    (place / file).write_bytes(content)
+    return type_in(place, "site", "data", "add", name, str(place / file), "--population", population, "--columns", str(place / "columns.toml"), *more)
+
+
+def registered(place):
+    return {d.name: d.path for d in Site.at(place / "A").settings.datasets}
+
+
+@pytest.mark.parametrize(
+    ("content", "what", "mend"),
+    [
+        (os.urandom(3) + b"\x00\xff\xfe" * 300, "it is not text in UTF-8", "Save the table as CSV"),
+        (b"PK\x03\x04" + b"x" * 90, "it is a spreadsheet", "Save the table as CSV"),
+        (protocol_text().encode(), "no column 'patient_id' (the patients' identifiers) and no column 'target' (the label)", "Name the right file"),
+        (GOOD.replace(b",", b";"), "seems to be separated by ';'", "Save it with a comma"),
+        (b'"patient_id";"age";"target"\n', "seems to be separated by ';'", "Save it with a comma"),
+        (GOOD.replace(b",", b"\t"), "seems to be separated by tabs", "Save it with a comma"),
+        (GOOD.replace(b"patient_id", b"person"), "no column 'patient_id' (the patients' identifiers)", "write these names into its first line"),
+        (GOOD.replace(b"target", b"outcome"), "no column 'target' (the label)", "write these names into its first line"),
+        (b"", "no readable header line", "first line names every column"),
+    ],
+)
+def test_a_file_that_no_study_could_use_is_refused_with_the_mend(place, content, what, mend):
+    done, _ = add(place, content)
+    assert isinstance(done.exception, DataError)
+    assert what in done.exception.what
+    assert mend in done.exception.next_step
+    assert registered(place) == {}
+
+
+@pytest.mark.parametrize("encoded", [GOOD, b"\xef\xbb\xbf" + GOOD, GOOD.replace(b"\r\n", b"\n").replace(b"\n", b"\r"), GOOD.replace(b"sick", b"sick,un\xc2\xa0named")])
+def test_a_table_is_registered_whatever_program_wrote_it(place, encoded):
+    assert add(place, encoded)[0].exit_code == 0
+    assert list(registered(place)) == ["records"]
+
+
+@pytest.mark.parametrize(("name", "population"), [("my thyroid", "clinic"), ("records", "Thyroid Referrals"), ("9", "clinic")])
+def test_a_name_that_is_none_is_refused_with_the_rule_for_names(place, name, population):
+    done, _ = add(place, GOOD, name=name, population=population)
+    assert isinstance(done.exception, UsageError)
+    assert "Names start with a letter" in done.exception.next_step
+    assert registered(place) == {}
+
+
+def test_the_owner_sees_how_many_rows_can_be_used_and_why_the_others_cannot(place):
+    lines = [ROW.format(f"p{i}") for i in range(4)] + ["q1,200,1,F,f,-", "q2,30,1,F,f", ",30,1,F,f,-", "q3,30,1,F,f,E"]
+    _, out = add(place, "\n".join(["patient_id,age,TSH,sex,sick,target", *lines]).encode())
+    assert "8 rows, 5 can be used (1 positive)" in out
+    for reason in ("age: outside 0 to 120", "too few or too many values", "patient identifier is missing"):
+        assert f"1 set aside ({reason}" in out.replace("1 set aside (the line has ", "1 set aside (")
+    assert "WARNING" not in out
+
+
+def test_a_table_of_which_no_row_can_be_used_is_registered_with_a_loud_warning(place):
+    _, out = add(place, b"patient_id,age,TSH,sex,sick,target\np1,30 years,1,F,f,-\np2,31 years,1,F,f,E\n")
+    assert "2 rows, 0 can be used (0 positive); 2 set aside (age: not a number)" in out
+    assert "WARNING: NO ROW of your table can be used" in out
+
+
+def test_what_others_can_see_is_the_same_whatever_the_rows_are(place):
+    def shown(content):
+        add(place, content, "--yes")
+        return {p.name: p.read_bytes() for p in (place / "A" / "public" / "records").iterdir()}
+
+    empty = GOOD.splitlines(keepends=True)[0]
+    assert shown(GOOD) == shown(empty) == shown(GOOD + b"broken\n")
+    kept = b"".join(p.read_bytes() for p in (place / "A").rglob("*") if p.is_file())
+    assert b"set aside" not in kept
+    assert b"can be used" not in kept
+
+
+def test_a_name_that_stands_for_another_file_is_asked_about(place):
+    assert add(place, GOOD)[0].exit_code == 0
+    assert add(place, GOOD + b"x9,30,1,F,f,-\n")[0].exit_code == 0  # the same file with new rows
+    asked, out = add(place, GOOD, file="other.csv")
+    assert f"registered already, for the file {place / 'table.csv'}" in out
+    assert "nobody can be asked here" in str(asked.exception)
+    assert registered(place) == {"records": str(place / "table.csv")}
+    assert add(place, GOOD, "--yes", file="other.csv")[0].exit_code == 0
+    assert registered(place) == {"records": str(place / "other.csv")}
+
+
+def test_the_registered_data_sets_are_listed_with_their_files(place):
+    assert "No data set is registered" in type_in(place, "site", "data", "list")[1]
+    add(place, GOOD)
+    add(place, GOOD, name="more", file="more.csv")
+    (place / "more.csv").unlink()
+    done, _ = type_in(place, "site", "data", "list")
+    assert done.output.splitlines() == [
+        f"records  patients of clinic  {place / 'table.csv'}", f"more  patients of clinic  {place / 'more.csv'}  (the file is not there now)",
+    ]
+    done, _ = type_in(place, "site", "data", "list", "--json", "-")
+    assert [d["there"] for d in json.loads(done.output)["datasets"]] == [True, False]
