@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.environment import software
-from securefl.errors import MessageError, NotApprovedError, UnreadableError, UsageError
+from securefl.errors import MessageError, NotApprovedError, RoundError, UnreadableError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
 from securefl.federation.rounds import Plan, card_of
@@ -67,8 +67,11 @@ def connect(folder: str | Path) -> Lab:
 def load_model(folder: str | Path) -> Model:
     """Open a model folder; ``model.predict(frame)`` scores rows, ``model.intended_use`` says what it is for.
 
+    The folder is not signed: weights and card are tied to ``model.json``, and nothing ties that to the study. Whoever can
+    write the folder can rewrite all three; compare ``model.digest`` with the one that the researcher announced.
+
     Raises:
-        UnreadableError: it is not a model, or was changed.
+        UnreadableError: it is not a model, or weights or card are not those that ``model.json`` names.
     """
     from securefl.learning.artefact import load_model as load
 
@@ -110,7 +113,13 @@ class Lab:
         return list(self.folder.book.cards().values())
 
     def ask(self, *sites: str) -> None:
-        """Ask datasites to accept this researcher as a PySyft peer; they do once their owner trusts its card."""
+        """Ask datasites to accept this researcher as a PySyft peer; they do once their owner trusts its card.
+
+        Raises:
+            UsageError: one is not a hospital of this researcher's list; nobody was asked.
+        """
+        for site in sites:
+            _party(self, site, "hospital")
         with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher") as desk:
             publish_pysyft_keys(self.folder.store, self.folder.identity, self.email, desk.fingerprint)
             for site in sites:
@@ -143,7 +152,8 @@ class Lab:
         fits = [s for s in self.studies() if s.name.startswith(name)]
         if len(fits) != 1:
             known = ", ".join(s.name for s in self.studies()) or "none"
-            raise UsageError(f"{len(fits) or 'No'} study fits '{name}'. There are: {known}.", next_step="`securefl study new` makes one.")
+            said = f"No study fits '{name}'." if not fits else f"{len(fits)} studies fit '{name}'."
+            raise UsageError(f"{said} There are: {known}.", next_step="Name one of them." if self.studies() else "`securefl study new` makes one.")
         return fits[0]
 
 
@@ -169,13 +179,13 @@ class Study:
             protocol: a protocol file.
             hospitals: names of the participants.
             aggregator: name of the aggregator.
-            study_id: replaces the protocol's id.
+            study_id: replaces the protocol's id; with it the same protocol makes another study.
             weights: hospital → share of the normaliser ("1/5"); equal by default.
             weight_source: the published source of the weights.
 
         Raises:
             StudyError: the protocol or the study is invalid.
-            UsageError: somebody is not in the researcher's list.
+            UsageError: somebody is not in the researcher's list, or exactly this study was made before: a study runs once.
         """
         text = Path(protocol).read_bytes()
         plain = parse_protocol(text)
@@ -192,6 +202,11 @@ class Study:
         check_consistency(parse_study(sealed), PldAccountant(), sealed)
         digest = study_digest(sealed)
         folder = lab.folder.path / "studies" / f"{parse_study(sealed).study.id}-{digest[:12]}"
+        if folder.exists():
+            raise UsageError(
+                f"{folder.name} is made already: the same protocol, parties and keys make the same study, and a study runs once.", whose="the researcher",
+                next_step=f"For another study: `securefl study new ... --id NAME` (study_id=NAME in Python). To go on with this one: `securefl study request {folder.name}`.",
+            )
         replace_file(folder / "study.toml", sealed.encode(), mode=0o644)
         return cls(lab, folder)
 
@@ -206,29 +221,30 @@ class Study:
         return self.plan.parameters
 
     def request(self) -> dict[str, str]:
-        """Send the request to every datasite through PySyft, and invite the aggregator; site → job.
+        """Send the request to every datasite that has not got it yet through PySyft, and invite the aggregator; site → job of those.
 
         Raises:
-            NotApprovedError: a datasite has not accepted this researcher as a peer yet; nothing was sent to it.
+            NotApprovedError: a datasite has not published its keys yet, and nobody was asked; or one has not accepted this
+                researcher as a peer, and nothing was sent to it. What was sent stays sent: asking again sends the rest.
         """
         store, me = self._lab.folder.store, self._lab.folder.identity
         store.put(paths.study_file(self.digest), self.text)
         store.put(paths.invitation(self.digest), Invitation(self.digest, me.card.name).dump(me.sign))
         files = {"study.toml": self.text.decode(), "README.md": study_words(self.file, self.digest)}
+        keys = {p.name: signed_fingerprint(store, card_of(p), site_email(p.name)) for p in self.file.participants}
+        silent = ", ".join(site for site, key in keys.items() if key is None)
+        if silent:
+            raise NotApprovedError(
+                f"The datasite of {silent} has not said which PySyft keys are its own. Nothing was sent.", whose=f"the data owner of {silent}",
+                next_step="Ask its owner to start the agent (`securefl site start`), then request again.",
+            )
         jobs = {}
         with open_datasite(self._lab.folder.settings.store, self._lab.email, self._lab.folder.datasite, "researcher") as desk:
             desk.sync()
-            for participant in self.file.participants:
-                site, email = participant.name, site_email(participant.name)
-                keys = signed_fingerprint(store, card_of(participant), email)
-                if keys is None:
-                    raise NotApprovedError(
-                        f"The datasite of {site} has not said which PySyft keys are its own.", whose=f"the data owner of {site}",
-                        next_step="Ask its owner to start the agent (`securefl site start`), then request again.",
-                    )
-                jobs[site] = desk.submit(email, self.name, files, keys)
+            for site, key in keys.items():
+                if not desk.was_sent(site_email(site), self.name):
+                    jobs[site] = desk.submit(site_email(site), self.name, files, key or "")
             desk.sync()
-        replace_file(self.folder / "jobs.json", json.dumps(jobs).encode())
         return jobs
 
     def status(self) -> dict[str, str]:
@@ -255,6 +271,7 @@ class Study:
         """Wait until every hospital has approved.
 
         Raises:
+            UsageError: the study was run here before.
             NotApprovedError: a hospital refused or left, or the time is over; the text names who.
         """
         end = time.monotonic() + seconds
@@ -264,10 +281,7 @@ class Study:
             if now != last and watch:
                 watch(now)
             last = now
-            gone = {s: c for s, c in now.items() if c not in {"waiting", "approved"}}
-            if gone:
-                said = ", ".join(f"{s} ({c})" for s, c in gone.items())
-                raise NotApprovedError(f"The study cannot run: {said}.", whose=", ".join(gone), next_step="Ask the data owner for the reason; then make another study.")
+            self._refuse_if_over(now)
             waiting = [s for s, c in now.items() if c == "waiting"]
             if not waiting:
                 return
@@ -286,28 +300,47 @@ class Study:
             warn: told what went wrong and ends nothing; a Python warning by default.
 
         Raises:
+            UsageError: it was run before, or there is a model in that folder already; nothing was begun.
             NotApprovedError: not every hospital has approved.
             RoundError: a round failed; the study is over, every budget stays charged.
         """
         from securefl.researcher import run_once, save_result
 
+        lab, target = self._lab.folder, self.place(model_folder)
         self.wait(seconds=0)
-        lab = self._lab.folder
-        target = model_folder or lab.path / "model"
-        if target.exists():
-            raise UsageError(f"{target} exists already; a model is never overwritten.", next_step="Name another folder (--out), or move that one away.")
         outcome = run_once(lab, self.folder, self.plan, watch, warn)
         found: Result = save_result(lab, self.folder, self.plan, outcome, target)
         return found
+
+    def place(self, model_folder: Path | None = None) -> Path:
+        """Where a run would put its model. To be asked before anybody waits or begins.
+
+        Raises:
+            UsageError: the study was run before, or the folder exists: a model is never overwritten.
+        """
+        from securefl.researcher.running import refuse_second
+
+        refuse_second(self._lab.folder, self.folder, self.plan)
+        target = model_folder or self._lab.folder.path / "model"
+        if target.exists():
+            raise UsageError(
+                f"{target} exists already; a model is never overwritten. Nothing was begun.", whose="the researcher",
+                next_step=f"Name another folder (--out models/{self.file.study.id}), or move that one away.",
+            )
+        return target
 
     def report(self) -> dict[str, Any]:
         """What a completed run left: figures, extracts, model folder.
 
         Raises:
             UsageError: it has not run to its end.
+            NotApprovedError: it never will: a hospital refused or left.
         """
-        from securefl.researcher.results import read_result
+        from securefl.researcher.results import has_result, read_result
+        from securefl.researcher.running import was_run
 
+        if not has_result(self.folder) and not was_run(self.folder):
+            self._refuse_if_over(self.status())
         return read_result(self._lab.folder, self.folder, self.plan)
 
     def verify(self, number: int) -> VerifiedRound:
@@ -325,6 +358,22 @@ class Study:
     def plan(self) -> Plan:
         """The study with what follows from it for its rounds."""
         return Plan(self.file, self.digest)
+
+    def _refuse_if_over(self, now: dict[str, str]) -> None:
+        """Say who ended a study. Who only followed (the code of a failed round) cannot mend it, and is not asked to."""
+        from securefl.researcher.running import refuse_second
+
+        gone = {s: c for s, c in now.items() if c not in {"waiting", "approved"}}
+        if not gone:
+            return
+        refuse_second(self._lab.folder, self.folder, self.plan)
+        first = {s: c for s, c in gone.items() if c != RoundError.code} or gone
+        after = ", ".join(s for s in gone if s not in first)
+        said = ", ".join(f"{s} ({c})" for s, c in first.items())
+        raise NotApprovedError(
+            f"The study cannot run: {said}." + (f" It is over for {after} too, because of that." if after else ""), whose=", ".join(first),
+            next_step="Ask the data owner for the reason; then make another study (`securefl study new ... --id NAME`).",
+        )
 
     def _approval(self, site: str) -> bool:
         key = self.file.participant(site).signing_public

@@ -48,6 +48,7 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
     made = PartyFolder.create(directory, name=name, role="aggregator", legal_name=legal_name, email=email, store=store)
     say(f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to the researcher and read out its fingerprint:")
     say(f"  {made.identity.card.spoken}")
+    say(f"Next: securefl aggregator trust CARD --aggregator {directory}, with the card of each researcher whose studies it serves.")
 
 
 @aggregator.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.cli.screen import same_card, say
-from securefl.errors import UnreadableError, UsageError
+from securefl.errors import MessageError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +20,10 @@ def trust_cards(
     """Add cards, remove a name, or show the list.
 
     Raises:
+        UnreadableError, MessageError: a file is not a card.
         UsageError: nobody compared a fingerprint, or one for several cards.
         UntrustedError: another key is trusted under a card's name.
     """
-    from securefl.identity import MAX_CARD_BYTES, read_card
     from securefl.report.parts import day
 
     if remove:
@@ -33,11 +33,7 @@ def trust_cards(
     if fingerprint and len(cards) != 1:
         raise UsageError("--fingerprint goes with one card.", next_step="Trust the cards one by one.")
     for path in cards:
-        try:
-            with path.open("rb") as file:
-                card = read_card(file.read(MAX_CARD_BYTES + 1))
-        except OSError as error:
-            raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step="Name the card's file.") from None
+        card = _read(path)
         say(f"{card.role} {card.name}: {card.legal_name}, {card.email}")
         say(f"  fingerprint  {card.spoken}")
         book.check(card)
@@ -55,6 +51,21 @@ def trust_cards(
         for card in listed.values():
             changed = f" (new keys since {day(card.earlier[-1].until)[:10]})" if card.earlier else ""
             say(f"  {card.name:<16} {card.spoken}  {card.legal_name}{changed}")
+
+
+def _read(path: Path) -> IdentityCard:
+    from securefl.identity import MAX_CARD_BYTES, read_card
+
+    try:
+        with path.open("rb") as file:
+            return read_card(file.read(MAX_CARD_BYTES + 1))
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step="Name the card's file.") from None
+    except MessageError as error:
+        raise MessageError(
+            f"{path} is not an identity card that can be trusted. {error.what}", whose=f"whoever gave you {path.name}",
+            next_step="Get the file keys/card.json of its owner's folder again. Nothing of this file was added.",
+        ) from None
 
 
 def _takes_over(old: IdentityCard, new: IdentityCard) -> list[str]:

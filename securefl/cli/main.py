@@ -21,6 +21,8 @@ _COMMANDS = {
     "doctor": ("securefl.cli.doctor", "doctor", "Check this machine: versions, encryption, store, clock, keys."),
     "selftest": ("securefl.cli.selftest", "selftest", "Try this installation's noise on invented patients."),
 }
+#: What a shell expects of a program that Ctrl-C stopped.
+_STOPPED = 130
 
 
 class _LazyGroup(click.Group):
@@ -46,7 +48,8 @@ def cli() -> None:
 
     Start with `securefl demo`. Each role works in a folder of its own: a hospital in a site folder, a researcher and an
     aggregator in theirs. Exit codes: 0 done, 1 crash, 2 usage, 3 ledger altered, 4 unreadable, 5 study invalid,
-    6 not approved, 7 budget, 8 round failed, 9 untrusted, 10 store, 11 data.
+    6 not approved, 7 budget, 8 round failed, 9 untrusted, 10 store, 11 data,
+    130 stopped with Ctrl-C.
     """
 
 
@@ -58,10 +61,10 @@ def main() -> None:
         from securefl.cli.screen import show_error
 
         show_error(error)
-        sys.exit(int(error.exit_code))
+        sys.exit(_STOPPED if isinstance(error.__cause__, KeyboardInterrupt) else int(error.exit_code))
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
-        sys.exit(130)
+        sys.exit(_STOPPED)
     except click.ClickException as error:
         error.show()
         sys.exit(int(ExitCode.USAGE))

@@ -59,6 +59,7 @@ def write_text(text: str, target: str) -> None:
         Path(target).write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}.", next_step="Name another file.") from None
+    say(f"Wrote {target}.")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

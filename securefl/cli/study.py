@@ -94,7 +94,7 @@ def datasets(json_file: str | None, folder: str | None) -> None:
 @click.argument("protocol", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--hospital", "hospitals", multiple=True, required=True, help="A participant; repeat for each.")
 @click.option("--aggregator", required=True, help="Who adds the ciphertexts.")
-@click.option("--id", "study_id", help="Another id than the protocol's.")
+@click.option("--id", "study_id", help="Another id than the protocol's; the same protocol then makes another study.")
 @_researcher_option
 def new(protocol: Path, hospitals: tuple[str, ...], aggregator: str, study_id: str | None, folder: str | None) -> None:
     """Make a study from a protocol: participants, keys, initial weights and software are added, and it is sealed."""
@@ -153,7 +153,11 @@ def request(name: str, folder: str | None) -> None:
     """Send the request to every hospital's datasite, through PySyft, and invite the aggregator."""
     found = _lab(folder).study(name)
     jobs = found.request()
-    say(f"Sent {found.name} to {', '.join(jobs)}. Each owner reads it and decides. Next: securefl study status {found.name}")
+    if jobs:
+        say(f"Sent {found.name} to {', '.join(jobs)}. Each owner reads it and decides.")
+    if had := ", ".join(s for s in found.file.cohort if s not in jobs):
+        say(f"Sent before, and not again: {had}.")
+    say(f"Next: securefl study status {found.name}")
 
 
 @study.command()
@@ -186,6 +190,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     from securefl.report.run import extracts_page, outcome_page, round_line
 
     found = _lab(folder).study(name)
+    found.place(out)  # before anybody waits
     found.wait(seconds=seconds)
     file = found.file
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=screen())

@@ -72,9 +72,7 @@ def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str
         jobs = client.job_client.manager
         ref = jobs.new_submission_ref(hospital, name)
         folder = jobs.submission_dir(ref)
-        sent, entry = read_json(home / "sent.json"), f"{hospital}/{name}"
-        taken_in = Path(hospital).joinpath(*INBOX, client.email, JOB_PROTOCOL, name, "config.yaml")
-        if entry in sent or taken_in in client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache.file_hashes:
+        if was_sent(client, home, hospital, name):
             raise UsageError(f"A request {name} was already sent to {site_name(hospital)}.", next_step="Choose another name.")
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -90,8 +88,14 @@ def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        write_json(home / "sent.json", {**sent, entry: True})
+        write_json(home / "sent.json", {**read_json(home / "sent.json"), f"{hospital}/{name}": True})
     return f"{client.email}/{name}"
+
+
+def was_sent(client: Any, home: Path, hospital: str, name: str) -> bool:  # noqa: ANN401 - PySyft is untyped
+    """Whether a request of that name left for that hospital: by ``sent.json``, or because its datasite shows it."""
+    taken_in = Path(hospital).joinpath(*INBOX, client.email, JOB_PROTOCOL, name, "config.yaml")
+    return f"{hospital}/{name}" in read_json(home / "sent.json") or taken_in in client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache.file_hashes
 
 
 def _push(client: Any, folder: Path, texts: Mapping[str, str]) -> None:  # noqa: ANN401 - PySyft is untyped

@@ -171,6 +171,15 @@ class Datasite:
         self._only("researcher")
         return submit(self._client, self._connection.home, hospital, name, files, expected=fingerprint)
 
+    def was_sent(self, hospital: str, name: str) -> bool:
+        """Whether a request of that name was sent to that hospital from here (researcher), as of the last sync."""
+        from securefl.datasite.client import translated
+        from securefl.datasite.requests import was_sent
+
+        self._only("researcher")
+        with translated("see which requests were sent"):
+            return was_sent(self._client, self._connection.home, hospital, name)
+
     def requests(self) -> tuple[Request, ...]:
         """Requests sent to this hospital, or by this researcher, as of the last sync."""
         from securefl.datasite.requests import list_requests

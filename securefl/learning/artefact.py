@@ -1,8 +1,8 @@
 """A trained model as a folder: ``model.safetensors`` (weights), ``model.json`` (how to use it), ``model_card.md``.
 
 safetensors, never pickle: opening a model from elsewhere must not run code. ``model.json`` names the SHA-256 of the
-other two files, so that weights and card cannot drift from what the study released. It protects against accidents, not
-against somebody who rewrites all three: compare :attr:`Model.digest` with the one that the researcher announced.
+other two files, so that weights and card cannot drift from it. The folder is not signed: this protects against accidents, not
+against somebody who rewrites all three. Compare :attr:`Model.digest` with the one that the researcher announced.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ class PartyFolder:
         taken = [n for n in FILE_NAMES.values() if (path / n).exists()]
         if taken:
             raise UsageError(f"{path} is a party's folder already ({taken[0]}).", next_step="Choose another folder; keys are never overwritten.")
+        if not re.fullmatch(r"[^\s@]+@[^\s@]+", email):
+            raise UsageError(f"'{email}' is not an address: something@something.", next_step="Give --email the address of a person who can be asked; no mail is sent.")
         if "://" not in store:
             store = str(Path(store).expanduser().absolute())
         try:

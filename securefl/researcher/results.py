@@ -14,7 +14,7 @@ from securefl.learning.evaluation import evaluate
 from securefl.node.extract import read_extract
 from securefl.privacy.words import explain_epsilon
 from securefl.report.meaning import worst_epsilon
-from securefl.researcher.running import RESULT
+from securefl.researcher.running import RESULT, is_running, was_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,11 +71,24 @@ def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
     except FileNotFoundError:
-        raise UsageError(f"{folder.name} has no result yet.", next_step=f"`securefl study run {folder.name}`") from None
+        raise _none_yet(folder) from None
     if len(found["extracts"]) < len(plan.study.cohort):
         found["extracts"] = {**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}
         _write(folder, found)
     return found
+
+
+def has_result(folder: Path) -> bool:
+    """Whether the study in that folder was completed."""
+    return (folder / RESULT).exists()
+
+
+def _none_yet(folder: Path) -> UsageError:
+    if is_running(folder):
+        return UsageError(f"{folder.name} has no result yet: it is running.", next_step="Wait for its end.")
+    if was_run(folder):
+        return UsageError(f"{folder.name} was run and did not come to its end: it has no result.", whose="the researcher", next_step="`securefl study new ... --id NAME` makes another.")
+    return UsageError(f"{folder.name} has no result yet.", next_step=f"`securefl study run {folder.name}`")
 
 
 def _write(folder: Path, result: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
         with suppress(StoreError):
             _say_end(lab, plan, error.code if isinstance(error, SecureFLError) else RoundError.code, done)
         if isinstance(error, KeyboardInterrupt):
-            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; make another.") from None
+            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; `securefl study new ... --id NAME` makes another.") from error
         raise
     else:
         with suppress(StoreError):  # the hospitals end by their own deadlines; the result is not lost
@@ -77,18 +77,41 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
 def _once(lab: PartyFolder, folder: Path, plan: Plan) -> Lock:
     """Use the study up. One whose run was killed is ended for the others too, if nobody told them."""
     marker = folder / _MARKER
-    try:
+    with suppress(FileExistsError):
         marker.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        if not (folder / RESULT).exists() and not is_held(marker) and end_of(lab.store, plan) is None:
-            _say_end(lab, plan, RoundError.code, 0)
-        raise UsageError(
-            f"{folder.name} was run before.", whose="the researcher",
-            next_step="A study runs once. `securefl study report` shows its result; `securefl study new` makes another.",
-        ) from None
-    lock = Lock(marker)
-    lock.take(seconds=1.0)
-    return lock
+        lock = Lock(marker)
+        lock.take(seconds=1.0)
+        return lock
+    raise _second(lab, folder, plan)
+
+
+def was_run(folder: Path) -> bool:
+    """Whether a run of the study was begun from its folder, however it ended."""
+    return (folder / _MARKER).exists()
+
+
+def is_running(folder: Path) -> bool:
+    """Whether one is going on."""
+    return was_run(folder) and is_held(folder / _MARKER)
+
+
+def refuse_second(lab: PartyFolder, folder: Path, plan: Plan) -> None:
+    """Refuse a study that was run from here before.
+
+    Raises:
+        UsageError: it was.
+    """
+    if was_run(folder):
+        raise _second(lab, folder, plan)
+
+
+def _second(lab: PartyFolder, folder: Path, plan: Plan) -> UsageError:
+    if not (folder / RESULT).exists() and not is_running(folder) and end_of(lab.store, plan) is None:
+        _say_end(lab, plan, RoundError.code, 0)
+    return UsageError(
+        f"{folder.name} was run before.", whose="the researcher",
+        next_step="A study runs once. `securefl study report` shows its result; `securefl study new ... --id NAME` makes another.",
+    )
 
 
 def _say_end(lab: PartyFolder, plan: Plan, outcome: str, rounds: int) -> None:

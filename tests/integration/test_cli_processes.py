@@ -126,6 +126,7 @@ def test_with_a_store_that_cannot_be_written_the_agent_says_so_and_stops_when_as
     subprocess.run(
         [*run, "study", "init", researcher, "--name", "R", "--legal-name", "U", "--email", "a@example.org", "--store", bad], check=True, stdout=subprocess.DEVNULL
     )
+    subprocess.run([*run, "study", "trust", f"{site}/keys/card.json", "--yes", "--researcher", researcher], check=True, stdout=subprocess.DEVNULL)
     asked = subprocess.run([*run, "study", "ask", "SVI", "--researcher", researcher], capture_output=True, text=True, check=False, timeout=120)
     assert asked.returncode == int(ExitCode.STORE)
     assert "Traceback" not in asked.stderr

@@ -97,6 +97,13 @@ def test_a_note_changes_the_text_and_not_the_state(parties):
     assert (hospitals_view(parties).status, researchers_view(parties).note) == ("approved", "starts on Monday")
 
 
+def test_it_is_known_to_whom_a_request_was_sent(parties):
+    with parties.researcher() as site:
+        assert site.was_sent(SVI, "st")
+        assert not site.was_sent(SVI, "another")
+        assert not site.was_sent("stmw@securefl.example", "st")
+
+
 def test_a_request_that_was_half_taken_in_is_taken_in_again(parties):
     with parties.researcher() as site:
         site.submit(SVI, "next", FILES)

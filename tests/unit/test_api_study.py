@@ -1,13 +1,18 @@
 """The researcher's door without the other parties' processes: what it believes of the store, and that a study runs once."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
+from securefl import api
 from securefl.api import Study, connect, load_model
+from securefl.cli.main import cli, main
+from securefl.datasite import site_email
 from securefl.errors import NotApprovedError, RoundError, StoreError, StudyError, UnreadableError, UsageError
 from securefl.federation import coordinator as coordinator_module
 from securefl.federation import paths
@@ -91,7 +96,7 @@ def test_a_study_is_found_by_the_beginning_of_its_name(c, study):
     assert c.lab.study(study.name[:8]).digest == study.digest
     with pytest.raises(UsageError, match="No study fits"):
         c.lab.study("nothing-like-it")
-    with pytest.raises(UsageError, match=r"study fits|studies fit"):
+    with pytest.raises(UsageError, match=r"\d+ studies fit"):
         c.lab.study("")
 
 
@@ -111,6 +116,65 @@ def test_trusting_a_card_takes_bytes_or_a_file(tmp_path, c):
     card = c.root / ME / "keys" / "card.json"
     assert lab.trust(card).name == ME
     assert lab.trust(card.read_bytes()).name == ME
+
+
+def test_the_same_protocol_makes_another_study_under_another_id_only(c):
+    first = c.new_study("once")
+    file = c.root / "once.toml"
+    with pytest.raises(UsageError, match=f"{first.name} is made already") as again:
+        Study.new(c.lab, file, hospitals=list(NAMES), aggregator="sums", study_id="once")
+    assert "--id NAME" in again.value.next_step
+    assert Study.new(c.lab, file, hospitals=list(NAMES), aggregator="sums", study_id="twice").digest != first.digest
+
+
+def test_one_is_asked_that_is_in_ones_own_list(c):
+    with pytest.raises(UsageError, match="NOPE is not in this researcher's list as hospital"):
+        c.lab.ask(ME, "NOPE")
+
+
+class Desk:
+    """A datasite that remembers what it sent and fails at a chosen hospital."""
+
+    def __init__(self, fails=()):
+        self.sent, self.fails = [], set(fails)
+
+    def sync(self):
+        pass
+
+    def was_sent(self, email, name):
+        return (email, name) in self.sent
+
+    def submit(self, email, name, files, keys):
+        assert keys
+        if email in self.fails:
+            raise NotApprovedError("not a peer")
+        self.sent.append((email, name))
+        return f"me/{name}"
+
+
+def desk_of(monkeypatch, fails=()):
+    desk = Desk(fails)
+    monkeypatch.setattr(api, "open_datasite", lambda *_: nullcontext(desk))
+    return desk
+
+
+def test_a_request_leaves_for_nobody_while_a_hospital_has_said_no_keys(c, study, monkeypatch):
+    desk = desk_of(monkeypatch)
+    monkeypatch.setattr(api, "signed_fingerprint", lambda _s, card, _e: None if card.name == THIRD else "k")
+    with pytest.raises(NotApprovedError, match=f"The datasite of {THIRD} has not said.*Nothing was sent"):
+        study.request()
+    assert desk.sent == []
+
+
+def test_a_request_that_reached_some_is_completed_by_asking_again(c, study, monkeypatch):
+    desk = desk_of(monkeypatch, fails={site_email(THIRD)})
+    monkeypatch.setattr(api, "signed_fingerprint", lambda *_: "k")
+    with pytest.raises(NotApprovedError):
+        study.request()
+    desk.fails.clear()
+    assert set(study.request()) == {THIRD}
+    assert study.request() == {}
+    assert [e for e, _ in desk.sent] == [site_email(n) for n in NAMES]
 
 
 # --- what the store says ---------------------------------------------------------------------------------------------
@@ -181,6 +245,33 @@ def test_waiting_ends_when_a_hospital_refuses(c, study):
     assert refused.value.whose == OTHER
 
 
+def test_who_only_followed_is_not_asked_to_mend(c, approved):
+    for name, code in ((ME, "round"), (OTHER, "data"), (THIRD, "round")):
+        site = c.site(name)
+        c.lab.folder.store.put(paths.status(approved.digest, name), Status(approved.digest, name, 0, code).dump(site.identity.sign))
+        site.ledger.close()
+    for refused in (approved.wait, approved.report):
+        with pytest.raises(NotApprovedError, match=rf"The study cannot run: {OTHER} \(data\)\. It is over for {ME}, {THIRD} too") as over:
+            refused()
+        assert over.value.whose == OTHER
+
+
+def test_after_a_run_of_ones_own_nobody_else_is_named(c, approved, monkeypatch):
+    coordinated(monkeypatch, stopped_by_hand)
+    with pytest.raises(RoundError, match="stopped by hand"):
+        approved.run()
+    site = c.site(ME)
+    c.lab.folder.store.put(paths.status(approved.digest, ME), Status(approved.digest, ME, 0, "round").dump(site.identity.sign))
+    site.ledger.close()
+    with pytest.raises(UsageError, match="was run before") as over:
+        approved.wait()
+    assert over.value.whose == "the researcher"
+
+
+def stopped_by_hand(_):
+    raise KeyboardInterrupt
+
+
 # --- running ---------------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +281,25 @@ def test_nothing_runs_before_every_hospital_has_approved(c, study):
         study.run()
     assert not (study.folder / "run.lock").exists()  # it was not used up
     assert ended(c, study) is None
+
+
+def test_a_model_that_is_there_already_is_named_before_anybody_waits(c, study):
+    old = c.root / "an old model"
+    old.mkdir(exist_ok=True)
+    with pytest.raises(UsageError, match="never overwritten"):
+        study.run(model_folder=old)
+    result = CliRunner().invoke(cli, ["study", "run", study.name, "--wait", "600", "--out", str(old), "--researcher", str(c.lab.folder.path)])
+    assert isinstance(result.exception, UsageError)
+    assert f"--out models/{study.file.study.id}" in result.exception.next_step
+
+
+def test_ctrl_c_during_a_run_exits_as_the_table_says(c, approved, monkeypatch, capsys):
+    coordinated(monkeypatch, stopped_by_hand)
+    monkeypatch.setattr("sys.argv", ["securefl", "study", "run", approved.name, "--out", str(c.root / "never"), "--researcher", str(c.lab.folder.path)])
+    with pytest.raises(SystemExit) as ended_with:
+        main()
+    assert ended_with.value.code == 130
+    assert "stopped by hand" in capsys.readouterr().err
 
 
 def test_a_failed_run_tells_everybody_and_runs_no_second_time(c, approved, monkeypatch):
@@ -203,7 +313,7 @@ def test_a_failed_run_tells_everybody_and_runs_no_second_time(c, approved, monke
     assert (ended(c, approved).outcome, ended(c, approved).rounds) == ("round", 1)
     with pytest.raises(UsageError, match="was run before"):
         approved.run()
-    with pytest.raises(UsageError, match="no result yet"):
+    with pytest.raises(UsageError, match="did not come to its end: it has no result"):
         approved.report()
 
 
