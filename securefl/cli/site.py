@@ -94,7 +94,11 @@ def start(background: bool, folder: str | None) -> None:
 @site.command()
 @_site_option
 def stop(folder: str | None) -> None:
-    """Stop the agent. A study that runs ends for all hospitals, and its budget stays charged."""
+    """Stop the agent.
+
+    A study that runs is over for this hospital and stays charged. It ends for all, or where it says on_dropout = "continue"
+    the others go on while enough are left.
+    """
     from securefl.node.agent import stop_agent
 
     say("The agent has stopped." if stop_agent(_open(folder)) else "No agent runs here.")

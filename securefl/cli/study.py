@@ -132,12 +132,15 @@ def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
     """Show what a protocol or study would cost at every hospital, what its noise does, and what a longer one would cost."""
     from securefl.cli.screen import write_text
     from securefl.node.policy import charges_of
+    from securefl.privacy.accounting import PldAccountant
     from securefl.report.plan import plan_page, plan_study
     from securefl.report.plan_picture import plan_svg
+    from securefl.study.consistency import contradictions
     from securefl.study.parse import parse_any
 
-    found = parse_any(file.read_bytes())
-    made = plan_study(found, charges_of(found))
+    text = file.read_bytes()
+    found = parse_any(text)
+    made = plan_study(found, charges_of(found), contradictions(found, PldAccountant(), text.decode()))
     if svg_file:
         write_text(plan_svg(made), svg_file)
     if json_file:

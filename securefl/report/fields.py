@@ -70,15 +70,18 @@ def plan_fields(study: Protocol) -> Fields:
 def fields_words(study: Protocol, fields: Fields) -> list[str]:
     """What follows from them, in sentences."""
     s = study.secagg
-    now = f"This study: {s.bits} bits, bound {s.bound:,}, which takes {counted(s.bound // study.privacy.grid, 'patient')} who pull one way."
-    planned = f"A step is planned to draw {counted(fields.needed, 'patient')} at the largest hospital."
+    takes = s.bound // study.privacy.grid
+    now = f"This study: {s.bits} bits, bound {s.bound:,}, which takes {counted(takes, 'patient')} who pull one way."
+    planned = f"A step is planned to draw {counted(fields.needed, 'patient')} at the largest hospital"
+    if s.bound > largest_bound(study, s.bits):
+        verdict = f"{planned}; but this bound does not fit into {s.bits} bits beside the noise (the table shows what does)."
+    elif takes >= fields.needed:
+        return [now, f"{planned}: enough."]
+    else:
+        verdict = f"{planned}: too small, {takes:,} of the {fields.needed:,} patients planned in a step would meet it if they pulled one way."
     if fields.advised is None:
-        return [now, planned, "No width takes them all beside this noise: a smaller privacy.grid makes room (at least 2 units of noise must be left)."]
-    best = fields.advised
-    advice = f"The least that takes them all is {best.bits} bits with a bound of {best.bound:,}."
-    if (s.bits, s.bound) == (best.bits, best.bound):
-        return [planned, f"This study has it: {best.bits} bits, bound {best.bound:,}."]
-    return [now, planned, advice]
+        return [now, verdict, "No width takes them all beside this noise: a smaller privacy.grid makes room (at least 2 units of noise must be left)."]
+    return [now, verdict, f"The least that takes them all is {fields.advised.bits} bits with a bound of {fields.advised.bound:,}."]
 
 
 def fields_table(fields: Fields) -> RenderableType:

@@ -239,12 +239,14 @@ def _adds(study: Protocol) -> str:
 
 def _loss_sentences(study: Protocol) -> list[str]:
     """What happens when a hospital is missing."""
-    k, least = hospitals(study), study.secagg.min_contributors
+    k, least, named = hospitals(study), study.secagg.min_contributors, hasattr(study, "participants")
     if study.schedule.on_dropout == "fail":
         return [f"The researcher can open only the total of all {k}. If one is missing, the round fails and nothing is opened."]
+    # a protocol names no hospitals yet: how many can be lost depends on how many there will be
+    lost = f"At most {counted(k - least, 'hospital')} can be lost" if named else f"Each hospital beyond {least} may be lost"
     return [
-        f"The researcher can open only one total a round, of at least {least} of the {k} hospitals; all in it sign who they are before it can be opened.",
-        f"At most {counted(k - least, 'hospital')} can be lost: the others go on without, and nobody comes back. With one more missing the study ends, and nothing more is opened.",
+        f"The researcher can open only one total a round, of at least {least}{f' of the {k}' if named else ''} hospitals; all in it sign who they are before it can be opened.",
+        f"{lost}: the others go on without, and nobody comes back. With {'one more missing' if named else f'fewer than {least}'} the study ends, and nothing more is opened.",
     ]
 
 

@@ -17,6 +17,7 @@ from securefl.privacy.words import explain_epsilon, percent
 from securefl.report.fields import Fields, fields_table, fields_words, plan_fields
 from securefl.report.meaning import hospitals
 from securefl.report.parts import (
+    BAD,
     DIM,
     bullets,
     counted,
@@ -66,11 +67,13 @@ class StudyPlan:
     curve: tuple[tuple[int, Decimal], ...]
     fields: Fields
     field_words: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain JSON values."""
         return {
             "study": self.study,
+            "faults": list(self.faults),
             "unit": self.unit,
             "delta": float(self.delta),
             "epsilon": float(self.epsilon),
@@ -96,8 +99,13 @@ class StudyPlan:
         }
 
 
-def plan_study(study: Protocol, charges: Sequence[Charge]) -> StudyPlan:
-    """Compute the plan of a protocol or study; ``charges`` is everything that it releases at one hospital.
+def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str] = ()) -> StudyPlan:
+    """Compute the plan of a protocol or study.
+
+    Args:
+        study: as parsed.
+        charges: everything that it releases at one hospital.
+        faults: where its figures contradict each other (:func:`securefl.study.consistency.contradictions`).
 
     Raises:
         UsageError: the figures have no finite epsilon.
@@ -124,6 +132,7 @@ def plan_study(study: Protocol, charges: Sequence[Charge]) -> StudyPlan:
         curve=training.curve(),
         fields=fields,
         field_words=tuple(fields_words(study, fields)),
+        faults=tuple(faults),
     )
 
 
@@ -137,6 +146,7 @@ def plan_page(plan: StudyPlan) -> RenderableType:
     """The plan as a page."""
     return page(
         title(f"Plan of {plan.study}"),
+        *_faults(plan),
         section("What it costs one patient" if plan.unit == "patient" else "What it costs one row of the table", *_cost(plan)),
         _hospitals(plan),
         section("What it takes from a hospital's budget", _budgets(plan)),
@@ -144,6 +154,16 @@ def plan_page(plan: StudyPlan) -> RenderableType:
         section("Longer and shorter studies", _longer(plan)),
         section("Bits and bound of the encrypted sum", fields_table(plan.fields), bullets(plan.field_words)),
     )
+
+
+def _faults(plan: StudyPlan) -> list[RenderableType]:
+    """At the head of the page: a plan of figures that no hospital would be asked for."""
+    if not plan.faults:
+        return []
+    return [section(
+        "This file is not valid yet", Text("`securefl study check` refuses it. What follows is computed from the noise that the file names, not from the epsilons it claims.", style=BAD),
+        bullets(literal(f) for f in plan.faults),
+    )]
 
 
 _KINDS = {"update": "training", "evaluation": "checking the model", "preparation": "counting patients"}

@@ -49,14 +49,19 @@ def check_consistency(study: schema.Protocol, accountant: Accountant, text: str 
     Raises:
         StudyError: listing every contradiction with the figure that would fit.
     """
-    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study), *_dropouts(study)]
-    if faults:
-        lines = line_index(text)
-        named = [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
+    named = contradictions(study, accountant, text)
+    if named:
         raise StudyError(
             "The study's figures contradict each other:\n" + "\n".join(f"  {f}" for f in named) + "\n",
             next_step="Mend the figures and run `securefl study check` again.",
         )
+
+
+def contradictions(study: schema.Protocol, accountant: Accountant, text: str = "") -> list[str]:
+    """What :func:`check_consistency` refuses, a sentence each with its place; empty where the figures agree."""
+    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study), *_dropouts(study)]
+    lines = line_index(text) if faults else {}
+    return [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
 
 
 def _unit(study: schema.Protocol) -> list[Finding]:

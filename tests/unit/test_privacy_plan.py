@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from conftest import make_study, protocol_text
 
 from securefl.cli.study import study as command
-from securefl.errors import UsageError
+from securefl.errors import StudyError, UsageError
 from securefl.learning.steps import RandomDraws
 from securefl.node.policy import charges_of
 from securefl.privacy.accounting import pld_epsilon
@@ -104,6 +104,19 @@ def test_the_page_has_every_figure(plan):
     assert "names none yet" in text
 
 
+def test_what_check_refuses_stands_at_the_head_of_the_plan(tmp_path, plan):
+    assert "not valid yet" not in plain_text(plan_page(plan), 100)
+    (tmp_path / "p.toml").write_text(protocol_text(('"add-remove"\nepsilon = "1"', '"add-remove"\nepsilon = "0.5"'), ("bits = 16", "bits = 12")))
+    done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--json", str(tmp_path / "p.json")])
+    faults = json.loads((tmp_path / "p.json").read_text())["faults"]
+    refused = CliRunner().invoke(command, ["check", str(tmp_path / "p.toml")])
+    assert isinstance(refused.exception, StudyError)
+    assert len(faults) == 2
+    assert all(f in refused.exception.what for f in faults)
+    said = " ".join(done.output.split())
+    assert said.index("This file is not valid yet") < said.index("privacy.epsilon") < said.index("What it costs")
+
+
 def test_the_picture_stands_alone_and_shows_the_plan(plan):
     root = ET.fromstring(plan_svg(plan))  # noqa: S314 - our own text
     text = " ".join(root.itertext())
@@ -122,7 +135,7 @@ def test_the_command_writes_page_picture_and_json(tmp_path):
     assert done.exit_code == 0
     assert "Plan of small" in done.output
     found = json.loads((tmp_path / "p.json").read_text())
-    assert list(found) == ["study", "unit", "delta", "epsilon", "charges", "hospitals", "budgets", "noise", "fields", "longer", "curve"]
+    assert list(found) == ["study", "faults", "unit", "delta", "epsilon", "charges", "hospitals", "budgets", "noise", "fields", "longer", "curve"]
     assert Path(tmp_path / "p.svg").read_text().startswith("<svg ")
     done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--json", "-"])
     assert json.loads(done.output) == found

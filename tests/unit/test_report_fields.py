@@ -1,5 +1,7 @@
 """Bits and bound for a study, from its public constants: what is advised is accepted, and one more is not."""
 
+from pathlib import Path
+
 import pytest
 from conftest import make_study, protocol_text
 
@@ -39,10 +41,31 @@ def test_the_least_width_that_takes_every_planned_patient_is_advised():
     assert fields.needed == 40
     assert [w.bits for w in fields.widths] == [8, 12, 16, 20, 24]
     assert fields.advised.bits == next(w.bits for w in fields.widths if w.patients >= 40) == 16
-    assert "The least that takes them all is 16 bits" in fields_words(study, fields)[-1]
-    bound = fields.advised.bound
-    best = parse_study(make_study(5, ("bound = 20000\nmin", f"bound = {bound}\nmin"))[0])
-    assert "This study has it" in fields_words(best, plan_fields(best))[-1]
+    assert fields_words(study, fields)[-1].endswith("40 patients at the largest hospital: enough.")
+
+
+def test_a_bound_that_planned_patients_would_meet_is_called_too_small_until_it_is_the_advised_one():
+    more = ('normaliser = "200"', 'normaliser = "3000"')
+    small = parse_study(make_study(5, more)[0])
+    fields = plan_fields(small)
+    words = fields_words(small, fields)
+    assert "too small, 416 of the 600 patients planned in a step would meet it" in words[1]
+    assert f"The least that takes them all is {fields.advised.bits} bits with a bound of {fields.advised.bound:,}" in words[-1]
+    mended = parse_study(make_study(5, more, ("bits = 16", f"bits = {fields.advised.bits}"), ("bound = 20000\nmin", f"bound = {fields.advised.bound}\nmin"))[0])
+    assert fields_words(mended, plan_fields(mended))[-1].endswith("enough.")
+
+
+@pytest.mark.parametrize("name", ["first-study", "thyroid"])
+def test_the_studies_that_we_publish_read_as_good(name):
+    study = parse_protocol((Path(__file__).parents[2] / "protocols/studies" / name / "protocol.toml").read_bytes())
+    words = fields_words(study, plan_fields(study))
+    assert words[-1].endswith("enough.")
+    assert not any("too small" in w or "The least" in w for w in words)
+
+
+def test_a_bound_that_does_not_fit_beside_the_noise_is_not_called_enough():
+    study = protocol(("bits = 16", "bits = 12"), ("bound = 20000\nmin", "bound = 2000000\nmin"))
+    assert "does not fit into 12 bits beside the noise" in fields_words(study, plan_fields(study))[1]
 
 
 def test_where_no_width_takes_them_all_the_mend_is_named():

@@ -1,13 +1,13 @@
 """A study that goes on after a loss must have somebody to lose, and says in plain words how many."""
 
 import pytest
-from conftest import make_study
+from conftest import make_study, protocol_text
 
 from securefl.errors import StudyError
 from securefl.report.meaning import sum_sentences
 from securefl.secagg.neighbours import plan_degree
 from securefl.study import consistency
-from securefl.study.parse import parse_study
+from securefl.study.parse import parse_protocol, parse_study
 
 GOES_ON = ('on_dropout = "fail"', 'on_dropout = "continue"')
 
@@ -28,6 +28,13 @@ def test_five_hospitals_and_one_colluder_can_lose_one():
     assert "of at least 4 of the 5 hospitals" in text
     assert "At most 1 hospital can be lost" in text
     assert "all 5" not in text
+
+
+def test_a_template_says_how_many_there_must_be_and_not_how_many_there_are():
+    text = " ".join(sum_sentences(parse_protocol(protocol_text(("min_contributors = 5", "min_contributors = 4"), ("colluders = 3", "colluders = 1"), GOES_ON))))
+    assert "of at least 4 hospitals;" in text
+    assert "Each hospital beyond 4 may be lost" in text
+    assert "At most 0" not in text
 
 
 def test_a_study_that_ends_with_a_loss_says_so():
