@@ -200,12 +200,15 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     with bar:
         task = bar.add_task("rounds", total=found.plan.last_round)
         before = found.plan.last_round - 1 - file.training.rounds
+        there = set(file.cohort)
 
         def watch(record: RoundRecord) -> None:
             line = round_line(
                 record.round - before, file.training.rounds, record.kind, hospitals=len(record.contributions),
                 upload_bytes=record.upload_bytes, values=found.plan.length(record.round),
+                lost=sorted(there - record.contributions.keys()),
             )
+            there.intersection_update(record.contributions)
             bar.console.print(line, markup=False)
             bar.advance(task)
 
@@ -213,7 +216,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     screen().print(
         outcome_page(
             result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum,
-            noise_sd=band_noise(file), trained_on=result.outcome.counted, units=units(file),
+            noise_sd=band_noise(file), trained_on=result.outcome.counted, lost=result.lost, units=units(file),
         )
     )
     screen().print(extracts_page(result.extracts, file.cohort))
@@ -230,6 +233,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
 def report(name: str, json_file: str | None, folder: str | None) -> None:
     """Show a completed study again: figures, model, and each hospital's audit extract."""
     from securefl.report.audit import extract_words
+    from securefl.report.run import lost_words
 
     found = _lab(folder).study(name)
     result = found.report()
@@ -240,6 +244,8 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
     evaluation = result["evaluation"]
     say(f"{found.file.study.title} ({found.name})")
     say(f"AUC {evaluation['auc']:.3f}, 95 % interval {evaluation['low']:.3f} to {evaluation['high']:.3f}; model in {result['model']}")
+    if result.get("lost"):
+        say(f"Lost: {lost_words(result['lost'])}")
     if not result["extracts"]:
         raise UsageError("No audit extract has come.", next_step="Ask the hospitals whether their agents run.")
     for site, extract in result["extracts"].items():

@@ -44,6 +44,7 @@ class ModelFacts(BaseModel):
         privacy: in plain words, what training cost the patients.
         figures: name to text, released figures only ("AUC": "0.975 (95 % interval 0.943 to 1.000)").
         participants: names of the hospitals that took part.
+        lost: hospital to the first round without it, in words ("round 5 of 8"), for those that were lost on the way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -56,6 +57,7 @@ class ModelFacts(BaseModel):
     privacy: str
     figures: dict[str, str]
     participants: tuple[str, ...]
+    lost: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
         f"- Model: {kind}",
         f"- Study digest: `{facts.study_digest}`",
         f"- Hospitals: {', '.join(facts.participants)}",
+        *([f"- Lost on the way: {', '.join(f'{site} (from {first} on)' for site, first in facts.lost.items())}"] if facts.lost else []),
         f"- Owner: {facts.owner}",
         f"- Licence: {facts.licence}",
         "",

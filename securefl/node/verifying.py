@@ -16,7 +16,7 @@ from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from securefl.federation.verifying import VerifiedRound
@@ -47,7 +47,7 @@ class RoundsView:
 
         Args:
             folder: a hospital's or a researcher's.
-            name: of the study, or its beginning; may be left out where there is one only.
+            name: of the study, or its beginning; may be left out where there is one only, or one only with rounds that are over.
 
         Raises:
             UsageError: another folder; no study or several fit.
@@ -56,16 +56,22 @@ class RoundsView:
         if (folder / FILE_NAMES["hospital"]).exists():
             site = Site.at(folder)
             kept = {r.short: r.digest for r in kept_requests(site) if r.digest in site.ledger.state.studies}
-            short = _one(kept, name)
-            sent = {number: event.sha256 for (number, _), event in site.ledger.state.studies[kept[short]].sent.items()}
-            return cls(short, Plan(parse_study(study_text(site, kept[short])), kept[short]), site.store, site.name, sent)
+
+            def held(short: str) -> RoundsView:
+                sent = {number: event.sha256 for (number, _), event in site.ledger.state.studies[kept[short]].sent.items()}
+                return cls(short, Plan(parse_study(study_text(site, kept[short])), kept[short]), site.store, site.name, sent)
+
+            return _one(kept, name, held)
         if not (folder / FILE_NAMES["researcher"]).exists():
             raise UsageError(f"{folder} is neither a hospital's nor a researcher's folder.", next_step="Name it: --folder DIR.")
         lab = PartyFolder.open(folder, "researcher")
         texts = {f.parent.name: f for f in sorted((folder / "studies").glob("*/study.toml"))}
-        short = _one(texts, name)
-        text = texts[short].read_bytes()
-        return cls(short, Plan(parse_study(text), study_digest(text)), lab.store, "", {})
+
+        def made(short: str) -> RoundsView:
+            text = texts[short].read_bytes()
+            return cls(short, Plan(parse_study(text), study_digest(text)), lab.store, "", {})
+
+        return _one(texts, name, made)
 
     def rounds_over(self) -> int:
         """The last round that is over: by a transcript, the coordinator's end of the study, or what this hospital sent after it.
@@ -73,12 +79,16 @@ class RoundsView:
         Raises:
             RoundError: none is.
         """
-        end = end_of(self.store, self.plan)
-        after = (last_transcript(self.store, self.plan), end.rounds if end else 0, max(self.sent, default=1) - 1)
-        last = min(max(after), self.plan.last_round)
+        last = self.last_over()
         if not last:
             raise RoundError(f"No round of {self.name} is over: there is no transcript in the store.", whose="the coordinator", next_step="Wait for round 1, or ask who removed it.")
         return last
+
+    def last_over(self) -> int:
+        """As :meth:`rounds_over`, and 0 where none is."""
+        end = end_of(self.store, self.plan)
+        after = (last_transcript(self.store, self.plan), end.rounds if end else 0, max(self.sent, default=1) - 1)
+        return min(max(after), self.plan.last_round)
 
     def check(self, number: int) -> VerifiedRound:
         """Verify a round, and that what it counts of this hospital is what this hospital sent.
@@ -105,12 +115,15 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
     }
 
 
-def _one(names: Mapping[str, object], name: str) -> str:
+def _one(names: Mapping[str, object], name: str, view: Callable[[str], RoundsView]) -> RoundsView:
+    """The study that fits; of several, the only one of which a round is over."""
     fits = [n for n in names if n.startswith(name)]
-    if len(fits) != 1:
-        raise UsageError(
-            f"{len(fits) or 'No'} study here fits '{name}'. There are: {', '.join(names) or 'none'}." if name or not names
-            else f"There are several studies here: {', '.join(names)}.",
-            next_step="Name one: --study NAME.",
-        )
-    return fits[0]
+    if len(fits) == 1:
+        return view(fits[0])
+    over = [v for v in map(view, fits) if v.last_over()]
+    if len(over) == 1:
+        return over[0]
+    if not fits:
+        what = f"No study here fits '{name}'. There are: {', '.join(names)}." if names else "There is no study here yet."
+        raise UsageError(what, next_step="Name one: --study NAME." if names else "Wait for a request, or make a study.")
+    raise UsageError(f"There are several studies here: {', '.join(fits)}.", next_step="Name one: --study NAME.")

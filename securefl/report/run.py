@@ -66,7 +66,7 @@ class SiteRow(Interface):
 _OTHER_ROUNDS = {"evaluation": "evaluation", "preparation": "count of patients"}
 
 
-def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes: int, values: int) -> str:  # noqa: A002, PLR0917 - the study's own words, named by callers
+def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes: int, values: int, lost: Sequence[str] = ()) -> str:  # noqa: A002, PLR0917 - the study's own words, named by callers
     """What the coordinator received in a round: one sum.
 
     Args:
@@ -76,12 +76,45 @@ def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes:
         hospitals: how many contributed.
         upload_bytes: size of one hospital's contribution.
         values: integers in the opened sum.
+        lost: hospitals that were in the sum before and are not in this one.
 
     >>> round_line(round=7, rounds=40, kind="update", hospitals=5, upload_bytes=59_900, values=31)
     'round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each'
     """
-    which = _OTHER_ROUNDS.get(kind, f"round {round} of {rounds}")
-    return f"{which}: received one sum of {counted(hospitals, 'hospital')}: {counted(values, 'integer')}, {bytes_words(upload_bytes)} each"
+    gone = f"; {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} lost from here on" if lost else ""
+    return f"{_which(round, rounds, kind)}: received one sum of {counted(hospitals, 'hospital')}: {counted(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"
+
+
+def _which(number: int, rounds: int, kind: str) -> str:
+    return _OTHER_ROUNDS.get(kind, f"round {number} of {rounds}")
+
+
+class Round(Interface):
+    """What the coordinator keeps of a round, as far as losses show in it."""
+
+    @property
+    def round(self) -> int:
+        """Its number, from 1, the count before training included."""
+
+    @property
+    def kind(self) -> str:
+        """``preparation``, ``update`` or ``evaluation``."""
+
+    @property
+    def contributions(self) -> Mapping[str, str]:
+        """Who is in its sum."""
+
+
+def lost_hospitals(records: Sequence[Round], cohort: Sequence[str]) -> dict[str, str]:
+    """Each hospital that was lost → the first round without it, in words; nobody comes back.
+
+    Args:
+        records: all rounds of a completed study, in order.
+        cohort: its hospitals.
+    """
+    before, rounds = (sum(r.kind == kind for r in records) for kind in ("preparation", "update"))
+    first = {site: next((r for r in records if site not in r.contributions), None) for site in cohort}
+    return {site: _which(r.round - before, rounds, r.kind) for site, r in first.items() if r is not None}
 
 
 def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]) -> RenderableType:
@@ -106,7 +139,8 @@ def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[
 
 
 def outcome_page(
-    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0, trained_on: Counted | None = None, units: str = "patients"
+    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0, trained_on: Counted | None = None, units: str = "patients",
+    lost: Mapping[str, str] | None = None,
 ) -> RenderableType:
     """How well the model does, from the one noised histogram that was released.
 
@@ -118,6 +152,7 @@ def outcome_page(
         noise_sd: standard deviation of the noise on the number of patients in one band of the score, all hospitals
             together (:func:`securefl.report.meaning.band_noise`); bands lost in it are marked.
         trained_on: the count before training, where the study had one.
+        lost: from :func:`lost_hospitals`.
         units: what it counted (:func:`securefl.report.meaning.units`).
     """
     e = evaluation
@@ -132,6 +167,7 @@ def outcome_page(
                 ("right or wrong", _right_or_wrong(e)),
                 *([("trained on", _counted(trained_on, units))] if trained_on is not None else []),
                 ("checked on", f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of them positive"),
+                *([("lost", lost_words(lost))] if lost else []),
             ]),
             Text("These figures were read off one encrypted, noised total of all hospitals. No hospital's own figure was seen.", style=DIM),
         ),
@@ -142,6 +178,15 @@ def outcome_page(
         ),
         section("The model", facts([("folder", model_dir), ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json")])),
     )
+
+
+def lost_words(lost: Mapping[str, str]) -> str:
+    """Who was lost and from which round on.
+
+    >>> lost_words({"SVI": "round 5 of 8"})
+    'SVI, from round 5 of 8 on: not in the sums from there on, nor in the check of the model'
+    """
+    return "; ".join(f"{site}, from {'the ' if 'round' not in first else ''}{first} on" for site, first in lost.items()) + ": not in the sums from there on, nor in the check of the model"
 
 
 def _counted(found: Counted, units: str) -> str:

@@ -14,6 +14,7 @@ from securefl.learning.evaluation import evaluate
 from securefl.node.extract import read_extract
 from securefl.privacy.words import explain_epsilon
 from securefl.report.meaning import worst_epsilon
+from securefl.report.run import lost_hospitals
 from securefl.researcher.running import RESULT, is_running, was_run
 
 if TYPE_CHECKING:
@@ -32,34 +33,36 @@ _EXTRACT_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Result:
-    """A completed study: the model, the released figures, and the extract of each hospital's audit."""
+    """A completed study: model, released figures, the extract of each hospital's audit; hospital → first round without it, for those lost."""
 
     model: Model
     evaluation: Evaluation
     outcome: Outcome
     extracts: Extracts
     folder: Path
+    lost: dict[str, str]
 
 
 def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, target: Path) -> Result:
     """Save the model into ``target`` and the figures into the study's folder, with the extracts that come in time."""
     study = plan.study
     evaluation = evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions))
+    lost = lost_hospitals(outcome.records, study.cohort)
     interval = f"95 % interval {evaluation.low:.3f} to {evaluation.high:.3f}"
     facts = ModelFacts(
         title=study.study.title, study_digest=plan.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
         owner=study.outputs.owner, privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
-        figures={"AUC": f"{evaluation.auc:.3f} ({interval}), from a noised, encrypted score histogram"}, participants=study.cohort,
+        figures={"AUC": f"{evaluation.auc:.3f} ({interval}), from a noised, encrypted score histogram"}, participants=study.cohort, lost=lost,
     )
     model = save_model(target, outcome.theta, study.model, study.data, facts)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     result = {
         "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
         "rounds": len(outcome.records), "parameters": plan.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
-        "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "extracts": extracts,
+        "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "lost": lost, "extracts": extracts,
     }
     _write(folder, result)
-    return Result(model, evaluation, outcome, extracts, target)
+    return Result(model, evaluation, outcome, extracts, target, lost)
 
 
 def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:

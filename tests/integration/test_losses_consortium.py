@@ -65,6 +65,8 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool, de
 
     assert [sorted(r.contributions) for r in seen] == [list(NAMES), list(REST), list(REST), list(REST)]
     assert set(result.extracts) == set(REST)
+    assert result.lost == study.report()["lost"] == {LOST: "round 2 of 3"}
+    assert f"- Lost on the way: {LOST} (from round 2 of 3 on)" in (result.folder / "model_card.md").read_text()
     c.ended(study, *REST, status="completed")
     for name in REST:
         c.until(lambda name=name: c.contributions(name, study) == [], "the kept contributions being removed")

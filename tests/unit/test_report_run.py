@@ -9,7 +9,14 @@ from conftest import make_study
 from securefl.learning.evaluation import evaluate
 from securefl.report.meaning import band_noise
 from securefl.report.parts import plain_text
-from securefl.report.run import DEMO_HEADING, demo_table, extracts_page, outcome_page, round_line
+from securefl.report.run import (
+    DEMO_HEADING,
+    demo_table,
+    extracts_page,
+    lost_hospitals,
+    outcome_page,
+    round_line,
+)
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])
@@ -25,6 +32,13 @@ class Row:
     auc_federated: float
 
 
+@dataclass
+class Record:
+    round: int
+    kind: str
+    contributions: str
+
+
 def flat(renderable, width=100):
     return " ".join(plain_text(renderable, width).split())
 
@@ -36,6 +50,15 @@ def outcome(evaluation=EVALUATION, **changed):
 def test_a_round_line_says_one_sum():
     assert round_line(7, 40, "update", 5, 59_900, 31) == "round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each"
     assert round_line(41, 40, "evaluation", 5, 59_900, 16).startswith("evaluation: received one sum of 5 hospitals")
+
+
+def test_a_lost_hospital_is_named_in_the_line_and_on_the_page():
+    assert round_line(7, 40, "update", 4, 59_900, 31, lost=["SVI"]).endswith("each; SVI is lost from here on")
+    records = [Record(1, "preparation", "abc"), Record(2, "update", "abc"), Record(3, "update", "ab"), Record(4, "evaluation", "a")]
+    lost = lost_hospitals(records, "abc")
+    assert lost == {"b": "evaluation", "c": "round 2 of 2"}
+    assert "lost b, from the evaluation on; c, from round 2 of 2 on" in outcome(lost=lost)
+    assert " lost " not in outcome(lost=lost_hospitals(records[:2], "abc"))
 
 
 def test_the_outcome_names_the_auc_with_its_interval_and_where_it_came_from():
