@@ -97,6 +97,8 @@ class Site(PartyFolder):
     def listing(self) -> Iterator[None]:
         """Held while the list of partners changes, by the keys that are this hospital's now: what replaced ones sign cannot be read.
 
+        It is the lock of :meth:`deciding`; whoever holds that one must not change the list.
+
         Raises:
             UsageError: the keys were replaced since this process read them.
             LedgerAlteredError, UnreadableError: the ledger cannot say which keys they are.
