@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from securefl.errors import MessageError, RoundError, SecureFLError, StoreError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
+from securefl.federation.silence import silent
 from securefl.federation.words import all_words, final_word, last_word
 from securefl.secagg.spooling import head_limit
 from securefl.store import poll
@@ -128,7 +129,7 @@ class LocalExchange:
             if site in tally.agreements and self._there(site, number, "answer") and (data := later.answer(tally.agreements)) is not None:
                 tally.hear(site, data)
         if not tally.unmasked:
-            raise _silent(tally, 0)
+            raise silent(tally, 0)
         with self._aggregator.add_survivors(tally) as total:
             return tally.check_sum(total)
 
@@ -142,15 +143,6 @@ class LocalExchange:
     def leave(self, number: int, transcript: bytes) -> None:
         """See :class:`Exchange`."""
         self.transcripts[number] = transcript
-
-
-def _silent(tally: Tally, seconds: float) -> RoundError:
-    who = ", ".join(tally.silent) or "the aggregator"
-    what = "no sum" if tally.unmasked else "no unmasking answer" if tally.agreed else "no signature under the survivor set"
-    return RoundError(
-        f"Round {tally.terms.facts.round} was not complete {seconds:.0f} seconds after its survivors were proposed: {what} came from {who}.",
-        whose=who, next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
-    )
 
 
 def _nothing(_text: str) -> None:
@@ -256,7 +248,7 @@ class StoreExchange:
         for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
             claimed: ClaimedSum = found
             return claimed
-        raise _silent(tally, seconds)
+        raise silent(tally, seconds, tally.complaints(self._store, at))
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""

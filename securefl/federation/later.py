@@ -61,6 +61,11 @@ class LaterStages:
         return self._survivors
 
     @property
+    def refused_dealer(self) -> str:
+        """The hospital whose dealing this one cannot use, where that is why it did not sign; empty otherwise."""
+        return self._holder.refused_dealer
+
+    @property
     def answered(self) -> bool:
         """Whether the round's one answer is given: nothing is left to say."""
         return self._holder.answered

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.secagg.facts import KINDS
-from securefl.signed import dump_signed, open_signed
+from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from securefl.secagg.terms import Terms
 
     Verify = Callable[[bytes, bytes], bool]
     Sign = Callable[[bytes], bytes]
@@ -20,6 +22,7 @@ ANNOUNCEMENT: Final = "securefl-round-announcement/1"
 STATUS: Final = "securefl-study-status/1"
 END: Final = "securefl-study-end/1"
 INVITATION: Final = "securefl-study-invitation/1"
+COMPLAINT: Final = "securefl-dealing-complaint/1"
 #: An announcement lists the cohort; 4096 names of 40 characters fit.
 MAX_ANNOUNCEMENT: Final = 256 * 1024
 MAX_SMALL: Final = 4096
@@ -140,6 +143,34 @@ def open_invitation(data: bytes, *, study: str, verify: Verify) -> Invitation:
     if body["study"] != study or not isinstance(body["coordinator"], str):
         raise MessageError("The invitation is for another study, or names nobody.", whose="the coordinator")
     return Invitation(**body)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """A hospital's public word that it cannot use what another hospital dealt to it in a round, and so does not sign; no reason, no details.
+
+    Nobody else can see whether it is true: it names whom to ask, and decides nothing.
+    """
+
+    study: str
+    round: int
+    attempt: int
+    round_digest: str
+    site: str
+    about: str
+
+    def dump(self, sign: Sign) -> bytes:
+        """The complaint as it travels."""
+        return dump_signed({"type": COMPLAINT, **self.__dict__}, sign)
+
+
+def open_complaint(data: bytes, *, terms: Terms, site: str, verify: Verify) -> Complaint:
+    """Check and read a hospital's complaint in the round of these terms. Raises :class:`MessageError`."""
+    body, facts = _small(data, COMPLAINT, Complaint, verify, site), terms.facts
+    expected = Complaint(facts.study, facts.round, facts.attempt, terms.round_digest, site, body["about"])
+    if canonical(body) != canonical(expected.__dict__) or body["about"] not in terms.cohort or body["about"] == site:
+        raise MessageError(f"A complaint of {site} is for another round, by another hospital, or about none.", whose=site)
+    return expected
 
 
 def _small(data: bytes, kind: str, model: type[Any], verify: Verify, sender: str) -> dict[str, Any]:

@@ -107,6 +107,15 @@ class RoundPaths:
         return f"{self.agreements}/{site}"
 
     @property
+    def complaints(self) -> str:
+        """The folder of complaints about dealings."""
+        return f"{self.root}/complaints"
+
+    def complaint(self, site: str) -> str:
+        """One survivor's complaint, in place of its signature."""
+        return f"{self.complaints}/{site}"
+
+    @property
     def answers(self) -> str:
         """The folder of unmasking answers."""
         return f"{self.root}/answers"

@@ -8,10 +8,12 @@ again when it changed, and at the deadline its hospital is lost in this round. T
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError, RoundError
+from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation.looks import Looks
+from securefl.federation.messages import MAX_SMALL, open_complaint
 from securefl.federation.spools import ClaimedSum, Spools
 from securefl.identity import verify
 from securefl.secagg.chunks import BLOCK
@@ -203,6 +205,19 @@ class Tally:
             return ()
         came = self.answers if self.agreed else self.agreements
         return tuple(name for name in self.survivors.names if name not in came)
+
+    def complaints(self, store: Store, at: RoundPaths) -> dict[str, str]:
+        """Survivor without a signature → the survivor whose dealing it says it cannot use. Looked for when the round has failed: they decide nothing."""
+        found: dict[str, str] = {}
+        if self.agreed:
+            return found
+        for site in self.silent:
+            with suppress(MessageError, StoreError):  # they only choose the words of another error
+                data = store.get(at.complaint(site), MAX_SMALL)
+                if data is not None:
+                    about = open_complaint(data, terms=self.terms, site=site, verify=partial(self.plan.verify, site)).about
+                    found |= {site: about} if about in self.survivors.frames else {}
+        return found
 
     def sum_blocks(self) -> Iterator[NDArray[np.uint64]]:
         """The survivors' sum, what does not cancel taken off: uint64[n, 2, 4096] at a time.

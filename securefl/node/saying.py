@@ -13,6 +13,7 @@ from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.looks import Looks
+from securefl.federation.messages import Complaint
 from securefl.identity import replace_file, verify
 from securefl.node.folder import private_folder
 from securefl.secagg.spooling import head_limit
@@ -52,6 +53,7 @@ class Saying:
     plan: Plan
     say: Callable[[str], None]
     word: Word | None = None
+    _complained: tuple[int, str] | None = None
     _refused: str = ""
     _looks: Looks = field(default_factory=Looks)
 
@@ -69,6 +71,7 @@ class Saying:
                 if self._refused != error.what:
                     self._refused = error.what
                     self.say(f"waiting: {error.what}")
+                self._complain(later)
             except NotApprovedError:
                 if not self._held():
                     raise  # else the owner paused or withdrew while it was made, and it was not said
@@ -175,6 +178,20 @@ class Saying:
             if data is not None:
                 found[site] = data
         return found
+
+    def _complain(self, later: LaterStages) -> None:
+        """Say once in a round whose dealing is why nothing is signed here. It tells no more than the missing signature does, but whose fault it is."""
+        facts, about = later.terms.facts, later.refused_dealer
+        if about in {"", self.site.name} or self._complained == (facts.round, about):
+            return
+        complaint = Complaint(facts.study, facts.round, facts.attempt, later.terms.round_digest, self.site.name, about)
+        with self.site.deciding():
+            if self._held():
+                return
+            at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
+            self.site.store.put(at.complaint(self.site.name), complaint.dump(self.site.identity.sign))
+        self._complained = (facts.round, about)
+        self.say(f"round {facts.round}: a complaint left the house: what {about} dealt to this hospital cannot be used")
 
     def _let_go(self, word: Word) -> bool:
         with self.site.deciding():

@@ -90,6 +90,9 @@ class Holder:
         kept: the records that are durable, in any order.
         restraint: for tests.
 
+    Attributes:
+        refused_dealer: whose dealing was the reason why the set proposed last was not signed; empty where there was another, or none.
+
     Raises:
         UnreadableError: records that contradict each other: two answers, or two of a kind in one attempt.
     """
@@ -98,6 +101,7 @@ class Holder:
         self, me: str, *, sign: Sign, unseal: Unseal, kept: Iterable[Record] = (), restraint: Restraint | None = None
     ) -> None:
         self._me, self._sign, self._unseal = me, sign, unseal
+        self.refused_dealer = ""
         self._restraint = restraint or Restraint()
         self._kept: list[Record] = []
         self._pending: Record | None = None
@@ -151,6 +155,7 @@ class Holder:
             RoundError: not this hospital's current attempt, or a set was signed in it already.
             UsageError: another record waits to be kept.
         """
+        self.refused_dealer = ""
         survivors = read_proposal(proposal, terms, coordinator, verify)
         self._check_mine(survivors)
         signed = self._find("signature", terms.round_digest)
@@ -158,6 +163,7 @@ class Holder:
             raise self._refusal("a survivor set was signed in this attempt already")
         for dealer in dealers_of(self._me, survivors):
             dealing = self._head_of(dealer, survivors, heads).dealing
+            self.refused_dealer = dealer
             dealing.open_packet(self._me, self._unseal)
             if dealer != self._me:
                 mine = seed_commitment(terms, pair_seeds[dealer])
@@ -168,6 +174,7 @@ class Holder:
                         whose=dealer,
                         next_step=f"Compare the study keys with {dealer}; the coordinator can go on without one of the two.",
                     )
+            self.refused_dealer = ""
         message = write_agreement(survivors, self._me, self._sign)
         return self._wait(Record("signature", terms.facts.attempt, terms.round_digest, survivors.sha256, message))
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -31,6 +32,11 @@ SIGNING = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["signing_seed"
 SEALING = X25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["sealing_private"]))
 CARD = IdentityCard("SVI", "hospital", "SVI (test)", "svi@example.org", KEYS["signing_public"], KEYS["sealing_public"])
 ME = Identity(CARD, SIGNING, SEALING)
+COMPLAINED = VECTORS["complaint"]["fields"]
+TERMS = SimpleNamespace(
+    facts=SimpleNamespace(study=STUDY, round=COMPLAINED["round"], attempt=1), round_digest=COMPLAINED["round_digest"],
+    cohort=tuple(VECTORS["announcement"]["fields"]["cohort"]),
+)
 
 
 class Holding:
@@ -48,6 +54,7 @@ READ = {
     "announcement": lambda data: messages.open_announcement(data, study=STUDY, verify=CARD.verify),
     "transcript": lambda data: open_transcript(data, study=STUDY, round_number=VECTORS["transcript"]["fields"]["round"], verify=CARD.verify),
     "status": lambda data: messages.open_status(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "complaint": lambda data: messages.open_complaint(data, terms=TERMS, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.open_end(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.open_invitation(data, study=STUDY, verify=CARD.verify),
     "pysyft_keys": lambda data: pysyft_keys.signed_fingerprint(Holding(data), CARD, "svi@securefl.example"),
@@ -55,11 +62,12 @@ READ = {
 TYPES = {
     "announcement": "securefl-round-announcement/1", "status": "securefl-study-status/1", "end": "securefl-study-end/1",
     "invitation": "securefl-study-invitation/1", "pysyft_keys": "securefl-pysyft-keys/1", "extract": "securefl-audit-extract/1",
-    "transcript": "securefl-round-transcript/1",
+    "transcript": "securefl-round-transcript/1", "complaint": "securefl-dealing-complaint/1",
 }
 CAPS = {
     "announcement": messages.MAX_ANNOUNCEMENT, "status": messages.MAX_SMALL, "end": messages.MAX_SMALL, "invitation": messages.MAX_SMALL,
     "pysyft_keys": pysyft_keys._MAX_BYTES, "extract": extract.MAX_BYTES, "transcript": MAX_TRANSCRIPT,
+    "complaint": messages.MAX_SMALL,
 }
 
 
@@ -104,7 +112,7 @@ def test_securefl_writes_the_same_bytes():
     assert messages.Announcement(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["announcement"]["bytes"]
     fields = VECTORS["transcript"]["fields"]
     assert Transcript(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["transcript"]["bytes"]
-    for name, kind in (("status", messages.Status), ("end", messages.End), ("invitation", messages.Invitation)):
+    for name, kind in (("status", messages.Status), ("end", messages.End), ("invitation", messages.Invitation), ("complaint", messages.Complaint)):
         assert kind(**VECTORS[name]["fields"]).dump(ME.sign).hex() == VECTORS[name]["bytes"]
     written = {}
 
@@ -190,7 +198,7 @@ def section(title):
 
 @pytest.mark.parametrize(
     ("title", "name"),
-    [("Announcement", "announcement"), ("Transcript", "transcript"), ("Status", "status"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
+    [("Announcement", "announcement"), ("Transcript", "transcript"), ("Status", "status"), ("Complaint", "complaint"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
 )
 def test_the_page_names_type_cap_and_fields_as_they_are(title, name):
     text = section(title)
@@ -213,7 +221,7 @@ def test_the_page_names_every_place_in_the_store(tmp_path):
     at = paths.RoundPaths("<digest>", 1, 1)
     places = [
         paths.study_file("<digest>"), paths.invitation("<digest>"), paths.approval("<digest>", "<site>"), at.key, at.model, at.announcement,
-        at.contribution("<site>"), at.sum, at.transcript, paths.status("<digest>", "<name>"), paths.ending("<digest>"), paths.extract("<digest>", "<site>"),
+        at.contribution("<site>"), at.complaint("<site>"), at.sum, at.transcript, paths.status("<digest>", "<name>"), paths.ending("<digest>"), paths.extract("<digest>", "<site>"),
         paths.pysyft_keys("<name>"),
     ]
     for place in places:

@@ -37,7 +37,7 @@ class Later:
     """The stages of a hospital: one signature, then an answer once there are enough."""
 
     def __init__(self, saying):
-        self.saying, self.survivors, self.answered, self.enough = saying, None, False, False
+        self.saying, self.survivors, self.answered, self.enough, self.refused_dealer = saying, None, False, False, ""
         self.terms = SimpleNamespace(facts=SimpleNamespace(round=1, attempt=1, chunks=1), cohort=("A", "B"))
 
     def keep(self, kind, message):

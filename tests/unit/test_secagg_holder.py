@@ -145,6 +145,7 @@ def test_a_head_that_is_missing_or_of_another_frame_is_refused(scene):
     for heads in ({ME: scene.heads[ME]}, {**scene.heads, "STMW": WORLD.head(WORLD.frame("STMW", draw=bytes), "STMW")}):
         with pytest.raises(MessageError, match="not the one in the survivor set"):
             scene.agree(heads=heads)
+        assert scene.me.holder.refused_dealer == ""  # who put it there is not known
         with pytest.raises(MessageError, match="not the one in the survivor set"):
             scene.answer(scene.set(), heads=heads)
 
@@ -153,7 +154,9 @@ def test_a_pair_that_holds_different_seeds_is_seen_before_anybody_signs(scene):
     seeds = {**WORLD.pair_seeds(ME), "SVHC": bytes(32)}
     with pytest.raises(MessageError, match="different pair seeds") as caught:
         scene.agree(pair_seeds=seeds)
-    assert caught.value.whose == "SVHC"
+    assert caught.value.whose == scene.me.holder.refused_dealer == "SVHC"
+    scene.agree()
+    assert scene.me.holder.refused_dealer == ""
 
 
 def test_a_packet_that_does_not_open_is_refused_when_signing_and_left_out_when_answering(scene):
@@ -161,7 +164,7 @@ def test_a_packet_that_does_not_open_is_refused_when_signing_and_left_out_when_a
     scene.heads["STMW"] = WORLD.head(data, "STMW")
     with pytest.raises(MessageError, match="does not open") as caught:
         scene.agree()
-    assert caught.value.whose == "STMW"
+    assert caught.value.whose == scene.me.holder.refused_dealer == "STMW"
     answer = scene.me.keep(scene.answer(scene.set()))
     assert b'"without":["STMW"]' in answer
 
