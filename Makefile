@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+MUTANTS_ARGS ?=
 
-.PHONY: demo test test-all lint types contract unit soak bench bench-privacy lock clean
+.PHONY: demo test test-all lint types contract unit soak bench bench-privacy mutants lock clean
 
 demo: $(READY)
 	$(BIN)/securefl demo $(DEMO_ARGS)
@@ -45,6 +46,10 @@ bench: $(READY)
 # Ledger, audit and noised steps, beside bare SQLite, Ed25519 and Opacus.
 bench-privacy: $(READY)
 	$(BIN)/python benchmarks/privacy/run.py $(BENCH_ARGS)
+
+# Small faults in the secure sum and the ledger, and whether a test notices; see benchmarks/mutants/README.md.
+mutants: $(READY)
+	OMP_NUM_THREADS=1 nice -n 15 $(BIN)/python benchmarks/mutants/run.py $(MUTANTS_ARGS)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt install python3 python3-venv"; exit 1; }

@@ -118,3 +118,9 @@ def test_one_that_is_not_in_the_cohort_makes_no_mask_though_it_has_every_secret(
     facts = make_facts()
     with pytest.raises(UsageError, match="one secret for each"):
         masks.pairwise_seeds("mallory", {name: bytes(32) for name in facts.cohort}, facts)
+
+
+def test_a_key_of_nobody_in_particular_is_refused_in_the_name_of_another_hospital():
+    with pytest.raises(MessageError, match="key of another hospital") as caught:
+        masks.pair_secret(X25519PrivateKey.generate(), bytes(31))
+    assert caught.value.whose == "another hospital"

@@ -155,3 +155,7 @@ def test_quarrels_are_named_in_the_order_of_names_whoever_came_first():
     for name in sorted(NAMES, reverse=True):
         proposer.add_contribution(WORLD.check((odd if name == "SVI" else WORLD).frame(name), name))
     assert proposer.quarrels() == [("STMW", "SVI"), ("SVHC", "SVI")]
+
+
+def test_the_stages_have_the_names_that_people_read():
+    assert [stage.value for stage in Stage] == ["collecting", "proposed", "agreed", "unmasked"]
