@@ -329,7 +329,7 @@ def test_an_extract_that_is_none_is_refused(hospitals, site, text):
     from securefl.node.extract import TYPE, _info
     from securefl.signed import dump_signed
 
-    study = hospitals.new_study("malformed")
+    study = hospitals.new_study(f"malformed-{len(text)}")
     signed = dump_signed({"type": TYPE, "study": study.digest, "site": ME, "extract": text}, site.identity.sign)
     site.store.put(paths.extract(study.digest, ME), hospitals.lab.folder.identity.card.seal(signed, _info(study.digest, ME)))
     with pytest.raises(MessageError, match="not one"):
