@@ -47,11 +47,13 @@ def audit(
     checkpoint that somebody else holds (--checkpoint; without it, with the newest that other hospitals gave back). Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger
     is still shown as far as it holds.
     """
-    from securefl.node.folder import find_folder
+    from securefl.node.folder import FILE_NAMES, find_folder, wrong_folder
     from securefl.node.rotation import finish, unfinished
     from securefl.privacy.audit import audit as fold
 
     here, after = find_folder(folder, "SECUREFL_SITE"), None if since is None else _utc(since)
+    if not any((here / name).exists() for name in (FILE_NAMES["hospital"], "ledger.sqlite")):
+        raise wrong_folder(here, "hospital")
     if unfinished(here):
         with suppress(SecureFLError):  # an audit shows what is there
             finish(here)
@@ -69,9 +71,11 @@ def audit(
     if only_verify and json_file != "-":
         say(_verdict(report, known))
     elif json_file != "-":
+        from securefl.node.reasons import reason_of
         from securefl.report.audit import audit_tables
 
-        screen().print(audit_tables(report, detail=detail))
+        failed = [s["digest"] for d in report.datasets for s in d["studies"] if s["status"] == "failed"]
+        screen().print(audit_tables(report, detail=detail, reasons={digest: reason_of(here, digest) for digest in failed}))
         if html_file:
             say(f"The page is {html_file}: open it in a browser, or print it.")
     if not report.verified:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.federation.rounds import Plan
 from securefl.node.agent import agent_state
+from securefl.node.reasons import reason_of
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.running import COUNTS
 from securefl.privacy.planning import share
@@ -48,7 +49,7 @@ def status_page(found: dict[str, Any]) -> RenderableType:
         site=found["site"], running=found["running"], paused=found["paused"],
         datasets=[(d["name"], d["population"]) for d in found["datasets"]],
         budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"], b["revoked"]) for b in found["budgets"]],
-        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"]) for s in found["studies"]],
+        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"], s["reason"]) for s in found["studies"]],
         rows=[(s["id"], s["rows"]) for s in found["studies"] if s["rows"]],
         waiting=found["waiting"], quarantined=found["quarantined"], late_replies=found["late_replies"],
     )
@@ -65,7 +66,8 @@ def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str,
     found = state.studies[digest]
     rounds = Plan(parse_study(study_text(site, digest)), digest).last_round
     last = max((r for r, _ in found.sent), default=0)
-    return {"id": short, "state": found.status, "last_round": last, "rounds": rounds, "rows": _read(site.study_folder(digest) / COUNTS)}
+    reason = reason_of(site.path, digest) if found.status == "failed" else None
+    return {"id": short, "state": found.status, "last_round": last, "rounds": rounds, "rows": _read(site.study_folder(digest) / COUNTS), "reason": reason}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from securefl.node.extract import publish_extract
 from securefl.node.journal import Journal
 from securefl.node.outbox import deliver
 from securefl.node.presence import Presence, present, stop_role
+from securefl.node.reasons import keep_reason
 from securefl.node.requests import study_text
 from securefl.node.running import StudyRun
 from securefl.node.site import utc_now
@@ -209,7 +210,7 @@ class Agent:
             self._fail(digest, error)
         except Exception:  # noqa: BLE001 - the study ends, the agent goes on
             self.say(traceback.format_exc())
-            self._fail(digest, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
+            self._fail(digest, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report what stands before this line in agent.log."))
         else:
             if outcome == "completed":
                 self._note_others(digest, run)
@@ -225,6 +226,7 @@ class Agent:
         if self._stopping and not self._site.ledger.state.study(digest).started:
             return  # its worker was ended with the agent; the approval stays good
         self.say(f"study {digest[:12]} failed: {error}")
+        keep_reason(self._site.path, digest, error)
         if digest in self._runs:
             self._runs[digest].stop()
         with suppress(NotApprovedError):  # withdrawn in this very moment: that stands

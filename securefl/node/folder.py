@@ -104,7 +104,7 @@ class PartyFolder:
             raw = tomllib.loads(file.read_text("utf-8"))
             settings = Settings.model_validate({**raw, "datasets": tuple(raw.get("datasets", ()))})
         except FileNotFoundError:
-            raise UsageError(f"{path} has no {file.name}: it is not a {role}'s folder.", next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`.") from None
+            raise wrong_folder(path, role) from None
         except (OSError, ValueError) as error:
             raise UnreadableError(f"{file} cannot be read: {str(error).splitlines()[0]}.", next_step="Mend it or restore it from your backup.") from None
         return cls(path, settings)
@@ -152,6 +152,14 @@ class PartyFolder:
     def datasite(self) -> Path:
         """PySyft's synced folder."""
         return self.path / "syftbox"
+
+
+def wrong_folder(path: Path, role: Role) -> UsageError:
+    """The error for a folder that is not one of that role."""
+    article = "an" if role == "aggregator" else "a"
+    return UsageError(
+        f"{path} has no {FILE_NAMES[role]}: it is not {article} {role}'s folder.", next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`."
+    )
 
 
 def private_folder(path: Path) -> Path:

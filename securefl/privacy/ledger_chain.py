@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UntrustedError
 from securefl.identity import verify as verify_key
-from securefl.privacy.ledger_events import Event, Rotate, load_event
+from securefl.privacy.ledger_events import RESTORE, Event, Rotate, load_event
 from securefl.privacy.ledger_state import LedgerState, apply
 from securefl.signed import dump_signed, open_signed
 
@@ -33,7 +33,7 @@ _SIGNATURE = b"securefl-ledger-signature/1\n"
 _ROTATION = b"securefl-ledger-rotation/1\n"
 _CHECKPOINT = "securefl-checkpoint/1"
 _NOT_OURS = "its signature is not by this hospital's key"
-_RESTORE = "Stop this hospital's agent, keep the file for whoever examines it, and restore the ledger from a backup."
+_RESTORE = f"Stop this hospital's agent and keep the file for whoever examines it. {RESTORE}"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ from securefl.signed import canonical
 FORMAT = "securefl-ledger/1"
 #: The longest event read; ours are far below 4 KiB.
 MAX_BODY = 64 * 1024
+#: What to do about a ledger that is gone or broken. A copy alone is no mend: an older one has forgotten what was spent since.
+RESTORE = (
+    "Put the newest copy of the ledger back, and run nothing before it was compared with what the partners hold: `securefl audit --verify "
+    "--checkpoint FILE`, with the file that `securefl site checkpoint` writes for you at a partner."
+)
 
 
 #: The longest decimal, in characters of its plain spelling.
@@ -263,19 +268,19 @@ def load_event(body: str) -> Event:
     if len(body) > MAX_BODY:
         raise UnreadableError(
             f"A ledger event of {len(body)} characters is longer than any that securefl writes.",
-            next_step="Restore the ledger from your backup.",
+            next_step=RESTORE,
         )
     try:
         event = _ADAPTER.validate_json(body)
     except ValidationError as error:
         raise UnreadableError(
             f"A ledger event does not follow the format {FORMAT}: {error.errors()[0]['msg']}.",
-            next_step="Use the version of securefl that wrote the ledger, or restore it from your backup.",
+            next_step=f"Use the version of securefl that wrote the ledger. {RESTORE}",
         ) from error
     if dump_event(event) != body:
         raise UnreadableError(
             "A ledger event is not in canonical form, so securefl did not write it.",
-            next_step="Restore the ledger from your backup.",
+            next_step=RESTORE,
         )
     return event
 

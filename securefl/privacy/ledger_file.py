@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import LedgerAlteredError, StoreError, UnreadableError, UsageError
 from securefl.privacy.ledger_chain import Row
+from securefl.privacy.ledger_events import RESTORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ def _unreadable(path: Path, why: str) -> UnreadableError:
     return UnreadableError(
         f"{path} is not a ledger that securefl can read: {why}.",
         whose="this hospital's data owner",
-        next_step="Restore it from your backup; if there never was one, `securefl site init` makes it.",
+        next_step=f"{RESTORE} If there never was a ledger here, `securefl site init` makes it.",
     )
 
 
@@ -171,7 +172,7 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.IntegrityError as error:
         raise LedgerAlteredError(
-            f"A row does not fit the ledger {path}: {error}.", next_step="Restore the ledger from your backup."
+            f"A row does not fit the ledger {path}: {error}.", next_step=RESTORE
         ) from error
     except sqlite3.OperationalError as error:
         raise StoreError(

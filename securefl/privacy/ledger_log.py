@@ -19,6 +19,7 @@ from securefl.privacy.ledger_chain import (
     read_own,
     signed_message,
 )
+from securefl.privacy.ledger_events import RESTORE
 from securefl.privacy.ledger_file import LedgerFile
 from securefl.privacy.ledger_reading import read_rows
 from securefl.privacy.ledger_state import LedgerState, apply
@@ -204,6 +205,6 @@ class LedgerLog:
         if known.size and self._file.hash_at(known.size) != known.hash:
             raise LedgerAlteredError(
                 f"Event {known.size} of the ledger: it was there before and is gone or changed.",
-                next_step="Stop this hospital's agent, keep the file, and restore the ledger from a backup.",
+                next_step=f"Stop this hospital's agent and keep the file. {RESTORE}",
             )
         self._head = follow_all(self._file.rows(known.size), self._verify, known)

@@ -15,6 +15,7 @@ from securefl.privacy.ledger_chain import (
     follow_all,
     require_trust,
 )
+from securefl.privacy.ledger_events import RESTORE
 from securefl.privacy.ledger_file import LedgerFile
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def read_rows(file: LedgerFile, verify: Verify, checkpoint: Checkpoint | None = 
             require_trust(Head(1))
         follow_all((), verify, head)
         if not events:
-            raise LedgerAlteredError("Event 1 of the ledger: it is missing.", next_step="Restore the ledger from a backup.")  # noqa: TRY301 - one place collects the first fault
+            raise LedgerAlteredError("Event 1 of the ledger: it is missing.", next_step=RESTORE)  # noqa: TRY301 - one place collects the first fault
     except LedgerAlteredError as error:
         fault = error
     found = Reading(tuple(events), head, fault, tuple(hashes))

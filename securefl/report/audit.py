@@ -31,7 +31,7 @@ from securefl.report.parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -43,12 +43,13 @@ _NAME_WIDTH = 20
 _STATUS = {"approved": WARN, "running": WARN, "completed": GOOD, "failed": BAD, "withdrawn": BAD}
 
 
-def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType:
+def audit_tables(report: AuditReport, *, detail: bool = False, reasons: Mapping[str, str] | None = None) -> RenderableType:
     """The owner's report as a page.
 
     Args:
         report: from :func:`securefl.privacy.audit.audit`.
         detail: one line for every release instead of one for every run of rounds.
+        reasons: of studies that failed, by digest; for the owner's screen only.
     """
     names = {s["digest"]: study_name(s["id"], s["digest"]) for d in report.datasets for s in d["studies"]}
     names |= {a["study"]: study_name(a["id"], a["study"]) for a in report.approvals}
@@ -57,9 +58,9 @@ def audit_tables(report: AuditReport, *, detail: bool = False) -> RenderableType
         parts.append(Text("PAUSED: nothing starts and nothing leaves until `securefl site pause --resume`.", style=WARN))
     for population in report.populations:
         parts.append(_population(population))
-        parts += [_dataset(d, names, detail=detail) for d in report.datasets if d["population"] == population["name"]]
+        parts += [_dataset(d, names, reasons or {}, detail=detail) for d in report.datasets if d["population"] == population["name"]]
     budgeted = {p["name"] for p in report.populations}
-    parts += [_dataset(d, names, detail=detail) for d in report.datasets if d["population"] not in budgeted]
+    parts += [_dataset(d, names, reasons or {}, detail=detail) for d in report.datasets if d["population"] not in budgeted]
     if not report.populations:
         parts.append(section("Budget", "None was granted yet. `securefl site budget set` grants one."))
     if report.refusals_elsewhere:
@@ -132,7 +133,7 @@ def _share_words(used: Decimal, population: Json) -> str:
     return explain_share(used, population["studies_like_last"])
 
 
-def _dataset(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableType:
+def _dataset(dataset: Json, names: dict[str, str], reasons: Mapping[str, str], *, detail: bool) -> RenderableType:
     parts: list[RenderableType] = []
     if dataset["studies"]:
         studies = table(["study", "status", "share", "approved", "ended"], right=[2], least=_NAME_WIDTH)
@@ -142,6 +143,8 @@ def _dataset(dataset: Json, names: dict[str, str], *, detail: bool) -> Renderabl
                 literal(percent(Decimal(str(s["share"])))), literal(day(s["approved_at"])[:10]), literal(day(s["ended_at"])[:10] if s["ended_at"] else "–"),
             )
         parts.append(studies)
+        failed = [literal(f"{names[s['digest']]} failed: {reasons[s['digest']]}") for s in dataset["studies"] if s["digest"] in reasons]
+        parts += [bullets(failed), Text("")] if failed else []
     else:
         parts.append(Text("No study was approved.", style=DIM))
     parts.append(_left(dataset["releases"], names, detail=detail))

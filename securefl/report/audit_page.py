@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from securefl.privacy.ledger_events import RESTORE
 from securefl.privacy.words import percent
 from securefl.report.audit_population import facts, moment, population_section, refusals_table, releases_part
 from securefl.report.audit_words import numbered
@@ -83,7 +84,7 @@ def _verdict(report: AuditReport, about: PageFacts) -> Html:
     return tag(
         "div", tag("p", "✕ The ledger was altered or damaged", class_="word"),
         tag("p", report.fault, class_="fault"),
-        tag("p", tag("b", "What to do: "), report.next_step or "Restore the ledger from a backup."),
+        tag("p", tag("b", "What to do: "), report.next_step or RESTORE),
         tag("p", f"This page shows the {counted(report.events, 'event')} of the file that are unbroken and signed, and nothing after them. Do not rely on its sums: later charges may be missing."),
         class_="verdict bad", role="alert",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.console import Group
 from rich.text import Text
 
 from securefl.privacy.words import explain_share, percent
@@ -41,12 +42,13 @@ class BudgetLine(NamedTuple):
 
 
 class StudyLine(NamedTuple):
-    """A study here: what the owner types for it, its state, the last round answered (0: none) and how many there are."""
+    """A study here: what the owner types for it, its state, the last round answered (0: none) and how many there are, why it failed."""
 
     name: str
     state: str
     last_round: int
     rounds: int
+    reason: str | None = None
 
 
 def site_status(
@@ -143,6 +145,8 @@ def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | 
 
 def _studies(studies: Sequence[StudyLine]) -> RenderableType:
     made = table(["study", "state", "last round"])
-    for name, state, last, rounds in studies:
+    lines = [StudyLine(*line) for line in studies]
+    for name, state, last, rounds, _ in lines:
         made.add_row(literal(name), literal(state), joined(f"{last} of {rounds}" if last else "none yet"))
-    return made
+    failed = [literal(f"{s.name} failed: {s.reason}") for s in lines if s.reason is not None]
+    return Group(made, bullets(failed)) if failed else made

@@ -8,9 +8,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from click.testing import CliRunner
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
+from securefl.cli.main import cli
 from securefl.datasite import site_email
 from securefl.datasite.layout import datasite
 from securefl.errors import (
@@ -147,6 +149,32 @@ def test_of_a_failure_others_see_a_code_and_the_owner_the_text(scene):
     everything = b"".join(scene.c.objects().values())
     assert b"Miller" not in everything
     assert b"HIV" not in everything
+
+
+def test_the_owner_sees_why_a_study_failed_where_it_says_failed_and_a_page_to_hand_on_does_not(scene):
+    turns(scene.begin("start", DataError(f"The table says:\n{PRIVATE}.\x1b[2J")))
+    folder = scene.c.root / ME
+
+    def type_in(*words):
+        return CliRunner().invoke(cli, [*words, "--site", str(folder)]).output
+
+    why = f"failed: The table says: {PRIVATE}.?[2J Who can mend it: this hospital's data owner."
+    assert why in " ".join(type_in("site", "status").split())
+    assert why in " ".join(type_in("audit").split())
+    type_in("audit", "--json", str(folder / "a.json"), "--html", str(folder / "a.html"))
+    assert "Miller" not in (folder / "a.json").read_text() + (folder / "a.html").read_text()
+    (folder / "studies" / scene.study.digest / "failure.json").write_text("{")
+    for page in (type_in("site", "status"), type_in("audit")):
+        assert "failed: see agent.log" in " ".join(page.split())
+
+
+def test_a_disk_that_keeps_no_reason_does_not_keep_the_study_from_ending(scene, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("securefl.node.reasons.replace_file", full)
+    turns(scene.begin("start", RoundError("late", whose="x")))
+    assert scene.status == "failed"
 
 
 def test_what_started_stays_charged_and_what_never_started_is_free(scene):
@@ -295,7 +323,7 @@ def test_when_a_study_has_ended_its_kept_contributions_are_removed_and_nothing_e
         approving.withdraw(scene.c.site(ME), scene.study.digest, "")
     turns(agent, 1)
     assert not kept.exists()
-    assert {p.name for p in study.iterdir()} == before - {"contributions"}
+    assert {p.name for p in study.iterdir()} == before - {"contributions"} | ({"failure.json"} if isinstance(end, RoundError) else set())
 
 
 def test_contributions_of_a_study_that_ended_while_no_agent_ran_are_removed_at_its_start(scene):

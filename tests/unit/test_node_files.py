@@ -133,6 +133,8 @@ def test_settings_are_read_again_and_the_ledger_stays_open(hospitals, site):
 def test_a_folder_of_another_role_is_not_opened(hospitals):
     with pytest.raises(UsageError, match="not a hospital's folder"):
         Site.at(hospitals.root / "researcher")
+    with pytest.raises(UsageError, match="is not an aggregator's folder"):
+        PartyFolder.open(hospitals.root / "researcher", "aggregator")
     with pytest.raises(UsageError, match="party's folder already"):
         PartyFolder.create(hospitals.root / "researcher", name="x", role="researcher", legal_name="X", email="x@example.org", store="s")
     with pytest.raises(UsageError, match="name"):

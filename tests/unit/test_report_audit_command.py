@@ -87,6 +87,24 @@ def test_what_cannot_be_read_ends_with_4_and_a_next_step(change, hospital, type_
     assert "Next" in err
 
 
+@pytest.mark.parametrize("change", ["missing", "broken"])
+def test_a_ledger_that_is_gone_is_not_mended_by_any_old_copy(change, hospital, type_in):
+    ledger = hospital.folder / "ledger.sqlite"
+    hospital.ledger.close()
+    ledger.unlink() if change == "missing" else ledger.write_bytes(b"no ledger" * 1000)
+    code, _, err = type_in("--site", hospital.folder)
+    words = " ".join(err.replace("│", " ").split())
+    assert code == 4
+    for part in ("Put the newest copy of the ledger back", "compared with what the partners hold", "securefl audit --verify --checkpoint FILE", "securefl site checkpoint"):
+        assert part in words
+
+
+def test_a_folder_that_is_no_hospitals_is_a_wrong_use(tmp_path, type_in):
+    code, out, err = type_in("--site", tmp_path)
+    assert (code, out) == (2, "")
+    assert "it is not a hospital's folder" in " ".join(err.split())
+
+
 def test_a_ledger_that_another_program_holds_cannot_be_read_either(hospital, type_in, monkeypatch):
     monkeypatch.setattr("securefl.privacy.ledger_file.BUSY_MS", 10)
     hospital.ledger.close()

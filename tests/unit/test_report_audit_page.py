@@ -204,7 +204,7 @@ def test_an_altered_ledger_names_the_event_in_red_and_shows_what_holds(tmp_path)
     words = flat(page)
     assert '<p class="fault">Event 30 of the ledger: its text is not what was signed.</p>' in page
     assert page.index('role="alert"') < page.index("<section")
-    assert "What to do: Stop this hospital's agent, keep the file for whoever examines it" in words
+    assert "What to do: Stop this hospital's agent and keep the file for whoever examines it" in words
     assert "This page shows the 29 events of the file that are unbroken and signed" in words
     assert "Incomplete: the ledger does not hold." in words
     assert "This is what the part of the ledger says that holds." in words
