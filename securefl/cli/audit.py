@@ -75,7 +75,7 @@ def audit(
         from securefl.report.audit import audit_tables
 
         failed = [s["digest"] for d in report.datasets for s in d["studies"] if s["status"] == "failed"]
-        screen().print(audit_tables(report, detail=detail, reasons={digest: reason_of(here, digest) for digest in failed}))
+        screen().print(audit_tables(report, detail=detail, fingerprint=card.spoken, reasons={digest: reason_of(here, digest) for digest in failed}))
         if html_file:
             say(f"The page is {html_file}: open it in a browser, or print it.")
     if not report.verified:

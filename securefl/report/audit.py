@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from securefl.privacy.words import explain_epsilon, explain_share, percent
-from securefl.report.audit_words import KINDS, figure, reason_words, runs, study_name
+from securefl.report.audit_words import KINDS, figure, reason_words, runs, slots, study_name
 from securefl.report.parts import (
     BAD,
     DIM,
@@ -43,17 +43,20 @@ _NAME_WIDTH = 20
 _STATUS = {"approved": WARN, "running": WARN, "completed": GOOD, "failed": BAD, "withdrawn": BAD}
 
 
-def audit_tables(report: AuditReport, *, detail: bool = False, reasons: Mapping[str, str] | None = None) -> RenderableType:
+def audit_tables(report: AuditReport, *, detail: bool = False, fingerprint: str = "", reasons: Mapping[str, str] | None = None) -> RenderableType:
     """The owner's report as a page.
 
     Args:
         report: from :func:`securefl.privacy.audit.audit`.
         detail: one line for every release instead of one for every run of rounds.
+        fingerprint: of the hospital's card, in the groups that people compare by telephone.
         reasons: of studies that failed, by digest; for the owner's screen only.
     """
     names = {s["digest"]: study_name(s["id"], s["digest"]) for d in report.datasets for s in d["studies"]}
     names |= {a["study"]: study_name(a["id"], a["study"]) for a in report.approvals}
     parts: list[RenderableType] = [title(f"What left {report.site}, and what it cost"), _verification(report)]
+    if fingerprint:
+        parts.append(Text(f"The card of {report.site}: {fingerprint}", style=DIM))
     if report.paused:
         parts.append(Text("PAUSED: nothing starts and nothing leaves until `securefl site pause --resume`.", style=WARN))
     for population in report.populations:
@@ -66,7 +69,9 @@ def audit_tables(report: AuditReport, *, detail: bool = False, reasons: Mapping[
     if report.refusals_elsewhere:
         parts.append(section("Refused: data sets that are not registered here", bullets(joined(f"on {r['dataset']}: ", _refusal(r)) for r in report.refusals_elsewhere)))
     if len(report.keys) > 1:
-        parts.append(section("Signing keys, each named by the one before it", bullets(f"{k['key'][:16]}… since {day(k['at'])}" for k in report.keys)))
+        parts.append(section("Signing keys, each named by the one before it", bullets(
+            f"{k['key'][:16]}… since {day(k['at'])}" + (f", on the card {fingerprint}" if fingerprint and k is report.keys[-1] else "") for k in report.keys
+        )))
     if report.pauses:
         parts.append(section("Pauses", bullets(map(_pause, report.pauses))))
     parts.append(_approvals(report.approvals))
@@ -147,7 +152,7 @@ def _dataset(dataset: Json, names: dict[str, str], reasons: Mapping[str, str], *
         parts += [bullets(failed), Text("")] if failed else []
     else:
         parts.append(Text("No study was approved.", style=DIM))
-    parts.append(_left(dataset["releases"], names, detail=detail))
+    parts += [_left(dataset, names, detail=detail), *_unsent(dataset, names)]
     if dataset["refusals"]:
         parts += [Text("Refused", style="bold"), bullets(map(_refusal, dataset["refusals"])), Text("")]
     spent = dataset["spent"]
@@ -159,14 +164,29 @@ def _dataset(dataset: Json, names: dict[str, str], reasons: Mapping[str, str], *
     return section(f"Data set {dataset['name']}", *parts)
 
 
-def _left(releases: Sequence[Json], names: dict[str, str], *, detail: bool) -> RenderableType:
-    if not releases:
-        return Text("Nothing left the house.", style=DIM)
-    rows: list[tuple[str, RenderableType | str]] = []
-    for digest, of_study in groupby(releases, key=lambda r: r["study"]):
+def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableType:
+    lines: dict[str, list[str]] = {}
+    for digest, of_study in groupby(dataset["releases"], key=lambda r: r["study"]):
         listed = list(of_study)
-        rows.append((names.get(digest, digest[:12]), bullets(map(_single, listed) if detail else map(_run, runs(listed)))))
+        lines.setdefault(digest, []).extend(map(_single, listed) if detail else map(_run, runs(listed)))
+    for s in dataset["studies"]:
+        if s["answers"]:
+            lines.setdefault(s["digest"], []).append(f"{counted(s['answers'], 'answer')} that took the masks off a sum")
+    if not lines:
+        return Text("Nothing left the house.", style=DIM)
+    rows: list[tuple[str, RenderableType | str]] = [(names.get(digest, digest[:12]), bullets(said)) for digest, said in lines.items()]
     return Group(Text("What left the house", style="bold"), facts(rows), Text(""))
+
+
+def _unsent(dataset: Json, names: dict[str, str]) -> list[RenderableType]:
+    """What studies paid for and have not sent; a study that never started pays nothing."""
+    rows: list[tuple[str, RenderableType | str]] = []
+    for s in dataset["studies"]:
+        yet = "not sent yet" if s["status"] in {"approved", "running"} else "charged, never sent"
+        open_ = [f"{yet}: {KINDS[slot.charge['kind']][1]}, {slot.unsent:,} of {slot.reserved:,}" for slot in slots(s).values() if slot.unsent and s["share"]]
+        if open_:
+            rows.append((names.get(s["digest"], s["digest"][:12]), bullets(open_)))
+    return [Text("Paid for beside that", style="bold"), facts(rows), Text("")] if rows else []
 
 
 def _single(release: Json) -> str:

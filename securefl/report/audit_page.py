@@ -62,7 +62,7 @@ def audit_page(report: AuditReport, about: PageFacts) -> str:
         tag(
             "main",
             _verdict(report, about), _paused(report), _glance(report, about), _summary(report), _checked(report, about),
-            *sections, tag("section", _loose(report, loose), _elsewhere(report), _pauses(report), _keys(report), _witnessed(report), _words(), class_="rest"),
+            *sections, tag("section", _loose(report, loose), _elsewhere(report), _pauses(report), _keys(report, about), _witnessed(report), _words(), class_="rest"),
         ),
         tag("footer", f"Made by securefl {about.version} from the ledger of {report.site}."),
     )
@@ -107,7 +107,7 @@ def _glance(report: AuditReport, about: PageFacts) -> Html:
     entries: list[tuple[str, Html | str]] = [
         ("Hospital", joined(said(about.legal_name), f" ({report.site})")),
         ("Ledger", joined(f"{counted(report.events, 'event')}, ending in ", tag("code", report.head))),
-        ("Key", joined(tag("code", about.fingerprint), " (compare with the hospital's card)")),
+        ("Card", joined(tag("code", about.fingerprint), " (the groups that people compare by telephone)")),
         ("Approved", counted(len(studies), "study", "studies") + (f": {', '.join(by_status)}" if by_status else "")),
         ("Left the hospital", counted(sent, "noised release")),
         ("Refused", counted(refused, "study", "studies")),
@@ -163,12 +163,15 @@ def _pauses(report: AuditReport) -> Html | None:
     return joined(tag("h2", "Pauses"), table("When nothing started and nothing left. Times are UTC.", ["From", "Until", "Note"], [rows]))
 
 
-def _keys(report: AuditReport) -> Html | None:
-    """The hospital's signing keys, if they changed."""
+def _keys(report: AuditReport, about: PageFacts) -> Html | None:
+    """The hospital's signing keys, if they changed; the last one with the fingerprint of the card it is on."""
     if len(report.keys) < 2:
         return None
-    rows: list[list[Html | str]] = [[moment(k["at"]), tag("code", k["key"])] for k in report.keys]
-    return joined(tag("h2", "Signing keys"), table("The old key signed each change of key, and the new one confirmed it. Times are UTC.", ["Since", "Ed25519 public key"], [rows]))
+    rows: list[list[Html | str]] = [
+        [moment(k["at"]), tag("code", k["key"]), tag("code", about.fingerprint) if k is report.keys[-1] else "an earlier card"] for k in report.keys
+    ]
+    words = "The old key signed each change of key, and the new one confirmed it. By telephone people compare the card, not the key. Times are UTC."
+    return joined(tag("h2", "Signing keys"), table(words, ["Since", "Ed25519 public key", "Card that people compare"], [rows]))
 
 
 def _witnessed(report: AuditReport) -> Html | None:

@@ -104,13 +104,36 @@ def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Ht
         facts([
             ("Budget", f"epsilon {figure(epsilon)} at delta {figure(delta)}, for all studies of all researchers together. It never renews by itself."),
             ("What it means", f"Should all of it be used: w{explain_epsilon(Decimal(str(epsilon)), Decimal(str(delta)))[1:]}"),
-            *([("Taken back", lines(joined(moment(r["at"]), " UTC", *([": ", said(r["note"])] if r["note"] else [])) for r in population["revocations"])), *([] if population["revoked"] else [("Since then", _REOPENED)])] if population["revocations"] else []),
-            ("Granted", lines(
-                joined(moment(g["at"]), f" UTC: epsilon {figure(g['epsilon'])} at delta {figure(g['delta'])}, for studies like ", said(g["typical"]), ". ", said(g["reason"]))
-                for g in population["grants"]
-            )),
+            ("Granted and taken back", lines(_grants(population))),
+            *([("Since then", _REOPENED)] if population["revocations"] and not population["revoked"] else []),
         ]),
     )
+
+
+def _grants(population: Json) -> list[Html]:
+    """Every grant and every revocation by date, each with what was in force after it."""
+    steps = _in_force(population)
+    events = [(g["at"], 0, joined(f"granted epsilon {figure(g['epsilon'])} at delta {figure(g['delta'])}, for studies like ", said(g["typical"]), ". ", said(g["reason"]))) for g in population["grants"]]
+    events += [(r["at"], 1, joined("taken back what was left", *([": ", said(r["note"])] if r["note"] else []), ".")) for r in population["revocations"]]
+    found = []
+    for at, taken, words in sorted(events, key=lambda e: e[:2]):
+        share = percent(Decimal(str(round([s for s in steps if s.at <= at][-1].granted, 6))))
+        force = f"what was used, {share} of today's budget" if taken else f"{share} of today's budget"
+        found.append(joined(moment(at), " UTC: ", words, " In force: ", tag("b", force), "."))
+    return found
+
+
+def _in_force(population: Json) -> list[Spent]:
+    """Spending over time; from a revocation to the next grant nothing but what is used is in force."""
+    cap = population["filter"]["cap"]
+    grants = {g["at"] for g in population["grants"]}
+    steps, used, revoked = [], 0.0, False
+    changes = [(s["at"], 0, s) for s in population["spending"]] + [(r["at"], 1, None) for r in population["revocations"]]
+    for at, _, change in sorted(changes, key=lambda c: c[:2]):
+        revoked = change is None or (revoked and at not in grants)
+        used = used if change is None else change["used"] / cap
+        steps.append(Spent(at, used, used if revoked or change is None else change["cap"] / cap))
+    return steps
 
 
 def _charged(s: Numbered) -> float:
@@ -119,8 +142,7 @@ def _charged(s: Numbered) -> float:
 
 
 def _over_time(population: Json, until: str) -> Html:
-    cap = population["filter"]["cap"]
-    steps = [Spent(s["at"], s["used"] / cap, s["cap"] / cap) for s in population["spending"]]
+    steps = _in_force(population)
     until = max(until, steps[-1].at)
     words = "Spending over time, in shares of today's budget: " + "; ".join(
         f"{s.at[:10]} {percent(Decimal(str(round(s.used, 6))))}" for s in steps[-12:]
@@ -129,7 +151,7 @@ def _over_time(population: Json, until: str) -> Html:
         tag("h3", "Spending over time"),
         tag(
             "figure", spending(steps, until, words),
-            legend([("area", "charged, in per cent of today's budget"), ("granted", "granted until then (dashed line)")]),
+            legend([("area", "charged, in per cent of today's budget"), ("granted", "granted and in force (dashed line)")]),
             tag("figcaption", "A study is charged in full when it is approved, for the most it can release. What it does not release is not given back; only a study that never started is."),
         ),
     )

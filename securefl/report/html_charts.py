@@ -6,6 +6,7 @@ the stylesheet, so that print and screen can differ. Coordinates are user units;
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def budget_bar(segments: Sequence[Segment], words: str) -> Html:
 
 @dataclass(frozen=True)
 class Spent:
-    """After a change: what is charged and what is granted, as shares of today's budget."""
+    """After a change: what is charged and what is granted and in force, as shares of today's budget."""
 
     at: str
     used: float
@@ -84,42 +85,54 @@ class Spent:
 
 
 def spending(steps: Sequence[Spent], until: str, words: str, *, height: float = 200) -> Html:
-    """Spending over time as a staircase under the line of what was granted.
+    """Spending over time as a staircase under the line of what was granted. Both end at ``until``: nothing is known after it.
 
     Args:
         steps: in the order of time (UTC, ISO 8601), one or more.
-        until: where the picture ends.
+        until: now.
         words: the picture in a sentence.
         height: of the picture.
     """
-    start, end = _time(steps[0].at), _time(until)
+    start, now = _time(steps[0].at), _time(until)
+    end = now
     if end - start < timedelta(hours=1):  # one moment has no width
         end = start + timedelta(hours=1)
     wide, high = WIDE - _LEFT - _RIGHT, height - _TOP - _BOTTOM
+    levels = _levels(max(1.0, *(max(s.used, s.granted) for s in steps)))
 
     def x(at: datetime) -> float:
         return _LEFT + wide * ((at - start) / (end - start))
 
     def y(share: float) -> float:
-        return _TOP + high * (1 - min(share, 1))
+        return _TOP + high * (1 - share / levels[-1])
 
     def stairs(values: Sequence[float]) -> str:
         path = f"M{_n(x(start))} {_n(y(values[0]))}"
         for step, value in zip(steps[1:], values[1:], strict=True):
             path += f"H{_n(x(_time(step.at)))}V{_n(y(value))}"
-        return path + f"H{_n(x(end))}"
+        return path + f"H{_n(x(now))}"
 
     used = stairs([s.used for s in steps])
     parts = [tag("path", d=f"{used}V{_n(y(0))}H{_n(x(start))}Z", class_="area")]
-    for percent in (0, 25, 50, 75, 100):
-        level = y(percent / 100)
-        parts += [_line(_LEFT, level, WIDE - _RIGHT, level, "axis" if percent == 0 else "grid"), _text(_LEFT - 6, level + 4, f"{percent} %", "last")]
+    for share in levels:
+        level = y(share)
+        parts += [_line(_LEFT, level, WIDE - _RIGHT, level, "axis" if share == 0 else "grid"), _text(_LEFT - 6, level + 4, f"{100 * share:.0f} %", "last")]
+    if now < end:
+        parts += [_line(x(now), _TOP, x(now), y(0), "grid"), _text(x(now) + 4, _TOP + 10, "now", "first")]
     parts.append(tag("path", d=used, class_="staircase"))
     parts.append(tag("path", d=stairs([s.granted for s in steps]), class_="granted"))
     for moment, spoken in _ticks(start, end):
         place = "first" if moment == start else "last" if moment == end else "middle"
         parts += [_line(x(moment), y(0), x(moment), y(0) + 5, "axis"), _text(x(moment), y(0) + 19, spoken, place)]
     return _picture(words, height, *parts)
+
+
+def _levels(most: float) -> list[float]:
+    """Levels of the axis from 0 to ``most`` or just above it, as shares; 100 % is the top where nothing was more."""
+    step = next(s * 10**n for n in range(6) for s in (0.25, 0.5, 1.0) if most <= 5 * s * 10**n or n == 5)
+    if most <= 1:
+        step = 0.25
+    return [i * step for i in range(math.ceil(most / step - 1e-9) + 1)]
 
 
 def _time(at: str) -> datetime:

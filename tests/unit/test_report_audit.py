@@ -3,6 +3,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from audit_room import year
 from conftest import fixed_identity
 
 from securefl.errors import BudgetError
@@ -79,6 +80,16 @@ def test_rounds_without_a_gap_are_one_line_and_a_gap_shows(report):
     assert "rounds 1 to 20: 20 model updates, 2026-03-01 10:" in page
     assert "rounds 22 to 40: 19 model updates" in page
     assert "round 41: check of the model" in page
+
+
+def test_answers_and_what_was_paid_for_and_never_sent_stand_there(tmp_path):
+    h = year(tmp_path)
+    page = flat(h.report(), fingerprint=h.identity.card.spoken)
+    assert "1 answer that took the masks off a sum" in page
+    assert "charged, never sent: model updates, 18 of 30" in page
+    assert "not sent yet: model updates, 15 of 20" in page
+    assert f"The card of SVI: {h.identity.card.spoken}" in page
+    assert f", on the card {h.identity.card.spoken}" in page
 
 
 def test_with_detail_every_release_has_its_line(report):

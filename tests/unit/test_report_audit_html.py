@@ -79,6 +79,23 @@ def test_spending_is_a_staircase_within_the_picture():
     assert "V14" in granted  # the whole of today's budget is the upper edge
 
 
+def test_nothing_is_drawn_after_now():
+    picture = spending([Spent("2026-01-05T09:00:00Z", 0, 1), Spent("2026-01-05T09:06:00Z", 0.5, 1)], "2026-01-05T09:12:00Z", "words")
+    for kind in ("staircase", "granted"):
+        (path,) = re.findall(rf'd="([^"]+)" class="{kind}"', picture)
+        assert float(re.findall(r"H([\d.]+)", path)[-1]) == 178  # a fifth of the hour that is shown
+    assert ">now<" in picture
+
+
+def test_a_grant_above_todays_budget_is_not_cut_off():
+    steps = [Spent("2026-01-05T09:00:00Z", 0, 2.4), Spent("2026-01-10T09:00:00Z", 0.5, 0.5), Spent("2026-01-20T09:00:00Z", 0.5, 1)]
+    picture = spending(steps, "2026-02-05T09:00:00Z", "words")
+    assert re.findall(r">(\d+) %<", picture.replace("\u00a0", " ")) == ["0", "50", "100", "150", "200", "250"]
+    (granted,) = re.findall(r'd="([^"]+)" class="granted"', picture)
+    first, fallen, again = (float(v) for v in re.findall(r"(?:M[\d.]+ |V)([\d.]+)", granted))
+    assert 14 < first < again < fallen < 170
+
+
 def test_releases_are_bars_of_what_was_reserved():
     picture = releases([Sent("1  a", 40, 40, "40 of 40"), Sent("2  b", 0, 20, "0 of 20"), Sent("3  " + "long" * 30, 5, 20, "5 of 20")], "words")
     left, sent = (

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from audit_room import EVIL, TERMS, Hospital, charges, sha, year
+from audit_room import EVIL, TERMS, TYPICAL, Hospital, charges, sha, year
 
 from securefl.privacy.ledger import read_checkpoint
+from securefl.report import audit_population
 from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.parts import shown
 
@@ -74,7 +75,7 @@ def test_the_verdict_comes_first_and_says_what_was_checked(page, words, hospital
 def test_each_population_has_a_part_with_its_budget_in_words(words):
     assert "Patients of referrals 40 % of the budget used; room for 9 more studies like the last one (goitre-" in words
     assert "Patients of maternity 0 % of the budget used; the owner took back the rest, so nothing more can be approved until another grant." in words
-    assert "UTC: the ward closes" in words
+    assert "UTC: taken back what was left: the ward closes" in words
     assert "epsilon 4 at delta 0.00001, for all studies of all researchers together" in words
     assert "epsilon 3 at delta 0.00001, for studies like thyroid-hypo/1" in words
     assert "from 50 % to at most 98.3 %" in words
@@ -106,6 +107,25 @@ def test_releases_stand_by_runs_with_their_cost_and_what_was_never_sent(words):
     assert "– charged, never sent: model updates 6.2 1/5 18 2.7 % –" in words
     assert "– not sent yet: model updates 9 1/5 15" in words
     assert "nothing was sent and nothing is charged" in words
+
+
+def test_grants_and_revocations_stand_by_date_with_what_was_in_force(words, tmp_path):
+    assert re.search(r"granted epsilon 2 at delta 0.000001, [^:]*In force: 100 % of today's budget \. [^:]*:\d\d UTC: taken back what was left: the ward closes \. In force: what was used, 0 % of today's budget", words)
+    h = Hospital(tmp_path)
+    h.grant("referrals", 3)
+    h.ledger.register_dataset("thyroid", population="referrals", snapshot=sha("thyroid"))
+    h.approve("one", TYPICAL)
+    h.send("one", TYPICAL)
+    h.clock.wait(3)
+    h.ledger.revoke("referrals", "enough")
+    h.clock.wait(3)
+    h.grant("referrals", 2)
+    (population,) = h.report().populations
+    granted = [round(s.granted, 3) for s in audit_population._in_force(population)]
+    used = round(population["filter"]["used"] / population["filter"]["cap"], 3)
+    assert granted[0] > 1 > used  # more was granted at first than is in force today
+    assert granted[-2:] == [used, 1]
+    assert "Since then The budget is what had been used by the next grant" in flat(h.page())
 
 
 def test_every_single_release_is_in_the_file(hospital, page):
@@ -143,6 +163,7 @@ def test_pauses_stand_with_their_reason_and_one_that_lasts_is_told_first(words, 
 
 def test_keys_and_what_is_known_of_others_stand_there(words, hospital):
     assert [k["key"] in words for k in hospital.report().keys] == [True, True]
+    assert f"{hospital.report().keys[-1]['key']} {hospital.identity.card.spoken}" in words
     assert "Signing keys The old key signed each change" in words
     assert f"ROYAL 2026-03-04 01:3{words.split('ROYAL 2026-03-04 01:3')[1][0]} 120 {'ab' * 32}" in words
     assert "5 releases and 1 unmasking answer; charged: 6.7 % of the budget" in words
