@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import click
 
 from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
+from securefl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +39,17 @@ def budget_set(*, population: str, epsilon: str, delta: str, typical: Path, yes:
     The typical study decides how the budget is accounted for (the order of the filter), and a budget that could not pay
     for one such study is refused.
     """
+    from securefl.node.folder import NAME_RULE
     from securefl.node.policy import charges_of
     from securefl.privacy.mechanisms import decimal_text
     from securefl.privacy.planning import choose_order
     from securefl.privacy.words import explain_epsilon, explain_share, guess_percent
+    from securefl.study.fields import NAME
     from securefl.study.parse import parse_any
 
     here, plain = open_site(folder), parse_any(typical.read_bytes())
+    if not re.fullmatch(NAME, population):
+        raise UsageError(f"'{population}' cannot be the name of a population.", next_step=NAME_RULE)
     amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")
     before = here.ledger.state.budgets.get(population)
     after = here.ledger.state.epsilon_after(population, amount)

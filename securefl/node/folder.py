@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The settings file's name tells whose folder it is.
 FILE_NAMES: Mapping[Role, str] = {"hospital": "site.toml", "researcher": "researcher.toml", "aggregator": "aggregator.toml"}
+#: What a refusal of a name tells the one who typed it.
+NAME_RULE = "Names start with a letter and have letters, digits, '-' and '_', at most 40 characters: 'thyroid-referrals'."
 _COMMANDS: Mapping[Role, str] = {"hospital": "securefl site init", "researcher": "securefl study init", "aggregator": "securefl aggregator init"}
 
 
@@ -83,7 +85,7 @@ class PartyFolder:
             )
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-            raise UsageError(f"These cannot stand in a party's settings: {fields}.", next_step="Names start with a letter and use letters, digits, '-' and '_'.") from None
+            raise UsageError(f"These cannot stand in a party's settings: {fields}.", next_step=NAME_RULE) from None
         private_folder(path)
         Identity.generate(name, role, legal_name, email).save(path / "keys")
         write_secret(path / "keys" / "site.secret", secrets.token_bytes(32))

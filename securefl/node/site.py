@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
 from securefl.identity import erase_file, read_secret, replace_file, write_secret
-from securefl.node.folder import DatasetEntry, PartyFolder, private_folder
+from securefl.node.folder import NAME_RULE, DatasetEntry, PartyFolder, private_folder
 from securefl.node.locks import holding
 from securefl.node.rotation import finish, unfinished
 
@@ -131,7 +131,7 @@ class Site(PartyFolder):
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
             what = {"name": f"'{name}' cannot be the name of a data set", "population": f"'{population}' cannot be the name of a population"}.get(field, f"{table} is too long a path")
-            raise UsageError(f"{what}.", next_step="Names start with a letter and have letters, digits, '-' and '_', at most 40 characters: 'thyroid-referrals'.") from None
+            raise UsageError(f"{what}.", next_step=NAME_RULE) from None
         known = next((d for d in self.settings.datasets if d.name == name), None)
         if known is not None and known.population != population:
             raise UsageError(f"'{name}' is registered for the population '{known.population}'.", next_step="Choose another name.")

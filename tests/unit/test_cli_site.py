@@ -52,6 +52,16 @@ def test_a_budget_whose_figures_cannot_be_kept_is_refused_and_the_ledger_still_o
     site.ledger.close()
 
 
+def test_a_budget_for_a_name_that_no_population_can_have_is_refused(place):
+    typical = str(place / "typical.toml")
+    done = CliRunner().invoke(cli, ["site", "budget", "set", "Thyroid Referrals", "--epsilon", "3", "--typical", typical, "--site", str(place / "SVI")])
+    assert "cannot be the name of a population" in str(done.exception)
+    assert "Names start with a letter" in done.exception.next_step
+    site = Site.at(place / "SVI")
+    assert site.ledger.size == 1
+    site.ledger.close()
+
+
 def test_a_budget_in_range_is_granted_and_a_small_one_after_a_revocation_is_not(place):
     assert budget(place, "3").exit_code == 0
     site = Site.at(place / "SVI")
