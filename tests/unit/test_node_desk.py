@@ -125,7 +125,7 @@ def test_a_study_whose_coordinator_is_not_its_sender_is_rejected(c, site):
 
 @pytest.mark.parametrize("text", [b"", b"not toml [", b"\xff", b"x" * 2_000_000], ids=["empty", "not TOML", "not text", "huge"])
 def test_a_request_that_is_no_study_is_rejected_without_details(c, site, text):
-    study = c.new_study("kept")
+    study = c.new_study(f"no-study-{len(text)}-{text[:1].hex()}")
     _, here, _ = take_in(site, asked(study, "job-3", text=text))
     assert here.shown["job-3"] == [("rejected", "The study file breaks the contract; run 'securefl study check' on it.")]
 
