@@ -22,20 +22,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.environment import software
-from securefl.errors import MessageError, NotApprovedError, RoundError, UnreadableError, UsageError
-from securefl.federation import paths
-from securefl.federation.messages import Invitation
-from securefl.federation.rounds import Plan, card_of
+from securefl.errors import NotApprovedError, UnreadableError, UsageError
+from securefl.federation.rounds import Plan
 from securefl.federation.verifying import verify_round
-from securefl.federation.words import status_of
-from securefl.identity import IdentityCard, read_card, replace_file, verify
+from securefl.identity import IdentityCard, read_card, replace_file
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
-from securefl.node.pysyft_keys import publish_pysyft_keys, signed_fingerprint
+from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
-from securefl.report.study import study_words
-from securefl.study.approval import MAX_BYTES, open_approval
+from securefl.researcher.asking import refuse_if_over, send_request, shown_states, states
 from securefl.study.consistency import check_consistency
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_protocol, parse_study
@@ -227,45 +223,17 @@ class Study:
             NotApprovedError: a datasite has not published its keys yet, and nobody was asked; or one has not accepted this
                 researcher as a peer, and nothing was sent to it. What was sent stays sent: asking again sends the rest.
         """
-        store, me = self._lab.folder.store, self._lab.folder.identity
-        store.put(paths.study_file(self.digest), self.text)
-        store.put(paths.invitation(self.digest), Invitation(self.digest, me.card.name).dump(me.sign))
-        files = {"study.toml": self.text.decode(), "README.md": study_words(self.file, self.digest)}
-        keys = {p.name: signed_fingerprint(store, card_of(p), site_email(p.name)) for p in self.file.participants}
-        silent = ", ".join(site for site, key in keys.items() if key is None)
-        if silent:
-            raise NotApprovedError(
-                f"The datasite of {silent} has not said which PySyft keys are its own. Nothing was sent.", whose=f"the data owner of {silent}",
-                next_step="Ask its owner to start the agent (`securefl site start`), then request again.",
-            )
-        jobs = {}
-        with open_datasite(self._lab.folder.settings.store, self._lab.email, self._lab.folder.datasite, "researcher") as desk:
-            desk.sync()
-            for site, key in keys.items():
-                if not desk.was_sent(site_email(site), self.name):
-                    jobs[site] = desk.submit(site_email(site), self.name, files, key or "")
-            desk.sync()
-        return jobs
+        return send_request(self._lab.folder, self.plan, self.name, self.text)
 
     def status(self) -> dict[str, str]:
         """Site → ``waiting``, ``approved``, the code it ended with, or ``new-keys``: it can no longer approve this study, which names keys
         that the card trusted here has replaced. From signed words in the store and the researcher's own list only.
         """
-        cards = self._lab.folder.book.cards()
-        result = {}
-        for site in self.file.cohort:
-            key = self.file.participant(site).signing_public
-            successor = next((c.signing_public for n, c in cards.items() if n == site and any(e.signing_public == key for e in c.earlier)), None)
-            code = self._last_word(site, key) or (successor and self._last_word(site, successor))
-            result[site] = code or ("approved" if self._approval(site) else "new-keys" if successor else "waiting")
-        return result
+        return states(self._lab.folder, self.plan)
 
     def pysyft_status(self) -> dict[str, str]:
         """Site → what its datasite shows for the request, with the note beside it."""
-        with open_datasite(self._lab.folder.settings.store, self._lab.email, self._lab.folder.datasite, "researcher") as desk:
-            desk.sync()
-            mine = [r for r in desk.requests() if r.name == self.name]
-        return {site_name(r.hospital): f"{r.status}: {r.note}".removesuffix(": ") for r in mine}
+        return shown_states(self._lab.folder, self.name)
 
     def wait(self, seconds: float = 7 * 86_400.0, watch: Callable[[dict[str, str]], None] | None = None) -> None:
         """Wait until every hospital has approved.
@@ -281,7 +249,7 @@ class Study:
             if now != last and watch:
                 watch(now)
             last = now
-            self._refuse_if_over(now)
+            refuse_if_over(self._lab.folder, self.folder, self.plan, now)
             waiting = [s for s, c in now.items() if c == "waiting"]
             if not waiting:
                 return
@@ -340,7 +308,7 @@ class Study:
         from securefl.researcher.running import was_run
 
         if not has_result(self.folder) and not was_run(self.folder):
-            self._refuse_if_over(self.status())
+            refuse_if_over(self._lab.folder, self.folder, self.plan, self.status())
         return read_result(self._lab.folder, self.folder, self.plan)
 
     def verify(self, number: int) -> VerifiedRound:
@@ -358,37 +326,6 @@ class Study:
     def plan(self) -> Plan:
         """The study with what follows from it for its rounds."""
         return Plan(self.file, self.digest)
-
-    def _refuse_if_over(self, now: dict[str, str]) -> None:
-        """Say who ended a study. Who only followed (the code of a failed round) cannot mend it, and is not asked to."""
-        from securefl.researcher.running import refuse_second
-
-        gone = {s: c for s, c in now.items() if c not in {"waiting", "approved"}}
-        if not gone:
-            return
-        refuse_second(self._lab.folder, self.folder, self.plan)
-        first = {s: c for s, c in gone.items() if c != RoundError.code} or gone
-        after = ", ".join(s for s in gone if s not in first)
-        said = ", ".join(f"{s} ({c})" for s, c in first.items())
-        raise NotApprovedError(
-            f"The study cannot run: {said}." + (f" It is over for {after} too, because of that." if after else ""), whose=", ".join(first),
-            next_step="Ask the data owner for the reason; then make another study (`securefl study new ... --id NAME`).",
-        )
-
-    def _approval(self, site: str) -> bool:
-        key = self.file.participant(site).signing_public
-        try:
-            data = self._lab.folder.store.get(paths.approval(self.digest, site), MAX_BYTES)
-            if data is None:
-                return False
-            open_approval(data, site=site, study=self.digest, verify=lambda s, m: verify(key, s, m))
-        except MessageError:
-            return False  # anybody can write into the store: what that hospital did not sign is not there
-        return True
-
-    def _last_word(self, site: str, signing_public: str) -> str | None:
-        said = status_of(self._lab.folder.store, self.digest, site, signing_public)
-        return said.code if said else None
 
 
 def _fields(card: IdentityCard) -> dict[str, str]:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING
 
-from securefl.errors import NotApprovedError, SecureFLError
+from securefl.errors import MessageError, NotApprovedError, SecureFLError
 from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.identity import replace_file
@@ -19,13 +19,15 @@ from securefl.node.site import utc_now
 from securefl.privacy.charges import Terms
 from securefl.privacy.mechanisms import decimal_text
 from securefl.privacy.planning import study_epsilon
-from securefl.study.approval import Approval
+from securefl.study.approval import MAX_BYTES, Approval, open_approval
 from securefl.study.fields import NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
     from pathlib import Path
 
+    from securefl.federation.rounds import Plan
     from securefl.node.policy import Review
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import StudyState
@@ -172,6 +174,33 @@ def say_code(site: Site, digest: str, code: str) -> None:
     sent = state.studies[digest].sent if digest in state.studies else {}
     status = Status(digest, site.name, max((r for r, _ in sent), default=0), code)
     post(site, paths.status(digest, site.name), status.dump(site.identity.sign))
+
+
+def all_approvals(site: Site, plan: Plan, not_there: Callable[[str, MessageError], None]) -> dict[str, Approval] | None:
+    """Every hospital's approval, checked with the keys this hospital trusts; None while one is missing or not by its hospital.
+
+    Args:
+        site: this hospital.
+        plan: the study.
+        not_there: told of a hospital's name under which something else lies: anybody can write into the store.
+
+    Raises:
+        NotApprovedError: a hospital is no longer in this hospital's list.
+    """
+    found = {}
+    cards = {**site.book.cards(), site.name: site.identity.card}
+    for name in plan.study.cohort:
+        if name not in cards:
+            raise NotApprovedError(f"{name} is no longer in this hospital's list.", whose=name, next_step="Trust its card again, then ask for a new study.")
+        try:
+            data = site.store.get(paths.approval(plan.digest, name), MAX_BYTES) if name != site.name else kept_approval(site, plan.digest)
+            if data is None:
+                return None
+            found[name] = open_approval(data, site=name, study=plan.digest, verify=cards[name].verify)
+        except MessageError as error:
+            not_there(name, error)
+            return None
+    return found
 
 
 def approval_file(site: Site, digest: str) -> Path:

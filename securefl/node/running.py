@@ -20,13 +20,12 @@ from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.federation.words import end_of, final_word, last_word
 from securefl.identity import replace_file
-from securefl.node.approving import kept_approval
+from securefl.node.approving import all_approvals
 from securefl.node.launcher import Worker
 from securefl.node.made import Made, keep_contribution
 from securefl.node.policy import charges_of, review
 from securefl.node.saying import Saying
 from securefl.secagg.frame import public_key_bytes
-from securefl.study.approval import MAX_BYTES, Approval, open_approval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from securefl.federation.rounds import Plan
     from securefl.node.site import Site
     from securefl.secagg.facts import RoundFacts
+    from securefl.study.approval import Approval
 
 #: How often a worker that died while the others decide is started again.
 _LAUNCHES = 3
@@ -113,7 +113,7 @@ class StudyRun:
         if self.participant is None:
             self._still_possible()
             self._launch()
-            approvals = self._approvals()
+            approvals = all_approvals(self.site, self.plan, self._not_there)
             if approvals is None or not self.agreed():
                 return None
             self._start(approvals)
@@ -164,25 +164,6 @@ class StudyRun:
         self._launches += 1
         entry = self.site.dataset(self.plan.study.data.dataset)
         self.worker = self.start_worker(self.site.path / entry.path, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log")
-
-    def _approvals(self) -> dict[str, Approval] | None:
-        """Every hospital's approval, checked with the keys this hospital trusts; None while one is missing or not by its hospital."""
-        digest, found = self.plan.digest, {}
-        cards = {**self.site.book.cards(), self.site.name: self.site.identity.card}
-        for site in self.plan.study.cohort:
-            if site not in cards:
-                raise NotApprovedError(f"{site} is no longer in this hospital's list.", whose=site, next_step="Trust its card again, then ask for a new study.")
-            try:
-                data = self.site.store.get(paths.approval(digest, site), MAX_BYTES) if site != self.site.name else kept_approval(self.site, digest)
-                if data is None:
-                    return None
-                found[site] = open_approval(data, site=site, study=digest, verify=cards[site].verify)
-            except MessageError as error:  # anybody can write into the store: what is not signed by that hospital is not there
-                if self._refused.get(site) != error.what:
-                    self._refused[site] = error.what
-                    self.say(f"waiting for {site}: {error.what}")
-                return None
-        return found
 
     def _start(self, approvals: dict[str, Approval]) -> None:
         """Use the approval up, then touch the data. The request is reviewed once more: lists and software may have changed."""
@@ -249,6 +230,12 @@ class StudyRun:
 
     def _keep_counts(self) -> None:
         replace_file(self.site.study_folder(self.plan.digest) / COUNTS, json.dumps({**self.counts, "late": self.late}).encode())
+
+    def _not_there(self, site: str, error: MessageError) -> None:
+        """Tell the owner once what lies in the place of an approval."""
+        if self._refused.get(site) != error.what:
+            self._refused[site] = error.what
+            self.say(f"waiting for {site}: {error.what}")
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 

@@ -34,14 +34,14 @@ def arrival(tmp_path, rows, *edits):
     study = SimpleNamespace(ended=False)
     site = SimpleNamespace(
         name="SVI", path=tmp_path, study_folder=lambda _digest: tmp_path / str(rows), deciding=nullcontext,
-        store=SimpleNamespace(put=lambda *_: arrived.append(clock.time)),
+        store=SimpleNamespace(put_file=lambda *_: arrived.append(clock.time)),
         ledger=SimpleNamespace(state=SimpleNamespace(paused=False, study=lambda _digest: study), sent=lambda *_, **__: True),
     )
     run = StudyRun(site, Plan(parse_study(text), "0" * 64), text, lambda _line: None, lambda: None, clock=clock)
     run._seen = clock.time
     begun = clock.time
     clock.time += RECORDED[rows]  # training, and all that comes before the reply is on disk
-    run._keep(SimpleNamespace(round=1, attempt=1, kind="update"), b"frame")
+    run._keep(SimpleNamespace(round=1, attempt=1, kind="update"), lambda file: file.write(b"frame")).close()
     while not arrived:
         run._leave(run.made)
         clock.time += LOOK

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
-from securefl import api
 from securefl.api import Study, connect, load_model
 from securefl.cli.main import cli, main
 from securefl.datasite import site_email
@@ -25,7 +24,7 @@ from securefl.node import approving
 from securefl.node.extract import publish_extract
 from securefl.node.locks import Lock
 from securefl.node.rotation import rotate_key
-from securefl.researcher import results
+from securefl.researcher import asking, results
 from securefl.store import Store
 
 ME, OTHER, THIRD = NAMES
@@ -154,13 +153,13 @@ class Desk:
 
 def desk_of(monkeypatch, fails=()):
     desk = Desk(fails)
-    monkeypatch.setattr(api, "open_datasite", lambda *_: nullcontext(desk))
+    monkeypatch.setattr(asking, "open_datasite", lambda *_: nullcontext(desk))
     return desk
 
 
 def test_a_request_leaves_for_nobody_while_a_hospital_has_said_no_keys(c, study, monkeypatch):
     desk = desk_of(monkeypatch)
-    monkeypatch.setattr(api, "signed_fingerprint", lambda _s, card, _e: None if card.name == THIRD else "k")
+    monkeypatch.setattr(asking, "signed_fingerprint", lambda _s, card, _e: None if card.name == THIRD else "k")
     with pytest.raises(NotApprovedError, match=f"The datasite of {THIRD} has not said.*Nothing was sent"):
         study.request()
     assert desk.sent == []
@@ -168,7 +167,7 @@ def test_a_request_leaves_for_nobody_while_a_hospital_has_said_no_keys(c, study,
 
 def test_a_request_that_reached_some_is_completed_by_asking_again(c, study, monkeypatch):
     desk = desk_of(monkeypatch, fails={site_email(THIRD)})
-    monkeypatch.setattr(api, "signed_fingerprint", lambda *_: "k")
+    monkeypatch.setattr(asking, "signed_fingerprint", lambda *_: "k")
     with pytest.raises(NotApprovedError):
         study.request()
     desk.fails.clear()

@@ -115,7 +115,7 @@ def test_canonical_json_sorts_keys_and_keeps_letters():
 
 
 def test_a_self_signed_statement_is_handed_over_with_what_was_signed():
-    body, signature, message = peek_signed(DATA, kind=KIND, fields=FIELDS, sender="SVI", max_bytes=4096)
+    body, signature, message = peek_signed(DATA, forms={KIND: FIELDS}, sender="SVI", max_bytes=4096)
     assert body["n"] == 3
     assert SVI.card.verify(signature, message)
     assert json.loads(message)["type"] == KIND
@@ -124,4 +124,4 @@ def test_a_self_signed_statement_is_handed_over_with_what_was_signed():
 def test_peeking_checks_size_and_form_as_opening_does():
     for data in (DATA[:-1], DATA + b" ", DATA * 40):
         with pytest.raises(MessageError):
-            peek_signed(data, kind=KIND, fields=FIELDS, sender="SVI", max_bytes=4096)
+            peek_signed(data, forms={KIND: FIELDS}, sender="SVI", max_bytes=4096)

@@ -1,0 +1,112 @@
+"""A study on its way to the hospitals: the request through PySyft, and what each hospital has signed about it since."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.datasite import open_datasite, site_email, site_name
+from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.federation import paths
+from securefl.federation.messages import Invitation
+from securefl.federation.rounds import card_of
+from securefl.federation.words import status_of
+from securefl.identity import verify
+from securefl.node.pysyft_keys import signed_fingerprint
+from securefl.report.study import study_words
+from securefl.researcher.running import refuse_second
+from securefl.study.approval import MAX_BYTES, open_approval
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.federation.rounds import Plan
+    from securefl.node.folder import PartyFolder
+
+
+def send_request(lab: PartyFolder, plan: Plan, name: str, text: bytes) -> dict[str, str]:
+    """Send a study to every datasite that has not got it yet, and invite the aggregator; site → job of those.
+
+    Raises:
+        NotApprovedError: as :meth:`securefl.api.Study.request`.
+    """
+    store, me, study = lab.store, lab.identity, plan.study
+    store.put(paths.study_file(plan.digest), text)
+    store.put(paths.invitation(plan.digest), Invitation(plan.digest, me.card.name).dump(me.sign))
+    files = {"study.toml": text.decode(), "README.md": study_words(study, plan.digest)}
+    keys = {p.name: signed_fingerprint(store, card_of(p), site_email(p.name)) for p in study.participants}
+    silent = ", ".join(site for site, key in keys.items() if key is None)
+    if silent:
+        raise NotApprovedError(
+            f"The datasite of {silent} has not said which PySyft keys are its own. Nothing was sent.", whose=f"the data owner of {silent}",
+            next_step="Ask its owner to start the agent (`securefl site start`), then request again.",
+        )
+    jobs = {}
+    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher") as desk:
+        desk.sync()
+        for site, key in keys.items():
+            if not desk.was_sent(site_email(site), name):
+                jobs[site] = desk.submit(site_email(site), name, files, key or "")
+        desk.sync()
+    return jobs
+
+
+def states(lab: PartyFolder, plan: Plan) -> dict[str, str]:
+    """Site → ``waiting``, ``approved``, ``new-keys`` or the code it ended with (:meth:`securefl.api.Study.status`)."""
+    cards, result = lab.book.cards(), {}
+    for site in plan.study.cohort:
+        key = plan.study.participant(site).signing_public
+        successor = next((c.signing_public for n, c in cards.items() if n == site and any(e.signing_public == key for e in c.earlier)), None)
+        code = _last_word(lab, plan, site, key) or (successor and _last_word(lab, plan, site, successor))
+        result[site] = code or ("approved" if _approved(lab, plan, site) else "new-keys" if successor else "waiting")
+    return result
+
+
+def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
+    """Site → what its datasite shows for the request of that name, with the note beside it."""
+    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher") as desk:
+        desk.sync()
+        mine = [r for r in desk.requests() if r.name == name]
+    return {site_name(r.hospital): f"{r.status}: {r.note}".removesuffix(": ") for r in mine}
+
+
+def refuse_if_over(lab: PartyFolder, folder: Path, plan: Plan, now: dict[str, str]) -> None:
+    """Say who ended a study. Who only followed (the code of a failed round) cannot mend it, and is not asked to.
+
+    Args:
+        lab: the researcher's folder.
+        folder: the study's folder in it.
+        plan: the study.
+        now: from :func:`states`.
+
+    Raises:
+        UsageError: the study was run here before.
+        NotApprovedError: a hospital refused or left.
+    """
+    gone = {s: c for s, c in now.items() if c not in {"waiting", "approved"}}
+    if not gone:
+        return
+    refuse_second(lab, folder, plan)
+    first = {s: c for s, c in gone.items() if c != RoundError.code} or gone
+    after = ", ".join(s for s in gone if s not in first)
+    said = ", ".join(f"{s} ({c})" for s, c in first.items())
+    raise NotApprovedError(
+        f"The study cannot run: {said}." + (f" It is over for {after} too, because of that." if after else ""), whose=", ".join(first),
+        next_step="Ask the data owner for the reason; then make another study (`securefl study new ... --id NAME`).",
+    )
+
+
+def _approved(lab: PartyFolder, plan: Plan, site: str) -> bool:
+    key = plan.study.participant(site).signing_public
+    try:
+        data = lab.store.get(paths.approval(plan.digest, site), MAX_BYTES)
+        if data is None:
+            return False
+        open_approval(data, site=site, study=plan.digest, verify=lambda s, m: verify(key, s, m))
+    except MessageError:
+        return False  # anybody can write into the store: what that hospital did not sign is not there
+    return True
+
+
+def _last_word(lab: PartyFolder, plan: Plan, site: str, signing_public: str) -> str | None:
+    said = status_of(lab.store, plan.digest, site, signing_public)
+    return said.code if said else None
