@@ -305,6 +305,28 @@ def test_a_checkpoint_of_the_own_ledger_counts_by_the_key_that_was_in_force_when
             again.read_own(signed(end, keys()["sign"]))
 
 
+def test_a_process_that_was_there_before_a_rotation_reads_checkpoints_by_what_the_ledger_says_now(ledger):
+    with Ledger.open(ledger._file.path, **keys()) as earlier:
+        rotate(ledger)
+        assert earlier.read_own(ledger.checkpoint()).size == ledger.size
+        with pytest.raises(UntrustedError, match="replaced"):
+            earlier.read_own(Checkpoint("SVI", 10_000, "ab" * 32).dump(keys()["sign"]))
+
+
+def test_a_replaced_key_signs_no_checkpoint_at_all(ledger):
+    signed = []
+
+    def sign(message):
+        signed.append(message)
+        return keys()["sign"](message)
+
+    with Ledger.open(ledger._file.path, **{**keys(), "sign": sign}) as late:
+        rotate(ledger)
+        with pytest.raises(UsageError, match="replaced"):
+            late.checkpoint()
+    assert signed == []
+
+
 def test_a_process_with_the_old_key_makes_no_checkpoint_that_would_not_count(ledger):
     with Ledger.open(ledger._file.path, **keys()) as late:
         rotate(ledger)

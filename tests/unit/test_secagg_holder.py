@@ -47,6 +47,7 @@ class Scene:
 
 
 def test_nothing_is_sent_before_it_is_kept(scene):
+    assert scene.me.holder.refused_dealer == ""
     record = scene.agree()
     assert scene.me.holder.again("signature", TERMS.round_digest) is None
     with pytest.raises(UsageError, match="waits"):
@@ -155,6 +156,9 @@ def test_a_pair_that_holds_different_seeds_is_seen_before_anybody_signs(scene):
     with pytest.raises(MessageError, match="different pair seeds") as caught:
         scene.agree(pair_seeds=seeds)
     assert caught.value.whose == scene.me.holder.refused_dealer == "SVHC"
+    with pytest.raises(MessageError):  # the next set is refused for another reason
+        scene.agree(verify=WORLD.cards["STMW"].verify)
+    assert scene.me.holder.refused_dealer == ""
     scene.agree()
     assert scene.me.holder.refused_dealer == ""
 
