@@ -322,6 +322,7 @@ def test_a_replaced_key_signs_no_checkpoint_at_all(ledger):
 
     with Ledger.open(ledger._file.path, **{**keys(), "sign": sign}) as late:
         rotate(ledger)
+        signed.clear()  # opening tries the key
         with pytest.raises(UsageError, match="replaced"):
             late.checkpoint()
     assert signed == []
