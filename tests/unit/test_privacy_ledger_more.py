@@ -322,10 +322,10 @@ def test_a_replaced_key_signs_no_checkpoint_at_all(ledger):
 
     with Ledger.open(ledger._file.path, **{**keys(), "sign": sign}) as late:
         rotate(ledger)
-        signed.clear()  # opening tries the key
         with pytest.raises(UsageError, match="replaced"):
             late.checkpoint()
-    assert signed == []
+    assert signed  # the key is tried on a row's form
+    assert not any(b"checkpoint" in message for message in signed)
 
 
 def test_a_process_with_the_old_key_makes_no_checkpoint_that_would_not_count(ledger):
