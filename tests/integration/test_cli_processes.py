@@ -70,7 +70,7 @@ def test_importing_securefl_and_the_researchers_door_costs_no_torch():
 def test_commands_in_the_wrong_folder_say_what_to_do(c, tmp_path):
     for line, role in (("site status --site", "hospital"), ("study datasets --researcher", "researcher"), ("aggregator start --aggregator", "aggregator")):
         text = c.cli(*line.split(), str(tmp_path), code=int(ExitCode.USAGE))
-        assert f"it is not a {role}'s folder" in " ".join(text.replace("│", "").split())
+        assert f"it is not {'an' if role == 'aggregator' else 'a'} {role}'s folder" in " ".join(text.replace("│", "").split())
         assert "init" in text
 
 
