@@ -120,14 +120,7 @@ class Arrivals:
 
     def look_for_sum(self, store: Store) -> ClaimedSum | None:
         """The aggregator's sum; what it did not sign for this round is not there yet."""
-
-        def fetch() -> ClaimedSum | None:
-            with store.open(self._at.sum, sum_bytes(self.facts)) as file:
-                return None if file is None else self.check_sum(file)
-
-        with suppress(MessageError):
-            return self._looks.at(store, self._at.sum, fetch)
-        return None
+        return self._looks.for_one(store, self._at.sum, sum_bytes(self.facts), self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
         """Read and check the aggregator's sum; whether it is that of the contributions is for whoever opens it to see.

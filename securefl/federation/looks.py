@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from securefl.errors import MessageError
@@ -9,7 +10,7 @@ from securefl.errors import MessageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.store import Store
+    from securefl.store import CappedReader, Store
 
 T = TypeVar("T")
 
@@ -36,3 +37,18 @@ class Looks:
         except MessageError as error:
             self._refused[path] = (stamp, error)
             raise
+
+    def for_one(self, store: Store, path: str, max_bytes: int, read: Callable[[CappedReader], T]) -> T | None:
+        """What ``read`` makes of the object at ``path``; None while there is none, or one that it refuses: that is not there yet.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+        def fetch() -> T | None:
+            with store.open(path, max_bytes) as file:
+                return None if file is None else read(file)
+
+        with suppress(MessageError):
+            return self.at(store, path, fetch)
+        return None

@@ -235,14 +235,7 @@ class Tally:
 
     def look_for_sum(self, store: Store, at: RoundPaths) -> ClaimedSum | None:
         """The aggregator's sum over the survivors; what it did not sign for them is not there yet."""
-
-        def fetch() -> ClaimedSum | None:
-            with store.open(at.sum, sum_limit(self.survivors)) as file:
-                return None if file is None else self.check_sum(file)
-
-        with suppress(MessageError):
-            return self._looks.at(store, at.sum, fetch)
-        return None
+        return self._looks.for_one(store, at.sum, sum_limit(self.survivors), self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
         """Read and check the aggregator's sum; whether it is that of the frames is for whoever opens it to see.
