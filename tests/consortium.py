@@ -104,8 +104,13 @@ class Consortium:
         return connect(self.root / "researcher")
 
     def objects(self) -> dict[str, bytes]:
-        """Everything in the store."""
-        return {str(p.relative_to(self.store_folder)): p.read_bytes() for p in sorted(self.store_folder.rglob("*")) if p.is_file()}
+        """Everything in the store, at a moment in which nothing was renamed while it was read."""
+        while True:
+            try:
+                files = [p for p in sorted(self.store_folder.rglob("*")) if p.is_file()]
+                return {str(p.relative_to(self.store_folder)): p.read_bytes() for p in files}
+            except FileNotFoundError:  # a writer's temporary file became the object: look again
+                continue
 
     def in_round(self, study: Study, number: int) -> Path:
         return self.store_folder / "studies" / study.digest / "rounds" / f"{number:05d}-1"
@@ -189,14 +194,14 @@ class Consortium:
     def end(self, name: str, number: int = signal.SIGTERM) -> int:
         process = self._processes.pop(name)
         process.send_signal(number)
-        return process.wait(timeout=30)
+        return process.wait(timeout=120)
 
     def end_all(self) -> None:
         for process in self._processes.values():
             process.terminate()
         for process in self._processes.values():
             try:
-                process.wait(timeout=20)
+                process.wait(timeout=120)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -36,7 +36,7 @@ class Parties:
 
     @contextmanager
     def open(self, name: str, role: SiteRole = "hospital") -> Iterator[Datasite]:
-        with open_datasite(str(self.store), site_email(name), self.root / name, role, lock_seconds=5) as site:
+        with open_datasite(str(self.store), site_email(name), self.root / name, role, lock_seconds=120) as site:
             yield site
 
     def researcher(self, name: str = "researcher") -> Any:

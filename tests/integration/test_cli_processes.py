@@ -120,7 +120,7 @@ def test_with_a_store_that_cannot_be_written_the_agent_says_so_and_stops_when_as
     assert log.read_text().count("store: ") <= 2
     assert agent.poll() is None
     agent.send_signal(signal.SIGTERM)
-    assert agent.wait(timeout=20) == 0
+    assert agent.wait(timeout=120) == 0
     assert agent.stderr.read() == b""
     researcher = str(tmp_path / "researcher")
     subprocess.run(

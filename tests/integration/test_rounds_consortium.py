@@ -145,7 +145,7 @@ def test_an_unapproved_study_never_touches_data(c):
         assert "does not take part" in c.log(name)
     assert not (c.root / THIRD / "studies" / study.digest / "contributions").exists()
     with pytest.raises(NotApprovedError, match=f"{THIRD} .not-approved"):
-        study.wait(seconds=5)
+        study.wait(seconds=120)
     c.until(lambda: study.pysyft_status()[THIRD].startswith("rejected"), "PySyft's state")
 
 
@@ -195,8 +195,10 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
     c.ended(study, OTHER)
     table.write_bytes(good)
     assert "names a column twice: alias_of_Mrs_Miller" in c.log(OTHER)
+    where = paths.status(study.digest, OTHER)
+    c.until(lambda: where in c.objects(), "the code, which is said after the ledger has settled")
     said = open_status(
-        c.objects()[paths.status(study.digest, OTHER)], study=study.digest, site=OTHER, verify=c.site(OTHER).identity.card.verify
+        c.objects()[where], study=study.digest, site=OTHER, verify=c.site(OTHER).identity.card.verify
     )
     assert said.code == "data"
     assert not any(b"Miller" in data for data in c.objects().values())
@@ -204,7 +206,7 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
     c.ended(study, ME, THIRD)  # nobody ran it: they learn from the signed code
     site.ledger.close()
     with pytest.raises(NotApprovedError, match=f"{OTHER} .data"):
-        study.wait(seconds=5)
+        study.wait(seconds=120)
 
 
 def test_empty_batches_are_noise_alone_and_a_pause_only_delays(c):
