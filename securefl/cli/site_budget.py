@@ -29,29 +29,36 @@ def budget() -> None:
 @click.option("--epsilon", required=True, help="What is added to the budget, like 3.")
 @click.option("--delta", default="1e-5", show_default=True, help="The chance that the promise does not hold.")
 @click.option("--typical", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study of the kind that you expect.")
-@click.option("--yes", is_flag=True, help="You know that it is added to what was granted before.")
+@click.option("--yes", is_flag=True, help="You know that it is added to what was granted before, or that no data set has this population yet.")
 @site_option
 def budget_set(*, population: str, epsilon: str, delta: str, typical: Path, yes: bool, folder: str | None) -> None:
     """Grant a budget to a population, for all studies of all researchers together. It never renews by itself.
 
-    Where there is a budget already, EPSILON is added to it; you see the total and are asked first.
+    Where there is a budget already, EPSILON is added to it; you see the total and are asked first. You are also asked
+    where no data set of that population is registered: a misspelt name would have the budget for ever.
 
     The typical study decides how the budget is accounted for (the order of the filter), and a budget that could not pay
     for one such study is refused.
     """
     from securefl.node.folder import NAME_RULE
     from securefl.node.policy import charges_of
+    from securefl.privacy.accounting import PldAccountant
     from securefl.privacy.mechanisms import decimal_text
     from securefl.privacy.planning import choose_order
     from securefl.privacy.words import explain_epsilon, explain_share, guess_percent
+    from securefl.study.consistency import parse_consistent
     from securefl.study.fields import NAME
-    from securefl.study.parse import parse_any
 
-    here, plain = open_site(folder), parse_any(typical.read_bytes())
+    here, plain = open_site(folder), parse_consistent(typical.read_bytes(), PldAccountant())
     if not re.fullmatch(NAME, population):
         raise UsageError(f"'{population}' cannot be the name of a population.", next_step=NAME_RULE)
     amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")
     before = here.ledger.state.budgets.get(population)
+    if before is None and population not in (known := sorted({d.population for d in here.settings.datasets})):
+        have = f"Those registered are: {', '.join(known)}." if known else "No data set is registered here yet."
+        say(f"No data set of the population '{population}' is registered here. {have}")
+        say("Check the spelling: a budget for a name that no data set has serves no study, and it stays in the ledger for ever.")
+        confirm(f"Grant a budget to '{population}' all the same?", yes=yes)
     after = here.ledger.state.epsilon_after(population, amount)
     choice = choose_order(after, chance, charges_of(plain), plain.privacy.max_attempts)
     if before is not None and not before.revoked:
@@ -70,8 +77,6 @@ def budget_set(*, population: str, epsilon: str, delta: str, typical: Path, yes:
     say(explain_epsilon(total.epsilon, total.delta).replace("Whoever studies the result", "Whoever studies all that is ever released under it"))
     say(explain_share(quote.used_share, quote.room))
     say(f"For specialists: {total.grants[-1].reason}")
-    if population not in {d.population for d in here.settings.datasets}:
-        say(f"Note: no data set of the population '{population}' is registered here yet; check the spelling.")
 
 
 @budget.command("revoke")

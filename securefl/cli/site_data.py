@@ -32,11 +32,12 @@ def data_add(*, name: str, table: Path, population: str, columns: Path, mock_row
     from securefl.learning.mock import mock_table
     from securefl.node.desk import keep_public
     from securefl.node.tables import count_rows, missing_columns
+    from securefl.privacy.accounting import PldAccountant
     from securefl.report.rows import rows_warning, rows_words
-    from securefl.study.parse import parse_any
+    from securefl.study.consistency import parse_consistent
 
     here = open_site(folder)
-    declared = parse_any(columns.read_bytes())
+    declared = parse_consistent(columns.read_bytes(), PldAccountant())
     missing = missing_columns(table, declared.data)
     known = here.other_file(name, table, population)
     if known is not None:

@@ -112,14 +112,12 @@ def check(file: Path) -> None:
     """Check a protocol or study file and say in plain words what it means; each error names the line and the mend."""
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.study import study_page
-    from securefl.study.consistency import check_consistency
+    from securefl.study.consistency import parse_consistent
     from securefl.study.digest import study_digest
-    from securefl.study.parse import parse_any
     from securefl.study.schema import Study
 
     text = file.read_bytes()
-    found = parse_any(text)
-    check_consistency(found, PldAccountant(), text.decode())
+    found = parse_consistent(text, PldAccountant())
     screen().print(study_page(found, study_digest(text) if isinstance(found, Study) else None))
     say("The file is valid and its figures agree.")
 

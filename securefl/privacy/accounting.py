@@ -42,6 +42,12 @@ ORDERS = range(2, 257)
 #: Written into every reservation, so that an auditor can repeat the computation.
 RDP_METHOD = "rdp-integer-order/1 (Mironov, Talwar, Zhang 2019, decimal 50 digits, rounded up to 1e-9)"
 PLD_METHOD = "pld dp-accounting 0.6.0, pessimistic, larger of continuous and integer noise, rounded up to 1e-4"
+#: Below this delta a study's own epsilon is the Rényi figure. A privacy loss distribution is a table of float64 masses that
+#: drops tails of 1e-15 and is convolved by FFT, so its delta errs by about that much: at 1e-14 it overstates an epsilon of
+#: 5.96 as 10.13, and at 1e-15 it has none. The Rényi bound is a formula in logarithms, and holds for every delta.
+LEAST_PLD_DELTA = Decimal("1e-10")
+#: Stands in a reservation instead of :data:`PLD_METHOD` where delta is below that.
+FAINT_METHOD = "rdp at the best of the orders 1.1 to 256 (Canonne, Kamath, Steinke 2020, proposition 12), rounded up to 1e-4"
 #: Discretisation of the privacy loss; the reference figures use the same.
 PLD_INTERVAL = 1e-4
 
@@ -161,10 +167,6 @@ def _grouped(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
 
 
 def _rounded_up(epsilon: float) -> Decimal:
-    if not math.isfinite(epsilon):
-        raise UsageError(
-            "These releases have no finite epsilon at this delta.", next_step="Use more noise, fewer steps or a larger delta."
-        )
     return Decimal(epsilon).quantize(_EPSILON_STEP, rounding=ROUND_CEILING)
 
 
@@ -174,7 +176,8 @@ def pld_epsilon(
     """Epsilon at ``delta`` of all ``mechanisms`` together by privacy loss distributions, rounded up to 1e-4.
 
     The larger of two figures: with continuous noise, and with the integer noise that is really drawn. Valid when the
-    parameters were fixed beforehand, as those of one study are. Loads ``dp_accounting``.
+    parameters were fixed beforehand, as those of one study are. Below :data:`LEAST_PLD_DELTA`, and where the
+    distributions have no finite figure, it is :func:`rdp_epsilon`, which is never smaller. Loads ``dp_accounting``.
 
     Args:
         mechanisms: what is released; none costs 0.
@@ -184,14 +187,17 @@ def pld_epsilon(
             sigma 64 grid units on is the same.
 
     Raises:
-        UsageError: delta out of range, or no finite epsilon.
+        UsageError: delta out of range.
     """
     grouped = _grouped(mechanisms)
+    if _delta(delta) < LEAST_PLD_DELTA:
+        return rdp_epsilon(grouped, delta)
     whole = [_integer_sensitivity(m, grid) for m in grouped]
-    figures = [_pld(grouped, _delta(delta), interval, (None,) * len(grouped))]
+    figures = [_pld(grouped, delta, interval, (None,) * len(grouped))]
     if any(whole):
         figures.append(_pld(grouped, delta, interval, tuple(whole)))
-    return max(figures)
+    largest = max(figures)
+    return _rounded_up(largest) if math.isfinite(largest) else rdp_epsilon(grouped, delta)
 
 
 def _integer_sensitivity(mechanism: Mechanism, grid: int | None) -> int | None:
@@ -202,9 +208,9 @@ def _integer_sensitivity(mechanism: Mechanism, grid: int | None) -> int | None:
 
 
 @lru_cache(maxsize=256)
-def _pld(mechanisms: tuple[Mechanism, ...], delta: Decimal, interval: float, whole: tuple[int | None, ...]) -> Decimal:
+def _pld(mechanisms: tuple[Mechanism, ...], delta: Decimal, interval: float, whole: tuple[int | None, ...]) -> float:
     if not mechanisms:
-        return Decimal(0)
+        return 0.0
     from dp_accounting.pld import privacy_loss_distribution as pld
 
     parts = []
@@ -220,7 +226,7 @@ def _pld(mechanisms: tuple[Mechanism, ...], delta: Decimal, interval: float, who
             )
         parts.append(one.self_compose(m.count))
     total = reduce(lambda a, b: a.compose(b), parts)
-    return _rounded_up(float(total.get_epsilon_for_delta(float(delta))))
+    return float(total.get_epsilon_for_delta(float(delta)))
 
 
 def _divergence(mechanism: Mechanism, order: float) -> float:
@@ -250,9 +256,10 @@ def rdp_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
     its own order is :func:`epsilon_of_rdp`.
 
     Raises:
-        UsageError: delta out of range, or no finite epsilon.
+        UsageError: delta out of range.
     """
-    grouped, chance = _grouped(mechanisms), float(_delta(delta))
+    grouped = _grouped(mechanisms)
+    log_delta = float(_delta(delta).ln())  # a float of a delta below 1e-308 is 0
     if not grouped:
         return Decimal(0)
     best = math.inf
@@ -262,12 +269,17 @@ def rdp_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
         orders, divergence = _WHOLE, _exact_divergence
     for order in orders:
         total = sum(m.count * divergence(m, order) for m in grouped)
-        best = min(best, total + math.log1p(-1 / order) - math.log(chance * order) / (order - 1))
+        best = min(best, total + math.log1p(-1 / order) - (log_delta + math.log(order)) / (order - 1))
     return max(Decimal(0), _rounded_up(best))
 
 
 def _exact_divergence(mechanism: Mechanism, order: float) -> float:
     return float(_step_divergence(mechanism.noise_multiplier, mechanism.sample_rate, int(order)))
+
+
+def epsilon_method(delta: Decimal) -> str:
+    """The words in a reservation for how :func:`pld_epsilon` works its figure out at this delta."""
+    return FAINT_METHOD if delta < LEAST_PLD_DELTA else PLD_METHOD
 
 
 def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal, *, grid: int | None = None) -> Decimal:
@@ -286,12 +298,12 @@ def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal, *, grid: int 
 
 
 class PldAccountant:
-    """The figures that a study file is checked against (floats, for comparison only)."""
+    """The figures that a study file is checked against, exact as :func:`pld_epsilon` gives them."""
 
-    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> float:
+    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> Decimal:
         """PLD epsilon of ``steps`` Poisson-subsampled releases with integer Gaussian noise; ``grid`` units per clip norm."""
-        return float(gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta, grid=grid))
+        return gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta, grid=grid)
 
-    def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> float:
+    def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
         """PLD epsilon of one release of sensitivity 1 with integer Gaussian noise."""
-        return float(gated_epsilon((Gaussian(noise_multiplier),), delta))
+        return gated_epsilon((Gaussian(noise_multiplier),), delta)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import UsageError
 from securefl.identity import verify as verify_key
 from securefl.privacy import ledger_events as ev
-from securefl.privacy.accounting import PLD_METHOD, RDP_METHOD
+from securefl.privacy.accounting import RDP_METHOD, epsilon_method
 from securefl.privacy.ledger_chain import Checkpoint, Sign, Verify, read_checkpoint, rotation_message
 from securefl.privacy.ledger_log import LedgerLog
 from securefl.privacy.ledger_reading import Reading, read_ledger
@@ -139,7 +139,7 @@ class Ledger(LedgerLog):
                 "at": at, "study": study, "population": population, "dataset": dataset,
                 "snapshot": snapshot, "order": price.order, "attempts": attempts,
                 "parts": _parts(price), "epsilon": epsilon, "delta": delta,
-                "accountants": (RDP_METHOD, PLD_METHOD), "terms": terms,
+                "accountants": (RDP_METHOD, epsilon_method(delta)), "terms": terms,
             })
             return [approve, reserve]
 

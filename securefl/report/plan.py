@@ -106,9 +106,6 @@ def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str]
         study: as parsed.
         charges: everything that it releases at one hospital.
         faults: where its figures contradict each other (:func:`securefl.study.consistency.contradictions`).
-
-    Raises:
-        UsageError: the figures have no finite epsilon.
     """
     p, t = study.privacy, study.training
     count, parameters = hospitals(study), parameter_count(study.model, len(feature_names(study.data)))

@@ -14,6 +14,7 @@ from securefl.errors import SecureFLError, StudyError
 from securefl.study.faults import at
 from securefl.study.limits import MOST_EPSILON
 from securefl.study.lines import line_index
+from securefl.study.parse import parse_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +27,12 @@ CLAIM_SLACK = Decimal("0.02")
 
 
 class Accountant(Protocol):
-    """The two figures this check needs."""
+    """The two figures this check needs. They are decimals, as the claims are: a float of one lies above or below it by chance."""
 
-    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> float:
+    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> Decimal:
         """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases in whole grid units, ``grid`` to the clip norm."""
 
-    def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> float:
+    def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
         """PLD epsilon of one Gaussian release of sensitivity 1."""
 
 
@@ -55,6 +56,19 @@ def check_consistency(study: schema.Protocol, accountant: Accountant, text: str 
             "The study's figures contradict each other:\n" + "\n".join(f"  {f}" for f in named) + "\n",
             next_step="Mend the figures and run `securefl study check` again.",
         )
+
+
+def parse_consistent(text: bytes, accountant: Accountant) -> schema.Protocol:
+    """Read a protocol or study whose figures agree: the one door for a file that a person hands to a command.
+
+    A table is registered and a budget's order is chosen by the same rules by which a study is made.
+
+    Raises:
+        StudyError: as :func:`~securefl.study.parse.parse_any` and :func:`check_consistency`.
+    """
+    found = parse_any(text)
+    check_consistency(found, accountant, text.decode())
+    return found
 
 
 def contradictions(study: schema.Protocol, accountant: Accountant, text: str = "") -> list[str]:
@@ -91,19 +105,19 @@ def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[Finding]:
     return [((table, "epsilon"), fault) for table, claimed, real in claims if (fault := _epsilon_fault(claimed, real, p.delta))]
 
 
-def _epsilon_fault(claimed: Decimal, compute: Callable[[], float], delta: Decimal) -> str | None:
+def _epsilon_fault(claimed: Decimal, compute: Callable[[], Decimal], delta: Decimal) -> str | None:
     try:
         real = compute()
     except SecureFLError as error:  # the accountant has no figure, for instance an infinite one
         return f"{error.what} {error.next_step}"
     except (ArithmeticError, MemoryError):  # figures that no machine can work out must not stop a review
         return f"the noise gives no epsilon that can be worked out at delta {delta}; raise noise_multiplier"
-    if not math.isfinite(real):
+    if not real.is_finite():
         return f"the noise gives no finite epsilon at delta {delta}; raise noise_multiplier"
-    if real <= claimed <= Decimal(real) * (1 + CLAIM_SLACK):
+    if real <= claimed <= real * (1 + CLAIM_SLACK):
         return None
     # three significant digits, rounded up: at most 1 % above the figure, so that the mend is accepted
-    need = Decimal(real).normalize(Context(prec=3, rounding=ROUND_CEILING))
+    need = real.normalize(Context(prec=3, rounding=ROUND_CEILING))
     if need > MOST_EPSILON:
         return f"says {claimed}, but the noise gives {real:.4g} at delta {delta}, and at most {MOST_EPSILON} may be asked for; raise noise_multiplier"
     return f'says {claimed}, but the noise gives {real:.4g} at delta {delta}; write "{need:f}" or change the noise'

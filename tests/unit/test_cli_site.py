@@ -63,7 +63,7 @@ def test_a_budget_for_a_name_that_no_population_can_have_is_refused(place):
 
 
 def test_a_budget_in_range_is_granted_and_a_small_one_after_a_revocation_is_not(place):
-    assert budget(place, "3").exit_code == 0
+    assert budget(place, "3", "1e-5", "--yes").exit_code == 0  # no data set is there yet
     site = Site.at(place / "SVI")
     site.ledger.revoke("clinic")
     site.ledger.close()

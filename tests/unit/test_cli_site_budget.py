@@ -4,10 +4,14 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from conftest import protocol_text
 from consortium import NAMES, Consortium
+from learning_room import SPEC
 
 from securefl.cli.main import cli
-from securefl.errors import BudgetError
+from securefl.errors import BudgetError, StudyError
+from securefl.learning.mock import mock_table
+from securefl.node.site import Site
 from securefl.privacy.audit import audit
 from securefl.privacy.ledger import read_ledger
 
@@ -98,3 +102,44 @@ def test_a_budget_with_room_has_none_once_it_is_taken_back(tmp_path):
     site.ledger.revoke("clinic")
     assert room() == 0
     site.ledger.close()
+
+
+def grant(folder, population, *more):
+    words = ["site", "budget", "set", population, "--epsilon", "3", "--typical", str(folder / "typical.toml"), "--site", str(folder / "A")]
+    return CliRunner().invoke(cli, [*words, *more])
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    Site.init(tmp_path / "A", name="A", legal_name="Hospital", email="a@example.org", store=str(tmp_path / "store")).ledger.close()
+    (tmp_path / "typical.toml").write_text(protocol_text())
+    return tmp_path
+
+
+def budgets(folder):
+    site = Site.at(folder / "A")
+    try:
+        return sorted(site.ledger.state.budgets)
+    finally:
+        site.ledger.close()
+
+
+def test_a_budget_for_a_population_without_a_data_set_is_asked_first(fresh):
+    (fresh / "t.csv").write_bytes(mock_table(SPEC, 20, seed=1))
+    words = ["site", "data", "add", "records", str(fresh / "t.csv"), "--population", "clinic", "--columns", str(fresh / "typical.toml"), "--site", str(fresh / "A")]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    done = grant(fresh, "clinics")
+    assert "nobody can be asked here" in str(done.exception)
+    assert "No data set of the population 'clinics' is registered here. Those registered are: clinic." in " ".join(done.output.split())
+    assert budgets(fresh) == []
+    assert grant(fresh, "clinic").exit_code == 0  # a name that a data set has needs no yes
+    assert grant(fresh, "clinics", "--yes").exit_code == 0
+    assert budgets(fresh) == ["clinic", "clinics"]
+
+
+def test_a_typical_study_that_contradicts_itself_is_refused_as_a_study_is(fresh):
+    (fresh / "typical.toml").write_text(protocol_text(("steps = 4", "steps = 5")))
+    done = grant(fresh, "clinic", "--yes")
+    assert isinstance(done.exception, StudyError)
+    assert "says 5, but 4 rounds of 1 make 4" in done.exception.what
+    assert budgets(fresh) == []

@@ -9,7 +9,7 @@ from conftest import protocol_text
 from learning_room import SPEC
 
 from securefl.cli.main import cli
-from securefl.errors import DataError, UsageError
+from securefl.errors import DataError, StudyError, UsageError
 from securefl.learning.mock import mock_table
 from securefl.node.site import Site
 
@@ -124,3 +124,11 @@ def test_the_registered_data_sets_are_listed_with_their_files(place):
     ]
     done, _ = type_in(place, "site", "data", "list", "--json", "-")
     assert [d["there"] for d in json.loads(done.output)["datasets"]] == [True, False]
+
+
+def test_columns_from_a_study_that_contradicts_itself_are_refused_as_a_study_is(place):
+    (place / "columns.toml").write_text(protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "2.13"')))
+    done, _ = add(place, GOOD)
+    assert isinstance(done.exception, StudyError)
+    assert "privacy.epsilon" in done.exception.what
+    assert registered(place) == {}

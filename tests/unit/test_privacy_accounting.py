@@ -141,8 +141,8 @@ def test_nothing_released_costs_nothing():
 
 def test_the_study_check_gets_its_figures():
     accountant = PldAccountant()
-    assert accountant.training_epsilon(Decimal("4.98"), Fraction(1, 5), 40, DELTA, 48) == pytest.approx(0.9985, abs=2e-3)
-    assert accountant.evaluation_epsilon(Decimal("5.1"), DELTA) == float(pld_epsilon([Gaussian(Decimal("5.1"))], DELTA))
+    assert accountant.training_epsilon(Decimal("4.98"), Fraction(1, 5), 40, DELTA, 48) == pytest.approx(Decimal("0.9985"), abs=Decimal("2e-3"))
+    assert accountant.evaluation_epsilon(Decimal("5.1"), DELTA) == pld_epsilon([Gaussian(Decimal("5.1"))], DELTA)
 
 
 def discrete_epsilon(sigma, delta=1e-5, sensitivity=1):
@@ -179,7 +179,7 @@ def test_a_step_on_a_coarse_grid_is_charged_for_its_integers():
 def test_from_64_grid_units_on_integer_noise_changes_nothing(noise, rate, steps):
     step = SubsampledGaussian(Decimal(noise), Fraction(rate), steps)
     grid = math.ceil(64 / Decimal(noise))
-    integer = accounting._pld((step,), DELTA, 1e-4, (grid,))
+    integer = accounting._rounded_up(accounting._pld((step,), DELTA, 1e-4, (grid,)))
     assert abs(integer - pld_epsilon([step], DELTA)) <= Decimal("1e-4")  # the rounding of the figure itself
     assert pld_epsilon([step], DELTA, grid=grid) == pld_epsilon([step], DELTA)
 
@@ -195,9 +195,28 @@ def test_costs_beyond_the_usual_exponents_are_still_numbers():
     assert rdp_cost(SubsampledGaussian(Decimal("0.01"), Fraction(1, 5), 1), 256) > 10**6 * NANO
 
 
-def test_releases_with_no_finite_epsilon_are_refused():
-    with pytest.raises(UsageError, match="no finite epsilon"):
-        pld_epsilon([Gaussian(Decimal("0.5"))], Decimal("1e-300"))
+@pytest.mark.parametrize("delta", ["1e-11", "1e-14", "1e-15", "1e-18", "1e-30", "1e-300", "1e-400"])
+def test_a_delta_that_no_loss_distribution_resolves_has_the_renyi_figure(delta):
+    for mechanisms in ([Gaussian(Decimal("0.5"))], [SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4), Gaussian(Decimal(5))]):
+        figure = pld_epsilon(mechanisms, Decimal(delta))
+        assert figure == rdp_epsilon(mechanisms, Decimal(delta))
+        assert figure >= pld_epsilon(mechanisms, accounting.LEAST_PLD_DELTA)
+
+
+def test_a_distribution_without_a_finite_figure_leaves_the_renyi_one(monkeypatch):
+    monkeypatch.setattr(accounting, "_pld", lambda *_: math.inf)
+    assert pld_epsilon([Gaussian(Decimal(5))], DELTA) == rdp_epsilon([Gaussian(Decimal(5))], DELTA)
+
+
+def test_a_smaller_delta_never_has_a_smaller_epsilon():
+    step = SubsampledGaussian(Decimal(1), Fraction(1, 100), 2000)
+    figures = [pld_epsilon([step], Decimal(f"1e-{n}")) for n in (8, 9, 10, 11, 13, 14, 15, 30)]
+    assert figures == sorted(figures)
+
+
+def test_a_reservation_says_how_its_epsilon_was_worked_out():
+    assert accounting.epsilon_method(DELTA) == accounting.epsilon_method(accounting.LEAST_PLD_DELTA) == accounting.PLD_METHOD
+    assert accounting.epsilon_method(Decimal("1e-15")) == accounting.FAINT_METHOD
 
 
 @pytest.mark.parametrize("order", [1, 257, 2.5, True])

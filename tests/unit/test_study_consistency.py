@@ -7,7 +7,7 @@ import pytest
 from conftest import PROTOCOL, edited, make_study, protocol_text
 
 from securefl.errors import StudyError, UsageError
-from securefl.study import check_consistency, parse_protocol, parse_study
+from securefl.study import check_consistency, consistency, parse_protocol, parse_study
 from securefl.study.consistency import field_headroom, largest_update
 
 
@@ -28,7 +28,7 @@ class Accountant:
     def figure(self, value):
         if isinstance(value, Exception):
             raise value
-        return value
+        return Decimal(str(value))
 
 
 def faults(text, accountant=None, *, parse=parse_protocol, named=True):
@@ -120,6 +120,19 @@ def test_noise_that_once_took_the_machine_is_a_fault_at_once(noise):
     small = study.privacy.model_copy(update={"noise_multiplier": Decimal(noise), "steps": 100})
     with pytest.raises(StudyError, match="nothing above 200 is worked out"):
         check_consistency(study.model_copy(update={"privacy": small}), PldAccountant())
+
+
+@pytest.mark.parametrize("hundredths", range(200, 400, 5))
+def test_the_accountants_own_figure_is_always_a_right_claim(hundredths):
+    """21 of these 40 were refused: as a float the figure lay above its own decimal."""
+    from securefl.privacy.accounting import PldAccountant
+
+    noise, study = Decimal(hundredths) / 100, parse_protocol(PROTOCOL)
+    claim = PldAccountant().evaluation_epsilon(noise, study.privacy.delta)
+    evaluation = study.evaluation.model_copy(update={"noise_multiplier": noise, "epsilon": claim})
+    assert consistency._epsilons(study.model_copy(update={"evaluation": evaluation}), PldAccountant()) == []
+    less = evaluation.model_copy(update={"epsilon": claim - Decimal("1e-20")})
+    assert consistency._epsilons(study.model_copy(update={"evaluation": less}), PldAccountant())
 
 
 def test_noise_without_a_finite_epsilon_is_a_fault_of_the_study_not_a_crash():

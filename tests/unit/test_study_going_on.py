@@ -69,10 +69,10 @@ def test_the_fault_names_its_place():
         """An accountant that finds the claims right, whatever it is asked."""
 
         def training_epsilon(self, *_):
-            return float(found.privacy.epsilon)
+            return found.privacy.epsilon
 
         def evaluation_epsilon(self, *_):
-            return float(found.evaluation.epsilon)
+            return found.evaluation.epsilon
 
     with pytest.raises(StudyError, match=r"on_dropout: .*can lose nobody"):
         consistency.check_consistency(found, Claimed())
