@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.federation.rounds import Plan
 from securefl.node.agent import agent_state
+from securefl.node.quality import verdict_of
 from securefl.node.reasons import reason_of
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.running import COUNTS
 from securefl.privacy.planning import share
+from securefl.report.quality import quality_words
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.study.parse import parse_study
 
@@ -49,10 +51,15 @@ def status_page(found: dict[str, Any]) -> RenderableType:
         site=found["site"], running=found["running"], paused=found["paused"],
         datasets=[(d["name"], d["population"]) for d in found["datasets"]],
         budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"], b["revoked"]) for b in found["budgets"]],
-        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"], s["reason"]) for s in found["studies"]],
+        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"], s["reason"], _quality(s)) for s in found["studies"]],
         rows=[(s["id"], s["rows"]) for s in found["studies"] if s["rows"]],
         waiting=found["waiting"], quarantined=found["quarantined"], late_replies=found["late_replies"],
     )
+
+
+def _quality(study: dict[str, Any]) -> str | None:
+    """How the coordinator judged the study's quality rule; None before its end."""
+    return study["quality"] and quality_words(study["quality"], Decimal(study["quality_minimum"]))
 
 
 def _budget(state: LedgerState, population: str) -> dict[str, Any]:
@@ -64,10 +71,14 @@ def _budget(state: LedgerState, population: str) -> dict[str, Any]:
 
 def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str, Any]:
     found = state.studies[digest]
-    rounds = Plan(parse_study(study_text(site, digest)), digest).last_round
+    plan = Plan(parse_study(study_text(site, digest)), digest)
     last = max((r for r, _ in found.sent), default=0)
     reason = reason_of(site.path, digest) if found.status == "failed" else None
-    return {"id": short, "state": found.status, "last_round": last, "rounds": rounds, "rows": _read(site.study_folder(digest) / COUNTS), "reason": reason}
+    folder = site.study_folder(digest)
+    return {
+        "id": short, "state": found.status, "last_round": last, "rounds": plan.last_round, "rows": _read(folder / COUNTS), "reason": reason,
+        "quality": verdict_of(folder), "quality_minimum": str(plan.study.quality.minimum),
+    }
 
 
 def _read(file: Path) -> dict[str, Any]:

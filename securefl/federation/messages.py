@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.secagg.facts import KINDS
 from securefl.signed import canonical, dump_signed, open_signed
+from securefl.study.schema import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,11 +106,16 @@ def open_status(data: bytes, *, study: str, site: str, verify: Verify) -> Status
 
 @dataclass(frozen=True)
 class End:
-    """The coordinator's last word: ``completed``, or the public code of what failed."""
+    """The coordinator's last word: ``completed``, or the public code of what failed.
+
+    ``quality`` is the judgement of the study's quality rule (:data:`securefl.study.schema.VERDICTS`), drawn from the
+    charged evaluation alone; empty where the study was not completed.
+    """
 
     study: str
     outcome: str
     rounds: int
+    quality: str = ""
 
     def dump(self, sign: Sign) -> bytes:
         """The end as it travels."""
@@ -122,6 +128,9 @@ def open_end(data: bytes, *, study: str, verify: Verify) -> End:
     outcome = body["outcome"]
     if body["study"] != study or not _is_count(body["rounds"]) or not isinstance(outcome, str) or outcome not in {"completed", *PUBLIC_CODES}:
         raise MessageError("The end of the study is malformed.", whose="the coordinator")
+    allowed = {"", *VERDICTS} if outcome == "completed" else {""}
+    if not isinstance(body["quality"], str) or body["quality"] not in allowed:
+        raise MessageError("The end of the study judges its quality in words of its own.", whose="the coordinator")
     return End(**body)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.learning.steps import Draws
-    from securefl.study.schema import EvaluationSpec, PreparationSpec
+    from securefl.study.schema import EvaluationSpec, PreparationSpec, Quality, Verdict
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -126,6 +126,14 @@ def evaluate(total: IntArray, spec: EvaluationSpec, contributors: int) -> Evalua
             for i in range(spec.bins)
         ),
     )
+
+
+def judge(evaluation: Evaluation, quality: Quality) -> Verdict:
+    """The quality rule, judged on the interval: met where all of it is high enough, not met where none of it is."""
+    minimum = float(quality.minimum)
+    if evaluation.low >= minimum:
+        return "met"
+    return "not-met" if evaluation.high < minimum else "cannot-be-judged"
 
 
 def histogram_auc(negatives: FloatArray, positives: FloatArray) -> float:

@@ -24,7 +24,9 @@ from securefl.node.approving import all_approvals
 from securefl.node.launcher import Worker
 from securefl.node.made import Made, keep_contribution
 from securefl.node.policy import charges_of, review
+from securefl.node.quality import keep_verdict
 from securefl.node.saying import Saying
+from securefl.report.quality import quality_words
 from securefl.secagg.frame import public_key_bytes
 
 if TYPE_CHECKING:
@@ -294,6 +296,7 @@ class StudyRun:
         """
         if end.outcome == "completed" and participant.done == self.plan.last_round and self.made is None:
             if participant.later is None or self.saying.was_counted(participant.later):
+                self._judged(end)
                 return True
             if self._waited():
                 raise RoundError(
@@ -304,6 +307,12 @@ class StudyRun:
         if end.outcome == "completed" and self.plan.goes_on:
             raise RoundError("The study was completed without this hospital: it was not there in time.", whose="this hospital", next_step="The study has ended here; its budget stays charged.")
         raise RoundError(f"The coordinator ended the study: {end.outcome}.", whose="the coordinator", next_step="Ask the researcher for the reason.")
+
+    def _judged(self, end: End) -> None:
+        """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
+        if end.quality:
+            keep_verdict(self.site.study_folder(self.plan.digest), end.quality)
+            self.say(f"the AUC that the study asks for: {quality_words(end.quality, self.plan.study.quality.minimum)} (signed by the coordinator)")
 
     def _all_still_there(self) -> None:
         """What another party left cannot be completed: it is not waited for, even when the coordinator is silent."""

@@ -42,13 +42,17 @@ class BudgetLine(NamedTuple):
 
 
 class StudyLine(NamedTuple):
-    """A study here: what the owner types for it, its state, the last round answered (0: none) and how many there are, why it failed."""
+    """A study here: what the owner types for it, its state, the last round answered (0: none) and how many there are.
+
+    ``reason``: why it failed. ``quality``: how its coordinator judged its quality rule, in words.
+    """
 
     name: str
     state: str
     last_round: int
     rounds: int
     reason: str | None = None
+    quality: str | None = None
 
 
 def site_status(
@@ -146,7 +150,8 @@ def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | 
 def _studies(studies: Sequence[StudyLine]) -> RenderableType:
     made = table(["study", "state", "last round"])
     lines = [StudyLine(*line) for line in studies]
-    for name, state, last, rounds, _ in lines:
+    for name, state, last, rounds, *_ in lines:
         made.add_row(literal(name), literal(state), joined(f"{last} of {rounds}" if last else "none yet"))
-    failed = [literal(f"{s.name} failed: {s.reason}") for s in lines if s.reason is not None]
-    return Group(made, bullets(failed)) if failed else made
+    told = [literal(f"{s.name} failed: {s.reason}") for s in lines if s.reason is not None]
+    told += [literal(f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator).") for s in lines if s.quality]
+    return Group(made, bullets(told)) if told else made

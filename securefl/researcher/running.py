@@ -68,7 +68,7 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
         raise
     else:
         with suppress(StoreError):  # the hospitals end by their own deadlines; the result is not lost
-            _say_end(lab, plan, "completed", len(outcome.records))
+            _say_end(lab, plan, "completed", len(outcome.records), _judgement(plan, outcome))
         return outcome
     finally:
         running.release()
@@ -114,5 +114,13 @@ def _second(lab: PartyFolder, folder: Path, plan: Plan) -> UsageError:
     )
 
 
-def _say_end(lab: PartyFolder, plan: Plan, outcome: str, rounds: int) -> None:
-    lab.store.put(paths.ending(plan.digest), End(plan.digest, outcome, rounds).dump(lab.identity.sign))
+def _judgement(plan: Plan, outcome: Outcome) -> str:
+    """The study's quality rule, judged on the charged evaluation: hospitals read it in the signed end."""
+    from securefl.learning.evaluation import evaluate, judge
+
+    study = plan.study
+    return judge(evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)), study.quality)
+
+
+def _say_end(lab: PartyFolder, plan: Plan, outcome: str, rounds: int, quality: str = "") -> None:
+    lab.store.put(paths.ending(plan.digest), End(plan.digest, outcome, rounds, quality).dump(lab.identity.sign))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -236,8 +236,13 @@ class PreparationSpec(Section):
         return self
 
 
+#: The judgement of a quality rule, as the coordinator signs it at a study's end.
+Verdict = Literal["met", "not-met", "cannot-be-judged"]
+VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
+
+
 class Quality(Section):
-    """The lowest acceptable released figure; judged on charged releases only."""
+    """The lowest acceptable AUC, judged on the lower end of the released interval; charged releases only."""
 
     minimum: DecimalText
     stop_rule: Literal["none"]

@@ -118,13 +118,27 @@ def test_a_status_that_says_anything_else_is_refused(changes):
 
 
 def ended(**changes):
-    fields = {"study": STUDY, "outcome": "completed", "rounds": 5, **changes}
+    fields = {"study": STUDY, "outcome": "completed", "rounds": 5, "quality": "met", **changes}
     return open_end(statement("securefl-study-end/1", **fields), study=STUDY, verify=ME.card.verify)
 
 
 def test_an_end_is_completed_or_a_code():
     assert ended().outcome == "completed"
-    assert ended(outcome="round", rounds=0).outcome == "round"
+    assert ended(outcome="round", rounds=0, quality="").outcome == "round"
+
+
+@pytest.mark.parametrize("word", ["", "met", "not-met", "cannot-be-judged"])
+def test_the_end_of_a_completed_study_judges_its_quality_rule_in_fixed_words(word):
+    assert ended(quality=word).quality == word
+    if word:
+        with pytest.raises(MessageError, match="words of its own"):
+            ended(outcome="round", quality=word)
+
+
+@pytest.mark.parametrize("word", ["good", "MET", None, True, ["met"], {}], ids=str)
+def test_an_end_that_judges_in_other_words_is_refused(word):
+    with pytest.raises(MessageError):
+        ended(quality=word)
 
 
 @pytest.mark.parametrize("changes", [{"outcome": "fine"}, {"outcome": []}, {"rounds": "5"}, {"rounds": -1}, {"study": OTHER}], ids=str)

@@ -31,6 +31,7 @@ from securefl.federation.rounds import Plan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.node import approving
+from securefl.node.quality import verdict_of
 from securefl.node.running import COUNTS, StudyRun
 from securefl.secagg.seal import CkksIntegers
 
@@ -720,8 +721,11 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
         scene.run.step()
     assert scene.kept() == [f"{n:05d}" for n in range(1, last + 1)]
     assert scene.worker.did[2:] == ["update"] * (last - 1) + ["evaluation"]
-    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "completed", last).dump(scene.c.lab.folder.identity.sign))
+    end = End(scene.study.digest, "completed", last, "cannot-be-judged")
+    scene.store.put(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
     assert scene.run.step() == "completed"
+    assert any("at least 0.5: cannot be judged" in line for line in scene.lines)
+    assert verdict_of(scene.run.site.study_folder(scene.study.digest)) == "cannot-be-judged"
     charged = scene.ledger_says.reservation.parts
     assert {p.purpose for p in charged} == {"update", "evaluation"}
     assert set(scene.ledger_says.sent) == {(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")}

@@ -1,6 +1,7 @@
 from decimal import Decimal
 
 from securefl.report.parts import plain_text
+from securefl.report.quality import quality_words
 from securefl.report.status import BudgetLine, StudyLine, site_status
 
 
@@ -61,3 +62,10 @@ def test_plain_tuples_do_and_hostile_names_stay_literal():
     page = status(studies=[("[red]x[/]\x1b[2J", "running", 1, 2)], budgets=[("p", Decimal(1), 0)])
     assert "[red]x[/]\\u001b[2J" in page
     assert "no room for another study" in page
+
+
+def test_how_the_coordinator_judged_the_quality_rule_stands_under_the_studies():
+    judged = StudyLine("x-0", "completed", 41, 41, None, quality_words("not-met", Decimal("0.9")))
+    words = " ".join(status(studies=[judged]).split())
+    assert "x-0: the AUC asked for, at least 0.9: NOT met; the whole interval lies below (signed by the coordinator)." in words
+    assert "asked for" not in status(studies=[StudyLine("x-0", "completed", 41, 41)])

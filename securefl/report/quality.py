@@ -1,0 +1,25 @@
+"""A quality rule's judgement in words: the same for the researcher's screen, the model card and the hospitals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.report.parts import decimal_words
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+def quality_words(verdict: str, minimum: Decimal) -> str:
+    """The judgement, against the lowest AUC that the study accepts.
+
+    >>> from decimal import Decimal
+    >>> quality_words("not-met", Decimal("0.70"))
+    'at least 0.7: NOT met; the whole interval lies below'
+    """
+    least = f"at least {decimal_words(minimum)}"
+    if verdict == "met":
+        return f"{least}: met; the whole interval lies above"
+    if verdict == "not-met":
+        return f"{least}: NOT met; the whole interval lies below"
+    return f"{least}: cannot be judged; the interval holds it"
