@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
+from securefl.curve25519 import is_agreement_key, is_signing_key
 from securefl.errors import MessageError, UnreadableError, UntrustedError
 from securefl.signed import dump_signed, peek_signed
 
@@ -38,6 +39,7 @@ _CARD_FORMS = {_CARD_TYPE: frozenset(_FIELDS), _SUCCESSOR_TYPE: frozenset({*_FIE
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 # no character that a screen obeys instead of showing: the owner compares what is read
 _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,400}")
+_HEX_KEY = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 MAX_CARD_BYTES = 8192
 #: How many earlier keys a card carries. A partner that missed more changes than this trusts the card as a stranger's.
@@ -106,10 +108,12 @@ class IdentityCard:
             UntrustedError: the card's sealing key is not usable (a point of small order, RFC 7748 section 6.1).
         """
         try:
-            key = X25519PublicKey.from_public_bytes(bytes.fromhex(self.sealing_public))
-            return _suite().encrypt(payload, key, info=info)
+            if is_agreement_key(self.sealing_public):
+                key = X25519PublicKey.from_public_bytes(bytes.fromhex(self.sealing_public))
+                return _suite().encrypt(payload, key, info=info)
         except ValueError:
-            raise UntrustedError(f"The sealing key of {self.name} is not a usable key.", whose=self.name, next_step=f"Ask {self.name} for a new card.") from None
+            pass
+        raise UntrustedError(f"The sealing key of {self.name} is not a usable key.", whose=self.name, next_step=f"Ask {self.name} for a new card.")
 
     def fields(self) -> dict[str, str]:
         """The card as plain values, without the earlier keys."""
@@ -117,7 +121,12 @@ class IdentityCard:
 
 
 def verify(signing_public: str, signature: bytes, message: bytes) -> bool:
-    """Whether ``signature`` over ``message`` is by the Ed25519 key ``signing_public`` (hex)."""
+    """Whether ``signature`` over ``message`` is by the Ed25519 key ``signing_public`` (hex).
+
+    False under an unsound key: one signature would verify under every message (:mod:`securefl.curve25519`).
+    """
+    if not is_signing_key(signing_public):
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(signing_public)).verify(signature, message)
     except (InvalidSignature, ValueError):
@@ -216,8 +225,10 @@ def read_card(data: bytes) -> IdentityCard:
     if earlier is None or not all(isinstance(v, str) and _LINE.fullmatch(v) for v in body.values()):
         raise bad
     card = IdentityCard(**body, earlier=earlier)
-    if card.role not in _ROLES or not _NAME.fullmatch(card.name) or not _is_key(card.sealing_public) or not _is_key(card.signing_public):
+    keys = (card.signing_public, card.sealing_public)
+    if card.role not in _ROLES or not _NAME.fullmatch(card.name) or not all(map(_HEX_KEY.fullmatch, keys)):
         raise bad
+    _check_keys(card)
     if not card.verify(signature, signed):
         raise MessageError(f"The card of {card.name} is not signed by its own key.", whose=card.name, next_step="Ask its owner to send card.json again.")
     if not _follows(card):
@@ -237,7 +248,7 @@ def read_earlier(value: object) -> tuple[EarlierKey, ...] | None:
         if not isinstance(entry, dict) or set(entry) != set(EarlierKey.__dataclass_fields__) or not all(isinstance(v, str) for v in entry.values()):
             return None
         key = EarlierKey(**entry)
-        if not _is_key(key.signing_public) or not _TIME.fullmatch(key.until) or not re.fullmatch(r"[0-9a-f]{128}", key.signature):
+        if not is_signing_key(key.signing_public) or not _TIME.fullmatch(key.until) or not re.fullmatch(r"[0-9a-f]{128}", key.signature):
             return None
         found.append(key)
     return tuple(found)
@@ -252,8 +263,20 @@ def _follows(card: IdentityCard) -> bool:
     )
 
 
-def _is_key(text: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
+def _check_keys(card: IdentityCard) -> None:
+    """Raise :class:`MessageError` unless both keys are sound (:mod:`securefl.curve25519`)."""
+    unsound = []
+    if not is_signing_key(card.signing_public):
+        unsound.append("signing key")
+    if not is_agreement_key(card.sealing_public):
+        unsound.append("sealing key")
+    if unsound:
+        raise MessageError(
+            f"The card of {card.name} is refused: its {' and its '.join(unsound)} is no sound public key"
+            " (32 bytes in hex, canonical, not of small or mixed order).",
+            whose=card.name,
+            next_step=f"Do not trust it; telephone {card.name}. Keys that securefl makes are always sound.",
+        )
 
 
 def write_secret(path: Path, data: bytes) -> None:

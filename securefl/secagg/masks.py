@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from securefl.curve25519 import is_agreement_key
 from securefl.errors import MessageError, UsageError
 from securefl.secagg.ring import DEGREE, MODULUS, add, subtract
 
@@ -55,6 +56,8 @@ def pair_secret(own: X25519PrivateKey, other_public: bytes, *, other: str = "") 
         MessageError: the other key is not 32 bytes, our own, or a point of small order (RFC 7748 section 6.1).
     """
     own_public = own.public_key().public_bytes_raw()
+    if not is_agreement_key(other_public.hex()):
+        raise _bad_key(other, "is not a usable X25519 key")
     try:
         shared = own.exchange(X25519PublicKey.from_public_bytes(other_public))
     except ValueError as error:

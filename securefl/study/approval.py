@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from securefl import identity
+from securefl.curve25519 import is_agreement_key
 from securefl.errors import MessageError
 from securefl.signed import dump_signed, open_signed
 
@@ -65,6 +66,8 @@ def open_approval(data: bytes, *, site: str, study: str, verify: Callable[[bytes
         wrong = "it is for another study or by another hospital"
     elif not _HEX32.fullmatch(body["study_key"]):
         wrong = "its study key is not 32 bytes in hex"
+    elif not is_agreement_key(body["study_key"]):
+        wrong = "its study key is no sound X25519 key (not canonical, or of small order)"
     elif not _HEX32.fullmatch(body["signing_public"]) or not identity.verify(body["signing_public"], *checked[0]):
         wrong = "the key it names is not the one that signed it"
     elif not _TIME.fullmatch(body["at"]):

@@ -11,7 +11,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+
+from securefl.curve25519 import is_agreement_key, is_signing_key
 
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e-?[0-9]{1,2})?")
 _RATIO = re.compile(r"(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})|1|0")
@@ -40,6 +42,18 @@ def _ratio(value: Any) -> Any:  # noqa: ANN401
     return Fraction(value)
 
 
+def _signing_key(text: str) -> str:
+    if not is_signing_key(text):
+        raise ValueError("no sound Ed25519 public key; copy it from the party's card")
+    return text
+
+
+def _agreement_key(text: str) -> str:
+    if not is_agreement_key(text):
+        raise ValueError("no sound X25519 public key; copy it from the party's card")
+    return text
+
+
 # Characters that a screen obeys instead of showing: C0 and C1 controls, line separators, and the marks that turn the
 # direction of writing round. An owner approves what is read, so none of them may stand in a text.
 _UNSHOWN = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069"
@@ -52,6 +66,8 @@ DecimalText = Annotated[Decimal, BeforeValidator(_decimal)]
 RatioText = Annotated[Fraction, BeforeValidator(_ratio)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Hex32 = Annotated[str, StringConstraints(pattern=HEX32)]
+SigningKey = Annotated[Hex32, AfterValidator(_signing_key)]
+AgreementKey = Annotated[Hex32, AfterValidator(_agreement_key)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=LINE)]
 Text = Annotated[str, StringConstraints(max_length=8000, pattern=TEXT)]
 

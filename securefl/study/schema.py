@@ -13,7 +13,18 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from securefl.study.columns import DataSpec
-from securefl.study.fields import DecimalText, Fault, Hex32, Line, Name, RatioText, Section, Text
+from securefl.study.fields import (
+    AgreementKey,
+    DecimalText,
+    Fault,
+    Hex32,
+    Line,
+    Name,
+    RatioText,
+    Section,
+    SigningKey,
+    Text,
+)
 from securefl.study.limits import LEAST_DELTA, LEAST_NOISE, MOST_EPSILON, MOST_NOISE
 from securefl.study.roster import check_distinct
 
@@ -51,8 +62,8 @@ class Party(Section):
     name: Name
     legal_name: Line
     email: Line
-    signing_public: Hex32
-    sealing_public: Hex32
+    signing_public: SigningKey
+    sealing_public: AgreementKey
 
 
 class Participant(Party):

@@ -10,7 +10,7 @@ from securefl.study.approval import MAX_BYTES, TYPE
 
 SVI, SVHC = fixed_identity("SVI", "hospital"), fixed_identity("SVHC", "hospital")
 STUDY, OTHER = "a" * 64, "b" * 64
-APPROVAL = Approval(STUDY, "SVI", SVI.card.signing_public, "c" * 64, "2026-01-02T03:04:05Z")
+APPROVAL = Approval(STUDY, "SVI", SVI.card.signing_public, "3c" * 32, "2026-01-02T03:04:05Z")
 DATA = APPROVAL.sign(SVI.sign)
 
 
