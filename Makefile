@@ -1,12 +1,14 @@
 # The two commands a newcomer needs: `make demo` and `make test`.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PIP_ARGS ?=
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 MUTANTS_ARGS ?=
+LOCK_ARGS ?=
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q $(PIP_ARGS)
 
 .PHONY: demo test test-all lint types contract unit soak bench bench-privacy mutants lock clean
 
@@ -51,20 +53,21 @@ bench-privacy: $(READY)
 mutants: $(READY)
 	OMP_NUM_THREADS=1 nice -n 15 $(BIN)/python benchmarks/mutants/run.py $(MUTANTS_ARGS)
 
-$(READY): requirements.lock pyproject.toml
+# Every file that is installed is named in a lock by its SHA-256; pip refuses any other. A build of torch with CUDA brings
+# packages of its own, which the CPU build does not name: they are in a lock of their own, taken where the first try asks for them.
+$(READY): requirements.lock requirements-dev.lock requirements-cuda.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV): 1 to 3 GB of downloads, a few minutes; nothing is fetched afterwards."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q $(PIP_ARGS) -r requirements.lock
+	$(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-dev.lock || \
+	  $(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-dev.lock -r requirements-cuda.lock
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
 lock: $(READY)
-	$(BIN)/python -m pip install -q $(PIP_ARGS) -e '.[demo,dev]'
-	{ sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --all --exclude-editable | grep -viE '^pip==' | sed 's/+cpu$$//'; } > requirements.lock.new
-	mv requirements.lock.new requirements.lock
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py $(LOCK_ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage build *.egg-info

@@ -35,8 +35,9 @@ def wrong_versions() -> list[str]:
     """Installed packages that differ from the lock, one line each; optional ones may be absent."""
     wrong = []
     for line in lock_text().splitlines():
-        name, _, want = line.partition("==")
-        if not want or line.startswith("#"):
+        name, _, pinned = line.partition("==")
+        want = pinned.split(" ")[0]
+        if not want or line.startswith(("#", " ")):  # a comment, or one of a package's hashes
             continue
         try:
             have = metadata.version(name)

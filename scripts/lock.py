@@ -1,0 +1,103 @@
+"""Write the three lock files again: exact versions, and the SHA-256 of every file that the index serves for them.
+
+``requirements.lock``       what securefl runs on; a study's digest covers this file.
+``requirements-dev.lock``   what the demonstration and the tests need beside it.
+``requirements-cuda.lock``  what the index's own build of torch brings beside it, on Linux x86_64; the CPU build brings none.
+
+Versions stay as they are while they fit pyproject.toml. ``python scripts/lock.py --upgrade`` takes the newest that do.
+Run by ``make lock``; needs uv (a development dependency) and an index.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Builds that the index does not serve under the same version: hashes by package and version (`pip hash FILE`).
+OTHER_BUILDS = {
+    ("torch", "2.13.0"): (
+        # torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl
+        "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",
+    ),
+}
+#: Packages that only builds of torch with CUDA bring.
+_CUDA = re.compile(r"(nvidia-|cuda-|triton$)")
+_HEADS = {
+    "requirements.lock": "What securefl runs on: a study's digest covers this file.",
+    "requirements-dev.lock": "What the demonstration and the tests need beside requirements.lock.",
+    "requirements-cuda.lock": "What builds of torch with CUDA need beside requirements.lock.",
+}
+_HOW = (
+    "Resolved for CPython 3.11 on Linux x86_64; each line names every file that may be installed by its SHA-256.",
+    "Made by `make lock`; do not edit.",
+)
+
+Pins = dict[str, tuple[str, tuple[str, ...]]]
+
+
+def read_lock(text: str) -> Pins:
+    """Package name → its version and hashes."""
+    found: Pins = {}
+    for entry in re.sub(r"\\\n", " ", text).splitlines():
+        if pin := re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", entry):
+            hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
+            found[pin[1].lower()] = (pin[2].partition("+")[0], hashes)
+    return found
+
+
+def write_lock(name: str, pins: Pins) -> None:
+    """The file again, in order of names."""
+    lines = [f"# {line}" for line in (_HEADS[name], *_HOW)]
+    for package in sorted(pins):
+        version, served = pins[package]
+        hashes = sorted({*served, *OTHER_BUILDS.get((package, version), ())})
+        lines.append(" \\\n    ".join([f"{package}=={version}", *(f"--hash=sha256:{h}" for h in hashes)]))
+    (ROOT / name).write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
+    """Every package that the project with these extras needs, from the index alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.txt"
+        if not upgrade:  # uv keeps the versions that it finds in its output file
+            out.write_text("".join(f"{p}=={v}\n" for p, (v, _) in known.items()), "utf-8")
+        command = [
+            "uv", "pip", "compile", "pyproject.toml", "--quiet", "--generate-hashes", "--no-header", "--no-annotate",
+            "--python-version=3.11", "--python-platform=x86_64-manylinux_2_28", f"--output-file={out}",
+            *(f"--extra={e}" for e in extras),
+        ]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        return read_lock(out.read_text("utf-8"))
+
+
+def main() -> int:
+    """Write the three files; 1 when a build's hash is not known here."""
+    known: Pins = {}
+    for name in _HEADS:
+        if (ROOT / name).exists():
+            known |= read_lock((ROOT / name).read_text("utf-8"))
+    upgrade = "--upgrade" in sys.argv[1:]
+    needed = resolve((), known, upgrade=upgrade)
+    everything = resolve(("demo", "dev"), needed if upgrade else known | needed, upgrade=False)
+    moved = {p for p in needed if everything[p] != needed[p]}
+    if moved:
+        print(f"the development extras change what securefl runs on: {', '.join(sorted(moved))}")
+        return 1
+    cuda = {p: pin for p, pin in needed.items() if _CUDA.match(p)}
+    runtime = {p: pin for p, pin in needed.items() if p not in cuda}
+    write_lock("requirements.lock", runtime)
+    write_lock("requirements-cuda.lock", cuda)
+    write_lock("requirements-dev.lock", {p: pin for p, pin in everything.items() if p not in needed})
+    for package in sorted({name for name, _ in OTHER_BUILDS}):
+        if (package, runtime[package][0]) not in OTHER_BUILDS:
+            print(f"no other build of {package} {runtime[package][0]} is known: add its hash to {Path(__file__).name}")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
