@@ -32,6 +32,7 @@ from securefl.node.folder import PartyFolder
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
 from securefl.researcher.asking import refuse_if_over, send_request, shown_states, states
+from securefl.store import persist
 from securefl.study.consistency import check_consistency
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_protocol, parse_study
@@ -245,7 +246,7 @@ class Study:
         end = time.monotonic() + seconds
         last: dict[str, str] = {}
         while True:
-            now = self.status()
+            now = persist(self.status, end - time.monotonic())
             if now != last and watch:
                 watch(now)
             last = now
@@ -275,7 +276,7 @@ class Study:
         from securefl.researcher import run_once, save_result
 
         lab, target = self._lab.folder, self.place(model_folder)
-        self.wait(seconds=0)
+        persist(lambda: self.wait(seconds=0), float(self.file.schedule.round_deadline), lambda error: warn(f"{error.what} It is tried again."))
         outcome = run_once(lab, self.folder, self.plan, watch, warn)
         found: Result = save_result(lab, self.folder, self.plan, outcome, target)
         return found

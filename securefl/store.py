@@ -13,7 +13,7 @@ import secrets
 import shutil
 import stat
 import time
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import fsspec
 
@@ -23,10 +23,15 @@ from securefl.shared_folder import SharedFolder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+T = TypeVar("T")
+
 #: Bytes that are copied at a time.
 _PIECE: Final = 1 << 20
 #: What file systems call the facts of an object that tell whether it changed.
 _CHANGES: Final = ("ETag", "etag", "content_md5", "md5Hash", "generation", "LastModified", "last_modified", "mtime", "modified", "updated", "created")
+#: Seconds between two tries at a store that is away: the first, and at most.
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 2.0
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}")
 
 
@@ -277,11 +282,51 @@ class CappedReader:
         return data
 
 
-def poll(found: Callable[[], Any], *, seconds: float, first: float = 0.005, longest: float = 0.1) -> Iterator[Any]:
-    """Ask ``found`` until it returns something other than None or ``seconds`` have passed; yields that one result, or nothing."""
+def persist(work: Callable[[], T], seconds: float, told: Callable[[StoreError], None] | None = None) -> T:
+    """Do ``work``, and while the store is away do it again, less and less often, for ``seconds``.
+
+    Every party rides out a passing store error with this: what one of them cannot write for some seconds is no reason to end
+    a study for all. ``work`` must be harmless when repeated, as reads and whole writes of a store are.
+
+    Args:
+        work: what is done; called at least once.
+        seconds: how long it may be tried, at most: the deadline of what is being done.
+        told: hears of the first failure, when it will be tried again.
+
+    Raises:
+        StoreError: the last one, when the time is over.
+    """
+    end = time.monotonic() + seconds
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return work()
+        except StoreError as error:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise
+            if told is not None and pause == _FIRST_PAUSE:
+                told(error)
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def poll(
+    found: Callable[[], Any],
+    *,
+    seconds: float,
+    first: float = 0.005,
+    longest: float = 0.1,
+    told: Callable[[StoreError], None] | None = None,
+) -> Iterator[Any]:
+    """Ask ``found`` until it returns something other than None or ``seconds`` have passed; yields that one result, or nothing.
+
+    Raises:
+        StoreError: the time is over and the store is away (:func:`persist`).
+    """
     end, pause = time.monotonic() + seconds, first
     while True:
-        result = found()
+        result = persist(found, end - time.monotonic(), told)
         if result is not None:
             yield result
             return

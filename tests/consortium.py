@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from conftest import protocol_text
 
@@ -29,6 +29,9 @@ from securefl.node.requests import keep_request
 from securefl.node.site import Site
 from securefl.privacy.planning import choose_order
 from securefl.study.parse import parse_protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAMES = ("STMW", "SVHC", "SVI")
 #: Three rounds and the evaluation; noise 2.0 costs 0.9947 at delta 1e-5 by the PLD accountant.
@@ -48,17 +51,24 @@ RARE = (
 class Consortium:
     """Folders of everybody below ``root``, cards exchanged, tables registered, budgets granted. No process runs yet."""
 
-    def __init__(self, root: Path, *, epsilon: str = "100", names: tuple[str, ...] = NAMES) -> None:
+    def __init__(
+        self, root: Path, *, epsilon: str = "100", names: tuple[str, ...] = NAMES, way_of: Callable[[str], Path] | None = None
+    ) -> None:
         self.root, self.names = root, names
         self.store_folder = root / "store"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.protocol = root / "protocol.toml"
         self.protocol.write_text(protocol_text(*SMALL))
         plain = parse_protocol(self.protocol.read_bytes())
-        where = {"email": "someone@example.org", "store": str(self.store_folder)}
-        researcher = PartyFolder.create(root / "researcher", name="researcher", role="researcher", legal_name="A University", **where)
-        aggregator = PartyFolder.create(root / "sums", name="sums", role="aggregator", legal_name="A Neutral Party", **where)
-        sites = [Site.init(root / name, name=name, legal_name=f"Hospital {name}", **where) for name in names]
+        email = "someone@example.org"
+
+        def where(name: str) -> dict[str, str]:
+            """``way_of`` gives each party a path of its own to the one store."""
+            return {"email": email, "store": str(way_of(name) if way_of else self.store_folder)}
+
+        researcher = PartyFolder.create(root / "researcher", name="researcher", role="researcher", legal_name="A University", **where("researcher"))
+        aggregator = PartyFolder.create(root / "sums", name="sums", role="aggregator", legal_name="A Neutral Party", **where("sums"))
+        sites = [Site.init(root / name, name=name, legal_name=f"Hospital {name}", **where(name)) for name in names]
         choice = choose_order(Decimal(epsilon), plain.privacy.delta, charges_of(plain))
         for seed, site in enumerate(sites):
             for other in (*sites, researcher):

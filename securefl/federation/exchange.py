@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from securefl.errors import MessageError, RoundError, SecureFLError, StoreError
 from securefl.federation import paths
@@ -12,7 +12,7 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.silence import silent
 from securefl.federation.words import all_words, final_word, last_word
 from securefl.secagg.spooling import head_limit
-from securefl.store import poll
+from securefl.store import persist, poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from securefl.secagg.facts import RoundFacts
     from securefl.secagg.spooling import ContributionHead
     from securefl.store import Store
+
+T = TypeVar("T")
 
 #: Seconds between two looks for the sum: what a round may lose by waiting.
 _LONGEST_PAUSE: Final = 0.02
@@ -152,6 +154,8 @@ def _nothing(_text: str) -> None:
 class StoreExchange:
     """The default: signed objects in the store, found by polling.
 
+    A store that is away is asked again until the deadline of what is being done; what it says then is told once.
+
     Args:
         store: the store.
         plan: the study.
@@ -161,18 +165,18 @@ class StoreExchange:
     def __init__(self, store: Store, plan: Plan, warn: Callable[[str], None] = _nothing) -> None:
         self._store, self._plan, self._warn = store, plan, warn
         self._to_leave: dict[int, bytes] = {}
+        self._told: set[str] = set()
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
-        if self._announced(at):
+        if self._persist(lambda: self._announced(at)):
             raise RoundError(
                 f"Round {facts.round} of this study was announced before; its key is gone.", whose="the coordinator",
                 next_step="A study that was interrupted ends; make a new one with `securefl study new`.",
             )
-        self._store.put(at.key, given.key)
-        self._store.put(at.model, given.model)
-        self._store.put(at.announcement, given.announcement)
+        for path, data in ((at.key, given.key), (at.model, given.model), (at.announcement, given.announcement)):
+            self._persist(partial(self._store.put, path, data))
 
     def _announced(self, at: paths.RoundPaths) -> bool:
         """Whether this coordinator announced the round before; what somebody else put there is written over."""
@@ -191,14 +195,14 @@ class StoreExchange:
                 arrivals.look(self._store)
             return found
 
-        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
+        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
             if isinstance(found, SecureFLError):
                 raise found
-            while arrivals.look(self._store):
+            while self._persist(lambda: arrivals.look(self._store)):
                 pass
             claimed: ClaimedSum = found
             return claimed
-        while arrivals.look(self._store):  # who is named as missing is missing, however slow this machine is
+        while self._persist(lambda: arrivals.look(self._store), seconds=0):  # who is named as missing is missing, however slow this machine is
             pass
         who = ", ".join(arrivals.missing) or "the aggregator"
         raise RoundError(
@@ -222,16 +226,17 @@ class StoreExchange:
             looked, kept = time.monotonic(), frozenset(tally.heads)
             if (said := final_word(self._store, self._plan, terms.cohort, kept)) is not None:
                 raise _ended(said)
-            return True if set(terms.cohort) <= kept | self.gone() else None
+            gone = frozenset(all_words(self._store, self._plan))
+            return True if set(terms.cohort) <= kept | gone else None
 
-        for _ in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
+        for _ in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
             return
 
     def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
         facts = tally.terms.facts
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
-        self._store.put(at.proposal, proposal)
+        self._persist(lambda: self._store.put(at.proposal, proposal))
         looked = 0.0
 
         def look() -> ClaimedSum | None:
@@ -245,29 +250,42 @@ class StoreExchange:
                     raise _ended(said)
             return None
 
-        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE):
+        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
             claimed: ClaimedSum = found
             return claimed
         raise silent(tally, seconds, tally.complaints(self._store, at))
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
-        return frozenset(all_words(self._store, self._plan)) - {self._plan.study.aggregator.name}
+        return self._persist(lambda: frozenset(all_words(self._store, self._plan))) - {self._plan.study.aggregator.name}
 
     def leave(self, number: int, transcript: bytes) -> None:
         """See :class:`Exchange`. One that the store does not take is left with the next."""
         self._to_leave[number] = transcript
         self.catch_up()
 
-    def catch_up(self) -> None:
-        """Leave the transcripts that the store did not take before; warns of each that it does not take again."""
+    def catch_up(self, seconds: float = 0.0) -> None:
+        """Leave the transcripts that the store did not take before; warns of each that it does not take again.
+
+        Args:
+            seconds: how long each is tried.
+        """
         for number, transcript in list(self._to_leave.items()):
             try:
-                self._store.put(paths.RoundPaths(self._plan.digest, number, 1).transcript, transcript)
+                persist(partial(self._store.put, paths.RoundPaths(self._plan.digest, number, 1).transcript, transcript), seconds)
             except StoreError as error:
                 self._warn(f"The transcript of round {number} is not in the store yet, and nobody can verify that round before it is: {error.what}")
             else:
                 del self._to_leave[number]
+
+    def _persist(self, work: Callable[[], T], seconds: float | None = None) -> T:
+        """``work``, for at most one round deadline where nothing else is said: the hospitals wait for two."""
+        return persist(work, float(self._plan.study.schedule.round_deadline) if seconds is None else seconds, self._away)
+
+    def _away(self, error: StoreError) -> None:
+        if error.what not in self._told:
+            self._told.add(error.what)
+            self._warn(f"{error.what} It is tried again until the round's deadline.")
 
     def _bad_news(self) -> SecureFLError | None:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""

@@ -161,9 +161,23 @@ class AggregatorService:
         return self.now() > schedule.closes + timedelta(seconds=schedule.round_deadline)
 
     def step(self, *, only_due: bool = False) -> bool:
-        """Add what is complete; whether anything was."""
-        added = [self._paced(digest, serving) for digest, serving in tuple(self._serving.items()) if serving.pace.due or not only_due]
-        return any(added)
+        """Add what is complete; whether anything was.
+
+        Raises:
+            StoreError: the store was away for one of the studies, after all others were served; call again.
+        """
+        added = False
+        away: StoreError | None = None
+        for digest, serving in tuple(self._serving.items()):
+            if only_due and not serving.pace.due:
+                continue
+            try:
+                added |= self._paced(digest, serving)
+            except StoreError as error:  # one study's objects hold up nothing of the others
+                away = error
+        if away is not None:
+            raise away
+        return added
 
     def _paced(self, digest: str, serving: _Serving) -> bool:
         before = serving.came

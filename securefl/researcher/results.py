@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import MessageError, UsageError
+from securefl.errors import MessageError, StoreError, UsageError
 from securefl.identity import replace_file
 from securefl.learning.artefact import ModelFacts, save_model
 from securefl.learning.evaluation import evaluate
@@ -55,13 +55,14 @@ def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, ta
         figures={"AUC": f"{evaluation.auc:.3f} ({interval}), from a noised, encrypted score histogram"}, participants=study.cohort, lost=lost,
     )
     model = save_model(target, outcome.theta, study.model, study.data, facts)
-    extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
-    result = {
+    result: dict[str, Any] = {
         "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
         "rounds": len(outcome.records), "parameters": plan.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
-        "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "lost": lost, "extracts": extracts,
+        "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "lost": lost, "extracts": {},
     }
-    _write(folder, result)
+    _write(folder, result)  # before the extracts are waited for: whatever happens meanwhile, the study has its result
+    extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
+    _write(folder, {**result, "extracts": extracts})
     return Result(model, evaluation, outcome, extracts, target, lost)
 
 
@@ -76,7 +77,7 @@ def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
     except FileNotFoundError:
         raise _none_yet(folder) from None
     if len(found["extracts"]) < len(plan.study.cohort):
-        found["extracts"] = {**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}
+        found["extracts"] = dict(sorted({**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}.items()))
         _write(folder, found)
     return found
 
@@ -107,12 +108,12 @@ def _extracts(lab: PartyFolder, plan: Plan, seconds: float, wanted: tuple[str, .
             if site not in found and (extract := _extract(lab, plan, site)):
                 found[site] = extract
         if found.keys() >= set(wanted) or time.monotonic() >= end:
-            return found
+            return dict(sorted(found.items()))
         time.sleep(0.05)
 
 
 def _extract(lab: PartyFolder, plan: Plan, site: str) -> dict[str, Any] | None:
     try:
         return read_extract(lab.store, lab.identity, plan.digest, site, plan.study)
-    except MessageError:
-        return None  # not by that hospital: as if nothing had come
+    except (MessageError, StoreError):
+        return None  # not by that hospital, or the store is away: as if nothing had come yet

@@ -11,6 +11,7 @@ from securefl.federation import paths
 from securefl.federation.messages import End
 from securefl.federation.words import end_of
 from securefl.node.locks import Lock, is_held
+from securefl.store import persist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 RECORDS = "rounds.jsonl"
 RESULT = "result.json"
 _MARKER = "run.lock"
+#: Seconds for which the last words of a run are tried when the store is away; the hospitals go by their own deadlines then.
+_LAST_TRIES = 10.0
+_OVER = "The study is over, every budget stays charged; `securefl study new ... --id NAME` makes another."
 
 
 def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None, warn: Callable[[str], None]) -> Outcome:
@@ -39,6 +43,7 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
     Raises:
         UsageError: it was run before; a study runs once.
         RoundError: a round failed; the study is over, every budget stays charged.
+        StoreError: the store was away for a whole round deadline; the study is over as well.
     """
     from securefl.federation.coordinator import Coordinator
     from securefl.federation.exchange import StoreExchange
@@ -58,17 +63,23 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
 
     try:
         outcome = Coordinator(plan, lab.identity, exchange, CkksIntegers()).run(keep)
-        exchange.catch_up()
+        exchange.catch_up(_LAST_TRIES)
     except BaseException as error:
-        # whatever happened, the others are told that it is over
+        # whatever happened, the others are told that it is over; a store that was tried for a whole deadline is not waited for again
+        code = error.code if isinstance(error, SecureFLError) else RoundError.code
         with suppress(StoreError):
-            _say_end(lab, plan, error.code if isinstance(error, SecureFLError) else RoundError.code, done)
+            persist(lambda: _say_end(lab, plan, code, done), 0.0 if isinstance(error, StoreError) else _LAST_TRIES)
         if isinstance(error, KeyboardInterrupt):
-            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step="The study is over; `securefl study new ... --id NAME` makes another.") from error
+            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step=_OVER) from error
+        if isinstance(error, StoreError):
+            raise StoreError(f"{error.what} It stayed so for a whole round deadline.", whose=error.whose, next_step=f"{error.next_step} {_OVER}") from error
         raise
     else:
         with suppress(StoreError):  # the hospitals end by their own deadlines; the result is not lost
-            _say_end(lab, plan, "completed", len(outcome.records), _judgement(plan, outcome))
+            persist(
+                lambda: _say_end(lab, plan, "completed", len(outcome.records), _judgement(plan, outcome)),
+                float(plan.study.schedule.round_deadline),
+            )
         return outcome
     finally:
         running.release()

@@ -328,6 +328,7 @@ def test_a_run_that_stops_for_any_reason_tells_the_others(c, approved, monkeypat
 
 
 def test_a_store_that_is_away_does_not_hide_why_the_run_failed(c, approved, monkeypatch):
+    monkeypatch.setattr("securefl.researcher.running.persist", lambda work, _seconds: work())  # it need not be waited for here
     def lost(_):
         def away(*_):
             raise StoreError("away")
@@ -377,6 +378,7 @@ def test_a_completed_run_leaves_model_figures_and_extracts_and_looks_again_for_l
 
 
 def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, monkeypatch):
+    monkeypatch.setattr("securefl.researcher.running.persist", lambda work, _seconds: work())  # it need not be waited for here
     def away(*_):
         raise StoreError("away")
 

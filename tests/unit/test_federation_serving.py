@@ -201,6 +201,29 @@ def test_a_store_that_is_away_ends_nothing(room, store, said, monkeypatch):
     assert here.step()
 
 
+def test_one_studys_objects_that_cannot_be_read_hold_up_no_other_study(room, store, said, monkeypatch):
+    other_text, other = sealed_study(('id = "small"', 'id = "other"'))
+    invite(room, store)
+    invite(room, store, text=other_text, digest=other.digest)
+    here = service(room, store, said)
+    here.look()
+    broken, sound = here._serving
+    asked = []
+
+    def get(path, max_bytes):
+        asked.append(path)
+        if broken in path:
+            raise StoreError("This object cannot be read.")
+        return Store.get(store, path, max_bytes)
+
+    with monkeypatch.context() as during:
+        during.setattr(store, "get", get)
+        with pytest.raises(StoreError):
+            here.step()
+    assert any(sound in path for path in asked)
+    assert list(here._serving) == [broken, sound]
+
+
 def test_an_announcement_that_contradicts_the_study_is_refused(room):
     for changes in ({"round_digest": "5" * 64}, {"attempt": 2}):
         with pytest.raises(MessageError, match="contradicts"):

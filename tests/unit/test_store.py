@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from securefl.errors import MessageError, StoreError
-from securefl.store import Store, poll
+from securefl.store import Store, persist, poll
 
 
 @pytest.fixture(params=["folder", "file url", "memory"])
@@ -391,3 +391,49 @@ def test_a_failure_of_the_reader_is_no_failure_of_the_store(any_store):
     any_store.put("a", b"1")
     with pytest.raises(OSError, match="disk full"), any_store.open("a", 1):
         raise OSError(28, "disk full")
+
+
+# --- a store that is away for a while --------------------------------------------------------------------------------
+
+
+class Away:
+    """Fails so many times, then says how often it was asked."""
+
+    def __init__(self, times):
+        self.times, self.asked = times, 0
+
+    def __call__(self):
+        self.asked += 1
+        if self.asked <= self.times:
+            raise StoreError(f"away {self.asked}")
+        return self.asked
+
+
+def test_a_store_that_comes_back_in_time_is_all_the_same_and_is_said_once():
+    told = []
+    assert persist(Away(3), 60, told.append) == 4
+    assert [error.what for error in told] == ["away 1"]
+    assert persist(Away(0), 0, told.append) == 1
+    assert len(told) == 1
+
+
+def test_a_store_that_stays_away_is_the_error_when_the_time_is_over():
+    never, told = Away(10**9), []
+    with pytest.raises(StoreError, match="away"):
+        persist(never, 0.2, told.append)
+    assert never.asked >= 2
+    once = Away(1)
+    with pytest.raises(StoreError, match="away 1"):
+        persist(once, 0, told.append)
+    assert (once.asked, len(told)) == (1, 1)  # who does not try again says nothing
+
+
+def test_only_the_store_is_forgiven():
+    with pytest.raises(ZeroDivisionError):
+        persist(lambda: 1 / 0, 60)
+
+
+def test_polling_goes_on_while_the_store_is_away():
+    assert list(poll(Away(2), seconds=60)) == [3]
+    with pytest.raises(StoreError):
+        list(poll(Away(10**9), seconds=0.1))
