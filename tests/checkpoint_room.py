@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from privacy_room import CHARGES, DELTA, TERMS, digest
 
+from securefl.federation import checkpoints as said
 from securefl.node.site import Site
 from securefl.privacy.planning import choose_order
 
@@ -28,3 +29,10 @@ def approved(site, number=1):
         study=digest(number), study_id=f"s{number}", researcher="r", statement="5e" * 32, population="thyroid", dataset="visits",
         charges=CHARGES, attempts=1, epsilon=Decimal(1), delta=DELTA, terms=TERMS,
     )
+
+
+def hand(giver, reader, checkpoint, *, past=(), number=1, sign=None):
+    """``giver`` hands ``reader`` these bytes as a checkpoint of its ledger, whatever its ledger is. ``sign``: by another key than its own."""
+    word = said.Handed(giver.name, reader.name, checkpoint, past).dump(sign or giver.identity.sign)
+    sealed = reader.identity.card.seal(word, said.handed_info(digest(number), giver.name, reader.name))
+    reader.store.put(said.handed_path(digest(number), giver.name, reader.name), sealed)

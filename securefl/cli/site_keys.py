@@ -82,9 +82,11 @@ def _waiting(here: Site) -> list[str]:
 @click.command()
 @click.argument("name", metavar="[SITE]", required=False)
 @click.option("--out", "out", metavar="FILE", help="Write the signed checkpoint of SITE to this file.")
+@click.option("--settled", is_flag=True, help="SITE has shown two pasts of its ledger, and you have telephoned: put what is held of it aside and go on.")
+@click.option("--yes", is_flag=True, help="You have telephoned.")
 @json_option
 @site_option
-def checkpoint(name: str | None, out: str | None, json_file: str | None, folder: str | None) -> None:
+def checkpoint(*, name: str | None, out: str | None, settled: bool, yes: bool, json_file: str | None, folder: str | None) -> None:
     """Hand out the checkpoint held here of another ledger.
 
     It shows whether a restored or doubted ledger has forgotten anything. A checkpoint says how many events a ledger had, and what the last one was, signed by the ledger's own hospital. The
@@ -96,9 +98,12 @@ def checkpoint(name: str | None, out: str | None, json_file: str | None, folder:
 
     here = open_site(folder)
     if name is None:
-        if out:
-            raise UsageError("--out needs the name of a hospital.", next_step="`securefl site checkpoint` lists them.")
+        if out or settled:
+            raise UsageError(f"{'--out' if out else '--settled'} needs the name of a hospital.", next_step="`securefl site checkpoint` lists them.")
         _list(here, json_file)
+        return
+    if settled:
+        _settle(here, name, yes=yes)
         return
     size, head, data = _one(here, name)
     found = {"site": name, "size": size, "head": head}
@@ -113,6 +118,21 @@ def checkpoint(name: str | None, out: str | None, json_file: str | None, folder:
         say(f"It is in {out}, signed by {name}. To compare, {name} types: securefl audit --verify --checkpoint FILE")
     else:
         say(f"To hand it on: securefl site checkpoint {name} --out FILE")
+
+
+def _settle(here: Site, name: str, *, yes: bool) -> None:
+    from securefl.errors import UsageError
+    from securefl.node.pasts import doubted, settle_doubt
+
+    if not doubted(here, (name,)):
+        raise UsageError(f"Nothing about the ledger of {name} is in doubt here.", next_step="`securefl site checkpoint` lists what is held.")
+    if not yes:
+        say(f"{name} has signed two pasts of its ledger that cannot both be true. Either an older copy of it is at work again, which has")
+        say("forgotten what was spent since, or two copies of that hospital run at once. Ask by telephone which, and that it was ended.")
+        say("If you go on, what is held here of its ledger is put aside, and the next checkpoint that it hands out counts as its first.")
+    confirm(f"Has {name} told you by telephone what it was, and that it was ended?", yes=yes)
+    aside = settle_doubt(here, name)
+    say(f"Settled: studies with {name} can start again. What it had signed lies in {aside}; keep it.")
 
 
 def _one(here: Site, name: str) -> tuple[int, str, bytes]:
@@ -135,6 +155,7 @@ def _held(here: Site) -> list[dict[str, Any]]:
     """What is held of whom; ``fault`` where it cannot be read."""
     from securefl.errors import UnreadableError
     from securefl.node.checkpoints import hospitals_of, kept
+    from securefl.node.pasts import doubted
 
     rows: list[dict[str, Any]] = []
     for name, card in hospitals_of(here).items():
@@ -145,6 +166,8 @@ def _held(here: Site) -> list[dict[str, Any]]:
             continue
         if found is not None:
             rows.append({"site": name, "size": found[0].size, "head": found[0].head})
+            if doubted(here, (name,)):
+                rows[-1]["fault"] = f"has shown two pasts of its ledger: telephone {name}, then securefl site checkpoint {name} --settled"
     return rows
 
 

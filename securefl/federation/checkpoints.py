@@ -7,6 +7,10 @@ starts: a hospital asks with a number used once, and every other one answers und
 that it holds. An old answer therefore cannot be played again, not by the store's operator either, and a checkpoint is the
 asker's own signed word, so nobody can invent one.
 
+A checkpoint is handed out together with the list of those that the same reader was handed before. Several studies at once
+hand out through several objects, which are read in any order; with the list the reader tells an older word of the same
+ledger from the word of another past (:func:`another_past`).
+
 On the way they are sealed to their reader: the number of events would tell the store's operator and the researcher how
 much a hospital does elsewhere. The other hospitals do see it.
 """
@@ -15,26 +19,33 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from securefl.errors import MessageError
 from securefl.federation.paths import study_root
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Verify = Callable[[bytes, bytes], bool]
     Sign = Callable[[bytes], bytes]
 
 ASK: Final = "securefl-checkpoint-ask/1"
 HELD: Final = "securefl-checkpoint-held/1"
+HANDED: Final = "securefl-checkpoint-handed/1"
 MAX_CHECKPOINT: Final = 4096
 #: A sealed checkpoint, or an answer that carries one in hex.
 MAX_SEALED: Final = 16 * 1024
 
 _NONCE = re.compile(r"[0-9a-f]{64}")
 _DATA = re.compile(r"([0-9a-f]{2})*")
+#: A moment of a ledger: number of events, hash of the last one in hex.
+Point: TypeAlias = tuple[int, str]
+#: As many earlier checkpoints as a handed one lists; the older ones are left out.
+MOST_PAST: Final = 48
+# of one width, so that the length of what is sealed does not tell the number of events
+_POINT = re.compile(r"([0-9]{16}):([0-9a-f]{64})")
 
 
 def handed_path(digest: str, site: str, reader: str) -> str:
@@ -60,6 +71,109 @@ def handed_info(digest: str, site: str, reader: str) -> bytes:
 def held_info(site: str, holder: str) -> bytes:
     """What an answer is sealed under."""
     return f"securefl/checkpoint-held/1/{site}/{holder}".encode()
+
+
+@dataclass(frozen=True)
+class Handed:
+    """``site`` hands ``reader`` a checkpoint of its ledger, as it signed it.
+
+    Args:
+        site: whose ledger.
+        reader: for whom it is; to somebody else it says nothing.
+        checkpoint: the signed checkpoint.
+        past: (number of events, last hash) of the checkpoints handed to this reader before, oldest first, without gaps
+            from the first one listed on.
+        held: the newest that this reader gave back when it was asked, if any: it bridges a list that was lost.
+    """
+
+    site: str
+    reader: str
+    checkpoint: bytes
+    past: tuple[Point, ...] = ()
+    held: Point | None = None
+
+    def dump(self, sign: Sign) -> bytes:
+        """The statement as it is sealed."""
+        past, held = ([f"{s:016d}:{h}" for s, h in points] for points in (self.past[-MOST_PAST:], [self.held] if self.held else []))
+        body = {"site": self.site, "reader": self.reader, "checkpoint": self.checkpoint.hex(), "past": past, "held": held}
+        return dump_signed({"type": HANDED, **body}, sign)
+
+
+def open_handed(data: bytes, *, site: str, reader: str, verify: Verify) -> Handed:
+    """Check and read a handed checkpoint; the checkpoint in it is checked by its own reader. Raises :class:`MessageError`."""
+    fields = frozenset({"site", "reader", "checkpoint", "past", "held"})
+    body = open_signed(data, kind=HANDED, fields=fields, verify=verify, sender=site, max_bytes=MAX_SEALED)
+    named, signed = (body["site"], body["reader"]), body["checkpoint"]
+    past, held = _points(body["past"], MOST_PAST), _points(body["held"], 1)
+    whole = isinstance(signed, str) and _DATA.fullmatch(signed) is not None
+    if named != (site, reader) or not whole or past is None or held is None:
+        raise MessageError(f"A checkpoint that {site} hands out is malformed, or for another hospital.", whose=site)
+    return Handed(site, reader, bytes.fromhex(signed), past, held[0] if held else None)
+
+
+def _points(listed: object, most: int) -> tuple[Point, ...] | None:
+    """The points of a list of text; None where it is none, or longer than ``most``."""
+    if not isinstance(listed, list) or len(listed) > most:
+        return None
+    found = [_POINT.fullmatch(text) if isinstance(text, str) else None for text in listed]
+    points = tuple((int(match[1]), match[2]) for match in found if match is not None)
+    return points if len(points) == len(listed) else None
+
+
+@dataclass(frozen=True)
+class KnownPast:
+    """What a reader knows of one ledger's past.
+
+    Args:
+        heads: last hash by number of events, of every checkpoint of it that is known here.
+        since: from this number of events on, ``heads`` has every checkpoint that this reader was ever handed.
+        newest: the largest number of events known.
+    """
+
+    heads: Mapping[int, str]
+    since: int
+    newest: int
+
+    def with_newer(self, size: int, head: str, past: tuple[Point, ...]) -> KnownPast:
+        """The same after a newer checkpoint that agrees with it; only the last ones are kept."""
+        listed = {**dict(past), size: head}
+        first = min(listed)
+        since = first if first > self.newest else size
+        if self.newest in listed:  # both lists are without gaps, and they meet
+            since = min(self.since, first)
+        heads = dict(sorted({**self.heads, **listed}.items())[-2 * MOST_PAST :])
+        return KnownPast(heads, max(since, min(heads)), size)
+
+
+def first_seen(size: int, head: str, past: tuple[Point, ...]) -> KnownPast:
+    """The past of a ledger of which this is the first checkpoint."""
+    return KnownPast({}, size, 0).with_newer(size, head, past)
+
+
+def another_past(known: KnownPast, size: int, head: str, past: tuple[Point, ...], held: Point | None = None) -> int | None:
+    """The number of events at which a handed checkpoint contradicts what is known of its ledger; None where it does not.
+
+    A ledger only grows, so one that grew on from a known checkpoint lists it, and one that is older is listed by those
+    that came after it. Order of arrival proves nothing, and an older word that was handed before is no fault.
+
+    >>> known = first_seen(9, "c", ((5, "a"), (7, "b")))
+    >>> another_past(known, 7, "b", ((5, "a"),)) is None  # older, and known: another study's object, read late
+    True
+    >>> another_past(known, 7, "x", ((5, "a"),)), another_past(known, 8, "x", ()), another_past(known, 12, "d", ((5, "a"),))
+    (7, 8, 9)
+    >>> another_past(known, 12, "d", (), held=(9, "c")) is None  # its list was lost, and it knows what is held here
+    True
+    """
+    listed = {**dict(past), size: head}
+    differs = [s for s, h in listed.items() if known.heads.get(s, h) != h]
+    if differs:
+        return min(differs)
+    if size < known.newest:  # unknown although all that was handed out in this range is known
+        return size if size >= known.since and size not in known.heads else None
+    if known.newest in listed or held == (known.newest, known.heads[known.newest]):
+        return None
+    cut_short = len(past) == MOST_PAST and min(listed) > known.newest
+    return None if cut_short else known.newest
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from securefl.node.checkpoints import Question, collect, hand_out, note_witnesse
 from securefl.node.extract import publish_extract
 from securefl.node.journal import Journal
 from securefl.node.outbox import deliver
+from securefl.node.pasts import doubted, two_pasts
 from securefl.node.presence import Presence, present, stop_role
 from securefl.node.reasons import keep_reason
 from securefl.node.requests import study_text
@@ -276,7 +277,11 @@ class Agent:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
         if time.monotonic() - self._last_question >= LISTEN:
             self._last_question = time.monotonic()
-            self._question.turn(self._site, [(d, r.plan.study.cohort) for d, r in self._runs.items() if r.started])
+            running = [(d, r.plan.study.cohort) for d, r in self._runs.items() if r.started]
+            self._question.turn(self._site, running)
+            for digest, cohort in running:
+                for name in doubted(self._site, cohort)[:1]:
+                    self._fail(digest, two_pasts(name))
 
     def _hand_out(self, digest: str, run: StudyRun) -> None:
         """Give the others a checkpoint of the ledger as it is now."""

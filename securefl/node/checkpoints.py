@@ -14,6 +14,7 @@ from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, Unr
 from securefl.federation import checkpoints as said
 from securefl.identity import replace_file
 from securefl.node.folder import private_folder
+from securefl.node.pasts import doubt, doubted, keep_past, known_past, note_handed, two_pasts
 from securefl.privacy.ledger import read_checkpoint
 
 if TYPE_CHECKING:
@@ -36,23 +37,35 @@ def kept_path(site: Site, name: str) -> Path:
 
 
 def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
-    """Give every other participant a checkpoint of the ledger as it is now.
+    """Give every other participant a checkpoint of the ledger as it is now, and say which ones it was handed before.
 
     Raises:
         StoreError: the store takes nothing now.
     """
-    cards, checkpoint = hospitals_of(site), site.ledger.checkpoint()
+    cards, signed = hospitals_of(site), site.ledger.checkpoint()
+    checkpoint = site.ledger.read_own(signed)
     for name in cohort:
         if name in cards:
-            sealed = cards[name].seal(checkpoint, said.handed_info(digest, site.name, name))
+            past = note_handed(site, name, checkpoint)
+            handed = said.Handed(site.name, name, signed, past, _given_back(site, name)).dump(site.identity.sign)
+            sealed = cards[name].seal(handed, said.handed_info(digest, site.name, name))
             site.store.put(said.handed_path(digest, site.name, name), sealed)
+
+
+def _given_back(site: Site, name: str) -> said.Point | None:
+    """The checkpoint of this ledger that ``name`` gave back when it was last asked."""
+    try:
+        found = site.ledger.read_own((site.path / "checkpoints" / "returned" / name).read_bytes())
+    except (OSError, MessageError, UntrustedError):
+        return None
+    return (found.size, found.head) if site.ledger.contains(found) else None
 
 
 def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
     """Keep what the other participants of a study handed to this hospital, where it is newer than what is kept.
 
     Returns:
-        Lines for the owner's log, about hospitals whose ledger went back.
+        Lines for the owner's log, about hospitals whose ledger has two pasts.
 
     Raises:
         StoreError: the store cannot be read now.
@@ -64,7 +77,8 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
             continue
         try:
             data = site.identity.unseal(sealed, said.handed_info(digest, name, site.name))
-            if (line := _keep(site, cards[name], data)) is not None:
+            handed = said.open_handed(data, site=name, reader=site.name, verify=cards[name].verify)
+            if (line := _keep(site, cards[name], handed, data)) is not None:
                 found.append(line)
         except MessageError:
             continue  # anybody can write into the store: what is not that hospital's is not there
@@ -121,16 +135,26 @@ def _stored(site: Site, name: str) -> bytes | None:
     return data
 
 
-def _keep(site: Site, card: IdentityCard, data: bytes) -> str | None:
-    new = read_checkpoint(data, site=card.name, verify=card.verify)
+def _keep(site: Site, card: IdentityCard, handed: said.Handed, data: bytes) -> str | None:
+    new = read_checkpoint(handed.checkpoint, site=card.name, verify=card.verify)
     try:
-        old = kept(site, card)
+        held = kept(site, card)
     except UnreadableError as error:
         return str(error)  # to write over it would be to forget
-    if old is not None and (new.size < old[0].size or (new.size == old[0].size and new.head != old[0].head)):
-        return f"the ledger of {card.name} had {old[0].size} events and now shows {new.size}: it was cut, restored or rewritten; telephone {card.name}"
-    if old is None or new != old[0]:
-        replace_file(private_folder(site.path / "checkpoints") / card.name, data)
+    if held is None:
+        known = said.first_seen(new.size, new.head, handed.past)
+    else:
+        before, was = known_past(site, held[0]), held[1]
+        at = said.another_past(before, new.size, new.head, handed.past, handed.held)
+        if at is not None:
+            doubt(site, card.name, (was, data))
+            return f"event {at} of two checkpoints differs. {two_pasts(card.name)}"
+        if new.size <= held[0].size:
+            return None
+        known = before.with_newer(new.size, new.head, handed.past)
+    # the checkpoint first: a note without it, after a kill in between, would be of another time and say nothing
+    replace_file(private_folder(site.path / "checkpoints") / card.name, handed.checkpoint)
+    keep_past(site, card.name, known)
     return None
 
 
@@ -163,8 +187,9 @@ def answer_questions(site: Site, answered: dict[str, str]) -> list[str]:
         StoreError: the store is away.
     """
     lines = []
+    doubts = doubted(site, hospitals_of(site))
     for name, card in hospitals_of(site).items():
-        data = _get(site, said.ask_path(name), said.MAX_CHECKPOINT)
+        data = None if name in doubts else _get(site, said.ask_path(name), said.MAX_CHECKPOINT)
         if data is None:
             continue
         try:
@@ -224,10 +249,14 @@ class Question:
 
     def agreed(self, site: Site, cohort: Iterable[str]) -> bool:
         """Whether every other participant has answered this run's question; says once in the log for whom it waits."""
+        cohort = tuple(cohort)
+        doubts = doubted(site, cohort)
+        for name in doubts:
+            self._tell(str(two_pasts(name)))
         missing = [name for name in cohort if name != site.name and name not in self._agreed]
         for name in missing:
             self._tell(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds")
-        return not missing
+        return not missing and not doubts
 
     def _tell(self, line: str) -> None:
         """Say a line once in a run: the same is found at every turn."""

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from checkpoint_room import approved, three_hospitals
+from checkpoint_room import approved, hand, three_hospitals
 from click.testing import CliRunner
 from privacy_room import digest
 
@@ -173,8 +173,7 @@ def test_the_old_key_hands_out_no_checkpoint_once_the_new_card_is_trusted(tmp_pa
     old = sites["A"].identity
     changed_keys(sites)
     forged = Checkpoint("A", 10_000, "ab" * 32).dump(old.sign)
-    card = sites["B"].identity.card
-    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), card.seal(forged, said.handed_info(digest(1), "A", "B")))
+    hand(sites["A"], sites["B"], forged, sign=old.sign)
     collect(sites["B"], digest(1), COHORT)
     assert not kept_path(sites["B"], "A").exists()
 
@@ -229,8 +228,7 @@ def forged_before_the_change(tmp_path, size=10_000):
     """A thief of A's key hands B a checkpoint of events that never were; then A changes its keys, and asks."""
     sites = three_hospitals(tmp_path)
     forged = Checkpoint("A", size, "ab" * 32).dump(sites["A"].identity.sign)
-    card = sites["B"].identity.card
-    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), card.seal(forged, said.handed_info(digest(1), "A", "B")))
+    hand(sites["A"], sites["B"], forged)
     assert collect(sites["B"], digest(1), COHORT) == []
     assert kept_path(sites["B"], "A").read_bytes() == forged
     sites["A"] = changed_keys(sites)

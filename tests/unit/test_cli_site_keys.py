@@ -12,6 +12,7 @@ from privacy_room import digest
 
 from securefl.cli.main import cli
 from securefl.identity import read_card
+from securefl.node import pasts
 from securefl.node.checkpoints import kept
 from securefl.node.site import Site
 
@@ -162,3 +163,20 @@ def test_a_program_reads_a_change_of_keys(place):
     code, out, _ = type_in(place, "A", "site", "rotate-key", "--yes", "--json", "-")
     said = json.loads(out)
     assert (code, said["fingerprint"], said["partners"]) == (0, card_of(place, "A").spoken, ["B", "C"])
+
+
+def test_a_doubted_partner_is_settled_by_a_named_command_after_a_telephone_call(place):
+    here = Site.at(place / "B")
+    pasts.doubt(here, "A", (b"one", b"another"))
+    here.ledger.close()
+    code, out, _ = type_in(place, "B", "site", "checkpoint")
+    assert (code, "has shown two pasts of its ledger: telephone A" in out) == (0, True)
+    code, out, error = type_in(place, "B", "site", "checkpoint", "A", "--settled")
+    assert (code != 0, "nobody can be asked here" in error) == (True, True)
+    assert "two copies of that hospital run at once" in out
+    assert pasts.doubted(here, ("A",)) == ["A"]
+    code, out, _ = type_in(place, "B", "site", "checkpoint", "A", "--settled", "--yes")
+    assert (code, "studies with A can start again" in out) == (0, True)
+    assert pasts.doubted(here, ("A",)) == []
+    assert "Nothing about the ledger of A is in doubt" in type_in(place, "B", "site", "checkpoint", "A", "--settled", "--yes")[2]
+    assert "--settled needs the name" in type_in(place, "B", "site", "checkpoint", "--settled")[2]

@@ -29,6 +29,7 @@ from securefl.node import agent as agent_module
 from securefl.node import approving
 from securefl.node.agent import Agent, agent_state, stop_agent
 from securefl.node.extract import read_extract
+from securefl.node.pasts import doubt, settle_doubt
 from securefl.store import Store
 
 ME = NAMES[0]
@@ -175,6 +176,21 @@ def test_a_disk_that_keeps_no_reason_does_not_keep_the_study_from_ending(scene, 
     monkeypatch.setattr("securefl.node.reasons.replace_file", full)
     turns(scene.begin("start", RoundError("late", whose="x")))
     assert scene.status == "failed"
+
+
+def test_a_running_study_ends_when_a_participant_has_shown_two_pasts_of_its_ledger(scene, monkeypatch):
+    agent = scene.begin("start", None)
+    turns(agent)
+    assert scene.status == "running"
+    other = next(name for name in NAMES if name != ME)
+    doubt(scene.c.site(ME), other, (b"one", b"another"))
+    monkeypatch.setattr(agent_module, "LISTEN", 0.0)
+    try:
+        turns(agent)
+    finally:
+        settle_doubt(scene.c.site(ME), other)
+    assert scene.status == "failed"
+    assert scene.code() == "untrusted"
 
 
 def test_what_started_stays_charged_and_what_never_started_is_free(scene):

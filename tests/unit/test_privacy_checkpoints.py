@@ -1,5 +1,8 @@
 """Checkpoints between hospitals: handed out, kept, asked for, answered."""
 
+import shutil
+from itertools import permutations
+
 import pytest
 from checkpoint_room import approved, three_hospitals
 from privacy_room import digest
@@ -16,6 +19,9 @@ from securefl.node.checkpoints import (
     kept_path,
     note_witnessed,
 )
+from securefl.node.pasts import doubted, settle_doubt
+from securefl.node.site import Site
+from securefl.signed import dump_signed
 
 COHORT = ("A", "B", "C")
 
@@ -62,18 +68,116 @@ def test_what_is_handed_out_is_kept_where_newer_and_comes_back(sites):
     assert (sites["A"].path / "checkpoints" / "returned" / "B").read_bytes() == data
 
 
-def test_a_ledger_that_went_back_is_reported_to_the_others_owners_and_the_newest_stays(sites):
-    card = sites["A"].identity.card
-    old = sites["A"].ledger.checkpoint()
-    approved(sites["A"])
-    hand_out(sites["A"], digest(1), COHORT)
-    collect(sites["B"], digest(1), COHORT)
+def test_a_ledger_that_went_back_is_reported_to_the_others_owners_and_the_newest_stays(sites, tmp_path):
+    site, card = sites["A"], sites["A"].identity.card
+    site.ledger.close()
+    shutil.copytree(site.path, tmp_path / "before")
+    sites["A"] = site = Site.at(site.path)
+    approved(site)
+    hand_out(site, digest(1), COHORT)
+    assert collect(sites["B"], digest(1), COHORT) == []
     newest = kept(sites["B"], card)
-    sealed = sites["B"].identity.card.seal(old, said.handed_info(digest(1), "A", "B"))
-    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), sealed)
+    back = Site.at(tmp_path / "before")
+    for number in range(2, 4):  # it grows again, otherwise, past the number of events that B knows
+        approved(back, number)
+    hand_out(back, digest(1), COHORT)
     (line,) = collect(sites["B"], digest(1), COHORT)
-    assert "cut, restored or rewritten" in line
+    assert "event 5 of two checkpoints differs. A has signed two pasts of its ledger" in line
+    assert "it was cut, restored or rewritten, or two copies of A are at work" in line
     assert kept(sites["B"], card) == newest
+    assert doubted(sites["B"], COHORT) == ["A"]
+
+
+def test_an_older_checkpoint_that_was_handed_before_is_no_fault_in_whatever_order_they_come(sites):
+    """Two studies at once: each has an object of its own, which holds what was newest when that study last sent something."""
+    site, store = sites["A"], sites["B"].store
+    paths = {}
+    for turn in range(6):
+        site.ledger.resume() if turn % 2 else site.ledger.pause()
+        study = digest(1 + turn % 2)
+        hand_out(site, study, COHORT)
+        paths.setdefault(turn, (said.handed_path(study, "A", "B"), store.get(said.handed_path(study, "A", "B"), said.MAX_SEALED)))
+    for order in permutations(range(6), 4):
+        for turn in order:
+            store.put(*paths[turn])
+            for study in (1, 2):
+                assert collect(sites["B"], digest(study), COHORT) == []
+    assert doubted(sites["B"], COHORT) == []
+    assert kept(sites["B"], site.identity.card)[0].size == site.ledger.size
+
+
+@pytest.fixture
+def two_copies(sites, tmp_path):
+    """A's folder is copied after its approval, and both copies go on and hand out."""
+    sites["A"].ledger.close()
+    shutil.copytree(sites["A"].path, tmp_path / "twin")
+    sites["A"], twin = Site.at(sites["A"].path), Site.at(tmp_path / "twin")
+    approved(sites["A"], 1)
+    approved(twin, 2)
+    hand_out(sites["A"], digest(1), COHORT)
+    assert collect(sites["B"], digest(1), COHORT) == []
+    hand_out(twin, digest(2), COHORT)
+    return sites, collect(sites["B"], digest(2), COHORT)
+
+
+def test_two_heads_of_one_size_name_the_hospital_and_its_questions_get_no_answer(two_copies):
+    sites, (line,) = two_copies
+    assert "event 5 of two checkpoints differs. A has signed two pasts" in line
+    assert "Telephone A" in line
+    assert not asked(sites, "B")[0].agreed(sites["A"], ("A", "B"))
+    lines = []
+    question = Question(lines.append)
+    question.turn(sites["B"])
+    answer_questions(sites["A"], {})
+    question.turn(sites["B"])
+    assert not question.agreed(sites["B"], ("A", "B"))
+    assert "No study with A starts or goes on here" in lines[0]
+
+
+def test_a_settled_doubt_is_put_aside_and_the_next_checkpoint_is_the_first(two_copies):
+    sites, _ = two_copies
+    aside = settle_doubt(sites["B"], "A")
+    assert {file.name for file in aside.iterdir()} == {"checkpoint", "past", "doubted"}
+    assert settle_doubt(sites["B"], "A") is None
+    assert collect(sites["B"], digest(2), COHORT) == []
+    assert asked(sites, "C")[0].agreed(sites["A"], ("A", "C"))
+    assert doubted(sites["B"], COHORT) == []
+
+
+@pytest.mark.parametrize("spoil", [lambda p: p.unlink(), lambda p: p.write_bytes(b"x"), lambda p: p.write_text('{"heads": [[1]]}')])
+@pytest.mark.parametrize("kind", ["past", "handed"])
+def test_a_lost_note_makes_no_false_alarm(sites, kind, spoil):
+    for number in range(1, 4):
+        assert asked(sites, "B")[0].agreed(sites["A"], ("A", "B"))  # as before every study: B gives back what it holds
+        approved(sites["A"], number)
+        hand_out(sites["A"], digest(number), COHORT)
+        assert collect(sites["B"], digest(number), COHORT) == []
+        folder, name = {"past": (sites["B"].path, "A"), "handed": (sites["A"].path, "B")}[kind]
+        spoil(folder / "checkpoints" / kind / name)
+        assert collect(sites["B"], digest(1), COHORT) == []
+    assert kept(sites["B"], sites["A"].identity.card)[0].size == sites["A"].ledger.size
+
+
+def test_more_hand_outs_than_are_listed_are_no_fault(sites):
+    for number in range(1, 2 * said.MOST_PAST + 10):
+        sites["A"].ledger.pause()
+        sites["A"].ledger.resume()
+        hand_out(sites["A"], digest(1), ("B",))
+        if number in {1, 2, said.MOST_PAST + 5, said.MOST_PAST + 6}:  # B was away in between
+            assert collect(sites["B"], digest(1), COHORT) == []
+    assert collect(sites["B"], digest(1), COHORT) == []
+    assert kept(sites["B"], sites["A"].identity.card)[0].size == sites["A"].ledger.size
+
+
+@pytest.mark.parametrize("change", [{"reader": "C"}, {"site": "C"}, {"checkpoint": "zz"}, {"past": "x"}, {"past": ["1:ab"]}, {"past": [1]}, {"past": ["0" * 16 + ":" + "ab" * 32] * 49}, {"held": ["0" * 16 + ":" + "ab" * 32] * 2}])
+def test_a_malformed_hand_out_is_as_if_it_were_not_there(sites, change):
+    body = {"site": "A", "reader": "B", "checkpoint": sites["A"].ledger.checkpoint().hex(), "past": [], "held": []}
+    word = dump_signed({"type": said.HANDED, **body, **change}, sites["A"].identity.sign)
+    with pytest.raises(MessageError):
+        said.open_handed(word, site="A", reader="B", verify=sites["A"].identity.card.verify)
+    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), sites["B"].identity.card.seal(word, said.handed_info(digest(1), "A", "B")))
+    assert collect(sites["B"], digest(1), COHORT) == []
+    assert kept(sites["B"], sites["A"].identity.card) is None
 
 
 def test_the_end_of_a_study_is_noted_in_the_others_ledgers(sites):
