@@ -5,7 +5,8 @@ norm is then checked in integers. Rounding toward zero matters: at 10^6 paramete
 norm to 1064, toward zero never (measured).
 
 Every record is handled by itself. What decides its integers are operations on single values, which IEEE 754 defines
-to the last bit, and sums that are exact or run along that record alone; so no record moves another's.
+to the last bit, and sums that are exact or of a fixed order (:mod:`securefl.learning.summing`); so no record moves
+another's, not by its last bit, wherever the two stand in a batch.
 
 Gradients of linear layers need not be written out to be summed: a record's is an outer product, so its norm is known
 from the two factors (Goodfellow 2015, arXiv:1510.01799), and the products are made a cacheful at a time.
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
+
+from securefl.learning.summing import sum_of_squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +74,7 @@ def clipped_sum_of_factors(layers: Sequence[Factors], clip_norm: float, grid: in
         grid: units per clip norm.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        square: FloatArray = sum((1.0 + _squares(f.activations)) * _squares(f.backprops) for f in layers)  # type: ignore[assignment]
+        square: FloatArray = sum((1.0 + sum_of_squares(f.activations)) * sum_of_squares(f.backprops) for f in layers)  # type: ignore[assignment]
     ordinary = (square > _TINY) & (square < _HUGE)
     rows = np.flatnonzero(ordinary)
     norm = np.sqrt(square[rows])
@@ -128,12 +131,6 @@ def _parameters(layer: Factors) -> int:
     return outputs * (inputs + 1)
 
 
-def _squares(values: FloatArray) -> FloatArray:
-    """Each row's sum of squares."""
-    found: FloatArray = np.einsum("ij,ij->i", values, values)
-    return found
-
-
 def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
     """Clip each row to L2 norm ``clip_norm`` and round it toward zero to multiples of clip_norm / grid.
 
@@ -167,7 +164,7 @@ def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
 
 def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
     """:func:`clip_to_grid` in float64: whole numbers, each row's sum of squares at most grid², checked exactly."""
-    square = _squares(gradients)
+    square = sum_of_squares(gradients)
     ordinary = (square > _TINY) & (square < _HUGE)  # not so where a value is not finite
     norm = np.sqrt(np.where(ordinary, square, 1.0))
     with np.errstate(over="ignore", invalid="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
@@ -176,7 +173,7 @@ def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
     for i in np.flatnonzero(~ordinary):
         units[i] = _extraordinary(gradients[i], clip_norm, grid)
     # whole numbers whose squares add up to less than 2^53: float64 is exact here
-    if (_squares(units) > float(grid) ** 2).any():
+    if (sum_of_squares(units) > float(grid) ** 2).any():
         return within_ball(units.astype(np.int64), grid).astype(np.float64)
     return units
 
@@ -187,7 +184,7 @@ def _extraordinary(gradient: FloatArray, clip_norm: float, grid: int) -> FloatAr
     if not np.isfinite(largest) or largest == 0.0:
         return np.zeros_like(gradient)
     direction = gradient / largest
-    norm = float(np.sqrt((direction * direction).sum()))
+    norm = float(np.sqrt(sum_of_squares(direction[None, :])[0]))
     with np.errstate(over="ignore"):
         length = min(norm * float(np.float64(largest) / clip_norm), 1.0)
     return np.trunc(direction / norm * (length * grid))

@@ -18,12 +18,15 @@ import numpy.typing as npt
 
 from securefl.errors import MessageError
 from securefl.learning.public import public_uniforms
+from securefl.learning.summing import sum_in_order
 
 if TYPE_CHECKING:
     from securefl.study.schema import ModelSpec
 
 FloatArray = npt.NDArray[np.float64]
+#: Rows scored at a time, always as many: where fewer are left, zeros stand beside them. Whole vectors on every machine.
 _ROWS_AT_ONCE = 256
+_NUMBERS_AT_ONCE = 1 << 20
 
 
 def layer_sizes(model: ModelSpec, features: int) -> tuple[tuple[int, int], ...]:
@@ -77,21 +80,33 @@ def initial_weights(model: ModelSpec, features: int) -> FloatArray:
 def predict_scores(theta: FloatArray, model: ModelSpec, x: npt.NDArray[np.floating]) -> FloatArray:
     """Probability of the positive class, float64[n], for x [n, features]. No torch.
 
-    Each row's score is summed by itself (no matrix product over rows), so it does not depend on the other rows, not
-    even in its last bit: a patient who joins cannot move another across a bin edge.
+    Each row's score is summed by itself and in a fixed order (no matrix product over rows), in arrays of the same shape
+    however many rows there are; so it does not depend on the other rows, not even in its last bit: a patient who joins
+    cannot move another across a bin edge.
     """
     tensors = named_tensors(theta, model, x.shape[1])
     last = len(model.hidden)
     scores = np.zeros(len(x))
     for start in range(0, len(x), _ROWS_AT_ONCE):
-        hidden = np.ascontiguousarray(x[start : start + _ROWS_AT_ONCE], dtype=np.float64)
+        some = x[start : start + _ROWS_AT_ONCE]
+        hidden = np.zeros((_ROWS_AT_ONCE, x.shape[1]))
+        hidden[: len(some)] = some
         for i in range(last + 1):
-            weight, bias = tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"]
-            hidden = (hidden[:, None, :] * weight[None, :, :]).sum(axis=2) + bias
+            hidden = _linear(hidden, tensors[f"layers.{i}.weight"], tensors[f"layers.{i}.bias"])
             if i < last:
                 hidden = np.tanh(hidden)
-        scores[start : start + _ROWS_AT_ONCE] = sigmoid(hidden[:, 0])
+        scores[start : start + _ROWS_AT_ONCE] = sigmoid(hidden[:, 0].copy())[: len(some)]
     return scores
+
+
+def _linear(rows: FloatArray, weight: FloatArray, bias: FloatArray) -> FloatArray:
+    """Rows [m, in] times weight [out, in] plus bias [out]: float64[m, out], each value summed by itself in a fixed order."""
+    found = np.empty((len(rows), len(weight)))
+    portion = max(1, _NUMBERS_AT_ONCE // rows.size)
+    for j in range(0, len(weight), portion):
+        found[:, j : j + portion] = sum_in_order(rows[:, None, :] * weight[None, j : j + portion, :])
+    found += bias
+    return found
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from securefl.errors import DataError, RoundError
 from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_factors
+from securefl.learning.summing import sum_in_order
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample
 
 if TYPE_CHECKING:
@@ -247,5 +248,5 @@ def logistic_gradients(theta: FloatArray, x: FloatArray, y: FloatArray) -> Float
     from securefl.learning.models import sigmoid
 
     wide = np.concatenate([x, np.ones((len(x), 1))], axis=1)
-    residual = sigmoid((wide * theta).sum(axis=1)) - y
+    residual = sigmoid(sum_in_order(wide * theta)) - y
     return wide * residual[:, None]
