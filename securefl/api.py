@@ -17,6 +17,7 @@ import json
 import time
 import warnings
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,12 +32,14 @@ from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
-from securefl.researcher.asking import refuse_if_over, send_request, shown_states, states
+from securefl.researcher.asking import refuse_if_over, run_words, send_request, shown_states, states
 from securefl.store import persist
 from securefl.study.consistency import check_consistency
+from securefl.study.dates import check_not_over
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.seal import seal_study
+from securefl.study.shares import shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -167,7 +170,7 @@ class Study:
     @classmethod
     def new(
         cls, lab: Lab, protocol: str | Path, *, hospitals: Sequence[str], aggregator: str, study_id: str | None = None,
-        weights: dict[str, str] | None = None, weight_source: str = "equal shares",
+        weights: dict[str, str] | None = None, weight_source: str | None = None,
     ) -> Self:
         """Add parties, keys, software and initial weights to a protocol and seal it.
 
@@ -177,19 +180,20 @@ class Study:
             hospitals: names of the participants.
             aggregator: name of the aggregator.
             study_id: replaces the protocol's id; with it the same protocol makes another study.
-            weights: hospital → share of the normaliser ("1/5"); equal by default.
-            weight_source: the published source of the weights.
+            weights: hospital → share of the normaliser ("1/5"), for all of them, exactly 1 together; equal by default.
+            weight_source: the published figures that the weights follow; needed with them.
 
         Raises:
-            StudyError: the protocol or the study is invalid.
-            UsageError: somebody is not in the researcher's list, or exactly this study was made before: a study runs once.
+            StudyError: the protocol or the study is invalid, or its time is over.
+            UsageError: somebody is not in the researcher's list, the weights do not add up to exactly 1, or exactly this study was made before: a study runs once.
         """
         text = Path(protocol).read_bytes()
         plain = parse_protocol(text)
         theta = initial_weights(plain.model, len(feature_names(plain.data)))
-        shares = weights or {h: f"1/{len(hospitals)}" for h in hospitals}
+        check_not_over(plain, datetime.now(UTC), text.decode())
+        weighed = shares(hospitals, weights, weight_source)
         participants = [
-            {**_party(lab, h, "hospital"), "weight": shares[h], "weight_source": weight_source} for h in hospitals
+            {**_party(lab, h, "hospital"), "weight": weight, "weight_source": source} for h, (weight, source) in weighed.items()
         ]
         me = lab.folder.identity.card
         sealed = seal_study(
@@ -223,7 +227,9 @@ class Study:
         Raises:
             NotApprovedError: a datasite has not published its keys yet, and nobody was asked; or one has not accepted this
                 researcher as a peer, and nothing was sent to it. What was sent stays sent: asking again sends the rest.
+            StudyError: its time is over.
         """
+        check_not_over(self.file, datetime.now(UTC), self.text.decode())
         return send_request(self._lab.folder, self.plan, self.name, self.text)
 
     def status(self) -> dict[str, str]:
@@ -231,6 +237,10 @@ class Study:
         that the card trusted here has replaced. From signed words in the store and the researcher's own list only.
         """
         return states(self._lab.folder, self.plan)
+
+    def run_status(self) -> str:
+        """A sentence on the study's run: running, completed, ended early; empty where it was not run yet."""
+        return run_words(self._lab.folder, self.folder, self.plan)
 
     def pysyft_status(self) -> dict[str, str]:
         """Site → what its datasite shows for the request, with the note beside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,12 +96,25 @@ def datasets(json_file: str | None, folder: str | None) -> None:
 @click.option("--hospital", "hospitals", multiple=True, required=True, help="A participant; repeat for each.")
 @click.option("--aggregator", required=True, help="Who adds the ciphertexts.")
 @click.option("--id", "study_id", help="Another id than the protocol's; the same protocol then makes another study.")
+@click.option("--weight", "weights", metavar="NAME=SHARE", multiple=True, help="A hospital's share of the normaliser, as Nord=1/5; for each or for none (equal).")
+@click.option("--weight-source", help="The published figures that the weights follow.")
 @_researcher_option
-def new(protocol: Path, hospitals: tuple[str, ...], aggregator: str, study_id: str | None, folder: str | None) -> None:
-    """Make a study from a protocol: participants, keys, initial weights and software are added, and it is sealed."""
-    from securefl.api import Study
+def new(
+    *, protocol: Path, hospitals: tuple[str, ...], aggregator: str, study_id: str | None, weights: tuple[str, ...], weight_source: str | None,
+    folder: str | None,
+) -> None:
+    """Make a study from a protocol: participants, keys, initial weights and software are added, and it is sealed.
 
-    made = Study.new(_lab(folder), protocol, hospitals=hospitals, aggregator=aggregator, study_id=study_id)
+    A hospital's weight is its share of the patients that the study expects in a batch: equal shares, or what published figures say
+    (never the rows of a private table). Weights add up to exactly 1.
+    """
+    from securefl.api import Study
+    from securefl.study.shares import read_weights
+
+    made = Study.new(
+        _lab(folder), protocol, hospitals=hospitals, aggregator=aggregator, study_id=study_id, weights=read_weights(weights),
+        weight_source=weight_source,
+    )
     say(f"Made {made.name}. Any edit makes it another study.")
     say(f"  digest  {made.digest}")
     say(f"Next: securefl study check {made.folder / 'study.toml'}   then   securefl study request {made.name}")
@@ -113,11 +127,13 @@ def check(file: Path) -> None:
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.study import study_page
     from securefl.study.consistency import parse_consistent
+    from securefl.study.dates import check_not_over
     from securefl.study.digest import study_digest
     from securefl.study.schema import Study
 
     text = file.read_bytes()
     found = parse_consistent(text, PldAccountant())
+    check_not_over(found, datetime.now(UTC), text.decode())
     screen().print(study_page(found, study_digest(text) if isinstance(found, Study) else None))
     say("The file is valid and its figures agree.")
 
@@ -167,14 +183,21 @@ def request(name: str, folder: str | None) -> None:
 @_researcher_option
 def status(name: str, json_file: str | None, folder: str | None) -> None:
     """Show who has approved, who waits, and what each datasite says."""
+    from securefl.researcher.asking import CODE_WORDS
+
     found = _lab(folder).study(name)
-    signed, shown = found.status(), found.pysyft_status()
+    signed, shown, run_said = found.status(), found.pysyft_status(), found.run_status()
     if json_file:
-        write_json({"study": found.name, "digest": found.digest, "signed": signed, "pysyft": shown}, json_file)
+        write_json({"study": found.name, "digest": found.digest, "signed": signed, "pysyft": shown, "run": run_said}, json_file)
         if json_file == "-":
             return
     for site, word in signed.items():
-        say(f"{site:<16} {word:<10} its datasite says: {shown.get(site, 'nothing yet').partition(':')[0]}")
+        code = "over" if run_said and word == "approved" else word
+        say(f"{site:<16} {code:<12} its datasite says: {shown.get(site, 'nothing yet').partition(':')[0]}")
+        if code not in {"approved", "waiting"}:
+            say(f"{'':<16} {CODE_WORDS.get(code, 'ended its part')}")
+    if run_said:
+        say(run_said)
 
 
 @study.command()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
 from securefl.federation.rounds import card_of
-from securefl.federation.words import status_of
+from securefl.federation.words import end_of, status_of
 from securefl.identity import verify
 from securefl.node.pysyft_keys import signed_fingerprint
 from securefl.report.study import study_words
-from securefl.researcher.running import refuse_second
+from securefl.researcher.running import is_running, refuse_second, was_run
 from securefl.study.approval import MAX_BYTES, open_approval
 
 if TYPE_CHECKING:
@@ -59,6 +59,39 @@ def states(lab: PartyFolder, plan: Plan) -> dict[str, str]:
         code = _last_word(lab, plan, site, key) or (successor and _last_word(lab, plan, site, successor))
         result[site] = code or ("approved" if _approved(lab, plan, site) else "new-keys" if successor else "waiting")
     return result
+
+
+#: What a party's public code means to the researcher; details stay with that party (rule 1).
+CODE_WORDS: Final = {
+    "waiting": "has not decided yet",
+    "approved": "approved",
+    "new-keys": "has new keys since the study was made, and cannot approve it",
+    "not-approved": "refused, or its approval does not hold",
+    "withdrawn": "withdrew",
+    "round": "ended its part: a round could not be completed",
+    "data": "ended its part: its table does not fit the study",
+    "budget": "ended its part: too little of its budget is left",
+    "store": "ended its part: the store could not be reached",
+    "message": "ended its part: it refused what it was sent",
+    "study-invalid": "ended its part: the study cannot run there, or its time is over",
+    "untrusted": "ended its part: it does not trust a key of the study",
+    "ledger": "ended its part: its ledger does not hold",
+    "over": "approved; the study is over",
+}
+
+
+def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:
+    """A sentence on the study's run; empty where it was not run yet."""
+    if is_running(folder):
+        return "The study is running."
+    said = end_of(lab.store, plan)
+    if said is not None and said.outcome == "completed":
+        return "The study ran to its end; `securefl study report` shows its result."
+    if said is not None:
+        return f"The study was run and ended early ('{said.outcome}', after {said.rounds} of {plan.last_round} rounds). It runs once; `securefl study new ... --id NAME` makes another."
+    if was_run(folder):
+        return "The study was run and did not come to its end. It runs once; `securefl study new ... --id NAME` makes another."
+    return ""
 
 
 def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:

@@ -2,11 +2,12 @@
 
 import json
 from contextlib import nullcontext
+from datetime import datetime
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import fixed_identity
+from conftest import edited, fixed_identity
 from consortium import NAMES, Consortium
 
 from securefl.api import Study, connect, load_model
@@ -16,7 +17,7 @@ from securefl.errors import NotApprovedError, RoundError, StoreError, StudyError
 from securefl.federation import coordinator as coordinator_module
 from securefl.federation import paths
 from securefl.federation.coordinator import Outcome, RoundRecord
-from securefl.federation.messages import Status
+from securefl.federation.messages import End, Status
 from securefl.federation.rounds import Plan
 from securefl.federation.words import end_of
 from securefl.learning.models import initial_weights
@@ -89,6 +90,59 @@ def test_a_study_whose_figures_contradict_each_other_is_not_made(c, tmp_path):
 def test_weights_are_the_studys_own(c):
     made = Study.new(c.lab, c.protocol, hospitals=list(NAMES), aggregator="sums", study_id="weighted", weights={ME: "1/2", OTHER: "1/4", THIRD: "1/4"}, weight_source="Yearbook")
     assert {p.name: str(p.weight) for p in made.file.participants} == {ME: "1/2", OTHER: "1/4", THIRD: "1/4"}
+
+
+@pytest.mark.parametrize(
+    ("weights", "source", "said"),
+    [
+        ({ME: "1/2", OTHER: "1/4", THIRD: "1/8"}, "Yearbook", r"1/2 \+ 1/4 \+ 1/8 = 7/8, not to 1"),
+        ({ME: "0.3", OTHER: "0.3", THIRD: "0.3"}, "Yearbook", r"= 9/10, not to 1"),
+        ({ME: "1/2", OTHER: "1/2"}, "Yearbook", f"No weight is given for {THIRD}"),
+        ({ME: "1/3", OTHER: "1/3", THIRD: "1/3", "Nowhere": "1/3"}, "Yearbook", "given for Nowhere"),
+        ({ME: "1/2", OTHER: "1/2", THIRD: "0"}, "Yearbook", "no weight"),
+        ({ME: "3/2", OTHER: "-1/4", THIRD: "-1/4"}, "Yearbook", "no weight"),
+        ({ME: "1/0", OTHER: "1/2", THIRD: "1/2"}, "Yearbook", "no weight"),
+        ({ME: "1/2", OTHER: "1/4", THIRD: "1/4"}, None, "need their source"),
+        (None, "Yearbook", "no weights are"),
+    ],
+)  # fmt: skip
+def test_weights_add_up_to_exactly_one_and_have_a_source_or_are_refused_with_the_figures(c, weights, source, said):
+    with pytest.raises(UsageError, match=said):
+        Study.new(c.lab, c.protocol, hospitals=list(NAMES), aggregator="sums", study_id="refused", weights=weights, weight_source=source)
+
+
+def test_weights_are_typed_on_the_command_line(c):
+    new = ["study", "new", str(c.protocol), "--aggregator", "sums", "--id", "typed", "--researcher", str(c.lab.folder.path)]
+    hospitals = [word for name in NAMES for word in ("--hospital", name)]
+    given = ["--weight", f"{ME}=0.5", "--weight", f"{OTHER}=1/4", "--weight", f"{THIRD}=1/4", "--weight-source", "Yearbook"]
+    assert CliRunner().invoke(cli, [*new, *hospitals, *given]).exit_code == 0
+    made = c.lab.study("typed").file
+    assert {p.name: str(p.weight) for p in made.participants} == {ME: "1/2", OTHER: "1/4", THIRD: "1/4"}
+    assert {p.weight_source for p in made.participants} == {"Yearbook"}
+    for wrong in (["--weight", "half"], ["--weight", f"{ME}=1/2", "--weight", f"{ME}=1/2"]):
+        refused = CliRunner().invoke(cli, [*new, *hospitals, *wrong]).exception
+        assert isinstance(refused, UsageError)
+
+
+def test_a_study_whose_time_is_over_is_refused_at_check_new_and_request(c, study, monkeypatch):
+    over = c.root / "over.toml"
+    over.write_text(edited(c.protocol.read_text(), ("closes = 2031-01-01T00:00:00Z", "closes = 2026-01-02T00:00:00Z")))
+    with pytest.raises(StudyError, match=r"line \d+.*until 2026-01-02 00:00 UTC, and it is") as refused:
+        Study.new(c.lab, over, hospitals=list(NAMES), aggregator="sums", study_id="over")
+    assert "later time" in refused.value.next_step
+    found = CliRunner().invoke(cli, ["study", "check", str(over)]).exception
+    assert isinstance(found, StudyError)
+    assert "until 2026-01-02" in found.what
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2031, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("securefl.api.datetime", Later)
+    with pytest.raises(StudyError, match="until 2031-01-01"):
+        study.request()
+    assert c.lab.folder.store.list(f"studies/{study.digest}") == []
 
 
 def test_a_study_is_found_by_the_beginning_of_its_name(c, study):
@@ -339,6 +393,40 @@ def test_a_store_that_is_away_does_not_hide_why_the_run_failed(c, approved, monk
     coordinated(monkeypatch, lost)
     with pytest.raises(RoundError, match="Round 1"):
         approved.run()
+
+
+def test_the_status_after_a_dead_run_does_not_say_that_all_is_well(c, approved, monkeypatch):
+    monkeypatch.setattr(Study, "pysyft_status", lambda _: dict.fromkeys(NAMES, "approved"))
+    ask = ["study", "status", approved.name, "--researcher", str(c.lab.folder.path)]
+    before = CliRunner().invoke(cli, ask).output
+    assert "over" not in before
+    assert approved.run_status() == ""
+    coordinated(monkeypatch, stopped_by_hand)
+    with pytest.raises(RoundError):
+        approved.run()
+    site = c.site(ME)
+    c.lab.folder.store.put(paths.status(approved.digest, ME), Status(approved.digest, ME, 0, "data").dump(site.identity.sign))
+    site.ledger.close()
+    after = CliRunner().invoke(cli, ask).output
+    assert f"ended early ('round', after 0 of {approved.plan.last_round} rounds)" in after
+    assert "its table does not fit the study" in after
+    for name in (OTHER, THIRD):
+        assert next(line for line in after.splitlines() if line.startswith(name)).split()[1] == "over"
+    said = json.loads(CliRunner().invoke(cli, [*ask, "--json", "-"]).output)
+    assert "ended early" in said["run"]
+    assert said["signed"][OTHER] == "approved"  # what was signed is what was signed
+
+
+def test_the_status_names_each_way_in_which_a_run_stands(c, approved):
+    lock = Lock(approved.folder / "run.lock")
+    lock.take()
+    try:
+        assert approved.run_status() == "The study is running."
+    finally:
+        lock.release()
+    assert "did not come to its end" in approved.run_status()
+    c.lab.folder.store.put(paths.ending(approved.digest), End(approved.digest, "completed", 4).dump(c.lab.folder.identity.sign))
+    assert "ran to its end" in approved.run_status()
 
 
 def test_a_run_that_was_killed_is_ended_for_the_others_at_the_next_try(c, approved):

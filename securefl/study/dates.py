@@ -1,0 +1,36 @@
+"""Dates of a study against the time it is: what is over cannot be made, asked for or run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.errors import StudyError
+from securefl.study.faults import at
+from securefl.study.lines import line_index
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from securefl.study.schema import Protocol
+
+
+def check_not_over(study: Protocol, now: datetime, text: str = "") -> None:
+    """Refuse a protocol or study whose time has passed: every hospital would, and nothing of it could run.
+
+    Args:
+        study: as parsed.
+        now: the time, with its zone.
+        text: the file it was parsed from; with it the error names the line.
+
+    Raises:
+        StudyError: ``schedule.closes`` is not in the future.
+    """
+    closes = study.schedule.closes
+    if now < closes:
+        return
+    path = ("schedule", "closes")
+    where = at(path, line_index(text)) if text else ".".join(path)
+    raise StudyError(
+        f"{where}: the study was to run until {closes:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} UTC here.",
+        next_step="Write a later time into the protocol and make the study from it.",
+    )
