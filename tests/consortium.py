@@ -158,7 +158,7 @@ class Consortium:
             site.ledger.close()
 
     def ready(self, study: Study) -> None:
-        """Request, all approvals, and every worker prepared: the rounds may begin."""
+        """Request, all approvals, and every hospital started: the rounds may begin."""
         self.request(study)
         for name in self.names:
             self.approve(name, study)
@@ -172,8 +172,11 @@ class Consortium:
         self.until(lambda: all(self._prepared(n, study) for n in names or self.names), "the start of the study")
 
     def _prepared(self, name: str, study: Study) -> bool:
-        """Started in the ledger, and the worker has its table: the first round's deadline need not cover that here."""
-        return self.status(name, study) == "running" and "rows used" in self.log(name).rsplit(f"study {study.digest[:12]} is approved", 1)[-1]
+        return self.status(name, study) == "running"
+
+    def answering(self, name: str, study: Study, number: int = 1) -> bool:
+        """Whether the agent has seen the announcement of a round and works on its reply, or has sent it."""
+        return f"round {number} of" in self.log(name).rsplit(f"study {study.digest[:12]} is approved", 1)[-1]
 
     def ended(self, study: Study, *names: str, status: str = "failed", seconds: float = 120) -> None:
         self.until(lambda: all(self.status(n, study) == status for n in names), f"the study being '{status}'", seconds)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.federation.rounds import Plan
 from securefl.node.agent import agent_state
+from securefl.node.leaving import COUNTS
 from securefl.node.quality import verdict_of
 from securefl.node.reasons import reason_of
 from securefl.node.requests import kept_requests, study_text
-from securefl.node.running import COUNTS
 from securefl.privacy.planning import share
 from securefl.report.quality import quality_words
 from securefl.report.status import BudgetLine, StudyLine, site_status

@@ -68,6 +68,14 @@ class RoundInput:
     model: bytes | bytearray
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """An announced round that was checked and may be answered: its facts and its public key."""
+
+    facts: RoundFacts
+    public: PublicKey
+
+
 class Participant:
     """One hospital in one study.
 
@@ -76,7 +84,7 @@ class Participant:
         identity: this hospital's keys.
         study_key: the X25519 key made for this study, named in this hospital's approval.
         approvals: every hospital's checked approval (its own among them).
-        trainer: see :class:`Trainer`.
+        trainer: see :class:`Trainer`; needed by :meth:`answer` alone.
         keeper: see :class:`Keeper`.
         cipher: the home of the encryption.
         records: makes what is said after the contribution durable; needed where the study goes on after a loss.
@@ -98,7 +106,7 @@ class Participant:
         identity: Identity,
         study_key: X25519PrivateKey,
         approvals: Mapping[str, Approval],
-        trainer: Trainer,
+        trainer: Trainer | None = None,
         keeper: Keeper,
         cipher: SumCipher,
         records: RecordKeeper | None = None,
@@ -157,9 +165,25 @@ class Participant:
         """This hospital's contribution to the announced round, encrypted, masked, signed, kept: the kept file, at its beginning.
 
         Raises:
-            MessageError, RoundError: as :meth:`check`, or key and model are not those announced; nothing is trained then.
+            MessageError, RoundError: as :meth:`accept`; nothing is trained then.
                 After a failure of the trainer, the cipher or the keeper every further call is a :class:`RoundError`: a
                 second training would be a second release.
+        """
+        if self._trainer is None:
+            raise UsageError("This participant has no trainer.", next_step="Pass one, or use accept and contribute.")
+        accepted, model = self.accept(given)
+        facts = accepted.facts
+        values = self._trainer(facts.kind, model, facts.length, facts.layout.max_value)
+        del model  # it may be large, and encrypting takes memory of its own
+        return self.contribute(accepted, values)
+
+    def accept(self, given: RoundInput) -> tuple[Accepted, bytes]:
+        """Check the announced round as a whole; returns it and the global model that it starts from.
+
+        From here on this hospital answers the round once or never: it cannot be accepted again.
+
+        Raises:
+            MessageError, RoundError: as :meth:`check`, or key and model are not those announced.
         """
         said = self.check(given.announcement)
         plan, coordinator = self.plan, self.plan.study.coordinator
@@ -178,12 +202,19 @@ class Participant:
         if self._spoiled:
             raise RoundError("An earlier answer to this round failed after its noise was drawn; it is not tried again.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
         self._spoiled = True
-        values = self._trainer(said.kind, model, facts.length, facts.layout.max_value)
-        del model
-        frame = self._keeper(facts, lambda file: self._protect(values, facts, public, file))
+        return Accepted(facts, public), model
+
+    def contribute(self, accepted: Accepted, values: NDArray[np.int64]) -> BinaryIO:
+        """The noised ``values`` (int64[length]) as this hospital's one contribution: encrypted, masked, signed, kept.
+
+        Raises:
+            RoundError: the values do not fit, or there is a contribution already; the round is never answered then.
+        """
+        facts = accepted.facts
+        frame = self._keeper(facts, lambda file: self._protect(values, facts, accepted.public, file))
         self.later = self._stages(facts, frame)
         self.cohort = facts.cohort
-        self.done, self._spoiled = said.round, False
+        self.done, self._spoiled = facts.round, False
         return frame
 
     def _protect(self, values: NDArray[np.int64], facts: RoundFacts, public: PublicKey, file: BinaryIO) -> None:

@@ -1,6 +1,6 @@
 """The hospital's agent: keeps PySyft in step, runs approved studies, and says nothing to anybody but codes and contributions.
 
-One process, one thread. A study that fails is settled and the agent goes on; a study that was running when the agent
+One process, one thread that writes and speaks; what a worker is asked is waited for on a thread that only reads its pipe. A study that fails is settled and the agent goes on; a study that was running when the agent
 was killed is settled as failed at the next start, its budget stays charged, and it is never run again. It runs for months beside hundreds of
 old studies: what is over is not gone through again, and PySyft is opened when there is something to exchange.
 """
@@ -65,18 +65,23 @@ def agent_state(site: Site) -> dict[str, object] | None:
 class Agent:
     """A hospital at work.
 
+    Args:
+        site: its folder.
+        clock: the monotonic clock, in seconds.
+
     Raises:
         UsageError: another agent runs in this folder.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._presence = Presence(site.path, _ROLE)
         if not self._presence.take():
             raise UsageError("An agent runs in this folder already.", next_step="`securefl site stop` ends it.")
         self._site = site
         self._runs: dict[str, StudyRun] = {}
         self._last_sync, self._sync_took = -SYNC_ANYWAY, 0.0
-        self._anyway = Pace(SYNC_IDLE, SYNC_ANYWAY, share=1.0)
+        self._anyway = Pace(SYNC_IDLE, SYNC_ANYWAY, share=1.0, clock=clock)
         self._synced: tuple[object, ...] = ()
         self._looked = -SYNC_IDLE
         self._stopping = False
@@ -102,12 +107,15 @@ class Agent:
             self._recover()
             while not self._stopping:
                 self._turn()
-                self._rest(min([_PAUSE, *(max(0.0, due - time.monotonic()) for due in self._due.values())]))
+                self._rest(self._until_due())
         except LedgerAlteredError as error:
             self.say(f"stopping: {error}")
             raise
         finally:
             self._wind_up()
+
+    def _until_due(self) -> float:
+        return min([_PAUSE, *(max(0.0, due - self._clock()) for due in self._due.values())])
 
     def say(self, line: str) -> None:
         """A line in the owner's own log; it never leaves this folder."""
@@ -129,9 +137,9 @@ class Agent:
         part("checkpoints", self._ask_and_answer)
         part("approvals", self._take_up_approved)
         for digest, run in tuple(self._runs.items()):
-            if time.monotonic() >= self._due.get(digest, 0.0):
+            if self._clock() >= self._due.get(digest, 0.0):
                 part(digest, lambda d=digest, r=run: self._step(d, r))  # type: ignore[misc]
-                self._due[digest] = time.monotonic() + run.pause()
+                self._due[digest] = self._clock() + run.pause()
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("PySyft", self._sync_when_due)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
@@ -156,9 +164,9 @@ class Agent:
         return False
 
     def _sync_when_due(self) -> None:
-        if any(r.made for r in self._runs.values()):  # a reply that waits for its time is not delayed
+        if any(r.answering for r in self._runs.values()):  # a reply that waits for its time is not delayed
             return
-        now = time.monotonic()
+        now = self._clock()
         since, took = now - self._last_sync, self._sync_took
         if since < max(SYNC_BUSY if self._busy else SYNC_IDLE, _SYNC_APART * took) or now - self._looked < SYNC_IDLE:
             return
@@ -173,7 +181,7 @@ class Agent:
             self._sync()
             self._synced = news  # as it was before: what came meanwhile is news
         finally:
-            self._last_sync = time.monotonic()
+            self._last_sync = self._clock()
             self._sync_took = self._last_sync - now
             self._anyway.longest = max(SYNC_ANYWAY, _SYNC_ANYWAY_APART * self._sync_took)
             self._anyway.looked()
@@ -268,15 +276,15 @@ class Agent:
             except SecureFLError as error:
                 self._fail(digest, error)
                 continue
-            run = self._runs[digest] = StudyRun(self._site, plan, text, self.say, lambda: datetime.now(UTC))
+            run = self._runs[digest] = StudyRun(self._site, plan, text, self.say, lambda: datetime.now(UTC), self._clock)
             run.agreed = lambda cohort=plan.study.cohort: self._question.agreed(self._site, cohort)  # type: ignore[misc]
             self.say(f"study {digest[:12]} is approved; waiting for the other hospitals")
         self._gone_through = state
 
     def _ask_and_answer(self) -> None:
         """Checkpoints: ask for this hospital's own, answer the others, keep what they handed over."""
-        if time.monotonic() - self._last_question >= LISTEN:
-            self._last_question = time.monotonic()
+        if self._clock() - self._last_question >= LISTEN:
+            self._last_question = self._clock()
             running = [(d, r.plan.study.cohort) for d, r in self._runs.items() if r.started]
             self._question.turn(self._site, running)
             for digest, cohort in running:

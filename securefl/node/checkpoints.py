@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UnreadableError, UntrustedError
 from securefl.federation import checkpoints as said
 from securefl.identity import replace_file
+from securefl.node.answered import Answered
 from securefl.node.folder import private_folder
 from securefl.node.pasts import doubt, doubted, keep_past, known_past, note_handed, two_pasts
 from securefl.privacy.ledger import read_checkpoint
@@ -175,8 +176,8 @@ def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
     return lines
 
 
-def answer_questions(site: Site, answered: dict[str, str]) -> list[str]:
-    """Answer every hospital of this site's list that asks. ``answered``: the last nonce by name; kept by the caller.
+def answer_questions(site: Site, answered: Answered) -> list[str]:
+    """Answer every hospital of this site's list that asks, each question once, ever. ``answered``: what was answered before.
 
     It is given what is kept as it is, also where its present card cannot check it: its own ledger knows all its keys.
 
@@ -196,15 +197,16 @@ def answer_questions(site: Site, answered: dict[str, str]) -> list[str]:
             ask = said.open_ask(data, site=name, verify=card.verify)
         except MessageError:
             continue
-        if answered.get(name) != ask.nonce:
-            try:
-                held = _stored(site, name)
-            except UnreadableError as error:
-                lines.append(str(error))  # "nothing" would be a lie
+        try:
+            if answered.has(name, ask.nonce):
                 continue
+            held = _stored(site, name)
+        except UnreadableError as error:
+            lines.append(str(error))  # "nothing" would be a lie
+        else:
             answer = said.Held(site.name, name, ask.nonce, held or b"").dump(site.identity.sign)
             site.store.put(said.held_path(name, site.name), card.seal(answer, said.held_info(name, site.name)))
-            answered[name] = ask.nonce
+            answered.add(name, ask.nonce)
     return lines
 
 
@@ -221,7 +223,7 @@ class Question:
     nonce: str = field(default_factory=lambda: secrets.token_hex(32))
     _asked: bool = False
     _agreed: set[str] = field(default_factory=set)
-    _answered: dict[str, str] = field(default_factory=dict)
+    _answered: Answered | None = None
     _told: set[str] = field(default_factory=set)
 
     def turn(self, site: Site, running: Iterable[tuple[str, tuple[str, ...]]] = ()) -> None:
@@ -238,6 +240,8 @@ class Question:
         if not self._asked:
             site.store.put(said.ask_path(site.name), said.Ask(site.name, self.nonce).dump(site.identity.sign))
             self._asked = True
+        if self._answered is None:
+            self._answered = Answered(site.path)
         for line in answer_questions(site, self._answered):
             self._tell(line)
         for digest, cohort in running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_HEX = re.compile(r"[0-9a-f]{64}")
 #: Importing torch and opacus takes several seconds on a busy machine.
 START_SECONDS = 120.0
 
@@ -92,7 +94,7 @@ class Worker:
             self._ready = True
 
     def prepare(self, study_text: bytes, site: str, split_secret: bytes) -> dict[str, Any]:
-        """Load the table and the study; returns counts for the owner's own screen, never for anybody else.
+        """Load the table and the study; returns counts for the owner's own screen, never for anybody else, and the file's ``sha256``.
 
         Raises:
             DataError: the table does not fit the study's columns.
@@ -102,6 +104,8 @@ class Worker:
         self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex()}, study_text)
         header, _ = self._receive(START_SECONDS)
         counts: dict[str, Any] = header.get("counts", {})
+        if not _HEX.fullmatch(str(counts.get("sha256"))):
+            raise RoundError("The worker did not say which table it read.", whose="this hospital", next_step="Report it; the study ends here.")
         return counts
 
     def release(self, kind: str, model: bytes, length: int, largest: int, timeout: float) -> NDArray[np.int64]:

@@ -19,25 +19,23 @@ if TYPE_CHECKING:
 
 @dataclass
 class Made:
-    """A contribution that is on disk, in ``file``, and has not left yet. ``leaves_at`` is on the monotonic clock."""
+    """A contribution that is on disk, in ``file``, and has not left yet."""
 
     facts: RoundFacts
     file: Path
     size: int
     sha256: str
-    leaves_at: float
     noted: bool = False
     held: bool = False
 
 
-def keep_contribution(study: Path, facts: RoundFacts, write: Callable[[BinaryIO], None], public_time: Callable[[], float]) -> Made:
+def keep_contribution(study: Path, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> Made:
     """Keep what ``write`` writes as the one contribution to that round, ever.
 
     Args:
         study: the study's folder.
         facts: the facts of the round.
         write: writes the frame; see :class:`securefl.federation.participant.Keeper`.
-        public_time: when it may leave, asked once it is on disk.
 
     Raises:
         RoundError: there is one already; nothing is written.
@@ -48,4 +46,4 @@ def keep_contribution(study: Path, facts: RoundFacts, write: Callable[[BinaryIO]
     write_file(file, write)
     with file.open("rb") as kept:
         sha256 = hashlib.file_digest(kept, "sha256").hexdigest()
-    return Made(facts, file, file.stat().st_size, sha256, public_time())
+    return Made(facts, file, file.stat().st_size, sha256)

@@ -1,17 +1,19 @@
 """One approved study at one hospital, step by step: wait for all approvals, start, answer each round once, settle.
 
-The order in which a contribution leaves (rules 4, 6 and 7): it is made, then its bytes are on disk, then the ledger says
-that they leave, then its public time comes, then the ledger is asked once more, and only then the store has it. An owner
-who withdraws or pauses in between keeps it in the house.
+The order in which a contribution leaves (rules 4, 6 and 7): the worker is asked, and the agent goes on; at the reply's
+public time its answer is looked at, encrypted and on disk, then the ledger says that it leaves, then the ledger is asked
+once more, and only then the store has it. An owner who withdraws or pauses in between keeps it in the house.
+
+Nothing that others can see waits for the worker (rule 1): every look at the store and every word follows from the schedule and
+from what came, so that neither silence nor a reply's time tells how many rows there are. What is encrypted and sent has a
+public size, and it begins at a public time.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
 from securefl.federation import paths
@@ -19,11 +21,12 @@ from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.federation.words import end_of, final_word, last_word
-from securefl.identity import replace_file
 from securefl.node.approving import all_approvals
+from securefl.node.asked import Asked
 from securefl.node.launcher import Worker
-from securefl.node.made import Made, keep_contribution
-from securefl.node.policy import charges_of, review
+from securefl.node.leaving import Leaving
+from securefl.node.policy import review
+from securefl.node.public_times import PublicTimes
 from securefl.node.quality import keep_verdict
 from securefl.node.saying import Saying
 from securefl.report.quality import quality_words
@@ -32,30 +35,46 @@ from securefl.secagg.frame import public_key_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from securefl.federation.messages import End
+    from securefl.federation.participant import Accepted
     from securefl.federation.rounds import Plan
+    from securefl.node.made import Made
     from securefl.node.site import Site
-    from securefl.secagg.facts import RoundFacts
     from securefl.study.approval import Approval
 
 #: How often a worker that died while the others decide is started again.
 _LAUNCHES = 3
 #: Seconds between looks whether another party has left a running study.
 _LOOK_SECONDS = 1.0
-#: Seconds that a reply may leave after its time before it counts as late.
-_PUNCTUAL = 0.1
 #: Seconds between two steps of a running study: at least, and while nothing comes, as a part of the time since the last reply left.
 _OFTEN, _RARELY, _SHARE = 0.01, 0.2, 0.02
 #: Seconds between two steps of a study that waits for others to begin, at least and at most.
 _WAITING, _LONGEST_WAITING = 0.2, 2.0
-#: The first announcement is looked for this long after the start, so that nobody sees how long the table took to prepare.
-SETTLE_SECONDS = 3.0
-#: What the owner's screen shows of a study's rows and replies; it stays in the study's folder.
-COUNTS = "counts.json"
+#: The first reply leaves this much later than the others, and at most a fourth of the round's deadline: the table is prepared too.
+SETTLE_SECONDS, _SETTLE_SHARE = 3.0, 0.25
+
+
+@dataclass
+class InHand:
+    """A round that was announced and has not been answered yet. ``released``: what the worker was asked for."""
+
+    accepted: Accepted
+    released: Asked[Released]
+    times: PublicTimes
+
+
+@dataclass(frozen=True)
+class Released:
+    """The worker's answer: noised int64[length], how many values met the bound, and the first time what it read of the table."""
+
+    values: NDArray[np.int64]
+    clamped: int
+    counts: dict[str, Any] | None = None
 
 
 @dataclass
@@ -70,6 +89,7 @@ class StudyRun:
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
         start_worker: starts the process that trains; the launcher's in every real run.
+        ask: asks the worker without waiting for it; a thread in every real run.
         settle_seconds: see :data:`SETTLE_SECONDS`.
         agreed: whether the other hospitals have said that this one's ledger forgot nothing; the agent's question in every real run.
     """
@@ -81,24 +101,38 @@ class StudyRun:
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
     start_worker: Callable[..., Worker] = Worker
+    ask: Callable[[Callable[[], Any]], Asked[Any]] = Asked
     agreed: Callable[[], bool] = lambda: True
     worker: Worker | None = None
     participant: Participant | None = None
-    made: Made | None = None
-    counts: dict[str, Any] = field(default_factory=dict)
-    late: int = 0
+    in_hand: InHand | None = None
     sent: int = 0
     settle_seconds: float = SETTLE_SECONDS
-    _ready: float = 0.0
+    _standing: Asked[None] | None = None
     _heard: float | None = None
-    _seen: float = 0.0
     _looked: float = 0.0
     _launches: int = 0
     _refused: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.saying = Saying(self.site, self.plan, self.say)
+        self.leaving = Leaving(self.site, self.plan, self.say)
         self._since = self.clock()
+
+    @property
+    def made(self) -> Made | None:
+        """The contribution that is on disk and has not left."""
+        return self.leaving.made
+
+    @property
+    def late(self) -> int:
+        """How many replies missed their first public time."""
+        return self.leaving.late
+
+    @property
+    def answering(self) -> bool:
+        """Whether a round was announced and its reply has not left: from the announcement to the reply, so a public thing."""
+        return self.in_hand is not None
 
     @property
     def started(self) -> bool:
@@ -116,7 +150,7 @@ class StudyRun:
             self._still_possible()
             self._launch()
             approvals = all_approvals(self.site, self.plan, self._not_there)
-            if approvals is None or not self.agreed():
+            if approvals is None or not self.agreed() or not self._stands():
                 return None
             self._start(approvals)
         return self._rounds()
@@ -128,9 +162,9 @@ class StudyRun:
         now = self.clock()
         if self.participant is None or self._heard is None:
             return min(max(_SHARE * (now - self._since), _WAITING), _LONGEST_WAITING)
-        if self.made is not None:
-            return min(max(self.made.leaves_at - now, _OFTEN), _RARELY)
-        return min(max(_SHARE * (now - max(self._heard, self._ready)), _OFTEN), _RARELY)
+        if self.in_hand is not None:
+            return min(max(self.in_hand.times.due - now, _OFTEN), _RARELY)
+        return min(max(_SHARE * (now - self._heard), _OFTEN), _RARELY)
 
     def interrupt(self) -> None:
         """Whatever the worker does, it ends now."""
@@ -140,6 +174,10 @@ class StudyRun:
     def stop(self) -> None:
         """End the worker."""
         if self.worker is not None:
+            for asked in (self._standing, self.in_hand.released if self.in_hand else None):
+                if asked is not None and not asked.done:
+                    self.worker.kill()
+                    asked.join()
             self.worker.stop()
 
     # --- before the first round --------------------------------------------------------------------------------------
@@ -164,8 +202,28 @@ class StudyRun:
         if self._launches == _LAUNCHES:
             raise RoundError("The worker process does not stay alive.", whose="this hospital's operator", next_step="See worker.log; `securefl doctor` checks the machine.")
         self._launches += 1
-        entry = self.site.dataset(self.plan.study.data.dataset)
-        self.worker = self.start_worker(self.site.path / entry.path, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log")
+        self.worker = self.start_worker(self._table, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log")
+        self._standing = self.ask(self.worker.wait_ready)
+
+    def _stands(self) -> bool:
+        """Whether the worker stands behind its walls, and holds the table as it is now; it has read nothing yet.
+
+        The study runs on the table as it is when it starts, not as it was when it was approved: whoever was taken out since is out.
+        """
+        if self.worker is not None and not self.worker.holds(self._table):
+            self.stop()
+            self.worker = None
+            self._launches -= 1  # the owner's own doing is no fault of the machine
+            self._launch()
+            self.say("the table changed while the study waited; the worker reads it anew")
+        if self._standing is None or not self._standing.done:
+            return False
+        self._standing.answer()
+        return True
+
+    @property
+    def _table(self) -> Path:
+        return self.site.path / self.site.dataset(self.plan.study.data.dataset).path
 
     def _start(self, approvals: dict[str, Approval]) -> None:
         """Use the approval up, then touch the data. The request is reviewed once more: lists and software may have changed."""
@@ -173,65 +231,24 @@ class StudyRun:
         faults = [f for f in again.faults if f.code != "budget"]  # its budget is reserved already
         if again.digest != self.plan.digest or faults:
             raise faults[0] if faults else NotApprovedError("The study's text changed after it was approved.")
-        self._table_as_it_is()
-        if self.worker is None:
-            raise RoundError("The worker is not running.", whose="this hospital")
         # what can fail without the data is done first: after these lines the budget is spent
         participant = self._participant(approvals)
-        began = self.clock()
         try:
             self.site.ledger.start(self.plan.digest)
         except NotApprovedError:
             if self.site.ledger.state.paused:  # while the checks above ran; it starts when the pause is over
                 return
             raise
-        population = self.plan.study.data.population
-        self.counts = self.worker.prepare(self.text, self.site.name, self.site.split_secret(population))
-        self._show_counts()
         self.participant = participant
         self._heard = self.clock()
-        # preparing takes longer the more rows there are: nobody sees when it was done, for the first round is looked for later
-        self._ready = began + self.settle_seconds
-        if self._heard > self._ready:
-            self._late(self._heard - self._ready)
 
     def _participant(self, approvals: dict[str, Approval]) -> Participant:
         from securefl.secagg.seal import CkksIntegers
 
         return Participant(
             plan=self.plan, identity=self.site.identity, study_key=self.site.study_key(self.plan.digest), approvals=approvals,
-            trainer=self._train, keeper=self._keep, cipher=CkksIntegers(), records=self.saying.record,
+            keeper=self.leaving.keep, cipher=CkksIntegers(), records=self.saying.record,
         )
-
-    def _table_as_it_is(self) -> None:
-        """The study runs on the table as it is now, not as it was when it was approved: whoever was taken out since is out.
-        What the ledger knows of the table is brought up to date before it is read.
-        """
-        entry = self.site.dataset(self.plan.study.data.dataset)
-        path = self.site.path / entry.path
-        if self.worker is not None and not self.worker.holds(path):
-            self.worker.stop()
-            self.worker = None
-            self._launch()
-            self.say("the table changed while the study waited; the worker reads it anew")
-        if self.worker is None:
-            raise RoundError("The worker is not running.", whose="this hospital")
-        self.worker.wait_ready()
-        snapshot = self.site.snapshot(path)
-        if snapshot != self.site.ledger.state.dataset(entry.name).snapshot:
-            self.site.ledger.register_dataset(entry.name, population=entry.population, snapshot=snapshot)
-            self.say(f"the table of '{entry.name}' is not the one that was registered; the ledger has its new hash")
-
-    def _show_counts(self) -> None:
-        """For the owner's own screen: the log, and `securefl site status`."""
-        counts = self.counts
-        self._keep_counts()
-        self.say(f"{counts['kept']} of {counts['rows']} rows used, {counts['training']} to train, {counts['held_out']} held out")
-        for reason, rows in sorted(counts["set_aside"].items()):
-            self.say(f"set aside: {rows} rows, {reason}")
-
-    def _keep_counts(self) -> None:
-        replace_file(self.site.study_folder(self.plan.digest) / COUNTS, json.dumps({**self.counts, "late": self.late}).encode())
 
     def _not_there(self, site: str, error: MessageError) -> None:
         """Tell the owner once what lies in the place of an approval."""
@@ -249,24 +266,58 @@ class StudyRun:
             return "completed" if self._completed(self.participant, end) else None
         if self.now() > self.plan.study.schedule.closes:
             raise StudyError(f"The study was to run until {self.plan.study.schedule.closes}; it is over.", next_step="Ask for a study with other dates.")
-        if self.made is not None:
-            self._leave(self.made)
+        self._all_still_there()
+        if self.in_hand is not None:  # what is looked at meanwhile is the same, however far the answer is
+            self._answer(self.participant, self.in_hand)
             return None
         if self.saying.step(self.participant.later):
             self._heard = self.clock()
             self.sent += 1
             return None
-        self._all_still_there()
         if self._waited():
             raise RoundError("Nothing came from the coordinator for two round deadlines.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
-        if self.clock() < self._ready:
-            return None
         number = self.participant.done + 1
         given = self._given(number) if number <= self.plan.last_round else None
         if given is not None:
+            seen = self.clock()
             self.saying.check_in_time(given.announcement)
-            self.participant.answer(given).close()
+            accepted, model = self.participant.accept(given)
+            self.in_hand = self._ask(accepted, model, seen)
+            self.say(f"round {number} of {self.plan.last_round}: announced; the reply leaves {self.in_hand.times.first - seen:g} s later")
         return None
+
+    def _ask(self, accepted: Accepted, model: bytes, seen: float) -> InHand:
+        """Ask the worker for what is due, and for the first round to prepare the table before; nobody waits for it here."""
+        worker, facts, schedule = self.worker, accepted.facts, self.plan.study.schedule
+        if worker is None:
+            raise RoundError("The worker is not running.", whose="this hospital")
+        text, name, secret = self.text, self.site.name, self.site.split_secret(self.plan.study.data.population)
+        kind, length, largest, deadline = facts.kind, facts.length, facts.layout.max_value, float(schedule.round_deadline)
+        first = not self.leaving.counts
+
+        def release() -> Released:
+            counts = worker.prepare(text, name, secret) if first else None
+            values = worker.release(kind, model, length, largest, deadline)
+            return Released(values, worker.clamped, counts)
+
+        settle = min(self.settle_seconds, _SETTLE_SHARE * deadline) if first else 0.0
+        return InHand(accepted, self.ask(release), PublicTimes(seen, float(schedule.reply_after), settle))
+
+    def _answer(self, participant: Participant, in_hand: InHand) -> None:
+        """At a public time and at no other: take what the worker answered, or let the next one be the time."""
+        if self.made is not None:
+            if self.leaving.leave(in_hand.times):
+                self.in_hand, self._heard = None, self.clock()
+                self.sent += 1
+            return
+        if self.clock() < in_hand.times.due:
+            return
+        if not in_hand.released.done:
+            in_hand.times.miss(self.clock())
+            return
+        released = in_hand.released.answer()
+        self.leaving.read(released.counts, released.clamped)
+        participant.contribute(in_hand.accepted, released.values).close()
 
     def _given(self, number: int) -> RoundInput | None:
         """The next round's objects. Anybody can write into the store: what the coordinator did not sign, or what is not the
@@ -278,14 +329,12 @@ class StudyRun:
             announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
             if announcement is None or not plan.by_coordinator(announcement):
                 return None
-            seen = self.clock()
             key = store.get(at.key, public_key_bytes())
             model = store.get(at.model, sealed_limit(plan.parameters, len(plan.study.participants)))
             if key is None or model is None or not plan.comes_with(announcement, key, model):
                 return None
         except MessageError:
             return None
-        self._seen = seen
         return RoundInput(announcement, key, model)
 
     def _completed(self, participant: Participant, end: End) -> bool:
@@ -294,7 +343,7 @@ class StudyRun:
         Raises:
             RoundError: it ended otherwise.
         """
-        if end.outcome == "completed" and participant.done == self.plan.last_round and self.made is None:
+        if end.outcome == "completed" and participant.done == self.plan.last_round and self.in_hand is None:
             if participant.later is None or self.saying.was_counted(participant.later):
                 self._judged(end)
                 return True
@@ -327,74 +376,3 @@ class StudyRun:
     def _waited(self) -> bool:
         """Whether the coordinator has been silent for two round deadlines."""
         return self._heard is not None and self.clock() - self._heard > 2 * self.plan.study.schedule.round_deadline
-
-    def _train(self, kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
-        if self.worker is None:
-            raise RoundError("The worker is not running.", whose="this hospital")
-        values = self.worker.release(kind, model, length, largest, float(self.plan.study.schedule.round_deadline))
-        if self.worker.clamped:
-            self.counts["clamped"] = self.counts.get("clamped", 0) + self.worker.clamped
-            self.counts["clamped_rounds"] = self.counts.get("clamped_rounds", 0) + 1
-            self._keep_counts()
-        return values
-
-    # --- a contribution leaves the house -----------------------------------------------------------------------------
-
-    def _keep(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
-        """Durable before its mask is used; there is one for each round, ever."""
-        self.made = keep_contribution(self.site.study_folder(self.plan.digest), facts, write, self._public_time)
-        return self.made.file.open("rb")
-
-    def _leave(self, made: Made) -> None:
-        """Let it go when the ledger has it, its time has come (how long training took would tell how many rows there are,
-        rule 1), and the owner has neither paused nor withdrawn.
-        """
-        if self._held(made):
-            return
-        if self.clock() < made.leaves_at:
-            return
-        if not made.noted:  # not before its time: when the ledger grows is seen by those who hold its checkpoints
-            try:
-                self._note(made)
-            except NotApprovedError:
-                if self._held(made):  # paused or withdrawn between the two lines above
-                    return
-                raise
-            made.noted = True
-        with self.site.deciding():
-            if self._held(made):
-                return
-            with made.file.open("rb") as kept:
-                self.site.store.put_file(paths.RoundPaths(self.plan.digest, made.facts.round, made.facts.attempt).contribution(self.site.name), kept)
-        self.made, self._heard = None, self.clock()
-        self.sent += 1
-        behind = made.leaves_at - self._seen - float(self.plan.study.schedule.reply_after)
-        if behind > _PUNCTUAL and not made.held:
-            self._late(behind)
-        self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {made.size} bytes left the house")
-
-    def _public_time(self) -> float:
-        """``reply_after`` from the announcement; what was not ready by then waits for the next whole multiple of it."""
-        step = float(self.plan.study.schedule.reply_after)
-        passed = self.clock() - self._seen
-        return self._seen + step * max(1, math.ceil(passed / step)) if step > 0 else self._seen + passed
-
-    def _late(self, behind: float) -> None:
-        self.late += 1
-        self._keep_counts()
-        self.say(f"a reply is {behind:.2f} s late: its time says something about this hospital's size; ask for a longer reply_after")
-
-    def _held(self, made: Made) -> bool:
-        """Whether the owner keeps it in the house."""
-        state = self.site.ledger.state
-        held = state.paused or state.study(self.plan.digest).ended
-        made.held |= held
-        return held
-
-    def _note(self, made: Made) -> None:
-        charge = next(c for c in charges_of(self.plan.study) if c.purpose == made.facts.kind)
-        steps = self.plan.study.training.local_steps if charge.purpose == "update" else 1
-        self.site.ledger.sent(
-            self.plan.digest, round_number=made.facts.round, purpose=charge.purpose, mechanism=charge.mechanism.with_count(steps),
-            payload=made.sha256,
-        )

@@ -154,8 +154,11 @@ class Site(PartyFolder):
     def snapshot(self, table: Path) -> str:
         """SHA-256 of the table keyed with this site's secret: nobody can test a guessed table against it."""
         with table.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-        return hmac.new(self.secret, b"securefl/snapshot/1\0" + digest, hashlib.sha256).hexdigest()
+            return self.keyed_snapshot(hashlib.file_digest(file, "sha256").hexdigest())
+
+    def keyed_snapshot(self, sha256: str) -> str:
+        """:meth:`snapshot` of a table whose SHA-256 (hex) is known: the worker, which has no secret, takes it of what it reads."""
+        return hmac.new(self.secret, b"securefl/snapshot/1\0" + bytes.fromhex(sha256), hashlib.sha256).hexdigest()
 
     def keyed(self, text: str) -> str:
         """HMAC-SHA256 (hex) of a text with this site's secret."""

@@ -7,6 +7,7 @@ are drawn here, fresh from the operating system's generator, for every execution
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -91,14 +92,15 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     study = parse_study(text)
     with os.fdopen(os.dup(data_fd), "rb") as file:
         file.seek(0)
-        table = read_table(file.read())
+        data = file.read()
+    table = read_table(data)
     secret = bytes.fromhex(header["split_secret"])
     prepared = prepare(table, study.data, secret, study.privacy.unit)
     train, held_out = split_rows(prepared, secret, study.data.holdout)
     task = _Task(study, header["site"], train, held_out, RandomDraws(SystemRandomness()))
     counts = {
         "rows": table.rows, "kept": len(prepared.y), "set_aside": dict(prepared.set_aside), "training": len(train.y),
-        "held_out": len(held_out.y), "positives": int(prepared.y.sum()),
+        "held_out": len(held_out.y), "positives": int(prepared.y.sum()), "sha256": hashlib.sha256(data).hexdigest(),
     }
     return task, counts
 

@@ -1,59 +1,224 @@
-"""Reply times: a hospital that answers when it is ready tells how many rows it has; one that answers at a public time does not.
+"""Times: a hospital whose agent waits for its worker tells how many rows it has, by its replies and by its silence.
 
-The durations were recorded: 40 noised steps took 58 ms on 71 rows and 105 ms on 5,493 (logistic regression, one core).
-Here they are played back on a clock of the test; nothing is timed.
+The whole agent runs here on a clock of the test, which every rest advances; nothing is timed. Its worker takes ``d`` seconds, or
+ten times as long, as on 150 and on 1,500 rows. The attacker sees all that the agent does with the store, to the microsecond, and
+puts questions for checkpoints there: fresh ones, as another hospital can, or recorded ones, for which no key is needed.
 """
 
-from contextlib import nullcontext
+import itertools
+import secrets
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from conftest import make_study
+from asked_room import after, blocking
+from consortium import NAMES, Consortium
 
+from securefl.federation import checkpoints as said
+from securefl.federation import paths
+from securefl.federation.coordinator import Coordinator
+from securefl.federation.exchange import StoreExchange
 from securefl.federation.rounds import Plan
+from securefl.learning.features import feature_names
+from securefl.learning.models import initial_weights
+from securefl.node import agent as agent_module
+from securefl.node.agent import Agent
+from securefl.node.answered import Answered
+from securefl.node.checkpoints import answer_questions
 from securefl.node.running import StudyRun
-from securefl.study.parse import parse_study
+from securefl.secagg.seal import CkksIntegers
 
-RECORDED = {71: 0.058, 5493: 0.105}
-#: The agent looks every hundredth of a second, the attacker at every change of the store.
-LOOK = 0.01
+ME, OTHER, THIRD = NAMES
+#: Seconds that a worker takes on few rows, and on ten times as many; reply_after is 0.2.
+SMALL, LARGE = 0.018, 0.18
 
 
 class FakeClock:
     def __init__(self):
-        self.time = 100.0
+        self.now = 100.0
 
     def __call__(self):
-        return self.time
+        return self.now
+
+    def advance(self, seconds):
+        self.now += seconds
 
 
-def arrival(tmp_path, rows, *edits):
-    """When the reply of a hospital with so many rows reaches the store, in seconds after the round was seen."""
-    text, *_ = make_study(5, *edits)
-    clock, arrived = FakeClock(), []
-    study = SimpleNamespace(ended=False)
-    site = SimpleNamespace(
-        name="SVI", path=tmp_path, study_folder=lambda _digest: tmp_path / str(rows), deciding=nullcontext,
-        store=SimpleNamespace(put_file=lambda *_: arrived.append(clock.time)),
-        ledger=SimpleNamespace(state=SimpleNamespace(paused=False, study=lambda _digest: study), sent=lambda *_, **__: True),
-    )
-    run = StudyRun(site, Plan(parse_study(text), "0" * 64), text, lambda _line: None, lambda: None, clock=clock)
-    run._seen = clock.time
-    begun = clock.time
-    clock.time += RECORDED[rows]  # training, and all that comes before the reply is on disk
-    run._keep(SimpleNamespace(round=1, attempt=1, kind="update"), lambda file: file.write(b"frame")).close()
-    while not arrived:
-        run._leave(run.made)
-        clock.time += LOOK
-    return arrived[0] - begun
+class Traced:
+    """A store whose every use is written down with its time: what its operator sees."""
+
+    def __init__(self, store, clock, digest):
+        self._store, self._clock, self._digest, self.trace = store, clock, digest, []
+
+    def __getattr__(self, name):
+        found = getattr(self._store, name)
+        if not callable(found):
+            return found
+
+        def used(path, *more, **how):
+            place = str(path).replace(self._digest, "STUDY")
+            self.trace.append((round(self._clock.now, 6), name, place))
+            return found(path, *more, **how)
+
+        return used
 
 
-def test_replies_of_small_and_large_hospitals_leave_at_the_same_public_time(tmp_path):
-    small, large = (arrival(tmp_path, rows) for rows in RECORDED)
-    assert abs(small - large) < LOOK  # what is left is where the agent's looks fall, not the rows
-    assert small == pytest.approx(0.2, abs=LOOK)  # reply_after of the study
+class FakeWorker:
+    alive, clamped = True, 0
+
+    def __init__(self, *_args, **_kwargs):
+        pass
+
+    def holds(self, _table):
+        return True
+
+    def wait_ready(self):
+        pass
+
+    def prepare(self, *_):
+        return {"rows": 9, "kept": 9, "training": 6, "held_out": 3, "positives": 3, "set_aside": {}, "sha256": secrets.token_hex(32)}
+
+    def release(self, kind, model, length, largest, timeout):
+        return np.ones(length, dtype=np.int64)
+
+    def kill(self):
+        pass
+
+    def stop(self):
+        pass
 
 
-def test_control_replies_that_leave_when_ready_tell_the_hospitals_apart(tmp_path):
-    small, large = (arrival(tmp_path, rows, ('reply_after = "0.2"', 'reply_after = "0"')) for rows in RECORDED)
-    assert large - small > 4 * LOOK
+class Hospital:
+    """One hospital's agent in a study of three, the others' words put into the store at public times."""
+
+    def __init__(self, root, monkeypatch):
+        root.mkdir()
+        self.c = Consortium(root)
+        self.study = self.c.new_study("times")
+        self.clock = FakeClock()
+        self.c.hand_over(self.study, ME)
+        for name in NAMES:
+            self.c.approve(name, self.study)
+        self.others = [self.c.site(name) for name in (OTHER, THIRD)]
+        site = self.c.site(ME)
+        self.store = site.store
+        self.traced = site.__dict__["store"] = Traced(site.store, self.clock, self.study.digest)
+        self.patch = monkeypatch
+        monkeypatch.setattr(Agent, "_sync", lambda _: None)
+        self.site = site
+
+    def start(self, ask):
+        self.patch.setattr(
+            agent_module, "StudyRun", lambda *given: StudyRun(*given, start_worker=FakeWorker, ask=ask),
+        )
+        self.agent = Agent(self.site, self.clock)
+        self.patch.setattr(self.agent, "_rest", self.clock.advance)
+
+    def turn(self):
+        self.agent._turn()
+        self.agent._rest(max(self.agent._until_due(), 0.001))
+
+    def ask(self):
+        """A question of another hospital, with a number that was never used."""
+        question = said.Ask(OTHER, secrets.token_hex(32)).dump(self.others[0].identity.sign)
+        self.store.put(said.ask_path(OTHER), question)
+        return question
+
+    def announce(self, number):
+        plan = Plan(self.study.file, self.study.digest)
+        coordinator = Coordinator(plan, self.c.lab.folder.identity, StoreExchange(self.store, plan), CkksIntegers())
+        theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
+        _, given = coordinator._announce(number, theta, CkksIntegers().generate())
+        at = paths.RoundPaths(self.study.digest, number, 1)
+        for name in ("key", "model", "announcement"):
+            self.store.put(getattr(at, name), getattr(given, name))
+
+    def sent(self, number):
+        return self.store.exists(paths.RoundPaths(self.study.digest, number, 1).contribution(ME))
+
+    def trace(self):
+        """All that the agent did with the store from its start to its third reply, while it was asked twice a second."""
+        self.turn()
+        for other in self.others:
+            answer_questions(other, Answered(other.path))
+        number, asked = 0, 0.0
+        while not self.sent(3):
+            assert self.clock.now < 200.0
+            if self.c.status(ME, self.study) == "running" and (number == 0 or self.sent(number)):
+                number += 1
+                self.announce(number)
+            if self.clock.now >= asked + 0.25:
+                asked = self.clock.now
+                self.ask()
+            self.turn()
+        self.agent._presence.leave()
+        return self.traced.trace
+
+
+@pytest.fixture
+def hospital(tmp_path, monkeypatch):
+    return lambda name: Hospital(tmp_path / name, monkeypatch)
+
+
+def used(hospital, name, asking):
+    made = hospital(name)
+    made.start(asking(made.clock))
+    return made.trace()
+
+
+def test_all_that_an_agent_does_is_the_same_for_a_small_and_a_large_hospital(hospital):
+    traces = [used(hospital, str(seconds), lambda clock, s=seconds: after(clock, lambda: s)) for seconds in (SMALL, LARGE)]
+    assert traces[0] == traces[1]
+    assert sum(name == "put_file" for _, name, _ in traces[0]) == 3
+    assert sum(name == "put" and path == said.held_path(OTHER, ME) for _, name, path in traces[0]) > 3
+
+
+def test_control_an_agent_that_waits_for_its_worker_tells_the_hospitals_apart(hospital):
+    """As it was: the worker's answer was waited for, and nothing else was done meanwhile."""
+    traces = [used(hospital, str(seconds), lambda clock, s=seconds: blocking(clock.advance, lambda: s)) for seconds in (SMALL, LARGE)]
+    assert traces[0] != traces[1]
+    silences = [max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(t)) for t in traces]
+    assert silences[1] > silences[0]
+
+
+class LastOnly:
+    """A memory of the last question alone, as it was."""
+
+    def __init__(self):
+        self.last = {}
+
+    def has(self, name, nonce):
+        return self.last.get(name) == nonce
+
+    def add(self, name, nonce):
+        self.last[name] = nonce
+
+
+def answers_to_recorded(memory, site, questions, rounds=5):
+    """How many answers somebody gets who has no key, and puts recorded questions back in turn."""
+    answered = 0
+    for _ in range(rounds):
+        for question in questions:
+            site.store.delete(said.held_path(OTHER, ME))
+            site.store.put(said.ask_path(OTHER), question)
+            answer_questions(site, memory())
+            answered += site.store.exists(said.held_path(OTHER, ME))
+    return answered
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    c = Consortium(tmp_path)
+    other = c.site(OTHER)
+    questions = [said.Ask(OTHER, secrets.token_hex(32)).dump(other.identity.sign) for _ in range(3)]
+    return SimpleNamespace(site=c.site(ME), questions=questions)
+
+
+def test_a_recorded_question_is_answered_once_also_by_an_agent_that_starts_again(recorded):
+    answered = answers_to_recorded(lambda: Answered(recorded.site.path), recorded.site, recorded.questions)  # anew at each look
+    assert answered == len(recorded.questions)
+
+
+def test_control_who_remembers_the_last_question_alone_answers_recorded_ones_for_ever(recorded):
+    memory = LastOnly()
+    assert answers_to_recorded(lambda: memory, recorded.site, recorded.questions) == 5 * len(recorded.questions)

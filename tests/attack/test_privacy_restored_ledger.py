@@ -16,6 +16,7 @@ from securefl.errors import LedgerAlteredError, MessageError, UnreadableError, U
 from securefl.federation import checkpoints as said
 from securefl.identity import read_card
 from securefl.node import checkpoints
+from securefl.node.answered import Answered
 from securefl.node.checkpoints import Question, answer_questions, collect, hand_out, kept_path
 from securefl.node.rotation import rotate_key
 from securefl.node.site import Site
@@ -47,7 +48,7 @@ def test_a_restored_hospital_runs_nothing_once_one_of_the_others_has_spoken(rest
     question = Question(lambda _: None)
     question.turn(restored["A"])
     assert not question.agreed(restored["A"], COHORT)
-    answer_questions(restored["B"], {})
+    answer_questions(restored["B"], Answered(restored["B"].path))
     with pytest.raises(LedgerAlteredError, match="B holds a checkpoint"):
         question.turn(restored["A"])
 
@@ -55,7 +56,7 @@ def test_a_restored_hospital_runs_nothing_once_one_of_the_others_has_spoken(rest
 def test_the_checkpoint_comes_back_as_a_file_that_an_audit_takes(restored):
     question = Question(lambda _: None)
     question.turn(restored["A"])
-    answer_questions(restored["C"], {})
+    answer_questions(restored["C"], Answered(restored["C"].path))
     with pytest.raises(LedgerAlteredError):
         question.turn(restored["A"])
     card = restored["A"].identity.card
@@ -74,7 +75,7 @@ def test_a_store_that_plays_back_an_old_answer_gains_nothing(restored):
     kept_path(other, "A").unlink()  # as it was before the study: B held nothing, and said so
     early = Question(lambda _: None)
     early.turn(site)
-    answer_questions(other, {})
+    answer_questions(other, Answered(other.path))
     old_answer = site.store.get(said.held_path("A", "B"), said.MAX_SEALED)
     early.turn(site)
     assert early.agreed(site, ("A", "B"))
@@ -130,7 +131,7 @@ def washed(restored):
 def test_new_keys_do_not_wash_a_restored_ledger_clean(washed):
     question = Question(lambda _: None)
     question.turn(washed["A"])
-    answer_questions(washed["B"], {})
+    answer_questions(washed["B"], Answered(washed["B"].path))
     with pytest.raises(LedgerAlteredError, match="B holds a checkpoint"):
         question.turn(washed["A"])
 
@@ -145,7 +146,7 @@ def test_control_a_partner_that_answers_only_what_the_new_key_signed_would_say_n
     monkeypatch.setattr(checkpoints, "_stored", by_the_new_key)
     question = Question(lambda _: None)
     question.turn(washed["A"])
-    answer_questions(washed["B"], {})
+    answer_questions(washed["B"], Answered(washed["B"].path))
     question.turn(washed["A"])
     assert question.agreed(washed["A"], ("A", "B"))
 
@@ -161,7 +162,7 @@ def test_an_honest_change_of_keys_agrees_with_what_the_others_hold_from_before(t
     question = Question(lambda _: None)
     question.turn(sites["A"])
     for name in ("B", "C"):
-        answer_questions(sites[name], {})
+        answer_questions(sites[name], Answered(sites[name].path))
     question.turn(sites["A"])
     assert question.agreed(sites["A"], COHORT)
     assert audited(sites["A"].path).exit_code == 0
@@ -198,7 +199,7 @@ def test_a_card_that_leaves_the_old_key_out_makes_no_partner_forget(washed):
     assert kept_path(washed["B"], "A").read_bytes() == before
     question = Question(lambda _: None)
     question.turn(washed["A"])
-    answer_questions(washed["B"], {})
+    answer_questions(washed["B"], Answered(washed["B"].path))
     with pytest.raises(LedgerAlteredError, match="B holds a checkpoint"):
         question.turn(washed["A"])
 
@@ -219,7 +220,7 @@ def test_control_a_partner_that_calls_unreadable_nothing_forgets_and_overwrites(
     assert collect(washed["B"], digest(2), COHORT) == []
     question = Question(lambda _: None)
     question.turn(washed["A"])
-    answer_questions(washed["B"], {})
+    answer_questions(washed["B"], Answered(washed["B"].path))
     question.turn(washed["A"])
     assert question.agreed(washed["A"], ("A", "B"))
 
@@ -235,7 +236,7 @@ def forged_before_the_change(tmp_path, size=10_000):
     lines = []
     question = Question(lines.append)
     question.turn(sites["A"])
-    answer_questions(sites["B"], {})
+    answer_questions(sites["B"], Answered(sites["B"].path))
     return sites, question, lines
 
 
@@ -301,7 +302,7 @@ def test_the_audit_command_finds_the_restored_ledger_with_the_file_that_another_
 def test_what_came_back_to_the_agent_is_held_against_the_ledger_by_itself(restored):
     question = Question(lambda _: None)
     question.turn(restored["A"])
-    answer_questions(restored["B"], {})
+    answer_questions(restored["B"], Answered(restored["B"].path))
     with pytest.raises(LedgerAlteredError):
         question.turn(restored["A"])
     (restored["A"].path / "checkpoints" / "returned" / "X").write_bytes(b"half written")

@@ -126,8 +126,7 @@ def test_withdrawing_in_the_middle_ends_the_study_for_all(c, pool):
     c.ready(study)
     before = used(c, THIRD)
     run = pool.submit(c.run, study)
-    kept = c.root / THIRD / "studies" / study.digest / "contributions"
-    c.until((kept / "00001").exists, "a contribution that waits for its time")
+    c.until(lambda: c.answering(THIRD, study), "a reply that waits for its time")
     text = c.cli("site", "withdraw", study.name, "--yes", "--reason", "Mrs Miller asked", "--site", str(c.root / THIRD))
     assert "has left" in text
     failed(run, f"{THIRD} ended its part in the study with the code 'withdrawn'")

@@ -15,7 +15,7 @@ from securefl.errors import NotApprovedError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import open_status
 from securefl.node import approving
-from securefl.node.running import COUNTS
+from securefl.node.leaving import COUNTS
 from securefl.privacy.ledger import read_ledger
 
 ME, OTHER, THIRD = NAMES

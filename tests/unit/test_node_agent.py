@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -46,7 +45,7 @@ class FakeRun:
 
     def __init__(self, steps, site, plan):
         self.steps, self.site, self.plan = list(steps), site, plan
-        self.started, self.made, self.late, self.sent, self.calls, self.ended = False, None, 0, 0, 0, []
+        self.started, self.answering, self.late, self.sent, self.calls, self.ended = False, False, 0, 0, 0, []
 
     def step(self):
         self.calls += 1
@@ -396,8 +395,7 @@ class Syncs:
         self.scene, self.now, self.took, self.times, self.problem = scene, 1000.0, took, [], None
         self.agent = scene.begin(None)
         scene.monkeypatch.setattr(Agent, "_sync", lambda _: self.sync())
-        scene.monkeypatch.setattr(agent_module, "time", SimpleNamespace(monotonic=lambda: self.now, sleep=lambda _: None))
-        self.agent._anyway.clock = lambda: self.now
+        self.agent._clock = self.agent._anyway.clock = lambda: self.now
         self.agent._anyway.moved()
 
     def sync(self):
@@ -470,9 +468,9 @@ def test_an_exchange_that_takes_long_is_a_small_part_of_the_time(scene):
 def test_a_reply_that_waits_for_its_time_is_not_delayed_by_an_exchange(scene):
     syncs = Syncs(scene)
     syncs.seconds(1)
-    scene.run.made = object()
+    scene.run.answering = True
     assert syncs.seconds(100) == 0
-    scene.run.made = None
+    scene.run.answering = False
     assert syncs.seconds(2) == 1
 
 

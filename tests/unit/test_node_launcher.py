@@ -48,7 +48,7 @@ def stand_in(tmp_path, monkeypatch):
 
 
 READY = 'say({"ready": True, "network_blocked": True})\n'
-SERVE = READY + 'hear(); say({"counts": {"rows": 1}})\nhear()\n'
+SERVE = READY + 'hear(); say({"counts": {"rows": 1, "sha256": "0" * 64}})\nhear()\n'
 
 
 def report(tmp_path):
@@ -75,7 +75,7 @@ def test_the_worker_gets_an_empty_environment_three_descriptors_and_nothing_else
 
 def test_an_answer_of_the_right_shape_is_taken(stand_in):
     with stand_in(SERVE + 'say({"ok": True}, struct.pack("<3q", -5, 0, 5))\nhear()') as worker:
-        assert worker.prepare(b"study", "SVI", bytes(32)) == {"rows": 1}
+        assert worker.prepare(b"study", "SVI", bytes(32)) == {"rows": 1, "sha256": "0" * 64}
         assert worker.release("update", b"model", 3, 5, 60).tolist() == [-5, 0, 5]
         assert worker.alive
 
@@ -101,6 +101,12 @@ def test_a_fault_of_the_data_comes_through_as_what_it_is(stand_in):
     with stand_in(body) as worker, pytest.raises(DataError, match="no column") as error:
         worker.prepare(b"study", "SVI", bytes(32))
     assert (error.value.whose, error.value.next_step) == ("the data owner", "add it")
+
+
+@pytest.mark.parametrize("counts", ["{}", '{"sha256": 5}', '{"sha256": "ab"}'])
+def test_a_worker_that_does_not_say_which_table_it_read_is_refused(stand_in, counts):
+    with stand_in(READY + f'hear(); say({{"counts": {counts}}})\nhear()') as worker, pytest.raises(RoundError, match="which table"):
+        worker.prepare(b"study", "SVI", bytes(32))
 
 
 @pytest.mark.parametrize("name", ["SystemExit", "PUBLIC_CODES", "annotations", "nothing of that name"])

@@ -5,12 +5,14 @@ clock is turned by hand.
 """
 
 import dataclasses
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from asked_room import AtOnce, after
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
@@ -31,8 +33,9 @@ from securefl.federation.rounds import Plan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.node import approving
+from securefl.node.leaving import COUNTS
 from securefl.node.quality import verdict_of
-from securefl.node.running import COUNTS, StudyRun
+from securefl.node.running import StudyRun
 from securefl.secagg.seal import CkksIntegers
 
 ME, OTHER, THIRD = NAMES
@@ -48,6 +51,7 @@ class FakeWorker:
 
     def __init__(self, *_args, **_kwargs):
         self.alive, self.did, self.problem, self.while_training, self.clamped = True, [], None, lambda: None, 0
+        self.table = "0" * 64
 
     def holds(self, _table):
         return True
@@ -59,7 +63,7 @@ class FakeWorker:
         self.did.append("prepare")
         if self.problem:
             raise self.problem
-        return {"rows": 80, "kept": 79, "training": 60, "held_out": 19, "positives": 30, "set_aside": {"age: not recorded": 1}}
+        return {"rows": 80, "kept": 79, "training": 60, "held_out": 19, "positives": 30, "set_aside": {"age: not recorded": 1}, "sha256": self.table}
 
     def release(self, kind, model, length, largest, timeout):
         self.did.append(kind)
@@ -83,6 +87,7 @@ class Scene:
     workers: list
     lines: list
     clock: SimpleNamespace
+    tune: object = None
 
     @property
     def worker(self):
@@ -119,6 +124,14 @@ class Scene:
         self.run.step()
         assert self.run.started
 
+    def make(self):
+        """The announced round is seen, and at its public time the reply is made; it has not left yet."""
+        self.run.step()
+        assert self.run.answering
+        assert self.run.made is None
+        self.clock.now += 0.2001
+        self.run.step()
+
     def sent(self, number=1):
         return self.store.get(self.at(number).contribution(ME), 1 << 20)
 
@@ -134,12 +147,15 @@ def scene(hospitals, request):
 
     def start_worker(*args, **kwargs):
         workers.append(FakeWorker(*args, **kwargs))
+        if made.tune:
+            made.tune(workers[-1])
         return workers[-1]
 
     run = StudyRun(
-        site, Plan(study.file, study.digest), study.text, lines.append, lambda: datetime.now(UTC), clock=lambda: clock.now, start_worker=start_worker, settle_seconds=0.0
+        site, Plan(study.file, study.digest), study.text, lines.append, lambda: datetime.now(UTC), clock=lambda: clock.now, start_worker=start_worker, ask=AtOnce, settle_seconds=0.0
     )
-    yield Scene(hospitals, study, run, workers, lines, clock)
+    made = Scene(hospitals, study, run, workers, lines, clock)
+    yield made
     site.ledger.close()
 
 
@@ -152,14 +168,19 @@ def test_nothing_starts_and_nothing_is_read_before_every_hospital_has_approved(s
     scene.run.step()
     assert not scene.run.started
     assert not scene.ledger_says.started
-    assert scene.worker.did == []
+    assert scene.worker.did == ["ready"]
 
 
 def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene):
     seen = []
-    scene.others_approve()
-    scene.run.worker = FakeWorker()
-    scene.run.worker.prepare = lambda *_: seen.append(scene.ledger_says.started) or {"rows": 1, "kept": 1, "training": 1, "held_out": 0, "set_aside": {}}
+
+    def tune(worker):
+        prepare = worker.prepare
+        worker.prepare = lambda *given: seen.append(scene.ledger_says.started) or prepare(*given)
+
+    scene.tune = tune
+    scene.begin()
+    scene.announce()
     scene.run.step()
     assert seen == [True]
 
@@ -174,6 +195,8 @@ def test_what_can_fail_without_the_data_fails_before_the_budget_is_spent(scene):
 
 def test_counts_go_to_the_owners_log_only(scene):
     scene.begin()
+    scene.announce()
+    scene.make()
     assert any("79 of 80 rows used" in line for line in scene.lines)
     assert any("set aside: 1 rows, age: not recorded" in line for line in scene.lines)
     assert not any(b"set aside" in data or b"rows" in data for path, data in scene.c.objects().items() if "study.toml" not in path)
@@ -184,10 +207,9 @@ def test_sums_that_met_the_bound_are_told_to_the_owner_alone(scene):
     scene.worker.clamped = 3
     for number in (1, 2):
         scene.announce(number)
+        scene.make()
         scene.run.step()
-        scene.clock.now += 100
-        scene.run.step()
-    assert (scene.run.counts["clamped"], scene.run.counts["clamped_rounds"]) == (6, 2)
+    assert (scene.run.leaving.counts["clamped"], scene.run.leaving.counts["clamped_rounds"]) == (6, 2)
     assert json.loads((scene.site.study_folder(scene.study.digest) / COUNTS).read_bytes())["clamped"] == 6
     assert not any("bound" in line for line in scene.lines)
 
@@ -347,16 +369,18 @@ def test_an_approval_that_was_used_before_starts_nothing(scene):
 # --- a contribution leaves the house ---------------------------------------------------------------------------------
 
 
-def test_a_reply_leaves_at_its_public_time_and_not_when_it_is_ready(scene):
+def test_a_reply_is_looked_at_at_its_public_time_and_not_when_it_is_ready(scene):
     scene.begin()
     scene.announce()
     scene.run.step()
-    assert scene.kept() == ["00001"]
     for later in (0.0, 0.1, 0.199):
         scene.clock.now = 1000.0 + later
         scene.run.step()
+        assert scene.kept() == []
         assert scene.sent() is None
     scene.clock.now = 1000.2001
+    scene.run.step()
+    assert scene.kept() == ["00001"]
     scene.run.step()
     assert scene.sent() == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
     assert scene.run.late == 0
@@ -365,18 +389,40 @@ def test_a_reply_leaves_at_its_public_time_and_not_when_it_is_ready(scene):
 def test_a_reply_that_is_late_is_counted_and_its_owner_told(scene):
     scene.begin()
     scene.announce()
-    scene.worker.while_training = lambda: setattr(scene.clock, "now", scene.clock.now + 3.0)
+    scene.run.ask = after(lambda: scene.clock.now, lambda: 2.99)
     scene.run.step()
+    scene.clock.now += 0.21
+    scene.run.step()  # its first public time: the worker trains
+    assert scene.kept() == []
+    for _ in range(14):
+        scene.clock.now += 0.2
+        scene.run.step()
     scene.run.step()
     assert scene.sent()
     assert scene.run.late == 1
     assert any("2.80 s late" in line for line in scene.lines)
 
 
+def test_a_failure_of_the_worker_is_seen_at_a_public_time_too(scene):
+    scene.begin()
+    scene.announce()
+
+    def ends():
+        raise RoundError("The worker process ended unexpectedly.", whose="this hospital")
+
+    scene.worker.while_training = ends
+    scene.run.step()
+    scene.clock.now += 0.19
+    assert scene.run.step() is None
+    scene.clock.now += 0.02
+    with pytest.raises(RoundError, match="ended unexpectedly"):
+        scene.run.step()
+
+
 def test_nothing_leaves_before_the_ledger_has_it(scene, monkeypatch):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     scene.clock.now += 1
 
     def full(*_args, **_kwargs):
@@ -396,7 +442,7 @@ def test_nothing_leaves_before_the_ledger_has_it(scene, monkeypatch):
 def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(scene, monkeypatch):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     scene.clock.now += 1
 
     def away(*_):
@@ -415,7 +461,7 @@ def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(sce
 def test_a_withdrawal_between_answer_and_reply_keeps_it_in_the_house(scene):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     approving.withdraw(scene.c.site(ME), scene.study.digest, "changed my mind")
     scene.clock.now += 1
     scene.run.step()
@@ -426,7 +472,7 @@ def test_a_withdrawal_between_answer_and_reply_keeps_it_in_the_house(scene):
 def test_a_withdrawal_after_the_ledger_noted_it_still_keeps_it_in_the_house(scene, monkeypatch):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     noted = scene.site.ledger.sent
 
     def note_then_withdraw(*args, **kwargs):
@@ -444,7 +490,7 @@ def test_a_withdrawal_while_it_trains_keeps_it_in_the_house(scene):
     scene.begin()
     scene.announce()
     scene.worker.while_training = lambda: approving.withdraw(scene.c.site(ME), scene.study.digest, "")
-    scene.run.step()
+    scene.make()
     scene.clock.now += 1
     scene.run.step()
     assert scene.sent() is None
@@ -453,7 +499,7 @@ def test_a_withdrawal_while_it_trains_keeps_it_in_the_house(scene):
 def test_a_pause_holds_the_reply_and_its_end_lets_the_same_bytes_go(scene):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     owner = scene.c.site(ME)
     approving.pause(owner, "audit")
     try:
@@ -472,7 +518,7 @@ def test_a_pause_holds_the_reply_and_its_end_lets_the_same_bytes_go(scene):
 def test_a_pause_that_comes_between_the_look_and_the_ledger_holds_it_too(scene, monkeypatch):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     owner, true_sent = scene.c.site(ME), scene.site.ledger.sent
 
     def pausing(*args, **kwargs):
@@ -494,7 +540,7 @@ def test_a_pause_that_comes_between_the_look_and_the_ledger_holds_it_too(scene, 
 def test_a_ledger_that_refuses_for_another_reason_ends_the_study(scene, monkeypatch):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
 
     def refuses(*_args, **_kwargs):
         raise NotApprovedError("Not started here.")
@@ -512,7 +558,7 @@ def test_a_contribution_that_lies_there_already_is_never_made_again(scene):
     folder.mkdir()
     (folder / "00001").write_bytes(b"from before")
     with pytest.raises(RoundError, match="was made before"):
-        scene.run.step()
+        scene.make()
     assert (folder / "00001").read_bytes() == b"from before"
     assert scene.sent() is None
 
@@ -520,7 +566,7 @@ def test_a_contribution_that_lies_there_already_is_never_made_again(scene):
 def test_kept_contributions_are_for_their_owner_alone(scene):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     folder = scene.site.study_folder(scene.study.digest)
     for path in (folder, folder / "contributions"):
         assert path.stat().st_mode & 0o777 == 0o700
@@ -550,7 +596,7 @@ def test_what_the_coordinator_did_not_send_is_not_there_yet_and_costs_nothing(sc
     assert "update" not in scene.worker.did
     assert scene.kept() == []
     scene.announce()
-    scene.run.step()
+    scene.make()
     assert scene.kept() == ["00001"]
 
 
@@ -575,7 +621,7 @@ def test_an_announcement_waits_for_its_key(scene):
     assert scene.run.step() is None
     assert scene.kept() == []
     scene.store.put(scene.at().key, key)
-    scene.run.step()
+    scene.make()
     assert scene.kept() == ["00001"]
 
 
@@ -588,15 +634,39 @@ def test_a_study_runs_on_the_table_as_it_is_when_it_starts_and_the_ledger_knows_
     known = scene.site.ledger.state.dataset("records").snapshot
     try:
         table.write_bytes(before.rsplit(b"\n", 2)[0] + b"\n")  # a patient was taken out
-        scene.others_approve()
-        scene.run.step()
-        assert scene.run.started
+        scene.tune = lambda worker: setattr(worker, "table", hashlib.sha256(table.read_bytes()).hexdigest())
+        scene.begin()
         assert scene.worker is not first
+        scene.announce()
+        scene.make()
+        scene.run.step()
+        assert scene.sent()
         assert "prepare" not in first.did
         assert scene.site.ledger.state.dataset("records").snapshot == scene.site.snapshot(table) != known
         assert any("is not the one that was registered" in line for line in scene.lines)
     finally:
         table.write_bytes(before)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_ledger_grows_alike_whether_the_table_changed_or_not_and_only_with_the_reply(scene, changed):
+    """Whoever holds this hospital's checkpoints counts its events."""
+    mine = hashlib.sha256(scene.c.table(ME).read_bytes()).hexdigest()
+    scene.tune = lambda worker: setattr(worker, "table", "1" * 64 if changed else mine)
+    scene.site.ledger.register_dataset("records", population="clinic", snapshot=scene.site.keyed_snapshot(mine))
+    before = scene.site.ledger.size
+    scene.begin()
+    scene.announce()
+    scene.make()
+    assert scene.site.ledger.size == before + 1  # the start
+    scene.run.step()
+    assert scene.sent()
+    assert scene.site.ledger.size == before + 3  # the table that was read, and what was sent
+    scene.announce(2)
+    scene.make()
+    scene.run.step()
+    assert scene.site.ledger.size == before + 4
+    assert any("is not the one that was registered" in line for line in scene.lines) is changed
 
 
 def test_an_unusable_study_key_of_another_hospital_costs_nothing_here(scene, monkeypatch):
@@ -612,27 +682,44 @@ def test_an_unusable_study_key_of_another_hospital_costs_nothing_here(scene, mon
     assert "prepare" not in scene.worker.did
 
 
-def test_nobody_sees_when_the_table_was_prepared(scene):
+def test_the_first_reply_leaves_when_a_table_may_have_been_prepared_whatever_it_took(scene):
     scene.run.settle_seconds = 3.0
     scene.begin()
     scene.announce()
+    scene.make()  # the others' public time
+    assert scene.kept() == []
+    scene.clock.now += 2.99
     scene.run.step()
     assert scene.kept() == []
-    scene.clock.now += 3.5
+    scene.clock.now += 0.02
     scene.run.step()
     assert scene.kept() == ["00001"]
+    scene.run.step()
+    assert scene.run.late == 0
+    scene.announce(2)
+    scene.make()
+    assert scene.kept() == ["00001", "00002"]
+
+
+def test_a_short_deadline_leaves_room_for_the_first_reply(scene):
+    scene.run.settle_seconds = 1000.0
+    scene.begin()
+    scene.announce()
+    scene.run.step()
+    assert scene.run.in_hand.times.first == pytest.approx(1000.0 + scene.study.file.schedule.round_deadline / 4 + 0.2)
 
 
 def test_a_late_reply_waits_for_the_next_whole_multiple(scene):
     scene.begin()
     scene.announce()
-    scene.worker.while_training = lambda: setattr(scene.clock, "now", scene.clock.now + 0.27)
-    scene.run.step()  # reply_after is 0.2: ready after 0.27, it leaves at 0.4
-    scene.clock.now += 0.05
+    scene.run.ask = after(lambda: scene.clock.now, lambda: 0.27)
+    scene.make()  # reply_after is 0.2: ready after 0.27, it leaves at 0.4
+    scene.clock.now += 0.12
     scene.run.step()
-    assert scene.sent() is None
+    assert scene.kept() == []
     assert not scene.ledger_says.sent  # nor does the ledger, whose checkpoints others hold, show that it is ready
-    scene.clock.now += 0.1
+    scene.clock.now += 0.08
+    scene.run.step()
     scene.run.step()
     assert scene.sent() is not None
     assert scene.run.late == 1
@@ -652,14 +739,14 @@ def test_an_end_that_the_coordinator_did_not_sign_ends_nothing(scene, junk):
     scene.begin()
     scene.store.put(paths.ending(scene.study.digest), junk)
     scene.announce()
-    scene.run.step()
+    scene.make()
     assert scene.kept() == ["00001"]
 
 
 def test_the_coordinators_end_stops_it_and_a_waiting_reply_stays(scene):
     scene.begin()
     scene.announce()
-    scene.run.step()
+    scene.make()
     scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign))
     scene.clock.now += 1
     with pytest.raises(RoundError, match="ended the study: round"):
@@ -704,7 +791,18 @@ def test_interrupting_kills_the_worker_and_stopping_ends_it(scene):
     scene.run.step()
     scene.run.interrupt()
     scene.run.stop()
-    assert scene.worker.did == ["kill", "stop"]
+    assert scene.worker.did == ["ready", "kill", "stop"]
+
+
+def test_a_worker_is_ended_before_its_pipes_are_closed_while_it_is_asked(scene):
+    joined = []
+    scene.begin()
+    scene.announce()
+    scene.run.ask = type("Asked", (after(lambda: scene.clock.now, lambda: 9.0),), {"join": lambda _: joined.append(list(scene.worker.did))})
+    scene.run.step()
+    scene.run.stop()
+    assert scene.worker.did[-2:] == ["kill", "stop"]
+    assert joined == [scene.worker.did[:-1]]
 
 
 def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
@@ -714,8 +812,7 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
     assert theta is not None
     for number in range(1, last + 1):
         scene.announce(number)
-        scene.run.step()
-        scene.clock.now += 1
+        scene.make()
         scene.run.step()
         assert scene.sent(number)
         scene.run.step()
@@ -748,11 +845,13 @@ def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
     scene.begin()
     scene.announce()
     scene.run.step()
-    after = float(scene.study.file.schedule.reply_after)
-    assert scene.run.pause() == pytest.approx(after)  # below the longest pause, so no step comes before
-    scene.clock.now += after - 0.05
+    reply_after = float(scene.study.file.schedule.reply_after)
+    assert scene.run.pause() == pytest.approx(reply_after)  # below the longest pause, so no step comes before
+    scene.clock.now += reply_after - 0.05
     assert scene.run.pause() == pytest.approx(0.05)
     scene.clock.now += 0.0501
+    scene.run.step()
+    assert scene.run.pause() == pytest.approx(0.01)
     scene.run.step()
     assert scene.sent()
     assert scene.run.pause() == pytest.approx(0.01)
@@ -762,22 +861,17 @@ def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
     assert scene.run.pause() == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("seconds", [0.1, 2.9])
-def test_how_often_is_the_same_however_long_the_table_took_to_prepare(scene, seconds):
-    scene.run.settle_seconds = 3.0
-    scene.others_approve()
-    scene.run.worker = FakeWorker()
-    prepare = scene.run.worker.prepare
-
-    def slowly(*given):
-        scene.clock.now += seconds
-        return prepare(*given)
-
-    scene.run.worker.prepare = slowly
-    began = scene.clock.now
-    scene.run.step()
-    scene.clock.now = began + 8.0
-    assert scene.run.pause() == pytest.approx(0.02 * 5.0)
+@pytest.mark.parametrize("seconds", [0.01, 0.19, 5.0])
+def test_how_often_is_the_same_however_long_the_worker_takes(scene, seconds):
+    scene.begin()
+    scene.announce()
+    scene.run.ask = after(lambda: scene.clock.now, lambda: seconds)
+    pauses = []
+    for _ in range(4):
+        scene.run.step()
+        pauses.append(round(scene.run.pause(), 6))
+        scene.clock.now += 0.05
+    assert pauses == [0.2, 0.15, 0.1, 0.05]
 
 
 def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_not_settled_and_then_it_says_so(scene):

@@ -9,6 +9,7 @@ from privacy_room import digest
 
 from securefl.errors import MessageError, UnreadableError
 from securefl.federation import checkpoints as said
+from securefl.node.answered import Answered
 from securefl.node.checkpoints import (
     Question,
     answer_questions,
@@ -60,7 +61,7 @@ def test_what_is_handed_out_is_kept_where_newer_and_comes_back(sites):
     assert (held.size, held.head) == (sites["A"].ledger.size, sites["A"].ledger.head)
     question = Question(lambda _: None)
     question.turn(sites["A"])
-    answered = {}
+    answered = Answered(sites["B"].path)
     answer_questions(sites["B"], answered)
     answer_questions(sites["B"], answered)
     question.turn(sites["A"])
@@ -216,7 +217,7 @@ def asked(sites, *names):
     question = Question(lines.append)
     question.turn(sites["A"])
     for name in names:
-        theirs += answer_questions(sites[name], {})
+        theirs += answer_questions(sites[name], Answered(sites[name].path))
     for _ in range(2):
         question.turn(sites["A"])
     return question, lines, theirs
