@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.cli.screen import same_card, say
+from securefl.cli.screen import same_card, say, say_quoted
 from securefl.errors import MessageError, UnreadableError, UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def trust_cards(
         raise UsageError("--fingerprint goes with one card.", next_step="Trust the cards one by one.")
     for path in cards:
         card = _read(path)
-        say(f"{card.role} {card.name}: {card.legal_name}, {card.email}")
+        say(f"{card.role} {card.name}, as the card calls itself:")
+        say_quoted(f"{card.legal_name}, {card.email}")
         say(f"  fingerprint  {card.spoken}")
         book.check(card)
         old = book.replaced(card)
@@ -50,7 +51,8 @@ def trust_cards(
     if not cards:
         for card in listed.values():
             changed = f" (new keys since {day(card.earlier[-1].until)[:10]})" if card.earlier else ""
-            say(f"  {card.name:<16} {card.spoken}  {card.legal_name}{changed}")
+            say(f"  {card.name:<16} {card.spoken}{changed}")
+            say_quoted(card.legal_name)
 
 
 def _read(path: Path) -> IdentityCard:

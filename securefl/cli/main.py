@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from securefl.errors import ExitCode, SecureFLError
+from securefl.errors import ExitCode, SecureFLError, UsageError
 
 #: Command → (module, object, the line in `securefl --help`). Help costs no framework.
 _COMMANDS = {
@@ -53,20 +53,34 @@ def cli() -> None:
     """
 
 
+def _as_ours(error: click.ClickException) -> UsageError:
+    """Click's own complaint in the words and the frame of all others."""
+    said = error.format_message()
+    what = said if said.endswith((".", "!", "?")) else f"{said}."
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return UsageError(what, next_step=f"`{context.command_path} --help` shows how it is called." if context else "")
+
+
 def main() -> None:
     """Run the command line; an error of ours is a page with the next step, never a traceback."""
+    from securefl.cli.screen import DeclinedError, show_error
+
     try:
         cli(standalone_mode=False)
+    except DeclinedError as error:
+        click.echo(str(error), err=True)
+        sys.exit(int(ExitCode.USAGE))
     except SecureFLError as error:
-        from securefl.cli.screen import show_error
-
         show_error(error)
         sys.exit(_STOPPED if isinstance(error.__cause__, KeyboardInterrupt) else int(error.exit_code))
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(_STOPPED)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(int(ExitCode.USAGE))
+    except click.ClickException as error:
+        show_error(_as_ours(error))
         sys.exit(int(ExitCode.USAGE))
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
+
+
+class DeclinedError(Exception):
+    """A person was asked and said no: no error of anybody's, so nobody has to mend anything."""
 
 
 @cache
@@ -37,8 +42,32 @@ def show_error(error: SecureFLError) -> None:
 
 
 def say(text: str) -> None:
-    """A plain line; nothing in it is taken for markup."""
-    screen().print(text, markup=False, soft_wrap=True)
+    """A line of our own; nothing in it is taken for markup, and what a screen may not show is spelled out.
+
+    A terminal gets it broken between words, and a word longer than a line whole, so that it can be copied. A file gets it
+    as one line, for programs.
+    """
+    from securefl.report.characters import shown
+
+    words = shown(text, keep_lines=True)
+    if screen().is_terminal:
+        words = "\n".join(_filled(line, screen().width) for line in words.split("\n"))
+    screen().print(words, markup=False, soft_wrap=True)
+
+
+def _filled(line: str, width: int) -> str:
+    """One line as several, further ones set in as the first is; words stay whole."""
+    margin = line[: len(line) - len(line.lstrip(" "))]
+    return textwrap.fill(line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False)
+
+
+def say_quoted(text: str) -> None:
+    """Another party's words, on lines of their own behind a bar."""
+    from securefl.report.characters import quoted_lines
+    from securefl.report.parts import BAR, BAR_COLUMNS
+
+    for line in quoted_lines(text, screen().width - BAR_COLUMNS - 2):
+        screen().print(f"  {BAR}{line}".rstrip(), markup=False, soft_wrap=True)
 
 
 def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any JSON value
@@ -72,18 +101,25 @@ def folder_option(name: str, variable: str) -> Callable[[Callable[..., Any]], Ca
     return click.option(f"--{name}", "folder", metavar="DIR", help=f"The {name}'s folder; else ${variable}, else the current folder.")
 
 
-def confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool, read: str = "") -> None:
     """Ask before something that cannot be undone; without a terminal the answer must be given as ``--yes``.
 
+    Args:
+        question: ends with a question mark.
+        yes: the answer was given with the command.
+        read: what stands above the question and should be read first ("the page above"); empty where there is nothing.
+
     Raises:
-        UsageError: nobody can be asked, or the answer is no.
+        UsageError: nobody can be asked.
+        DeclinedError: the answer is no.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("This needs a yes, and nobody can be asked here.", next_step="Read the page above, then repeat the command with --yes.")
+        first = f"Read {read}, then repeat" if read else "Repeat"
+        raise UsageError(f"This needs a yes, and nobody can be asked here: {question}", next_step=f"{first} the command with --yes.")
     if not click.confirm(question, default=False):
-        raise UsageError("Nothing was done.", next_step="")
+        raise DeclinedError("Nothing was done.")
 
 
 def same_card(spoken: str, given: str | None, *, yes: bool, who: str) -> None:
@@ -91,10 +127,11 @@ def same_card(spoken: str, given: str | None, *, yes: bool, who: str) -> None:
 
     Raises:
         UsageError: it differs, or nobody compared it.
+        DeclinedError: the groups are not the same, says the person.
     """
     if given is not None:
         plain = "".join(given.split()).lower()
         if len(plain) < 40 or plain[:40] != spoken.replace(" ", ""):
             raise UsageError(f"The fingerprint given is not that of this card ({spoken}).", whose=who, next_step=f"Telephone {who} and compare again; do not trust this card.")
         return
-    confirm(f"Did {who} read out the same groups by telephone?", yes=yes)
+    confirm(f"Did {who} read out the same groups by telephone?", yes=yes, read="the lines above")

@@ -171,7 +171,7 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
     if not yes:
         _page(here, kept, found)
     if not [f for f in found.faults if f.code != "budget"]:
-        confirm(f"Approve {kept.short} for {here.name}?", yes=yes)
+        confirm(f"Approve {kept.short} for {here.name}?", yes=yes, read="the page above")
     quote = sign(here, found)
     say(f"Approved {kept.short}: signed, {percent(quote.asked_share)} of the budget reserved.")
     say("It starts when every hospital has approved. `securefl site status` shows it; `securefl site withdraw` leaves it.")

@@ -65,7 +65,7 @@ def budget_set(*, population: str, epsilon: str, delta: str, typical: Path, yes:
         if not yes:
             say(f"The patients of '{population}' have a budget already: epsilon {decimal_text(before.epsilon)} is granted now, {decimal_text(after)} after this.")
             say(f"The guess can then rise to {guess_percent(after)}, where it was {guess_percent(before.epsilon)}. A grant cannot be made smaller later; `securefl site budget revoke` takes back all that is left.")
-        confirm(f"Add epsilon {decimal_text(amount)} to the budget of '{population}'?", yes=yes)
+        confirm(f"Add epsilon {decimal_text(amount)} to the budget of '{population}'?", yes=yes, read="the lines above")
     here.ledger.grant(
         population, epsilon=amount, delta=chance, choice=choice, typical=plain.study.id, charges=charges_of(plain), attempts=plain.privacy.max_attempts
     )
@@ -102,7 +102,7 @@ def budget_revoke(population: str, note: str, yes: bool, json_file: str | None, 
     if not yes:
         for line in _what_it_does(population, used, studies):
             say(line)
-    confirm(f"Take back the rest of the budget of '{population}'?", yes=yes)
+    confirm(f"Take back the rest of the budget of '{population}'?", yes=yes, read="the lines above")
     take_back(here, population, note)
     if json_file:
         going_on = [{"id": s.approval.id, "digest": s.digest, "status": s.status} for s in studies]

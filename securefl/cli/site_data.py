@@ -42,7 +42,7 @@ def data_add(*, name: str, table: Path, population: str, columns: Path, mock_row
     known = here.other_file(name, table, population)
     if known is not None:
         say(f"'{name}' is registered already, for the file {known}. From now on it would stand for {table}.")
-        confirm(f"Let '{name}' stand for {table}?", yes=yes)
+        confirm(f"Let '{name}' stand for {table}?", yes=yes, read="the line above")
     here = here.with_dataset(name, table, population)
     spec = declared.data.model_copy(update={"dataset": name, "population": population})
     keep_public(here, spec, mock_table(spec, mock_rows, seed=1))

@@ -39,7 +39,7 @@ def rotate_key(yes: bool, json_file: str | None, folder: str | None) -> None:
     if not yes:
         for line in _what_it_does(old, partners, waiting):
             say(line)
-    confirm(f"Make new keys for {here.name} now?", yes=yes)
+    confirm(f"Make new keys for {here.name} now?", yes=yes, read="the lines above")
     new = change(here, utc_now())
     here = Site.at(here.path)
     card_file, since = here.keys / "card.json", new.earlier[-1].until

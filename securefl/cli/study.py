@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import folder_option, json_option, say, screen, write_json
+from securefl.cli.screen import folder_option, json_option, say, say_quoted, screen, write_json
 from securefl.errors import MessageError, RoundError, SecureFLError, UsageError
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def datasets(json_file: str | None, folder: str | None) -> None:
         if json_file == "-":
             return
     for item in found:
-        columns = ", ".join(str(c["name"]) for c in item.description.get("columns", ()))
-        say(f"{item.site}/{item.name}: {len(item.mock())} invented rows; {columns}")
+        say(f"{item.site}/{item.name}: {len(item.mock())} invented rows with these columns:")
+        say_quoted(", ".join(str(c["name"]) for c in item.description.get("columns", ())))
     if not found:
         say("No data set is shown to you yet: ask the hospitals' owners to trust your card.")
 
@@ -263,7 +263,8 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
         if json_file == "-":
             return
     evaluation = result["evaluation"]
-    say(f"{found.file.study.title} ({found.name})")
+    say(found.name)
+    say_quoted(found.file.study.title)
     say(f"AUC {evaluation['auc']:.3f}, 95 % interval {evaluation['low']:.3f} to {evaluation['high']:.3f}; model in {result['model']}")
     if result.get("lost"):
         say(f"Lost: {lost_words(result['lost'])}")

@@ -12,6 +12,7 @@ from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
 
 from securefl.node.site import utc_now
+from securefl.report.characters import shown
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -34,8 +35,8 @@ class Journal(RotatingFileHandler):
         super().__init__(path, maxBytes=max_bytes, backupCount=OLDER, encoding="utf-8")
 
     def say(self, line: str) -> None:
-        """Write a text. Only its first line carries a time of its own; what is not printable becomes a question mark."""
-        first, *more = ("".join(c if c.isprintable() else "?" for c in part) for part in line.splitlines() or [""])
+        """Write a text. Only its first line carries a time of its own; what a screen may not show is spelled out."""
+        first, *more = (shown(part) for part in line.splitlines() or [""])
         self.handle(logging.makeLogRecord({"msg": "\n".join([f"{utc_now()} {first}", *(f"    | {part}" for part in more)])}))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name

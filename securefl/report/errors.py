@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.constrain import Constrain
+from rich.box import Box
 from rich.panel import Panel
 from rich.text import Text
 
-from securefl.report.parts import BAD, WIDTH, Quoted, facts, literal
+from securefl.report.characters import needs_own_lines
+from securefl.report.parts import BAD, Quoted, facts, literal, page
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from securefl.errors import SecureFLError
 
 
+#: A frame that is open to the right: a border there would have to know how wide the screen draws every character before it.
+_FRAME = Box("╭──╮\n│   \n├── \n│   \n├── \n├── \n│   \n╰──╯\n")
+
+
 def error_panel(error: SecureFLError) -> RenderableType:
     """The error in a frame."""
-    return Constrain(
-        Panel(error_facts(error), title=Text("This did not work", style=BAD), title_align="left", border_style="red", padding=(0, 1)),
-        WIDTH,
+    return page(
+        Panel(error_facts(error), title=Text("This did not work", style=BAD), title_align="left", border_style="red", padding=(0, 1), box=_FRAME)
     )
 
 
@@ -32,4 +36,5 @@ def error_facts(error: SecureFLError) -> RenderableType:
 
 def _words(text: str) -> RenderableType:
     # an error of several lines may repeat a file's own words: none of its lines may look like the page's
-    return Quoted(text, fill=False) if "\n" in text else literal(text)
+    # and marks or scripts from right to left are shown as they are on lines of their own only
+    return Quoted(text, fill=False) if "\n" in text or needs_own_lines(text) else literal(text)

@@ -12,7 +12,7 @@ import html
 import re
 from typing import TypeAlias
 
-from securefl.report.parts import shown
+from securefl.report.characters import shown
 
 _BLANKS = re.compile(r"\s{2,}")
 #: A table of so few rows is kept on one sheet of paper.
@@ -35,10 +35,10 @@ def escaped(text: str) -> Html:
     r"""Text as markup: what HTML obeys is escaped, what a screen obeys is spelled out, runs of blanks are one.
 
     >>> print(escaped('<b onclick="x">\u202e&'))
-    &lt;b onclick=&quot;x&quot;&gt;\u202e&amp;
+    &lt;b onclick=&quot;x&quot;&gt;&lt;U+202E&gt;&amp;
     """
     if not (text.isascii() and text.isprintable()):  # the common case needs no look at each character
-        text = shown(text)
+        text = shown(text, own_lines=True)
     # A number and its per cent stay on one line.
     return Html(html.escape(_BLANKS.sub(" ", text)).replace(" %", "\u00a0%"))
 

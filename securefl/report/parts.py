@@ -1,23 +1,24 @@
 """What every page is made of. Text that came from elsewhere is shown literally: it can neither style nor forge a page.
 
 A study's title is written by somebody who wants a yes. So nothing from outside is ever read as rich markup, characters
-that a screen obeys instead of showing are spelled out, and longer texts stand behind a bar on every line.
+that a screen obeys or counts otherwise are spelled out (:mod:`securefl.report.characters`), and texts of other parties
+stand behind a bar on every line.
 """
 
 from __future__ import annotations
 
 import io
-import re
-import unicodedata
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
-from rich.constrain import Constrain
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from securefl.report.characters import one_line, quoted_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,34 +28,17 @@ if TYPE_CHECKING:
 #: No page is wider, whatever the terminal.
 WIDTH = 100
 GOOD, BAD, WARN, DIM = "green", "bold red", "yellow", "dim"
-#: Controls, format marks (among them those that turn the direction of writing), line separators, unassigned.
-_OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-_BLANKS = re.compile(r"\s{2,}")
-
-
-def shown(text: str, *, keep_lines: bool = False) -> str:
-    r"""``text`` with every character that a screen would obey spelled out.
-
-    Args:
-        text: from anywhere.
-        keep_lines: keep line ends and tabs (as four blanks), for texts of several lines.
-
-    >>> print(shown("Study\x1b[2J\u202e[bold]"))
-    Study\u001b[2J\u202e[bold]
-    """
-    kept = text.replace("\r\n", "\n").replace("\t", "    ") if keep_lines else text
-    return "".join(
-        c if (c == "\n" and keep_lines) or unicodedata.category(c) not in _OBEYED else f"\\u{ord(c):04x}" for c in kept
-    )
+#: Before every line of another party. A bar and a blank, and one column more where a terminal draws the bar wide.
+BAR = "│ "
+BAR_COLUMNS = 3
 
 
 def literal(text: str, style: str = "") -> Text:
-    """One line of text that came from elsewhere, in one style, never read as markup.
+    """Words beside others, in one style, never read as markup.
 
     Runs of blanks become one: with enough of them a text could reach into the next line and look like a part of the page.
     """
-    return Text(_BLANKS.sub(" ", shown(text)), style=style, overflow="fold")
+    return Text(one_line(text), style=style, overflow="fold")
 
 
 def joined(*parts: Text | str) -> Text:
@@ -63,33 +47,59 @@ def joined(*parts: Text | str) -> Text:
 
 
 class Quoted:
-    """Somebody else's words: a bar before every line, however they break, so that they cannot pass for the page's own.
+    """Another party's words: a bar before every line, so that they cannot pass for the page's own.
 
-    With ``fill`` lines are filled anew, and an empty line begins a paragraph; without it they break where they did.
+    It stands last in its row, and its lines are broken before rich sees them (:func:`quoted_lines`). With ``fill`` lines are
+    filled anew, and an empty line begins a paragraph; without it they break where they did.
     """
 
-    def __init__(self, text: str, *, fill: bool = True) -> None:
-        lines = shown(text.strip("\n"), keep_lines=True)
-        if fill:
-            lines = "\n\n".join(" ".join(p.split()) for p in lines.split("\n\n"))
-        self._text = Text(lines, overflow="fold")
+    def __init__(self, text: str, *, fill: bool = True, style: str = "") -> None:
+        self._text = text
+        self._fill = fill
+        self._style = style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        inner = options.update(width=max(10, options.max_width - 2))
-        for line in console.render_lines(self._text, inner, pad=False):
-            yield Segment("│ ", console.get_style(DIM))
-            yield from line
+        style = console.get_style(self._style)
+        for line in quoted_lines(self._text, options.max_width - BAR_COLUMNS, fill=self._fill):
+            yield Segment(BAR, console.get_style(DIM))
+            yield Segment(line, style)
             yield Segment.line()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(min(12, options.max_width), options.max_width)
+
+
+class _Page:
+    """A page's parts, without the blanks at the ends of lines that only fill a screen."""
+
+    def __init__(self, parts: Sequence[RenderableType]) -> None:
+        self._parts = parts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        narrow = options.update(width=min(WIDTH, options.max_width))
+        for line in console.render_lines(Group(*self._parts), narrow, pad=False):
+            yield from _without_blanks(line)
+            yield Segment.line()
+
+
+def _without_blanks(line: list[Segment]) -> list[Segment]:
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style, kept[-1].control)
+    return kept
 
 
 def page(*parts: RenderableType) -> RenderableType:
     """A whole page, at most :data:`WIDTH` columns wide."""
-    return Constrain(Group(*parts), WIDTH)
+    return _Page(parts)
 
 
 def title(text: str) -> RenderableType:
     """The page's first line."""
-    return Group(literal(text, "bold"), Text("═" * min(len(shown(text)), WIDTH), style=DIM, overflow="crop", no_wrap=True))
+    words = literal(text, "bold")
+    return Group(words, Text("═" * min(words.cell_len, WIDTH), style=DIM, overflow="crop", no_wrap=True))
 
 
 def section(heading: str, *body: RenderableType | str) -> RenderableType:

@@ -13,6 +13,7 @@ from securefl.report.parts import (
     DIM,
     GOOD,
     WARN,
+    Quoted,
     bullets,
     bytes_words,
     counted,
@@ -157,7 +158,8 @@ def outcome_page(
     """
     e = evaluation
     return page(
-        title(study_title),
+        title("The study is over"),
+        Quoted(study_title),
         section(
             "How well the model does",
             facts([

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from securefl.report import meaning
-from securefl.report.parts import WIDTH, bytes_words, counted, decimal_words, shown
+from securefl.report.characters import shown
+from securefl.report.parts import WIDTH, bytes_words, counted, decimal_words
 from securefl.study.schema import Study
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def escaped(text: str) -> str:
     >>> print(escaped("# A [link](x) <b>"))
     \# A \[link\](x) \<b\>
     """
-    return _MARKUP.sub(_escape, shown(text, keep_lines=True))
+    return _MARKUP.sub(_escape, shown(text, keep_lines=True, own_lines=True))
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -96,7 +97,8 @@ def study_page(study: Protocol | Study, digest: str | None = None) -> Renderable
     from rich.constrain import Constrain
     from rich.markdown import Markdown
 
-    return Constrain(Markdown(study_words(study, digest), hyperlinks=False), WIDTH)
+    # rich fills these lines: what it may count otherwise than the screen is spelled out here
+    return Constrain(Markdown(shown(study_words(study, digest), keep_lines=True), hyperlinks=False), WIDTH)
 
 
 def _line(text: str) -> str:

@@ -12,7 +12,7 @@ from audit_room import EVIL, TERMS, TYPICAL, Hospital, charges, sha, year
 from securefl.privacy.ledger import read_checkpoint
 from securefl.report import audit_population
 from securefl.report.audit_page import PageFacts, audit_page
-from securefl.report.parts import shown
+from securefl.report.characters import shown
 
 VOID = {"meta", "br", "hr"}
 

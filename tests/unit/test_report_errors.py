@@ -28,4 +28,5 @@ def test_a_hostile_name_cannot_leave_the_frame():
     out = plain_text(error_panel(MessageError("bad\x1b[2J", whose="x\ny", next_step="[link=http://z]go[/link]")), 60)
     assert "\x1b" not in out
     assert "[link=http://z]go[/link]" in out
-    assert all(line[0] in "╭│╰" and line[-1] in "╮│╯" for line in out.splitlines())
+    # open to the right: a border there would have to know how wide each character before it is drawn
+    assert all(line[0] in "╭│╰" and len(line) <= 60 for line in out.splitlines())

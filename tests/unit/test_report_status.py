@@ -60,7 +60,7 @@ def test_a_study_that_has_not_begun_has_no_round():
 
 def test_plain_tuples_do_and_hostile_names_stay_literal():
     page = status(studies=[("[red]x[/]\x1b[2J", "running", 1, 2)], budgets=[("p", Decimal(1), 0)])
-    assert "[red]x[/]\\u001b[2J" in page
+    assert "[red]x[/]<U+001B>[2J" in page
     assert "no room for another study" in page
 
 
