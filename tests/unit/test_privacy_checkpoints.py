@@ -129,7 +129,7 @@ def test_two_heads_of_one_size_name_the_hospital_and_its_questions_get_no_answer
     lines = []
     question = Question(lines.append)
     question.turn(sites["B"])
-    answer_questions(sites["A"], {})
+    answer_questions(sites["A"], Answered(sites["A"].path))
     question.turn(sites["B"])
     assert not question.agreed(sites["B"], ("A", "B"))
     assert "No study with A starts or goes on here" in lines[0]
