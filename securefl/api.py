@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from securefl.federation.coordinator import RoundRecord
+    from securefl.federation.exchange import Waiting
     from securefl.federation.verifying import VerifiedRound
     from securefl.learning.artefact import Model
     from securefl.researcher import Result
@@ -269,25 +270,32 @@ class Study:
             time.sleep(0.2)
 
     def run(
-        self, watch: Callable[[RoundRecord], None] | None = None, model_folder: Path | None = None, warn: Callable[[str], None] = warnings.warn
+        self, watch: Callable[[RoundRecord], None] | None = None, model_folder: Path | None = None, warn: Callable[[str], None] = warnings.warn,
+        waiting: Callable[[Waiting], None] | None = None,
     ) -> Result:
         """Run all rounds, save the model, collect the audits' extracts.
 
+        Ctrl-C (a notebook's "interrupt"): the first says what stopping costs and the run goes on, the second within five seconds ends the
+        study for all (:mod:`securefl.researcher.stopping`). What ``watch``, ``warn`` or ``waiting`` raise ends nothing; it is in the
+        study's ``run.log``.
+
         Args:
-            watch: called after each opened sum with its record.
+            watch: called after each opened sum with its record; by default a line each, where somebody is there to read it.
             model_folder: where the model goes; ``model`` in the researcher's folder by default.
             warn: told what went wrong and ends nothing; a Python warning by default.
+            waiting: told about twice a second whom a round waits for, since when and how long at most.
 
         Raises:
             UsageError: it was run before, or there is a model in that folder already; nothing was begun.
             NotApprovedError: not every hospital has approved.
-            RoundError: a round failed; the study is over, every budget stays charged.
+            RoundError: a round failed, or the run was stopped by hand; the study is over, every budget stays charged.
+            StoreError: the store was away for a whole round deadline; the study is over as well.
         """
         from securefl.researcher import run_once, save_result
 
         lab, target = self._lab.folder, self.place(model_folder)
         persist(lambda: self.wait(seconds=0), float(self.file.schedule.round_deadline), lambda error: warn(f"{error.what} It is tried again."))
-        outcome = run_once(lab, self.folder, self.plan, watch, warn)
+        outcome = run_once(lab, self.folder, self.plan, watch or self._default_watch(), warn, waiting=waiting)
         found: Result = save_result(lab, self.folder, self.plan, outcome, target)
         return found
 
@@ -330,6 +338,15 @@ class Study:
             RoundError, MessageError: it does not hold; the error says what and whose.
         """
         return verify_round(self._lab.folder.store, self.plan, number)
+
+    def _default_watch(self) -> Callable[[RoundRecord], None] | None:
+        from securefl.researcher.progress import round_lines
+        from securefl.researcher.stopping import somebody_is_there
+
+        if not somebody_is_there():
+            return None
+        line = round_lines(self.plan)
+        return lambda record: print(line(record))  # noqa: T201 - a Python session's own output
 
     # --- inside ------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -71,7 +72,8 @@ def main() -> None:
         click.echo(str(error), err=True)
         sys.exit(int(ExitCode.USAGE))
     except SecureFLError as error:
-        show_error(error)
+        with suppress(OSError):  # a screen that is gone takes no error either; the code still says it
+            show_error(error)
         sys.exit(_STOPPED if isinstance(error.__cause__, KeyboardInterrupt) else int(error.exit_code))
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)

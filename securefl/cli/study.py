@@ -12,10 +12,12 @@ from securefl.cli.screen import folder_option, json_option, say, say_quoted, scr
 from securefl.errors import MessageError, RoundError, SecureFLError, UsageError
 
 if TYPE_CHECKING:
-    from securefl.api import Lab
+    from securefl.api import Lab, Study
     from securefl.federation.coordinator import RoundRecord
     from securefl.federation.verifying import VerifiedRound
 
+#: Seconds of a round after which the bar says whom it waits for.
+_SILENCE = 3.0
 _researcher_option = folder_option("researcher", "SECUREFL_RESEARCHER")
 
 
@@ -70,8 +72,12 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
 @_researcher_option
 def ask(sites: tuple[str, ...], folder: str | None) -> None:
     """Ask datasites to accept you as a peer. They do once their owner trusts your card and their agent runs."""
-    _lab(folder).ask(*sites)
-    say(f"Asked {', '.join(sites)}. Next: securefl study datasets")
+    from securefl.cli.steady import steady_screen
+
+    lab = _lab(folder)
+    with steady_screen(lab.folder.path / "researcher.log"):
+        lab.ask(*sites)
+        say(f"Asked {', '.join(sites)}. Next: securefl study datasets")
 
 
 @study.command()
@@ -207,33 +213,44 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
 @json_option
 @_researcher_option
 def run(name: str, seconds: float, out: Path | None, json_file: str | None, folder: str | None) -> None:
-    """Run an approved study: you receive one sum a round, and at the end a model with its audit extracts."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    """Run an approved study: you receive one sum a round, and at the end a model with its audit extracts.
 
-    from securefl.report.meaning import band_noise, units
-    from securefl.report.run import extracts_page, outcome_page, round_line
+    It goes on when its screen is gone (a closed terminal, a closed pipe); what could not be shown is in the study's run.log. The first
+    Ctrl-C says what stopping costs; the second within five seconds ends the study for all.
+    """
+    from securefl.cli.steady import steady_screen
+    from securefl.researcher.running import RUN_LOG
 
     found = _lab(folder).study(name)
     found.place(out)  # before anybody waits
+    with steady_screen(found.folder / RUN_LOG):
+        _run(found, seconds=seconds, out=out, json_file=json_file)
+
+
+def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | None) -> None:
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from securefl.report.meaning import band_noise, units
+    from securefl.report.run import extracts_page, outcome_page
+    from securefl.researcher.progress import round_lines
+
     found.wait(seconds=seconds)
     file = found.file
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=screen())
     with bar:
         task = bar.add_task("rounds", total=found.plan.last_round)
-        before = found.plan.last_round - 1 - file.training.rounds
-        there = set(file.cohort)
+        line = round_lines(found.plan)
 
         def watch(record: RoundRecord) -> None:
-            line = round_line(
-                record.round - before, file.training.rounds, record.kind, hospitals=len(record.contributions),
-                upload_bytes=record.upload_bytes, values=found.plan.length(record.round),
-                lost=sorted(there - record.contributions.keys()),
-            )
-            there.intersection_update(record.contributions)
-            bar.console.print(line, markup=False)
+            bar.update(task, description="rounds")
+            bar.console.print(line(record), markup=False)
             bar.advance(task)
 
-        result = found.run(watch=watch, model_folder=out, warn=lambda text: bar.console.print(text, markup=False))
+        result = found.run(
+            watch=watch, model_folder=out, warn=lambda text: bar.console.print(text, markup=False),
+            waiting=lambda who: bar.update(task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"),
+        )
     screen().print(
         outcome_page(
             result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum,
@@ -242,7 +259,7 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     )
     screen().print(extracts_page(result.extracts, file.cohort))
     say(f"The whole extracts: securefl study report {found.name}")
-    say(f"Next: securefl predict {result.folder} rows.csv")
+    say(f"Next: securefl predict {result.folder} TABLE.csv   (a table with the model's columns)")
     if json_file:
         write_json(found.report(), json_file)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
@@ -35,6 +36,26 @@ T = TypeVar("T")
 _LONGEST_PAUSE: Final = 0.02
 #: Seconds between two looks whether somebody left.
 _WORDS: Final = 0.2
+#: Seconds between two words on whom a round waits for.
+_TELL: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Whom a round waits for.
+
+    Attributes:
+        names: hospitals, or the aggregator.
+        seconds: how long already.
+        deadline: how long at most.
+    """
+
+    names: tuple[str, ...]
+    seconds: float
+    deadline: float
+
+    def __str__(self) -> str:
+        return f"waiting for {', '.join(self.names)} ({self.seconds:.0f} s of {self.deadline:.0f})"
 
 
 class Exchange(Protocol):
@@ -160,10 +181,13 @@ class StoreExchange:
         store: the store.
         plan: the study.
         warn: told what went wrong and ends nothing.
+        waiting: told about twice a second whom a round waits for.
     """
 
-    def __init__(self, store: Store, plan: Plan, warn: Callable[[str], None] = _nothing) -> None:
-        self._store, self._plan, self._warn = store, plan, warn
+    def __init__(
+        self, store: Store, plan: Plan, warn: Callable[[str], None] = _nothing, waiting: Callable[[Waiting], None] | None = None
+    ) -> None:
+        self._store, self._plan, self._warn, self._waiting = store, plan, warn, waiting
         self._to_leave: dict[int, bytes] = {}
         self._told: set[str] = set()
 
@@ -188,8 +212,10 @@ class StoreExchange:
 
     def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
+        tell = self._timer(seconds)
 
         def look() -> ClaimedSum | SecureFLError | None:
+            tell(arrivals.missing)
             found = arrivals.look_for_sum(self._store) or self._bad_news()
             if found is None:
                 arrivals.look(self._store)
@@ -214,10 +240,11 @@ class StoreExchange:
         """See :class:`Exchange`."""
         terms = tally.terms
         at = paths.RoundPaths(self._plan.digest, terms.facts.round, terms.facts.attempt)
-        looked = 0.0
+        looked, tell = 0.0, self._timer(seconds)
 
         def look() -> bool | None:
             nonlocal looked
+            tell(tuple(site for site in terms.cohort if site not in tally.heads))
             if tally.look(self._store, at):
                 looked = 0.0
             if time.monotonic() - looked < _WORDS:
@@ -237,10 +264,11 @@ class StoreExchange:
         facts = tally.terms.facts
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
         self._persist(lambda: self._store.put(at.proposal, proposal))
-        looked = 0.0
+        looked, tell = 0.0, self._timer(seconds)
 
         def look() -> ClaimedSum | None:
             nonlocal looked
+            tell(tally.silent)
             tally.listen(self._store, at)
             if tally.unmasked and (found := tally.look_for_sum(self._store, at)) is not None:
                 return found
@@ -281,6 +309,19 @@ class StoreExchange:
     def _persist(self, work: Callable[[], T], seconds: float | None = None) -> T:
         """``work``, for at most one round deadline where nothing else is said: the hospitals wait for two."""
         return persist(work, float(self._plan.study.schedule.round_deadline) if seconds is None else seconds, self._away)
+
+    def _timer(self, seconds: float) -> Callable[[tuple[str, ...]], None]:
+        """A function that tells whom the round waits for, every :data:`_TELL` seconds of a wait of ``seconds``."""
+        began = told = time.monotonic()
+
+        def tell(names: tuple[str, ...]) -> None:
+            nonlocal told
+            now = time.monotonic()
+            if self._waiting is not None and now - told >= _TELL:
+                told = now
+                self._waiting(Waiting(names or (self._plan.study.aggregator.name,), now - began, seconds))
+
+        return tell
 
     def _away(self, error: StoreError) -> None:
         if error.what not in self._told:

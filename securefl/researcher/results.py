@@ -109,7 +109,10 @@ def _extracts(lab: PartyFolder, plan: Plan, seconds: float, wanted: tuple[str, .
                 found[site] = extract
         if found.keys() >= set(wanted) or time.monotonic() >= end:
             return dict(sorted(found.items()))
-        time.sleep(0.05)
+        try:
+            time.sleep(0.05)
+        except KeyboardInterrupt:  # nothing is lost by not waiting: the study is over, and extracts that come later are found
+            end = time.monotonic()
 
 
 def _extract(lab: PartyFolder, plan: Plan, site: str) -> dict[str, Any] | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from securefl.errors import RoundError, SecureFLError, StoreError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import End
 from securefl.federation.words import end_of
+from securefl.node.journal import Journal
 from securefl.node.locks import Lock, is_held
+from securefl.researcher.stopping import asking_first
 from securefl.store import persist
 
 if TYPE_CHECKING:
@@ -18,19 +20,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.federation.coordinator import Outcome, RoundRecord
+    from securefl.federation.exchange import Waiting
     from securefl.federation.rounds import Plan
     from securefl.node.folder import PartyFolder
 
 #: The coordinator's own record of the rounds: hashes and sizes, a line each.
 RECORDS = "rounds.jsonl"
 RESULT = "result.json"
+#: What went wrong with showing the run; in the study's folder.
+RUN_LOG = "run.log"
+T = TypeVar("T")
 _MARKER = "run.lock"
 #: Seconds for which the last words of a run are tried when the store is away; the hospitals go by their own deadlines then.
 _LAST_TRIES = 10.0
 _OVER = "The study is over, every budget stays charged; `securefl study new ... --id NAME` makes another."
 
 
-def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None, warn: Callable[[str], None]) -> Outcome:
+def run_once(
+    lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None, warn: Callable[[str], None],
+    *, waiting: Callable[[Waiting], None] | None = None,
+) -> Outcome:
     """All rounds of a study.
 
     Args:
@@ -39,6 +48,9 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
         plan: the study.
         watch: called after each opened sum.
         warn: told what went wrong and ends nothing.
+        waiting: told now and then whom a round waits for.
+
+    What ``watch``, ``warn`` and ``waiting`` raise is noted in the study's ``run.log`` and ends nothing: they show, and a screen may fail.
 
     Raises:
         UsageError: it was run before; a study runs once.
@@ -50,20 +62,24 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
     from securefl.secagg.seal import CkksIntegers
 
     running = _once(lab, folder, plan)
-    exchange = StoreExchange(lab.store, plan, warn)
+    log = Journal(folder / RUN_LOG)
+    exchange = StoreExchange(lab.store, plan, _unfailing(warn, log), _unfailing(waiting, log))
+    shown = _unfailing(watch, log)
     done = 0
+
+    def cost() -> str:
+        return f"Stopping ends the study for all: {done} of {plan.last_round} rounds are done, and every hospital's charge stays."
 
     def keep(record: RoundRecord) -> None:
         nonlocal done
         done = record.round
-        with (folder / RECORDS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record.__dict__) + "\n")
-        if watch:
-            watch(record)
+        _unfailing(_write_record, log)((folder / RECORDS, record))
+        shown(record)
 
     try:
-        outcome = Coordinator(plan, lab.identity, exchange, CkksIntegers()).run(keep)
-        exchange.catch_up(_LAST_TRIES)
+        with asking_first(cost):
+            outcome = Coordinator(plan, lab.identity, exchange, CkksIntegers()).run(keep)
+            exchange.catch_up(_LAST_TRIES)
     except BaseException as error:
         # whatever happened, the others are told that it is over; a store that was tried for a whole deadline is not waited for again
         code = error.code if isinstance(error, SecureFLError) else RoundError.code
@@ -83,6 +99,31 @@ def run_once(lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundR
         return outcome
     finally:
         running.release()
+        log.close()
+
+
+def _write_record(where: tuple[Path, RoundRecord]) -> None:
+    file_name, record = where
+    with file_name.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(record.__dict__) + "\n")
+
+
+def _unfailing(show: Callable[[T], object] | None, log: Journal) -> Callable[[T], None]:
+    """``show``, but what it raises is a line in the log, once; Ctrl-C still counts."""
+    said = False
+
+    def shown(value: T) -> None:
+        nonlocal said
+        if show is None:
+            return
+        try:
+            show(value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, hospitals have paid for this run
+            if not said:
+                log.say(f"what shows the run failed, and the run goes on: {type(error).__name__}: {error}")
+            said = True
+
+    return shown
 
 
 def _once(lab: PartyFolder, folder: Path, plan: Plan) -> Lock:

@@ -79,7 +79,10 @@ def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fai
     plain = Store(str(tmp_path / "store"))
     stores = Flaky(plain.url, coordinator_fails), Flaky(plain.url, aggregator_fails)
     plain.put(paths.study_file(plan.digest), text.encode())
-    plain.put(paths.invitation(plan.digest), Invitation(plan.digest, "Researcher").dump(room.researcher.sign))
+    plain.put(
+        paths.invitation(plan.digest),
+        Invitation(plan.digest, "Researcher").dump(room.researcher.sign),
+    )
 
     class Book:
         def cards(self):
@@ -109,7 +112,9 @@ def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fai
     thread = threading.Thread(target=others)
     thread.start()
     try:
-        outcome = Coordinator(plan, room.researcher, StoreExchange(stores[0], plan), room.cipher).run()
+        outcome = Coordinator(
+            plan, room.researcher, StoreExchange(stores[0], plan), room.cipher
+        ).run()
     finally:
         over.set()
         thread.join()
@@ -133,7 +138,10 @@ def hospital(plan, store, one):
         proposal = store.get(before.proposal, 1 << 24)
         if proposal is not None:
             limit = head_limit(later.terms)
-            signed = later.agree(proposal, lambda site: later.read(site, store.get_head(before.contribution(site), limit)))
+            signed = later.agree(
+                proposal,
+                lambda site: later.read(site, store.get_head(before.contribution(site), limit)),
+            )
             store.put(before.agreement(one.name), signed)
         return
     found = {site: store.get(before.agreement(site), 1 << 24) for site in later.survivors.names}
@@ -143,12 +151,20 @@ def hospital(plan, store, one):
 
 
 @pytest.mark.parametrize("method", sorted(EVERYTHING))
-@pytest.mark.parametrize("goes_on", [False, True], ids=["all must be there", "goes on after a loss"])
-def test_every_call_to_the_store_may_fail_for_a_while_and_the_model_is_the_same(tmp_path, monkeypatch, method, goes_on):
+@pytest.mark.parametrize(
+    "goes_on", [False, True], ids=["all must be there", "goes on after a loss"]
+)
+def test_every_call_to_the_store_may_fail_for_a_while_and_the_model_is_the_same(
+    tmp_path, monkeypatch, method, goes_on
+):
     monkeypatch.setattr("securefl.store._LONGEST_PAUSE", 0.05)
-    text, plan = sealed_study(*([('on_dropout = "fail"', 'on_dropout = "continue"')] if goes_on else []))
+    text, plan = sealed_study(
+        *([('on_dropout = "fail"', 'on_dropout = "continue"')] if goes_on else [])
+    )
     wanted, _ = theta_of(tmp_path / "quiet", plan, text)
-    found, failed = theta_of(tmp_path / "flaky", plan, text, frozenset({method}), frozenset({method}))
+    found, failed = theta_of(
+        tmp_path / "flaky", plan, text, frozenset({method}), frozenset({method})
+    )
     assert all(sum(counter.values()) >= TIMES for counter in failed), failed
     np.testing.assert_array_equal(found, wanted)
 
@@ -159,7 +175,10 @@ def test_a_store_that_stays_away_ends_the_round_at_its_deadline_with_a_clear_wor
 
     class Gone(Store):
         def put(self, path, data):
-            raise StoreError(f"The store {self.url} cannot be written: no space left.", next_step="Check its free space.")
+            raise StoreError(
+                f"The store {self.url} cannot be written: no space left.",
+                next_step="Check its free space.",
+            )
 
     exchange = StoreExchange(Gone(str(tmp_path)), plan, told.append)
     with pytest.raises(StoreError, match="no space left"):

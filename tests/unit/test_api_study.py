@@ -429,6 +429,24 @@ def test_the_status_names_each_way_in_which_a_run_stands(c, approved):
     assert "ran to its end" in approved.run_status()
 
 
+def test_what_only_shows_the_run_ends_nothing(c, approved, monkeypatch):
+    def one_round(watch):
+        for record in outcome(approved).records:
+            watch(record)
+        return outcome(approved)
+
+    def broken(_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    coordinated(monkeypatch, one_round)
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    result = approved.run(watch=broken, warn=broken, model_folder=c.root / f"model-{approved.name}")
+    assert result.folder.is_dir()
+    log = (approved.folder / "run.log").read_text()
+    assert log.count("BrokenPipeError") == 1
+    assert ended(c, approved).outcome == "completed"
+
+
 def test_a_run_that_was_killed_is_ended_for_the_others_at_the_next_try(c, approved):
     (approved.folder / "run.lock").touch()
     with pytest.raises(UsageError, match="was run before"):

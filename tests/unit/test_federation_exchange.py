@@ -9,10 +9,11 @@ from conftest import SITES, fixed_identity
 from federation_room import NAMES, Room, added, going_on, head_in, in_memory, sealed_study
 
 from securefl.errors import MessageError, RoundError, StoreError
+from securefl.federation import exchange as exchange_module
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.arrivals import Arrivals
-from securefl.federation.exchange import LocalExchange, StoreExchange
+from securefl.federation.exchange import LocalExchange, StoreExchange, Waiting
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
 from securefl.federation.serving import AggregatorService, _Serving
 from securefl.federation.tally import Tally
@@ -379,3 +380,22 @@ def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it
     place(room, store, frames)
     assert serving.step()
     assert store.exists(at(room).sum)
+
+
+def test_whom_a_round_waits_for_is_told_with_the_time(room, store, monkeypatch):
+    monkeypatch.setattr(exchange_module, "_TELL", 0.0)
+    told = []
+    watched = StoreExchange(store, room.plan, waiting=told.append)
+    _, facts, _ = answer_all(room, store, NAMES[:2])
+    with pytest.raises(RoundError):
+        watched.collect(Arrivals(room.plan, facts), 0.3)
+    assert told[0].names == NAMES
+    assert told[-1].names == NAMES[2:]
+    assert all(0 <= one.seconds <= one.deadline == 0.3 for one in told[:-1])
+    _, facts, _ = answer_all(room, store, NAMES)
+    store.delete(at(room).sum)
+    del told[:]
+    with pytest.raises(RoundError):
+        watched.collect(Arrivals(room.plan, facts), 0.3)
+    assert told[-1].names == ("Aggregator",)
+    assert str(Waiting(("Nord", "Sued"), 41.2, 120.0)) == "waiting for Nord, Sued (41 s of 120)"

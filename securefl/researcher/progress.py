@@ -1,0 +1,35 @@
+"""A run as it is shown: one line for each opened sum, on the command line and in a Python session alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.report.run import round_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.federation.coordinator import RoundRecord
+    from securefl.federation.rounds import Plan
+
+
+def round_lines(plan: Plan) -> Callable[[RoundRecord], str]:
+    """Return a function that puts each record of this study, in order, into words; it remembers who was there before."""
+    study = plan.study
+    before = plan.last_round - 1 - study.training.rounds
+    there = set(study.cohort)
+
+    def words(record: RoundRecord) -> str:
+        line = round_line(
+            record.round - before,
+            study.training.rounds,
+            record.kind,
+            hospitals=len(record.contributions),
+            upload_bytes=record.upload_bytes,
+            values=plan.length(record.round),
+            lost=sorted(there - record.contributions.keys()),
+        )
+        there.intersection_update(record.contributions)
+        return line
+
+    return words
