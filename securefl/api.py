@@ -13,23 +13,24 @@
 
 from __future__ import annotations
 
-import json
+import io
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.environment import software
-from securefl.errors import NotApprovedError, UnreadableError, UsageError
+from securefl.errors import MessageError, NotApprovedError, UsageError
 from securefl.federation.rounds import Plan
 from securefl.federation.verifying import verify_round
 from securefl.identity import IdentityCard, read_card, replace_file
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
+from securefl.node.public_side import open_public
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
 from securefl.researcher.asking import refuse_if_over, run_words, send_request, shown_states, states
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from securefl.datasite import DatasetInfo
     from securefl.federation.coordinator import RoundRecord
     from securefl.federation.exchange import Waiting
     from securefl.federation.verifying import VerifiedRound
@@ -81,18 +83,29 @@ def load_model(folder: str | Path) -> Model:
 
 @dataclass(frozen=True)
 class PublicDataset:
-    """A data set's public side: whose it is, its declared columns, its mock table."""
+    """A data set's public side, as its hospital signed it: whose patients, its declared columns, its mock table.
+
+    ``description`` holds the fields of a study's ``[data]`` section. Where the files in the store are not what the hospital
+    signed, ``fault`` says why, and there is neither a description nor a mock table.
+    """
 
     site: str
     name: str
     description: dict[str, Any]
-    _mock: Path
+    _mock: bytes = field(repr=False)
+    fault: str = ""
 
     def mock(self) -> pd.DataFrame:
-        """Invented rows with the declared columns, ranges and levels; nothing in them comes from a patient."""
+        """Invented rows with the declared columns, ranges and levels; nothing in them comes from a patient.
+
+        Raises:
+            MessageError: the hospital did not sign these.
+        """
         import pandas as pd
 
-        return pd.read_csv(self._mock)
+        if self.fault:
+            raise MessageError(self.fault, whose=self.site, next_step=f"Ask {self.site} whether its agent runs; use nothing of this data set until then.")
+        return pd.read_csv(io.BytesIO(self._mock))
 
 
 class Lab:
@@ -128,15 +141,15 @@ class Lab:
             desk.sync()
 
     def datasets(self) -> list[PublicDataset]:
-        """Data sets of all datasites that have accepted this researcher."""
+        """Data sets of all datasites that have accepted this researcher, each checked against its hospital's signature.
+
+        One whose files in the store are not those that the hospital signed is listed with the ``fault`` and without its content.
+        """
         with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher") as desk:
             desk.sync()
-            found = desk.datasets()
-        result = []
-        for info in found:
-            if info.mock is None or info.description is None:
-                continue
-            result.append(PublicDataset(site_name(info.owner), info.name, _json(info.description, info.owner), info.mock))
+            found = [(info, info.statement, info.mock.read_bytes()) for info in desk.datasets() if info.mock is not None]
+        cards = self.folder.book.cards()
+        result = [_verified(cards.get(site_name(info.owner)), info, statement, mock) for info, statement, mock in found]
         return sorted(result, key=lambda d: (d.site, d.name))
 
     def studies(self) -> list[Study]:
@@ -367,11 +380,14 @@ def _party(lab: Lab, name: str, role: str) -> dict[str, str]:
     return _fields(card)
 
 
-def _json(data: bytes, owner: str) -> dict[str, Any]:
+def _verified(card: IdentityCard | None, info: DatasetInfo, statement: bytes | None, mock: bytes) -> PublicDataset:
+    site = site_name(info.owner)
     try:
-        value = json.loads(data)
-    except ValueError:
-        raise UnreadableError(f"The description of a data set of {site_name(owner)} is not JSON.", whose=site_name(owner)) from None
-    return value if isinstance(value, dict) else {}
-
-
+        if card is None or card.role != "hospital":
+            raise MessageError(f"The data set {info.name} of {site} is not shown: {site} is not in your list as a hospital.")
+        if statement is None:
+            raise MessageError(f"The data set {info.name} of {site} is not shown: {site} did not sign it.")
+        side = open_public(statement, mock, card=card, dataset=info.name)
+    except MessageError as error:
+        return PublicDataset(site, info.name, {}, b"", error.what)
+    return PublicDataset(site, info.name, {**side.data, "population": side.population}, mock)

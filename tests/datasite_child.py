@@ -34,7 +34,7 @@ def act(site, step, *arguments):  # noqa: C901 - a list of steps
     site.sync()
     return {
         "peers": {p.email: p.state for p in site.peers()},
-        "datasets": {d.owner: [d.mock.read_text(), d.description.decode()] for d in site.datasets()},
+        "datasets": {d.owner: [d.mock.read_text(), d.statement.decode()] for d in site.datasets()},
         "requests": {
             r.hospital: [r.status, r.note, r.files["study.toml"].decode(), {n: o.decode() for n, o in r.outputs.items()}]
             for r in site.requests()

@@ -30,7 +30,7 @@ def data_add(*, name: str, table: Path, population: str, columns: Path, mock_row
     """
     from securefl.errors import DataError
     from securefl.learning.mock import mock_table
-    from securefl.node.desk import keep_public
+    from securefl.node.public_side import keep_public
     from securefl.node.tables import count_rows, missing_columns
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.rows import rows_warning, rows_words

@@ -84,15 +84,23 @@ def ask(sites: tuple[str, ...], folder: str | None) -> None:
 @json_option
 @_researcher_option
 def datasets(json_file: str | None, folder: str | None) -> None:
-    """List the data sets that hospitals show, with their columns. The rows in them are invented."""
+    """List the data sets that hospitals show, with their columns. The rows in them are invented.
+
+    Each is checked against its hospital's signature. One that does not hold is named, and nothing of it is shown.
+    """
+    from securefl.report.meaning import column_words
+
     found = _lab(folder).datasets()
     if json_file:
-        write_json({"datasets": [{"site": d.site, "name": d.name, "description": d.description} for d in found]}, json_file)
+        write_json({"datasets": [{"site": d.site, "name": d.name, "description": d.description, "fault": d.fault} for d in found]}, json_file)
         if json_file == "-":
             return
     for item in found:
+        if item.fault:
+            say(f"{item.site}/{item.name}: NOT SHOWN. {item.fault}")
+            continue
         say(f"{item.site}/{item.name}: {len(item.mock())} invented rows with these columns:")
-        say_quoted(", ".join(str(c["name"]) for c in item.description.get("columns", ())))
+        say_quoted(", ".join(column_words(c) for c in item.description["columns"]))
     if not found:
         say("No data set is shown to you yet: ask the hospitals' owners to trust your card.")
 

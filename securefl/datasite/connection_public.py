@@ -91,7 +91,7 @@ class PublicFiles(OwnRecords):
         return [{"file_id": f"{folder}/{n}", "file_name": n} for n in self._names(folder)[:MAX_COLLECTION] if is_name(n)]
 
     def watcher_download_collection_file(self, file_id: str) -> bytes:
-        """One file of a collection. It is plain and unsigned: mock data is made from a public description."""
+        """One file of a collection, as it lies in the store. One of them is the hospital's signature over the others (:mod:`securefl.node.public_side`)."""
         data = self._store.get(file_id, MAX_PUBLIC_FILE)
         if data is None:
             raise StoreError(f"{file_id} is no longer in the store.", next_step="Synchronise again.")

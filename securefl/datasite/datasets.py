@@ -1,4 +1,4 @@
-"""Data sets: a hospital registers a pointer, a mock table and a description; researchers see the mock and the description.
+"""Data sets: a hospital registers a pointer, a mock table and a signed description; researchers see the last two.
 
 The private file stays outside PySyft's tree, which is read into memory at every synchronisation and which PySyft may copy.
 What stands there instead is a short text saying so. The mock is made elsewhere, from the description and never from records.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.datasite.client import translated
 from securefl.datasite.layout import MAX_PUBLIC_FILE, is_name
-from securefl.datasite.models import DatasetInfo
+from securefl.datasite.models import STATEMENT, DatasetInfo
 from securefl.datasite.pysyft import DATASET_COLLECTION_PREFIX, PERMISSION_FILE_NAME
 from securefl.errors import UsageError
 
@@ -26,7 +26,7 @@ POINTER = "The private data are not here. They stay where the data owner keeps t
 _PYSYFT_FILES = frozenset({"dataset.yaml", PERMISSION_FILE_NAME})
 
 
-def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, description: bytes, *, summary: str) -> None:  # noqa: ANN401 - PySyft is untyped
+def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, statement: bytes, *, summary: str) -> None:  # noqa: ANN401 - PySyft is untyped
     """Register a data set, or replace it where its public files differ; every approved peer is shown it.
 
     Args:
@@ -34,13 +34,13 @@ def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, d
         connection: its transport.
         name: of the data set.
         mock: a CSV table.
-        description: canonical JSON.
+        statement: the hospital's signed word on both, opaque here.
         summary: one line for PySyft's own listing.
 
     Raises:
         UsageError: the name cannot be a folder, or a file is too long.
     """
-    public = {"mock.csv": mock, "description.json": description}
+    public = {"mock.csv": mock, STATEMENT: statement}
     if not is_name(name) or "_" in (name[0], name[-1]):
         raise UsageError(f"{name!r} cannot name a data set.", next_step="Use letters, digits, '-', '_' and '.'.")
     if any(len(data) > MAX_PUBLIC_FILE for data in public.values()):

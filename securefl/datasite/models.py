@@ -13,6 +13,8 @@ SiteRole = Literal["hospital", "researcher"]
 PeerState = Literal["requested-by-me", "requested-by-peer", "approved", "refused"]
 #: ``sent`` is the researcher's view before the hospital has taken the request in.
 Status = Literal["sent", "pending", "approved", "rejected", "running", "done", "failed"]
+#: The file beside a mock table in which its hospital says, signed, what it registered.
+STATEMENT = "description.signed"
 FINAL: frozenset[str] = frozenset({"rejected", "done", "failed"})
 
 
@@ -43,9 +45,9 @@ class DatasetInfo:
         return self.files.get("mock.csv")
 
     @property
-    def description(self) -> bytes | None:
-        """The description the owner registered (canonical JSON), unparsed; None where there is none."""
-        path = self.files.get("description.json")
+    def statement(self) -> bytes | None:
+        """What the hospital signed about the data set and its mock table, unparsed and not verified; None where there is none."""
+        path = self.files.get(STATEMENT)
         return path.read_bytes() if path else None
 
 

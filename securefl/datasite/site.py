@@ -126,7 +126,7 @@ class Datasite:
 
     # --- data sets ---------------------------------------------------------------------------------------------------
 
-    def publish_dataset(self, name: str, mock: bytes, description: bytes, summary: str = "") -> None:
+    def publish_dataset(self, name: str, mock: bytes, statement: bytes, summary: str = "") -> None:
         """Register a data set's public side (hospital); the same again changes nothing, another replaces it.
 
         Raises:
@@ -135,7 +135,7 @@ class Datasite:
         from securefl.datasite.datasets import publish
 
         self._only("hospital")
-        publish(self._client, self._connection, name, mock, description, summary=summary)
+        publish(self._client, self._connection, name, mock, statement, summary=summary)
 
     def withdraw_dataset(self, name: str) -> None:
         """Show a data set no more (hospital).

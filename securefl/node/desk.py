@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.errors import SecureFLError, StudyError, UsageError
 from securefl.identity import replace_file
-from securefl.node.folder import private_folder
+from securefl.node.public_side import sign_public
 from securefl.node.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.node.requests import keep_request, kept_requests
-from securefl.signed import canonical
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
     from securefl.datasite import Datasite, Request
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState
-    from securefl.study.columns import DataSpec
 
 #: A state in our ledger → the states that PySyft shows on the way there, in order.
 _SHOWN = {
@@ -41,19 +37,6 @@ _NOTES = {
     "failed": "Ended before it was complete.",
     "withdrawn": "The data owner withdrew.",
 }
-
-
-def public_folder(site: Site, dataset: str) -> Path:
-    """Where a data set's public files are kept."""
-    return site.path / "public" / dataset
-
-
-def keep_public(site: Site, spec: DataSpec, mock: bytes) -> None:
-    """Keep a data set's public side: the declared columns and the mock table made from them."""
-    folder = private_folder(public_folder(site, spec.dataset))
-    description = canonical({"type": "securefl-dataset/1", "site": site.name, **spec.model_dump(mode="json")})
-    replace_file(folder / "description.json", description)
-    replace_file(folder / "mock.csv", mock)
 
 
 def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
@@ -82,10 +65,11 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
 
 def _publish(site: Site, desk: Datasite) -> None:
     for entry in site.settings.datasets:
-        folder = public_folder(site, entry.name)
-        if (folder / "mock.csv").exists():
+        signed = sign_public(site, entry.name)
+        if signed is not None:
+            statement, mock = signed
             summary = f"{entry.name}: patients of {entry.population}; mock data only"
-            desk.publish_dataset(entry.name, (folder / "mock.csv").read_bytes(), (folder / "description.json").read_bytes(), summary)
+            desk.publish_dataset(entry.name, mock, statement, summary)
 
 
 def _approve_peers(site: Site, desk: Datasite, say: Callable[[str], None]) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UsageError
 from securefl.identity import IdentityCard
@@ -22,6 +22,7 @@ from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import CHUNK_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
     from fractions import Fraction
 
@@ -141,6 +142,22 @@ def column_rows(study: Protocol) -> list[tuple[str, str]]:
         ("tells patients apart", f"{data.patient} (used inside the hospital only, never sent)"),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def column_words(column: Mapping[str, Any]) -> str:
+    """One declared column as a hospital shows it: its name with range and unit, or levels.
+
+    Args:
+        column: the fields of a column of ``[data]``, from a statement that was verified; a field that is not there is left out.
+
+    >>> column_words({"name": "age", "low": "0", "high": "120", "unit": "years"}), column_words({"name": "sex", "levels": ["F", "M"]})
+    ('age (0 to 120 years)', 'sex (F, M)')
+    """
+    if "low" in column and "high" in column:
+        inside = f"{column['low']} to {column['high']} {column.get('unit', '')}".strip()
+    else:
+        inside = ", ".join(map(str, column.get("levels", ())))
+    return f"{column['name']} ({inside})" if inside else str(column["name"])
 
 
 def label_words(label: Label) -> str:

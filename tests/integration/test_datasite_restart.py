@@ -169,12 +169,12 @@ def test_a_data_set_is_replaced_only_where_it_differs_and_can_be_withdrawn(parti
         assert sorted(p.name for p in (parties.area("SVI") / "shares").iterdir()) == listed
     with parties.researcher() as site:
         site.sync()
-        assert [d.description for d in site.datasets()] == [b'{"a":1}']
+        assert [d.statement for d in site.datasets()] == [b'{"a":1}']
     with parties.open("SVI") as site:
         site.publish_dataset("thyroid", MOCK, b'{"a":2}', "second")
     with parties.researcher() as site:
         site.sync()
-        assert [d.description for d in site.datasets()] == [b'{"a":2}']
+        assert [d.statement for d in site.datasets()] == [b'{"a":2}']
     with parties.open("SVI") as site:
         site.withdraw_dataset("thyroid")
     with parties.researcher() as site:
