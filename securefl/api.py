@@ -30,6 +30,7 @@ from securefl.identity import IdentityCard, read_card, replace_file
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
+from securefl.node.naming import fit_words, meant
 from securefl.node.public_side import open_public
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
@@ -158,17 +159,18 @@ class Lab:
         return [Study(self, f) for f in sorted(root.iterdir()) if (f / "study.toml").exists()] if root.is_dir() else []
 
     def study(self, name: str) -> Study:
-        """The study of that name or beginning of it.
+        """The study that is meant by ``name``: its id, its whole name, its digest, or a beginning that fits one only.
 
         Raises:
             UsageError: none or several fit.
         """
-        fits = [s for s in self.studies() if s.name.startswith(name)]
+        there = {s.name: s for s in self.studies()}
+        fits = meant(name, {n: s.digest for n, s in there.items()})
         if len(fits) != 1:
-            known = ", ".join(s.name for s in self.studies()) or "none"
-            said = f"No study fits '{name}'." if not fits else f"{len(fits)} studies fit '{name}'."
-            raise UsageError(f"{said} There are: {known}.", next_step="Name one of them." if self.studies() else "`securefl study new` makes one.")
-        return fits[0]
+            listed = ", ".join(fits or there) or "none"
+            said = f"{fit_words(len(fits), 'study', 'studies', name)} {'They are' if fits else 'There are'}: {listed}."
+            raise UsageError(said, next_step="Name one of them." if there else "`securefl study new` makes one.")
+        return there[fits[0]]
 
 
 class Study:
@@ -382,11 +384,11 @@ def _party(lab: Lab, name: str, role: str) -> dict[str, str]:
 
 def _verified(card: IdentityCard | None, info: DatasetInfo, statement: bytes | None, mock: bytes) -> PublicDataset:
     site = site_name(info.owner)
+    if card is None or card.role != "hospital":
+        return PublicDataset(site, info.name, {}, b"", f"The data set {info.name} of {site} is not shown: {site} is not in your list as a hospital.")
+    if statement is None:
+        return PublicDataset(site, info.name, {}, b"", f"The data set {info.name} of {site} is not shown: {site} did not sign it.")
     try:
-        if card is None or card.role != "hospital":
-            raise MessageError(f"The data set {info.name} of {site} is not shown: {site} is not in your list as a hospital.")
-        if statement is None:
-            raise MessageError(f"The data set {info.name} of {site} is not shown: {site} did not sign it.")
         side = open_public(statement, mock, card=card, dataset=info.name)
     except MessageError as error:
         return PublicDataset(site, info.name, {}, b"", error.what)

@@ -22,9 +22,9 @@ from securefl.api import Lab, Study, connect
 from securefl.federation import exchange
 from securefl.learning.mock import mock_table
 from securefl.node import approving
-from securefl.node.public_side import keep_public
 from securefl.node.folder import PartyFolder
 from securefl.node.policy import charges_of, review
+from securefl.node.public_side import keep_public
 from securefl.node.requests import keep_request
 from securefl.node.site import Site
 from securefl.privacy.planning import choose_order

@@ -18,6 +18,7 @@ from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from securefl.datasite import Datasite, Request
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
 from securefl.identity import replace_file
+from securefl.node.naming import fit_words, meant, short_name
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
@@ -31,7 +32,7 @@ class KeptRequest:
     @property
     def short(self) -> str:
         """The name on the pages: the study's id and the first twelve digits of its digest."""
-        return f"{self.study_id}-{self.digest[:12]}"
+        return short_name(self.study_id, self.digest)
 
 
 def keep_request(site: Site, text: bytes, *, job: str, sender: str, received: str) -> KeptRequest:
@@ -57,28 +58,37 @@ def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
     return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
 
 
-def find_request(site: Site, name: str) -> tuple[KeptRequest, bytes]:
+def find_request(site: Site, name: str, *, deciding: bool = False) -> tuple[KeptRequest, bytes]:
     """As :func:`find_kept`, with the study's text.
 
     Raises:
         UsageError: none or several fit.
         UnreadableError: the kept text is not the one that has this digest.
     """
-    kept = find_kept(site, name)
+    kept = find_kept(site, name, deciding=deciding)
     return kept, study_text(site, kept.digest)
 
 
-def find_kept(site: Site, name: str) -> KeptRequest:
-    """The request of that short name, digest, or any beginning of either that fits one only. Its text is not read.
+def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
+    """The one request that is meant by ``name`` (:func:`securefl.node.naming.meant`). Its text is not read.
 
     Raises:
         UsageError: none or several fit.
     """
-    fits = [r for r in kept_requests(site) if r.digest.startswith(name) or r.short.startswith(name)]
-    if len(fits) != 1:
-        known = ", ".join(r.short for r in kept_requests(site)) or "none"
-        raise UsageError(f"{len(fits) or 'No'} request fits '{name}'. There are: {known}.", next_step="`securefl site inbox` lists them.")
-    return fits[0]
+    there = {r.short: r for r in kept_requests(site)}
+    digests = {short: r.digest for short, r in there.items()}
+    fits = meant(name, digests, deciding=deciding)
+    if len(fits) == 1:
+        return there[fits[0]]
+    near = fits or meant(name, digests)
+    listed = "They are" if fits else "There are"
+    names = ", ".join(near or tuple(there)) or "none"
+    if near and not fits:
+        listed = "It begins the name of"
+    step = "`securefl site inbox` lists them."
+    if deciding:
+        step = "For a decision give the whole id, or six digits or more of the digest; `securefl site inbox` lists them."
+    raise UsageError(f"{fit_words(len(fits), 'request', 'requests', name)} {listed}: {names}.", next_step=step)
 
 
 def study_text(site: Site, digest: str) -> bytes:

@@ -10,6 +10,7 @@ from securefl.federation.rounds import Plan
 from securefl.federation.verifying import last_transcript, verify_round
 from securefl.federation.words import end_of
 from securefl.node.folder import FILE_NAMES, PartyFolder
+from securefl.node.naming import meant
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.site import Site
 from securefl.study.digest import study_digest
@@ -117,7 +118,9 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
 
 def _one(names: Mapping[str, object], name: str, view: Callable[[str], RoundsView]) -> RoundsView:
     """The study that fits; of several, the only one of which a round is over."""
-    fits = [n for n in names if n.startswith(name)]
+    # a hospital's names lead to digests; a researcher's folders carry the first twelve digits themselves
+    digests = {short: found if isinstance(found, str) else short[-12:] for short, found in names.items()}
+    fits = meant(name, digests) if name else tuple(names)
     if len(fits) == 1:
         return view(fits[0])
     over = [v for v in map(view, fits) if v.last_over()]

@@ -123,7 +123,7 @@ def test_what_another_signed_is_not_this_hospitals(c):
 
 
 def test_a_partner_cannot_sign_in_this_hospitals_name(c):
-    head, body = in_store(c, ME, STATEMENT).read_bytes().split(b"\n", 1)
+    _, body = in_store(c, ME, STATEMENT).read_bytes().split(b"\n", 1)
     site = c.site(OTHER)
     in_store(c, ME, STATEMENT).write_bytes(dump_signed(json.loads(body), site.identity.sign))
     assert "its signature is not by the key that is trusted here" in of(c, ME).fault
