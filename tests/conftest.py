@@ -111,7 +111,7 @@ stop_rule = "none"
 artefacts = ["model.safetensors"]
 owner = "The hospitals"
 licence = "CC-BY-4.0"
-recipients = ["the hospitals"]
+recipients = ["participants"]
 intended_use = "Tests only."
 
 [exit]

@@ -192,7 +192,7 @@ stop_rule = "none"
 artefacts = ["none"]
 owner = "nobody"
 licence = "none"
-recipients = ["nobody"]
+recipients = []
 intended_use = "none"
 [exit]
 notice = "none"

@@ -79,7 +79,8 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
         _list([
             f"Artefacts: {_line(', '.join(out.artefacts))}",
             f"Owner: {_line(out.owner)}; licence: {_line(out.licence)}",
-            f"Goes to: {_line(', '.join(out.recipients))}",
+            f"Sent at the end, sealed to each, to: {_line(', '.join(out.recipients) or 'nobody but the coordinator')}",
+            *(f"A promise between people, which no program keeps: {_line(note)}" for note in out.notes),
             f"The lowest acceptable AUC is {decimal_words(study.quality.minimum)}, judged on the noised result.",
         ]),
         f"Intended use: {_line(out.intended_use)}",

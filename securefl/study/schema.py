@@ -5,6 +5,7 @@ Units stand in the docstrings; rules that need several sections together are in 
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +15,7 @@ from pydantic import Field, model_validator
 
 from securefl.study.columns import DataSpec
 from securefl.study.fields import (
+    NAME,
     AgreementKey,
     DecimalText,
     Fault,
@@ -26,6 +28,7 @@ from securefl.study.fields import (
     Text,
 )
 from securefl.study.limits import LEAST_DELTA, LEAST_NOISE, MOST_EPSILON, MOST_NOISE
+from securefl.study.recipients import strangers
 from securefl.study.roster import check_distinct
 
 #: Far above any real figure and far below 2^53, the largest integer that RFC 8785 can write.
@@ -260,13 +263,30 @@ class Quality(Section):
 
 
 class Outputs(Section):
-    """What comes out, who owns it and who may have it."""
+    """What comes out, who owns it and who gets it.
+
+    ``recipients`` are sent the model at the end, sealed to each: parties of the study by name, or ``participants``, ``coordinator``,
+    ``aggregator``. ``notes`` are promises between people, which no program keeps.
+    """
 
     artefacts: tuple[Line, ...]
     owner: Line
     licence: Line
     recipients: tuple[Line, ...]
     intended_use: Text
+    notes: tuple[Line, ...] = ()
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        for place, name in enumerate(self.recipients):
+            if not re.fullmatch(NAME, name):
+                raise Fault(
+                    f'"{name}" is no party: recipients are sent the model, so write "participants", "coordinator", "aggregator" or a party\'s name; '
+                    "what is only a promise between people goes into outputs.notes", "recipients", place,
+                )
+            if name in self.recipients[:place]:
+                raise Fault(f'"{name}" stands there twice', "recipients", place)
+        return self
 
 
 class Exit(Section):
@@ -318,6 +338,9 @@ class Study(Protocol):
         ])
         if sum((p.weight for p in self.participants), Fraction(0)) != 1:
             raise Fault("the participants' weights must add up to exactly 1", "participants", 0, "weight")
+        if unknown := strangers(self):
+            place = self.outputs.recipients.index(unknown[0])
+            raise Fault(f'"{unknown[0]}" is no party of this study, so it can be sent nothing', "outputs", "recipients", place)
         return self
 
     @property
