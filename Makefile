@@ -10,7 +10,10 @@ MUTANTS_ARGS ?=
 LOCK_ARGS ?=
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q $(PIP_ARGS)
 
-.PHONY: demo test test-all lint types contract unit soak bench bench-privacy mutants lock clean
+.PHONY: venv demo test test-all lint types contract unit soak bench bench-privacy mutants lock clean
+
+# The environment alone; VENV names another place.
+venv: $(READY)
 
 demo: $(READY)
 	$(BIN)/securefl demo $(DEMO_ARGS)

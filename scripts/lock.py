@@ -43,9 +43,12 @@ def read_lock(text: str) -> Pins:
     """Package name → its version and hashes."""
     found: Pins = {}
     for entry in re.sub(r"\\\n", " ", text).splitlines():
-        if pin := re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", entry):
+        # pip demands that an extra which somebody asks for is pinned with its extra
+        if pin := re.match(r"([A-Za-z0-9._-]+(?:\[[a-z0-9, _-]+\])?)==([^\s;\\]+)", entry):
             hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
-            found[pin[1].lower()] = (pin[2].partition("+")[0], hashes)
+            found[pin[1].lower().replace(" ", "")] = (pin[2].partition("+")[0], hashes)
+        elif entry and not entry.startswith("#"):
+            raise ValueError(f"not a pinned package: {entry[:100]}")
     return found
 
 
@@ -66,7 +69,7 @@ def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
         if not upgrade:  # uv keeps the versions that it finds in its output file
             out.write_text("".join(f"{p}=={v}\n" for p, (v, _) in known.items()), "utf-8")
         command = [
-            "uv", "pip", "compile", "pyproject.toml", "--quiet", "--generate-hashes", "--no-header", "--no-annotate",
+            "uv", "pip", "compile", "pyproject.toml", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-strip-extras",
             "--python-version=3.11", "--python-platform=x86_64-manylinux_2_28", f"--output-file={out}",
             *(f"--extra={e}" for e in extras),
         ]

@@ -35,7 +35,8 @@ def wrong_versions() -> list[str]:
     """Installed packages that differ from the lock, one line each; optional ones may be absent."""
     wrong = []
     for line in lock_text().splitlines():
-        name, _, pinned = line.partition("==")
+        package, _, pinned = line.partition("==")
+        name = package.partition("[")[0]
         want = pinned.split(" ")[0]
         if not want or line.startswith(("#", " ")):  # a comment, or one of a package's hashes
             continue
