@@ -6,6 +6,8 @@ Two audiences are kept apart. The owner of the process sees the whole text. Othe
 
 from __future__ import annotations
 
+import errno
+import os
 from enum import IntEnum
 from typing import ClassVar
 
@@ -24,6 +26,7 @@ class ExitCode(IntEnum):
     UNTRUSTED = 9
     STORE = 10
     DATA = 11
+    SCREEN = 13
 
 
 class SecureFLError(Exception):
@@ -66,6 +69,14 @@ class UnreadableError(SecureFLError):
 
     code = "unreadable"
     exit_code = ExitCode.UNREADABLE
+
+
+class ScreenError(SecureFLError):
+    """A command did its work, but what it printed could not be written."""
+
+    code = "screen"
+    exit_code = ExitCode.SCREEN
+    default_whose = "this machine's operator"
 
 
 class StudyError(SecureFLError):
@@ -137,11 +148,50 @@ class DataError(SecureFLError):
     default_whose = "this hospital's data owner"
 
 
+_FREE = "Free some space there, then repeat the command."
+_RIGHTS = "Give this user the right to it (`ls -ld` shows whose it is), then repeat the command."
+_KIND = "Look at what lies there (`ls -la`) and move it away, or restore the file from your backup."
+#: What to do where the operating system refuses a file, by error number (errno(3)).
+_FILE_STEPS = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: _FREE,
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "Choose a place that can be written, or mount this one for writing.",
+    errno.EISDIR: _KIND,
+    errno.ENOTDIR: _KIND,
+    errno.EEXIST: _KIND,
+    errno.ELOOP: _KIND,
+    errno.ENOENT: "Check the name and that the disk or share is mounted.",
+    errno.ENOLCK: "The file system has no locks (NFS without its lock service): start that service, or keep the folder on a local disk.",
+    errno.EMFILE: "Too many files are open: raise the limit (`ulimit -n`), then repeat the command.",
+    errno.EIO: "The disk or share fails: check it, and restore from your backup what is damaged.",
+    errno.ESTALE: "The share was mounted anew: go into the folder again, then repeat the command.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
+
+
+def file_error(error: OSError, path: os.PathLike[str] | str = "") -> UnreadableError:
+    """The operating system's refusal of a file, as an error of ours: the path, the reason, the next step.
+
+    Args:
+        error: what was raised.
+        path: named where the error itself names no file.
+    """
+    names = [n for n in (error.filename, error.filename2) if isinstance(n, str | bytes)]
+    place = os.fsdecode(names[0]) if names else os.fspath(path)
+    reason = error.strerror or str(error) or type(error).__name__
+    step = _FILE_STEPS.get(error.errno or 0, "Check the file, its disk and its rights, then repeat the command.")
+    what = f"{place} cannot be read or written: {reason}." if place else f"A file cannot be read or written: {reason}."
+    return UnreadableError(what, whose="this machine's operator", next_step=step)
+
+
 #: What others may be told about a failure: nothing but one of these words (rule 1).
 PUBLIC_CODES = frozenset(
     cls.code
     for cls in (
         SecureFLError, UsageError, UnreadableError, StudyError, NotApprovedError, BudgetError, LedgerAlteredError,
-        UntrustedError, MessageError, RoundError, StoreError, DataError,
+        UntrustedError, MessageError, RoundError, StoreError, DataError, ScreenError,
     )
 ) | {"withdrawn"}

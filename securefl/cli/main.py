@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
-from securefl.errors import ExitCode, SecureFLError, UsageError
+from securefl.errors import ExitCode, ScreenError, SecureFLError, UsageError, file_error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Command → (module, object, the line in `securefl --help`). Help costs no framework.
 _COMMANDS = {
@@ -50,39 +53,82 @@ def cli() -> None:
     Start with `securefl demo`. Each role works in a folder of its own: a hospital in a site folder, a researcher and an
     aggregator in theirs. Exit codes: 0 done, 1 crash, 2 usage, 3 ledger altered, 4 unreadable, 5 study invalid,
     6 not approved, 7 budget, 8 round failed, 9 untrusted, 10 store, 11 data,
-    130 stopped with Ctrl-C.
+    13 done but not printed, 130 stopped with Ctrl-C.
     """
 
 
-def _as_ours(error: click.ClickException) -> UsageError:
-    """Click's own complaint in the words and the frame of all others."""
-    said = error.format_message()
-    what = said if said.endswith((".", "!", "?")) else f"{said}."
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    return UsageError(what, next_step=f"`{context.command_path} --help` shows how it is called." if context else "")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; whatever goes wrong is a page with the next step, never a traceback.
+
+    Args:
+        arguments: instead of the process's own.
+    """
+    from securefl.cli.streams import lasting_streams
+
+    out, err = lasting_streams()
+    code = _run(arguments)
+    out.flush()
+    if out.failure is not None and not out.reader_left and code == 0:
+        _show(ScreenError(
+            f"What this command printed could not be written: {out.failure.strerror}. What it was asked to do is done.",
+            next_step="Free some space, or write to another file.",
+        ))
+        code = int(ExitCode.SCREEN)
+    err.flush()
+    if code:
+        sys.exit(code)
 
 
-def main() -> None:
-    """Run the command line; an error of ours is a page with the next step, never a traceback."""
-    from securefl.cli.screen import DeclinedError, show_error
+def _run(arguments: Sequence[str] | None) -> int:
+    """The command's exit code; its error is on the screen by then."""
+    from securefl.cli.screen import DeclinedError
 
+    code = 0
     try:
-        cli(standalone_mode=False)
+        cli(arguments, standalone_mode=False)
     except DeclinedError as error:
         click.echo(str(error), err=True)
-        sys.exit(int(ExitCode.USAGE))
+        code = int(ExitCode.USAGE)
     except SecureFLError as error:
-        with suppress(OSError):  # a screen that is gone takes no error either; the code still says it
-            show_error(error)
-        sys.exit(_STOPPED if isinstance(error.__cause__, KeyboardInterrupt) else int(error.exit_code))
-    except click.exceptions.Abort:
+        _show(error)
+        code = _STOPPED if isinstance(error.__cause__, KeyboardInterrupt) else int(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
-        sys.exit(_STOPPED)
+        code = _STOPPED
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(int(ExitCode.USAGE))
-    except click.ClickException as error:
-        show_error(_as_ours(error))
-        sys.exit(int(ExitCode.USAGE))
+        code = int(ExitCode.USAGE)
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        code = int(error.exit_code)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except Exception as error:  # noqa: BLE001 - the last wall: no input and no errno gives a traceback
+        found = _as_ours(error)
+        _show(found)
+        code = int(found.exit_code)
+    return code
+
+
+def _as_ours(error: Exception) -> SecureFLError:
+    """An error that is none of ours, as a page can show it."""
+    if isinstance(error, click.ClickException):
+        said = error.format_message()
+        what = said if said.endswith((".", "!", "?")) else f"{said}."
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        return UsageError(what, next_step=f"`{context.command_path} --help` shows how it is called." if context else "")
+    if isinstance(error, OSError):
+        return file_error(error)
+    if isinstance(error, UnicodeEncodeError):
+        shown = error.object.encode("utf-8", "replace").decode()
+        return UsageError(
+            f"A name or text holds bytes that are not UTF-8: {shown}", next_step="Rename the file, or write the text in UTF-8."
+        )
+    from securefl.cli.faults import fault
+
+    return fault(error)
+
+
+def _show(error: SecureFLError) -> None:
+    from securefl.cli.screen import show_error
+
+    show_error(error)

@@ -73,7 +73,8 @@ def steady_screen(log: Path) -> Iterator[None]:
         log: where a failure of the screen is noted, once for each stream.
     """
     before = sys.stdout, sys.stderr
-    ours = SteadyStream(before[0], log), SteadyStream(before[1], log)
+    bare = [getattr(stream, "bare", stream) for stream in before]  # the log hears of the failure itself
+    ours = SteadyStream(bare[0], log), SteadyStream(bare[1], log)
     main = threading.current_thread() is threading.main_thread()
     hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN) if main else None
     sys.stdout, sys.stderr = ours

@@ -180,7 +180,7 @@ def _translated(path: Path) -> Iterator[None]:
             whose="this hospital's data owner",
             next_step="Check the disk and that no other program holds the file, then try again.",
         ) from error
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # bytes that are no text, in a schema too
         raise _unreadable(path, str(error)) from error
 
 
