@@ -43,7 +43,6 @@ def read_lock(text: str) -> Pins:
     """Package name → its version and hashes."""
     found: Pins = {}
     for entry in re.sub(r"\\\n", " ", text).splitlines():
-        # pip demands that an extra which somebody asks for is pinned with its extra
         if pin := re.match(r"([A-Za-z0-9._-]+(?:\[[a-z0-9, _-]+\])?)==([^\s;\\]+)", entry):
             hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
             found[pin[1].lower().replace(" ", "")] = (pin[2].partition("+")[0], hashes)
@@ -74,7 +73,9 @@ def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
             *(f"--extra={e}" for e in extras),
         ]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        return read_lock(out.read_text("utf-8"))
+        found = read_lock(out.read_text("utf-8"))
+    # pip takes `name[extra]` and `name` for two requirements, and with hashes each that somebody asks for must be pinned
+    return found | {name.partition("[")[0]: pin for name, pin in found.items()}
 
 
 def main() -> int:

@@ -41,7 +41,10 @@ SYFT = {
 def test_every_line_pins_one_package_to_one_version():
     bad = [line for line in LINES if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,-]+\])?==[0-9][0-9A-Za-z.!]*", line)]
     assert bad == []
-    assert len(PINS) == len(LINES)
+    assert len(set(LINES)) == len(LINES)
+    assert {f"{plain(line.partition('==')[0])}=={line.partition('==')[2]}" for line in LINES} == {f"{n}=={v}" for n, v in PINS.items()}
+    extras = {line.partition("[")[0] for line in LINES if "[" in line}
+    assert extras <= {line.partition("==")[0] for line in LINES}  # pip takes the two for different requirements
 
 
 def test_no_version_has_a_local_suffix_so_cpu_and_cuda_builds_both_fit():
