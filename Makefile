@@ -56,16 +56,20 @@ bench-privacy: $(READY)
 mutants: $(READY)
 	OMP_NUM_THREADS=1 nice -n 15 $(BIN)/python benchmarks/mutants/run.py $(MUTANTS_ARGS)
 
-# Every file that is installed is named in a lock by its SHA-256; pip refuses any other. A build of torch with CUDA brings
-# packages of its own, which the CPU build does not name: they are in a lock of their own, taken where the first try asks for them.
-$(READY): requirements.lock requirements-dev.lock requirements-cuda.lock pyproject.toml
+# Every file that is installed is named in a lock by its SHA-256; pip refuses any other. The CPU build of torch is taken where an
+# index or folder that pip looks in has it (PIP_ARGS can name one). Else it is the index's own build, which brings CUDA's packages.
+$(READY): requirements.lock requirements-dev.lock requirements-cuda.lock requirements-cpu.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Name another: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "This Python cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing into $(VENV): 1 to 3 GB of downloads, a few minutes; nothing is fetched afterwards."
 	$(PYTHON) -m venv $(VENV)
-	$(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-dev.lock || \
-	  $(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-dev.lock -r requirements-cuda.lock
+	@if $(PIP_INSTALL) --require-hashes --no-deps -r requirements-cpu.lock 2>/dev/null; then \
+	  $(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-dev.lock; \
+	else \
+	  echo "No CPU build of torch is found; the index's own build is taken, with CUDA."; \
+	  $(PIP_INSTALL) --require-hashes -r requirements.lock -r requirements-dev.lock -r requirements-cuda.lock; \
+	fi
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
 	@touch $(READY)
 

@@ -1,7 +1,8 @@
-"""Write the three lock files again: exact versions, and the SHA-256 of every file that the index serves for them.
+"""Write the lock files again: exact versions, and the SHA-256 of every file that the index serves for them.
 
 ``requirements.lock``       what securefl runs on; a study's digest covers this file.
 ``requirements-dev.lock``   what the demonstration and the tests need beside it.
+``requirements-cpu.lock``   the build of torch without CUDA, which only some indexes have.
 ``requirements-cuda.lock``  what the index's own build of torch brings beside it, on Linux x86_64; the CPU build brings none.
 
 Versions stay as they are while they fit pyproject.toml. ``python scripts/lock.py --upgrade`` takes the newest that do.
@@ -30,6 +31,7 @@ _HEADS = {
     "requirements.lock": "What securefl runs on: a study's digest covers this file.",
     "requirements-dev.lock": "What the demonstration and the tests need beside requirements.lock.",
     "requirements-cuda.lock": "What builds of torch with CUDA need beside requirements.lock.",
+    "requirements-cpu.lock": "The CPU build of torch, installed first where it is found; requirements.lock allows it too.",
 }
 _HOW = (
     "Resolved for CPython 3.11 on Linux x86_64; each line names every file that may be installed by its SHA-256.",
@@ -45,7 +47,7 @@ def read_lock(text: str) -> Pins:
     for entry in re.sub(r"\\\n", " ", text).splitlines():
         if pin := re.match(r"([A-Za-z0-9._-]+(?:\[[a-z0-9, _-]+\])?)==([^\s;\\]+)", entry):
             hashes = tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", entry))
-            found[pin[1].lower().replace(" ", "")] = (pin[2].partition("+")[0], hashes)
+            found[pin[1].lower().replace(" ", "")] = (pin[2], hashes)
         elif entry and not entry.startswith("#"):
             raise ValueError(f"not a pinned package: {entry[:100]}")
     return found
@@ -55,9 +57,8 @@ def write_lock(name: str, pins: Pins) -> None:
     """The file again, in order of names."""
     lines = [f"# {line}" for line in (_HEADS[name], *_HOW)]
     for package in sorted(pins):
-        version, served = pins[package]
-        hashes = sorted({*served, *OTHER_BUILDS.get((package, version), ())})
-        lines.append(" \\\n    ".join([f"{package}=={version}", *(f"--hash=sha256:{h}" for h in hashes)]))
+        version, hashes = pins[package]
+        lines.append(" \\\n    ".join([f"{package}=={version}", *(f"--hash=sha256:{h}" for h in sorted(hashes))]))
     (ROOT / name).write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -79,10 +80,10 @@ def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
 
 
 def main() -> int:
-    """Write the three files; 1 when a build's hash is not known here."""
+    """Write the files; 1 when a build's hash is not known here."""
     known: Pins = {}
     for name in _HEADS:
-        if (ROOT / name).exists():
+        if (ROOT / name).exists() and name != "requirements-cpu.lock":
             known |= read_lock((ROOT / name).read_text("utf-8"))
     upgrade = "--upgrade" in sys.argv[1:]
     needed = resolve((), known, upgrade=upgrade)
@@ -93,13 +94,17 @@ def main() -> int:
         return 1
     cuda = {p: pin for p, pin in needed.items() if _CUDA.match(p)}
     runtime = {p: pin for p, pin in needed.items() if p not in cuda}
+    builds: Pins = {}
+    for (package, version), hashes in OTHER_BUILDS.items():
+        if version != runtime[package][0]:
+            print(f"no CPU build of {package} {runtime[package][0]} is known: add its hash to {Path(__file__).name}")
+            return 1
+        runtime[package] = (version, tuple({*runtime[package][1], *hashes}))
+        builds[package] = (f"{version}+cpu", hashes)
     write_lock("requirements.lock", runtime)
+    write_lock("requirements-cpu.lock", builds)
     write_lock("requirements-cuda.lock", cuda)
     write_lock("requirements-dev.lock", {p: pin for p, pin in everything.items() if p not in needed})
-    for package in sorted({name for name, _ in OTHER_BUILDS}):
-        if (package, runtime[package][0]) not in OTHER_BUILDS:
-            print(f"no other build of {package} {runtime[package][0]} is known: add its hash to {Path(__file__).name}")
-            return 1
     return 0
 
 

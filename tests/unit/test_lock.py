@@ -13,7 +13,7 @@ import pytest
 import securefl
 
 ROOT = Path(securefl.__file__).parents[1]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-cuda.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-cuda.lock", "requirements-cpu.lock")
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in LOCKS}
 
 
@@ -87,7 +87,7 @@ def test_everything_that_an_installed_dependency_brings_is_in_the_lock():
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_is_followed_by_the_hashes_of_the_files_that_may_be_installed(name):
-    form = r"[a-z0-9][a-z0-9.-]*(\[[a-z0-9,-]+\])?==[0-9][0-9A-Za-z.!]*( +--hash=sha256:[0-9a-f]{64})+"
+    form = r"[a-z0-9][a-z0-9.-]*(\[[a-z0-9,-]+\])?==[0-9][0-9A-Za-z.!+]*( +--hash=sha256:[0-9a-f]{64})+"
     assert [e for e in entries(name) if not re.fullmatch(form, e)] == []
 
 
@@ -95,7 +95,9 @@ def test_both_builds_of_torch_are_allowed():
     """The one that the index serves for each platform, and the CPU build of the same version."""
     torch = next(e for e in entries("requirements.lock") if e.startswith("torch=="))
     assert torch.count("--hash=") > 10
-    assert "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b" in torch
+    (cpu,) = entries("requirements-cpu.lock")
+    assert cpu.startswith(f"torch=={PINS['torch']}+cpu ")
+    assert cpu.split()[-1] in torch
 
 
 def test_what_only_tests_and_the_demonstration_need_is_not_in_what_securefl_runs_on():
@@ -166,6 +168,6 @@ def test_make_installs_with_hashes_only():
         [shutil.which("make"), "-n", "-C", ROOT, "VENV=/nonexistent/venv", "PYTHON=python3", "/nonexistent/venv/.ready"],
         capture_output=True, text=True, check=True,
     ).stdout
-    installs = [line for line in made.splitlines() if "pip install" in line and "--no-deps" not in line]
-    assert len(installs) == 2
+    installs = [line for line in made.splitlines() if "pip install" in line and "-e ." not in line]
+    assert len(installs) == 3
     assert all("--require-hashes" in line for line in installs)
