@@ -43,8 +43,8 @@ def audit(
 ) -> None:
     """What a hospital's ledger says, and whether anybody altered it.
 
-    The whole chain is checked at every call: an edited, missing or inserted event is found. A deleted end is found with a
-    checkpoint that somebody else holds (--checkpoint; without it, with the newest that other hospitals gave back). Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger
+    The whole chain is checked at every call: an edited, missing or inserted event is found. A deleted end is found with the
+    witness that lies beside the ledger, and with a checkpoint that somebody else holds (--checkpoint; without it, with the newest that other hospitals gave back). Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger
     is still shown as far as it holds.
     """
     from securefl.node.folder import FILE_NAMES, find_folder, wrong_folder
@@ -161,9 +161,9 @@ def _read(path: Path, card: IdentityCard) -> Reading:
 
 def _before_the_change(path: Path, card: IdentityCard) -> Reading | None:
     """A ledger that the present key has not signed, but an earlier one has: a copy from before the change of keys."""
-    from securefl.privacy.ledger_reading import read_ledger
+    from securefl.privacy.ledger_reading import read_chain
 
-    older = read_ledger(path, card.verify_ever)
+    older = read_chain(path, card.verify_ever)
     if older.fault is not None:
         return None
     fault = LedgerAlteredError(

@@ -32,6 +32,8 @@ _ROW = b"securefl-ledger-row/1\n"
 _SIGNATURE = b"securefl-ledger-signature/1\n"
 _ROTATION = b"securefl-ledger-rotation/1\n"
 _CHECKPOINT = "securefl-checkpoint/1"
+#: The type of a signed checkpoint, and its fields.
+CHECKPOINT_FORM = {_CHECKPOINT: frozenset({"site", "size", "head"})}
 _NOT_OURS = "its signature is not by this hospital's key"
 _RESTORE = f"Stop this hospital's agent and keep the file for whoever examines it. {RESTORE}"
 
@@ -182,7 +184,7 @@ def read_checkpoint(data: bytes, *, site: str, verify: Verify) -> Checkpoint:
         MessageError: not a checkpoint of this site signed by its key.
     """
     body = open_signed(
-        data, kind=_CHECKPOINT, fields=frozenset({"site", "size", "head"}), verify=verify, sender=site, max_bytes=4096
+        data, kind=_CHECKPOINT, fields=CHECKPOINT_FORM[_CHECKPOINT], verify=verify, sender=site, max_bytes=4096
     )
     size, head = body["size"], body["head"]
     if body["site"] != site or not isinstance(size, int) or isinstance(size, bool) or size < 1 or not isinstance(head, str):

@@ -1,4 +1,8 @@
-"""The ledger's rows in an SQLite file: append-only, STRICT, write-ahead log, every commit flushed to the disk.
+"""The ledger's rows in an SQLite file: append-only, STRICT, one file, every commit flushed to the disk.
+
+The journal is a rollback journal, which says nothing between two commits (``PERSIST``: its header is zeros then): after each commit the one file has everything, and
+a copy of it alone is whole (decision 0018). A file that is replaced while it is open is noticed by its inode: what would
+be written to the old one reaches nobody, and what stands in the new one was never read.
 
 Only bytes are handled here; what they mean is decided in :mod:`~securefl.privacy.ledger_chain` and
 :mod:`~securefl.privacy.ledger_state`.
@@ -48,9 +52,11 @@ class LedgerFile:
     :class:`StoreError` when the disk or another writer refuses.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, inode: tuple[int, int] | None = None) -> None:
         self.path = path
         self.connection = connection
+        #: Device and number of the file that was opened; without it (a file that is being made) nothing is compared.
+        self._inode = inode
 
     @classmethod
     def create(cls, path: Path, fill: Callable[[LedgerFile], None]) -> None:
@@ -103,14 +109,27 @@ class LedgerFile:
         """
         if not path.is_file():
             raise _unreadable(path, "there is no such file")
+        try:
+            return cls._opened(path, path)
+        except StoreError:
+            if _may_be_written(path) or any(_tells(part) for part in _beside(path)):
+                raise
+        # an older ledger (write-ahead log) on a medium that takes no lock file; nothing else stands beside it
+        return cls._opened(path, f"{path.absolute().as_uri()}?immutable=1", uri=True)
+
+    @classmethod
+    def _opened(cls, path: Path, name: Path | str, *, uri: bool = False) -> LedgerFile:
+        inode = _inode(path)
         with _translated(path):
-            file = cls(path, sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None))
+            connection = sqlite3.connect(name, timeout=BUSY_MS / 1000, isolation_level=None, uri=uri)
+        file = cls(path, connection, inode)
         try:
             with _translated(path):
                 ours = file._is_ours()
-                if ours:
-                    file.connection.execute("PRAGMA journal_mode=WAL")
-                    file.connection.execute("PRAGMA synchronous=FULL")
+                if ours and not uri:
+                    file._one_file()
+                file.connection.execute("PRAGMA synchronous=FULL")
+            file.check_in_place()
         except BaseException:
             file.close()
             raise
@@ -118,6 +137,27 @@ class LedgerFile:
             file.close()
             raise _unreadable(path, "it is a file of another kind")
         return file
+
+    def _one_file(self) -> None:
+        """Take over a ledger that still has a write-ahead log. Where another process has it open, the next opening does."""
+        self.connection.execute("PRAGMA busy_timeout=0")
+        with suppress(sqlite3.OperationalError):
+            self.connection.execute("PRAGMA journal_mode=PERSIST").fetchone()
+        self.connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+
+    def check_in_place(self) -> None:
+        """That the file which is open is still the one at its path.
+
+        Raises:
+            LedgerAlteredError: another one was put in its place, or it is gone.
+        """
+        if self._inode is None or _inode(self.path) == self._inode:
+            return
+        raise LedgerAlteredError(
+            f"The ledger {self.path} was replaced or removed while it was open: two ledgers of one hospital would each forget what the other charged.",
+            whose="this hospital's data owner",
+            next_step=f"Stop this hospital's agent, and keep both files if there are two. {RESTORE}",
+        )
 
     def _is_ours(self) -> bool:
         (application,) = self.connection.execute("PRAGMA application_id").fetchone()
@@ -148,10 +188,17 @@ class LedgerFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """An immediate transaction: no other writer comes between reading and writing. Rolled back on any error."""
+        """An immediate transaction: no other writer comes between reading and writing. Rolled back on any error.
+
+        Raises:
+            LedgerAlteredError: the file was replaced: before, then nothing is written; or meanwhile, then what was
+                written is lost and the caller must not act on it.
+        """
+        self.check_in_place()  # before SQLite trips over it, in words of its own
         with _translated(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
         try:
+            self.check_in_place()
             yield
             with _translated(self.path):
                 self.connection.execute("COMMIT")
@@ -159,6 +206,29 @@ class LedgerFile:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
+        self.check_in_place()
+
+    def copy_to(self, path: Path) -> None:
+        """A whole copy (mode 0600) of all that is committed, also while others write: SQLite's backup.
+
+        Raises:
+            StoreError: ``path`` exists, or cannot be written.
+        """
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise StoreError(f"{path} cannot be written: {error.strerror}.", next_step="Name another folder.") from None
+        with _translated(path):
+            copy = sqlite3.connect(path, isolation_level=None)
+        try:
+            with _translated(path):
+                self.connection.backup(copy)
+                # the header of a copy from a write-ahead log asks for one; this one is whole by itself
+                copy.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            copy.close()
+        _sync_file(path)
+        _sync_folder(path.parent)
 
     def close(self) -> None:
         """Close the connection."""
@@ -182,6 +252,42 @@ def _translated(path: Path) -> Iterator[None]:
         ) from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # bytes that are no text, in a schema too
         raise _unreadable(path, str(error)) from error
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _may_be_written(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """What may hold events that are not in the file itself: the write-ahead log, a rollback journal."""
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-journal")
+
+
+def _tells(part: Path) -> bool:
+    """Whether a log or journal has a header; one of zeros says nothing."""
+    try:
+        with part.open("rb") as file:
+            return any(file.read(8))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -23,6 +23,7 @@ from securefl.privacy.ledger_events import RESTORE
 from securefl.privacy.ledger_file import LedgerFile
 from securefl.privacy.ledger_reading import read_rows
 from securefl.privacy.ledger_state import LedgerState, apply
+from securefl.privacy.ledger_witness import against_witness, read_witness, write_witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,10 +81,13 @@ class LedgerLog:
             raise UsageError("The ledger's signing and verifying keys do not belong together.", next_step="Use one site's keys.")
 
         def write(file: LedgerFile) -> None:
-            cls(file, sign=sign, verify=verify, now=now)._append(lambda _: [genesis])  # noqa: SLF001 - its own class
+            made = cls(file, sign=sign, verify=verify, now=now)
+            made._append(lambda _: [genesis], testify=False)
 
         LedgerFile.create(path, write)
-        return cls.open(path, sign=sign, verify=verify, now=now)
+        ledger = cls.open(path, sign=sign, verify=verify, now=now)
+        ledger._testify()  # noqa: SLF001 - its own class
+        return ledger
 
     @classmethod
     def open(cls, path: Path, *, sign: Sign, verify: Verify, now: Callable[[], str]) -> Self:
@@ -146,7 +150,10 @@ class LedgerLog:
         Raises:
             LedgerAlteredError: naming the first bad event.
         """
-        reading = read_rows(self._file, self._verify, checkpoint).require()
+        words = read_witness(self._file.path)
+        found = read_rows(self._file, self._verify)
+        found = found if checkpoint is None else found.against(checkpoint)
+        reading = against_witness(found, self._file.path, words).require()
         self._head = reading.at
         return Checkpoint(reading.at.state.site, reading.at.size, reading.at.hash)
 
@@ -173,7 +180,7 @@ class LedgerLog:
     def _append_one(self, kind: type[Any], **fields: object) -> None:
         self._append(lambda _: [ev.checked_event(kind, {"at": self._now(), **fields})])
 
-    def _append(self, decide: Callable[[LedgerState], list[ev.Event]]) -> list[ev.Event]:
+    def _append(self, decide: Callable[[LedgerState], list[ev.Event]], *, testify: bool = True) -> list[ev.Event]:
         with self._file.transaction():
             self._refresh()
             self._check_own_key()
@@ -186,7 +193,14 @@ class LedgerLog:
                 self._file.insert(row)
                 at = at.after(row, event, state, trusted=True)
         self._head = at
+        if testify and events:
+            self._testify()
         return events
+
+    def _testify(self) -> None:
+        """Let the local witness know how far this ledger has come."""
+        at = self._head
+        write_witness(self._file.path, at.size, Checkpoint(at.state.site, at.size, at.hash).dump(self._sign))
 
     def _check_own_key(self) -> None:
         """A row by a key that was replaced meanwhile would spoil the chain."""
@@ -201,6 +215,7 @@ class LedgerLog:
         self._own_key = key
 
     def _refresh(self) -> None:
+        self._file.check_in_place()
         known = self._head
         if known.size and self._file.hash_at(known.size) != known.hash:
             raise LedgerAlteredError(

@@ -17,6 +17,7 @@ from securefl.privacy.ledger_chain import (
 )
 from securefl.privacy.ledger_events import RESTORE
 from securefl.privacy.ledger_file import LedgerFile
+from securefl.privacy.ledger_witness import against_witness, read_witness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ class Reading:
         return self
 
 
-def read_rows(file: LedgerFile, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:
+def read_rows(file: LedgerFile, verify: Verify) -> Reading:
     """Read an open file's rows from the first one, checking each."""
     head, events, hashes, fault = Head(), [], [], None
     try:
@@ -70,18 +71,24 @@ def read_rows(file: LedgerFile, verify: Verify, checkpoint: Checkpoint | None = 
             raise LedgerAlteredError("Event 1 of the ledger: it is missing.", next_step=RESTORE)  # noqa: TRY301 - one place collects the first fault
     except LedgerAlteredError as error:
         fault = error
-    found = Reading(tuple(events), head, fault, tuple(hashes))
-    return found if checkpoint is None else found.against(checkpoint)
+    return Reading(tuple(events), head, fault, tuple(hashes))
 
 
 def read_ledger(path: Path, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:
-    """Read a ledger for an audit, as far as it holds.
+    """Read a ledger for an audit, as far as it holds, and hold it against a checkpoint and its local witness.
 
     Raises:
         UnreadableError: missing, damaged or of another kind.
     """
+    words = read_witness(path)
+    found = read_chain(path, verify)
+    return against_witness(found if checkpoint is None else found.against(checkpoint), path, words)
+
+
+def read_chain(path: Path, verify: Verify) -> Reading:
+    """Read a ledger by itself: its chain, signatures and rules, not what lies beside it. Raises as :func:`read_ledger`."""
     file = LedgerFile.open(path)
     try:
-        return read_rows(file, verify, checkpoint)
+        return read_rows(file, verify)
     finally:
         file.close()

@@ -33,7 +33,7 @@ def test_the_file_is_the_owners_alone_and_flushed_at_every_commit(path):
     with file.transaction():
         file.insert(Row(2, "11" * 32, "{}", "33" * 32, "22" * 64))
     assert {stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()} == {0o600}
-    assert file.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert file.connection.execute("PRAGMA journal_mode").fetchone() == ("persist",)
     assert file.connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert "STRICT" in file.connection.execute("SELECT sql FROM sqlite_master").fetchone()[0]
     file.close()

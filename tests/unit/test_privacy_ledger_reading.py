@@ -6,6 +6,7 @@ from privacy_room import approve, example_ledger, keys, verify
 from securefl.errors import LedgerAlteredError, UnreadableError
 from securefl.privacy.ledger import Ledger, read_checkpoint, read_ledger
 from securefl.privacy.ledger_file import LedgerFile
+from securefl.privacy.ledger_witness import witness_path
 
 
 @pytest.fixture
@@ -42,6 +43,8 @@ def test_a_checkpoint_is_held_against_it(path):
     with connection:
         connection.execute("DELETE FROM event WHERE seq > 15")
     connection.close()
+    assert "knows 17 events" in read_ledger(path, verify, held).fault.what
+    witness_path(path).unlink()
     assert read_ledger(path, verify).fault is None
     assert "knows 17 events" in read_ledger(path, verify, held).fault.what
 

@@ -139,6 +139,9 @@ def test_a_cut_end_is_found_with_a_checkpoint_and_not_without(hospital, tmp_path
     plain.ledger.close()
     with sqlite3.connect(plain.folder / "ledger.sqlite") as file:
         file.execute("DELETE FROM event WHERE seq = 2")
+    code, out, _ = type_in("--site", plain.folder, "--verify")  # the witness beside the ledger knows it
+    assert (code, "ledger.sqlite.head beside it knows 2 events" in out) == (3, True)
+    (plain.folder / "ledger.sqlite.head").unlink()
     assert type_in("--site", plain.folder)[0] == 0
     code, out, _ = type_in("--site", plain.folder, "--checkpoint", tmp_path / "held")
     assert code == 3

@@ -1,0 +1,330 @@
+"""The ledger's one file and the witness beside it: copies are whole, a lost end and a replaced file are noticed, kills are no alarm."""
+
+import os
+import shutil
+import sqlite3
+import stat
+
+import pytest
+from privacy_room import (
+    NEXT_KEY,
+    approve,
+    digest,
+    keys,
+    new_ledger,
+    rotate,
+    send,
+    verify,
+    verify_next,
+)
+
+from securefl.errors import LedgerAlteredError, StoreError
+from securefl.privacy import ledger_file, ledger_log
+from securefl.privacy.ledger import Ledger, read_ledger
+from securefl.privacy.ledger_file import LedgerFile
+from securefl.privacy.ledger_reading import read_chain
+from securefl.privacy.ledger_witness import read_witness, witness_path
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "home" / "ledger.sqlite"
+
+
+@pytest.fixture
+def ledger(path):
+    path.parent.mkdir()
+    with new_ledger(path) as made:
+        yield made
+
+
+def known(ledger, path):
+    """The most events that a word of the witness knows."""
+    return max(ledger.read_own(word).size for word in read_witness(path))
+
+
+def cut(path, size):
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("DELETE FROM event WHERE seq > ?", (size,))
+    connection.close()
+
+
+def test_the_one_file_has_every_event_while_the_ledger_is_open(ledger, path, tmp_path):
+    approve(ledger)
+    ledger.start(digest(1))
+    copy = tmp_path / "copy.sqlite"
+    shutil.copy(path, copy)  # the file alone, as a backup program takes it
+    assert read_ledger(copy, verify).at.size == ledger.size == 7
+    assert not path.with_name("ledger.sqlite-wal").exists()
+    journal = path.with_name("ledger.sqlite-journal")
+    assert not any(journal.read_bytes()[:8])  # no header: it says nothing
+
+
+def in_a_log(path):
+    """The ledger as earlier versions kept it, with its newest events in the write-ahead log and its connection still open."""
+    old = sqlite3.connect(path, isolation_level=None)
+    old.execute("PRAGMA journal_mode=WAL")
+    return old
+
+
+def test_a_ledger_with_a_write_ahead_log_is_taken_over(ledger, path, tmp_path):
+    ledger.close()
+    in_a_log(path).close()
+    with Ledger.open(path, **keys()) as taken:
+        approve(taken)
+        shutil.copy(path, tmp_path / "copy.sqlite")
+        assert read_ledger(tmp_path / "copy.sqlite", verify).at.size == taken.size == 6
+    assert path.read_bytes()[18:20] == b"\x01\x01"  # no longer a file that asks for a log
+
+
+def test_a_log_that_another_process_holds_open_is_left_to_the_next_opening(ledger, path):
+    ledger.close()
+    old = in_a_log(path)
+    old.execute("BEGIN IMMEDIATE")
+    old.execute("ROLLBACK")
+    old.execute("BEGIN")
+    old.execute("SELECT * FROM event").fetchall()
+    with Ledger.open(path, **keys()) as beside:
+        approve(beside)
+        assert beside.size == 6
+    old.close()
+    with Ledger.open(path, **keys()) as taken:
+        assert taken.size == 6
+        assert taken._file.connection.execute("PRAGMA journal_mode").fetchone() == ("persist",)
+
+
+def test_the_witness_is_the_owners_alone_and_knows_every_commit(ledger, path):
+    for step in (lambda: approve(ledger), lambda: ledger.start(digest(1)), lambda: send(ledger), ledger.pause, ledger.resume):
+        step()
+        assert known(ledger, path) == ledger.size
+    assert stat.S_IMODE(witness_path(path).stat().st_mode) == 0o600
+    before = read_witness(path)
+    ledger.resume()  # nothing to note
+    assert read_witness(path) == before
+
+
+@pytest.mark.parametrize("read", [lambda p: Ledger.open(p, **keys()), lambda p: read_ledger(p, verify).require()], ids=["open", "audit"])
+def test_a_lost_end_is_found_without_any_partner(ledger, path, read):
+    approve(ledger)
+    ledger.close()
+    cut(path, 4)
+    with pytest.raises(LedgerAlteredError, match="knows 6 events that this ledger, of 4, does not contain"):
+        read(path)
+    assert read_chain(path, verify).fault is None  # control: by itself it is sound
+
+
+def test_another_past_of_the_same_length_is_found(ledger, path, tmp_path):
+    shutil.copy(path, tmp_path / "before.sqlite")
+    approve(ledger)
+    ledger.close()
+    with Ledger.open(tmp_path / "before.sqlite", **keys()) as other:
+        approve(other, 2)
+    shutil.copy(tmp_path / "before.sqlite", path)
+    with pytest.raises(LedgerAlteredError, match="knows 6 events that this ledger, of 6, does not contain"):
+        Ledger.open(path, **keys())
+
+
+def test_a_write_that_was_cut_through_spoils_one_word_and_is_no_alarm(ledger, path):
+    ledger.pause()
+    ledger.close()
+    data = bytearray(witness_path(path).read_bytes())
+    data[1024 * 1 : 1024 * 1 + 300] = bytes(300)  # the place of the newest, of five events
+    witness_path(path).write_bytes(data)
+    with Ledger.open(path, **keys()) as again:
+        assert again.size == 5
+        again.resume()
+        assert known(again, path) == again.size == 6
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", b"x" * 9000])
+def test_an_altered_witness_is_not_taken_for_none(ledger, path, data):
+    ledger.close()
+    witness_path(path).write_bytes(data)
+    with pytest.raises(LedgerAlteredError, match="by no key that this ledger knows, or was altered"):
+        Ledger.open(path, **keys())
+
+
+def test_a_ledger_without_a_witness_opens_and_gets_one(ledger, path):
+    ledger.close()
+    witness_path(path).unlink()
+    with Ledger.open(path, **keys()) as again:
+        again.pause()
+        assert known(again, path) == again.size
+
+
+def test_a_kill_between_the_commit_and_the_witness_is_no_alarm(ledger, path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger_log, "write_witness", killed)
+    with pytest.raises(KeyboardInterrupt):
+        approve(ledger)
+    ledger.close()
+    monkeypatch.undo()
+    with Ledger.open(path, **keys()) as again:
+        assert again.size == 6
+        assert known(again, path) == 4
+        again.start(digest(1))
+        assert known(again, path) == 7
+
+
+def test_a_disk_that_does_not_take_the_witness_keeps_the_ledger_going(ledger, path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("securefl.privacy.ledger_witness.os.pwrite", full)
+    approve(ledger)
+    monkeypatch.undo()
+    ledger.close()
+    with Ledger.open(path, **keys()) as again:
+        assert again.size == 6
+
+
+def test_a_change_of_keys_killed_before_its_witness_is_no_alarm(ledger, path, monkeypatch):
+    after = {**keys(), "sign": NEXT_KEY.sign, "verify": verify_next}
+    monkeypatch.setattr(ledger_log, "write_witness", lambda *_: None)
+    rotate(ledger)
+    ledger.close()
+    monkeypatch.undo()
+    Ledger.open(path, **after).close()
+    with Ledger.open(path, **after) as again:
+        again.pause()
+    assert read_ledger(path, verify_next).fault is None
+    assert read_ledger(path, verify).fault is None
+
+
+def test_a_witness_by_the_key_after_a_change_stands_against_a_copy_from_before(ledger, path, tmp_path):
+    shutil.copy(path, tmp_path / "before")
+    rotate(ledger)
+    ledger.close()
+    assert read_ledger(path, verify_next).fault is None
+    shutil.copy(tmp_path / "before", path)
+    with pytest.raises(LedgerAlteredError, match="by no key that this ledger knows"):
+        Ledger.open(path, **keys())
+
+
+def replaced(path, tmp_path):
+    """An older copy, renamed over the file that is open."""
+    shutil.copy(path, tmp_path / "older")
+    return lambda: (tmp_path / "older").replace(path)
+
+
+def test_a_file_that_is_replaced_under_an_open_ledger_stops_it(ledger, path, tmp_path):
+    swap = replaced(path, tmp_path)
+    approve(ledger)
+    swap()
+    for use in (lambda: ledger.start(digest(1)), lambda: ledger.state, lambda: ledger.size, ledger.checkpoint):
+        with pytest.raises(LedgerAlteredError, match="replaced or removed while it was open"):
+            use()
+
+
+def test_control_an_open_file_goes_on_to_be_written_after_it_was_replaced(ledger, path, tmp_path, monkeypatch):
+    swap = replaced(path, tmp_path)
+    approve(ledger)
+    swap()
+    monkeypatch.setattr(LedgerFile, "check_in_place", lambda _: None)
+    with ledger._file.transaction():
+        pass
+    ledger.close()
+    assert read_chain(path, verify).at.size == 4  # the approval is in a file without a name
+
+
+def test_a_file_that_is_replaced_during_a_commit_lets_nobody_act_on_it(ledger, path, tmp_path):
+    swap = replaced(path, tmp_path)
+
+    def during():
+        with ledger._file.transaction():
+            swap()
+
+    with pytest.raises(LedgerAlteredError, match="replaced or removed"):
+        during()
+
+
+def test_a_file_that_is_removed_or_written_over_under_an_open_ledger_stops_it(ledger, path, tmp_path):
+    shutil.copy(path, tmp_path / "older")
+    approve(ledger)
+    shutil.copy(tmp_path / "older", path)  # the same file, older bytes
+    with pytest.raises(LedgerAlteredError, match="gone or changed"):
+        ledger.start(digest(1))
+    path.unlink()
+    for use in (lambda: ledger.start(digest(1)), lambda: ledger.state):
+        with pytest.raises(LedgerAlteredError, match="replaced or removed"):
+            use()
+
+
+def test_a_copy_is_whole_and_leaves_nothing_else(ledger, path, tmp_path):
+    approve(ledger)
+    ledger._file.copy_to(tmp_path / "copy.sqlite")
+    assert read_ledger(tmp_path / "copy.sqlite", verify).at.size == 6
+    assert stat.S_IMODE((tmp_path / "copy.sqlite").stat().st_mode) == 0o600
+    assert {p.name for p in tmp_path.iterdir()} == {"home", "copy.sqlite"}
+    with pytest.raises(StoreError, match="File exists"):
+        ledger._file.copy_to(tmp_path / "copy.sqlite")
+
+
+@pytest.fixture
+def no_writing(monkeypatch):
+    """A medium that takes no file, so that SQLite cannot make what a write-ahead log needs."""
+    real = sqlite3.connect
+
+    def connect(name, **more):
+        connection = real(f"file:{name}?mode=ro" if not more.get("uri") else name, **{**more, "uri": True})
+        if not str(name).endswith("immutable=1") and open_header(name) == b"\x02\x02":
+            connection.close()
+            raise sqlite3.OperationalError("unable to open database file")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    monkeypatch.setattr(ledger_file, "_may_be_written", lambda _: False)
+
+
+def open_header(path):
+    with open(path, "rb") as file:  # noqa: PTH123 - a plain name
+        return file.read(20)[18:]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_sound_ledger_on_a_read_only_medium_is_read(ledger, path, no_writing, log):
+    ledger.close()
+    if log:
+        data = bytearray(path.read_bytes())
+        data[18:20] = b"\x02\x02"
+        path.write_bytes(data)
+    assert read_ledger(path, verify).require().at.size == 4
+    assert {p.name for p in path.parent.iterdir()} <= {"ledger.sqlite", "ledger.sqlite.head", "ledger.sqlite-journal"}
+
+
+def test_events_beside_a_file_on_a_read_only_medium_are_not_passed_over(ledger, path, no_writing):
+    ledger.close()
+    data = bytearray(path.read_bytes())
+    data[18:20] = b"\x02\x02"
+    path.write_bytes(data)
+    path.with_name("ledger.sqlite-wal").write_bytes(b"the newest events")
+    with pytest.raises(StoreError, match="unable to open"):
+        read_ledger(path, verify)
+
+
+def test_on_a_medium_that_can_be_written_nothing_is_opened_as_if_nobody_wrote(ledger, path, monkeypatch):
+    ledger.close()
+
+    def refuse(*_, **__):
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    assert os.access(path, os.W_OK)
+    with pytest.raises(StoreError, match="unable to open"):
+        read_ledger(path, verify)
+
+
+def test_what_another_process_commits_while_a_ledger_is_read_is_no_alarm(ledger, path, monkeypatch):
+    real = LedgerFile.rows
+
+    def meanwhile(file, *after):
+        found = real(file, *after)
+        monkeypatch.setattr(LedgerFile, "rows", real)
+        ledger.pause()  # its rows were read already, its witness is there
+        return found
+
+    monkeypatch.setattr(LedgerFile, "rows", meanwhile)
+    assert read_ledger(path, verify).fault is None
