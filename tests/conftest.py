@@ -60,6 +60,7 @@ columns = [  # one a line
 column = "target"
 kind = "any-of-letters"
 positive = ["E", "F"]
+negative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]
 
 [privacy]
 unit = "patient"

@@ -148,6 +148,7 @@ columns = [
 column = "label"
 kind = "equals"
 positive = ["1"]
+negative = ["0"]
 [privacy]
 unit = "patient"
 neighbouring = "add-remove"

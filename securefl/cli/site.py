@@ -257,7 +257,7 @@ def _own_rows(here: Site, found: Review) -> RowCount | None:
     if found.dataset is None:
         return None
     try:
-        return count_rows(here, here.path / found.dataset.path, found.study)
+        return count_rows(here, here.path / found.dataset.path, found.study, found.dataset.reading)
     except DataError:  # a fault of the review says so
         return None
 

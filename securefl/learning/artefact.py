@@ -24,6 +24,7 @@ from securefl.errors import DataError, UnreadableError
 from securefl.learning.features import feature_names, rows_for_predict
 from securefl.learning.models import flat_vector, named_tensors, parameter_count, predict_scores
 from securefl.study.columns import DataSpec
+from securefl.study.meanings import column_notes, label_words
 from securefl.study.schema import ModelSpec
 
 FloatArray = npt.NDArray[np.float64]
@@ -201,14 +202,9 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
             values = ", ".join(column.levels)
         else:
             values = f"{column.true} or {column.false}"
-        lines.append(f"| {column.name} | {values} | {'yes' if column.missing == 'flag' else 'no'} |")
-    label = data.label
-    meaning = {
-        "any-of-letters": f"`{label.column}` contains one of {', '.join(label.positive)}",
-        "equals": f"`{label.column}` is one of {', '.join(label.positive)}",
-        "threshold": f"`{label.column}` is {label.positive[0]} or more",
-    }[label.kind]
-    return "\n".join([*lines, "", f"The score is the estimated probability that {meaning}.", ""])
+        notes = column_notes(column)
+        lines.append(f"| {column.name} | {values}{f'; {notes}' if notes else ''} | {'yes' if column.missing == 'flag' else 'no'} |")
+    return "\n".join([*lines, "", f"The score is the estimated probability that this holds: {label_words(data.label)}.", ""])
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a study section holds

@@ -7,35 +7,58 @@ Encoding of one column, in order:
 - boolean: one 0/1 feature;
 - and, where the column says ``missing = "flag"``, one more 0/1 feature "not recorded" (the others are then 0).
 
-A row that does not fit is set aside, never mended and never a crash: others could see a crash.
+A number outside the range sets its row aside, or with ``outside = "clip"`` counts as the nearer end of the range. A row that does
+not fit is set aside, never mended and never a crash: others could see a crash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from securefl.learning.table import Cell, Table, table_from_frame
-from securefl.study.columns import BooleanColumn, CategoryColumn, Column, DataSpec, Label, NumericColumn
+from securefl.learning.cells import DAMAGED, NOT_A_NUMBER, DeclaredNumbers, DeclaredTexts, plain_number
+from securefl.learning.encoding import MALFORMED, Float32Array, column_features, encode_table
+from securefl.learning.labels import near_outcome, outcomes
+from securefl.learning.reading import DAMAGED_SIGN
+from securefl.learning.table import MISSING, Cell, Table, table_from_frame
+from securefl.study.columns import BooleanColumn, CategoryColumn, DataSpec, NumericColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 #: What a neighbouring table lacks: all rows of one patient, or one row.
 Unit: TypeAlias = Literal["patient", "record"]
-MALFORMED = "the line has too few or too many values, or a stray quote"
 NO_PATIENT = "patient identifier is missing"
-NO_LABEL = "label is missing or unreadable"
 EXTRA_ROW = "more rows of one patient than the study takes"
+#: Different texts shown for one reason.
+_SHOWN = 5
+_SIGNS = {",": "comma", ".": "point"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A text in the table that set rows aside; for the owner's screen only.
+
+    Attributes:
+        reason: as in :attr:`Prepared.set_aside`.
+        text: the cell, or what is wrong with the record.
+        rows: how many.
+        line: the first line of the file with it; 0 for a data frame.
+        near: what would be read instead, in words ("would match 'yes'"); "" where nothing is like it.
+    """
+
+    reason: str
+    text: str
+    rows: int
+    line: int = 0
+    near: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,12 +70,16 @@ class Prepared:
         y: int8[n], 0 or 1.
         patients: n identifiers. Rows of one patient stand together, in the order of a keyed lot.
         set_aside: rows set aside, by reason. For the owner's screen only: these are counts of private records.
+        found: the texts behind the reasons, the most frequent of each. For the owner's screen only.
+        clipped: column to the number of usable rows whose value lay outside the range and counts as its end. As above.
     """
 
     X: Float32Array
     y: npt.NDArray[np.int8]
     patients: tuple[str, ...]
     set_aside: Mapping[str, int]
+    found: tuple[Found, ...] = ()
+    clipped: Mapping[str, int] = field(default_factory=dict)
 
     def units(self, unit: Unit) -> IntArray:
         """int64[n]: which unit of privacy each row belongs to, numbered from 0 in the order of the rows."""
@@ -76,7 +103,7 @@ class Prepared:
 
 def feature_names(spec: DataSpec) -> tuple[str, ...]:
     """Names of the d features, in the order of the columns of X."""
-    return tuple(name for column in spec.columns for name in _names(column))
+    return tuple(name for column in spec.columns for name in column_features(column))
 
 
 def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient") -> Prepared:
@@ -92,26 +119,25 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
         DataError: a declared column, the patient column or the label column is not in the table.
     """
     patients = table.column(spec.patient)
-    labels = table.column(spec.label.column)
-    encoded, reasons = _encode(table, spec)
-    outcome = [label_value(cell, spec.label) for cell in labels]
+    outcome, labels = outcomes(table, spec.label)
+    encoded, reasons, cells = encode_table(table, spec)
+    texts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], int] = {}
     counts: Counter[str] = Counter()
     lots: dict[str, list[tuple[bytes, int]]] = {}
     for row, patient in enumerate(patients):
-        reason = reasons[row]
-        if row in table.malformed:
-            counts[MALFORMED] += 1
-        elif patient is None:
-            counts[NO_PATIENT] += 1
-        elif outcome[row] is None:
-            counts[NO_LABEL] += 1
-        elif reason is not None:
+        reason, cell = _fault(patient, spec.patient, table.malformed.get(row), (outcome[row], labels[row]), (reasons[row], cells[row]))
+        if reason is not None:
             counts[reason] += 1
-        else:
-            # Keyed, and over the row's own content: which rows stay depends on this patient alone, not on file order.
-            content = encoded[row].tobytes() + bytes([outcome[row] or 0])
-            message = b"securefl/row/1\0" + patient.encode() + b"\0" + content
-            lots.setdefault(patient, []).append((hmac.new(secret, message, hashlib.sha256).digest(), row))
+            if cell is not None:
+                texts[reason, cell] += 1
+                first.setdefault((reason, cell), table.lines[row] if table.lines else 0)
+            continue
+        # Keyed, and over the row's own content: which rows stay depends on this patient alone, not on file order.
+        person, positive = str(patient), int(outcome[row])
+        content = encoded[row].tobytes() + bytes([positive])
+        message = b"securefl/row/1\0" + person.encode() + b"\0" + content
+        lots.setdefault(person, []).append((hmac.new(secret, message, hashlib.sha256).digest(), row))
     rows: list[int] = []
     for lot in lots.values():
         kept = sorted(lot) if unit == "record" else sorted(lot)[: spec.max_rows_per_patient]
@@ -123,7 +149,76 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
         np.array([outcome[row] for row in rows], dtype=np.int8),
         tuple(str(patients[row]) for row in rows),
         dict(counts),
+        _found(texts, first, spec, table.reading.decimal),
+        _clipped(table, spec, rows),
     )
+
+
+def _fault(
+    patient: Cell,
+    patient_column: str,
+    wrong: str | None,
+    label: tuple[int | str, Cell],
+    features: tuple[str | None, Cell],
+) -> tuple[str | None, Cell]:
+    """The first reason why a row is set aside and the text behind it; ``(None, None)`` for a usable row."""
+    if wrong is not None:
+        return MALFORMED, wrong
+    if patient is None or patient.lower() in MISSING:
+        return NO_PATIENT, None
+    if DAMAGED_SIGN in patient:  # different people would become one
+        return f"{patient_column}: {DAMAGED}", patient
+    if isinstance(label[0], str):
+        return label[0], label[1]
+    return features
+
+
+def _found(
+    texts: Counter[tuple[str, str]], first: Mapping[tuple[str, str], int], spec: DataSpec, decimal: str
+) -> tuple[Found, ...]:
+    """The most frequent texts of each reason."""
+    shown: Counter[str] = Counter()
+    found = []
+    for (reason, text), rows in sorted(texts.items(), key=lambda item: (-item[1], item[0])):
+        if shown[reason] < _SHOWN:
+            shown[reason] += 1
+            found.append(Found(reason, text, rows, first[reason, text], _near(reason, text, spec, decimal)))
+    return tuple(found)
+
+
+def _near(reason: str, text: str, spec: DataSpec, decimal: str) -> str:
+    """What would be read where ``text`` stands, in the column that the reason names, in words; "" where nothing is like it."""
+    declared = _declared_near(reason, text, spec, decimal)
+    if declared is not None:
+        return f"would match '{declared}'"
+    other = "," if decimal == "." else "."
+    number = plain_number(text, other)
+    if not reason.endswith(NOT_A_NUMBER) or number is None:
+        return ""
+    return f"would be {number:g} if the table's decimal sign were a {_SIGNS[other]}"
+
+
+def _declared_near(reason: str, text: str, spec: DataSpec, decimal: str) -> str | None:
+    for condition in spec.label.parts:
+        if reason.startswith(f"{condition.column}: "):
+            return near_outcome(condition, text, decimal)
+    column = next((c for c in spec.columns if reason.startswith(f"{c.name}: ")), None)
+    if isinstance(column, CategoryColumn):
+        return DeclaredTexts(column.levels, (), decimal).near(text)
+    if isinstance(column, BooleanColumn):
+        return DeclaredTexts((column.true, column.false), (), decimal).near(text)
+    return None
+
+
+def _clipped(table: Table, spec: DataSpec, rows: Sequence[int]) -> dict[str, int]:
+    """For each column that clips, how many of ``rows`` lie outside its range."""
+    counts = {}
+    for column in spec.columns:
+        if isinstance(column, NumericColumn) and column.outside == "clip":
+            numbers, low, high = DeclaredNumbers(column.missing_codes, table.reading.decimal), float(column.low), float(column.high)
+            values = [numbers.value(table.columns[column.name][row]) for row in rows]
+            counts[column.name] = sum(1 for value in values if isinstance(value, float) and not low <= value <= high)
+    return {name: count for name, count in counts.items() if count}
 
 
 def rows_for_predict(frame: Any, spec: DataSpec) -> tuple[Float32Array, list[str | None]]:  # noqa: ANN401 - see table_from_frame
@@ -136,111 +231,5 @@ def rows_for_predict(frame: Any, spec: DataSpec) -> tuple[Float32Array, list[str
     Raises:
         DataError: a declared column is not in the table.
     """
-    return _encode(frame if isinstance(frame, Table) else table_from_frame(frame), spec)
-
-
-def label_value(cell: Cell, label: Label) -> int | None:
-    """1 or 0 by the study's definition of positive; ``None`` if not recorded or not readable."""
-    if cell is None:
-        return None
-    if label.kind == "any-of-letters":
-        return int(any(letter in cell for letter in label.positive))
-    if label.kind == "equals":
-        return int(cell in label.positive)
-    value = _number(cell)
-    return None if value is None else int(value >= threshold(label))
-
-
-def threshold(label: Label) -> float:
-    """The value from which on a numeric label is positive."""
-    return float(label.positive[0])
-
-
-def _names(column: Column) -> tuple[str, ...]:
-    flag = (f"{column.name}: not recorded",) if column.missing == "flag" else ()
-    if isinstance(column, CategoryColumn):
-        return (*(f"{column.name} = {level}" for level in column.levels[1:]), *flag)
-    return (column.name, *flag)
-
-
-def _encode(table: Table, spec: DataSpec) -> tuple[Float32Array, list[str | None]]:
-    """Float32[n, d] and, for each row, why it is set aside (the first reason in column order) or ``None``."""
-    cells = [table.column(column.name) for column in spec.columns]  # all columns are asked for before any is read
-    reasons: list[str | None] = [MALFORMED if row in table.malformed else None for row in range(table.rows)]
-    parts = []
-    for column, values in zip(spec.columns, cells, strict=True):
-        block, bad = _ENCODERS[column.kind](column, values)
-        for row, reason in bad.items():
-            reasons[row] = reasons[row] or f"{column.name}: {reason}"
-        parts.append(block)
-    encoded = np.concatenate(parts, axis=1).astype(np.float32)
-    encoded[[reason is not None for reason in reasons]] = 0.0
+    encoded, reasons, _ = encode_table(frame if isinstance(frame, Table) else table_from_frame(frame), spec)
     return encoded, reasons
-
-
-def _blank(column: Column, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
-    """An empty block with the missing values dealt with."""
-    block = np.zeros((len(values), len(_names(column))))
-    bad: dict[int, str] = {}
-    for row, cell in enumerate(values):
-        if cell is None:
-            if column.missing == "flag":
-                block[row, -1] = 1.0
-            else:
-                bad[row] = "not recorded"
-    return block, bad
-
-
-def _numeric(column: NumericColumn, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
-    block, bad = _blank(column, values)
-    low, high = float(column.low), float(column.high)
-    scale = math.log if column.transform == "log" else float
-    left, right = scale(low), scale(high)
-    for row, cell in enumerate(values):
-        if cell is None:
-            continue
-        number = _number(cell)
-        if number is None:
-            bad[row] = "not a number"
-        elif not low <= number <= high:
-            bad[row] = f"outside {column.low} to {column.high}"
-        else:
-            block[row, 0] = 2.0 * (scale(number) - left) / (right - left) - 1.0
-    return block, bad
-
-
-def _category(column: CategoryColumn, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
-    block, bad = _blank(column, values)
-    place = {level: i - 1 for i, level in enumerate(column.levels)}
-    for row, cell in enumerate(values):
-        if cell is None:
-            continue
-        if cell not in place:
-            bad[row] = "not one of the declared levels"
-        elif place[cell] >= 0:
-            block[row, place[cell]] = 1.0
-    return block, bad
-
-
-def _boolean(column: BooleanColumn, values: tuple[Cell, ...]) -> tuple[npt.NDArray[np.float64], dict[int, str]]:
-    block, bad = _blank(column, values)
-    for row, cell in enumerate(values):
-        if cell is None:
-            continue
-        if cell == column.true:
-            block[row, 0] = 1.0
-        elif cell != column.false:
-            bad[row] = f"neither {column.true} nor {column.false}"
-    return block, bad
-
-
-_ENCODERS: Mapping[str, Any] = {"numeric": _numeric, "category": _category, "boolean": _boolean}
-
-
-def _number(cell: str) -> float | None:
-    """A finite number written plainly, else ``None`` (no ``inf``, no ``1_000``)."""
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) and "_" not in cell else None

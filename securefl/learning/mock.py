@@ -1,8 +1,8 @@
 """Mock tables: made from the declared columns alone, never from records.
 
-A mock has the columns, ranges and levels that the study or the data set declares and nothing else: values are spread
-evenly over the range, columns are independent, and the label has nothing to do with them. It is for writing and trying
-code, and a model trained on it is worth nothing.
+A mock has the columns, ranges, levels and labels that the study or the data set declares and nothing else: values crowd in the middle
+of the range and reach its ends, columns are independent, and the label has nothing to do with them. It is for writing and trying code,
+and a model trained on it is worth nothing.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from __future__ import annotations
 import csv
 import io
 import math
-import string
+from typing import TYPE_CHECKING
 
-from securefl.learning.features import threshold
 from securefl.learning.public import public_uniforms
-from securefl.study.columns import BooleanColumn, Column, DataSpec, Label, NumericColumn
+from securefl.study.columns import BooleanColumn, Column, DataSpec, NumericColumn
+from securefl.study.labels import CombinedLabel, NumberCondition
+
+if TYPE_CHECKING:
+    from securefl.study.labels import Condition, Label
 
 #: Share of missing values in a column that may be missing, so that mock data exercise that path.
 _MISSING_SHARE = 0.1
-#: What a negative label may look like, the first that the study does not count as positive.
-_NEGATIVE = "-" + string.digits + string.ascii_letters
 
 
 def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
     """A CSV of ``rows`` invented records (UTF-8, header line). The same arguments give the same bytes everywhere."""
-    names = [spec.patient, *(column.name for column in spec.columns), spec.label.column]
+    names = [spec.patient, *(column.name for column in spec.columns), *spec.label.columns]
     key = seed.to_bytes(16, "big", signed=True)
     columns = [[f"mock-{i + 1}" for i in range(rows)]]
     for column in spec.columns:
@@ -32,7 +33,8 @@ def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
         gone = public_uniforms(f"mock/missing/{column.name}", key, rows).tolist()
         lost = _MISSING_SHARE if column.missing == "flag" else 0.0
         columns.append(["" if g < lost else _value(column, u) for u, g in zip(value, gone, strict=True)])
-    columns.append([_label(spec.label, u) for u in public_uniforms("mock/label", key, rows).tolist()])
+    labels = [_label(spec.label, u) for u in public_uniforms("mock/label", key, rows).tolist()]
+    columns += [[cells[i] for cells in labels] for i in range(len(spec.label.columns))]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
@@ -41,21 +43,38 @@ def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
 
 
 def _value(column: Column, u: float) -> str:
-    """The value at ``u`` in (0, 1) of the way through the column's range or levels."""
+    """The value at ``u`` in (0, 1) of a column: of numbers a triangular distribution over the range, of others each as often."""
     if isinstance(column, NumericColumn):
         low, high = float(column.low), float(column.high)
-        number = low * math.exp(u * math.log(high / low)) if column.transform == "log" else low + u * (high - low)
+        place = math.sqrt(u / 2) if u < 0.5 else 1.0 - math.sqrt((1.0 - u) / 2)
+        number = low * math.exp(place * math.log(high / low)) if column.transform == "log" else low + place * (high - low)
         return f"{min(max(float(f'{number:.4g}'), low), high):.10g}"
     if isinstance(column, BooleanColumn):
         return column.true if u < 0.5 else column.false
     return column.levels[int(u * len(column.levels))]
 
 
-def _label(label: Label, u: float) -> str:
-    """A positive label for the upper half of ``u``, a negative one for the lower."""
-    if label.kind == "threshold":
-        cut = threshold(label)
-        return f"{cut if u >= 0.5 else cut - 1:.10g}"
-    if u >= 0.5:
-        return label.positive[int((u - 0.5) * 2 * len(label.positive))]
-    return next(sign for sign in _NEGATIVE if sign not in label.positive)
+def _label(label: Label, u: float) -> tuple[str, ...]:
+    """The cells of a positive label for the upper half of ``u``, of a negative one for the lower; a cell for each condition."""
+    positive = u >= 0.5
+    within = 2 * u - 1 if positive else 2 * u
+    if not isinstance(label, CombinedLabel):
+        return (_condition(label, within, positive=positive),)
+    # one condition decides an "any-of" that is positive and an "all-of" that is negative; otherwise all agree
+    alone = int(within * len(label.conditions))
+    one_decides = positive == (label.kind == "any-of")
+    return tuple(
+        _condition(condition, within, positive=positive == (i == alone) if one_decides else positive)
+        for i, condition in enumerate(label.conditions)
+    )
+
+
+def _condition(condition: Condition, u: float, *, positive: bool) -> str:
+    """A cell that the condition counts as positive or as negative, at ``u`` in [0, 1)."""
+    if isinstance(condition, NumberCondition):
+        value = float(condition.value)
+        upper = positive == (condition.kind in {"at-least", "above"})
+        end = float(condition.high if upper else condition.low)
+        return f"{value + (end - value) * (1.0 + u) / 2:.10g}"
+    texts = condition.positive if positive else condition.negative
+    return texts[int(u * len(texts))]

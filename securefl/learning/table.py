@@ -1,41 +1,64 @@
-"""Tables as text: a CSV of one record a line, or a data frame, turned into columns of texts.
+"""Tables as text: a delimited file, or a data frame, turned into columns of texts.
 
-Each line is parsed by itself. A broken quote, a wrong encoding or a missing field spoils that one record and none of
-its neighbours: whether one patient is in the file must not change how the others are read (rule 10).
+Each record is parsed by itself (:mod:`securefl.learning.records`). A wrong encoding or a missing field spoils that one record and
+none of its neighbours: whether one patient is in the file must not change how the others are read (rule 10).
 """
 
 from __future__ import annotations
 
 import codecs
-import csv
-import io
-from contextlib import suppress
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import DataError
+from securefl.learning.reading import (
+    DAMAGED_SIGN,
+    FIRST_BYTES,
+    SEPARATOR_WORDS,
+    USUAL,
+    Reading,
+    check_kind,
+    require_encoding,
+    said_separator,
+    separator_of,
+    table_bytes,
+)
+from securefl.learning.records import records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from securefl.learning.reading import DecimalSign
 
 Cell = str | None
 
-#: Texts that mean "not recorded". Public and fixed: not guessed from a table.
+#: Texts that mean "not recorded" where a column does not declare them as a value. Public and fixed: not guessed from a table.
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "nat", "null", "none", "<na>"})
+_SHOWN_NAMES = 12
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length; ``None`` stands for a value that was not recorded.
+    """Columns of equal length, of texts without blank space at their ends; ``None`` stands for an empty cell.
 
-    ``malformed`` are the rows (from 0) whose line is not a record of this header. They keep their place, with nothing in it:
-    what is worked out for a row must not move to its neighbour.
+    Attributes:
+        columns: by name.
+        rows: how many.
+        malformed: rows (from 0) that are no record of this header, with what is wrong. They keep their place, with nothing in it:
+            what is worked out for a row must not move to its neighbour.
+        lines: the line of the file on which each row begins; empty for a data frame.
+        gap: the first empty line between two records; ``None`` where there is none.
+        reading: how the file was read.
     """
 
     columns: Mapping[str, tuple[Cell, ...]]
     rows: int
-    malformed: frozenset[int] = frozenset()
+    malformed: Mapping[int, str] = field(default_factory=dict)
+    lines: tuple[int, ...] = ()
+    gap: int | None = None
+    reading: Reading = USUAL
 
     def column(self, name: str) -> tuple[Cell, ...]:
         """The column of that name.
@@ -47,107 +70,215 @@ class Table:
             return self.columns[name]
         except KeyError:
             have = ", ".join(sorted(self.columns)) or "none"
+            near = near_name(name, self.columns)
             raise DataError(
-                f"the table has no column {name!r}; its columns are: {have}.",
+                f"the table has no column {name!r}; its columns are: {have}.{f' {near}' if near else ''}",
                 next_step=f"Rename or add the column {name!r} in the table and register it again.",
             ) from None
 
 
 def cell_text(value: object) -> Cell:
-    """One value as text: trimmed, ``None`` if not recorded, whole floats without their ``.0``."""
+    """One value as text: without blank space at its ends, ``None`` if empty or not a number, whole floats without their ``.0``.
+
+    Words that mean "not recorded" stay: a column may declare them as a value.
+    """
     if value is None:
         return None
+    if isinstance(value, str):
+        return value.strip() or None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value).strip()
-    return None if text.lower() in MISSING else text
+    return None if text.lower() in MISSING else text  # NaN, NaT and <NA> of data frames
 
 
-def read_table(source: bytes | Path) -> Table:
-    """Read a CSV (comma, UTF-8, header line, one record a line).
+def read_table(source: bytes | Path, reading: Reading = USUAL) -> Table:
+    """Read a delimited text with a header line, as ``reading`` says.
 
-    Raises:
-        DataError: the file cannot be opened, is empty, or its header is unreadable or names a column twice.
-    """
-    data = source if isinstance(source, bytes) else _bytes(source)
-    # Undecodable bytes become U+FFFD, which fits no range and no level: that row is set aside, the others are not.
-    lines = [line.decode(errors="replace") for line in data.removeprefix(codecs.BOM_UTF8).splitlines()]
-    header = _fields(lines[0]) if lines else None
-    if not header or any(not name.strip() for name in header):
-        raise DataError(
-            "the table has no readable header line.",
-            next_step="Give a comma-separated file whose first line names every column.",
-        )
-    names = [name.strip() for name in header]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"the table names a column twice: {', '.join(twice)}.",
-            next_step="Keep one of them and register the table again.",
-        )
-    records: list[list[str]] = []
-    malformed: set[int] = set()
-    for line in lines[1:]:
-        if not line.strip():
-            continue
-        fields = _fields(line)
-        if fields is None or len(fields) != len(names):
-            malformed.add(len(records))
-            records.append([""] * len(names))
-        else:
-            records.append(fields)
-    columns = {name: tuple(cell_text(r[i]) for r in records) for i, name in enumerate(names)}
-    return Table(columns, len(records), frozenset(malformed))
-
-
-def read_in_order(source: bytes | Path) -> Table:
-    """As :func:`read_table`, for rows that get an answer each: row i is line i + 2 of the file.
+    Bytes that the encoding does not have become U+FFFD: a row with one in a cell that a study needs is set aside, others are not.
 
     Raises:
-        DataError: as :func:`read_table`; or another program could count the rows otherwise than by lines, as there is an empty
-            line between them, or a record that runs over several lines.
+        DataError: the file cannot be opened, is known to be something else, is empty, or its header is unreadable or names a
+            column twice.
     """
-    data = source if isinstance(source, bytes) else _bytes(source)
-    table = read_table(data)
-    empty = next((i for i, line in enumerate(data.rstrip().splitlines(), 1) if not line.strip()), None)
-    if empty is not None:
+    data = source if isinstance(source, bytes) else table_bytes(source)
+    names, body, first = _header(data, reading)
+    # Lines are found before decoding: Unicode's own line ends inside a text are none here.
+    lines = [line.decode(reading.encoding, errors="replace") for line in body]
+    cells: list[Sequence[str]] = []
+    malformed: dict[int, str] = {}
+    begins: list[int] = []
+    gap: int | None = None
+    following = first
+    empty = ("",) * len(names)
+    for record in records(lines, reading.separator, first):
+        begins.append(record.line)
+        if record.line != following and gap is None:
+            gap = following
+        following = record.last + 1
+        wrong = record.wrong
+        if wrong is None and len(record.fields) != len(names):
+            wrong = f"it has {len(record.fields)} values, the header names {len(names)}"
+        if wrong is not None:
+            malformed[len(cells)] = wrong
+        cells.append(record.fields if wrong is None else empty)
+    columns = {
+        name: tuple(record[i].strip() or None for record in cells) for i, name in enumerate(names)
+    }
+    return Table(columns, len(cells), malformed, tuple(begins), gap, reading)
+
+
+def header_names(start: bytes, reading: Reading) -> tuple[str, ...]:
+    """The column names, from the first bytes of a table. Raises as :func:`read_table`."""
+    return _header(start, reading)[0]
+
+
+def reading_of(
+    start: bytes, needed: Collection[str], *, encoding: str = "utf-8", decimal: DecimalSign = ".") -> Reading:
+    """How to read a table of which the separator was not said: as its ``sep=`` line says, else as its header shows.
+
+    Args:
+        start: the first bytes of the file, header line included.
+        needed: column names that tell separators apart.
+        encoding: as said by the owner.
+        decimal: as said by the owner.
+    """
+    lines = start.removeprefix(codecs.BOM_UTF8).splitlines()
+    said: Any = said_separator(lines[0]) if lines else None
+    header = lines[1 if said else 0 :][:1]
+    found = said or separator_of(
+        header[0].decode(encoding, errors="replace") if header else "", needed
+    )
+    return Reading(encoding, found, decimal)
+
+
+def read_in_order(
+    source: bytes | Path,
+    needed: Collection[str] = (),
+    *,
+    encoding: str = "utf-8",
+    decimal: DecimalSign = ".",
+) -> Table:
+    """As :func:`read_table`, for rows that get an answer each, in the order of the file's records.
+
+    Args:
+        source: the file.
+        needed: column names that tell separators apart.
+        encoding: of the text.
+        decimal: sign of decimal numbers, ``"."`` or ``","``.
+
+    Raises:
+        DataError: as :func:`read_table`; the encoding is unknown; or there is an empty line between records, which other programs
+            count as a row.
+    """
+    data = source if isinstance(source, bytes) else table_bytes(source)
+    known = require_encoding(encoding)
+    check_kind(data[:16], "the table")
+    table = read_table(
+        data, reading_of(data[:FIRST_BYTES], needed, encoding=known, decimal=decimal)
+    )
+    if table.gap is not None:
         raise DataError(
-            f"line {empty} of the table is empty, so that it is not clear which answer belongs to which row.", whose="whoever made the table",
+            f"line {table.gap} of the table is empty, so that it is not clear which answer belongs to which row.",
+            whose="whoever made the table",
             next_step="Take the empty lines out.",
         )
-    reader = csv.reader(io.StringIO(data.decode(errors="replace"), newline=""), strict=True)
-    with suppress(csv.Error):  # a stray quote: what follows it is read line by line
-        while (record := next(reader, None)) is not None:
-            if any("\n" in field or "\r" in field for field in record):
-                raise DataError(
-                    f"a record of the table runs over several lines, down to line {reader.line_num}.", whose="whoever made the table",
-                    next_step="Take the line breaks out of the quoted texts: one record a line.",
-                )
     return table
 
 
 def table_from_frame(frame: Any) -> Table:  # noqa: ANN401 - a pandas DataFrame or a mapping of columns; pandas is not imported
-    """A table from a pandas DataFrame or a mapping of column name to values."""
+    """A table from a pandas DataFrame or a mapping of column name to values.
+
+    Raises:
+        DataError: two columns have one name, or columns differ in length.
+    """
     names: Iterable[Any] = frame.columns if hasattr(frame, "columns") else frame
-    columns = {str(name): tuple(cell_text(value) for value in frame[name]) for name in names}
+    texts = [str(name).strip() for name in names]
+    _check_names_differ(texts, "Keep one of them, or rename the others.")
+    columns = {
+        text: tuple(cell_text(value) for value in frame[name])
+        for text, name in zip(texts, names, strict=True)
+    }
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise DataError("the columns differ in length.", next_step="Give columns of one length.")
     return Table(columns, lengths.pop() if lengths else 0)
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
+def near_name(wanted: str, names: Iterable[str]) -> str | None:
+    """A sentence on the column that looks like ``wanted`` and is not; ``None`` where there is none.
+
+    >>> near_name("TSH", ["age", chr(0x200B) + "TSH"])
+    "There is '<U+200B>TSH', which differs in characters that are not seen."
+    """
+    for name in names:
+        if name != wanted and _bare(name) == _bare(wanted):
+            return f"There is '{spelled_out(name)}', which differs in characters that are not seen."
+    for name in names:
+        if name.casefold() == wanted.casefold() and name != wanted:
+            return f"There is {name!r}: upper and lower case count."
+    return None
+
+
+def spelled_out(text: str) -> str:
+    """``text`` with each character that cannot be seen by itself (controls, zero-width, combining, odd blanks) as <U+XXXX>."""
+    return "".join(sign if _is_seen(sign) else f"<U+{ord(sign):04X}>" for sign in text)
+
+
+def _is_seen(sign: str) -> bool:
+    return sign == " " or unicodedata.category(sign)[0] not in "CMZ"
+
+
+def _bare(text: str) -> str:
+    composed = unicodedata.normalize("NFKC", text)
+    return "".join(sign for sign in composed if unicodedata.category(sign)[0] not in "CZ")
+
+
+def _header(data: bytes, reading: Reading) -> tuple[tuple[str, ...], list[bytes], int]:
+    """Column names, the lines behind the header, and the number of the first of these."""
+    check_kind(data[:16], "the table")
+    lines = data.removeprefix(codecs.BOM_UTF8).splitlines()
+    skip = 1 if lines and said_separator(lines[0]) else 0
+    if not any(line.strip() for line in lines[skip : skip + 1]):
         raise DataError(
-            f"the table {path.name} cannot be read: {error.strerror}.",
-            next_step="Check that the file is there and that this user may read it.",
-        ) from error
+            "the table is empty: it has no readable header line."
+            if not data.strip()
+            else "the table has no readable header line: its first line is empty.",
+            next_step="Give a file whose first line names every column.",
+        )
+    record = next(
+        records([lines[skip].decode(reading.encoding, errors="replace")], reading.separator)
+    )
+    if record.wrong is not None:
+        raise DataError(
+            f"the table has no readable header line: {record.wrong}.",
+            next_step="Give a file whose first line names every column, without line breaks in the names.",
+        )
+    names = tuple(name.strip() for name in record.fields)
+    unnamed = [i for i, name in enumerate(names, 1) if not name]
+    if unnamed:
+        raise DataError(
+            f"the table has no readable header line: column {unnamed[0]} of {len(names)} ({SEPARATOR_WORDS[reading.separator]} between them) has no name.{_why_unnamed(unnamed[0], len(names))}",
+            next_step="Give every column a name in the first line, or take the column out.",
+        )
+    _check_names_differ(names, "Keep one of them and register the table again.")
+    return names, lines[skip + 1 :], skip + 2
 
 
-def _fields(line: str) -> list[str] | None:
-    try:
-        return next(csv.reader((line,), strict=True), None)
-    except csv.Error:
-        return None
+def _why_unnamed(place: int, columns: int) -> str:
+    if place == 1:
+        return " Often these are row numbers, written by the program that saved the table."
+    return " The line ends in a separator." if place == columns else ""
+
+
+def _check_names_differ(names: Sequence[str], mend: str) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"the table names a column twice: {', '.join(twice[:_SHOWN_NAMES])}.", next_step=mend
+        )
+
+
+def damaged(cell: Cell) -> bool:
+    """A cell with bytes that its encoding does not have."""
+    return cell is not None and DAMAGED_SIGN in cell

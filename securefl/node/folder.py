@@ -11,10 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from securefl.errors import UnreadableError, UsageError
 from securefl.identity import Identity, Role, read_secret, replace_file, write_secret
+from securefl.learning.reading import Reading, known_encoding
 from securefl.node.locks import holding
 from securefl.partners import AddressBook
 from securefl.store import Store
@@ -33,11 +34,28 @@ _COMMANDS: Mapping[Role, str] = {"hospital": "securefl site init", "researcher":
 
 
 class DatasetEntry(Section):
-    """A registered data set: the private file's path (relative to the folder, or absolute) and its population."""
+    """A registered data set: the private file's path (relative to the folder, or absolute), its population, and how it is read.
+
+    The last is what the owner said or saw when the table was registered: each study's worker reads it in this way.
+    """
 
     name: Name
     population: Name
     path: Annotated[str, Field(min_length=1, max_length=4096)]
+    encoding: Annotated[str, Field(min_length=1, max_length=40)] = "utf-8"
+    separator: Literal[",", ";", "\t", "|"] = ","
+    decimal: Literal[".", ","] = "."
+
+    @model_validator(mode="after")
+    def _known_encoding(self) -> Self:
+        if known_encoding(self.encoding) != self.encoding:
+            raise ValueError(f"{self.encoding!r} is no encoding that tables are read in")
+        return self
+
+    @property
+    def reading(self) -> Reading:
+        """How the table is read."""
+        return Reading(self.encoding, self.separator, self.decimal)
 
 
 class Settings(Section):

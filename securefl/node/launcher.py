@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from securefl import errors
-from securefl.errors import DataError, RoundError, SecureFLError
+from securefl.errors import RoundError, SecureFLError
+from securefl.learning.reading import USUAL, Reading, table_descriptor
 from securefl.node.channel import Channel, ChannelClosedError
 from securefl.node.journal import turn_over
 
@@ -40,10 +41,7 @@ class Worker:
     """
 
     def __init__(self, table: Path, *, max_bytes: int, log: Path) -> None:
-        try:
-            data = os.open(table, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise DataError(f"The registered table {table} cannot be opened: {error.strerror}.", next_step="Put it back, or register it again.") from None
+        data = table_descriptor(table)
         self._table = _file_facts(os.fstat(data))
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()
@@ -93,15 +91,15 @@ class Worker:
             self.network_blocked = bool(ready.get("network_blocked"))
             self._ready = True
 
-    def prepare(self, study_text: bytes, site: str, split_secret: bytes) -> dict[str, Any]:
-        """Load the table and the study; returns counts for the owner's own screen, never for anybody else, and the file's ``sha256``.
+    def prepare(self, study_text: bytes, site: str, split_secret: bytes, reading: Reading = USUAL) -> dict[str, Any]:
+        """Load the table (read as it was registered) and the study; returns counts for the owner's own screen, never for anybody else, and the file's ``sha256``.
 
         Raises:
             DataError: the table does not fit the study's columns.
             RoundError: the worker ended or did not answer.
         """
         self.wait_ready()
-        self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex()}, study_text)
+        self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex(), "reading": vars(reading)}, study_text)
         header, _ = self._receive(START_SECONDS)
         counts: dict[str, Any] = header.get("counts", {})
         if not _HEX.fullmatch(str(counts.get("sha256"))):

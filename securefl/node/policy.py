@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from securefl.environment import software
 from securefl.errors import DataError, SecureFLError, StudyError, UntrustedError
-from securefl.learning.table import read_table
+from securefl.learning.reading import first_bytes
+from securefl.learning.table import header_names, near_name
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.charges import Charge
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.identity import IdentityCard, Role
+    from securefl.learning.reading import Reading
     from securefl.node.folder import DatasetEntry
     from securefl.node.site import Site
     from securefl.partners import AddressBook
@@ -167,25 +169,21 @@ def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
             f"The data set '{dataset.name}' belongs to the population '{dataset.population}', the study says '{wanted.population}'.",
             next_step="Make the study with the registered population.",
         )
-    have = header_of(folder / dataset.path)
-    names = [*(c.name for c in wanted.columns), wanted.label.column, wanted.patient]
+    have = header_of(folder / dataset.path, dataset.reading)
+    names = [*(c.name for c in wanted.columns), *wanted.label.columns, wanted.patient]
     missing = [n for n in names if n not in have]
     if missing:
+        near = " ".join(words for name in missing if (words := near_name(name, have)))
         raise DataError(
-            f"The registered table has no column {', '.join(repr(m) for m in missing)}.", whose="the data owner or the researcher",
+            f"The registered table has no column {', '.join(repr(m) for m in missing)}.{f' {near}' if near else ''}", whose="the data owner or the researcher",
             next_step="Rename the columns in the table, or make the study with the columns there are.",
         )
 
 
-def header_of(table: Path) -> tuple[str, ...]:
-    """The column names of a private table; only its first line is read.
+def header_of(table: Path, reading: Reading) -> tuple[str, ...]:
+    """The column names of a private table; only its first bytes are read.
 
     Raises:
         DataError: it cannot be opened, or has no readable header.
     """
-    try:
-        with table.open("rb") as file:
-            first = file.readline(1 << 20)
-    except OSError as error:
-        raise DataError(f"The registered table {table} cannot be opened: {error.strerror}.", next_step="Put it back, or register it again.") from None
-    return tuple(read_table(first).columns)
+    return header_names(first_bytes(table), reading)

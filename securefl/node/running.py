@@ -292,11 +292,12 @@ class StudyRun:
         if worker is None:
             raise RoundError("The worker is not running.", whose="this hospital")
         text, name, secret = self.text, self.site.name, self.site.split_secret(self.plan.study.data.population)
+        reading = self.site.dataset(self.plan.study.data.dataset).reading
         kind, length, largest, deadline = facts.kind, facts.length, facts.layout.max_value, float(schedule.round_deadline)
         first = not self.leaving.counts
 
         def release() -> Released:
-            counts = worker.prepare(text, name, secret) if first else None
+            counts = worker.prepare(text, name, secret, reading) if first else None
             values = worker.release(kind, model, length, largest, deadline)
             return Released(values, worker.clamped, counts)
 

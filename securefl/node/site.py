@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
 from securefl.identity import erase_file, read_secret, replace_file, write_secret
+from securefl.learning.reading import USUAL, Reading
 from securefl.node.folder import NAME_RULE, DatasetEntry, PartyFolder, private_folder
 from securefl.node.locks import holding
 from securefl.node.rotation import finish, unfinished
@@ -113,8 +114,8 @@ class Site(PartyFolder):
 
     # Data sets
 
-    def with_dataset(self, name: str, table: Path, population: str) -> Self:
-        """Register a table for a population, in the settings and in the ledger.
+    def with_dataset(self, name: str, table: Path, population: str, reading: Reading = USUAL) -> Self:
+        """Register a table for a population, in the settings and in the ledger. ``reading`` is how studies will read it.
 
         Raises:
             UsageError: the name stands for another population already, or one of the two is no name.
@@ -127,7 +128,7 @@ class Site(PartyFolder):
             raise DataError("The private table lies inside the folder that PySyft shares.", next_step=f"Keep it outside {self.datasite}.")
         inside = table.is_relative_to(self.path)
         try:
-            entry = DatasetEntry(name=name, population=population, path=str(table.relative_to(self.path) if inside else table))
+            entry = DatasetEntry(name=name, population=population, path=str(table.relative_to(self.path) if inside else table), **vars(reading))
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
             what = {"name": f"'{name}' cannot be the name of a data set", "population": f"'{population}' cannot be the name of a population"}.get(field, f"{table} is too long a path")

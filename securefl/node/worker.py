@@ -83,6 +83,7 @@ def _parameters(study: Study) -> int:
 
 def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
     from securefl.learning.features import prepare
+    from securefl.learning.reading import Reading
     from securefl.learning.split import split_rows
     from securefl.learning.steps import RandomDraws
     from securefl.learning.table import read_table
@@ -93,7 +94,7 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     with os.fdopen(os.dup(data_fd), "rb") as file:
         file.seek(0)
         data = file.read()
-    table = read_table(data)
+    table = read_table(data, Reading(**header["reading"]))
     secret = bytes.fromhex(header["split_secret"])
     prepared = prepare(table, study.data, secret, study.privacy.unit)
     train, held_out = split_rows(prepared, secret, study.data.holdout)

@@ -20,6 +20,7 @@ from securefl.privacy.words import explain_epsilon, guess_percent, one_in
 from securefl.report.parts import bytes_words, counted, decimal_words
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import CHUNK_BYTES
+from securefl.study import meanings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from securefl.identity import Role
-    from securefl.study.columns import Label
+    from securefl.study.columns import Column
+    from securefl.study.labels import Label
     from securefl.study.schema import Party, Protocol
 
 #: GA4GH Data Use Ontology, the codes that data owners meet most (obolibrary.org/obo/duo.owl).
@@ -129,9 +131,9 @@ def model_words(study: Protocol) -> str:
 def column_rows(study: Protocol) -> list[tuple[str, str]]:
     """The columns by kind, label and text."""
     data = study.data
-    numbers = [f"{c.name} ({decimal_words(c.low)} to {decimal_words(c.high)}{f' {c.unit}' if c.unit else ''})" for c in data.columns if c.kind == "numeric"]
-    choices = [f"{c.name} ({', '.join(c.levels)})" for c in data.columns if c.kind == "category"]
-    yes_no = [c.name for c in data.columns if c.kind == "boolean"]
+    numbers = [f"{c.name} ({decimal_words(c.low)} to {decimal_words(c.high)}{f' {c.unit}' if c.unit else ''}{_noted(c)})" for c in data.columns if c.kind == "numeric"]
+    choices = [f"{c.name} ({', '.join(c.levels)}{_noted(c)})" for c in data.columns if c.kind == "category"]
+    yes_no = [f"{c.name}{f' ({codes})' if (codes := meanings.column_notes(c)) else ''}" for c in data.columns if c.kind == "boolean"]
     missing = [c.name for c in data.columns if c.missing == "flag"]
     rows = [
         ("numbers", ", ".join(numbers)),
@@ -160,21 +162,22 @@ def column_words(column: Mapping[str, Any]) -> str:
     return f"{column['name']} ({inside})" if inside else str(column["name"])
 
 
+def _noted(column: Column) -> str:
+    """What a column declares beside its values, behind them."""
+    notes = meanings.column_notes(column)
+    return f"; {notes}" if notes else ""
+
+
 def label_words(label: Label) -> str:
-    """What the model learns to recognise."""
-    letters = ", ".join(label.positive)
-    if label.kind == "any-of-letters":
-        return f"whether {label.column} contains one of the letters {letters}"
-    if label.kind == "equals":
-        return f"whether {label.column} is {letters}" if len(label.positive) == 1 else f"whether {label.column} is one of {letters}"
-    return f"whether {label.column} is {letters} or more"
+    """What the model learns to recognise, and what sets a row aside."""
+    return meanings.label_words(label)
 
 
 def use_words(study: Protocol) -> str:
     """How a hospital's rows are used."""
     return (
         f"{ratio(study.data.holdout)} patients, drawn by a secret lot of each hospital, are kept aside to check the model; the others train it. "
-        f"A row outside the ranges and choices above is set aside and not used.{_rows_words(study)}"
+        f"A row outside the ranges and choices above is set aside and not used, unless the column says otherwise.{_rows_words(study)}"
     )
 
 

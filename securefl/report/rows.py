@@ -4,19 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from securefl.learning.encoding import MALFORMED
 from securefl.learning.features import EXTRA_ROW
+from securefl.learning.table import spelled_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from securefl.learning.features import Found
+
+#: Characters of a cell that are shown.
+_LONGEST = 40
+_SHOWN_LINES = 20
+
 
 class RowCount(NamedTuple):
-    """A hospital's own count: rows of the table, those that can be used, how many of these are positive, and the others by reason."""
+    """A hospital's own count.
+
+    Attributes:
+        rows: of the table.
+        usable: by a study of the protocol.
+        positive: of these.
+        set_aside: the others, by reason.
+        found: texts for which rows were set aside.
+        notes: what else the owner should know of the table, a sentence each.
+    """
 
     rows: int
     usable: int
     positive: int
     set_aside: Mapping[str, int]
+    found: tuple[Found, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def rows_words(count: RowCount) -> str:
@@ -27,6 +46,28 @@ def rows_words(count: RowCount) -> str:
     """
     aside = "".join(f"; {n:,} set aside ({reason})" for reason, n in sorted(count.set_aside.items(), key=lambda item: (-item[1], item[0])))
     return f"{count.rows:,} rows, {count.usable:,} can be used ({count.positive:,} positive){aside}."
+
+
+def found_lines(count: RowCount) -> list[str]:
+    """What stood in the cells for which rows were set aside, how often, and what the protocol has instead; a line each."""
+    lines = []
+    for found in count.found[:_SHOWN_LINES]:
+        times = "once" if found.rows == 1 else f"{found.rows:,} times"
+        first = f", first in line {found.line}" if found.line else ""
+        near = f", {found.near}" if found.near else ""
+        if found.reason == MALFORMED:  # the text says what is wrong with the record, it is no cell
+            lines.append(f"no record: {found.text} ({times}{first})")
+        else:
+            lines.append(f"{found.reason}: found '{shown_cell(found.text)}' {times}{first}{near}")
+    if len(count.found) > _SHOWN_LINES:
+        lines.append(f"and {len(count.found) - _SHOWN_LINES} more")
+    return lines
+
+
+def shown_cell(text: str) -> str:
+    """A cell as a screen can show it: at most 40 characters, those that are not seen as <U+XXXX>."""
+    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return spelled_out(short)
 
 
 def rows_warning(count: RowCount) -> str | None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from securefl.study.fields import LINE, DecimalText, Fault, Line, Name, RatioText, Section, is_decimal
+from securefl.study.fields import DecimalText, Fault, Name, RatioText, Section
+from securefl.study.labels import Label
+from securefl.study.texts import CellText, ColumnName, in_both, named_twice
 
-ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=LINE)]
+#: Texts of one column that mean "not recorded", beside the empty cell and the usual words (``NA``, ``null`` and the like).
+MissingCodes = tuple[CellText, ...]
 
 
 class NumericColumn(Section):
-    """A number with its declared range, both ends included. A row outside it is set aside."""
+    """A number with its declared range, both ends included.
+
+    A row outside it is set aside, or with ``outside = "clip"`` taken as the nearer end of the range. ``missing_codes`` come first: a
+    cell that is one of them ("-9", "9999", "0") is not recorded, also where it lies within the range.
+    """
 
     name: ColumnName
     kind: Literal["numeric"]
@@ -22,6 +29,8 @@ class NumericColumn(Section):
     unit: str = ""
     transform: Literal["linear", "log"] = "linear"
     missing: Literal["refuse", "flag"] = "refuse"
+    missing_codes: MissingCodes = ()
+    outside: Literal["set-aside", "clip"] = "set-aside"
 
     @model_validator(mode="after")
     def _range(self) -> Self:
@@ -29,21 +38,28 @@ class NumericColumn(Section):
             raise Fault(f"column {self.name}: low must be below high", "low")
         if self.transform == "log" and self.low <= Decimal(0):
             raise Fault(f"column {self.name}: a log scale needs low above 0", "low")
+        _check_codes(self.name, (), self.missing_codes)
         return self
 
 
 class CategoryColumn(Section):
-    """A value out of a declared list. A row with another value is set aside."""
+    """A value out of a declared list. A row with another value is set aside.
+
+    A level may be any text, also ``None``, ``NA`` or ``?``: what is declared wins over the words that mean "not recorded".
+    """
 
     name: ColumnName
     kind: Literal["category"]
-    levels: Annotated[tuple[Line, ...], Field(min_length=2)]
+    levels: Annotated[tuple[CellText, ...], Field(min_length=2)]
     missing: Literal["refuse", "flag"] = "refuse"
+    missing_codes: MissingCodes = ()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        if len(set(self.levels)) != len(self.levels):
-            raise Fault(f"column {self.name}: a level is named twice", "levels")
+        twice = named_twice(self.levels)
+        if twice is not None:
+            raise Fault(f"column {self.name}: a level is named twice ({twice!r}; numbers compare as numbers)", "levels")
+        _check_codes(self.name, self.levels, self.missing_codes)
         return self
 
 
@@ -52,34 +68,30 @@ class BooleanColumn(Section):
 
     name: ColumnName
     kind: Literal["boolean"]
-    true: Line
-    false: Line
+    true: CellText
+    false: CellText
     missing: Literal["refuse", "flag"] = "refuse"
+    missing_codes: MissingCodes = ()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        if self.true == self.false:
-            raise Fault(f"column {self.name}: true and false are the same text", "false")
+        if named_twice((self.true, self.false)) is not None:
+            raise Fault(f"column {self.name}: true and false are the same text (numbers compare as numbers)", "false")
+        _check_codes(self.name, (self.true, self.false), self.missing_codes)
         return self
 
 
 Column = Annotated[NumericColumn | CategoryColumn | BooleanColumn, Field(discriminator="kind")]
 
 
-class Label(Section):
-    """What counts as positive: any of these letters in the text, equality with one of these texts, or this number and above."""
-
-    column: ColumnName
-    kind: Literal["any-of-letters", "equals", "threshold"]
-    positive: Annotated[tuple[Line, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _fits_kind(self) -> Self:
-        if self.kind == "any-of-letters" and any(len(letter) != 1 for letter in self.positive):
-            raise Fault('"any-of-letters" takes single letters, like ["E", "F"]', "positive")
-        if self.kind == "threshold" and (len(self.positive) != 1 or not is_decimal(self.positive[0])):
-            raise Fault('a "threshold" takes one number in quotes, like ["1.5"]', "positive")
-        return self
+def _check_codes(name: str, declared: tuple[str, ...], codes: MissingCodes) -> None:
+    """Refuse a missing-value code that stands twice or that is a declared value."""
+    twice = named_twice(codes)
+    if twice is not None:
+        raise Fault(f"column {name}: {twice!r} is named twice (numbers compare as numbers)", "missing_codes")
+    both = in_both(declared, codes)
+    if both is not None:
+        raise Fault(f"column {name}: {both!r} is a declared value and cannot mean 'not recorded' as well", "missing_codes")
 
 
 class DataSpec(Section):
@@ -102,10 +114,10 @@ class DataSpec(Section):
         for i, column in enumerate(self.columns):
             if column.name in seen:
                 raise Fault(f"the column {column.name} is named twice; remove one", "columns", i)
-            if column.name in (self.label.column, self.patient):
+            if column.name in (*self.label.columns, self.patient):
                 raise Fault("the label and the patient identifier cannot be features; remove the column", "columns", i)
             seen.add(column.name)
-        if self.label.column == self.patient:
+        if self.patient in self.label.columns:
             raise Fault("the patient identifier cannot be the label", "label", "column")
         if not 0 < self.holdout < 1:
             raise Fault('must lie between 0 and 1, like "3/10"', "holdout")

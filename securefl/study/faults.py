@@ -33,11 +33,21 @@ _MENDS = {
     "model_type": "write it as a table of keys and values",
     "model_attributes_type": "write it as a table of keys and values",
 }
+#: Mends of keys that are missing, where a word on their meaning helps.
+_MISSING_MENDS = {
+    "negative": 'name what means no, like negative = ["no"]; a row with any other text is set aside',
+}
+_CONDITION_KINDS = '"equals", "any-of-letters", "at-least", "above", "at-most" or "below"'
+_KINDS = {
+    "columns": 'needs kind = "numeric", "category" or "boolean"',
+    "label": f'needs kind = {_CONDITION_KINDS}, or "any-of" or "all-of" for a label out of several conditions',
+    "conditions": f"needs kind = {_CONDITION_KINDS}",
+}
+_THRESHOLD = 'needs kind = "at-least" (it was called "threshold"), with value, low and high in quotes; see also "above", "at-most", "below"'
+_UNION_FAULTS = {"union_tag_not_found", "union_tag_invalid"}
 _MESSAGES = {
     "extra_forbidden": "unknown key",
     "missing": "is missing",
-    "union_tag_not_found": 'needs kind = "numeric", "category" or "boolean"',
-    "union_tag_invalid": 'needs kind = "numeric", "category" or "boolean"',
     "datetime_type": "expected a time",
     "tuple_type": "expected a list",
     "model_type": "expected a table",
@@ -55,9 +65,7 @@ def listed(faults: Sequence[str]) -> str:
 
 def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
     """One pydantic error as a sentence with its line."""
-    loc: Path = item["loc"]
-    if loc[:2] == ("data", "columns") and len(loc) > 3:
-        loc = (*loc[:3], *loc[4:])  # the union's tag ("numeric") is not part of the file
+    loc: Path = _in_the_file(item["loc"])
     cause = item.get("ctx", {}).get("error")
     if isinstance(cause, Fault):
         loc = (*loc, *cause.path)
@@ -65,13 +73,37 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
     message = _MESSAGES.get(kind) or item["msg"].removeprefix("Value error, ")
     if kind == "string_pattern_mismatch":
         message = _PATTERNS.get(item["ctx"]["pattern"], message)
+    if kind in _UNION_FAULTS:
+        message = _kinds_of(item, loc)
     mend = _MENDS.get(kind)
+    if kind == "missing":
+        mend = _MISSING_MENDS.get(str(loc[-1]), mend)
     told = _told(item)
     if told is not None:
         message, mend = told, None
     if kind == "missing" and len(loc) == 1:
         mend = "add the table [[participants]]" if loc == ("participants",) else f"add the table [{loc[0]}]"
     return f"{at(loc, lines)}: {message}" + (f" ({mend})" if mend else "")
+
+
+def _in_the_file(loc: Path) -> Path:
+    """The place without the tags that pydantic writes for the kinds of columns and conditions ("numeric", "equals")."""
+    if loc[:2] == ("data", "columns") and len(loc) > 3:
+        return (*loc[:3], *loc[4:])
+    if loc[:2] == ("data", "label") and len(loc) > 2:
+        rest = loc[3:]
+        if rest[:1] == ("conditions",) and len(rest) > 2:
+            rest = (*rest[:2], *rest[3:])
+        return (*loc[:2], *rest)
+    return loc
+
+
+def _kinds_of(item: Mapping[str, Any], loc: Path) -> str:
+    """The kinds that a column, a label or a condition can be of."""
+    if item.get("ctx", {}).get("tag") == "threshold":
+        return _THRESHOLD
+    place = next((str(part) for part in reversed(loc) if part in _KINDS), "columns")
+    return _KINDS[place]
 
 
 def _told(item: Mapping[str, Any]) -> str | None:

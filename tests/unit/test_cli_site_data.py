@@ -43,11 +43,9 @@ def registered(place):
     ("content", "what", "mend"),
     [
         (os.urandom(3) + b"\x00\xff\xfe" * 300, "it is not text in UTF-8", "Save the table as CSV"),
-        (b"PK\x03\x04" + b"x" * 90, "it is a spreadsheet", "Save the table as CSV"),
+        (b"PK\x03\x04" + b"x" * 90, "it is a spreadsheet", "save it as 'CSV UTF-8'"),
         (protocol_text().encode(), "no column 'patient_id' (the patients' identifiers) and no column 'target' (the label)", "Name the right file"),
-        (GOOD.replace(b",", b";"), "seems to be separated by ';'", "Save it with a comma"),
-        (b'"patient_id";"age";"target"\n', "seems to be separated by ';'", "Save it with a comma"),
-        (GOOD.replace(b",", b"\t"), "seems to be separated by tabs", "Save it with a comma"),
+        (GOOD.replace(b",", b";").replace(b"target", b"outcome"), "no column 'target' (the label)", "write these names into its first line"),
         (GOOD.replace(b"patient_id", b"person"), "no column 'patient_id' (the patients' identifiers)", "write these names into its first line"),
         (GOOD.replace(b"target", b"outcome"), "no column 'target' (the label)", "write these names into its first line"),
         (b"", "no readable header line", "first line names every column"),

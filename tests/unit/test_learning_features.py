@@ -5,18 +5,16 @@ import pytest
 from learning_room import SPEC, csv
 
 from securefl.errors import DataError
+from securefl.learning.encoding import MALFORMED
 from securefl.learning.features import (
     EXTRA_ROW,
-    MALFORMED,
-    NO_LABEL,
     NO_PATIENT,
     feature_names,
-    label_value,
     prepare,
     rows_for_predict,
 )
+from securefl.learning.labels import NO_LABEL
 from securefl.learning.table import read_table
-from securefl.study.columns import Label
 
 SECRET = b"s" * 32
 
@@ -100,23 +98,6 @@ def test_which_row_stays_depends_on_the_secret():
     lines = [f"p1,{age},1,F,f,-" for age in range(20, 60)]
     kept = {prepare(read_table(csv(*lines)), SPEC, bytes([i]) * 32).X.tobytes() for i in range(8)}
     assert len(kept) > 1
-
-
-@pytest.mark.parametrize(
-    ("kind", "positive", "cell", "value"),
-    [
-        ("any-of-letters", ("E", "H"), "H|K", 1),
-        ("any-of-letters", ("E", "H"), "-", 0),
-        ("any-of-letters", ("E", "H"), None, None),
-        ("equals", ("yes",), "yes", 1),
-        ("equals", ("yes",), "yes!", 0),
-        ("threshold", ("1",), "3", 1),
-        ("threshold", ("1",), "0", 0),
-        ("threshold", ("1",), "many", None),
-    ],
-)
-def test_labels_follow_the_studys_definition(kind, positive, cell, value):
-    assert label_value(cell, Label(column="t", kind=kind, positive=positive)) == value
 
 
 def test_rows_to_be_scored_need_neither_label_nor_patient():

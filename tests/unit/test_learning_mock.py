@@ -2,10 +2,14 @@ import numpy as np
 import pytest
 from learning_room import SPEC
 
-from securefl.learning.features import label_value, prepare
+from securefl.learning.features import prepare
+from securefl.learning.labels import outcomes
 from securefl.learning.mock import mock_table
 from securefl.learning.table import read_table
-from securefl.study.columns import Label
+from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
+
+DIED = TextCondition(column="died", kind="equals", positive=("yes",), negative=("no", "-"))
+LACTATE = NumberCondition(column="lactate", kind="at-least", value="4", low="0", high="30")
 
 
 def test_a_mock_fits_the_declared_columns_completely():
@@ -35,11 +39,24 @@ def test_the_label_of_a_mock_has_nothing_to_do_with_its_features():
 
 
 @pytest.mark.parametrize(
-    ("kind", "positive"), [("any-of-letters", ("-", "E")), ("equals", ("yes", "-")), ("threshold", ("1",)), ("threshold", ("0.5",))]
+    "label",
+    [
+        TextCondition(column="t", kind="any-of-letters", positive=("-", "E"), negative=("A",)),
+        DIED,
+        LACTATE,
+        *(NumberCondition(column="t", kind=k, value="0.5", low="-1", high="2") for k in ("at-least", "above", "at-most", "below")),
+        CombinedLabel(kind="any-of", conditions=(DIED, LACTATE)),
+        CombinedLabel(kind="all-of", conditions=(DIED, LACTATE)),
+    ],
 )
-def test_a_mock_has_positives_and_negatives_for_every_kind_of_label(kind, positive):
-    label = Label(column="target", kind=kind, positive=positive)
-    column = read_table(mock_table(SPEC.model_copy(update={"label": label}), 100, 1)).columns["target"]
-    values = [label_value(cell, label) for cell in column]
-    assert None not in values
+def test_a_mock_has_positives_and_negatives_of_declared_texts_and_numbers_for_every_kind_of_label(label):
+    table = read_table(mock_table(SPEC.model_copy(update={"label": label}), 100, 1))
+    values, _ = outcomes(table, label)
+    assert set(values) == {0, 1}
     assert 20 < sum(values) < 80
+
+
+def test_a_mock_crowds_in_the_middle_of_a_range_and_not_at_its_ends():
+    ages = [float(cell) for cell in read_table(mock_table(SPEC, 2000, 7)).columns["age"]]
+    assert sum(30 <= age <= 90 for age in ages) > 1400  # an even spread has 1000
+    assert sum(age < 6 or age > 114 for age in ages) < 40  # an even spread has 200

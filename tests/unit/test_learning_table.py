@@ -6,16 +6,21 @@ from securefl.errors import DataError
 from securefl.learning.table import cell_text, read_in_order, read_table, table_from_frame
 
 
-def test_reads_columns_and_turns_unrecorded_values_into_none():
-    table = read_table(b"a,b\n1, x \n?,NaN\n")
-    assert table.columns == {"a": ("1", None), "b": ("x", None)}
-    assert table.rows == 2
+def test_reads_columns_of_texts_as_they_stand_and_empty_cells_as_none():
+    table = read_table(b"a,b\n1, x \n?,NaN\n,  \n")
+    assert table.columns == {"a": ("1", "?", None), "b": ("x", "NaN", None)}
+    assert table.rows == 3
+    assert table.lines == (2, 3, 4)
 
 
 def test_a_broken_line_spoils_itself_and_no_neighbour():
     table = read_table(b'a,b\n1,2\n"3,4\n5,6\n7\n8,9,10\n11,12\n')
     assert table.columns["a"] == ("1", None, "5", None, None, "11")
-    assert table.malformed == {1, 3, 4}
+    assert table.malformed == {
+        1: "a quotation mark is not closed",
+        3: "it has 1 values, the header names 2",
+        4: "it has 3 values, the header names 2",
+    }
     assert table.rows == 6
 
 
@@ -23,14 +28,20 @@ def test_rows_that_get_an_answer_each_keep_the_place_of_their_line():
     assert read_in_order(b'a,b\n1,2\n"3,4\n5,6\n7\n11,"12"\n\n \n') == read_table(b'a,b\n1,2\n"3,4\n5,6\n7\n11,12\n')
 
 
-@pytest.mark.parametrize(
-    ("data", "what"),
-    [(b"a,b\n1,2\n\n3,4\n", "line 3 of the table is empty"), (b'a,b\n1,"x\ny"\n3,4\n', "several lines, down to line 3"), (b'a,b\n1,"x\r\ny"\n"3,4\n', "down to line 3")],
-)
-def test_a_table_of_which_it_is_not_clear_which_line_is_which_row_gets_no_answers(data, what):
-    assert read_table(data).rows >= 2
-    with pytest.raises(DataError, match=what):
+@pytest.mark.parametrize(("data", "line"), [(b"a,b\n1,2\n\n3,4\n", 3), (b'a,b\n1,"x\n\ny"\n\n3,4\n', 5), (b"a,b\n\n1,2\n", 2)])
+def test_a_table_with_an_empty_line_between_its_records_gets_no_answers(data, line):
+    assert read_table(data).rows >= 1
+    with pytest.raises(DataError, match=f"line {line} of the table is empty"):
         read_in_order(data)
+
+
+@pytest.mark.parametrize("data", [b'a,b\n1,"x\ny"\n3,4\n', b'a,b\r\n1,"x\r\ny"\r\n3,4\r\n', b'a,b\n1,"x\n\ny"\n3,4\n'])
+def test_a_record_over_several_lines_is_one_row_with_the_line_where_it_begins(data):
+    table = read_in_order(data)
+    assert (table.rows, table.malformed, table.columns["a"]) == (2, {}, ("1", "3"))
+    assert table.columns["b"][0].split() == ["x", "y"]
+    assert table.lines[0] == 2
+    assert data.splitlines()[table.lines[1] - 1] == b"3,4"
 
 
 def test_undecodable_bytes_spoil_one_value_only():
@@ -62,7 +73,7 @@ def test_a_column_named_twice_is_refused():
 
 
 def test_a_file_that_is_not_there_is_a_data_error_without_its_folder(tmp_path):
-    with pytest.raises(DataError, match=r"the table none\.csv cannot be read"):
+    with pytest.raises(DataError, match=r"the table none\.csv cannot be opened"):
         read_table(Path(tmp_path / "none.csv"))
 
 
@@ -73,7 +84,7 @@ def test_a_file_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, None), (float("nan"), None), (3.0, "3"), (3.5, "3.5"), (7, "7"), ("  F ", "F"), ("<NA>", None)],
+    [(None, None), (float("nan"), None), (3.0, "3"), (3.5, "3.5"), (7, "7"), ("  F ", "F"), ("<NA>", "<NA>"), ("", None), ("none", "none")],
 )
 def test_values_of_a_frame_become_the_text_a_csv_would_hold(value, text):
     assert cell_text(value) == text

@@ -59,7 +59,7 @@ class FakeWorker:
     def wait_ready(self):
         self.did.append("ready")
 
-    def prepare(self, text, site, secret):
+    def prepare(self, text, site, secret, reading):
         self.did.append("prepare")
         if self.problem:
             raise self.problem

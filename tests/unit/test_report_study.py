@@ -1,5 +1,6 @@
 import io
 
+import pytest
 from conftest import SITES, make_study, protocol_text
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from securefl.report import meaning
 from securefl.report.parts import plain_text
 from securefl.report.study import escaped, study_page, study_words
 from securefl.study.digest import study_digest
+from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
 from securefl.study.parse import parse_protocol, parse_study
 
 TEXT = make_study()[0]
@@ -58,11 +60,47 @@ def test_what_leaves_is_told_round_by_round_with_sizes():
 
 def test_labels_are_told_by_kind():
     label = STUDY.data.label
-    assert meaning.label_words(label) == "whether target contains one of the letters E, F"
-    equals = label.model_copy(update={"kind": "equals", "positive": ("yes",)})
-    assert meaning.label_words(equals) == "whether target is yes"
-    assert meaning.label_words(equals.model_copy(update={"positive": ("a", "b")})) == "whether target is one of a, b"
-    assert meaning.label_words(label.model_copy(update={"kind": "threshold", "positive": ("1.5",)})) == "whether target is 1.5 or more"
+    against = "against -, |, A, B, C, D, G, H, I, J, K; a row with any other character is set aside"
+    assert meaning.label_words(label) == f"whether target contains one of the letters E, F ({against})"
+    equals = TextCondition(column="target", kind="equals", positive=("yes",), negative=("no",))
+    assert meaning.label_words(equals) == "whether target is yes (against no; a row with any other text is set aside)"
+    two = equals.model_copy(update={"positive": ("a", "b"), "missing_codes": ("-9", "k.A.")})
+    assert meaning.label_words(two) == (
+        'whether target is one of a, b (against no; a row with any other text is set aside; -9, k.A. mean "not recorded")'
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("at-least", "is 1.5 or more"), ("above", "is above 1.5"), ("at-most", "is 1.5 or less"), ("below", "is below 1.5")]
+)
+def test_labels_of_a_number_are_told_with_their_threshold_and_range(kind, words):
+    label = NumberCondition(column="HbA1c", kind=kind, value="1.5", low="0", high="20")
+    assert meaning.label_words(label) == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
+
+
+def test_a_label_out_of_two_columns_is_told_with_both():
+    died = TextCondition(column="died", kind="equals", positive=("yes",), negative=("no",))
+    lactate = NumberCondition(column="lactate", kind="at-least", value="4", low="0", high="30", missing_codes=("-9",))
+    parts = (
+        "died is yes (against no; a row with any other text is set aside); "
+        'lactate is 4 or more (a row outside 0 to 30 is set aside; -9 means "not recorded")'
+    )
+    any_of = CombinedLabel(kind="any-of", conditions=(died, lactate))
+    assert meaning.label_words(any_of) == f"whether at least one of these holds: {parts}"
+    assert meaning.label_words(any_of.model_copy(update={"kind": "all-of"})) == f"whether all of these hold: {parts}"
+
+
+def test_codes_and_clipping_stand_behind_their_column():
+    age, tsh, sex, sick = STUDY.data.columns
+    columns = (
+        age.model_copy(update={"missing_codes": ("0", "999")}), tsh.model_copy(update={"outside": "clip", "missing_codes": ("-9",)}),
+        sex.model_copy(update={"missing_codes": ("9",)}), sick.model_copy(update={"missing_codes": ("u",)}),
+    )
+    rows = dict(meaning.column_rows(STUDY.model_copy(update={"data": STUDY.data.model_copy(update={"columns": columns})})))
+    assert 'age (0 to 120 years; 0, 999 mean "not recorded")' in rows["numbers"]
+    assert 'TSH (0.005 to 600; a value outside counts as the nearer end; -9 means "not recorded")' in rows["numbers"]
+    assert rows["choices"] == 'sex (F, M; 9 means "not recorded")'
+    assert rows["yes or no"] == 'sick (u means "not recorded")'
 
 
 def test_a_network_is_called_one():

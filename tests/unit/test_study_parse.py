@@ -34,6 +34,16 @@ def test_bytes_and_text_are_read_alike():
 
 
 # (what is replaced, by what, where the line is looked for, what the error says)
+NEGATIVE = 'negative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]\n'
+NUMBER = f'column = "target"\nkind = "any-of-letters"\npositive = ["E", "F"]\n{NEGATIVE}'
+NUMBER_FROM_9 = 'column = "target"\nkind = "above"\nvalue = "9"\nlow = "0"\nhigh = "9"\n'
+NUMBER_TURNED = 'column = "target"\nkind = "above"\nvalue = "5"\nlow = "9"\nhigh = "1"\n'
+NUMBER_WITHOUT = 'column = "target"\nkind = "above"\nvalue = "5"\nlow = "0"\n'
+_DIED = '{ column = "died", kind = "equals", positive = ["yes"], negative = ["no"] }'
+TWO_OF_ONE = f'kind = "any-of"\nconditions = [{_DIED}, {_DIED}]\n'
+TWO_WITHOUT_NO = f'kind = "any-of"\nconditions = [{{ column = "x", kind = "equals", positive = ["1"] }}, {_DIED}]\n'
+TWO_OF_NO_KIND = f'kind = "any-of"\nconditions = [{{ column = "x", kind = "any-of" }}, {_DIED}]\n'
+ONE_CONDITION = f'kind = "any-of"\nconditions = [{_DIED}]\n'
 BROKEN = [
     # unknown and missing keys
     ('lead = "Dr Example"', 'leed = "Dr Example"', "leed", r"study\.leed: unknown key \(remove the key, or correct its spelling\)"),
@@ -115,7 +125,33 @@ BROKEN = [
     ('column = "target"', 'column = "patient_id"', 'column = "patient_id"', r"data\.label\.column: the patient identifier cannot be the label"),
     ('positive = ["E", "F"]', 'positive = ["EF"]', "positive", r"data\.label\.positive: .*single letters"),
     ('positive = ["E", "F"]', "positive = []", "positive", r"data\.label\.positive: .*at least 1"),
-    ('kind = "any-of-letters"', 'kind = "threshold"', "positive", r"data\.label\.positive: .*one number in quotes"),
+    ('kind = "any-of-letters"', 'kind = "threshold"', "[data.label]", r'data\.label: needs kind = "at-least" \(it was called "threshold"\)'),
+    ('kind = "any-of-letters"', 'kind = "letters"', "[data.label]", r'data\.label: needs kind = "equals", "any-of-letters", "at-least", .* "any-of" or "all-of"'),
+    (NEGATIVE, "", "[data.label]", r'data\.label\.negative: is missing \(name what means no, like negative = \["no"\]; a row with any other text'),
+    (NEGATIVE, 'negative = ["-", "E"]\n', "negative =", r"data\.label\.negative: 'E' has another meaning above"),
+    (NEGATIVE, 'negative = ["-", "-"]\n', "negative =", r"data\.label\.negative: '-' is named twice"),
+    (NEGATIVE, 'negative = ["no"]\n', "negative =", r"data\.label\.negative: .*single letters"),
+    (NEGATIVE, 'negative = ["-"]\nmissing_codes = ["E"]\n', "missing_codes =", r"data\.label\.missing_codes: 'E' has another meaning above"),
+    (NUMBER, NUMBER_FROM_9, 'value = "9"', r"data\.label\.value: must leave room on both sides"),
+    (NUMBER, NUMBER_TURNED, 'low = "9"', r"data\.label\.low: low must be below high"),
+    (NUMBER, NUMBER_WITHOUT, "[data.label]", r"data\.label\.high: is missing"),
+    (NUMBER, TWO_OF_ONE, "conditions", r"data\.label\.conditions\.2\.column: the column died has a condition already"),
+    (NUMBER, TWO_WITHOUT_NO, "conditions", r'data\.label\.conditions\.1\.negative: is missing \(name what means no'),
+    (NUMBER, TWO_OF_NO_KIND, "conditions", r'data\.label\.conditions\.1: needs kind = "equals", .* or "below"'),
+    (NUMBER, ONE_CONDITION, "conditions", r"data\.label\.conditions: .*at least 2"),
+    # texts that a table can never hold, or that are the same there
+    ('levels = ["F", "M"]', 'levels = ["F ", "M"]', '"sex"', r"data\.columns\.3\.levels\.1: has blank space at its ends"),
+    ('levels = ["F", "M"]', 'levels = ["1", "1.0"]', '"sex"', r"data\.columns\.3\.levels: column sex: a level is named twice \('1\.0'; numbers"),
+    ('levels = ["F", "M"]', 'levels = ["F", "M\ufffd"]', '"sex"', r"data\.columns\.3\.levels\.2: holds U\+FFFD"),
+    ('true = "t"', 'true = "\u00a0t"', '"sick"', r"data\.columns\.4\.true: has blank space at its ends"),
+    ('true = "t", false = "f"', 'true = "1", false = "1.0"', '"sick"', r"data\.columns\.4\.false: .*same text"),
+    ('name = "TSH"', 'name = " TSH"', '" TSH"', r"data\.columns\.2\.name: has blank space at its ends"),
+    ('patient = "patient_id"', 'patient = "patient_id "', 'patient = "', r"data\.patient: has blank space at its ends"),
+    ('column = "target"', 'column = "target "', "column =", r"data\.label\.column: has blank space at its ends"),
+    ('positive = ["E", "F"]', 'positive = ["E", " "]', "positive", r"data\.label\.positive\.2: has blank space at its ends"),
+    ('levels = ["F", "M"]', 'levels = ["F", "M"], missing_codes = ["F"]', '"sex"', r"data\.columns\.3\.missing_codes: column sex: 'F' is a declared value"),
+    ('high = "120"', 'high = "120", missing_codes = ["0", "0.0"]', '"age"', r"data\.columns\.1\.missing_codes: column age: '0\.0' is named twice"),
+    ('high = "120"', 'high = "120", outside = "drop"', '"age"', r"data\.columns\.1\.outside: .*set-aside"),
     ('holdout = "3/10"', 'holdout = "1"', "holdout", r"data\.holdout: must lie between 0 and 1"),
     ('holdout = "3/10"', 'holdout = "0/10"', "holdout", r"data\.holdout: must lie between 0 and 1"),
     # privacy, training, evaluation

@@ -51,10 +51,45 @@ def test_a_multilayer_perceptron_names_its_layers():
     assert protocol.model.hidden == (8, 4)
 
 
-@pytest.mark.parametrize(("kind", "positive"), [("threshold", '["1.5"]'), ("equals", '["sick", "very sick"]'), ("any-of-letters", '["K"]')])
-def test_a_label_is_positive_in_one_of_three_ways(kind, positive):
-    protocol = parse_protocol(protocol_text(('kind = "any-of-letters"', f'kind = "{kind}"'), ('positive = ["E", "F"]', f"positive = {positive}")))
+LABEL = 'kind = "any-of-letters"\npositive = ["E", "F"]\nnegative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]\n'
+
+
+@pytest.mark.parametrize(("kind", "positive", "negative"), [("equals", '["sick", "very sick"]', '["well"]'), ("any-of-letters", '["K"]', '["-"]')])
+def test_a_label_of_a_text_declares_both_outcomes(kind, positive, negative):
+    protocol = parse_protocol(protocol_text((LABEL, f'kind = "{kind}"\npositive = {positive}\nnegative = {negative}\n')))
     assert protocol.data.label.kind == kind
+    assert protocol.data.label.columns == ("target",)
+
+
+@pytest.mark.parametrize("kind", ["at-least", "above", "at-most", "below"])
+def test_a_label_of_a_number_declares_threshold_and_range(kind):
+    protocol = parse_protocol(protocol_text((LABEL, f'kind = "{kind}"\nvalue = "6.5"\nlow = "3"\nhigh = "20"\nmissing_codes = ["-9"]\n')))
+    label = protocol.data.label
+    assert (label.kind, label.value, label.low, label.high, label.missing_codes) == (kind, Decimal("6.5"), 3, 20, ("-9",))
+
+
+@pytest.mark.parametrize("kind", ["any-of", "all-of"])
+def test_a_label_can_be_made_of_two_columns(kind):
+    conditions = (
+        '{ column = "died", kind = "equals", positive = ["yes"], negative = ["no"] },'
+        '{ column = "lactate", kind = "at-least", value = "4", low = "0", high = "30" },'
+    )
+    label = parse_protocol(protocol_text((f'column = "target"\n{LABEL}', f'kind = "{kind}"\nconditions = [{conditions}]\n'))).data.label
+    assert (label.kind, label.columns, len(label.parts)) == (kind, ("died", "lactate"), 2)
+
+
+def test_missing_codes_and_clipping_stand_in_the_column():
+    high, levels, false = 'high = "600"', 'levels = ["F", "M"]', 'false = "f"'
+    age, tsh, sex, sick = parse_protocol(
+        protocol_text(
+            (high, f'{high}, outside = "clip", missing_codes = ["0", "-9", "k.A."]'),
+            (levels, 'levels = ["None", "NA"], missing_codes = ["9"]'),
+            (false, f'{false}, missing_codes = ["u"]'),
+        )
+    ).data.columns
+    assert (age.outside, age.missing_codes) == ("set-aside", ())
+    assert (tsh.outside, tsh.missing_codes) == ("clip", ("0", "-9", "k.A."))
+    assert (sex.levels, sex.missing_codes, sick.missing_codes) == (("None", "NA"), ("9",), ("u",))
 
 
 @pytest.mark.parametrize("number", ["0", "-0", "12", "0.8", "1e-5", "1e10", "-3.25e2"])
