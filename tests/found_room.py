@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from click.testing import CliRunner
 from conftest import protocol_text
+from learning_room import SPEC, protocol
 
 from securefl.cli.main import cli
+from securefl.learning.artefact import Model, ModelFacts, save_model
 from securefl.node.site import Site
 
 if TYPE_CHECKING:
@@ -81,3 +84,18 @@ def register(
 def registered(folder: Path) -> list[str]:
     """Names of the data sets that are registered at the hospital."""
     return [entry.name for entry in Site.at(folder / "hospital").settings.datasets]
+
+
+def saved_model(folder: Path) -> Model:
+    """A model of the small protocol with fixed weights, saved in ``folder``."""
+    facts = ModelFacts(
+        title="A small study",
+        study_digest="a" * 64,
+        intended_use="Tests only.",
+        licence="CC-BY-4.0",
+        owner="The hospitals",
+        privacy="Epsilon 1 for each patient.",
+        figures={},
+        participants=("SVI", "STMW"),
+    )
+    return save_model(folder, np.linspace(-1, 1, 7), protocol().model, SPEC, facts)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from securefl.errors import DataError, UnreadableError
 from securefl.learning.features import feature_names, rows_for_predict
 from securefl.learning.models import flat_vector, named_tensors, parameter_count, predict_scores
+from securefl.learning.table import Table, table_from_frame
 from securefl.study.columns import DataSpec
 from securefl.study.meanings import column_notes, label_words
 from securefl.study.schema import ModelSpec
@@ -96,10 +97,11 @@ class Model:
         """:meth:`predict`, and for each row why it has no score ("age: outside 0 to 120"), None where it has one.
 
         Raises:
-            DataError: a column is missing.
+            DataError: a column is missing, stands there twice, or columns differ in length.
         """
+        table = frame if isinstance(frame, Table) else table_from_frame(frame)
         try:
-            x, reasons = rows_for_predict(frame, self.data)
+            x, reasons = rows_for_predict(table, self.data)
         except DataError as error:
             raise DataError(error.what, whose="whoever made the table", next_step="Add or rename that column.") from error
         usable = np.array([reason is None for reason in reasons], dtype=np.bool_)

@@ -209,6 +209,21 @@ def table_descriptor(path: Path) -> int:
     return found
 
 
+def check_name(path: Path) -> None:
+    """Refuse a path that cannot be written down as text: settings and screens could not name the file.
+
+    Raises:
+        DataError: its name or a folder's name is not UTF-8.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{shown_path(path)} has a name that is not UTF-8, so that it cannot be kept in the settings.",
+            next_step="Rename the file (and the folders above it) with plain letters, and register it again.",
+        ) from None
+
+
 def shown_path(path: Path) -> str:
     """A path that any screen can show: bytes of its name that are no UTF-8 stand as hexadecimal numbers."""
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")

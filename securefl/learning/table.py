@@ -201,7 +201,11 @@ def table_from_frame(frame: Any) -> Table:  # noqa: ANN401 - a pandas DataFrame 
     }
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
-        raise DataError("the columns differ in length.", next_step="Give columns of one length.")
+        raise DataError(
+            "the columns differ in length.",
+            whose="whoever made the table",
+            next_step="Give columns of one length.",
+        )
     return Table(columns, lengths.pop() if lengths else 0)
 
 

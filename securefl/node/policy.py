@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from securefl.environment import software
 from securefl.errors import DataError, SecureFLError, StudyError, UntrustedError
-from securefl.learning.reading import first_bytes
+from securefl.learning.reading import USUAL, first_bytes
 from securefl.learning.table import header_names, near_name
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.charges import Charge
@@ -180,7 +180,7 @@ def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
         )
 
 
-def header_of(table: Path, reading: Reading) -> tuple[str, ...]:
+def header_of(table: Path, reading: Reading = USUAL) -> tuple[str, ...]:
     """The column names of a private table; only its first bytes are read.
 
     Raises:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
 from securefl.identity import erase_file, read_secret, replace_file, write_secret
-from securefl.learning.reading import USUAL, Reading
+from securefl.learning.reading import USUAL, Reading, check_name
 from securefl.node.folder import NAME_RULE, DatasetEntry, PartyFolder, private_folder
 from securefl.node.locks import holding
 from securefl.node.rotation import finish, unfinished
@@ -121,6 +121,7 @@ class Site(PartyFolder):
             UsageError: the name stands for another population already, or one of the two is no name.
             DataError: the file is not there, or lies inside the folder that PySyft shares.
         """
+        check_name(table)
         table = table.expanduser().absolute()
         if not table.is_file():
             raise DataError(f"{table} is not a file.", next_step="Name the table's CSV file.")

@@ -15,6 +15,7 @@ from securefl.learning.identifiers import told_apart
 from securefl.learning.reading import (
     Reading,
     check_kind,
+    check_name,
     first_bytes,
     likely_encoding,
     require_encoding,
@@ -72,7 +73,8 @@ def look(
     Raises:
         DataError: it is no delimited text, or has no column for patients or for the label: no study could use it.
     """
-    name = shown_path(table)
+    check_name(table)
+    name = str(table)
     start = first_bytes(table)
     check_kind(start[:16], name)
     known = require_encoding(encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from datetime import UTC, date, datetime, time
@@ -57,7 +58,7 @@ def load_raw(text: str | bytes) -> dict[str, Any]:
         data = text.encode("utf-8") if isinstance(text, str) else text
         if len(data) > MAX_BYTES:
             raise StudyError(f"The study file has {len(data)} bytes; at most {MAX_BYTES} are read.", next_step="Shorten the texts.")
-        source = data.decode("utf-8")
+        source = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")  # some editors write the mark
         deep = _LONG_KEY.search(source) is not None
         raw = {} if deep else tomllib.loads(source)
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
@@ -97,21 +98,34 @@ def _parse(text: str | bytes, model: type[_Model]) -> _Model:
     raw = load_raw(text)
     want = _SCHEMAS[model]
     if raw.get("schema") != want:
-        raise StudyError(
-            f'The file says schema = {repr(raw.get("schema"))[:80]}; expected "{want}".',
-            next_step="A protocol becomes a study with `securefl study new`."
-            if model is Study
-            else "Start from the protocol; a sealed study is not edited.",
-        )
+        raise _other_schema(raw, want)
     try:
         return model.model_validate(_tuples(raw))
     except ValidationError as error:
-        lines = line_index(text if isinstance(text, str) else text.decode("utf-8"))
+        lines = line_index((text if isinstance(text, str) else text.decode("utf-8")).removeprefix("\ufeff"))
         faults = [describe(item, lines) for item in error.errors()]
         raise StudyError(
             "The study file breaks the contract:\n" + listed(faults) + "\n",
             next_step="Mend the lines named above and run `securefl study check` again.",
         ) from None
+
+
+def _other_schema(raw: dict[str, Any], want: str) -> StudyError:
+    """The error for a file that is no protocol, or no study, or neither."""
+    if not raw:
+        return StudyError(
+            "The file is empty: there is no study in it.",
+            next_step="Start from a protocol that is there, like protocols/studies/first-study/protocol.toml.",
+        )
+    said = raw.get("schema")
+    what = f'The file says schema = {repr(said)[:80]}; expected "{want}".' if said is not None else f'The file has no line schema = "{want}".'
+    if want == _SCHEMAS[Study]:
+        mend = "A protocol becomes a study with `securefl study new`."
+    elif said == _SCHEMAS[Study]:
+        mend = "Start from the protocol; a sealed study is not edited."
+    else:
+        mend = f'Write schema = "{want}" at its top, or name another file.'
+    return StudyError(what, next_step=mend)
 
 
 def _tuples(value: Any) -> Any:  # noqa: ANN401

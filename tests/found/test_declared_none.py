@@ -12,7 +12,7 @@ def prepared(levels, flag, *sexes):
     from conftest import protocol_text
 
     old = 'levels = ["F", "M"], missing = "flag"'
-    text = protocol_text((old, f'levels = {levels}{flag}'))
+    text = protocol_text((old, f"levels = {levels}{flag}"))
     lines = [row(f"p{i}", sex=sex) for i, sex in enumerate(sexes)]
     return prepare(read_table(table(*lines)), parse_protocol(text).data, b"s" * 32)
 
@@ -39,7 +39,10 @@ def test_labels_and_yes_and_no_may_be_such_words_too():
     text = protocol_text(
         ('true = "t", false = "f"', 'true = "NA", false = "None"'),
         ('kind = "any-of-letters"\npositive = ["E", "F"]', 'kind = "equals"\npositive = ["null"]'),
-        ('negative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]', 'negative = ["none"]'),
+        (
+            'negative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]',
+            'negative = ["none"]',
+        ),
     )
     lines = ["p0,30,1,F,NA,null", "p1,30,1,F,None,none", "p2,30,1,F,?,none", "p3,30,1,F,NA,?"]
     found = prepare(read_table(table(*lines)), parse_protocol(text).data, b"s" * 32)

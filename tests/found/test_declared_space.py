@@ -15,7 +15,9 @@ EDITS = [
 
 
 @pytest.mark.parametrize(("old", "new", "place"), EDITS)
-def test_a_declared_text_with_blank_space_at_its_ends_is_refused_with_its_line(tmp_path, old, new, place):
+def test_a_declared_text_with_blank_space_at_its_ends_is_refused_with_its_line(
+    tmp_path, old, new, place
+):
     text = protocol_text((old, new))
     line = next(i for i, words in enumerate(text.splitlines(), 1) if new.split("=")[-1] in words)
     (tmp_path / "p.toml").write_text(text, encoding="utf-8")

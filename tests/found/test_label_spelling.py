@@ -28,7 +28,10 @@ def test_numbers_compare_as_numbers_and_nothing_else_is_guessed():
 def test_the_owner_sees_what_was_found_how_often_and_what_it_would_match(tmp_path):
     targets = ["ja"] * 5 + ["Ja "] * 4 + ["nein"] * 6 + ["unbekannt"] * 3 + ["NEIN"]
     done = register(tmp_path, table(*(row(f"p{i}", t) for i, t in enumerate(targets))), edits=JA)
-    assert "19 rows, 11 can be used (5 positive); 8 set aside (target: neither declared as" in done.words
+    assert (
+        "19 rows, 11 can be used (5 positive); 8 set aside (target: neither declared as"
+        in done.words
+    )
     assert "found 'Ja' 4 times, first in line 7, would match 'ja'" in done.words
     assert "found 'unbekannt' 3 times, first in line 17" in done.words
     assert "found 'NEIN' once, first in line 20, would match 'nein'" in done.words
@@ -36,7 +39,11 @@ def test_the_owner_sees_what_was_found_how_often_and_what_it_would_match(tmp_pat
 
 def test_a_letter_out_of_a_word_is_no_positive_letter():
     assert used((), "F", "K|F", "-", "PENDING", "unknown", "FT", "A B", "E | K") == {
-        "p0": 1, "p1": 1, "p2": 0, "p6": 0, "p7": 1,
+        "p0": 1,
+        "p1": 1,
+        "p2": 0,
+        "p6": 0,
+        "p7": 1,
     }
 
 
@@ -62,10 +69,14 @@ def test_a_label_out_of_two_columns_is_unknown_where_what_is_missing_could_chang
         '{ column = "lactate", kind = "at-least", value = "4", low = "0", high = "30" }'
     )
     lines = ["yes,9", "yes,1", "yes,", "no,9", "no,1", "no,", ",9", ",1", ",", "maybe,9", "yes,99"]
-    content = "patient_id,age,TSH,sex,sick,target,lactate\n" + "\n".join(f"p{i},30,1,F,f,{line}" for i, line in enumerate(lines))
+    content = "patient_id,age,TSH,sex,sick,target,lactate\n" + "\n".join(
+        f"p{i},30,1,F,f,{line}" for i, line in enumerate(lines)
+    )
     found = {}
     for kind in ("any-of", "all-of"):
-        text = protocol_text((f'column = "target"\n{LETTERS}', f'kind = "{kind}"\nconditions = [{parts}]\n'))
+        text = protocol_text(
+            (f'column = "target"\n{LETTERS}', f'kind = "{kind}"\nconditions = [{parts}]\n')
+        )
         prepared = prepare(read_table(content.encode()), parse_protocol(text).data, b"s" * 32)
         found[kind] = dict(zip(prepared.patients, prepared.y.tolist(), strict=True))
         assert prepared.set_aside["target: neither declared as positive nor as negative"] == 1

@@ -20,7 +20,11 @@ def test_a_note_over_two_lines_loses_no_patient_and_makes_none():
     read = read_table(WITH_NOTES)
     assert (read.rows, read.malformed, read.lines) == (3, {}, (2, 4, 5))
     prepared = prepare(read, parse_protocol(protocol_text()).data, b"s" * 32)
-    assert dict(zip(prepared.patients, prepared.y.tolist(), strict=True)) == {"P1": 1, "P2": 0, "P3": 0}
+    assert dict(zip(prepared.patients, prepared.y.tolist(), strict=True)) == {
+        "P1": 1,
+        "P2": 0,
+        "P3": 0,
+    }
 
 
 def test_the_owner_sees_three_patients(tmp_path):
@@ -43,7 +47,14 @@ def test_a_broken_quotation_mark_is_shown_by_a_look_that_registers_nothing(tmp_p
     register(tmp_path, table("P1,30,1,F,f,E"))
     (tmp_path / "broken.csv").write_bytes(table('"P1,30,1,F,f,E', "P2,30,1,F,f,-"))
     done = typed(
-        "site", "data", "check", tmp_path / "broken.csv", "--columns", tmp_path / "protocol.toml", "--site", tmp_path / "hospital"
+        "site",
+        "data",
+        "check",
+        tmp_path / "broken.csv",
+        "--columns",
+        tmp_path / "protocol.toml",
+        "--site",
+        tmp_path / "hospital",
     )
     assert "2 rows, 1 can be used (0 positive)" in done.words
     assert "no record: a quotation mark is not closed (once, first in line 2)" in done.words

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from conftest import protocol_text
 
 from securefl.cli.main import cli
 from securefl.datasite import site_email
@@ -178,3 +179,20 @@ def test_the_first_study_has_the_smallest_noise_for_its_epsilon():
     p = parse_protocol((ROOT / "protocols" / "studies" / "first-study" / "protocol.toml").read_bytes()).privacy
     assert noise_for_epsilon(p.epsilon, p.delta, Fraction(p.sample_rate), p.steps) == p.noise_multiplier
     assert f"Noise multipliers {p.noise_multiplier} " in TEXTS["protocols/studies/first-study/README.md"]
+
+
+TOML = re.findall(r"^```toml\n(\[data.*?)^```", TEXTS["docs/protocol.md"], re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("block", TOML, ids=[block.splitlines()[1][:40] for block in TOML])
+def test_columns_and_labels_on_the_page_are_those_that_a_protocol_can_have(block):
+    text = protocol_text()
+    data, label, after = (text.index(head) for head in ("[data]", "[data.label]", '[privacy]\nunit = "patient"'))
+    parts = (text[:label], block, text[after:]) if block.startswith("[data.label]") else (text[:data], block, text[label:])
+    parse_protocol("\n".join(parts))
+
+
+def test_the_page_on_protocols_shows_every_kind_of_label_and_of_column():
+    assert len(TOML) == 5
+    kinds = set(re.findall(r'kind = "([a-z-]+)"', "".join(TOML)))
+    assert kinds == {"numeric", "category", "boolean", "equals", "any-of-letters", "at-least", "any-of"}

@@ -83,7 +83,7 @@ def test_an_epsilon_below_what_the_noise_costs_is_refused_with_the_figure_that_f
 
 def test_an_evaluation_epsilon_is_checked_on_its_own():
     what = faults(PROTOCOL, Accountant(evaluation=1.2))
-    assert re.search(r'line 82: evaluation\.epsilon: .*write "1\.2"', what)
+    assert re.search(r'line 83: evaluation\.epsilon: .*write "1\.2"', what)
     assert "privacy.epsilon" not in what
 
 

@@ -136,7 +136,7 @@ BROKEN = [
     (NUMBER, NUMBER_TURNED, 'low = "9"', r"data\.label\.low: low must be below high"),
     (NUMBER, NUMBER_WITHOUT, "[data.label]", r"data\.label\.high: is missing"),
     (NUMBER, TWO_OF_ONE, "conditions", r"data\.label\.conditions\.2\.column: the column died has a condition already"),
-    (NUMBER, TWO_WITHOUT_NO, "conditions", r'data\.label\.conditions\.1\.negative: is missing \(name what means no'),
+    (NUMBER, TWO_WITHOUT_NO, "conditions", r"data\.label\.conditions\.1\.negative: is missing \(name what means no"),
     (NUMBER, TWO_OF_NO_KIND, "conditions", r'data\.label\.conditions\.1: needs kind = "equals", .* or "below"'),
     (NUMBER, ONE_CONDITION, "conditions", r"data\.label\.conditions: .*at least 2"),
     # texts that a table can never hold, or that are the same there
