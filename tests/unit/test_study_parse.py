@@ -247,7 +247,7 @@ def test_a_file_that_is_no_utf8_is_refused(data):
     assert "not UTF-8 text" in fault(parse_protocol, data)
 
 
-@pytest.mark.parametrize("text", ["a", "a = ", "a = 1\na = 2", "[a]\n[a]", "a = 01", "\ufeffa = 1", "a = 2026-13-01", "a = 1" + "0" * 5000, "a = " + "[" * 100_000, 'a = "\x00"'])
+@pytest.mark.parametrize("text", ["a", "a = ", "a = 1\na = 2", "[a]\n[a]", "a = 01", "\ufeff\ufeffa = 1", "a = 2026-13-01", "a = 1" + "0" * 5000, "a = " + "[" * 100_000, 'a = "\x00"'])
 def test_a_file_that_is_no_toml_is_refused_and_nothing_else_escapes(text):
     assert "not valid TOML" in fault(load_raw, text)
 
