@@ -26,7 +26,6 @@ class ExitCode(IntEnum):
     UNTRUSTED = 9
     STORE = 10
     DATA = 11
-    QUALITY = 12
     SCREEN = 13
 
 

@@ -1,12 +1,15 @@
-"""The least that a round can cost: the same ciphertexts and masks from bare calls of TenSEAL, AES and numpy, on two cores.
+"""The least that a round can cost: the same ciphertexts, elements and masks from bare calls of TenSEAL, AES and numpy.
 
 Nothing is packed, signed, hashed, checked, written to a store or waited for. A hospital's share is, for each ciphertext,
 ``encrypt_zero``, the inverse transform, the save that brings the residues out, AES-256-CTR for each of its masks, and the
-additions mod q; two processes divide the hospitals among them. Then one of them adds, and for each ciphertext loads,
-transforms, decrypts, transforms back and saves. ``ratio`` of ``securefl bench round`` is a whole round against this.
+additions mod q; for each element of the numbers, AES-256-CTR for the shared element, the operating system's bytes for its
+errors, one transform, one product and one addition a residue. Two processes, one a core, divide the hospitals among them.
+Then one of them adds, and for each ciphertext loads, transforms, decrypts, transforms back and saves; for each element it
+makes the shared element, multiplies, subtracts and transforms back. ``ratio`` of ``securefl bench round`` is a whole round
+against this.
 
-``python -m securefl.bench.bare CHUNKS SITES`` is one of the two processes: it answers each line on its standard input
-(``hospitals N`` or ``open``) with the seconds of processor time that the work took.
+``python -m securefl.bench.bare SITES CIPHERTEXTS ELEMENTS PRIMES`` is one of the two processes: it answers each line on its
+standard input (``hospitals N`` or ``open``) with the seconds of processor time that the work took.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from tenseal import sealapi
 
 from securefl.errors import SecureFLError
+from securefl.secagg.number_ring import ring_of
 from securefl.secagg.ring import DEGREE, MODULUS_BITS, SPECIAL_MODULUS_BITS, add, sum_mod_q
+from securefl.secagg.seal_ring import from_transformed, to_transformed
 
 _CORES: Final = 2
 
@@ -37,18 +42,28 @@ class Bare:
     cpu_seconds: float
 
 
-def bench_bare(chunks: int, sites: int, repeats: int) -> list[Bare]:
+@dataclass(frozen=True)
+class Load:
+    """The work of one contribution: ``ciphertexts``, and ``elements`` of the ring of ``primes`` primes (0: none)."""
+
+    ciphertexts: int
+    elements: int = 0
+    primes: int = 0
+
+
+def bench_bare(load: Load, sites: int, repeats: int) -> list[Bare]:
     """Do the bare work of one round ``repeats`` times; one before them warms up and is not counted.
 
     Args:
-        chunks: ciphertexts of one contribution.
+        load: of one contribution.
         sites: hospitals.
         repeats: how many are counted.
 
     Raises:
         SecureFLError: one of the two processes ended.
     """
-    command = [sys.executable, "-m", "securefl.bench.bare", str(chunks), str(sites)]
+    figures = (sites, load.ciphertexts, load.elements, load.primes)
+    command = [sys.executable, "-m", "securefl.bench.bare", *map(str, figures)]
     shares = [len(range(i, sites, _CORES)) for i in range(_CORES)]
     with ExitStack() as held:
         workers = []
@@ -87,7 +102,7 @@ def _answer(worker: subprocess.Popen[str]) -> float:
 class _Party:
     """One process: its keys and arrays are made beforehand, as a process between two rounds has them."""
 
-    def __init__(self, chunks: int, sites: int) -> None:
+    def __init__(self, sites: int, chunks: int, elements: int, primes: int) -> None:
         parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
         parameters.set_poly_modulus_degree(DEGREE)
         parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS]))
@@ -98,6 +113,8 @@ class _Party:
         self._decryptor = sealapi.Decryptor(self._context, generator.secret_key())
         self._evaluator = sealapi.Evaluator(self._context)
         self._peers = sites - 1
+        self._ring = ring_of(primes or 1)
+        self._elements = np.zeros((elements, len(self._ring.primes), self._ring.degree), dtype=np.uint64)
         self._message = np.full(DEGREE, 1 << 40, dtype=np.uint64)
         self._residues = np.zeros((chunks, 2, DEGREE), dtype=np.uint64)
         file = os.memfd_create("securefl-bare", os.MFD_CLOEXEC)
@@ -109,8 +126,19 @@ class _Party:
         self._sum_path = f"/proc/self/fd/{sum_file}"
         example.save(self._sum_path)
 
+    def _shared(self) -> np.ndarray:
+        """As many bytes of AES-256-CTR as the shared elements take."""
+        stream = Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16))).encryptor().update(bytes(self._elements.nbytes))
+        return (np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS + 1)).reshape(self._elements.shape)
+
+    def _product(self, shared: np.ndarray) -> np.ndarray:
+        return self._ring.multiply(shared, shared[0])
+
     def hospital(self) -> None:
         """Encrypt and mask one contribution."""
+        if self._elements.size:
+            os.urandom(8 * self._ring.degree * len(self._elements))
+            self._ring.add(to_transformed(self._ring, self._elements), self._product(self._shared()))
         for c0, _ in self._residues:
             ciphertext = sealapi.Ciphertext()
             self._encryptor.encrypt_zero(ciphertext)
@@ -124,6 +152,11 @@ class _Party:
     def open(self) -> None:
         """Add the contributions and open the sum."""
         sum_mod_q([self._residues] * (self._peers + 1))
+        if self._elements.size:
+            total = self._elements
+            for _ in range(self._peers):
+                total = self._ring.add(total, self._elements)
+            from_transformed(self._ring, self._ring.subtract(total, self._product(self._shared())))
         for _ in self._residues:
             ciphertext, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
             ciphertext.load(self._context, self._sum_path)
@@ -135,7 +168,7 @@ class _Party:
 
 def main() -> None:
     """Serve the parent's lines until it closes them."""
-    party = _Party(int(sys.argv[1]), int(sys.argv[2]))
+    party = _Party(*(int(figure) for figure in sys.argv[1:5]))
     print(0.0, flush=True)  # noqa: T201 - the answer to the parent: ready
     for line in sys.stdin:
         start = time.process_time()

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from securefl.bench.bare import bench_bare
+from securefl.bench.bare import Load, bench_bare
 from securefl.bench.consortium import FOLDERS, make_consortium, write_values
 from securefl.bench.sums import bench_vector
 from securefl.errors import RoundError
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
-from securefl.secagg.packing import FieldLayout
 from securefl.store import Store
 
 if TYPE_CHECKING:
@@ -67,11 +66,11 @@ def bench_round(
             values = vectors[i] if vectors else bench_vector(i, plan.parameters, (1 << (bits - 1)) - 1)
             write_values(root, name, values)
             total += values
-        chunks = FieldLayout(bits, sites).chunks_for(plan.parameters)
+        load = _load(plan)
         # half before and half after, so that both see the same machine
-        bare = bench_bare(chunks, sites, _BARE)
+        bare = bench_bare(load, sites, _BARE)
         said = _run(root, plan)
-        bare += bench_bare(chunks, sites, _BARE)
+        bare += bench_bare(load, sites, _BARE)
         exact = _exact(plan, np.fromfile(root / FOLDERS.theta), total)
     coordinator = said["coordinator"]
     taken = coordinator["seconds"][1 : plan.study.training.rounds]
@@ -91,6 +90,13 @@ def bench_round(
         "peak_rss_mb": max(s["peak_rss_mb"] for s in said.values()),
         "peak_growth_mb": max(growth.values()), "growth_mb": growth,
     }
+
+
+def _load(plan: Plan) -> Load:
+    """The ciphertexts and elements of one contribution."""
+    facts = plan.facts(1, 1, "0" * 64, "0" * 64)
+    elements = sum(section.count for section in facts.sections[1:])
+    return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
 
 
 def _run(root: Path, plan: Plan) -> dict[str, dict[str, Any]]:

@@ -13,13 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from securefl.bench.memory import peak_mb
 from securefl.identity import Identity
 from securefl.learning.public import public_uniforms
+from securefl.secagg.contributing import encrypted_body
 from securefl.secagg.facts import RoundFacts
 from securefl.secagg.frame import contribution_blocks, write_contribution
-from securefl.secagg.masks import add_mask, pair_secret, pairwise_seeds
+from securefl.secagg.layouts import layout_for
+from securefl.secagg.masks import pair_secret, pairwise_seeds
 from securefl.secagg.opening import open_sum
-from securefl.secagg.packing import FieldLayout
-from securefl.secagg.ring import sum_mod_q
 from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.sum import RunningSum
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,9 +56,10 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
         keep: a folder for the contribution files.
 
     Returns:
-        The keys of ``securefl bench secagg --json``; seconds are per site for encrypt, mask and frame.
+        The keys of ``securefl bench secagg --json``; seconds are per site for encrypt (packing and masks with it), frame
+        and check; ``sum_seconds`` are for all sites, with the checks that adding makes again.
     """
-    layout, cipher = FieldLayout(bits, sites), CkksIntegers()
+    layout, cipher = layout_for(bits, sites, parameters), CkksIntegers()
     names = [f"site{i:04d}" for i in range(sites)]
     parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
     study_keys = {n: X25519PrivateKey.generate() for n in names}
@@ -66,35 +68,37 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
         study="00" * 32, round=1, attempt=1, kind="update", cohort=tuple(names), public_key_sha256=keys.public.sha256,
         layout=layout, length=parameters, bound=layout.max_value, model_sha256="00" * 32,
     )
-    seconds = {"pack": 0.0, "encrypt": 0.0, "mask": 0.0, "frame": 0.0, "check": 0.0}
+    seconds = {"mask_key": 0.0, "encrypt": 0.0, "frame": 0.0, "check": 0.0}
     expected = np.zeros(parameters, dtype=np.int64)
-    contributions, sizes = [], []
+    total = RunningSum(facts, io.BytesIO)
+    adding, sizes = 0.0, []
     for index, name in enumerate(names):
         values = bench_vector(index, parameters, layout.max_value)
         expected += values
         secrets = {p: pair_secret(study_keys[name], study_keys[p].public_key().public_bytes_raw()) for p in names if p != name}
-        packed = _timed(layout.pack, values)
-        encrypted = _timed(cipher.encrypt, keys.public, packed.value, layout)
-        masked = _timed(lambda c=encrypted.value, n=name, s=secrets: add_mask(c, pairwise_seeds(n, s, facts).block(0, facts.chunks)))
+        mask = _timed(pairwise_seeds, name, secrets, facts)
+        encrypted = _timed(lambda v=values, m=mask.value: list(encrypted_body(v, facts, facts.digest(), public=keys.public, mask=m, cipher=cipher)))
         frame = io.BytesIO()
-        framed = _timed(write_contribution, facts, name, [masked.value], frame, parties[name].sign)
+        framed = _timed(write_contribution, facts, name, encrypted.value, frame, parties[name].sign)
         frame.seek(0)
-        checked = _timed(lambda f=frame, n=name: list(contribution_blocks(f, facts, n, parties[n].card.verify)))
-        for stage, step in zip(seconds, (packed, encrypted, masked, framed, checked), strict=True):
+        checked = _timed(lambda f=frame, n=name: [None for _ in contribution_blocks(f, facts, n, parties[n].card.verify)])
+        for stage, step in zip(seconds, (mask, encrypted, framed, checked), strict=True):
             seconds[stage] += step.seconds / sites
-        contributions.append(np.concatenate(checked.value))
+        frame.seek(0)
+        adding += _timed(total.add, frame, name, parties[name].card.verify).seconds
         sizes.append(len(frame.getvalue()))
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
             (keep / f"{name}.contribution").write_bytes(frame.getvalue())
-    added, opened = _timed(sum_mod_q, contributions), np.empty(parameters, dtype=np.int64)
-    opening = _timed(open_sum, keys, [added.value], facts, opened)
+    opened = np.empty(parameters, dtype=np.int64)
+    opening = _timed(open_sum, keys, total.blocks(), facts, opened)
     error = int(np.abs(opened - expected).max())
     return {
         "parameters": parameters, "sites": sites, "bits": bits,
         "bytes_per_parameter": max(sizes) / parameters, "plaintext_bytes_same_bits": bits / 8,
-        "pack_seconds": seconds["pack"], "encrypt_seconds": seconds["encrypt"], "mask_seconds": seconds["mask"],
-        "frame_seconds": seconds["frame"], "check_seconds": seconds["check"], "sum_seconds": added.seconds,
+        "primes": facts.numbers.primes if facts.numbers else 0,
+        "encrypt_seconds": seconds["encrypt"] + seconds["mask_key"], "frame_seconds": seconds["frame"],
+        "check_seconds": seconds["check"], "sum_seconds": adding,
         "decrypt_seconds": opening.seconds, "max_abs_error": error, "exact": error == 0,
         "peak_rss_mb": peak_mb(),
     }

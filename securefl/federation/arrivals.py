@@ -106,7 +106,7 @@ class Arrivals:
         return "; ".join(f"{s} ({self.refused[s]})" if s in self.refused else s for s in self.missing)
 
     def sum_blocks(self) -> Iterator[NDArray[np.uint64]]:
-        """The sum of the whole cohort: uint64[n, 2, 4096] at a time.
+        """The sum of the whole cohort, a block of items at a time.
 
         Raises:
             RoundError: naming the hospitals that are missing.
@@ -131,4 +131,4 @@ class Arrivals:
         who, frame = self.plan.study.aggregator, Hashed(file)
         read = read_sum(frame, self.facts, who.name, lambda s, m: verify(who.signing_public, s, m))
         held = self._spools.hold(read.blocks)
-        return ClaimedSum(frame.sha256, read.parts, held, self.facts.chunks)
+        return ClaimedSum(frame.sha256, read.parts, held, self.facts.sections)

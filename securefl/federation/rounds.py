@@ -14,8 +14,8 @@ from securefl.learning.models import parameter_count
 from securefl.learning.preparation import COUNTS
 from securefl.secagg.facts import RoundFacts
 from securefl.secagg.frame import read_public_key
+from securefl.secagg.layouts import layout_for
 from securefl.secagg.neighbours import Neighbours
-from securefl.secagg.packing import FieldLayout
 from securefl.secagg.terms import Terms
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Plan:
             kind=self.kind(number),
             cohort=cohort,
             public_key_sha256=public_key_sha256,
-            layout=FieldLayout(self.study.secagg.bits, len(cohort)),
+            layout=layout_for(self.study.secagg.bits, len(cohort), self.length(number)),
             length=self.length(number),
             bound=self.bound(number),
             model_sha256=model_sha256,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from securefl.errors import StoreError
-from securefl.secagg.chunks import BLOCK
 from securefl.secagg.residues import keep_residues, kept_residues
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from securefl.secagg.sections import Section
 
 _ON_DISK: Final = "/var/tmp"  # noqa: S108 - the files made there have no name
 
@@ -43,17 +44,17 @@ class ClaimedSum:
         sha256: of its frame.
         parts: hospital → hash of the frame that was added, as the aggregator says.
         file: its ciphertexts, in a private file.
-        chunks: how many.
+        sections: what the body of such a sum consists of.
     """
 
     sha256: str
     parts: Mapping[str, str]
     file: BinaryIO
-    chunks: int
+    sections: tuple[Section, ...]
 
     def blocks(self) -> Iterator[NDArray[np.uint64]]:
-        """Its ciphertexts: uint64[n, 2, 4096] at a time."""
-        return kept_residues(self.file, self.chunks, BLOCK)
+        """Its body, a block of items at a time."""
+        return kept_residues(self.file, self.sections)
 
 
 class Spools:

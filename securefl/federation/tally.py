@@ -16,7 +16,6 @@ from securefl.federation.looks import Looks
 from securefl.federation.messages import MAX_SMALL, open_complaint
 from securefl.federation.spools import ClaimedSum, Spools
 from securefl.identity import verify
-from securefl.secagg.chunks import BLOCK
 from securefl.secagg.envelope import Hashed
 from securefl.secagg.residues import kept_residues
 from securefl.secagg.spooling import ciphertext_blocks, contribution_limit, read_head
@@ -220,7 +219,7 @@ class Tally:
         return found
 
     def sum_blocks(self) -> Iterator[NDArray[np.uint64]]:
-        """The survivors' sum, what does not cancel taken off: uint64[n, 2, 4096] at a time.
+        """The survivors' sum, what does not cancel taken off, a block of items at a time.
 
         Raises:
             RoundError: too few answers.
@@ -229,7 +228,7 @@ class Tally:
         self.check_frames()
         dealings = {dealer: head.dealing for dealer, head in self.heads.items()}
         unmasking = unmask(self.survivors, self.answers, dealings)
-        return add_checked(unmasking, [kept_residues(self._kept[s], self.terms.facts.chunks, BLOCK) for s in self.survivors.names])
+        return add_checked(unmasking, [kept_residues(self._kept[s], self.terms.facts.sections) for s in self.survivors.names])
 
     # --- the sum ------------------------------------------------------------------------------------------------------
 
@@ -246,7 +245,7 @@ class Tally:
         who, frame = self.plan.study.aggregator, Hashed(file)
         blocks = read_survivors_sum(frame, self.survivors, who.name, lambda s, m: verify(who.signing_public, s, m))
         held = self._spools.hold(blocks)
-        return ClaimedSum(frame.sha256, self.survivors.frames, held, self.terms.facts.chunks)
+        return ClaimedSum(frame.sha256, self.survivors.frames, held, self.terms.facts.sections)
 
 
 def _exchanged(site: str) -> MessageError:

@@ -11,8 +11,7 @@ from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.report.meaning import hospitals
 from securefl.report.parts import counted, table
-from securefl.secagg.packing import FieldLayout
-from securefl.secagg.ring import CHUNK_BYTES
+from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study.consistency import largest_bound
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def plan_fields(study: Protocol) -> Fields:
     parameters = parameter_count(study.model, len(feature_names(study.data)))
     widths = []
     for bits in WIDTHS:
-        size = FieldLayout(bits, contributors).chunks_for(parameters) * CHUNK_BYTES
+        size = body_bytes(layout_for(bits, contributors, parameters), parameters)
         bound = largest_bound(study, bits)
         widths.append(FieldWidth(bits, bound, bound // study.privacy.grid, size / parameters))
     return Fields(tuple(widths), needed, next((w for w in widths if w.patients >= needed), None))

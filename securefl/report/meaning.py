@@ -5,6 +5,7 @@ Every figure is read off the study or computed from it; nothing here is estimate
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,7 @@ from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.words import explain_epsilon, guess_percent, one_in
 from securefl.report.parts import bytes_words, counted, decimal_words
-from securefl.secagg.packing import FieldLayout
-from securefl.secagg.ring import CHUNK_BYTES
+from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
 
 if TYPE_CHECKING:
@@ -81,12 +81,11 @@ def hospitals(study: Protocol) -> int:
 
 def leaving(study: Protocol) -> tuple[Leaving, ...]:
     """What leaves each hospital: the count before training where there is one, the training rounds, the evaluation."""
-    layout = FieldLayout(study.secagg.bits, hospitals(study))
     weights = parameter_count(study.model, len(feature_names(study.data)))
     counts = 2 * study.evaluation.bins
 
     def size(values: int) -> int:
-        return layout.chunks_for(values) * CHUNK_BYTES
+        return body_bytes(layout_for(study.secagg.bits, hospitals(study), values), values)
 
     before = [Leaving(1, COUNTS, size(COUNTS), _count_words(study), "once, at the start")]
     return (
@@ -107,12 +106,12 @@ def _count_words(study: Protocol) -> str:
     return f"how many {units(study)} train the model, without and with what is to be predicted{end}"
 
 
-def quality_sentence(study: Protocol) -> str:
-    """The quality rule, and what comes of it."""
-    if not study.quality.minimum:
-        return "No lowest AUC is asked for."
-    asked = decimal_words(study.quality.minimum)
-    return f"The lowest acceptable AUC is {asked}, judged on the lower end of the noised interval; every hospital is told whether it was met."
+def band_noise(study: Protocol) -> float:
+    """Standard deviation of the noise on the number of patients in one band of the score, over all hospitals.
+
+    Each hospital adds the evaluation's noise to the negatives and to the positives of a band.
+    """
+    return float(study.evaluation.noise_multiplier) * math.sqrt(2 * hospitals(study))
 
 
 def ratio(value: Fraction) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import secrets as system
 from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError
-from securefl.secagg.chunks import BLOCK
+from securefl.secagg.additive import NumberKey, encrypt_numbers, shared_elements
 from securefl.secagg.frame import write_contribution
 from securefl.secagg.masks import add_mask, pairwise_seeds
+from securefl.secagg.sections import blocks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
     import numpy as np
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from securefl.secagg.cipher import SumCipher
     from securefl.secagg.envelope import Sign
     from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.masks import Seeds
     from securefl.secagg.publickey import PublicKey
+    from securefl.secagg.sections import Section
 
 
 def contribute(
@@ -54,14 +58,68 @@ def contribute(
         UsageError: secrets that are not the cohort's, or values that are not int64[d].
     """
     check_told(values, facts=facts, public=public, me=me)
-    mask, layout = pairwise_seeds(me, secrets, facts), facts.layout
+    mask = pairwise_seeds(me, secrets, facts)
+    body = encrypted_body(values, facts, facts.digest(), public=public, mask=mask, cipher=cipher)
+    write_contribution(facts, me, body, file, sign)
 
-    def masked(start: int) -> NDArray[np.uint64]:
-        stop = min(start + BLOCK, facts.chunks)
-        messages = layout.pack(values[start * layout.values_per_chunk : stop * layout.values_per_chunk])
-        return add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
 
-    write_contribution(facts, me, (masked(start) for start in range(0, facts.chunks, BLOCK)), file, sign)
+def encrypted_body(
+    values: NDArray[np.int64],
+    facts: RoundFacts,
+    round_digest: str,
+    *,
+    public: PublicKey,
+    mask: Seeds,
+    cipher: SumCipher,
+    draw: Callable[[int], bytes] = system.token_bytes,
+) -> Iterator[NDArray[np.uint64]]:
+    """The body of one contribution, a block at a time: masked ciphertexts, then numbers under this contribution's own key.
+
+    Args:
+        values: int64[d], already noised.
+        facts: the facts of the round.
+        round_digest: what masks and shared elements are bound to.
+        public: the round's public key.
+        mask: the masks that lie on this hospital's ciphertexts.
+        cipher: the cipher's home.
+        draw: the operating system's generator, unless a test says otherwise. The key comes from it, and never leaves
+            but in the ciphertexts.
+
+    Raises:
+        RoundError: a value out of range.
+    """
+    numbers = facts.numbers
+    if numbers is None:
+        yield from _masked_blocks(values, facts, public, mask, cipher)
+        return
+    key = NumberKey.draw(numbers.ring, draw)
+    try:
+        yield from _masked_blocks(key.values, facts, public, mask, cipher)
+        size = numbers.values_per_element
+        for section, start, stop in numbered(facts):
+            shared = shared_elements(numbers.ring, round_digest, start, stop)
+            yield encrypt_numbers(values[start * size : stop * size], numbers, section, key, shared, draw=draw)
+    finally:
+        key.erase()
+
+
+def numbered(facts: RoundFacts) -> Iterator[tuple[Section, int, int]]:
+    """The blocks of the numbers' elements, with the places of their elements in the round."""
+    before = 0
+    for section in facts.sections[1:]:
+        for _, start, stop in blocks_of((section,)):
+            yield section, before + start, before + stop
+        before += section.count
+
+
+def _masked_blocks(
+    integers: NDArray[np.int64], facts: RoundFacts, public: PublicKey, mask: Seeds, cipher: SumCipher
+) -> Iterator[NDArray[np.uint64]]:
+    layout = facts.cipher_layout
+    size = layout.values_per_chunk
+    for _, start, stop in blocks_of(facts.sections[:1]):
+        messages = layout.pack(integers[start * size : stop * size])
+        yield add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
 
 
 def check_told(values: NDArray[np.int64], *, facts: RoundFacts, public: PublicKey, me: str) -> None:

@@ -22,7 +22,7 @@ from securefl.errors import MessageError, UsageError
 from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
     Sign = Callable[[bytes], bytes]
@@ -70,27 +70,30 @@ class Envelope:
     Args:
         kind: the manifest's ``type``.
         expected: the manifest's fields that must be exactly so.
-        chunks: how many chunks follow.
-        chunk_bytes: bytes of each.
+        runs: how many chunks follow and how long each is, (count, bytes) for each run of equal ones.
         more: further fields that the caller checks, and the most bytes that they take.
         lead_bytes: bytes of one more chunk before the others; 0 for none.
     """
 
     kind: str
     expected: dict[str, Any]
-    chunks: int
-    chunk_bytes: int
+    runs: tuple[tuple[int, int], ...]
     more: frozenset[str] = frozenset()
     more_bytes: int = 0
     lead_bytes: int = 0
 
     @property
     def _count(self) -> int:
-        return self.chunks + bool(self.lead_bytes)
+        return sum(count for count, _ in self.runs) + bool(self.lead_bytes)
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes of all chunks but the leading one."""
+        return sum(count * size for count, size in self.runs)
 
     @property
     def _body_bytes(self) -> int:
-        return self.lead_bytes + self.chunks * self.chunk_bytes
+        return self.lead_bytes + self.run_bytes
 
     @property
     def manifest_limit(self) -> int:
@@ -130,10 +133,11 @@ class Envelope:
         manifest = self._manifest(data[PREFIX_BYTES : PREFIX_BYTES + length], sender, verify)
         body = memoryview(data)[PREFIX_BYTES + length :]
         start = 0
-        for index, expected in enumerate(manifest["chunks"]):
-            stop = start + (self.lead_bytes if self.lead_bytes and index == 0 else self.chunk_bytes)
-            _check_hash(body[start:stop], expected, index, sender)
-            start = stop
+        sizes = [self.lead_bytes] if self.lead_bytes else []
+        sizes += [size for count, size in self.runs for _ in range(count)]
+        for index, (expected, size) in enumerate(zip(manifest["chunks"], sizes, strict=True)):
+            _check_hash(body[start : start + size], expected, index, sender)
+            start += size
         return manifest, body
 
     def open_head(self, file: Readable, sender: str, verify: Verify) -> Head:
@@ -153,21 +157,27 @@ class Envelope:
         if self.lead_bytes:
             _check_hash(lead, hashes[0], 0, sender)
         whole = PREFIX_BYTES + length + self._body_bytes
-        return Head(manifest, sha256(prefix + signed).hexdigest(), lead, tuple(hashes[self._count - self.chunks :]), whole)
+        return Head(manifest, sha256(prefix + signed).hexdigest(), lead, tuple(hashes[bool(self.lead_bytes) :]), whole)
 
-    def blocks(self, file: Readable, head: Head, sender: str, size: int) -> Iterator[bytes]:
-        """The equal chunks after ``head``, ``size`` at a time, each checked against its hash; then the end of the file.
+    def blocks(self, file: Readable, head: Head, sender: str, sizes: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+        """The chunks after ``head``, each checked against its hash; then the end of the file.
+
+        Args:
+            file: standing behind the head.
+            head: as it was read.
+            sender: who is said to have sent it.
+            sizes: how many chunks to hand out at a time and how long each is; together they are the runs.
 
         Raises:
             MessageError: naming the sender: a chunk is short or is not what was signed, or something follows.
         """
-        for start in range(0, self.chunks, size):
-            count = min(size, self.chunks - start)
-            block = _read(file, count * self.chunk_bytes, sender)
+        done = 0
+        for count, size in sizes:
+            block = _read(file, count * size, sender)
             view = memoryview(block)
             for i in range(count):
-                chunk = view[i * self.chunk_bytes : (i + 1) * self.chunk_bytes]
-                _check_hash(chunk, head.hashes[start + i], start + i, sender)
+                _check_hash(view[i * size : (i + 1) * size], head.hashes[done + i], done + i, sender)
+            done += count
             yield block
         if file.read(1):
             raise refused(sender, "something follows its last chunk")
@@ -198,7 +208,7 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Head:
-    """What comes before a frame's equal chunks, checked: ``sha256`` is its hash, and pins the whole frame, which has ``frame_bytes``."""
+    """What comes before a frame's runs of chunks, checked: ``sha256`` is its hash, and pins the whole frame, which has ``frame_bytes``."""
 
     manifest: dict[str, Any]
     sha256: str

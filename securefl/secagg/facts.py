@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import StudyError
+from securefl.secagg.number_layout import KEY_BITS, NumberLayout
+from securefl.secagg.packing import FieldLayout
+from securefl.secagg.sections import ciphertext_section
 from securefl.signed import canonical
 
 if TYPE_CHECKING:
-    from securefl.secagg.packing import FieldLayout
+    from securefl.secagg.sections import Section
 
 #: What is summed: a training update, the score histograms of the held-out patients, or the count before training.
 KINDS: Final = ("update", "evaluation", "preparation")
@@ -38,7 +42,8 @@ class RoundFacts:
         kind: one of :data:`KINDS`.
         cohort: names of the contributing hospitals, sorted by code point, each once.
         public_key_sha256: :attr:`PublicKey.sha256` of this round's CKKS key.
-        layout: the packing; its ``contributors`` is the size of the cohort.
+        layout: the packing of the numbers: in the ciphertexts themselves, or in elements under keys that add up, whose
+            keys the ciphertexts then hold. Its ``contributors`` is the size of the cohort.
         length: d, how many integers each hospital sends.
         bound: the public bound on each coordinate before noise, in grid units.
         model_sha256: SHA-256 of the global model that the round starts from.
@@ -53,7 +58,7 @@ class RoundFacts:
     kind: str
     cohort: tuple[str, ...]
     public_key_sha256: str
-    layout: FieldLayout
+    layout: FieldLayout | NumberLayout
     length: int
     bound: int
     model_sha256: str
@@ -78,9 +83,32 @@ class RoundFacts:
             raise _contradiction(f"bound {self.bound} does not fit in {self.layout.bits} bits")
 
     @property
+    def numbers(self) -> NumberLayout | None:
+        """The packing under keys that add up; None where the ciphertexts hold the numbers themselves."""
+        return self.layout if isinstance(self.layout, NumberLayout) else None
+
+    @cached_property
+    def cipher_layout(self) -> FieldLayout:
+        """The packing of what the ciphertexts hold: the numbers, or one key's coefficients."""
+        if isinstance(self.layout, NumberLayout):
+            return FieldLayout(KEY_BITS, self.layout.contributors)
+        return self.layout
+
+    @property
+    def encrypted_length(self) -> int:
+        """Integers in the ciphertexts: the numbers themselves, or one key's coefficients."""
+        return self.length if self.numbers is None else self.numbers.ring.degree
+
+    @property
     def chunks(self) -> int:
         """Ciphertexts in one contribution."""
-        return self.layout.chunks_for(self.length)
+        return self.cipher_layout.chunks_for(self.encrypted_length)
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The body of a contribution and of the sum: ciphertexts, then the elements of the numbers where there are any."""
+        elements = () if self.numbers is None else self.numbers.sections(self.length)
+        return (ciphertext_section(self.chunks), *elements)
 
     def as_json(self) -> dict[str, object]:
         """The facts as the dictionary that is hashed; its keys are the wire format's."""
@@ -90,10 +118,11 @@ class RoundFacts:
             "bound": self.bound,
             "cohort": list(self.cohort),
             "fields": self.layout.fields,
-            "format": "securefl-round/1",
+            "format": "securefl-round/3",
             "kind": self.kind,
             "length": self.length,
             "model_sha256": self.model_sha256,
+            "primes": 0 if self.numbers is None else self.numbers.primes,
             "public_key_sha256": self.public_key_sha256,
             "round": self.round,
             "study": self.study,

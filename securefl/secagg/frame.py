@@ -1,7 +1,8 @@
 """What travels: contributions, sums and public keys, each in its :class:`securefl.secagg.envelope.Envelope`.
 
-The chunks of contributions and sums are ciphertexts, 8192 residues of 58 bits, bit-packed; a public key is one chunk.
-After the envelope's checks come those of the residues: below q, and no polynomial that is empty or constant.
+The chunks of contributions and sums are ciphertexts and elements (:mod:`securefl.secagg.sections`), residues of 58 bits,
+bit-packed; a public key is one chunk. After the envelope's checks come those of the residues: each below its prime, and
+no polynomial that is empty or constant.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import MessageError, UsageError
-from securefl.secagg.chunks import BLOCK, to_ciphertext, write_block
 from securefl.secagg.envelope import Envelope, refused, write_frame
 from securefl.secagg.facts import is_sha256
 from securefl.secagg.publickey import PUBLIC_KEY_BYTES, PublicKey
-from securefl.secagg.ring import CHUNK_BYTES, DEGREE, are_residues
+from securefl.secagg.sections import blocks_of, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from securefl.secagg.envelope import Readable, Sign, Verify
+    from securefl.secagg.envelope import Head, Readable, Sign, Verify
     from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.sections import Section
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/1"
 SUM_TYPE: Final = "securefl-sum/1"
@@ -56,7 +57,7 @@ def sum_bytes(facts: RoundFacts) -> int:
 
 def public_key_bytes() -> int:
     """The most bytes that a public key's frame can have; the cap for reading it from a store."""
-    return Envelope(PUBLIC_KEY_TYPE, {}, 1, PUBLIC_KEY_BYTES).limit
+    return Envelope(PUBLIC_KEY_TYPE, {}, ((1, PUBLIC_KEY_BYTES),)).limit
 
 
 def write_contribution(facts: RoundFacts, sender: str, blocks: Iterable[NDArray[np.uint64]], file: BinaryIO, sign: Sign) -> None:
@@ -94,8 +95,7 @@ def contribution_blocks(file: Readable, facts: RoundFacts, sender: str, verify: 
         raise refused(sender, "it is not in the round's cohort")
     envelope = _contribution_envelope(facts, sender)
     head = envelope.open_head(file, sender, verify)
-    for block in envelope.blocks(file, head, sender, BLOCK):
-        yield to_ciphertext(block, sender)
+    yield from body_blocks(envelope, file, head, sender, facts.sections)
 
 
 def write_sum(
@@ -136,7 +136,7 @@ def read_sum(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> 
     )
     if not well_formed or [part["sender"] for part in parts] != list(facts.cohort):
         raise refused(sender, "it does not list exactly the round's cohort")
-    blocks = (to_ciphertext(block, sender) for block in envelope.blocks(file, head, sender, BLOCK))
+    blocks = body_blocks(envelope, file, head, sender, facts.sections)
     return SumFrame({part["sender"]: part["sha256"] for part in parts}, blocks)
 
 
@@ -145,7 +145,7 @@ def write_public_key(
 ) -> bytes:
     """The round's public key as a frame signed by the coordinator; it comes before the facts, which cover its hash."""
     fields = _announced(study, round_number, attempt, kind, sender)
-    return Envelope(PUBLIC_KEY_TYPE, fields, 1, PUBLIC_KEY_BYTES).write([public.body], sign)
+    return Envelope(PUBLIC_KEY_TYPE, fields, ((1, PUBLIC_KEY_BYTES),)).write([public.body], sign)
 
 
 def read_public_key(
@@ -157,7 +157,7 @@ def read_public_key(
         MessageError: naming the sender and the first check that failed.
     """
     fields = _announced(study, round_number, attempt, kind, sender)
-    _, body = Envelope(PUBLIC_KEY_TYPE, fields, 1, PUBLIC_KEY_BYTES).open(data, sender, verify)
+    _, body = Envelope(PUBLIC_KEY_TYPE, fields, ((1, PUBLIC_KEY_BYTES),)).open(data, sender, verify)
     try:
         return PublicKey.from_body(bytes(body))
     except MessageError as error:
@@ -172,34 +172,59 @@ def _round_fields(facts: RoundFacts, sender: str) -> dict[str, Any]:
     return {
         **_announced(facts.study, facts.round, facts.attempt, facts.kind, sender),
         "round_digest": facts.digest(),
-        "shape": [facts.chunks, 2, DEGREE],
+        "shape": body_shape(facts.sections),
     }
 
 
+def body_shape(sections: tuple[Section, ...]) -> list[list[int]]:
+    """The shape of a body as it stands in manifests: (items, rows, residues of a row) of each section."""
+    return [[section.count, *section.item_shape] for section in sections]
+
+
+def body_runs(sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
+    """The runs of chunks of a body: (items, bytes of each) of each section."""
+    return tuple((section.count, section.item_bytes) for section in sections)
+
+
+def body_blocks(
+    envelope: Envelope, file: Readable, head: Head, sender: str, sections: tuple[Section, ...]
+) -> Iterator[NDArray[np.uint64]]:
+    """The items behind a frame's head, a block at a time, each checked.
+
+    Raises:
+        MessageError: naming the sender and the first check that failed.
+    """
+    plan = list(blocks_of(sections))
+    sizes = [(stop - start, section.item_bytes) for section, start, stop in plan]
+    for (section, _, _), block in zip(plan, envelope.blocks(file, head, sender, sizes), strict=True):
+        yield section.read(block, sender)
+
+
 def _contribution_envelope(facts: RoundFacts, sender: str) -> Envelope:
-    return Envelope(CONTRIBUTION_TYPE, _round_fields(facts, sender), facts.chunks, CHUNK_BYTES)
+    return Envelope(CONTRIBUTION_TYPE, _round_fields(facts, sender), body_runs(facts.sections))
 
 
 def _sum_envelope(facts: RoundFacts, sender: str) -> Envelope:
     parts_bytes = len(facts.cohort) * _PART_BYTES
     fields = _round_fields(facts, sender)
-    return Envelope(SUM_TYPE, fields, facts.chunks, CHUNK_BYTES, frozenset({"parts"}), parts_bytes)
+    return Envelope(SUM_TYPE, fields, body_runs(facts.sections), frozenset({"parts"}), parts_bytes)
 
 
 def _write_blocks(blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts, file: BinaryIO) -> list[str]:
     """The hashes of the chunks."""
     hashes: list[str] = []
-    for block in blocks:
-        if block.shape[1:] != (2, DEGREE) or not are_residues(block):
+    for section, block in placed(blocks, facts.sections):
+        if not section.contains(block):
             raise _no_ciphertext(facts)
-        hashes += write_block(block, file)
-    if len(hashes) != facts.chunks:
+        hashes += section.write(block, file)
+    if len(hashes) != sum(section.count for section in facts.sections):
         raise _no_ciphertext(facts)
     return hashes
 
 
 def _no_ciphertext(facts: RoundFacts) -> UsageError:
+    shapes = ", ".join(f"uint64{shape}" for shape in body_shape(facts.sections))
     return UsageError(
-        f"A ciphertext of this round is uint64[{facts.chunks}, 2, {DEGREE}] of residues mod q.",
+        f"A ciphertext of this round is {shapes} of residues below their primes.",
         next_step="Encrypt with the round's layout.",
     )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from securefl.errors import RoundError
+from securefl.errors import RoundError, UsageError
+from securefl.secagg.additive import NumberKey, open_numbers, shared_elements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from securefl.secagg.cipher import RoundKeys
     from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.number_layout import NumberLayout
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,23 @@ class OpenedSum:
 
 
 def open_sum(
-    keys: RoundKeys, blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts, into: NDArray[np.int64], contributors: int | None = None
+    keys: RoundKeys,
+    blocks: Iterable[NDArray[np.uint64]],
+    facts: RoundFacts,
+    into: NDArray[np.int64],
+    contributors: int | None = None,
+    *,
+    round_digest: str = "",
 ) -> OpenedSum:
     """Decrypt a complete sum, once, into ``into``: int64[d], the exact integers.
 
     Args:
         keys: the round's key pair; its secret half is erased whatever the outcome.
-        blocks: uint64[n, 2, 4096] at a time, recomputed from the signed contributions where possible.
+        blocks: the sum's body, a block of items at a time, recomputed from the signed contributions where possible.
         facts: the facts of the round.
         into: what it holds after a failure is no result: throw it away, and show it to nobody.
         contributors: how many contributions make the sum, which every canary must be; the whole cohort unless said.
+        round_digest: what the shared elements are bound to; that of ``facts`` unless said.
 
     Raises:
         RoundError: the key is not the one the facts name, was used before, or the sum is not complete (noise outside the
@@ -49,31 +59,122 @@ def open_sum(
         UsageError: blocks that are no ciphertexts of this round's shape.
         MessageError: out of ``blocks``.
     """
-    layout = facts.layout
-    count = layout.contributors if contributors is None else contributors
-    done, noise = 0, 0.0
+    count = facts.layout.contributors if contributors is None else contributors
+    body = _Body(blocks, facts)
+    encrypted = into if facts.numbers is None else np.empty(facts.encrypted_length, dtype=np.int64)
     try:
         if keys.public.sha256 != facts.public_key_sha256:
             raise _not_opened("this key pair is not the one that the facts of the round name", "the coordinator")
-        with closing(keys.open_blocks(blocks, layout)) as opened:  # closing it lets go of the key at once
-            for messages, share in opened:
-                place = done * layout.values_per_chunk
-                length = min(facts.length - place, len(messages) * layout.values_per_chunk)
-                if length < 1:
-                    raise _not_opened("it has more ciphertexts than the round", "the aggregator")
-                values, canaries = layout.unpack(messages, length, count)
-                if np.any(canaries != count):
-                    raise _not_opened(
-                        f"it does not hold exactly one contribution of each of the {count} hospitals",
-                        "the aggregator, or a hospital that sent a malformed contribution",
-                    )
-                into[place : place + length] = values
-                done, noise = done + len(messages), max(noise, share)
-        if done != facts.chunks:
-            raise _not_opened("it has fewer ciphertexts than the round", "the aggregator")
+        noise = _open_ciphertexts(keys, body, facts, encrypted, count)
     finally:
         keys.erase()
+    if facts.numbers is not None:
+        key = NumberKey.opened(facts.numbers.ring, encrypted, count)
+        numbers = _Numbers(facts.numbers, facts.length, round_digest or facts.digest(), count)
+        try:
+            noise = max(noise, numbers.open(body, key, into))
+        finally:
+            key.erase()
+    body.check_end()
     return OpenedSum(count, noise)
+
+
+class _Body:
+    """A sum's blocks as they come, those of its ciphertexts first."""
+
+    def __init__(self, blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts) -> None:
+        self._blocks = iter(blocks)
+        self._sections = facts.sections
+
+    def items(self, index: int) -> Iterator[NDArray[np.uint64]]:
+        """The blocks of one section, of any size.
+
+        Raises:
+            RoundError: there are fewer items than the round has.
+            UsageError: a block that is none of this section's, or reaches into the next.
+        """
+        section = self._sections[index]
+        missing = section.count
+        while missing > 0:
+            block = next(self._blocks, None)
+            if block is None:
+                raise _not_opened("it has fewer ciphertexts than the round", "the aggregator")
+            if not section.contains(block) or len(block) > missing:
+                raise UsageError(
+                    f"A sum of this round is uint64[{section.count}, {section.item_shape[0]}, {section.item_shape[1]}] of residues below their primes.",
+                    next_step="Pass the blocks of a frame that was read by securefl.secagg.frame.",
+                )
+            missing -= len(block)
+            yield block
+
+    def behind_ciphertexts(self) -> Iterator[NDArray[np.uint64]]:
+        """The blocks of all other sections; raises as :meth:`items`."""
+        for index in range(1, len(self._sections)):
+            yield from self.items(index)
+
+    def check_end(self) -> None:
+        """Raise :class:`RoundError` where something follows the last section."""
+        if next(self._blocks, None) is not None:
+            raise _not_opened("it has more ciphertexts than the round", "the aggregator")
+
+
+def _open_ciphertexts(keys: RoundKeys, body: _Body, facts: RoundFacts, into: NDArray[np.int64], count: int) -> float:
+    layout = facts.cipher_layout
+    place, noise = 0, 0.0
+    with closing(keys.open_blocks(body.items(0), layout)) as opened:  # closing it lets go of the key at once
+        for messages, share in opened:
+            length = min(into.size - place, len(messages) * layout.values_per_chunk)
+            if length < 1:
+                raise _not_opened("it has more ciphertexts than the round", "the aggregator")
+            values, canaries = layout.unpack(messages, length, count)
+            _check_canaries(canaries, count)
+            into[place : place + length] = values
+            place += length
+            noise = max(noise, share)
+    if place != into.size:
+        raise _not_opened("it has fewer ciphertexts than the round", "the aggregator")
+    return noise
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """A round's numbers under keys that add up, as whoever knows the sum of the keys opens them.
+
+    Args:
+        layout: how they are packed.
+        length: how many.
+        round_digest: what the shared elements are bound to.
+        contributors: how many contributions make the sum.
+    """
+
+    layout: NumberLayout
+    length: int
+    round_digest: str
+    contributors: int
+
+    def open(self, body: _Body, key: NumberKey, into: NDArray[np.int64]) -> float:
+        """Open all elements into ``into``; the largest error as a share of its room, rounded up to twentieths."""
+        noise, element = 0.0, 0
+        for block in body.behind_ciphertexts():
+            shared = shared_elements(self.layout.ring, self.round_digest, element, element + len(block))
+            place = element * self.layout.values_per_element
+            length = min(self.length - place, len(block) * self.layout.values_per_element)
+            values, canaries, share = open_numbers(
+                block, self.layout, key, shared, length=length, contributors=self.contributors
+            )
+            _check_canaries(canaries, self.contributors)
+            into[place : place + length] = values
+            element += len(block)
+            noise = max(noise, math.ceil(share * 20) / 20)
+        return noise
+
+
+def _check_canaries(canaries: NDArray[np.int64], count: int) -> None:
+    if np.any(canaries != count):
+        raise _not_opened(
+            f"it does not hold exactly one contribution of each of the {count} hospitals",
+            "the aggregator, or a hospital that sent a malformed contribution",
+        )
 
 
 def _not_opened(why: str, whose: str) -> RoundError:

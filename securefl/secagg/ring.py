@@ -77,12 +77,12 @@ def are_residues(array: NDArray[np.uint64], modulus: int = MODULUS) -> bool:
 
 
 def looks_degenerate(polynomials: NDArray[np.uint64]) -> bool:
-    """Whether any polynomial (last axis, 4096 residues) is all but zero or constant.
+    """Whether any polynomial (last axis) is all but zero or constant.
 
     An honest polynomial is uniform mod q, so that even one zero has probability 4096/2^58. TenSEAL accepts a ciphertext
     with c1 = 0, which is no encryption at all; a monomial in c1 is the probe of a decryption oracle.
     """
-    zeros = DEGREE - np.count_nonzero(polynomials, axis=-1)
+    zeros = polynomials.shape[-1] - np.count_nonzero(polynomials, axis=-1)
     constant = polynomials.max(axis=-1) == polynomials.min(axis=-1)
     return bool(np.any(zeros > 8) or np.any(constant))
 

@@ -72,7 +72,7 @@ class RoundKeyPair(RoundKeys):
         public = sealapi.PublicKey()
         generator.create_public_key(public)
         decryptor = sealapi.Decryptor(context, generator.secret_key())
-        residues = _residues(public.data()).reshape(2, 2, DEGREE)
+        residues = read_residues(public.data()).reshape(2, 2, DEGREE)
         return cls(PublicKey(residues), decryptor)
 
     @property
@@ -157,14 +157,14 @@ def encrypt(public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
         )
     context = _context()
     key = sealapi.PublicKey()
-    _load(key, _seal_file(context.key_parms_id(), public.residues, ntt=True))
+    load_seal_file(_context(), key, seal_file(context.key_parms_id(), public.residues, ntt=True))
     encryptor, evaluator = sealapi.Encryptor(context, key), sealapi.Evaluator(context)
     ciphertext = np.empty((messages.shape[0], 2, DEGREE), dtype=np.uint64)
     for index in range(messages.shape[0]):
         zero = sealapi.Ciphertext()
         encryptor.encrypt_zero(zero)
         evaluator.transform_from_ntt_inplace(zero)
-        ciphertext[index] = _residues(zero).reshape(2, DEGREE)
+        ciphertext[index] = read_residues(zero).reshape(2, DEGREE)
     ciphertext[:, 0] = add(ciphertext[:, 0], messages * np.uint64(layout.scale))
     return ciphertext
 
@@ -248,10 +248,10 @@ def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint
     """c0 + c1·s mod q of uint64[2, 4096], in transformed order: uint64[4096]."""
     context = _context()
     ciphertext, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
-    _load(ciphertext, _seal_file(context.first_parms_id(), chunk[:, None], ntt=False))
+    load_seal_file(_context(), ciphertext, seal_file(context.first_parms_id(), chunk[:, None], ntt=False))
     sealapi.Evaluator(context).transform_to_ntt_inplace(ciphertext)
     decryptor.decrypt(ciphertext, plaintext)
-    residues = _residues(plaintext)
+    residues = read_residues(plaintext)
     plaintext.set_zero()
     return residues
 
@@ -269,16 +269,16 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
         # A ciphertext has at least two parts: a lone polynomial goes twice.
         parts = block if len(block) > 1 else np.repeat(block, 2, axis=0)
         carrier = sealapi.Ciphertext()
-        _load(carrier, _seal_file(context.first_parms_id(), parts[:, None], ntt=True))
+        load_seal_file(_context(), carrier, seal_file(context.first_parms_id(), parts[:, None], ntt=True))
         evaluator.transform_from_ntt_inplace(carrier)
-        flat = _residues(carrier)
+        flat = read_residues(carrier)
         result[start : start + len(block)] = flat.reshape(-1, DEGREE)[: len(block)]
         flat.fill(0)
     polynomials.fill(0)
     return result
 
 
-def _residues(carrier: Any) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
+def read_residues(carrier: Any) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
     """All residues of a SEAL object, uint64[n]: the only copy of them that is made here."""
     return read_all(carrier.dyn_array(), whole=_arrays_are_whole())
 
@@ -290,7 +290,7 @@ def _arrays_are_whole() -> bool:
     return lies_as_expected(known.dyn_array(), (0xFFFFFFFFFFFF, 7, 0, 0x2A))
 
 
-def _seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:
+def seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:
     """An uncompressed SEAL 4.x file of a ciphertext (or public key): uint64[polynomials, primes, 4096]."""
     size, primes, degree = residues.shape
     data = residues.astype("<u8").tobytes()
@@ -303,9 +303,10 @@ def _seal_header(payload: int) -> bytes:
     return struct.pack("<HBBBBHQ", _SEAL_MAGIC, 16, 4, 3, _UNCOMPRESSED, 0, 16 + payload)
 
 
-def _load(target: Any, content: bytes) -> None:  # noqa: ANN401 - sealapi has no types
+def load_seal_file(context: Any, target: Any, content: bytes) -> None:  # noqa: ANN401 - sealapi has no types
+    """Load a SEAL object from a file that :func:`seal_file` made, through memory."""
     with _memory_file(content) as path:
-        target.load(_context(), path)
+        target.load(context, path)
 
 
 @contextmanager

@@ -16,12 +16,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import UsageError
-from securefl.secagg.chunks import BLOCK, to_ciphertext, write_block
-from securefl.secagg.contributing import check_told
+from securefl.secagg.contributing import check_told, encrypted_body
 from securefl.secagg.dealing import Dealing, deal, dealing_bytes
 from securefl.secagg.envelope import Envelope, Head, refused
-from securefl.secagg.masks import SECRET_BYTES, Seeds, add_mask, pair_seed
-from securefl.secagg.ring import CHUNK_BYTES, DEGREE
+from securefl.secagg.frame import body_blocks, body_runs, body_shape
+from securefl.secagg.masks import SECRET_BYTES, Seeds, pair_seed
+from securefl.secagg.sections import placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +57,7 @@ def contribution_limit(terms: Terms) -> int:
 def head_limit(terms: Terms) -> int:
     """The most bytes at the beginning of a contribution that :func:`read_head` needs."""
     envelope = contribution_envelope(terms, "")
-    return envelope.limit - envelope.chunks * envelope.chunk_bytes
+    return envelope.limit - envelope.run_bytes
 
 
 def head_bytes(terms: Terms, me: str) -> int:
@@ -100,7 +100,7 @@ def spool_contribution(
             the spool then holds nothing of use.
         UntrustedError: a neighbour's card is missing.
     """
-    facts, layout = terms.facts, terms.facts.layout
+    facts = terms.facts
     if me not in terms.cohort:
         raise UsageError(f"{me} is not in the round's cohort.", next_step="Contribute to rounds that name this hospital.")
     check_told(values, facts=facts, public=public, me=me)
@@ -110,11 +110,9 @@ def spool_contribution(
     dealing = deal(terms, me, self_seed, seeds, cards=cards, draw=draw)
     mask = Seeds(tuple((name > me, seeds[name]) for name in near), (self_seed,))
     hashes = [sha256(dealing).hexdigest()]
-    for start in range(0, facts.chunks, BLOCK):
-        stop = min(start + BLOCK, facts.chunks)
-        messages = layout.pack(values[start * layout.values_per_chunk : stop * layout.values_per_chunk])
-        masked = add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
-        hashes += write_block(masked, spool)
+    body = encrypted_body(values, facts, terms.round_digest, public=public, mask=mask, cipher=cipher, draw=draw)
+    for section, block in placed(body, facts.sections):
+        hashes += section.write(block, spool)
     return contribution_envelope(terms, me).head(hashes, sign) + dealing
 
 
@@ -137,14 +135,13 @@ def read_head(file: Readable, terms: Terms, sender: str, verify: Verify) -> Cont
 
 
 def ciphertext_blocks(file: Readable, terms: Terms, head: ContributionHead) -> Iterator[NDArray[np.uint64]]:
-    """The ciphertexts after a head that was read from ``file``, uint64[n, 2, 4096] at a time, each checked.
+    """The ciphertexts after a head that was read from ``file``, a block of items at a time, each checked.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
     envelope = contribution_envelope(terms, head.sender)
-    for block in envelope.blocks(file, head.head, head.sender, BLOCK):
-        yield to_ciphertext(block, head.sender)
+    yield from body_blocks(envelope, file, head.head, head.sender, terms.facts.sections)
 
 
 def check_contribution(file: Readable, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
@@ -164,8 +161,7 @@ def contribution_envelope(terms: Terms, sender: str) -> Envelope:
     fields = terms.announced(sender)
     return Envelope(
         CONTRIBUTION_TYPE,
-        {**fields, "shape": [terms.facts.chunks, 2, DEGREE]},
-        terms.facts.chunks,
-        CHUNK_BYTES,
+        {**fields, "shape": body_shape(terms.facts.sections)},
+        body_runs(terms.facts.sections),
         lead_bytes=dealing_bytes(terms),
     )

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import RoundError
-from securefl.secagg.chunks import BLOCK, to_ciphertext, write_block
 from securefl.secagg.envelope import Envelope, refused
+from securefl.secagg.frame import body_blocks, body_runs, body_shape
 from securefl.secagg.opening import open_sum
-from securefl.secagg.ring import CHUNK_BYTES, DEGREE, add, subtract
+from securefl.secagg.ring import subtract
+from securefl.secagg.sections import blocks_of, placed
 from securefl.secagg.spooling import ciphertext_blocks, read_head
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def sum_limit(survivors: Survivors) -> int:
 
 
 def add_survivors(unmasking: Unmasking, files: Mapping[str, Readable], verify: VerifyBy) -> Iterator[NDArray[np.uint64]]:
-    """The sum of the survivors' ciphertexts, what does not cancel taken off: uint64[n, 2, 4096] at a time.
+    """The sum of the survivors' ciphertexts, what does not cancel taken off, a block of items at a time.
 
     Args:
         unmasking: what the answers gave.
@@ -69,11 +70,12 @@ def add_survivors(unmasking: Unmasking, files: Mapping[str, Readable], verify: V
 
 def add_checked(unmasking: Unmasking, streams: Sequence[Iterator[NDArray[np.uint64]]]) -> Iterator[NDArray[np.uint64]]:
     """:func:`add_survivors` of ciphertexts that the caller has checked: those of every survivor's frame, one stream each."""
-    for start in range(0, unmasking.survivors.terms.facts.chunks, BLOCK):
+    for section, start, stop in blocks_of(unmasking.survivors.terms.facts.sections):
         total = next(streams[0])
         for stream in streams[1:]:
-            total = add(total, next(stream))
-        total[:, 0] = subtract(total[:, 0], unmasking.seeds.block(start, start + len(total)))
+            total = section.add(total, next(stream))
+        if section.masked:
+            total[:, 0] = subtract(total[:, 0], unmasking.seeds.block(start, stop))
         yield total
     for stream in streams:
         next(stream, None)  # to the end of each file, which must be there
@@ -83,7 +85,8 @@ def write_survivors_sum(
     survivors: Survivors, blocks: Iterator[NDArray[np.uint64]], spool: BinaryIO, sender: str, sign: Sign
 ) -> bytes:
     """Write the sum's ciphertexts to ``spool`` and return the aggregator's signed head; the frame is the head, then the spool."""
-    hashes = [value for block in blocks for value in write_block(block, spool)]
+    plan = placed(blocks, survivors.terms.facts.sections)
+    hashes = [value for section, block in plan for value in section.write(block, spool)]
     return _sum_envelope(survivors, sender).head(hashes, sign)
 
 
@@ -93,30 +96,30 @@ def sum_head_bytes(survivors: Survivors, sender: str) -> int:
 
 
 def read_survivors_sum(file: Readable, survivors: Survivors, sender: str, verify: Verify) -> Iterator[NDArray[np.uint64]]:
-    """The ciphertexts of a sum's frame, uint64[n, 2, 4096] at a time, each checked.
+    """The ciphertexts of a sum's frame, a block of items at a time, each checked.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
     envelope = _sum_envelope(survivors, sender)
     head = envelope.open_head(file, sender, verify)
-    for block in envelope.blocks(file, head, sender, BLOCK):
-        yield to_ciphertext(block, sender)
+    yield from body_blocks(envelope, file, head, sender, survivors.terms.facts.sections)
 
 
 def open_survivors(
     keys: RoundKeys, blocks: Iterator[NDArray[np.uint64]], survivors: Survivors, into: NDArray[np.int64]
 ) -> OpenedSum:
     """Decrypt a sum of survivors, once: :func:`securefl.secagg.opening.open_sum`, whose canaries are the number of survivors."""
-    return open_sum(keys, blocks, survivors.terms.facts, into, len(survivors.names))
+    terms = survivors.terms
+    return open_sum(keys, blocks, terms.facts, into, len(survivors.names), round_digest=terms.round_digest)
 
 
 def _sum_envelope(survivors: Survivors, sender: str) -> Envelope:
-    chunks = survivors.terms.facts.chunks
+    sections = survivors.terms.facts.sections
     fields = {
         **survivors.terms.announced(sender),
-        "shape": [chunks, 2, DEGREE],
+        "shape": body_shape(sections),
         "survivors_sha256": survivors.sha256,
         "parts": survivors.parts(),
     }
-    return Envelope(SUM_TYPE, fields, chunks, CHUNK_BYTES, more_bytes=_PART_BYTES * len(survivors.names))
+    return Envelope(SUM_TYPE, fields, body_runs(sections), more_bytes=_PART_BYTES * len(survivors.names))

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg.chunks import BLOCK
 from securefl.secagg.envelope import Hashed
 from securefl.secagg.frame import contribution_blocks
 from securefl.secagg.residues import keep_residues, kept_residues
-from securefl.secagg.ring import add
+from securefl.secagg.sections import blocks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -77,7 +76,7 @@ class RunningSum:
         self.frame_bytes = max(self.frame_bytes, read.size)
 
     def blocks(self) -> Iterator[NDArray[np.uint64]]:
-        """The sum of the whole cohort: uint64[n, 2, 4096] at a time.
+        """The sum of the whole cohort, a block of items at a time.
 
         Raises:
             RoundError: hospitals are missing; it names them.
@@ -88,7 +87,7 @@ class RunningSum:
                 whose=", ".join(self.missing),
                 next_step="Wait for the missing contributions until the deadline, or start a new attempt.",
             )
-        return kept_residues(self._total, self._facts.chunks, BLOCK)
+        return kept_residues(self._total, self._facts.sections)
 
     def close(self) -> None:
         """Let go of what was added; harmless when repeated."""
@@ -100,7 +99,9 @@ class RunningSum:
         if self._total is None:
             return blocks
         # the frame first: after its last block it is asked for its end
-        return (add(one, other) for one, other in zip(blocks, kept_residues(self._total, self._facts.chunks, BLOCK), strict=True))
+        kept = kept_residues(self._total, self._facts.sections)
+        plan = blocks_of(self._facts.sections)
+        return (section.add(one, other) for one, other, (section, _, _) in zip(blocks, kept, plan, strict=True))
 
 
 def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender: str) -> None:

@@ -90,7 +90,7 @@ class Terms:
             **self.facts.as_json(),
             "colluders": self.colluders,
             "degree": self.neighbours.degree,
-            "format": "securefl-round/2",
+            "format": "securefl-round/4",
             "min_contributors": self.min_contributors,
             "ring_seed": self.neighbours.seed,
             "share_threshold": self.neighbours.share_threshold,

@@ -179,8 +179,7 @@ def _envelope(survivors: Survivors, holder: str, dealers: tuple[str, ...]) -> En
     return Envelope(
         ANSWER_TYPE,
         {**survivors.terms.announced(holder), "survivors_sha256": survivors.sha256},
-        1,
-        shares * 2 * LIMBS,
+        ((1, shares * 2 * LIMBS),),
         frozenset({"without"}),
         _NAME_BYTES * len(dealers_of(holder, survivors)),
     )

@@ -25,7 +25,7 @@ def seal_accepts(chunk):
     """Whether SEAL's loader takes these residues (uint64[polynomials, 4096]) without a word."""
     context = seal._context()
     try:
-        seal._load(sealapi.Ciphertext(), seal._seal_file(context.first_parms_id(), chunk[:, None], ntt=False))
+        seal.load_seal_file(seal._context(), sealapi.Ciphertext(), seal.seal_file(context.first_parms_id(), chunk[:, None], ntt=False))
     except RuntimeError:
         return False
     return True
@@ -115,7 +115,7 @@ def test_truncated_padded_and_shuffled_frames_are_refused():
         MAGIC + b"\xff" * 4,
         MAGIC + b"\xff\xff\xff\xff" + bytes(1 << 16),
         bytes(10_000_000),
-        seal._seal_file(seal._context().first_parms_id(), HONEST[0][:, None], ntt=False),
+        seal.seal_file(seal._context().first_parms_id(), HONEST[0][:, None], ntt=False),
         seal._seal_header(1 << 62),
     ],
     ids=["nothing", "magic only", "no manifest", "huge manifest", "10 MB", "a SEAL file", "a SEAL header"],

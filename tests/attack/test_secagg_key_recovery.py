@@ -16,9 +16,9 @@ def to_ntt(polynomials):
     """uint64[n, 4096] in coefficient order to transformed order, n >= 2."""
     context = seal._context()
     carrier = sealapi.Ciphertext()
-    seal._load(carrier, seal._seal_file(context.first_parms_id(), polynomials[:, None], ntt=False))
+    seal.load_seal_file(seal._context(), carrier, seal.seal_file(context.first_parms_id(), polynomials[:, None], ntt=False))
     sealapi.Evaluator(context).transform_to_ntt_inplace(carrier)
-    return seal._residues(carrier).reshape(-1, DEGREE)
+    return seal.read_residues(carrier).reshape(-1, DEGREE)
 
 
 def solve_for_key(chunk, plaintext):

@@ -9,7 +9,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from securefl.bench.bare import bench_bare
+from securefl.bench.bare import Load, bench_bare
 from securefl.bench.consortium import make_consortium, nearest_model
 from securefl.bench.memory import peak_mb
 from securefl.cli.main import cli
@@ -58,11 +58,12 @@ def test_the_ratio_is_to_the_bare_calls_of_the_same_run(figures):
 
 def test_a_bare_process_that_ends_is_an_error_and_no_figure():
     with pytest.raises(SecureFLError, match="ended"):
-        bench_bare(-1, 2, 1)
+        bench_bare(Load(-1), 2, 1)
 
 
 def test_more_sites_than_cores_share_the_cores():
-    assert all(b.seconds > 0 and b.cpu_seconds > 0 for b in bench_bare(1, 5, 2))
+    for load in (Load(1), Load(1, 3, 2)):
+        assert all(b.seconds > 0 and b.cpu_seconds > 0 for b in bench_bare(load, 5, 2))
 
 
 @pytest.mark.parametrize("wanted", [481, 10_000, 999_937, 10_000_000])

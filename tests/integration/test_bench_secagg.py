@@ -9,7 +9,7 @@ from securefl.bench.sums import bench_secagg
 from securefl.cli.main import cli
 
 KEYS = {
-    "bytes_per_parameter", "plaintext_bytes_same_bits", "encrypt_seconds", "mask_seconds", "sum_seconds", "decrypt_seconds",
+    "bytes_per_parameter", "plaintext_bytes_same_bits", "encrypt_seconds", "sum_seconds", "decrypt_seconds",
     "max_abs_error", "exact", "peak_rss_mb",
 }
 

@@ -9,8 +9,9 @@ import pytest
 from secagg_round import digest_of, make_facts
 from secagg_survivors import COORDINATOR, Draws, Party, World
 
-from securefl.secagg import spooling, streaming
+from securefl.secagg import sections
 from securefl.secagg.facts import MAX_LENGTH
+from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.spooling import check_contribution, spool_contribution
 from securefl.secagg.streaming import add_survivors, open_survivors, write_survivors_sum
@@ -162,8 +163,7 @@ def added_and_opened(length):
 
 
 def test_the_memory_of_adding_and_opening_does_not_grow_with_the_model(monkeypatch):
-    for module in (spooling, streaming):  # so that both models have many blocks
-        monkeypatch.setattr(module, "BLOCK", 8)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 8 * CHUNK_BYTES)  # so that both models have many blocks
     small, large = (peak_of(added_and_opened(length)) for length in (300_000, 600_000))
     assert large < small + 37 * SLACK  # 37 more ciphertexts
 

@@ -9,15 +9,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
-from securefl.federation import paths, spools, tally
+from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.arrivals import Arrivals
 from securefl.federation.participant import Participant
 from securefl.federation.tally import Tally
 from securefl.identity import read_secret
-from securefl.secagg import contributing, spooling, streaming
-from securefl.secagg import frame as framing
-from securefl.secagg import sum as summing
+from securefl.secagg import sections
+from securefl.secagg.layouts import body_bytes
+from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.spooling import head_limit
 from securefl.secagg.sum import same_sum
@@ -108,11 +108,10 @@ def peak_of(call):
 
 @pytest.mark.parametrize("on_dropout", ["fail", "continue"])
 def test_no_party_holds_more_of_a_larger_frame(tmp_path, monkeypatch, on_dropout):
-    """Blocks of 4 ciphertexts, so that both models have many; a manifest grows by some hundred bytes a ciphertext."""
-    for module in (contributing, framing, spooling, spools, streaming, summing, tally):
-        monkeypatch.setattr(module, "BLOCK", 4)
-    small, large = (Frames(tmp_path / str(n), n, on_dropout) for n in (200_000, 600_000))
-    more = (large.facts.chunks - small.facts.chunks) * 59_392  # bytes of every frame
+    """Small blocks, so that both models have many; a manifest grows by some hundred bytes an item."""
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 4 * CHUNK_BYTES)
+    small, large = (Frames(tmp_path / str(n), n, on_dropout) for n in (800_000, 1_600_000))
+    more = body_bytes(large.facts.layout, 1_600_000) - body_bytes(small.facts.layout, 800_000)  # of every frame
     assert more > 1_000_000
     assert large.peak < small.peak + more / 20
     assert large.added() < small.added() + more / 10

@@ -15,7 +15,7 @@ def ciphertext():
     keys = seal.RoundKeyPair.generate()
     context = seal._context()
     key, zero = sealapi.PublicKey(), sealapi.Ciphertext()
-    seal._load(key, seal._seal_file(context.key_parms_id(), keys.public.residues, ntt=True))
+    seal.load_seal_file(seal._context(), key, seal.seal_file(context.key_parms_id(), keys.public.residues, ntt=True))
     sealapi.Encryptor(context, key).encrypt_zero(zero)
     return zero
 

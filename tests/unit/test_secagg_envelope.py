@@ -10,7 +10,7 @@ from securefl.secagg.envelope import MAGIC, PREFIX_BYTES, Envelope, Hashed
 from securefl.signed import dump_signed
 
 SENDER = Party("SVI")
-ENVELOPE = Envelope("securefl-test/1", {"round": 1, "study": "s"}, 2, 5)
+ENVELOPE = Envelope("securefl-test/1", {"round": 1, "study": "s"}, ((2, 5),))
 CHUNKS = [b"first", b"other"]
 GOOD = ENVELOPE.write(CHUNKS, SENDER.sign)
 
@@ -59,7 +59,7 @@ def test_a_wrong_manifest_length_is_refused(length):
 
 
 def test_a_manifest_longer_than_the_facts_allow_is_refused_though_lengths_add_up():
-    wide = Envelope("securefl-test/1", {}, 2, 5)
+    wide = Envelope("securefl-test/1", {}, ((2, 5),))
     manifest = bytes(wide.manifest_limit + 1)
     assert "more than this round allows" in refused(frame_of(manifest))
     assert "add up" in refused(frame_of(manifest, b"")[: wide.limit])
@@ -138,7 +138,7 @@ def test_a_list_of_hashes_that_is_not_the_chunks_is_refused(chunks):
 
 
 def test_a_manifest_as_long_as_its_limit_is_read_and_one_byte_more_is_not():
-    envelope = Envelope("securefl-test/1", {"round": 1}, 2, 5, more=frozenset({"pad"}), more_bytes=100)
+    envelope = Envelope("securefl-test/1", {"round": 1}, ((2, 5),), more=frozenset({"pad"}), more_bytes=100)
     room = envelope.manifest_limit - (len(envelope.write(CHUNKS, SENDER.sign, pad="")) - PREFIX_BYTES - 10)
     full = envelope.write(CHUNKS, SENDER.sign, pad="x" * room)
     assert len(full) == envelope.limit
@@ -149,7 +149,7 @@ def test_a_manifest_as_long_as_its_limit_is_read_and_one_byte_more_is_not():
             read(envelope.write(CHUNKS, SENDER.sign, pad="x" * (room + 1)), "SVI", SENDER.verify)
 
 
-LED = Envelope("securefl-test/1", {"round": 1}, 2, 5, lead_bytes=3)
+LED = Envelope("securefl-test/1", {"round": 1}, ((2, 5),), lead_bytes=3)
 LED_CHUNKS = [b"led", *CHUNKS]
 
 
@@ -158,12 +158,12 @@ def test_a_frame_with_a_leading_chunk_of_another_size_opens_whole_and_by_its_hea
     assert bytes(LED.open(data, "SVI", SENDER.verify)[1]) == b"ledfirstother"
     head = LED.open_head(io.BytesIO(data), "SVI", SENDER.verify)
     assert (head.lead, head.frame_bytes) == (b"led", len(data))
-    assert list(LED.blocks(io.BytesIO(b"firstother"), head, "SVI", 1)) == CHUNKS
+    assert list(LED.blocks(io.BytesIO(b"firstother"), head, "SVI", [(1, 5), (1, 5)])) == CHUNKS
 
 
 def read_led(data):
     file = io.BytesIO(data)
-    return list(LED.blocks(file, LED.open_head(file, "SVI", SENDER.verify), "SVI", 2))
+    return list(LED.blocks(file, LED.open_head(file, "SVI", SENDER.verify), "SVI", [(2, 5)]))
 
 
 @pytest.mark.parametrize(("at", "chunk"), [(-13, 0), (-11, 0), (-10, 0), (-6, 0), (-5, 1), (-1, 1)])
@@ -177,6 +177,22 @@ def test_a_byte_altered_in_any_chunk_is_refused_the_leading_one_in_the_head(at, 
     if at < -10:
         with pytest.raises(MessageError, match="chunk 0 does not have the hash"):
             LED.open_head(io.BytesIO(data), "SVI", SENDER.verify)
+
+
+RUNS = Envelope("securefl-test/1", {"round": 1}, ((2, 5), (1, 3)), lead_bytes=3)
+
+
+def test_runs_of_chunks_of_several_sizes_open_whole_and_piece_by_piece():
+    chunks = [b"led", *CHUNKS, b"end"]
+    data = RUNS.write(chunks, SENDER.sign)
+    assert bytes(RUNS.open(data, "SVI", SENDER.verify)[1]) == b"".join(chunks)
+    file = io.BytesIO(data)
+    head = RUNS.open_head(file, "SVI", SENDER.verify)
+    assert (RUNS.run_bytes, head.frame_bytes) == (13, len(data))
+    assert list(RUNS.blocks(file, head, "SVI", [(2, 5), (1, 3)])) == [b"firstother", b"end"]
+    for cut in (1, 3, 4):
+        with pytest.raises(MessageError, match=r"add up|too early"):
+            RUNS.open(data[:-cut], "SVI", SENDER.verify)
 
 
 def test_the_hash_of_what_was_read_is_kept_piece_by_piece():

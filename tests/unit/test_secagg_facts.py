@@ -6,6 +6,7 @@ from secagg_round import digest_of, make_facts
 from securefl.errors import StudyError
 from securefl.secagg import facts
 from securefl.secagg.facts import RoundFacts
+from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.packing import FieldLayout
 
 OTHER = {
@@ -30,6 +31,16 @@ def test_every_fact_has_a_counterexample_here():
 def test_every_fact_changes_the_digest(name):
     facts = make_facts()
     assert replace(facts, **{name: OTHER[name]}).digest() != facts.digest()
+
+
+@pytest.mark.parametrize("primes", [1, 2, 3])
+def test_how_the_numbers_travel_is_part_of_the_digest(primes):
+    under_keys = replace(make_facts(), layout=NumberLayout(16, 5, primes))
+    others = [make_facts(), *(replace(make_facts(), layout=NumberLayout(16, 5, n)) for n in {1, 2, 3} - {primes})]
+    assert under_keys.digest() not in {facts.digest() for facts in others}
+    assert (under_keys.chunks, under_keys.cipher_layout) == (1, FieldLayout(8, 5))
+    assert under_keys.sections[0].masked
+    assert not any(section.masked for section in under_keys.sections[1:])
 
 
 def test_equal_facts_have_equal_digests():

@@ -175,7 +175,7 @@ def test_noise_is_reported_too_coarsely_to_say_anything_about_the_key():
 
 def test_everything_that_the_key_could_be_solved_from_is_zeroed_after_the_opening(monkeypatch):
     made, carriers = [], []
-    decrypt, invert, residues = seal._decrypt_chunk, seal._from_ntt, seal._residues
+    decrypt, invert, residues = seal._decrypt_chunk, seal._from_ntt, seal.read_residues
 
     def kept(call):
         def spy(*args):
@@ -191,7 +191,7 @@ def test_everything_that_the_key_could_be_solved_from_is_zeroed_after_the_openin
 
     keys = seal.RoundKeyPair.generate()
     ciphertext = seal.encrypt(keys.public, messages_of(1, chunks=3), LAYOUT)
-    monkeypatch.setattr(seal, "_residues", residues_of)
+    monkeypatch.setattr(seal, "read_residues", residues_of)
     monkeypatch.setattr(seal, "_decrypt_chunk", kept(decrypt))
     monkeypatch.setattr(seal, "_from_ntt", kept(lambda polynomials: made.append(polynomials) or invert(polynomials)))
     keys.open_once(ciphertext, LAYOUT)

@@ -7,7 +7,7 @@ from secagg_round import NAMES
 from secagg_survivors import Draws, World
 
 from securefl.errors import MessageError, RoundError, UntrustedError, UsageError
-from securefl.secagg import ring, spooling
+from securefl.secagg import ring, sections, spooling
 from securefl.secagg.envelope import write_frame
 from securefl.secagg.masks import Seeds, add_mask
 
@@ -41,7 +41,7 @@ def test_a_contribution_is_its_ciphertexts_plus_pair_masks_plus_self_mask():
 
 
 def test_the_block_size_changes_nothing(monkeypatch):
-    monkeypatch.setattr(spooling, "BLOCK", 2)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * ring.CHUNK_BYTES)
     assert WORLD.contribute("SVI")[1] == SPOOL
 
 
@@ -92,7 +92,7 @@ def test_residues_that_are_none_are_refused_though_signed():
         ciphertext = ring.unpack_bits(SPOOL, 58).reshape(-1, 2, 4096).copy()
         change(ciphertext)
         spool = io.BytesIO()
-        hashes = [read(HEAD + SPOOL).head.manifest["chunks"][0], *spooling.write_block(ciphertext, spool)]
+        hashes = [read(HEAD + SPOOL).head.manifest["chunks"][0], *TERMS.facts.sections[0].write(ciphertext, spool)]
         head = spooling.contribution_envelope(TERMS, "SVI").head(hashes, WORLD.identities["SVI"].sign)
         with pytest.raises(MessageError, match=why):
             read(head + HEAD[-len(read(HEAD + SPOOL).head.lead) :] + spool.getvalue())

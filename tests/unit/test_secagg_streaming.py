@@ -173,7 +173,7 @@ def test_the_sums_head_says_what_was_added_for_whom(clear):
     manifest = json.loads(data[12 : 12 + int.from_bytes(data[8:12], "big")].split(b"\n", 1)[1])
     chunks = manifest.pop("chunks")
     assert manifest == {
-        **proposer.terms.announced("aggregator"), "type": "securefl-sum/2", "shape": [37, 2, 4096],
+        **proposer.terms.announced("aggregator"), "type": "securefl-sum/2", "shape": [[37, 2, 4096]],
         "survivors_sha256": proposer.survivors.sha256, "parts": proposer.survivors.parts(),
     }  # fmt: skip
     assert len(chunks) == 37

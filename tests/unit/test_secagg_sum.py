@@ -9,9 +9,8 @@ from secagg_round import NAMES, Party, digest_of, fake_ciphertext, make_facts
 from secagg_whole import blocks_of, write_contribution
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg import frame
-from securefl.secagg import sum as adding
-from securefl.secagg.ring import MODULUS
+from securefl.secagg import sections
+from securefl.secagg.ring import CHUNK_BYTES, MODULUS
 from securefl.secagg.sum import RunningSum, check_parts, same_sum
 
 FACTS = make_facts(length=20_000)  # three ciphertexts
@@ -23,8 +22,7 @@ PLAIN = sum(item.astype(object) for item in CIPHERTEXTS.values()) % MODULUS
 
 @pytest.fixture(autouse=True)
 def _blocks_of_two(monkeypatch):
-    for module in (adding, frame):
-        monkeypatch.setattr(module, "BLOCK", 2)
+    monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * CHUNK_BYTES)
 
 
 def added(names=NAMES, frames=FRAMES):

@@ -107,7 +107,7 @@ def test_contributions_byte_for_byte(name):
     ciphertext = masks.uniform_residues(key(7, name), 2 * ring.DEGREE, ring.MODULUS)
     spool = io.BytesIO()
     dealt = dealing(name).data
-    hashes = [sha256(dealt).hexdigest(), *spooling.write_block(ciphertext.reshape(1, 2, -1), spool)]
+    hashes = [sha256(dealt).hexdigest(), *TERMS.facts.sections[0].write(ciphertext.reshape(1, 2, -1), spool)]
     head = spooling.contribution_envelope(TERMS, name).head(hashes, WHO[name].sign)
     data = head + dealt + spool.getvalue()
     assert head[12:].decode() == VECTORS["contributions"][name]["manifest"]

@@ -126,14 +126,14 @@ def decryptor_of(secret_key):
     for at, value in secret_key.items():
         coefficients[:, 0, int(at)] = value % ring.MODULUS
     carrier = sealapi.Ciphertext()
-    seal._load(carrier, seal._seal_file(context.first_parms_id(), coefficients, ntt=False))
+    seal.load_seal_file(seal._context(), carrier, seal.seal_file(context.first_parms_id(), coefficients, ntt=False))
     sealapi.Evaluator(context).transform_to_ntt_inplace(carrier)
     values = np.zeros(2 * ring.DEGREE, dtype="<u8")
-    values[: ring.DEGREE] = seal._residues(carrier)[: ring.DEGREE]
+    values[: ring.DEGREE] = seal.read_residues(carrier)[: ring.DEGREE]
     members = struct.pack("<4QQd", *context.key_parms_id(), values.size, 1.0)
     array = seal._seal_header(8 + values.nbytes) + struct.pack("<Q", values.size) + values.tobytes()
     key = sealapi.SecretKey()
-    seal._load(key, seal._seal_header(len(members) + len(array)) + members + array)
+    seal.load_seal_file(seal._context(), key, seal._seal_header(len(members) + len(array)) + members + array)
     return sealapi.Decryptor(context, key)
 
 

@@ -156,10 +156,11 @@ def vectors() -> dict[str, Any]:
         "bound": 1000,
         "cohort": names,
         "fields": layout(16, 3)["fields"],
-        "format": "securefl-round/1",
+        "format": "securefl-round/3",
         "kind": "update",
         "length": 10000,
         "model_sha256": digest(b"model"),
+        "primes": 0,
         "public_key_sha256": digest(key_body),
         "round": 7,
         "study": digest(b"study"),
@@ -177,7 +178,7 @@ def vectors() -> dict[str, Any]:
     flat = residues(bytes([8] * 32), 2 * 2 * N, Q)
     chunks = [bits(flat[: 2 * N], 58), bits(flat[2 * N :], 58)]
     common = {"attempt": 1, "kind": "update", "round": 7, "study": facts["study"]}
-    in_round = {**common, "round_digest": round_digest, "shape": [2, 2, N]}
+    in_round = {**common, "round_digest": round_digest, "shape": [[2, 2, N]]}
     parts = [{"sender": name, "sha256": digest(name.encode())} for name in names]
     frames = {
         "contribution": frame({"type": "securefl-contribution/1", **in_round, "sender": "B"}, chunks, signing),

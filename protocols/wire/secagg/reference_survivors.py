@@ -119,7 +119,7 @@ def vectors() -> dict[str, Any]:
     """Everything in survivors-vectors.json: three hospitals, two needed, B lost."""
     plain = BASE["vectors"]()["round"]["facts"]
     terms = {
-        **plain, "format": "securefl-round/2", "length": 100, "min_contributors": 2, "colluders": 0, "degree": 2,
+        **plain, "format": "securefl-round/4", "length": 100, "min_contributors": 2, "colluders": 0, "degree": 2,
         "share_threshold": 2, "ring_seed": "",
     }  # fmt: skip
     round_digest = sha256(canonical(terms)).digest()
@@ -135,7 +135,7 @@ def vectors() -> dict[str, Any]:
         dealt[name] = dealing(name, seeds, round_digest, 2)
         tables[name] = share_out(seeds, 3, 2, key_of(5, name))
         chunk = bits(residues(key_of(7, name), 2 * N, Q), 58)
-        fields = {"type": "securefl-contribution/2", **common, "sender": name, "shape": [1, 2, N]}
+        fields = {"type": "securefl-contribution/2", **common, "sender": name, "shape": [[1, 2, N]]}
         manifest = statement({**fields, "chunks": [digest(dealt[name]), digest(chunk)]}, key_of(3, name)).encode()
         head = MAGIC + len(manifest).to_bytes(4, "big") + manifest
         hashes[name] = digest(head)

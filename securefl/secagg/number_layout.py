@@ -1,0 +1,212 @@
+"""Integer fields packed across the primes of a number ring, so that sums under keys that add up open as exact integers.
+
+A coefficient is a long integer: the lowest bits are room for the errors' sum, then come the fields, each wide enough
+for the sum of all contributors' values. A value is a signed integer of ``bits`` bits, stored with an offset of
+2^(bits-1). Slot 0 of every element is the canary: each contributor adds 1, so a complete sum opens to K there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.errors import RoundError, StudyError, UsageError
+from securefl.secagg.gaussian import SIGMA
+from securefl.secagg.number_ring import WORD_BITS, ring_of
+from securefl.secagg.packing import MARGIN_SDS, MAX_BITS, MAX_CONTRIBUTORS
+from securefl.secagg.sections import Section
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from securefl.secagg.number_ring import NumberRing
+
+#: Fewest bits of a value: noise may be rounded to steps this coarse (facts of the wire's grid stand in the study).
+LEAST_BITS: Final = 4
+#: Bits of a key's coefficient in the ciphertexts that carry the keys: the largest sample is 65.
+KEY_BITS: Final = 8
+#: Residues are packed into bytes by so many at a time.
+_GROUP: Final = 64
+
+
+@dataclass(frozen=True)
+class NumberLayout:
+    """How integers of ``bits`` bits from ``contributors`` hospitals lie in the elements of a ring of ``primes`` primes.
+
+    Args:
+        bits: bits of one contributor's value, sign included (4 to 24).
+        contributors: K, how many contributions make the sum (1 to 4096).
+        primes: 1 to 3.
+
+    Raises:
+        StudyError: no such layout.
+    """
+
+    bits: int
+    contributors: int
+    primes: int
+
+    def __post_init__(self) -> None:
+        if not LEAST_BITS <= self.bits <= MAX_BITS:
+            raise StudyError(
+                f"{self.bits} bits a value; {LEAST_BITS} to {MAX_BITS} are possible.",
+                next_step="Choose secagg.bits in this range.",
+            )
+        if not 1 <= self.contributors <= MAX_CONTRIBUTORS:
+            raise StudyError(
+                f"{self.contributors} contributors; 1 to {MAX_CONTRIBUTORS} are possible.",
+                next_step="Change the list of participants.",
+            )
+        ring_of(self.primes)
+
+    @property
+    def ring(self) -> NumberRing:
+        """The ring of the elements."""
+        return ring_of(self.primes)
+
+    @property
+    def error_bits(self) -> int:
+        """Lowest bits of a coefficient, left to the errors: half their range is 12 standard deviations of the sum of all."""
+        deviations = MARGIN_SDS * float(SIGMA) * math.sqrt(self.contributors)
+        return math.ceil(math.log2(deviations)) + 1
+
+    @property
+    def field_bits(self) -> int:
+        """Bits of one field: room for the sum of all contributors' offset values."""
+        return self.bits + (self.contributors - 1).bit_length()
+
+    @property
+    def fields(self) -> int:
+        """Fields in one coefficient: as many as the modulus holds above the errors, at least one."""
+        return (self.ring.modulus_bits - self.error_bits) // self.field_bits
+
+    @property
+    def max_value(self) -> int:
+        """The largest absolute value one contributor may send: 2^(bits-1) - 1."""
+        return (1 << (self.bits - 1)) - 1
+
+    @property
+    def values_per_element(self) -> int:
+        """Values in one element; one field is the canary's."""
+        return self.fields * self.ring.degree - 1
+
+    def sections(self, length: int) -> tuple[Section, ...]:
+        """The elements of ``length`` values: whole ones, and a last one cut to the coefficients that it needs.
+
+        Whole elements travel in transformed order, the cut one by its coefficients: each of those opens by itself.
+
+        Raises:
+            UsageError: ``length`` is not positive.
+        """
+        if length < 1:
+            raise UsageError(f"A vector of {length} values cannot be sent.", next_step="Send at least one value.")
+        ring = self.ring
+        whole, rest = divmod(length, self.values_per_element)
+        found = [Section(whole, ring.degree, ring.primes, masked=False)] if whole else []
+        if rest:
+            needed = -(-(rest + 1) // self.fields)
+            degree = -(-needed // _GROUP) * _GROUP
+            found.append(Section(1, degree, ring.primes, masked=False))
+        return tuple(found)
+
+    def bytes_for(self, length: int) -> int:
+        """Bytes on the wire of ``length`` values, the key apart."""
+        return sum(section.count * section.item_bytes for section in self.sections(length))
+
+    def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """One contributor's coefficients before the errors.
+
+        Args:
+            values: int64[d], each at most :attr:`max_value` in absolute value.
+
+        Returns:
+            uint64[elements, primes, degree]: long integers in words of 58 bits, lowest first, canaries included.
+
+        Raises:
+            UsageError: not a one-dimensional int64 array.
+            RoundError: a value is out of range; it is never wrapped or clipped here.
+        """
+        if values.dtype != np.int64 or values.ndim != 1:
+            raise UsageError(
+                f"Values are packed from int64[d], not {values.dtype}{list(values.shape)}.",
+                next_step="Round to integers first.",
+            )
+        if int(values.max(initial=0)) > self.max_value or int(values.min(initial=0)) < -self.max_value:
+            raise RoundError(
+                f"A value does not fit in {self.bits} bits; nothing was encrypted.",
+                whose="the researcher: bound, noise and bits of the study do not fit together",
+                next_step="Raise secagg.bits or lower secagg.bound in a new study.",
+            )
+        degree = self.ring.degree
+        elements = max(1, -(-values.size // self.values_per_element))
+        offset = 1 << (self.bits - 1)
+        slots = np.full((elements, degree * self.fields), offset, dtype=np.int64)
+        slots[:, 0] += 1
+        whole = values.size // self.values_per_element
+        taken = whole * self.values_per_element
+        slots[:whole, 1:] += values[:taken].reshape(whole, self.values_per_element)
+        if taken < values.size:
+            slots[whole, 1 : 1 + values.size - taken] += values[taken:]
+        fields = slots.astype(np.uint64).reshape(elements, degree, self.fields)
+        words = np.zeros((elements, self.primes, degree), dtype=np.uint64)
+        low = np.uint64((1 << WORD_BITS) - 1)
+        for index in range(self.fields):
+            field = np.ascontiguousarray(fields[:, :, index])
+            word, shift = divmod(self.error_bits + index * self.field_bits, WORD_BITS)
+            words[:, word] |= (field << np.uint64(shift)) & low
+            if shift + self.field_bits > WORD_BITS:
+                words[:, word + 1] |= field >> np.uint64(WORD_BITS - shift)
+        return words
+
+    def unpack(
+        self, words: NDArray[np.uint64], length: int, contributors: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+        """The opened sum of ``contributors`` contributions.
+
+        Args:
+            words: uint64[elements, primes, coefficients], the sums with their errors, to which half the errors'
+                range was added so that none is negative.
+            length: how many values they hold.
+            contributors: how many contributions make the sum, at most K.
+
+        Returns:
+            The sums int64[length], the canaries int64[elements] (each must be ``contributors``; the caller refuses
+            others), and the largest error as a share of half its range: 1.0 would change an integer.
+
+        Raises:
+            RoundError: a field holds what no such contributions add up to, or the padding is not zero.
+        """
+        elements, _, degree = words.shape
+        half = 1 << (self.error_bits - 1)
+        errors = (words[:, 0] & np.uint64(2 * half - 1)).astype(np.int64) - half
+        slots = np.empty((elements, degree, self.fields), dtype=np.int64)
+        field = np.uint64((1 << self.field_bits) - 1)
+        for index in range(self.fields):
+            word, shift = divmod(self.error_bits + index * self.field_bits, WORD_BITS)
+            value = words[:, word] >> np.uint64(shift)
+            if shift + self.field_bits > WORD_BITS:
+                value |= words[:, word + 1] << np.uint64(WORD_BITS - shift)
+            slots[:, :, index] = value & field
+        slots -= contributors << (self.bits - 1)
+        flat = slots.reshape(elements, -1)
+        values = flat[:, 1:].reshape(-1)
+        most = contributors * self.max_value
+        if self._holds_more(words) or bool(np.any(np.abs(flat) > most)) or bool(np.any(values[length:])):
+            raise RoundError(
+                "The sum holds values that no complete set of contributions adds up to; nothing was released.",
+                whose="a hospital that sent a malformed contribution, or the aggregator",
+                next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
+            )
+        share = float(np.abs(errors).max()) / half
+        return values[:length], flat[:, 0].copy(), share
+
+    def _holds_more(self, words: NDArray[np.uint64]) -> bool:
+        """Whether any coefficient has bits above its last field."""
+        word, shift = divmod(self.error_bits + self.fields * self.field_bits, WORD_BITS)
+        if word == self.primes:
+            return False
+        above = words[:, word] >> np.uint64(shift)
+        return bool(np.any(above)) or bool(np.any(words[:, word + 1 :]))

@@ -1,0 +1,217 @@
+"""The rings of numbers under keys that add up: polynomials modulo one, two or three primes of 58 bits.
+
+A ring element is held by its residues modulo each prime (residue number system), uint64[..., primes, degree]. Every
+prime is ``2^58 - c`` with a small ``c``, so that a product is reduced by shifts, and a long integer is written in words
+of 58 bits: ``x = w0 + 2^58 w1 + 2^116 w2``.
+
+The primes are those SEAL 4.1 chooses for ``CoeffModulus.Create(degree, [58, ...])``; a test compares them. Degree and
+modulus lie inside the homomorphic encryption standard (Albrecht et al. 2018: 109 bits at 4096, 218 at 8192 for 128-bit
+security); nothing here is public-key encryption, so no special prime is added to them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.errors import StudyError
+from securefl.secagg.ring import DEGREE, MODULUS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Residues = NDArray[np.uint64]
+
+#: Bits of every prime, and of a word of a long integer.
+WORD_BITS: Final = 58
+LARGE_DEGREE: Final = 8192
+_LARGE_PRIMES: Final = (288_230_376_150_630_401, 288_230_376_150_712_321, 288_230_376_150_876_161)
+
+_WORD: Final = np.uint64((1 << WORD_BITS) - 1)
+_HALF_BITS: Final = np.uint64(WORD_BITS // 2)
+_HALF: Final = np.uint64((1 << (WORD_BITS // 2)) - 1)
+_SHIFT: Final = np.uint64(WORD_BITS)
+
+
+@dataclass(frozen=True)
+class NumberRing:
+    """Polynomials of ``degree`` coefficients modulo the product of ``primes``.
+
+    Args:
+        degree: 4096 or 8192.
+        primes: each ``2^58 - c`` with ``c`` below 2^21.
+    """
+
+    degree: int
+    primes: tuple[int, ...]
+
+    @property
+    def modulus_bits(self) -> int:
+        """The largest n with 2^n at most the modulus: integers of n bits do not wrap."""
+        product = 1
+        for prime in self.primes:
+            product *= prime
+        return product.bit_length() - 1
+
+    @property
+    def element_bytes(self) -> int:
+        """Bytes of one element on the wire, bit-packed."""
+        return self.degree * len(self.primes) * WORD_BITS // 8
+
+    def add(self, a: Residues, b: Residues) -> Residues:
+        """(a + b), residue by residue; uint64[..., primes, degree]."""
+        total = a + b  # below 2^59: no overflow
+        # where total is below the prime the subtraction wraps to a huge number, so the minimum is the residue
+        reduced: Residues = np.minimum(total, total - self._column())
+        return reduced
+
+    def subtract(self, a: Residues, b: Residues) -> Residues:
+        """(a - b), residue by residue; uint64[..., primes, degree]."""
+        difference = a - b
+        reduced: Residues = np.minimum(difference, difference + self._column())
+        return reduced
+
+    def multiply(self, a: Residues, b: Residues) -> Residues:
+        """(a * b), residue by residue: the product of elements in transformed order.
+
+        Args:
+            a: uint64[n, primes, degree].
+            b: uint64[primes, degree], one element for all.
+        """
+        found = np.empty_like(a)
+        for element, product in zip(a, found, strict=True):
+            for i, prime in enumerate(self.primes):  # a row at a time stays in the cache
+                product[i] = _product(element[i], b[i], prime)
+        return found
+
+    def contains(self, element: Residues) -> bool:
+        """Check that an array holds residues of this ring: dtype, the last two axes, each below its prime."""
+        if element.dtype != np.uint64 or element.shape[-2:] != (len(self.primes), self.degree):
+            return False
+        return element.size > 0 and bool((element < self._column()).all())
+
+    def small(self, values: NDArray[np.int64]) -> Residues:
+        """Residues of small signed integers: int64[..., degree] to uint64[..., primes, degree]."""
+        wide = values[..., None, :]
+        column = self._column().astype(np.int64)
+        return np.where(wide < 0, wide + column, wide).astype(np.uint64)
+
+    def from_words(self, words: Residues) -> Residues:
+        """Residues of long integers: uint64[n, primes, degree] words, lowest first, to residues of that shape."""
+        found = np.empty_like(words)
+        for integer, element in zip(words, found, strict=True):
+            for i, prime in enumerate(self.primes):
+                value = _below(integer[-1].copy(), prime, 1)
+                for word in integer[-2::-1]:
+                    value = _below(_times_word(value, prime) + word, prime, 3)
+                element[i] = value
+        return found
+
+    def to_words(self, element: Residues) -> Residues:
+        """The integers from 0 that have these residues, in words, lowest first: uint64[n, primes, degree].
+
+        Mixed radix (Garner 1959): ``x = r0 + p0 (k1 + p1 k2)``, each digit from the residues before it.
+        """
+        found = np.empty_like(element)
+        for residues, integer in zip(element, found, strict=True):
+            digits = self._digits(residues)
+            words = [digits[-1]]
+            for digit, prime in zip(digits[-2::-1], self.primes[-2::-1], strict=True):
+                words = _shift_in(digit, words, prime)
+            integer[:] = words
+        return found
+
+    def _digits(self, residues: Residues) -> list[Residues]:
+        digits = [residues[0]]
+        for i, prime in enumerate(self.primes[1:], start=1):
+            value = residues[i]
+            for j, digit in enumerate(digits):
+                inverse = np.uint64(pow(self.primes[j], -1, prime))
+                difference = value + np.uint64(prime) - _below(digit.copy(), prime, 1)
+                value = _product(_below(difference, prime, 1), inverse, prime)
+            digits.append(value)
+        return digits
+
+    def _column(self) -> Residues:
+        return np.array(self.primes, dtype=np.uint64)[:, None]
+
+
+RINGS: Final = (
+    NumberRing(DEGREE, (MODULUS,)),
+    NumberRing(LARGE_DEGREE, _LARGE_PRIMES[1:]),
+    NumberRing(LARGE_DEGREE, _LARGE_PRIMES),
+)
+
+
+def ring_of(primes: int) -> NumberRing:
+    """The ring with that many primes.
+
+    Raises:
+        StudyError: there is none.
+    """
+    if not 1 <= primes <= len(RINGS):
+        raise StudyError(f"A ring of {primes} primes; 1 to {len(RINGS)} are possible.", next_step="Choose one of these.")
+    return RINGS[primes - 1]
+
+
+def _below(values: Residues, prime: int, times: int) -> Residues:
+    """``values``, below ``(times + 1) * prime``, with the prime taken off until they are below it, in place."""
+    step = np.uint64(prime)
+    for _ in range(times):
+        # where a value is below the prime the subtraction wraps to a huge number, so the minimum is the residue
+        np.minimum(values, values - step, out=values)
+    return values
+
+
+def _times_word(values: Residues, prime: int) -> Residues:
+    """``values * 2^58`` up to multiples of the prime, below 2^58.1: 2^58 is c modulo ``2^58 - c``."""
+    small = np.uint64((1 << WORD_BITS) - prime)
+    low, high = _times_small(values, small)
+    high *= small
+    low += high
+    return low
+
+
+def _times_small(values: Residues, small: np.uint64) -> tuple[Residues, Residues]:
+    """(low, high) with ``values * small == low + 2^58 high``; values below 2^59, small below 2^21, low below 2^58.1."""
+    high = values >> _HALF_BITS
+    high *= small
+    low = high & _HALF
+    low <<= _HALF_BITS
+    rest = values & _HALF
+    rest *= small
+    low += rest
+    high >>= _HALF_BITS
+    return low, high
+
+
+def _product(a: Residues, b: Residues | np.uint64, prime: int) -> Residues:
+    """(a * b) mod prime for residues below 2^58, by halves of 29 bits."""
+    a1, a0 = a >> _HALF_BITS, a & _HALF
+    b1, b0 = b >> _HALF_BITS, b & _HALF
+    middle = a1 * b0
+    middle += a0 * b1  # below 2^59
+    high = a1 * b1
+    high += middle >> _HALF_BITS
+    middle &= _HALF
+    middle <<= _HALF_BITS
+    low = a0 * b0
+    low += middle
+    low += _times_word(high, prime)  # below 3.2 primes
+    return _below(low, prime, 3)
+
+
+def _shift_in(digit: Residues, words: list[Residues], prime: int) -> list[Residues]:
+    """``digit + prime * x`` in words, for x in ``words``: ``prime * x`` is ``2^58 x - c x``."""
+    small = np.uint64((1 << WORD_BITS) - prime)
+    signed = [digit.astype(np.int64), *(w.astype(np.int64) for w in words)]
+    for place, word in enumerate(words):
+        low, high = _times_small(word, small)
+        signed[place] -= low.astype(np.int64)
+        signed[place + 1] -= high.astype(np.int64)
+    for place in range(len(signed) - 1):
+        signed[place + 1] += signed[place] >> WORD_BITS  # an arithmetic shift: it borrows where negative
+        signed[place] &= np.int64(_WORD)
+    return [part.astype(np.uint64) for part in signed]
