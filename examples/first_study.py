@@ -29,7 +29,7 @@ def main(folder: str, protocol: str) -> None:
     study.wait(watch=print)
 
     result = study.run(watch=lambda sum_: print(f"round {sum_.round}: one sum of {len(sum_.contributions)} hospitals"))
-    print(f"AUC {result.evaluation.auc:.2f}, 95 % interval {result.evaluation.low:.2f} to {result.evaluation.high:.2f}")
+    print(f"AUC: 95 % interval {result.evaluation.low:.2f} to {result.evaluation.high:.2f}; the rule asked for is {result.quality}")
     print(f"audit extracts: {', '.join(sorted(result.extracts))}")
     print(f"intended use: {result.model.intended_use}")
     print(f"scores of invented rows: {result.model.predict(mock)[:3].round(4)}")

@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     UNTRUSTED = 9
     STORE = 10
     DATA = 11
+    QUALITY = 12
     SCREEN = 13
 
 

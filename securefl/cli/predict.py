@@ -25,7 +25,9 @@ def predict(model_dir: Path, rows: Path, encoding: str, decimal: str, json_file:
     is said: a value outside the declared ranges or levels, missing or not a number, or a line with too few or too many values.
     """
     from securefl.learning.artefact import load_model
+    from securefl.learning.features import found_for_predict
     from securefl.learning.table import read_in_order
+    from securefl.report.rows import found_lines
 
     model = load_model(model_dir)
     signs: Any = {"point": ".", "comma": ","}
@@ -44,5 +46,7 @@ def predict(model_dir: Path, rows: Path, encoding: str, decimal: str, json_file:
     for reason, count in Counter(reason for _, reason in without).most_common():
         first = next(number for number, why in without if why == reason)
         say(f"  {count} without a score: {reason} ({'first in ' if count > 1 else ''}row {first}, line {table.lines[first - 1]} of the file)")
+    for line in found_lines(found_for_predict(table, model.data)):
+        say(f"    {line}")
     say(f"The table was read as {table.reading.words}.")
     say(f"Intended use: {model.intended_use}")

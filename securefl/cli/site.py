@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from securefl.cli.screen import confirm, json_option, say, screen, write_json
+from securefl.cli.site_backup import backup, restore
 from securefl.cli.site_budget import budget
 from securefl.cli.site_data import data
 from securefl.cli.site_folder import open_site as _open
@@ -26,8 +27,8 @@ def site() -> None:
     """A hospital: keys, data sets, budget, requests, approvals, agent.
 
     The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`, `start`. Then requests
-    arrive: `inbox`, `review`, and `approve` or `refuse`. To stop: `pause`, `withdraw`, `budget revoke`. Seldom:
-    `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
+    arrive: `inbox`, `review`, and `approve` or `refuse`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then
+    `backup`. Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
     """
 
 
@@ -43,7 +44,7 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
 
     directory = directory.absolute()
     made = Site.init(directory, name=name, legal_name=legal_name, email=email, store=store)
-    say(f"{directory} is the folder of {name} now. Back up {directory}/keys: nobody can replace it.")
+    say(f"{directory} is the folder of {name} now. Back up {directory} with `securefl site backup`: nobody can replace its keys.")
     say(f"Give {directory}/keys/card.json to the others and read them its fingerprint by telephone:")
     say(f"  {made.identity.card.spoken}")
     say("Next: securefl site trust CARD, for each card that you were given.")
@@ -68,7 +69,7 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
     trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
 
 
-for _command in (data, budget, rotate_key, checkpoint):
+for _command in (data, budget, rotate_key, checkpoint, backup, restore):
     site.add_command(_command)
 
 

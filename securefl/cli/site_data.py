@@ -131,7 +131,7 @@ def _say_rows(here: Site, table: Path, declared: Protocol, looked: Looked) -> No
         say(f"Warning: {error.what}")
         return
     say(f"For your eyes only, by the protocol's columns: {rows_words(count)}")
-    for line in found_lines(count):
+    for line in found_lines(count.found):
         say(f"  {line}")
     for note in count.notes:
         say(f"WARNING: {note}")

@@ -51,7 +51,7 @@ def rotate_key(yes: bool, json_file: str | None, folder: str | None) -> None:
     if json_file == "-":
         return
     say(f"{here.name} has new keys since {since[:10]} {since[11:16]} UTC. The old private keys are erased from this folder.")
-    say(f"1. Back up {here.keys} and the ledger now; destroy older copies of the keys, wherever they are.")
+    say("1. Back up now with `securefl site backup`; destroy older copies of the keys, older backups too, wherever they are.")
     say(f"2. Give {card_file} to {', '.join(partners) or 'your partners'} and read them its new fingerprint by telephone:")
     say(f"     {new.spoken}")
     say("   They type `securefl site trust CARD` (a researcher: `securefl study trust CARD`) and see that it replaces the older card.")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from securefl.cli.screen import folder_option, json_option, say, say_quoted, screen, write_json
-from securefl.errors import MessageError, RoundError, SecureFLError, UsageError
+from securefl.errors import ExitCode, MessageError, RoundError, SecureFLError, UsageError
 
 if TYPE_CHECKING:
     from securefl.api import Lab, Study
@@ -224,7 +226,8 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     """Run an approved study: you receive one sum a round, and at the end a model with its audit extracts.
 
     It goes on when its screen is gone (a closed terminal, a closed pipe); what could not be shown is in the study's run.log. The first
-    Ctrl-C says what stopping costs; the second within five seconds ends the study for all.
+    Ctrl-C says what stopping costs; the second within five seconds ends the study for all. Exit code 12 when the study's
+    quality rule is not met, or cannot be judged on the interval.
     """
     from securefl.cli.steady import steady_screen
     from securefl.researcher.running import RUN_LOG
@@ -239,7 +242,8 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from securefl.report.meaning import band_noise, units
+    from securefl.report.meaning import units
+    from securefl.report.quality import quality_words
     from securefl.report.run import extracts_page, outcome_page
     from securefl.researcher.progress import round_lines
 
@@ -261,8 +265,8 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
         )
     screen().print(
         outcome_page(
-            result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality_minimum=file.quality.minimum,
-            noise_sd=band_noise(file), trained_on=result.outcome.counted, lost=result.lost, units=units(file),
+            result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality=result.quality,
+            quality_minimum=file.quality.minimum, trained_on=result.outcome.counted, lost=result.lost, units=units(file),
         )
     )
     screen().print(extracts_page(result.extracts, file.cohort))
@@ -270,6 +274,9 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
     say(f"Next: securefl predict {result.folder} TABLE.csv   (a table with the model's columns)")
     if json_file:
         write_json(found.report(), json_file)
+    if result.quality != "met":
+        say(f"The model is there, and the study's quality rule is not: {quality_words(result.quality, file.quality.minimum)}.")
+        sys.exit(int(ExitCode.QUALITY))
 
 
 @study.command()
@@ -279,6 +286,8 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
 def report(name: str, json_file: str | None, folder: str | None) -> None:
     """Show a completed study again: figures, model, and each hospital's audit extract."""
     from securefl.report.audit import extract_words
+    from securefl.report.evaluation import auc_words
+    from securefl.report.quality import quality_words
     from securefl.report.run import lost_words
 
     found = _lab(folder).study(name)
@@ -290,7 +299,9 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
     evaluation = result["evaluation"]
     say(found.name)
     say_quoted(found.file.study.title)
-    say(f"AUC {evaluation['auc']:.3f}, 95 % interval {evaluation['low']:.3f} to {evaluation['high']:.3f}; model in {result['model']}")
+    say(f"AUC: {auc_words(evaluation['low'], evaluation['high'], evaluation['auc'])}; model in {result['model']}")
+    if quality := result.get("quality"):
+        say(f"Asked for: {quality_words(quality['verdict'], Decimal(quality['minimum']))}")
     if result.get("lost"):
         say(f"Lost: {lost_words(result['lost'])}")
     if not result["extracts"]:

@@ -44,9 +44,11 @@ class ModelFacts(BaseModel):
         licence: under which others may use it.
         owner: whose it is.
         privacy: in plain words, what training cost the patients.
-        figures: name to text, released figures only ("AUC": "0.975 (95 % interval 0.943 to 1.000)").
+        figures: name to text, released figures only ("AUC": "95 % interval 0.943 to 1.000, around 0.975").
         participants: names of the hospitals that took part.
         lost: hospital to the first round without it, in words ("round 5 of 8"), for those that were lost on the way.
+        probability: whether the released calibration supports that the score is an estimated probability.
+        calibration: what it shows, a sentence and a line for each band of the score; released figures only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -60,6 +62,8 @@ class ModelFacts(BaseModel):
     figures: dict[str, str]
     participants: tuple[str, ...]
     lost: dict[str, str] = {}
+    probability: bool = False
+    calibration: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,9 @@ class Model:
         return self.facts.intended_use
 
     def predict(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a DataFrame, a mapping of columns or a Table
-        """Probability of the positive class for each row, float64[n], in the order of the rows; NaN where there can be none.
+        """Score of each row, float64[n] in [0, 1], in the order of the rows; NaN where there can be none.
+
+        Higher means more likely positive. ``facts.probability`` says whether it may be read as a probability.
 
         Raises:
             DataError: a column is missing.
@@ -206,7 +212,17 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
             values = f"{column.true} or {column.false}"
         notes = column_notes(column)
         lines.append(f"| {column.name} | {values}{f'; {notes}' if notes else ''} | {'yes' if column.missing == 'flag' else 'no'} |")
-    return "\n".join([*lines, "", f"The score is the estimated probability that this holds: {label_words(data.label)}.", ""])
+    return "\n".join([*lines, "", *_score_meaning(facts, label_words(data.label)), ""])
+
+
+def _score_meaning(facts: ModelFacts, meaning: str) -> list[str]:
+    """The score in words: a probability only where the released calibration supports it, and the figures either way."""
+    if facts.probability:
+        said = f"The score is the estimated probability that this holds: {meaning}."
+    else:
+        said = f"The score is a score, not a probability: the higher it is, the more likely it is that this holds: {meaning}."
+    shown = [f"- {line}" for line in facts.calibration]
+    return ["## What the score means", "", said, *(["", *shown] if shown else [])]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a study section holds

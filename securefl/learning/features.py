@@ -154,6 +154,23 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
     )
 
 
+def found_for_predict(table: Table, spec: DataSpec) -> tuple[Found, ...]:
+    """The texts for which rows of a table get no score, the most frequent of each reason; for whoever made the table.
+
+    Raises:
+        DataError: a declared column is not in the table.
+    """
+    _, reasons, cells = encode_table(table, spec)
+    texts: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], int] = {}
+    for row, (reason, cell) in enumerate(zip(reasons, cells, strict=True)):
+        text = table.malformed.get(row) or cell
+        if reason is not None and text is not None:
+            texts[reason, text] += 1
+            first.setdefault((reason, text), table.lines[row] if table.lines else 0)
+    return _found(texts, first, spec, table.reading.decimal)
+
+
 def _fault(
     patient: Cell,
     patient_column: str,

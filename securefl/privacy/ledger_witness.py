@@ -73,8 +73,16 @@ def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | N
     if words is None or reading.fault is not None:
         return reading
     known = [found for word in words if (found := _own(word, reading)) is not None]
-    lacking = [c for c in known if not (c.size <= len(reading.hashes) and reading.hashes[c.size - 1] == c.head)]
-    if known and not lacking and not any(_foreign(word) for word in words if _own(word, reading) is None):
+    lacking = [
+        c
+        for c in known
+        if not (c.size <= len(reading.hashes) and reading.hashes[c.size - 1] == c.head)
+    ]
+    if (
+        known
+        and not lacking
+        and not any(_foreign(word) for word in words if _own(word, reading) is None)
+    ):
         return reading
     why = f"{witness_path(ledger)} beside it is by no key that this ledger knows, or was altered"
     if lacking:

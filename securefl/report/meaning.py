@@ -5,7 +5,6 @@ Every figure is read off the study or computed from it; nothing here is estimate
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,12 +105,12 @@ def _count_words(study: Protocol) -> str:
     return f"how many {units(study)} train the model, without and with what is to be predicted{end}"
 
 
-def band_noise(study: Protocol) -> float:
-    """Standard deviation of the noise on the number of patients in one band of the score, over all hospitals.
-
-    Each hospital adds the evaluation's noise to the negatives and to the positives of a band.
-    """
-    return float(study.evaluation.noise_multiplier) * math.sqrt(2 * hospitals(study))
+def quality_sentence(study: Protocol) -> str:
+    """The quality rule, and what comes of it."""
+    if not study.quality.minimum:
+        return "No lowest AUC is asked for."
+    asked = decimal_words(study.quality.minimum)
+    return f"The lowest acceptable AUC is {asked}, judged on the lower end of the noised interval; every hospital is told whether it was met."
 
 
 def ratio(value: Fraction) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from securefl.learning.expected import plan_evaluation
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.privacy.accounting import pld_epsilon
@@ -29,6 +30,7 @@ from securefl.report.parts import (
     table,
     title,
 )
+from securefl.report.plan_evaluation import evaluation_json, evaluation_section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from securefl.learning.expected import EvaluationPlan
     from securefl.privacy.charges import Charge
     from securefl.study.schema import Protocol
 
@@ -67,6 +70,7 @@ class StudyPlan:
     curve: tuple[tuple[int, Decimal], ...]
     fields: Fields
     field_words: tuple[str, ...]
+    evaluation: EvaluationPlan | None
     faults: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -96,6 +100,7 @@ class StudyPlan:
                 for r in self.longer
             ],
             "curve": [{"rounds": n, "epsilon": float(e)} for n, e in self.curve],
+            "evaluation": evaluation_json(self.evaluation),
         }
 
 
@@ -129,6 +134,7 @@ def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str]
         curve=training.curve(),
         fields=fields,
         field_words=tuple(fields_words(study, fields)),
+        evaluation=plan_evaluation(study, count),
         faults=tuple(faults),
     )
 
@@ -148,6 +154,7 @@ def plan_page(plan: StudyPlan) -> RenderableType:
         _hospitals(plan),
         section("What it takes from a hospital's budget", _budgets(plan)),
         section("What the noise does", bullets(effect_words(plan))),
+        evaluation_section(plan.evaluation),
         section("Longer and shorter studies", _longer(plan)),
         section("Bits and bound of the encrypted sum", fields_table(plan.fields), bullets(plan.field_words)),
     )

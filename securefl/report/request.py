@@ -32,7 +32,7 @@ from securefl.report.parts import (
     section,
     title,
 )
-from securefl.report.rows import rows_warning, rows_words
+from securefl.report.rows import found_lines, rows_warning, rows_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -194,7 +194,13 @@ def _who_else(study: Study, site: str, known: Collection[str], cards: Mapping[st
 def _columns(study: Study, rows: RowCount | None) -> RenderableType:
     extra: list[RenderableType] = []
     if rows is not None:
-        extra = [Text(""), joined(Text("Your table: ", style="bold"), rows_words(rows)), Text("This stands on your screen only; it is never sent.", style=DIM)]
+        extra = [
+            Text(""),
+            joined(Text("Your table: ", style="bold"), rows_words(rows)),
+            *([bullets(lines)] if (lines := found_lines(rows.found)) else []),
+            *(literal(note, BAD) for note in rows.notes),
+            Text("This stands on your screen only; it is never sent.", style=DIM),
+        ]
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
         facts(meaning.column_rows(study)),

@@ -9,7 +9,7 @@ from securefl.learning.features import EXTRA_ROW
 from securefl.learning.table import spelled_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from securefl.learning.features import Found
 
@@ -53,10 +53,10 @@ def rows_words(count: RowCount) -> str:
     )
 
 
-def found_lines(count: RowCount) -> list[str]:
-    """What stood in the cells for which rows were set aside, how often, and what the protocol has instead; a line each."""
+def found_lines(texts: Sequence[Found]) -> list[str]:
+    """What stood in the cells for which rows were set aside, how often, and what it would match; a line each."""
     lines = []
-    for found in count.found[:_SHOWN_LINES]:
+    for found in texts[:_SHOWN_LINES]:
         times = "once" if found.rows == 1 else f"{found.rows:,} times"
         first = f", first in line {found.line}" if found.line else ""
         near = f", {found.near}" if found.near else ""
@@ -64,8 +64,8 @@ def found_lines(count: RowCount) -> list[str]:
             lines.append(f"no record: {found.text} ({times}{first})")
         else:
             lines.append(f"{found.reason}: found '{shown_cell(found.text)}' {times}{first}{near}")
-    if len(count.found) > _SHOWN_LINES:
-        lines.append(f"and {len(count.found) - _SHOWN_LINES} more")
+    if len(texts) > _SHOWN_LINES:
+        lines.append(f"and {len(texts) - _SHOWN_LINES} more")
     return lines
 
 

@@ -8,6 +8,14 @@ from typing import Protocol as Interface
 
 from rich.text import Text
 
+from securefl.report.evaluation import (
+    auc_words,
+    calibration_table,
+    calibration_words,
+    quality_text,
+    ranking_words,
+    right_or_wrong,
+)
 from securefl.report.parts import (
     BAD,
     DIM,
@@ -17,7 +25,6 @@ from securefl.report.parts import (
     bullets,
     bytes_words,
     counted,
-    decimal_words,
     facts,
     literal,
     page,
@@ -32,12 +39,11 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from securefl.learning.evaluation import CalibrationRow, Evaluation
+    from securefl.learning.evaluation import Evaluation
     from securefl.learning.preparation import Counted
+    from securefl.study.schema import Verdict
 
 DEMO_HEADING = "Only a demonstration can show this, because the table is public"
-#: A band of the score says something when it holds this many standard deviations of its noise.
-_TELLING = 2.0
 
 
 class SiteRow(Interface):
@@ -140,8 +146,8 @@ def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[
 
 
 def outcome_page(
-    evaluation: Evaluation, *, model_dir: str, study_title: str, quality_minimum: Decimal, noise_sd: float = 0.0, trained_on: Counted | None = None, units: str = "patients",
-    lost: Mapping[str, str] | None = None,
+    evaluation: Evaluation, *, model_dir: str, study_title: str, quality: Verdict, quality_minimum: Decimal, trained_on: Counted | None = None,
+    units: str = "patients", lost: Mapping[str, str] | None = None,
 ) -> RenderableType:
     """How well the model does, from the one noised histogram that was released.
 
@@ -149,9 +155,8 @@ def outcome_page(
         evaluation: from :func:`securefl.learning.evaluation.evaluate`.
         model_dir: the model's folder.
         study_title: the study's title.
+        quality: how the study's quality rule was judged (:func:`securefl.learning.evaluation.judge`).
         quality_minimum: the lowest AUC that the study accepts.
-        noise_sd: standard deviation of the noise on the number of patients in one band of the score, all hospitals
-            together (:func:`securefl.report.meaning.band_noise`); bands lost in it are marked.
         trained_on: the count before training, where the study had one.
         lost: from :func:`lost_hospitals`.
         units: what it counted (:func:`securefl.report.meaning.units`).
@@ -163,10 +168,10 @@ def outcome_page(
         section(
             "How well the model does",
             facts([
-                ("AUC", Text.assemble((_auc(e.auc), "bold"), f"   (95 % interval {_auc(e.low)} to {_auc(e.high)})")),
-                ("in words", _auc_words(e)),
-                ("asked for", _quality(e, quality_minimum)),
-                ("right or wrong", _right_or_wrong(e)),
+                ("AUC", Text(auc_words(e.low, e.high, e.auc), style="bold")),
+                *([("in words", ranking_words(e.low, e.high))] if e.known else []),
+                ("asked for", quality_text(quality, quality_minimum)),
+                ("right or wrong", right_or_wrong(e)),
                 *([("trained on", _counted(trained_on, units))] if trained_on is not None else []),
                 ("checked on", f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of them positive"),
                 *([("lost", lost_words(lost))] if lost else []),
@@ -175,8 +180,9 @@ def outcome_page(
         ),
         section(
             "Does a score mean what it says?",
-            _calibration(e.calibration, noise_sd),
-            Text("Neighbouring bands with the same share were read together: the noise does not tell them apart.", style=DIM),
+            Text(calibration_words(e.calibrated)),
+            calibration_table(e.calibration),
+            Text("Shares as 95 % intervals. Neighbouring bands were read together until the noise left something to say.", style=DIM),
         ),
         section("The model", facts([("folder", model_dir), ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json")])),
     )
@@ -196,14 +202,14 @@ def _counted(found: Counted, units: str) -> str:
 
 
 def demo_table(
-    rows: Sequence[SiteRow], overall_exact: float, overall_noised: float, interval: tuple[float, float]
+    rows: Sequence[SiteRow], overall_exact: float, overall_noised: float | None, interval: tuple[float, float]
 ) -> RenderableType:
     """What each hospital gains by taking part, or loses.
 
     Args:
         rows: one for each hospital.
         overall_exact: AUC of the common model on the union of held-out rows, without noise.
-        overall_noised: the AUC that was released.
+        overall_noised: the AUC that was released; None where it could not be told from chance.
         interval: its 95 % interval.
     """
     made = table(["hospital", "positives", "alone", "alone, private", "federated", "gain"], right=[1, 2, 3, 4])
@@ -223,7 +229,7 @@ def demo_table(
         bullets([
             *(f"{row.site} loses by joining: alone and without privacy it reaches {_auc(row.auc_alone)}, federated {_auc(row.auc_federated)}." for row in rows if _gain(row) < 0),
             "AUC on the held-out rows of all hospitals together. Alone: trained on its own rows without privacy; alone, private: at the study's epsilon. Gain: federated, against alone. Positives: among the rows each trains on.",
-            f"Overall {_auc(overall_exact)} exactly; released with noise as {_auc(overall_noised)}. The exact figure lies {within} the released interval, {_auc(low)} to {_auc(high)}.",
+            f"Overall {_auc(overall_exact)} exactly; released with noise: {auc_words(low, high, overall_noised)}. The exact figure lies {within} the interval.",
         ]),
     ))
 
@@ -236,36 +242,3 @@ def _gain(row: SiteRow) -> float:
 
 def _auc(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def _auc_words(e: Evaluation) -> str:
-    if (e.low, e.high) == (0.0, 1.0):
-        return "nothing can be said: too few positives or negatives for the noise"
-    return f"of a patient with and one without the condition, the model gives the first the higher score in {1000 * e.auc:.0f} of 1,000 cases"
-
-
-def _right_or_wrong(e: Evaluation) -> str:
-    most = max(e.negatives, e.positives) / max(e.negatives + e.positives, 1.0)
-    always = "negative" if e.negatives >= e.positives else "positive"
-    return (
-        f"with a score of {e.threshold:g} or more taken as positive, {100 * e.accuracy:.1f} % are classified rightly; "
-        f"always saying '{always}' would be right for {100 * most:.1f} %"
-    )
-
-
-def _quality(e: Evaluation, minimum: Decimal) -> Text:
-    least = f"at least {decimal_words(minimum)}"
-    if e.auc < float(minimum):
-        return Text(f"{least}: NOT met", style=BAD)
-    if e.low < float(minimum):
-        return Text(f"{least}: met, but the interval reaches below it", style=WARN)
-    return Text(f"{least}: met", style=GOOD)
-
-
-def _calibration(rows: Sequence[CalibrationRow], noise_sd: float) -> RenderableType:
-    made = table(["score", "patients, about", "really positive"], right=[1, 2])
-    for row in rows:
-        lost = row.patients < _TELLING * noise_sd
-        share = Text("too few to say", style=DIM) if lost else literal(f"{100 * row.positive_share:.1f} %")
-        made.add_row(literal(f"{row.low:g} to {row.high:g}"), literal(f"{row.patients:,.0f}"), share)
-    return made

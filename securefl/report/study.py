@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from securefl.report import meaning
 from securefl.report.characters import shown
-from securefl.report.parts import WIDTH, bytes_words, counted, decimal_words
+from securefl.report.parts import WIDTH, bytes_words, counted
 from securefl.study.schema import Study
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
             f"Owner: {_line(out.owner)}; licence: {_line(out.licence)}",
             f"Sent at the end, sealed to each, to: {_line(', '.join(out.recipients) or 'nobody but the coordinator')}",
             *(f"A promise between people, which no program keeps: {_line(note)}" for note in out.notes),
-            f"The lowest acceptable AUC is {decimal_words(study.quality.minimum)}, judged on the noised result.",
+            meaning.quality_sentence(study),
         ]),
         f"Intended use: {_line(out.intended_use)}",
         "## When it runs and how a hospital leaves",

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import MessageError, StoreError, UsageError
 from securefl.identity import replace_file
 from securefl.learning.artefact import ModelFacts, save_model
-from securefl.learning.evaluation import evaluate
+from securefl.learning.evaluation import evaluate, judge
 from securefl.node.extract import read_extract
 from securefl.privacy.words import explain_epsilon
+from securefl.report.evaluation import auc_words, calibration_lines, calibration_words
 from securefl.report.meaning import worst_epsilon
+from securefl.report.quality import quality_words
 from securefl.report.run import lost_hospitals
 from securefl.researcher.running import RESULT, is_running, was_run
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from securefl.learning.artefact import Model
     from securefl.learning.evaluation import Evaluation
     from securefl.node.folder import PartyFolder
+    from securefl.study.schema import Verdict
 
 Extracts = dict[str, dict[str, Any]]
 #: The model does not wait longer than this for extracts.
@@ -33,7 +36,10 @@ _EXTRACT_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Result:
-    """A completed study: model, released figures, the extract of each hospital's audit; hospital → first round without it, for those lost."""
+    """A completed study: model, released figures, the extract of each hospital's audit.
+
+    ``lost``: hospital → first round without it, for those lost. ``quality``: how the study's quality rule was judged.
+    """
 
     model: Model
     evaluation: Evaluation
@@ -41,6 +47,7 @@ class Result:
     extracts: Extracts
     folder: Path
     lost: dict[str, str]
+    quality: Verdict
 
 
 def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, target: Path) -> Result:
@@ -48,22 +55,28 @@ def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, ta
     study = plan.study
     evaluation = evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions))
     lost = lost_hospitals(outcome.records, study.cohort)
-    interval = f"95 % interval {evaluation.low:.3f} to {evaluation.high:.3f}"
+    verdict = judge(evaluation, study.quality)
+    figures = {
+        "AUC": f"{auc_words(evaluation.low, evaluation.high, evaluation.auc)}; from a noised, encrypted score histogram",
+        "AUC asked for": quality_words(verdict, study.quality.minimum),
+    }
     facts = ModelFacts(
         title=study.study.title, study_digest=plan.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
         owner=study.outputs.owner, privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
-        figures={"AUC": f"{evaluation.auc:.3f} ({interval}), from a noised, encrypted score histogram"}, participants=study.cohort, lost=lost,
+        figures=figures, participants=study.cohort, lost=lost,
+        probability=evaluation.calibrated == "supported", calibration=(calibration_words(evaluation.calibrated), *calibration_lines(evaluation.calibration)),
     )
     model = save_model(target, outcome.theta, study.model, study.data, facts)
     result: dict[str, Any] = {
         "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
+        "quality": {"verdict": verdict, "minimum": format(study.quality.minimum, "f")},
         "rounds": len(outcome.records), "parameters": plan.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
         "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "lost": lost, "extracts": {},
     }
     _write(folder, result)  # before the extracts are waited for: whatever happens meanwhile, the study has its result
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
-    return Result(model, evaluation, outcome, extracts, target, lost)
+    return Result(model, evaluation, outcome, extracts, target, lost, verdict)
 
 
 def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:

@@ -36,10 +36,11 @@ def seal_study(
     Raises:
         StudyError: the protocol or the resulting study is invalid.
     """
-    parse_protocol(protocol_text)
+    protocol = parse_protocol(protocol_text)
     raw = load_raw(protocol_text)
     raw["schema"] = "securefl-study/1"
     raw["model"]["initial_sha256"] = initial_sha256
+    raw["evaluation"].setdefault("edges", [format(edge, "f") for edge in protocol.evaluation.edges])
     if study_id is not None:
         raw["study"]["id"] = study_id
     raw |= {

@@ -29,5 +29,5 @@ def test_the_first_study_goes_from_mock_data_to_a_prediction(tmp_path):
         screen.seek(0)
         shown = screen.read()
     assert status == 0, shown
-    for word in ("mock-1", "waiting for the data owners", "round 4: one sum of 3 hospitals", "AUC ", "STMW, SVHC, SVI", "Tests only."):
+    for word in ("mock-1", "waiting for the data owners", "round 4: one sum of 3 hospitals", "AUC: 95 % interval ", "STMW, SVHC, SVI", "Tests only."):
         assert word in shown, shown

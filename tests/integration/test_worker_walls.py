@@ -19,6 +19,7 @@ from securefl.errors import DataError
 from securefl.learning.features import feature_names
 from securefl.learning.mock import mock_table
 from securefl.learning.models import initial_weights, weights_to_bytes
+from securefl.learning.reading import Reading
 from securefl.node.isolation import isolation_words, network_can_be_blocked
 from securefl.node.launcher import Worker
 from securefl.study.parse import parse_protocol
@@ -148,6 +149,23 @@ print(json.dumps({"modules": sorted({m.split(".")[0] for m in sys.modules}), "th
     assert "opacus" in seen["modules"]
     assert not {"syft", "tenseal", "fsspec", "click"} & set(seen["modules"])
     assert seen["threads"] == 1
+
+
+def test_a_worker_reads_a_table_as_its_owner_registered_it(tmp_path):
+    spec = parse_protocol(protocol_text(*SMALL)).data
+    lines = [line.split(",") for line in mock_table(spec, 60, seed=3).decode().splitlines()]
+    lines[1:] = [[f"Müller {line[0]}", *(cell.replace(".", ",") for cell in line[1:])] for line in lines[1:]]
+    (tmp_path / "table.csv").write_bytes("\r\n".join(";".join(line) for line in lines).encode("cp1252"))
+    text, plan = sealed_study(*SMALL[2:])
+    site, secret = plan.study.cohort[0], bytes(32)
+    with Worker(tmp_path / "table.csv", max_bytes=800, log=tmp_path / "worker.log") as worker:
+        as_registered = worker.prepare(text.encode(), site, secret, Reading("cp1252", ";", ","))
+        assert (as_registered["rows"], as_registered["kept"], as_registered["set_aside"]) == (60, 60, {})
+        other_sign = worker.prepare(text.encode(), site, secret, Reading("cp1252", ";", "."))
+        assert other_sign["kept"] < 60
+        assert "age: not a number" in other_sign["set_aside"]
+        other_encoding = worker.prepare(text.encode(), site, secret, Reading("utf-8", ";", ","))
+        assert other_encoding["set_aside"] == {"patient_id: not valid in the table's encoding": 60}
 
 
 def test_a_worker_asked_before_it_has_a_table_says_so_and_a_wrong_study_is_no_crash(tmp_path):

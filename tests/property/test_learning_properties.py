@@ -10,7 +10,8 @@ from learning_room import HEADER, SPEC, protocol
 
 from securefl.errors import DataError
 from securefl.learning.clipping import Factors, clip_to_grid, clipped_sum, clipped_sum_of_factors, written_out
-from securefl.learning.evaluation import evaluate, exact_auc, histogram_auc, score_histogram
+from securefl.learning.discrimination import histogram_auc
+from securefl.learning.evaluation import evaluate, exact_auc, score_histogram
 from securefl.learning.features import prepare, rows_for_predict
 from securefl.learning.models import (
     flat_vector,
@@ -94,11 +95,16 @@ def test_weights_survive_tensors_and_bytes(hidden, features, data):
 @given(arrays(np.int64, 8, elements=st.integers(-(1 << 40), 1 << 40)), st.integers(2, 20))
 def test_any_opened_sum_gives_figures_in_their_ranges(total, contributors):
     got = evaluate(total, protocol().evaluation, contributors)
-    assert 0 <= got.low <= got.auc <= got.high <= 1
-    assert 0 <= got.accuracy <= 1
-    shares = [row.positive_share for row in got.calibration]
-    assert all(0 <= share <= 1 for share in shares)
-    assert all(b >= a - 1e-9 for a, b in pairwise(shares))
+    assert 0 <= got.low <= got.high <= 1
+    assert (got.auc is None) == (got.low <= 0.5 <= got.high)
+    assert got.auc is None or got.low <= got.auc <= got.high
+    assert 0 <= got.accuracy_low <= got.accuracy_high <= 1
+    assert got.accuracy is None or got.accuracy_low <= got.accuracy <= got.accuracy_high
+    assert (got.calibration[0].low, got.calibration[-1].high) == (0, 1)
+    assert all(a.high == b.low for a, b in pairwise(got.calibration))
+    for row in got.calibration:
+        assert 0 <= row.certain_low <= row.share_low <= row.share_high <= row.certain_high <= 1
+        assert row.positive_share is None or row.share_low <= row.positive_share <= row.share_high
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=2, max_size=60))

@@ -2,7 +2,9 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from securefl.node import approving
 from securefl.node.extract import publish_extract
 from securefl.node.locks import Lock
 from securefl.node.rotation import rotate_key
+from securefl.report.quality import quality_words
 from securefl.researcher import asking, results
 from securefl.store import Store
 
@@ -481,6 +484,39 @@ def test_a_completed_run_leaves_model_figures_and_extracts_and_looks_again_for_l
     assert set(json.loads((approved.folder / "result.json").read_text())["extracts"]) == {ME, OTHER}
     lines = (approved.folder / "rounds.jsonl").read_text().splitlines()
     assert [json.loads(line)["round"] for line in lines] == [1]
+
+
+CLEAR = [9000, 2000, 500, 100, 100, 400, 900, 3000]  # an AUC of about .96
+
+
+@pytest.mark.parametrize(
+    ("histogram", "minimum", "verdict", "code"),
+    [
+        (CLEAR, "0.9", "met", 0),
+        (CLEAR, "0.99", "not-met", 12),
+        (CLEAR, "0.97", "cannot-be-judged", 12),
+        ([20, 10, 5, 2, 1, 1, 2, 3], "0.5", "cannot-be-judged", 12),
+    ],
+)
+def test_a_quality_rule_that_is_not_met_is_told_everywhere(c, monkeypatch, histogram, minimum, verdict, code):
+    study = c.new_study(f"q{verdict[:3]}{minimum[2:]}", ('minimum = "0"', f'minimum = "{minimum}"'))
+    for name in NAMES:
+        c.approve(name, study)
+    monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
+    coordinated(monkeypatch, lambda _: replace(outcome(study), histogram=np.array(histogram, dtype=np.int64)))
+    model, folder = c.root / study.name, ["--researcher", str(c.lab.folder.path)]
+    done = CliRunner().invoke(cli, ["study", "run", study.name, "--out", str(model), *folder])
+    assert done.exit_code == code
+    words = quality_words(verdict, Decimal(minimum))
+    assert words in " ".join(done.output.split())
+    assert ended(c, study).quality == verdict
+    assert words in (model / "model_card.md").read_text()
+    found = json.loads((study.folder / "result.json").read_text())
+    assert found["quality"] == {"verdict": verdict, "minimum": minimum}
+    assert list(found["evaluation"])[:3] == ["low", "high", "auc"]
+    assert (found["evaluation"]["auc"] is None) == (histogram is not CLEAR)
+    again = CliRunner().invoke(cli, ["study", "report", study.name, *folder])
+    assert words in again.output
 
 
 def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, monkeypatch):

@@ -52,6 +52,8 @@ def test_a_row_without_a_score_keeps_its_place_and_moves_no_neighbour(model, lin
     words = " ".join(done.output.split())
     assert "3 of 4 rows scored, in the order of the rows" in words
     assert f"1 without a score: {reason} (row {place + 1}, line {place + 2} of the file)" in words
+    if "not recorded" not in reason:  # an empty cell has nothing to show
+        assert f"first in line {place + 2}" in words
 
 
 def test_reasons_are_counted_on_the_screen(model):

@@ -9,8 +9,9 @@ from conftest import protocol_text
 from learning_room import SPEC
 
 from securefl.cli.main import cli
-from securefl.errors import DataError, StudyError, UsageError
+from securefl.errors import DataError, StudyError, UnreadableError, UsageError
 from securefl.learning.mock import mock_table
+from securefl.learning.reading import Reading
 from securefl.node.site import Site
 
 GOOD = mock_table(SPEC, 50, seed=1)
@@ -63,6 +64,52 @@ def test_a_file_that_no_study_could_use_is_refused_with_the_mend(place, content,
 def test_a_table_is_registered_whatever_program_wrote_it(place, encoded):
     assert add(place, encoded)[0].exit_code == 0
     assert list(registered(place)) == ["records"]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "words", "reading"),
+    [
+        (GOOD.replace(b",", b";"), (), "';' between the values", Reading("utf-8", ";", ".")),
+        (GOOD.replace(b",", b"\t"), (), "tabs between the values", Reading("utf-8", "\t", ".")),
+        (b"sep=|\r\n" + GOOD.replace(b"|", b"-").replace(b",", b"|"), (), "'|' between the values", Reading("utf-8", "|", ".")),
+        (GOOD.replace(b",", b";").replace(b".", b","), ("--decimal", "comma"), "a comma in decimal numbers", Reading("utf-8", ";", ",")),
+        (GOOD, ("--encoding", "latin-1", "--separator", "comma"), "text in iso8859-1", Reading("iso8859-1", ",", ".")),
+    ],
+)
+def test_how_a_table_is_read_is_said_kept_and_used_for_the_count(place, content, options, words, reading):
+    _, out = add(place, content, *options)
+    assert words in out
+    assert "50 rows, 50 can be used" in out
+    (entry,) = Site.at(place / "A").settings.datasets
+    assert entry.reading == reading
+
+
+def test_a_decimal_comma_is_never_guessed_but_named(place):
+    _, out = add(place, GOOD.replace(b",", b";").replace(b".", b","))
+    assert "if the table's decimal sign were a comma" in out
+    assert "50 can be used" not in out
+
+
+def test_a_look_registers_nothing_and_says_the_same(place):
+    (place / "table.csv").write_bytes(GOOD)
+    _, looked = type_in(place, "site", "data", "check", str(place / "table.csv"), "--columns", str(place / "columns.toml"))
+    assert registered(place) == {}
+    assert not (place / "A" / "public" / "records").exists()
+    _, added = add(place, GOOD)
+    assert "50 rows, 50 can be used" in looked
+    assert looked[looked.index("For your eyes only") :] == added[added.index("For your eyes only") :]
+
+
+def test_settings_written_before_tables_could_be_read_in_several_ways_still_open(place):
+    add(place, GOOD)
+    settings = place / "A" / "site.toml"
+    lines = [line for line in settings.read_text().splitlines() if line.split(" = ")[0] not in {"encoding", "separator", "decimal"}]
+    settings.write_text("\n".join(lines) + "\n")
+    (entry,) = Site.at(place / "A").settings.datasets
+    assert entry.reading == Reading("utf-8", ",", ".")
+    settings.write_text(settings.read_text().replace("[[datasets]]", '[[datasets]]\nencoding = "utf-16"'))
+    with pytest.raises(UnreadableError, match=r"site\.toml cannot be read"):
+        Site.at(place / "A")
 
 
 @pytest.mark.parametrize(("name", "population"), [("my thyroid", "clinic"), ("records", "Thyroid Referrals"), ("9", "clinic")])

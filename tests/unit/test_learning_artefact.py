@@ -156,3 +156,13 @@ def test_weights_that_are_not_this_models_are_refused(folder, extra):
     repack(folder, save({"layers.0.weight": np.zeros((1, 6)), "layers.0.bias": np.zeros(1)} | extra))
     with pytest.raises(UnreadableError, match="does not hold the weights"):
         load_model(folder)
+
+
+def test_the_card_calls_the_score_a_probability_only_where_the_calibration_supports_it():
+    card = model_card(LOGISTIC, SPEC, DETAILS)
+    assert "The score is a score, not a probability" in card
+    assert "estimated probability" not in card
+    lines = ("It may be read as one.", "score 0 to 0.1: 1.0 to 3.0 % of about 800 patients are positive")
+    card = model_card(LOGISTIC, SPEC, DETAILS.model_copy(update={"probability": True, "calibration": lines}))
+    assert "The score is the estimated probability that this holds: " in card
+    assert "- score 0 to 0.1: 1.0 to 3.0 % of about 800 patients are positive" in card

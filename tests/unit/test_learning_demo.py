@@ -1,3 +1,4 @@
+import hashlib
 import importlib.util
 import tomllib
 from fractions import Fraction
@@ -33,6 +34,30 @@ def test_the_protocol_fits_the_table_and_its_dirt_is_set_aside():
     assert sum(len(p.y) for p in counts.values()) == 9172 - 4
     assert sum(int(p.y.sum()) for p in counts.values()) == 667
     assert counts["other"].set_aside == {"age: outside 0 to 120": 3}
+
+
+#: SHA-256 of features, labels and patients in their order, as they were before tables were read by RFC 4180 and labels declared
+#: their negatives.
+FEATURES = {
+    ("first-study", "other"): "b4d820e2926fa6b8",
+    ("first-study", "SVI"): "77386727219090ce",
+    ("first-study", "SVHC"): "5308981f3e2c2bf2",
+    ("first-study", "STMW"): "7aa6c079f873d2ab",
+    ("first-study", "SVHD"): "4a7e82f12cd5278a",
+    ("thyroid", "other"): "2526c1a8c0f9eaef",
+    ("thyroid", "SVI"): "b37a54f73f2632d5",
+    ("thyroid", "SVHC"): "42c5a1c6bc0cf7be",
+    ("thyroid", "STMW"): "9632756662ba1e88",
+    ("thyroid", "SVHD"): "a48850f5930e92a1",
+}
+
+
+@pytest.mark.parametrize(("template", "site"), FEATURES)
+def test_the_templates_make_the_same_features_and_labels_of_the_table_as_ever(template, site):
+    path = Path(__file__).parents[2] / "protocols" / "studies" / template / "protocol.toml"
+    found = prepare(read_table(thyroid.site_tables()[site]), parse_protocol(path.read_bytes()).data, b"s" * 32)
+    digest = hashlib.sha256(found.X.tobytes() + found.y.tobytes() + "|".join(found.patients).encode())
+    assert digest.hexdigest()[:16] == FEATURES[template, site]
 
 
 def test_the_protocols_figures_agree_with_each_other():

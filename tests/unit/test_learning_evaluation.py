@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -6,15 +7,22 @@ import pytest
 from learning_room import FixedDraws, protocol
 
 from securefl.errors import RoundError
+from securefl.learning.discrimination import histogram_auc
 from securefl.learning.evaluation import (
     evaluate,
     exact_auc,
-    histogram_auc,
+    judge,
+    raw_auc,
     release_counts,
     score_histogram,
 )
 
+QUALITY = protocol().quality
 SPEC = protocol().evaluation  # edges 0.1, 0.3, 0.5; noise 3.75
+
+
+def rule(minimum):
+    return QUALITY.model_copy(update={"minimum": Decimal(minimum)})
 
 
 def normal_scores(generator, distance, negatives, positives):
@@ -72,10 +80,11 @@ def test_the_auc_of_a_histogram_is_the_exact_auc_of_binned_scores():
 
 def test_large_counts_give_back_the_figures_they_hold():
     got = evaluate(np.array([80_000, 20_000, 10_000, 5_000, 1_000, 2_000, 5_000, 9_000]), SPEC, 5)
-    assert got.auc == pytest.approx(histogram_auc(np.array([80, 20, 10, 5.0]), np.array([1, 2, 5, 9.0])), abs=1e-9)
-    assert got.low <= got.auc <= got.high
+    assert got.auc == pytest.approx(histogram_auc(np.array([80, 20, 10, 5.0]), np.array([1, 2, 5, 9.0])), abs=1e-6)
+    assert got.low < got.auc < got.high
     assert got.threshold == 0.5
     assert got.accuracy == pytest.approx((110 + 9) / 132)
+    assert got.accuracy_low < got.accuracy < got.accuracy_high
     assert (got.negatives, got.positives) == (pytest.approx(115_000), pytest.approx(17_000))
     assert [row.positive_share for row in got.calibration] == pytest.approx([1 / 81, 2 / 22, 5 / 15, 9 / 14])
     assert [(row.low, row.high) for row in got.calibration] == [(0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 1)]
@@ -90,7 +99,10 @@ def test_the_same_sum_gives_the_same_figures():
 def test_where_a_class_is_lost_in_the_noise_the_interval_says_that_nothing_is_known(total):
     got = evaluate(np.array(total), SPEC, 5)
     assert (got.low, got.high) == (0.0, 1.0)
-    assert 0 <= got.auc <= 1
+    assert got.auc is None
+    assert not got.known
+    for minimum in ("0.5", "0.7", "1"):
+        assert judge(got, rule(minimum)) == "cannot-be-judged"
 
 
 def test_a_sum_of_another_length_is_refused():
@@ -98,18 +110,33 @@ def test_a_sum_of_another_length_is_refused():
         evaluate(np.zeros(6, dtype=np.int64), SPEC, 5)
 
 
-@pytest.mark.parametrize(("distance", "negatives", "positives"), [(1.0, 2500, 200), (3.0, 2500, 200), (1.5, 600, 400)])
-def test_the_interval_covers_the_population_auc_at_least_as_often_as_it_says(distance, negatives, positives):
-    generator = np.random.default_rng(3)
-    truth = 0.5 * math.erfc(-distance / 2)
-    spec = protocol(('edges = ["0.1", "0.3", "0.5"]', 'edges = ["0.1", "0.2", "0.3", "0.5", "0.7", "0.8", "0.9"]')).evaluation
-    covered = 0
-    for _ in range(400):
-        scores, y = normal_scores(generator, distance, negatives, positives)
-        noise = np.rint(generator.normal(0, 3.75 * 5**0.5, 16)).astype(np.int64)
-        got = evaluate(score_histogram(scores, y, spec.edges) + noise, spec, 5)
-        covered += got.low <= truth <= got.high
-    assert covered >= 0.95 * 400
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(0.7, 0.9, "met"), (0.69, 0.9, "cannot-be-judged"), (0.5, 0.7, "cannot-be-judged"), (0.5, 0.69, "not-met"), (0.0, 1.0, "cannot-be-judged")],
+)
+def test_the_quality_rule_is_judged_on_the_interval(low, high, verdict):
+    some = evaluate(np.array([400, 90, 30, 10, -4, 12, 30, 50]), SPEC, 5)
+    assert judge(replace(some, low=low, high=high), rule("0.7")) == verdict
+
+
+def test_where_nothing_is_known_no_rule_is_met_but_one_that_asks_for_nothing():
+    nothing = evaluate(np.zeros(8, dtype=np.int64), SPEC, 5)
+    assert judge(nothing, rule("0.7")) == "cannot-be-judged"
+    assert judge(nothing, rule("0")) == "met"
+
+
+def test_an_interval_that_holds_chance_gives_no_single_figure():
+    got = evaluate(np.array([4000, 3000, 2000, 1000, 410, 290, 210, 90]), SPEC, 5)
+    assert got.low < 0.5 < got.high
+    assert got.known
+    assert got.auc is None
+    assert raw_auc(np.array([4000, 3000, 2000, 1000, 410, 290, 210, 90]), SPEC, 5) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_model_that_ranks_the_wrong_way_round_is_reported_so():
+    got = evaluate(np.array([1000, 2000, 5000, 9000, 8000, 2000, 1000, 500]), SPEC, 5)
+    assert got.high < 0.5
+    assert got.auc < 0.3
 
 
 def test_more_noise_makes_a_wider_interval():

@@ -95,7 +95,13 @@ def test_a_log_that_another_process_holds_open_is_left_to_the_next_opening(ledge
 
 
 def test_the_witness_is_the_owners_alone_and_knows_every_commit(ledger, path):
-    for step in (lambda: approve(ledger), lambda: ledger.start(digest(1)), lambda: send(ledger), ledger.pause, ledger.resume):
+    for step in (
+        lambda: approve(ledger),
+        lambda: ledger.start(digest(1)),
+        lambda: send(ledger),
+        ledger.pause,
+        ledger.resume,
+    ):
         step()
         assert known(ledger, path) == ledger.size
     assert stat.S_IMODE(witness_path(path).stat().st_mode) == 0o600
@@ -104,12 +110,18 @@ def test_the_witness_is_the_owners_alone_and_knows_every_commit(ledger, path):
     assert read_witness(path) == before
 
 
-@pytest.mark.parametrize("read", [lambda p: Ledger.open(p, **keys()), lambda p: read_ledger(p, verify).require()], ids=["open", "audit"])
+@pytest.mark.parametrize(
+    "read",
+    [lambda p: Ledger.open(p, **keys()), lambda p: read_ledger(p, verify).require()],
+    ids=["open", "audit"],
+)
 def test_a_lost_end_is_found_without_any_partner(ledger, path, read):
     approve(ledger)
     ledger.close()
     cut(path, 4)
-    with pytest.raises(LedgerAlteredError, match="knows 6 events that this ledger, of 4, does not contain"):
+    with pytest.raises(
+        LedgerAlteredError, match="knows 6 events that this ledger, of 4, does not contain"
+    ):
         read(path)
     assert read_chain(path, verify).fault is None  # control: by itself it is sound
 
@@ -121,7 +133,9 @@ def test_another_past_of_the_same_length_is_found(ledger, path, tmp_path):
     with Ledger.open(tmp_path / "before.sqlite", **keys()) as other:
         approve(other, 2)
     shutil.copy(tmp_path / "before.sqlite", path)
-    with pytest.raises(LedgerAlteredError, match="knows 6 events that this ledger, of 6, does not contain"):
+    with pytest.raises(
+        LedgerAlteredError, match="knows 6 events that this ledger, of 6, does not contain"
+    ):
         Ledger.open(path, **keys())
 
 
@@ -141,7 +155,9 @@ def test_a_write_that_was_cut_through_spoils_one_word_and_is_no_alarm(ledger, pa
 def test_an_altered_witness_is_not_taken_for_none(ledger, path, data):
     ledger.close()
     witness_path(path).write_bytes(data)
-    with pytest.raises(LedgerAlteredError, match="by no key that this ledger knows, or was altered"):
+    with pytest.raises(
+        LedgerAlteredError, match="by no key that this ledger knows, or was altered"
+    ):
         Ledger.open(path, **keys())
 
 
@@ -194,7 +210,9 @@ def test_a_change_of_keys_killed_before_its_witness_is_no_alarm(ledger, path, mo
     assert read_ledger(path, verify).fault is None
 
 
-def test_a_witness_by_the_key_after_a_change_stands_against_a_copy_from_before(ledger, path, tmp_path):
+def test_a_witness_by_the_key_after_a_change_stands_against_a_copy_from_before(
+    ledger, path, tmp_path
+):
     shutil.copy(path, tmp_path / "before")
     rotate(ledger)
     ledger.close()
@@ -214,12 +232,19 @@ def test_a_file_that_is_replaced_under_an_open_ledger_stops_it(ledger, path, tmp
     swap = replaced(path, tmp_path)
     approve(ledger)
     swap()
-    for use in (lambda: ledger.start(digest(1)), lambda: ledger.state, lambda: ledger.size, ledger.checkpoint):
+    for use in (
+        lambda: ledger.start(digest(1)),
+        lambda: ledger.state,
+        lambda: ledger.size,
+        ledger.checkpoint,
+    ):
         with pytest.raises(LedgerAlteredError, match="replaced or removed while it was open"):
             use()
 
 
-def test_control_an_open_file_goes_on_to_be_written_after_it_was_replaced(ledger, path, tmp_path, monkeypatch):
+def test_control_an_open_file_goes_on_to_be_written_after_it_was_replaced(
+    ledger, path, tmp_path, monkeypatch
+):
     swap = replaced(path, tmp_path)
     approve(ledger)
     swap()
@@ -241,7 +266,9 @@ def test_a_file_that_is_replaced_during_a_commit_lets_nobody_act_on_it(ledger, p
         during()
 
 
-def test_a_file_that_is_removed_or_written_over_under_an_open_ledger_stops_it(ledger, path, tmp_path):
+def test_a_file_that_is_removed_or_written_over_under_an_open_ledger_stops_it(
+    ledger, path, tmp_path
+):
     shutil.copy(path, tmp_path / "older")
     approve(ledger)
     shutil.copy(tmp_path / "older", path)  # the same file, older bytes
@@ -269,7 +296,9 @@ def no_writing(monkeypatch):
     real = sqlite3.connect
 
     def connect(name, **more):
-        connection = real(f"file:{name}?mode=ro" if not more.get("uri") else name, **{**more, "uri": True})
+        connection = real(
+            f"file:{name}?mode=ro" if not more.get("uri") else name, **{**more, "uri": True}
+        )
         if not str(name).endswith("immutable=1") and open_header(name) == b"\x02\x02":
             connection.close()
             raise sqlite3.OperationalError("unable to open database file")
@@ -292,7 +321,11 @@ def test_a_sound_ledger_on_a_read_only_medium_is_read(ledger, path, no_writing, 
         data[18:20] = b"\x02\x02"
         path.write_bytes(data)
     assert read_ledger(path, verify).require().at.size == 4
-    assert {p.name for p in path.parent.iterdir()} <= {"ledger.sqlite", "ledger.sqlite.head", "ledger.sqlite-journal"}
+    assert {p.name for p in path.parent.iterdir()} <= {
+        "ledger.sqlite",
+        "ledger.sqlite.head",
+        "ledger.sqlite-journal",
+    }
 
 
 def test_events_beside_a_file_on_a_read_only_medium_are_not_passed_over(ledger, path, no_writing):
@@ -305,7 +338,9 @@ def test_events_beside_a_file_on_a_read_only_medium_are_not_passed_over(ledger, 
         read_ledger(path, verify)
 
 
-def test_on_a_medium_that_can_be_written_nothing_is_opened_as_if_nobody_wrote(ledger, path, monkeypatch):
+def test_on_a_medium_that_can_be_written_nothing_is_opened_as_if_nobody_wrote(
+    ledger, path, monkeypatch
+):
     ledger.close()
 
     def refuse(*_, **__):

@@ -135,7 +135,7 @@ def test_the_command_writes_page_picture_and_json(tmp_path):
     assert done.exit_code == 0
     assert "Plan of small" in done.output
     found = json.loads((tmp_path / "p.json").read_text())
-    assert list(found) == ["study", "faults", "unit", "delta", "epsilon", "charges", "hospitals", "budgets", "noise", "fields", "longer", "curve"]
+    assert list(found) == ["study", "faults", "unit", "delta", "epsilon", "charges", "hospitals", "budgets", "noise", "fields", "longer", "curve", "evaluation"]
     assert Path(tmp_path / "p.svg").read_text().startswith("<svg ")
     done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--json", "-"])
     assert json.loads(done.output) == found

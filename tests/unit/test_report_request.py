@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from securefl.errors import DataError, UntrustedError
+from securefl.learning.features import Found
 from securefl.privacy.charges import Charge
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order, over_budget
@@ -196,6 +197,13 @@ def test_what_the_owner_may_know_of_the_own_table_is_marked_as_staying_here():
 def test_a_table_that_cannot_be_used_is_said_before_everything_else():
     page = flat(rows=RowCount(9172, 0, 0, {"age: not recorded": 9172}))
     assert page.index("NO ROW of your table can be used") < page.index("Who asks")
+
+
+def test_the_page_shows_what_stood_in_the_rows_that_are_set_aside_and_what_else_the_owner_should_know():
+    found = (Found("sex: not one of the declared levels", "m", 12, 3, "would match 'M'"),)
+    page = flat(rows=RowCount(20, 8, 2, {"sex: not one of the declared levels": 12}, found, ("patient_id: 2 of 8 identifiers differ",)))
+    assert "sex: not one of the declared levels: found 'm' 12 times, first in line 3, would match 'M'" in page
+    assert "patient_id: 2 of 8 identifiers differ" in page
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@ import doctest
 
 import pytest
 
-from securefl.learning.features import EXTRA_ROW
+from securefl.learning.encoding import MALFORMED
+from securefl.learning.features import EXTRA_ROW, Found
 from securefl.report import rows
-from securefl.report.rows import RowCount, rows_warning, rows_words
+from securefl.report.rows import RowCount, found_lines, rows_warning, rows_words, shown_cell
 
 
 def test_the_examples_hold():
@@ -31,3 +32,25 @@ def test_reasons_stand_with_the_most_frequent_first():
 def test_the_owner_is_warned_where_a_study_would_learn_next_to_nothing(count, warning):
     found = rows_warning(count)
     assert found is None if warning is None else warning in found
+
+
+def test_what_was_found_is_told_with_its_number_its_line_and_what_it_would_match():
+    assert found_lines([
+        Found("target: neither", "Yes", 132, 7, "would match 'yes'"),
+        Found("age: not a number", "x", 1),
+        Found(MALFORMED, "it has 1 values, the header names 2", 2, 9),
+    ]) == [
+        "target: neither: found 'Yes' 132 times, first in line 7, would match 'yes'",
+        "age: not a number: found 'x' once",
+        "no record: it has 1 values, the header names 2 (2 times, first in line 9)",
+    ]
+
+
+def test_a_long_list_ends_with_how_many_more_there_are():
+    lines = found_lines([Found("age: not a number", f"x{i}", 1) for i in range(23)])
+    assert (len(lines), lines[-1]) == (21, "and 3 more")
+
+
+def test_a_cell_is_shown_in_short_and_without_what_a_screen_obeys():
+    assert shown_cell("x" * 41) == "x" * 40 + "..."
+    assert shown_cell("a\n\x1b[2Jb\u202e") == "a<U+000A><U+001B>[2Jb<U+202E>"

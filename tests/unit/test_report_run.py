@@ -7,7 +7,6 @@ import numpy as np
 from conftest import make_study
 
 from securefl.learning.evaluation import evaluate
-from securefl.report.meaning import band_noise
 from securefl.report.parts import plain_text
 from securefl.report.run import (
     DEMO_HEADING,
@@ -44,7 +43,8 @@ def flat(renderable, width=100):
 
 
 def outcome(evaluation=EVALUATION, **changed):
-    return flat(outcome_page(evaluation, **({"model_dir": "out/model", "study_title": "A [bold]study[/]", "quality_minimum": Decimal("0.5")} | changed)))
+    given = {"model_dir": "out/model", "study_title": "A [bold]study[/]", "quality": "met", "quality_minimum": Decimal("0.5")}
+    return flat(outcome_page(evaluation, **(given | changed)))
 
 
 def test_a_round_line_says_one_sum():
@@ -63,28 +63,36 @@ def test_a_lost_hospital_is_named_in_the_line_and_on_the_page():
 
 def test_the_outcome_names_the_auc_with_its_interval_and_where_it_came_from():
     page = outcome()
-    assert f"{EVALUATION.auc:.3f} (95 % interval {EVALUATION.low:.3f} to {EVALUATION.high:.3f})" in page
+    assert f"AUC 95 % interval {EVALUATION.low:.3f} to {EVALUATION.high:.3f}, around {EVALUATION.auc:.3f}" in page
     assert "one encrypted, noised total" in page
     assert "securefl predict out/model rows.csv --json scores.json" in page
     assert "A [bold]study[/]" in page
 
 
 def test_the_outcome_says_whether_the_asked_quality_is_met():
-    assert "at least 0.5: met" in outcome()
-    assert "at least 1: NOT met" in outcome(quality_minimum=Decimal(1))
-    wide = replace(EVALUATION, low=0.4, auc=0.9)
-    assert "met, but the interval reaches below it" in outcome(wide)
+    assert "asked for at least 0.5: met; the whole interval lies above" in outcome()
+    assert "at least 1: NOT met; the whole interval lies below" in outcome(quality="not-met", quality_minimum=Decimal(1))
+    assert "at least 0.9: cannot be judged; the interval holds it" in outcome(quality="cannot-be-judged", quality_minimum=Decimal("0.9"))
+
+
+def test_an_evaluation_that_holds_chance_gives_no_single_figure():
+    page = outcome(replace(EVALUATION, low=0.41, high=0.62, auc=None))
+    assert "AUC cannot be told from chance: 95 % interval 0.410 to 0.620" in page
+    assert "around" not in page
 
 
 def test_an_evaluation_lost_in_noise_says_that_nothing_can_be_said():
-    assert "nothing can be said" in outcome(replace(EVALUATION, low=0.0, high=1.0))
+    page = outcome(evaluate(np.zeros(8, dtype=np.int64), STUDY.evaluation, 5))
+    assert "AUC nothing can be said: too few positives or negatives for the noise" in page
+    assert "right or wrong nothing can be said" in page
+    assert "of 1,000 cases" not in page
+    assert "not a probability" in page
 
 
 def test_bands_lost_in_the_noise_are_marked():
-    assert math.isclose(band_noise(STUDY), 3.75 * math.sqrt(10))
-    small = evaluate(np.array([900, 60, 5, 0, 0, 2, 0, 90], dtype=np.int64), STUDY.evaluation, 5)
-    assert "too few to say" in outcome(small, noise_sd=band_noise(STUDY))
-    assert "too few to say" not in outcome(small)
+    small = evaluate(np.array([9, 6, 5, 0, 0, 2, 0, 9], dtype=np.int64), STUDY.evaluation, 5)
+    assert "too few to say" in outcome(small)
+    assert "too few to say" not in outcome()
 
 
 def comparison(*rows, exact=0.98):
@@ -116,12 +124,12 @@ def test_a_hospital_that_cannot_train_alone_has_no_figure():
 
 
 def test_the_comparison_says_whether_the_interval_held():
-    assert "lies within the released interval, 0.943 to 1.000" in flat(comparison())
+    assert "95 % interval 0.943 to 1.000, around 0.975. The exact figure lies within the interval." in flat(comparison())
     assert "lies NOT within" in flat(comparison(exact=0.9))
 
 
 def test_the_pages_fit_80_columns():
-    for renderable in (comparison(), outcome_page(EVALUATION, model_dir="m" * 90, study_title="t" * 300, quality_minimum=Decimal("0.9"))):
+    for renderable in (comparison(), outcome_page(EVALUATION, model_dir="m" * 90, study_title="t" * 300, quality="cannot-be-judged", quality_minimum=Decimal("0.9"))):
         assert max(map(len, plain_text(renderable, 80).splitlines())) <= 80
 
 
