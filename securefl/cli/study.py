@@ -199,7 +199,7 @@ def request(name: str, folder: str | None) -> None:
 @_researcher_option
 def status(name: str, json_file: str | None, folder: str | None) -> None:
     """Show who has approved, who waits, and what each datasite says."""
-    from securefl.researcher.asking import CODE_WORDS
+    from securefl.report.codes import SHOWN_WORDS, code_words
 
     found = _lab(folder).study(name)
     signed, shown, run_said = found.status(), found.pysyft_status(), found.run_status()
@@ -207,11 +207,11 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
         write_json({"study": found.name, "digest": found.digest, "signed": signed, "pysyft": shown, "run": run_said}, json_file)
         if json_file == "-":
             return
+    width = max(map(len, signed))
     for site, word in signed.items():
         code = "over" if run_said and word == "approved" else word
-        say(f"{site:<16} {code:<12} its datasite says: {shown.get(site, 'nothing yet').partition(':')[0]}")
-        if code not in {"approved", "waiting"}:
-            say(f"{'':<16} {CODE_WORDS.get(code, 'ended its part')}")
+        at = shown.get(site, "").partition(":")[0]
+        say(f"{site:<{width}}  {code_words(code)}; its datasite: {SHOWN_WORDS.get(at, 'nothing yet')}")
     if run_said:
         say(run_said)
 

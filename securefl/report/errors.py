@@ -28,10 +28,16 @@ def error_panel(error: SecureFLError) -> RenderableType:
     )
 
 
-def error_facts(error: SecureFLError) -> RenderableType:
-    """The error's three parts, without a frame; parts that are empty are left out."""
-    parts = (("What", error.what), ("Who can mend it", error.whose), ("Next", error.next_step))
-    return facts((label, _words(text.strip("\n"))) for label, text in parts if text)
+def error_facts(error: SecureFLError, *, quoted: bool = False) -> RenderableType:
+    """The error's three parts, without a frame; parts that are empty are left out.
+
+    Args:
+        error: what went wrong.
+        quoted: set a bar before each line of what was wrong, since it may repeat another party's words and no frame is around it.
+    """
+    what = Quoted(error.what, fill=False) if quoted else _words(error.what.strip("\n"))
+    parts = (("What", what, error.what), ("Who can mend it", _words(error.whose), error.whose), ("Next", _words(error.next_step), error.next_step))
+    return facts((label, shown) for label, shown, text in parts if text)
 
 
 def _words(text: str) -> RenderableType:

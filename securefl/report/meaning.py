@@ -89,7 +89,7 @@ def leaving(study: Protocol) -> tuple[Leaving, ...]:
     before = [Leaving(1, COUNTS, size(COUNTS), _count_words(study), "once, at the start")]
     return (
         *(before if study.preparation is not None else []),
-        Leaving(study.training.rounds, weights, size(weights), "how the model should change, summed over a random group of patients"),
+        Leaving(study.training.rounds, weights, size(weights), f"how the model should change, summed over {group_words(study)}"),
         Leaving(1, counts, size(counts), "how many of the patients kept aside fall into each band of the model's score", "once, at the end"),
     )
 
@@ -116,6 +116,19 @@ def quality_sentence(study: Protocol) -> str:
 def ratio(value: Fraction) -> str:
     """A share as people say it: "1 in 5" or "3 of 10"."""
     return f"{value.numerator} {'in' if value.numerator == 1 else 'of'} {value.denominator}"
+
+
+def group_words(study: Protocol) -> str:
+    """Whose rows enter one step of the training."""
+    who = "patients who train" if study.privacy.unit == "patient" else "rows that train"
+    return f"all of its {who}" if study.privacy.sample_rate == 1 else f"a random group of {units(study)}"
+
+
+def drawn_words(study: Protocol, noun: str) -> str:
+    """How many of ``noun`` one step takes: a share drawn by lot, or every one of them where the rate is 1."""
+    if study.privacy.sample_rate == 1:
+        return f"all {noun}, every time: none is drawn by lot"
+    return f"{ratio(study.privacy.sample_rate)} {noun} drawn at random"
 
 
 def model_words(study: Protocol) -> str:
@@ -232,7 +245,7 @@ def figure_words(study: Protocol) -> str:
     before = "" if c is None else f"count epsilon {decimal_words(c.epsilon)} (noise {decimal_words(c.noise_multiplier)}), together with training {decimal_words(worst_epsilon(study))}; "
     return (
         f"{before}training epsilon {decimal_words(p.epsilon)}, check epsilon {decimal_words(e.epsilon)}, both at delta {decimal_words(p.delta)}; unit {p.unit}, add or remove one; "
-        f"{p.steps} steps, each on {ratio(p.sample_rate)} patients drawn at random; noise multiplier {decimal_words(p.noise_multiplier)} "
+        f"{p.steps} steps, each on {drawn_words(study, 'patients')}; noise multiplier {decimal_words(p.noise_multiplier)} "
         f"(check {decimal_words(e.noise_multiplier)}), clip norm {decimal_words(p.clip_norm)}."
     )
 

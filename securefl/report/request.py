@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_FLOOR
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group
 from rich.padding import Padding
@@ -13,7 +13,7 @@ from rich.text import Text
 from securefl.errors import UntrustedError
 from securefl.privacy.planning import share
 from securefl.privacy.words import explain_share, percent
-from securefl.report import meaning
+from securefl.report import meaning, terms
 from securefl.report.errors import error_facts
 from securefl.report.parts import (
     BAD,
@@ -25,13 +25,16 @@ from securefl.report.parts import (
     bullets,
     bytes_words,
     counted,
+    decimal_words,
     facts,
     joined,
     literal,
     page,
     section,
+    table,
     title,
 )
+from securefl.report.registration import unregistered
 from securefl.report.rows import found_lines, rows_warning, rows_words
 
 if TYPE_CHECKING:
@@ -56,6 +59,9 @@ _DECIDED = {
     "withdrawn": "It is over: you approved it, and withdrew later.",
     "refused": "You refused it; that is final for this digest.",
 }
+#: Above what the study says of the data and the owner's registration does not.
+NOT_REGISTERED: Final = "The study describes the data otherwise than you registered them:"
+_PURPOSES: Final = {"update": "training", "evaluation": "check of the model", "preparation": "count before training"}
 #: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606, section 2).
 _NO_MAIL = ".invalid"
 
@@ -78,6 +84,8 @@ def request_page(
     rows: RowCount | None = None,
     state: str = WAITING,
     cards: Mapping[str, IdentityCard] | None = None,
+    registered: Mapping[str, Any] | None = None,
+    others: str = "",
 ) -> RenderableType:
     """The request as a page.
 
@@ -94,22 +102,30 @@ def request_page(
         state: what became of it here: ``waiting``, ``refused``, or the state of the study in the ledger.
         cards: this hospital's own cards of the parties in ``trusted``. Their owners' names and addresses stand on the page
             then; the study's words about a party stand there only where no card does, and are marked as such.
+        registered: the data set as its owner registered it, to be compared with what the study asks for; None where nothing is.
+        others: what the other hospitals signed so far, in a sentence.
+
+    All else follows from ``study``, and so from ``digest`` (decision 18).
     """
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
     return page(
         title(f"Request {request_id(study, digest)} to {site}"),
         _verdict(faults, state),
+        *([literal(others)] if others and state in {WAITING, "approved"} else []),
         *([Text(warning, style=BAD)] if rows is not None and (warning := rows_warning(rows)) else []),
         _who_asks(study, sender, known, cards or {}),
         _for_what(study),
         _who_else(study, site, known, cards or {}),
-        _columns(study, rows),
+        _columns(study, rows, registered),
         _leaves(study),
         section("What it costs your patients", bullets(meaning.privacy_sentences(study)), Text(f"Figures: {meaning.figure_words(study)}", style=DIM)),
         *([_budget(study, quote)] if state == WAITING else []),
+        section("When it runs", bullets(terms.when_sentences(study))),
+        _terms(study),
         _enforced(isolation),
         section("What cannot be undone", bullets(meaning.undone_sentences())),
         *_faults(faults),
+        *([_nothing(study, cards or {})] if state == WAITING else []),
         _next(request_id(study, digest), faults, state),
     )
 
@@ -146,7 +162,7 @@ def _who_asks(study: Study, sender: str, known: Collection[str], cards: Mapping[
             ("researcher", joined(literal(who.name, "bold"), " — ", _mark(who.name, known))),
             (f"organisation{claimed}", Quoted((own or who).legal_name)),
             ("lead", Quoted(study.study.lead)),
-            (f"e-mail{claimed}", mail),
+            (f"e-mail{claimed}", Quoted(mail)),
             ("key fingerprint", Text(meaning.card(who, "researcher").spoken, style="bold")),
             ("", Text("Compare these groups by telephone, with a number you know from elsewhere.", style=DIM)),
             ("delivered by", delivered),
@@ -164,11 +180,9 @@ def _for_what(study: Study) -> RenderableType:
         facts([
             ("title", Quoted(about.title)),
             ("purpose", Quoted(about.purpose)),
-            ("intended use", Quoted(study.outputs.intended_use)),
             ("ethics", Quoted(about.ethics_ref)),
             ("legal basis", Quoted(about.legal_basis)),
             *([("allowed use", uses)] if uses else []),
-            ("results go to", Quoted(f"{', '.join(study.outputs.recipients)}; owner: {study.outputs.owner}; licence: {study.outputs.licence}")),
         ]),
     )
 
@@ -191,10 +205,13 @@ def _who_else(study: Study, site: str, known: Collection[str], cards: Mapping[st
     return section(f"Who takes part ({counted(len(study.participants), 'hospital')})", *body)
 
 
-def _columns(study: Study, rows: RowCount | None) -> RenderableType:
+def _columns(study: Study, rows: RowCount | None, registered: Mapping[str, Any] | None) -> RenderableType:
     extra: list[RenderableType] = []
+    other = [] if registered is None else unregistered(study.data, registered)
+    if other:
+        extra = [Text(""), Text(NOT_REGISTERED, style=BAD), *(Quoted(line) for line in other)]
     if rows is not None:
-        extra = [
+        extra += [
             Text(""),
             joined(Text("Your table: ", style="bold"), rows_words(rows)),
             *([bullets(lines)] if (lines := found_lines(rows.found)) else []),
@@ -203,7 +220,7 @@ def _columns(study: Study, rows: RowCount | None) -> RenderableType:
         ]
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
-        facts(meaning.column_rows(study)),
+        facts((label, Quoted(text)) for label, text in meaning.column_rows(study)),
         meaning.use_words(study),
         *extra,
     )
@@ -240,7 +257,42 @@ def _budget(study: Study, quote: Quote | None) -> RenderableType:
     else:
         left = percent(quote.left_share, rounding=ROUND_FLOOR)
         rows.append(("after it", Text(f"it does not fit: {left} of the budget is left", style=BAD)))
-    return section(heading, facts(rows))
+    return section(heading, facts(rows), _charges(study, quote))
+
+
+def _charges(study: Study, quote: Quote) -> RenderableType:
+    """Each kind of release with its part of the owner's budget, and with its own epsilon by the study."""
+    own = {
+        "update": study.privacy.epsilon,
+        "evaluation": study.evaluation.epsilon,
+        **({"preparation": study.preparation.epsilon} if study.preparation is not None else {}),
+    }
+    made = table(["charged apart", "of your budget", "epsilon by itself"], right=[1, 2])
+    for charge, cost in quote.parts:
+        epsilon = own.get(charge.purpose)
+        made.add_row(_PURPOSES.get(charge.purpose, charge.purpose), percent(share(cost, quote.cap)), "–" if epsilon is None else decimal_words(epsilon))
+    made.add_row("the whole study", percent(quote.asked_share), decimal_words(meaning.worst_epsilon(study)))
+    return made
+
+
+def _terms(study: Study) -> RenderableType:
+    return section(
+        "What comes out, and what holds",
+        Text("Enforced by this program:", style="bold"),
+        bullets(terms.enforced_sentences(study)),
+        Text(terms.PROMISED, style="bold"),
+        facts((label, Quoted(text)) for label, text in terms.promises(study)),
+    )
+
+
+def _nothing(study: Study, cards: Mapping[str, IdentityCard]) -> RenderableType:
+    who = cards.get(study.coordinator.name, study.coordinator)
+    return section(
+        "Until when, and whom to ask",
+        bullets(terms.nothing_sentences(study.schedule.closes)),
+        facts([("ask", Quoted(study.study.lead)), ("or write to", Quoted(who.email))]),
+        Text("Take the telephone number from elsewhere, not from a message about this request.", style=DIM),
+    )
 
 
 def _enforced(isolation: str) -> RenderableType:
@@ -260,7 +312,7 @@ def _faults(faults: Sequence[SecureFLError]) -> list[RenderableType]:
         return []
     parts: list[RenderableType] = []
     for i, fault in enumerate(faults):
-        parts += [Text(""), error_facts(fault)] if i else [error_facts(fault)]
+        parts += [Text(""), error_facts(fault, quoted=True)] if i else [error_facts(fault, quoted=True)]
     return [section("What stands against it", *parts)]
 
 

@@ -139,9 +139,10 @@ def _training(study: Protocol) -> str:
     t = study.training
     steps = "one step" if t.local_steps == 1 else f"{t.local_steps} steps"
     model = meaning.model_words(study)
+    of_its = "all of its patients who train, every time" if study.privacy.sample_rate == 1 else f"{meaning.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
     return (
         f"{model[0].upper()}{model[1:]}, in {counted(t.rounds, 'round')}. In each round every hospital takes {steps} "
-        f"on {meaning.ratio(study.privacy.sample_rate)} of its patients, drawn at random. The study brings no program code of its own."
+        f"on {of_its}. The study brings no program code of its own."
     )
 
 

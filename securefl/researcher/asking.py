@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.errors import MessageError, NotApprovedError, RoundError
@@ -59,25 +59,6 @@ def states(lab: PartyFolder, plan: Plan) -> dict[str, str]:
         code = _last_word(lab, plan, site, key) or (successor and _last_word(lab, plan, site, successor))
         result[site] = code or ("approved" if _approved(lab, plan, site) else "new-keys" if successor else "waiting")
     return result
-
-
-#: What a party's public code means to the researcher; details stay with that party (rule 1).
-CODE_WORDS: Final = {
-    "waiting": "has not decided yet",
-    "approved": "approved",
-    "new-keys": "has new keys since the study was made, and cannot approve it",
-    "not-approved": "refused, or its approval does not hold",
-    "withdrawn": "withdrew",
-    "round": "ended its part: a round could not be completed",
-    "data": "ended its part: its table does not fit the study",
-    "budget": "ended its part: too little of its budget is left",
-    "store": "ended its part: the store could not be reached",
-    "message": "ended its part: it refused what it was sent",
-    "study-invalid": "ended its part: the study cannot run there, or its time is over",
-    "untrusted": "ended its part: it does not trust a key of the study",
-    "ledger": "ended its part: its ledger does not hold",
-    "over": "approved; the study is over",
-}
 
 
 def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:

@@ -13,11 +13,12 @@ from securefl.errors import DataError, UntrustedError
 from securefl.learning.features import Found
 from securefl.privacy.charges import Charge
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
-from securefl.privacy.planning import choose_order, over_budget
+from securefl.privacy.planning import choose_order, over_budget, share
 from securefl.privacy.planning import quote as price
+from securefl.privacy.words import percent
 from securefl.report.meaning import card, leaving
 from securefl.report.parts import plain_text
-from securefl.report.request import NOT_LISTED, VERIFIED, request_id, request_page
+from securefl.report.request import NOT_LISTED, NOT_REGISTERED, VERIFIED, request_id, request_page
 from securefl.report.rows import RowCount
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
@@ -156,8 +157,8 @@ def test_no_page_ever_shows_what_is_left_as_an_epsilon():
         page = flat(study=renamed(lay_summary="Hospitals train one model."), quote=quoted(earlier))
         assert "epsilon left" not in page
         assert "remaining" not in page
-        # the only epsilons on the page are the study's own two
-        assert page.count("epsilon") == 2
+        # the only epsilons on the page are the study's own: the figures, and the column of what is charged apart
+        assert page.count("epsilon") == 3
         assert "training epsilon 1, check epsilon 1," in page
 
 
@@ -277,3 +278,100 @@ def test_no_title_breaks_the_page(title):
     assert ISOLATION in page
 
 
+
+
+# --- what is signed: schedule, terms, charges, registration ----------------------------------------------------------
+
+
+def part(section, **fields):
+    return STUDY.model_copy(update={section: getattr(STUDY, section).model_copy(update=fields)})
+
+
+def section_of(page, heading):
+    """The lines of a section, up to the next heading."""
+    lines = page.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith(heading))
+    end = next((i for i in range(at + 1, len(lines)) if lines[i] and not lines[i].startswith(" ")), len(lines))
+    return " ".join(" ".join(lines[at:end]).split())
+
+
+def test_the_page_says_when_it_runs_and_what_happens_if_nothing_is_decided():
+    page = text()
+    assert "until 2031-01-01 00:00 UTC, when every hospital has approved." in section_of(page, "When it runs")
+    asked = section_of(page, "Until when, and whom to ask")
+    assert "If you do nothing, the study does not start, at any hospital: nothing runs, nothing leaves and nothing is charged." in asked
+    assert STUDY.study.lead in asked
+    assert STUDY.coordinator.email in asked
+    assert "Until when" not in text(state="approved")
+
+
+def test_what_is_enforced_and_what_is_promised_stand_apart():
+    out = part("outputs", owner="The State", licence="None at all", notes=("We shall not sell it",)).outputs
+    said = section_of(text(study=STUDY.model_copy(update={"outputs": out})), "What comes out, and what holds")
+    enforced, promised = said.split("Promised by the researcher, and kept by people alone: no program enforces it.")
+    assert "Enforced by this program:" in enforced
+    assert "Spent budget is never given back." in enforced
+    assert "AUC of at least 0.5" in enforced
+    for words in ("The State", "None at all", "We shall not sell it", STUDY.exit.notice):
+        assert words in promised
+        assert words not in enforced
+
+
+def test_each_charge_stands_apart_with_its_share_and_its_own_epsilon():
+    said = section_of(text(), "What it takes from the budget of clinic")
+    costs = dict(zip(("update", "evaluation"), (cost for _, cost in quoted().parts), strict=True))
+    for word, purpose in (("training", "update"), ("check of the model", "evaluation")):
+        part_of = percent(share(costs[purpose], quoted().cap))
+        assert f"{word} {part_of} 1" in said
+    assert f"the whole study {percent(quoted().asked_share)} 1" in said
+
+
+def test_a_study_that_takes_everybody_in_every_step_says_so():
+    everybody = part("privacy", sample_rate=Fraction(1))
+    page = flat(study=everybody)
+    assert "summed over all of its patients who train." in page
+    assert "each on all patients, every time: none is drawn by lot" in page
+    assert "random group" not in page
+    assert "drawn at random" not in page
+    rows = flat(study=part("privacy", sample_rate=Fraction(1), unit="record"))
+    assert "summed over all of its rows that train." in rows
+    assert "random group of patients" in flat()
+
+
+def test_what_the_owner_did_not_register_stands_behind_a_bar():
+    mine = STUDY.data.model_dump(mode="json")
+    assert NOT_REGISTERED not in flat(registered=mine)
+    mine["columns"] = [c for c in mine["columns"] if c["name"] != "TSH"]
+    page = text(registered=mine)
+    assert NOT_REGISTERED in page
+    assert "  │ TSH (0.005 to 600): you registered no such column" in page.splitlines()
+
+
+def test_what_the_others_decided_stands_at_the_top_while_it_matters():
+    said = "Nord approved. Sued: nothing decided yet."
+    assert text(others=said).splitlines()[3] == said
+    assert said in flat(others=said, state="approved")
+    assert said not in flat(others=said, state="completed")
+
+
+def test_every_word_of_the_researcher_stands_behind_a_bar():
+    """Also column names, levels, the licence, an e-mail, and what a fault repeats of them."""
+    mark = "zzmark " * 40
+    study = STUDY.model_copy(update={
+        "study": STUDY.study.model_copy(update=dict.fromkeys(("title", "purpose", "lead", "lay_summary", "ethics_ref", "legal_basis"), mark)),
+        "outputs": STUDY.outputs.model_copy(update={"owner": mark, "licence": mark, "intended_use": mark, "artefacts": (mark,), "notes": (mark,)}),
+        "exit": STUDY.exit.model_copy(update={"notice": mark}),
+        "coordinator": STUDY.coordinator.model_copy(update={"legal_name": mark, "email": mark}),
+        "aggregator": STUDY.aggregator.model_copy(update={"legal_name": mark}),
+        "participants": tuple(p.model_copy(update={"legal_name": mark}) for p in STUDY.participants),
+        "data": STUDY.data.model_copy(update={
+            "patient": mark,
+            "label": STUDY.data.label.model_copy(update={"column": mark, "positive": (mark,)}),
+            "columns": tuple(c.model_copy(update={"name": mark, **({"unit": mark} if c.kind == "numeric" else {})}) for c in STUDY.data.columns),
+        }),
+    })
+    fault = DataError(f"The registered table has no column '{mark}'.", next_step="Rename it.")
+    page = text(80, study=study, faults=[fault], registered={})
+    marked = [line for line in page.splitlines() if "zzmark" in line]
+    assert len(marked) > 60
+    assert [line for line in marked if "│" not in line.partition("zzmark")[0]] == []
