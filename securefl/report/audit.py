@@ -16,6 +16,7 @@ from securefl.report.parts import (
     DIM,
     GOOD,
     WARN,
+    Records,
     bar,
     bullets,
     counted,
@@ -26,7 +27,6 @@ from securefl.report.parts import (
     page,
     plain_text,
     section,
-    table,
     title,
 )
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from securefl.privacy.audit import AuditReport
 
 Json: TypeAlias = "dict[str, Any]"
-#: Short names of studies stay in one piece.
-_NAME_WIDTH = 20
 _STATUS = {"approved": WARN, "running": WARN, "completed": GOOD, "failed": BAD, "withdrawn": BAD}
 
 
@@ -141,13 +139,14 @@ def _share_words(used: Decimal, population: Json) -> str:
 def _dataset(dataset: Json, names: dict[str, str], reasons: Mapping[str, str], *, detail: bool) -> RenderableType:
     parts: list[RenderableType] = []
     if dataset["studies"]:
-        studies = table(["study", "status", "share", "approved", "ended"], right=[2], least=_NAME_WIDTH)
-        for s in dataset["studies"]:
-            studies.add_row(
+        rows = [
+            (
                 literal(study_name(s["id"], s["digest"])), literal(s["status"], _STATUS.get(s["status"], "")),
                 literal(percent(Decimal(str(s["share"])))), literal(day(s["approved_at"])[:10]), literal(day(s["ended_at"])[:10] if s["ended_at"] else "–"),
             )
-        parts.append(studies)
+            for s in dataset["studies"]
+        ]
+        parts.append(Records(["study", "status", "share", "approved", "ended"], rows, right=[2]))
         failed = [literal(f"{names[s['digest']]} failed: {reasons[s['digest']]}") for s in dataset["studies"] if s["digest"] in reasons]
         parts += [bullets(failed), Text("")] if failed else []
     else:
@@ -221,10 +220,11 @@ def _pause(pause: Json) -> str:
 def _approvals(approvals: Sequence[Json]) -> RenderableType:
     if not approvals:
         return section("Approvals", Text("None.", style=DIM))
-    made = table(["study", "asked by", "approved", "signed statement"], least=_NAME_WIDTH)
-    for a in approvals:
-        made.add_row(literal(study_name(a["id"], a["study"])), literal(a["researcher"]), literal(day(a["at"])), literal(a["statement"][:12], DIM))
-    return section("Approvals", made)
+    rows = [
+        (literal(study_name(a["id"], a["study"])), literal(a["researcher"]), literal(day(a["at"])), literal(a["statement"][:12], DIM))
+        for a in approvals
+    ]
+    return section("Approvals", Records(["study", "asked by", "approved", "signed statement"], rows))
 
 
 def _charge_words(charge: Json) -> str:

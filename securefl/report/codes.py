@@ -22,7 +22,7 @@ CODE_WORDS: Final = {
     "study-invalid": "ended its part: the study cannot run there, or its time is over",
     "untrusted": "ended its part: it does not trust a key of the study",
     "ledger": "ended its part: its ledger does not hold",
-    "over": "approved; the study is over",
+    "over": "had approved; the study is over",
 }
 #: What a hospital's datasite shows for a request (:data:`securefl.datasite.models.Status`), after "its datasite: ".
 SHOWN_WORDS: Final = {

@@ -138,6 +138,31 @@ def table(heads: Sequence[str], *, right: Sequence[int] = (), least: int = 0) ->
     return made
 
 
+class Records:
+    """Rows whose first cell is a name that must stay whole, so that it can be copied: a table where the screen is wide enough for it.
+
+    On a narrower screen each name has a line of its own, and its row follows below it, each cell after its head.
+    """
+
+    def __init__(self, heads: Sequence[str], rows: Sequence[Sequence[Text]], *, right: Sequence[int] = ()) -> None:
+        self._heads = heads
+        self._rows = rows
+        self._right = right
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        cells = [max(literal(head).cell_len, *(row[i].cell_len for row in self._rows)) for i, head in enumerate(self._heads)]
+        if sum(cells) + 3 * len(cells) <= options.max_width:
+            made = table(self._heads, right=self._right)
+            for row in self._rows:
+                made.add_row(*row)
+            yield made
+            return
+        for row in self._rows:
+            yield row[0]
+            rest = Text("; ").join(joined(f"{head} ", cell) for head, cell in zip(self._heads[1:], row[1:], strict=True))
+            yield Padding(rest, (0, 0, 0, 4))
+
+
 def bar(used: Decimal, asked: Decimal = Decimal(0), *, width: int = 40) -> Text:
     """A budget as a bar: used full, asked for hatched, left pale. Shares of 0 to 1; anything used shows at least one cell."""
     full = min(width, _cells(used, width))

@@ -105,7 +105,7 @@ def request_page(
         registered: the data set as its owner registered it, to be compared with what the study asks for; None where nothing is.
         others: what the other hospitals signed so far, in a sentence.
 
-    All else follows from ``study``, and so from ``digest`` (decision 18).
+    All else follows from ``study``, and so from ``digest`` (decision 22).
     """
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
     return page(

@@ -13,15 +13,14 @@ from securefl.report.parts import (
     DIM,
     GOOD,
     WARN,
+    Records,
     bar,
     bullets,
     counted,
     facts,
-    joined,
     literal,
     page,
     section,
-    table,
     title,
 )
 
@@ -148,10 +147,9 @@ def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | 
 
 
 def _studies(studies: Sequence[StudyLine]) -> RenderableType:
-    made = table(["study", "state", "last round"])
     lines = [StudyLine(*line) for line in studies]
-    for name, state, last, rounds, *_ in lines:
-        made.add_row(literal(name), literal(state), joined(f"{last} of {rounds}" if last else "none yet"))
+    rows = [(literal(s.name), literal(s.state), literal(f"{s.last_round} of {s.rounds}" if s.last_round else "none yet")) for s in lines]
+    made = Records(["study", "state", "last round"], rows)
     told = [literal(f"{s.name} failed: {s.reason}") for s in lines if s.reason is not None]
     told += [literal(f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator).") for s in lines if s.quality]
     return Group(made, bullets(told)) if told else made

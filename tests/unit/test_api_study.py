@@ -414,7 +414,8 @@ def test_the_status_after_a_dead_run_does_not_say_that_all_is_well(c, approved, 
     assert f"ended early ('round', after 0 of {approved.plan.last_round} rounds)" in after
     assert "its table does not fit the study" in after
     for name in (OTHER, THIRD):
-        assert next(line for line in after.splitlines() if line.startswith(name)).split()[1] == "over"
+        line = next(line for line in after.splitlines() if line.startswith(name))
+        assert line.split(None, 1)[1] == "had approved; the study is over; its datasite: approved"
     said = json.loads(CliRunner().invoke(cli, [*ask, "--json", "-"]).output)
     assert "ended early" in said["run"]
     assert said["signed"][OTHER] == "approved"  # what was signed is what was signed

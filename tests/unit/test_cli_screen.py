@@ -27,7 +27,7 @@ def called(monkeypatch, *words):
 def test_a_deliberate_no_is_no_error_and_has_no_frame(terminal, monkeypatch, capsys):
     terminal(answer=False)
 
-    def declines(**_):
+    def declines(*_, **__):
         screen.confirm("Leave?", yes=False)
 
     monkeypatch.setattr(main, "cli", declines)

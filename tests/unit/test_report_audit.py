@@ -167,3 +167,26 @@ def test_the_extract_shows_one_study_and_no_share_of_the_budget(reading):
 
 def test_an_extract_without_releases_says_nothing_left(reading):
     assert "nothing" in extract_words(extract(reading.events, "b" * 64))
+
+
+def test_a_long_study_name_stands_whole_in_every_table(tmp_path):
+    path, name = tmp_path / "ledger.sqlite", "underactive-thyroid-six-values-2"
+    with ledger(path, iter(range(10_000))) as book:
+        choice = choose_order(Decimal(3), DELTA, CHARGES)
+        book.grant("referrals", epsilon=Decimal(3), delta=DELTA, choice=choice, typical="thyroid", charges=CHARGES)
+        book.register_dataset("thyroid", population="referrals", snapshot="a" * 64)
+        approve(book, "a" * 64, name)
+    found = audit(read_ledger(path, SITE.card.verify))
+    lines = plain_text(audit_tables(found, detail=True), 80).splitlines()
+    assert sum(line.strip().startswith(f"{name}-{'a' * 12}") for line in lines) >= 2
+    assert all(len(line) <= 80 for line in lines)
+    narrow = " ".join(" ".join(lines).split())
+    for words in ("status approved; share 32 %; approved 2026-03-01; ended –", "asked by Researcher; approved 2026-03-01 10:03 UTC; signed statement bbbbbbbbbbbb"):
+        assert words in narrow
+
+
+def test_short_study_names_stand_in_tables(report):
+    lines = [" ".join(line.split()) for line in plain_text(audit_tables(report), 80).splitlines()]
+    assert "study status share approved ended" in lines
+    assert "study asked by approved signed statement" in lines
+    assert any(line.startswith(f"thyroid-{'a' * 12} Researcher 2026-") and line.endswith("b" * 12) for line in lines)
