@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from securefl.cli.screen import json_option, screen, write_json
 from securefl.errors import ExitCode
+
+if TYPE_CHECKING:
+    from securefl.learning.selftest import SelfTest
 
 _EXIT = {"PASS": 0, "FAIL": int(ExitCode.CRASH), "INCONCLUSIVE": int(ExitCode.USAGE)}
 
@@ -23,24 +28,41 @@ def selftest() -> None:
 def privacy(trials: int | None, json_file: str | None) -> None:
     """Try to tell from noised steps whether one patient was in them; six broken mechanisms are tried beside.
 
+    The worker that trains is asked too, as the process that a study starts: is its noise fresh, who is drawn?
+
     Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE (too few trials).
     """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from tempfile import TemporaryDirectory
 
-    from securefl.learning.selftest import TRIALS, product, run_selftest
-    from securefl.learning.selftest_controls import controls
-    from securefl.privacy.randomness import SystemRandomness
+    import numpy as np
+
+    from securefl.node.worker_trial import ask_workers, trial_workers
+    from securefl.privacy.worker_answers import judge_with_controls
     from securefl.report.selftest import selftest_page
 
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=screen(), transient=True, disable=json_file == "-")
-    with bar:
-        task = bar.add_task("trying")
-        outcome = run_selftest(
-            product(), controls(), SystemRandomness(), trials=trials or TRIALS,
-            watch=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with TemporaryDirectory() as folder, trial_workers(Path(folder)) as workers:  # they start while the looks are taken
+        outcome = _looks(trials, quiet=json_file == "-")
+        heard = judge_with_controls(ask_workers(workers), np.random.default_rng())
+    outcome = outcome.with_worker(heard)
     if json_file:
         write_json(outcome.to_json(), json_file)
     if json_file != "-":
         screen().print(selftest_page(outcome))
     sys.exit(_EXIT[outcome.verdict])
+
+
+def _looks(trials: int | None, *, quiet: bool) -> SelfTest:
+    """The looks in this process, with a bar unless ``quiet``."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from securefl.learning.selftest import TRIALS, product, run_selftest
+    from securefl.learning.selftest_controls import controls
+    from securefl.privacy.randomness import SystemRandomness
+
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=screen(), transient=True, disable=quiet)
+    with bar:
+        task = bar.add_task("trying")
+        return run_selftest(
+            product(), controls(), SystemRandomness(), trials=trials or TRIALS,
+            watch=lambda done, total: bar.update(task, completed=done, total=total),
+        )

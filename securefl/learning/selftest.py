@@ -10,6 +10,9 @@ is one trial for each. Four looks are taken at what leaves:
 - *size*: the length of a whole update from 96 rows and from 97, which tells normalisers and sampling rates taken from
   the number of rows (pytorch/opacus issues 571 and 819).
 
+These run in this process. The worker itself, as a process of its own, is asked beside them
+(:mod:`securefl.node.worker_trial`), and a fault in its answers fails all.
+
 A lower bound above the look's claim convicts: FAIL. Trials never prove that a mechanism is right, so PASS needs power as
 well: each look could have shown more than its claim, and the broken mechanisms of
 :mod:`securefl.learning.selftest_controls` were all convicted by the same trials. Otherwise the answer is INCONCLUSIVE.
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.privacy.randomness import RandomBytes
+    from securefl.privacy.worker_answers import WorkerFinding
 
 Verdict: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 #: Told after each stretch of trials: how many of how many.
@@ -119,6 +123,7 @@ class SelfTest:
     """The outcome; :meth:`to_json` gives exactly the keys that others rely on.
 
     ``claimed_epsilon`` and ``claimed_mu`` are those of one step in which everybody is drawn; ``claims`` has each look's.
+    ``worker``: what the real worker process answered, where it was asked.
     """
 
     verdict: Verdict
@@ -128,6 +133,7 @@ class SelfTest:
     max_detectable_epsilon: float
     controls: Mapping[str, Finding]
     trials: int
+    worker: WorkerFinding | None = None
 
     @property
     def claimed_epsilon(self) -> float:
@@ -143,7 +149,16 @@ class SelfTest:
             "mu_fit": self.finding.mu_fit,
             "max_detectable_epsilon": self.max_detectable_epsilon,
             "controls": [{"name": name, "verdict": f.verdict, "lower_bound": f.lower_bound} for name, f in self.controls.items()],
+            "worker": None if self.worker is None else {
+                "faults": list(self.worker.faults), "deviation": self.worker.deviation, "missed": list(self.worker.missed)
+            },
         }
+
+    def with_worker(self, worker: WorkerFinding) -> SelfTest:
+        """The outcome with what the real worker answered: a fault there fails all, a control missed there lets nothing pass."""
+        if worker.faults:
+            return replace(self, worker=worker, verdict="FAIL")
+        return replace(self, worker=worker, verdict="INCONCLUSIVE" if worker.missed and self.verdict == "PASS" else self.verdict)
 
 
 def product() -> ReleasePath:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from securefl.learning.selftest import SelfTest
+    from securefl.privacy.worker_answers import WorkerFinding
 
 _STYLES = {"PASS": GOOD, "FAIL": BAD, "INCONCLUSIVE": WARN}
 _MEANINGS = {
@@ -28,6 +29,19 @@ _BROKEN = {
     "sampling off": "everybody is drawn in every step",
     "one batch for all steps": "who is drawn once is drawn all through the round",
 }
+
+
+def _worker(found: WorkerFinding) -> list[tuple[str, str | Text]]:
+    """What its answers show."""
+    seen = Text("; ".join(found.faults), style=BAD) if found.faults else Text("nothing against it", style=GOOD)
+    rows: list[tuple[str, str | Text]] = [
+        ("asked", "two processes on invented patients whose sums are known: is the noise fresh at every step, round and start, of the promised size and shape, and who is drawn?"),
+        ("seen", seen),
+        ("its noise", f"{found.deviation:.3f} of the promised standard deviation"),
+    ]
+    if found.missed:
+        rows.append(("not recognised", Text(", ".join(found.missed), style=BAD)))
+    return rows
 
 
 def selftest_page(outcome: SelfTest) -> RenderableType:
@@ -54,6 +68,7 @@ def selftest_page(outcome: SelfTest) -> RenderableType:
             ]),
         ),
         section("Broken mechanisms, tried in the same way", controls),
+        *([] if outcome.worker is None else [section("The worker process itself", facts(_worker(outcome.worker)))]),
         section(
             "What this means",
             bullets([

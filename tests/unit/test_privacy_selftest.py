@@ -1,9 +1,12 @@
 """The self-test can pass, can fail, and says when it can do neither."""
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -14,8 +17,10 @@ from securefl.learning.selftest import DELTA, SAMPLED, ReleasePath, product, run
 from securefl.learning.selftest_controls import _Weakened, controls
 from securefl.learning.steps import RandomDraws
 from securefl.privacy.accounting import pld_epsilon
+from securefl.privacy.draw_checks import Draws
 from securefl.privacy.mechanisms import Gaussian
 from securefl.privacy.randomness import ChaChaStream, SystemRandomness
+from securefl.privacy.worker_answers import Answers, WorkerFinding, _sound
 from securefl.report.parts import plain_text
 from securefl.report.selftest import selftest_page
 
@@ -80,7 +85,8 @@ def test_a_sampler_that_nothing_convicts_lets_nothing_pass():
 
 def test_the_json_has_exactly_the_keys_that_others_rely_on(outcome):
     found = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
-    assert list(found) == ["verdict", "claimed_epsilon", "lower_bound", "mu_fit", "max_detectable_epsilon", "controls"]
+    assert list(found) == ["verdict", "claimed_epsilon", "lower_bound", "mu_fit", "max_detectable_epsilon", "controls", "worker"]
+    assert found["worker"] is None
     assert [list(c) for c in found["controls"]] == [["name", "verdict", "lower_bound"]] * len(NAMES)
 
 
@@ -133,14 +139,48 @@ def test_the_page_says_what_was_found_and_what_was_not(outcome):
     assert "no private data was read" in " ".join(text.split())
 
 
+FRESH = WorkerFinding((), 1.002)
+CONVICTED = WorkerFinding(("noise of the update: other releases",), 1.0)
+BLIND = WorkerFinding((), 1.0, ("no noise",))
+
+
+@pytest.mark.parametrize(("worker", "verdict"), [(FRESH, "PASS"), (CONVICTED, "FAIL"), (BLIND, "INCONCLUSIVE")])
+def test_what_the_worker_itself_answers_is_part_of_the_verdict(outcome, worker, verdict):
+    found = outcome.with_worker(worker)
+    assert found.verdict == verdict
+    assert found.to_json()["worker"] == {"faults": list(worker.faults), "deviation": worker.deviation, "missed": list(worker.missed)}
+    words = " ".join(plain_text(selftest_page(found), 100).split())
+    assert ("nothing against it" in words) is not bool(worker.faults)
+    assert all(fault in words for fault in worker.faults)
+    assert ("not recognised no noise" in words) is bool(worker.missed)
+
+
+def test_a_worker_does_not_mend_a_verdict(outcome):
+    assert replace(outcome, verdict="FAIL").with_worker(FRESH).verdict == "FAIL"
+    assert replace(outcome, verdict="INCONCLUSIVE").with_worker(BLIND).verdict == "INCONCLUSIVE"
+
+
+@pytest.fixture
+def no_process(monkeypatch):
+    """Sound answers without a process; tests/integration/test_worker_trial.py asks the real one."""
+    generator = np.random.default_rng(8)
+    drawn = Draws(np.zeros((40, 190)), np.zeros(40), 0.7, 0.25, 4)
+    answers = _sound(Answers(np.zeros((40, 201)), np.zeros((40, 128)), np.zeros((40, 2)), drawn), generator)
+    monkeypatch.setattr("securefl.node.worker_trial.trial_workers", lambda _: nullcontext([]))
+    monkeypatch.setattr("securefl.node.worker_trial.ask_workers", lambda _: answers)
+
+
+@pytest.mark.usefixtures("no_process")
 @pytest.mark.parametrize(("arguments", "code", "verdict"), [([], 0, "PASS"), (["--trials", "200"], 2, "INCONCLUSIVE")])
 def test_the_command_prints_json_and_its_exit_code_tells_the_verdict(monkeypatch, arguments, code, verdict):
     monkeypatch.setattr("securefl.learning.selftest.TRIALS", TRIALS)
     done = CliRunner().invoke(selftest, ["privacy", "--json", "-", *arguments])
     assert done.exit_code == code
     assert json.loads(done.output)["verdict"] == verdict
+    assert json.loads(done.output)["worker"]["faults"] == []
 
 
+@pytest.mark.usefixtures("no_process")
 def test_the_command_shows_a_page_and_writes_a_file(tmp_path):
     done = CliRunner().invoke(selftest, ["privacy", "--trials", "200", "--json", str(tmp_path / "out.json")])
     assert "INCONCLUSIVE" in done.output

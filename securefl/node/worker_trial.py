@@ -1,0 +1,255 @@
+"""The real worker process put to the test, on invented patients: is its noise fresh and as promised, who is drawn?
+
+The study is made so that the un-noised answer is known. All patients are positive. Under a model that is certain of
+that, every gradient is exactly 0, and an update *is* its noise. Under the model of zeros each patient's gradient lies on
+an axis of its own (a category that no other patient has) and on the intercept, with a known length: the axis tells in
+how many steps that patient was drawn. The score histogram and the count before training are known from the table.
+
+Two processes are asked, and each prepares the study twice, so that noise from a fixed start of any kind comes again.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from securefl.identity import Identity, Role
+from securefl.learning.algorithms import ServerState
+from securefl.learning.models import weights_to_bytes
+from securefl.learning.split import held_out
+from securefl.node.launcher import Worker
+from securefl.privacy.draw_checks import Draws
+from securefl.privacy.worker_answers import Answers
+from securefl.study.parse import parse_study
+from securefl.study.seal import seal_study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from securefl.study.schema import Study
+
+    FloatArray = NDArray[np.float64]
+
+PATIENTS = 200
+#: Releases of each kind from each execution.
+RELEASES = 10
+#: Processes, and executions in each: what a study's approval starts, and what a restart starts again.
+_PROCESSES, _EXECUTIONS = 2, 2
+_SECRET = bytes(32)
+_SITE = "here"
+_CERTAIN = 2000.0
+_SECONDS = 120.0
+
+
+@contextmanager
+def trial_workers(folder: Path) -> Iterator[list[Worker]]:
+    """Workers on the invented table, started and not waited for; ``folder`` holds the table and their logs."""
+    table = folder / "trial.csv"
+    write_trial_table(table)
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(Worker(table, max_bytes=8 * 4096, log=folder / f"worker-{i}.log"))
+            for i in range(_PROCESSES)
+        ]
+
+
+def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
+    """Ask each worker of :func:`trial_workers`, in two executions of the same study.
+
+    Args:
+        workers: as started.
+        releases: of each kind from each execution.
+
+    Raises:
+        RoundError, DataError: as :class:`~securefl.node.launcher.Worker` does.
+    """
+    text = trial_study()
+    study = parse_study(text)
+    parameters, bins = PATIENTS + 1, study.evaluation.bins
+    zeros, certain = np.zeros(parameters), np.append(np.zeros(PATIENTS), _CERTAIN)
+    asked = (
+        ("update", zeros, parameters),
+        ("update", certain, parameters),
+        ("evaluation", zeros, 2 * bins),
+        ("preparation", zeros, 2),
+    )
+    heard: list[list[NDArray[np.int64]]] = [[], [], [], []]
+    largest = (1 << (study.secagg.bits - 1)) - 1
+    for worker in workers:
+        for _ in range(_EXECUTIONS):
+            worker.prepare(text.encode(), _SITE, _SECRET)
+            for answers, (kind, theta, length) in zip(heard, asked, strict=True):
+                model = weights_to_bytes(theta)
+                answers += [
+                    worker.release(kind, model, length, largest, _SECONDS) for _ in range(releases)
+                ]
+    return _in_deviations(study, [np.array(answers, dtype=np.float64) for answers in heard])
+
+
+def _in_deviations(study: Study, heard: Sequence[FloatArray]) -> Answers:
+    """What was heard, without what is known, in the deviations that the study promises."""
+    seen, noise, histogram, count = heard
+    steps, rate = study.training.local_steps, float(study.privacy.sample_rate)
+    unit = ServerState.start(study, np.zeros(1)).unit / float(study.privacy.normaliser)
+    sigma = unit * float(study.privacy.noise_multiplier)
+    aside = held_out(_SECRET, trial_patients(), study.data.holdout)
+    of_evaluation, of_count = known_counts(study, int(aside.sum()))
+    of_counting = (
+        study.preparation.noise_multiplier
+        if study.preparation
+        else study.evaluation.noise_multiplier
+    )
+    seen = seen / sigma
+    return Answers(
+        noise=noise / (sigma * math.sqrt(steps)),
+        histogram=(histogram - of_evaluation) / float(study.evaluation.noise_multiplier),
+        count=(count - of_count) / float(of_counting),
+        drawn=Draws(
+            seen[:, :PATIENTS][:, ~aside], seen[:, PATIENTS], trial_weight(study), rate, steps
+        ),
+    )
+
+
+def known_counts(study: Study, aside: int) -> tuple[FloatArray, FloatArray]:
+    """The un-noised histogram under the model of zeros (all scores .5) and the count: all patients are positive."""
+    bins = study.evaluation.bins
+    histogram = np.zeros(2 * bins)
+    histogram[bins + sum(edge <= Fraction(1, 2) for edge in study.evaluation.edges)] = aside
+    return histogram, np.array([0.0, PATIENTS - aside])
+
+
+def trial_weight(study: Study) -> float:
+    """Length of a drawn patient's part on its own axis, in deviations of a step's noise; as much lies on the intercept."""
+    return math.sqrt(0.5) / float(study.privacy.noise_multiplier)
+
+
+def trial_patients() -> list[str]:
+    """Names of the invented patients."""
+    return [f"p{i}" for i in range(PATIENTS)]
+
+
+def write_trial_table(file: Path) -> None:
+    """The invented table: a patient a row, each with a category of its own, all of them positive."""
+    lines = [
+        "patient,kind,outcome",
+        *(f"{name},k{i},yes" for i, name in enumerate(trial_patients())),
+    ]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _party(name: str, role: Role) -> dict[str, str]:
+    card = Identity.generate(name, role, "invented", "nobody@securefl.invalid").card
+    return {key: value for key, value in card.fields().items() if key != "role"}
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(f'"{text}"' for text in texts)
+
+
+def trial_study() -> str:
+    """A sealed study for :func:`ask_workers`; its keys are made here and thrown away, and nobody is ever asked for it."""
+    coordinator, aggregator = _party("coordinator", "researcher"), _party("sums", "aggregator")
+    hospitals = [_party(name, "hospital") for name in (_SITE, "there")]
+    return seal_study(
+        _PROTOCOL.format(
+            levels=_listed(["none", *(f"k{i}" for i in range(PATIENTS))]),
+            edges=_listed([str(i / 64) for i in range(1, 64)]),
+        ),
+        coordinator=coordinator,
+        aggregator=aggregator,
+        participants=[h | {"weight": "1/2", "weight_source": "invented"} for h in hospitals],
+        software={"securefl": "0", "lock_sha256": "0" * 64},
+        initial_sha256="0" * 64,
+    )
+
+
+_PROTOCOL = """schema = "securefl-protocol/1"
+[study]
+id = "trial"
+title = "Trial of the worker"
+purpose = "Is its noise fresh?"
+lead = "nobody"
+lay_summary = "Invented patients."
+ethics_ref = "none"
+legal_basis = "invented values"
+duo = []
+[code]
+entrypoint = "declarative"
+[model]
+kind = "logistic-regression"
+initial_seed = "trial"
+[data]
+dataset = "trial"
+population = "nobody"
+patient = "patient"
+max_rows_per_patient = 1
+holdout = "1/20"
+columns = [{{ name = "kind", kind = "category", levels = [{levels}] }}]
+[data.label]
+column = "outcome"
+kind = "equals"
+positive = ["yes"]
+negative = ["no"]
+[privacy]
+unit = "patient"
+neighbouring = "add-remove"
+epsilon = "100"
+delta = "1e-5"
+noise_multiplier = "1"
+clip_norm = "0.1"
+grid = 1024
+sample_rate = "1/4"
+steps = 4
+normaliser = "100"
+normaliser_source = "invented"
+noise = "local"
+[secagg]
+bits = 24
+bound = 1000000
+min_contributors = 2
+colluders = 0
+[training]
+algorithm = "fedavg"
+rounds = 1
+local_steps = 4
+local_learning_rate = "1e-12"
+server_learning_rate = "1"
+server_momentum = "0"
+[schedule]
+opens = 2026-01-01T00:00:00Z
+closes = 2100-01-01T00:00:00Z
+round_deadline = 60
+reply_after = "0"
+on_dropout = "fail"
+[preparation]
+noise_multiplier = "20"
+epsilon = "1"
+bound = 1000000
+minimum = 0
+[evaluation]
+metric = "auc"
+edges = [{edges}]
+noise_multiplier = "20"
+epsilon = "1"
+bound = 1000000
+[quality]
+minimum = "0"
+stop_rule = "none"
+[outputs]
+artefacts = ["none"]
+owner = "nobody"
+licence = "none"
+recipients = []
+intended_use = "none"
+[exit]
+notice = "none"
+on_withdrawal = "study-ends"
+spent_budget = "never-returned"
+"""

@@ -1,0 +1,117 @@
+"""What a worker's answers to the trial show, and the answers of workers that are broken on purpose."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from securefl.privacy.draw_checks import Draws, draw_faults, noise_faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A worker's answers, with what is known taken off and in promised standard deviations.
+
+    Attributes:
+        noise: float64[releases, parameters], of updates that are nothing but noise.
+        histogram: float64[releases, 2 · bins], of the evaluation.
+        count: float64[releases, 2], of the count before training.
+        drawn: of updates that tell who was drawn.
+    """
+
+    noise: FloatArray
+    histogram: FloatArray
+    count: FloatArray
+    drawn: Draws
+
+
+@dataclass(frozen=True)
+class WorkerFinding:
+    """What the answers show.
+
+    Attributes:
+        faults: the tests that convict, in words; none is a pass.
+        deviation: of the updates' noise, 1 where it is as promised.
+        missed: broken workers that the same tests would not have convicted; with one, a pass says nothing.
+    """
+
+    faults: tuple[str, ...]
+    deviation: float
+    missed: tuple[str, ...] = ()
+
+
+def judge_answers(answers: Answers) -> WorkerFinding:
+    """Try every test on a worker's answers."""
+    kinds = (("update", answers.noise), ("evaluation", answers.histogram), ("count", answers.count))
+    faults = [
+        f"noise of the {kind}: {name}"
+        for kind, releases in kinds
+        for name in noise_faults(releases)
+    ]
+    faults += [f"choice of patients: {name}" for name in draw_faults(answers.drawn)]
+    return WorkerFinding(tuple(faults), float(answers.noise.std()))
+
+
+def judge_with_controls(answers: Answers, generator: np.random.Generator) -> WorkerFinding:
+    """:func:`judge_answers`, with the broken workers that answers of this size would not have convicted."""
+    broken = broken_answers(answers, generator)
+    missed = tuple(name for name, told in broken.items() if not judge_answers(told).faults)
+    return replace(judge_answers(answers), missed=missed)
+
+
+def broken_answers(like: Answers, generator: np.random.Generator) -> Mapping[str, Answers]:
+    """Answers of broken workers, as many as in ``like``, made here from normal numbers: each must be convicted."""
+    sound = _sound(like, generator)
+    drawn, shape = sound.drawn, sound.drawn.values.shape
+
+    def noisy(batches: FloatArray) -> Answers:
+        values = batches * -drawn.weight + generator.normal(0, math.sqrt(drawn.steps), shape)
+        return replace(sound, drawn=replace(drawn, values=values))
+
+    def with_noise(change: Callable[[FloatArray], FloatArray]) -> Answers:
+        return replace(sound, noise=change(sound.noise))
+
+    def in_rounds(size: tuple[int, int]) -> FloatArray:
+        return drawn.steps * (generator.random(size) < drawn.rate).astype(np.float64)
+
+    return {
+        "the same noise every time": with_noise(_first_again),
+        "noise that comes again later": with_noise(
+            lambda noise: np.concatenate([noise[: len(noise) // 2]] * 2)
+        ),
+        "one draw of noise for all steps": with_noise(lambda noise: noise * math.sqrt(drawn.steps)),
+        "half the noise": with_noise(lambda noise: noise / 2),
+        "no noise": with_noise(np.zeros_like),
+        "the same noise at every check": replace(sound, histogram=_first_again(sound.histogram)),
+        "the same noise at every count": replace(sound, count=_first_again(sound.count)),
+        "the same patients every time": noisy(
+            np.repeat(in_rounds((1, shape[1])), shape[0], axis=0)
+        ),
+        "the same patients in all steps of a round": noisy(in_rounds(shape)),
+    }
+
+
+def _first_again(releases: FloatArray) -> FloatArray:
+    return np.repeat(releases[:1], len(releases), axis=0)
+
+
+def _sound(like: Answers, generator: np.random.Generator) -> Answers:
+    """Answers as a sound worker gives them."""
+    drawn, deviation = like.drawn, math.sqrt(like.drawn.steps)
+    batches = generator.binomial(drawn.steps, drawn.rate, drawn.values.shape) * -drawn.weight
+    values = batches + generator.normal(0, deviation, batches.shape)
+    totals = batches.sum(axis=1) + generator.normal(0, deviation, len(batches))
+    noise, histogram, count = (
+        generator.normal(size=a.shape) for a in (like.noise, like.histogram, like.count)
+    )
+    return Answers(noise, histogram, count, replace(drawn, values=values, totals=totals))
