@@ -58,10 +58,14 @@ def data_add(
     from securefl.learning.mock import mock_table
     from securefl.node.public_side import keep_public
     from securefl.node.tables import check_records
+    from securefl.privacy.accounting import PldAccountant
+    from securefl.study.consistency import parse_consistent
+    from securefl.study.parse import parse_any
 
     here = open_site(folder)
-    declared = _declared(columns)
-    looked = _look(table, declared, encoding, separator, decimal)
+    text = columns.read_bytes()
+    looked = _look(table, parse_any(text), encoding, separator, decimal)  # before what takes seconds
+    declared = parse_consistent(text, PldAccountant())
     check_records(table, looked.reading)
     known = here.other_file(name, table, population)
     if known is not None:
@@ -87,20 +91,14 @@ def data_check(*, table: Path, columns: Path, encoding: str, separator: str | No
     Everything is for your screen alone.
     """
     from securefl.node.tables import check_records
+    from securefl.study.parse import parse_any
 
     here = open_site(folder)
-    declared = _declared(columns)
+    declared = parse_any(columns.read_bytes())
     looked = _look(table, declared, encoding, separator, decimal)
     _say_reading(looked)
     _say_rows(here, table, declared, looked)
     check_records(table, looked.reading)
-
-
-def _declared(columns: Path) -> Protocol:
-    from securefl.privacy.accounting import PldAccountant
-    from securefl.study.consistency import parse_consistent
-
-    return parse_consistent(columns.read_bytes(), PldAccountant())
 
 
 def _look(table: Path, declared: Protocol, encoding: str, separator: str | None, decimal: str) -> Looked:

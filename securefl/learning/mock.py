@@ -77,4 +77,6 @@ def _condition(condition: Condition, u: float, *, positive: bool) -> str:
         end = float(condition.high if upper else condition.low)
         return f"{value + (end - value) * (1.0 + u) / 2:.10g}"
     texts = condition.positive if positive else condition.negative
+    if condition.kind == "any-of-letters":  # signs like "|" stand between letters, not alone
+        texts = (texts[0], *(letter for letter in texts[1:] if letter.isalnum()))
     return texts[int(u * len(texts))]

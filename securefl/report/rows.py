@@ -44,12 +44,13 @@ def rows_words(count: RowCount) -> str:
     >>> rows_words(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
     '9,172 rows, 9,170 can be used (51 positive); 2 set aside (age: outside 0 to 120).'
     """
+    noun = "row" if count.rows == 1 else "rows"
     aside = "".join(
         f"; {n:,} set aside ({reason})"
         for reason, n in sorted(count.set_aside.items(), key=lambda item: (-item[1], item[0]))
     )
     return (
-        f"{count.rows:,} rows, {count.usable:,} can be used ({count.positive:,} positive){aside}."
+        f"{count.rows:,} {noun}, {count.usable:,} can be used ({count.positive:,} positive){aside}."
     )
 
 

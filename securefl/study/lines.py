@@ -24,9 +24,9 @@ def line_index(text: str) -> dict[Path, int]:
     """Path → line number (from 1) of every table, key and array item; array items count from 0.
 
     Args:
-        text: valid TOML. Of anything else the result is a guess, never an endless loop.
+        text: valid TOML, also behind a byte-order mark. Of anything else the result is a guess, never an endless loop.
     """
-    return _Scanner(text).run()
+    return _Scanner(text.removeprefix("\ufeff")).run()
 
 
 class _Scanner:

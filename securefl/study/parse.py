@@ -102,12 +102,21 @@ def _parse(text: str | bytes, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(_tuples(raw))
     except ValidationError as error:
-        lines = line_index((text if isinstance(text, str) else text.decode("utf-8")).removeprefix("\ufeff"))
-        faults = [describe(item, lines) for item in error.errors()]
+        lines = line_index(text if isinstance(text, str) else text.decode("utf-8"))
+        faults = [describe(item, lines) for item in _causes(error.errors())]
         raise StudyError(
             "The study file breaks the contract:\n" + listed(faults) + "\n",
             next_step="Mend the lines named above and run `securefl study check` again.",
         ) from None
+
+
+def _causes(items: list[Any]) -> list[Any]:
+    """Faults without those that only follow from another: a list that is too short once its broken items are left out."""
+    return [
+        item
+        for item in items
+        if item["type"] != "too_short" or not any(other["loc"][: len(item["loc"])] == item["loc"] for other in items if other is not item)
+    ]
 
 
 def _other_schema(raw: dict[str, Any], want: str) -> StudyError:

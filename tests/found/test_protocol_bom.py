@@ -29,6 +29,13 @@ def test_lines_of_faults_are_right_behind_a_byte_order_mark(tmp_path):
     assert f"line {line}: data.holdout" in typed("study", "check", tmp_path / "p.toml").error
 
 
+def test_lines_of_contradictions_are_right_behind_it_too(tmp_path):
+    (tmp_path / "p.toml").write_bytes(MARK + TEXT.replace(b"rounds = 4", b"rounds = 5"))
+    done = typed("study", "check", tmp_path / "p.toml")
+    line = TEXT[: TEXT.index(b"steps = 4")].count(b"\n") + 1
+    assert f"line {line}: privacy.steps" in done.error
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", MARK, b"# nothing yet\n"])
 def test_an_empty_protocol_is_called_empty(tmp_path, content):
     (tmp_path / "e.toml").write_bytes(content)

@@ -56,6 +56,12 @@ def test_a_mock_has_positives_and_negatives_of_declared_texts_and_numbers_for_ev
     assert 20 < sum(values) < 80
 
 
+def test_a_sign_between_letters_does_not_stand_alone_as_a_label():
+    column = read_table(mock_table(SPEC, 300, 1)).columns["target"]
+    assert {"-", "E", "F", "A", "K"} <= set(column)
+    assert "|" not in column
+
+
 def test_a_mock_crowds_in_the_middle_of_a_range_and_not_at_its_ends():
     ages = [float(cell) for cell in read_table(mock_table(SPEC, 2000, 7)).columns["age"]]
     assert sum(30 <= age <= 90 for age in ages) > 1400  # an even spread has 1000
