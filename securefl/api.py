@@ -311,7 +311,7 @@ class Study:
         lab, target = self._lab.folder, self.place(model_folder)
         persist(lambda: self.wait(seconds=0), float(self.file.schedule.round_deadline), lambda error: warn(f"{error.what} It is tried again."))
         outcome = run_once(lab, self.folder, self.plan, watch or self._default_watch(), warn, waiting=waiting)
-        found: Result = save_result(lab, self.folder, self.plan, outcome, target)
+        found: Result = save_result(lab, self.folder, self.plan, outcome, target, warn=warn)
         return found
 
     def place(self, model_folder: Path | None = None) -> Path:

@@ -13,6 +13,7 @@ from securefl.cli.site_data import data
 from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.cli.site_keys import checkpoint, rotate_key
+from securefl.cli.site_model import model
 from securefl.cli.site_requests import approve, inbox, refuse, review, withdraw
 
 
@@ -63,7 +64,7 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
     trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
 
 
-for _command in (data, budget, rotate_key, checkpoint, backup, restore, inbox, review, approve, refuse, withdraw):
+for _command in (data, budget, rotate_key, checkpoint, backup, restore, inbox, review, approve, refuse, withdraw, model):
     site.add_command(_command)
 
 

@@ -26,6 +26,7 @@ from securefl.secagg.opening import open_sum
 from securefl.secagg.proposer import Proposer
 from securefl.secagg.streaming import open_survivors
 from securefl.secagg.sum import check_parts, same_sum
+from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,13 +53,40 @@ class RoundRecord:
 
 
 @dataclass(frozen=True)
+class LastStep:
+    """The last server step's inputs besides the model before it: recipients take the step again.
+
+    Attributes:
+        velocity: float64[p], the server's momentum before it.
+        total: int64[p], the sum that was opened.
+    """
+
+    velocity: NDArray[np.float64]
+    total: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """A completed study: the model, the summed (noised) histogram int64[2 x bins], one record a round, the count before training."""
+    """A completed study.
+
+    Attributes:
+        theta: float64[p], the model.
+        histogram: int64[2 x bins], the summed (noised) histogram.
+        records: one a round.
+        counted: the count before training, where the study had one.
+        transcripts: the signed transcript of each round, in order.
+        last_step: what made the model out of the one before; None where nobody is sent it.
+    """
 
     theta: NDArray[np.float64]
     histogram: NDArray[np.int64]
     records: tuple[RoundRecord, ...]
     counted: Counted | None = None
+    transcripts: tuple[bytes, ...] = ()
+    last_step: LastStep | None = None
+
+    def __repr__(self) -> str:
+        return f"Outcome({len(self.records)} rounds, {self.theta.size} parameters)"
 
 
 class Watcher(Protocol):
@@ -91,16 +119,19 @@ class Coordinator:
         del theta
         self._cohort = study.cohort
         records: list[RoundRecord] = []
-        transcript = b""
+        transcripts: list[bytes] = []
+        last_step: LastStep | None = None
         histogram: NDArray[np.int64] | None = None
         patients: Counted | None = None
         for number in range(1, self._plan.last_round + 1):
             cohort = self._cohort
             values, record = self._round(number, state.theta)
-            transcript = self._transcript(record, cohort, transcript)
-            self._exchange.leave(number, transcript)
+            transcripts.append(self._transcript(record, cohort, transcripts[-1] if transcripts else b""))
+            self._exchange.leave(number, transcripts[-1])
             records.append(record)
             if record.kind == "update":
+                if number == self._plan.last_round - 1 and recipients(study):
+                    last_step = LastStep(state.velocity, values)
                 state = state.apply(values)
             elif record.kind == "evaluation":
                 histogram = values
@@ -112,7 +143,7 @@ class Coordinator:
             del values
         if histogram is None:
             raise MessageError("The study has no evaluation round.", whose="the researcher")
-        return Outcome(state.theta, histogram, tuple(records), patients)
+        return Outcome(state.theta, histogram, tuple(records), patients, tuple(transcripts), last_step)
 
     def _round(self, number: int, theta: NDArray[np.float64]) -> tuple[NDArray[np.int64], RoundRecord]:
         keys = self._cipher.generate()

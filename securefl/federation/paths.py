@@ -50,6 +50,16 @@ def extract(digest: str, site: str) -> str:
     return f"{study_root(digest)}/extracts/{site}"
 
 
+def model_statement(digest: str) -> str:
+    """The coordinator's signed word on the sealed model."""
+    return f"{study_root(digest)}/model/statement"
+
+
+def model_sealed(digest: str) -> str:
+    """The finished model, sealed to its recipients."""
+    return f"{study_root(digest)}/model/sealed"
+
+
 def pysyft_keys(name: str) -> str:
     """A party's signed word which PySyft keys are its own."""
     return f"identities/{name}/pysyft"

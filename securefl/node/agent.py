@@ -29,6 +29,7 @@ from securefl.node.approving import publish_approval, say_code
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
 from securefl.node.extract import publish_extract
 from securefl.node.journal import Journal
+from securefl.node.models import ModelWatch, expect_model
 from securefl.node.outbox import deliver
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.presence import Presence, present, stop_role
@@ -88,6 +89,7 @@ class Agent:
         self._trouble: dict[str, str] = {}
         self._due: dict[str, float] = {}
         self._question = Question(self.say)
+        self._models = ModelWatch(self.say)
         self._last_question = -LISTEN
         self._handed: dict[str, int] = {}
         self._gone_through: LedgerState | None = None
@@ -141,6 +143,7 @@ class Agent:
                 part(digest, lambda d=digest, r=run: self._step(d, r))  # type: ignore[misc]
                 self._due[digest] = self._clock() + run.pause()
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
+        part("models", lambda: self._models.turn(self._site))
         part("PySyft", self._sync_when_due)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
         if troubled and not self._busy:
@@ -226,6 +229,7 @@ class Agent:
                 self._site.ledger.settle(digest, "completed")
                 with suppress(StoreError):
                     self._hand_out(digest, run)
+                expect_model(self._site, run.plan, datetime.now(UTC))
                 publish_extract(self._site, digest, run.plan.study)
                 self.say(f"study {digest[:12]} completed; {run.late} late replies")
                 self._drop(digest)

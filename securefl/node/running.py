@@ -25,6 +25,7 @@ from securefl.node.approving import all_approvals
 from securefl.node.asked import Asked
 from securefl.node.launcher import Worker
 from securefl.node.leaving import Leaving
+from securefl.node.models import remember_round
 from securefl.node.policy import review
 from securefl.node.public_times import PublicTimes
 from securefl.node.quality import keep_verdict
@@ -282,6 +283,7 @@ class StudyRun:
             seen = self.clock()
             self.saying.check_in_time(given.announcement)
             accepted, model = self.participant.accept(given)
+            remember_round(self.site, self.plan, accepted.facts, model)
             self.in_hand = self._ask(accepted, model, seen)
             self.say(f"round {number} of {self.plan.last_round}: announced; the reply leaves {self.in_hand.times.first - seen:g} s later")
         return None

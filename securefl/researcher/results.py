@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, StoreError, UsageError
 from securefl.identity import replace_file
-from securefl.learning.artefact import ModelFacts, save_model
+from securefl.learning.artefact import save_model
 from securefl.learning.evaluation import evaluate, judge
 from securefl.node.extract import read_extract
-from securefl.privacy.words import explain_epsilon
-from securefl.report.evaluation import auc_words, calibration_lines, calibration_words
-from securefl.report.meaning import worst_epsilon
-from securefl.report.quality import quality_words
-from securefl.report.run import lost_hospitals
+from securefl.report.outcome import model_facts
+from securefl.researcher.delivery import deliver, send
 from securefl.researcher.running import RESULT, is_running, was_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from securefl.federation.coordinator import Outcome
@@ -34,11 +33,16 @@ Extracts = dict[str, dict[str, Any]]
 _EXTRACT_SECONDS = 20.0
 
 
+def _nothing(_text: str) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Result:
     """A completed study: model, released figures, the extract of each hospital's audit.
 
-    ``lost``: hospital → first round without it, for those lost. ``quality``: how the study's quality rule was judged.
+    ``lost``: hospital → first round without it, for those lost. ``quality``: how the study's quality rule was judged. ``sent_to``: who is
+    sent the model.
     """
 
     model: Model
@@ -48,24 +52,18 @@ class Result:
     folder: Path
     lost: dict[str, str]
     quality: Verdict
+    sent_to: tuple[str, ...] = ()
 
 
-def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, target: Path) -> Result:
-    """Save the model into ``target`` and the figures into the study's folder, with the extracts that come in time."""
+def save_result(
+    lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, target: Path, *, warn: Callable[[str], None] = _nothing
+) -> Result:
+    """Save the model into ``target`` and the figures into the study's folder; send the model to its recipients; collect the extracts that come in time."""
     study = plan.study
     evaluation = evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions))
-    lost = lost_hospitals(outcome.records, study.cohort)
     verdict = judge(evaluation, study.quality)
-    figures = {
-        "AUC": f"{auc_words(evaluation.low, evaluation.high, evaluation.auc)}; from a noised, encrypted score histogram",
-        "AUC asked for": quality_words(verdict, study.quality.minimum),
-    }
-    facts = ModelFacts(
-        title=study.study.title, study_digest=plan.digest, intended_use=study.outputs.intended_use, licence=study.outputs.licence,
-        owner=study.outputs.owner, privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
-        figures=figures, participants=study.cohort, lost=lost,
-        probability=evaluation.calibrated == "supported", calibration=(calibration_words(evaluation.calibrated), *calibration_lines(evaluation.calibration)),
-    )
+    facts = model_facts(study, plan.digest, evaluation, outcome.records)
+    lost = facts.lost
     model = save_model(target, outcome.theta, study.model, study.data, facts)
     result: dict[str, Any] = {
         "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
@@ -74,9 +72,10 @@ def save_result(lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, ta
         "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "lost": lost, "extracts": {},
     }
     _write(folder, result)  # before the extracts are waited for: whatever happens meanwhile, the study has its result
+    sent_to = deliver(lab, folder, plan, outcome, evaluation, model=target, warn=warn)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
-    return Result(model, evaluation, outcome, extracts, target, lost, verdict)
+    return Result(model, evaluation, outcome, extracts, target, lost, verdict, sent_to)
 
 
 def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
@@ -89,6 +88,8 @@ def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
     except FileNotFoundError:
         raise _none_yet(folder) from None
+    with suppress(StoreError):
+        send(lab, folder, plan)  # a model that the store did not take before
     if len(found["extracts"]) < len(plan.study.cohort):
         found["extracts"] = dict(sorted({**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}.items()))
         _write(folder, found)

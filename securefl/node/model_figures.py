@@ -1,0 +1,41 @@
+"""Exact figures of a finished model on a hospital's own held-out patients: for the owner's own screen, never for anybody else.
+
+They carry no noise, so they cost no budget only as long as they stay in the house (rule 1). Nothing here writes a file or
+speaks to the store.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.errors import DataError
+from securefl.learning.features import prepare
+from securefl.learning.models import predict_scores
+from securefl.learning.own_figures import figures_of
+from securefl.learning.reading import table_bytes
+from securefl.learning.split import split_rows
+from securefl.learning.table import read_table
+
+if TYPE_CHECKING:
+    from securefl.learning.artefact import Model
+    from securefl.learning.own_figures import OwnFigures
+    from securefl.node.site import Site
+    from securefl.study.schema import Study
+
+
+def own_figures(site: Site, model: Model, study: Study) -> OwnFigures:
+    """Score the held-out patients of the registered table, the same that the study's evaluation counted.
+
+    Raises:
+        DataError: the table cannot be read, or has no held-out patient.
+        UsageError: it is registered no more.
+    """
+    entry = site.dataset(study.data.dataset)
+    content = table_bytes(site.path / entry.path)
+    secret = site.split_secret(study.data.population)
+    prepared = prepare(read_table(content, entry.reading), study.data, secret, study.privacy.unit)
+    held_out = split_rows(prepared, secret, study.data.holdout)[1].one_row_each(study.privacy.unit)
+    if not len(held_out.y):
+        raise DataError("No patient of the table is held out.", next_step="There is nothing to check the model on here.")
+    scores = predict_scores(model.theta, model.spec, held_out.X)
+    return figures_of(scores, held_out.y, study.evaluation.edges)

@@ -1,0 +1,274 @@
+"""Finished models at a hospital: kept rounds to check against, the wait after the end, and the models that came home.
+
+In the hospital's folder, for its owner alone::
+
+    studies/DIGEST/steps/            the last global models that were announced, while a study runs and until its model came
+    models/expected/DIGEST.json      a model that is looked for after the study's end
+    models/NAME/                     a model that passed every check
+
+A study is settled whether or not its model comes; it may come days later.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from securefl.errors import MessageError, SecureFLError, StoreError, UnreadableError, UsageError
+from securefl.federation import bundle, paths
+from securefl.federation.messages import MAX_SMALL
+from securefl.federation.pace import Pace
+from securefl.federation.rounds import Plan
+from securefl.identity import replace_file, verify
+from securefl.learning.artefact import load_model
+from securefl.node.folder import private_folder
+from securefl.node.model_check import Announced, check_model
+from securefl.study.parse import parse_study
+from securefl.study.recipients import recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.learning.artefact import Model
+    from securefl.node.site import Site
+    from securefl.secagg.facts import RoundFacts
+
+#: Days after a study's end for which its model is looked for.
+LOOKED_FOR: Final = 30
+#: Seconds between two looks at one missing model, at least and at most.
+_OFTEN, _SELDOM = 0.5, 60.0
+_EVALUATED: Final = "evaluated.json"
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of the list of models.
+
+    Attributes:
+        name: id of the study and the first twelve digits of its digest.
+        digest: the study's digest.
+        state: ``here``, ``expected``, ``refused`` or ``never came``.
+        folder: where it is, where it is here.
+        said: why it was refused, or until when it is looked for.
+    """
+
+    name: str
+    digest: str
+    state: str
+    folder: Path | None = None
+    said: str = ""
+
+
+# --- while the study runs ----------------------------------------------------------------------------------------------
+
+
+def remember_round(site: Site, plan: Plan, facts: RoundFacts, model: bytes | bytearray) -> None:
+    """Keep what the finished model will be checked against, where this hospital is one of its recipients.
+
+    A full disk costs the check and not the round.
+
+    Args:
+        site: the hospital.
+        plan: the study.
+        facts: of a round that was accepted.
+        model: the global model that it starts from, as it travelled; its hash is checked.
+    """
+    if site.name not in recipients(plan.study) or facts.round < plan.last_round - 2 or facts.kind == "preparation":
+        return
+    folder = private_folder(private_folder(site.study_folder(plan.digest)) / "steps")
+    with suppress(OSError):
+        if facts.kind == "evaluation":
+            replace_file(folder / _EVALUATED, json.dumps({"model_sha256": facts.model_sha256}).encode())
+        else:
+            replace_file(folder / f"{facts.round:05d}", bytes(model))
+
+
+def expect_model(site: Site, plan: Plan, now: datetime) -> None:
+    """After the end of a study that was completed here: look for its model, where this hospital is one of its recipients."""
+    if site.name not in recipients(plan.study):
+        return
+    until = now + timedelta(days=LOOKED_FOR)
+    _note(site, plan.digest, {"name": short_name(plan), "until": until.strftime(_TIME), "refused": ""})
+
+
+def short_name(plan: Plan) -> str:
+    """The study's id and the first twelve digits of its digest."""
+    return f"{plan.study.study.id}-{plan.digest[:12]}"
+
+
+# --- after its end -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class ModelWatch:
+    """Looks for models that have not come yet; the agent calls :meth:`turn`.
+
+    Args:
+        say: writes a line to the owner's own log.
+        now: the wall clock.
+    """
+
+    say: Callable[[str], None]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _paces: dict[str, Pace] = field(default_factory=dict)
+    _seen: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+
+    def turn(self, site: Site) -> None:
+        """Look for each expected model that is due; what is refused is said once, and looked at again when it is another.
+
+        Raises:
+            StoreError: the store is away; call again.
+        """
+        for digest, entry in _expected(site).items():
+            if entry["until"] == "":
+                continue
+            pace = self._paces.setdefault(digest, Pace(_OFTEN, _SELDOM, share=0.05))
+            if pace.due:
+                pace.looked()
+                self._look(site, digest, entry)
+
+    def _look(self, site: Site, digest: str, entry: dict[str, str]) -> None:
+        if self.now() > datetime.strptime(entry["until"], _TIME).replace(tzinfo=UTC):
+            self.say(f"the model of {entry['name']} did not come within {LOOKED_FOR} days; it is looked for no more")
+            _note(site, digest, entry | {"until": ""})
+            _forget(site, digest)
+            return
+        stamps = site.store.stamp(paths.model_statement(digest)), site.store.stamp(paths.model_sealed(digest))
+        if stamps[0] is None or (None not in stamps and self._seen.get(digest) == stamps):
+            return
+        try:
+            folder = fetch_model(site, digest)
+        except OSError as error:
+            raise StoreError(
+                f"The model of {entry['name']} cannot be kept here: {error.strerror or error}.", whose="this hospital's operator", next_step="Free some space."
+            ) from None
+        except (MessageError, UnreadableError) as error:
+            self._seen[digest] = stamps
+            if entry["refused"] != error.what:
+                self.say(f"the model of {entry['name']} is refused: {error}")
+                _note(site, digest, entry | {"refused": error.what})
+            return
+        if folder is not None:
+            self.say(f"the model of {entry['name']} came home, and every check of it holds: {folder}")
+            self._paces.pop(digest, None)
+
+
+def fetch_model(site: Site, digest: str) -> Path | None:
+    """Fetch, open and check the model of a study that was completed here; its folder, or None while it is not in the store.
+
+    Raises:
+        MessageError, UnreadableError: it is refused, and nothing of it is kept.
+        StoreError: the store is away.
+    """
+    plan = Plan(parse_study((site.study_folder(digest) / "study.toml").read_bytes()), digest)
+    key = plan.study.coordinator.signing_public
+
+    def by_coordinator(signature: bytes, message: bytes) -> bool:
+        return verify(key, signature, message)
+
+    statement = site.store.get(paths.model_statement(digest), MAX_SMALL)
+    if statement is None:
+        return None
+    _, size = bundle.open_statement(statement, plan, by_coordinator)  # before the large one is read
+    sealed = site.store.get(paths.model_sealed(digest), size)
+    if sealed is None:
+        return None
+    files = bundle.open_bundle(bundle.SealedBundle(statement, sealed), plan, site.identity, by_coordinator)
+    del sealed
+    announced = _announced(site, digest)
+    target = private_folder(site.path / "models") / short_name(plan)
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+    try:
+        for name, content in files.items():
+            replace_file(part / name, content)
+        check_model(load_model(part), files, plan, announced, by_coordinator)
+        if target.exists():  # a process that was killed between the next two lines
+            shutil.rmtree(target)
+        part.replace(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    (site.path / "models" / "expected" / f"{digest}.json").unlink(missing_ok=True)
+    _forget(site, digest)
+    return target
+
+
+def _announced(site: Site, digest: str) -> Announced:
+    folder = site.study_folder(digest) / "steps"
+    try:
+        evaluated = json.loads((folder / _EVALUATED).read_bytes())["model_sha256"]
+        names = sorted(file.name for file in folder.iterdir() if file.name.isdecimal())
+        return Announced(tuple((folder / name).read_bytes() for name in names[-2:]), str(evaluated))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise MessageError(
+            "The finished model is refused: this hospital did not keep what it is checked against.",
+            whose="this hospital",
+            next_step="Ask another hospital whether its copy passed; `securefl predict` reads any model's folder.",
+        ) from None
+
+
+# --- the owner's list --------------------------------------------------------------------------------------------------
+
+
+def list_models(site: Site) -> tuple[ModelRow, ...]:
+    """Models that are here, in the order of their names, then those that are looked for, were refused or never came."""
+    root = site.path / "models"
+    rows = []
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.name != "expected" and not folder.name.startswith("."):
+            with suppress(SecureFLError):
+                rows.append(ModelRow(folder.name, load_model(folder).facts.study_digest, "here", folder))
+    for digest, entry in sorted(_expected(site).items(), key=lambda item: item[1]["name"]):
+        if entry["until"] == "":
+            rows.append(ModelRow(entry["name"], digest, "never came", said=entry["refused"]))
+        elif entry["refused"]:
+            rows.append(ModelRow(entry["name"], digest, "refused", said=entry["refused"]))
+        else:
+            rows.append(ModelRow(entry["name"], digest, "expected", said=f"looked for until {entry['until']}"))
+    return tuple(rows)
+
+
+def find_model(site: Site, name: str) -> tuple[ModelRow, Model]:
+    """The model of that study, by its id, its whole name or the beginning of one; an exact id wins.
+
+    Raises:
+        UsageError: none or several fit, or it is not here.
+        UnreadableError: its folder was changed.
+    """
+    rows = list_models(site)
+    exact = [row for row in rows if name in {row.name, row.name.rpartition("-")[0]}]
+    fits = exact or [row for row in rows if row.name.startswith(name)]
+    if len(fits) != 1:
+        listed = ", ".join(row.name for row in fits or rows) or "none"
+        said = f"{len(fits)} models fit '{name}'" if fits else f"No model fits '{name}'"
+        raise UsageError(f"{said}: {listed}.", next_step="`securefl site model list` shows all; name one of them.")
+    (row,) = fits
+    if row.folder is None:
+        raise UsageError(f"The model of {row.name} is not here: {row.state}. {row.said}".rstrip(), next_step="`securefl site model list` shows all.")
+    return row, load_model(row.folder)
+
+
+def _expected(site: Site) -> dict[str, dict[str, str]]:
+    """Study digest → name, time until which its model is looked for (empty: no more), and why it was refused."""
+    folder = site.path / "models" / "expected"
+    found = {}
+    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            entry = json.loads(file.read_bytes())
+            found[file.stem] = {key: str(entry[key]) for key in ("name", "until", "refused")}
+    return found
+
+
+def _note(site: Site, digest: str, entry: dict[str, str]) -> None:
+    folder = private_folder(private_folder(site.path / "models") / "expected")
+    replace_file(folder / f"{digest}.json", json.dumps(entry).encode())
+
+
+def _forget(site: Site, digest: str) -> None:
+    shutil.rmtree(site.study_folder(digest) / "steps", ignore_errors=True)

@@ -1,0 +1,108 @@
+"""The finished model on its way home: sealed to the recipients that the study names, kept until the store has it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.errors import StoreError
+from securefl.federation import bundle, paths
+from securefl.federation.rounds import card_of
+from securefl.identity import IdentityCard, replace_file
+from securefl.report.outcome import evaluation_record
+from securefl.store import persist
+from securefl.study.recipients import recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from securefl.federation.coordinator import LastStep, Outcome
+    from securefl.federation.rounds import Plan
+    from securefl.learning.evaluation import Evaluation
+    from securefl.node.folder import PartyFolder
+
+#: In the study's folder until the store has them; the sealed one is removed then.
+STATEMENT: Final = "model.statement"
+SEALED: Final = "model.sealed"
+
+
+def readers_of(plan: Plan, outcome: Outcome) -> tuple[IdentityCard, ...]:
+    """The cards to which the model is sealed: the study's recipients, without hospitals that were lost on the way."""
+    there = {*outcome.records[-1].contributions, plan.study.aggregator.name}
+    cards = {p.name: card_of(p) for p in plan.study.participants}
+    who = plan.study.aggregator
+    cards[who.name] = IdentityCard(
+        who.name, "aggregator", who.legal_name, who.email, who.signing_public, who.sealing_public
+    )
+    return tuple(cards[name] for name in recipients(plan.study) if name in there)
+
+
+def bundle_files(outcome: Outcome, step: LastStep, evaluation: Evaluation, model: Path) -> dict[str, bytes]:
+    """The files of the bundle, from a completed run and the model's folder."""
+    return {
+        **{name: (model / name).read_bytes() for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)},
+        bundle.EVALUATION: json.dumps(evaluation_record(outcome.histogram, evaluation), sort_keys=True).encode(),
+        bundle.SUM: step.total.astype("<i8", copy=False).tobytes(),
+        bundle.VELOCITY: np.ascontiguousarray(step.velocity, dtype="<f8").tobytes(),
+        bundle.TRANSCRIPTS: bundle.pack_transcripts(outcome.transcripts),
+    }
+
+
+def deliver(
+    lab: PartyFolder,
+    folder: Path,
+    plan: Plan,
+    outcome: Outcome,
+    evaluation: Evaluation,
+    *,
+    model: Path,
+    warn: Callable[[str], None],
+) -> tuple[str, ...]:
+    """Seal the model to its recipients and put it into the store; their names.
+
+    Nothing that fails here loses the result: ``securefl study report`` sends what could not be sent.
+
+    Args:
+        lab: the researcher's folder.
+        folder: the study's folder in it.
+        plan: the study.
+        outcome: the completed run.
+        evaluation: its released figures.
+        model: the model's folder.
+        warn: told when the store did not take it.
+    """
+    readers = readers_of(plan, outcome)
+    if not readers or outcome.last_step is None:
+        return ()
+    try:
+        files = bundle_files(outcome, outcome.last_step, evaluation, model)
+        sealed = bundle.seal_bundle(plan, files, readers, lab.identity.sign)
+        del files  # the model is in it three times
+        replace_file(folder / STATEMENT, sealed.statement)
+        replace_file(folder / SEALED, bytes(sealed.sealed))
+        persist(lambda: send(lab, folder, plan), float(plan.study.schedule.round_deadline))
+    except StoreError as error:
+        warn(f"The model was not sent to its recipients: {error.what} `securefl study report` sends it.")
+    except OSError as error:
+        warn(f"The model was not sealed to its recipients, and they have to be given its folder: {error.strerror or error}.")
+        return ()
+    return tuple(card.name for card in readers)
+
+
+def send(lab: PartyFolder, folder: Path, plan: Plan) -> bool:
+    """Send a sealed model that waits; whether there was one. The statement goes last: who sees it finds the rest.
+
+    Raises:
+        StoreError: the store takes nothing now; it stays.
+    """
+    waiting = folder / SEALED
+    if not waiting.exists():
+        return False
+    with waiting.open("rb") as file:
+        lab.store.put_file(paths.model_sealed(plan.digest), file)
+    lab.store.put(paths.model_statement(plan.digest), (folder / STATEMENT).read_bytes())
+    waiting.unlink()
+    return True

@@ -1,0 +1,102 @@
+"""At the end of a study each recipient that it names has the model, checked; a store that was away, or a stranger, changes nothing."""
+
+from __future__ import annotations
+
+import json
+import stat
+
+import numpy as np
+import pytest
+from consortium import consortium
+
+from securefl.errors import StoreError
+from securefl.federation import paths
+from securefl.learning.artefact import load_model
+from securefl.node.models import list_models
+from securefl.store import Store
+
+
+@pytest.fixture(scope="module")
+def c(tmp_path_factory):
+    with consortium(tmp_path_factory.mktemp("home")) as made:
+        yield made
+
+
+def states(c, name, study):
+    site = c.site(name)
+    try:
+        return {row.digest: row for row in list_models(site)}.get(study.digest)
+    finally:
+        site.ledger.close()
+
+
+def came(c, name, study):
+    row = states(c, name, study)
+    return row is not None and row.state == "here"
+
+
+def test_every_participant_gets_the_checked_model_and_its_owner_sees_exact_figures(c):
+    study = c.new_study("home")
+    c.ready(study)
+    result = c.run(study)
+    assert result.sent_to == c.names
+    c.until(lambda: all(came(c, name, study) for name in c.names), "the model at every hospital")
+    first = c.names[0]
+    for name in c.names:
+        row = states(c, name, study)
+        assert load_model(row.folder).digest == result.model.digest
+        np.testing.assert_array_equal(load_model(row.folder).theta, result.model.theta)
+        assert stat.S_IMODE(row.folder.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(file.stat().st_mode) for file in row.folder.iterdir()} == {0o600}
+        assert not (c.root / name / "studies" / study.digest / "steps").exists()
+        assert "every check of it holds" in c.log(name)
+    site = ["--site", str(c.root / first)]
+    assert f"{study.name}  here" in c.cli("site", "model", "list", *site)
+    shown = c.cli("site", "model", "show", "home", *site)
+    for words in ("What was released", "On your own patients, exactly", "These figures have no noise"):
+        assert words in shown
+    own = json.loads(c.cli("site", "model", "show", "home", "--json", "-", *site))["own"]
+    assert own["patients"] == sum(band["patients"] for band in own["bands"]) > 0
+    assert own["positives"] == sum(band["positives"] for band in own["bands"])
+    scores = json.loads(c.cli("site", "model", "predict", "home", str(c.table(first)), "--json", "-", *site))["scores"]
+    assert len(scores) == 80
+    c.table(first).rename(c.root / "away.csv")
+    assert "cannot be worked out" in c.cli("site", "model", "show", "home", *site)
+    (c.root / "away.csv").rename(c.table(first))
+
+
+def test_who_is_no_recipient_gets_nothing_and_keeps_nothing(c):
+    first, second, third = c.names
+    study = c.new_study("some", ('recipients = ["participants"]', f'recipients = ["{first}", "aggregator"]'))
+    c.ready(study)
+    result = c.run(study)
+    assert result.sent_to == (first, "sums")
+    c.until(lambda: came(c, first, study), "the model at its recipient")
+    c.ended(study, *c.names, status="completed")
+    for name in (second, third):
+        assert states(c, name, study) is None
+        assert not (c.root / name / "studies" / study.digest / "steps").exists()
+
+
+def test_a_model_that_comes_late_comes_all_the_same(c):
+    study = c.new_study("late")
+    c.ready(study)
+    put_file, told = Store.put_file, []
+
+    def away(store, path, source):
+        if path == paths.model_sealed(study.digest):
+            raise StoreError("The store takes no large object now.")
+        put_file(store, path, source)
+
+    with pytest.MonkeyPatch.context() as during:
+        during.setattr(Store, "put_file", away)
+        during.setattr("securefl.researcher.delivery.persist", lambda work, _seconds: work())
+        result = study.run(model_folder=c.root / "late model", warn=told.append)
+    assert any("was not sent" in text for text in told)
+    c.ended(study, *c.names, status="completed")
+    c.until(lambda: all(states(c, name, study) for name in c.names), "the model being expected")
+    assert {states(c, name, study).state for name in c.names} == {"expected"}
+    assert "looked for until" in c.cli("site", "model", "list", "--site", str(c.root / c.names[0]))
+    study.report()
+    c.until(lambda: all(came(c, name, study) for name in c.names), "the model, late")
+    assert load_model(states(c, c.names[0], study).folder).digest == result.model.digest
