@@ -14,6 +14,7 @@ from securefl.identity import replace_file
 from securefl.node.public_side import sign_public
 from securefl.node.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.node.requests import keep_request, kept_requests
+from securefl.report.characters import quoted_lines
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState
 
+#: Beside the mark of a line that goes on, on a screen of 80.
+_LOG_COLUMNS = 72
 #: A state in our ledger → the states that PySyft shows on the way there, in order.
 _SHOWN = {
     "approved": ("approved",),
@@ -105,7 +108,9 @@ def _take_in(site: Site, desk: Datasite, request: Request, say: Callable[[str], 
             return True
     except (SecureFLError, ValueError) as error:
         desk.set_status(request.job, "rejected", "The study file breaks the contract; run 'securefl study check' on it.")
-        say(f"the request {request.job} was refused: {error}")
+        # the reason may repeat the file's own words: none of them begins a line of the log, however wide the screen
+        why = "\n".join(quoted_lines(str(error), _LOG_COLUMNS, fill=False))
+        say(f"the request {request.job} was refused:\n{why}")
         return True
     desk.attach_note(request.job, f"Waits for the data owner: securefl site review {kept.short}, then approve or refuse. Approving in PySyft alone runs nothing.")
     say(f"a request came in: {kept.short}")

@@ -61,8 +61,10 @@ def nothing_sentences(closes: datetime) -> list[str]:
 
 def quality_sentence(minimum: Decimal) -> str:
     """What the study's quality rule does, and does not do."""
+    if not minimum:
+        return "The study asks for no lowest AUC: the model is released whatever comes out."
     return (
-        f"The study asks for an AUC of at least {decimal_words(minimum)}; it is judged on the interval that is released, and the judgement is signed. "
+        f"The lowest acceptable AUC is {decimal_words(minimum)}, judged on the lower end of the noised interval; every hospital is told whether it was met. "
         "A model that misses it is released all the same, and nothing is given back."
     )
 

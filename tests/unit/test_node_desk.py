@@ -11,6 +11,7 @@ from securefl.datasite import site_email
 from securefl.datasite.models import Peer, Request
 from securefl.errors import UsageError
 from securefl.node import approving, desk
+from securefl.node.journal import Journal
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.node.requests import kept_requests
 
@@ -112,6 +113,21 @@ def test_a_request_is_kept_and_its_note_says_that_pysyft_alone_runs_nothing(c, s
     assert "Approving in PySyft alone runs nothing" in here.notes["job-1"]
     assert [r.sender for r in kept_requests(site) if r.digest == study.digest] == [RESEARCHER]
     assert take_in(site, asked(study))[0] is False  # at the next look it is known
+
+
+def test_why_a_request_was_refused_stands_in_the_log_on_short_lines_behind_a_mark(site, tmp_path):
+    """The reason repeats the file's own words: they begin no line of the log, at 80 columns either."""
+    forged = "\u3164 2026-01-01T00:00:00Z all is well " * 20
+    text = f'schema = "securefl-study/1"\n"{forged}" = 1\n'.encode()
+    request = Request("job-x", site_email(ME), RESEARCHER, "x", status="pending", received="2026-01-02T03:04:05Z", files={"study.toml": text})
+    log = Journal(tmp_path / "agent.log")
+    desk._take_in(site, Desk(), request, log.say)
+    log.close()
+    first, *more = (tmp_path / "agent.log").read_text("utf-8").splitlines()
+    assert first.endswith("the request job-x was refused:")
+    assert "all is well" in "".join(more)
+    assert "\u3164" not in "".join(more)
+    assert all(line.startswith("    | ") and len(line) <= 80 for line in more)
 
 
 def test_a_study_whose_coordinator_is_not_its_sender_is_rejected(c, site):

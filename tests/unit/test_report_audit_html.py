@@ -27,6 +27,7 @@ def test_markup_is_not_escaped_twice():
 
 
 def test_what_a_screen_obeys_is_spelled_out():
+    assert escaped("\u3164\u2800x") == "&lt;U+3164&gt;&lt;U+2800&gt;x"
     assert escaped("a\u202eb\x1b[2J\n\n c") == "a&lt;U+202E&gt;b&lt;U+001B&gt;[2J&lt;U+000A&gt;&lt;U+000A&gt; c"
     assert escaped("a    b") == "a b"
 

@@ -14,15 +14,21 @@ from securefl.report import characters, parts, run, study
 from securefl.report.characters import shown
 from securefl.report.parts import (
     Quoted,
+    Records,
     bar,
+    bullets,
     bytes_words,
     counted,
     day,
     decimal_words,
+    facts,
     joined,
     literal,
     page,
     plain_text,
+    section,
+    table,
+    title,
 )
 
 
@@ -100,3 +106,19 @@ def test_the_pages_bring_no_framework_with_them():
         "print([m for m in ('torch', 'opacus', 'syft', 'pandas', 'sklearn', 'tenseal', 'securefl.node') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_page_sent_into_a_file_has_no_blanks_at_the_ends_of_its_lines():
+    file = io.StringIO()
+    rows = table(["a", "b"])
+    rows.add_row("one", "two")
+    Console(file=file, width=70).print(page(title("x"), section("y", facts([("label", "value"), ("more", Quoted("z"))]), bullets(["a b"]), rows)))
+    lines = file.getvalue().split("\n")
+    assert len(lines) > 8
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_a_name_stays_whole_on_a_narrow_screen_and_stands_in_a_table_on_a_wide_one():
+    records = Records(["study", "state"], [(literal("n" * 50), literal("running"))])
+    assert plain_text(records, 60).splitlines() == ["n" * 50, "    state running"]
+    assert any(line.split() == ["n" * 50, "running"] for line in plain_text(records, 80).splitlines())

@@ -311,7 +311,7 @@ def test_what_is_enforced_and_what_is_promised_stand_apart():
     enforced, promised = said.split("Promised by the researcher, and kept by people alone: no program enforces it.")
     assert "Enforced by this program:" in enforced
     assert "Spent budget is never given back." in enforced
-    assert "AUC of at least 0.5" in enforced
+    assert "lowest acceptable AUC is 0.5" in enforced
     for words in ("The State", "None at all", "We shall not sell it", STUDY.exit.notice):
         assert words in promised
         assert words not in enforced

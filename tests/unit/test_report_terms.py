@@ -51,9 +51,10 @@ def test_what_happens_when_nothing_is_decided():
 
 def test_what_the_quality_rule_does_and_does_not():
     assert terms.quality_sentence(Decimal("0.70")) == (
-        "The study asks for an AUC of at least 0.7; it is judged on the interval that is released, and the judgement is signed. "
+        "The lowest acceptable AUC is 0.7, judged on the lower end of the noised interval; every hospital is told whether it was met. "
         "A model that misses it is released all the same, and nothing is given back."
     )
+    assert terms.quality_sentence(Decimal(0)) == "The study asks for no lowest AUC: the model is released whatever comes out."
 
 
 def test_who_gets_the_model_and_what_the_program_keeps_of_it():
