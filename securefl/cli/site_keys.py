@@ -83,10 +83,11 @@ def _waiting(here: Site) -> list[str]:
 @click.argument("name", metavar="[SITE]", required=False)
 @click.option("--out", "out", metavar="FILE", help="Write the signed checkpoint of SITE to this file.")
 @click.option("--settled", is_flag=True, help="SITE has shown two pasts of its ledger, and you have telephoned: put what is held of it aside and go on.")
-@click.option("--yes", is_flag=True, help="You have telephoned.")
+@click.option("--without", is_flag=True, help="SITE is silent, and is no longer waited for before a study starts.")
+@click.option("--yes", is_flag=True, help="You have telephoned, or know why nobody can.")
 @json_option
 @site_option
-def checkpoint(*, name: str | None, out: str | None, settled: bool, yes: bool, json_file: str | None, folder: str | None) -> None:
+def checkpoint(*, name: str | None, out: str | None, settled: bool, without: bool, yes: bool, json_file: str | None, folder: str | None) -> None:
     """Hand out the checkpoint held here of another ledger.
 
     It shows whether a restored or doubted ledger has forgotten anything. A checkpoint says how many events a ledger had, and what the last one was, signed by the ledger's own hospital. The
@@ -98,12 +99,12 @@ def checkpoint(*, name: str | None, out: str | None, settled: bool, yes: bool, j
 
     here = open_site(folder)
     if name is None:
-        if out or settled:
-            raise UsageError(f"{'--out' if out else '--settled'} needs the name of a hospital.", next_step="`securefl site checkpoint` lists them.")
+        if out or settled or without:
+            raise UsageError("--out, --settled and --without need the name of a hospital.", next_step="`securefl site checkpoint` lists them.")
         _list(here, json_file)
         return
-    if settled:
-        _settle(here, name, yes=yes)
+    if settled or without:
+        (_settle if settled else _go_without)(here, name, yes=yes)
         return
     size, head, data = _one(here, name)
     found = {"site": name, "size": size, "head": head}
@@ -133,6 +134,26 @@ def _settle(here: Site, name: str, *, yes: bool) -> None:
     confirm(f"Has {name} told you by telephone what it was, and that it was ended?", yes=yes)
     aside = settle_doubt(here, name)
     say(f"Settled: studies with {name} can start again. What it had signed lies in {aside}; keep it.")
+
+
+def _go_without(here: Site, name: str, *, yes: bool) -> None:
+    """The page before the question, and the note."""
+    from securefl.errors import UsageError
+    from securefl.node.checkpoints import hospitals_of
+    from securefl.node.holders import excuse
+    from securefl.node.site import utc_now
+
+    if name not in hospitals_of(here):
+        raise UsageError(f"{name} is not among the hospitals on your list.", next_step="`securefl site trust` shows the list.")
+    if not yes:
+        last = here.ledger.events()[-1].at
+        say(f"Before a study starts, {here.name} waits for {name} to say which checkpoint of this ledger it holds.")
+        say(f"This ledger has {here.ledger.size:,} events, the last one of {last[:10]} {last[11:16]} UTC. Was this folder ever put back from a backup, or copied to another machine?")
+        say(f"Then {name} may know of approvals and spending that it has forgotten, and a study could use them a second time: do not go on, but telephone {name}.")
+        say(f"If it is the ledger that has always run here, nothing is lost by going on. {name} is waited for again once it has answered, and where it takes part itself.")
+    confirm(f"Start studies without a word of {name}?", yes=yes)
+    excuse(here, name, utc_now())
+    say(f"{name} is not waited for any more, until it answers.")
 
 
 def _one(here: Site, name: str) -> tuple[int, str, bytes]:

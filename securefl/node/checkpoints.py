@@ -1,7 +1,7 @@
 """This hospital's checkpoints at the others, and theirs here (:mod:`securefl.federation.checkpoints` says why).
 
 What a hospital that was restored from a backup would forget, the others still hold: it does not start a study before
-every other participant has answered its question, and stops for good when its ledger lacks what they hold.
+those that may hold it have answered its question, and stops for good when its ledger lacks what they hold.
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ from securefl.federation import checkpoints as said
 from securefl.identity import replace_file
 from securefl.node.answered import Answered
 from securefl.node.folder import private_folder
+from securefl.node.holders import (
+    MAY_BE_SILENT,
+    excused,
+    heard_again,
+    known_holders,
+    still_silent,
+)
 from securefl.node.pasts import doubt, doubted, keep_past, known_past, note_handed, two_pasts
 from securefl.privacy.ledger import read_checkpoint
 
@@ -225,6 +232,7 @@ class Question:
     _agreed: set[str] = field(default_factory=set)
     _answered: Answered | None = None
     _told: set[str] = field(default_factory=set)
+    _cohorts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def turn(self, site: Site, running: Iterable[tuple[str, tuple[str, ...]]] = ()) -> None:
         """Ask, answer, listen, and keep what others handed over. Call it again and again.
@@ -252,15 +260,25 @@ class Question:
                 self._listen(site, card)
 
     def agreed(self, site: Site, cohort: Iterable[str]) -> bool:
-        """Whether every other participant has answered this run's question; says once in the log for whom it waits."""
-        cohort = tuple(cohort)
-        doubts = doubted(site, cohort)
+        """Whether all have answered this run's question whose answer a study with ``cohort`` needs (:mod:`~securefl.node.holders`).
+
+        Says once in the log for whom it waits, and what to do.
+        """
+        others = tuple(name for name in cohort if name != site.name)
+        doubts = doubted(site, others)
         for name in doubts:
             self._tell(str(two_pasts(name)))
-        missing = [name for name in cohort if name != site.name and name not in self._agreed]
-        for name in missing:
-            self._tell(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds")
-        return not missing and not doubts
+        known = known_holders(site, self._cohorts)
+        named, unknown = still_silent(hospitals_of(site), known, self._agreed, excused(site), others)
+        for name in named:
+            more = "" if name in others else f"; it may hold one from an earlier study. If it is gone for good: securefl site checkpoint {name} --without"
+            self._tell(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds{more}")
+        if unknown:
+            self._tell(
+                f"waiting for all but {MAY_BE_SILENT} of {', '.join(unknown)} to say which checkpoint of this hospital's ledger they hold: were this ledger a restored one, they might know of "
+                "studies that it has forgotten. Where one is gone for good: securefl site checkpoint NAME --without"
+            )
+        return not (named or unknown or doubts)
 
     def _tell(self, line: str) -> None:
         """Say a line once in a run: the same is found at every turn."""
@@ -298,3 +316,4 @@ class Question:
                 )
         if answer.nonce == self.nonce:
             self._agreed.add(card.name)
+            heard_again(site, card.name)

@@ -216,7 +216,7 @@ def test_control_a_partner_that_calls_unreadable_nothing_forgets_and_overwrites(
     monkeypatch.setattr(checkpoints, "kept", forgetful)
     washed["B"].book.distrust("A")
     washed["B"].book.trust(bare(washed["A"]))
-    hand_out(washed["A"], digest(2), COHORT)
+    hand_out(washed["A"], digest(2), ("A", "B"))
     assert collect(washed["B"], digest(2), COHORT) == []
     question = Question(lambda _: None)
     question.turn(washed["A"])

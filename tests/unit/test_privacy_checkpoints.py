@@ -64,6 +64,7 @@ def test_what_is_handed_out_is_kept_where_newer_and_comes_back(sites):
     answered = Answered(sites["B"].path)
     answer_questions(sites["B"], answered)
     answer_questions(sites["B"], answered)
+    answer_questions(sites["C"], Answered(sites["C"].path))
     question.turn(sites["A"])
     assert question.agreed(sites["A"], ("A", "B"))
     assert (sites["A"].path / "checkpoints" / "returned" / "B").read_bytes() == data
@@ -140,8 +141,8 @@ def test_a_settled_doubt_is_put_aside_and_the_next_checkpoint_is_the_first(two_c
     aside = settle_doubt(sites["B"], "A")
     assert {file.name for file in aside.iterdir()} == {"checkpoint", "past", "doubted"}
     assert settle_doubt(sites["B"], "A") is None
-    assert collect(sites["B"], digest(2), COHORT) == []
-    assert asked(sites, "C")[0].agreed(sites["A"], ("A", "C"))
+    assert collect(sites["B"], digest(1), COHORT) == []
+    assert asked(sites, "B", "C")[0].agreed(sites["A"], COHORT)
     assert doubted(sites["B"], COHORT) == []
 
 
@@ -149,7 +150,7 @@ def test_a_settled_doubt_is_put_aside_and_the_next_checkpoint_is_the_first(two_c
 @pytest.mark.parametrize("kind", ["past", "handed"])
 def test_a_lost_note_makes_no_false_alarm(sites, kind, spoil):
     for number in range(1, 4):
-        assert asked(sites, "B")[0].agreed(sites["A"], ("A", "B"))  # as before every study: B gives back what it holds
+        assert asked(sites, "B", "C")[0].agreed(sites["A"], ("A", "B"))  # as before every study: B gives back what it holds
         approved(sites["A"], number)
         hand_out(sites["A"], digest(number), COHORT)
         assert collect(sites["B"], digest(number), COHORT) == []
@@ -239,7 +240,7 @@ def test_what_is_kept_and_cannot_be_checked_stays_and_is_given_back(sites):
     assert "ask B to move its file checkpoints/A away" in line
     path.unlink()
     assert collect(sites["B"], digest(1), COHORT) == []
-    assert asked(sites, "B")[0].agreed(sites["A"], ("A", "B"))
+    assert asked(sites, "B", "C")[0].agreed(sites["A"], ("A", "B"))
 
 
 @pytest.mark.parametrize("spoil", [lambda p: p.mkdir(), lambda p: p.write_bytes(b"x" * (said.MAX_CHECKPOINT + 1))], ids=["no file", "too long"])
