@@ -23,6 +23,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 NORMAL_95 = NormalDist().inv_cdf(0.975)
+#: Deviations of its noise that the larger class must hold: a product of two sizes that are both mostly noise is not nearly
+#: normal, and the interval would cover too seldom.
+_ONE_SIZE_KNOWN = 4.0
 #: From here on Mills' ratio is its own series to nine digits, and exp(x²/2) still far from overflow.
 _SERIES = 25.0
 
@@ -69,7 +72,8 @@ def auc_interval(
     the shares of positives changed smoothly from band to band, so that the AUC of the exact score is covered too.
     """
     size = negatives.sum() * positives.sum()
-    if min(negatives.sum(), positives.sum()) <= 0:
+    smaller, larger = sorted((float(negatives.sum()), float(positives.sum())))
+    if smaller <= 0 or larger < _ONE_SIZE_KNOWN * math.sqrt(noise_variance * negatives.size):
         return 0.0, 1.0
     kernel = _kernel(negatives.size)
     low, high = fieller(
@@ -128,8 +132,16 @@ def fieller(
 
 
 def _within_range(low: float, high: float) -> tuple[float, float]:
-    """The part within [0, 1]; noise can move all of it beyond an end, which then is all that is left."""
-    return min(1.0, max(0.0, low)), min(1.0, max(0.0, high))
+    """The part within [0, 1].
+
+    Noise can move the whole interval beyond an end. It is then moved back until its middle lies on that end (Mandelkern
+    and Schultz 2000): no interval is a single point only because it would say something impossible.
+    """
+    back = 0.0
+    if low > 1.0 or high < 0.0:
+        middle = (low + high) / 2
+        back = middle - min(1.0, max(0.0, middle))
+    return max(0.0, low - back), min(1.0, high - back)
 
 
 def _kernel(bins: int) -> FloatArray:

@@ -77,7 +77,27 @@ def test_a_constant_shift_of_a_ratio_has_a_wide_and_a_missing_end():
     low, high = fieller(80.0, 100.0, (4.0, 0.0, 4.0))
     assert 0.75 < low < 0.8 < high < 0.86
     assert fieller(1.0, 10.0, (0.0, 0.0, 0.0)) == (0.1, 0.1)
-    assert fieller(-5.0, 10.0, (0.01, 0.0, 0.01)) == (0.0, 0.0)
+
+
+def test_an_interval_that_noise_moved_beyond_an_end_does_not_become_a_point():
+    low, high = fieller(-5.0, 10.0, (0.01, 0.0, 0.01))
+    assert low == 0.0
+    assert 0.01 < high < 0.03  # half of its width, from the end on
+    low, high = fieller(11.0, 10.0, (0.01, 0.0, 0.01))
+    assert 0.96 < low < 0.99
+    assert high == 1.0
+
+
+def test_an_interval_covers_near_the_ends_of_the_scale_and_with_two_small_classes():
+    for setting in (
+        Setting(0.99, 60, 60, 10, 6),
+        Setting(0.99, 60, 60, 2),
+        Setting(0.95, 60, 60, 10, 6),
+    ):
+        assert simulate(setting, RUNS, seed=16).covered >= 0.917
+
+
+def test_a_ratio_of_nothing_has_no_interval():
     assert fieller(0.0, 0.0, (0.0, 0.0, 0.0)) == (0.0, 1.0)
 
 
