@@ -143,7 +143,7 @@ def _say_rows(here: Site, table: Path, declared: Protocol, looked: Looked) -> No
 def data_list(json_file: str | None, folder: str | None) -> None:
     """List the registered data sets: name, whose patients, and the file. For your screen; others never see the file's name."""
     here = open_site(folder)
-    rows = [{"name": d.name, "population": d.population, "file": str(here.path / d.path), "there": (here.path / d.path).is_file()} for d in here.settings.datasets]
+    rows = [{"name": d.name, "population": d.population, "file": str(here.path / d.path), "there": (here.path / d.path).is_file(), "read_as": d.reading.words} for d in here.settings.datasets]
     if json_file:
         write_json({"datasets": rows}, json_file)
         if json_file == "-":
@@ -152,3 +152,4 @@ def data_list(json_file: str | None, folder: str | None) -> None:
         say("No data set is registered. Next: securefl site data add NAME FILE --population NAME --columns FILE")
     for row in rows:
         say(f"{row['name']}  patients of {row['population']}  {row['file']}{'' if row['there'] else '  (the file is not there now)'}")
+        say(f"  {row['read_as']}")

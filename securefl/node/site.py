@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
 from securefl.identity import erase_file, read_secret, replace_file, write_secret
-from securefl.learning.reading import USUAL, Reading, check_name
+from securefl.learning.reading import USUAL, Reading, check_name, table_descriptor
 from securefl.node.folder import NAME_RULE, DatasetEntry, PartyFolder, private_folder
 from securefl.node.locks import holding
 from securefl.node.rotation import finish, unfinished
@@ -155,7 +156,7 @@ class Site(PartyFolder):
 
     def snapshot(self, table: Path) -> str:
         """SHA-256 of the table keyed with this site's secret: nobody can test a guessed table against it."""
-        with table.open("rb") as file:
+        with os.fdopen(table_descriptor(table), "rb") as file:
             return self.keyed_snapshot(hashlib.file_digest(file, "sha256").hexdigest())
 
     def keyed_snapshot(self, sha256: str) -> str:

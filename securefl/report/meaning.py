@@ -169,6 +169,9 @@ def column_words(column: Mapping[str, Any]) -> str:
         inside = f"{column['low']} to {column['high']} {column.get('unit', '')}".strip()
     else:
         inside = ", ".join(map(str, column.get("levels", ())))
+    clipped = meanings.CLIPPED if column.get("outside") == "clip" else ""
+    codes = meanings.codes_words(tuple(map(str, column.get("missing_codes", ()))))
+    inside = "; ".join(part for part in (inside, clipped, codes) if part)
     return f"{column['name']} ({inside})" if inside else str(column["name"])
 
 

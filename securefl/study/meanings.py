@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from securefl.study.columns import Column
     from securefl.study.labels import Condition, Label
 
+#: What becomes of a number outside the range of a column that says ``outside = "clip"``.
+CLIPPED = "a value outside counts as the nearer end"
 _COMPARED = {
     "at-least": "{} or more",
     "above": "above {}",
@@ -44,12 +46,8 @@ def codes_words(codes: Sequence[str]) -> str:
 
 
 def column_notes(column: Column) -> str:
-    """What a column declares beside its values: missing-value codes and what happens outside the range; "" for nothing."""
-    clipped = (
-        "a value outside counts as the nearer end"
-        if getattr(column, "outside", "") == "clip"
-        else ""
-    )
+    """What a column declares beside its values: codes, what happens outside the range; "" for none."""
+    clipped = CLIPPED if getattr(column, "outside", "") == "clip" else ""
     return "; ".join(note for note in (clipped, codes_words(column.missing_codes)) if note)
 
 

@@ -11,7 +11,7 @@ from learning_room import SPEC
 from securefl.cli.main import cli
 from securefl.errors import DataError, StudyError, UnreadableError, UsageError
 from securefl.learning.mock import mock_table
-from securefl.learning.reading import Reading
+from securefl.learning.reading import USUAL, Reading
 from securefl.node.site import Site
 
 GOOD = mock_table(SPEC, 50, seed=1)
@@ -147,6 +147,15 @@ def test_what_others_can_see_is_the_same_whatever_the_rows_are(place):
     assert b"can be used" not in kept
 
 
+def test_what_stood_in_a_row_is_on_the_screen_and_nowhere_else(place):
+    odd = b"zz9-plural-alpha"
+    _, out = add(place, GOOD + b"q1,30,1," + odd + b",f,-\nq2,30,1,F,f," + odd + b"\n")
+    assert out.count("found 'zz9-plural-alpha'") == 2
+    others = [p for p in place.rglob("*") if p.is_file() and p != place / "table.csv"]
+    assert len(others) > 8
+    assert not [p for p in others if odd in p.read_bytes()]
+
+
 def test_a_name_that_stands_for_another_file_is_asked_about(place):
     assert add(place, GOOD)[0].exit_code == 0
     assert add(place, GOOD + b"x9,30,1,F,f,-\n")[0].exit_code == 0  # the same file with new rows
@@ -165,7 +174,7 @@ def test_the_registered_data_sets_are_listed_with_their_files(place):
     (place / "more.csv").unlink()
     done, _ = type_in(place, "site", "data", "list")
     assert done.output.splitlines() == [
-        f"records  patients of clinic  {place / 'table.csv'}", f"more  patients of clinic  {place / 'more.csv'}  (the file is not there now)",
+        f"records  patients of clinic  {place / 'table.csv'}", f"  {USUAL.words}", f"more  patients of clinic  {place / 'more.csv'}  (the file is not there now)", f"  {USUAL.words}",
     ]
     done, _ = type_in(place, "site", "data", "list", "--json", "-")
     assert [d["there"] for d in json.loads(done.output)["datasets"]] == [True, False]

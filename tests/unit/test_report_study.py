@@ -150,3 +150,10 @@ def test_the_page_fits_100_columns():
     console.print(study_page(STUDY, DIGEST))
     assert max(cell_len(line.rstrip()) for line in console.export_text().splitlines()) <= 100
     assert "73 %" in plain_text(study_page(STUDY, DIGEST))
+
+
+def test_what_a_hospital_shows_of_a_column_has_its_codes_and_its_clipping():
+    column = {"name": "TSH", "low": "0.005", "high": "600", "unit": "mU/L", "outside": "clip", "missing_codes": ["0", "-9"]}
+    words = 'TSH (0.005 to 600 mU/L; a value outside counts as the nearer end; 0, -9 mean "not recorded")'
+    assert meaning.column_words(column) == words
+    assert meaning.column_words({"name": "sick", "missing_codes": ["u"]}) == 'sick (u means "not recorded")'
