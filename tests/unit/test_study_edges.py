@@ -90,3 +90,15 @@ def test_a_sealed_study_lists_its_edges_and_one_without_them_is_refused():
 def test_a_fault_in_them_names_its_key_and_the_mend(new, why):
     with pytest.raises(StudyError, match=why):
         parse_protocol(protocol_text((EDGES, new)))
+
+
+def test_an_evaluation_that_is_no_table_is_refused_by_name():
+    text = protocol_text()
+    head, rest = text.split("[evaluation]", 1)
+    after = rest[rest.index("[quality]") :]
+    with pytest.raises(StudyError, match=r"evaluation: expected a table"):
+        parse_protocol("evaluation = 3\n" + head + after)
+    sealed = make_study(5)[0]
+    head, rest = sealed.split("[evaluation]", 1)
+    with pytest.raises(StudyError, match=r"evaluation: expected a table"):
+        parse_study("evaluation = 3\n" + head + rest[rest.index("[quality]") :])
