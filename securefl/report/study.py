@@ -78,7 +78,7 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
         "## What comes out",
         _list([
             f"Artefacts: {_line(', '.join(out.artefacts))}",
-            f"Owner: {_line(out.owner)}; licence: {_line(out.licence)}",
+            f"Promised between people, which no program keeps: owner {_line(out.owner)}; licence {_line(out.licence)}",
             f"Sent at the end, sealed to each, to: {_line(', '.join(out.recipients) or 'nobody but the coordinator')}",
             *(f"A promise between people, which no program keeps: {_line(note)}" for note in out.notes),
             meaning.quality_sentence(study),
