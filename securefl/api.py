@@ -35,6 +35,7 @@ from securefl.node.public_side import open_public
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
 from securefl.researcher.asking import refuse_if_over, run_words, send_request, shown_states, states
+from securefl.shown import Shown
 from securefl.store import persist
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import check_not_over
@@ -82,8 +83,8 @@ def load_model(folder: str | Path) -> Model:
     return load(Path(folder))
 
 
-@dataclass(frozen=True)
-class PublicDataset:
+@dataclass(frozen=True, repr=False)
+class PublicDataset(Shown):
     """A data set's public side, as its hospital signed it: whose patients, its declared columns, its mock table.
 
     ``description`` holds the fields of a study's ``[data]`` section. Where the files in the store are not what the hospital
@@ -95,6 +96,10 @@ class PublicDataset:
     description: dict[str, Any]
     _mock: bytes = field(repr=False)
     fault: str = ""
+
+    def _shown(self) -> list[tuple[str, str]]:
+        names = ", ".join(str(column["name"]) for column in self.description.get("columns", ()))
+        return [("name", f"{self.site}/{self.name}"), ("columns", names or "none to be trusted"), *([("fault", self.fault)] if self.fault else [])]
 
     def mock(self) -> pd.DataFrame:
         """Invented rows with the declared columns, ranges and levels; nothing in them comes from a patient.
@@ -109,12 +114,15 @@ class PublicDataset:
         return pd.read_csv(io.BytesIO(self._mock))
 
 
-class Lab:
+class Lab(Shown):
     """A researcher at work. Slow parts (PySyft) are opened for each call and closed again."""
 
     def __init__(self, folder: PartyFolder) -> None:
         self.folder = folder
         self.email = site_email(folder.name)
+
+    def _shown(self) -> list[tuple[str, str]]:
+        return [("name", self.folder.name), ("folder", str(self.folder.path)), ("store", self.folder.settings.store), ("studies", f"{len(self.studies())}")]
 
     def trust(self, card: bytes | str | Path) -> IdentityCard:
         """Add a card whose fingerprint was compared with its owner."""
@@ -173,7 +181,7 @@ class Lab:
         return there[fits[0]]
 
 
-class Study:
+class Study(Shown):
     """A sealed study in the researcher's folder."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
@@ -231,6 +239,13 @@ class Study:
     def name(self) -> str:
         """The study's id and the first twelve digits of its digest."""
         return self.folder.name
+
+    def _shown(self) -> list[tuple[str, str]]:
+        file = self.file
+        return [
+            ("name", self.name), ("title", file.study.title), ("hospitals", ", ".join(file.cohort)), ("rounds", f"{file.training.rounds}"),
+            ("epsilon", f"{file.privacy.epsilon}"),
+        ]
 
     @property
     def parameters(self) -> int:

@@ -26,6 +26,7 @@ from securefl.secagg.opening import open_sum
 from securefl.secagg.proposer import Proposer
 from securefl.secagg.streaming import open_survivors
 from securefl.secagg.sum import check_parts, same_sum
+from securefl.shown import Shown
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from securefl.secagg.facts import RoundFacts
 
 
-@dataclass(frozen=True)
-class RoundRecord:
+@dataclass(frozen=True, repr=False)
+class RoundRecord(Shown):
     """What the coordinator keeps of a round: hashes and sizes, no contribution and no key."""
 
     round: int
@@ -50,6 +51,14 @@ class RoundRecord:
     contributions: dict[str, str]
     sum_sha256: str
     upload_bytes: int
+
+    def _shown(self) -> list[tuple[str, str]]:
+        return [
+            ("round", f"round {self.round}"),
+            ("kind", self.kind),
+            ("hospitals", f"{len(self.contributions)}"),
+            ("upload", f"{self.upload_bytes:,} bytes"),
+        ]
 
 
 @dataclass(frozen=True)

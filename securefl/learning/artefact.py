@@ -24,6 +24,7 @@ from securefl.errors import DataError, UnreadableError
 from securefl.learning.features import feature_names, rows_for_predict
 from securefl.learning.models import flat_vector, named_tensors, parameter_count, predict_scores
 from securefl.learning.table import Table, table_from_frame
+from securefl.shown import Shown
 from securefl.study.columns import DataSpec
 from securefl.study.meanings import column_notes, label_words
 from securefl.study.schema import ModelSpec
@@ -66,8 +67,8 @@ class ModelFacts(BaseModel):
     calibration: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, repr=False)
+class Model(Shown):
     """A model that was loaded: weights, the columns it needs, and what it is for.
 
     Attributes:
@@ -83,6 +84,14 @@ class Model:
     data: DataSpec
     facts: ModelFacts
     digest: str
+
+    def _shown(self) -> list[tuple[str, str]]:
+        return [
+            ("title", self.facts.title),
+            ("kind", self.spec.kind),
+            ("parameters", f"{self.theta.size:,}"),
+            ("digest", self.digest[:12]),
+        ]
 
     @property
     def intended_use(self) -> str:

@@ -24,6 +24,7 @@ from securefl.learning.calibration import (
     share_interval,
 )
 from securefl.learning.discrimination import auc_interval, unbiased_auc
+from securefl.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +39,8 @@ IntArray = npt.NDArray[np.int64]
 CHANCE = 0.5
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """Figures of the noised histogram, each as an interval first.
 
     Attributes:
@@ -73,6 +74,15 @@ class Evaluation:
     def known(self) -> bool:
         """Whether anything is known about the AUC: in [0, 1] there is always something to say otherwise."""
         return (self.low, self.high) != (0.0, 1.0)
+
+    def _shown(self) -> list[tuple[str, str]]:
+        around = "no single figure" if self.auc is None else f"around {self.auc:.3f}"
+        return [
+            ("AUC", f"AUC {self.low:.3f} to {self.high:.3f} (95 %)"),
+            ("point", around),
+            ("patients", f"about {self.negatives + self.positives:,.0f}"),
+            ("positive", f"about {self.positives:,.0f}"),
+        ]
 
 
 def score_histogram(scores: FloatArray, y: npt.NDArray[np.integer], edges: Sequence[Decimal]) -> IntArray:

@@ -16,6 +16,7 @@ from securefl.node.extract import read_extract
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import deliver, send
 from securefl.researcher.running import RESULT, is_running, was_run
+from securefl.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +38,8 @@ def _nothing(_text: str) -> None:
     pass
 
 
-@dataclass(frozen=True)
-class Result:
+@dataclass(frozen=True, repr=False)
+class Result(Shown):
     """A completed study: model, released figures, the extract of each hospital's audit.
 
     ``lost``: hospital → first round without it, for those lost. ``quality``: how the study's quality rule was judged. ``sent_to``: who is
@@ -53,6 +54,16 @@ class Result:
     lost: dict[str, str]
     quality: Verdict
     sent_to: tuple[str, ...] = ()
+
+    def _shown(self) -> list[tuple[str, str]]:
+        e = self.evaluation
+        return [
+            ("title", self.model.facts.title),
+            ("AUC", f"{e.low:.3f} to {e.high:.3f}"),
+            ("quality", self.quality),
+            ("rounds", f"{len(self.outcome.records)}"),
+            ("folder", str(self.folder)),
+        ]
 
 
 def save_result(

@@ -1,0 +1,44 @@
+"""Objects of a Python session as people see them: one short line in a terminal, a small table in a notebook."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: A longer text is cut: an object's line is for recognising it, not for reading it.
+_LONGEST = 60
+
+
+class Shown:
+    """Base of what shows itself by a few facts; a class says which in ``_shown``. Texts of others stay on their line.
+
+    >>> class Room(Shown):
+    ...     def _shown(self):
+    ...         return [("name", "attic"), ("chairs", "4")]
+    >>> Room()
+    <Room: attic, chairs 4>
+    """
+
+    def _shown(self) -> Sequence[tuple[str, str]]:
+        """Name and value of each fact; the first is what the object is called."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        (_, first), *rest = ((name, _line(value)) for name, value in self._shown())
+        return f"<{', '.join([f'{type(self).__name__}: {first}', *(f'{name} {value}' for name, value in rest)])}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(_line(value))}</td></tr>"
+            for name, value in self._shown()
+        )
+        return f"<table><caption style='text-align:left'>{escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+def _line(value: str) -> str:
+    one = "".join(sign if sign.isprintable() else " " for sign in value)
+    return one if len(one) <= _LONGEST else f"{one[: _LONGEST - 1]}…"

@@ -1,0 +1,72 @@
+"""What a Python session shows of our objects: one short line, and a small table in a notebook, whatever a study's texts hold."""
+
+import numpy as np
+import pytest
+from consortium import NAMES, Consortium
+from model_room import finished
+
+from securefl.api import PublicDataset, load_model
+from securefl.learning.evaluation import evaluate
+from securefl.researcher.results import Result
+from securefl.shown import Shown
+
+
+class Hostile(Shown):
+    def _shown(self):
+        return [("title", "<script>alert(1)</script>\n\x1b[2J\u202e" + "x" * 10_000), ("<b>", "1")]
+
+
+def test_texts_of_others_stay_on_their_line_and_are_no_markup():
+    said, page = repr(Hostile()), Hostile()._repr_html_()
+    assert len(said) < 120
+    assert said.isprintable()
+    assert "<script>" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;" in page
+    assert len(page) < 1000
+    with pytest.raises(NotImplementedError):
+        repr(Shown())
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory):
+    """One of each that a session meets, of a study with 100,000 characters of contributions."""
+    root = tmp_path_factory.mktemp("session")
+    c, end = Consortium(root), finished()
+    study = c.new_study("shown")
+    evaluation = evaluate(end.outcome.histogram, end.plan.study.evaluation, 3)
+    end.unpacked(end.files, root / "model")
+    model = load_model(root / "model")
+    many = {f"H{i:04}": "0" * 64 for i in range(1000)}
+    record = end.outcome.records[0].__class__(**{**end.outcome.records[0].__dict__, "contributions": many})
+    result = Result(model, evaluation, end.outcome, {}, root / "model", {}, "met")
+    dataset = PublicDataset("SVI", "records", {"columns": [{"name": f"column {i}"} for i in range(200)]}, b"")
+    return [c.lab, study, dataset, result, evaluation, model, record]
+
+
+def test_each_object_is_one_short_line_and_a_small_table(objects):
+    for one in objects:
+        said, page = repr(one), one._repr_html_()
+        assert said.startswith(f"<{type(one).__name__}: ")
+        assert len(said) < 400
+        assert "\n" not in said
+        assert " at 0x" not in said
+        assert page.startswith("<table>")
+        assert len(page) < 2000
+    lab, study, dataset, result, evaluation, model, record = map(repr, objects)
+    assert "researcher" in lab
+    assert ", ".join(NAMES) in study
+    assert "SVI/records" in dataset
+    assert "quality met" in result
+    assert "AUC 0." in evaluation
+    assert "logistic-regression" in model
+    assert "hospitals 1000" in record
+
+
+def test_a_data_set_that_nobody_signed_says_so():
+    assert "not signed" in repr(PublicDataset("SVI", "records", {}, b"", "not signed"))
+
+
+def test_an_outcome_does_not_print_its_arrays():
+    assert len(repr(finished().outcome)) < 100
+    assert np.size(finished().outcome.theta) > 1
