@@ -13,6 +13,7 @@ from securefl.cli.site_folder import open_site, site_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from securefl.node.patients import Patients
     from securefl.node.site import Site
     from securefl.node.tables import Looked
     from securefl.study.schema import Protocol
@@ -45,7 +46,7 @@ def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--population", required=True, help="Whose patients; all data sets of a population spend from one budget.")
 @_how_to_read
 @click.option("--mock-rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="Invented rows to show.")
-@click.option("--yes", is_flag=True, help="The name may stand for another file from now on.")
+@click.option("--yes", is_flag=True, help="The name may stand for another file from now on; patients that another population has too may have two budgets.")
 @site_option
 def data_add(
     *, name: str, table: Path, population: str, columns: Path, encoding: str, separator: str | None, decimal: str, mock_rows: int, yes: bool, folder: str | None
@@ -56,6 +57,7 @@ def data_add(
     alone; `securefl site data check` counts it without registering anything.
     """
     from securefl.learning.mock import mock_table
+    from securefl.node.patients import keep_patients, patients_of
     from securefl.node.public_side import keep_public
     from securefl.node.tables import check_records
     from securefl.privacy.accounting import PldAccountant
@@ -71,7 +73,10 @@ def data_add(
     if known is not None:
         say(f"'{name}' is registered already, for the file {known}. From now on it would stand for {table}.")
         confirm(f"Let '{name}' stand for {table}?", yes=yes, read="the line above")
+    patients = patients_of(here, table, declared.data.patient, looked.reading)
+    _same_patients(here, population, patients, yes=yes)
     here = here.with_dataset(name, table, population, looked.reading)
+    keep_patients(here, population, patients)
     spec = declared.data.model_copy(update={"dataset": name, "population": population})
     keep_public(here, spec, mock_table(spec, mock_rows, seed=1))
     say(f"'{name}' is registered for the patients of '{population}'. The table stays at {table}.")
@@ -99,6 +104,20 @@ def data_check(*, table: Path, columns: Path, encoding: str, separator: str | No
     _say_reading(looked)
     _say_rows(here, table, declared, looked)
     check_records(table, looked.reading)
+
+
+def _same_patients(here: Site, population: str, patients: Patients, *, yes: bool) -> None:
+    """Refuse or ask where patients have a budget under another name already."""
+    from securefl.node.patients import ASKED, check_same_patients, never_compared, overlaps
+
+    found = overlaps(here, population, patients)
+    check_same_patients(population, found)
+    for overlap in found:
+        say(f"For your eyes only: of the patients of this table, {overlap.words} are also among those of '{overlap.population}'. They lose the sum of what both budgets allow.")
+    if (others := never_compared(here, population)):
+        say(f"Not compared with the patients of {', '.join(others)}: register their tables again (`securefl site data add`), then this is done.")
+    if any(overlap.share >= ASKED for overlap in found):
+        confirm(f"Let these patients have a budget as '{population}' too?", yes=yes, read="the lines above")
 
 
 def _look(table: Path, declared: Protocol, encoding: str, separator: str | None, decimal: str) -> Looked:

@@ -53,7 +53,11 @@ def known_holders(site: Site, cohorts: dict[str, tuple[str, ...]]) -> set[str]:
 
 
 def still_silent(
-    listed: Iterable[str], known: set[str], heard: set[str], excused: set[str], cohort: Iterable[str]
+    listed: Iterable[str],
+    known: set[str],
+    heard: set[str],
+    excused: set[str],
+    cohort: Iterable[str],
 ) -> tuple[list[str], list[str]]:
     """Whose answers are missing: those named by rules 1 and 2, and by rule 3 where more than one is silent.
 
@@ -64,7 +68,9 @@ def still_silent(
     """
     taking_part = set(cohort)
     waited_for = taking_part | (known & set(listed))
-    named = sorted(n for n in waited_for if n not in heard and (n in taking_part or n not in excused))
+    named = sorted(
+        n for n in waited_for if n not in heard and (n in taking_part or n not in excused)
+    )
     others = sorted(n for n in listed if n not in waited_for | heard | excused)
     return named, others if len(others) > MAY_BE_SILENT else []
 
@@ -72,7 +78,11 @@ def still_silent(
 def excused(site: Site) -> set[str]:
     """The hospitals that this one's owner does not wait for."""
     folder = _folder(site)
-    return {file.name for file in folder.iterdir() if not file.name.startswith(".")} if folder.is_dir() else set()
+    return (
+        {file.name for file in folder.iterdir() if not file.name.startswith(".")}
+        if folder.is_dir()
+        else set()
+    )
 
 
 def excuse(site: Site, name: str, at: str) -> None:

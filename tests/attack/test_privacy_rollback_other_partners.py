@@ -54,7 +54,9 @@ def asked(site, sites, *names, lines=None):
     return question
 
 
-@pytest.mark.parametrize("before", [approved, lambda site: None], ids=["approved in the backup", "unknown to the backup"])
+@pytest.mark.parametrize(
+    "before", [approved, lambda site: None], ids=["approved in the backup", "unknown to the backup"]
+)
 @pytest.mark.parametrize("holder", ["B", "C"])
 def test_other_partners_are_not_enough_for_a_ledger_that_went_back(five, tmp_path, before, holder):
     back, lines = rolled_back(five, tmp_path, before), []
@@ -66,9 +68,15 @@ def test_other_partners_are_not_enough_for_a_ledger_that_went_back(five, tmp_pat
         asked(back, five, "D", "E", holder)
 
 
-def test_control_an_agent_that_hears_the_next_participants_only_starts_what_was_used(five, tmp_path, monkeypatch):
+def test_control_an_agent_that_hears_the_next_participants_only_starts_what_was_used(
+    five, tmp_path, monkeypatch
+):
     back = rolled_back(five, tmp_path, approved)
-    monkeypatch.setattr(checkpoints, "still_silent", lambda _listed, _known, heard, _excused, cohort: (sorted(set(cohort) - heard), []))
+    monkeypatch.setattr(
+        checkpoints,
+        "still_silent",
+        lambda _listed, _known, heard, _excused, cohort: (sorted(set(cohort) - heard), []),
+    )
     assert asked(back, five, "D", "E").agreed(back, NEXT)
     back.ledger.start(digest(1))
     assert back.ledger.state.studies[digest(1)].status == "running"
@@ -79,8 +87,12 @@ def test_a_hospital_that_was_handed_a_checkpoint_is_waited_for_whoever_takes_par
     hand_out(site, digest(1), ("A", "B"))
     question = asked(site, five, "C", "D", "E", lines=lines)
     assert not question.agreed(site, NEXT)
-    assert lines == ["waiting for B to say which checkpoint of this hospital's ledger it holds; it may hold one from an earlier study. If it is gone for good: securefl site checkpoint B --without"]
-    assert asked(site, five, "B", "D", "E").agreed(site, NEXT)  # of C nothing is known: one may be silent
+    assert lines == [
+        "waiting for B to say which checkpoint of this hospital's ledger it holds; it may hold one from an earlier study. If it is gone for good: securefl site checkpoint B --without"
+    ]
+    assert asked(site, five, "B", "D", "E").agreed(
+        site, NEXT
+    )  # of C nothing is known: one may be silent
 
 
 def test_a_hospital_that_has_answered_before_is_a_holder_from_then_on(five):
@@ -99,13 +111,24 @@ def test_the_owner_excuses_a_silent_hospital_by_a_named_command_until_it_is_hear
     done = CliRunner().invoke(cli, command)
     assert "nobody can be asked here" in str(done.exception)
     words = " ".join(done.output.split())
-    for part in ("waits for B to say", "3 events, the last one of", "ever put back from a backup", "do not go on, but telephone B"):
+    for part in (
+        "waits for B to say",
+        "3 events, the last one of",
+        "ever put back from a backup",
+        "do not go on, but telephone B",
+    ):
         assert part in words
     assert not asked(site, five, "C", "D", "E").agreed(site, NEXT)
     assert CliRunner().invoke(cli, [*command, "--yes"]).exit_code == 0
     assert asked(site, five, "C", "D", "E").agreed(site, NEXT)
-    assert not asked(site, five, "C", "D", "E").agreed(site, ("A", "B", "D"))  # a participant is waited for all the same
+    assert not asked(site, five, "C", "D", "E").agreed(
+        site, ("A", "B", "D")
+    )  # a participant is waited for all the same
     assert asked(site, five, "B", "C", "D", "E").agreed(site, NEXT)
-    assert not asked(site, five, "C", "D", "E").agreed(site, NEXT)  # heard again, so waited for again
-    wrong = CliRunner().invoke(cli, ["site", "checkpoint", "X", "--without", "--site", str(site.path)])
+    assert not asked(site, five, "C", "D", "E").agreed(
+        site, NEXT
+    )  # heard again, so waited for again
+    wrong = CliRunner().invoke(
+        cli, ["site", "checkpoint", "X", "--without", "--site", str(site.path)]
+    )
     assert "X is not among the hospitals on your list" in str(wrong.exception)
