@@ -1,7 +1,9 @@
-"""One cell against what a column declares: a value, "not recorded", or a reason why its row is set aside.
+"""One cell against what a column declares: a value, "not recorded", or a reason why its row is set
+aside.
 
-Each cell is judged alone (rule 10). The order: a damaged character; a declared value; a missing-value code; a text that differs from a
-declared one only in its spelling (set aside, never guessed); an empty cell or one of the usual words for "not recorded".
+Each cell is judged alone (rule 10). The order: a damaged character; a declared value; a
+missing-value code; a text that differs from a declared one only in its spelling (set aside, never
+guessed); an empty cell or one of the usual words for "not recorded".
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class DeclaredTexts:
         self._loose = {_loosely(text): text for text in reversed(texts)}
 
     def place(self, cell: Cell) -> int | NotRecorded | None:
-        """The number of the declared text that ``cell`` is; ``None`` for one that nothing declares."""
+        """The number of the declared text that ``cell`` is; ``None`` for one that nothing
+        declares.
+        """
         if cell is None:
             return NOT_RECORDED
         key = text_key(with_point(cell, self._decimal))
@@ -57,7 +61,9 @@ class DeclaredTexts:
         return None
 
     def near(self, cell: str) -> str | None:
-        """The declared text that ``cell`` seems to mean: it differs in case, blanks, accents' form or leading zeros only."""
+        """The declared text that ``cell`` seems to mean: it differs in case, blanks, accents' form
+        or leading zeros only.
+        """
         return self._loose.get(_loosely(with_point(cell, self._decimal)))
 
 
@@ -86,7 +92,9 @@ class DeclaredNumbers:
 
 
 def plain_number(cell: str, decimal: str = ".") -> float | None:
-    """A finite number written plainly, else ``None`` (no ``inf``, no ``1_000``, and with a decimal comma no point)."""
+    """A finite number written plainly, else ``None`` (no ``inf``, no ``1_000``, and with a decimal
+    comma no point).
+    """
     if decimal == "," and "." in cell:
         return None
     try:
@@ -97,7 +105,9 @@ def plain_number(cell: str, decimal: str = ".") -> float | None:
 
 
 def with_point(cell: str, decimal: str) -> str:
-    """``cell`` with a decimal point where the table has a comma; as it is where it cannot be a number."""
+    """``cell`` with a decimal point where the table has a comma; as it is where it cannot be a
+    number.
+    """
     if decimal == "," and cell.count(",") == 1 and "." not in cell:
         changed = cell.replace(",", ".")
         return changed if isinstance(text_key(changed), Decimal) or _is_float(changed) else cell
@@ -113,7 +123,9 @@ def _is_float(text: str) -> bool:
 
 
 def _loosely(text: str) -> str:
-    """What is left of a text without case, blanks, invisible characters and a number's leading zeros and ``.0``."""
+    """What is left of a text without case, blanks, invisible characters and a number's leading
+    zeros and ``.0``.
+    """
     folded = unicodedata.normalize("NFKC", text).casefold()
     bare = "".join(sign for sign in folded if unicodedata.category(sign)[0] not in "CZ")
     number = text_key(bare.lstrip("0") or "0") if bare[:1].isdigit() else bare

@@ -1,4 +1,6 @@
-"""Cells as features: how each kind of column is encoded, one cell at a time, from what the study declares (rule 10)."""
+"""Cells as features: how each kind of column is encoded, one cell at a time, from what the study
+declares (rule 10).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from securefl.learning.table import Cell, Table
 
 Float32Array = npt.NDArray[np.float32]
-#: What a cell is encoded as: the place in its column's block and the value there (place -1: all zero), or why its row is set aside.
+#: What a cell is encoded as: the place in its column's block and the value there (place -1: all
+#: zero), or why its row is set aside.
 Encoded: TypeAlias = tuple[int, float] | str
 MALFORMED: Final = "the line has too few or too many values, or a stray quote"
 
@@ -38,7 +41,9 @@ def column_features(column: Column) -> tuple[str, ...]:
 
 
 def encode_table(table: Table, spec: DataSpec) -> tuple[Float32Array, list[str | None], list[Cell]]:
-    """Float32[n, d]; for each row, why it is set aside (the first reason in column order) or ``None``; and the cell behind it."""
+    """Float32[n, d]; for each row, why it is set aside (the first reason in column order) or
+    ``None``; and the cell behind it.
+    """
     columns = [
         table.column(column.name) for column in spec.columns
     ]  # all columns are asked for before any is read

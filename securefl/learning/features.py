@@ -1,14 +1,17 @@
-"""Features from what the study declares: ranges and levels are public, so no figure is read off the data (rule 10).
+"""Features from what the study declares: ranges and levels are public, so no figure is read off the
+data (rule 10).
 
 Encoding of one column, in order:
 
 - numeric: one feature in [-1, 1], linear or logarithmic between ``low`` and ``high``;
 - category: one 0/1 feature for each level but the first, which is the reference;
 - boolean: one 0/1 feature;
-- and, where the column says ``missing = "flag"``, one more 0/1 feature "not recorded" (the others are then 0).
+- and, where the column says ``missing = "flag"``, one more 0/1 feature "not recorded" (the others
+  are then 0).
 
-A number outside the range sets its row aside, or with ``outside = "clip"`` counts as the nearer end of the range. A row that does
-not fit is set aside, never mended and never a crash: others could see a crash.
+A number outside the range sets its row aside, or with ``outside = "clip"`` counts as the nearer end
+of the range. A row that does not fit is set aside, never mended and never a crash: others could see
+a crash.
 """
 
 from __future__ import annotations
@@ -22,7 +25,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from securefl.learning.cells import DAMAGED, NOT_A_NUMBER, DeclaredNumbers, DeclaredTexts, plain_number
+from securefl.learning.cells import (
+    DAMAGED,
+    NOT_A_NUMBER,
+    DeclaredNumbers,
+    DeclaredTexts,
+    plain_number,
+)
 from securefl.learning.encoding import MALFORMED, Float32Array, column_features, encode_table
 from securefl.learning.labels import near_outcome, outcomes
 from securefl.learning.reading import DAMAGED_SIGN
@@ -51,7 +60,8 @@ class Found:
         text: the cell, or what is wrong with the record.
         rows: how many.
         line: the first line of the file with it; 0 for a data frame.
-        near: what would be read instead, in words ("would match 'yes'"); "" where nothing is like it.
+        near: what would be read instead, in words ("would match 'yes'"); "" where nothing is like
+            it.
     """
 
     reason: str
@@ -69,9 +79,11 @@ class Prepared:
         X: float32[n, d], every value in [-1, 1].
         y: int8[n], 0 or 1.
         patients: n identifiers. Rows of one patient stand together, in the order of a keyed lot.
-        set_aside: rows set aside, by reason. For the owner's screen only: these are counts of private records.
+        set_aside: rows set aside, by reason. For the owner's screen only: these are counts of
+            private records.
         found: the texts behind the reasons, the most frequent of each. For the owner's screen only.
-        clipped: column to the number of usable rows whose value lay outside the range and counts as its end. As above.
+        clipped: column to the number of usable rows whose value lay outside the range and counts as
+            its end. As above.
     """
 
     X: Float32Array
@@ -82,14 +94,20 @@ class Prepared:
     clipped: Mapping[str, int] = field(default_factory=dict)
 
     def units(self, unit: Unit) -> IntArray:
-        """int64[n]: which unit of privacy each row belongs to, numbered from 0 in the order of the rows."""
+        """int64[n]: which unit of privacy each row belongs to, numbered from 0 in the order of the
+        rows.
+        """
         if unit == "record":
             return np.arange(len(self.y), dtype=np.int64)
         numbers: dict[str, int] = {}
-        return np.array([numbers.setdefault(p, len(numbers)) for p in self.patients], dtype=np.int64)
+        return np.array(
+            [numbers.setdefault(p, len(numbers)) for p in self.patients], dtype=np.int64
+        )
 
     def one_row_each(self, unit: Unit) -> Prepared:
-        """The first row of every unit: what counts in an evaluation, where a unit may change one count by 1."""
+        """The first row of every unit: what counts in an evaluation, where a unit may change one
+        count by 1.
+        """
         units = self.units(unit)
         first = np.ones(len(units), dtype=np.bool_)
         first[1:] = units[1:] != units[:-1]
@@ -112,8 +130,10 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
     Args:
         table: as read.
         spec: the study's columns.
-        secret: this site's own; its lot decides which rows of a patient are kept where there are more than the study takes.
-        unit: with ``record`` every row is a unit of its own and all are kept: a limit would let one row's absence admit another.
+        secret: this site's own; its lot decides which rows of a patient are kept where there are
+            more than the study takes.
+        unit: with ``record`` every row is a unit of its own and all are kept: a limit would let one
+            row's absence admit another.
 
     Raises:
         DataError: a declared column, the patient column or the label column is not in the table.
@@ -126,18 +146,27 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
     counts: Counter[str] = Counter()
     lots: dict[str, list[tuple[bytes, int]]] = {}
     for row, patient in enumerate(patients):
-        reason, cell = _fault(patient, spec.patient, table.malformed.get(row), (outcome[row], labels[row]), (reasons[row], cells[row]))
+        reason, cell = _fault(
+            patient,
+            spec.patient,
+            table.malformed.get(row),
+            (outcome[row], labels[row]),
+            (reasons[row], cells[row]),
+        )
         if reason is not None:
             counts[reason] += 1
             if cell is not None:
                 texts[reason, cell] += 1
                 first.setdefault((reason, cell), table.lines[row] if table.lines else 0)
             continue
-        # Keyed, and over the row's own content: which rows stay depends on this patient alone, not on file order.
+        # Keyed, and over the row's own content: which rows stay depends on this patient alone, not
+        # on file order.
         person, positive = str(patient), int(outcome[row])
         content = encoded[row].tobytes() + bytes([positive])
         message = b"securefl/row/1\0" + person.encode() + b"\0" + content
-        lots.setdefault(person, []).append((hmac.new(secret, message, hashlib.sha256).digest(), row))
+        lots.setdefault(person, []).append(
+            (hmac.new(secret, message, hashlib.sha256).digest(), row)
+        )
     rows: list[int] = []
     for lot in lots.values():
         kept = sorted(lot) if unit == "record" else sorted(lot)[: spec.max_rows_per_patient]
@@ -155,7 +184,8 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
 
 
 def found_for_predict(table: Table, spec: DataSpec) -> tuple[Found, ...]:
-    """The texts for which rows of a table get no score, the most frequent of each reason; for whoever made the table.
+    """The texts for which rows of a table get no score, the most frequent of each reason; for
+    whoever made the table.
 
     Raises:
         DataError: a declared column is not in the table.
@@ -178,7 +208,9 @@ def _fault(
     label: tuple[int | str, Cell],
     features: tuple[str | None, Cell],
 ) -> tuple[str | None, Cell]:
-    """The first reason why a row is set aside and the text behind it; ``(None, None)`` for a usable row."""
+    """The first reason why a row is set aside and the text behind it; ``(None, None)`` for a usable
+    row.
+    """
     if wrong is not None:
         return MALFORMED, wrong
     if patient is None or patient.lower() in MISSING:
@@ -191,7 +223,10 @@ def _fault(
 
 
 def _found(
-    texts: Counter[tuple[str, str]], first: Mapping[tuple[str, str], int], spec: DataSpec, decimal: str
+    texts: Counter[tuple[str, str]],
+    first: Mapping[tuple[str, str], int],
+    spec: DataSpec,
+    decimal: str,
 ) -> tuple[Found, ...]:
     """The most frequent texts of each reason."""
     shown: Counter[str] = Counter()
@@ -199,12 +234,16 @@ def _found(
     for (reason, text), rows in sorted(texts.items(), key=lambda item: (-item[1], item[0])):
         if shown[reason] < _SHOWN:
             shown[reason] += 1
-            found.append(Found(reason, text, rows, first[reason, text], _near(reason, text, spec, decimal)))
+            found.append(
+                Found(reason, text, rows, first[reason, text], _near(reason, text, spec, decimal))
+            )
     return tuple(found)
 
 
 def _near(reason: str, text: str, spec: DataSpec, decimal: str) -> str:
-    """What would be read where ``text`` stands, in the column that the reason names, in words; "" where nothing is like it."""
+    """What would be read where ``text`` stands, in the column that the reason names, in words; ""
+    where nothing is like it.
+    """
     declared = _declared_near(reason, text, spec, decimal)
     if declared is not None:
         return f"would match '{declared}'"
@@ -232,9 +271,13 @@ def _clipped(table: Table, spec: DataSpec, rows: Sequence[int]) -> dict[str, int
     counts = {}
     for column in spec.columns:
         if isinstance(column, NumericColumn) and column.outside == "clip":
-            numbers, low, high = DeclaredNumbers(column.missing_codes, table.reading.decimal), float(column.low), float(column.high)
+            numbers = DeclaredNumbers(column.missing_codes, table.reading.decimal)
+            low = float(column.low)
+            high = float(column.high)
             values = [numbers.value(table.columns[column.name][row]) for row in rows]
-            counts[column.name] = sum(1 for value in values if isinstance(value, float) and not low <= value <= high)
+            counts[column.name] = sum(
+                1 for value in values if isinstance(value, float) and not low <= value <= high
+            )
     return {name: count for name, count in counts.items() if count}
 
 
@@ -242,11 +285,13 @@ def rows_for_predict(frame: Any, spec: DataSpec) -> tuple[Float32Array, list[str
     """Encode rows to be scored; neither label nor patient column is needed.
 
     Returns:
-        x float32[n, d] and n reasons why a row cannot be scored ("age: outside 0 to 120"), None where it can; such rows are
-        zero in x.
+        x float32[n, d] and n reasons why a row cannot be scored ("age: outside 0 to 120"), None
+        where it can; such rows are zero in x.
 
     Raises:
         DataError: a declared column is not in the table.
     """
-    encoded, reasons, _ = encode_table(frame if isinstance(frame, Table) else table_from_frame(frame), spec)
+    encoded, reasons, _ = encode_table(
+        frame if isinstance(frame, Table) else table_from_frame(frame), spec
+    )
     return encoded, reasons

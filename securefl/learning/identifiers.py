@@ -1,6 +1,8 @@
-"""Patient identifiers as the table spells them: the unit of privacy is one spelling, so other spellings are other patients.
+"""Patient identifiers as the table spells them: the unit of privacy is one spelling, so other
+spellings are other patients.
 
-Nothing is merged here: "007" and "7" may be two people. The owner is told what would fall together, and decides.
+Nothing is merged here: "007" and "7" may be two people. The owner is told what would fall together,
+and decides.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _LONGEST: Final = 40
 
 
 def told_apart(patients: Iterable[Cell], column: str) -> list[str]:
-    """Warnings about identifiers that are spelled in several ways, or that a spreadsheet rounded; empty where all is well.
+    """Warnings about identifiers that are spelled in several ways, or that a spreadsheet rounded;
+    empty where all is well.
 
     Args:
         patients: the identifier of each row.
@@ -55,7 +58,9 @@ def told_apart(patients: Iterable[Cell], column: str) -> list[str]:
 
 
 def _plainly(patient: str) -> str:
-    """The identifier without case, blanks, invisible characters, leading zeros and a fraction of zero."""
+    """The identifier without case, blanks, invisible characters, leading zeros and a fraction of
+    zero.
+    """
     composed = unicodedata.normalize("NFKC", patient).casefold()
     bare = "".join(sign for sign in composed if unicodedata.category(sign)[0] not in "CZ")
     number = _WHOLE.fullmatch(bare)

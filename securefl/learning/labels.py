@@ -1,8 +1,9 @@
 """Outcomes of rows by a study's label: 1, 0, or the reason why the row has none.
 
-A combined label follows Kleene's three-valued logic in what is not recorded: ``any-of`` is positive as soon as one condition is, and
-unknown where no condition is positive and one is not recorded. A text or number that a condition does not declare sets the row aside
-whatever the other conditions say.
+A combined label follows Kleene's three-valued logic in what is not recorded: ``any-of`` is positive
+as soon as one condition is, and unknown where no condition is positive and one is not recorded. A
+text or number that a condition does not declare sets the row aside whatever the other conditions
+say.
 """
 
 from __future__ import annotations

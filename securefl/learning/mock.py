@@ -1,8 +1,9 @@
 """Mock tables: made from the declared columns alone, never from records.
 
-A mock has the columns, ranges, levels and labels that the study or the data set declares and nothing else: values crowd in the middle
-of the range and reach its ends, columns are independent, and the label has nothing to do with them. It is for writing and trying code,
-and a model trained on it is worth nothing.
+A mock has the columns, ranges, levels and labels that the study or the data set declares and
+nothing else: values crowd in the middle of the range and reach its ends, columns are independent,
+and the label has nothing to do with them. It is for writing and trying code, and a model trained on
+it is worth nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _MISSING_SHARE = 0.1
 
 
 def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
-    """A CSV of ``rows`` invented records (UTF-8, header line). The same arguments give the same bytes everywhere."""
+    """A CSV of ``rows`` invented records (UTF-8, header line). The same arguments give the same
+    bytes everywhere.
+    """
     names = [spec.patient, *(column.name for column in spec.columns), *spec.label.columns]
     key = seed.to_bytes(16, "big", signed=True)
     columns = [[f"mock-{i + 1}" for i in range(rows)]]
@@ -32,7 +35,9 @@ def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
         value = public_uniforms(f"mock/value/{column.name}", key, rows).tolist()
         gone = public_uniforms(f"mock/missing/{column.name}", key, rows).tolist()
         lost = _MISSING_SHARE if column.missing == "flag" else 0.0
-        columns.append(["" if g < lost else _value(column, u) for u, g in zip(value, gone, strict=True)])
+        columns.append(
+            ["" if g < lost else _value(column, u) for u, g in zip(value, gone, strict=True)]
+        )
     labels = [_label(spec.label, u) for u in public_uniforms("mock/label", key, rows).tolist()]
     columns += [[cells[i] for cells in labels] for i in range(len(spec.label.columns))]
     out = io.StringIO()
@@ -43,11 +48,17 @@ def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
 
 
 def _value(column: Column, u: float) -> str:
-    """The value at ``u`` in (0, 1) of a column: of numbers a triangular distribution over the range, of others each as often."""
+    """The value at ``u`` in (0, 1) of a column: of numbers a triangular distribution over the
+    range, of others each as often.
+    """
     if isinstance(column, NumericColumn):
         low, high = float(column.low), float(column.high)
         place = math.sqrt(u / 2) if u < 0.5 else 1.0 - math.sqrt((1.0 - u) / 2)
-        number = low * math.exp(place * math.log(high / low)) if column.transform == "log" else low + place * (high - low)
+        number = (
+            low * math.exp(place * math.log(high / low))
+            if column.transform == "log"
+            else low + place * (high - low)
+        )
         return f"{min(max(float(f'{number:.4g}'), low), high):.10g}"
     if isinstance(column, BooleanColumn):
         return column.true if u < 0.5 else column.false
@@ -55,16 +66,21 @@ def _value(column: Column, u: float) -> str:
 
 
 def _label(label: Label, u: float) -> tuple[str, ...]:
-    """The cells of a positive label for the upper half of ``u``, of a negative one for the lower; a cell for each condition."""
+    """The cells of a positive label for the upper half of ``u``, of a negative one for the lower; a
+    cell for each condition.
+    """
     positive = u >= 0.5
     within = 2 * u - 1 if positive else 2 * u
     if not isinstance(label, CombinedLabel):
         return (_condition(label, within, positive=positive),)
-    # one condition decides an "any-of" that is positive and an "all-of" that is negative; otherwise all agree
+    # one condition decides an "any-of" that is positive and an "all-of" that is negative; otherwise
+    # all agree
     alone = int(within * len(label.conditions))
     one_decides = positive == (label.kind == "any-of")
     return tuple(
-        _condition(condition, within, positive=positive == (i == alone) if one_decides else positive)
+        _condition(
+            condition, within, positive=positive == (i == alone) if one_decides else positive
+        )
         for i, condition in enumerate(label.conditions)
     )
 

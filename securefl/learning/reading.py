@@ -1,7 +1,8 @@
-"""How a table's bytes become text: encoding, separator and decimal sign, said by its owner and never guessed in silence.
+"""How a table's bytes become text: encoding, separator and decimal sign, said by its owner and
+never guessed in silence.
 
-A study's worker reads a table as it was registered: what these three are must not depend on its rows. Only the header line,
-which holds no patient, decides a separator that nobody named.
+A study's worker reads a table as it was registered: what these three are must not depend on its
+rows. Only the header line, which holds no patient, decides a separator that nobody named.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SEPARATORS: Final[tuple[Separator, ...]] = (",", ";", "\t", "|")
 SEPARATOR_WORDS: Final = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
 #: What stands in a cell for a byte that its encoding does not have. A cell with it is damaged.
 DAMAGED_SIGN: Final = "\ufffd"
-#: Encodings in which every ASCII byte means itself, so that lines and separators can be found before decoding (Python's names).
+#: Encodings in which every ASCII byte means itself, so that lines and separators can be found
+#: before decoding (Python's names).
 _ENCODING: Final = re.compile(
     r"utf-8|ascii|iso8859-\d{1,2}|cp(125[0-8]|437|737|775|85[0-9]|86[0-9])|mac-(roman|latin2|greek|cyrillic|turkish)|koi8-[ru]|cp932|euc_jp|euc_kr|gbk|big5|shift_jis"
 )
@@ -73,7 +75,8 @@ class Reading:
     Attributes:
         encoding: Python's name of a text encoding in which ASCII bytes mean themselves.
         separator: between the values of a record.
-        decimal: between the whole and the fraction of a number. With ``","`` a point in a number is refused, never guessed at.
+        decimal: between the whole and the fraction of a number. With ``","`` a point in a number is
+            refused, never guessed at.
     """
 
     encoding: str = "utf-8"
@@ -92,7 +95,9 @@ USUAL: Final = Reading()
 
 
 def known_encoding(name: str) -> str | None:
-    """Python's name of the encoding; ``None`` for one that it does not know or in which lines cannot be found first (UTF-16)."""
+    """Python's name of the encoding; ``None`` for one that it does not know or in which lines
+    cannot be found first (UTF-16).
+    """
     try:
         found = codecs.lookup(name).name
     except (LookupError, ValueError):
@@ -117,7 +122,9 @@ def require_encoding(name: str) -> str:
 
 
 def likely_encoding(data: bytes) -> str | None:
-    """The encoding, beside UTF-8, in which the bytes of ``data`` beyond ASCII are most often letters; ``None`` if none fits."""
+    """The encoding, beside UTF-8, in which the bytes of ``data`` beyond ASCII are most often
+    letters; ``None`` if none fits.
+    """
     odd = bytes(byte for byte in data if byte > 0x7F)
     best, most = None, 0
     for name in _CANDIDATES:
@@ -129,7 +136,8 @@ def likely_encoding(data: bytes) -> str | None:
 
 
 def separator_of(first: str, names: Collection[str]) -> Separator:
-    """The separator that finds most of ``names`` in the header line, then most columns; the comma where nothing tells.
+    """The separator that finds most of ``names`` in the header line, then most columns; the comma
+    where nothing tells.
 
     Args:
         first: the header line.
@@ -175,7 +183,9 @@ def table_bytes(path: Path) -> bytes:
 
 
 def first_bytes(path: Path) -> bytes:
-    """At most :data:`FIRST_BYTES` from the beginning: the header line and some records. Raises as :func:`table_descriptor`."""
+    """At most :data:`FIRST_BYTES` from the beginning: the header line and some records. Raises as
+    :func:`table_descriptor`.
+    """
     with os.fdopen(table_descriptor(path), "rb") as file:
         return file.read(FIRST_BYTES)
 
@@ -210,7 +220,8 @@ def table_descriptor(path: Path) -> int:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a path that cannot be written down as text: settings and screens could not name the file.
+    """Refuse a path that cannot be written down as text: settings and screens could not name the
+    file.
 
     Raises:
         DataError: its name or a folder's name is not UTF-8.
@@ -225,12 +236,16 @@ def check_name(path: Path) -> None:
 
 
 def shown_path(path: Path) -> str:
-    """A path that any screen can show: bytes of its name that are no UTF-8 stand as hexadecimal numbers."""
+    """A path that any screen can show: bytes of its name that are no UTF-8 stand as hexadecimal
+    numbers.
+    """
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
 def _name(path: Path) -> str:
-    """The file's own name: which folder it lies in is nobody's business where a message goes further."""
+    """The file's own name: which folder it lies in is nobody's business where a message goes
+    further.
+    """
     return os.fsencode(path.name).decode("utf-8", errors="backslashreplace")
 
 

@@ -1,13 +1,17 @@
-"""Records of a delimited text: RFC 4180, with a line number each and a bounded reach for what is broken.
+"""Records of a delimited text: RFC 4180, with a line number each and a bounded reach for what is
+broken.
 
-A quoted field may hold separators, doubled quotation marks and line breaks; a record is then several lines. What RFC 4180
-allows is read exactly so: no record is ever made out of the inside of a quote.
+A quoted field may hold separators, doubled quotation marks and line breaks; a record is then
+several lines. What RFC 4180 allows is read exactly so: no record is ever made out of the inside of
+a quote.
 
 Of what it does not allow, one broken record must not decide how its neighbours are read (rule 10):
 
-- a quotation mark inside a quoted field that is neither doubled nor at its end spoils that record. It goes on to its true end;
-- a quote that a later line opens anew, or that is not closed within :data:`MOST_LINES`, was no quote that runs over lines:
-  the line where it began is one broken record, and the next line begins a record.
+- a quotation mark inside a quoted field that is neither doubled nor at its end spoils that record.
+  It goes on to its true end;
+- a quote that a later line opens anew, or that is not closed within :data:`MOST_LINES`, was no
+  quote that runs over lines: the line where it began is one broken record, and the next line begins
+  a record.
 """
 
 from __future__ import annotations
@@ -45,7 +49,8 @@ class Record:
 
 
 def records(lines: Sequence[str], separator: str, first: int = 1) -> Iterator[Record]:
-    """The records of ``lines`` (without their line ends), the first of which is line ``first`` of its file.
+    """The records of ``lines`` (without their line ends), the first of which is line ``first`` of
+    its file.
 
     Lines with nothing but blank space between records are passed over.
     """
@@ -92,7 +97,8 @@ class _Reader:
         fields: those that are complete.
         inside: the last line ended inside a quote.
         stray: a quotation mark stood inside a quote, neither doubled nor at its end.
-        opened_anew: such a mark stood where a field begins, right behind a separator or at the start of a line.
+        opened_anew: such a mark stood where a field begins, right behind a separator or at the
+            start of a line.
     """
 
     separator: str
@@ -128,7 +134,9 @@ class _Reader:
             at = closed + 1  # behind the separator
 
     def _to_the_end_of_the_quote(self, text: str, at: int) -> int | None:
-        """The place behind the closing mark; ``None`` where the quote runs on into the next line."""
+        """The place behind the closing mark; ``None`` where the quote runs on into the next
+        line.
+        """
         begin = at
         while True:
             end = text.find(_QUOTE, at)

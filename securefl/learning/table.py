@@ -1,7 +1,8 @@
 """Tables as text: a delimited file, or a data frame, turned into columns of texts.
 
-Each record is parsed by itself (:mod:`securefl.learning.records`). A wrong encoding or a missing field spoils that one record and
-none of its neighbours: whether one patient is in the file must not change how the others are read (rule 10).
+Each record is parsed by itself (:mod:`securefl.learning.records`). A wrong encoding or a missing
+field spoils that one record and none of its neighbours: whether one patient is in the file must not
+change how the others are read (rule 10).
 """
 
 from __future__ import annotations
@@ -34,20 +35,23 @@ if TYPE_CHECKING:
 
 Cell = str | None
 
-#: Texts that mean "not recorded" where a column does not declare them as a value. Public and fixed: not guessed from a table.
+#: Texts that mean "not recorded" where a column does not declare them as a value. Public and fixed:
+#: not guessed from a table.
 MISSING = frozenset({"", "?", "na", "n/a", "nan", "nat", "null", "none", "<na>"})
 _SHOWN_NAMES = 12
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length, of texts without blank space at their ends; ``None`` stands for an empty cell.
+    """Columns of equal length, of texts without blank space at their ends; ``None`` stands for an
+    empty cell.
 
     Attributes:
         columns: by name.
         rows: how many.
-        malformed: rows (from 0) that are no record of this header, with what is wrong. They keep their place, with nothing in it:
-            what is worked out for a row must not move to its neighbour.
+        malformed: rows (from 0) that are no record of this header, with what is wrong. They keep
+            their place, with nothing in it: what is worked out for a row must not move to its
+            neighbour.
         lines: the line of the file on which each row begins; empty for a data frame.
         gap: the first empty line between two records; ``None`` where there is none.
         reading: how the file was read.
@@ -78,7 +82,8 @@ class Table:
 
 
 def cell_text(value: object) -> Cell:
-    """One value as text: without blank space at its ends, ``None`` if empty or not a number, whole floats without their ``.0``.
+    """One value as text: without blank space at its ends, ``None`` if empty or not a number, whole
+    floats without their ``.0``.
 
     Words that mean "not recorded" stay: a column may declare them as a value.
     """
@@ -95,10 +100,12 @@ def cell_text(value: object) -> Cell:
 def read_table(source: bytes | Path, reading: Reading = USUAL) -> Table:
     """Read a delimited text with a header line, as ``reading`` says.
 
-    Bytes that the encoding does not have become U+FFFD: a row with one in a cell that a study needs is set aside, others are not.
+    Bytes that the encoding does not have become U+FFFD: a row with one in a cell that a study needs
+    is set aside, others are not.
 
     Raises:
-        DataError: the file cannot be opened, is known to be something else, is empty, or its header is unreadable or names a
+        DataError: the file cannot be opened, is known to be something else, is empty, or its header
+        is unreadable or names a
             column twice.
     """
     data = source if isinstance(source, bytes) else table_bytes(source)
@@ -134,8 +141,10 @@ def header_names(start: bytes, reading: Reading) -> tuple[str, ...]:
 
 
 def reading_of(
-    start: bytes, needed: Collection[str], *, encoding: str = "utf-8", decimal: DecimalSign = ".") -> Reading:
-    """How to read a table of which the separator was not said: as its ``sep=`` line says, else as its header shows.
+    start: bytes, needed: Collection[str], *, encoding: str = "utf-8", decimal: DecimalSign = "."
+) -> Reading:
+    """How to read a table of which the separator was not said: as its ``sep=`` line says, else as
+    its header shows.
 
     Args:
         start: the first bytes of the file, header line included.
@@ -168,7 +177,8 @@ def read_in_order(
         decimal: sign of decimal numbers, ``"."`` or ``","``.
 
     Raises:
-        DataError: as :func:`read_table`; the encoding is unknown; or there is an empty line between records, which other programs
+        DataError: as :func:`read_table`; the encoding is unknown; or there is an empty line between
+        records, which other programs
             count as a row.
     """
     data = source if isinstance(source, bytes) else table_bytes(source)
@@ -225,7 +235,9 @@ def near_name(wanted: str, names: Iterable[str]) -> str | None:
 
 
 def spelled_out(text: str) -> str:
-    """``text`` with each character that cannot be seen by itself (controls, zero-width, combining, odd blanks) as <U+XXXX>."""
+    """``text`` with each character that cannot be seen by itself (controls, zero-width, combining,
+    odd blanks) as <U+XXXX>.
+    """
     return "".join(sign if _is_seen(sign) else f"<U+{ord(sign):04X}>" for sign in text)
 
 

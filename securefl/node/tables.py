@@ -1,4 +1,5 @@
-"""The owner's own look at a table: how it is read, can studies use it, how many of its rows, and are its patients told apart?
+"""The owner's own look at a table: how it is read, can studies use it, how many of its rows, and
+are its patients told apart?
 
 What is counted here is shown on the owner's screen, and neither kept nor sent.
 """
@@ -46,7 +47,8 @@ class Looked:
 
     Attributes:
         reading: how it is read.
-        missing: declared feature columns that it lacks, each with a sentence on a column that looks like it, or "".
+        missing: declared feature columns that it lacks, each with a sentence on a column that looks
+            like it, or "".
     """
 
     reading: Reading
@@ -71,7 +73,8 @@ def look(
         decimal: as the owner says.
 
     Raises:
-        DataError: it is no delimited text, or has no column for patients or for the label: no study could use it.
+        DataError: it is no delimited text, or has no column for patients or for the label: no study
+        could use it.
     """
     check_name(table)
     name = str(table)
@@ -102,7 +105,8 @@ def look(
 
 
 def count_rows(site: Site, table: Path, protocol: Protocol, reading: Reading) -> RowCount:
-    """Which rows of the table a study of this protocol would use here, as its worker would choose them.
+    """Which rows of the table a study of this protocol would use here, as its worker would choose
+    them.
 
     Raises:
         DataError: the table cannot be read, or lacks a column.
@@ -131,7 +135,8 @@ def count_rows(site: Site, table: Path, protocol: Protocol, reading: Reading) ->
 
 
 def check_records(table: Path, reading: Reading) -> None:
-    """Refuse a table in which a quotation mark is broken: lines of a text and records could not be told apart.
+    """Refuse a table in which a quotation mark is broken: lines of a text and records could not be
+    told apart.
 
     Raises:
         DataError: with the first such lines.

@@ -1,4 +1,6 @@
-"""How many rows of the own table a study could use, in words: for the owner's screen, where it stays (rule 1)."""
+"""How many rows of the own table a study could use, in words: for the owner's screen, where it
+stays (rule 1).
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def rows_words(count: RowCount) -> str:
 
 
 def found_lines(texts: Sequence[Found]) -> list[str]:
-    """What stood in the cells for which rows were set aside, how often, and what it would match; a line each."""
+    """What stood in the cells for which rows were set aside, how often, and what it would match; a
+    line each.
+    """
     lines = []
     for found in texts[:_SHOWN_LINES]:
         times = "once" if found.rows == 1 else f"{found.rows:,} times"
@@ -71,13 +75,16 @@ def found_lines(texts: Sequence[Found]) -> list[str]:
 
 
 def shown_cell(text: str) -> str:
-    """A cell as a screen can show it: at most 40 characters, those that are not seen as <U+XXXX>."""
+    """A cell as a screen can show it: at most 40 characters, those that are not seen as
+    <U+XXXX>.
+    """
     short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return spelled_out(short)
 
 
 def rows_warning(count: RowCount) -> str | None:
-    """What the owner should not overlook: none or less than half of the rows can be used, or all those have one outcome.
+    """What the owner should not overlook: none or less than half of the rows can be used, or all
+    those have one outcome.
 
     Rows beyond those that a study takes of one patient are no fault of the table.
     """

@@ -1,4 +1,6 @@
-"""Columns as the study declares them: public ranges and levels, so that nothing is learnt from data to scale it (rule 10)."""
+"""Columns as the study declares them: public ranges and levels, so that nothing is learnt from data
+to scale it (rule 10).
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,17 @@ from securefl.study.fields import DecimalText, Fault, Name, RatioText, Section
 from securefl.study.labels import Label
 from securefl.study.texts import CellText, ColumnName, in_both, named_twice
 
-#: Texts of one column that mean "not recorded", beside the empty cell and the usual words (``NA``, ``null`` and the like).
+#: Texts of one column that mean "not recorded", beside the empty cell and the usual words (``NA``,
+#: ``null`` and the like).
 MissingCodes = tuple[CellText, ...]
 
 
 class NumericColumn(Section):
     """A number with its declared range, both ends included.
 
-    A row outside it is set aside, or with ``outside = "clip"`` taken as the nearer end of the range. ``missing_codes`` come first: a
-    cell that is one of them ("-9", "9999", "0") is not recorded, also where it lies within the range.
+    A row outside it is set aside, or with ``outside = "clip"`` taken as the nearer end of the
+    range. ``missing_codes`` come first: a cell that is one of them ("-9", "9999", "0") is not
+    recorded, also where it lies within the range.
     """
 
     name: ColumnName
@@ -45,7 +49,8 @@ class NumericColumn(Section):
 class CategoryColumn(Section):
     """A value out of a declared list. A row with another value is set aside.
 
-    A level may be any text, also ``None``, ``NA`` or ``?``: what is declared wins over the words that mean "not recorded".
+    A level may be any text, also ``None``, ``NA`` or ``?``: what is declared wins over the words
+    that mean "not recorded".
     """
 
     name: ColumnName
@@ -95,9 +100,12 @@ def _check_codes(name: str, declared: tuple[str, ...], codes: MissingCodes) -> N
 
 
 class DataSpec(Section):
-    """The table a hospital must have: its registered data set, population, patient column, features and label.
+    """The table a hospital must have: its registered data set, population, patient column, features
+    and label.
 
-    Of one patient at most ``max_rows_per_patient`` rows are used, chosen by a keyed lot. ``holdout`` is the share of patients kept for evaluation, drawn by a keyed hash of the patient (rule 10).
+    Of one patient at most ``max_rows_per_patient`` rows are used, chosen by a keyed lot.
+    ``holdout`` is the share of patients kept for evaluation, drawn by a keyed hash of the patient
+    (rule 10).
     """
 
     dataset: Name

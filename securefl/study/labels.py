@@ -1,8 +1,9 @@
-"""Labels: public rules that make 1 or 0 of a row. A row about which the rule says nothing is set aside, never counted as 0.
+"""Labels: public rules that make 1 or 0 of a row. A row about which the rule says nothing is set
+aside, never counted as 0.
 
-Every condition declares both outcomes. Texts: those that mean yes and those that mean no. Numbers: a threshold within a
-declared range. "pending", "9999" and a spelling that nobody thought of are neither, so the hospital sees them instead of
-training on them.
+Every condition declares both outcomes. Texts: those that mean yes and those that mean no. Numbers:
+a threshold within a declared range. "pending", "9999" and a spelling that nobody thought of are
+neither, so the hospital sees them instead of training on them.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ class TextCondition(Section):
     """A text and what it means.
 
     ``equals``: positive is one of the texts ``positive``, negative one of ``negative``.
-    ``any-of-letters``: positive is a text with at least one character of ``positive`` in it, negative one without; either way all
-    its characters but blanks must be declared in ``positive`` or ``negative``.
-    A cell that is one of ``missing_codes`` counts as not recorded.
+    ``any-of-letters``: positive is a text with at least one character of ``positive`` in it,
+    negative one without; either way all its characters but blanks must be declared in ``positive``
+    or ``negative``. A cell that is one of ``missing_codes`` counts as not recorded.
     """
 
     column: ColumnName
@@ -55,9 +56,11 @@ class TextCondition(Section):
 
 
 class NumberCondition(Section):
-    """A number and a threshold: ``at-least`` and ``at-most`` include ``value``, ``above`` and ``below`` do not.
+    """A number and a threshold: ``at-least`` and ``at-most`` include ``value``, ``above`` and
+    ``below`` do not.
 
-    A number outside ``low`` to ``high`` (both included) sets its row aside; a missing-value code counts as not recorded.
+    A number outside ``low`` to ``high`` (both included) sets its row aside; a missing-value code
+    counts as not recorded.
     """
 
     column: ColumnName
@@ -102,8 +105,9 @@ Condition = TextCondition | NumberCondition
 class CombinedLabel(Section):
     """A label out of several conditions, usually on different columns.
 
-    ``any-of``: positive where one condition is, negative where all are negative. ``all-of``: positive where all are, negative where
-    one is negative. Where what is not recorded could change the answer, the row is set aside.
+    ``any-of``: positive where one condition is, negative where all are negative. ``all-of``:
+    positive where all are, negative where one is negative. Where what is not recorded could change
+    the answer, the row is set aside.
     """
 
     kind: Literal["any-of", "all-of"]

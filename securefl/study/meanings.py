@@ -1,4 +1,6 @@
-"""Columns and labels of a study in words, for pages and model cards: no markup, one way of saying it."""
+"""Columns and labels of a study in words, for pages and model cards: no markup, one way of saying
+it.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _COMPARED = {
 
 
 def label_words(label: Label) -> str:
-    """What counts as positive, and what sets a row aside: "whether died is yes (against no; ...)"."""
+    """What counts as positive, and what sets a row aside: "whether died is yes (against no;
+    ...)".
+    """
     if not isinstance(label, CombinedLabel):
         return f"whether {_condition_words(label)}"
     start = (
@@ -46,7 +50,9 @@ def codes_words(codes: Sequence[str]) -> str:
 
 
 def column_notes(column: Column) -> str:
-    """What a column declares beside its values: codes, what happens outside the range; "" for none."""
+    """What a column declares beside its values: codes, what happens outside the range; "" for
+    none.
+    """
     clipped = CLIPPED if getattr(column, "outside", "") == "clip" else ""
     return "; ".join(note for note in (clipped, codes_words(column.missing_codes)) if note)
 

@@ -1,8 +1,9 @@
 """Texts that a study declares and a table holds: one rule decides which of them are the same.
 
-A table's reader takes blank space off both ends of a cell. Then a declared text and a cell are the same when they agree
-character by character, or when both are plain numbers of one value: ``1``, ``1.0`` and ``1e0`` are one number. ``01`` is none,
-for a leading zero marks a code ("01", "007"), and a code is compared as text. Case counts: "Yes" is not "yes".
+A table's reader takes blank space off both ends of a cell. Then a declared text and a cell are the
+same when they agree character by character, or when both are plain numbers of one value: ``1``,
+``1.0`` and ``1e0`` are one number. ``01`` is none, for a leading zero marks a code ("01", "007"),
+and a code is compared as text. Case counts: "Yes" is not "yes".
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ TextKey: TypeAlias = Decimal | str
 def text_key(text: str) -> TextKey:
     """The number that ``text`` plainly writes, else ``text``; equal keys are the same value.
 
-    >>> text_key("1.0") == text_key("1"), text_key("01") == text_key("1"), text_key("Yes") == text_key("yes")
-    (True, False, False)
+    >>> text_key("1.0") == text_key("1"), text_key("01") == text_key("1"), text_key("Yes") ==
+    text_key("yes") (True, False, False)
     """
     if len(text) <= _LONGEST_NUMBER and _PLAIN.fullmatch(text):
         return Decimal(text)
@@ -48,7 +49,9 @@ def named_twice(texts: Iterable[str]) -> str | None:
 
 
 def in_both(some: Iterable[str], others: Iterable[str]) -> str | None:
-    """The first of ``others`` that is the same as one of ``some``; ``None`` where they have nothing in common."""
+    """The first of ``others`` that is the same as one of ``some``; ``None`` where they have nothing
+    in common.
+    """
     keys = {text_key(text) for text in some}
     return next((text for text in others if text_key(text) in keys), None)
 
