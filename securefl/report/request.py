@@ -35,7 +35,7 @@ from securefl.report.parts import (
     title,
 )
 from securefl.report.registration import unregistered
-from securefl.report.rows import found_lines, rows_warning, rows_words
+from securefl.report.rows import counts_words, found_lines, reason_lines, rows_warning
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -213,9 +213,10 @@ def _columns(study: Study, rows: RowCount | None, registered: Mapping[str, Any] 
     if rows is not None:
         extra += [
             Text(""),
-            joined(Text("Your table: ", style="bold"), rows_words(rows)),
-            *([bullets(lines)] if (lines := found_lines(rows.found)) else []),
-            *(literal(note, BAD) for note in rows.notes),
+            joined(Text("Your table: ", style="bold"), counts_words(rows)),
+            # reasons and notes name columns, and columns are named by whoever wrote the study
+            *(Quoted(line) for line in (*reason_lines(rows), *found_lines(rows.found))),
+            *(Quoted(note, style=BAD) for note in rows.notes),
             Text("This stands on your screen only; it is never sent.", style=DIM),
         ]
     return section(

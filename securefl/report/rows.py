@@ -56,6 +56,27 @@ def rows_words(count: RowCount) -> str:
     )
 
 
+def counts_words(count: RowCount) -> str:
+    """The figures alone, without reasons: these name columns, and columns are named by whoever wrote the study.
+
+    >>> counts_words(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
+    '9,172 rows, 9,170 can be used (51 positive); 2 set aside:'
+    """
+    aside = sum(count.set_aside.values())
+    end = f"; {aside:,} set aside:" if aside else "."
+    return rows_words(count._replace(set_aside={})).removesuffix(".") + end
+
+
+def reason_lines(count: RowCount) -> list[str]:
+    """Reasons for which rows were set aside, the most frequent first, a line each; texts are to be quoted.
+
+    >>> reason_lines(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
+    ['age: outside 0 to 120 (2)']
+    """
+    ordered = sorted(count.set_aside.items(), key=lambda item: (-item[1], item[0]))
+    return [f"{reason} ({n:,})" for reason, n in ordered]
+
+
 def found_lines(texts: Sequence[Found]) -> list[str]:
     """What stood in the cells for which rows were set aside, how often, and what it would match; a
     line each.

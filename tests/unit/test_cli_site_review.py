@@ -41,7 +41,7 @@ def test_a_request_is_reviewed_decided_once_and_shown_as_decided(hospitals):
     before = everything(c)
     _, out = type_in(c, "review", "first")
     assert "NO ROW of your table can be used" in out
-    assert "80 set aside (the line has too few or too many values" in out
+    assert "80 set aside: │ the line has too few or too many values" in out
     assert everything(c) == before
     # approved without the page: the warning comes when the approval is out
     _, out = type_in(c, "approve", "first", "--yes")

@@ -190,7 +190,7 @@ def test_the_next_commands_name_this_request():
 
 def test_what_the_owner_may_know_of_the_own_table_is_marked_as_staying_here():
     page = flat(rows=RowCount(9172, 9171, 51, {"age: outside 0 to 120": 1}))
-    assert "Your table: 9,172 rows, 9,171 can be used (51 positive); 1 set aside (age: outside 0 to 120)." in page
+    assert "Your table: 9,172 rows, 9,171 can be used (51 positive); 1 set aside: │ age: outside 0 to 120 (1)" in page
     assert "never sent" in page
     assert "ROW" not in page
 
@@ -371,7 +371,9 @@ def test_every_word_of_the_researcher_stands_behind_a_bar():
         }),
     })
     fault = DataError(f"The registered table has no column '{mark}'.", next_step="Rename it.")
-    page = text(80, study=study, faults=[fault], registered={})
+    found = (Found(f"{mark}: not a number", "x", 2, 3, ""),)
+    rows = RowCount(20, 8, 2, {f"{mark}: not a number": 12}, found, (f"{mark}: identifiers differ",))
+    page = text(80, study=study, faults=[fault], registered={}, rows=rows)
     marked = [line for line in page.splitlines() if "zzmark" in line]
     assert len(marked) > 60
     assert [line for line in marked if "│" not in line.partition("zzmark")[0]] == []
