@@ -13,6 +13,7 @@ from securefl.report.parts import (
     DIM,
     GOOD,
     WARN,
+    Quoted,
     Records,
     bar,
     bullets,
@@ -92,14 +93,15 @@ def site_status(
         section("Data sets", *([facts(datasets_words(datasets))] if datasets else [_none("securefl site data add")])),
         section("Budget", *([facts(_budgets(budgets))] if budgets else [_none("securefl site budget set")])),
         section("Studies", _studies(studies) if studies else Text("None was approved yet.", style=DIM)),
-        *([section("Your rows, for your eyes alone", bullets([_rows(name, counts) for name, counts in rows]))] if rows else []),
+        *([section("Your rows, for your eyes alone", *(part for name, counts in rows for part in _rows(name, counts)))] if rows else []),
     )
 
 
-def _rows(name: str, counts: Mapping[str, Any]) -> str:
-    used = f"{name}: {counts['kept']:,} of {counts['rows']:,} rows used, {counts['training']:,} to train and {counts['held_out']:,} to check"
-    aside = "; ".join(f"{number:,} set aside ({reason})" for reason, number in sorted(counts["set_aside"].items()))
-    return (f"{used}; {aside}." if aside else f"{used}.") + _clamped(counts)
+def _rows(name: str, counts: Mapping[str, Any]) -> list[RenderableType]:
+    """The counts of a study's rows; reasons name columns as the study does, so they stand behind a bar."""
+    used = f"{name}: {counts['kept']:,} of {counts['rows']:,} rows used, {counts['training']:,} to train and {counts['held_out']:,} to check."
+    aside = [Quoted(f"{number:,} set aside ({reason})") for reason, number in sorted(counts["set_aside"].items())]
+    return [literal(used + _clamped(counts)), *aside]
 
 
 def _clamped(counts: Mapping[str, Any]) -> str:
@@ -150,6 +152,6 @@ def _studies(studies: Sequence[StudyLine]) -> RenderableType:
     lines = [StudyLine(*line) for line in studies]
     rows = [(literal(s.name), literal(s.state), literal(f"{s.last_round} of {s.rounds}" if s.last_round else "none yet")) for s in lines]
     made = Records(["study", "state", "last round"], rows)
-    told = [literal(f"{s.name} failed: {s.reason}") for s in lines if s.reason is not None]
-    told += [literal(f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator).") for s in lines if s.quality]
-    return Group(made, bullets(told)) if told else made
+    failed = [part for s in lines if s.reason is not None for part in (literal(f"{s.name} failed:"), Quoted(s.reason))]
+    told = [literal(f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator).") for s in lines if s.quality]
+    return Group(made, *failed, *([bullets(told)] if told else []))

@@ -40,7 +40,7 @@ def test_what_nobody_counted_is_not_shown_as_nought():
 def test_rows_set_aside_are_shown_to_their_owner():
     counts = {"rows": 5496, "kept": 5493, "training": 3863, "held_out": 1630, "set_aside": {"age: outside 0 to 120": 3}}
     words = " ".join(status(rows=[("thyroid-abc", counts)]).split())
-    assert "5,493 of 5,496 rows used, 3,863 to train and 1,630 to check; 3 set aside (age: outside 0 to 120)." in words
+    assert "5,493 of 5,496 rows used, 3,863 to train and 1,630 to check. │ 3 set aside (age: outside 0 to 120)" in words
     assert "set aside" not in status()
     assert "bound" not in words
     cut = " ".join(status(rows=[("thyroid-abc", {**counts, "clamped": 6, "clamped_rounds": 2})]).split())
@@ -69,3 +69,12 @@ def test_how_the_coordinator_judged_the_quality_rule_stands_under_the_studies():
     words = " ".join(status(studies=[judged]).split())
     assert "x-0: the AUC asked for, at least 0.9: NOT met; the whole interval lies below (signed by the coordinator)." in words
     assert "asked for" not in status(studies=[StudyLine("x-0", "completed", 41, 41)])
+
+
+def test_words_that_may_be_a_researchers_stand_behind_a_bar():
+    mark = "zzmark " * 40
+    counts = {"rows": 9, "kept": 5, "training": 3, "held_out": 2, "set_aside": {f"{mark}: not a number": 4}}
+    page = status(studies=[StudyLine("s-1", "failed", 1, 4, f"The table has no column '{mark}'.")], rows=[("s-1", counts)])
+    marked = [line for line in page.splitlines() if "zzmark" in line]
+    assert len(marked) > 6
+    assert [line for line in marked if "│" not in line.partition("zzmark")[0]] == []
