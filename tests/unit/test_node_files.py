@@ -270,7 +270,7 @@ def test_an_edited_study_is_another_request(hospitals, site):
     second = keep_request(site, edited, job="job-4", sender="r", received="2026-01-02T03:04:06Z")
     assert first.digest != second.digest
     assert find_request(site, second.short)[1] == edited
-    with pytest.raises(UsageError, match="request fits"):
+    with pytest.raises(UsageError, match="2 requests fit"):
         find_request(site, "original")
     with pytest.raises(UsageError, match="request fits"):
         find_request(site, "nothing-like-it")
