@@ -58,7 +58,11 @@ def write_lock(name: str, pins: Pins) -> None:
     lines = [f"# {line}" for line in (_HEADS[name], *_HOW)]
     for package in sorted(pins):
         version, hashes = pins[package]
-        lines.append(" \\\n    ".join([f"{package}=={version}", *(f"--hash=sha256:{h}" for h in sorted(hashes))]))
+        lines.append(
+            " \\\n    ".join(
+                [f"{package}=={version}", *(f"--hash=sha256:{h}" for h in sorted(hashes))]
+            )
+        )
     (ROOT / name).write_text("\n".join(lines) + "\n", "utf-8")
 
 
@@ -69,8 +73,18 @@ def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
         if not upgrade:  # uv keeps the versions that it finds in its output file
             out.write_text("".join(f"{p}=={v}\n" for p, (v, _) in known.items()), "utf-8")
         command = [
-            "uv", "pip", "compile", "pyproject.toml", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-strip-extras",
-            "--python-version=3.11", "--python-platform=x86_64-manylinux_2_28", f"--output-file={out}",
+            "uv",
+            "pip",
+            "compile",
+            "pyproject.toml",
+            "--quiet",
+            "--generate-hashes",
+            "--no-header",
+            "--no-annotate",
+            "--no-strip-extras",
+            "--python-version=3.11",
+            "--python-platform=x86_64-manylinux_2_28",
+            f"--output-file={out}",
             *(f"--extra={e}" for e in extras),
         ]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -97,14 +111,18 @@ def main() -> int:
     builds: Pins = {}
     for (package, version), hashes in OTHER_BUILDS.items():
         if version != runtime[package][0]:
-            print(f"no CPU build of {package} {runtime[package][0]} is known: add its hash to {Path(__file__).name}")
+            print(
+                f"no CPU build of {package} {runtime[package][0]} is known: add its hash to {Path(__file__).name}"
+            )
             return 1
         runtime[package] = (version, tuple({*runtime[package][1], *hashes}))
         builds[package] = (f"{version}+cpu", hashes)
     write_lock("requirements.lock", runtime)
     write_lock("requirements-cpu.lock", builds)
     write_lock("requirements-cuda.lock", cuda)
-    write_lock("requirements-dev.lock", {p: pin for p, pin in everything.items() if p not in needed})
+    write_lock(
+        "requirements-dev.lock", {p: pin for p, pin in everything.items() if p not in needed}
+    )
     return 0
 
 

@@ -11,6 +11,11 @@ from typing import Any
 __all__ = ["Study", "__version__", "connect", "load_model"]
 
 
+def __dir__() -> list[str]:
+    """What a user may ask for; completion shows nothing else."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a lazy door returns whatever stands behind it
     if name == "__version__":
         from securefl.environment import version

@@ -26,7 +26,8 @@ from securefl.environment import software
 from securefl.errors import MessageError, NotApprovedError, UsageError
 from securefl.federation.rounds import Plan
 from securefl.federation.verifying import verify_round
-from securefl.identity import IdentityCard, read_card, replace_file
+from securefl.files import read_given
+from securefl.identity import IdentityCard, as_it_was_sent, read_card, replace_file
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
@@ -126,8 +127,8 @@ class Lab(Shown):
 
     def trust(self, card: bytes | str | Path) -> IdentityCard:
         """Add a card whose fingerprint was compared with its owner."""
-        data = card if isinstance(card, bytes) else Path(card).read_bytes()
-        found = read_card(data)
+        data = card if isinstance(card, bytes) else read_given(Path(card))
+        found = read_card(as_it_was_sent(data))
         self.folder.book.trust(found)
         return found
 
@@ -143,7 +144,7 @@ class Lab(Shown):
         """
         for site in sites:
             _party(self, site, "hospital")
-        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher") as desk:
+        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher", marker=self.folder.store.marker) as desk:
             publish_pysyft_keys(self.folder.store, self.folder.identity, self.email, desk.fingerprint)
             for site in sites:
                 desk.request_peer(site_email(site))
@@ -154,7 +155,7 @@ class Lab(Shown):
 
         One whose files in the store are not those that the hospital signed is listed with the ``fault`` and without its content.
         """
-        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher") as desk:
+        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher", marker=self.folder.store.marker) as desk:
             desk.sync()
             found = [(info, info.statement, info.mock.read_bytes()) for info in desk.datasets() if info.mock is not None]
         cards = self.folder.book.cards()
@@ -187,7 +188,7 @@ class Study(Shown):
     def __init__(self, lab: Lab, folder: Path) -> None:
         self._lab = lab
         self.folder = folder
-        self.text = (folder / "study.toml").read_bytes()
+        self.text = read_given(folder / "study.toml")
         self.file: StudyFile = parse_study(self.text)
         self.digest = study_digest(self.text)
 
@@ -211,7 +212,7 @@ class Study(Shown):
             StudyError: the protocol or the study is invalid, or its time is over.
             UsageError: somebody is not in the researcher's list, the weights do not add up to exactly 1, or exactly this study was made before: a study runs once.
         """
-        text = Path(protocol).read_bytes()
+        text = read_given(Path(protocol))
         plain = parse_protocol(text)
         theta = initial_weights(plain.model, len(feature_names(plain.data)))
         check_not_over(plain, datetime.now(UTC), text.decode())

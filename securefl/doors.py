@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def lazy_door(room: str, doors: Mapping[str, str]) -> Callable[[str], Any]:
-    """A module ``__getattr__`` for ``room``.
+    """A module ``__getattr__`` for ``room``; ``dir(room)`` lists what it offers.
 
     Args:
         room: the package's ``__name__``.
@@ -22,4 +23,6 @@ def lazy_door(room: str, doors: Mapping[str, str]) -> Callable[[str], Any]:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
         return getattr(import_module(f"{room}.{doors[name]}"), name)
 
+    if room in sys.modules:
+        vars(sys.modules[room]).setdefault("__dir__", lambda: sorted(doors))
     return fetch

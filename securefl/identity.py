@@ -24,7 +24,9 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from securefl.curve25519 import is_agreement_key, is_signing_key
 from securefl.errors import MessageError, UnreadableError, UntrustedError
+from securefl.files import check_kept_to_owner, kept_mode, read_file, sync_folder
 from securefl.signed import dump_signed, peek_signed
+from securefl.undumpable import make_undumpable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +147,7 @@ class Identity:
     @classmethod
     def generate(cls, name: str, role: Role, legal_name: str, email: str) -> Self:
         """Fresh keys from the operating system's generator."""
+        make_undumpable()
         signing, sealing = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
         card = IdentityCard(
             name, role, legal_name, email,
@@ -177,7 +180,11 @@ class Identity:
             raise MessageError("A sealed payload does not open with this party's key.", next_step="Ask the sender to seal it again.") from error
 
     def save(self, folder: Path) -> None:
-        """Write ``card.json``, ``signing.key`` and ``sealing.key`` (0600) into ``folder`` (0700); never overwrites."""
+        """Write ``card.json``, ``signing.key`` and ``sealing.key`` (0600) into ``folder`` (0700); never overwrites.
+
+        Raises:
+            UnreadableError: a key is there already, or the file system keeps no permissions.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         write_secret(folder / "signing.key", self._signing.private_bytes_raw())
@@ -194,7 +201,7 @@ class Identity:
         signing = Ed25519PrivateKey.from_private_bytes(read_secret(folder / "signing.key", 32))
         sealing = X25519PrivateKey.from_private_bytes(read_secret(folder / "sealing.key", 32))
         try:
-            card = read_card((folder / "card.json").read_bytes())
+            card = read_card(read_file(folder / "card.json", MAX_CARD_BYTES))
         except OSError as error:
             raise UnreadableError(f"{folder / 'card.json'} cannot be read: {error.strerror}.", next_step="Restore it from your backup.") from None
         except MessageError as error:
@@ -210,6 +217,14 @@ class Identity:
             earlier = [dict(e.__dict__) for e in self.card.earlier]
             return dump_signed({"type": _SUCCESSOR_TYPE, **self.card.fields(), "earlier": earlier}, self.sign)
         return dump_signed({"type": _CARD_TYPE, **self.card.fields()}, self.sign)
+
+
+def as_it_was_sent(data: bytes) -> bytes:
+    """A card without what mail programs and editors add: a byte order mark, line ends of Windows, empty lines at the end.
+
+    Nothing of it can belong to a card: its two lines hold neither. The signature is checked afterwards, as ever.
+    """
+    return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").rstrip(b"\r\n \t")
 
 
 def read_card(data: bytes) -> IdentityCard:
@@ -285,7 +300,16 @@ def write_secret(path: Path, data: bytes) -> None:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise UnreadableError(f"{path} exists already; keys are never overwritten.", next_step="Choose another folder, or move the old keys away yourself.") from None
-    _write_through(fd, lambda file: file.write(data))
+
+    def fill(file: BinaryIO) -> None:
+        check_kept_to_owner(path)
+        file.write(data)
+
+    try:
+        _write_through(fd, fill)
+    except BaseException:  # half a key is none
+        path.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
@@ -294,15 +318,6 @@ def _write_through(fd: int, write: Callable[[BinaryIO], object]) -> None:
         write(file)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable (fsync(2): a file's own does not)."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def erase_file(path: Path) -> None:
@@ -326,16 +341,21 @@ def read_secret(path: Path, size: int) -> bytes:
     Raises:
         UnreadableError: missing, readable by others, or of another size.
     """
+    make_undumpable()
     try:
-        mode = path.stat().st_mode & 0o777
-        data = path.read_bytes()
+        mode = kept_mode(path)
+        data = read_file(path, size)
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step="Restore it from your backup.") from None
     if mode & 0o077:
-        raise UnreadableError(f"{path} is readable by others (mode {mode:o}).", next_step=f"chmod 600 {path}")
+        raise UnreadableError(f"{path} is readable by others (mode {mode:o}).", next_step=_close_it(path))
     if len(data) != size:
         raise UnreadableError(f"{path} is not a key of {size} bytes.", next_step="Restore it from your backup.")
     return data
+
+
+def _close_it(path: Path) -> str:
+    return f"chmod 600 {path}. Where that changes nothing (a Windows drive, CIFS, exFAT), move the folder to a disk of this machine's own."
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:

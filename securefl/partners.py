@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import MessageError, UnreadableError, UntrustedError
+from securefl.errors import MessageError, UnreadableError, UntrustedError, file_error
+from securefl.files import read_file
 from securefl.identity import MAX_EARLIER, Identity, IdentityCard, Role, read_earlier, replace_file
 from securefl.signed import dump_signed, open_signed
 
@@ -42,10 +43,12 @@ class AddressBook:
             return {}
         try:
             body = open_signed(
-                self._path.read_bytes(), kind=_BOOK_TYPE, fields=frozenset({"cards"}), verify=self._owner.card.verify,
+                read_file(self._path, MAX_BOOK_BYTES), kind=_BOOK_TYPE, fields=frozenset({"cards"}), verify=self._owner.card.verify,
                 sender=self._owner.card.name, max_bytes=MAX_BOOK_BYTES,
             )
-        except (OSError, MessageError):
+        except OSError as error:
+            raise file_error(error, self._path) from None
+        except MessageError:
             raise UnreadableError(
                 f"{self._path} is not a list signed by this party's key: somebody else changed it.",
                 next_step="Restore it, or compare the fingerprints again and trust the cards anew.",

@@ -1,5 +1,8 @@
 """A folder that others write to as well: reached name by name from its root, and no link below the root is ever followed.
 
+What is made below the root takes the root's rights and group: parties that write as different users would otherwise shut
+one another out of the folders that each of them happens to make first (umask 022 is everywhere).
+
 A link in the place of a folder would lead a party's reads and writes to wherever that party may read and write. The root itself may be
 reached by links: its path is the party's own.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import secrets
 import stat
@@ -60,9 +64,11 @@ class SharedFolder:
         Not synced: a power cut may lose an object, and then its signature check fails.
         """
         with self._parent(names, make=True) as folder:
+            rights = Path(self._root).stat()
             part = f".{secrets.token_hex(8)}.part"
             try:
                 with os.fdopen(os.open(part, _NEW, 0o666, dir_fd=folder), "wb") as file:
+                    _as_root(file.fileno(), rights, rights.st_mode & 0o666)
                     fill(file)
                 _move(folder, part, names[-1])
             except BaseException:
@@ -74,6 +80,16 @@ class SharedFolder:
         """The facts of a file or folder of that name, a link's own where it is one."""
         with self._parent(names) as folder:
             return os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
+
+    def shut(self, wanted: Callable[[str], bool], most: int = 5000) -> list[str]:
+        """Folders below the root, as far as ``wanted`` takes them, in which this user can make no files; at most ``most`` are looked at."""
+        found = []
+        for path, below, _ in itertools.islice(os.walk(self._root), most):
+            inside = os.path.relpath(path, self._root)
+            below[:] = sorted(n for n in below if not n.startswith("."))
+            if inside != "." and wanted(inside) and not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+                found.append(inside)
+        return found
 
     def list(self, names: Sequence[str]) -> list[str]:
         """Names of the regular files and folders in that folder: what :meth:`open` opens, and where it looks."""
@@ -109,8 +125,9 @@ class SharedFolder:
             Path(self._root).mkdir(parents=True, exist_ok=True)
         fd = os.open(self._root, _WALK & ~os.O_NOFOLLOW)
         try:
+            rights = os.fstat(fd)
             for name in names:
-                deeper = _make_and_enter(fd, name) if make else _enter(fd, name)
+                deeper = _make_and_enter(fd, name, rights) if make else _enter(fd, name)
                 os.close(fd)
                 fd = deeper
             yield fd
@@ -127,13 +144,27 @@ def _enter(folder: int, name: str) -> int:
         raise
 
 
-def _make_and_enter(folder: int, name: str) -> int:
+def _as_root(fd: int, rights: os.stat_result, mode: int) -> None:
+    """Give what this process has just made the root's group and rights; a file system that keeps neither is none of our business."""
+    with contextlib.suppress(OSError):
+        if os.fstat(fd).st_gid != rights.st_gid:
+            os.fchown(fd, -1, rights.st_gid)
+    with contextlib.suppress(OSError):
+        os.fchmod(fd, mode)
+
+
+def _make_and_enter(folder: int, name: str, rights: os.stat_result) -> int:
     for _ in range(_TRIES):
         try:
             return _enter(folder, name)
         except FileNotFoundError:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, dir_fd=folder)
+                made = os.open(name, _LIST, dir_fd=folder)
+                try:
+                    _as_root(made, rights, rights.st_mode & 0o3777)
+                finally:
+                    os.close(made)
         except NotADirectoryError:
             _set_aside(folder, name, unless=stat.S_ISDIR)
     return _enter(folder, name)

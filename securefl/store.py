@@ -12,13 +12,16 @@ import re
 import secrets
 import shutil
 import stat
+import threading
 import time
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import fsspec
 
-from securefl.errors import MessageError, StoreError
+from securefl.capped import CappedReader, too_long
+from securefl.errors import MessageError, SecureFLError, StoreError
 from securefl.shared_folder import SharedFolder
+from securefl.store_url import reason, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +35,11 @@ _CHANGES: Final = ("ETag", "etag", "content_md5", "md5Hash", "generation", "Last
 #: Seconds between two tries at a store that is away: the first, and at most.
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+#: The object whose words tell one store from another, and what one looks like.
+MARKER: Final = "securefl-store"
+MARKER_FORM: Final = re.compile(r"securefl-store/1 [0-9a-f]{32}")
+#: File systems whose clients are not made for several threads get one call at a time, whoever asks.
+_ONE_AT_A_TIME: Final = threading.RLock()
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}")
 
 
@@ -40,19 +48,30 @@ class Store:
 
     Args:
         url: ``/a/folder``, ``file:///a/folder``, ``memory://name``, ``s3://bucket/prefix`` and so on.
+        marker: what marks the store that this party used before (:mod:`securefl.store_marker`): at a store without it nothing is
+            read and nothing is written.
+
+    Raises:
+        StoreError: the URL cannot be opened.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, marker: str | None = None) -> None:
+        self.url = without_password(url)
+        self.marker = marker
+        self._seen_marker: object = None
         try:
-            fs, root = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError) as error:
-            raise StoreError(f"The store {url} cannot be opened: {error}.", next_step="Check the URL and its fsspec package.") from None
+            with _ONE_AT_A_TIME:
+                fs, root = fsspec.core.url_to_fs(url)
+        except Exception as error:  # noqa: BLE001 - some file systems connect here, and each has errors of its own
+            raise StoreError(f"The store {self.url} cannot be opened: {reason(error)}.", next_step="Check the URL, the network and its fsspec package.") from None
         self._fs: Any = fs
         self._root: str = str(root).rstrip("/")
         self._local = "file" in _protocols(fs)
         self._folder = SharedFolder(self._root)
         self._memory = "memory" in _protocols(fs)
+        self.folder = self._folder if self._local else None
+        alone = self._local or self._memory or getattr(fs, "async_impl", False)
+        self._turn: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if alone else _ONE_AT_A_TIME
 
     def put(self, path: str, data: bytes | bytearray) -> None:
         """Write an object; replaces an older one as a whole.
@@ -96,7 +115,7 @@ class Store:
         """
         data = self.get_head(path, max_bytes + 1)
         if data is not None and len(data) > max_bytes:
-            raise _too_long(path, max_bytes)
+            raise too_long(path, max_bytes)
         return data
 
     def get_head(self, path: str, size: int) -> bytes | None:
@@ -107,15 +126,14 @@ class Store:
         """
         target = self._full(path)
         try:
-            if self._memory:  # its open files share one position between threads
-                data: bytes = self._fs.cat_file(target, 0, size)
-            else:
-                with self._opened(path) as file:
-                    data = file.read(size)
+            with self._reading():
+                if self._memory:  # its open files share one position between threads
+                    data: bytes = self._fs.cat_file(target, 0, size)
+                else:
+                    with self._opened(path) as file:
+                        data = file.read(size)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
-        except OSError as error:
-            raise self._unreadable(error) from None
         return data
 
     @contextlib.contextmanager
@@ -129,18 +147,21 @@ class Store:
             StoreError: the store cannot be read.
         """
         target = self._full(path)
-        with contextlib.ExitStack() as held:
-            file: IO[bytes] | None = None
-            try:
+        file: IO[bytes] | None = None
+        try:
+            with self._reading():
                 if self._memory:  # as in get_head
                     file = io.BytesIO(self._fs.cat_file(target, 0, max_bytes + 1))
                 else:
-                    file = held.enter_context(self._opened(path))
-            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-                pass
-            except OSError as error:
-                raise self._unreadable(error) from None
-            yield None if file is None else CappedReader(file, path, max_bytes, self._unreadable)
+                    file = self._opened(path)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            pass
+        try:
+            yield None if file is None else CappedReader(file, path, max_bytes, self._reading)
+        finally:
+            if file is not None:
+                with contextlib.suppress(StoreError), self._reading():
+                    file.close()
 
     def stamp(self, path: str) -> str | None:
         """Something cheap that is another when the object changed; None where there is none, or nothing tells.
@@ -152,15 +173,14 @@ class Store:
         """
         target = self._full(path)
         try:
-            if self._local:
-                found = self._folder.stat(path.split("/"))
-                return f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}" if stat.S_ISREG(found.st_mode) else None
-            self._fs.invalidate_cache()
-            info = self._fs.info(target)
+            with self._reading():
+                if self._local:
+                    found = self._folder.stat(path.split("/"))
+                    return f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}" if stat.S_ISREG(found.st_mode) else None
+                self._fs.invalidate_cache()
+                info = self._fs.info(target)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError as error:
-            raise self._unreadable(error) from None
         facts = [f"{name}={info[name]}" for name in _CHANGES if info.get(name)]
         return "-".join([*facts, f"size={info.get('size')}"]) if facts else None
 
@@ -172,44 +192,41 @@ class Store:
         """
         target = self._full(path)
         try:
-            if self._local:
-                mode = self._folder.stat(path.split("/")).st_mode
-                return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
-            self._fs.invalidate_cache()
-            return bool(self._fs.exists(target))
+            with self._reading():
+                if self._local:
+                    mode = self._folder.stat(path.split("/")).st_mode
+                    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+                self._fs.invalidate_cache()
+                return bool(self._fs.exists(target))
         except (FileNotFoundError, NotADirectoryError):
             return False
-        except OSError as error:
-            raise self._unreadable(error) from None
 
     def list(self, prefix: str = "") -> list[str]:
         """Names of the objects and folders directly below ``prefix``, sorted; temporary files, links and pipes are left out."""
         target = self._full(prefix) if prefix else self._root
         try:
-            if self._local:
-                found = self._folder.list(prefix.split("/") if prefix else ())
-            else:
-                self._fs.invalidate_cache()
-                found = self._fs.ls(target, detail=False)
+            with self._reading():
+                if self._local:
+                    found = self._folder.list(prefix.split("/") if prefix else ())
+                else:
+                    self._fs.invalidate_cache()
+                    found = self._fs.ls(target, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        except OSError as error:
-            raise self._unreadable(error) from None
         names = (str(p).rstrip("/").rsplit("/", 1)[-1] for p in found if str(p).rstrip("/") != target)
-        return sorted(n for n in names if _SAFE.fullmatch(n))
+        return sorted(n for n in names if _SAFE.fullmatch(n) and (prefix or n != MARKER))
 
     def delete(self, path: str) -> None:
         """Remove an object; one that is not there is no error."""
         target = self._full(path)
         try:
-            if self._local:
-                self._folder.remove(path.split("/"))
-            else:
-                self._fs.rm_file(target)
+            with self._calling("written", "Check its permissions."):
+                if self._local:
+                    self._folder.remove(path.split("/"))
+                else:
+                    self._fs.rm_file(target)
         except (FileNotFoundError, NotADirectoryError):
             return
-        except OSError as error:
-            raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions.") from None
 
     def check_writable(self) -> None:
         """Write, read and remove a small object.
@@ -223,17 +240,90 @@ class Store:
             raise StoreError(f"The store {self.url} does not return what was written.", next_step="Check its configuration.")
         self.delete(name)
 
-    def _unreadable(self, error: OSError) -> StoreError:
-        return StoreError(f"The store {self.url} cannot be read: {error.strerror or error}.", next_step="Check that it is reachable.")
+    def mark(self, text: str) -> str:
+        """Mark the store with ``text`` unless it is marked already; returns what marks it.
+
+        Raises:
+            StoreError: it cannot be written, or what lies in the marker's place is none.
+        """
+        found = self._read_marker()
+        if found is None:
+            self.put(MARKER, text.encode())
+            found = self._read_marker()
+        if found is None or not MARKER_FORM.fullmatch(found):
+            raise StoreError(
+                f"The store {self.url} has an object '{MARKER}' that marks no store.", next_step="Remove it, or name another store."
+            )
+        return found
+
+    def _read_marker(self) -> str | None:
+        data = self.get(MARKER, 200)
+        return None if data is None else data.decode("ascii", "replace").strip()
+
+    def _reading(self) -> contextlib.AbstractContextManager[None]:
+        return self._calling("read", "Check that it is reachable.")
 
     @contextlib.contextmanager
     def _writing(self, target: str) -> Iterator[None]:
+        step = "Check its permissions and free space."
         try:
-            if not self._local:
-                self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-            yield
-        except OSError as error:
-            raise StoreError(f"The store {self.url} cannot be written: {error.strerror or error}.", next_step="Check its permissions and free space.") from None
+            with self._calling("written", step):
+                if not self._local:
+                    self._fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                yield
+        except OSError as error:  # a write that ends with "no such file" is one that failed
+            raise self._trouble(error, "written", step) from None
+
+    @contextlib.contextmanager
+    def _calling(self, doing: str, next_step: str) -> Iterator[None]:
+        """One call of the file system: in its turn, at the right store, and with its errors in our words.
+
+        "No such file" goes on to the caller, who knows whether that is an error.
+
+        Raises:
+            StoreError: everything else that the file system raises; each kind has errors of its own.
+        """
+        with self._turn:
+            try:
+                self._check_marker()
+                yield
+            except (SecureFLError, FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise
+            except Exception as error:  # noqa: BLE001 - botocore, paramiko and ftplib share no base class
+                raise self._trouble(error, doing, next_step) from None
+
+    def _trouble(self, error: Exception, doing: str, next_step: str) -> StoreError:
+        return StoreError(f"The store {self.url} cannot be {doing}: {reason(error)}.", next_step=next_step)
+
+    def _check_marker(self) -> None:
+        """Nothing is read or written at another store than the one used before: a share that is not mounted is an empty folder.
+
+        A folder is looked at each time, for mounts come and go; another store once.
+        """
+        if self.marker is None:
+            return
+        try:
+            if self._local:
+                facts = self._folder.stat((MARKER,))
+                seen: object = (facts.st_dev, facts.st_ino, facts.st_mtime_ns)
+            else:
+                seen = True
+            if seen == self._seen_marker:
+                return
+            if self._memory:
+                data = self._fs.cat_file(self._full(MARKER), 0, 200)
+            else:
+                with self._opened(MARKER) as file:
+                    data = file.read(200)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            data = b""
+            seen = None
+        if data.decode("ascii", "replace").strip() != self.marker:
+            raise StoreError(
+                f"{self.url} is not the store that was used here before{'' if data else ': it has no marker'}. Nothing was written to it.",
+                next_step="If it is a share or disk, see that it is mounted. If the store has really moved, remove the file 'store.id' of your own folder.",
+            )
+        self._seen_marker = seen
 
     def _opened(self, path: str) -> Any:  # noqa: ANN401 - fsspec ships no types
         return self._folder.open(path.split("/")) if self._local else self._fs.open(self._full(path), "rb")
@@ -252,34 +342,6 @@ class Store:
 
 def _protocols(fs: Any) -> tuple[str, ...]:  # noqa: ANN401 - fsspec ships no types
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
-
-
-def _too_long(path: str, max_bytes: int) -> MessageError:
-    return MessageError(f"{path} is longer than the {max_bytes} bytes allowed; it was not read.", next_step="Ask its sender what it is.")
-
-
-class CappedReader:
-    """An object of a store that is being read: at most so many bytes, and a network's failure is the store's."""
-
-    def __init__(self, file: IO[bytes], path: str, max_bytes: int, unreadable: Callable[[OSError], StoreError]) -> None:
-        self._file, self._path, self._cap, self._left = file, path, max_bytes, max_bytes
-        self._unreadable = unreadable
-
-    def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes; none at the end.
-
-        Raises:
-            MessageError: the object is longer than the cap.
-            StoreError: the store cannot be read.
-        """
-        try:
-            data = self._file.read(min(size, self._left + 1))
-        except OSError as error:
-            raise self._unreadable(error) from None
-        if len(data) > self._left:
-            raise _too_long(self._path, self._cap)
-        self._left -= len(data)
-        return data
 
 
 def persist(work: Callable[[], T], seconds: float, told: Callable[[StoreError], None] | None = None) -> T:

@@ -22,6 +22,7 @@ from securefl.errors import (
     UntrustedError,
     UsageError,
 )
+from securefl.files import read_file
 
 if TYPE_CHECKING:
     from securefl.identity import IdentityCard
@@ -94,7 +95,7 @@ def _newest_returned(folder: Path, card: IdentityCard, at: Head) -> tuple[Checkp
     found, ignored = [], []
     for file in sorted(folder.iterdir()) if folder.is_dir() else ():
         try:
-            found.append(_own(file.read_bytes(), card, at))
+            found.append(_own(read_file(file), card, at))
         except (OSError, MessageError):
             continue  # half written
         except UntrustedError as error:
@@ -123,7 +124,7 @@ def _utc(text: str) -> str:
 
 def _bytes(path: Path, next_step: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step=next_step) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.cli.screen import same_card, say, say_quoted
-from securefl.errors import MessageError, UnreadableError, UsageError
+from securefl.errors import MessageError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,13 +56,11 @@ def trust_cards(
 
 
 def _read(path: Path) -> IdentityCard:
-    from securefl.identity import MAX_CARD_BYTES, read_card
+    from securefl.files import read_given
+    from securefl.identity import MAX_CARD_BYTES, as_it_was_sent, read_card
 
     try:
-        with path.open("rb") as file:
-            return read_card(file.read(MAX_CARD_BYTES + 1))
-    except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step="Name the card's file.") from None
+        return read_card(as_it_was_sent(read_given(path, MAX_CARD_BYTES)))
     except MessageError as error:
         raise MessageError(
             f"{path} is not an identity card that can be trusted. {error.what}", whose=f"whoever gave you {path.name}",

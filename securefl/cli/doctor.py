@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import json_option, say, write_json
-from securefl.errors import ExitCode, SecureFLError, UnreadableError
+from securefl.errors import ExitCode, SecureFLError, StoreError, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,10 +76,10 @@ def _encryption() -> str:
 
 
 def _isolation() -> str:
-    from securefl.node.isolation import isolation_words, network_can_be_blocked
+    from securefl.node.isolation import isolation_words, network_can_be_blocked, userns_advice
 
     if not network_can_be_blocked():
-        raise SecureFLError(isolation_words() + ".", whose="this machine's operator", next_step="Allow user namespaces (sysctl kernel.unprivileged_userns_clone or user.max_user_namespaces).")
+        raise SecureFLError(isolation_words() + ".", whose="this machine's operator", next_step=userns_advice())
     return isolation_words().removeprefix("isolation: ")
 
 
@@ -92,8 +92,9 @@ def _clock() -> str:
 
 def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
     from securefl.node.folder import FILE_NAMES, PartyFolder
+    from securefl.node.places import shut_folders
     from securefl.node.site import Site
-    from securefl.store import Store
+    from securefl.store_url import usable_url
 
     role = next((r for r, name in FILE_NAMES.items() if (here / name).exists()), None)
     if role is None:
@@ -107,8 +108,16 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
         return f"{role} {party.name}: keys are readable by their owner alone, the list of partners is intact" if party.identity and party.secret else ""
 
     def store() -> str:
-        url = PartyFolder.open(here, role).settings.store
-        Store(url).check_writable()
-        return f"{url} can be written, read and cleaned"
+        party = PartyFolder.open(here, role)
+        usable_url(party.settings.store)
+        party.store.check_writable()
+        shut = shut_folders(party.store, party.name)
+        if shut:
+            more = f" and {len(shut) - 1} more" if len(shut) > 1 else ""
+            raise StoreError(
+                f"In the store, {shut[0]}{more} cannot be written by this user: whoever made it shut the others out.",
+                next_step="Have whoever operates it give all parties' users one group, then `chgrp -R GROUP` and `chmod -R g+rwXs` on the store's folder.",
+            )
+        return f"{party.store.url} can be written, read and cleaned, also where this party's messages lie"
 
     return {"keys": keys, "store": store}

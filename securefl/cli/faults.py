@@ -19,5 +19,7 @@ def fault(error: Exception) -> SecureFLError:
     except OSError:
         step = "Report it, with what you typed."
     return SecureFLError(
-        f"This is a fault of securefl ({type(error).__name__}), not of yours.", whose="securefl's authors", next_step=step
+        f"This is a fault of securefl ({type(error).__name__}), not of yours.",
+        whose="securefl's authors",
+        next_step=step,
     )

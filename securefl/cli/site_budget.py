@@ -11,6 +11,7 @@ import click
 from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
 from securefl.errors import UsageError
+from securefl.files import read_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def budget_set(*, population: str, epsilon: str, delta: str, typical: Path, yes:
     from securefl.study.consistency import parse_consistent
     from securefl.study.fields import NAME
 
-    here, plain = open_site(folder), parse_consistent(typical.read_bytes(), PldAccountant())
+    here, plain = open_site(folder), parse_consistent(read_given(typical), PldAccountant())
     if not re.fullmatch(NAME, population):
         raise UsageError(f"'{population}' cannot be the name of a population.", next_step=NAME_RULE)
     amount, chance = _decimal(epsilon, "--epsilon", "0.0001", "1000"), _decimal(delta, "--delta", "1e-30", "1e-3")

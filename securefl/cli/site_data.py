@@ -56,6 +56,7 @@ def data_add(
     How it is read is kept with it: studies read it in the same way. How many of its rows studies could use is counted for your screen
     alone; `securefl site data check` counts it without registering anything.
     """
+    from securefl.files import read_given
     from securefl.learning.mock import mock_table
     from securefl.node.patients import keep_patients, patients_of
     from securefl.node.public_side import keep_public
@@ -65,7 +66,7 @@ def data_add(
     from securefl.study.parse import parse_any
 
     here = open_site(folder)
-    text = columns.read_bytes()
+    text = read_given(columns)
     looked = _look(table, parse_any(text), encoding, separator, decimal)  # before what takes seconds
     declared = parse_consistent(text, PldAccountant())
     check_records(table, looked.reading)
@@ -99,7 +100,9 @@ def data_check(*, table: Path, columns: Path, encoding: str, separator: str | No
     from securefl.study.parse import parse_any
 
     here = open_site(folder)
-    declared = parse_any(columns.read_bytes())
+    from securefl.files import read_given
+
+    declared = parse_any(read_given(columns))
     looked = _look(table, declared, encoding, separator, decimal)
     _say_reading(looked)
     _say_rows(here, table, declared, looked)

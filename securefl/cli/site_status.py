@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from securefl.federation.rounds import Plan
+from securefl.files import read_file
 from securefl.node.agent import agent_state
 from securefl.node.leaving import COUNTS
 from securefl.node.quality import verdict_of
@@ -84,7 +85,7 @@ def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str,
 def _read(file: Path) -> dict[str, Any]:
     """A small file of our own that may not be there yet."""
     try:
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = json.loads(read_file(file))
     except (OSError, ValueError):
         return {}
     return found

@@ -56,7 +56,12 @@ class LastingStream:
     @property
     def reader_left(self) -> bool:
         """Whether nobody reads any longer: a pipe or a terminal that was closed."""
-        return self.failure is not None and self.failure.errno in {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO}
+        return self.failure is not None and self.failure.errno in {
+            errno.EPIPE,
+            errno.EIO,
+            errno.EBADF,
+            errno.ENXIO,
+        }
 
     def _failed(self, error: OSError | ValueError) -> None:
         self.failure = error if isinstance(error, OSError) else OSError(errno.EBADF, str(error))

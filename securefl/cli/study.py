@@ -12,6 +12,7 @@ import click
 
 from securefl.cli.screen import folder_option, json_option, say, say_quoted, screen, write_json
 from securefl.errors import ExitCode, MessageError, RoundError, SecureFLError, UsageError
+from securefl.files import read_given
 
 if TYPE_CHECKING:
     from securefl.api import Lab, Study
@@ -147,7 +148,7 @@ def check(file: Path) -> None:
     from securefl.study.digest import study_digest
     from securefl.study.schema import Study
 
-    text = file.read_bytes()
+    text = read_given(file)
     found = parse_consistent(text, PldAccountant())
     check_not_over(found, datetime.now(UTC), text.decode())
     screen().print(study_page(found, study_digest(text) if isinstance(found, Study) else None))
@@ -168,7 +169,7 @@ def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
     from securefl.study.consistency import contradictions
     from securefl.study.parse import parse_any
 
-    text = file.read_bytes()
+    text = read_given(file)
     found = parse_any(text)
     made = plan_study(found, charges_of(found), contradictions(found, PldAccountant(), text.decode()))
     if svg_file:

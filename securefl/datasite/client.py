@@ -36,6 +36,7 @@ from securefl.datasite.pysyft import (
 )
 from securefl.datasite.quiet import muted
 from securefl.errors import SecureFLError, UnreadableError
+from securefl.undumpable import make_undumpable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from securefl.datasite.models import SiteRole
 
 
-def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole) -> tuple[Any, FsspecConnection]:
+def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole, marker: str | None = None) -> tuple[Any, FsspecConnection]:
     """PySyft's ``SyftRDSClient`` for one party, with the inbox check in place, and its connection.
 
     Everything else in this room goes through :func:`securefl.datasite.site.open_datasite`. Whoever wants PySyft's own
@@ -54,7 +55,8 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole) -> t
     make_private(folder)
     make_private(folder / "keys")
     tree = (folder / "syftbox").resolve()
-    config = FsspecConnectionConfig(email=email, home=folder, store_url=store_url)
+    make_undumpable()  # PySyft's own keys are opened here
+    config = FsspecConnectionConfig(email=email, home=folder, store_url=store_url, marker=marker)
     _drop_torn(folder / "syftbox-events")
     _drop_torn(folder / "syftbox-event-messages")
     for path in (tree / email).rglob(PERMISSION_FILE_NAME) if tree.exists() else ():

@@ -176,12 +176,13 @@ class FsspecConnectionConfig(ConnectionConfig):  # type: ignore[misc]  # PySyft 
     email: str
     home: Any
     store_url: str
+    marker: str | None = None
     _connection: FsspecConnection | None = PrivateAttr(default=None)
 
     def connection(self) -> FsspecConnection:
         """The connection, made once."""
         if self._connection is None:
-            self._connection = FsspecConnection(email=self.email, home=self.home, store_url=self.store_url)
+            self._connection = FsspecConnection(email=self.email, home=self.home, store_url=self.store_url, marker=self.marker)
         return self._connection
 
 

@@ -33,13 +33,14 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
     email: str
     home: Path
     store_url: str
+    marker: str | None = None
     _store: Store = PrivateAttr()
     _guarded: threading.RLock = PrivateAttr(default_factory=threading.RLock)
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 - pydantic's own signature
         """Open the store."""
         super().model_post_init(context)
-        self._store = Store(self.store_url)
+        self._store = Store(self.store_url, self.marker)
 
     def get_authenticated_email(self) -> str:
         """This party's address; nobody vouches for it but the keys."""

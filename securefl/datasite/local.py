@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import StoreError, UnreadableError
+from securefl.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UnreadableError: the file is there and is not a JSON object.
     """
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_file(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):

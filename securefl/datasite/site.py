@@ -21,7 +21,7 @@ _MOST_FAILURES = 20
 
 
 @contextmanager
-def open_datasite(store_url: str, email: str, folder: Path | str, role: SiteRole, *, lock_seconds: float = 60.0) -> Iterator[Datasite]:
+def open_datasite(store_url: str, email: str, folder: Path | str, role: SiteRole, *, marker: str | None = None, lock_seconds: float = 60.0) -> Iterator[Datasite]:
     """Open a party's datasite and hold its lock until the ``with`` block ends.
 
     Args:
@@ -29,6 +29,7 @@ def open_datasite(store_url: str, email: str, folder: Path | str, role: SiteRole
         email: this party's PySyft identity, see :func:`~securefl.datasite.address.site_email`. No mail is sent to it.
         folder: the party's own folder for this; made if need be, closed to other users.
         role: ``"hospital"`` owns data sets and reviews requests; ``"researcher"`` sees mock data and sends requests.
+        marker: what marks the store that this party used before; another store is refused at its first use.
         lock_seconds: how long to wait while another process holds the datasite.
 
     Raises:
@@ -44,7 +45,7 @@ def open_datasite(store_url: str, email: str, folder: Path | str, role: SiteRole
         from securefl.datasite.client import pysyft_client, translated
 
         with translated("open the datasite"):
-            client, connection = pysyft_client(store_url, email, home, role)
+            client, connection = pysyft_client(store_url, email, home, role, marker)
         try:
             yield Datasite(client, connection, home, role)
         finally:

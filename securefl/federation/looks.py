@@ -10,7 +10,8 @@ from securefl.errors import MessageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.store import CappedReader, Store
+    from securefl.capped import CappedReader
+    from securefl.store import Store
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError, NotApprovedError, SecureFLError
 from securefl.federation import paths
 from securefl.federation.messages import Status
+from securefl.files import read_file
 from securefl.identity import replace_file
 from securefl.node.folder import private_folder
 from securefl.node.outbox import post
@@ -101,7 +102,7 @@ def kept_approval(site: Site, digest: str) -> bytes:
         NotApprovedError: it is gone, or not the one that the ledger knows.
     """
     try:
-        signed = approval_file(site, digest).read_bytes()
+        signed = read_file(approval_file(site, digest))
     except OSError:
         signed = b""
     if hashlib.sha256(signed).hexdigest() != site.ledger.state.study(digest).approval.statement:

@@ -51,7 +51,7 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
     """
     site = site.refreshed()
     email = site_email(site.name)
-    with open_datasite(site.settings.store, email, site.datasite, "hospital") as desk:
+    with open_datasite(site.settings.store, email, site.datasite, "hospital", marker=site.store.marker) as desk:
         publish_pysyft_keys(site.store, site.identity, email, desk.fingerprint)
         _publish(site, desk)
         for refused in desk.sync().quarantined:

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from securefl.errors import UnreadableError, UsageError
+from securefl.errors import UnreadableError, UsageError, file_error
+from securefl.files import check_kept_to_owner, made_whole, read_file
 from securefl.identity import Identity, Role, read_secret, replace_file, write_secret
 from securefl.learning.reading import Reading, known_encoding
 from securefl.node.locks import holding
 from securefl.partners import AddressBook
 from securefl.store import Store
+from securefl.store_marker import known_marker, remember
+from securefl.store_url import usable_url
 from securefl.study.fields import Line, Name, Section
 from securefl.study.seal import dump_toml
 
@@ -30,6 +33,16 @@ if TYPE_CHECKING:
 FILE_NAMES: Mapping[Role, str] = {"hospital": "site.toml", "researcher": "researcher.toml", "aggregator": "aggregator.toml"}
 #: What a refusal of a name tells the one who typed it.
 NAME_RULE = "Names start with a letter and have letters, digits, '-' and '_', at most 40 characters: 'thyroid-referrals'."
+_LINE_RULE = "Write it on one line: 1 to 400 characters, without line breaks and other characters that a screen obeys."
+#: What a refusal says and advises for each field of the settings.
+_FIELD_WORDS: Mapping[str, tuple[str, str]] = {
+    "name": ("{value!r} cannot be a party's name", NAME_RULE),
+    "legal_name": ("The legal name {value!r} cannot stand in a party's settings", _LINE_RULE),
+    "email": ("The address {value!r} cannot stand in a party's settings", _LINE_RULE),
+    "store": ("The store {value!r} cannot stand in a party's settings", "Name a folder or a URL of at most 4,096 characters."),
+}
+#: A settings file is a few lines for each data set.
+_MAX_SETTINGS = 4 * 1024 * 1024
 _COMMANDS: Mapping[Role, str] = {"hospital": "securefl site init", "researcher": "securefl study init", "aggregator": "securefl aggregator init"}
 
 
@@ -85,31 +98,40 @@ class PartyFolder:
 
     @classmethod
     def create(cls, path: Path, *, name: str, role: Role, legal_name: str, email: str, store: str) -> Self:
-        """Make keys and settings in ``path``; refuses a folder that has them.
+        """Make keys and settings in ``path``, all or nothing; refuses a folder that has them. The store is tried first.
 
         Raises:
             UsageError: the folder is a party's already, or a field is malformed.
+            StoreError: the store cannot be written and read.
+            UnreadableError: the file system refuses, or keeps no permissions.
         """
         taken = [n for n in FILE_NAMES.values() if (path / n).exists()]
         if taken:
             raise UsageError(f"{path} is a party's folder already ({taken[0]}).", next_step="Choose another folder; keys are never overwritten.")
         if not re.fullmatch(r"[^\s@]+@[^\s@]+", email):
             raise UsageError(f"'{email}' is not an address: something@something.", next_step="Give --email the address of a person who can be asked; no mail is sent.")
-        if "://" not in store:
-            store = str(Path(store).expanduser().absolute())
+        fields = {"name": name, "legal_name": legal_name, "email": email, "store": usable_url(store)}
         try:
-            settings = Settings.model_validate(
-                {"schema": "securefl-party/1", "name": name, "role": role, "legal_name": legal_name, "email": email, "store": store}
-            )
+            settings = Settings.model_validate({"schema": "securefl-party/1", "role": role, **fields})
         except ValidationError as error:
-            fields = ", ".join(".".join(map(str, e["loc"])) for e in error.errors())
-            raise UsageError(f"These cannot stand in a party's settings: {fields}.", next_step=NAME_RULE) from None
-        private_folder(path)
-        Identity.generate(name, role, legal_name, email).save(path / "keys")
-        write_secret(path / "keys" / "site.secret", secrets.token_bytes(32))
-        private_folder(path / "syftbox")
-        replace_file(path / FILE_NAMES[role], settings.dump().encode())
+            field = str(error.errors()[0]["loc"][0])
+            what, step = _FIELD_WORDS[field]
+            raise UsageError(f"{what.format(value=fields[field])}.", next_step=step) from None
+        reached = Store(settings.store)
+        reached.check_writable()
+        with made_whole(path, FILE_NAMES[role]) as building:
+            made = cls(building, settings)
+            made.fill()
+            remember(building, reached)
+            replace_file(building / FILE_NAMES[role], settings.dump().encode())
         return cls(path, settings)
+
+    def fill(self) -> None:
+        """Make what a party of this role begins with: keys, and the folder that PySyft shares."""
+        mine = self.settings
+        Identity.generate(mine.name, mine.role, mine.legal_name, mine.email).save(private_folder(self.keys))
+        write_secret(self.keys / "site.secret", secrets.token_bytes(32))
+        private_folder(self.datasite)
 
     @classmethod
     def open(cls, path: Path, role: Role) -> Self:
@@ -121,11 +143,13 @@ class PartyFolder:
         """
         file = path / FILE_NAMES[role]
         try:
-            raw = tomllib.loads(file.read_text("utf-8"))
+            raw = tomllib.loads(read_file(file, _MAX_SETTINGS).decode("utf-8"))
             settings = Settings.model_validate({**raw, "datasets": tuple(raw.get("datasets", ()))})
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise wrong_folder(path, role) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise file_error(error, file) from None
+        except (ValueError, TypeError) as error:
             raise UnreadableError(f"{file} cannot be read: {str(error).splitlines()[0]}.", next_step="Mend it or restore it from your backup.") from None
         return cls(path, settings)
 
@@ -160,8 +184,8 @@ class PartyFolder:
 
     @cached_property
     def store(self) -> Store:
-        """The store."""
-        return Store(self.settings.store)
+        """The store; one that is not the store that this party used before is refused at its first use."""
+        return Store(self.settings.store, known_marker(self.path))
 
     @cached_property
     def secret(self) -> bytes:
@@ -186,6 +210,7 @@ def private_folder(path: Path) -> Path:
     """``path`` as a folder that only its owner enters (0700)."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
+    check_kept_to_owner(path)
     return path
 
 

@@ -11,7 +11,9 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -67,6 +69,31 @@ def network_can_be_blocked() -> bool:
         finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+#: Switches that forbid user namespaces: file below /proc/sys, the value that does, the mend.
+_USERNS_SWITCHES = (
+    ("kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (AppArmor, Ubuntu 23.10 and later)"),
+    ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1 (Debian)"),
+    ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+)
+
+
+def userns_advice(root: Path = Path("/proc/sys")) -> str:
+    """The next step where user namespaces are forbidden: the switches that stand wrong here, or all of them where none does.
+
+    Args:
+        root: where the kernel shows its switches.
+    """
+    wrong = []
+    for name, forbids, mend in _USERNS_SWITCHES:
+        with suppress(OSError):
+            if (root / name).read_text("ascii").strip() == forbids:
+                wrong.append(mend)
+    if wrong:
+        return f"Allow user namespaces: {'; '.join(wrong)}. To keep it, write it into a file in /etc/sysctl.d."
+    named = ", ".join(name.replace("/", ".") for name, _, _ in _USERNS_SWITCHES)
+    return f"Allow user namespaces: see the switches {named}. In a container, ask whoever runs it (seccomp, no-new-privileges)."
 
 
 def isolation_words() -> str:

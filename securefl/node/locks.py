@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from securefl.errors import file_error
+from securefl.files import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +25,12 @@ class Lock:
         self._fd = -1
 
     def take(self, seconds: float = 0.0) -> bool:
-        """Take the lock, trying for ``seconds``; whether it was free."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock, trying for ``seconds``; whether it was free.
+
+        Raises:
+            UnreadableError: the file system has no locks (NFS without its lock service), or refuses the file.
+        """
+        fd = _made(self._path)
         end = time.monotonic() + seconds
         while True:
             try:
@@ -32,6 +40,9 @@ class Lock:
                     os.close(fd)
                     return False
                 time.sleep(0.01)
+            except OSError as error:
+                os.close(fd)
+                raise file_error(error, self._path) from None
             else:
                 self._fd = fd
                 return True
@@ -44,15 +55,20 @@ class Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock. Asking shares it for an instant, so a taker tries more than once."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    """Whether a process holds the lock. Asking shares it for an instant, so a taker tries more than once.
+
+    Raises:
+        UnreadableError: the file system has no locks, or there is something else of that name.
+    """
+    fd = _opened(path, os.O_RDONLY)
+    if fd is None:
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError as error:
+        raise file_error(error, path) from None
     finally:
         os.close(fd)
     return False
@@ -61,9 +77,36 @@ def is_held(path: Path) -> bool:
 @contextmanager
 def holding(path: Path) -> Iterator[None]:
     """Hold the lock for a block; waits for it as long as it takes."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = _made(path)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        except OSError as error:
+            raise file_error(error, path) from None
         yield
     finally:
         os.close(fd)
+
+
+def _made(path: Path) -> int:
+    """A descriptor of the lock's file, which is made where there is none."""
+    fd = _opened(path, os.O_RDWR | os.O_CREAT)
+    if fd is None:
+        raise file_error(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
+    return fd
+
+
+def _opened(path: Path, flags: int) -> int | None:
+    """A descriptor of a regular file; None where there is none. A pipe would be waited for."""
+    try:
+        fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise file_error(error, path) from None
+    try:
+        check_regular(os.fstat(fd).st_mode, path)
+    except OSError as error:
+        os.close(fd)
+        raise file_error(error, path) from None
+    return fd

@@ -10,6 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from securefl.errors import StoreError
+from securefl.files import read_file
 from securefl.identity import replace_file
 from securefl.node.folder import private_folder
 
@@ -39,7 +40,7 @@ def deliver(site: Site) -> None:
         if file.name.startswith("."):
             continue  # half written by a process that was killed
         try:
-            path, data = file.read_bytes().split(b"\n", 1)
+            path, data = read_file(file).split(b"\n", 1)
         except FileNotFoundError:
             continue  # another process of this hospital sent it
         site.store.put(path.decode(), data)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UntrustedError
 from securefl.federation.checkpoints import MOST_PAST, KnownPast
-from securefl.identity import replace_file, sync_folder
+from securefl.files import sync_folder
+from securefl.identity import replace_file
 from securefl.node.folder import private_folder
 
 if TYPE_CHECKING:

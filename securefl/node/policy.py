@@ -15,6 +15,7 @@ from securefl.privacy.charges import Charge
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
+from securefl.study.dates import time_here
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
@@ -119,7 +120,11 @@ def _schedule(study: Study, now: datetime) -> None:
             next_step="Make a study with a longer schedule.reply_after.",
         )
     if not study.schedule.opens <= now <= study.schedule.closes:
-        raise StudyError(f"The study may run from {study.schedule.opens} to {study.schedule.closes}; now it may not.", next_step="Make a study with other dates.")
+        raise StudyError(
+            f"The study may run from {study.schedule.opens:%Y-%m-%d %H:%M} to {study.schedule.closes:%Y-%m-%d %H:%M} UTC; {time_here(now)}.",
+            whose="the researcher (other dates), or this machine's operator if its clock is wrong",
+            next_step="Compare this machine's clock with one you trust. If it is right, ask for a study with other dates.",
+        )
 
 
 def _my_place(site: Site, study: Study) -> None:

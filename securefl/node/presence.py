@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError
+from securefl.files import read_file
 from securefl.identity import replace_file
 from securefl.node.locks import Lock, is_held
 
@@ -59,7 +60,7 @@ def present(folder: Path, role: str) -> dict[str, object] | None:
     if not is_held(folder / f"{role}.lock"):
         return None
     try:
-        state: dict[str, object] = json.loads((folder / f"{role}.json").read_bytes())
+        state: dict[str, object] = json.loads(read_file(folder / f"{role}.json"))
         int(str(state["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it is just starting

@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from securefl.files import read_file
 from securefl.identity import replace_file
 from securefl.study.schema import VERDICTS
 
@@ -24,7 +25,7 @@ def keep_verdict(folder: Path, verdict: str) -> None:
 def verdict_of(folder: Path) -> str | None:
     """The judgement of a completed study in ``folder``; None where none was told."""
     try:
-        found = json.loads((folder / _FILE).read_bytes())["quality"]
+        found = json.loads(read_file(folder / _FILE))["quality"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, str) and found in VERDICTS else None

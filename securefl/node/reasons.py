@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.errors import SecureFLError
+from securefl.files import read_file
 
 _FILE = "failure.json"
 _LONGEST = 400
@@ -29,6 +30,6 @@ def keep_reason(folder: Path, digest: str, error: SecureFLError) -> None:
 def reason_of(folder: Path, digest: str) -> str:
     """Why the study failed, or where to look for it."""
     try:
-        return str(json.loads((folder / "studies" / digest / _FILE).read_bytes())["reason"])
+        return str(json.loads(read_file(folder / "studies" / digest / _FILE))["reason"])
     except (OSError, ValueError, KeyError, TypeError):
         return NOT_KEPT

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
+from securefl.files import read_file
 from securefl.identity import replace_file
 from securefl.node.naming import fit_words, meant, short_name
 from securefl.study.digest import study_digest
@@ -99,7 +100,7 @@ def study_text(site: Site, digest: str) -> bytes:
     """
     file = site.study_folder(digest) / "study.toml"
     try:
-        text = file.read_bytes()
+        text = read_file(file)
     except OSError as error:
         raise UnreadableError(f"{file} cannot be read: {error.strerror}.", next_step="Ask the researcher to send the request again.") from None
     if study_digest(text) != digest:
@@ -109,6 +110,6 @@ def study_text(site: Site, digest: str) -> bytes:
 
 def _read(file: Path) -> KeptRequest:
     try:
-        return KeptRequest(**json.loads(file.read_bytes()))
+        return KeptRequest(**json.loads(read_file(file)))
     except (OSError, ValueError, TypeError):
         raise UnreadableError(f"{file} cannot be read.", next_step="Remove its folder; the request can be sent again.") from None

@@ -17,7 +17,8 @@ import shutil
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, UnreadableError, UsageError
-from securefl.identity import erase_file, read_card, sync_folder, write_secret
+from securefl.files import read_file, sync_folder
+from securefl.identity import MAX_CARD_BYTES, erase_file, read_card, write_secret
 from securefl.node.folder import private_folder
 from securefl.node.locks import holding
 from securefl.node.presence import kept_away
@@ -127,7 +128,7 @@ def _in_force(folder: Path) -> bool:
 
 def _card(keys: Path) -> IdentityCard | None:
     try:
-        return read_card((keys / "card.json").read_bytes())
+        return read_card(read_file(keys / "card.json", MAX_CARD_BYTES))
     except (OSError, MessageError):
         return None
 
@@ -156,7 +157,7 @@ def _write(site: Site, new: Identity, ready: Path) -> None:
         if inside.parts[0] in _OWN or not file.is_file():
             continue
         private_folder((ready / inside).parent)
-        write_secret(ready / inside, file.read_bytes())
+        write_secret(ready / inside, read_file(file))
     private_folder(ready / "studies")
     sync_folder(ready)
     sync_folder(site.path)

@@ -32,6 +32,7 @@ from securefl.node.quality import keep_verdict
 from securefl.node.saying import Saying
 from securefl.report.quality import quality_words
 from securefl.secagg.frame import public_key_bytes
+from securefl.study.dates import time_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,7 +187,10 @@ class StudyRun:
     def _still_possible(self) -> None:
         """A study that another party left, or whose time is over, is not waited for: its reservation is freed."""
         if self.now() > self.plan.study.schedule.closes:
-            raise StudyError(f"The study was to run until {self.plan.study.schedule.closes}; it never started.", next_step="Ask for a study with other dates.")
+            raise StudyError(
+                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC; it never started, and {time_here(self.now())}.",
+                next_step="If this machine's clock is wrong, set it; if not, ask for a study with other dates.",
+            )
         if end_of(self.site.store, self.plan) is not None:
             raise RoundError("The coordinator ended the study before it began here.", whose="the coordinator", next_step="Ask the researcher for the reason.")
         said = last_word(self.site.store, self.plan)
@@ -266,7 +270,10 @@ class StudyRun:
         if end is not None:
             return "completed" if self._completed(self.participant, end) else None
         if self.now() > self.plan.study.schedule.closes:
-            raise StudyError(f"The study was to run until {self.plan.study.schedule.closes}; it is over.", next_step="Ask for a study with other dates.")
+            raise StudyError(
+                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC; it is over: {time_here(self.now())}.",
+                next_step="If this machine's clock is wrong, set it; if not, ask for a study with other dates.",
+            )
         self._all_still_there()
         if self.in_hand is not None:  # what is looked at meanwhile is the same, however far the answer is
             self._answer(self.participant, self.in_hand)

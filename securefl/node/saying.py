@@ -14,6 +14,7 @@ from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.looks import Looks
 from securefl.federation.messages import Complaint
+from securefl.files import read_file
 from securefl.identity import replace_file, verify
 from securefl.node.folder import private_folder
 from securefl.secagg.spooling import head_limit
@@ -140,7 +141,7 @@ class Saying:
         """
         folder = private_folder(private_folder(self.site.study_folder(self.plan.digest)) / "said")
         file = folder / f"{terms.facts.round:05d}-{record.kind}"
-        if file.exists() and file.read_bytes() != record.message:
+        if file.exists() and read_file(file) != record.message:
             raise RoundError(
                 f"Another {record.kind} was made in round {terms.facts.round} before.", whose="this hospital",
                 next_step="The study ends here; its budget stays charged.",

@@ -53,16 +53,19 @@ class Site(PartyFolder):
         Raises:
             UsageError: it exists already, or a field is malformed.
         """
-        site = cls.create(path, name=name, role="hospital", legal_name=legal_name, email=email, store=store)
+        return cls.create(path, name=name, role="hospital", legal_name=legal_name, email=email, store=store)
+
+    def fill(self) -> None:
+        """Keys and PySyft's folder as for every role, an empty ledger, and a hospital's folders."""
         from securefl.privacy.ledger import Ledger
 
-        card = site.identity.card
+        super().fill()
+        card = self.identity.card
         Ledger.create(
-            site.ledger_path, site=name, key=card.signing_public, sign=site.identity.sign, verify=card.verify, now=utc_now
+            self.ledger_path, site=self.name, key=card.signing_public, sign=self.identity.sign, verify=card.verify, now=utc_now
         ).close()
         for folder in ("private", "public", "studies", "keys/studies"):
-            private_folder(path / folder)
-        return site
+            private_folder(self.path / folder)
 
     @classmethod
     def at(cls, path: Path) -> Self:

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from securefl.errors import LedgerAlteredError, StoreError, UnreadableError, UsageError
+from securefl.files import sync_folder
 from securefl.privacy.ledger_chain import Row
 from securefl.privacy.ledger_events import RESTORE
 
@@ -87,7 +88,7 @@ class LedgerFile:
                 file.close()
             # A hard link, unlike a rename, never replaces what somebody else made meanwhile.
             os.link(part, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except FileExistsError:
             raise exists from None
         except OSError as error:
@@ -228,7 +229,7 @@ class LedgerFile:
         finally:
             copy.close()
         _sync_file(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def close(self) -> None:
         """Close the connection."""
@@ -284,15 +285,6 @@ def _tells(part: Path) -> bool:
 
 def _sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from securefl.errors import LedgerAlteredError, MessageError, UntrustedError
-from securefl.identity import sync_folder
+from securefl.files import sync_folder
 from securefl.privacy.ledger_chain import CHECKPOINT_FORM, read_own
 from securefl.privacy.ledger_events import RESTORE
 from securefl.signed import peek_signed

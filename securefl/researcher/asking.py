@@ -41,7 +41,7 @@ def send_request(lab: PartyFolder, plan: Plan, name: str, text: bytes) -> dict[s
             next_step="Ask its owner to start the agent (`securefl site start`), then request again.",
         )
     jobs = {}
-    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher") as desk:
+    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher", marker=lab.store.marker) as desk:
         desk.sync()
         for site, key in keys.items():
             if not desk.was_sent(site_email(site), name):
@@ -77,7 +77,7 @@ def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:
 
 def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
     """Site → what its datasite shows for the request of that name, with the note beside it."""
-    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher") as desk:
+    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher", marker=lab.store.marker) as desk:
         desk.sync()
         mine = [r for r in desk.requests() if r.name == name]
     return {site_name(r.hospital): f"{r.status}: {r.note}".removesuffix(": ") for r in mine}

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, StoreError, UsageError
+from securefl.files import read_file
 from securefl.identity import replace_file
 from securefl.learning.artefact import save_model
 from securefl.learning.evaluation import evaluate, judge
@@ -96,7 +97,7 @@ def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
         UsageError: the study has not run to its end.
     """
     try:
-        found: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
+        found: dict[str, Any] = json.loads(read_file(folder / RESULT))
     except FileNotFoundError:
         raise _none_yet(folder) from None
     with suppress(StoreError):

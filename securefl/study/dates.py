@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from securefl.study.schema import Protocol
 
 
+def time_here(now: datetime) -> str:
+    """What time it is on this machine, for refusals that rest on it: a clock that is wrong is then seen at once."""
+    return f"by this machine's clock it is {now:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def check_not_over(study: Protocol, now: datetime, text: str = "") -> None:
     """Refuse a protocol or study whose time has passed: every hospital would, and nothing of it could run.
 

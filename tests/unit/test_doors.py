@@ -23,6 +23,15 @@ def test_an_unknown_name_is_an_ordinary_attribute_error():
         securefl.nothing  # noqa: B018
 
 
+def test_completion_shows_what_a_room_offers_and_nothing_else():
+    from securefl import federation
+
+    assert dir(securefl) == ["Study", "__version__", "connect", "load_model"]
+    assert all(hasattr(securefl, name) for name in dir(securefl))
+    assert "Study" in dir(study)
+    assert not {"Any", "annotations", "lazy_door"} & {*dir(study), *dir(federation)}
+
+
 def test_a_door_to_a_missing_module_says_which():
     with pytest.raises(ModuleNotFoundError, match=r"securefl\.nowhere"):
         lazy_door("securefl", {"thing": "nowhere"})("thing")

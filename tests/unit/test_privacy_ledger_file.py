@@ -161,9 +161,9 @@ def test_a_creation_that_sqlite_refuses_says_so_and_leaves_no_connection(tmp_pat
 
 def test_a_new_ledgers_name_is_made_durable_after_it_is_given(tmp_path, monkeypatch):
     done = []
-    link, sync = os.link, ledger_file._sync_folder
+    link, sync = os.link, ledger_file.sync_folder
     monkeypatch.setattr(os, "link", lambda *names: (done.append("name"), link(*names)))
-    monkeypatch.setattr(ledger_file, "_sync_folder", lambda folder: (done.append(folder), sync(folder)))
+    monkeypatch.setattr(ledger_file, "sync_folder", lambda folder: (done.append(folder), sync(folder)))
     LedgerFile.create(tmp_path / "ledger.sqlite", lambda file: done.append("rows"))
     assert done == ["rows", "name", tmp_path]
 
@@ -173,7 +173,7 @@ def test_a_folder_is_flushed_by_its_descriptor_which_is_closed(tmp_path, monkeyp
     fsync, close = os.fsync, os.close
     monkeypatch.setattr(os, "fsync", lambda fd: (flushed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
     monkeypatch.setattr(os, "close", lambda fd: (closed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), close(fd)))
-    ledger_file._sync_folder(tmp_path)
+    ledger_file.sync_folder(tmp_path)
     assert flushed == closed == [str(tmp_path)]
 
 

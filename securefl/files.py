@@ -1,0 +1,166 @@
+"""A party's own files: read only what is a regular file, keep secrets to their owner, make a folder whole or not at all.
+
+Every function raises :class:`OSError` with path and reason where the file system refuses, or one of our errors
+where there is more to say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import stat
+from typing import TYPE_CHECKING, Final
+
+from securefl.errors import SecureFLError, UnreadableError, UsageError, file_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: What fsync(2) of a folder gives where the file system has no such thing (CIFS, some FUSE): its names are as durable as they get.
+_NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF})
+_KINDS: Final = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_file(path: Path, max_bytes: int | None = None) -> bytes:
+    """The bytes of a regular file, of at most ``max_bytes + 1`` of them.
+
+    A pipe in the place of a file would be waited for without end: the kind is looked at before anything is read.
+
+    Raises:
+        OSError: there is no such file, it is something else, or it cannot be read.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        check_regular(os.fstat(fd).st_mode, path)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read() if max_bytes is None else file.read(max_bytes + 1)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    finally:
+        os.close(fd)
+
+
+def read_given(path: Path, max_bytes: int | None = None) -> bytes:
+    """:func:`read_file` of a file that a user named; what goes wrong is an error of ours.
+
+    Raises:
+        UnreadableError: path, reason, next step.
+    """
+    try:
+        return read_file(path, max_bytes)
+    except OSError as error:
+        raise file_error(error, path) from None
+
+
+def check_regular(mode: int, path: Path) -> None:
+    """Raise :class:`OSError` unless a file of this mode is a regular one; the text says what it is instead."""
+    if stat.S_ISREG(mode):
+        return
+    kind = next((words for test, words in _KINDS if test(mode)), "no file")
+    number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+    raise OSError(number, f"It is {kind}, and a file is needed here", str(path))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable (fsync(2): a file's own does not), where the file system can."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            error.filename = str(folder)
+            raise
+    finally:
+        os.close(fd)
+
+
+def check_kept_to_owner(path: Path) -> None:
+    """See that what was made for its owner alone is closed to others, as it was asked for.
+
+    A Windows drive under WSL, CIFS without `unix` extensions and exFAT give every file one mode, and chmod(2) changes nothing.
+
+    Raises:
+        UnreadableError: others may read it.
+    """
+    if kept_mode(path) & 0o077:
+        raise UnreadableError(
+            f"The file system of {path} keeps no permissions (mode {kept_mode(path):o} whatever is asked for): everybody on this machine could read the keys.",
+            whose="this machine's operator",
+            next_step="Choose a folder on a disk of this machine's own, such as your home directory; a Windows drive under WSL, CIFS or exFAT will not do.",
+        )
+
+
+def kept_mode(path: Path) -> int:
+    """The permission bits that a path has now."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@contextlib.contextmanager
+def made_whole(path: Path, last: str) -> Iterator[Path]:
+    """A folder to fill, which stands at ``path`` complete when the block ends, or not at all when it fails.
+
+    It is filled beside ``path`` under a hidden name and renamed. Where there is a folder with other files at ``path`` already, its
+    entries are moved in one by one, and ``last``, which makes it what it is, at the end.
+
+    Args:
+        path: where it will stand; missing, empty, or with entries of other names.
+        last: the name of the entry that is moved last.
+
+    Raises:
+        UsageError: ``path`` is no folder, or has an entry of a name that is to be made.
+        UnreadableError: the file system refuses.
+    """
+    building = path.parent / f".{path.name}.{secrets.token_hex(8)}.part"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        building.mkdir(mode=0o700)
+        yield building
+        _put_in_place(building, path, last)
+        sync_folder(path.parent)
+    except SecureFLError as error:  # the hidden name says nothing to anybody
+        error.what = error.what.replace(str(building), str(path))
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            error.filename = str(error.filename).replace(str(building), str(path))
+        raise file_error(error, path) from None
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _put_in_place(building: Path, path: Path, last: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not any(path.iterdir()):
+            path.rmdir()
+    if not path.exists():
+        building.rename(path)
+        return
+    names = sorted((p.name for p in building.iterdir()), key=lambda n: n == last)
+    taken = [n for n in names if os.path.lexists(path / n)]
+    if taken:
+        raise UsageError(
+            f"{path} has {', '.join(taken)} already.",
+            next_step="Choose another folder, or move that away yourself; keys are never overwritten.",
+        )
+    moved: list[str] = []
+    try:
+        for name in names:
+            (building / name).rename(path / name)
+            moved.append(name)
+    except OSError:
+        for name in reversed(moved):
+            (path / name).rename(building / name)
+        raise
+    path.chmod(0o700)
+    sync_folder(path)
