@@ -94,6 +94,7 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
     from securefl.node.folder import FILE_NAMES, PartyFolder
     from securefl.node.places import shut_folders
     from securefl.node.site import Site
+    from securefl.store_marker import remember
     from securefl.store_url import usable_url
 
     role = next((r for r, name in FILE_NAMES.items() if (here / name).exists()), None)
@@ -111,6 +112,8 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
         party = PartyFolder.open(here, role)
         usable_url(party.settings.store)
         party.store.check_writable()
+        if party.store.marker is None:  # the mark was forgotten on purpose, or never known
+            remember(party.path, party.store)
         shut = shut_folders(party.store, party.name)
         if shut:
             more = f" and {len(shut) - 1} more" if len(shut) > 1 else ""

@@ -30,7 +30,8 @@ from securefl.errors import (
     UnreadableError,
     UsageError,
 )
-from securefl.identity import read_card, sync_folder, write_file
+from securefl.files import sync_folder
+from securefl.identity import read_card, write_file
 from securefl.node.folder import FILE_NAMES, private_folder
 from securefl.node.presence import kept_away
 from securefl.privacy.ledger_chain import Checkpoint, check_against, read_checkpoint

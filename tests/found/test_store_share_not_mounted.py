@@ -48,3 +48,5 @@ def test_a_store_that_has_really_moved_is_taken_once_its_mark_is_forgotten(tmp_p
         Site.at(folder).store.list()
     (folder / "store.id").unlink()
     assert Site.at(folder).store.list() == []
+    assert "store" in securefl("doctor", "--folder", folder).stdout
+    assert (folder / "store.id").read_bytes().strip() == (tmp_path / "moved" / "securefl-store").read_bytes()

@@ -210,7 +210,7 @@ class Desk:
 
 def desk_of(monkeypatch, fails=()):
     desk = Desk(fails)
-    monkeypatch.setattr(asking, "open_datasite", lambda *_: nullcontext(desk))
+    monkeypatch.setattr(asking, "open_datasite", lambda *_, **__: nullcontext(desk))
     return desk
 
 

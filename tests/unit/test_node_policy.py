@@ -83,7 +83,7 @@ def test_other_software_is_a_fault(site, study):
 def test_a_study_outside_its_schedule_is_a_fault(site, study, when):
     moment = getattr(study.file.schedule, when)
     outside = moment - timedelta(seconds=1) if when == "opens" else moment + timedelta(seconds=1)
-    only(site, study.text, "study-invalid", "now it may not", outside)
+    only(site, study.text, "study-invalid", "by this machine's clock it is", outside)
     assert codes(site, study.text, moment) == []
 
 
