@@ -18,7 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.errors import SecureFLError
-from securefl.identity import replace_file, sync_folder
+from securefl.files import sync_folder
+from securefl.identity import replace_file
 from securefl.node.folder import private_folder
 from securefl.node.pasts import handed_to
 from securefl.node.requests import study_text
