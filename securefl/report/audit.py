@@ -16,6 +16,7 @@ from securefl.report.parts import (
     DIM,
     GOOD,
     WARN,
+    Quoted,
     Records,
     bar,
     bullets,
@@ -147,8 +148,9 @@ def _dataset(dataset: Json, names: dict[str, str], reasons: Mapping[str, str], *
             for s in dataset["studies"]
         ]
         parts.append(Records(["study", "status", "share", "approved", "ended"], rows, right=[2]))
-        failed = [literal(f"{names[s['digest']]} failed: {reasons[s['digest']]}") for s in dataset["studies"] if s["digest"] in reasons]
-        parts += [bullets(failed), Text("")] if failed else []
+        for s in dataset["studies"]:
+            if s["digest"] in reasons:  # which may repeat another party's words
+                parts += [literal(f"{names[s['digest']]} failed:"), Quoted(reasons[s["digest"]]), Text("")]
     else:
         parts.append(Text("No study was approved.", style=DIM))
     parts += [_left(dataset, names, detail=detail), *_unsent(dataset, names)]
