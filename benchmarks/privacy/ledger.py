@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from securefl.node.site import Site
+from securefl.privacy import ledger_log
 from securefl.privacy.charges import Charge, Terms
 from securefl.privacy.ledger_reading import read_ledger
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
@@ -81,7 +82,8 @@ def send_rounds(site: Site, digest: str, what: tuple[Charge, ...], rounds: range
 
 
 def not_flushed(site: Site) -> None:
-    """Only to fill a ledger: commits are not flushed, and nothing of the filling is measured."""
+    """Only to fill a ledger: commits are not flushed, no witness is written, and nothing of the filling is measured."""
+    ledger_log.write_witness = lambda *_: None
     site.ledger._file.connection.execute("PRAGMA synchronous=OFF")  # noqa: SLF001 - no such switch in the product
 
 
