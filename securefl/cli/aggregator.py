@@ -105,6 +105,22 @@ def start(background: bool, folder: str | None) -> None:
 
 
 @aggregator.command()
+@click.argument("study")
+@_aggregator_option
+def model(study: str, folder: str | None) -> None:
+    """Fetch the finished model of STUDY, where the study names this aggregator as a recipient.
+
+    It is kept only if it is the model that the signed transcript of the evaluation names and its figures follow from the released
+    histogram. That it follows from the model before it only a hospital can check.
+    """
+    from securefl.node.aggregator_model import fetch_for_aggregator
+
+    where = fetch_for_aggregator(_open(folder), study)
+    say(f"The model is in {where}; the signed transcripts name it, and its figures follow from the released histogram.")
+    say(f"Next: securefl predict {where} TABLE.csv")
+
+
+@aggregator.command()
 @_aggregator_option
 def stop(folder: str | None) -> None:
     """Stop the aggregator. A study that it serves cannot go on without it."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import json_option, say, screen, write_json
+from securefl.cli.screen import json_option, screen, write_json
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 @click.command()
@@ -20,8 +24,27 @@ def demo(seed: int, folder: Path, fresh: bool, json_file: str | None) -> None:
     Everything is real: separate processes, PySyft requests, signed approvals, privacy noise, encryption, audits. Only the
     people are missing: the approvals are given by script, through the command that a person types.
     """
+    from contextlib import nullcontext
+
+    from rich.markup import escape
+
+    from securefl.cli.steady import steady_screen
     from securefl.demo.play import play
 
-    figures = play(folder.absolute(), seed=seed, fresh=fresh, say=say, show=screen().print)
-    if json_file:
-        write_json(figures, json_file)
+    console = screen()
+
+    def busy(what: str) -> AbstractContextManager[object]:
+        return console.status(escape(what)) if console.is_terminal else nullcontext()
+
+    with steady_screen(folder.absolute() / "demo.log"):
+        figures = play(
+            folder.absolute(), seed=seed, fresh=fresh, say=_show_line, show=console.print, busy=busy, wide=console.width,
+            coloured=console.is_terminal,
+        )
+        if json_file:
+            write_json(figures, json_file)
+
+
+def _show_line(line: str) -> None:
+    """A line that may hold a page's colours."""
+    click.echo(line)

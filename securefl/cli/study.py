@@ -31,6 +31,11 @@ def _lab(folder: str | None) -> Lab:
     return connect(find_folder(folder, "SECUREFL_RESEARCHER"))
 
 
+def _there(folder: str | None) -> str:
+    """The option that makes a next command work from where this one was typed."""
+    return f" --researcher {folder}" if folder else ""
+
+
 @click.group()
 def study() -> None:
     """A researcher: make a study, request it, run it, report.
@@ -80,7 +85,7 @@ def ask(sites: tuple[str, ...], folder: str | None) -> None:
     lab = _lab(folder)
     with steady_screen(lab.folder.path / "researcher.log"):
         lab.ask(*sites)
-        say(f"Asked {', '.join(sites)}. Next: securefl study datasets")
+        say(f"Asked {', '.join(sites)}. Next: securefl study datasets{_there(folder)}")
 
 
 @study.command()
@@ -134,7 +139,7 @@ def new(
     )
     say(f"Made {made.name}. Any edit makes it another study.")
     say(f"  digest  {made.digest}")
-    say(f"Next: securefl study check {made.folder / 'study.toml'}   then   securefl study request {made.name}")
+    say(f"Next: securefl study check {made.folder / 'study.toml'}   then   securefl study request {made.name}{_there(folder)}")
 
 
 @study.command()
@@ -191,7 +196,7 @@ def request(name: str, folder: str | None) -> None:
         say(f"Sent {found.name} to {', '.join(jobs)}. Each owner reads it and decides.")
     if had := ", ".join(s for s in found.file.cohort if s not in jobs):
         say(f"Sent before, and not again: {had}.")
-    say(f"Next: securefl study status {found.name}")
+    say(f"Next: securefl study status {found.name}{_there(folder)}")
 
 
 @study.command()
@@ -236,10 +241,10 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
     found = _lab(folder).study(name)
     found.place(out)  # before anybody waits
     with steady_screen(found.folder / RUN_LOG):
-        _run(found, seconds=seconds, out=out, json_file=json_file)
+        _run(found, seconds=seconds, out=out, json_file=json_file, hint=_there(folder))
 
 
-def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | None) -> None:
+def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | None, hint: str) -> None:
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -271,7 +276,7 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
         )
     )
     screen().print(extracts_page(result.extracts, file.cohort))
-    say(f"The whole extracts: securefl study report {found.name}")
+    say(f"The whole extracts: securefl study report {found.name}{hint}")
     say(f"Next: securefl predict {result.folder} TABLE.csv   (a table with the model's columns)")
     if json_file:
         write_json(found.report(), json_file)

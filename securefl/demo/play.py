@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from securefl.demo.thyroid import SITES, demo_secret, site_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from securefl.demo.baselines import Comparison
 
@@ -21,6 +23,8 @@ _NAMES = {
     "STMW": "St Margaret's maternity ward", "SVHD": "St Vincent's day hospital",
 }
 _SHOWN = "STMW"
+#: Lines of its request's page that are shown here; the whole is one command away.
+_FOLDED = 25
 #: Its table holds ages such as 65526, which the declared range refuses.
 _DIRTY = "other"
 
@@ -31,7 +35,10 @@ def protocol_file() -> Path:
     return beside if beside.exists() else Path(str(resources.files("securefl"))) / "protocols" / "studies" / "thyroid" / "protocol.toml"
 
 
-def play(folder: Path, *, seed: int, fresh: bool, say: Callable[[str], None], show: Callable[[Any], None]) -> dict[str, Any]:
+def play(
+    folder: Path, *, seed: int, fresh: bool, say: Callable[[str], None], show: Callable[[Any], None],
+    busy: Callable[[str], AbstractContextManager[object]] = nullcontext, wide: int = 80, coloured: bool = False,
+) -> dict[str, Any]:
     """Run the demonstration; returns its figures (the keys of ``--json``).
 
     Args:
@@ -40,13 +47,16 @@ def play(folder: Path, *, seed: int, fresh: bool, say: Callable[[str], None], sh
         fresh: replace an older demonstration.
         say: shows a line.
         show: shows a page.
+        busy: shows for the length of a ``with`` that something is going on.
+        wide: columns of the screen.
+        coloured: whether pages may have colours.
 
     Raises:
         UsageError: the folder exists.
         RoundError: a step failed.
     """
     began = time.monotonic()
-    stage = Stage(folder, say)
+    stage = Stage(folder, say, busy, wide, coloured)
     stage.clear(fresh=fresh)
     try:
         _set_up(stage, seed)
@@ -61,7 +71,7 @@ def play(folder: Path, *, seed: int, fresh: bool, say: Callable[[str], None], sh
     figures = _figures(comparison, shares, result, seed)
     figures["seconds_by_step"] = stage.seconds
     figures["wall_seconds"] = round(time.monotonic() - began, 1)
-    _finish(stage, comparison, figures, show)
+    _finish(stage, comparison, figures, show, study)
     return figures
 
 
@@ -127,7 +137,7 @@ def _decide(stage: Stage, study: str) -> None:
         for site in SITES:
             stage.until(f"The request at {site}", lambda s=site: arrived(s))  # type: ignore[misc]
         stage.say(f"  What the owner of {_SHOWN} sees (securefl site review {study}):")
-        stage.show("site", "review", study, "--site", _site(stage, _SHOWN))
+        stage.page("site", "review", study, "--site", _site(stage, _SHOWN), lines=_FOLDED)
         answers = stage.together([["site", "approve", study, "--yes", "--site", _site(stage, s)] for s in SITES])
         for site, answer in zip(SITES, answers, strict=True):
             stage.say(f"  {site}: {answer.splitlines()[0]}")
@@ -138,9 +148,12 @@ def _train(stage: Stage, study: str) -> dict[str, Any]:
     with stage.step("5. Rounds: private training; the coordinator receives one sum a round"):
         stage.show("study", "run", study, "--wait", "120", "--researcher", str(root / "researcher"))
     with stage.step("6. What left each house, by its own ledger"):
-        stage.show("audit", "--site", _site(stage, _SHOWN))
+        stage.page("audit", "--site", _site(stage, _SHOWN))
         stage.say(f"\n  What only the owner of {_DIRTY} sees (securefl site status): which rows were set aside")
-        stage.show("site", "status", "--site", _site(stage, _DIRTY))
+        stage.page("site", "status", "--site", _site(stage, _DIRTY))
+        homes = [root / site / "models" / study for site in SITES]
+        stage.until("The model at every hospital", lambda: all(home.is_dir() for home in homes), seconds=120.0)
+        stage.say(f"\n  The model came home to every hospital, and each has checked it (securefl site model show {study}).")
     return dict(read_json(stage.run("study", "report", study, "--json", "-", "--researcher", str(root / "researcher"))))
 
 
@@ -180,11 +193,17 @@ def _figures(comparison: Comparison, shares: dict[str, float], result: dict[str,
     }
 
 
-def _finish(stage: Stage, comparison: Comparison, figures: dict[str, Any], show: Callable[[Any], None]) -> None:
+def _finish(stage: Stage, comparison: Comparison, figures: dict[str, Any], show: Callable[[Any], None], study: str) -> None:
+    from securefl.learning.mock import mock_table
     from securefl.report.run import demo_table
+    from securefl.study.parse import parse_protocol
 
     low, high = figures["auc_interval"]
     show(demo_table(comparison.sites, comparison.auc_overall_exact, figures["auc_overall_noised"], (low, high)))
     stage.say(f"\nAll of it took {figures['wall_seconds']:.0f} s. Next:")
+    rows = stage.folder / "rows.csv"
+    rows.write_bytes(mock_table(parse_protocol(protocol_file().read_bytes()).data, 10, seed=0))  # invented, with the model's columns
     stage.say(f"  securefl audit --site {stage.folder / _SHOWN}")
-    stage.say(f"  securefl predict {stage.folder / 'researcher' / 'model'} rows.csv")
+    stage.say(f"  securefl site model show {study} --site {stage.folder / _SHOWN}")
+    stage.say(f"  securefl study report {study} --researcher {stage.folder / 'researcher'}")
+    stage.say(f"  securefl predict {stage.folder / 'researcher' / 'model'} {rows}")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from securefl.errors import RoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _MARKER = "made-by-securefl-demo"
@@ -30,10 +31,16 @@ class Stage:
     Args:
         folder: made fresh; each party gets a folder below it.
         say: shows a line.
+        busy: shows for the length of a ``with`` that something is going on; nothing by default.
+        wide: columns of the screen.
+        coloured: whether pages may have colours.
     """
 
     folder: Path
     say: Callable[[str], None]
+    busy: Callable[[str], AbstractContextManager[object]] = nullcontext
+    wide: int = 80
+    coloured: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
     _background: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -78,11 +85,21 @@ class Stage:
         for start in range(0, len(commands), _AT_ONCE):
             batch = [(c, self._popen(c, subprocess.PIPE)) for c in commands[start : start + _AT_ONCE]]
             for command, process in batch:
-                out, _ = process.communicate()
+                with self.busy(f"securefl {' '.join(command[:3])} ...   ({len(outputs) + 1} of {len(commands)})"):
+                    out, _ = process.communicate()
                 if process.returncode:
                     raise RoundError(f"`securefl {' '.join(command)}` failed: {out.decode(errors='replace')[-2000:]}", whose="the demonstration")
                 outputs.append(out.decode())
         return outputs
+
+    def page(self, *arguments: str, lines: int | None = None) -> None:
+        """A command's page, at most its first ``lines`` lines; a folded one names the command that shows the whole."""
+        shown = self.run(*arguments).rstrip("\n").split("\n")
+        kept = shown if lines is None or len(shown) <= lines else shown[:lines]
+        for line in kept:
+            self.say(line)
+        if len(kept) < len(shown):
+            self.say(f"  ... and {len(shown) - len(kept)} lines more. The whole page: securefl {' '.join(arguments)}")
 
     def show(self, *arguments: str) -> None:
         """A command whose screen is shown as it is."""
@@ -97,7 +114,8 @@ class Stage:
 
     def module(self, name: str, *arguments: str) -> None:
         """``python -m NAME ARGUMENTS`` in a process of its own."""
-        subprocess.run([sys.executable, "-m", name, *arguments], check=True, stdin=subprocess.DEVNULL)
+        with self.busy(f"python -m {name}"):
+            subprocess.run([sys.executable, "-m", name, *arguments], check=True, stdin=subprocess.DEVNULL)
 
     def end(self) -> None:
         """Stop the long-running roles and wait for them."""
@@ -118,6 +136,10 @@ class Stage:
         Raises:
             RoundError: the time is over, or a long-running role has ended.
         """
+        with self.busy(f"waiting for: {what}"):
+            self._until(what, found, seconds)
+
+    def _until(self, what: str, found: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
         while not found():
             ended = [p for p in self._background if p.poll() is not None]
@@ -129,7 +151,10 @@ class Stage:
 
     def _popen(self, arguments: Sequence[str], out: int | None) -> subprocess.Popen[bytes]:
         errors = subprocess.STDOUT if out is not None else None
-        return subprocess.Popen([sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
+        place = {**os.environ, "COLUMNS": str(self.wide), **({"FORCE_COLOR": "1"} if self.coloured and "NO_COLOR" not in os.environ else {})}
+        if out is None or "--json" in arguments:
+            place = dict(os.environ)
+        return subprocess.Popen([sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=place)
 
 
 def read_json(text: str) -> Mapping[str, Any]:

@@ -71,13 +71,25 @@ def check_model(
     Raises:
         MessageError: naming the first check that failed.
     """
-    rounds = bundle.read_transcripts(files[bundle.TRANSCRIPTS], plan, verify)
     if weights_sha256(model.theta) != announced.evaluated_sha256:
         raise _refused("it is another model than the one that was announced to all hospitals for the evaluation")
-    if rounds[-1].model_sha256 != announced.evaluated_sha256:
-        raise _refused("the transcript of the evaluation names another model")
+    rounds = check_by_transcripts(model, files, plan, verify)
     _check_step(model.theta, files, plan, announced, contributors=len(rounds[-2].contributions))
+
+
+def check_by_transcripts(
+    model: Model, files: Mapping[str, bytes], plan: Plan, verify: Callable[[bytes, bytes], bool]
+) -> Sequence[Transcript]:
+    """Check what a recipient can that was given no global model, as an aggregator; the transcripts.
+
+    Raises:
+        MessageError: transcripts, the evaluated model or the figures do not fit each other.
+    """
+    rounds = bundle.read_transcripts(files[bundle.TRANSCRIPTS], plan, verify)
+    if rounds[-1].model_sha256 != weights_sha256(model.theta):
+        raise _refused("the transcript of the evaluation names another model")
     _check_figures(model, files, plan, rounds)
+    return rounds
 
 
 def _check_step(

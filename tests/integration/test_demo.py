@@ -105,9 +105,31 @@ def test_the_model_is_good_and_every_hospital_paid_the_same_share(demo):
     assert 0 < figures["sites"][0]["budget_share_used"] < 1
 
 
+def test_every_next_command_works(demo):
+    _, screen, _ = demo
+    commands = [line.split() for line in screen[screen.rindex("Next:") :].splitlines() if line.startswith("  securefl ")]
+    assert len(commands) == 4
+    for command in commands:
+        done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, (command, done.stderr)
+
+
+def test_the_model_came_home_to_every_hospital(demo):
+    root, screen, _ = demo
+    assert "The model came home to every hospital" in screen
+    digest = (root / "d" / "researcher" / "model" / "model.json").read_bytes()
+    for site in SITES:
+        (home,) = (folder for folder in (root / "d" / site / "models").iterdir() if folder.name != "expected")
+        assert (home / "model.json").read_bytes() == digest
+
+
 def test_the_screen_tells_the_owner_what_the_study_costs_and_what_is_enforced(demo):
     _, screen, _ = demo
-    words = " ".join(screen.split())
+    (command,) = re.findall(r"lines more\. The whole page: securefl (site review .*)", screen)
+    page = subprocess.run([sys.executable, "-m", "securefl", *command.split()], capture_output=True, text=True, timeout=120, check=True).stdout
+    head = [line for line in page[page.index("Who asks") :].splitlines() if line.strip()][:8]
+    assert [line for line in head if line not in screen] == []  # its head stands on the demonstration's screen
+    words = " ".join((screen + page).split())
     assert "at most 73 %" in words
     assert "1 in 100,000" in words
     assert "isolation: network blocked; files: not enforced yet" in words

@@ -72,6 +72,11 @@ def test_who_is_no_recipient_gets_nothing_and_keeps_nothing(c):
     result = c.run(study)
     assert result.sent_to == (first, "sums")
     c.until(lambda: came(c, first, study), "the model at its recipient")
+    aggregator = ("--aggregator", str(c.root / "sums"))
+    for _ in range(2):  # the second time it is there
+        assert "The model is in" in c.cli("aggregator", "model", "some", *aggregator)
+    assert load_model(c.root / "sums" / "models" / study.name).digest == result.model.digest
+    assert "No study that names this aggregator" in c.cli("aggregator", "model", "home", *aggregator, code=2)
     c.ended(study, *c.names, status="completed")
     for name in (second, third):
         assert states(c, name, study) is None

@@ -1,0 +1,85 @@
+"""The finished model at an aggregator that the study names as a recipient: fetched by its operator, checked by the transcripts."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from securefl.errors import SecureFLError, StoreError, UsageError
+from securefl.federation import bundle, paths
+from securefl.federation.messages import MAX_SMALL
+from securefl.federation.rounds import Plan
+from securefl.identity import replace_file, verify
+from securefl.learning.artefact import load_model
+from securefl.node.folder import private_folder
+from securefl.node.model_check import check_by_transcripts
+from securefl.node.models import short_name
+from securefl.study.digest import study_digest
+from securefl.study.parse import MAX_BYTES, parse_study
+from securefl.study.recipients import recipients
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from securefl.node.folder import PartyFolder
+
+
+def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
+    """Fetch the model of a study into ``models/NAME`` of the aggregator's folder; it stays there.
+
+    Args:
+        here: the aggregator's folder.
+        name: the study's id, its name or the beginning of its digest.
+
+    Raises:
+        UsageError: no study, or several, of a trusted coordinator fit and name this aggregator as a recipient; or no model is there yet.
+        MessageError, UnreadableError: the model is refused, and nothing of it is kept.
+        StoreError: the store is away.
+    """
+    fits = [plan for plan in _studies(here) if name in {plan.study.study.id, short_name(plan)} or plan.digest.startswith(name)]
+    if len(fits) != 1:
+        said = "No study" if not fits else f"{len(fits)} studies"
+        raise UsageError(f"{said} that names this aggregator as a recipient fits '{name}'.", next_step="Name the study by its whole name, as in the aggregator's log.")
+    (plan,) = fits
+    key = plan.study.coordinator.signing_public
+
+    def by_coordinator(signature: bytes, message: bytes) -> bool:
+        return verify(key, signature, message)
+
+    target = private_folder(here.path / "models") / short_name(plan)
+    if target.exists():
+        return target
+    statement = here.store.get(paths.model_statement(plan.digest), MAX_SMALL)
+    sealed = statement and here.store.get(paths.model_sealed(plan.digest), bundle.open_statement(statement, plan, by_coordinator)[1])
+    if not statement or not sealed:
+        raise UsageError(f"The model of {short_name(plan)} is not in the store.", whose=plan.study.coordinator.name, next_step="Wait for the study's end, or ask the researcher.")
+    files = bundle.open_bundle(bundle.SealedBundle(statement, sealed), plan, here.identity, by_coordinator)
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+    try:
+        for file, content in files.items():
+            replace_file(part / file, content)
+        check_by_transcripts(load_model(part), files, plan, by_coordinator)
+        part.replace(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def _studies(here: PartyFolder) -> Iterator[Plan]:
+    """Studies of trusted coordinators that name this aggregator as a recipient; what anybody else wrote there is none."""
+    mine, trusted = here.identity.card, {card.signing_public for card in here.book.cards().values()}
+    for digest in here.store.list("studies"):
+        try:
+            text = here.store.get(paths.study_file(digest), MAX_BYTES)
+            if text is None or study_digest(text) != digest:
+                continue
+            plan = Plan(parse_study(text), digest)
+        except StoreError:
+            raise
+        except SecureFLError:
+            continue
+        who = plan.study.aggregator
+        if plan.study.coordinator.signing_public in trusted and who.signing_public == mine.signing_public and mine.name in recipients(plan.study):
+            yield plan
