@@ -30,7 +30,7 @@ from securefl.errors import (
     UnreadableError,
     UsageError,
 )
-from securefl.files import sync_folder
+from securefl.files import check_regular, sync_folder
 from securefl.identity import read_card, write_file
 from securefl.node.folder import FILE_NAMES, private_folder
 from securefl.node.presence import kept_away
@@ -149,6 +149,7 @@ def _kept(folder: Path) -> Iterator[str]:
 def _copy(source: Path, target: Path) -> str:
     """Copy a file (mode 0600, flushed); its SHA-256 in hex."""
     private_folder(target.parent)
+    check_regular(source.stat().st_mode, source)
     with source.open("rb") as file:
         write_file(target, lambda copy: shutil.copyfileobj(file, copy))
     return _hash(target)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UntrustedError
 from securefl.federation.checkpoints import MOST_PAST, KnownPast
-from securefl.files import sync_folder
+from securefl.files import read_file, sync_folder
 from securefl.identity import replace_file
 from securefl.node.folder import private_folder
 
@@ -134,7 +134,7 @@ def _write(site: Site, kind: str, name: str, value: dict[str, object]) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(read_file(path))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

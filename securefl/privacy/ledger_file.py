@@ -110,6 +110,9 @@ class LedgerFile:
         """
         if not path.is_file():
             raise _unreadable(path, "there is no such file")
+        for part in _beside(path):  # SQLite would wait for a pipe without end
+            if os.path.lexists(part) and not part.is_file():
+                raise _unreadable(path, f"what lies beside it as {part.name} is no file")
         try:
             return cls._opened(path, path)
         except StoreError:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from securefl.errors import LedgerAlteredError, MessageError, UntrustedError
-from securefl.files import sync_folder
+from securefl.files import read_file, sync_folder
 from securefl.privacy.ledger_chain import CHECKPOINT_FORM, read_own
 from securefl.privacy.ledger_events import RESTORE
 from securefl.signed import peek_signed
@@ -57,8 +57,7 @@ def write_witness(ledger: Path, size: int, checkpoint: bytes) -> None:
 def read_witness(ledger: Path) -> tuple[bytes, ...] | None:
     """The witness's words as they lie there, at most two; None without one, as beside a ledger of an earlier version."""
     try:
-        with witness_path(ledger).open("rb") as file:
-            data = file.read(2 * _PLACE)
+        data = read_file(witness_path(ledger))[:2 * _PLACE]
     except OSError:
         return None
     places = (data[:_PLACE], data[_PLACE:])

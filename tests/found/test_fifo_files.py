@@ -6,7 +6,7 @@ import pytest
 from found_cli import hospital, protocol_file, securefl, words
 
 
-@pytest.mark.parametrize("name", ["site.toml", "store.id", "keys/card.json", "keys/signing.key", "keys/partners", "agent.lock"])
+@pytest.mark.parametrize("name", ["site.toml", "store.id", "keys/card.json", "keys/signing.key", "keys/partners", "agent.lock", "ledger.sqlite-journal"])
 def test_a_pipe_in_a_partys_folder_is_named(name, tmp_path):
     folder = hospital(tmp_path)
     (folder / name).unlink(missing_ok=True)
