@@ -69,7 +69,6 @@ epsilon = "1"
 delta = "1e-5"
 noise_multiplier = "2.14"
 clip_norm = "1"
-grid = 48
 sample_rate = "1/5"
 steps = 4
 normaliser = "200"
@@ -78,7 +77,6 @@ noise = "local"
 
 [secagg]
 bits = 16
-bound = 20000
 min_contributors = 5
 colluders = 3
 

@@ -13,11 +13,11 @@ from federation_room import sealed_study
 from learning_room import FixedDraws
 
 from securefl.learning.features import prepare
-from securefl.learning.models import weights_to_bytes
 from securefl.learning.split import split_rows
 from securefl.learning.table import read_table
 from securefl.node.worker import _Task
 from securefl.study.parse import parse_study
+from securefl.study.wire import GRID
 
 #: (features in 64ths, hidden units) of models with 8,193, 17,409, 20,481 and 69,633 weights; hidden * (1 + squares) is a power of 4.
 SHAPES = (
@@ -28,7 +28,6 @@ SHAPES = (
 )
 #: Last-layer weights at which the second model's norm has another last bit when its terms are added in another order.
 WEIGHTS = (3802784.0, 4033184.0, 1527520.0, 4063584.0)
-GRID = 1 << 20
 _SECRET = b"s" * 32
 _COLUMNS = """\
   { name = "age", kind = "numeric", low = "0", high = "120", unit = "years" },
@@ -52,8 +51,6 @@ class GridLines:
             ('kind = "logistic-regression"\n', f'kind = "mlp"\nhidden = [{hidden}]\n'),
             ("max_rows_per_patient = 1", "max_rows_per_patient = 2"),
             (_COLUMNS, columns),
-            ("grid = 48", f"grid = {GRID}"),
-            ("bound = 20000\nmin", "bound = 2147483647\nmin"),
         )
         self._study = parse_study(text)
 
@@ -77,7 +74,7 @@ class GridLines:
 
     def total(self, task: _Task, w: float) -> np.ndarray:
         """The sum of the clipped gradients of everybody who trains there, in grid units: int64[p]."""
-        return np.frombuffer(task.release("update", weights_to_bytes(self.model(w))), "<i8")
+        return task.trainer.noised_steps(self.model(w))
 
 
 def length(units: np.ndarray) -> float:

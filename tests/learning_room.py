@@ -43,6 +43,9 @@ class FixedDraws:
         self.sigmas.append(sigma)
         return np.zeros(count, dtype=np.int64) if self.noise is None else np.asarray(self.noise(count), dtype=np.int64)
 
+    def quotient(self, values, step):
+        return values // step
+
 
 def rows(n=200, features=4, seed=1):
     """X float32[n, features] in [-1, 1] and y int8[n] that depends on the first feature."""

@@ -76,7 +76,7 @@ def table(case: Case) -> tuple[np.ndarray, np.ndarray]:
 def ours(case: Case, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
     """A round of so many local steps."""
     rule = StepRule(
-        clip_norm=1.0, grid=48, noise_multiplier=NOISE, bound=1 << 30, sample_rate=RATE, local_steps=case.steps, local_learning_rate=0.1,
+        clip_norm=1.0, noise_multiplier=NOISE, wire_step=1 << 8, wire_largest=1 << 30, sample_rate=RATE, local_steps=case.steps, local_learning_rate=0.1,
         share=case.rows * float(RATE),
     )
     trainer = PrivateTrainer(case.model, rule, x, y, RandomDraws(SystemRandomness()))

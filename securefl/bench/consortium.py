@@ -117,7 +117,6 @@ def _protocol(parameters: int, sites: int, bits: int, rounds: int, on_dropout: s
     features, hidden = nearest_model(parameters)
     columns = ",\n".join(f'  {{ name = "c{i}", kind = "numeric", low = "0", high = "1" }}' for i in range(features))
     kind = "mlp" if hidden else "logistic-regression"
-    most = (1 << (bits - 1)) - 1
     least = sites if on_dropout == "fail" else max(2, sites - 1)
     return f"""schema = "securefl-protocol/1"
 [study]
@@ -156,15 +155,13 @@ epsilon = "1"
 delta = "1e-5"
 noise_multiplier = "5"
 clip_norm = "1"
-grid = 1
 sample_rate = "1/5"
 steps = {rounds}
-normaliser = "1"
+normaliser = "1000"
 normaliser_source = "none"
 noise = "local"
 [secagg]
 bits = {bits}
-bound = {most}
 min_contributors = {least}
 colluders = 0
 [training]
@@ -185,7 +182,7 @@ metric = "auc"
 edges = ["0.5"]
 noise_multiplier = "5"
 epsilon = "1"
-bound = {most}
+bound = 1000
 [quality]
 minimum = "0.5"
 stop_rule = "none"

@@ -23,6 +23,7 @@ from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, logistic_gradients
 from securefl.learning.table import read_table
 from securefl.privacy.randomness import SystemRandomness
+from securefl.study.wire import GRID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +143,7 @@ def train_alone_private(study: Protocol, train: Prepared, published_rows: int) -
     rule = replace(StepRule.from_study(study, Fraction(1)), share=float(share))
     steps = PrivateSteps(rule, logistic_gradients, train.X, train.y, RandomDraws(SystemRandomness()))
     start = ServerState.start(study, initial_weights(study.model, len(feature_names(study.data))))
-    state = replace(start, unit=study.privacy.grid * float(share))
+    state = replace(start, unit=GRID / rule.wire_step * float(share))
     for _ in range(study.training.rounds):
         state = state.apply(steps.update(state.theta))
     return state.theta

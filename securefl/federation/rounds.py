@@ -17,6 +17,7 @@ from securefl.secagg.frame import read_public_key
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.neighbours import Neighbours
 from securefl.secagg.terms import Terms
+from securefl.study.wire import field_bits, wire_of
 
 if TYPE_CHECKING:
     from securefl.study.schema import Participant, Study
@@ -63,9 +64,12 @@ class Plan:
         return 2 * self.study.evaluation.bins if kind == "evaluation" else COUNTS
 
     def bound(self, number: int) -> int:
-        """The public bound on each of them before noise, in grid units."""
-        specs = {"update": self.study.secagg, "evaluation": self.study.evaluation, "preparation": self.study.preparation}
-        spec = specs[self.kind(number)]
+        """The largest of them before noise that is planned for: a count, or steps of the wire."""
+        kind = self.kind(number)
+        if kind == "update":
+            wire = wire_of(self.study)
+            return -(-wire.bound // wire.step)
+        spec = self.study.evaluation if kind == "evaluation" else self.study.preparation
         return 0 if spec is None else spec.bound
 
     @property
@@ -113,7 +117,8 @@ class Plan:
             kind=self.kind(number),
             cohort=cohort,
             public_key_sha256=public_key_sha256,
-            layout=layout_for(self.study.secagg.bits, len(cohort), self.length(number)),
+            # an update's fields are as the study says, those of counts wide enough to be exact
+            layout=layout_for(field_bits(self.study, self.kind(number)), len(cohort), self.length(number)),
             length=self.length(number),
             bound=self.bound(number),
             model_sha256=model_sha256,

@@ -7,12 +7,14 @@ here is post-processing of noised sums and uses public constants only, so it cos
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from securefl.errors import RoundError
+from securefl.study.wire import GRID, wire_of
 
 if TYPE_CHECKING:
     from securefl.study.schema import Protocol
@@ -29,7 +31,7 @@ class ServerState:
         theta: float64[p], the global model.
         velocity: float64[p], the server's momentum.
         rounds: rounds applied so far.
-        unit: grid · normaliser; a sum divided by it is a mean gradient, in clip norms.
+        unit: steps of the wire in one clip norm, times the normaliser; a sum divided by it is a mean gradient, in clip norms.
     """
 
     theta: FloatArray
@@ -47,14 +49,14 @@ class ServerState:
             theta=theta.astype(np.float64),
             velocity=np.zeros(theta.shape),
             rounds=0,
-            unit=float(study.privacy.grid * study.privacy.normaliser),
+            unit=float(Fraction(GRID, wire_of(study).step) * Fraction(study.privacy.normaliser)),
             local_learning_rate=float(study.training.local_learning_rate),
             server_learning_rate=float(study.training.server_learning_rate),
             momentum=float(study.training.server_momentum),
         )
 
     def apply(self, total: IntArray) -> Self:
-        """The state after one more round, from the sum of all hospitals' updates, int64[p] in grid units.
+        """The state after one more round, from the sum of all hospitals' updates, int64[p] in steps of the wire.
 
         Big hospitals weigh more because they send larger sums; nobody's row count is needed for it.
 

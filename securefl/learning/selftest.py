@@ -1,4 +1,4 @@
-"""``securefl selftest privacy``: the product's own clip, grid, sum, clamp, noise and normalise path, tried on canaries.
+"""``securefl selftest privacy``: the product's own clip, grid, sum, noise, rounding and normalise path, tried on canaries.
 
 A canary is a synthetic patient whose gradient is as harmful as can be: ten clip norms long, along an axis of its own.
 Canaries on different axes do not meet, and the noise on each axis is drawn independently, so one step on some of them
@@ -56,13 +56,13 @@ TRIALS, LEAST_TRIALS = 100_000, 200
 ALPHA = 0.05
 #: A fit is off by more than this many standard errors once in 30,000 runs.
 _SURE = 4.0
-_AXES, _GRID, _LENGTH = 256, 48, 10.0
+_AXES, _LENGTH = 256, 10.0
 _SMALL, _LARGE = 96, 97
 #: Canaries are cheap, whole updates are not: a tenth as many are looked at, and never more than this many of each size.
 _PART, _MOST_UPDATES = 10, 600
 
 RULE = StepRule(
-    clip_norm=1.0, grid=_GRID, noise_multiplier=NOISE, bound=1 << 20, sample_rate=Fraction(1), local_steps=1,
+    clip_norm=1.0, noise_multiplier=NOISE, wire_step=1 << 10, wire_largest=(1 << 15) - 1, sample_rate=Fraction(1), local_steps=1,
     local_learning_rate=1.0, share=32.0,
 )
 #: A round whose claim rests on sampling: if everybody were drawn, epsilon would be 24, and with one batch for all of its steps 18.
@@ -94,7 +94,7 @@ class ReleasePath:
         """One release as the coordinator applies it, normalised: float64[p]."""
         used = self.rule(rows, rule)
         zero = np.zeros(_AXES)
-        server = ServerState(zero, zero, 0, used.grid / used.clip_norm * used.share, 1.0, 1.0, 0.0)
+        server = ServerState(zero, zero, 0, used.grid / used.wire_step / used.clip_norm * used.share, 1.0, 1.0, 0.0)
         return -server.apply(steps.update(zero)).theta
 
     def histogram(self, bins: NDArray[np.int64]) -> FloatArray:
@@ -208,7 +208,7 @@ def claims() -> dict[str, float]:
     """What the accountant says that each look can find at most."""
     whole = float(pld_epsilon((Gaussian(NOISE),), DELTA))
     sampled = SubsampledGaussian(SAMPLED.noise_multiplier, SAMPLED.sample_rate, SAMPLED.local_steps)
-    return {**dict.fromkeys(_LOOKS, whole), "sampling": float(pld_epsilon((sampled,), DELTA, grid=SAMPLED.grid))}
+    return {**dict.fromkeys(_LOOKS, whole), "sampling": float(pld_epsilon((sampled,), DELTA))}
 
 
 def _farthest() -> dict[str, float]:

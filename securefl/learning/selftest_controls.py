@@ -45,6 +45,10 @@ class _Weakened(Draws):
             return np.rint(fine * float(self._part) / 1024).astype(np.int64)
         return self._draws.gaussian(sigma * self._part.numerator / self._part.denominator, count)
 
+    def quotient(self, values: IntArray, step: int) -> IntArray:
+        """See :class:`Draws`."""
+        return self._draws.quotient(values, step)
+
 
 class _Sampler(Draws):
     """Real draws and noise, but for the batches where a claim rests on sampling: everybody, or one batch for all steps of a round."""
@@ -68,6 +72,10 @@ class _Sampler(Draws):
     def gaussian(self, sigma: Decimal, count: int) -> IntArray:
         """See :class:`Draws`."""
         return self._draws.gaussian(sigma, count)
+
+    def quotient(self, values: IntArray, step: int) -> IntArray:
+        """See :class:`Draws`."""
+        return self._draws.quotient(values, step)
 
 
 def _unclipped(_rows: int, rule: StepRule) -> StepRule:

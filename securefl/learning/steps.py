@@ -1,11 +1,15 @@
 """One hospital's noised steps, on exact integers from the first clip to the last noise (design: "Noise").
 
 A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's rows), clipped and put
-on the integer grid (:mod:`securefl.learning.clipping`); the sum; each coordinate clamped to ``bound``; Gaussian noise
-on the integers. Whatever happens in a batch, an empty one included, the noise is added.
+on the fine integer grid (:mod:`securefl.learning.clipping`); the sum; Gaussian noise on the integers. Whatever happens
+in a batch, an empty one included, the noise is added. A round's steps are added up and then, once, rounded by lot to the
+steps of the wire and cut to its fields (:mod:`securefl.study.wire`): after the noise, so that neither costs privacy.
 
 What one patient can change in the sum is that patient's own grid vector, of norm at most ``grid``: no other row, no row
 count and no data-derived scale enters.
+
+Nothing overflows an int64: a table has fewer than 2^31 patients of at most 2^20 units each, a draw of noise is below 14
+times 10^6 clip norms (less than 2^44 units), and a round has at most 1,000 steps: below 2^62 in all.
 
 Not even the last bit of a row's gradient may depend on the others, or a neighbour could move it across a grid line. The
 gradient function promises that: those of :mod:`securefl.learning.dpsgd` compute every product exactly, so that a row's
@@ -26,7 +30,8 @@ import numpy.typing as npt
 from securefl.errors import DataError, RoundError
 from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_factors
 from securefl.learning.summing import sum_in_order
-from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample
+from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample, stochastic_quotient
+from securefl.study.wire import GRID, wire_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -55,13 +60,16 @@ class Draws(Interface):
     def gaussian(self, sigma: Decimal, count: int) -> IntArray:
         """int64[count] of integer Gaussian noise with standard deviation ``sigma`` (grid units)."""
 
+    def quotient(self, values: IntArray, step: int) -> IntArray:
+        """int64 ``values`` in steps, rounded up or down by lot, exactly right on average."""
+
 
 class RandomDraws:
     """The draws of a real run: samplers of :mod:`securefl.privacy.noise` on one source of random bytes."""
 
     def __init__(self, source: RandomBytes) -> None:
         self._source = source
-        self._samplers: dict[tuple[Decimal, int], IntegerGaussian] = {}
+        self._samplers: dict[Decimal, IntegerGaussian] = {}
 
     def poisson_sample(self, n: int, rate: Fraction) -> BoolArray:
         """See :class:`Draws`."""
@@ -69,10 +77,13 @@ class RandomDraws:
 
     def gaussian(self, sigma: Decimal, count: int) -> IntArray:
         """See :class:`Draws`; raises ``StudyError`` below 2 grid units."""
-        key = (sigma, count)
-        if key not in self._samplers:
-            self._samplers[key] = IntegerGaussian(sigma, count, self._source)
-        return self._samplers[key].draw(count)
+        if sigma not in self._samplers:
+            self._samplers[sigma] = IntegerGaussian(sigma, self._source)
+        return self._samplers[sigma].draw(count)
+
+    def quotient(self, values: IntArray, step: int) -> IntArray:
+        """See :class:`Draws`."""
+        return stochastic_quotient(values, step, self._source)
 
 
 @dataclass(frozen=True)
@@ -81,32 +92,35 @@ class StepRule:
 
     Attributes:
         clip_norm: L2 bound of one patient's gradient.
-        grid: integer units per clip norm.
         noise_multiplier: standard deviation of the noise, in clip norms.
-        bound: clamp of each coordinate of the sum, in grid units, before the noise.
+        wire_step: grid units to one step of the wire.
+        wire_largest: the largest value of a field of the wire, in steps.
         sample_rate: chance of each patient to be in a batch.
         local_steps: noised steps per round.
         local_learning_rate: of a step, in clip norms.
         share: expected number of this hospital's patients in a batch (normaliser · weight).
+        grid: integer units per clip norm: :data:`securefl.study.wire.GRID`, except in tests.
     """
 
     clip_norm: float
-    grid: int
     noise_multiplier: Decimal
-    bound: int
+    wire_step: int
+    wire_largest: int
     sample_rate: Fraction
     local_steps: int
     local_learning_rate: float
     share: float
+    grid: int = GRID
 
     @classmethod
     def from_study(cls, study: Protocol, weight: Fraction) -> Self:
         """The rule for the hospital with this weight."""
+        wire = wire_of(study)
         return cls(
             clip_norm=float(study.privacy.clip_norm),
-            grid=study.privacy.grid,
             noise_multiplier=study.privacy.noise_multiplier,
-            bound=study.secagg.bound,
+            wire_step=wire.step,
+            wire_largest=wire.largest,
             sample_rate=study.privacy.sample_rate,
             local_steps=study.training.local_steps,
             local_learning_rate=float(study.training.local_learning_rate),
@@ -158,11 +172,23 @@ class PrivateSteps:
         self._x = x.astype(np.float64)
         self._y = y.astype(np.float64)
         self._draws = draws
-        #: How many values of the last update met ``bound``. Private, like any figure without noise.
+        #: How many values of the last update were cut to the largest of a field.
         self.clamped = 0
 
     def update(self, theta: FloatArray) -> IntArray:
-        """This hospital's contribution to one round: int64[p], the sum of ``local_steps`` noised steps in grid units.
+        """This hospital's contribution to one round: int64[p], :meth:`noised_steps` as the wire carries them, in its steps.
+
+        Raises:
+            RoundError: the global model is not a finite vector.
+        """
+        steps = self._draws.quotient(self.noised_steps(theta), self._rule.wire_step)
+        most = self._rule.wire_largest
+        cut: IntArray = np.clip(steps, -most, most)
+        self.clamped = int(np.count_nonzero(cut != steps))
+        return cut
+
+    def noised_steps(self, theta: FloatArray) -> IntArray:
+        """The sum of a round's ``local_steps`` noised steps, int64[p] in grid units.
 
         Args:
             theta: float64[p], the global model.
@@ -179,14 +205,13 @@ class PrivateSteps:
         rule = self._rule
         local = theta.astype(np.float64)
         total = np.zeros(theta.shape, dtype=np.int64)
-        self.clamped = 0
         for _ in range(rule.local_steps):
-            step = self._clamped_sum(local) + self._draws.gaussian(rule.sigma, theta.size)
+            step = self._batch_sum(local) + self._draws.gaussian(rule.sigma, theta.size)
             total += step
             local = local - rule.local_learning_rate * step / (rule.grid * rule.share)
         return total
 
-    def _clamped_sum(self, theta: FloatArray) -> IntArray:
+    def _batch_sum(self, theta: FloatArray) -> IntArray:
         """The un-noised sum of one batch; never leaves this object."""
         drawn = np.flatnonzero(self._draws.poisson_sample(len(self._first), self._rule.sample_rate))
         total = np.zeros(theta.shape, dtype=np.int64)
@@ -197,9 +222,7 @@ class PrivateSteps:
         together, size = drawn[several], max(1, size // int(self._counts.max(initial=1)))
         for i in range(0, len(together), size):
             total += self._clipped(self._of_units(theta, together[i : i + size]))
-        clamped: IntArray = np.clip(total, -self._rule.bound, self._rule.bound)
-        self.clamped += int(np.count_nonzero(clamped != total))
-        return clamped
+        return total
 
     def _clipped(self, gradients: FloatArray) -> IntArray:
         return clipped_sum(gradients, self._rule.clip_norm, self._rule.grid)

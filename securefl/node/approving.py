@@ -212,4 +212,4 @@ def approval_file(site: Site, digest: str) -> Path:
 def _study_epsilon(request: Review) -> Decimal:
     """The study's own PLD figure for one patient, who either trains or is kept aside (:func:`securefl.privacy.planning.study_epsilon`)."""
     privacy = request.study.privacy
-    return study_epsilon(charges_of(request.study), privacy.max_attempts, privacy.delta, disjoint=True, grid=privacy.grid)
+    return study_epsilon(charges_of(request.study), privacy.max_attempts, privacy.delta, disjoint=True)

@@ -60,7 +60,7 @@ class Worker:
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
         self.network_blocked = False
         self._ready = self._gone = False
-        #: How many values of the last update met the study's bound; for the owner's own screen.
+        #: How many values of the last update were cut to the largest of a field; for the owner's own screen.
         self.clamped = 0
 
     def holds(self, table: Path) -> bool:
@@ -120,8 +120,8 @@ class Worker:
         if values.size and (values.max() > largest or values.min() < -largest):  # abs(-2^63) is negative
             raise RoundError(
                 "A noised value is too large for the study's fields; nothing was sent.",
-                whose="the researcher: bound, noise and bits of the study do not fit together",
-                next_step="Raise secagg.bits or lower secagg.bound in a new study.",
+                whose="this hospital: its worker rounds to the study's fields",
+                next_step="Report this; the study ends here.",
             )
         self.clamped = int(header.get("clamped", 0)) if kind == "update" else 0
         return values

@@ -36,7 +36,7 @@ class _Task:
         self._train, self._held_out = train.one_row_each(unit), held_out.one_row_each(unit)
         self._draws = draws
         rule = StepRule.from_study(study, study.participant(site).weight)
-        self._trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws, units=train.units(unit))
+        self.trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws, units=train.units(unit))
         self._parameters = _parameters(study)
 
     def release(self, kind: str, model: bytes | bytearray) -> bytes:
@@ -47,7 +47,7 @@ class _Task:
         """int64[p]: the noised steps of one round from this global model."""
         from securefl.learning.models import weights_from_bytes
 
-        return self._trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
+        return self.trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
 
     def _preparation(self, _model: bytes | bytearray) -> bytes:
         """int64[2]: the noised count of the patients who train."""
@@ -60,8 +60,8 @@ class _Task:
 
     @property
     def clamped(self) -> int:
-        """How many values of the last update met the study's bound; for the owner's own screen."""
-        return self._trainer.clamped
+        """How many values of the last update were cut to the largest of a field; for the owner's own screen."""
+        return self.trainer.clamped
 
     def _evaluation(self, model: bytes | bytearray) -> bytes:
         """int64[2 x bins]: the noised score histogram of the held-out patients."""

@@ -204,7 +204,6 @@ epsilon = "100"
 delta = "1e-5"
 noise_multiplier = "1"
 clip_norm = "0.1"
-grid = 1024
 sample_rate = "1/4"
 steps = 4
 normaliser = "100"
@@ -212,7 +211,6 @@ normaliser_source = "invented"
 noise = "local"
 [secagg]
 bits = 24
-bound = 1000000
 min_contributors = 2
 colluders = 0
 [training]

@@ -14,8 +14,9 @@ Neighbours: add or remove one patient. Rényi costs hold in both directions (Mir
 for rounded and discrete Gaussian noise alike: rounding is post-processing, and the moments of the discrete
 Gaussian under integer shifts are those of the continuous one (Canonne, Kamath, Steinke 2020). A privacy loss
 distribution is more than its moments: at sigma 2 and sensitivity 1 the discrete Gaussian has epsilon 2.0113 at delta 1e-5 where
-the continuous one has 1.9931. A PLD figure here is therefore the larger of the two. For a training step the
-integers are grid units; the two differ by at most 1e-5 from sigma 64 grid units on, and below that both are computed.
+the continuous one has 1.9931. A PLD figure of counts is therefore the larger of the two. One patient changes one count by
+1, so that figure is exact. The integers of a training step are 2^20 to the clip norm (:data:`securefl.study.wire.GRID`),
+and the noise is 3 * 10^5 of them or more: from 64 on the two differ by at most 1e-5, and by the square of that less here.
 """
 
 from __future__ import annotations
@@ -59,8 +60,6 @@ _CONTEXT = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN)
 #: No PLD is computed above this Rényi epsilon (a quick figure, never below the PLD's): the distribution of such losses takes
 #: gigabytes, and says no more than that there is no privacy. A study's own epsilon is at most 100.
 MOST_EPSILON = 200
-#: From this many grid units on, integer and continuous noise have the same figure to 1e-5.
-_SMOOTH_SIGMA = 64
 #: Beyond this many counts the discrete Gaussian's table is only large: at sigma 20 the figures agree to 1e-4 already.
 _LARGEST_TABLE = 1000
 _EPSILON_STEP = Decimal("0.0001")
@@ -170,12 +169,10 @@ def _rounded_up(epsilon: float) -> Decimal:
     return Decimal(epsilon).quantize(_EPSILON_STEP, rounding=ROUND_CEILING)
 
 
-def pld_epsilon(
-    mechanisms: Sequence[Mechanism], delta: Decimal, *, interval: float = PLD_INTERVAL, grid: int | None = None
-) -> Decimal:
+def pld_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal, *, interval: float = PLD_INTERVAL) -> Decimal:
     """Epsilon at ``delta`` of all ``mechanisms`` together by privacy loss distributions, rounded up to 1e-4.
 
-    The larger of two figures: with continuous noise, and with the integer noise that is really drawn. Valid when the
+    The larger of two figures: with continuous noise, and with the integer noise that counts really get. Valid when the
     parameters were fixed beforehand, as those of one study are. Below :data:`LEAST_PLD_DELTA`, and where the
     distributions have no finite figure, it is :func:`rdp_epsilon`, which is never smaller. Loads ``dp_accounting``.
 
@@ -183,8 +180,6 @@ def pld_epsilon(
         mechanisms: what is released; none costs 0.
         delta: as a decimal.
         interval: discretisation of the privacy loss; coarser is faster and larger, never smaller than the truth.
-        grid: grid units per clip norm of the training steps; without it their noise is taken as continuous, which from
-            sigma 64 grid units on is the same.
 
     Raises:
         UsageError: delta out of range.
@@ -192,7 +187,7 @@ def pld_epsilon(
     grouped = _grouped(mechanisms)
     if _delta(delta) < LEAST_PLD_DELTA:
         return rdp_epsilon(grouped, delta)
-    whole = [_integer_sensitivity(m, grid) for m in grouped]
+    whole = [_integer_sensitivity(m) for m in grouped]
     figures = [_pld(grouped, delta, interval, (None,) * len(grouped))]
     if any(whole):
         figures.append(_pld(grouped, delta, interval, tuple(whole)))
@@ -200,11 +195,11 @@ def pld_epsilon(
     return _rounded_up(largest) if math.isfinite(largest) else rdp_epsilon(grouped, delta)
 
 
-def _integer_sensitivity(mechanism: Mechanism, grid: int | None) -> int | None:
-    """The sensitivity in whole units where integer noise needs a figure of its own: 1 count, or the grid of a step."""
+def _integer_sensitivity(mechanism: Mechanism) -> int | None:
+    """The sensitivity in whole units where integer noise needs a figure of its own: 1 count."""
     if isinstance(mechanism, Gaussian):
         return 1 if mechanism.noise_multiplier <= _LARGEST_TABLE else None
-    return grid if grid is not None and mechanism.noise_multiplier * grid < _SMOOTH_SIGMA else None
+    return None
 
 
 @lru_cache(maxsize=256)
@@ -219,7 +214,7 @@ def _pld(mechanisms: tuple[Mechanism, ...], delta: Decimal, interval: float, who
         if units is None:
             one = pld.from_gaussian_mechanism(noise, sampling_prob=rate, value_discretization_interval=interval, pessimistic_estimate=True)
         else:
-            # one patient moves one count by 1; a clipped gradient that lies along one coordinate moves it by the whole grid
+            # one patient moves one count by 1
             one = pld.from_discrete_gaussian_mechanism(
                 noise * units, sensitivity=units, sampling_prob=rate, value_discretization_interval=interval,
                 pessimistic_estimate=True, use_connect_dots=True,
@@ -282,7 +277,7 @@ def epsilon_method(delta: Decimal) -> str:
     return FAINT_METHOD if delta < LEAST_PLD_DELTA else PLD_METHOD
 
 
-def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal, *, grid: int | None = None) -> Decimal:
+def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
     """:func:`pld_epsilon` of somebody else's study: a quick figure first, so that no request takes the machine.
 
     Raises:
@@ -294,15 +289,15 @@ def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal, *, grid: int 
             f"The noise gives an epsilon of about {quick:.0f} at delta {delta}; nothing above {MOST_EPSILON} is worked out.",
             next_step="Use more noise, fewer steps or a smaller sampling rate.",
         )
-    return pld_epsilon(mechanisms, delta, grid=grid)
+    return pld_epsilon(mechanisms, delta)
 
 
 class PldAccountant:
     """The figures that a study file is checked against, exact as :func:`pld_epsilon` gives them."""
 
-    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> Decimal:
-        """PLD epsilon of ``steps`` Poisson-subsampled releases with integer Gaussian noise; ``grid`` units per clip norm."""
-        return gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta, grid=grid)
+    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal) -> Decimal:
+        """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
+        return gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta)
 
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
         """PLD epsilon of one release of sensitivity 1 with integer Gaussian noise."""

@@ -86,7 +86,7 @@ def choose_order(epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], at
     return OrderChoice(best.order, best.cap, best.cost, reason)
 
 
-def study_epsilon(charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool, grid: int | None = None) -> Decimal:
+def study_epsilon(charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool) -> Decimal:
     """A study's own epsilon at ``delta``: PLD over everything it may release in all attempts.
 
     Args:
@@ -96,11 +96,10 @@ def study_epsilon(charges: Sequence[Charge], attempts: int, delta: Decimal, *, d
         disjoint: patients who train and patients kept aside are others, split by a keyed hash of the patient alone; one
             patient then meets the evaluation or all the rest, and the larger counts (parallel composition, McSherry
             2009). The ledger's filter charges the sum all the same, because the next study may split otherwise.
-        grid: as in :func:`~securefl.privacy.accounting.pld_epsilon`.
     """
     aside = [c for c in charges if disjoint and c.purpose == "evaluation"]
     groups = (aside, [c for c in charges if c not in aside])
-    return max(pld_epsilon(all_attempts(g, attempts), delta, grid=grid) for g in groups)
+    return max(pld_epsilon(all_attempts(g, attempts), delta) for g in groups)
 
 
 def _first(lowest: int, highest: int, holds: Callable[[int], bool]) -> int | None:

@@ -1,7 +1,8 @@
-"""Which ``secagg.bits`` and ``secagg.bound`` serve a study: what each width holds, and what it costs to send."""
+"""Sentences on how an update travels: what rounding and saturation do after the noise, and what each width costs to send."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,16 @@ from securefl.learning.models import parameter_count
 from securefl.report.meaning import hospitals
 from securefl.report.parts import counted, table
 from securefl.secagg.layouts import body_bytes, layout_for
-from securefl.study.consistency import largest_bound
+from securefl.study.wire import SHOWN, bound_of, planned_patients, usual_bound, wire_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from securefl.study.schema import Protocol
 
-WIDTHS = (8, 12, 16, 20, 24)
+WIDTHS = (6, 8, 12, 16, 20, 24)
+#: Below this a part of the noise's variance, or a chance, is said to be nothing.
+_NOTHING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -28,64 +31,102 @@ class FieldWidth:
 
     Args:
         bits: secagg.bits.
-        bound: the largest secagg.bound beside this study's noise, in grid units; 0 where none fits.
-        patients: how many patients who pull one way that bound takes: bound / grid.
+        bound: patients who may pull one way before anything is cut, in a step: what the study states, or the usual bound.
+        added_variance: what rounding adds to the noise's variance, as a part of it.
         bytes_per_parameter: of a contribution, with empty places of its last ciphertext.
     """
 
     bits: int
     bound: int
-    patients: int
+    added_variance: float
     bytes_per_parameter: float
 
 
 @dataclass(frozen=True)
 class Fields:
-    """The widths, and the least of them whose bound takes every patient that a step is planned to draw; None where none does.
+    """The widths, and this study's own.
 
-    ``needed`` is that number of patients, at the hospital with the largest weight: normaliser x weight, both public.
+    ``planned`` is how many patients a step is planned to draw at the hospital with the largest weight; ``saturation`` the
+    chance that a value is cut whose sum before noise is as large as ``bound``.
     """
 
     widths: tuple[FieldWidth, ...]
-    needed: int
-    advised: FieldWidth | None
+    own: FieldWidth
+    planned: int
+    saturation: float
 
 
 def plan_fields(study: Protocol) -> Fields:
     """Work the widths out from the study's public constants."""
-    contributors = hospitals(study)
-    largest = max((p.weight for p in getattr(study, "participants", ())), default=None)
-    share = float(largest) if largest is not None else 1 / contributors
-    needed = round(float(study.privacy.normaliser) * share)
+    wire = wire_of(study)
+    return Fields(
+        widths=tuple(_width(study, bits) for bits in WIDTHS),
+        own=_width(study, study.secagg.bits),
+        planned=math.ceil(planned_patients(study)),
+        saturation=wire.chance_of_saturation(float(wire.bound)),
+    )
+
+
+def _width(study: Protocol, bits: int) -> FieldWidth:
     parameters = parameter_count(study.model, len(feature_names(study.data)))
-    widths = []
-    for bits in WIDTHS:
-        size = body_bytes(layout_for(bits, contributors, parameters), parameters)
-        bound = largest_bound(study, bits)
-        widths.append(FieldWidth(bits, bound, bound // study.privacy.grid, size / parameters))
-    return Fields(tuple(widths), needed, next((w for w in widths if w.patients >= needed), None))
+    size = body_bytes(layout_for(bits, hospitals(study), parameters), parameters)
+    stated = study.secagg.bound
+    bound = usual_bound(study, bits) if stated is None else stated
+    return FieldWidth(bits, bound, wire_of(study, bits, bound).added_variance, size / parameters)
 
 
 def fields_words(study: Protocol, fields: Fields) -> list[str]:
     """What follows from them, in sentences."""
-    s = study.secagg
-    takes = s.bound // study.privacy.grid
-    now = f"This study: {s.bits} bits, bound {s.bound:,}, which takes {counted(takes, 'patient')} who pull one way."
-    planned = f"A step is planned to draw {counted(fields.needed, 'patient')} at the largest hospital"
-    if s.bound > largest_bound(study, s.bits):
-        verdict = f"{planned}; but this bound does not fit into {s.bits} bits beside the noise (the table shows what does)."
-    elif takes >= fields.needed:
-        return [now, f"{planned}: enough."]
+    own = fields.own
+    bound = bound_of(study)
+    said = "as secagg.bound says" if study.secagg.bound is not None else "the usual bound"
+    rounding = (
+        f"After the noise each hospital rounds its sum by lot to fields of {own.bits} bits. That costs no privacy; "
+        f"it adds {variance_words(own.added_variance)} to the noise's variance."
+    )
+    cutting = (
+        f"A field shows {counted(bound, 'patient')} who pull one way in a step ({said}) and {SHOWN} standard deviations of noise on either side; "
+        f"what is larger is cut to that. A value at that bound is cut with a chance of {chance_words(fields.saturation)}."
+    )
+    lines = [rounding, cutting]
+    planned = (
+        f"A step is planned to draw {counted(fields.planned, 'patient')} at the largest hospital"
+    )
+    if bound >= fields.planned:
+        lines.append(f"{planned}: all of them may pull one way.")
     else:
-        verdict = f"{planned}: too small, {takes:,} of the {fields.needed:,} patients planned in a step would meet it if they pulled one way."
-    if fields.advised is None:
-        return [now, verdict, "No width takes them all beside this noise: a smaller privacy.grid makes room (at least 2 units of noise must be left)."]
-    return [now, verdict, f"The least that takes them all is {fields.advised.bits} bits with a bound of {fields.advised.bound:,}."]
+        lines.append(
+            f"{planned}. If more than {bound:,} of them pull the same weight one way, as they may in the first rounds at the output's bias, "
+            "it moves as far in a few rounds more."
+        )
+    if own.added_variance > 0.1:
+        lines.append(
+            "That is much: more secagg.bits, or a smaller secagg.bound, would learn more from the same budget."
+        )
+    return lines
+
+
+def variance_words(part: float) -> str:
+    """A part of the noise's variance in percent."""
+    return "less than 0.001 %" if part < _NOTHING else f"{100 * part:.2g} %"
+
+
+def chance_words(chance: float) -> str:
+    """A small chance, as one in so many."""
+    return "less than 1 in 1,000,000,000" if chance < 1e-9 else f"1 in {round(1 / chance):,}"
 
 
 def fields_table(fields: Fields) -> RenderableType:
     """The widths as a table."""
-    rows = table(["bits", "largest bound", "patients pulling one way", "bytes a parameter"], right=[0, 1, 2, 3])
+    rows = table(
+        ["bits", "patients pulling one way", "added to the noise's variance", "bytes a parameter"],
+        right=[0, 1, 2, 3],
+    )
     for w in fields.widths:
-        rows.add_row(str(w.bits), f"{w.bound:,}" if w.bound else "none", f"{w.patients:,}" if w.bound else "–", Text(f"{w.bytes_per_parameter:,.1f}"))
+        rows.add_row(
+            str(w.bits),
+            f"{w.bound:,}",
+            variance_words(w.added_variance),
+            Text(f"{w.bytes_per_parameter:,.1f}"),
+        )
     return rows

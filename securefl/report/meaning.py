@@ -19,6 +19,7 @@ from securefl.privacy.words import explain_epsilon, guess_percent, one_in
 from securefl.report.parts import bytes_words, counted, decimal_words
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
+from securefl.study.wire import field_bits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,14 +84,14 @@ def leaving(study: Protocol) -> tuple[Leaving, ...]:
     weights = parameter_count(study.model, len(feature_names(study.data)))
     counts = 2 * study.evaluation.bins
 
-    def size(values: int) -> int:
-        return body_bytes(layout_for(study.secagg.bits, hospitals(study), values), values)
+    def size(kind: str, values: int) -> int:
+        return body_bytes(layout_for(field_bits(study, kind), hospitals(study), values), values)
 
-    before = [Leaving(1, COUNTS, size(COUNTS), _count_words(study), "once, at the start")]
+    before = [Leaving(1, COUNTS, size("preparation", COUNTS), _count_words(study), "once, at the start")]
     return (
         *(before if study.preparation is not None else []),
-        Leaving(study.training.rounds, weights, size(weights), f"how the model should change, summed over {group_words(study)}"),
-        Leaving(1, counts, size(counts), "how many of the patients kept aside fall into each band of the model's score", "once, at the end"),
+        Leaving(study.training.rounds, weights, size("update", weights), f"how the model should change, summed over {group_words(study)}"),
+        Leaving(1, counts, size("evaluation", counts), "how many of the patients kept aside fall into each band of the model's score", "once, at the end"),
     )
 
 
@@ -211,7 +212,7 @@ def worst_epsilon(study: Protocol) -> Decimal:
     if c is not None:
         both = (SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps), Gaussian(c.noise_multiplier))
         try:
-            training = max(training, gated_epsilon(both, p.delta, grid=p.grid))
+            training = max(training, gated_epsilon(both, p.delta))
         except UsageError:  # a study of such figures is refused; its page still says what it claims
             training = p.epsilon + c.epsilon
     return max(training, study.evaluation.epsilon)

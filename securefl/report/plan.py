@@ -91,9 +91,12 @@ class StudyPlan:
                 "parameters": self.parameters,
             },
             "fields": {
-                "needed": self.fields.needed,
-                "advised": None if self.fields.advised is None else {"bits": self.fields.advised.bits, "bound": self.fields.advised.bound},
-                "widths": [{"bits": w.bits, "bound": w.bound, "patients": w.patients, "bytes_per_parameter": w.bytes_per_parameter} for w in self.fields.widths],
+                "bits": self.fields.own.bits, "bound": self.fields.own.bound, "planned_patients": self.fields.planned,
+                "added_variance": self.fields.own.added_variance, "saturation": self.fields.saturation,
+                "widths": [
+                    {"bits": w.bits, "bound": w.bound, "added_variance": w.added_variance, "bytes_per_parameter": w.bytes_per_parameter}
+                    for w in self.fields.widths
+                ],
             },
             "longer": [
                 {"rounds": r.rounds, "epsilon": float(r.epsilon), "noise_for_same_epsilon": None if r.noise_for_same is None else decimal_words(r.noise_for_same)}
@@ -121,7 +124,7 @@ def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str]
         unit=p.unit,
         delta=p.delta,
         parts=tuple((c.purpose, c.mechanism.count * p.max_attempts, pld_epsilon(all_attempts([c], p.max_attempts), p.delta)) for c in charges),
-        epsilon=study_epsilon(charges, p.max_attempts, p.delta, disjoint=True, grid=p.grid),
+        epsilon=study_epsilon(charges, p.max_attempts, p.delta, disjoint=True),
         sites=_sites(study),
         budgets=budget_shares(charges, p.max_attempts, p.delta),
         effect=noise_effect(
@@ -156,7 +159,7 @@ def plan_page(plan: StudyPlan) -> RenderableType:
         section("What the noise does", bullets(effect_words(plan))),
         evaluation_section(plan.evaluation),
         section("Longer and shorter studies", _longer(plan)),
-        section("Bits and bound of the encrypted sum", fields_table(plan.fields), bullets(plan.field_words)),
+        section("How the update travels", fields_table(plan.fields), bullets(plan.field_words)),
     )
 
 

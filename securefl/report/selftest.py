@@ -72,7 +72,7 @@ def selftest_page(outcome: SelfTest) -> RenderableType:
         section(
             "What this means",
             bullets([
-                "The product's own clipping, grid, sum, clamp, noise and normalisation ran; no private data was read.",
+                "The product's own clipping, grid, sum, noise, rounding and normalisation ran; no private data was read.",
                 "Guessing shows how much leaks at least. That no more leaks is not shown by trials but by the accounting.",
             ]),
             Text("Bounds: Clopper and Pearson, 95 %, over four ways of looking.", style=DIM),

@@ -105,11 +105,11 @@ def _rows(name: str, counts: Mapping[str, Any]) -> list[RenderableType]:
 
 
 def _clamped(counts: Mapping[str, Any]) -> str:
-    """How often this hospital's sums met the study's bound; nothing to say where they never did."""
+    """How often this hospital's noised sums were cut to the largest of a field; nothing to say where they never were."""
     if not counts.get("clamped"):
         return ""
     rounds = counted(counts["clamped_rounds"], "round")
-    return f" In {rounds} {counted(counts['clamped'], 'value')} of its sums met the study's bound and were cut to it: the model learns less from this hospital there."
+    return f" In {rounds} {counted(counts['clamped'], 'value')} of its noised sums did not fit the study's fields and were cut to the largest that does: the model learns less from this hospital there."
 
 
 def datasets_words(datasets: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

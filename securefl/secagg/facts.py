@@ -45,7 +45,7 @@ class RoundFacts:
         layout: the packing of the numbers: in the ciphertexts themselves, or in elements under keys that add up, whose
             keys the ciphertexts then hold. Its ``contributors`` is the size of the cohort.
         length: d, how many integers each hospital sends.
-        bound: the public bound on each coordinate before noise, in grid units.
+        bound: the largest value before noise that is planned for: a count, or steps of the wire.
         model_sha256: SHA-256 of the global model that the round starts from.
 
     Raises:

@@ -137,8 +137,8 @@ class NumberLayout:
         if int(values.max(initial=0)) > self.max_value or int(values.min(initial=0)) < -self.max_value:
             raise RoundError(
                 f"A value does not fit in {self.bits} bits; nothing was encrypted.",
-                whose="the researcher: bound, noise and bits of the study do not fit together",
-                next_step="Raise secagg.bits or lower secagg.bound in a new study.",
+                whose="this hospital: its worker rounds to the study's fields",
+                next_step="Report this; the study ends here.",
             )
         degree = self.ring.degree
         elements = max(1, -(-values.size // self.values_per_element))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 USABLE_BITS: Final = 46
-MIN_BITS: Final = 8
+MIN_BITS: Final = 6
 MAX_BITS: Final = 24
 MAX_CONTRIBUTORS: Final = 4096
 #: Standard deviation of a fresh ciphertext's noise in one coefficient, measured with TenSEAL 0.3.18.
@@ -35,7 +35,7 @@ class FieldLayout:
     """How integers of ``bits`` bits from ``contributors`` hospitals lie in a ciphertext.
 
     Args:
-        bits: bits of one contributor's value, sign included (8 to 24).
+        bits: bits of one contributor's value, sign included (6 to 24).
         contributors: K, how many contributions make the sum (1 to 4096).
 
     Raises:
@@ -123,8 +123,8 @@ class FieldLayout:
         if int(values.max()) > self.max_value or int(values.min()) < -self.max_value:
             raise RoundError(
                 f"A value does not fit in {self.bits} bits; nothing was encrypted.",
-                whose="the researcher: bound, noise and bits of the study do not fit together",
-                next_step="Raise secagg.bits or lower secagg.bound in a new study.",
+                whose="this hospital: its worker rounds to the study's fields",
+                next_step="Report this; the study ends here.",
             )
         slots = np.zeros((chunks, self.values_per_chunk + 1), dtype=np.int64)
         slots[:, 0] = 1

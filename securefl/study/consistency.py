@@ -5,9 +5,7 @@ The accountant is passed in, so that this room needs no framework.
 
 from __future__ import annotations
 
-import math
 from decimal import ROUND_CEILING, Context, Decimal
-from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from securefl.errors import SecureFLError, StudyError
@@ -15,12 +13,15 @@ from securefl.study.faults import at
 from securefl.study.limits import MOST_EPSILON
 from securefl.study.lines import line_index
 from securefl.study.parse import parse_any
+from securefl.study.plausible import learning_faults
+from securefl.study.wire import count_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from fractions import Fraction
 
     from securefl.study import schema
+    from securefl.study.plausible import Finding
 
 #: A claimed epsilon may lie this much above the accountant's figure (people round up) and never below it.
 CLAIM_SLACK = Decimal("0.02")
@@ -29,14 +30,15 @@ CLAIM_SLACK = Decimal("0.02")
 class Accountant(Protocol):
     """The two figures this check needs. They are decimals, as the claims are: a float of one lies above or below it by chance."""
 
-    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal, grid: int) -> Decimal:
-        """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases in whole grid units, ``grid`` to the clip norm."""
+    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal) -> Decimal:
+        """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
 
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
         """PLD epsilon of one Gaussian release of sensitivity 1."""
 
 
-Finding = tuple[tuple[str, str], str]
+#: The widest field that :class:`securefl.secagg.packing.FieldLayout` has (a test compares the two).
+MAX_BITS = 24
 
 
 def check_consistency(study: schema.Protocol, accountant: Accountant, text: str = "") -> None:
@@ -73,7 +75,7 @@ def parse_consistent(text: bytes, accountant: Accountant) -> schema.Protocol:
 
 def contradictions(study: schema.Protocol, accountant: Accountant, text: str = "") -> list[str]:
     """What :func:`check_consistency` refuses, a sentence each with its place; empty where the figures agree."""
-    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_noise(study), *_field(study), *_contributors(study), *_dropouts(study)]
+    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_fields(study), *learning_faults(study), *_contributors(study), *_dropouts(study)]
     lines = line_index(text) if faults else {}
     return [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
 
@@ -97,7 +99,7 @@ def _steps(study: schema.Protocol) -> list[Finding]:
 def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[Finding]:
     p, e = study.privacy, study.evaluation
     claims = [
-        ("privacy", p.epsilon, lambda: accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta, p.grid)),
+        ("privacy", p.epsilon, lambda: accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta)),
         ("evaluation", e.epsilon, lambda: accountant.evaluation_epsilon(e.noise_multiplier, p.delta)),
     ]
     if (c := study.preparation) is not None:
@@ -123,76 +125,14 @@ def _epsilon_fault(claimed: Decimal, compute: Callable[[], Decimal], delta: Deci
     return f'says {claimed}, but the noise gives {real:.4g} at delta {delta}; write "{need:f}" or change the noise'
 
 
-def _noise(study: schema.Protocol) -> list[Finding]:
-    p = study.privacy
-    sigma = p.noise_multiplier * p.grid
-    if sigma >= 2:
-        return []
-    need = (2 / p.noise_multiplier).to_integral_value(rounding=ROUND_CEILING)
-    return [(("privacy", "grid"), f"the noise is {sigma:.2f} grid units; at least 2 are needed: write {need} or more")]
-
-
-def field_headroom(study: schema.Protocol, noised_values: int) -> float:
-    """How far a field's largest value lies above the largest noised sum (grid units; negative: it does not fit).
-
-    The tail leaves a chance of at most 2^-40 over ``noised_values`` Gaussian draws that any value overflows; that
-    chance is part of delta.
-    """
-    largest_training = study.training.local_steps * study.secagg.bound + _training_tail(study, noised_values)
-    return _largest_value(study.secagg.bits) - max(largest_training, _largest_count(study, noised_values))
-
-
-def largest_bound(study: schema.Protocol, bits: int) -> int:
-    """The largest ``secagg.bound`` that fields of ``bits`` bits hold beside this study's noise (grid units); 0 where none fits."""
-    values = _noised_values(study)
-    room = _largest_value(bits) - _training_tail(study, values)
-    if room < 0 or _largest_count(study, values) > _largest_value(bits):
-        return 0
-    return int(room / study.training.local_steps)
-
-
-def _largest_value(bits: int) -> int:
-    return (1 << (bits - 1)) - 1
-
-
-def _tail(noised_values: int) -> float:
-    return math.sqrt(2 * (math.log(2) * 41 + math.log(max(noised_values, 1))))
-
-
-def _training_tail(study: schema.Protocol, noised_values: int) -> float:
-    # the noise of one update is a sum of local_steps draws: its deviation grows with the root
-    sigma = float(study.privacy.noise_multiplier) * study.privacy.grid
-    return _tail(noised_values) * sigma * math.sqrt(study.training.local_steps)
-
-
-def _largest_count(study: schema.Protocol, noised_values: int) -> float:
-    counts = (study.evaluation, study.preparation)
-    return max(c.bound + _tail(noised_values) * float(c.noise_multiplier) for c in counts if c is not None)
-
-
-def largest_update(study: schema.Protocol) -> int:
-    """An upper bound on the number of values in one hospital's update, from the columns and layers the study names."""
-    features = sum(len(getattr(c, "levels", (0,))) + (c.missing == "flag") for c in study.data.columns)
-    sizes = (features, *study.model.hidden, 1)
-    return sum((a + 1) * b for a, b in pairwise(sizes))
-
-
-def _noised_values(study: schema.Protocol) -> int:
-    """At least as many as are drawn in the whole study."""
-    parties = max(len(getattr(study, "participants", ())), study.secagg.min_contributors)
-    # never below 2^24 a round: the tail grows with the root of a logarithm, so small studies pay little for a round figure
-    return max(1 << 24, parties * max(largest_update(study), 2 * study.evaluation.bins)) * study.training.rounds
-
-
-def _field(study: schema.Protocol) -> list[Finding]:
-    headroom = field_headroom(study, _noised_values(study))
-    if headroom >= 0:
-        return []
-    fault = (
-        f"{study.secagg.bits} is too small by {-headroom:.0f} grid units for the clamp, the noise and its tail; "
-        f"lower secagg.bound, privacy.grid{', preparation.bound' if study.preparation else ''} or evaluation.bound, or take more bits"
-    )
-    return [(("secagg", "bits"), fault)]
+def _fields(study: schema.Protocol) -> list[Finding]:
+    faults: list[Finding] = []
+    for table in ("evaluation", "preparation"):
+        spec = getattr(study, table)
+        if spec is not None and count_bits(spec) > MAX_BITS:
+            fault = f"makes fields of {count_bits(spec)} bits with its noise; {MAX_BITS} are the most: lower it"
+            faults.append(((table, "bound"), fault))
+    return faults
 
 
 def _contributors(study: schema.Protocol) -> list[Finding]:

@@ -46,6 +46,10 @@ _KNOWN = tuple(
             "stopping when the data say so is a release without noise",
             "fixed training.rounds; quality.stop_rule judges charged figures only",
         ),
+        r"grid": (
+            "privacy runs on one fine grid for every study, 2^20 units a clip norm, and what travels is rounded after the noise",
+            "nothing in its place: delete the line",
+        ),
         r"accountant|secure_mode|seed|noise_seed|random_state": (
             "accounting and randomness are not a choice of the study: noise comes fresh from the operating system, figures from PLD and RDP",
             "model.initial_seed for the public first weights; nothing else is seeded",

@@ -139,8 +139,8 @@ class PrivacySpec(Section):
     """Differential privacy of the training: add/remove one unit, Poisson sampling of units, Gaussian noise.
 
     The unit is a patient with all the rows that are used of that patient, or a single ``record`` (row) of the table.
-    ``noise_multiplier`` is sigma over the clip norm; ``grid`` is grid units per clip norm; ``normaliser`` is the
-    public expected number of patients in a batch over all hospitals together; ``steps`` = rounds x local steps.
+    ``noise_multiplier`` is sigma over the clip norm; ``normaliser`` is the public expected number of patients in a batch
+    over all hospitals together; ``steps`` = rounds x local steps.
     """
 
     unit: Literal["patient", "record"]
@@ -149,7 +149,6 @@ class PrivacySpec(Section):
     delta: DecimalText
     noise_multiplier: DecimalText
     clip_norm: DecimalText
-    grid: Annotated[int, Field(ge=1, le=1 << 20)]
     sample_rate: RatioText
     steps: Annotated[int, Field(ge=1, le=100_000)]
     normaliser: DecimalText
@@ -172,10 +171,14 @@ class PrivacySpec(Section):
 
 
 class SecAggSpec(Section):
-    """The encrypted sum. ``bits`` per field; ``bound`` clamps each coordinate of a step's sum before noise (grid units)."""
+    """The encrypted sum.
 
-    bits: Annotated[int, Field(ge=8, le=24)]
-    bound: Positive
+    ``bits`` of a field of an update; ``bound`` is the largest sum of a step before noise that a field shows, in clip norms
+    (patients who pull one way): left out, it is :func:`securefl.study.wire.usual_bound`.
+    """
+
+    bits: Annotated[int, Field(ge=6, le=24)]
+    bound: Positive | None = None
     min_contributors: Positive
     colluders: Annotated[int, Field(ge=0, le=LARGEST)]
 

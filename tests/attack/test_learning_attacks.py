@@ -13,7 +13,7 @@ from securefl.learning.evaluation import exact_auc
 from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
 from securefl.privacy.randomness import SystemRandomness
 
-GRID = 48
+GRID = rule().grid
 
 
 def influence(update, x, y, patient):
@@ -23,7 +23,7 @@ def influence(update, x, y, patient):
 
 
 def product_step(theta, gradients=logistic_gradients):
-    return lambda x, y: PrivateSteps(rule(bound=1 << 40), gradients, x, y, FixedDraws()).update(theta)
+    return lambda x, y: PrivateSteps(rule(), gradients, x, y, FixedDraws()).noised_steps(theta)
 
 
 def poisoned():
@@ -112,7 +112,7 @@ def test_a_record_cannot_be_read_back_from_an_update_of_one_patient():
 
     draws = Always(SystemRandomness())
     theta = np.zeros(501)
-    found = [cosine(PrivateSteps(rule(), logistic_gradients, x, y, draws).update(theta).astype(float), x[0]) for _ in range(20)]
+    found = [cosine(PrivateSteps(rule(), logistic_gradients, x, y, draws).noised_steps(theta).astype(float), x[0]) for _ in range(20)]
     assert np.mean(found) < 0.15  # chance is about 0.04; a signal of 1 clip norm under noise of 2.14 in 501 dimensions
 
 
@@ -128,7 +128,7 @@ def membership_auc(draws, trials=600):
     direction = clip_to_grid(logistic_gradients(theta, x[:1].astype(float), y[:1].astype(float)), 0.1, GRID)[0].astype(float)
     inside, outside = (
         [
-            float(PrivateSteps(rule(clip_norm=0.1), logistic_gradients, x[start:], y[start:], draws).update(theta) @ direction)
+            float(PrivateSteps(rule(clip_norm=0.1), logistic_gradients, x[start:], y[start:], draws).noised_steps(theta) @ direction)
             for _ in range(trials)
         ]
         for start in (0, 1)
@@ -161,5 +161,5 @@ def test_a_poisoned_value_never_reaches_the_model(value):
 
     prepared = prepare(read_table(csv(f"p1,{value},1,F,f,-", f"p2,30,{value},F,f,-", "p3,30,1,F,f,E")), SPEC, b"s" * 32)
     assert np.isfinite(prepared.X).all()
-    update = PrivateSteps(rule(), logistic_gradients, prepared.X, prepared.y, FixedDraws()).update(np.zeros(7))
+    update = PrivateSteps(rule(), logistic_gradients, prepared.X, prepared.y, FixedDraws()).noised_steps(np.zeros(7))
     assert np.linalg.norm(update) <= len(prepared.y) * GRID

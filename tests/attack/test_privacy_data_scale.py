@@ -19,7 +19,7 @@ def encoded(lines):
 
 def summed(x, y):
     draws = FixedDraws()
-    return PrivateSteps(rule(bound=1 << 40), logistic_gradients, x, y, draws).update(np.full(x.shape[1] + 1, 0.3))
+    return PrivateSteps(rule(), logistic_gradients, x, y, draws).noised_steps(np.full(x.shape[1] + 1, 0.3))
 
 
 def standardised(x):

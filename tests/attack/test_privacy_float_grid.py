@@ -12,7 +12,7 @@ import pytest
 from securefl.learning.clipping import clip_to_grid
 from securefl.learning.steps import RandomDraws
 from securefl.privacy.empirical import lower_bound
-from securefl.privacy.noise import DISCRETE_MAX_SIGMA, IntegerGaussian
+from securefl.privacy.noise import TABLE_MAX_SIGMA, IntegerGaussian
 from securefl.privacy.randomness import SystemRandomness
 
 GRID, NOISE, COUNT = 48, Decimal("2.14"), 4000
@@ -43,9 +43,9 @@ def test_the_low_bits_of_a_release_say_nothing():
         assert lower_bound((inside % (1 << bits)).astype(float), (outside % (1 << bits)).astype(float), delta=1e-5, alpha=1e-4) < 0.05
 
 
-def test_the_sampler_for_large_models_keeps_to_the_integers_too():
-    sampler = IntegerGaussian(DISCRETE_MAX_SIGMA * 2, COUNT, SystemRandomness())
-    assert sampler.kind == "rounded-gaussian"
+def test_the_sampler_for_large_sigmas_keeps_to_the_integers_too():
+    sampler = IntegerGaussian(TABLE_MAX_SIGMA * 2, SystemRandomness())
+    assert sampler.block > 1
     assert betrayed(7 + sampler.draw(COUNT)) == 0
 
 

@@ -30,14 +30,14 @@ class Everybody(RandomDraws):
 def residual(source):
     """What noise is left in the difference of two answers to the same round, in standard deviations of one."""
     x, y = rows(60, FEATURES)
-    settings = rule(bound=1 << 40)
-    answers = [PrivateSteps(settings, logistic_gradients, x, y, Everybody(source())).update(theta) for theta in (FIRST, SECOND)]
+    settings = rule()
+    answers = [PrivateSteps(settings, logistic_gradients, x, y, Everybody(source())).noised_steps(theta) for theta in (FIRST, SECOND)]
 
     class Silent(Everybody):
         def gaussian(self, sigma, count):
             return np.zeros(count, dtype=np.int64)
 
-    truth = [PrivateSteps(settings, logistic_gradients, x, y, Silent(source())).update(theta) for theta in (FIRST, SECOND)]
+    truth = [PrivateSteps(settings, logistic_gradients, x, y, Silent(source())).noised_steps(theta) for theta in (FIRST, SECOND)]
     left = (answers[0] - answers[1]) - (truth[0] - truth[1])
     return np.std(left) / float(settings.sigma)
 
@@ -51,7 +51,7 @@ def test_control_noise_derived_from_the_round_cancels():
 
 
 def test_a_forked_child_does_not_repeat_its_parents_noise():
-    sampler = IntegerGaussian(rule().sigma, 64, SystemRandomness())
+    sampler = IntegerGaussian(rule().sigma, SystemRandomness())
     sampler.draw(64)  # the stream is open before the fork
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:  # pragma: no cover - runs in the child

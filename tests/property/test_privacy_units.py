@@ -35,8 +35,8 @@ def prepared(table, limit=3, unit="patient", order=None):
 
 def contribution(found, unit="patient"):
     """The un-noised sum when everybody is drawn, int64[7]."""
-    steps = PrivateSteps(rule(bound=1 << 40), logistic_gradients, found.X, found.y, FixedDraws(), units=found.units(unit))
-    return steps.update(THETA)
+    steps = PrivateSteps(rule(), logistic_gradients, found.X, found.y, FixedDraws(), units=found.units(unit))
+    return steps.noised_steps(THETA)
 
 
 def alone(table, patient, limit=3):
@@ -131,23 +131,23 @@ def many_rows(patients=70, rows=5):
 def test_a_patients_rows_are_clipped_together_not_one_by_one():
     x, y, units = many_rows()
     theta = np.full(7, 3.0)
-    together = PrivateSteps(rule(clip_norm=0.05, bound=1 << 40), logistic_gradients, x[:5], y[:5], FixedDraws(), units=units[:5]).update(theta)
-    single = PrivateSteps(rule(clip_norm=0.05, bound=1 << 40), logistic_gradients, x[:5], y[:5], FixedDraws()).update(theta)
+    together = PrivateSteps(rule(clip_norm=0.05), logistic_gradients, x[:5], y[:5], FixedDraws(), units=units[:5]).noised_steps(theta)
+    single = PrivateSteps(rule(clip_norm=0.05), logistic_gradients, x[:5], y[:5], FixedDraws()).noised_steps(theta)
     assert np.linalg.norm(together.astype(float)) <= rule().grid < np.linalg.norm(single.astype(float))
 
 
 def test_portions_and_blocks_decide_nothing(monkeypatch):
     x, y, units = many_rows()
-    settings_ = rule(bound=1 << 40)
-    whole = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).update(THETA)
+    settings_ = rule()
+    whole = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).noised_steps(THETA)
     monkeypatch.setattr("securefl.learning.steps._MOST_ROWS", 7)
     monkeypatch.setattr("securefl.learning.steps._LEAST_ROWS", 7)
     monkeypatch.setattr("securefl.learning.clipping._CACHED_NUMBERS", 16)
-    np.testing.assert_array_equal(PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).update(THETA), whole)
+    np.testing.assert_array_equal(PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).noised_steps(THETA), whole)
     drawn = np.arange(70) % 3 == 0
-    some = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(drawn), units=units).update(THETA)
+    some = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(drawn), units=units).noised_steps(THETA)
     only = drawn[units]
-    fewer = PrivateSteps(settings_, logistic_gradients, x[only], y[only], FixedDraws(), units=np.unique(units[only], return_inverse=True)[1]).update(THETA)
+    fewer = PrivateSteps(settings_, logistic_gradients, x[only], y[only], FixedDraws(), units=np.unique(units[only], return_inverse=True)[1]).noised_steps(THETA)
     np.testing.assert_array_equal(some, fewer)
 
 

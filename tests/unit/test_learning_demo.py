@@ -14,7 +14,7 @@ from securefl.errors import DataError, StudyError
 from securefl.learning.features import Prepared, feature_names, prepare
 from securefl.learning.models import initial_weights
 from securefl.learning.table import read_table
-from securefl.study.consistency import check_consistency, field_headroom
+from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol, parse_study
 
 PROTOCOL = parse_protocol((Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes())
@@ -64,10 +64,10 @@ def test_the_protocols_figures_agree_with_each_other():
     from securefl.privacy import accounting
 
     class Accountant:
-        def training_epsilon(self, noise_multiplier, sample_rate, steps, delta, grid):
+        def training_epsilon(self, noise_multiplier, sample_rate, steps, delta):
             from securefl.privacy.mechanisms import SubsampledGaussian
 
-            return accounting.pld_epsilon([SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta, grid=grid)
+            return accounting.pld_epsilon([SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta)
 
         def evaluation_epsilon(self, noise_multiplier, delta):
             from securefl.privacy.mechanisms import Gaussian
@@ -75,20 +75,22 @@ def test_the_protocols_figures_agree_with_each_other():
             return accounting.pld_epsilon([Gaussian(noise_multiplier)], delta)
 
     check_consistency(PROTOCOL, Accountant())
-    assert field_headroom(PROTOCOL, (1 << 24) * PROTOCOL.training.rounds) > 0
     published = sum(thyroid.SITES.values()) * Fraction(7, 10) * Fraction(1, 5)
     assert Fraction(PROTOCOL.privacy.normaliser) == published
 
 
-def test_the_largest_hospitals_first_step_stays_inside_the_clamp():
-    assert thyroid.SITES["other"] * Fraction(7, 10) * Fraction(1, 5) * PROTOCOL.privacy.grid > PROTOCOL.secagg.bound
+def test_nothing_of_the_largest_hospitals_first_step_is_cut():
     train = prepare(read_table(thyroid.site_tables()["other"]), PROTOCOL.data, b"s" * 32)
     from securefl.learning.clipping import clip_to_grid
     from securefl.learning.steps import logistic_gradients
+    from securefl.study.wire import GRID, wire_of
 
     gradients = logistic_gradients(np.zeros(24), train.X.astype(float), train.y.astype(float))
-    expected = clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), PROTOCOL.privacy.grid).sum(axis=0) * 0.7 / 5
-    assert np.abs(expected).max() < 0.9 * PROTOCOL.secagg.bound
+    expected = clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), GRID).sum(axis=0) * 0.7 / 5
+    # with the published weights; the template's equal ones plan for fewer patients at the largest hospital
+    weighted = wire_of(PROTOCOL, bound=round(thyroid.SITES["other"] * 0.7 / 5))
+    assert np.abs(expected).max() < 0.9 * weighted.bound
+    assert weighted.chance_of_saturation(np.abs(expected).max()) < 1e-9
 
 
 def test_another_table_is_refused(monkeypatch):

@@ -22,6 +22,8 @@ from securefl.privacy.accounting import (
     rdp_epsilon,
 )
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
+from securefl.study.limits import LEAST_NOISE
+from securefl.study.wire import GRID
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "accounting.json").read_text())
 DELTA = Decimal(REFERENCE["delta"])
@@ -141,7 +143,7 @@ def test_nothing_released_costs_nothing():
 
 def test_the_study_check_gets_its_figures():
     accountant = PldAccountant()
-    assert accountant.training_epsilon(Decimal("4.98"), Fraction(1, 5), 40, DELTA, 48) == pytest.approx(Decimal("0.9985"), abs=Decimal("2e-3"))
+    assert accountant.training_epsilon(Decimal("4.98"), Fraction(1, 5), 40, DELTA) == pytest.approx(Decimal("0.9985"), abs=Decimal("2e-3"))
     assert accountant.evaluation_epsilon(Decimal("5.1"), DELTA) == pld_epsilon([Gaussian(Decimal("5.1"))], DELTA)
 
 
@@ -170,25 +172,20 @@ def test_the_continuous_figure_alone_would_understate_a_histogram():
     assert pld_epsilon([Gaussian(Decimal("3.74"))], DELTA) > 1 >= pld_epsilon([Gaussian(Decimal("3.75"))], DELTA)
 
 
-def test_a_step_on_a_coarse_grid_is_charged_for_its_integers():
-    step = SubsampledGaussian(Decimal(2), Fraction(1), 1)  # sigma 2 grid units, the least allowed
-    assert pld_epsilon([step], DELTA, grid=1) == pld_epsilon([Gaussian(Decimal(2))], DELTA) > pld_epsilon([step], DELTA)
-
-
 @pytest.mark.parametrize(("noise", "rate", "steps"), [("2.14", "1/5", 4), ("4.98", "1/5", 40), ("2", "1", 1), ("1", "1/2", 10)])
 def test_from_64_grid_units_on_integer_noise_changes_nothing(noise, rate, steps):
     step = SubsampledGaussian(Decimal(noise), Fraction(rate), steps)
-    grid = math.ceil(64 / Decimal(noise))
-    integer = accounting._rounded_up(accounting._pld((step,), DELTA, 1e-4, (grid,)))
+    units = math.ceil(64 / Decimal(noise))
+    integer = accounting._rounded_up(accounting._pld((step,), DELTA, 1e-4, (units,)))
     assert abs(integer - pld_epsilon([step], DELTA)) <= Decimal("1e-4")  # the rounding of the figure itself
-    assert pld_epsilon([step], DELTA, grid=grid) == pld_epsilon([step], DELTA)
+    assert LEAST_NOISE * GRID > 1000 * 64  # and every study is far beyond: there is one grid
 
 
 def test_a_strangers_study_costs_a_quick_figure_before_a_slow_one(monkeypatch):
     monkeypatch.setattr(accounting, "pld_epsilon", lambda *_, **__: pytest.fail("the slow accountant was asked"))
     for noise, steps in (("0.01", 100), ("0.05", 100), ("0.1", 100), ("0.3", 100_000)):
         with pytest.raises(UsageError, match="nothing above 200 is worked out"):
-            PldAccountant().training_epsilon(Decimal(noise), Fraction(1, 5), steps, DELTA, 1000)
+            PldAccountant().training_epsilon(Decimal(noise), Fraction(1, 5), steps, DELTA)
 
 
 def test_costs_beyond_the_usual_exponents_are_still_numbers():

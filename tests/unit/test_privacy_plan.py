@@ -106,7 +106,7 @@ def test_the_page_has_every_figure(plan):
 
 def test_what_check_refuses_stands_at_the_head_of_the_plan(tmp_path, plan):
     assert "not valid yet" not in plain_text(plan_page(plan), 100)
-    (tmp_path / "p.toml").write_text(protocol_text(('"add-remove"\nepsilon = "1"', '"add-remove"\nepsilon = "0.5"'), ("bits = 16", "bits = 12")))
+    (tmp_path / "p.toml").write_text(protocol_text(('"add-remove"\nepsilon = "1"', '"add-remove"\nepsilon = "0.5"'), ('normaliser = "200"', 'normaliser = "1"')))
     done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--json", str(tmp_path / "p.json")])
     faults = json.loads((tmp_path / "p.json").read_text())["faults"]
     refused = CliRunner().invoke(command, ["check", str(tmp_path / "p.toml")])

@@ -30,10 +30,11 @@ def told(*edits):
     ("early_stopping = true", "release without noise", "training.rounds"),
     ("batch_norm = true", "statistics over the batch", "LayerNorm"),
     ("impute = true", "depend on each other", '"flag"'),
+    ("grid = 48", "rounded after the noise", "delete the line"),
     ("seed = 1", "fresh from the operating system", "initial_seed"),
 ])
 def test_a_dangerous_key_is_refused_with_its_reason(line, why, instead):
-    text = told(("grid = 48", f"grid = 48\n{line}"))
+    text = told(('clip_norm = "1"', f'clip_norm = "1"\n{line}'))
     assert "refused:" in text
     assert why in text
     assert instead in text
@@ -50,7 +51,7 @@ def test_a_misspelt_key_stays_a_misspelt_key():
     assert refusal("gird") is None
     assert refused_value("lgo") is None
     assert refused_value(3) is None
-    assert "correct its spelling" in told(("grid = 48", "grid = 48\ngird = 3"))
+    assert "correct its spelling" in told(('clip_norm = "1"', 'clip_norm = "1"\ngird = 3'))
 
 
 def test_several_rows_need_the_patient_as_the_unit():

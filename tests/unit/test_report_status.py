@@ -42,9 +42,9 @@ def test_rows_set_aside_are_shown_to_their_owner():
     words = " ".join(status(rows=[("thyroid-abc", counts)]).split())
     assert "5,493 of 5,496 rows used, 3,863 to train and 1,630 to check. │ 3 set aside (age: outside 0 to 120)" in words
     assert "set aside" not in status()
-    assert "bound" not in words
+    assert "cut" not in words
     cut = " ".join(status(rows=[("thyroid-abc", {**counts, "clamped": 6, "clamped_rounds": 2})]).split())
-    assert "In 2 rounds 6 values of its sums met the study's bound and were cut to it" in cut
+    assert "In 2 rounds 6 values of its noised sums did not fit the study's fields and were cut" in cut
 
 
 def test_an_empty_hospital_is_told_the_next_commands():

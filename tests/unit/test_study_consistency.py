@@ -7,8 +7,8 @@ import pytest
 from conftest import PROTOCOL, edited, make_study, protocol_text
 
 from securefl.errors import StudyError, UsageError
+from securefl.secagg.packing import MAX_BITS
 from securefl.study import check_consistency, consistency, parse_protocol, parse_study
-from securefl.study.consistency import field_headroom, largest_update
 
 
 class Accountant:
@@ -17,8 +17,8 @@ class Accountant:
     def __init__(self, training=0.9982, evaluation=0.9975):
         self.training, self.evaluation, self.asked = training, evaluation, []
 
-    def training_epsilon(self, noise_multiplier, sample_rate, steps, delta, grid):
-        self.asked.append((noise_multiplier, sample_rate, steps, delta, grid))
+    def training_epsilon(self, noise_multiplier, sample_rate, steps, delta):
+        self.asked.append((noise_multiplier, sample_rate, steps, delta))
         return self.figure(self.training)
 
     def evaluation_epsilon(self, noise_multiplier, delta):
@@ -62,7 +62,7 @@ def test_the_real_accountant_confirms_the_small_study():
 def test_the_accountant_is_asked_about_exactly_what_the_study_does():
     accountant = Accountant()
     faults(PROTOCOL, accountant)
-    assert accountant.asked == [(Decimal("2.14"), Fraction(1, 5), 4, Decimal("1e-5"), 48), (Decimal("3.75"), Decimal("1e-5"))]
+    assert accountant.asked == [(Decimal("2.14"), Fraction(1, 5), 4, Decimal("1e-5")), (Decimal("3.75"), Decimal("1e-5"))]
 
 
 # steps
@@ -83,7 +83,7 @@ def test_an_epsilon_below_what_the_noise_costs_is_refused_with_the_figure_that_f
 
 def test_an_evaluation_epsilon_is_checked_on_its_own():
     what = faults(PROTOCOL, Accountant(evaluation=1.2))
-    assert re.search(r'line 83: evaluation\.epsilon: .*write "1\.2"', what)
+    assert re.search(r'line 81: evaluation\.epsilon: .*write "1\.2"', what)
     assert "privacy.epsilon" not in what
 
 
@@ -142,70 +142,15 @@ def test_noise_without_a_finite_epsilon_is_a_fault_of_the_study_not_a_crash():
     assert "privacy.epsilon: These releases have no figure. Use more noise." in faults(PROTOCOL, Accountant(training=error))
 
 
-# noise and field
+# fields of counts
 
 
-def test_noise_below_two_grid_units_is_refused_with_the_grid_that_reaches_it():
-    text = protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "0.3"'), ("grid = 48", "grid = 6"))
-    says(text, "grid = 6", r"privacy\.grid: the noise is 1\.80 grid units; at least 2 are needed: write 7 or more")
-    assert "at least 2" not in faults(edited(text, ("grid = 6", "grid = 7")))
-
-
-def largest_bound(text_of):
-    low, high = 1, 1 << 15
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if not faults(text_of(middle)) else (low, middle)
-    return low
-
-
-def test_the_field_holds_the_clamp_and_the_tail_of_the_noise():
-    bound = largest_bound(lambda b: protocol_text(("bound = 20000\nmin", f"bound = {b}\nmin")))
-    sigma, draws = 2.14 * 48, (1 << 24) * 4
-    tail = math.sqrt(2 * math.log(draws * 2**41))
-    assert bound == math.floor(2**15 - 1 - tail * sigma)
-    # the union bound over all draws: the chance that any value overflows is at most 2^-40
-    beyond = (2**15 - 1 - bound) / sigma
-    assert math.log2(draws) + math.log2(math.erfc(beyond / math.sqrt(2))) <= -40
-
-
-def test_a_field_that_is_too_small_is_refused_with_what_to_change():
-    text = protocol_text(("bound = 20000\nmin", "bound = 32000\nmin"))
-    says(text, "bits = 16", r"secagg\.bits: 16 is too small by \d+ grid units .*lower secagg\.bound")
-    says(protocol_text(("bits = 16", "bits = 15")), "bits = 15", r"secagg\.bits: ")
-
-
-def test_the_histograms_must_fit_the_field_too():
-    says(protocol_text(("bound = 20000\n\n", "bound = 32750\n\n")), "bits = 16", r"secagg\.bits: .*evaluation\.bound")
-
-
-def test_several_local_steps_add_up_in_one_field():
-    study = parse_protocol(protocol_text(("local_steps = 1", "local_steps = 4"), ("\nsteps = 4\n", "\nsteps = 16\n"), ("bound = 20000\nmin", "bound = 5000\nmin")))
-    once = parse_protocol(PROTOCOL)
-    sigma, tail = 2.14 * 48, math.sqrt(2 * (41 * math.log(2) + math.log(100)))
-    assert field_headroom(study, 100) == pytest.approx(2**15 - 1 - (4 * 5000 + 2 * sigma * tail))
-    assert field_headroom(once, 100) == pytest.approx(2**15 - 1 - (20000 + sigma * tail))
-    assert field_headroom(once, 0) == field_headroom(once, 1)
-
-
-def test_the_largest_update_counts_every_value_of_the_model():
-    assert largest_update(parse_protocol(PROTOCOL)) == (1 + 2 + 3 + 1) + 1
-    deep = parse_protocol(protocol_text(('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [3, 2]')))
-    assert largest_update(deep) == 8 * 3 + 4 * 2 + 3
-
-
-def test_the_largest_update_is_never_below_what_the_model_really_has():
-    from securefl.learning.features import feature_names
-
-    protocol = parse_protocol(PROTOCOL)
-    assert largest_update(protocol) >= len(feature_names(protocol.data)) + 1
-
-
-def test_a_model_beyond_sixteen_million_values_needs_more_room_for_the_tail():
-    small = protocol_text(("bound = 20000\nmin", "bound = 31740\nmin"))
-    assert faults(small) == ""
-    large = edited(small, ('kind = "logistic-regression"', f'kind = "mlp"\nhidden = {[4096] * 8}'))
-    assert "secagg.bits" in faults(large)
+@pytest.mark.parametrize(("section", "bound"), [("evaluation", 8_388_608), ("evaluation", 1 << 30)])
+def test_counts_that_no_field_holds_are_refused(section, bound):
+    text = protocol_text(("bound = 20000", f"bound = {bound}"))
+    says(text, f"bound = {bound}", rf"{section}\.bound: makes fields of \d+ bits with its noise; 24 are the most: lower it")
+    assert faults(protocol_text(("bound = 20000", "bound = 8388000"))) == ""
+    assert consistency.MAX_BITS == MAX_BITS
 
 
 # contributors (design rule 4)
@@ -252,7 +197,7 @@ def test_a_contradiction_says_whose_it_is_and_what_next():
 
 
 def test_all_contradictions_are_listed_at_once():
-    text = protocol_text(("steps = 4", "steps = 5"), ("bits = 16", "bits = 8"), ("colluders = 3", "colluders = 4"))
+    text = protocol_text(("steps = 4", "steps = 5"), ("bound = 20000", "bound = 20000000"), ("colluders = 3", "colluders = 4"))
     assert faults(text, Accountant(0.5, 0.5)).count("  line ") == 5
 
 

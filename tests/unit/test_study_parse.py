@@ -68,9 +68,9 @@ BROKEN = [
     ('sample_rate = "1/5"', 'sample_rate = "0.2"', "sample_rate", r"expected a ratio"),
     ('sample_rate = "1/5"', 'sample_rate = "1/0"', "sample_rate", r"expected a ratio"),
     ('sample_rate = "1/5"', 'sample_rate = "-1/5"', "sample_rate", r"expected a ratio"),
-    ("grid = 48", "grid = 48.0", "grid", r"privacy\.grid: .*integer.* \(write a whole number without quotes\)"),
-    ("grid = 48", 'grid = "48"', "grid", r"privacy\.grid: .*\(write a whole number without quotes\)"),
-    ("grid = 48", "grid = true", "grid", r"privacy\.grid: .*\(write a whole number without quotes\)"),
+    ("bits = 16", "bits = 16.0", "bits", r"secagg\.bits: .*integer.* \(write a whole number without quotes\)"),
+    ("bits = 16", 'bits = "16"', "bits", r"secagg\.bits: .*\(write a whole number without quotes\)"),
+    ("bits = 16", "bits = true", "bits", r"secagg\.bits: .*\(write a whole number without quotes\)"),
     ("round_deadline = 60", "round_deadline = nan", "round_deadline", r"schedule\.round_deadline: "),
     # texts, names, lists, tables, times
     ('id = "small"', 'id = "../x"', 'id = "../x"', r"study\.id: expected a name: a letter, then letters"),
@@ -180,7 +180,8 @@ BROKEN = [
     ('noise_multiplier = "3.75"', 'noise_multiplier = "1.9"', 'noise_multiplier = "1.9"', r"evaluation\.noise_multiplier: .*at least 2"),
     ('epsilon = "1"\nbound', 'epsilon = "-1"\nbound', 'epsilon = "-1"', r"evaluation\.epsilon: must be above 0"),
     ("bits = 16", "bits = 25", "bits", r"secagg\.bits: .*less than or equal to 24"),
-    ("bound = 20000\nmin", f"bound = {1 << 60}\nmin", f"bound = {1 << 60}", r"secagg\.bound: .*less than or equal to 2147483648"),
+    ("bits = 16", "bits = 5", "bits", r"secagg\.bits: .*greater than or equal to 6"),
+    ("bits = 16", f"bits = 16\nbound = {1 << 60}", f"bound = {1 << 60}", r"secagg\.bound: .*less than or equal to 2147483648"),
     ("colluders = 3", "colluders = -1", "colluders", r"secagg\.colluders: .*greater than or equal to 0"),
 ]
 
@@ -214,7 +215,7 @@ def test_a_table_written_as_a_value_is_refused_with_its_line():
 
 
 def test_every_fault_is_listed_not_only_the_first():
-    what = fault(parse_protocol, protocol_text(("grid = 48", "grid = 0"), ("bits = 16", "bits = 1"), ('clip_norm = "1"', "clip_norm = 1")))
+    what = fault(parse_protocol, protocol_text(("rounds = 4", "rounds = 0"), ("bits = 16", "bits = 1"), ('clip_norm = "1"', "clip_norm = 1")))
     assert what.count("line ") == 3
 
 
@@ -226,7 +227,7 @@ def test_a_file_with_very_many_faults_gives_a_short_answer():
 
 def test_a_refusal_says_whose_it_is_what_next_and_has_its_exit_code():
     with pytest.raises(StudyError) as caught:
-        parse_protocol(protocol_text(("grid = 48", "grid = 0")))
+        parse_protocol(protocol_text(("bits = 16", "bits = 0")))
     assert caught.value.whose == "the researcher who wrote the study"
     assert "securefl study check" in caught.value.next_step
     assert caught.value.exit_code == ExitCode.INVALID

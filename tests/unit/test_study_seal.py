@@ -58,7 +58,7 @@ def test_an_invalid_study_is_never_sealed(changes):
 
 def test_an_invalid_protocol_is_never_sealed():
     with pytest.raises(StudyError):
-        sealed(protocol_text(("grid = 48", "grid = 0")))
+        sealed(protocol_text(("bits = 16", "bits = 0")))
     with pytest.raises(StudyError):
         sealed(make_study()[0])
 

@@ -1,0 +1,126 @@
+"""Studies that cannot learn: figures that contradict nothing, and with which a budget would be spent for no model.
+
+Each limit is wide: whatever a person could mean is inside. The figures behind them are public, so every hospital that is
+asked refuses the same studies as ``securefl study check`` and ``securefl study new``.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from securefl.study.wire import least_bound, planned_patients
+
+if TYPE_CHECKING:
+    from securefl.study import schema
+
+Finding = tuple[tuple[str, str], str]
+
+#: Patients who train, in all hospitals together, that ``normaliser / sample_rate`` may stand for. Fewer than 50 teach nothing
+#: that the noise of any useful epsilon would not hide; no consortium treats more than a hundred million.
+LEAST_PATIENTS: Final = 50
+MOST_PATIENTS: Final = 10**8
+#: A learning rate beyond this is a slip of the decimal point: mean gradients are at most one clip norm long.
+MOST_RATE: Final = 100
+#: Length that a round may move the model if every patient pulls one way: server rate x local rate x steps / (1 - momentum).
+MOST_MOVE: Final = 1000
+#: All rounds together must be able to move it by this much, or the first model is the last.
+LEAST_MOVE: Final = Fraction(1, 100)
+#: A bound in clip norms this many times above the patients planned in a step is one in another unit.
+_BOUND_SLACK: Final = 10
+
+
+def learning_faults(study: schema.Protocol) -> list[Finding]:
+    """Everything of a study with which it cannot learn: the place, and what would fit."""
+    return [*_normaliser(study), *_rates(study), *_bound(study)]
+
+
+def _normaliser(study: schema.Protocol) -> list[Finding]:
+    p, where = study.privacy, ("privacy", "normaliser")
+    rate = p.sample_rate
+    patients = Fraction(p.normaliser) / rate
+    meant = (
+        f"with sample_rate {rate} it stands for {math.floor(patients):,} patients who train in all hospitals together; "
+        "write published patients x share that trains x sample_rate"
+    )
+    if patients < LEAST_PATIENTS:
+        return [(where, f"{meant} ({math.ceil(LEAST_PATIENTS * rate)} or more)")]
+    if patients > MOST_PATIENTS:
+        return [(where, f"{meant} (at most {math.floor(MOST_PATIENTS * rate)})")]
+    least = study.preparation.minimum if study.preparation is not None else 0
+    if patients < least:
+        return [
+            (
+                where,
+                f"{meant}: preparation.minimum asks for {least:,}, so {math.ceil(least * rate)} or more",
+            )
+        ]
+    return _drowned(study)
+
+
+def _drowned(study: schema.Protocol) -> list[Finding]:
+    """Noise above all that a study could teach even if all patients pulled one way in all rounds."""
+    p = study.privacy
+    hospitals = len(getattr(study, "participants", ())) or study.secagg.min_contributors
+    noise = float(p.noise_multiplier) * math.sqrt(hospitals)
+    signal = float(p.normaliser) * math.sqrt(p.steps)
+    if noise <= signal:
+        return []
+    need = math.ceil(noise / math.sqrt(p.steps))
+    fault = (
+        f"says {p.normaliser} patients a step, and the noise of {hospitals} hospitals over {p.steps} steps is larger than all of them "
+        f"together could teach; take {need} or more (more patients, or a larger sample_rate), more steps, or less noise"
+    )
+    return [(("privacy", "normaliser"), fault)]
+
+
+def _rates(study: schema.Protocol) -> list[Finding]:
+    t = study.training
+    fault = (
+        f"cannot be meant: at most {MOST_RATE}, for a mean gradient is at most one clip norm long"
+    )
+    rates = ("local_learning_rate", "server_learning_rate")
+    faults: list[Finding] = [
+        (("training", name), fault) for name in rates if getattr(t, name) > MOST_RATE
+    ]
+    if faults:
+        return faults
+    step = Fraction(t.server_learning_rate) * Fraction(t.local_learning_rate) * t.local_steps
+    move, where = step / (1 - Fraction(t.server_momentum)), ("training", "server_learning_rate")
+    if move > MOST_MOVE:
+        most = f"{float(Fraction(t.server_learning_rate) * MOST_MOVE / move):.2g}"
+        return [
+            (
+                where,
+                f"moves the model by up to {float(move):.3g} in a round (rates x local_steps / (1 - server_momentum)); at most {MOST_MOVE:,}: about {most}",
+            )
+        ]
+    if step * t.rounds < LEAST_MOVE:
+        least = f"{float(Fraction(t.server_learning_rate) * LEAST_MOVE / (step * t.rounds)):.2g}"
+        return [
+            (
+                where,
+                f"leaves the model where it starts: all rounds together move it by {float(step * t.rounds):.1g} at most; take {least} or more",
+            )
+        ]
+    return []
+
+
+def _bound(study: schema.Protocol) -> list[Finding]:
+    bound, where = study.secagg.bound, ("secagg", "bound")
+    if bound is None:
+        return []
+    patients = max(1, math.ceil(planned_patients(study)))
+    if bound > _BOUND_SLACK * patients:
+        fault = f"is in clip norms, and a step is planned to draw {patients:,} patients at the largest hospital, one clip norm each; delete the line, or write {patients}"
+        return [(where, fault)]
+    least = least_bound(study)
+    if bound < least:
+        return [
+            (
+                where,
+                f"cuts away most of what a step could teach: write {least} or more, or delete the line",
+            )
+        ]
+    return []
