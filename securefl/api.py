@@ -35,7 +35,7 @@ from securefl.node.naming import fit_words, meant
 from securefl.node.public_side import open_public
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
-from securefl.researcher.asking import refuse_if_over, run_words, send_request, shown_states, states
+from securefl.researcher.asking import causes, refuse_if_over, run_words, send_request, shown_states, states
 from securefl.shown import Shown
 from securefl.store import persist
 from securefl.study.consistency import check_consistency
@@ -270,6 +270,10 @@ class Study(Shown):
         """
         return states(self._lab.folder, self.plan)
 
+    def causes(self) -> dict[str, tuple[str, str]]:
+        """Site → the party that it followed when it ended its part, and that one's code; of those that followed one."""
+        return causes(self._lab.folder, self.plan)
+
     def run_status(self) -> str:
         """A sentence on the study's run: running, completed, ended early; empty where it was not run yet."""
         return run_words(self._lab.folder, self.folder, self.plan)
@@ -317,6 +321,7 @@ class Study(Shown):
             waiting: told about twice a second whom a round waits for, since when and how long at most.
 
         Raises:
+            EndedError: a hospital ended its part.
             UsageError: it was run before, or there is a model in that folder already; nothing was begun.
             NotApprovedError: not every hospital has approved.
             RoundError: a round failed, or the run was stopped by hand; the study is over, every budget stays charged.

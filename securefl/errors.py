@@ -133,6 +133,31 @@ class RoundError(SecureFLError):
     exit_code = ExitCode.ROUND_FAILED
 
 
+class EndedError(RoundError):
+    """Another party ended its part, so the study is over here too.
+
+    Args:
+        site: who was the first to end it, as far as is known.
+        ended_with: that party's public code.
+        whose: who can mend it; that party unless said otherwise.
+        next_step: what to do next.
+    """
+
+    code = "ended"
+
+    def __init__(self, what: str, *, site: str = "", ended_with: str = "", whose: str = "", next_step: str = "") -> None:
+        super().__init__(what, whose=whose or site, next_step=next_step)
+        self.site = site
+        self.ended_with = ended_with
+
+
+class TwoCopiesError(RoundError):
+    """Another process works in this hospital's name: a folder was copied, and both copies run (one identity runs in one place)."""
+
+    code = "two-copies"
+    default_whose = "this hospital's operator"
+
+
 class StoreError(SecureFLError):
     """The store cannot be reached, read or written."""
 
@@ -193,6 +218,6 @@ PUBLIC_CODES = frozenset(
     cls.code
     for cls in (
         SecureFLError, UsageError, UnreadableError, StudyError, NotApprovedError, BudgetError, LedgerAlteredError,
-        UntrustedError, MessageError, RoundError, StoreError, DataError, ScreenError,
+        UntrustedError, MessageError, RoundError, EndedError, TwoCopiesError, StoreError, DataError, ScreenError,
     )
 ) | {"withdrawn"}

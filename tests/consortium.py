@@ -27,6 +27,7 @@ from securefl.node.policy import charges_of, review
 from securefl.node.public_side import keep_public
 from securefl.node.requests import keep_request
 from securefl.node.site import Site
+from securefl.node.waiting import waiting_for
 from securefl.privacy.planning import choose_order
 from securefl.study.parse import parse_protocol
 
@@ -161,21 +162,22 @@ class Consortium:
             site.ledger.close()
 
     def ready(self, study: Study) -> None:
-        """Request, all approvals, and every hospital started: the rounds may begin."""
+        """Request, all approvals, and every hospital waits for the researcher alone: the rounds may begin."""
         self.request(study)
         for name in self.names:
             self.approve(name, study)
-        self.running(study)
+        self.until(lambda: all(self.workers(name) and self.waits_for(name, study).startswith("the researcher") for name in self.names), "all hospitals being ready")
+
+    def waits_for(self, name: str, study: Study) -> str:
+        """What that hospital's agent says that an approved study waits for."""
+        return waiting_for(self.root / name / "studies" / study.digest)
 
     def run(self, study: Study, watch: Any = None) -> Any:
         """All rounds; the model goes into a folder of the study's own."""
         return study.run(watch=watch, model_folder=self.root / f"model-{study.name}")
 
     def running(self, study: Study, names: tuple[str, ...] | None = None) -> None:
-        self.until(lambda: all(self._prepared(n, study) for n in names or self.names), "the start of the study")
-
-    def _prepared(self, name: str, study: Study) -> bool:
-        return self.status(name, study) == "running"
+        self.until(lambda: all(self.status(n, study) == "running" for n in names or self.names), "the start of the study")
 
     def answering(self, name: str, study: Study, number: int = 1) -> bool:
         """Whether the agent has seen the announcement of a round and works on its reply, or has sent it."""

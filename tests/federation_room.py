@@ -39,6 +39,8 @@ from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.seal import seal_study
 
 NAMES = tuple(sorted(SITES[:3]))
+#: Hospital → nonce of the one run of its agent, as its ready statement would say it.
+INSTANCES = {name: hashlib.sha256(f"run of {name}".encode()).hexdigest() for name in SITES}
 
 
 def sealed_study(*edits, names=NAMES) -> tuple[str, Plan]:
@@ -163,6 +165,7 @@ class Room:
         given = {
             "plan": self.plan, "identity": self.identities[site], "study_key": self.study_keys[site], "approvals": self.approvals,
             "trainer": self.hospitals[site], "keeper": self.keep(site), "cipher": self.cipher, "records": self.record(site),
+            "instance": INSTANCES[site],
         }
         return Participant(**(given | changes))
 
@@ -175,13 +178,15 @@ class Room:
 
     def coordinator(self, exchange=None, identity=None):
         exchange = exchange or LocalExchange(self.participants(), self.aggregator)
-        return Coordinator(self.plan, identity or self.researcher, exchange, self.cipher)
+        coordinator = Coordinator(self.plan, identity or self.researcher, exchange, self.cipher)
+        coordinator._instances = INSTANCES  # as if all had said that they are ready
+        return coordinator
 
     @property
     def theta(self):
         return initial_weights(self.plan.study.model, len(feature_names(self.plan.study.data)))
 
-    def announce(self, number=1, theta=None, keys=None, *, sign=None, readers=None, sealed_under=None, said_model=None, key_signer=None, **changes):
+    def announce(self, number=1, theta=None, keys=None, *, sign=None, readers=None, sealed_under=None, said_model=None, key_signer=None, instances=None, **changes):
         """A coordinator's round input, honest but for the changes; ``(keys, RoundInput)``."""
         plan = self.plan
         keys = keys or self.cipher.generate()
@@ -189,12 +194,14 @@ class Room:
         readers = readers or [card_of(p) for p in plan.study.participants]
         sealed = seal_model(model, readers, sealed_under or plan.context(number, 1))
         model_sha256 = said_model or hashlib.sha256(model).hexdigest()
-        facts = plan.facts(number, 1, keys.public.sha256, model_sha256)
+        facts = plan.facts(number, 1, keys.public.sha256, model_sha256, instances=instances or INSTANCES)
         honest = {
-            "study": plan.digest, "round": number, "attempt": 1, "kind": facts.kind, "cohort": facts.cohort, "length": facts.length,
+            "study": plan.digest, "round": number, "attempt": 1, "kind": facts.kind, "cohort": facts.cohort, "instances": facts.instances, "length": facts.length,
             "parameters": plan.parameters, "model_sha256": model_sha256, "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
             "public_key_sha256": keys.public.sha256, "round_digest": plan.round_digest(facts),
         }
+        if "cohort" in changes:
+            changes = {"instances": tuple(INSTANCES.get(site, "0" * 64) for site in changes["cohort"]), **changes}
         announcement = Announcement(**(honest | changes)).dump(sign or self.researcher.sign)
         key = write_public_key(
             keys.public, study=plan.digest, round_number=number, attempt=1, kind=facts.kind, sender=plan.study.coordinator.name,

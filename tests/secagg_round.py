@@ -30,6 +30,7 @@ def make_facts(names=NAMES, *, bits=16, length=10, public_key_sha256=None, **cha
         attempt=1,
         kind="update",
         cohort=tuple(sorted(names)),
+        instances=tuple(digest_of(f"run of {name}") for name in sorted(names)),
         public_key_sha256=public_key_sha256 or digest_of("key"),
         layout=FieldLayout(bits, len(names)),
         length=length,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import secrets
 import sys
 import time
 from contextlib import closing
@@ -22,7 +23,7 @@ from securefl.federation.aggregator import Aggregator, announced_facts
 from securefl.federation.arrivals import Arrivals
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
-from securefl.federation.messages import MAX_ANNOUNCEMENT
+from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Ready, open_call
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
 from securefl.federation.serving import AggregatorService
@@ -120,9 +121,12 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _
     study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / name / "study.key", 32))
     participant = Participant(
         plan=plan, identity=identity, study_key=study_key, approvals=approvals, trainer=train, keeper=keep, cipher=CkksIntegers(),
-        records=keep_word,
+        instance=secrets.token_hex(32), records=keep_word,
     )
     watch.start()
+    coordinator = plan.study.coordinator.signing_public
+    call = open_call(_await(store, paths.call(plan.digest), MAX_SMALL), study=plan.digest, verify=lambda s, m: verify(coordinator, s, m))
+    store.put(paths.ready(plan.digest, name), Ready(plan.digest, name, participant.instance, call.nonce).dump(identity.sign))
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)

@@ -94,7 +94,7 @@ def bench_round(
 
 def _load(plan: Plan) -> Load:
     """The ciphertexts and elements of one contribution."""
-    facts = plan.facts(1, 1, "0" * 64, "0" * 64)
+    facts = plan.facts(1, 1, "0" * 64, "0" * 64, instances=dict.fromkeys(plan.study.cohort, "0" * 64))
     elements = sum(section.count for section in facts.sections[1:])
     return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
 

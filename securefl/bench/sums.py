@@ -65,7 +65,7 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
     study_keys = {n: X25519PrivateKey.generate() for n in names}
     keys = cipher.generate()
     facts = RoundFacts(
-        study="00" * 32, round=1, attempt=1, kind="update", cohort=tuple(names), public_key_sha256=keys.public.sha256,
+        study="00" * 32, round=1, attempt=1, kind="update", cohort=tuple(names), instances=("00" * 32,) * sites, public_key_sha256=keys.public.sha256,
         layout=layout, length=parameters, bound=layout.max_value, model_sha256="00" * 32,
     )
     seconds = {"mask_key": 0.0, "encrypt": 0.0, "frame": 0.0, "check": 0.0}

@@ -78,7 +78,7 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
         confirm(f"Approve {kept.short} for {here.name}?", yes=yes, read="the page above")
     quote = sign(here, found)
     say(f"Approved {kept.short}: signed, {percent(quote.asked_share)} of the budget reserved.")
-    say("It starts when every hospital has approved. `securefl site status` shows it; `securefl site withdraw` leaves it.")
+    say("It starts when every hospital has approved and the researcher runs it; until then it costs nothing. `securefl site status` shows it; `securefl site withdraw` leaves it.")
     if yes:  # counted when the approval is out already: the time it takes tells nobody how many rows there are
         rows = _own_rows(here, found)
         if rows is not None and (warning := rows_warning(rows)):

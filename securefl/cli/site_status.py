@@ -13,6 +13,7 @@ from securefl.node.leaving import COUNTS
 from securefl.node.quality import verdict_of
 from securefl.node.reasons import reason_of
 from securefl.node.requests import kept_requests, study_text
+from securefl.node.waiting import waiting_for
 from securefl.privacy.planning import share
 from securefl.report.quality import quality_words
 from securefl.report.status import BudgetLine, StudyLine, site_status
@@ -52,7 +53,7 @@ def status_page(found: dict[str, Any]) -> RenderableType:
         site=found["site"], running=found["running"], paused=found["paused"],
         datasets=[(d["name"], d["population"]) for d in found["datasets"]],
         budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"], b["revoked"]) for b in found["budgets"]],
-        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"], s["reason"], _quality(s)) for s in found["studies"]],
+        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"], s["reason"], _quality(s), s["waits_for"]) for s in found["studies"]],
         rows=[(s["id"], s["rows"]) for s in found["studies"] if s["rows"]],
         waiting=found["waiting"], quarantined=found["quarantined"], late_replies=found["late_replies"],
     )
@@ -78,6 +79,7 @@ def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str,
     folder = site.study_folder(digest)
     return {
         "id": short, "state": found.status, "last_round": last, "rounds": plan.last_round, "rows": _read(folder / COUNTS), "reason": reason,
+        "waits_for": waiting_for(folder) if found.status == "approved" else "",
         "quality": verdict_of(folder), "quality_minimum": str(plan.study.quality.minimum),
     }
 

@@ -213,11 +213,13 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
         write_json({"study": found.name, "digest": found.digest, "signed": signed, "pysyft": shown, "run": run_said}, json_file)
         if json_file == "-":
             return
-    width = max(map(len, signed))
+    width, causes = max(map(len, signed)), found.causes()
     for site, word in signed.items():
         code = "over" if run_said and word == "approved" else word
+        first = causes.get(site)
+        words = f"ended its part, since {first[0]} {code_words(first[1])}" if first else code_words(code)
         at = shown.get(site, "").partition(":")[0]
-        say(f"{site:<{width}}  {code_words(code)}; its datasite: {SHOWN_WORDS.get(at, 'nothing yet')}")
+        say(f"{site:<{width}}  {words}; its datasite: {SHOWN_WORDS.get(at, 'nothing yet')}")
     if run_said:
         say(run_said)
 

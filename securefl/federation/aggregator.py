@@ -32,7 +32,7 @@ def announced_facts(plan: Plan, announcement: bytes) -> RoundFacts:
     said = open_announcement(announcement, study=plan.digest, verify=lambda s, m: verify(key, s, m))
     if not plan.allows(said.cohort, plan.study.cohort):
         raise MessageError("An announcement names another cohort than the study allows.", whose="the coordinator", next_step="Make a new study.")
-    facts = plan.facts(said.round, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort)
+    facts = plan.facts(said.round, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort, instances=said.by_site)
     if plan.round_digest(facts) != said.round_digest or said.round > plan.last_round or said.attempt != 1:
         raise MessageError("An announcement contradicts the study.", whose="the coordinator", next_step="Make a new study.")
     return facts

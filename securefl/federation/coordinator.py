@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +12,7 @@ import numpy as np
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.arrivals import Arrivals
-from securefl.federation.messages import Announcement
+from securefl.federation.messages import Announcement, Call
 from securefl.federation.participant import RoundInput
 from securefl.federation.rounds import card_of
 from securefl.federation.sealing import seal_model
@@ -30,6 +31,8 @@ from securefl.shown import Shown
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from securefl.federation.exchange import Exchange
@@ -112,15 +115,32 @@ class Coordinator:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
         #: Who is still in the study; nobody comes back.
         self._cohort = plan.study.cohort
+        #: Hospital → nonce of the run of its agent that said that it is ready; empty before.
+        self._instances: Mapping[str, str] = {}
+
+    def assemble(self, seconds: float) -> None:
+        """Call every hospital, and wait until all are ready. Nobody is charged before the first announcement.
+
+        Args:
+            seconds: how long they are waited for.
+
+        Raises:
+            EndedError: one ended its part.
+            RoundError: one did not answer in time.
+        """
+        call = Call(self._plan.digest, secrets.token_hex(32))
+        self._instances = self._exchange.assemble(call, call.dump(self._me.sign), seconds)
 
     def run(self, watch: Watcher | None = None) -> Outcome:
-        """All training rounds, then the evaluation.
+        """All training rounds, then the evaluation; after :meth:`assemble`, which is done here where it was not.
 
         Raises:
             RoundError: a round could not be completed, or too few patients were counted; the study ends.
             MessageError: the aggregator's sum or a contribution was refused.
         """
         study = self._plan.study
+        if not self._instances:
+            self.assemble(2.0 * study.schedule.round_deadline)
         theta = initial_weights(study.model, len(feature_names(study.data)))
         if weights_sha256(theta) != study.model.initial_sha256:
             raise MessageError("The initial weights are not those of the study.", whose="the researcher", next_step="Make the study again with this version of securefl.")
@@ -179,10 +199,10 @@ class Coordinator:
         model = weights_to_bytes(theta)
         sealed = seal_model(model, [card_of(p) for p in plan.study.participants if p.name in self._cohort], plan.context(number, attempt))
         model_sha256 = hashlib.sha256(model).hexdigest()
-        facts = plan.facts(number, attempt, keys.public.sha256, model_sha256, self._cohort)
+        facts = plan.facts(number, attempt, keys.public.sha256, model_sha256, self._cohort, instances=self._instances)
         announcement = Announcement(
-            study=plan.digest, round=number, attempt=attempt, kind=facts.kind, cohort=facts.cohort, length=facts.length,
-            parameters=len(theta), model_sha256=model_sha256, sealed_sha256=hashlib.sha256(sealed).hexdigest(),
+            study=plan.digest, round=number, attempt=attempt, kind=facts.kind, cohort=facts.cohort, instances=facts.instances,
+            length=facts.length, parameters=len(theta), model_sha256=model_sha256, sealed_sha256=hashlib.sha256(sealed).hexdigest(),
             public_key_sha256=keys.public.sha256, round_digest=plan.round_digest(facts),
         )
         key = write_public_key(

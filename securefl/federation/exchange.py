@@ -7,21 +7,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from securefl.errors import MessageError, RoundError, SecureFLError, StoreError
+from securefl.errors import EndedError, MessageError, RoundError, SecureFLError, StoreError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
+from securefl.federation.readiness import all_ready
 from securefl.federation.silence import silent
-from securefl.federation.words import all_words, final_word, last_word
+from securefl.federation.words import all_words, ended, final_word, last_word
 from securefl.secagg.spooling import head_limit
 from securefl.store import persist, poll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from securefl.federation.aggregator import Aggregator
     from securefl.federation.arrivals import Arrivals
     from securefl.federation.later import LaterStages
-    from securefl.federation.messages import Status
+    from securefl.federation.messages import Call
     from securefl.federation.participant import Participant, RoundInput
     from securefl.federation.rounds import Plan
     from securefl.federation.spools import ClaimedSum
@@ -58,8 +59,27 @@ class Waiting:
         return f"waiting for {', '.join(self.names)} ({self.seconds:.0f} s of {self.deadline:.0f})"
 
 
+#: What a study costs that ends after its first announcement.
+_CHARGED: Final = "every budget stays charged."
+
+
 class Exchange(Protocol):
     """The coordinator's door to the others."""
+
+    def assemble(self, call: Call, signed: bytes, seconds: float) -> Mapping[str, str]:
+        """Ask every hospital whether it is ready, and wait until all say so: hospital → nonce of the run of its agent.
+
+        Nobody is charged before.
+
+        Args:
+            call: the coordinator's call, with a fresh nonce.
+            signed: the same as it travels.
+            seconds: how long they are waited for.
+
+        Raises:
+            EndedError: a hospital or the aggregator ended its part.
+            RoundError: not all were ready in time; the text names who is awaited.
+        """
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
         """Make the round known to every hospital and the aggregator."""
@@ -114,6 +134,10 @@ class LocalExchange:
         self._given: RoundInput | None = None
         self.transcripts: dict[int, bytes] = {}
         self._heads: dict[str, bytes] = {}
+
+    def assemble(self, call: Call, signed: bytes, seconds: float) -> dict[str, str]:  # noqa: ARG002 - nobody is away in one process
+        """See :class:`Exchange`."""
+        return {p.name: p.instance for p in self._participants}
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:  # noqa: ARG002 - the interface
         """See :class:`Exchange`."""
@@ -172,6 +196,8 @@ def _nothing(_text: str) -> None:
     pass
 
 
+
+
 class StoreExchange:
     """The default: signed objects in the store, found by polling.
 
@@ -190,6 +216,35 @@ class StoreExchange:
         self._store, self._plan, self._warn, self._waiting = store, plan, warn, waiting
         self._to_leave: dict[int, bytes] = {}
         self._told: set[str] = set()
+
+    def assemble(self, call: Call, signed: bytes, seconds: float) -> dict[str, str]:
+        """See :class:`Exchange`."""
+        self._persist(lambda: self._store.put(paths.call(self._plan.digest), signed))
+        cohort = self._plan.study.cohort
+        missing: tuple[str, ...] = ()
+        tell = self._timer(seconds)
+
+        def look() -> dict[str, str] | EndedError | None:
+            nonlocal missing
+            said = last_word(self._store, self._plan)
+            if said is not None:
+                return ended(said, "nothing was charged for it.")
+            found = all_ready(self._store, self._plan, call.nonce)
+            missing = tuple(site for site in cohort if site not in found)
+            if missing:
+                tell(missing)
+            return None if missing else found
+
+        for found in poll(look, seconds=seconds, longest=_WORDS, told=self._away):
+            if isinstance(found, EndedError):
+                raise found
+            instances: dict[str, str] = found
+            return instances
+        who = ", ".join(missing)
+        raise RoundError(
+            f"{who} did not say within {seconds:.0f} seconds that it is ready.", whose=who,
+            next_step="Nothing was charged and nothing has begun. Ask whether its agent runs (`securefl site status`), then `securefl study run` again.",
+        )
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
@@ -252,7 +307,7 @@ class StoreExchange:
             # one that left after it contributed is in the sum all the same
             looked, kept = time.monotonic(), frozenset(tally.heads)
             if (said := final_word(self._store, self._plan, terms.cohort, kept)) is not None:
-                raise _ended(said)
+                raise ended(said, _CHARGED)
             gone = frozenset(all_words(self._store, self._plan))
             return True if set(terms.cohort) <= kept | gone else None
 
@@ -275,7 +330,7 @@ class StoreExchange:
             if time.monotonic() - looked >= _WORDS:
                 looked, kept = time.monotonic(), frozenset(tally.answers)
                 if (said := final_word(self._store, self._plan, tally.survivors.names, kept)) is not None:
-                    raise _ended(said)
+                    raise ended(said, _CHARGED)
             return None
 
         for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
@@ -331,11 +386,4 @@ class StoreExchange:
     def _bad_news(self) -> SecureFLError | None:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""
         said = last_word(self._store, self._plan)
-        return None if said is None else _ended(said)
-
-
-def _ended(said: Status) -> RoundError:
-    return RoundError(
-        f"{said.site} ended its part in the study with the code '{said.code}'. More is known only there.", whose=said.site,
-        next_step=f"Ask {said.site}; the study ends here, every budget stays charged.",
-    )
+        return None if said is None else ended(said, _CHARGED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.secagg.facts import KINDS
 from securefl.signed import canonical, dump_signed, open_signed
+from securefl.study.fields import NAME
 from securefl.study.schema import VERDICTS
 
 if TYPE_CHECKING:
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     Verify = Callable[[bytes, bytes], bool]
     Sign = Callable[[bytes], bytes]
 
-ANNOUNCEMENT: Final = "securefl-round-announcement/1"
-STATUS: Final = "securefl-study-status/1"
-END: Final = "securefl-study-end/1"
+ANNOUNCEMENT: Final = "securefl-round-announcement/2"
+STATUS: Final = "securefl-study-status/2"
+END: Final = "securefl-study-end/2"
 INVITATION: Final = "securefl-study-invitation/1"
 COMPLAINT: Final = "securefl-dealing-complaint/1"
-#: An announcement lists the cohort; 4096 names of 40 characters fit.
-MAX_ANNOUNCEMENT: Final = 256 * 1024
+CALL: Final = "securefl-study-call/1"
+READY: Final = "securefl-study-ready/1"
+#: An announcement lists the cohort with a nonce each; 4096 names of 40 characters fit.
+MAX_ANNOUNCEMENT: Final = 512 * 1024
 MAX_SMALL: Final = 4096
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -35,7 +38,8 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 class Announcement:
     """The signed opening of a round: its facts, and the hashes of the two blobs that come with it.
 
-    ``length`` is the number of integers each hospital sends, ``parameters`` the size of the global model (float64).
+    ``length`` is the number of integers each hospital sends, ``parameters`` the size of the global model (float64), ``instances``
+    the nonces of the ready statements that the coordinator goes by, in the order of ``cohort``.
     """
 
     study: str
@@ -43,6 +47,7 @@ class Announcement:
     attempt: int
     kind: str
     cohort: tuple[str, ...]
+    instances: tuple[str, ...]
     length: int
     parameters: int
     model_sha256: str
@@ -52,7 +57,12 @@ class Announcement:
 
     def dump(self, sign: Sign) -> bytes:
         """The announcement as it travels."""
-        return dump_signed({"type": ANNOUNCEMENT, **self.__dict__, "cohort": list(self.cohort)}, sign)
+        return dump_signed({"type": ANNOUNCEMENT, **self.__dict__, "cohort": list(self.cohort), "instances": list(self.instances)}, sign)
+
+    @property
+    def by_site(self) -> dict[str, str]:
+        """Hospital of the cohort → the nonce that is announced for it."""
+        return dict(zip(self.cohort, self.instances, strict=True))
 
 
 def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcement:
@@ -66,28 +76,87 @@ def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcemen
     body = open_signed(data, kind=ANNOUNCEMENT, fields=fields, verify=verify, sender=sender, max_bytes=MAX_ANNOUNCEMENT)
     numbers = all(type(body[k]) is int and 0 < body[k] < 1 << 31 for k in ("round", "attempt", "length", "parameters"))
     hashes = ("study", "model_sha256", "sealed_sha256", "public_key_sha256", "round_digest")
-    cohort = body["cohort"]
+    cohort, instances = body["cohort"], body["instances"]
     if (
         not numbers
         or not all(_is_hex(body[k]) for k in hashes)
         or body["kind"] not in KINDS
         or not isinstance(cohort, list)
         or not all(isinstance(c, str) for c in cohort)
+        or not isinstance(instances, list)
+        or len(instances) != len(cohort)
+        or not all(_is_hex(nonce) for nonce in instances)
     ):
         raise MessageError(f"An announcement of {sender} has a malformed field.", whose=sender, next_step="Ask for a new attempt.")
     if body["study"] != study:
         raise MessageError(f"An announcement of {sender} is for another study.", whose=sender, next_step="Ask for a new attempt.")
-    return Announcement(**{**body, "cohort": tuple(cohort)})
+    return Announcement(**{**body, "cohort": tuple(cohort), "instances": tuple(instances)})
+
+
+@dataclass(frozen=True)
+class Call:
+    """The coordinator's word that it is about to begin: every hospital is to say that it is ready. ``nonce``: 32 bytes in hex, fresh for
+    each run of the coordinator, so that what a hospital said to an earlier one is not taken for an answer.
+    """
+
+    study: str
+    nonce: str
+
+    def dump(self, sign: Sign) -> bytes:
+        """The call as it travels."""
+        return dump_signed({"type": CALL, **self.__dict__}, sign)
+
+
+def open_call(data: bytes, *, study: str, verify: Verify) -> Call:
+    """Check and read the coordinator's call. Raises :class:`MessageError`."""
+    body = _small(data, CALL, Call, verify, "the coordinator")
+    if body["study"] != study or not _is_hex(body["nonce"]):
+        raise MessageError("A call is for another study, or has no nonce.", whose="the coordinator")
+    return Call(**body)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A hospital's word that it can take part: its table opens and fits, its worker stands, its budget is reserved.
+
+    Args:
+        study: the study's digest.
+        site: who says it.
+        instance: nonce of this run of its agent (32 bytes in hex), which alone will answer rounds in the hospital's name.
+        call: nonce of the call that this answers.
+    """
+
+    study: str
+    site: str
+    instance: str
+    call: str
+
+    def dump(self, sign: Sign) -> bytes:
+        """The statement as it travels."""
+        return dump_signed({"type": READY, **self.__dict__}, sign)
+
+
+def open_ready(data: bytes, *, study: str, site: str, verify: Verify) -> Ready:
+    """Check and read a hospital's ready statement. Raises :class:`MessageError`."""
+    body = _small(data, READY, Ready, verify, site)
+    if body["study"] != study or body["site"] != site or not _is_hex(body["instance"]) or not _is_hex(body["call"]):
+        raise MessageError(f"A ready statement of {site} is for another study, by another hospital, or has no nonces.", whose=site)
+    return Ready(**body)
 
 
 @dataclass(frozen=True)
 class Status:
-    """A hospital's public word: a code out of a fixed list, and the round it concerns (0: before the first)."""
+    """A hospital's public word on its end: a code out of a fixed list, and the round it concerns (0: before the first).
+
+    ``cause`` and ``cause_code`` name the party that it follows, and that one's code; both empty where it is the first.
+    """
 
     study: str
     site: str
     round: int
     code: str
+    cause: str = ""
+    cause_code: str = ""
 
     def dump(self, sign: Sign) -> bytes:
         """The status as it travels."""
@@ -101,6 +170,8 @@ def open_status(data: bytes, *, study: str, site: str, verify: Verify) -> Status
         raise MessageError(f"A status of {site} is for another study or by another hospital.", whose=site)
     if not isinstance(body["code"], str) or body["code"] not in PUBLIC_CODES:
         raise MessageError(f"A status of {site} uses no code of the fixed list.", whose=site)
+    if not _is_cause(body):
+        raise MessageError(f"A status of {site} names a cause in words of its own.", whose=site)
     return Status(**body)
 
 
@@ -109,13 +180,16 @@ class End:
     """The coordinator's last word: ``completed``, or the public code of what failed.
 
     ``quality`` is the judgement of the study's quality rule (:data:`securefl.study.schema.VERDICTS`), drawn from the
-    charged evaluation alone; empty where the study was not completed.
+    charged evaluation alone; empty where the study was not completed. ``cause`` and ``cause_code`` name the party that ended its
+    part first, and its code; both empty where it was none, or the coordinator itself.
     """
 
     study: str
     outcome: str
     rounds: int
     quality: str = ""
+    cause: str = ""
+    cause_code: str = ""
 
     def dump(self, sign: Sign) -> bytes:
         """The end as it travels."""
@@ -128,6 +202,8 @@ def open_end(data: bytes, *, study: str, verify: Verify) -> End:
     outcome = body["outcome"]
     if body["study"] != study or not _is_count(body["rounds"]) or not isinstance(outcome, str) or outcome not in {"completed", *PUBLIC_CODES}:
         raise MessageError("The end of the study is malformed.", whose="the coordinator")
+    if not _is_cause(body):
+        raise MessageError("The end of the study names a cause in words of its own.", whose="the coordinator")
     allowed = {"", *VERDICTS} if outcome == "completed" else {""}
     if not isinstance(body["quality"], str) or body["quality"] not in allowed:
         raise MessageError("The end of the study judges its quality in words of its own.", whose="the coordinator")
@@ -185,6 +261,14 @@ def open_complaint(data: bytes, *, terms: Terms, site: str, verify: Verify) -> C
 def _small(data: bytes, kind: str, model: type[Any], verify: Verify, sender: str) -> dict[str, Any]:
     fields = frozenset(model.__dataclass_fields__)
     return open_signed(data, kind=kind, fields=fields, verify=verify, sender=sender, max_bytes=MAX_SMALL)
+
+
+def _is_cause(body: dict[str, Any]) -> bool:
+    """Whether it names nobody, or a party by its name with one of the codes."""
+    name, code = body["cause"], body["cause_code"]
+    if not isinstance(name, str) or not isinstance(code, str):
+        return False
+    return name == code == "" or (re.fullmatch(NAME, name) is not None and code in PUBLIC_CODES)
 
 
 def _is_count(value: object) -> bool:

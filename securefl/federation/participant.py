@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from securefl.errors import MessageError, NotApprovedError, RoundError, UsageError
+from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.later import LaterStages
 from securefl.federation.messages import Announcement, open_announcement
 from securefl.federation.rounds import card_of
@@ -87,6 +87,8 @@ class Participant:
         trainer: see :class:`Trainer`; needed by :meth:`answer` alone.
         keeper: see :class:`Keeper`.
         cipher: the home of the encryption.
+        instance: nonce of this run of the hospital's agent (32 bytes in hex), as in its ready statement: it answers rounds that were
+            announced to this run alone.
         records: makes what is said after the contribution durable; needed where the study goes on after a loss.
 
     Attributes:
@@ -109,6 +111,7 @@ class Participant:
         trainer: Trainer | None = None,
         keeper: Keeper,
         cipher: SumCipher,
+        instance: str,
         records: RecordKeeper | None = None,
     ) -> None:
         missing = [site for site in plan.study.cohort if site not in approvals]
@@ -121,6 +124,8 @@ class Participant:
         if plan.goes_on and records is None:
             raise UsageError("A study that goes on after a loss needs a keeper of records.", next_step="Pass records.")
         self._records = records
+        self.instance = instance
+        self._instances: dict[str, str] = {}
         self.cohort = plan.study.cohort
         self.later: LaterStages | None = None
         self.done = 0
@@ -156,10 +161,27 @@ class Participant:
             raise RoundError("The announced round is not the one that the study describes.", whose="the coordinator", next_step="Make a new study.")
         if number <= plan.first_update and said.model_sha256 != plan.study.model.initial_sha256:
             raise RoundError(f"Round {number} does not start from the initial weights that were approved.", whose="the coordinator", next_step="Make a new study.")
-        facts = plan.facts(number, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort)
+        self._check_instances(said)
+        facts = plan.facts(number, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort, instances=said.by_site)
         if plan.round_digest(facts) != said.round_digest:
             raise RoundError("The announced round digest is not that of the announced facts.", whose="the coordinator", next_step="Make a new study.")
         return said
+
+    def _check_instances(self, said: Announcement) -> None:
+        """Every hospital is the run of its agent that it was in the first round, and this one is the run that was announced."""
+        told = said.by_site
+        mine = told.get(self.name)
+        if mine is not None and mine != self.instance:
+            raise TwoCopiesError(
+                f"Another copy of this hospital runs: round {said.round} was announced to it, and not to this run of the agent.",
+                next_step="Find the copy of this folder (a clone, a standby, a restored backup) and stop it for good. The study ends here.",
+            )
+        changed = [site for site, nonce in told.items() if self._instances.get(site, nonce) != nonce]
+        if changed:
+            raise RoundError(
+                f"Round {said.round} was announced to another run of the agent of {', '.join(changed)} than the rounds before.", whose=", ".join(changed),
+                next_step=f"Ask {', '.join(changed)} whether two copies of its folder run; the study ends here.",
+            )
 
     def answer(self, given: RoundInput) -> BinaryIO:
         """This hospital's contribution to the announced round, encrypted, masked, signed, kept: the kept file, at its beginning.
@@ -198,10 +220,11 @@ class Participant:
         model = open_model(given.model, self._me, plan.context(said.round, said.attempt))
         if hashlib.sha256(model).hexdigest() != said.model_sha256:
             raise MessageError("This hospital was given another global model than the one announced to all.", whose="the coordinator", next_step="Do not go on; tell the other hospitals.")
-        facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256, said.cohort)
+        facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256, said.cohort, instances=said.by_site)
         if self._spoiled:
             raise RoundError("An earlier answer to this round failed after its noise was drawn; it is not tried again.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
         self._spoiled = True
+        self._instances = said.by_site
         return Accepted(facts, public), model
 
     def contribute(self, accepted: Accepted, values: NDArray[np.int64]) -> BinaryIO:

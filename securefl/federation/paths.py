@@ -45,6 +45,16 @@ def ending(digest: str) -> str:
     return f"{study_root(digest)}/end"
 
 
+def call(digest: str) -> str:
+    """The coordinator's signed word that it is about to begin."""
+    return f"{study_root(digest)}/call"
+
+
+def ready(digest: str, site: str) -> str:
+    """One hospital's signed answer to it: that it can take part, and which run of its agent will."""
+    return f"{study_root(digest)}/ready/{site}"
+
+
 def extract(digest: str, site: str) -> str:
     """The extract of one hospital's audit, sealed to the researcher."""
     return f"{study_root(digest)}/extracts/{site}"

@@ -20,6 +20,8 @@ from securefl.secagg.terms import Terms
 from securefl.study.wire import field_bits, wire_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from securefl.study.schema import Participant, Study
 
 
@@ -106,9 +108,22 @@ class Plan:
         return verify(self.study.participant(name).signing_public, signature, message)
 
     def facts(
-        self, number: int, attempt: int, public_key_sha256: str, model_sha256: str, cohort: tuple[str, ...] | None = None
+        self, number: int, attempt: int, public_key_sha256: str, model_sha256: str, cohort: tuple[str, ...] | None = None, *,
+        instances: Mapping[str, str],
     ) -> RoundFacts:
-        """The round's facts as this party sees them; their digest binds the masks. ``cohort``: all participants unless said."""
+        """The round's facts as this party sees them; their digest binds the masks. ``cohort``: all participants unless said.
+
+        Args:
+            number: of the round.
+            attempt: of the round.
+            public_key_sha256: of the round's CKKS key.
+            model_sha256: of the global model that it starts from.
+            cohort: who is to contribute.
+            instances: hospital → nonce of the run of its agent that may answer.
+
+        Raises:
+            StudyError: a hospital has no nonce, or facts contradict each other.
+        """
         cohort = self.study.cohort if cohort is None else cohort
         return RoundFacts(
             study=self.digest,
@@ -116,6 +131,7 @@ class Plan:
             attempt=attempt,
             kind=self.kind(number),
             cohort=cohort,
+            instances=tuple(instances.get(site, "") for site in cohort),
             public_key_sha256=public_key_sha256,
             # an update's fields are as the study says, those of counts wide enough to be exact
             layout=layout_for(field_bits(self.study, self.kind(number)), len(cohort), self.length(number)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError
+from securefl.errors import EndedError, MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_SMALL, End, Status, open_end, open_status
 from securefl.identity import verify
@@ -15,13 +15,42 @@ if TYPE_CHECKING:
 
 
 def last_word(store: Store, plan: Plan) -> Status | None:
-    """The first signed status of a hospital or the aggregator, in the order of their names; None when none ended its part."""
-    aggregator = plan.study.aggregator
-    keys = {**plan.signing_keys(), aggregator.name: aggregator.signing_public}
-    for site in store.list(paths.status_folder(plan.digest)):
-        if site in keys and (said := status_of(store, plan.digest, site, keys[site])):
-            return said
-    return None
+    """The signed status of the hospital or the aggregator that ended its part first, as far as can be seen; None when none did.
+
+    Whoever follows another says whom (:attr:`Status.cause`). One that follows nobody is taken before one that does.
+    """
+    said = all_words(store, plan)
+    return min(said.values(), key=lambda word: (word.cause != "", word.site), default=None)
+
+
+def ended(said: Status, costs: str) -> EndedError:
+    """The study is over since another party ended its part: who was first, and with which code.
+
+    Args:
+        said: that party's word, or one that follows it.
+        costs: what that costs, as the end of a sentence.
+    """
+    first, code = (said.cause, said.cause_code) if said.cause else (said.site, said.code)
+    by = f" {said.site} says so." if said.cause else ""
+    what = f"{first} ended its part in the study with the code '{code}'"
+    if code == NotApprovedError.code:
+        what = f"{first} does not take part in the study ('{code}')"
+    return EndedError(
+        f"{what}.{by} More is known only there.", site=first, ended_with=code,
+        next_step=f"Ask {first}; the study ends here, {costs}",
+    )
+
+
+def first_to_end(store: Store, plan: Plan, end: End) -> tuple[str, str] | None:
+    """Who ended a study first and with which code, where it was not the coordinator itself: by that party's word, or by the coordinator's.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    said = last_word(store, plan)
+    if said is not None:
+        return (said.cause, said.cause_code) if said.cause else (said.site, said.code)
+    return (end.cause, end.cause_code) if end.cause else None
 
 
 def all_words(store: Store, plan: Plan) -> dict[str, Status]:
@@ -51,7 +80,30 @@ def final_word(store: Store, plan: Plan, cohort: tuple[str, ...], keeps: frozens
         if name == plan.study.aggregator.name or (name in cohort and word.code == "withdrawn" and plan.study.exit.on_withdrawal == "study-ends"):
             return word
     gone = [word for name, word in sorted(said.items()) if name in cohort and name not in keeps]
-    return gone[-1] if len(cohort) - len(gone) < plan.study.secagg.min_contributors else None
+    gone.sort(key=lambda word: (word.cause != "", word.site))
+    return gone[0] if len(cohort) - len(gone) < plan.study.secagg.min_contributors else None
+
+
+def over(store: Store, plan: Plan, end: End, what: str, costs: str) -> RoundError:
+    """The study is over by the coordinator's word, in the name of whoever ended it first.
+
+    Args:
+        store: the store.
+        plan: the study.
+        end: the coordinator's word.
+        what: the beginning of the sentence.
+        costs: its end: what that costs.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    first = first_to_end(store, plan, end)
+    if first is None:
+        return RoundError(f"{what}: {end.outcome}.", whose="the coordinator", next_step=f"Ask the researcher for the reason; {costs}")
+    site, code = first
+    return EndedError(
+        f"{what}, since {site} ended its part with the code '{code}'.", site=site, ended_with=code, next_step=f"Ask {site} for the reason; {costs}",
+    )
 
 
 def status_of(store: Store, digest: str, site: str, signing_public: str) -> Status | None:

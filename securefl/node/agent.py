@@ -12,10 +12,12 @@ import time
 import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.datasite import site_email, waiting
 from securefl.errors import (
+    EndedError,
     LedgerAlteredError,
     NotApprovedError,
     RoundError,
@@ -244,7 +246,8 @@ class Agent:
             self._runs[digest].stop()
         with suppress(NotApprovedError):  # withdrawn in this very moment: that stands
             self._site.ledger.settle(digest, "failed")
-            say_code(self._site, digest, error.code)
+            cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
+            say_code(self._site, digest, error.code, cause)
         self._drop(digest)
 
     def _drop(self, digest: str) -> None:
@@ -280,8 +283,10 @@ class Agent:
             except SecureFLError as error:
                 self._fail(digest, error)
                 continue
-            run = self._runs[digest] = StudyRun(self._site, plan, text, self.say, lambda: datetime.now(UTC), self._clock)
-            run.agreed = lambda cohort=plan.study.cohort: self._question.agreed(self._site, cohort)  # type: ignore[misc]
+            self._runs[digest] = StudyRun(
+                self._site, plan, text, self.say, lambda: datetime.now(UTC), self._clock,
+                agreed=partial(self._question.agreed, self._site, plan.study.cohort),
+            )
             self.say(f"study {digest[:12]} is approved; waiting for the other hospitals")
         self._gone_through = state
 

@@ -169,11 +169,18 @@ def pause(site: Site, note: str) -> None:
         site.ledger.pause(note)
 
 
-def say_code(site: Site, digest: str, code: str) -> None:
-    """Say a public code to the others, signed; kept until the store takes it."""
+def say_code(site: Site, digest: str, code: str, cause: tuple[str, str] = ("", "")) -> None:
+    """Say a public code to the others, signed; kept until the store takes it.
+
+    Args:
+        site: this hospital.
+        digest: the study.
+        code: the public code.
+        cause: the party that this hospital follows, and that one's code; empty where it is the first to end.
+    """
     state = site.ledger.state
     sent = state.studies[digest].sent if digest in state.studies else {}
-    status = Status(digest, site.name, max((r for r, _ in sent), default=0), code)
+    status = Status(digest, site.name, max((r for r, _ in sent), default=0), code, *cause)
     post(site, paths.status(digest, site.name), status.dump(site.identity.sign))
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+#: What a signal that ends a worker may mean; the kernel ends the largest process with 9 when memory runs out.
+_SIGNAL_HINTS = {9: ": short of memory?", 11: ": a fault in a library?", 15: ": stopped by hand?", 31: ": it was denied a system call"}
+#: Seconds that a process whose pipes are closed may take to be gone.
+_WHY_SECONDS = 5.0
 #: Importing torch and opacus takes several seconds on a busy machine.
 START_SECONDS = 120.0
 
@@ -106,6 +111,17 @@ class Worker:
             raise RoundError("The worker did not say which table it read.", whose="this hospital", next_step="Report it; the study ends here.")
         return counts
 
+    def check(self, study_text: bytes, reading: Reading = USUAL) -> None:
+        """Read the table once to see whether it fits the study; the worker keeps nothing of it, and no figure comes back.
+
+        Raises:
+            DataError: it does not fit the study's columns.
+            RoundError: the worker ended or did not answer.
+        """
+        self.wait_ready()
+        self._send({"do": "check", "reading": vars(reading)}, study_text)
+        self._receive(START_SECONDS)
+
     def release(self, kind: str, model: bytes, length: int, largest: int, timeout: float) -> NDArray[np.int64]:
         """The noised integers of one round: int64[length], each at most ``largest`` in absolute value.
 
@@ -160,6 +176,22 @@ class Worker:
             raise kind(str(header["what"]), whose=str(header["whose"]), next_step=str(header["next"]))
         return header, body
 
+    @property
+    def why_ended(self) -> str:
+        """How the process ended, after "the worker process ended": a signal with what it may mean, or an exit code; empty while unknown."""
+        code = self._process.poll()
+        if code is None or code == 0:
+            return ""
+        if code > 0:
+            return f" with exit code {code}"
+        hint = _SIGNAL_HINTS.get(-code, "")
+        return f" by signal {-code}{hint}"
+
     def _ended(self) -> RoundError:
         self._gone = True
-        return RoundError("The worker process ended unexpectedly.", whose="this hospital", next_step="See the agent's log; the study ends here, its budget stays charged.")
+        with suppress(subprocess.TimeoutExpired):  # its pipes close a moment before the system knows why
+            self._process.wait(_WHY_SECONDS)
+        return RoundError(
+            f"The worker process ended unexpectedly{self.why_ended}.", whose="this hospital's operator",
+            next_step="See worker.log in the hospital's folder; `securefl doctor` checks the machine. The study ends here.",
+        )

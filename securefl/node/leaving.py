@@ -10,11 +10,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from securefl.errors import NotApprovedError
+from securefl.errors import NotApprovedError, TwoCopiesError
 from securefl.federation import paths
 from securefl.identity import replace_file
+from securefl.node.instances import NEXT
 from securefl.node.made import Made, keep_contribution
 from securefl.node.policy import charges_of
+from securefl.secagg.own_place import manifest_limit, other_contribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +80,7 @@ class Leaving:
         Raises:
             StoreError: the store is away; call again.
             NotApprovedError: the ledger refuses for another reason.
+            TwoCopiesError: another contribution of this hospital lies in its place; it stays as it is.
         """
         made = self.made
         if made is None or self._held(made):
@@ -94,6 +97,7 @@ class Leaving:
         with self.site.deciding():
             if self._held(made):
                 return False
+            self._check_place(made, at)
             with made.file.open("rb") as kept:
                 self.site.store.put_file(at.contribution(self.site.name), kept)
         self.made = None
@@ -101,6 +105,20 @@ class Leaving:
             self._tell_late(times.late)
         self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {made.size} bytes left the house")
         return True
+
+    def _check_place(self, made: Made, at: paths.RoundPaths) -> None:
+        """Nothing of its own is written over: another contribution by this hospital's key is another process's."""
+        size = manifest_limit(made.facts)
+        there = self.site.store.get_head(at.contribution(self.site.name), size)
+        if there is None:
+            return
+        with made.file.open("rb") as kept:
+            own = kept.read(size)
+        if other_contribution(there, own, made.facts, self.site.name, self.site.identity.card.verify):
+            raise TwoCopiesError(
+                f"Another copy of this hospital runs: another contribution of it lies in the store for round {made.facts.round}. It was not written over.",
+                next_step=NEXT,
+            )
 
     def _show_counts(self) -> None:
         """For the owner's own screen: the log, and `securefl site status`."""

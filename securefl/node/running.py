@@ -1,4 +1,4 @@
-"""One approved study at one hospital, step by step: wait for all approvals, start, answer each round once, settle.
+"""One approved study at one hospital, step by step: enter it (:mod:`securefl.node.entering`), answer each round once, settle.
 
 The order in which a contribution leaves (rules 4, 6 and 7): the worker is asked, and the agent goes on; at the reply's
 public time its answer is looked at, encrypted and on disk, then the ledger says that it leaves, then the ledger is asked
@@ -12,24 +12,25 @@ public size, and it begins at a public time.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
+from securefl.errors import MessageError, RoundError, StudyError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
-from securefl.federation.participant import Participant, RoundInput
+from securefl.federation.participant import RoundInput
 from securefl.federation.sealing import sealed_limit
-from securefl.federation.words import end_of, final_word, last_word
-from securefl.node.approving import all_approvals
+from securefl.federation.words import end_of, ended, final_word, over
 from securefl.node.asked import Asked
+from securefl.node.entering import Entering
+from securefl.node.instances import check_alone
 from securefl.node.launcher import Worker
 from securefl.node.leaving import Leaving
 from securefl.node.models import remember_round
-from securefl.node.policy import review
 from securefl.node.public_times import PublicTimes
 from securefl.node.quality import keep_verdict
 from securefl.node.saying import Saying
+from securefl.node.waiting import keep_waiting
 from securefl.report.quality import quality_words
 from securefl.secagg.frame import public_key_bytes
 from securefl.study.dates import time_here
@@ -37,26 +38,21 @@ from securefl.study.dates import time_here
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from securefl.federation.messages import End
-    from securefl.federation.participant import Accepted
+    from securefl.federation.participant import Accepted, Participant
     from securefl.federation.rounds import Plan
     from securefl.node.made import Made
     from securefl.node.site import Site
-    from securefl.study.approval import Approval
 
-#: How often a worker that died while the others decide is started again.
-_LAUNCHES = 3
 #: Seconds between looks whether another party has left a running study.
 _LOOK_SECONDS = 1.0
 #: Seconds between two steps of a running study: at least, and while nothing comes, as a part of the time since the last reply left.
 _OFTEN, _RARELY, _SHARE = 0.01, 0.2, 0.02
-#: Seconds between two steps of a study that waits for others to begin, at least and at most.
-_WAITING, _LONGEST_WAITING = 0.2, 2.0
+_CHARGED = "its budget stays charged."
 #: The first reply leaves this much later than the others, and at most a fourth of the round's deadline: the table is prepared too.
 SETTLE_SECONDS, _SETTLE_SHARE = 3.0, 0.25
 
@@ -105,21 +101,26 @@ class StudyRun:
     start_worker: Callable[..., Worker] = Worker
     ask: Callable[[Callable[[], Any]], Asked[Any]] = Asked
     agreed: Callable[[], bool] = lambda: True
-    worker: Worker | None = None
     participant: Participant | None = None
+    worker: Worker | None = None
     in_hand: InHand | None = None
     sent: int = 0
     settle_seconds: float = SETTLE_SECONDS
-    _standing: Asked[None] | None = None
     _heard: float | None = None
     _looked: float = 0.0
-    _launches: int = 0
-    _refused: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.saying = Saying(self.site, self.plan, self.say)
         self.leaving = Leaving(self.site, self.plan, self.say)
-        self._since = self.clock()
+        self.entering = Entering(
+            self.site, self.plan, self.text, self.say, self.now, self.clock, self.agreed, self.start_worker, self.ask,
+            keeper=self.leaving.keep, records=self.saying.record, first_round=self._first,
+        )
+
+    @property
+    def waiting(self) -> str:
+        """What a study that has not begun waits for; empty once it has."""
+        return "" if self.started else self.entering.waiting
 
     @property
     def made(self) -> Made | None:
@@ -148,127 +149,44 @@ class StudyRun:
             StoreError: the store is away; call again.
             SecureFLError: the study cannot go on here; the agent settles it.
         """
-        if self.participant is None:
-            self._still_possible()
-            self._launch()
-            approvals = all_approvals(self.site, self.plan, self._not_there)
-            if approvals is None or not self.agreed() or not self._stands():
-                return None
-            self._start(approvals)
-        return self._rounds()
+        if self.participant is not None:
+            return self._rounds(self.participant)
+        entered = self.entering.step()
+        keep_waiting(self.site.study_folder(self.plan.digest), "" if entered else self.entering.waiting)
+        if entered is not None:
+            self.participant, self.worker = entered.participant, self.entering.worker
+            self._in_hand(entered.accepted, entered.model, entered.seen)
+        return None
 
     def pause(self) -> float:
         """Seconds until :meth:`step` is worth calling again. They follow from the schedule and from when replies left, which
         everybody sees, and from nothing that happens in this house.
         """
         now = self.clock()
-        if self.participant is None or self._heard is None:
-            return min(max(_SHARE * (now - self._since), _WAITING), _LONGEST_WAITING)
+        if not self.started or self._heard is None:
+            return self.entering.pause()
         if self.in_hand is not None:
             return min(max(self.in_hand.times.due - now, _OFTEN), _RARELY)
         return min(max(_SHARE * (now - self._heard), _OFTEN), _RARELY)
 
     def interrupt(self) -> None:
         """Whatever the worker does, it ends now."""
-        if self.worker is not None:
-            self.worker.kill()
+        if self.entering.worker is not None:
+            self.entering.worker.kill()
 
     def stop(self) -> None:
         """End the worker."""
-        if self.worker is not None:
-            for asked in (self._standing, self.in_hand.released if self.in_hand else None):
-                if asked is not None and not asked.done:
-                    self.worker.kill()
-                    asked.join()
-            self.worker.stop()
-
-    # --- before the first round --------------------------------------------------------------------------------------
-
-    def _still_possible(self) -> None:
-        """A study that another party left, or whose time is over, is not waited for: its reservation is freed."""
-        if self.now() > self.plan.study.schedule.closes:
-            raise StudyError(
-                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC; it never started, and {time_here(self.now())}.",
-                next_step="If this machine's clock is wrong, set it; if not, ask for a study with other dates.",
-            )
-        if end_of(self.site.store, self.plan) is not None:
-            raise RoundError("The coordinator ended the study before it began here.", whose="the coordinator", next_step="Ask the researcher for the reason.")
-        said = last_word(self.site.store, self.plan)
-        if said is not None and said.site != self.site.name:
-            raise RoundError(f"{said.site} does not take part ('{said.code}').", whose=said.site, next_step="The study cannot run; it costs nothing here.")
-
-    def _launch(self) -> None:
-        """Start the worker's process early: it imports its libraries while the others decide. It reads no data yet."""
-        if self.worker is not None and self.worker.alive:
-            return
-        if self.worker is not None:
-            self.worker.stop()
-            self.say("the worker process ended while it waited; see worker.log")
-        if self._launches == _LAUNCHES:
-            raise RoundError("The worker process does not stay alive.", whose="this hospital's operator", next_step="See worker.log; `securefl doctor` checks the machine.")
-        self._launches += 1
-        self.worker = self.start_worker(self._table, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log")
-        self._standing = self.ask(self.worker.wait_ready)
-
-    def _stands(self) -> bool:
-        """Whether the worker stands behind its walls, and holds the table as it is now; it has read nothing yet.
-
-        The study runs on the table as it is when it starts, not as it was when it was approved: whoever was taken out since is out.
-        """
-        if self.worker is not None and not self.worker.holds(self._table):
-            self.stop()
-            self.worker = None
-            self._launches -= 1  # the owner's own doing is no fault of the machine
-            self._launch()
-            self.say("the table changed while the study waited; the worker reads it anew")
-        if self._standing is None or not self._standing.done:
-            return False
-        self._standing.answer()
-        return True
-
-    @property
-    def _table(self) -> Path:
-        return self.site.path / self.site.dataset(self.plan.study.data.dataset).path
-
-    def _start(self, approvals: dict[str, Approval]) -> None:
-        """Use the approval up, then touch the data. The request is reviewed once more: lists and software may have changed."""
-        again = review(self.site, self.text, self.now())
-        faults = [f for f in again.faults if f.code != "budget"]  # its budget is reserved already
-        if again.digest != self.plan.digest or faults:
-            raise faults[0] if faults else NotApprovedError("The study's text changed after it was approved.")
-        # what can fail without the data is done first: after these lines the budget is spent
-        participant = self._participant(approvals)
-        try:
-            self.site.ledger.start(self.plan.digest)
-        except NotApprovedError:
-            if self.site.ledger.state.paused:  # while the checks above ran; it starts when the pause is over
-                return
-            raise
-        self.participant = participant
-        self._heard = self.clock()
-
-    def _participant(self, approvals: dict[str, Approval]) -> Participant:
-        from securefl.secagg.seal import CkksIntegers
-
-        return Participant(
-            plan=self.plan, identity=self.site.identity, study_key=self.site.study_key(self.plan.digest), approvals=approvals,
-            keeper=self.leaving.keep, cipher=CkksIntegers(), records=self.saying.record,
-        )
-
-    def _not_there(self, site: str, error: MessageError) -> None:
-        """Tell the owner once what lies in the place of an approval."""
-        if self._refused.get(site) != error.what:
-            self._refused[site] = error.what
-            self.say(f"waiting for {site}: {error.what}")
+        if self.worker is not None and self.in_hand is not None and not self.in_hand.released.done:
+            self.worker.kill()
+            self.in_hand.released.join()
+        self.entering.stop()
 
     # --- rounds ------------------------------------------------------------------------------------------------------
 
-    def _rounds(self) -> str | None:
-        if self.participant is None:
-            return None
+    def _rounds(self, participant: Participant) -> str | None:
         end = end_of(self.site.store, self.plan)
         if end is not None:
-            return "completed" if self._completed(self.participant, end) else None
+            return "completed" if self._completed(participant, end) else None
         if self.now() > self.plan.study.schedule.closes:
             raise StudyError(
                 f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC; it is over: {time_here(self.now())}.",
@@ -276,24 +194,36 @@ class StudyRun:
             )
         self._all_still_there()
         if self.in_hand is not None:  # what is looked at meanwhile is the same, however far the answer is
-            self._answer(self.participant, self.in_hand)
+            self._answer(participant, self.in_hand)
             return None
-        if self.saying.step(self.participant.later):
+        if self.saying.step(participant.later):
             self._heard = self.clock()
             self.sent += 1
             return None
         if self._waited():
             raise RoundError("Nothing came from the coordinator for two round deadlines.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
-        number = self.participant.done + 1
+        number = participant.done + 1
         given = self._given(number) if number <= self.plan.last_round else None
         if given is not None:
             seen = self.clock()
             self.saying.check_in_time(given.announcement)
-            accepted, model = self.participant.accept(given)
-            remember_round(self.site, self.plan, accepted.facts, model)
-            self.in_hand = self._ask(accepted, model, seen)
-            self.say(f"round {number} of {self.plan.last_round}: announced; the reply leaves {self.in_hand.times.first - seen:g} s later")
+            accepted, model = participant.accept(given)
+            self._in_hand(accepted, model, seen)
         return None
+
+    def _in_hand(self, accepted: Accepted, model: bytes, seen: float) -> None:
+        self._heard = seen
+        remember_round(self.site, self.plan, accepted.facts, model)
+        self.in_hand = self._ask(accepted, model, seen)
+        seconds = self.in_hand.times.first - seen
+        self.say(f"round {accepted.facts.round} of {self.plan.last_round}: announced; the reply leaves {seconds:g} s later")
+
+    def _first(self) -> RoundInput | None:
+        """What was announced as the first round, while nothing is charged yet."""
+        given = self._given(1)
+        if given is not None:
+            self.saying.check_in_time(given.announcement)
+        return given
 
     def _ask(self, accepted: Accepted, model: bytes, seen: float) -> InHand:
         """Ask the worker for what is due, and for the first round to prepare the table before; nobody waits for it here."""
@@ -365,7 +295,7 @@ class StudyRun:
             return False
         if end.outcome == "completed" and self.plan.goes_on:
             raise RoundError("The study was completed without this hospital: it was not there in time.", whose="this hospital", next_step="The study has ended here; its budget stays charged.")
-        raise RoundError(f"The coordinator ended the study: {end.outcome}.", whose="the coordinator", next_step="Ask the researcher for the reason.")
+        raise over(self.site.store, self.plan, end, "The coordinator ended the study", _CHARGED)
 
     def _judged(self, end: End) -> None:
         """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
@@ -374,14 +304,20 @@ class StudyRun:
             self.say(f"the AUC that the study asks for: {quality_words(end.quality, self.plan.study.quality.minimum)} (signed by the coordinator)")
 
     def _all_still_there(self) -> None:
-        """What another party left cannot be completed: it is not waited for, even when the coordinator is silent."""
+        """What another party left cannot be completed: it is not waited for, even when the coordinator is silent.
+
+        Raises:
+            TwoCopiesError: this hospital's own places hold words that this folder did not say.
+            EndedError: another party ended its part.
+        """
         if self.clock() - self._looked < _LOOK_SECONDS:
             return
         self._looked = self.clock()
+        check_alone(self.site, self.plan, self.entering.instances)
         cohort = self.participant.cohort if self.participant else self.plan.study.cohort
         said = final_word(self.site.store, self.plan, cohort)
         if said is not None and said.site != self.site.name:
-            raise RoundError(f"{said.site} ended its part in the study ('{said.code}').", whose=said.site, next_step="The study ends here; its budget stays charged.")
+            raise ended(said, _CHARGED)
 
     def _waited(self) -> bool:
         """Whether the coordinator has been silent for two round deadlines."""

@@ -18,6 +18,7 @@ from securefl.node.channel import Channel, ChannelClosedError
 if TYPE_CHECKING:
     from securefl.learning.features import Prepared
     from securefl.learning.steps import RandomDraws
+    from securefl.learning.table import Table
     from securefl.study.schema import Study
 
 #: A command carries a study's text and a global model; 1e8 float64 parameters fit.
@@ -83,18 +84,13 @@ def _parameters(study: Study) -> int:
 
 def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
     from securefl.learning.features import prepare
-    from securefl.learning.reading import Reading
     from securefl.learning.split import split_rows
     from securefl.learning.steps import RandomDraws
-    from securefl.learning.table import read_table
     from securefl.privacy.randomness import SystemRandomness
     from securefl.study.parse import parse_study
 
     study = parse_study(text)
-    with os.fdopen(os.dup(data_fd), "rb") as file:
-        file.seek(0)
-        data = file.read()
-    table = read_table(data, Reading(**header["reading"]))
+    table, data = _table(data_fd, header)
     secret = bytes.fromhex(header["split_secret"])
     prepared = prepare(table, study.data, secret, study.privacy.unit)
     train, held_out = split_rows(prepared, secret, study.data.holdout)
@@ -104,6 +100,26 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
         "held_out": len(held_out.y), "positives": int(prepared.y.sum()), "sha256": hashlib.sha256(data).hexdigest(),
     }
     return task, counts
+
+
+def _check(header: dict[str, Any], text: bytes, data_fd: int) -> None:
+    """Raise :class:`DataError` where the table does not fit the study; nothing of it is kept, and no figure leaves."""
+    from securefl.learning.features import prepare
+    from securefl.study.parse import parse_study
+
+    study = parse_study(text)
+    prepare(_table(data_fd, header)[0], study.data, bytes(32), study.privacy.unit)
+
+
+def _table(data_fd: int, header: dict[str, Any]) -> tuple[Table, bytes]:
+    """The private table, read as its owner said, and its bytes."""
+    from securefl.learning.reading import Reading
+    from securefl.learning.table import read_table
+
+    with os.fdopen(os.dup(data_fd), "rb") as file:
+        file.seek(0)
+        data = file.read()
+    return read_table(data, Reading(**header["reading"])), data
 
 
 def _import_libraries() -> None:
@@ -131,7 +147,10 @@ def main() -> None:
         while True:
             header, body = channel.receive()
             try:
-                if header["do"] == "prepare":
+                if header["do"] == "check":
+                    _check(header, bytes(body), data_fd)
+                    channel.send({"ok": True})
+                elif header["do"] == "prepare":
                     task, counts = _prepare(header, bytes(body), data_fd)
                     channel.send({"counts": counts})
                 elif task is None:

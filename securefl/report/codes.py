@@ -22,6 +22,8 @@ CODE_WORDS: Final = {
     "study-invalid": "ended its part: the study cannot run there, or its time is over",
     "untrusted": "ended its part: it does not trust a key of the study",
     "ledger": "ended its part: its ledger does not hold",
+    "ended": "ended its part, since another party had",
+    "two-copies": "ended its part: another copy of this hospital runs",
     "over": "had approved; the study is over",
 }
 #: What a hospital's datasite shows for a request (:data:`securefl.datasite.models.Status`), after "its datasite: ".

@@ -52,7 +52,7 @@ VERIFIED, NOT_LISTED = "verified here", "NOT in your list"
 #: The state of a request on which nothing was decided yet.
 WAITING = "waiting"
 _DECIDED = {
-    "approved": "You approved it. It starts when every hospital has approved.",
+    "approved": "You approved it. It starts when every hospital has approved and the researcher runs it; until then it costs nothing.",
     "running": "You approved it, and it runs.",
     "completed": "It is over: you approved it, and it was completed.",
     "failed": "It is over: you approved it, and it failed. `securefl site status` says why.",

@@ -44,7 +44,8 @@ class BudgetLine(NamedTuple):
 class StudyLine(NamedTuple):
     """A study here: what the owner types for it, its state, the last round answered (0: none) and how many there are.
 
-    ``reason``: why it failed. ``quality``: how its coordinator judged its quality rule, in words.
+    ``reason``: why it failed. ``quality``: how its coordinator judged its quality rule, in words. ``waits_for``: what an
+    approved study that has not begun waits for; empty where that is not known.
     """
 
     name: str
@@ -53,6 +54,7 @@ class StudyLine(NamedTuple):
     rounds: int
     reason: str | None = None
     quality: str | None = None
+    waits_for: str = ""
 
 
 def site_status(
@@ -153,5 +155,6 @@ def _studies(studies: Sequence[StudyLine]) -> RenderableType:
     rows = [(literal(s.name), literal(s.state), literal(f"{s.last_round} of {s.rounds}" if s.last_round else "none yet")) for s in lines]
     made = Records(["study", "state", "last round"], rows)
     failed = [part for s in lines if s.reason is not None for part in (literal(f"{s.name} failed:"), Quoted(s.reason))]
-    told = [literal(f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator).") for s in lines if s.quality]
+    told = [literal(f"{s.name} waits for {s.waits_for}.") for s in lines if s.waits_for]
+    told += [literal(f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator).") for s in lines if s.quality]
     return Group(made, *failed, *([bullets(told)] if told else []))

@@ -9,7 +9,7 @@ from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
 from securefl.federation.rounds import card_of
-from securefl.federation.words import end_of, status_of
+from securefl.federation.words import all_words, end_of, first_to_end, status_of
 from securefl.identity import verify
 from securefl.node.pysyft_keys import signed_fingerprint
 from securefl.report.study import study_words
@@ -61,6 +61,11 @@ def states(lab: PartyFolder, plan: Plan) -> dict[str, str]:
     return result
 
 
+def causes(lab: PartyFolder, plan: Plan) -> dict[str, tuple[str, str]]:
+    """Site → whom it followed when it ended its part, and that party's code (:meth:`securefl.api.Study.causes`)."""
+    return {site: (word.cause, word.cause_code) for site, word in all_words(lab.store, plan).items() if word.cause}
+
+
 def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:
     """A sentence on the study's run; empty where it was not run yet."""
     if is_running(folder):
@@ -69,7 +74,9 @@ def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:
     if said is not None and said.outcome == "completed":
         return "The study ran to its end; `securefl study report` shows its result."
     if said is not None:
-        return f"The study was run and ended early ('{said.outcome}', after {said.rounds} of {plan.last_round} rounds). It runs once; `securefl study new ... --id NAME` makes another."
+        first = first_to_end(lab.store, plan, said)
+        why = f"{first[0]} ended its part, '{first[1]}'" if first else f"'{said.outcome}'"
+        return f"The study was run and ended early ({why}, after {said.rounds} of {plan.last_round} rounds). It runs once; `securefl study new ... --id NAME` makes another."
     if was_run(folder):
         return "The study was run and did not come to its end. It runs once; `securefl study new ... --id NAME` makes another."
     return ""
@@ -100,7 +107,9 @@ def refuse_if_over(lab: PartyFolder, folder: Path, plan: Plan, now: dict[str, st
     if not gone:
         return
     refuse_second(lab, folder, plan)
-    first = {s: c for s, c in gone.items() if c != RoundError.code} or gone
+    followed = causes(lab, plan)
+    alone = {s: c for s, c in gone.items() if s not in followed}
+    first = {s: c for s, c in alone.items() if c != RoundError.code} or alone or gone
     after = ", ".join(s for s in gone if s not in first)
     said = ", ".join(f"{s} ({c})" for s, c in first.items())
     raise NotApprovedError(

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from securefl.errors import RoundError, SecureFLError, StoreError, UsageError
+from securefl.errors import EndedError, RoundError, SecureFLError, StoreError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import End
 from securefl.federation.words import end_of
@@ -33,6 +33,7 @@ T = TypeVar("T")
 _MARKER = "run.lock"
 #: Seconds for which the last words of a run are tried when the store is away; the hospitals go by their own deadlines then.
 _LAST_TRIES = 10.0
+_NOT_BEGUN = "Nothing was charged and nothing has begun: `securefl study run` again when you like."
 _OVER = "The study is over, every budget stays charged; `securefl study new ... --id NAME` makes another."
 
 
@@ -40,7 +41,7 @@ def run_once(
     lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None, warn: Callable[[str], None],
     *, waiting: Callable[[Waiting], None] | None = None,
 ) -> Outcome:
-    """All rounds of a study.
+    """All rounds of a study, once every hospital has said that it is ready. Until then nothing is begun, and it can be run again.
 
     Args:
         lab: the researcher's folder.
@@ -54,6 +55,7 @@ def run_once(
 
     Raises:
         UsageError: it was run before; a study runs once.
+        EndedError: a hospital ended its part before the first round; nothing was charged for it.
         RoundError: a round failed; the study is over, every budget stays charged.
         StoreError: the store was away for a whole round deadline; the study is over as well.
     """
@@ -61,10 +63,22 @@ def run_once(
     from securefl.federation.exchange import StoreExchange
     from securefl.secagg.seal import CkksIntegers
 
-    running = _once(lab, folder, plan)
+    refuse_second(lab, folder, plan)
     log = Journal(folder / RUN_LOG)
     exchange = StoreExchange(lab.store, plan, _unfailing(warn, log), _unfailing(waiting, log))
     shown = _unfailing(watch, log)
+    coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers())
+    running: Lock | None = None
+    try:
+        coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
+        running = _once(lab, folder, plan)
+    except KeyboardInterrupt:
+        raise RoundError("The run was stopped by hand before it began.", whose="the researcher", next_step=_NOT_BEGUN) from None
+    except StoreError as error:
+        raise StoreError(error.what, whose=error.whose, next_step=f"{error.next_step} {_NOT_BEGUN}") from error
+    finally:
+        if running is None:
+            log.close()
     done = 0
 
     def cost() -> str:
@@ -78,13 +92,14 @@ def run_once(
 
     try:
         with asking_first(cost):
-            outcome = Coordinator(plan, lab.identity, exchange, CkksIntegers()).run(keep)
+            outcome = coordinator.run(keep)
             exchange.catch_up(_LAST_TRIES)
     except BaseException as error:
         # whatever happened, the others are told that it is over; a store that was tried for a whole deadline is not waited for again
         code = error.code if isinstance(error, SecureFLError) else RoundError.code
+        cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
         with suppress(StoreError):
-            persist(lambda: _say_end(lab, plan, code, done), 0.0 if isinstance(error, StoreError) else _LAST_TRIES)
+            persist(lambda: _say_end(lab, plan, code, done, cause=cause), 0.0 if isinstance(error, StoreError) else _LAST_TRIES)
         if isinstance(error, KeyboardInterrupt):
             raise RoundError("The run was stopped by hand.", whose="the researcher", next_step=_OVER) from error
         if isinstance(error, StoreError):
@@ -174,5 +189,5 @@ def _judgement(plan: Plan, outcome: Outcome) -> str:
     return judge(evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)), study.quality)
 
 
-def _say_end(lab: PartyFolder, plan: Plan, outcome: str, rounds: int, quality: str = "") -> None:
-    lab.store.put(paths.ending(plan.digest), End(plan.digest, outcome, rounds, quality).dump(lab.identity.sign))
+def _say_end(lab: PartyFolder, plan: Plan, outcome: str, rounds: int, quality: str = "", *, cause: tuple[str, str] = ("", "")) -> None:
+    lab.store.put(paths.ending(plan.digest), End(plan.digest, outcome, rounds, quality, *cause).dump(lab.identity.sign))

@@ -41,6 +41,8 @@ class RoundFacts:
         attempt: number of the attempt at this round, from 1.
         kind: one of :data:`KINDS`.
         cohort: names of the contributing hospitals, sorted by code point, each once.
+        instances: for each of them, in that order, the nonce of the run of its agent that may answer (32 bytes in hex): two
+            processes of one hospital never mask alike.
         public_key_sha256: :attr:`PublicKey.sha256` of this round's CKKS key.
         layout: the packing of the numbers: in the ciphertexts themselves, or in elements under keys that add up, whose
             keys the ciphertexts then hold. Its ``contributors`` is the size of the cohort.
@@ -57,6 +59,7 @@ class RoundFacts:
     attempt: int
     kind: str
     cohort: tuple[str, ...]
+    instances: tuple[str, ...]
     public_key_sha256: str
     layout: FieldLayout | NumberLayout
     length: int
@@ -64,9 +67,7 @@ class RoundFacts:
     model_sha256: str
 
     def __post_init__(self) -> None:
-        for name in ("study", "public_key_sha256", "model_sha256"):
-            if not is_sha256(getattr(self, name)):
-                raise _contradiction(f"{name} is no lower-case hex SHA-256")
+        self._check_hex()
         if not 0 <= self.round <= MAX_COUNTER or not 1 <= self.attempt <= MAX_COUNTER:
             raise _contradiction(f"round {self.round}, attempt {self.attempt} is no such round")
         if self.kind not in KINDS:
@@ -81,6 +82,13 @@ class RoundFacts:
             raise _contradiction(f"{self.length} values cannot be summed")
         if not 0 < self.bound <= self.layout.max_value:
             raise _contradiction(f"bound {self.bound} does not fit in {self.layout.bits} bits")
+
+    def _check_hex(self) -> None:
+        for name in ("study", "public_key_sha256", "model_sha256"):
+            if not is_sha256(getattr(self, name)):
+                raise _contradiction(f"{name} is no lower-case hex SHA-256")
+        if len(self.instances) != len(self.cohort) or not all(is_sha256(nonce) for nonce in self.instances):
+            raise _contradiction("not every hospital has one nonce of 32 bytes in hex")
 
     @property
     def numbers(self) -> NumberLayout | None:
@@ -119,6 +127,7 @@ class RoundFacts:
             "cohort": list(self.cohort),
             "fields": self.layout.fields,
             "format": "securefl-round/3",
+            "instances": list(self.instances),
             "kind": self.kind,
             "length": self.length,
             "model_sha256": self.model_sha256,

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import Room, going_on, sealed_study
+from federation_room import INSTANCES, Room, going_on, sealed_study
 
 import securefl.secagg.spooling as spooling
 from securefl.errors import MessageError, RoundError
@@ -52,7 +52,7 @@ class Consortium:
         self.people = {p.name: p for p in self.room.participants()}
         for site, person in self.people.items():
             self.store.put(AT.contribution(site), person.answer(given).read())
-        self.terms = PLAN.terms(PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256))
+        self.terms = PLAN.terms(PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES))
         self.tally = Tally(PLAN, self.terms)
         self.tally.look(self.store, AT)
         survivors = Survivors(self.terms, {s: self.tally.heads[s].sha256 for s in FIVE})

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from federation_room import NAMES, Room, added, in_memory
+from federation_room import INSTANCES, NAMES, Room, added, in_memory
 from secagg_whole import open_sum, read_contribution
 
 from securefl.errors import MessageError, RoundError
@@ -69,7 +69,7 @@ def nothing_opens(lies, keys, told, more_keys=()):
     total = lies.raw_sum(frames, told)
     truth = sum(lies.values.values())
     for pair in (keys, *more_keys):
-        layout = lies.room.plan.facts(2, 1, pair.public.sha256, "1" * 64).layout
+        layout = lies.room.plan.facts(2, 1, pair.public.sha256, "1" * 64, instances=INSTANCES).layout
         noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(pair._decryptor, chunk) for chunk in total]))  # no check at all
         low = np.uint64((1 << layout.field_bits) - 1)
         read = (((noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)) & low).astype(np.int64)

@@ -18,6 +18,8 @@ from securefl.federation import checkpoints as said
 from securefl.federation import paths
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
+from securefl.federation.messages import Call, Ready
+from securefl.federation.readiness import all_ready
 from securefl.federation.rounds import Plan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
@@ -75,6 +77,9 @@ class FakeWorker:
     def wait_ready(self):
         pass
 
+    def check(self, *_):
+        pass
+
     def prepare(self, *_):
         return {"rows": 9, "kept": 9, "training": 6, "held_out": 3, "positives": 3, "set_aside": {}, "sha256": secrets.token_hex(32)}
 
@@ -109,7 +114,7 @@ class Hospital:
 
     def start(self, ask):
         self.patch.setattr(
-            agent_module, "StudyRun", lambda *given: StudyRun(*given, start_worker=FakeWorker, ask=ask),
+            agent_module, "StudyRun", lambda *given, **how: StudyRun(*given, **how, start_worker=FakeWorker, ask=ask),
         )
         self.agent = Agent(self.site, self.clock)
         self.patch.setattr(self.agent, "_rest", self.clock.advance)
@@ -128,10 +133,20 @@ class Hospital:
         plan = Plan(self.study.file, self.study.digest)
         coordinator = Coordinator(plan, self.c.lab.folder.identity, StoreExchange(self.store, plan), CkksIntegers())
         theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
+        coordinator._instances = all_ready(self.store, plan, self.nonce)
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
         at = paths.RoundPaths(self.study.digest, number, 1)
         for name in ("key", "model", "announcement"):
             self.store.put(getattr(at, name), getattr(given, name))
+
+    def call(self):
+        """The researcher starts the run, and the other hospitals are ready at once."""
+        call = Call(self.study.digest, secrets.token_hex(32))
+        self.nonce = call.nonce
+        self.store.put(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
+        for other in self.others:
+            word = Ready(self.study.digest, other.name, secrets.token_hex(32), call.nonce)
+            self.store.put(paths.ready(self.study.digest, other.name), word.dump(other.identity.sign))
 
     def sent(self, number):
         return self.store.exists(paths.RoundPaths(self.study.digest, number, 1).contribution(ME))
@@ -142,9 +157,11 @@ class Hospital:
         for other in self.others:
             answer_questions(other, Answered(other.path))
         number, asked = 0, 0.0
+        self.call()
         while not self.sent(3):
             assert self.clock.now < 200.0
-            if self.c.status(ME, self.study) == "running" and (number == 0 or self.sent(number)):
+            ready = len(all_ready(self.store, Plan(self.study.file, self.study.digest), self.nonce)) == len(NAMES)
+            if ready and (number == 0 or self.sent(number)):
                 number += 1
                 self.announce(number)
             if self.clock.now >= asked + 0.25:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,11 +17,12 @@ from securefl.errors import StoreError
 from securefl.federation import paths
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
-from securefl.federation.messages import MAX_ANNOUNCEMENT, Invitation
+from securefl.federation.messages import MAX_ANNOUNCEMENT, Invitation, Ready
 from securefl.federation.participant import RoundInput
+from securefl.federation.readiness import call_of
 from securefl.federation.serving import AggregatorService
 from securefl.secagg.spooling import head_limit
-from securefl.store import Store
+from securefl.store import Store, persist
 
 TIMES = 2
 
@@ -97,6 +99,8 @@ def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fai
 
     def others():
         people = [room.participant(site, trainer=ones) for site in plan.study.cohort]
+        for one in people:
+            persist(partial(answer_call, plan, room, plain, one), 60.0)
         while not over.is_set():
             try:
                 for one in people:
@@ -120,6 +124,14 @@ def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fai
         thread.join()
     assert not faults
     return outcome.theta, [store.failed for store in stores]
+
+
+def answer_call(plan, room, store, one):
+    """Wait for the coordinator's call, and say that this hospital is ready."""
+    while (call := call_of(store, plan)) is None:
+        time.sleep(0.002)
+    word = Ready(plan.digest, one.name, one.instance, call.nonce)
+    store.put(paths.ready(plan.digest, one.name), word.dump(room.identities[one.name].sign))
 
 
 def hospital(plan, store, one):

@@ -151,9 +151,12 @@ def test_two_that_are_lost_end_it_for_all(c, pool, deadline):
     study = c.new_study("two", GOES_ON, base=FIVE)
     c.ready(study)
     for name in NAMES[:2]:
-        assert c.end(name, signal.SIGKILL) == -signal.SIGKILL
+        for worker in c.workers(name):
+            os.kill(worker, signal.SIGSTOP)  # it is ready, and will not have answered when its agent is killed
     run = pool.submit(c.run, study)
     c.until(lambda: all((c.in_round(study, 1) / "contributions" / name).exists() for name in NAMES[2:]), "the others' contributions")
+    for name in NAMES[:2]:
+        assert c.end(name, signal.SIGKILL) == -signal.SIGKILL
     deadline.set()
     with pytest.raises(RoundError, match="3 of 5 hospitals are left, and 4 are needed") as over:
         run.result(timeout=300)

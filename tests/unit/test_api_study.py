@@ -67,6 +67,9 @@ def coordinated(monkeypatch, run):
         def __init__(self, plan, *_):
             self.plan = plan
 
+        def assemble(self, seconds):
+            assert seconds == 2 * self.plan.study.schedule.round_deadline
+
         def run(self, watch):
             return run(watch)
 
@@ -411,7 +414,7 @@ def test_the_status_after_a_dead_run_does_not_say_that_all_is_well(c, approved, 
     c.lab.folder.store.put(paths.status(approved.digest, ME), Status(approved.digest, ME, 0, "data").dump(site.identity.sign))
     site.ledger.close()
     after = CliRunner().invoke(cli, ask).output
-    assert f"ended early ('round', after 0 of {approved.plan.last_round} rounds)" in after
+    assert f"ended early ({ME} ended its part, 'data', after 0 of {approved.plan.last_round} rounds)" in after
     assert "its table does not fit the study" in after
     for name in (OTHER, THIRD):
         line = next(line for line in after.splitlines() if line.startswith(name))

@@ -48,7 +48,7 @@ def test_a_request_is_reviewed_decided_once_and_shown_as_decided(hospitals):
     assert out.index("Approved first-") < out.index("WARNING: NO ROW of your table can be used")
     c.table(ME).write_bytes(whole)
     _, out = type_in(c, "review", "first")
-    assert "You approved it. It starts when every hospital has approved." in out
+    assert "You approved it. It starts when every hospital has approved and the researcher runs it; until then it costs nothing." in out
     assert "The decision is yours" not in out
     for again in (("approve", "first"), ("approve", "first", "--yes"), ("refuse", "first", "--reason", "no")):
         done, out = type_in(c, *again)

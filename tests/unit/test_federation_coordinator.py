@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from federation_room import NAMES, Room, added, sealed_study
+from federation_room import INSTANCES, NAMES, Room, added, sealed_study
 from secagg_whole import read_contribution, write_sum
 
 from securefl.errors import MessageError, RoundError, StudyError
@@ -219,4 +219,4 @@ def test_initial_weights_that_are_not_those_of_the_study_are_refused():
 def test_facts_that_contradict_each_other_are_an_error_of_ours():
     plan = sealed_study()[1]
     with pytest.raises(StudyError):
-        plan.facts(1, 1, "no hash", "1" * 64)
+        plan.facts(1, 1, "no hash", "1" * 64, instances=INSTANCES)

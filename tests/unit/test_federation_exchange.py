@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import NAMES, Room, added, going_on, head_in, in_memory, sealed_study
+from federation_room import INSTANCES, NAMES, Room, added, going_on, head_in, in_memory, sealed_study
 
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import exchange as exchange_module
@@ -55,7 +55,7 @@ def answer_all(room, store, sites=NAMES):
 
 
 def facts_of(room, keys, number=1):
-    return room.plan.facts(number, 1, keys.public.sha256, room.plan.study.model.initial_sha256)
+    return room.plan.facts(number, 1, keys.public.sha256, room.plan.study.model.initial_sha256, instances=INSTANCES)
 
 
 def at(room, number=1):

@@ -6,7 +6,7 @@ from functools import reduce
 import numpy as np
 import pytest
 from conftest import SITES
-from federation_room import Room, going_on, head_in, sealed_study
+from federation_room import INSTANCES, Room, going_on, head_in, sealed_study
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.exchange import LocalExchange
@@ -132,7 +132,7 @@ def half():
     room = Room(PLAN)
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
-    facts = PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256)
+    facts = PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
     tally = Tally(PLAN, PLAN.terms(facts))
     for site, p in people.items():
         tally.take(site, p.answer(given))

@@ -33,7 +33,7 @@ class Frames:
         self.plan = make_consortium(root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout=on_dropout)
         self.store, cipher = Store(str(root / FOLDERS.store)), CkksIntegers()
         keys = cipher.generate()
-        facts = self.plan.facts(1, 1, keys.public.sha256, self.plan.study.model.initial_sha256)
+        facts = self.plan.facts(1, 1, keys.public.sha256, self.plan.study.model.initial_sha256, instances=dict.fromkeys(self.plan.study.cohort, "0" * 64))
         self.facts, self.at = facts, paths.RoundPaths(self.plan.digest, 1, 1)
         identities = {site: read_parties(root, site)[1] for site in self.plan.study.cohort}
         approvals = {
@@ -45,7 +45,7 @@ class Frames:
             study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / site / "study.key", 32))
             me = Participant(
                 plan=self.plan, identity=who, study_key=study_key, approvals=approvals, trainer=None, keeper=None, cipher=cipher,
-                records=lambda terms, record: None,
+                instance="0" * 64, records=lambda terms, record: None,
             )
             values, file = np.zeros(facts.length, dtype=np.int64), root / f"kept-{site}"
             with file.open("w+b") as frame:

@@ -8,12 +8,16 @@ from securefl.federation.messages import (
     MAX_ANNOUNCEMENT,
     MAX_SMALL,
     Announcement,
+    Call,
     End,
     Invitation,
+    Ready,
     Status,
     open_announcement,
+    open_call,
     open_end,
     open_invitation,
+    open_ready,
     open_status,
 )
 from securefl.signed import dump_signed
@@ -22,7 +26,7 @@ STUDY, OTHER = "ab" * 32, "cd" * 32
 ME = fixed_identity("SVI", "hospital")
 STRANGER = fixed_identity("Stranger", "hospital")
 SAID = Announcement(
-    study=STUDY, round=1, attempt=1, kind="update", cohort=("SVI", "other"), length=7, parameters=7, model_sha256="1" * 64,
+    study=STUDY, round=1, attempt=1, kind="update", cohort=("SVI", "other"), instances=("5" * 64, "6" * 64), length=7, parameters=7, model_sha256="1" * 64,
     sealed_sha256="2" * 64, public_key_sha256="3" * 64, round_digest="4" * 64,
 )
 
@@ -32,8 +36,8 @@ def statement(kind, /, **fields):
 
 
 def announced(**changes):
-    fields = {**SAID.__dict__, "cohort": list(SAID.cohort), **changes}
-    return open_announcement(statement("securefl-round-announcement/1", **fields), study=STUDY, verify=ME.card.verify)
+    fields = {**SAID.__dict__, "cohort": list(SAID.cohort), "instances": list(SAID.instances), **changes}
+    return open_announcement(statement("securefl-round-announcement/2", **fields), study=STUDY, verify=ME.card.verify)
 
 
 def test_an_announcement_is_read_as_it_was_said():
@@ -46,6 +50,7 @@ def test_an_announcement_is_read_as_it_was_said():
         {"round": 0}, {"round": True}, {"round": "1"}, {"attempt": -1}, {"length": 1 << 31}, {"parameters": None}, {"kind": "training"},
         {"kind": ["update"]}, {"cohort": "SVI"}, {"cohort": [1, 2]}, {"model_sha256": "1" * 63}, {"sealed_sha256": "G" * 64},
         {"public_key_sha256": 3}, {"round_digest": "4" * 64 + "\n"}, {"study": OTHER}, {"study": 1},
+        {"instances": "5" * 64}, {"instances": ["5" * 64]}, {"instances": ["5" * 64, 6]}, {"instances": ["5" * 64, "x"]},
     ],
     ids=str,
 )
@@ -93,13 +98,38 @@ def test_somebody_elses_signature_is_refused_for_every_kind():
 
 
 def test_no_statement_passes_for_one_of_another_kind():
-    with pytest.raises(MessageError, match="not a securefl-study-end/1"):
+    with pytest.raises(MessageError, match="not a securefl-study-end/2"):
         open_end(Status(STUDY, "SVI", 1, "data").dump(ME.sign), study=STUDY, verify=ME.card.verify)
 
 
 def status(**changes):
-    fields = {"study": STUDY, "site": "SVI", "round": 0, "code": "data", **changes}
-    return open_status(statement("securefl-study-status/1", **fields), study=STUDY, site="SVI", verify=ME.card.verify)
+    fields = {"study": STUDY, "site": "SVI", "round": 0, "code": "data", "cause": "", "cause_code": "", **changes}
+    return open_status(statement("securefl-study-status/2", **fields), study=STUDY, site="SVI", verify=ME.card.verify)
+
+
+BAD_CAUSES = [("other", ""), ("", "data"), ("the patient", "data"), ("other", "Mrs Miller"), (1, "data"), ("other", ["data"])]
+
+
+@pytest.mark.parametrize("cause", BAD_CAUSES, ids=str)
+def test_a_cause_is_a_party_by_its_name_and_a_code_or_nothing(cause):
+    followed = {"cause": "other", "cause_code": "data"}
+    assert (status(**followed).cause, status(**followed).cause_code) == ("other", "data")
+    assert ended(outcome="round", quality="", **followed).cause == "other"
+    for read in (status, lambda **more: ended(outcome="round", quality="", **more)):
+        with pytest.raises(MessageError, match="cause"):
+            read(cause=cause[0], cause_code=cause[1])
+
+
+def test_a_call_and_an_answer_to_it_are_for_one_study_and_one_hospital():
+    call, ready = Call(STUDY, "7" * 64), Ready(STUDY, "SVI", "8" * 64, "7" * 64)
+    assert open_call(call.dump(ME.sign), study=STUDY, verify=ME.card.verify) == call
+    assert open_ready(ready.dump(ME.sign), study=STUDY, site="SVI", verify=ME.card.verify) == ready
+    for bad in (Call(OTHER, "7" * 64), Call(STUDY, "7" * 63)):
+        with pytest.raises(MessageError):
+            open_call(bad.dump(ME.sign), study=STUDY, verify=ME.card.verify)
+    for bad in (Ready(OTHER, "SVI", "8" * 64, "7" * 64), Ready(STUDY, "other", "8" * 64, "7" * 64), Ready(STUDY, "SVI", "", "7" * 64), Ready(STUDY, "SVI", "8" * 64, "")):
+        with pytest.raises(MessageError):
+            open_ready(bad.dump(ME.sign), study=STUDY, site="SVI", verify=ME.card.verify)
 
 
 @pytest.mark.parametrize("code", sorted(PUBLIC_CODES))
@@ -118,8 +148,8 @@ def test_a_status_that_says_anything_else_is_refused(changes):
 
 
 def ended(**changes):
-    fields = {"study": STUDY, "outcome": "completed", "rounds": 5, "quality": "met", **changes}
-    return open_end(statement("securefl-study-end/1", **fields), study=STUDY, verify=ME.card.verify)
+    fields = {"study": STUDY, "outcome": "completed", "rounds": 5, "quality": "met", "cause": "", "cause_code": "", **changes}
+    return open_end(statement("securefl-study-end/2", **fields), study=STUDY, verify=ME.card.verify)
 
 
 def test_an_end_is_completed_or_a_code():

@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from federation_room import NAMES, Room, in_memory
+from federation_room import INSTANCES, NAMES, Room, in_memory
 
-from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import RoundInput
 from securefl.federation.rounds import card_of
@@ -217,3 +217,25 @@ def test_the_trainer_gets_the_announced_model_and_the_layouts_limit(room):
 
 def test_a_round_input_is_three_blobs():
     assert [f.name for f in dataclasses.fields(RoundInput)] == ["announcement", "key", "model"]
+
+
+def test_a_run_that_was_not_announced_answers_nothing(room):
+    before = len(room.hospitals[ME].produced)
+    copy = room.participant(ME, instance="c" * 64)
+    with pytest.raises(TwoCopiesError, match="Another copy of this hospital runs") as error:
+        copy.answer(room.announce()[1])
+    assert error.value.next_step
+    assert len(room.hospitals[ME].produced) == before
+
+
+def test_another_run_of_a_partner_than_in_the_first_round_is_named(room):
+    me, other = room.participant(ME, trainer=room.hospitals[ME], keeper=in_memory), next(n for n in NAMES if n != ME)
+    me.answer(room.announce()[1])
+    with pytest.raises(RoundError, match=f"another run of the agent of {other}") as error:
+        me.answer(room.announce(2, instances={**INSTANCES, other: "d" * 64})[1])
+    assert error.value.whose == other
+
+
+def test_without_a_trainer_nothing_is_accepted(room):
+    with pytest.raises(UsageError, match="no trainer"):
+        room.participant(ME, trainer=None).answer(room.announce()[1])

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import SITES
-from federation_room import Room, going_on, head_in, sealed_study
+from federation_room import INSTANCES, Room, going_on, head_in, sealed_study
 
 from securefl.errors import MessageError, StoreError
 from securefl.federation import paths, spools
@@ -41,7 +41,7 @@ def five():
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
     frames = {site: p.answer(given).read() for site, p in people.items()}
-    terms = PLAN.terms(PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256))
+    terms = PLAN.terms(PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES))
     heads = {site: people[FIVE[0]].later.read(site, frame) for site, frame in frames.items()}
     survivors = Survivors(terms, {s: heads[s].sha256 for s in FIVE})
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)

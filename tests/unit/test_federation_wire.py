@@ -55,19 +55,22 @@ READ = {
     "transcript": lambda data: open_transcript(data, study=STUDY, round_number=VECTORS["transcript"]["fields"]["round"], verify=CARD.verify),
     "status": lambda data: messages.open_status(data, study=STUDY, site="SVI", verify=CARD.verify),
     "complaint": lambda data: messages.open_complaint(data, terms=TERMS, site="SVI", verify=CARD.verify),
+    "call": lambda data: messages.open_call(data, study=STUDY, verify=CARD.verify),
+    "ready": lambda data: messages.open_ready(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.open_end(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.open_invitation(data, study=STUDY, verify=CARD.verify),
     "pysyft_keys": lambda data: pysyft_keys.signed_fingerprint(Holding(data), CARD, "svi@securefl.example"),
 }
 TYPES = {
-    "announcement": "securefl-round-announcement/1", "status": "securefl-study-status/1", "end": "securefl-study-end/1",
+    "announcement": "securefl-round-announcement/2", "status": "securefl-study-status/2", "end": "securefl-study-end/2",
     "invitation": "securefl-study-invitation/1", "pysyft_keys": "securefl-pysyft-keys/1", "extract": "securefl-audit-extract/1",
     "transcript": "securefl-round-transcript/1", "complaint": "securefl-dealing-complaint/1",
+    "call": "securefl-study-call/1", "ready": "securefl-study-ready/1",
 }
 CAPS = {
     "announcement": messages.MAX_ANNOUNCEMENT, "status": messages.MAX_SMALL, "end": messages.MAX_SMALL, "invitation": messages.MAX_SMALL,
     "pysyft_keys": pysyft_keys._MAX_BYTES, "extract": extract.MAX_BYTES, "transcript": MAX_TRANSCRIPT,
-    "complaint": messages.MAX_SMALL,
+    "complaint": messages.MAX_SMALL, "call": messages.MAX_SMALL, "ready": messages.MAX_SMALL,
 }
 
 
@@ -109,10 +112,10 @@ def test_a_statement_is_written_byte_for_byte_as_the_vector_says(name):
 
 def test_securefl_writes_the_same_bytes():
     fields = VECTORS["announcement"]["fields"]
-    assert messages.Announcement(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["announcement"]["bytes"]
+    assert messages.Announcement(**{**fields, "cohort": tuple(fields["cohort"]), "instances": tuple(fields["instances"])}).dump(ME.sign).hex() == VECTORS["announcement"]["bytes"]
     fields = VECTORS["transcript"]["fields"]
     assert Transcript(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["transcript"]["bytes"]
-    for name, kind in (("status", messages.Status), ("end", messages.End), ("invitation", messages.Invitation), ("complaint", messages.Complaint)):
+    for name, kind in (("call", messages.Call), ("ready", messages.Ready), ("status", messages.Status), ("end", messages.End), ("invitation", messages.Invitation), ("complaint", messages.Complaint)):
         assert kind(**VECTORS[name]["fields"]).dump(ME.sign).hex() == VECTORS[name]["bytes"]
     written = {}
 
@@ -198,7 +201,7 @@ def section(title):
 
 @pytest.mark.parametrize(
     ("title", "name"),
-    [("Announcement", "announcement"), ("Transcript", "transcript"), ("Status", "status"), ("Complaint", "complaint"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
+    [("Announcement", "announcement"), ("Transcript", "transcript"), ("Call", "call"), ("Ready", "ready"), ("Status", "status"), ("Complaint", "complaint"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
 )
 def test_the_page_names_type_cap_and_fields_as_they_are(title, name):
     text = section(title)
@@ -220,7 +223,7 @@ def test_the_page_names_the_limit_of_a_sealed_model():
 def test_the_page_names_every_place_in_the_store(tmp_path):
     at = paths.RoundPaths("<digest>", 1, 1)
     places = [
-        paths.study_file("<digest>"), paths.invitation("<digest>"), paths.approval("<digest>", "<site>"), at.key, at.model, at.announcement,
+        paths.study_file("<digest>"), paths.invitation("<digest>"), paths.approval("<digest>", "<site>"), paths.call("<digest>"), paths.ready("<digest>", "<site>"), at.key, at.model, at.announcement,
         at.contribution("<site>"), at.complaint("<site>"), at.sum, at.transcript, paths.status("<digest>", "<name>"), paths.ending("<digest>"), paths.extract("<digest>", "<site>"),
         paths.pysyft_keys("<name>"),
     ]

@@ -81,7 +81,7 @@ class Scene:
     def begin(self, *steps):
         self.steps = list(steps)
 
-        def make(site, plan, *_):
+        def make(site, plan, *_, **__):
             self.runs[plan.digest] = FakeRun(self.steps if plan.digest == self.study.digest else [None], site, plan)
             return self.runs[plan.digest]
 

@@ -4,17 +4,16 @@ Keys, ledger, masks, encryption and store are real; the worker process is replac
 clock is turned by hand.
 """
 
-import dataclasses
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from asked_room import AtOnce, after
+from asked_room import after
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
+from running_room import study_scene
 
 from securefl.errors import (
     MessageError,
@@ -26,16 +25,12 @@ from securefl.errors import (
     UntrustedError,
 )
 from securefl.federation import paths
-from securefl.federation.coordinator import Coordinator
-from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
-from securefl.federation.rounds import Plan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.node import approving
 from securefl.node.leaving import COUNTS
 from securefl.node.quality import verdict_of
-from securefl.node.running import StudyRun
 from securefl.secagg.seal import CkksIntegers
 
 ME, OTHER, THIRD = NAMES
@@ -46,117 +41,9 @@ def hospitals(tmp_path_factory):
     return Consortium(tmp_path_factory.mktemp("consortium"))
 
 
-class FakeWorker:
-    """Answers at once with ones; remembers what it was asked, in order."""
-
-    def __init__(self, *_args, **_kwargs):
-        self.alive, self.did, self.problem, self.while_training, self.clamped = True, [], None, lambda: None, 0
-        self.table = "0" * 64
-
-    def holds(self, _table):
-        return True
-
-    def wait_ready(self):
-        self.did.append("ready")
-
-    def prepare(self, text, site, secret, reading):
-        self.did.append("prepare")
-        if self.problem:
-            raise self.problem
-        return {"rows": 80, "kept": 79, "training": 60, "held_out": 19, "positives": 30, "set_aside": {"age: not recorded": 1}, "sha256": self.table}
-
-    def release(self, kind, model, length, largest, timeout):
-        self.did.append(kind)
-        self.while_training()
-        return np.ones(length, dtype=np.int64)
-
-    def kill(self):
-        self.did.append("kill")
-
-    def stop(self):
-        self.did.append("stop")
-
-
-@dataclasses.dataclass
-class Scene:
-    """One study seen from one hospital, with the other parties' words put into the store by hand."""
-
-    c: Consortium
-    study: object
-    run: StudyRun
-    workers: list
-    lines: list
-    clock: SimpleNamespace
-    tune: object = None
-
-    @property
-    def worker(self):
-        return self.workers[-1]
-
-    @property
-    def site(self):
-        return self.run.site
-
-    @property
-    def store(self):
-        return self.site.store
-
-    @property
-    def ledger_says(self):
-        return self.site.ledger.state.study(self.study.digest)
-
-    def at(self, number=1):
-        return paths.RoundPaths(self.study.digest, number, 1)
-
-    def announce(self, number=1, **spoil):
-        coordinator = Coordinator(self.run.plan, self.c.lab.folder.identity, StoreExchange(self.store, self.run.plan), CkksIntegers())
-        theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
-        _, given = coordinator._announce(number, theta, CkksIntegers().generate())
-        for name in ("key", "model", "announcement"):
-            self.store.put(getattr(self.at(number), name), spoil.get(name, getattr(given, name)))
-
-    def others_approve(self):
-        for name in (OTHER, THIRD):
-            self.c.approve(name, self.study)
-
-    def begin(self):
-        self.others_approve()
-        self.run.step()
-        assert self.run.started
-
-    def make(self):
-        """The announced round is seen, and at its public time the reply is made; it has not left yet."""
-        self.run.step()
-        assert self.run.answering
-        assert self.run.made is None
-        self.clock.now += 0.2001
-        self.run.step()
-
-    def sent(self, number=1):
-        return self.store.get(self.at(number).contribution(ME), 1 << 20)
-
-    def kept(self):
-        return self.c.contributions(ME, self.study)
-
-
 @pytest.fixture
 def scene(hospitals, request):
-    study = hospitals.new_study("s" + str(abs(hash(request.node.name)))[:12])
-    hospitals.approve(ME, study)
-    site, lines, workers, clock = hospitals.site(ME), [], [], SimpleNamespace(now=1000.0)
-
-    def start_worker(*args, **kwargs):
-        workers.append(FakeWorker(*args, **kwargs))
-        if made.tune:
-            made.tune(workers[-1])
-        return workers[-1]
-
-    run = StudyRun(
-        site, Plan(study.file, study.digest), study.text, lines.append, lambda: datetime.now(UTC), clock=lambda: clock.now, start_worker=start_worker, ask=AtOnce, settle_seconds=0.0
-    )
-    made = Scene(hospitals, study, run, workers, lines, clock)
-    yield made
-    site.ledger.close()
+    yield from study_scene(hospitals, request)
 
 
 # --- before the first round ------------------------------------------------------------------------------------------
@@ -168,7 +55,7 @@ def test_nothing_starts_and_nothing_is_read_before_every_hospital_has_approved(s
     scene.run.step()
     assert not scene.run.started
     assert not scene.ledger_says.started
-    assert scene.worker.did == ["ready"]
+    assert scene.worker.did == []
 
 
 def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene):
@@ -186,10 +73,9 @@ def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene)
 
 
 def test_what_can_fail_without_the_data_fails_before_the_budget_is_spent(scene):
-    scene.others_approve()
     scene.site.erase_study_key(scene.study.digest)
     with pytest.raises(SecureFLError, match="cannot be read"):
-        scene.run.step()
+        scene.enter()
     assert not scene.ledger_says.started
 
 
@@ -203,10 +89,11 @@ def test_counts_go_to_the_owners_log_only(scene):
 
 
 def test_sums_that_met_the_bound_are_told_to_the_owner_alone(scene):
+    scene.tune = lambda worker: setattr(worker, "clamped", 3)
     scene.begin()
-    scene.worker.clamped = 3
     for number in (1, 2):
-        scene.announce(number)
+        if number > 1:
+            scene.announce(number)
         scene.make()
         scene.run.step()
     assert (scene.run.leaving.counts["clamped"], scene.run.leaving.counts["clamped_rounds"]) == (6, 2)
@@ -226,11 +113,10 @@ def test_a_hospital_taken_off_the_list_after_the_approval_stops_the_start(scene)
 
 
 def test_a_coordinator_taken_off_the_list_after_the_approval_stops_the_start(scene):
-    scene.others_approve()
     scene.site.book.distrust("researcher")
     try:
         with pytest.raises(UntrustedError, match="researcher is not in this party's own list"):
-            scene.run.step()
+            scene.enter()
     finally:
         scene.site.book.trust(scene.c.lab.folder.identity.card)
     assert not scene.ledger_says.started
@@ -238,17 +124,18 @@ def test_a_coordinator_taken_off_the_list_after_the_approval_stops_the_start(sce
 
 def test_other_software_than_the_studys_stops_the_start(scene, monkeypatch):
     scene.others_approve()
+    scene.wait()
+    scene.call()
     monkeypatch.setattr("securefl.node.policy.software", lambda: {"securefl": "0.0.9", "lock_sha256": "0" * 64})
     with pytest.raises(StudyError, match="made with securefl"):
-        scene.run.step()
+        scene.wait()
     assert not scene.ledger_says.started
 
 
 def test_a_text_that_is_not_the_approved_one_stops_the_start(scene):
-    scene.others_approve()
-    scene.run.text = scene.study.text.replace(b"A small study", b"A small story")
+    scene.run.entering.text = scene.study.text.replace(b"A small study", b"A small story")
     with pytest.raises(NotApprovedError, match="changed after it was approved"):
-        scene.run.step()
+        scene.enter()
     assert not scene.ledger_says.started
 
 
@@ -282,18 +169,22 @@ def test_an_approval_that_is_not_that_hospitals_own_for_this_digest_counts_as_no
     path = paths.approval(scene.study.digest, OTHER)
     good = scene.store.get(path, 1 << 16)
     scene.store.put(path, BAD_APPROVALS[kind](scene, good))
-    scene.run.step()
-    scene.run.step()
-    assert not scene.run.started
+    scene.call()
+    for _ in range(3):
+        scene.wait()
+    assert scene.ready() is None
+    assert scene.worker.did == []
     assert len([line for line in scene.lines if f"waiting for {OTHER}" in line]) == 1
     scene.store.put(path, good)
-    scene.run.step()
-    assert scene.run.started
+    scene.wait()
+    scene.wait()
+    assert scene.ready() is not None
 
 
 def test_its_own_approval_is_the_one_it_kept_whatever_the_store_says(scene):
-    scene.others_approve()
+    scene.enter()
     scene.store.put(paths.approval(scene.study.digest, ME), b"replaced")
+    scene.announce()
     scene.run.step()
     assert scene.run.started
 
@@ -315,7 +206,7 @@ def _aggregator(c):
 
 def test_a_study_that_nobody_started_in_time_is_over(scene):
     closes = scene.study.file.schedule.closes
-    scene.run.now = lambda: closes + timedelta(seconds=1)
+    scene.run.entering.now = lambda: closes + timedelta(seconds=1)
     with pytest.raises(StudyError, match="never started"):
         scene.run.step()
 
@@ -337,7 +228,8 @@ def test_a_worker_that_dies_while_the_others_decide_is_started_again_three_times
 
 
 def test_a_pause_that_comes_while_the_start_is_checked_only_delays_it(scene, monkeypatch):
-    scene.others_approve()
+    scene.enter()
+    scene.announce()
     owner = scene.c.site(ME)
     true_start = scene.site.ledger.start
 
@@ -359,7 +251,8 @@ def test_a_pause_that_comes_while_the_start_is_checked_only_delays_it(scene, mon
 
 
 def test_an_approval_that_was_used_before_starts_nothing(scene):
-    scene.others_approve()
+    scene.enter()
+    scene.announce()
     scene.site.ledger.start(scene.study.digest)
     with pytest.raises(NotApprovedError, match="used up"):
         scene.run.step()
@@ -371,14 +264,13 @@ def test_an_approval_that_was_used_before_starts_nothing(scene):
 
 def test_a_reply_is_looked_at_at_its_public_time_and_not_when_it_is_ready(scene):
     scene.begin()
-    scene.announce()
-    scene.run.step()
+    began = scene.clock.now
     for later in (0.0, 0.1, 0.199):
-        scene.clock.now = 1000.0 + later
+        scene.clock.now = began + later
         scene.run.step()
         assert scene.kept() == []
         assert scene.sent() is None
-    scene.clock.now = 1000.2001
+    scene.clock.now = began + 0.2001
     scene.run.step()
     assert scene.kept() == ["00001"]
     scene.run.step()
@@ -387,7 +279,7 @@ def test_a_reply_is_looked_at_at_its_public_time_and_not_when_it_is_ready(scene)
 
 
 def test_a_reply_that_is_late_is_counted_and_its_owner_told(scene):
-    scene.begin()
+    scene.enter()
     scene.announce()
     scene.run.ask = after(lambda: scene.clock.now, lambda: 2.99)
     scene.run.step()
@@ -404,7 +296,7 @@ def test_a_reply_that_is_late_is_counted_and_its_owner_told(scene):
 
 
 def test_a_failure_of_the_worker_is_seen_at_a_public_time_too(scene):
-    scene.begin()
+    scene.enter()
     scene.announce()
 
     def ends():
@@ -460,7 +352,6 @@ def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(sce
 
 def test_a_withdrawal_between_answer_and_reply_keeps_it_in_the_house(scene):
     scene.begin()
-    scene.announce()
     scene.make()
     approving.withdraw(scene.c.site(ME), scene.study.digest, "changed my mind")
     scene.clock.now += 1
@@ -487,7 +378,7 @@ def test_a_withdrawal_after_the_ledger_noted_it_still_keeps_it_in_the_house(scen
 
 
 def test_a_withdrawal_while_it_trains_keeps_it_in_the_house(scene):
-    scene.begin()
+    scene.enter()
     scene.announce()
     scene.worker.while_training = lambda: approving.withdraw(scene.c.site(ME), scene.study.digest, "")
     scene.make()
@@ -590,11 +481,12 @@ SPOILED = {
 @pytest.mark.parametrize("kind", SPOILED)
 def test_what_the_coordinator_did_not_send_is_not_there_yet_and_costs_nothing(scene, kind):
     """Anybody can write into the store: junk in the place of a round must not end a study whose budget is spent."""
-    scene.begin()
+    scene.enter()
     scene.announce(**SPOILED[kind])
     assert scene.run.step() is None
     assert "update" not in scene.worker.did
     assert scene.kept() == []
+    assert not scene.ledger_says.started
     scene.announce()
     scene.make()
     assert scene.kept() == ["00001"]
@@ -603,7 +495,7 @@ def test_what_the_coordinator_did_not_send_is_not_there_yet_and_costs_nothing(sc
 def test_a_public_key_that_the_coordinator_did_not_sign_is_not_the_rounds_key(scene):
     from securefl.secagg.frame import write_public_key
 
-    scene.begin()
+    scene.enter()
     wrong = write_public_key(
         CkksIntegers().generate().public, study=scene.study.digest, round_number=1, attempt=1, kind="update", sender="researcher",
         sign=fixed_identity("Stranger", "researcher").sign,
@@ -704,13 +596,11 @@ def test_the_first_reply_leaves_when_a_table_may_have_been_prepared_whatever_it_
 def test_a_short_deadline_leaves_room_for_the_first_reply(scene):
     scene.run.settle_seconds = 1000.0
     scene.begin()
-    scene.announce()
-    scene.run.step()
-    assert scene.run.in_hand.times.first == pytest.approx(1000.0 + scene.study.file.schedule.round_deadline / 4 + 0.2)
+    assert scene.run.in_hand.times.first == pytest.approx(scene.clock.now + scene.study.file.schedule.round_deadline / 4 + 0.2)
 
 
 def test_a_late_reply_waits_for_the_next_whole_multiple(scene):
-    scene.begin()
+    scene.enter()
     scene.announce()
     scene.run.ask = after(lambda: scene.clock.now, lambda: 0.27)
     scene.make()  # reply_after is 0.2: ready after 0.27, it leaves at 0.4
@@ -777,6 +667,9 @@ def test_a_running_study_that_another_hospital_left_is_over_even_when_the_coordi
 
 def test_a_coordinator_that_falls_silent_is_waited_for_two_deadlines(scene):
     scene.begin()
+    scene.make()
+    scene.run.step()
+    assert scene.sent()
     deadline = scene.study.file.schedule.round_deadline
     scene.clock.now += 2 * deadline
     scene.run.step()
@@ -791,12 +684,12 @@ def test_interrupting_kills_the_worker_and_stopping_ends_it(scene):
     scene.run.step()
     scene.run.interrupt()
     scene.run.stop()
-    assert scene.worker.did == ["ready", "kill", "stop"]
+    assert scene.worker.did == ["kill", "stop"]
 
 
 def test_a_worker_is_ended_before_its_pipes_are_closed_while_it_is_asked(scene):
     joined = []
-    scene.begin()
+    scene.enter()
     scene.announce()
     scene.run.ask = type("Asked", (after(lambda: scene.clock.now, lambda: 9.0),), {"join": lambda _: joined.append(list(scene.worker.did))})
     scene.run.step()
@@ -837,8 +730,11 @@ def test_a_study_that_waits_for_the_others_is_looked_at_less_often_and_never_mor
         pauses.append(scene.run.pause())
         scene.clock.now += 50.0
     assert pauses == pytest.approx([0.2, 1.0, 2.0, 2.0])
-    scene.begin()
-    assert scene.run.pause() == pytest.approx(0.01)
+    scene.others_approve()
+    scene.wait()
+    scene.call()
+    scene.wait()
+    assert scene.run.pause() == pytest.approx(0.01)  # the researcher is there: the first round follows at once
 
 
 def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
@@ -863,7 +759,7 @@ def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
 
 @pytest.mark.parametrize("seconds", [0.01, 0.19, 5.0])
 def test_how_often_is_the_same_however_long_the_worker_takes(scene, seconds):
-    scene.begin()
+    scene.enter()
     scene.announce()
     scene.run.ask = after(lambda: scene.clock.now, lambda: seconds)
     pauses = []
@@ -876,6 +772,8 @@ def test_how_often_is_the_same_however_long_the_worker_takes(scene, seconds):
 
 def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_not_settled_and_then_it_says_so(scene):
     scene.begin()
+    scene.make()
+    scene.run.step()
     shown = [False]
     scene.run.participant.done, scene.run.participant.later = scene.run.plan.last_round, SimpleNamespace()
     scene.run.saying.was_counted = lambda _: shown[0]

@@ -210,7 +210,7 @@ def test_the_page_shows_what_stood_in_the_rows_that_are_set_aside_and_what_else_
 @pytest.mark.parametrize(
     ("state", "words", "todo"),
     [
-        ("approved", "You approved it. It starts when every hospital has approved.", "securefl site withdraw"),
+        ("approved", "You approved it. It starts when every hospital has approved and the researcher runs it; until then it costs nothing.", "securefl site withdraw"),
         ("running", "You approved it, and it runs.", "securefl site withdraw"),
         ("completed", "It is over: you approved it, and it was completed.", "nothing is left to decide"),
         ("failed", "It is over: you approved it, and it failed.", "nothing is left to decide"),

@@ -19,6 +19,7 @@ OTHER = {
     "layout": FieldLayout(12, 5),
     "length": 11,
     "bound": 101,
+    "instances": tuple(digest_of(f"another run of {n}") for n in range(5)),
     "model_sha256": digest_of("another model"),
 }
 
@@ -64,6 +65,10 @@ def test_equal_facts_have_equal_digests():
         ("cohort", ("A\n", "B", "C", "D", "E")),
         ("cohort", ("A" * 65, "B", "C", "D", "E")),
         ("cohort", ("A", "B")),
+        ("instances", ()),
+        ("instances", ("a" * 64,) * 4),
+        ("instances", ("a" * 64,) * 6),
+        ("instances", (*("a" * 64,) * 4, "")),
         ("length", 0),
         ("bound", 0),
         ("bound", 1 << 15),

@@ -43,7 +43,7 @@ def terms():
     facts = VECTORS["terms"]
     kept = ("study", "round", "attempt", "kind", "public_key_sha256", "length", "bound", "model_sha256")
     return Terms.for_round(
-        RoundFacts(**{name: facts[name] for name in kept}, cohort=NAMES, layout=FieldLayout(facts["bits"], 3)),
+        RoundFacts(**{name: facts[name] for name in kept}, cohort=NAMES, instances=tuple(facts["instances"]), layout=FieldLayout(facts["bits"], 3)),
         min_contributors=facts["min_contributors"], colluders=facts["colluders"],
     )  # fmt: skip
 

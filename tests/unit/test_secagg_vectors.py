@@ -39,6 +39,7 @@ def round_facts():
         attempt=facts["attempt"],
         kind=facts["kind"],
         cohort=tuple(facts["cohort"]),
+        instances=tuple(facts["instances"]),
         public_key_sha256=facts["public_key_sha256"],
         layout=FieldLayout(facts["bits"], len(facts["cohort"])),
         length=facts["length"],

@@ -157,6 +157,7 @@ def vectors() -> dict[str, Any]:
         "cohort": names,
         "fields": layout(16, 3)["fields"],
         "format": "securefl-round/3",
+        "instances": [digest(b"run of " + name.encode()) for name in names],
         "kind": "update",
         "length": 10000,
         "model_sha256": digest(b"model"),

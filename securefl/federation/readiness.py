@@ -1,0 +1,54 @@
+"""Ready statements in the store: who has answered a call, and which run of whose agent will take part.
+
+Anybody can write there, so only what the named hospital signed counts; the rest is as if it were not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError
+from securefl.federation import paths
+from securefl.federation.messages import MAX_SMALL, Call, Ready, open_call, open_ready
+from securefl.identity import verify
+
+if TYPE_CHECKING:
+    from securefl.federation.rounds import Plan
+    from securefl.store import Store
+
+
+def call_of(store: Store, plan: Plan) -> Call | None:
+    """The coordinator's newest call; None while it has not called.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    key = plan.study.coordinator.signing_public
+    try:
+        data = store.get(paths.call(plan.digest), MAX_SMALL)
+        return open_call(data, study=plan.digest, verify=lambda s, m: verify(key, s, m)) if data else None
+    except MessageError:
+        return None
+
+
+def ready_of(store: Store, plan: Plan, site: str) -> Ready | None:
+    """What that hospital signed about its being ready; None when it said nothing.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    try:
+        data = store.get(paths.ready(plan.digest, site), MAX_SMALL)
+        return open_ready(data, study=plan.digest, site=site, verify=lambda s, m: plan.verify(site, s, m)) if data else None
+    except MessageError:
+        return None
+
+
+def all_ready(store: Store, plan: Plan, call: str) -> dict[str, str]:
+    """Hospital → nonce of the run of its agent, of all that answered this call.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    found = ((site, ready_of(store, plan, site)) for site in plan.study.cohort)
+    return {site: said.instance for site, said in found if said is not None and said.call == call}

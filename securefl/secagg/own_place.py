@@ -1,0 +1,53 @@
+"""A hospital's own place among a round's contributions: whether what lies there is another contribution by its own key.
+
+A hospital makes one contribution to a round, ever (rule 6). Another one by the same key is made by another process, on a copy
+of its folder. Junk and frames of other rounds, which anybody can put there, are neither.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from securefl.errors import MessageError
+from securefl.secagg.envelope import MAGIC, PREFIX_BYTES
+from securefl.signed import open_signed
+
+if TYPE_CHECKING:
+    from securefl.secagg.envelope import Verify
+    from securefl.secagg.facts import RoundFacts
+
+#: Contributions to a round that needs everybody, and to one that survives losses (:mod:`securefl.secagg.frame`, ``spooling``).
+_TYPES: Final = ("securefl-contribution/1", "securefl-contribution/2")
+_FIELDS: Final = frozenset({"study", "round", "attempt", "kind", "round_digest", "sender", "shape", "chunks"})
+#: Bytes of a manifest beside its chunks' hashes, and of one hash with its quotes and comma.
+_BASE, _HASH = 4096, 67
+
+
+def manifest_limit(facts: RoundFacts) -> int:
+    """Within how many bytes of a contribution its signed manifest ends."""
+    return PREFIX_BYTES + _BASE + (facts.chunks + 1) * _HASH
+
+
+def other_contribution(head: bytes, own: bytes, facts: RoundFacts, sender: str, verify: Verify) -> bool:
+    """Whether a frame is a contribution of ``sender`` to the same round of the same study, and not this one.
+
+    Args:
+        head: the first bytes of what lies in the store (:func:`manifest_limit`).
+        own: as many first bytes of this hospital's own frame.
+        facts: the round.
+        sender: this hospital.
+        verify: ``verify(signature, message)`` by its own key.
+    """
+    if head == own or head[: len(MAGIC)] != MAGIC:
+        return False
+    length = int.from_bytes(head[len(MAGIC) : PREFIX_BYTES], "big")
+    signed = head[PREFIX_BYTES : PREFIX_BYTES + length]
+    if len(signed) != length or signed == own[PREFIX_BYTES : PREFIX_BYTES + length]:
+        return False  # cut off, or the same frame with other chunks: only one pins the chunks that were signed
+    for kind in _TYPES:
+        try:
+            body = open_signed(signed, kind=kind, fields=_FIELDS, verify=verify, sender=sender, max_bytes=length)
+        except MessageError:
+            continue
+        return (body["study"], body["round"], body["sender"]) == (facts.study, facts.round, sender)
+    return False

@@ -1,0 +1,53 @@
+"""A folder copied after its approval, two agents: two different signed contributions of one hospital lay in the store for every round."""
+
+import shutil
+
+import pytest
+from consortium import Consortium
+from running_room import study_scene
+
+from securefl.errors import TwoCopiesError
+from securefl.node.running import StudyRun
+from securefl.node.site import Site
+
+
+@pytest.fixture(scope="module")
+def hospitals(tmp_path_factory):
+    return Consortium(tmp_path_factory.mktemp("consortium"))
+
+
+@pytest.fixture
+def scene(hospitals, request):
+    yield from study_scene(hospitals, request)
+
+
+def test_two_agents_with_one_identity_send_one_contribution_at_most_and_say_so(scene, tmp_path):
+    shutil.copytree(scene.site.path, tmp_path / "clone")
+    first = scene.run
+    clone = StudyRun(
+        Site.at(tmp_path / "clone"), first.plan, first.text, scene.lines.append, first.now, first.clock, start_worker=first.start_worker,
+        ask=first.ask, settle_seconds=0.0,
+    )
+    try:
+        scene.others_approve()
+        scene.call()
+        stopped, said, words = [], [], set()
+        for _ in range(40):
+            for run in (first, clone):
+                if run not in stopped:
+                    try:
+                        run.step()
+                    except TwoCopiesError as error:
+                        stopped.append(run)
+                        said.append(error.what)
+            if scene.ready() and not scene.store.exists(scene.at().announcement):
+                scene.others_ready()
+                scene.announce()
+            if sent := scene.sent():
+                words.add(sent)
+            scene.clock.now += 0.25
+        assert stopped
+        assert all("Another copy of this hospital runs" in what for what in said)
+        assert len(words) <= 1
+    finally:
+        clone.site.ledger.close()

@@ -1,0 +1,48 @@
+"""A worker is killed with signal 9, as by the kernel when memory is short: its owner read only that it ended unexpectedly."""
+
+import stat
+import sys
+
+import pytest
+
+from securefl.errors import RoundError
+from securefl.node.launcher import Worker
+
+READY = """#!{python}
+import json, os, struct, sys, time
+i, o, d = map(int, sys.argv[4:7])
+head = json.dumps({{"ready": True, "network_blocked": True}}).encode()
+os.write(o, struct.pack(">II", len(head), 0) + head)
+{then}
+"""
+
+
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    (tmp_path / "table.csv").write_text("a\n1\n")
+
+    def start(then):
+        script = tmp_path / "python"
+        script.write_text(READY.format(python=sys.executable, then=then))
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
+        return Worker(tmp_path / "table.csv", max_bytes=80, log=tmp_path / "worker.log")
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("then", "words"),
+    [
+        ("os.kill(os.getpid(), 9)", "by signal 9: short of memory?"), ("os.kill(os.getpid(), 15)", "by signal 15: stopped by hand?"),
+        ("os.kill(os.getpid(), 10)", "by signal 10"), ("sys.exit(3)", "with exit code 3"),
+    ],
+    ids=["out of memory", "by hand", "another signal", "an exit code"],
+)
+def test_the_signal_that_ended_a_worker_is_named_and_what_it_may_mean(worker, then, words):
+    with worker(then) as started:
+        started.wait_ready()
+        with pytest.raises(RoundError, match="The worker process ended unexpectedly") as error:
+            started.check(b"study")
+        assert words in error.value.what
+        assert "worker.log" in error.value.next_step
