@@ -13,17 +13,15 @@
 
 from __future__ import annotations
 
-import io
 import time
 import warnings
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from securefl.datasite import open_datasite, site_email, site_name
 from securefl.environment import software
-from securefl.errors import MessageError, NotApprovedError, UsageError
+from securefl.errors import NotApprovedError, UsageError
 from securefl.federation.rounds import Plan
 from securefl.federation.verifying import verify_round
 from securefl.files import read_given
@@ -32,10 +30,10 @@ from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
 from securefl.node.folder import PartyFolder
 from securefl.node.naming import fit_words, meant
-from securefl.node.public_side import open_public
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
 from securefl.researcher.asking import causes, refuse_if_over, run_words, send_request, shown_states, states
+from securefl.researcher.public_data import PublicDataset, verified_dataset
 from securefl.shown import Shown
 from securefl.store import persist
 from securefl.study.consistency import check_consistency
@@ -48,9 +46,6 @@ from securefl.study.shares import shares
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import pandas as pd
-
-    from securefl.datasite import DatasetInfo
     from securefl.federation.coordinator import RoundRecord
     from securefl.federation.exchange import Waiting
     from securefl.federation.verifying import VerifiedRound
@@ -82,37 +77,6 @@ def load_model(folder: str | Path) -> Model:
     from securefl.learning.artefact import load_model as load
 
     return load(Path(folder))
-
-
-@dataclass(frozen=True, repr=False)
-class PublicDataset(Shown):
-    """A data set's public side, as its hospital signed it: whose patients, its declared columns, its mock table.
-
-    ``description`` holds the fields of a study's ``[data]`` section. Where the files in the store are not what the hospital
-    signed, ``fault`` says why, and there is neither a description nor a mock table.
-    """
-
-    site: str
-    name: str
-    description: dict[str, Any]
-    _mock: bytes = field(repr=False)
-    fault: str = ""
-
-    def _shown(self) -> list[tuple[str, str]]:
-        names = ", ".join(str(column["name"]) for column in self.description.get("columns", ()))
-        return [("name", f"{self.site}/{self.name}"), ("columns", names or "none to be trusted"), *([("fault", self.fault)] if self.fault else [])]
-
-    def mock(self) -> pd.DataFrame:
-        """Invented rows with the declared columns, ranges and levels; nothing in them comes from a patient.
-
-        Raises:
-            MessageError: the hospital did not sign these.
-        """
-        import pandas as pd
-
-        if self.fault:
-            raise MessageError(self.fault, whose=self.site, next_step=f"Ask {self.site} whether its agent runs; use nothing of this data set until then.")
-        return pd.read_csv(io.BytesIO(self._mock))
 
 
 class Lab(Shown):
@@ -159,7 +123,7 @@ class Lab(Shown):
             desk.sync()
             found = [(info, info.statement, info.mock.read_bytes()) for info in desk.datasets() if info.mock is not None]
         cards = self.folder.book.cards()
-        result = [_verified(cards.get(site_name(info.owner)), info, statement, mock) for info, statement, mock in found]
+        result = [verified_dataset(cards.get(site_name(info.owner)), info, statement, mock) for info, statement, mock in found]
         return sorted(result, key=lambda d: (d.site, d.name))
 
     def studies(self) -> list[Study]:
@@ -401,16 +365,3 @@ def _party(lab: Lab, name: str, role: str) -> dict[str, str]:
     if card is None or card.role != role:
         raise UsageError(f"{name} is not in this researcher's list as {role}.", next_step=f"Get {name}'s card, compare its fingerprint, then `securefl study trust CARD`.")
     return _fields(card)
-
-
-def _verified(card: IdentityCard | None, info: DatasetInfo, statement: bytes | None, mock: bytes) -> PublicDataset:
-    site = site_name(info.owner)
-    if card is None or card.role != "hospital":
-        return PublicDataset(site, info.name, {}, b"", f"The data set {info.name} of {site} is not shown: {site} is not in your list as a hospital.")
-    if statement is None:
-        return PublicDataset(site, info.name, {}, b"", f"The data set {info.name} of {site} is not shown: {site} did not sign it.")
-    try:
-        side = open_public(statement, mock, card=card, dataset=info.name)
-    except MessageError as error:
-        return PublicDataset(site, info.name, {}, b"", error.what)
-    return PublicDataset(site, info.name, {**side.data, "population": side.population}, mock)

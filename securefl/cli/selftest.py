@@ -34,15 +34,15 @@ def privacy(trials: int | None, json_file: str | None) -> None:
     """
     from tempfile import TemporaryDirectory
 
-    import numpy as np
-
     from securefl.node.worker_trial import ask_workers, trial_workers
+    from securefl.privacy.float_draws import FloatDraws
+    from securefl.privacy.randomness import SystemRandomness
     from securefl.privacy.worker_answers import judge_with_controls
     from securefl.report.selftest import selftest_page
 
     with TemporaryDirectory() as folder, trial_workers(Path(folder)) as workers:  # they start while the looks are taken
         outcome = _looks(trials, quiet=json_file == "-")
-        heard = judge_with_controls(ask_workers(workers), np.random.default_rng())
+        heard = judge_with_controls(ask_workers(workers), FloatDraws(SystemRandomness()))
     outcome = outcome.with_worker(heard)
     if json_file:
         write_json(outcome.to_json(), json_file)

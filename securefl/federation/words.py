@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.errors import EndedError, MessageError, NotApprovedError, RoundError
+from securefl.errors import EndedError, MessageError, NotApprovedError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_SMALL, End, Status, open_end, open_status
 from securefl.identity import verify
@@ -48,9 +48,10 @@ def first_to_end(store: Store, plan: Plan, end: End) -> tuple[str, str] | None:
         StoreError: the store is away.
     """
     said = last_word(store, plan)
+    first = (end.cause, end.cause_code)
     if said is not None:
-        return (said.cause, said.cause_code) if said.cause else (said.site, said.code)
-    return (end.cause, end.cause_code) if end.cause else None
+        first = (said.cause, said.cause_code) if said.cause else (said.site, said.code)
+    return None if first[0] in {"", plan.study.coordinator.name} else first
 
 
 def all_words(store: Store, plan: Plan) -> dict[str, Status]:
@@ -84,7 +85,7 @@ def final_word(store: Store, plan: Plan, cohort: tuple[str, ...], keeps: frozens
     return gone[0] if len(cohort) - len(gone) < plan.study.secagg.min_contributors else None
 
 
-def over(store: Store, plan: Plan, end: End, what: str, costs: str) -> RoundError:
+def over(store: Store, plan: Plan, end: End, what: str, costs: str) -> EndedError:
     """The study is over by the coordinator's word, in the name of whoever ended it first.
 
     Args:
@@ -99,7 +100,11 @@ def over(store: Store, plan: Plan, end: End, what: str, costs: str) -> RoundErro
     """
     first = first_to_end(store, plan, end)
     if first is None:
-        return RoundError(f"{what}: {end.outcome}.", whose="the coordinator", next_step=f"Ask the researcher for the reason; {costs}")
+        # whoever follows the coordinator says so, or it would be taken for the first itself
+        return EndedError(
+            f"{what}: {end.outcome}.", site=plan.study.coordinator.name, ended_with=end.outcome, whose="the coordinator",
+            next_step=f"Ask the researcher for the reason; {costs}",
+        )
     site, code = first
     return EndedError(
         f"{what}, since {site} ended its part with the code '{code}'.", site=site, ended_with=code, next_step=f"Ask {site} for the reason; {costs}",

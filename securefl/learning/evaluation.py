@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.learning.steps import Draws
-    from securefl.study.schema import EvaluationSpec, PreparationSpec, Quality, Verdict
+    from securefl.study.counts import EvaluationSpec, PreparationSpec
+    from securefl.study.schema import Quality, Verdict
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -17,7 +17,7 @@ from securefl.errors import RoundError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from securefl.study.schema import PreparationSpec
+    from securefl.study.counts import PreparationSpec
 
 #: Numbers in the count: negatives, positives.
 COUNTS: Final = 2

@@ -36,7 +36,7 @@ from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.empirical import fitted_mu, lower_bound, max_detectable
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.randomness import SystemRandomness
-from securefl.study.schema import EvaluationSpec
+from securefl.study.counts import EvaluationSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.privacy.float_draws import Floats
+
     FloatArray = NDArray[np.float64]
 
 
@@ -62,27 +64,27 @@ def judge_answers(answers: Answers) -> WorkerFinding:
     return WorkerFinding(tuple(faults), float(answers.noise.std()))
 
 
-def judge_with_controls(answers: Answers, generator: np.random.Generator) -> WorkerFinding:
+def judge_with_controls(answers: Answers, draws: Floats) -> WorkerFinding:
     """:func:`judge_answers`, with the broken workers that answers of this size would not have convicted."""
-    broken = broken_answers(answers, generator)
+    broken = broken_answers(answers, draws)
     missed = tuple(name for name, told in broken.items() if not judge_answers(told).faults)
     return replace(judge_answers(answers), missed=missed)
 
 
-def broken_answers(like: Answers, generator: np.random.Generator) -> Mapping[str, Answers]:
+def broken_answers(like: Answers, draws: Floats) -> Mapping[str, Answers]:
     """Answers of broken workers, as many as in ``like``, made here from normal numbers: each must be convicted."""
-    sound = _sound(like, generator)
+    sound = _sound(like, draws)
     drawn, shape = sound.drawn, sound.drawn.values.shape
 
     def noisy(batches: FloatArray) -> Answers:
-        values = batches * -drawn.weight + generator.normal(0, math.sqrt(drawn.steps), shape)
+        values = batches * -drawn.weight + draws.normal(0, math.sqrt(drawn.steps), shape)
         return replace(sound, drawn=replace(drawn, values=values))
 
     def with_noise(change: Callable[[FloatArray], FloatArray]) -> Answers:
         return replace(sound, noise=change(sound.noise))
 
     def in_rounds(size: tuple[int, int]) -> FloatArray:
-        return drawn.steps * (generator.random(size) < drawn.rate).astype(np.float64)
+        return drawn.steps * (draws.random(size) < drawn.rate).astype(np.float64)
 
     return {
         "the same noise every time": with_noise(_first_again),
@@ -105,13 +107,13 @@ def _first_again(releases: FloatArray) -> FloatArray:
     return np.repeat(releases[:1], len(releases), axis=0)
 
 
-def _sound(like: Answers, generator: np.random.Generator) -> Answers:
+def _sound(like: Answers, draws: Floats) -> Answers:
     """Answers as a sound worker gives them."""
     drawn, deviation = like.drawn, math.sqrt(like.drawn.steps)
-    batches = generator.binomial(drawn.steps, drawn.rate, drawn.values.shape) * -drawn.weight
-    values = batches + generator.normal(0, deviation, batches.shape)
-    totals = batches.sum(axis=1) + generator.normal(0, deviation, len(batches))
+    batches = draws.binomial(drawn.steps, drawn.rate, drawn.values.shape) * -drawn.weight
+    values = batches + draws.normal(0, deviation, batches.shape)
+    totals = batches.sum(axis=1) + draws.normal(0, deviation, len(batches))
     noise, histogram, count = (
-        generator.normal(size=a.shape) for a in (like.noise, like.histogram, like.count)
+        draws.normal(size=a.shape) for a in (like.noise, like.histogram, like.count)
     )
     return Answers(noise, histogram, count, replace(drawn, values=values, totals=totals))

@@ -15,11 +15,13 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from securefl.study.columns import DataSpec
-from securefl.study.edges import (
-    DEFAULT_BINS,
-    LEAST_PREVALENCE,
-    MOST_PREVALENCE,
-    default_edges,
+from securefl.study.counts import (
+    LARGEST,
+    EvaluationSpec,
+    Positive,
+    PreparationSpec,
+    check_epsilon,
+    check_noise,
 )
 from securefl.study.fields import (
     NAME,
@@ -33,33 +35,10 @@ from securefl.study.fields import (
     Section,
     SigningKey,
     Text,
-    is_decimal,
 )
-from securefl.study.limits import LEAST_DELTA, LEAST_NOISE, MOST_EPSILON, MOST_NOISE
+from securefl.study.limits import LEAST_DELTA, LEAST_NOISE
 from securefl.study.recipients import strangers
 from securefl.study.roster import check_distinct
-
-#: Far above any real figure and far below 2^53, the largest integer that RFC 8785 can write.
-LARGEST = 1 << 31
-_MOST_BINS = 1024
-Positive = Annotated[int, Field(ge=1, le=LARGEST)]
-
-
-def _noise_in_range(noise: Decimal, least: Decimal, why: str) -> None:
-    if not least <= noise <= MOST_NOISE:
-        raise Fault(f"must be at least {least} and at most {MOST_NOISE}: {why}", "noise_multiplier")
-
-
-def _prevalence(text: object) -> Decimal | None:
-    """The number that an evaluation's prevalence says; None where it says none that edges can follow from."""
-    if isinstance(text, str) and is_decimal(text):
-        text = Decimal(text)
-    return text if isinstance(text, Decimal) and LEAST_PREVALENCE <= text <= MOST_PREVALENCE else None
-
-
-def _epsilon_in_range(epsilon: Decimal) -> None:
-    if not 0 < epsilon <= MOST_EPSILON:
-        raise Fault(f"must be above 0 and at most {MOST_EPSILON}: a larger one promises nothing", "epsilon")
 
 
 class About(Section):
@@ -161,8 +140,8 @@ class PrivacySpec(Section):
         for name in ("clip_norm", "normaliser"):
             if getattr(self, name) <= 0:
                 raise Fault("must be above 0", name)
-        _epsilon_in_range(self.epsilon)
-        _noise_in_range(self.noise_multiplier, LEAST_NOISE, "with less nobody is hidden")
+        check_epsilon(self.epsilon)
+        check_noise(self.noise_multiplier, LEAST_NOISE, "with less nobody is hidden")
         if not LEAST_DELTA <= self.delta <= Decimal("1e-3"):
             raise Fault("must be at least 1e-30 and at most 1e-3: it is the chance that the promise does not hold", "delta")
         if not 0 < self.sample_rate <= 1:
@@ -225,76 +204,6 @@ class Schedule(Section):
             raise Fault("must lie before closes", "opens")
         if not 0 <= self.reply_after < self.round_deadline:
             raise Fault("must be at least 0 and below round_deadline", "reply_after")
-        return self
-
-
-class EvaluationSpec(Section):
-    """A score histogram per class of the held-out patients, noised and summed.
-
-    ``edges`` are the inner bin edges in (0, 1). A protocol may leave them out and name ``prevalence``, the published share
-    of positives, instead: they are worked out from it (:mod:`securefl.study.edges`) and written into the sealed study.
-    """
-
-    metric: Literal["auc"]
-    prevalence: DecimalText | None = None
-    prevalence_source: Line | None = None
-    bins: Annotated[int, Field(ge=2, le=_MOST_BINS)] = DEFAULT_BINS
-    edges: tuple[DecimalText, ...] = ()
-    noise_multiplier: DecimalText
-    epsilon: DecimalText
-    bound: Positive
-
-    @model_validator(mode="before")
-    @classmethod
-    def _work_out(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
-        """Edges from the prevalence, or the number of bins from the edges: a file says one of them."""
-        if not isinstance(raw, Mapping):
-            return raw
-        if isinstance(edges := raw.get("edges"), tuple) and edges:
-            return {"bins": len(edges) + 1, **raw}
-        prevalence, bins = _prevalence(raw.get("prevalence")), raw.get("bins", DEFAULT_BINS)
-        if "edges" in raw or prevalence is None or type(bins) is not int or not 2 <= bins <= _MOST_BINS:
-            return raw
-        return {"bins": bins, **raw, "edges": default_edges(prevalence, bins)}
-
-    @model_validator(mode="after")
-    def _prevalence_has_a_source(self) -> Self:
-        if self.prevalence is None:
-            return self
-        if not LEAST_PREVALENCE <= self.prevalence <= MOST_PREVALENCE:
-            raise Fault(f"must be at least {LEAST_PREVALENCE} and at most {MOST_PREVALENCE}: it is the published share of positives", "prevalence")
-        if self.prevalence_source is None:
-            raise Fault("is missing: say where the prevalence was published; it may not come from the hospitals' tables", "prevalence_source")
-        return self
-
-    @model_validator(mode="after")
-    def _edges_rise(self) -> Self:
-        if not self.edges and "edges" not in self.model_fields_set:
-            raise Fault('is missing: name the published share of positives, like prevalence = "0.07", from which the edges follow, or list the edges', "edges")
-        if not self.edges or any(b <= a for a, b in zip((Decimal(0), *self.edges), (*self.edges, Decimal(1)), strict=True)):
-            raise Fault("must rise strictly between 0 and 1", "edges")
-        if self.bins != len(self.edges) + 1:
-            raise Fault(f"says {self.bins}, but {len(self.edges)} edges make {len(self.edges) + 1}; leave out one of them", "bins")
-        _epsilon_in_range(self.epsilon)
-        _noise_in_range(self.noise_multiplier, Decimal(2), "it counts patients in an evaluation, and integer noise needs two units")
-        return self
-
-
-class PreparationSpec(Section):
-    """A count before training: how many patients (or records, as ``privacy.unit`` says) train the model in all, noised and summed.
-
-    Negatives and positives are counted; one unit counts once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
-    """
-
-    noise_multiplier: DecimalText
-    epsilon: DecimalText
-    bound: Positive
-    minimum: Annotated[int, Field(ge=0, le=LARGEST)]
-
-    @model_validator(mode="after")
-    def _ranges(self) -> Self:
-        _epsilon_in_range(self.epsilon)
-        _noise_in_range(self.noise_multiplier, Decimal(2), "it counts patients, and integer noise needs two units")
         return self
 
 

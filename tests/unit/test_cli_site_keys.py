@@ -140,7 +140,7 @@ def test_what_is_not_there_is_said_with_what_is(place):
     assert "not among the hospitals on your list" in type_in(place, "B", "site", "checkpoint", "../A")[2]
     assert "No checkpoint of C is held here. Held: A." in type_in(place, "B", "site", "checkpoint", "C")[2]
     assert "No checkpoint of another hospital is held here yet" in type_in(place, "C", "site", "checkpoint")[1]
-    assert "--out needs the name" in type_in(place, "B", "site", "checkpoint", "--out", place / "x")[2]
+    assert "--out, --settled and --without need the name" in type_in(place, "B", "site", "checkpoint", "--out", place / "x")[2]
     code, out, _ = type_in(place, "B", "site", "checkpoint", "--json", "-")
     assert (code, [row["site"] for row in json.loads(out)["held"]]) == (0, ["A"])
 
@@ -177,4 +177,4 @@ def test_a_doubted_partner_is_settled_by_a_named_command_after_a_telephone_call(
     assert (code, "studies with A can start again" in out) == (0, True)
     assert pasts.doubted(here, ("A",)) == []
     assert "Nothing about the ledger of A is in doubt" in type_in(place, "B", "site", "checkpoint", "A", "--settled", "--yes")[2]
-    assert "--settled needs the name" in type_in(place, "B", "site", "checkpoint", "--settled")[2]
+    assert "--out, --settled and --without need the name" in type_in(place, "B", "site", "checkpoint", "--settled")[2]

@@ -1,0 +1,61 @@
+"""Floating-point draws from a source of random bytes: for what is judged, never for what is released.
+
+Releases take exact integers (:mod:`securefl.privacy.noise`). The self-test makes answers of broken workers out of
+ordinary normal numbers; they too come from the operating system, so that nothing in the product is repeatable.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from securefl.privacy.randomness import uniform_words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from securefl.privacy.randomness import RandomBytes
+
+    FloatArray = NDArray[np.float64]
+    Size = int | tuple[int, ...]
+
+
+class Floats(Protocol):
+    """Draws that the self-test needs; tests pass numpy's generator."""
+
+    def random(self, size: Size, /) -> FloatArray:
+        """Uniform in [0, 1): float64 of that shape."""
+
+    def normal(self, loc: float = 0.0, scale: float = 1.0, size: Size = 1) -> FloatArray:
+        """Normal with mean ``loc`` and standard deviation ``scale``: float64 of that shape."""
+
+    def binomial(self, n: int, p: float, size: Size, /) -> NDArray[np.int64]:
+        """How many of ``n`` trials of chance ``p`` succeed: int64 of that shape."""
+
+
+class FloatDraws:
+    """:class:`Floats` on one source of random bytes."""
+
+    def __init__(self, source: RandomBytes) -> None:
+        self._source = source
+
+    def random(self, size: Size, /) -> FloatArray:
+        """See :class:`Floats`: the upper 53 bits of a word."""
+        words = uniform_words(int(np.prod(size)), self._source) >> np.uint64(11)
+        return (words.astype(np.float64) * 2.0**-53).reshape(size)
+
+    def normal(self, loc: float = 0.0, scale: float = 1.0, size: Size = 1) -> FloatArray:
+        """See :class:`Floats`: by Box and Muller (1958)."""
+        radius = np.sqrt(-2.0 * np.log1p(-self.random(size)))
+        angle = self.random(size) * (2.0 * math.pi)
+        found: FloatArray = loc + scale * radius * np.cos(angle)
+        return found
+
+    def binomial(self, n: int, p: float, size: Size, /) -> NDArray[np.int64]:
+        """See :class:`Floats`: trial by trial."""
+        total = np.zeros(size, dtype=np.int64)
+        for _ in range(n):
+            total += self.random(size) < p
+        return total
