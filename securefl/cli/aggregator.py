@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import folder_option, say
-from securefl.errors import StoreError, UsageError
+from securefl.errors import SecureFLError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from securefl.federation.serving import AggregatorService
     from securefl.node.folder import PartyFolder
+    from securefl.node.presence import Presence
+    from securefl.node.store_watch import StoreWatch
 
 _aggregator_option = folder_option("aggregator", "SECUREFL_AGGREGATOR")
 _ROLE = "aggregator"
@@ -73,6 +75,7 @@ def start(background: bool, folder: str | None) -> None:
     from securefl.node.journal import Journal
     from securefl.node.presence import Presence
     from securefl.node.site import utc_now
+    from securefl.node.store_watch import StoreWatch
 
     here = _open(folder)
     log = here.path / "aggregator.log"
@@ -94,10 +97,15 @@ def start(background: bool, folder: str | None) -> None:
     service = AggregatorService(here.store, here.identity, here.book, tell)
     presence.announce(utc_now())
     say(f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C or `securefl aggregator stop`.")
+    why = "it was asked to stop"
     try:
         journal.say("aggregator started")
-        _serve(service, tell)
+        _serve(service, tell, presence, StoreWatch(presence, utc_now, time.monotonic))
+    except Exception as error:
+        why = str(error) if isinstance(error, SecureFLError) else f"{type(error).__name__}: {error}"
+        raise
     finally:
+        presence.note_end(utc_now(), why)
         presence.leave()
         journal.say("aggregator stopped")
         journal.close()
@@ -133,17 +141,24 @@ def stop(folder: str | None) -> None:
 @_aggregator_option
 def status(folder: str | None) -> None:
     """Say whether the aggregator runs, and whom it serves."""
-    from securefl.node.presence import present
+    from securefl.node.presence import last_end, present, store_away
+    from securefl.report.parts import day
 
     here = _open(folder)
     state = present(here.path, _ROLE)
     running = f"running since {state['since']}" if state else "not running; `securefl aggregator start` starts it"
     say(f"{here.name}: {running}")
+    ended = last_end(here.path, _ROLE)
+    if ended is not None:
+        say(f"  ended        {f'at {day(ended.at)}' if ended.at else 'without a word'}: {ended.reason}")
     say(f"  store        {here.settings.store}")
+    away = store_away(state)
+    if away is not None:
+        say(f"               unreachable since {day(away.since)}; the aggregator goes on trying: {away.reason}")
     say(f"  coordinators {', '.join(c.name for c in here.book.cards().values()) or 'none trusted yet; `securefl aggregator trust CARD`'}")
 
 
-def _serve(service: AggregatorService, tell: Callable[[str], None]) -> None:
+def _serve(service: AggregatorService, tell: Callable[[str], None], presence: Presence, store: StoreWatch) -> None:
     stopping = False
 
     def stop_serving(_number: int, _frame: FrameType | None) -> None:
@@ -156,9 +171,12 @@ def _serve(service: AggregatorService, tell: Callable[[str], None]) -> None:
     while not stopping:
         try:
             service.turn()
+            store.look(service.store)
+            presence.tell(turned=True)
             trouble = ""
             time.sleep(service.left)
         except StoreError as error:  # it comes back; said once
+            store.missed(error)
             if str(error) != trouble:
                 trouble = str(error)
                 tell(trouble)

@@ -8,18 +8,24 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from securefl.errors import RoundError, UsageError
-from securefl.node.presence import present
+from securefl.errors import RoundError, SecureFLError, StoreError, UsageError
+from securefl.files import read_file
+from securefl.node.presence import last_end, present, store_away
+from securefl.node.reasons import one_line
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: A role that has not said that it runs after this many seconds has not started.
-_PATIENCE = 30.0
+#: Seconds that the first turn may take: it imports PySyft and asks the store, on a busy machine.
+_PATIENCE = 600.0
+#: Bytes of the output that are read for the reason of an end.
+_MOST = 1 << 14
+#: Signs that draw the frame of an error's page.
+_FRAME = dict.fromkeys(map(ord, "╭╮╰╯─│┌┐└┘"), " ")
 
 
 def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> None:
-    """Run ``securefl ARGUMENTS`` in a session of its own and wait until it says that it runs.
+    """Run ``securefl ARGUMENTS`` in a session of its own and wait until its first whole turn went well.
 
     Args:
         arguments: the command that runs in the foreground.
@@ -30,7 +36,8 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
 
     Raises:
         UsageError: one runs already.
-        RoundError: it ended, or did not start in time.
+        StoreError: it runs, and cannot use its store; it goes on trying.
+        RoundError: it ended; or it runs, and its first turn did not go well, or takes very long.
     """
     if present(folder, role) is not None:
         raise UsageError(f"The {role} of this folder runs already.", next_step="Stop it first.")
@@ -42,7 +49,48 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
     finally:
         os.close(fd)
     end = time.monotonic() + _PATIENCE
-    while present(folder, role) is None:
-        if process.poll() is not None or time.monotonic() > end:
-            raise RoundError(f"The {role} did not start.", whose="this machine's operator", next_step=f"See {output}.")
+    while process.poll() is None:
+        state = present(folder, role)
+        if state is not None and state["pid"] == process.pid:  # a killed one's file may still lie there
+            if (fault := _fault(state, role)) is not None:
+                raise fault
+            if state.get("turned"):
+                return
+        if time.monotonic() > end:
+            raise RoundError(
+                f"The {role} runs (process {process.pid}), but its first turn is not over after {_PATIENCE:.0f} seconds.",
+                whose="this machine's operator", next_step=f"See {folder / role}.log and {output}.",
+            )
         time.sleep(0.05)
+    raise RoundError(
+        f"The {role} ended: {_why(folder, role, process.pid, output)}", whose="this machine's operator", next_step=f"Mend that, then start it again. More may stand in {output}.",
+    )
+
+
+def _fault(state: dict[str, object], role: str) -> SecureFLError | None:
+    """What is wrong with a role that runs, by its own word."""
+    away = store_away(state)
+    if away is not None:
+        return StoreError(
+            f"The {role} runs, but cannot use its store: {away.reason}",
+            next_step=f"See that the store is there (a share: mounted). The {role} goes on trying; its `status` command says when the store is back.",
+        )
+    trouble = state.get("trouble")
+    if trouble is None:
+        return None
+    return RoundError(
+        f"The {role} runs, but its first turn did not go well: {one_line(str(trouble))}", whose="this machine's operator",
+        next_step=f"It goes on trying; {role}.log says more.",
+    )
+
+
+def _why(folder: Path, role: str, pid: int, output: Path) -> str:
+    """Why the process ended: by its end note; by what it said, where it ended before it could keep one."""
+    ended = last_end(folder, role)
+    if ended is not None and ended.pid == pid:
+        return ended.reason
+    try:
+        said = read_file(output, _MOST).decode(errors="replace")
+    except OSError:
+        said = ""
+    return one_line(said.translate(_FRAME)) or "it said nothing."

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.federation.rounds import Plan
 from securefl.files import read_file
-from securefl.node.agent import agent_state
+from securefl.node.agent import agent_end, agent_state
 from securefl.node.leaving import COUNTS
+from securefl.node.presence import store_away
 from securefl.node.quality import verdict_of
 from securefl.node.reasons import reason_of
 from securefl.node.requests import kept_requests, study_text
@@ -33,10 +34,14 @@ def collect_status(site: Site) -> dict[str, Any]:
     state = site.ledger.state
     requests = kept_requests(site)
     desk = _read(site.path / "desk.json")
+    agent = agent_state(site)
+    away, ended = store_away(agent), agent_end(site)
     studies = [_study(site, state, r.digest, r.short) for r in requests if r.digest in state.studies]
     return {
         "site": site.name,
-        "running": agent_state(site) is not None,
+        "running": agent is not None,
+        "store_away": None if away is None else {"since": away.since, "reason": away.reason},
+        "ended": None if ended is None else {"at": ended.at or None, "reason": ended.reason},
         "paused": state.paused,
         "datasets": [{"name": d.name, "population": d.population} for d in site.settings.datasets],
         "budgets": [_budget(state, p) for p in sorted(state.budgets)],
@@ -56,6 +61,8 @@ def status_page(found: dict[str, Any]) -> RenderableType:
         studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"], s["reason"], _quality(s), s["waits_for"]) for s in found["studies"]],
         rows=[(s["id"], s["rows"]) for s in found["studies"] if s["rows"]],
         waiting=found["waiting"], quarantined=found["quarantined"], late_replies=found["late_replies"],
+        store_away=found["store_away"] and (found["store_away"]["since"], found["store_away"]["reason"]),
+        ended=found["ended"] and (found["ended"]["at"] or "", found["ended"]["reason"]),
     )
 
 

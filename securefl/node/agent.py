@@ -34,17 +34,19 @@ from securefl.node.journal import Journal
 from securefl.node.models import ModelWatch, expect_model
 from securefl.node.outbox import deliver
 from securefl.node.pasts import doubted, two_pasts
-from securefl.node.presence import Presence, present, stop_role
-from securefl.node.reasons import keep_reason
+from securefl.node.presence import Presence, last_end, present, stop_role
+from securefl.node.reasons import keep_reason, one_line
 from securefl.node.requests import study_text
 from securefl.node.running import StudyRun
 from securefl.node.site import utc_now
+from securefl.node.store_watch import StoreWatch
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from securefl.node.presence import Ended
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState
 
@@ -81,6 +83,8 @@ class Agent:
         self._presence = Presence(site.path, _ROLE)
         if not self._presence.take():
             raise UsageError("An agent runs in this folder already.", next_step="`securefl site stop` ends it.")
+        self._store = StoreWatch(self._presence, utc_now, clock)
+        self._why_ended = "it was asked to stop"
         self._site = site
         self._runs: dict[str, StudyRun] = {}
         self._last_sync, self._sync_took = -SYNC_ANYWAY, 0.0
@@ -113,9 +117,14 @@ class Agent:
                 self._turn()
                 self._rest(self._until_due())
         except LedgerAlteredError as error:
+            self._why_ended = str(error)
             self.say(f"stopping: {error}")
             raise
+        except Exception as error:
+            self._why_ended = str(error) if isinstance(error, SecureFLError) else f"{type(error).__name__}: {error}"
+            raise
         finally:
+            self._presence.note_end(utc_now(), self._why_ended)
             self._wind_up()
 
     def _until_due(self) -> float:
@@ -147,9 +156,18 @@ class Agent:
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("models", lambda: self._models.turn(self._site))
         part("PySyft", self._sync_when_due)
+        self._store.look(self._site.store)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
+        self._tell_turn()
         if troubled and not self._busy:
             self._rest(1.0)
+
+    def _tell_turn(self) -> None:
+        """Tell who starts the agent that its first whole turn is over, and what was wrong in it."""
+        if self._trouble:
+            self._presence.tell(trouble=one_line(next(iter(self._trouble.values()))))
+        else:
+            self._presence.tell(trouble=None, turned=True)
 
     def _safely(self, name: str, part: Callable[[], None]) -> bool:
         """Whether ``part`` went well; what did not is said once, and tried again."""
@@ -159,6 +177,8 @@ class Agent:
             raise
         except SecureFLError as error:  # a store that is away comes back; studies end by their own deadlines
             text = f"{error.code}: {error}"
+            if isinstance(error, StoreError):
+                self._store.missed(error)
         except Exception:  # noqa: BLE001 - a fault in one exchange must not end the hospital's agent
             text = f"a fault in securefl, please report it:\n{traceback.format_exc()}"
         else:
@@ -286,6 +306,7 @@ class Agent:
             self._runs[digest] = StudyRun(
                 self._site, plan, text, self.say, lambda: datetime.now(UTC), self._clock,
                 agreed=partial(self._question.agreed, self._site, plan.study.cohort),
+                unheard=partial(self._question.unheard, self._site, plan.study.cohort),
             )
             self.say(f"study {digest[:12]} is approved; waiting for the other hospitals")
         self._gone_through = state
@@ -332,6 +353,11 @@ class Agent:
         self._stopping = True
         for run in tuple(self._runs.values()):
             run.interrupt()  # an answer that nobody will send need not be waited for
+
+
+def agent_end(site: Site) -> Ended | None:
+    """How the last agent ended; None while one runs, or where none ever did."""
+    return last_end(site.path, _ROLE)
 
 
 def stop_agent(site: Site, seconds: float = 15.0) -> bool:

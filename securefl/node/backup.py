@@ -136,7 +136,7 @@ def _kept(folder: Path) -> Iterator[str]:
         folders[:] = [f for f in folders if f not in _NOT_KEPT and (*below.parts, f) != _STUDY_KEYS]
         for name in names:
             own = below == Path() and (
-                name.startswith((_LEDGER, "agent.json")) or name.endswith(".lock")
+                name.startswith((_LEDGER, "agent.json", "agent.end.json")) or name.endswith(".lock")
             )
             if (
                 not own

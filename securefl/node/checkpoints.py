@@ -264,12 +264,9 @@ class Question:
 
         Says once in the log for whom it waits, and what to do.
         """
-        others = tuple(name for name in cohort if name != site.name)
-        doubts = doubted(site, others)
+        others, doubts, named, unknown = self._missing(site, cohort)
         for name in doubts:
             self._tell(str(two_pasts(name)))
-        known = known_holders(site, self._cohorts)
-        named, unknown = still_silent(hospitals_of(site), known, self._agreed, excused(site), others)
         for name in named:
             more = "" if name in others else f"; it may hold one from an earlier study. If it is gone for good: securefl site checkpoint {name} --without"
             self._tell(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds{more}")
@@ -279,6 +276,23 @@ class Question:
                 "studies that it has forgotten. Where one is gone for good: securefl site checkpoint NAME --without"
             )
         return not (named or unknown or doubts)
+
+    def unheard(self, site: Site, cohort: Iterable[str]) -> str:
+        """Whose word a study with ``cohort`` waits for, in a line for the owner's screen; empty when all have answered."""
+        _, doubts, named, unknown = self._missing(site, cohort)
+        said = [f"an end of the doubt about {', '.join(doubts)}, whose ledger has shown two pasts"] if doubts else []
+        if named:
+            said.append(f"the word of {', '.join(named)} on this ledger's checkpoints")
+        if unknown:
+            said.append(f"the word of all but {MAY_BE_SILENT} of {', '.join(unknown)} on this ledger's checkpoints")
+        return "; and ".join(said)
+
+    def _missing(self, site: Site, cohort: Iterable[str]) -> tuple[tuple[str, ...], list[str], list[str], list[str]]:
+        """The other participants; those in doubt; those whose answer is needed; those of whom all but one must answer."""
+        others = tuple(name for name in cohort if name != site.name)
+        known = known_holders(site, self._cohorts)
+        named, unknown = still_silent(hospitals_of(site), known, self._agreed, excused(site), others)
+        return others, list(doubted(site, others)), named, unknown
 
     def _tell(self, line: str) -> None:
         """Say a line once in a run: the same is found at every turn."""

@@ -84,6 +84,7 @@ class Entering:
         records: makes later words durable (:class:`securefl.federation.later.RecordKeeper`).
         first_round: fetches what the coordinator announced as the first round; None while there is nothing.
         free: bytes that may be written to a folder's disk.
+        unheard: whose word is missing while :attr:`agreed` says no, for the owner's screen.
 
     Attributes:
         worker: the worker's process, once it was started.
@@ -103,6 +104,7 @@ class Entering:
     records: RecordKeeper
     first_round: Callable[[], RoundInput | None]
     free: Callable[[Path], int] = free_bytes
+    unheard: Callable[[], str] = str
     worker: Worker | None = None
     waiting: str = ""
     _launches: int = 0
@@ -134,7 +136,7 @@ class Entering:
             self.waiting = "the other hospitals' approvals"
             return None
         if not self.agreed():
-            self.waiting = "the others' word on this ledger's checkpoints (agent.log names whose)"
+            self.waiting = self.unheard() or "the others' word on this ledger's checkpoints"
             return None
         if not self._table_fits():
             self.waiting = "its own worker, which looks whether the table fits"

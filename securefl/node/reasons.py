@@ -6,24 +6,33 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from securefl.files import read_file
 from securefl.identity import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.errors import SecureFLError
-from securefl.files import read_file
 
 _FILE = "failure.json"
 _LONGEST = 400
 NOT_KEPT = "see agent.log"
 
 
+def one_line(text: str, more: str = NOT_KEPT) -> str:
+    r"""A text as one printable line of bounded length; ``more`` says where the rest stands.
+
+    >>> one_line("away:\n no\x1b[2J route")
+    'away: no?[2J route'
+    """
+    words = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
+    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]} ... ({more})"
+
+
 def keep_reason(folder: Path, digest: str, error: SecureFLError) -> None:
     """Keep the error in the study's folder below this hospital's ``folder``; a disk that takes nothing more ends nothing."""
-    words = "".join(sign if sign.isprintable() else "?" for sign in " ".join(str(error).split()))
-    line = words if len(words) <= _LONGEST else f"{words[:_LONGEST]} ... ({NOT_KEPT})"
     with suppress(OSError):
+        line = one_line(str(error))
         replace_file(folder / "studies" / digest / _FILE, json.dumps({"reason": line}).encode())
 
 

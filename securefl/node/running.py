@@ -90,6 +90,7 @@ class StudyRun:
         ask: asks the worker without waiting for it; a thread in every real run.
         settle_seconds: see :data:`SETTLE_SECONDS`.
         agreed: whether the other hospitals have said that this one's ledger forgot nothing; the agent's question in every real run.
+        unheard: whose word on that is missing, for the owner's screen; the agent's question too.
     """
 
     site: Site
@@ -101,6 +102,7 @@ class StudyRun:
     start_worker: Callable[..., Worker] = Worker
     ask: Callable[[Callable[[], Any]], Asked[Any]] = Asked
     agreed: Callable[[], bool] = lambda: True
+    unheard: Callable[[], str] = str
     participant: Participant | None = None
     worker: Worker | None = None
     in_hand: InHand | None = None
@@ -114,7 +116,7 @@ class StudyRun:
         self.leaving = Leaving(self.site, self.plan, self.say)
         self.entering = Entering(
             self.site, self.plan, self.text, self.say, self.now, self.clock, self.agreed, self.start_worker, self.ask,
-            keeper=self.leaving.keep, records=self.saying.record, first_round=self._first,
+            keeper=self.leaving.keep, records=self.saying.record, first_round=self._first, unheard=self.unheard,
         )
 
     @property

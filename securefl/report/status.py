@@ -18,6 +18,7 @@ from securefl.report.parts import (
     bar,
     bullets,
     counted,
+    day,
     facts,
     literal,
     page,
@@ -69,6 +70,8 @@ def site_status(
     waiting: int = 0,
     late_replies: int | None = None,
     quarantined: int = 0,
+    store_away: tuple[str, str] | None = None,
+    ended: tuple[str, str] | None = None,
 ) -> RenderableType:
     """The hospital's state as a page.
 
@@ -83,15 +86,19 @@ def site_status(
         waiting: requests that wait for a decision.
         late_replies: answers that came after their deadline; left out where nobody counted them.
         quarantined: messages put aside because they did not pass the checks.
+        store_away: since when (UTC) the running agent cannot use its store, and why; None where it can.
+        ended: when (UTC; empty where nobody knows) the last agent ended, and why; None while one runs.
     """
     return page(
         title(f"{site}: how it stands"),
         facts([
             ("agent", _agent(running=running, paused=paused)),
+            *_store(store_away),
             ("waiting", _waiting(waiting)),
             *([] if late_replies is None else [("late replies", literal(f"{late_replies:,}", WARN if late_replies else ""))]),
             ("put aside", _quarantined(quarantined)),
         ]),
+        *_why(store_away, ended),
         section("Data sets", *([facts(datasets_words(datasets))] if datasets else [_none("securefl site data add")])),
         section("Budget", *([facts(_budgets(budgets))] if budgets else [_none("securefl site budget set")])),
         section("Studies", _studies(studies) if studies else Text("None was approved yet.", style=DIM)),
@@ -128,6 +135,24 @@ def _agent(*, running: bool, paused: bool) -> Text:
     if not paused:
         return now
     return Text.assemble(now, ("\npaused by its owner: nothing starts and nothing leaves; `securefl site pause --resume` ends the pause", WARN))
+
+
+def _store(away: tuple[str, str] | None) -> list[tuple[str, RenderableType | str]]:
+    """A line on the store, where the agent cannot use it."""
+    if away is None:
+        return []
+    return [("store", literal(f"unreachable since {day(away[0])}; the agent goes on trying", BAD))]
+
+
+def _why(away: tuple[str, str] | None, ended: tuple[str, str] | None) -> list[RenderableType]:
+    """Reasons; they may hold the words of a store or of another party, so they stand behind a bar."""
+    told: list[RenderableType] = []
+    if away is not None:
+        told += [literal("What the store said:"), Quoted(away[1])]
+    if ended is not None:
+        at = f"at {day(ended[0])}" if ended[0] else "without a word"
+        told += [literal(f"The last agent ended {at}:"), Quoted(ended[1])]
+    return told
 
 
 def _waiting(count: int) -> Text:

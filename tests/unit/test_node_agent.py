@@ -29,6 +29,7 @@ from securefl.node import approving
 from securefl.node.agent import Agent, agent_state, stop_agent
 from securefl.node.extract import read_extract
 from securefl.node.pasts import doubt, settle_doubt
+from securefl.node.presence import store_away
 from securefl.store import Store
 
 ME = NAMES[0]
@@ -227,6 +228,27 @@ def test_a_store_that_is_away_ends_nothing(scene):
     turns(agent, 2)
     assert scene.status == "completed"
     assert scene.c.log(ME).count("The store is away") == 1  # said once, not at every turn
+
+
+def test_since_when_the_store_is_away_stands_in_the_state_file_until_it_is_back(scene):
+    agent = scene.begin("start", StoreError("The store is away."), None)
+    seconds = [0.0]
+    agent._store._clock = lambda: seconds[0]
+    agent._presence.announce("2026-01-02T03:04:05Z")
+    site = scene.c.site(ME)
+    turns(agent, 1)
+    assert agent_state(site)["turned"] is True
+    assert store_away(agent_state(site)) is None
+    turns(agent, 1)
+    assert store_away(agent_state(site)).reason == "The store is away."
+    assert agent_state(site)["trouble"].startswith("store: The store is away.")
+    turns(agent, 1)
+    assert "trouble" not in agent_state(site)
+    assert store_away(agent_state(site)) is not None  # one turn without trouble may have asked it nothing
+    seconds[0] += 60
+    turns(agent, 1)
+    assert store_away(agent_state(site)) is None
+    (scene.c.root / ME / "agent.json").unlink()
 
 
 def test_a_code_that_the_store_did_not_take_is_said_later(scene):

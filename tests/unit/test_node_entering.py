@@ -58,6 +58,9 @@ def test_what_is_waited_for_is_said_at_each_stage(scene):
     scene.run.entering.agreed = lambda: False
     scene.run.step()
     assert "checkpoints" in scene.run.waiting
+    scene.run.entering.unheard = lambda: "the word of SVI on this ledger's checkpoints"
+    scene.run.step()
+    assert waiting_for(scene.site.study_folder(scene.study.digest)) == "the word of SVI on this ledger's checkpoints"
     scene.run.entering.agreed = lambda: True
     scene.run.step()
     assert "whether the table fits" in scene.run.waiting

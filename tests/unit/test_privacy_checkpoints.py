@@ -39,10 +39,12 @@ def test_hospitals_with_sound_ledgers_agree_and_say_once_for_whom_they_wait(site
     assert not questions["A"].agreed(sites["A"], COHORT)
     assert not questions["A"].agreed(sites["A"], COHORT)
     assert lines == [f"waiting for {n} to say which checkpoint of this hospital's ledger it holds" for n in "BC"]
+    assert questions["A"].unheard(sites["A"], COHORT) == "the word of B, C on this ledger's checkpoints"
     for _ in range(2):
         for name, question in questions.items():
             question.turn(sites[name])
     assert all(q.agreed(sites[n], COHORT) for n, q in questions.items())
+    assert {q.unheard(sites[n], COHORT) for n, q in questions.items()} == {""}
 
 
 def test_what_is_handed_out_is_kept_where_newer_and_comes_back(sites):
@@ -133,6 +135,7 @@ def test_two_heads_of_one_size_name_the_hospital_and_its_questions_get_no_answer
     answer_questions(sites["A"], Answered(sites["A"].path))
     question.turn(sites["B"])
     assert not question.agreed(sites["B"], ("A", "B"))
+    assert question.unheard(sites["B"], ("A", "B")) == "an end of the doubt about A, whose ledger has shown two pasts"
     assert "No study with A starts or goes on here" in lines[0]
 
 

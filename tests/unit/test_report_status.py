@@ -78,3 +78,17 @@ def test_words_that_may_be_a_researchers_stand_behind_a_bar():
     marked = [line for line in page.splitlines() if "zzmark" in line]
     assert len(marked) > 6
     assert [line for line in marked if "│" not in line.partition("zzmark")[0]] == []
+
+
+def test_a_store_that_cannot_be_reached_is_said_since_when_and_its_words_stand_behind_a_bar():
+    page = status(store_away=("2026-11-28T17:09:31Z", "cannot be read: zzmark"))
+    assert "store      unreachable since 2026-11-28 17:09 UTC; the agent goes on trying" in page
+    assert [line for line in page.splitlines() if "zzmark" in line] == ["│ cannot be read: zzmark"]
+    assert "store" not in status()
+
+
+def test_the_end_of_the_last_agent_is_said_with_its_reason():
+    page = status(running=False, ended=("2026-11-28T17:09:31Z", "B holds a checkpoint: zzmark"))
+    assert "The last agent ended at 2026-11-28 17:09 UTC:\n│ B holds a checkpoint: zzmark" in page
+    assert "The last agent ended without a word:" in status(running=False, ended=("", "it was killed"))
+    assert "ended" not in status(running=False)
