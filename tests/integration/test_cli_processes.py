@@ -1,6 +1,7 @@
 """Commands as people type them: what each imports, what each says when the store or the folder is not fit."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,13 +100,14 @@ def test_nobody_approves_without_a_yes(c):
 
 
 def test_with_a_store_that_cannot_be_written_the_agent_says_so_and_stops_when_asked(tmp_path):
-    (tmp_path / "file").write_text("a regular file")
-    bad = str(tmp_path / "file" / "store")
-    site = str(tmp_path / "site")
+    store, site, researcher = tmp_path / "store", str(tmp_path / "site"), str(tmp_path / "researcher")
     run = [sys.executable, "-m", "securefl"]
-    subprocess.run(
-        [*run, "site", "init", site, "--name", "SVI", "--legal-name", "H", "--email", "a@example.org", "--store", bad], check=True, stdout=subprocess.DEVNULL
-    )
+    for role, folder, name in (("site", site, "SVI"), ("study", researcher, "R")):
+        words = ["init", folder, "--name", name, "--legal-name", "H", "--email", "a@example.org", "--store", str(store)]
+        subprocess.run([*run, role, *words], check=True, stdout=subprocess.DEVNULL)
+        (tmp_path / folder / "store.id").unlink()  # else it is another store that is named, not one that takes nothing
+    shutil.rmtree(store)
+    store.write_text("a regular file")
     doctor = subprocess.run([*run, "doctor", "--folder", site], capture_output=True, text=True, check=False, timeout=120)
     assert doctor.returncode != 0
     assert "cannot be written" in " ".join(doctor.stdout.split())
@@ -122,10 +124,6 @@ def test_with_a_store_that_cannot_be_written_the_agent_says_so_and_stops_when_as
     agent.send_signal(signal.SIGTERM)
     assert agent.wait(timeout=120) == 0
     assert agent.stderr.read() == b""
-    researcher = str(tmp_path / "researcher")
-    subprocess.run(
-        [*run, "study", "init", researcher, "--name", "R", "--legal-name", "U", "--email", "a@example.org", "--store", bad], check=True, stdout=subprocess.DEVNULL
-    )
     subprocess.run([*run, "study", "trust", f"{site}/keys/card.json", "--yes", "--researcher", researcher], check=True, stdout=subprocess.DEVNULL)
     asked = subprocess.run([*run, "study", "ask", "SVI", "--researcher", researcher], capture_output=True, text=True, check=False, timeout=120)
     assert asked.returncode == int(ExitCode.STORE)
