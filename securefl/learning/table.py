@@ -140,6 +140,17 @@ def header_names(start: bytes, reading: Reading) -> tuple[str, ...]:
     return _header(start, reading)[0]
 
 
+def header_lines(start: bytes) -> bytes:
+    """What comes before the first row: the header line, and the ``sep=`` line where there is one.
+
+    Args:
+        start: the first bytes of the file, header line included.
+    """
+    lines = start.splitlines(keepends=True)
+    first = lines[0].removeprefix(codecs.BOM_UTF8) if lines else b""
+    return b"".join(lines[: 2 if said_separator(first) else 1])
+
+
 def reading_of(
     start: bytes, needed: Collection[str], *, encoding: str = "utf-8", decimal: DecimalSign = "."
 ) -> Reading:

@@ -1,7 +1,7 @@
 """One approved study at one hospital before its first round: nobody pays for a person who is away, or for another's crash.
 
 In this order, and nothing is charged before the last: all approvals are there and the others agree on this ledger's past; the
-worker stands and has seen that the table still fits; the researcher calls; the request is reviewed again, the disk has room, and
+worker stands and has seen that the table's header still fits; the researcher calls; the request is reviewed again, the disk has room, and
 the hospital says that it is ready; the first round is announced to exactly those runs of the agents that said so. Then the
 approval is used up, and the worker is asked. A hospital that cannot says its code before, and the study ends uncharged.
 When it says so is public: whole steps from what all could see (rule 1).
@@ -205,7 +205,7 @@ class Entering:
         self._checked, self._fits = None, False
 
     def _table_fits(self) -> bool:
-        """Whether the worker stands and found that the table fits the study: it keeps nothing of it, and no figure comes of it.
+        """Whether the worker stands and found that the table's header fits the study: no row is read before the first announcement.
 
         Raises:
             DataError: it does not fit.

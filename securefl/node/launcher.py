@@ -112,7 +112,7 @@ class Worker:
         return counts
 
     def check(self, study_text: bytes, reading: Reading = USUAL) -> None:
-        """Read the table once to see whether it fits the study; the worker keeps nothing of it, and no figure comes back.
+        """See whether the table's header fits the study. No row is read: a table of any size takes the same time.
 
         Raises:
             DataError: it does not fit the study's columns.

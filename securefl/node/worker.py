@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: A command carries a study's text and a global model; 1e8 float64 parameters fit.
 _MAX_COMMAND = 1 << 30
+#: Bytes of a table that are read before its study begins: its header line is nearly always in them.
+_CHECKED_BYTES = 1 << 16
 
 
 class _Task:
@@ -103,12 +105,31 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
 
 
 def _check(header: dict[str, Any], text: bytes, data_fd: int) -> None:
-    """Raise :class:`DataError` where the table does not fit the study; nothing of it is kept, and no figure leaves."""
+    """Raise :class:`DataError` where the table's header does not fit the study.
+
+    No row is looked at: when a hospital is ready is public, and this takes the same time for a
+    table of any size. Reading and preparing refuse a table for its header only.
+    """
     from securefl.learning.features import prepare
+    from securefl.learning.reading import Reading
+    from securefl.learning.table import read_table
     from securefl.study.parse import parse_study
 
     study = parse_study(text)
-    prepare(_table(data_fd, header)[0], study.data, bytes(32), study.privacy.unit)
+    empty = read_table(_header_lines(data_fd), Reading(**header["reading"]))
+    prepare(empty, study.data, bytes(32), study.privacy.unit)
+
+
+def _header_lines(data_fd: int) -> bytes:
+    """The header line from the first bytes of the table's file; more of them where it is long."""
+    from securefl.learning.reading import FIRST_BYTES, check_kind
+    from securefl.learning.table import header_lines
+
+    start = os.pread(data_fd, _CHECKED_BYTES, 0)
+    check_kind(start[:16], "the table")
+    if len(header_lines(start)) == len(start):  # it goes on behind them, or the file ends here
+        start = os.pread(data_fd, FIRST_BYTES, 0)
+    return header_lines(start)
 
 
 def _table(data_fd: int, header: dict[str, Any]) -> tuple[Table, bytes]:
