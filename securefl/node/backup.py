@@ -170,7 +170,6 @@ def _copy_ledger(site: Site, part: Path) -> Reading:
     reading = read_chain(copy, site.identity.card.verify).require()
     write_witness(
         copy,
-        reading.at.size,
         Checkpoint(site.name, reading.at.size, reading.at.hash).dump(site.identity.sign),
     )
     return reading

@@ -230,6 +230,8 @@ class Question:
     nonce: str = field(default_factory=lambda: secrets.token_hex(32))
     _asked: bool = False
     _agreed: set[str] = field(default_factory=set)
+    #: Those that gave back what this ledger does not know. None of them may be the one that rule 3 lets be silent.
+    _disputing: set[str] = field(default_factory=set)
     _answered: Answered | None = None
     _told: set[str] = field(default_factory=set)
     _cohorts: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -290,7 +292,7 @@ class Question:
     def _missing(self, site: Site, cohort: Iterable[str]) -> tuple[tuple[str, ...], list[str], list[str], list[str]]:
         """The other participants; those in doubt; those whose answer is needed; those of whom all but one must answer."""
         others = tuple(name for name in cohort if name != site.name)
-        known = known_holders(site, self._cohorts)
+        known = known_holders(site, self._cohorts) | self._disputing
         named, unknown = still_silent(hospitals_of(site), known, self._agreed, excused(site), others)
         return others, list(doubted(site, others)), named, unknown
 
@@ -313,9 +315,12 @@ class Question:
             # an answer to an earlier question is this hospital's own signed word all the same
             held = site.ledger.read_own(answer.checkpoint) if answer.checkpoint else None
         except UntrustedError as error:
-            self._tell(f"{card.name} holds what is no checkpoint of this ledger; it counts as none, and {card.name} should move its file checkpoints/{site.name} away. {error}")
-            held = None
+            # a genuine one too, where the ledger was put back and its keys replaced after that: its owner has to say which
+            self._disputing.add(card.name)
+            self._tell(_by_a_replaced_key(card.name, site.name, error))
+            return
         except MessageError:
+            self._disputing.add(card.name)
             self._tell(
                 f"{card.name} holds a checkpoint in this hospital's name that no key of this ledger signed. Either this ledger is an older copy: put the newest one back. "
                 f"Or this hospital began anew: then ask {card.name} to move its file checkpoints/{site.name} away."
@@ -331,3 +336,15 @@ class Question:
         if answer.nonce == self.nonce:
             self._agreed.add(card.name)
             heard_again(site, card.name)
+
+
+def _by_a_replaced_key(holder: str, site: str, error: UntrustedError) -> str:
+    """A line for the owner's log: both ways in which such a checkpoint comes about, and what settles each."""
+    return (
+        f"waiting for {holder}, which holds a checkpoint that this ledger does not know. {error.what} "
+        "Was this hospital's folder ever put back from a backup? Then this ledger has forgotten "
+        "approvals and spending: run nothing, and put the newest ledger back, with its keys. "
+        "If it is the ledger that has always run here, somebody has a copy of the old keys: "
+        f"telephone {holder}, have it move its file checkpoints/{site} away, and start this agent "
+        f"again; for studies without {holder}: securefl site checkpoint {holder} --without"
+    )

@@ -197,7 +197,8 @@ def read_own(data: bytes, head: Head) -> Checkpoint:
 
     Raises:
         MessageError: not a checkpoint of this ledger that one of its keys signed.
-        UntrustedError: by a replaced key, and about events after its end: whoever has that key made it up.
+        UntrustedError: by a replaced key, and about events after its end: whoever has that key made it up, or this
+            ledger was put back to an earlier state before the key was replaced.
     """
     site = head.state.site
     for key, end in zip(head.state.keys, head.ended, strict=False):
@@ -208,8 +209,8 @@ def read_own(data: bytes, head: Head) -> Checkpoint:
         if found.size < end:
             return found
         raise UntrustedError(
-            f"A checkpoint of {found.size} events is signed by a key of {site} that was replaced at event {end}: {site} did not write it, but somebody who has that key.",
-            whose="the data owner", next_step="It does not count, and this ledger needs nothing. Find out who has a copy of the old keys.",
+            f"A checkpoint of {found.size} events is signed by a key of {site} that was replaced at event {end}: somebody who has that key wrote it, or this ledger was put back before the change and has forgotten events.",
+            whose="the data owner", next_step="If this hospital's folder was ever put back from a backup, run nothing and put the newest ledger back. If not, find out who has a copy of the old keys.",
         )
     return read_checkpoint(data, site=site, verify=partial(verify_key, head.state.key))
 

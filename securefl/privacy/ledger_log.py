@@ -200,7 +200,7 @@ class LedgerLog:
     def _testify(self) -> None:
         """Let the local witness know how far this ledger has come."""
         at = self._head
-        write_witness(self._file.path, at.size, Checkpoint(at.state.site, at.size, at.hash).dump(self._sign))
+        write_witness(self._file.path, Checkpoint(at.state.site, at.size, at.hash).dump(self._sign))
 
     def _check_own_key(self) -> None:
         """A row by a key that was replaced meanwhile would spoil the chain."""

@@ -4,7 +4,8 @@ A chain of events proves itself but for its end: a file that lost its last event
 SQLite, remembers how far it had come. Partners' checkpoints do the same for all that a restore of the whole folder takes
 back; the witness needs no partner, and finds a ledger that was put back alone.
 
-The file has two places of equal length, written in turn: a write that the power cut through spoils the older of the two.
+The file has two places of equal length. A word goes into the place that does not hold the newest one, so a write
+that the power cut through spoils the older of the two. The file itself comes into being with its first word whole.
 
 Order: it is written after the commit and before the caller acts on it. A process killed between the two leaves a witness
 that is behind, which is no fault: the ledger contains it. Never is it ahead of a commit, so a witness that the ledger does
@@ -16,10 +17,11 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from securefl.errors import LedgerAlteredError, MessageError, UntrustedError
-from securefl.files import read_file, sync_folder
+from securefl.files import read_file
+from securefl.identity import replace_file
 from securefl.privacy.ledger_chain import CHECKPOINT_FORM, read_own
 from securefl.privacy.ledger_events import RESTORE
 from securefl.signed import peek_signed
@@ -33,35 +35,57 @@ if TYPE_CHECKING:
 #: Bytes of one of the two places; a checkpoint has about 400. What is left of it is spaces.
 _PLACE = 1024
 
+#: What fills a place, and what a file system leaves where a write did not arrive.
+_BLANK = b" \0"
+
 
 def witness_path(ledger: Path) -> Path:
     """Where the witness of the ledger at this path lies."""
     return ledger.with_name(f"{ledger.name}.head")
 
 
-def write_witness(ledger: Path, size: int, checkpoint: bytes) -> None:
-    """Keep a signed checkpoint of ``size`` events (mode 0600), flushed; where the disk does not take it, the earlier one stays."""
+def write_witness(ledger: Path, checkpoint: bytes) -> None:
+    """Keep a signed checkpoint (mode 0600), flushed; where the disk does not take it, the earlier one stays."""
+    path = witness_path(ledger)
     with suppress(OSError):
-        path = witness_path(ledger)
-        new = not path.exists()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.pwrite(descriptor, checkpoint.ljust(_PLACE), _PLACE * (size % 2))
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            # whole or not at all: cut through, with nothing beside it, it would look like an altered one
+            replace_file(path, checkpoint.ljust(2 * _PLACE))
+            return
+        try:
+            place = _place_to_write(os.pread(descriptor, 2 * _PLACE, 0))
+            os.pwrite(descriptor, checkpoint.ljust(_PLACE), _PLACE * place)
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
-        if new:
-            sync_folder(path.parent)
+
+
+def _place_to_write(data: bytes) -> int:
+    """The place, 0 or 1, that does not hold the newest word: a write that is cut through must not spoil that one."""
+    first, second = (_claimed(place.strip(_BLANK)) for place in _places(data))
+    return 1 if first > second else 0
+
+
+def _claimed(word: bytes) -> int:
+    """The number of events that a word names, unverified; 0 where it is no whole statement."""
+    body = _whole(word)
+    size = 0 if body is None else body["size"]
+    return size if isinstance(size, int) else 0
+
+
+def _places(data: bytes) -> tuple[bytes, bytes]:
+    return data[:_PLACE], data[_PLACE : 2 * _PLACE]
 
 
 def read_witness(ledger: Path) -> tuple[bytes, ...] | None:
     """The witness's words as they lie there, at most two; None without one, as beside a ledger of an earlier version."""
     try:
-        data = read_file(witness_path(ledger))[:2 * _PLACE]
+        data = read_file(witness_path(ledger))
     except OSError:
         return None
-    places = (data[:_PLACE], data[_PLACE:])
-    return tuple(place.strip(b" \0") for place in places if place.strip(b" \0"))
+    return tuple(word for place in _places(data) if (word := place.strip(_BLANK)))
 
 
 def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | None) -> Reading:
@@ -80,7 +104,7 @@ def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | N
     if (
         known
         and not lacking
-        and not any(_foreign(word) for word in words if _own(word, reading) is None)
+        and not any(_whole(word) for word in words if _own(word, reading) is None)
     ):
         return reading
     why = f"{witness_path(ledger)} beside it is by no key that this ledger knows, or was altered"
@@ -94,13 +118,15 @@ def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | N
     return replace(reading, fault=fault)
 
 
-def _foreign(word: bytes) -> bool:
-    """Whether this is a whole statement; a word that was cut through is none, whatever key it is by."""
+def _whole(word: bytes) -> dict[str, Any] | None:
+    """The fields of a whole statement, unverified; None for one that was cut through, whatever key it is by."""
     try:
-        peek_signed(word, forms=CHECKPOINT_FORM, sender="this ledger", max_bytes=_PLACE)
+        body, _, _ = peek_signed(
+            word, forms=CHECKPOINT_FORM, sender="this ledger", max_bytes=_PLACE
+        )
     except MessageError:
-        return False
-    return True
+        return None
+    return body
 
 
 def _own(word: bytes, reading: Reading) -> Checkpoint | None:

@@ -18,6 +18,7 @@ from securefl.identity import read_card
 from securefl.node import checkpoints
 from securefl.node.answered import Answered
 from securefl.node.checkpoints import Question, answer_questions, collect, hand_out, kept_path
+from securefl.node.holders import excuse
 from securefl.node.rotation import rotate_key
 from securefl.node.site import Site
 from securefl.privacy.ledger import Checkpoint, read_checkpoint, read_ledger
@@ -247,8 +248,8 @@ def test_a_checkpoint_forged_with_the_stolen_key_does_not_outlive_the_key(tmp_pa
         question.turn(sites["A"])
     (line,) = lines
     assert f"a key of A that was replaced at event {end}" in line
-    assert "B should move its file checkpoints/A away" in line
-    assert question.agreed(sites["A"], ("A", "B"))
+    assert "telephone B, have it move its file checkpoints/A away, and start this agent again" in line
+    assert not question.agreed(sites["A"], ("A", "B"))  # it could be the word of a ledger that was put back
     # an audit does not count it either, whether it came back before or lies in a partner's file
     (sites["A"].path / "checkpoints" / "returned").mkdir(parents=True)
     (sites["A"].path / "checkpoints" / "returned" / "B").write_bytes(kept_path(sites["B"], "A").read_bytes())
@@ -256,6 +257,74 @@ def test_a_checkpoint_forged_with_the_stolen_key_does_not_outlive_the_key(tmp_pa
     assert (found.exit_code, "Not counted: " in found.output, "Intact: " in found.output) == (0, True, True)
     found = audited(sites["A"].path, "--checkpoint", str(kept_path(sites["B"], "A")))
     assert (found.exit_code, "does not count" in str(found.exception)) == (1, True)
+    # as the line says: B's owner moves it away, and the next run's question is answered with nothing
+    kept_path(sites["B"], "A").unlink()
+    assert asked_again(sites, "B").agreed(sites["A"], ("A", "B"))
+
+
+def asked_again(sites, *partners, say=lambda _: None):
+    """A new run of A's agent, after these have answered it."""
+    question = Question(say)
+    question.turn(sites["A"])
+    for name in partners:
+        answer_questions(sites[name], Answered(sites[name].path))
+    question.turn(sites["A"])
+    return question
+
+
+@pytest.fixture
+def outgrown(tmp_path):
+    """A's folder is put back, and its keys are changed at a row that the checkpoints of B and C are already beyond."""
+    sites = three_hospitals(tmp_path)
+    sites["A"].ledger.close()
+    shutil.copytree(tmp_path / "A", tmp_path / "backup")
+    sites["A"] = Site.at(tmp_path / "A")
+    approved(sites["A"])
+    sites["A"].ledger.start(digest(1))
+    hand_out(sites["A"], digest(1), COHORT)
+    for name in ("B", "C"):
+        assert collect(sites[name], digest(1), COHORT) == []
+    sites["A"].ledger.close()
+    shutil.rmtree(tmp_path / "A")
+    shutil.copytree(tmp_path / "backup", tmp_path / "A")
+    sites["A"] = Site.at(tmp_path / "A")
+    sites["A"] = changed_keys(sites)
+    return sites
+
+
+def test_a_genuine_checkpoint_from_beyond_the_change_of_keys_starts_nothing(outgrown):
+    lines = []
+    question = asked_again(outgrown, "B", "C", say=lines.append)
+    assert len(lines) == 2
+    assert all("Was this hospital's folder ever put back from a backup?" in line for line in lines)
+    for cohort in (COHORT, ("A", "B"), ("A", "C")):
+        assert not question.agreed(outgrown["A"], cohort)
+    excuse(outgrown["A"], "B", "2026-11-24T12:00:00Z")
+    assert not question.agreed(outgrown["A"], ("A", "B"))  # who takes part cannot be excused
+
+
+def test_one_that_gives_back_what_the_ledger_does_not_know_is_not_the_one_that_may_be_silent(outgrown):
+    kept_path(outgrown["B"], "A").unlink()
+    question = asked_again(outgrown, "B", "C")
+    assert not question.agreed(outgrown["A"], ("A", "B"))
+    excuse(outgrown["A"], "C", "2026-11-24T12:00:00Z")  # `site checkpoint C --without`: its owner has settled it
+    assert question.agreed(outgrown["A"], ("A", "B"))
+
+
+def test_control_counted_as_no_checkpoint_it_lets_the_budget_be_spent_again(outgrown, monkeypatch):
+    real = type(outgrown["A"].ledger).read_own
+
+    def lenient(ledger, data):
+        try:
+            return real(ledger, data)
+        except UntrustedError:
+            return None
+
+    monkeypatch.setattr(type(outgrown["A"].ledger), "read_own", lenient)
+    question = asked_again(outgrown, "B", "C")
+    assert question.agreed(outgrown["A"], COHORT)
+    approved(outgrown["A"])
+    outgrown["A"].ledger.start(digest(1))
 
 
 def test_control_read_by_any_key_of_the_ledger_it_stops_the_hospital_for_good(tmp_path, monkeypatch):

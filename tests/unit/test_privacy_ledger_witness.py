@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import stat
+from contextlib import suppress
 
 import pytest
 from privacy_room import (
@@ -18,12 +19,15 @@ from privacy_room import (
     verify_next,
 )
 
-from securefl.errors import LedgerAlteredError, StoreError
+from securefl.errors import LedgerAlteredError, MessageError, StoreError
 from securefl.privacy import ledger_file, ledger_log
 from securefl.privacy.ledger import Ledger, read_ledger
+from securefl.privacy.ledger_events import Pause, Resume
 from securefl.privacy.ledger_file import LedgerFile
 from securefl.privacy.ledger_reading import read_chain
-from securefl.privacy.ledger_witness import read_witness, witness_path
+from securefl.privacy.ledger_witness import read_witness, witness_path, write_witness
+
+NOW = "2026-11-24T12:00:00Z"
 
 
 @pytest.fixture
@@ -41,6 +45,13 @@ def ledger(path):
 def known(ledger, path):
     """The most events that a word of the witness knows."""
     return max(ledger.read_own(word).size for word in read_witness(path))
+
+
+def newest_place(ledger, path):
+    """The place, 0 or 1, of the word that knows the most events."""
+    data = witness_path(path).read_bytes()
+    words = [data[:1024].strip(), data[1024:2048].strip()]
+    return max((0, 1), key=lambda at: ledger.read_own(words[at]).size if words[at] else 0)
 
 
 def cut(path, size):
@@ -141,14 +152,77 @@ def test_another_past_of_the_same_length_is_found(ledger, path, tmp_path):
 
 def test_a_write_that_was_cut_through_spoils_one_word_and_is_no_alarm(ledger, path):
     ledger.pause()
+    at = 1024 * newest_place(ledger, path)
     ledger.close()
     data = bytearray(witness_path(path).read_bytes())
-    data[1024 * 1 : 1024 * 1 + 300] = bytes(300)  # the place of the newest, of five events
+    data[at : at + 300] = bytes(300)
     witness_path(path).write_bytes(data)
     with Ledger.open(path, **keys()) as again:
         assert again.size == 5
         again.resume()
         assert known(again, path) == again.size == 6
+
+
+def two_at_once(ledger):
+    """Two events in one transaction."""
+    at = ledger.size
+    ledger._append(lambda _: [Pause(at=NOW, note=""), Resume(at=NOW)])
+    assert ledger.size == at + 2
+
+
+def test_a_word_never_goes_where_the_newest_one_lies(ledger, path):
+    """By the parity of their sizes words of n and n + 2 events would share a place."""
+    steps = (lambda: two_at_once(ledger), ledger.pause, ledger.resume, lambda: two_at_once(ledger))
+    for step in (*steps, *steps):
+        before, place = ledger.size, newest_place(ledger, path)
+        step()
+        assert newest_place(ledger, path) == 1 - place
+        assert {ledger.read_own(word).size for word in read_witness(path)} == {before, ledger.size}
+
+
+def test_a_cut_through_word_of_two_events_leaves_the_one_before(ledger, path, monkeypatch):
+    before = ledger.size
+    real = os.pwrite
+    monkeypatch.setattr(
+        "securefl.privacy.ledger_witness.os.pwrite",
+        lambda fd, data, at: real(fd, data[:200] + bytes(len(data) - 200), at),
+    )
+    two_at_once(ledger)
+    assert known_whole(ledger, path) == [before]
+    monkeypatch.undo()
+    ledger.close()
+    with Ledger.open(path, **keys()) as again:
+        assert again.size == before + 2
+        again.pause()
+        assert known_whole(again, path) == [before, again.size]
+
+
+def known_whole(ledger, path):
+    """The sizes that the whole words know, smallest first."""
+    found = []
+    for word in read_witness(path):
+        with suppress(MessageError):
+            found.append(ledger.read_own(word).size)
+    return sorted(found)
+
+
+@pytest.mark.parametrize("dies", ["os.fsync", "pathlib.Path.replace"])
+def test_a_first_word_that_was_cut_through_is_no_witness_and_no_alarm(
+    ledger, path, monkeypatch, dies
+):
+    witness_path(path).unlink()
+
+    def cut_through(*_):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as during:
+        during.setattr(dies, cut_through)
+        write_witness(path, ledger.checkpoint())
+    assert not witness_path(path).exists()
+    ledger.close()
+    with Ledger.open(path, **keys()) as again:
+        again.pause()
+        assert known_whole(again, path) == [again.size]
 
 
 @pytest.mark.parametrize("data", [b"", b"junk", b"x" * 9000])
