@@ -23,6 +23,11 @@ def words(text):
     return " ".join(text.replace("│", " ").split())
 
 
+def unbroken(text):
+    """The same without any blank, for a path that is longer than a line of the frame."""
+    return words(text).replace(" ", "")
+
+
 def init(folder, store, *more, name="S", legal_name="L", **options):
     """``securefl site init``."""
     return securefl("site", "init", folder, "--name", name, "--legal-name", legal_name, "--email", "a@b.example", "--store", store, *more, **options)

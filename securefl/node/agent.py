@@ -248,10 +248,11 @@ class Agent:
         else:
             if outcome == "completed":
                 self._note_others(digest, run)
+                # before the ledger says that it is over: killed in between, the model would never be looked for
+                expect_model(self._site, run.plan, datetime.now(UTC))
                 self._site.ledger.settle(digest, "completed")
                 with suppress(StoreError):
                     self._hand_out(digest, run)
-                expect_model(self._site, run.plan, datetime.now(UTC))
                 publish_extract(self._site, digest, run.plan.study)
                 self.say(f"study {digest[:12]} completed; {run.late} late replies")
                 self._drop(digest)

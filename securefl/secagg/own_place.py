@@ -25,7 +25,8 @@ _BASE, _HASH = 4096, 67
 
 def manifest_limit(facts: RoundFacts) -> int:
     """Within how many bytes of a contribution its signed manifest ends."""
-    return PREFIX_BYTES + _BASE + (facts.chunks + 1) * _HASH
+    chunks = sum(section.count for section in facts.sections)
+    return PREFIX_BYTES + _BASE + (chunks + 1) * _HASH
 
 
 def other_contribution(head: bytes, own: bytes, facts: RoundFacts, sender: str, verify: Verify) -> bool:

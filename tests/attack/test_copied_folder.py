@@ -23,6 +23,7 @@ from securefl.federation.participant import pair_secrets
 from securefl.node.entering import Entering
 from securefl.node.running import StudyRun
 from securefl.node.site import Site
+from securefl.secagg.layouts import layout_for
 from securefl.secagg.own_place import manifest_limit, other_contribution
 
 ME, OTHER, THIRD = NAMES
@@ -219,4 +220,8 @@ def _resigned(scene, frame, by=None, **changes):
 def test_a_manifest_ends_within_what_is_read_of_it():
     facts = make_facts(length=500_000)
     assert manifest_limit(facts) > 64 * facts.chunks
+    many = dataclasses.replace(make_facts(length=10_000_000), layout=layout_for(16, 5, 10_000_000))
+    chunks = sum(section.count for section in many.sections)
+    assert chunks > 100 * many.chunks
+    assert manifest_limit(many) > 64 * chunks
     assert not other_contribution(b"", b"", facts, "SVI", lambda *_: True)

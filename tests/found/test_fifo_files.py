@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from found_cli import hospital, protocol_file, securefl, words
+from found_cli import hospital, protocol_file, securefl, unbroken, words
 
 
 @pytest.mark.parametrize("name", ["site.toml", "store.id", "keys/card.json", "keys/signing.key", "keys/partners", "agent.lock", "ledger.sqlite-journal"])
@@ -13,7 +13,7 @@ def test_a_pipe_in_a_partys_folder_is_named(name, tmp_path):
     os.mkfifo(folder / name, 0o600)
     done = securefl("site", "inbox", "--site", folder, timeout=100)
     assert done.returncode == 4, done.stdout + done.stderr
-    assert os.path.basename(name) in words(done.stderr)  # noqa: PTH119
+    assert name in unbroken(done.stderr)
 
 
 def test_a_pipe_that_a_user_names_is_named(tmp_path):

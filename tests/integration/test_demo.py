@@ -181,6 +181,7 @@ def test_a_hospital_adds_all_rounds_again_and_a_changed_contribution_is_found(de
 
     # the same hospital with a store in which one byte was changed afterwards
     shutil.copytree(root / "d" / "store" / "studies", tmp_path / "store" / "studies")
+    shutil.copy(root / "d" / "store" / "securefl-store", tmp_path / "store")  # else it would be another store
     shutil.copytree(root / "d" / "STMW", tmp_path / "STMW")
     settings = tmp_path / "STMW" / "site.toml"
     settings.write_text(settings.read_text().replace(str(root / "d" / "store"), str(tmp_path / "store")))

@@ -56,6 +56,7 @@ RESEARCHER = {
     "study new": "study new {beside}/protocol.toml --hospital Nord --aggregator Agg --researcher {here}",
 }
 AGGREGATOR = {
+    "aggregator model": "aggregator model nothing --aggregator {here}",
     "aggregator status": "aggregator status --aggregator {here}",
     "aggregator stop": "aggregator stop --aggregator {here}",
     "aggregator trust": "aggregator trust {beside}/card.json --yes --aggregator {here}",
