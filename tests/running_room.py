@@ -20,6 +20,7 @@ from securefl.federation.readiness import call_of, ready_of
 from securefl.federation.rounds import Plan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
+from securefl.learning.patient_hashes import patients_among
 from securefl.node.running import StudyRun
 from securefl.secagg.seal import CkksIntegers
 
@@ -33,6 +34,7 @@ class FakeWorker:
     def __init__(self, *_args, **_kwargs):
         self.alive, self.did, self.problem, self.while_training, self.clamped = True, [], None, lambda: None, 0
         self.table, self.unfit = "0" * 64, None
+        self.patients = ()
 
     def holds(self, _table):
         return True
@@ -44,11 +46,12 @@ class FakeWorker:
         if self.unfit:
             raise self.unfit
 
-    def prepare(self, text, site, secret, reading):
+    def prepare(self, text, site, secret, reading, patient_key):
         self.did.append("prepare")
         if self.problem:
             raise self.problem
-        return {"rows": 80, "kept": 79, "training": 60, "held_out": 19, "positives": 30, "set_aside": {"age: not recorded": 1}, "sha256": self.table}
+        counts = {"rows": 80, "kept": 79, "training": 60, "held_out": 19, "positives": 30, "set_aside": {"age: not recorded": 1}, "sha256": self.table}
+        return counts | {"patients": patients_among(self.patients, patient_key).dump().hex()}
 
     def release(self, kind, model, length, largest, timeout):
         self.did.append(kind)

@@ -13,7 +13,7 @@ from securefl.cli.site_folder import open_site, site_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.node.patients import Patients
+    from securefl.learning.patient_hashes import Patients
     from securefl.node.site import Site
     from securefl.node.tables import Looked
     from securefl.study.schema import Protocol

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _HEX = re.compile(r"[0-9a-f]{64}")
+_HASHES = re.compile(r"([0-9a-f]{16})+")
 #: What a signal that ends a worker may mean; the kernel ends the largest process with 9 when memory runs out.
 _SIGNAL_HINTS = {9: ": short of memory?", 11: ": a fault in a library?", 15: ": stopped by hand?", 31: ": it was denied a system call"}
 #: Seconds that a process whose pipes are closed may take to be gone.
@@ -96,19 +97,23 @@ class Worker:
             self.network_blocked = bool(ready.get("network_blocked"))
             self._ready = True
 
-    def prepare(self, study_text: bytes, site: str, split_secret: bytes, reading: Reading = USUAL) -> dict[str, Any]:
+    def prepare(self, study_text: bytes, site: str, split_secret: bytes, reading: Reading = USUAL, patient_key: bytes = b"") -> dict[str, Any]:
         """Load the table (read as it was registered) and the study; returns counts for the owner's own screen, never for anybody else, and the file's ``sha256``.
+
+        With a ``patient_key`` the ``patients`` too, hashed under it, in hexadecimal (:meth:`securefl.learning.patient_hashes.Patients.dump`).
 
         Raises:
             DataError: the table does not fit the study's columns.
             RoundError: the worker ended or did not answer.
         """
         self.wait_ready()
-        self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex(), "reading": vars(reading)}, study_text)
+        self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex(), "reading": vars(reading), "patient_key": patient_key.hex()}, study_text)
         header, _ = self._receive(START_SECONDS)
         counts: dict[str, Any] = header.get("counts", {})
         if not _HEX.fullmatch(str(counts.get("sha256"))):
             raise RoundError("The worker did not say which table it read.", whose="this hospital", next_step="Report it; the study ends here.")
+        if patient_key and not _HASHES.fullmatch(str(counts.get("patients"))):
+            raise RoundError("The worker did not say whose table it read.", whose="this hospital", next_step="Report it; the study ends here.")
         return counts
 
     def check(self, study_text: bytes, reading: Reading = USUAL) -> None:

@@ -13,58 +13,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from securefl.errors import UnreadableError, UsageError
+from securefl.errors import DataError, UnreadableError, UsageError
 from securefl.identity import replace_file
+from securefl.learning.patient_hashes import Patients, patients_among
 from securefl.learning.table import read_table
 from securefl.node.folder import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy.typing as npt
-
     from securefl.learning.reading import Reading
     from securefl.node.site import Site
 
-#: As many hashes as are kept of a population.
-MOST = 65_536
 #: From this share of common patients on, a table belongs to the other population.
 REFUSED = 0.5
 #: From this share on the owner is asked.
 ASKED = 0.01
 _LABEL = b"securefl/patient/1\0"
-_LAST = np.uint64(2**64 - 1)
-
-
-@dataclass(frozen=True)
-class Patients:
-    """Hashes of patients.
-
-    Args:
-        hashes: uint64[n], sorted, each once.
-        limit: every patient whose hash is not above it is there; the largest of all where nothing was left out.
-    """
-
-    hashes: npt.NDArray[np.uint64]
-    limit: np.uint64
-
-    def joined(self, other: Patients) -> Patients:
-        """The patients of both, again at most :data:`MOST`."""
-        limit = min(self.limit, other.limit)
-        every = np.union1d(self.hashes, other.hashes)
-        return _smallest(every[every <= limit], limit)
-
-    def share_in(self, other: Patients) -> tuple[float, bool]:
-        """The share (0 to 1) of these patients that are among the others', and whether it is exact and no estimate."""
-        limit = min(self.limit, other.limit)
-        compared = self.hashes[self.hashes <= limit]
-        if not len(compared):
-            return 0.0, True
-        return float(np.isin(compared, other.hashes).mean()), bool(limit == _LAST)
 
 
 @dataclass(frozen=True)
@@ -89,16 +56,12 @@ def patients_of(site: Site, table: Path, column: str, reading: Reading) -> Patie
     Raises:
         DataError: the table cannot be read.
     """
-    cells = {cell for cell in read_table(table, reading).column(column) if cell is not None}
-    key = hmac.new(site.secret, _LABEL, hashlib.sha256).digest()
-    found = [hmac.digest(key, str(cell).encode(), "sha256")[:8] for cell in cells]
-    return _smallest(np.unique(np.frombuffer(b"".join(found), ">u8").astype(np.uint64)), _LAST)
+    return patients_among(read_table(table, reading).column(column), patient_key(site))
 
 
-def _smallest(hashes: npt.NDArray[np.uint64], limit: np.uint64) -> Patients:
-    if len(hashes) <= MOST:
-        return Patients(hashes, limit)
-    return Patients(hashes[:MOST], hashes[MOST - 1])
+def patient_key(site: Site) -> bytes:
+    """32 bytes under which this hospital's patients are hashed: nobody else's hashes are like them."""
+    return hmac.new(site.secret, _LABEL, hashlib.sha256).digest()
 
 
 def overlaps(site: Site, population: str, patients: Patients) -> tuple[Overlap, ...]:
@@ -135,6 +98,67 @@ def check_same_patients(population: str, found: tuple[Overlap, ...]) -> None:
             )
 
 
+def take_changed(site: Site, population: str, patients: Patients) -> None:
+    """Compare and remember the patients of a table that is not the one which was registered.
+
+    A table may change after it was registered: a study runs on it as it is. Another population's
+    patients under its name would have a second budget.
+
+    Args:
+        site: the hospital.
+        population: of the table.
+        patients: those whom the worker read.
+
+    Raises:
+        DataError: most of them are another population's.
+        UnreadableError: what is kept of a population cannot be read.
+    """
+    for overlap in overlaps(site, population, patients):
+        if overlap.share >= REFUSED:
+            raise DataError(
+                f"The table is another file than the one that was registered: {overlap.words} of its patients are those of '{overlap.population}', who have a budget of their own.",
+                next_step="Register it again with `securefl site data add`, or put the right file back. The study ends here, and nothing of the table has left.",
+            )
+    keep_patients(site, population, patients)
+
+
+@dataclass(frozen=True)
+class TableComparison:
+    """The table that a study's worker read beside the one that was registered.
+
+    It is called where the worker is waited for, before a reply's public time: how long it takes is
+    seen by nobody.
+
+    Args:
+        site: the hospital.
+        population: of the table.
+        known: keyed hash of the table that was registered or read last.
+        key: under which the worker hashes the patients.
+    """
+
+    site: Site
+    population: str
+    known: str
+    key: bytes
+
+    @classmethod
+    def of(cls, site: Site, dataset: str) -> TableComparison:
+        """The comparison for a registered data set; it reads the ledger, so in the ledger's thread."""
+        entry = site.dataset(dataset)
+        known = site.ledger.state.dataset(dataset).snapshot
+        return cls(site, entry.population, known, patient_key(site))
+
+    def __call__(self, counts: dict[str, Any]) -> None:
+        """Take the patients out of what the worker said; compare them where the table changed.
+
+        Raises:
+            DataError, UnreadableError: as :func:`take_changed`.
+        """
+        patients = Patients.load(bytes.fromhex(counts.pop("patients")))
+        if self.site.keyed_snapshot(counts["sha256"]) != self.known:
+            take_changed(self.site, self.population, patients)
+
+
 def never_compared(site: Site, population: str) -> list[str]:
     """Other populations with a data set here of which no patients are kept: registered by an earlier version."""
     named = {d.population for d in site.settings.datasets} - {population}
@@ -145,13 +169,12 @@ def keep_patients(site: Site, population: str, patients: Patients) -> None:
     """Remember the patients of a table for its population, beside those of all its earlier tables."""
     file = private_folder(site.path / "patients") / population
     kept = patients.joined(_read(file)) if file.exists() else patients
-    replace_file(file, np.concatenate(([kept.limit], kept.hashes)).astype("<u8").tobytes())
+    replace_file(file, kept.dump())
 
 
 def _read(file: Path) -> Patients:
     try:
-        values = np.frombuffer(file.read_bytes(), "<u8").astype(np.uint64)
-        return Patients(values[1:], values[0])
+        return Patients.load(file.read_bytes())
     except (OSError, ValueError, IndexError):
         raise UnreadableError(
             f"{file} cannot be read: it tells which patients already have a budget.",

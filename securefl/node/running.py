@@ -27,6 +27,7 @@ from securefl.node.instances import check_alone
 from securefl.node.launcher import Worker
 from securefl.node.leaving import Leaving
 from securefl.node.models import remember_round
+from securefl.node.patients import TableComparison
 from securefl.node.public_times import PublicTimes
 from securefl.node.quality import keep_verdict
 from securefl.node.saying import Saying
@@ -236,9 +237,13 @@ class StudyRun:
         reading = self.site.dataset(self.plan.study.data.dataset).reading
         kind, length, largest, deadline = facts.kind, facts.length, facts.layout.max_value, float(schedule.round_deadline)
         first = not self.leaving.counts
+        compare = TableComparison.of(self.site, self.plan.study.data.dataset)
 
         def release() -> Released:
-            counts = worker.prepare(text, name, secret, reading) if first else None
+            counts = None
+            if first:
+                counts = worker.prepare(text, name, secret, reading, compare.key)
+                compare(counts)
             values = worker.release(kind, model, length, largest, deadline)
             return Released(values, worker.clamped, counts)
 

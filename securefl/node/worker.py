@@ -86,6 +86,7 @@ def _parameters(study: Study) -> int:
 
 def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
     from securefl.learning.features import prepare
+    from securefl.learning.patient_hashes import patients_among
     from securefl.learning.split import split_rows
     from securefl.learning.steps import RandomDraws
     from securefl.privacy.randomness import SystemRandomness
@@ -101,6 +102,9 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
         "rows": table.rows, "kept": len(prepared.y), "set_aside": dict(prepared.set_aside), "training": len(train.y),
         "held_out": len(held_out.y), "positives": int(prepared.y.sum()), "sha256": hashlib.sha256(data).hexdigest(),
     }
+    key = bytes.fromhex(header.get("patient_key", ""))
+    if key:
+        counts["patients"] = patients_among(table.column(study.data.patient), key).dump().hex()
     return task, counts
 
 

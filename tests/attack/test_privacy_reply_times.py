@@ -81,7 +81,7 @@ class FakeWorker:
         pass
 
     def prepare(self, *_):
-        return {"rows": 9, "kept": 9, "training": 6, "held_out": 3, "positives": 3, "set_aside": {}, "sha256": secrets.token_hex(32)}
+        return {"rows": 9, "kept": 9, "training": 6, "held_out": 3, "positives": 3, "set_aside": {}, "sha256": secrets.token_hex(32), "patients": "f" * 16}
 
     def release(self, kind, model, length, largest, timeout):
         return np.ones(length, dtype=np.int64)

@@ -1,5 +1,6 @@
 """The same patients under another name of a population would have a second budget. The control compares tables by their bytes only."""
 
+import hashlib
 import random
 
 import numpy as np
@@ -8,9 +9,11 @@ from click.testing import CliRunner
 from conftest import protocol_text
 
 from securefl.cli.main import cli
-from securefl.errors import UnreadableError, UsageError
+from securefl.errors import DataError, UnreadableError, UsageError
+from securefl.learning import patient_hashes
+from securefl.learning.patient_hashes import Patients
 from securefl.node import patients as module
-from securefl.node.patients import Patients, keep_patients
+from securefl.node.patients import keep_patients
 from securefl.node.site import Site
 
 HEADER = "patient_id,age,rate,sex,smoker,target"
@@ -124,6 +127,30 @@ def test_patients_of_an_earlier_table_are_remembered_when_another_file_takes_its
     assert isinstance(add(place, "second", rows(0, 200), "ward", "--yes").exception, UsageError)
 
 
+def swapped(place):
+    """The file of 'second' has the patients of 'first' now: what a study's worker says of it."""
+    assert add(place, "second", rows(5000, 200), "ward").exit_code == 0
+    file = place / "second.csv"
+    file.write_text("\n".join([HEADER, *another_order()]) + "\n")
+    site = Site.at(place / "A")
+    found = module.patients_of(site, file, "patient_id", module_reading())
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    comparison = module.TableComparison.of(site, "second")
+    return comparison, {"sha256": sha256, "patients": found.dump().hex()}
+
+
+def test_a_file_that_is_swapped_after_its_registration_gives_nobody_a_second_budget(place):
+    comparison, said = swapped(place)
+    with pytest.raises(DataError, match="100 % of its patients are those of 'clinic'"):
+        comparison(said)
+
+
+def test_control_compared_at_the_registration_only_the_swapped_file_is_taken(place, monkeypatch):
+    comparison, said = swapped(place)
+    monkeypatch.setattr(module, "overlaps", lambda *_: ())
+    comparison(said)
+
+
 def test_nothing_of_the_hashes_is_anywhere_but_in_their_file(place):
     folder = place / "A"
     file = folder / "patients" / "clinic"
@@ -168,21 +195,21 @@ def many(first, count):
         np.random.default_rng(7).permutation(400_000).astype(np.uint64)[first : first + count]
         * np.uint64(46_000_000_000_000)
     )
-    return module._smallest(values, module._LAST)
+    return patient_hashes._smallest(values, patient_hashes._LAST)
 
 
 def test_of_more_patients_than_are_kept_a_sample_tells_the_share():
     large, other, inside = many(0, 200_000), many(120_000, 200_000), many(0, 100_000)
-    assert len(large.hashes) == module.MOST
+    assert len(large.hashes) == patient_hashes.MOST
     share, exact = other.share_in(large)
     assert abs(share - 0.4) < 0.02
     assert not exact
     assert inside.share_in(large)[0] == 1.0
     assert many(200_000, 100_000).share_in(large)[0] == 0.0
     both = large.joined(other)
-    assert len(both.hashes) == module.MOST
+    assert len(both.hashes) == patient_hashes.MOST
     assert large.share_in(both)[0] == other.share_in(both)[0] == 1.0
-    assert Patients(np.empty(0, np.uint64), module._LAST).share_in(large) == (0.0, True)
+    assert Patients(np.empty(0, np.uint64), patient_hashes._LAST).share_in(large) == (0.0, True)
 
 
 def test_a_population_of_an_earlier_version_is_named_as_not_compared(place):

@@ -19,7 +19,9 @@ from securefl.errors import DataError
 from securefl.learning.features import feature_names
 from securefl.learning.mock import mock_table
 from securefl.learning.models import initial_weights, weights_to_bytes
+from securefl.learning.patient_hashes import patients_among
 from securefl.learning.reading import Reading
+from securefl.learning.table import read_table
 from securefl.node.isolation import isolation_words, network_can_be_blocked
 from securefl.node.launcher import Worker
 from securefl.study.parse import parse_protocol
@@ -89,8 +91,11 @@ def work(tmp_path_factory):
     text, plan = sealed_study(*SMALL[2:])
     theta = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
     with Worker(folder / "table.csv", max_bytes=8 * 64, log=folder / "worker.log") as worker:
-        counts = worker.prepare(text.encode(), plan.study.cohort[0], bytes(32))
+        key = bytes(range(32))
+        counts = worker.prepare(text.encode(), plan.study.cohort[0], bytes(32), patient_key=key)
         assert counts["rows"] == 80
+        patients = read_table(folder / "table.csv").column(plan.study.data.patient)
+        assert counts["patients"] == patients_among(patients, key).dump().hex()
         assert counts["training"] + counts["held_out"] == counts["kept"]
         yield worker, text.encode(), weights_to_bytes(theta), plan
 

@@ -109,6 +109,13 @@ def test_a_worker_that_does_not_say_which_table_it_read_is_refused(stand_in, cou
         worker.prepare(b"study", "SVI", bytes(32))
 
 
+@pytest.mark.parametrize("patients", ["", ', "patients": 5', ', "patients": ""', ', "patients": "ab"'])
+def test_a_worker_that_does_not_say_whose_table_it_read_is_refused(stand_in, patients):
+    body = READY + f'hear(); say({{"counts": {{"sha256": "0" * 64{patients}}}}})\nhear()'
+    with stand_in(body) as worker, pytest.raises(RoundError, match="whose table"):
+        worker.prepare(b"study", "SVI", bytes(32), patient_key=bytes(32))
+
+
 @pytest.mark.parametrize("name", ["SystemExit", "PUBLIC_CODES", "annotations", "nothing of that name"])
 def test_a_worker_cannot_name_an_error_of_its_own(stand_in, name):
     body = READY + f'hear(); say({{"error": "{name}", "what": "w", "whose": "x", "next": "n"}})\nhear()'

@@ -6,6 +6,7 @@ clock is turned by hand.
 
 import hashlib
 import json
+import shutil
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from consortium import NAMES, Consortium
 from running_room import study_scene
 
 from securefl.errors import (
+    DataError,
     MessageError,
     NotApprovedError,
     RoundError,
@@ -28,8 +30,10 @@ from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
+from securefl.learning.patient_hashes import patients_among
 from securefl.node import approving
 from securefl.node.leaving import COUNTS
+from securefl.node.patients import keep_patients, overlaps, patient_key
 from securefl.node.quality import verdict_of
 from securefl.secagg.seal import CkksIntegers
 
@@ -538,6 +542,53 @@ def test_a_study_runs_on_the_table_as_it_is_when_it_starts_and_the_ledger_knows_
         assert any("is not the one that was registered" in line for line in scene.lines)
     finally:
         table.write_bytes(before)
+
+
+def other_population(scene, patients):
+    """Patients who have a budget as 'ward' at this hospital, and nobody else is remembered."""
+    shutil.rmtree(scene.site.path / "patients", ignore_errors=True)
+    keep_patients(scene.site, "ward", patients_among(patients, patient_key(scene.site)))
+    return scene.site.path / "patients"
+
+
+@pytest.mark.parametrize("common", [5, 10])
+def test_a_table_swapped_for_another_populations_patients_is_refused_here_and_nothing_leaves(scene, common):
+    people = [f"p{n}" for n in range(10)]
+    kept = other_population(scene, people[:common])
+    scene.tune = lambda worker: (setattr(worker, "table", "2" * 64), setattr(worker, "patients", people))
+    try:
+        scene.begin()
+        with pytest.raises(DataError, match="another file than the one that was registered") as error:
+            scene.make()
+        assert error.value.code == "data"
+        assert f"{10 * common} % of its patients are those of 'ward'" in error.value.what
+        assert scene.sent() is None
+        assert scene.kept() == []
+        assert not (kept / "clinic").exists()
+    finally:
+        shutil.rmtree(kept)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_new_patients_of_a_changed_table_are_remembered_and_few_common_ones_end_nothing(scene, changed):
+    """The table that was registered was compared and its owner asked: it is not judged again."""
+    people = [f"p{n}" for n in range(10)]
+    kept = other_population(scene, people[:4] if changed else people)
+    mine = hashlib.sha256(scene.c.table(ME).read_bytes()).hexdigest()
+    scene.site.ledger.register_dataset("records", population="clinic", snapshot=scene.site.keyed_snapshot(mine))
+    scene.tune = lambda worker: (setattr(worker, "table", "2" * 64 if changed else mine), setattr(worker, "patients", people))
+    try:
+        scene.begin()
+        scene.make()
+        scene.run.step()
+        assert scene.sent()
+        assert "patients" not in scene.run.leaving.counts
+        assert (kept / "clinic").exists() is changed
+        if changed:
+            found = overlaps(scene.site, "ward", patients_among(people, patient_key(scene.site)))
+            assert [(o.population, o.share) for o in found] == [("clinic", 1.0)]
+    finally:
+        shutil.rmtree(kept)
 
 
 @pytest.mark.parametrize("changed", [False, True])
