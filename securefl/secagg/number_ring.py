@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.errors import StudyError
-from securefl.secagg.ring import DEGREE, MODULUS
+from securefl.secagg.ring import DEGREE, MODULUS, add, subtract
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,16 +62,11 @@ class NumberRing:
 
     def add(self, a: Residues, b: Residues) -> Residues:
         """(a + b), residue by residue; uint64[..., primes, degree]."""
-        total = a + b  # below 2^59: no overflow
-        # where total is below the prime the subtraction wraps to a huge number, so the minimum is the residue
-        reduced: Residues = np.minimum(total, total - self._column())
-        return reduced
+        return add(a, b, self._column())
 
     def subtract(self, a: Residues, b: Residues) -> Residues:
         """(a - b), residue by residue; uint64[..., primes, degree]."""
-        difference = a - b
-        reduced: Residues = np.minimum(difference, difference + self._column())
-        return reduced
+        return subtract(a, b, self._column())
 
     def multiply(self, a: Residues, b: Residues) -> Residues:
         """(a * b), residue by residue: the product of elements in transformed order.

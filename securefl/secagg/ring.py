@@ -34,18 +34,25 @@ CHUNK_BYTES: Final = 2 * DEGREE * MODULUS_BITS // 8
 _Q: Final = np.uint64(MODULUS)
 
 
-def add(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(a + b) mod q, element by element; both hold residues below q (uint64, any matching shapes)."""
+def add(
+    a: NDArray[np.uint64], b: NDArray[np.uint64], modulus: np.uint64 | NDArray[np.uint64] = _Q
+) -> NDArray[np.uint64]:
+    """(a + b) mod q, element by element; both hold residues below q (uint64, any matching shapes).
+
+    ``modulus``: another prime of 58 bits, or one for each row.
+    """
     total = a + b  # below 2^59: no overflow
     # Where total < q the subtraction wraps to a huge number, so the minimum is the residue either way.
-    reduced: NDArray[np.uint64] = np.minimum(total, total - _Q)
+    reduced: NDArray[np.uint64] = np.minimum(total, total - modulus)
     return reduced
 
 
-def subtract(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """(a - b) mod q, element by element; both hold residues below q (uint64, any matching shapes)."""
+def subtract(
+    a: NDArray[np.uint64], b: NDArray[np.uint64], modulus: np.uint64 | NDArray[np.uint64] = _Q
+) -> NDArray[np.uint64]:
+    """(a - b) mod q, as :func:`add`."""
     difference = a - b  # wraps where a < b; adding q then wraps back to the residue
-    reduced: NDArray[np.uint64] = np.minimum(difference, difference + _Q)
+    reduced: NDArray[np.uint64] = np.minimum(difference, difference + modulus)
     return reduced
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from securefl.errors import UsageError
 from securefl.secagg.envelope import refused
-from securefl.secagg.ring import DEGREE, MODULUS, MODULUS_BITS, looks_degenerate, pack_bits, unpack_bits
+from securefl.secagg.ring import DEGREE, MODULUS, MODULUS_BITS, add, looks_degenerate, pack_bits, unpack_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,10 +60,7 @@ class Section:
 
     def add(self, a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """(a + b), each row modulo its prime: uint64[n, rows, degree]."""
-        total = a + b  # below 2^59: no overflow
-        # where total is below the prime the subtraction wraps to a huge number, so the minimum is the residue
-        reduced: NDArray[np.uint64] = np.minimum(total, total - self._column())
-        return reduced
+        return add(a, b, self._column())
 
     def contains(self, items: NDArray[np.uint64]) -> bool:
         """Check the type and shape of items, and that every residue is below its prime."""
