@@ -17,21 +17,39 @@ if TYPE_CHECKING:
 def machine(*packages: str) -> dict[str, Any]:
     """Date, processor, cores, memory, system, Python, and the versions of these packages."""
     info = Path("/proc/cpuinfo")
-    models = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    models = (
+        [
+            line.split(":")[1].strip()
+            for line in info.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        if info.exists()
+        else []
+    )
     return {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(), "cpu": models[0] if models else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)), "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
-        "system": platform.system(), "python": platform.python_version(), **{name: version(name) for name in packages},
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "cpu": models[0] if models else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
     }
 
 
-def with_load(what: str, measure: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any]:
+def with_load(
+    what: str, measure: Callable[..., dict[str, Any]], *arguments: object
+) -> dict[str, Any]:
     """The figures, and the one-minute load average before they were taken."""
     load = os.getloadavg()[0]
     print(f"{what} (load {load:.2f})", flush=True)
     start = time.monotonic()
     figures = measure(*arguments)
-    return {**figures, "load_before": round(load, 2), "took_seconds": round(time.monotonic() - start, 1)}
+    return {
+        **figures,
+        "load_before": round(load, 2),
+        "took_seconds": round(time.monotonic() - start, 1),
+    }
 
 
 def wait_for_quiet(load: float, minutes: float) -> None:

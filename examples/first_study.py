@@ -1,7 +1,8 @@
-"""A researcher's first study, from mock data to a prediction: ``python examples/first_study.py RESEARCHER_FOLDER PROTOCOL``.
+"""A researcher's first study, from mock data to a prediction: ``python examples/first_study.py
+RESEARCHER_FOLDER PROTOCOL``.
 
-The hospitals, their agents and the aggregator must run already, and their owners must trust this researcher's card:
-docs/by-hand.md, steps 1 to 4. The owners approve while this program waits.
+The hospitals, their agents and the aggregator must run already, and their owners must trust this
+researcher's card: docs/by-hand.md, steps 1 to 4. The owners approve while this program waits.
 """
 
 import sys
@@ -28,8 +29,15 @@ def main(folder: str, protocol: str) -> None:
     print(f"{study.name}: waiting for the data owners", flush=True)
     study.wait(watch=print)
 
-    result = study.run(watch=lambda sum_: print(f"round {sum_.round}: one sum of {len(sum_.contributions)} hospitals"))
-    print(f"AUC: 95 % interval {result.evaluation.low:.2f} to {result.evaluation.high:.2f}; the rule asked for is {result.quality}")
+    result = study.run(
+        watch=lambda sum_: print(
+            f"round {sum_.round}: one sum of {len(sum_.contributions)} hospitals"
+        )
+    )
+    print(
+        f"AUC: 95 % interval {result.evaluation.low:.2f} to {result.evaluation.high:.2f}; the rule"
+        f" asked for is {result.quality}"
+    )
     print(f"audit extracts: {', '.join(sorted(result.extracts))}")
     print(f"intended use: {result.model.intended_use}")
     print(f"scores of invented rows: {result.model.predict(mock)[:3].round(4)}")

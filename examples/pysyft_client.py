@@ -1,11 +1,13 @@
-"""PySyft's own client on a securefl store: what somebody who knows PySyft sees, through PySyft's own interface.
+"""PySyft's own client on a securefl store: what somebody who knows PySyft sees, through PySyft's
+own interface.
 
     python examples/pysyft_client.py STORE FOLDER NAME
 
-STORE is the consortium's store (an fsspec URL), FOLDER the researcher's PySyft folder, NAME the researcher's site name.
-The hospitals must have approved this researcher as a peer. PySyft's identities are e-mail addresses: NAME stands for
-NAME@securefl.invalid, and no mail is sent. Looking is all there is to do here: a securefl study is requested, approved
-and run with securefl, and approving its job in PySyft runs nothing.
+STORE is the consortium's store (an fsspec URL), FOLDER the researcher's PySyft folder, NAME the
+researcher's site name. The hospitals must have approved this researcher as a peer. PySyft's
+identities are e-mail addresses: NAME stands for NAME@securefl.invalid, and no mail is sent. Looking
+is all there is to do here: a securefl study is requested, approved and run with securefl, and
+approving its job in PySyft runs nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ def main() -> None:
 
     print("Jobs:")
     for job in client.jobs:
-        print(f"  {job.name} at {job.datasite_owner_email}: {job.status}. {job.review_reason or ''}")
+        print(
+            f"  {job.name} at {job.datasite_owner_email}: {job.status}. {job.review_reason or ''}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""Write the lock files again: exact versions, and the SHA-256 of every file that the index serves for them.
+"""Write the lock files again: exact versions, and the SHA-256 of every file that the index serves
+for them.
 
 ``requirements.lock``       what securefl runs on; a study's digest covers this file.
 ``requirements-dev.lock``   what the demonstration and the tests need beside it.
 ``requirements-cpu.lock``   the build of torch without CUDA, which only some indexes have.
-``requirements-cuda.lock``  what the index's own build of torch brings beside it, on Linux x86_64; the CPU build brings none.
+``requirements-cuda.lock``  what the index's own build of torch brings beside it, on Linux x86_64;
+the CPU build brings none.
 
-Versions stay as they are while they fit pyproject.toml. ``python scripts/lock.py --upgrade`` takes the newest that do.
-Run by ``make lock``; needs uv (a development dependency) and an index.
+Versions stay as they are while they fit pyproject.toml. ``python scripts/lock.py --upgrade`` takes
+the newest that do. Run by ``make lock``; needs uv (a development dependency) and an index.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Builds that the index does not serve under the same version: hashes by package and version (`pip hash FILE`).
+#: Builds that the index does not serve under the same version: hashes by package and version (`pip
+#: hash FILE`).
 OTHER_BUILDS = {
     ("torch", "2.13.0"): (
         # torch-2.13.0+cpu-cp311-cp311-manylinux_2_28_x86_64.whl
@@ -31,10 +34,16 @@ _HEADS = {
     "requirements.lock": "What securefl runs on: a study's digest covers this file.",
     "requirements-dev.lock": "What the demonstration and the tests need beside requirements.lock.",
     "requirements-cuda.lock": "What builds of torch with CUDA need beside requirements.lock.",
-    "requirements-cpu.lock": "The CPU build of torch, installed first where it is found; requirements.lock allows it too.",
+    "requirements-cpu.lock": (
+        "The CPU build of torch, installed first where it is found; requirements.lock allows it"
+        " too."
+    ),
 }
 _HOW = (
-    "Resolved for CPython 3.11 on Linux x86_64; each line names every file that may be installed by its SHA-256.",
+    (
+        "Resolved for CPython 3.11 on Linux x86_64; each line names every file that may be"
+        " installed by its SHA-256."
+    ),
     "Made by `make lock`; do not edit.",
 )
 
@@ -89,7 +98,8 @@ def resolve(extras: tuple[str, ...], known: Pins, *, upgrade: bool) -> Pins:
         ]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         found = read_lock(out.read_text("utf-8"))
-    # pip takes `name[extra]` and `name` for two requirements, and with hashes each that somebody asks for must be pinned
+    # pip takes `name[extra]` and `name` for two requirements, and with hashes each that somebody
+    # asks for must be pinned
     return found | {name.partition("[")[0]: pin for name, pin in found.items()}
 
 
@@ -112,7 +122,8 @@ def main() -> int:
     for (package, version), hashes in OTHER_BUILDS.items():
         if version != runtime[package][0]:
             print(
-                f"no CPU build of {package} {runtime[package][0]} is known: add its hash to {Path(__file__).name}"
+                f"no CPU build of {package} {runtime[package][0]} is known: add its hash to"
+                f" {Path(__file__).name}"
             )
             return 1
         runtime[package] = (version, tuple({*runtime[package][1], *hashes}))

@@ -1,7 +1,9 @@
-"""securefl: hospitals train one model together; approved code only, a budget that holds, only the sum opens.
+"""securefl: hospitals train one model together; approved code only, a budget that holds, only the
+sum opens.
 
 The researcher's names (:func:`connect`, :class:`Study`, :func:`load_model`) are fetched from
-:mod:`securefl.api` on first use (PEP 562), so that ``import securefl`` costs neither torch nor syft.
+:mod:`securefl.api` on first use (PEP 562), so that ``import securefl`` costs neither torch nor
+syft.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The researcher's door: connect, look at mock data, make a study, request it, run it, use the model.
+"""The researcher's door: connect, look at mock data, make a study, request it, run it, use the
+model.
 
 >>> import securefl as sf                                       # doctest: +SKIP
 >>> lab = sf.connect("researcher")                              # the folder that `securefl study init` made
@@ -32,7 +33,14 @@ from securefl.node.folder import PartyFolder
 from securefl.node.naming import fit_words, meant
 from securefl.node.pysyft_keys import publish_pysyft_keys
 from securefl.privacy.accounting import PldAccountant
-from securefl.researcher.asking import causes, refuse_if_over, run_words, send_request, shown_states, states
+from securefl.researcher.asking import (
+    causes,
+    refuse_if_over,
+    run_words,
+    send_request,
+    shown_states,
+    states,
+)
 from securefl.researcher.public_data import PublicDataset, verified_dataset
 from securefl.shown import Shown
 from securefl.store import persist
@@ -66,13 +74,16 @@ def connect(folder: str | Path) -> Lab:
 
 
 def load_model(folder: str | Path) -> Model:
-    """Open a model folder; ``model.predict(frame)`` scores rows, ``model.intended_use`` says what it is for.
+    """Open a model folder; ``model.predict(frame)`` scores rows, ``model.intended_use`` says what
+    it is for.
 
-    The folder is not signed: weights and card are tied to ``model.json``, and nothing ties that to the study. Whoever can
-    write the folder can rewrite all three; compare ``model.digest`` with the one that the researcher announced.
+    The folder is not signed: weights and card are tied to ``model.json``, and nothing ties that to
+    the study. Whoever can write the folder can rewrite all three; compare ``model.digest`` with the
+    one that the researcher announced.
 
     Raises:
-        UnreadableError: it is not a model, or weights or card are not those that ``model.json`` names.
+        UnreadableError: it is not a model, or weights or card are not those that ``model.json``
+            names.
     """
     from securefl.learning.artefact import load_model as load
 
@@ -87,7 +98,12 @@ class Lab(Shown):
         self.email = site_email(folder.name)
 
     def _shown(self) -> list[tuple[str, str]]:
-        return [("name", self.folder.name), ("folder", str(self.folder.path)), ("store", self.folder.settings.store), ("studies", f"{len(self.studies())}")]
+        return [
+            ("name", self.folder.name),
+            ("folder", str(self.folder.path)),
+            ("store", self.folder.settings.store),
+            ("studies", f"{len(self.studies())}"),
+        ]
 
     def trust(self, card: bytes | str | Path) -> IdentityCard:
         """Add a card whose fingerprint was compared with its owner."""
@@ -101,38 +117,67 @@ class Lab(Shown):
         return list(self.folder.book.cards().values())
 
     def ask(self, *sites: str) -> None:
-        """Ask datasites to accept this researcher as a PySyft peer; they do once their owner trusts its card.
+        """Ask datasites to accept this researcher as a PySyft peer; they do once their owner trusts
+        its card.
 
         Raises:
             UsageError: one is not a hospital of this researcher's list; nobody was asked.
         """
         for site in sites:
             _party(self, site, "hospital")
-        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher", marker=self.folder.store.marker) as desk:
-            publish_pysyft_keys(self.folder.store, self.folder.identity, self.email, desk.fingerprint)
+        with open_datasite(
+            self.folder.settings.store,
+            self.email,
+            self.folder.datasite,
+            "researcher",
+            marker=self.folder.store.marker,
+        ) as desk:
+            publish_pysyft_keys(
+                self.folder.store, self.folder.identity, self.email, desk.fingerprint
+            )
             for site in sites:
                 desk.request_peer(site_email(site))
             desk.sync()
 
     def datasets(self) -> list[PublicDataset]:
-        """Data sets of all datasites that have accepted this researcher, each checked against its hospital's signature.
+        """Data sets of all datasites that have accepted this researcher, each checked against its
+        hospital's signature.
 
-        One whose files in the store are not those that the hospital signed is listed with the ``fault`` and without its content.
+        One whose files in the store are not those that the hospital signed is listed with the
+        ``fault`` and without its content.
         """
-        with open_datasite(self.folder.settings.store, self.email, self.folder.datasite, "researcher", marker=self.folder.store.marker) as desk:
+        with open_datasite(
+            self.folder.settings.store,
+            self.email,
+            self.folder.datasite,
+            "researcher",
+            marker=self.folder.store.marker,
+        ) as desk:
             desk.sync()
-            found = [(info, info.statement, info.mock.read_bytes()) for info in desk.datasets() if info.mock is not None]
+            found = [
+                (info, info.statement, info.mock.read_bytes())
+                for info in desk.datasets()
+                if info.mock is not None
+            ]
         cards = self.folder.book.cards()
-        result = [verified_dataset(cards.get(site_name(info.owner)), info, statement, mock) for info, statement, mock in found]
+        result = [
+            verified_dataset(cards.get(site_name(info.owner)), info, statement, mock)
+            for info, statement, mock in found
+        ]
         return sorted(result, key=lambda d: (d.site, d.name))
 
     def studies(self) -> list[Study]:
         """Studies made here."""
         root = self.folder.path / "studies"
-        return [Study(self, f) for f in sorted(root.iterdir()) if (f / "study.toml").exists()] if root.is_dir() else []
+        return (
+            [Study(self, f) for f in sorted(root.iterdir()) if (f / "study.toml").exists()]
+            if root.is_dir()
+            else []
+        )
 
     def study(self, name: str) -> Study:
-        """The study that is meant by ``name``: its id, its whole name, its digest, or a beginning that fits one only.
+        """The study that is meant by ``name``: its id, its whole name, its digest, or a beginning
+        that fits one only.
 
         Raises:
             UsageError: none or several fit.
@@ -141,8 +186,13 @@ class Lab(Shown):
         fits = meant(name, {n: s.digest for n, s in there.items()})
         if len(fits) != 1:
             listed = ", ".join(fits or there) or "none"
-            said = f"{fit_words(len(fits), 'study', 'studies', name)} {'They are' if fits else 'There are'}: {listed}."
-            raise UsageError(said, next_step="Name one of them." if there else "`securefl study new` makes one.")
+            said = (
+                f"{fit_words(len(fits), 'study', 'studies', name)}"
+                f" {'They are' if fits else 'There are'}: {listed}."
+            )
+            raise UsageError(
+                said, next_step="Name one of them." if there else "`securefl study new` makes one."
+            )
         return there[fits[0]]
 
 
@@ -158,8 +208,15 @@ class Study(Shown):
 
     @classmethod
     def new(
-        cls, lab: Lab, protocol: str | Path, *, hospitals: Sequence[str], aggregator: str, study_id: str | None = None,
-        weights: dict[str, str] | None = None, weight_source: str | None = None,
+        cls,
+        lab: Lab,
+        protocol: str | Path,
+        *,
+        hospitals: Sequence[str],
+        aggregator: str,
+        study_id: str | None = None,
+        weights: dict[str, str] | None = None,
+        weight_source: str | None = None,
     ) -> Self:
         """Add parties, keys, software and initial weights to a protocol and seal it.
 
@@ -169,12 +226,14 @@ class Study(Shown):
             hospitals: names of the participants.
             aggregator: name of the aggregator.
             study_id: replaces the protocol's id; with it the same protocol makes another study.
-            weights: hospital → share of the normaliser ("1/5"), for all of them, exactly 1 together; equal by default.
+            weights: hospital → share of the normaliser ("1/5"), for all of them, exactly 1
+                together; equal by default.
             weight_source: the published figures that the weights follow; needed with them.
 
         Raises:
             StudyError: the protocol or the study is invalid, or its time is over.
-            UsageError: somebody is not in the researcher's list, the weights do not add up to exactly 1, or exactly this study was made before: a study runs once.
+            UsageError: somebody is not in the researcher's list, the weights do not add up to
+                exactly 1, or exactly this study was made before: a study runs once.
         """
         text = read_given(Path(protocol))
         plain = parse_protocol(text)
@@ -182,20 +241,31 @@ class Study(Shown):
         check_not_over(plain, datetime.now(UTC), text.decode())
         weighed = shares(hospitals, weights, weight_source)
         participants = [
-            {**_party(lab, h, "hospital"), "weight": weight, "weight_source": source} for h, (weight, source) in weighed.items()
+            {**_party(lab, h, "hospital"), "weight": weight, "weight_source": source}
+            for h, (weight, source) in weighed.items()
         ]
         me = lab.folder.identity.card
         sealed = seal_study(
-            text, coordinator=_fields(me), aggregator=_party(lab, aggregator, "aggregator"), participants=participants,
-            software=software(), initial_sha256=weights_sha256(theta), study_id=study_id,
+            text,
+            coordinator=_fields(me),
+            aggregator=_party(lab, aggregator, "aggregator"),
+            participants=participants,
+            software=software(),
+            initial_sha256=weights_sha256(theta),
+            study_id=study_id,
         )
         check_consistency(parse_study(sealed), PldAccountant(), sealed)
         digest = study_digest(sealed)
         folder = lab.folder.path / "studies" / f"{parse_study(sealed).study.id}-{digest[:12]}"
         if folder.exists():
             raise UsageError(
-                f"{folder.name} is made already: the same protocol, parties and keys make the same study, and a study runs once.", whose="the researcher",
-                next_step=f"For another study: `securefl study new ... --id NAME` (study_id=NAME in Python). To go on with this one: `securefl study request {folder.name}`.",
+                f"{folder.name} is made already: the same protocol, parties and keys make the same"
+                " study, and a study runs once.",
+                whose="the researcher",
+                next_step=(
+                    "For another study: `securefl study new ... --id NAME` (study_id=NAME in"
+                    f" Python). To go on with this one: `securefl study request {folder.name}`."
+                ),
             )
         replace_file(folder / "study.toml", sealed.encode(), mode=0o644)
         return cls(lab, folder)
@@ -208,7 +278,10 @@ class Study(Shown):
     def _shown(self) -> list[tuple[str, str]]:
         file = self.file
         return [
-            ("name", self.name), ("title", file.study.title), ("hospitals", ", ".join(file.cohort)), ("rounds", f"{file.training.rounds}"),
+            ("name", self.name),
+            ("title", file.study.title),
+            ("hospitals", ", ".join(file.cohort)),
+            ("rounds", f"{file.training.rounds}"),
             ("epsilon", f"{file.privacy.epsilon}"),
         ]
 
@@ -218,35 +291,44 @@ class Study(Shown):
         return self.plan.parameters
 
     def request(self) -> dict[str, str]:
-        """Send the request to every datasite that has not got it yet through PySyft, and invite the aggregator; site → job of those.
+        """Send the request to every datasite that has not got it yet through PySyft, and invite the
+        aggregator; site → job of those.
 
         Raises:
-            NotApprovedError: a datasite has not published its keys yet, and nobody was asked; or one has not accepted this
-                researcher as a peer, and nothing was sent to it. What was sent stays sent: asking again sends the rest.
+            NotApprovedError: a datasite has not published its keys yet, and nobody was asked; or
+                one has not accepted this researcher as a peer, and nothing was sent to it. What was
+                sent stays sent: asking again sends the rest.
             StudyError: its time is over.
         """
         check_not_over(self.file, datetime.now(UTC), self.text.decode())
         return send_request(self._lab.folder, self.plan, self.name, self.text)
 
     def status(self) -> dict[str, str]:
-        """Site → ``waiting``, ``approved``, the code it ended with, or ``new-keys``: it can no longer approve this study, which names keys
-        that the card trusted here has replaced. From signed words in the store and the researcher's own list only.
+        """Site → ``waiting``, ``approved``, the code it ended with, or ``new-keys``: it can no
+        longer approve this study, which names keys that the card trusted here has replaced. From
+        signed words in the store and the researcher's own list only.
         """
         return states(self._lab.folder, self.plan)
 
     def causes(self) -> dict[str, tuple[str, str]]:
-        """Site → the party that it followed when it ended its part, and that one's code; of those that followed one."""
+        """Site → the party that it followed when it ended its part, and that one's code; of those
+        that followed one.
+        """
         return causes(self._lab.folder, self.plan)
 
     def run_status(self) -> str:
-        """A sentence on the study's run: running, completed, ended early; empty where it was not run yet."""
+        """A sentence on the study's run: running, completed, ended early; empty where it was not
+        run yet.
+        """
         return run_words(self._lab.folder, self.folder, self.plan)
 
     def pysyft_status(self) -> dict[str, str]:
         """Site → what its datasite shows for the request, with the note beside it."""
         return shown_states(self._lab.folder, self.name)
 
-    def wait(self, seconds: float = 7 * 86_400.0, watch: Callable[[dict[str, str]], None] | None = None) -> None:
+    def wait(
+        self, seconds: float = 7 * 86_400.0, watch: Callable[[dict[str, str]], None] | None = None
+    ) -> None:
         """Wait until every hospital has approved.
 
         Raises:
@@ -265,37 +347,57 @@ class Study(Shown):
             if not waiting:
                 return
             if time.monotonic() > end:
-                raise NotApprovedError(f"No approval of {', '.join(waiting)} yet.", whose=", ".join(waiting), next_step="Ask their data owners; `securefl study status` shows who has approved.")
+                raise NotApprovedError(
+                    f"No approval of {', '.join(waiting)} yet.",
+                    whose=", ".join(waiting),
+                    next_step=(
+                        "Ask their data owners; `securefl study status` shows who has approved."
+                    ),
+                )
             time.sleep(0.2)
 
     def run(
-        self, watch: Callable[[RoundRecord], None] | None = None, model_folder: Path | None = None, warn: Callable[[str], None] = warnings.warn,
+        self,
+        watch: Callable[[RoundRecord], None] | None = None,
+        model_folder: Path | None = None,
+        warn: Callable[[str], None] = warnings.warn,
         waiting: Callable[[Waiting], None] | None = None,
     ) -> Result:
         """Run all rounds, save the model, collect the audits' extracts.
 
-        Ctrl-C (a notebook's "interrupt"): the first says what stopping costs and the run goes on, the second within five seconds ends the
-        study for all (:mod:`securefl.researcher.stopping`). What ``watch``, ``warn`` or ``waiting`` raise ends nothing; it is in the
-        study's ``run.log``.
+        Ctrl-C (a notebook's "interrupt"): the first says what stopping costs and the run goes on,
+        the second within five seconds ends the study for all (:mod:`securefl.researcher.stopping`).
+        What ``watch``, ``warn`` or ``waiting`` raise ends nothing; it is in the study's
+        ``run.log``.
 
         Args:
-            watch: called after each opened sum with its record; by default a line each, where somebody is there to read it.
+            watch: called after each opened sum with its record; by default a line each, where
+                somebody is there to read it.
             model_folder: where the model goes; ``model`` in the researcher's folder by default.
             warn: told what went wrong and ends nothing; a Python warning by default.
-            waiting: told about twice a second whom a round waits for, since when and how long at most.
+            waiting: told about twice a second whom a round waits for, since when and how long at
+                most.
 
         Raises:
             EndedError: a hospital ended its part.
-            UsageError: it was run before, or there is a model in that folder already; nothing was begun.
+            UsageError: it was run before, or there is a model in that folder already; nothing was
+                begun.
             NotApprovedError: not every hospital has approved.
-            RoundError: a round failed, or the run was stopped by hand; the study is over, every budget stays charged.
+            RoundError: a round failed, or the run was stopped by hand; the study is over, every
+                budget stays charged.
             StoreError: the store was away for a whole round deadline; the study is over as well.
         """
         from securefl.researcher import run_once, save_result
 
         lab, target = self._lab.folder, self.place(model_folder)
-        persist(lambda: self.wait(seconds=0), float(self.file.schedule.round_deadline), lambda error: warn(f"{error.what} It is tried again."))
-        outcome = run_once(lab, self.folder, self.plan, watch or self._default_watch(), warn, waiting=waiting)
+        persist(
+            lambda: self.wait(seconds=0),
+            float(self.file.schedule.round_deadline),
+            lambda error: warn(f"{error.what} It is tried again."),
+        )
+        outcome = run_once(
+            lab, self.folder, self.plan, watch or self._default_watch(), warn, waiting=waiting
+        )
         found: Result = save_result(lab, self.folder, self.plan, outcome, target, warn=warn)
         return found
 
@@ -303,7 +405,8 @@ class Study(Shown):
         """Where a run would put its model. To be asked before anybody waits or begins.
 
         Raises:
-            UsageError: the study was run before, or the folder exists: a model is never overwritten.
+            UsageError: the study was run before, or the folder exists: a model is never
+                overwritten.
         """
         from securefl.researcher.running import refuse_second
 
@@ -311,8 +414,12 @@ class Study(Shown):
         target = model_folder or self._lab.folder.path / "model"
         if target.exists():
             raise UsageError(
-                f"{target} exists already; a model is never overwritten. Nothing was begun.", whose="the researcher",
-                next_step=f"Name another folder (--out models/{self.file.study.id}), or move that one away.",
+                f"{target} exists already; a model is never overwritten. Nothing was begun.",
+                whose="the researcher",
+                next_step=(
+                    f"Name another folder (--out models/{self.file.study.id}), or move that one"
+                    " away."
+                ),
             )
         return target
 
@@ -331,7 +438,8 @@ class Study(Shown):
         return read_result(self._lab.folder, self.folder, self.plan)
 
     def verify(self, number: int) -> VerifiedRound:
-        """Add round ``number`` again from what the hospitals signed: who contributed, and whether the aggregator's sum is the sum of these.
+        """Add round ``number`` again from what the hospitals signed: who contributed, and whether
+        the aggregator's sum is the sum of these.
 
         Raises:
             UsageError: the study has no such round.
@@ -348,7 +456,8 @@ class Study(Shown):
         line = round_lines(self.plan)
         return lambda record: print(line(record))  # noqa: T201 - a Python session's own output
 
-    # --- inside ------------------------------------------------------------------------------------------------------
+    # --- inside
+    # ------------------------------------------------------------------------------------------------------
 
     @property
     def plan(self) -> Plan:
@@ -363,5 +472,10 @@ def _fields(card: IdentityCard) -> dict[str, str]:
 def _party(lab: Lab, name: str, role: str) -> dict[str, str]:
     card = lab.folder.book.cards().get(name)
     if card is None or card.role != role:
-        raise UsageError(f"{name} is not in this researcher's list as {role}.", next_step=f"Get {name}'s card, compare its fingerprint, then `securefl study trust CARD`.")
+        raise UsageError(
+            f"{name} is not in this researcher's list as {role}.",
+            next_step=(
+                f"Get {name}'s card, compare its fingerprint, then `securefl study trust CARD`."
+            ),
+        )
     return _fields(card)

@@ -1,4 +1,6 @@
-"""An object of a store that is read piece by piece, and never more of it than its reader allows (rule 5)."""
+"""An object of a store that is read piece by piece, and never more of it than its reader allows
+(rule 5).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ if TYPE_CHECKING:
 
 
 class CappedReader:
-    """An object of a store that is being read: at most so many bytes, and a network's failure is the store's.
+    """An object of a store that is being read: at most so many bytes, and a network's failure is
+    the store's.
 
     Args:
         file: open at its beginning.

@@ -1,15 +1,15 @@
 """Soundness of public keys on Curve25519: canonical encoding, and no point of small order.
 
-An Ed25519 key of small order has a signature that verifies under every message: whoever can write to
-the store speaks for its owner, and its owner can deny everything. A key of mixed order (a sound point
-plus one of small order) is refused as well: verifiers with and without the cofactor disagree on its
-signatures (Chalkias, Garillot, Nikolaenko 2020, "Taming the many EdDSAs", section 3), so its owner could
-make a statement that one hospital accepts and another refuses. An encoding that is not canonical gives one key two
-spellings, and fingerprints compare spellings.
+An Ed25519 key of small order has a signature that verifies under every message: whoever can write
+to the store speaks for its owner, and its owner can deny everything. A key of mixed order (a sound
+point plus one of small order) is refused as well: verifiers with and without the cofactor disagree
+on its signatures (Chalkias, Garillot, Nikolaenko 2020, "Taming the many EdDSAs", section 3), so its
+owner could make a statement that one hospital accepts and another refuses. An encoding that is not
+canonical gives one key two spellings, and fingerprints compare spellings.
 
-An X25519 key of small order makes a shared secret that everybody knows (RFC 7748 section 6.1). Points of mixed order are
-harmless there: the private scalar is a multiple of the cofactor 8 (RFC 7748 section 5), which takes the small
-part away.
+An X25519 key of small order makes a shared secret that everybody knows (RFC 7748 section 6.1).
+Points of mixed order are harmless there: the private scalar is a multiple of the cofactor 8 (RFC
+7748 section 5), which takes the small part away.
 
 Plain integers, no secret input: nothing here needs constant time.
 """
@@ -38,13 +38,16 @@ _LOW_ORDER_U: Final = frozenset(
 )
 _HEX_KEY: Final = re.compile(r"[0-9a-f]{64}")
 
-#: A point in extended coordinates (X, Y, Z, T): x = X/Z, y = Y/Z, x·y = T/Z (RFC 8032 section 5.1.4).
+#: A point in extended coordinates (X, Y, Z, T): x = X/Z, y = Y/Z, x·y = T/Z (RFC 8032 section
+#: 5.1.4).
 _Point = tuple[int, int, int, int]
 _NEUTRAL: Final[_Point] = (0, 1, 1, 0)
 
 
 def is_signing_key(text: str) -> bool:
-    """Whether ``text`` (hex) is an Ed25519 public key: canonical, on the curve, of the base point's order."""
+    """Whether ``text`` (hex) is an Ed25519 public key: canonical, on the curve, of the base point's
+    order.
+    """
     return _HEX_KEY.fullmatch(text) is not None and _is_signing_key(text)
 
 

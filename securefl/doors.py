@@ -1,4 +1,6 @@
-"""Lazy doors (PEP 562): a room's names are fetched on first use, so that no command pays for a framework it does not use."""
+"""Lazy doors (PEP 562): a room's names are fetched on first use, so that no command pays for a
+framework it does not use.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What software runs here: the version and the hash of requirements.lock that a study's digest covers."""
+"""What software runs here: the version and the hash of requirements.lock that a study's digest
+covers.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from securefl.errors import UnreadableError
 
 
 def version() -> str:
-    """The version of this installation, from its package metadata; pyproject.toml is the one place that states it."""
+    """The version of this installation, from its package metadata; pyproject.toml is the one place
+    that states it.
+    """
     return metadata.version("securefl")
 
 
@@ -23,7 +27,10 @@ def lock_text() -> str:
     try:
         return (Path(__file__).parent / "requirements.lock").read_text("utf-8")
     except OSError as error:
-        raise UnreadableError(f"requirements.lock cannot be read: {error.strerror}.", next_step="Install securefl again.") from None
+        raise UnreadableError(
+            f"requirements.lock cannot be read: {error.strerror}.",
+            next_step="Install securefl again.",
+        ) from None
 
 
 def software() -> dict[str, str]:

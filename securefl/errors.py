@@ -1,7 +1,8 @@
 """One hierarchy of errors: each says what was wrong, whose it is, and what to do next (rule 8).
 
 Two audiences are kept apart. The owner of the process sees the whole text. Other parties see only
-:attr:`SecureFLError.code`, one of a fixed list, because details of a failure could describe private data.
+:attr:`SecureFLError.code`, one of a fixed list, because details of a failure could describe private
+data.
 """
 
 from __future__ import annotations
@@ -120,7 +121,10 @@ class UntrustedError(SecureFLError):
 
 
 class MessageError(SecureFLError):
-    """Bytes from another party were refused before or while parsing (rule 5). ``whose`` names the sender."""
+    """Bytes from another party were refused before or while parsing (rule 5).
+
+    ``whose`` names the sender.
+    """
 
     code = "message"
     exit_code = ExitCode.UNTRUSTED
@@ -145,14 +149,24 @@ class EndedError(RoundError):
 
     code = "ended"
 
-    def __init__(self, what: str, *, site: str = "", ended_with: str = "", whose: str = "", next_step: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        site: str = "",
+        ended_with: str = "",
+        whose: str = "",
+        next_step: str = "",
+    ) -> None:
         super().__init__(what, whose=whose or site, next_step=next_step)
         self.site = site
         self.ended_with = ended_with
 
 
 class TwoCopiesError(RoundError):
-    """Another process works in this hospital's name: a folder was copied, and both copies run (one identity runs in one place)."""
+    """Another process works in this hospital's name: a folder was copied, and both copies run (one
+    identity runs in one place).
+    """
 
     code = "two-copies"
     default_whose = "this hospital's operator"
@@ -190,8 +204,13 @@ _FILE_STEPS = {
     errno.EEXIST: _KIND,
     errno.ELOOP: _KIND,
     errno.ENOENT: "Check the name and that the disk or share is mounted.",
-    errno.ENOLCK: "The file system has no locks (NFS without its lock service): start that service, or keep the folder on a local disk.",
-    errno.EMFILE: "Too many files are open: raise the limit (`ulimit -n`), then repeat the command.",
+    errno.ENOLCK: (
+        "The file system has no locks (NFS without its lock service): start that service, or keep"
+        " the folder on a local disk."
+    ),
+    errno.EMFILE: (
+        "Too many files are open: raise the limit (`ulimit -n`), then repeat the command."
+    ),
     errno.EIO: "The disk or share fails: check it, and restore from your backup what is damaged.",
     errno.ESTALE: "The share was mounted anew: go into the folder again, then repeat the command.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
@@ -199,7 +218,8 @@ _FILE_STEPS = {
 
 
 def file_error(error: OSError, path: os.PathLike[str] | str = "") -> UnreadableError:
-    """The operating system's refusal of a file, as an error of ours: the path, the reason, the next step.
+    """The operating system's refusal of a file, as an error of ours: the path, the reason, the next
+    step.
 
     Args:
         error: what was raised.
@@ -208,8 +228,14 @@ def file_error(error: OSError, path: os.PathLike[str] | str = "") -> UnreadableE
     names = [n for n in (error.filename, error.filename2) if isinstance(n, str | bytes)]
     place = os.fsdecode(names[0]) if names else os.fspath(path)
     reason = error.strerror or str(error) or type(error).__name__
-    step = _FILE_STEPS.get(error.errno or 0, "Check the file, its disk and its rights, then repeat the command.")
-    what = f"{place} cannot be read or written: {reason}." if place else f"A file cannot be read or written: {reason}."
+    step = _FILE_STEPS.get(
+        error.errno or 0, "Check the file, its disk and its rights, then repeat the command."
+    )
+    what = (
+        f"{place} cannot be read or written: {reason}."
+        if place
+        else f"A file cannot be read or written: {reason}."
+    )
     return UnreadableError(what, whose="this machine's operator", next_step=step)
 
 
@@ -217,7 +243,20 @@ def file_error(error: OSError, path: os.PathLike[str] | str = "") -> UnreadableE
 PUBLIC_CODES = frozenset(
     cls.code
     for cls in (
-        SecureFLError, UsageError, UnreadableError, StudyError, NotApprovedError, BudgetError, LedgerAlteredError,
-        UntrustedError, MessageError, RoundError, EndedError, TwoCopiesError, StoreError, DataError, ScreenError,
+        SecureFLError,
+        UsageError,
+        UnreadableError,
+        StudyError,
+        NotApprovedError,
+        BudgetError,
+        LedgerAlteredError,
+        UntrustedError,
+        MessageError,
+        RoundError,
+        EndedError,
+        TwoCopiesError,
+        StoreError,
+        DataError,
+        ScreenError,
     )
 ) | {"withdrawn"}

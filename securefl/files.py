@@ -1,7 +1,8 @@
-"""A party's own files: read only what is a regular file, keep secrets to their owner, make a folder whole or not at all.
+"""A party's own files: read only what is a regular file, keep secrets to their owner, make a folder
+whole or not at all.
 
-Every function raises :class:`OSError` with path and reason where the file system refuses, or one of our errors
-where there is more to say.
+Every function raises :class:`OSError` with path and reason where the file system refuses, or one of
+our errors where there is more to say.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-#: What fsync(2) of a folder gives where the file system has no such thing (CIFS, some FUSE): its names are as durable as they get.
+#: What fsync(2) of a folder gives where the file system has no such thing (CIFS, some FUSE): its
+#: names are as durable as they get.
 _NO_FOLDER_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF})
 _KINDS: Final = (
     (stat.S_ISDIR, "a folder"),
@@ -34,7 +36,8 @@ _KINDS: Final = (
 def read_file(path: Path, max_bytes: int | None = None) -> bytes:
     """The bytes of a regular file, of at most ``max_bytes + 1`` of them.
 
-    A pipe in the place of a file would be waited for without end: the kind is looked at before anything is read.
+    A pipe in the place of a file would be waited for without end: the kind is looked at before
+    anything is read.
 
     Raises:
         OSError: there is no such file, it is something else, or it cannot be read.
@@ -64,7 +67,9 @@ def read_given(path: Path, max_bytes: int | None = None) -> bytes:
 
 
 def check_regular(mode: int, path: Path) -> None:
-    """Raise :class:`OSError` unless a file of this mode is a regular one; the text says what it is instead."""
+    """Raise :class:`OSError` unless a file of this mode is a regular one; the text says what it is
+    instead.
+    """
     if stat.S_ISREG(mode):
         return
     kind = next((words for test, words in _KINDS if test(mode)), "no file")
@@ -73,7 +78,9 @@ def check_regular(mode: int, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable (fsync(2): a file's own does not), where the file system can."""
+    """Make the names in a folder durable (fsync(2): a file's own does not), where the file system
+    can.
+    """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -88,16 +95,21 @@ def sync_folder(folder: Path) -> None:
 def check_kept_to_owner(path: Path) -> None:
     """See that what was made for its owner alone is closed to others, as it was asked for.
 
-    A Windows drive under WSL, CIFS without `unix` extensions and exFAT give every file one mode, and chmod(2) changes nothing.
+    A Windows drive under WSL, CIFS without `unix` extensions and exFAT give every file one mode,
+    and chmod(2) changes nothing.
 
     Raises:
         UnreadableError: others may read it.
     """
     if kept_mode(path) & 0o077:
         raise UnreadableError(
-            f"The file system of {path} keeps no permissions (mode {kept_mode(path):o} whatever is asked for): everybody on this machine could read the keys.",
+            f"The file system of {path} keeps no permissions (mode {kept_mode(path):o} whatever is"
+            " asked for): everybody on this machine could read the keys.",
             whose="this machine's operator",
-            next_step="Choose a folder on a disk of this machine's own, such as your home directory; a Windows drive under WSL, CIFS or exFAT will not do.",
+            next_step=(
+                "Choose a folder on a disk of this machine's own, such as your home directory; a"
+                " Windows drive under WSL, CIFS or exFAT will not do."
+            ),
         )
 
 
@@ -108,10 +120,12 @@ def kept_mode(path: Path) -> int:
 
 @contextlib.contextmanager
 def made_whole(path: Path, last: str) -> Iterator[Path]:
-    """A folder to fill, which stands at ``path`` complete when the block ends, or not at all when it fails.
+    """A folder to fill, which stands at ``path`` complete when the block ends, or not at all when
+    it fails.
 
-    It is filled beside ``path`` under a hidden name and renamed. Where there is a folder with other files at ``path`` already, its
-    entries are moved in one by one, and ``last``, which makes it what it is, at the end.
+    It is filled beside ``path`` under a hidden name and renamed. Where there is a folder with other
+    files at ``path`` already, its entries are moved in one by one, and ``last``, which makes it
+    what it is, at the end.
 
     Args:
         path: where it will stand; missing, empty, or with entries of other names.
@@ -151,7 +165,9 @@ def _put_in_place(building: Path, path: Path, last: str) -> None:
     if taken:
         raise UsageError(
             f"{path} has {', '.join(taken)} already.",
-            next_step="Choose another folder, or move that away yourself; keys are never overwritten.",
+            next_step=(
+                "Choose another folder, or move that away yourself; keys are never overwritten."
+            ),
         )
     moved: list[str] = []
     try:

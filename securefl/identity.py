@@ -1,11 +1,11 @@
 """Who a party is: its keys and its card. Whom it trusts stands in :mod:`securefl.partners`.
 
-Signatures are Ed25519 (RFC 8032). Sealing is HPKE (RFC 9180) with X25519, HKDF-SHA256 and ChaCha20-Poly1305; a sealed
-payload opens for one reader and one context (``info``) only.
+Signatures are Ed25519 (RFC 8032). Sealing is HPKE (RFC 9180) with X25519, HKDF-SHA256 and
+ChaCha20-Poly1305; a sealed payload opens for one reader and one context (``info``) only.
 
-A party that changes its keys has its old signing key say which one comes next. Its new card carries these words, so that
-a partner sees a successor and not a stranger. Whether it is the right one is for a telephone call to say all the same:
-whoever stole the old key could have written them.
+A party that changes its keys has its old signing key say which one comes next. Its new card carries
+these words, so that a partner sees a successor and not a stranger. Whether it is the right one is
+for a telephone call to say all the same: whoever stole the old key could have written them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,400}")
 _HEX_KEY = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 MAX_CARD_BYTES = 8192
-#: How many earlier keys a card carries. A partner that missed more changes than this trusts the card as a stranger's.
+#: How many earlier keys a card carries. A partner that missed more changes than this trusts the
+#: card as a stranger's.
 MAX_EARLIER = 8
 
 
@@ -54,7 +55,8 @@ def _suite() -> Suite:
 
 @dataclass(frozen=True)
 class EarlierKey:
-    """A signing key that a party had before, and that key's own signature under which one comes next.
+    """A signing key that a party had before, and that key's own signature under which one comes
+    next.
 
     Args:
         signing_public: Ed25519 public key, 32 bytes in hex.
@@ -74,7 +76,10 @@ def succession_message(role: str, name: str, old: str, new: str, until: str) -> 
 
 @dataclass(frozen=True)
 class IdentityCard:
-    """The public half of a party. Keys are 32 bytes in lower-case hex. ``earlier``: its keys before, the oldest first."""
+    """The public half of a party.
+
+    Keys are 32 bytes in lower-case hex. ``earlier``: its keys before, the oldest first.
+    """
 
     name: str
     role: Role
@@ -87,7 +92,13 @@ class IdentityCard:
     @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over role, name and both keys: what two people compare by telephone."""
-        parts = ("securefl-fingerprint/1", self.role, self.name, self.signing_public, self.sealing_public)
+        parts = (
+            "securefl-fingerprint/1",
+            self.role,
+            self.name,
+            self.signing_public,
+            self.sealing_public,
+        )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     @property
@@ -100,14 +111,20 @@ class IdentityCard:
         return verify(self.signing_public, signature, message)
 
     def verify_ever(self, signature: bytes, message: bytes) -> bool:
-        """As :meth:`verify`, or by a key that this one took over from: for what was signed before the change."""
-        return any(verify(key, signature, message) for key in (self.signing_public, *(e.signing_public for e in self.earlier)))
+        """As :meth:`verify`, or by a key that this one took over from: for what was signed before
+        the change.
+        """
+        return any(
+            verify(key, signature, message)
+            for key in (self.signing_public, *(e.signing_public for e in self.earlier))
+        )
 
     def seal(self, payload: bytes, info: bytes) -> bytes:
         """HPKE: only this card's owner opens it, and only under the same ``info``.
 
         Raises:
-            UntrustedError: the card's sealing key is not usable (a point of small order, RFC 7748 section 6.1).
+            UntrustedError: the card's sealing key is not usable (a point of small order, RFC 7748
+                section 6.1).
         """
         try:
             if is_agreement_key(self.sealing_public):
@@ -115,7 +132,11 @@ class IdentityCard:
                 return _suite().encrypt(payload, key, info=info)
         except ValueError:
             pass
-        raise UntrustedError(f"The sealing key of {self.name} is not a usable key.", whose=self.name, next_step=f"Ask {self.name} for a new card.")
+        raise UntrustedError(
+            f"The sealing key of {self.name} is not a usable key.",
+            whose=self.name,
+            next_step=f"Ask {self.name} for a new card.",
+        )
 
     def fields(self) -> dict[str, str]:
         """The card as plain values, without the earlier keys."""
@@ -125,7 +146,8 @@ class IdentityCard:
 def verify(signing_public: str, signature: bytes, message: bytes) -> bool:
     """Whether ``signature`` over ``message`` is by the Ed25519 key ``signing_public`` (hex).
 
-    False under an unsound key: one signature would verify under every message (:mod:`securefl.curve25519`).
+    False under an unsound key: one signature would verify under every message
+    (:mod:`securefl.curve25519`).
     """
     if not is_signing_key(signing_public):
         return False
@@ -139,7 +161,9 @@ def verify(signing_public: str, signature: bytes, message: bytes) -> bool:
 class Identity:
     """A party's private keys; they stay in its ``keys/`` folder, files 0600."""
 
-    def __init__(self, card: IdentityCard, signing_key: Ed25519PrivateKey, sealing_key: X25519PrivateKey) -> None:
+    def __init__(
+        self, card: IdentityCard, signing_key: Ed25519PrivateKey, sealing_key: X25519PrivateKey
+    ) -> None:
         self.card = card
         self._signing = signing_key
         self._sealing = sealing_key
@@ -150,17 +174,27 @@ class Identity:
         make_undumpable()
         signing, sealing = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
         card = IdentityCard(
-            name, role, legal_name, email,
+            name,
+            role,
+            legal_name,
+            email,
             signing.public_key().public_bytes_raw().hex(),
             sealing.public_key().public_bytes_raw().hex(),
         )
         return cls(card, signing, sealing)
 
     def successor(self, at: str) -> Identity:
-        """Fresh keys for the same party, which this one's signing key names as the next. ``at``: now, UTC in ISO 8601."""
+        """Fresh keys for the same party, which this one's signing key names as the next.
+
+        ``at``: now, UTC in ISO 8601.
+        """
         card = self.card
         new = Identity.generate(card.name, card.role, card.legal_name, card.email)
-        word = self.sign(succession_message(card.role, card.name, card.signing_public, new.card.signing_public, at))
+        word = self.sign(
+            succession_message(
+                card.role, card.name, card.signing_public, new.card.signing_public, at
+            )
+        )
         earlier = (*card.earlier, EarlierKey(card.signing_public, at, word.hex()))[-MAX_EARLIER:]
         return Identity(replace(new.card, earlier=earlier), new._signing, new._sealing)  # noqa: SLF001 - its own class
 
@@ -177,10 +211,14 @@ class Identity:
         try:
             return bytes(_suite().decrypt(sealed, self._sealing, info=info))
         except Exception as error:  # the library raises several kinds for one fact
-            raise MessageError("A sealed payload does not open with this party's key.", next_step="Ask the sender to seal it again.") from error
+            raise MessageError(
+                "A sealed payload does not open with this party's key.",
+                next_step="Ask the sender to seal it again.",
+            ) from error
 
     def save(self, folder: Path) -> None:
-        """Write ``card.json``, ``signing.key`` and ``sealing.key`` (0600) into ``folder`` (0700); never overwrites.
+        """Write ``card.json``, ``signing.key`` and ``sealing.key`` (0600) into ``folder`` (0700);
+        never overwrites.
 
         Raises:
             UnreadableError: a key is there already, or the file system keeps no permissions.
@@ -196,74 +234,117 @@ class Identity:
         """Read what :meth:`save` wrote.
 
         Raises:
-            UnreadableError: files missing, of the wrong size, readable by others, or keys and card that do not belong together.
+            UnreadableError: files missing, of the wrong size, readable by others, or keys and card
+                that do not belong together.
         """
         signing = Ed25519PrivateKey.from_private_bytes(read_secret(folder / "signing.key", 32))
         sealing = X25519PrivateKey.from_private_bytes(read_secret(folder / "sealing.key", 32))
         try:
             card = read_card(read_file(folder / "card.json", MAX_CARD_BYTES))
         except OSError as error:
-            raise UnreadableError(f"{folder / 'card.json'} cannot be read: {error.strerror}.", next_step="Restore it from your backup.") from None
+            raise UnreadableError(
+                f"{folder / 'card.json'} cannot be read: {error.strerror}.",
+                next_step="Restore it from your backup.",
+            ) from None
         except MessageError as error:
-            raise UnreadableError(f"{folder / 'card.json'} was changed: {error.what}", next_step="Restore it from your backup.") from None
-        mine = (signing.public_key().public_bytes_raw().hex(), sealing.public_key().public_bytes_raw().hex())
+            raise UnreadableError(
+                f"{folder / 'card.json'} was changed: {error.what}",
+                next_step="Restore it from your backup.",
+            ) from None
+        mine = (
+            signing.public_key().public_bytes_raw().hex(),
+            sealing.public_key().public_bytes_raw().hex(),
+        )
         if (card.signing_public, card.sealing_public) != mine:
-            raise UnreadableError(f"The card in {folder} does not belong to the keys beside it.", next_step="Restore the folder from your backup.")
+            raise UnreadableError(
+                f"The card in {folder} does not belong to the keys beside it.",
+                next_step="Restore the folder from your backup.",
+            )
         return cls(card, signing, sealing)
 
     def signed_card(self) -> bytes:
         """The card as it travels: signed by its own key."""
         if self.card.earlier:
             earlier = [dict(e.__dict__) for e in self.card.earlier]
-            return dump_signed({"type": _SUCCESSOR_TYPE, **self.card.fields(), "earlier": earlier}, self.sign)
+            return dump_signed(
+                {"type": _SUCCESSOR_TYPE, **self.card.fields(), "earlier": earlier}, self.sign
+            )
         return dump_signed({"type": _CARD_TYPE, **self.card.fields()}, self.sign)
 
 
 def as_it_was_sent(data: bytes) -> bytes:
-    """A card without what mail programs and editors add: a byte order mark, line ends of Windows, empty lines at the end.
+    """A card without what mail programs and editors add: a byte order mark, line ends of Windows,
+    empty lines at the end.
 
-    Nothing of it can belong to a card: its two lines hold neither. The signature is checked afterwards, as ever.
+    Nothing of it can belong to a card: its two lines hold neither. The signature is checked
+    afterwards, as ever.
     """
     return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").rstrip(b"\r\n \t")
 
 
 def read_card(data: bytes) -> IdentityCard:
-    """Check and read a card. That it is signed by its own key shows possession, not who its owner is: compare the fingerprint.
+    """Check and read a card. That it is signed by its own key shows possession, not who its owner
+    is: compare the fingerprint.
 
     Raises:
-        MessageError: too long, not a card, unknown fields, a signature fails, or an earlier key did not name the next one.
+        MessageError: too long, not a card, unknown fields, a signature fails, or an earlier key did
+            not name the next one.
     """
     sender = "the card's owner"
-    body, signature, signed = peek_signed(data, forms=_CARD_FORMS, sender=sender, max_bytes=MAX_CARD_BYTES)
-    bad = MessageError("This is not an identity card.", next_step="Ask its owner to send card.json again.")
+    body, signature, signed = peek_signed(
+        data, forms=_CARD_FORMS, sender=sender, max_bytes=MAX_CARD_BYTES
+    )
+    bad = MessageError(
+        "This is not an identity card.", next_step="Ask its owner to send card.json again."
+    )
     earlier = read_earlier(body.pop("earlier")) if "earlier" in body else ()
     if earlier is None or not all(isinstance(v, str) and _LINE.fullmatch(v) for v in body.values()):
         raise bad
     card = IdentityCard(**body, earlier=earlier)
     keys = (card.signing_public, card.sealing_public)
-    if card.role not in _ROLES or not _NAME.fullmatch(card.name) or not all(map(_HEX_KEY.fullmatch, keys)):
+    if (
+        card.role not in _ROLES
+        or not _NAME.fullmatch(card.name)
+        or not all(map(_HEX_KEY.fullmatch, keys))
+    ):
         raise bad
     _check_keys(card)
     if not card.verify(signature, signed):
-        raise MessageError(f"The card of {card.name} is not signed by its own key.", whose=card.name, next_step="Ask its owner to send card.json again.")
+        raise MessageError(
+            f"The card of {card.name} is not signed by its own key.",
+            whose=card.name,
+            next_step="Ask its owner to send card.json again.",
+        )
     if not _follows(card):
         raise MessageError(
-            f"The card of {card.name} names an earlier key that did not sign for the next one.", whose=card.name,
+            f"The card of {card.name} names an earlier key that did not sign for the next one.",
+            whose=card.name,
             next_step=f"Do not trust it; telephone {card.name}.",
         )
     return card
 
 
 def read_earlier(value: object) -> tuple[EarlierKey, ...] | None:
-    """The earlier keys of a card from their JSON form; None for what is not that form. Signatures are not checked here."""
+    """The earlier keys of a card from their JSON form; None for what is not that form.
+
+    Signatures are not checked here.
+    """
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_EARLIER:
         return None
     found = []
     for entry in value:
-        if not isinstance(entry, dict) or set(entry) != set(EarlierKey.__dataclass_fields__) or not all(isinstance(v, str) for v in entry.values()):
+        if (
+            not isinstance(entry, dict)
+            or set(entry) != set(EarlierKey.__dataclass_fields__)
+            or not all(isinstance(v, str) for v in entry.values())
+        ):
             return None
         key = EarlierKey(**entry)
-        if not is_signing_key(key.signing_public) or not _TIME.fullmatch(key.until) or not re.fullmatch(r"[0-9a-f]{128}", key.signature):
+        if (
+            not is_signing_key(key.signing_public)
+            or not _TIME.fullmatch(key.until)
+            or not re.fullmatch(r"[0-9a-f]{128}", key.signature)
+        ):
             return None
         found.append(key)
     return tuple(found)
@@ -273,7 +354,11 @@ def _follows(card: IdentityCard) -> bool:
     """Whether each earlier key signed for the next one, up to the card's own, and none comes twice."""
     keys = [*(e.signing_public for e in card.earlier), card.signing_public]
     return len(set(keys)) == len(keys) and all(
-        verify(e.signing_public, bytes.fromhex(e.signature), succession_message(card.role, card.name, e.signing_public, new, e.until))
+        verify(
+            e.signing_public,
+            bytes.fromhex(e.signature),
+            succession_message(card.role, card.name, e.signing_public, new, e.until),
+        )
         for e, new in zip(card.earlier, keys[1:], strict=True)
     )
 
@@ -287,10 +372,13 @@ def _check_keys(card: IdentityCard) -> None:
         unsound.append("sealing key")
     if unsound:
         raise MessageError(
-            f"The card of {card.name} is refused: its {' and its '.join(unsound)} is no sound public key"
-            " (32 bytes in hex, canonical, not of small or mixed order).",
+            f"The card of {card.name} is refused: its {' and its '.join(unsound)} is no sound"
+            " public key (32 bytes in hex, canonical, not of small or mixed order).",
             whose=card.name,
-            next_step=f"Do not trust it; telephone {card.name}. Keys that securefl makes are always sound.",
+            next_step=(
+                f"Do not trust it; telephone {card.name}. Keys that securefl makes are always"
+                " sound."
+            ),
         )
 
 
@@ -299,7 +387,10 @@ def write_secret(path: Path, data: bytes) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise UnreadableError(f"{path} exists already; keys are never overwritten.", next_step="Choose another folder, or move the old keys away yourself.") from None
+        raise UnreadableError(
+            f"{path} exists already; keys are never overwritten.",
+            next_step="Choose another folder, or move the old keys away yourself.",
+        ) from None
 
     def fill(file: BinaryIO) -> None:
         check_kept_to_owner(path)
@@ -346,25 +437,38 @@ def read_secret(path: Path, size: int) -> bytes:
         mode = kept_mode(path)
         data = read_file(path, size)
     except OSError as error:
-        raise UnreadableError(f"{path} cannot be read: {error.strerror}.", next_step="Restore it from your backup.") from None
+        raise UnreadableError(
+            f"{path} cannot be read: {error.strerror}.", next_step="Restore it from your backup."
+        ) from None
     if mode & 0o077:
-        raise UnreadableError(f"{path} is readable by others (mode {mode:o}).", next_step=_close_it(path))
+        raise UnreadableError(
+            f"{path} is readable by others (mode {mode:o}).", next_step=_close_it(path)
+        )
     if len(data) != size:
-        raise UnreadableError(f"{path} is not a key of {size} bytes.", next_step="Restore it from your backup.")
+        raise UnreadableError(
+            f"{path} is not a key of {size} bytes.", next_step="Restore it from your backup."
+        )
     return data
 
 
 def _close_it(path: Path) -> str:
-    return f"chmod 600 {path}. Where that changes nothing (a Windows drive, CIFS, exFAT), move the folder to a disk of this machine's own."
+    return (
+        f"chmod 600 {path}. Where that changes nothing (a Windows drive, CIFS, exFAT), move the"
+        " folder to a disk of this machine's own."
+    )
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write ``data`` beside ``path``, make it durable, then move it into place: a reader sees the old or the new file."""
+    """Write ``data`` beside ``path``, make it durable, then move it into place: a reader sees the
+    old or the new file.
+    """
     write_file(path, lambda file: file.write(data), mode)
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o600) -> None:
-    """:func:`replace_file` of what ``write`` writes into the file it is given; where it fails, nothing is left."""
+    """:func:`replace_file` of what ``write`` writes into the file it is given; where it fails,
+    nothing is left.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:

@@ -20,15 +20,22 @@ MAX_BOOK_BYTES = 4 * 1024 * 1024
 
 
 class AddressBook:
-    """A party's own list of partners, signed by its own key: names it has compared fingerprints with (design: hospitals know each other).
+    """A party's own list of partners, signed by its own key: names it has compared fingerprints
+    with (design: hospitals know each other).
 
     Args:
         path: the file.
         owner: whose list it is.
-        alone: held while the list is read, changed and written, so that two processes lose no card of one another.
+        alone: held while the list is read, changed and written, so that two processes lose no card
+            of one another.
     """
 
-    def __init__(self, path: Path, owner: Identity, alone: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+    def __init__(
+        self,
+        path: Path,
+        owner: Identity,
+        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._path = path
         self._owner = owner
         self._alone = alone
@@ -43,8 +50,12 @@ class AddressBook:
             return {}
         try:
             body = open_signed(
-                read_file(self._path, MAX_BOOK_BYTES), kind=_BOOK_TYPE, fields=frozenset({"cards"}), verify=self._owner.card.verify,
-                sender=self._owner.card.name, max_bytes=MAX_BOOK_BYTES,
+                read_file(self._path, MAX_BOOK_BYTES),
+                kind=_BOOK_TYPE,
+                fields=frozenset({"cards"}),
+                verify=self._owner.card.verify,
+                sender=self._owner.card.name,
+                max_bytes=MAX_BOOK_BYTES,
             )
         except OSError as error:
             raise file_error(error, self._path) from None
@@ -56,44 +67,70 @@ class AddressBook:
         return {c["name"]: _card(c) for c in body["cards"]}
 
     def replaced(self, card: IdentityCard) -> IdentityCard | None:
-        """The card that is trusted under this name until now and whose own key says that ``card`` comes after it, or None."""
+        """The card that is trusted under this name until now and whose own key says that ``card``
+        comes after it, or None.
+        """
         known = self.cards().get(card.name)
-        later = known is not None and known.role == card.role and any(e.signing_public == known.signing_public for e in card.earlier)
+        later = (
+            known is not None
+            and known.role == card.role
+            and any(e.signing_public == known.signing_public for e in card.earlier)
+        )
         return known if later else None
 
     def check(self, card: IdentityCard) -> None:
         """Whether :meth:`trust` would take this card.
 
         Raises:
-            UntrustedError: another key is trusted under this name that did not name this one as the next, an older card
-                than the trusted one, one that leaves earlier keys out, or this party's own.
+            UntrustedError: another key is trusted under this name that did not name this one as the
+                next, an older card than the trusted one, one that leaves earlier keys out, or this
+                party's own.
         """
         known = self.cards().get(card.name)
-        if card.name == self._owner.card.name or card.signing_public == self._owner.card.signing_public:
-            raise UntrustedError(f"The card of {card.name} has this party's own name or key.", next_step="Trust the cards of the others only.")
+        if (
+            card.name == self._owner.card.name
+            or card.signing_public == self._owner.card.signing_public
+        ):
+            raise UntrustedError(
+                f"The card of {card.name} has this party's own name or key.",
+                next_step="Trust the cards of the others only.",
+            )
         if known is None:
             return
         if known == card or self.replaced(card) is not None:
             if _goes_on(known, card):
                 return
             raise UntrustedError(
-                f"This card of {card.name} leaves out earlier keys that the card trusted here names: what those keys signed could no longer be checked.",
-                whose=card.name, next_step=f"Keep the trusted card, and ask {card.name} for its `card.json` as it is now.",
+                f"This card of {card.name} leaves out earlier keys that the card trusted here"
+                " names: what those keys signed could no longer be checked.",
+                whose=card.name,
+                next_step=(
+                    f"Keep the trusted card, and ask {card.name} for its `card.json` as it is now."
+                ),
             )
-        until = next((e.until for e in known.earlier if e.signing_public == card.signing_public), None)
+        until = next(
+            (e.until for e in known.earlier if e.signing_public == card.signing_public), None
+        )
         if until is not None:
             raise UntrustedError(
-                f"This is an older card of {card.name}: its key was replaced on {until[:10]}, and the newer card is trusted here.",
-                whose=card.name, next_step="Nothing needs to be done; throw the older card away.",
+                f"This is an older card of {card.name}: its key was replaced on {until[:10]}, and"
+                " the newer card is trusted here.",
+                whose=card.name,
+                next_step="Nothing needs to be done; throw the older card away.",
             )
         raise UntrustedError(
-            f"Another card is already trusted as {card.name} (fingerprint {known.spoken}), and its key did not sign for this one.",
+            f"Another card is already trusted as {card.name} (fingerprint {known.spoken}), and its"
+            " key did not sign for this one.",
             whose=card.name,
-            next_step=f"Telephone {card.name}. If its keys really are others now, take the old card off your list with `trust --remove {card.name}`, then trust the new one.",
+            next_step=(
+                f"Telephone {card.name}. If its keys really are others now, take the old card off"
+                f" your list with `trust --remove {card.name}`, then trust the new one."
+            ),
         )
 
     def trust(self, card: IdentityCard) -> None:
-        """Add a card whose fingerprint was compared out of band; it replaces the one that its earlier key signed for it.
+        """Add a card whose fingerprint was compared out of band; it replaces the one that its
+        earlier key signed for it.
 
         Raises:
             UntrustedError: see :meth:`check`.
@@ -103,7 +140,8 @@ class AddressBook:
             _write(self._path, self._owner, {**self.cards(), card.name: card})
 
     def sign_anew(self, path: Path, owner: Identity) -> None:
-        """Write the same list at ``path``, signed by ``owner``: this party after a change of its keys.
+        """Write the same list at ``path``, signed by ``owner``: this party after a change of its
+        keys.
 
         Raises:
             UnreadableError: see :meth:`cards`.
@@ -115,13 +153,19 @@ class AddressBook:
         with self._alone():
             cards = self.cards()
             if name not in cards:
-                raise UntrustedError(f"{name} is not in this party's list.", next_step="`trust` without a card shows the list.")
+                raise UntrustedError(
+                    f"{name} is not in this party's list.",
+                    next_step="`trust` without a card shows the list.",
+                )
             _write(self._path, self._owner, {n: c for n, c in cards.items() if n != name})
 
-    def require(self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital") -> IdentityCard:
+    def require(
+        self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital"
+    ) -> IdentityCard:
         """The trusted card of ``name`` if it holds exactly these keys and this role.
 
-        The role counts: a researcher's card that is trusted as a researcher does not make a hospital of it.
+        The role counts: a researcher's card that is trusted as a researcher does not make a
+        hospital of it.
 
         Raises:
             UntrustedError: unknown name, other keys, or another role.
@@ -129,34 +173,48 @@ class AddressBook:
         card = self.cards().get(name)
         if card is None:
             raise UntrustedError(
-                f"{name} is not in this party's own list of partners.", whose=name,
-                next_step=f"Get {name}'s card, compare its fingerprint by telephone, then `securefl site trust CARD`.",
+                f"{name} is not in this party's own list of partners.",
+                whose=name,
+                next_step=(
+                    f"Get {name}'s card, compare its fingerprint by telephone, then `securefl site"
+                    " trust CARD`."
+                ),
             )
         until = next((e.until for e in card.earlier if e.signing_public == signing_public), None)
         if until is not None:
             raise UntrustedError(
-                f"The study names the keys that {name} had before {until[:10]}.", whose="the researcher",
+                f"The study names the keys that {name} had before {until[:10]}.",
+                whose="the researcher",
                 next_step=f"Ask for the study again, made with {name}'s new card.",
             )
         if (card.signing_public, card.sealing_public) != (signing_public, sealing_public):
             raise UntrustedError(
-                f"The study names other keys for {name} than the card that is trusted here.", whose=name,
-                next_step=f"Telephone {name}. If its keys are new, trust its new card; if not, do not approve.",
+                f"The study names other keys for {name} than the card that is trusted here.",
+                whose=name,
+                next_step=(
+                    f"Telephone {name}. If its keys are new, trust its new card; if not, do not"
+                    " approve."
+                ),
             )
         if card.role != role:
             raise UntrustedError(
-                f"{name} is trusted here as a {card.role}, but the study names it as a {role}.", whose=name,
+                f"{name} is trusted here as a {card.role}, but the study names it as a {role}.",
+                whose=name,
                 next_step=f"Ask the researcher to name a {role}; nobody takes part in two roles.",
             )
         return card
 
 
 def _goes_on(known: IdentityCard, card: IdentityCard) -> bool:
-    """Whether ``card`` names every earlier key that ``known`` does, with the same words; a full card may drop the oldest."""
+    """Whether ``card`` names every earlier key that ``known`` does, with the same words; a full
+    card may drop the oldest.
+    """
     keys = [e.signing_public for e in card.earlier]
     before = card.earlier if known == card else card.earlier[: keys.index(known.signing_public)]
     same = all(a == b for a, b in zip(reversed(before), reversed(known.earlier), strict=False))
-    return same and (len(before) >= len(known.earlier) or (known != card and len(card.earlier) == MAX_EARLIER))
+    return same and (
+        len(before) >= len(known.earlier) or (known != card and len(card.earlier) == MAX_EARLIER)
+    )
 
 
 def _write(path: Path, owner: Identity, cards: dict[str, IdentityCard]) -> None:
@@ -165,10 +223,15 @@ def _write(path: Path, owner: Identity, cards: dict[str, IdentityCard]) -> None:
 
 
 def _entry(card: IdentityCard) -> dict[str, Any]:
-    return {**card.fields(), **({"earlier": [dict(e.__dict__) for e in card.earlier]} if card.earlier else {})}
+    return {
+        **card.fields(),
+        **({"earlier": [dict(e.__dict__) for e in card.earlier]} if card.earlier else {}),
+    }
 
 
 def _card(entry: dict[str, Any]) -> IdentityCard:
-    """An entry that this party signed, with the signatures of earlier keys checked when it was trusted."""
+    """An entry that this party signed, with the signatures of earlier keys checked when it was
+    trusted.
+    """
     earlier = read_earlier(entry["earlier"]) if "earlier" in entry else ()
     return IdentityCard(**{k: v for k, v in entry.items() if k != "earlier"}, earlier=earlier or ())

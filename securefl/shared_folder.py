@@ -1,10 +1,12 @@
-"""A folder that others write to as well: reached name by name from its root, and no link below the root is ever followed.
+"""A folder that others write to as well: reached name by name from its root, and no link below the
+root is ever followed.
 
-What is made below the root takes the root's rights and group: parties that write as different users would otherwise shut
-one another out of the folders that each of them happens to make first (umask 022 is everywhere).
+What is made below the root takes the root's rights and group: parties that write as different users
+would otherwise shut one another out of the folders that each of them happens to make first (umask
+022 is everywhere).
 
-A link in the place of a folder would lead a party's reads and writes to wherever that party may read and write. The root itself may be
-reached by links: its path is the party's own.
+A link in the place of a folder would lead a party's reads and writes to wherever that party may
+read and write. The root itself may be reached by links: its path is the party's own.
 """
 
 from __future__ import annotations
@@ -26,15 +28,17 @@ _WALK: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLL
 _LIST: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-#: How often what is in the way is set aside for one write; whoever puts something there as often again stops it.
+#: How often what is in the way is set aside for one write; whoever puts something there as often
+#: again stops it.
 _TRIES: Final = 4
 
 
 class SharedFolder:
-    """Files below ``root`` by the names on the way to them. The root is looked up anew each time: it may come and go.
+    """Files below ``root`` by the names on the way to them. The root is looked up anew each time:
+    it may come and go.
 
-    Every method raises :class:`OSError` where the file system does, :class:`FileNotFoundError` or :class:`NotADirectoryError` where
-    there is nothing, or a link, on the way.
+    Every method raises :class:`OSError` where the file system does, :class:`FileNotFoundError` or
+    :class:`NotADirectoryError` where there is nothing, or a link, on the way.
     """
 
     def __init__(self, root: str) -> None:
@@ -53,13 +57,16 @@ class SharedFolder:
                 if error.errno in {errno.ELOOP, errno.ENXIO}:
                     raise FileNotFoundError(names[-1]) from None
                 raise
-        if not stat.S_ISREG(os.fstat(fd).st_mode):  # before fdopen, which refuses a folder and leaves it open
+        if not stat.S_ISREG(
+            os.fstat(fd).st_mode
+        ):  # before fdopen, which refuses a folder and leaves it open
             os.close(fd)
             raise FileNotFoundError(names[-1])
         return os.fdopen(fd, "rb")
 
     def write(self, names: Sequence[str], fill: Callable[[IO[bytes]], object]) -> None:
-        """Write beside, then rename; folders on the way are made. What is there and is no file (on the way: no folder) is set aside under a hidden name.
+        """Write beside, then rename; folders on the way are made. What is there and is no file (on
+        the way: no folder) is set aside under a hidden name.
 
         Not synced: a power cut may lose an object, and then its signature check fails.
         """
@@ -82,22 +89,34 @@ class SharedFolder:
             return os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
 
     def shut(self, wanted: Callable[[str], bool], most: int = 5000) -> list[str]:
-        """Folders below the root, as far as ``wanted`` takes them, in which this user can make no files; at most ``most`` are looked at."""
+        """Folders below the root, as far as ``wanted`` takes them, in which this user can make no
+        files; at most ``most`` are looked at.
+        """
         found = []
         for path, below, _ in itertools.islice(os.walk(self._root), most):
             inside = os.path.relpath(path, self._root)
             below[:] = sorted(n for n in below if not n.startswith("."))
-            if inside != "." and wanted(inside) and not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+            if (
+                inside != "."
+                and wanted(inside)
+                and not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+            ):
                 found.append(inside)
         return found
 
     def list(self, names: Sequence[str]) -> list[str]:
-        """Names of the regular files and folders in that folder: what :meth:`open` opens, and where it looks."""
+        """Names of the regular files and folders in that folder: what :meth:`open` opens, and where
+        it looks.
+        """
         with self._folder(names) as walked:
             fd = os.open(".", _LIST, dir_fd=walked)
         try:
             with os.scandir(fd) as entries:
-                return [e.name for e in entries if e.is_file(follow_symlinks=False) or e.is_dir(follow_symlinks=False)]
+                return [
+                    e.name
+                    for e in entries
+                    if e.is_file(follow_symlinks=False) or e.is_dir(follow_symlinks=False)
+                ]
         finally:
             os.close(fd)
 
@@ -115,7 +134,9 @@ class SharedFolder:
                     raise FileNotFoundError(names[-1]) from None
                 raise
 
-    def _parent(self, names: Sequence[str], *, make: bool = False) -> contextlib.AbstractContextManager[int]:
+    def _parent(
+        self, names: Sequence[str], *, make: bool = False
+    ) -> contextlib.AbstractContextManager[int]:
         return self._folder(names[:-1], make=make)
 
     @contextlib.contextmanager
@@ -145,7 +166,9 @@ def _enter(folder: int, name: str) -> int:
 
 
 def _as_root(fd: int, rights: os.stat_result, mode: int) -> None:
-    """Give what this process has just made the root's group and rights; a file system that keeps neither is none of our business."""
+    """Give what this process has just made the root's group and rights; a file system that keeps
+    neither is none of our business.
+    """
     with contextlib.suppress(OSError):
         if os.fstat(fd).st_gid != rights.st_gid:
             os.fchown(fd, -1, rights.st_gid)

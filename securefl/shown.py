@@ -1,4 +1,6 @@
-"""Objects of a Python session as people see them: one short line in a terminal, a small table in a notebook."""
+"""Objects of a Python session as people see them: one short line in a terminal, a small table in a
+notebook.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ _LONGEST = 60
 
 
 class Shown:
-    """Base of what shows itself by a few facts; a class says which in ``_shown``. Texts of others stay on their line.
+    """Base of what shows itself by a few facts; a class says which in ``_shown``. Texts of others
+    stay on their line.
 
     >>> class Room(Shown):
     ...     def _shown(self):
@@ -33,10 +36,14 @@ class Shown:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(_line(value))}</td></tr>"
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td"
+            f" style='text-align:left'>{escape(_line(value))}</td></tr>"
             for name, value in self._shown()
         )
-        return f"<table><caption style='text-align:left'>{escape(type(self).__name__)}</caption>{rows}</table>"
+        return (
+            "<table><caption"
+            f" style='text-align:left'>{escape(type(self).__name__)}</caption>{rows}</table>"
+        )
 
 
 def _line(value: str) -> str:

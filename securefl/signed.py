@@ -1,6 +1,7 @@
 """Signed statements: one line with an Ed25519 signature, then canonical JSON (RFC 8785).
 
-The signature covers the bytes as they stand, so that it is checked before anything is parsed (rule 5).
+The signature covers the bytes as they stand, so that it is checked before anything is parsed (rule
+5).
 """
 
 from __future__ import annotations
@@ -27,15 +28,25 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value without flo
 
 
 def dump_signed(body: dict[str, Any], sign: Callable[[bytes], bytes]) -> bytes:
-    """``body`` as it travels. ``body["type"]`` names and versions the statement, so that none passes for another."""
+    """``body`` as it travels.
+
+    ``body["type"]`` names and versions the statement, so that none passes for another.
+    """
     payload = canonical(body)
     return _MAGIC + sign(payload).hex().encode() + b"\n" + payload
 
 
 def open_signed(
-    data: bytes, *, kind: str, fields: frozenset[str], verify: Callable[[bytes, bytes], bool], sender: str, max_bytes: int
+    data: bytes,
+    *,
+    kind: str,
+    fields: frozenset[str],
+    verify: Callable[[bytes, bytes], bool],
+    sender: str,
+    max_bytes: int,
 ) -> dict[str, Any]:
-    """Check and parse a statement: length, signature, JSON, canonical form, type, exactly these fields.
+    """Check and parse a statement: length, signature, JSON, canonical form, type, exactly these
+    fields.
 
     Args:
         data: the bytes as they came.
@@ -54,8 +65,11 @@ def open_signed(
     return _parse(payload, {kind: fields}, sender)
 
 
-def peek_signed(data: bytes, *, forms: Mapping[str, frozenset[str]], sender: str, max_bytes: int) -> tuple[dict[str, Any], bytes, bytes]:
-    """For self-signed statements only, where the key stands inside: ``(body, signature, signed bytes)``, not yet verified.
+def peek_signed(
+    data: bytes, *, forms: Mapping[str, frozenset[str]], sender: str, max_bytes: int
+) -> tuple[dict[str, Any], bytes, bytes]:
+    """For self-signed statements only, where the key stands inside: ``(body, signature, signed
+    bytes)``, not yet verified.
 
     ``forms``: the fields of each ``type`` that is taken.
     """
@@ -94,4 +108,8 @@ def _no_float(text: str) -> None:
 
 
 def _refused(sender: str, why: str) -> MessageError:
-    return MessageError(f"A message of {sender} is refused: {why}.", whose=sender, next_step=f"Ask {sender} to send it again.")
+    return MessageError(
+        f"A message of {sender} is refused: {why}.",
+        whose=sender,
+        next_step=f"Ask {sender} to send it again.",
+    )

@@ -1,7 +1,8 @@
-"""The store: one fsspec location under both carriers (PySyft's and the rounds'). It is trusted with nothing.
+"""The store: one fsspec location under both carriers (PySyft's and the rounds'). It is trusted with
+nothing.
 
-Every object is written under a temporary name and moved, so that a reader never sees half of one; every read has a
-length cap, so that a hostile operator cannot fill our memory (rule 5).
+Every object is written under a temporary name and moved, so that a reader never sees half of one;
+every read has a length cap, so that a hostile operator cannot fill our memory (rule 5).
 """
 
 from __future__ import annotations
@@ -31,7 +32,19 @@ T = TypeVar("T")
 #: Bytes that are copied at a time.
 _PIECE: Final = 1 << 20
 #: What file systems call the facts of an object that tell whether it changed.
-_CHANGES: Final = ("ETag", "etag", "content_md5", "md5Hash", "generation", "LastModified", "last_modified", "mtime", "modified", "updated", "created")
+_CHANGES: Final = (
+    "ETag",
+    "etag",
+    "content_md5",
+    "md5Hash",
+    "generation",
+    "LastModified",
+    "last_modified",
+    "mtime",
+    "modified",
+    "updated",
+    "created",
+)
 #: Seconds between two tries at a store that is away: the first, and at most.
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
@@ -47,9 +60,10 @@ class Store:
     """Objects by path below one fsspec URL; a plain path means a folder.
 
     Args:
-        url: ``/a/folder``, ``file:///a/folder``, ``memory://name``, ``s3://bucket/prefix`` and so on.
-        marker: what marks the store that this party used before (:mod:`securefl.store_marker`): at a store without it nothing is
-            read and nothing is written.
+        url: ``/a/folder``, ``file:///a/folder``, ``memory://name``, ``s3://bucket/prefix`` and so
+            on.
+        marker: what marks the store that this party used before (:mod:`securefl.store_marker`): at
+            a store without it nothing is read and nothing is written.
 
     Raises:
         StoreError: the URL cannot be opened.
@@ -63,7 +77,10 @@ class Store:
             with _ONE_AT_A_TIME:
                 fs, root = fsspec.core.url_to_fs(url)
         except Exception as error:  # noqa: BLE001 - some file systems connect here, and each has errors of its own
-            raise StoreError(f"The store {self.url} cannot be opened: {reason(error)}.", next_step="Check the URL, the network and its fsspec package.") from None
+            raise StoreError(
+                f"The store {self.url} cannot be opened: {reason(error)}.",
+                next_step="Check the URL, the network and its fsspec package.",
+            ) from None
         self._fs: Any = fs
         self._root: str = str(root).rstrip("/")
         self._local = "file" in _protocols(fs)
@@ -71,7 +88,9 @@ class Store:
         self._memory = "memory" in _protocols(fs)
         self.folder = self._folder if self._local else None
         alone = self._local or self._memory or getattr(fs, "async_impl", False)
-        self._turn: contextlib.AbstractContextManager[Any] = contextlib.nullcontext() if alone else _ONE_AT_A_TIME
+        self._turn: contextlib.AbstractContextManager[Any] = (
+            contextlib.nullcontext() if alone else _ONE_AT_A_TIME
+        )
 
     def put(self, path: str, data: bytes | bytearray) -> None:
         """Write an object; replaces an older one as a whole.
@@ -83,14 +102,17 @@ class Store:
         with self._writing(target):
             if self._local:
                 self._folder.write(path.split("/"), lambda file: file.write(data))
-            elif self._memory:  # one assignment; a move would end inside a folder of the target's name
+            elif (
+                self._memory
+            ):  # one assignment; a move would end inside a folder of the target's name
                 self._fs.pipe_file(target, data)
             else:
                 self._fs.pipe_file(part, data)
                 self._fs.mv(part, target)
 
     def put_file(self, path: str, source: IO[bytes]) -> None:
-        """Write an object from a file, from where it stands to its end, a piece at a time; replaces an older one as a whole.
+        """Write an object from a file, from where it stands to its end, a piece at a time; replaces
+        an older one as a whole.
 
         Raises:
             StoreError: the store cannot be written.
@@ -98,7 +120,9 @@ class Store:
         target, part = self._place(path)
         with self._writing(target):
             if self._local:
-                self._folder.write(path.split("/"), lambda file: shutil.copyfileobj(source, file, _PIECE))
+                self._folder.write(
+                    path.split("/"), lambda file: shutil.copyfileobj(source, file, _PIECE)
+                )
             elif self._memory:
                 self._fs.pipe_file(target, source.read())
             else:
@@ -107,7 +131,8 @@ class Store:
                 self._fs.mv(part, target)
 
     def get(self, path: str, max_bytes: int) -> bytes | None:
-        """The object's bytes, or None where there is none. In a folder only regular files are objects: no pipe, no link.
+        """The object's bytes, or None where there is none. In a folder only regular files are
+        objects: no pipe, no link.
 
         Raises:
             MessageError: the object is longer than ``max_bytes``; nothing of it is kept.
@@ -119,7 +144,8 @@ class Store:
         return data
 
     def get_head(self, path: str, size: int) -> bytes | None:
-        """The object's first ``size`` bytes, all of it where it is shorter; None where there is none.
+        """The object's first ``size`` bytes, all of it where it is shorter; None where there is
+        none.
 
         Raises:
             StoreError: the store cannot be read.
@@ -138,7 +164,8 @@ class Store:
 
     @contextlib.contextmanager
     def open(self, path: str, max_bytes: int) -> Iterator[CappedReader | None]:
-        """The object to be read piece by piece, or None where there is none: ``with store.open(…) as file``.
+        """The object to be read piece by piece, or None where there is none: ``with store.open(…)
+        as file``.
 
         What is read may change under the reader's hands, as all that lies in a store.
 
@@ -164,7 +191,8 @@ class Store:
                     file.close()
 
     def stamp(self, path: str) -> str | None:
-        """Something cheap that is another when the object changed; None where there is none, or nothing tells.
+        """Something cheap that is another when the object changed; None where there is none, or
+        nothing tells.
 
         Whoever writes to the store can forge it: it saves work, it proves nothing.
 
@@ -176,7 +204,11 @@ class Store:
             with self._reading():
                 if self._local:
                     found = self._folder.stat(path.split("/"))
-                    return f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}" if stat.S_ISREG(found.st_mode) else None
+                    return (
+                        f"{found.st_ino}-{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
+                        if stat.S_ISREG(found.st_mode)
+                        else None
+                    )
                 self._fs.invalidate_cache()
                 info = self._fs.info(target)
         except (FileNotFoundError, NotADirectoryError):
@@ -185,7 +217,8 @@ class Store:
         return "-".join([*facts, f"size={info.get('size')}"]) if facts else None
 
     def exists(self, path: str) -> bool:
-        """Whether there is an object or a folder of that name; in a folder, a pipe or a link is neither.
+        """Whether there is an object or a folder of that name; in a folder, a pipe or a link is
+        neither.
 
         Raises:
             StoreError: the store cannot be read.
@@ -202,7 +235,9 @@ class Store:
             return False
 
     def list(self, prefix: str = "") -> list[str]:
-        """Names of the objects and folders directly below ``prefix``, sorted; temporary files, links and pipes are left out."""
+        """Names of the objects and folders directly below ``prefix``, sorted; temporary files,
+        links and pipes are left out.
+        """
         target = self._full(prefix) if prefix else self._root
         try:
             with self._reading():
@@ -213,7 +248,9 @@ class Store:
                     found = self._fs.ls(target, detail=False)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        names = (str(p).rstrip("/").rsplit("/", 1)[-1] for p in found if str(p).rstrip("/") != target)
+        names = (
+            str(p).rstrip("/").rsplit("/", 1)[-1] for p in found if str(p).rstrip("/") != target
+        )
         return sorted(n for n in names if _SAFE.fullmatch(n) and (prefix or n != MARKER))
 
     def delete(self, path: str) -> None:
@@ -237,7 +274,10 @@ class Store:
         name, token = f"doctor-{secrets.token_hex(4)}", secrets.token_bytes(16)
         self.put(name, token)
         if self.get(name, 16) != token:
-            raise StoreError(f"The store {self.url} does not return what was written.", next_step="Check its configuration.")
+            raise StoreError(
+                f"The store {self.url} does not return what was written.",
+                next_step="Check its configuration.",
+            )
         self.delete(name)
 
     def mark(self, text: str) -> str:
@@ -252,7 +292,8 @@ class Store:
             found = self._read_marker()
         if found is None or not MARKER_FORM.fullmatch(found):
             raise StoreError(
-                f"The store {self.url} has an object '{MARKER}' that marks no store.", next_step="Remove it, or name another store."
+                f"The store {self.url} has an object '{MARKER}' that marks no store.",
+                next_step="Remove it, or name another store.",
             )
         return found
 
@@ -276,12 +317,14 @@ class Store:
 
     @contextlib.contextmanager
     def _calling(self, doing: str, next_step: str) -> Iterator[None]:
-        """One call of the file system: in its turn, at the right store, and with its errors in our words.
+        """One call of the file system: in its turn, at the right store, and with its errors in our
+        words.
 
         "No such file" goes on to the caller, who knows whether that is an error.
 
         Raises:
-            StoreError: everything else that the file system raises; each kind has errors of its own.
+            StoreError: everything else that the file system raises; each kind has errors of its
+                own.
         """
         with self._turn:
             try:
@@ -293,10 +336,13 @@ class Store:
                 raise self._trouble(error, doing, next_step) from None
 
     def _trouble(self, error: Exception, doing: str, next_step: str) -> StoreError:
-        return StoreError(f"The store {self.url} cannot be {doing}: {reason(error)}.", next_step=next_step)
+        return StoreError(
+            f"The store {self.url} cannot be {doing}: {reason(error)}.", next_step=next_step
+        )
 
     def _check_marker(self) -> None:
-        """Nothing is read or written at another store than the one used before: a share that is not mounted is an empty folder.
+        """Nothing is read or written at another store than the one used before: a share that is not
+        mounted is an empty folder.
 
         A folder is looked at each time, for mounts come and go; another store once.
         """
@@ -320,13 +366,21 @@ class Store:
             seen = None
         if data.decode("ascii", "replace").strip() != self.marker:
             raise StoreError(
-                f"{self.url} is not the store that was used here before{'' if data else ': it has no marker'}. Nothing was written to it.",
-                next_step="If it is a share or disk, see that it is mounted. If the store has really moved, remove the file 'store.id' of your own folder.",
+                f"{self.url} is not the store that was used here"
+                f" before{'' if data else ': it has no marker'}. Nothing was written to it.",
+                next_step=(
+                    "If it is a share or disk, see that it is mounted. If the store has really"
+                    " moved, remove the file 'store.id' of your own folder."
+                ),
             )
         self._seen_marker = seen
 
     def _opened(self, path: str) -> Any:  # noqa: ANN401 - fsspec ships no types
-        return self._folder.open(path.split("/")) if self._local else self._fs.open(self._full(path), "rb")
+        return (
+            self._folder.open(path.split("/"))
+            if self._local
+            else self._fs.open(self._full(path), "rb")
+        )
 
     def _place(self, path: str) -> tuple[str, str]:
         """Where the object lies, and the temporary name beside it."""
@@ -344,11 +398,14 @@ def _protocols(fs: Any) -> tuple[str, ...]:  # noqa: ANN401 - fsspec ships no ty
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
-def persist(work: Callable[[], T], seconds: float, told: Callable[[StoreError], None] | None = None) -> T:
+def persist(
+    work: Callable[[], T], seconds: float, told: Callable[[StoreError], None] | None = None
+) -> T:
     """Do ``work``, and while the store is away do it again, less and less often, for ``seconds``.
 
-    Every party rides out a passing store error with this: what one of them cannot write for some seconds is no reason to end
-    a study for all. ``work`` must be harmless when repeated, as reads and whole writes of a store are.
+    Every party rides out a passing store error with this: what one of them cannot write for some
+    seconds is no reason to end a study for all. ``work`` must be harmless when repeated, as reads
+    and whole writes of a store are.
 
     Args:
         work: what is done; called at least once.
@@ -381,7 +438,8 @@ def poll(
     longest: float = 0.1,
     told: Callable[[StoreError], None] | None = None,
 ) -> Iterator[Any]:
-    """Ask ``found`` until it returns something other than None or ``seconds`` have passed; yields that one result, or nothing.
+    """Ask ``found`` until it returns something other than None or ``seconds`` have passed; yields
+    that one result, or nothing.
 
     Raises:
         StoreError: the time is over and the store is away (:func:`persist`).

@@ -1,8 +1,8 @@
 """Marker of a store: a random word in the store, and the same in each party's folder.
 
-A share that is not mounted is an empty folder, and would become a new store in which nobody else is. The party that
-comes first marks the store, every party remembers the mark, and :class:`~securefl.store.Store` reads and writes
-nothing where it is missing.
+A share that is not mounted is an empty folder, and would become a new store in which nobody else
+is. The party that comes first marks the store, every party remembers the mark, and
+:class:`~securefl.store.Store` reads and writes nothing where it is missing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ FILE: Final = "store.id"
 
 
 def known_marker(folder: Path) -> str | None:
-    """The mark of the store that the party of this folder uses; None where it has not used one, or forgot it.
+    """The mark of the store that the party of this folder uses; None where it has not used one, or
+    forgot it.
 
     Raises:
         UnreadableError: the file is there and holds no mark.

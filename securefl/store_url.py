@@ -27,7 +27,8 @@ _NOT_SHARED: Final = frozenset(
 
 
 def usable_url(text: str) -> str:
-    """A store as it may stand in a party's settings: a folder's whole path, or a URL that fsspec can open.
+    """A store as it may stand in a party's settings: a folder's whole path, or a URL that fsspec
+    can open.
 
     Raises:
         UsageError: it names no store that several machines share; the text shows the right form.
@@ -44,7 +45,10 @@ def usable_url(text: str) -> str:
     if text.startswith((r"\\", "//")) or re.match(r"[A-Za-z]:[\\/]", text):
         raise UsageError(
             f"{text} is a Windows path.",
-            next_step="Mount the share (mount -t cifs) and name the folder where it is mounted, such as /mnt/share/securefl.",
+            next_step=(
+                "Mount the share (mount -t cifs) and name the folder where it is mounted, such as"
+                " /mnt/share/securefl."
+            ),
         )
     kind, colon, rest = text.partition(":")
     if (

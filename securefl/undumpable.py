@@ -1,8 +1,9 @@
-"""A process that holds keys leaves none of its memory behind: no core file, and no other process of the user reads it.
+"""A process that holds keys leaves none of its memory behind: no core file, and no other process of
+the user reads it.
 
-PR_SET_DUMPABLE (prctl(2)) off also gives /proc/self/mem, /proc/self/fd and ptrace(2) to root alone; RLIMIT_CORE 0 stands beside
-it for systems whose core files go through a pipe only when the limit is not zero. A new program (execve(2)) starts
-dumpable again, with the limit kept.
+PR_SET_DUMPABLE (prctl(2)) off also gives /proc/self/mem, /proc/self/fd and ptrace(2) to root alone;
+RLIMIT_CORE 0 stands beside it for systems whose core files go through a pipe only when the limit is
+not zero. A new program (execve(2)) starts dumpable again, with the limit kept.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ _PR_SET_DUMPABLE: Final = 4
 
 @cache
 def make_undumpable() -> None:
-    """Close this process's memory to core files and to other processes; harmless when repeated, and elsewhere than on Linux."""
+    """Close this process's memory to core files and to other processes; harmless when repeated, and
+    elsewhere than on Linux.
+    """
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     if sys.platform.startswith("linux"):

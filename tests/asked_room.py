@@ -1,4 +1,6 @@
-"""Stand-ins for the thread on which an agent asks its worker: they answer by the test's own clock, so nothing is timed."""
+"""Stand-ins for the thread on which an agent asks its worker: they answer by the test's own clock,
+so nothing is timed.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""A hospital's ledger as it looks after a year: several studies, a refusal by the owner and one for lack of budget, one
-withdrawn before and one after its start, one failed, one running, a later grant, a pause, a second population whose budget
-was taken back, a new key, a checkpoint of another hospital.
+"""A hospital's ledger as it looks after a year: several studies, a refusal by the owner and one for
+lack of budget, one withdrawn before and one after its start, one failed, one running, a later
+grant, a pause, a second population whose budget was taken back, a new key, a checkpoint of another
+hospital.
 
-``checked`` holds a JSON value against the subset of JSON Schema that ``docs/audit.schema.json`` uses.
+``checked`` holds a JSON value against the subset of JSON Schema that ``docs/audit.schema.json``
+uses.
 """
 
 from __future__ import annotations
@@ -31,9 +33,17 @@ from securefl.report.audit_page import PageFacts, audit_page
 ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads((ROOT / "docs" / "audit.schema.json").read_text("utf-8"))
 DELTA = Decimal("1e-5")
-TERMS = Terms(clip_norm="1", normaliser="551.2", noise_source="discrete Gaussian, ChaCha20", code="declarative")
+TERMS = Terms(
+    clip_norm="1",
+    normaliser="551.2",
+    noise_source="discrete Gaussian, ChaCha20",
+    code="declarative",
+)
 #: What a title or note could hold to forge a page.
-EVIL = '</td></table><script>alert("x")</script><img src=//evil.example/x onerror=alert(1)> \u202e&lt;b&gt; ]]>'
+EVIL = (
+    '</td></table><script>alert("x")</script><img src=//evil.example/x onerror=alert(1)>'
+    " \u202e&lt;b&gt; ]]>"
+)
 
 
 def sha(text):
@@ -42,7 +52,11 @@ def sha(text):
 
 def charges(noise, steps, *, preparation=False):
     first = [Charge("preparation", Gaussian(Decimal("12.5")))] if preparation else []
-    return (*first, Charge("update", SubsampledGaussian(Decimal(noise), Fraction(1, 5), steps)), Charge("evaluation", Gaussian(Decimal("5.1"))))
+    return (
+        *first,
+        Charge("update", SubsampledGaussian(Decimal(noise), Fraction(1, 5), steps)),
+        Charge("evaluation", Gaussian(Decimal("5.1"))),
+    )
 
 
 TYPICAL = charges("4.98", 40)
@@ -70,17 +84,47 @@ class Hospital:
         (folder / "site.toml").touch()  # an audit looks only whether it is there
         card = self.identity.card
         self.ledger = Ledger.create(
-            folder / "ledger.sqlite", site="SVI", key=card.signing_public, sign=self.identity.sign, verify=card.verify, now=self.clock
+            folder / "ledger.sqlite",
+            site="SVI",
+            key=card.signing_public,
+            sign=self.identity.sign,
+            verify=card.verify,
+            now=self.clock,
         )
 
     def grant(self, population, epsilon, delta=DELTA):
         choice = choose_order(Decimal(3), delta, TYPICAL)
-        self.ledger.grant(population, epsilon=Decimal(epsilon), delta=delta, choice=choice, typical="thyroid-hypo/1", charges=TYPICAL)
+        self.ledger.grant(
+            population,
+            epsilon=Decimal(epsilon),
+            delta=delta,
+            choice=choice,
+            typical="thyroid-hypo/1",
+            charges=TYPICAL,
+        )
 
-    def approve(self, study, parts, *, dataset="thyroid", population="referrals", researcher="r.lopez", attempts=1):
+    def approve(
+        self,
+        study,
+        parts,
+        *,
+        dataset="thyroid",
+        population="referrals",
+        researcher="r.lopez",
+        attempts=1,
+    ):
         self.ledger.approve(
-            study=sha(study), study_id=study, researcher=researcher, statement=sha(study + " approval"), population=population, dataset=dataset,
-            charges=parts, attempts=attempts, epsilon=Decimal("0.9982"), delta=DELTA, terms=TERMS,
+            study=sha(study),
+            study_id=study,
+            researcher=researcher,
+            statement=sha(study + " approval"),
+            population=population,
+            dataset=dataset,
+            charges=parts,
+            attempts=attempts,
+            epsilon=Decimal("0.9982"),
+            delta=DELTA,
+            terms=TERMS,
         )
 
     def send(self, study, parts, rounds=None):
@@ -89,17 +133,38 @@ class Hospital:
         for part in parts:
             one = part.mechanism.with_count(1)
             if part.purpose == "preparation":
-                self.ledger.sent(digest, round_number=0, purpose="preparation", mechanism=one, payload=b"p")
+                self.ledger.sent(
+                    digest, round_number=0, purpose="preparation", mechanism=one, payload=b"p"
+                )
             elif part.purpose == "update":
                 steps = rounds or part.mechanism.count
                 for number in range(1, steps + 1):
                     self.clock.wait(0.01)
-                    self.ledger.sent(digest, round_number=number, purpose="update", mechanism=one, payload=b"%d" % number)
+                    self.ledger.sent(
+                        digest,
+                        round_number=number,
+                        purpose="update",
+                        mechanism=one,
+                        payload=b"%d" % number,
+                    )
             elif rounds is None:
-                self.ledger.sent(digest, round_number=steps + 1, purpose="evaluation", mechanism=one, payload=b"e")
+                self.ledger.sent(
+                    digest,
+                    round_number=steps + 1,
+                    purpose="evaluation",
+                    mechanism=one,
+                    payload=b"e",
+                )
 
     def refuse(self, study, *, dataset="thyroid", note="", reason="owner", researcher="acme"):
-        self.ledger.refuse(study=sha(study), study_id=study, researcher=researcher, dataset=dataset, reason=reason, note=note)
+        self.ledger.refuse(
+            study=sha(study),
+            study_id=study,
+            researcher=researcher,
+            dataset=dataset,
+            reason=reason,
+            note=note,
+        )
 
     def read(self, checkpoint=None):
         return read_ledger(self.folder / "ledger.sqlite", self.identity.card.verify, checkpoint)
@@ -109,7 +174,14 @@ class Hospital:
 
     def page(self, *, detail=False, **options):
         card = self.identity.card
-        about = PageFacts("2026-06-30T12:00:00Z", "0.1.0", card.legal_name, card.spoken, since=options.get("since"), detail=detail)
+        about = PageFacts(
+            "2026-06-30T12:00:00Z",
+            "0.1.0",
+            card.legal_name,
+            card.spoken,
+            since=options.get("since"),
+            detail=detail,
+        )
         return audit_page(self.report(**options), about)
 
     def change_key(self):
@@ -123,7 +195,9 @@ class Hospital:
     def alter(self, number):
         """Make an event say something else than was signed."""
         with sqlite3.connect(self.folder / "ledger.sqlite") as file:
-            file.execute("UPDATE event SET body = replace(body, '2026', '2025') WHERE seq = ?", (number,))
+            file.execute(
+                "UPDATE event SET body = replace(body, '2026', '2025') WHERE seq = ?", (number,)
+            )
         file.close()
 
 
@@ -139,7 +213,12 @@ def year(folder):
     h.clock.wait(9)
     h.refuse("insurance-risk", note=EVIL)
     h.clock.wait(12)
-    h.approve("tsh-reference", charges("6.2", 30, preparation=True), dataset="followup", researcher="m.okafor")
+    h.approve(
+        "tsh-reference",
+        charges("6.2", 30, preparation=True),
+        dataset="followup",
+        researcher="m.okafor",
+    )
     h.send("tsh-reference", charges("6.2", 30, preparation=True), 12)
     h.ledger.settle(sha("tsh-reference"), "failed")
     h.clock.wait(20)
@@ -171,11 +250,38 @@ def year(folder):
     return h
 
 
-_KEYWORDS = frozenset({
-    "$schema", "$id", "$defs", "$ref", "title", "description", "type", "const", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum",
-    "exclusiveMaximum", "anyOf", "items", "properties", "required", "additionalProperties",
-})
-_TYPES = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None), "array": list, "object": dict}
+_KEYWORDS = frozenset(
+    {
+        "$schema",
+        "$id",
+        "$defs",
+        "$ref",
+        "title",
+        "description",
+        "type",
+        "const",
+        "enum",
+        "pattern",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "anyOf",
+        "items",
+        "properties",
+        "required",
+        "additionalProperties",
+    }
+)
+_TYPES = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+    "array": list,
+    "object": dict,
+}
 
 
 def checked(value, schema=SCHEMA, where="$"):
@@ -188,7 +294,9 @@ def checked(value, schema=SCHEMA, where="$"):
         tried = [checked(value, s, where) for s in schema["anyOf"]]
         return [] if any(not t for t in tried) else tried[0]
     kind = schema.get("type")
-    if kind and (not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")):
+    if kind and (
+        not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "boolean")
+    ):
         return [f"{where} is not {kind}"]
     faults = []
     if "const" in schema and value != schema["const"]:
@@ -197,12 +305,28 @@ def checked(value, schema=SCHEMA, where="$"):
         faults.append(f"{where} is none of {schema['enum']}")
     if "pattern" in schema and not re.search(schema["pattern"], value):
         faults.append(f"{where} is misspelt")
-    bounds = {"minimum": lambda b: value >= b, "maximum": lambda b: value <= b, "exclusiveMinimum": lambda b: value > b, "exclusiveMaximum": lambda b: value < b}
-    faults += [f"{where} breaks {name}" for name, holds in bounds.items() if name in schema and not holds(schema[name])]
+    bounds = {
+        "minimum": lambda b: value >= b,
+        "maximum": lambda b: value <= b,
+        "exclusiveMinimum": lambda b: value > b,
+        "exclusiveMaximum": lambda b: value < b,
+    }
+    faults += [
+        f"{where} breaks {name}"
+        for name, holds in bounds.items()
+        if name in schema and not holds(schema[name])
+    ]
     if kind == "array":
-        faults += [f for i, v in enumerate(value) for f in checked(v, schema["items"], f"{where}[{i}]")]
+        faults += [
+            f for i, v in enumerate(value) for f in checked(v, schema["items"], f"{where}[{i}]")
+        ]
     if kind == "object":
         faults += [f"{where} lacks {k}" for k in schema["required"] if k not in value]
         faults += [f"{where} has {k}" for k in value if k not in schema["properties"]]
-        faults += [f for k, v in value.items() if k in schema["properties"] for f in checked(v, schema["properties"][k], f"{where}.{k}")]
+        faults += [
+            f
+            for k, v in value.items()
+            if k in schema["properties"]
+            for f in checked(v, schema["properties"][k], f"{where}.{k}")
+        ]
     return faults

@@ -1,6 +1,8 @@
-"""The real worker with broken draws, for tests alone: started in the place of the interpreter, as `stand_in` writes it.
+"""The real worker with broken draws, for tests alone: started in the place of the interpreter, as
+`stand_in` writes it.
 
-One process serves all mutants in turn: every second preparation takes the next one, as `ask_workers` prepares twice.
+One process serves all mutants in turn: every second preparation takes the next one, as
+`ask_workers` prepares twice.
 """
 
 from __future__ import annotations
@@ -119,10 +121,12 @@ MUTANTS: dict[type, str] = {
 
 
 def stand_in(python: str, folder: str) -> str:
-    """A script that takes the interpreter's place: ``-I -m securefl.node.worker IN OUT DATA`` are its arguments."""
+    """A script that takes the interpreter's place: ``-I -m securefl.node.worker IN OUT DATA`` are
+    its arguments.
+    """
     return (
-        f"#!{python} -I\nimport sys\nsys.path.insert(0, {folder!r})\nsys.argv = [sys.argv[0], *sys.argv[4:]]\n"
-        "from broken_worker import main\nmain()\n"
+        f"#!{python} -I\nimport sys\nsys.path.insert(0, {folder!r})\nsys.argv = [sys.argv[0],"
+        " *sys.argv[4:]]\nfrom broken_worker import main\nmain()\n"
     )
 
 

@@ -1,4 +1,6 @@
-"""docs/by-hand.md as steps, and the terminals in which tests type them: real processes, each role in its own folder."""
+"""docs/by-hand.md as steps, and the terminals in which tests type them: real processes, each role
+in its own folder.
+"""
 
 import os
 import re
@@ -13,14 +15,22 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "by-hand.md"
 #: Commands that only look; the page says to repeat them while another party has not answered yet.
-LOOKS = ("securefl study datasets", "securefl site inbox", "securefl study status", "securefl site status", "securefl audit")
+LOOKS = (
+    "securefl study datasets",
+    "securefl site inbox",
+    "securefl study status",
+    "securefl site status",
+    "securefl audit",
+)
 _TYPED = re.compile(r"(\w+)\$ (.+)")
 _BASH = shutil.which("bash")
 
 
 @dataclass
 class Step:
-    """A line of the page: the number of its section, whose terminal, what is typed, what the screen shows."""
+    """A line of the page: the number of its section, whose terminal, what is typed, what the screen
+    shows.
+    """
 
     section: int
     role: str
@@ -43,9 +53,13 @@ def steps():
 
 
 def shows(screen, expected):
-    """Whether the expected lines stand on the screen in this order; the width of the screen does not count, ``…`` is anything."""
+    """Whether the expected lines stand on the screen in this order; the width of the screen does
+    not count, ``…`` is anything.
+    """
     plain = " ".join(screen.split())
-    pattern = ".*?".join(".*?".join(re.escape(" ".join(p.split())) for p in line.split("…")) for line in expected)
+    pattern = ".*?".join(
+        ".*?".join(re.escape(" ".join(p.split())) for p in line.split("…")) for line in expected
+    )
     return re.search(pattern, plain, re.DOTALL) is not None
 
 
@@ -55,8 +69,13 @@ class Terminals:
     def __init__(self, root):
         self.root = root
         self.running = {}
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("SECUREFL", "COV"))}
-        self.environment |= {"COLUMNS": "80", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        self.environment = {
+            k: v for k, v in os.environ.items() if not k.startswith(("SECUREFL", "COV"))
+        }
+        self.environment |= {
+            "COLUMNS": "80",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
         (root / "project").mkdir()
         (root / "project" / "protocols").symlink_to(ROOT / "protocols")
 
@@ -67,8 +86,15 @@ class Terminals:
     def run(self, role, typed):
         """Type a line and wait for it; its screen, standard error included, is ``stdout``."""
         return subprocess.run(
-            [_BASH, "-c", typed], cwd=self.folder(role), env=self.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
+            [_BASH, "-c", typed],
+            cwd=self.folder(role),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
         )
 
     def keep_running(self, role, typed):
@@ -76,7 +102,12 @@ class Terminals:
         screen = self.root / f"screen-{role}"
         with screen.open("w") as file:
             process = subprocess.Popen(
-                [_BASH, "-c", f"exec {typed}"], cwd=self.folder(role), env=self.environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+                [_BASH, "-c", f"exec {typed}"],
+                cwd=self.folder(role),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
             )
         self.running[role] = process, screen
 
@@ -101,7 +132,9 @@ class Terminals:
             done = self.run(step.role, step.typed)
             screen = done.stdout
             assert done.returncode == 0, f"{step.role}$ {step.typed}\n{screen}"
-        assert shows(screen, step.expected), f"{step.role}$ {step.typed}\nexpected: {step.expected}\n{screen}"
+        assert shows(screen, step.expected), (
+            f"{step.role}$ {step.typed}\nexpected: {step.expected}\n{screen}"
+        )
 
     @staticmethod
     def until_shown(read, expected, seconds=90):

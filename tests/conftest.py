@@ -1,6 +1,7 @@
 """Its place puts this folder on the path, so that tests of every kind share the helpers beside it.
 
-It also holds the one small study that tests share: ``from conftest import make_study, protocol_text``.
+It also holds the one small study that tests share: ``from conftest import make_study,
+protocol_text``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from securefl.study.seal import seal_study
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("repeatable")
 
-#: Four rounds of one step; 2.14 and 3.75 cost 0.9982 and 0.9975 at delta 1e-5 by the PLD accountant.
+#: Four rounds of one step; 2.14 and 3.75 cost 0.9982 and 0.9975 at delta 1e-5 by the PLD
+#: accountant.
 PROTOCOL = """\
 # a comment that no digest sees
 schema = "securefl-protocol/1"
@@ -136,14 +138,22 @@ def protocol_text(*edits: tuple[str, str]) -> str:
 
 
 def fixed_identity(name: str, role: str) -> Identity:
-    """An identity whose keys are hashes of its name and role, so that tests and vectors are repeatable."""
+    """An identity whose keys are hashes of its name and role, so that tests and vectors are
+    repeatable.
+    """
     signing, sealing = (
-        kind.from_private_bytes(hashlib.sha256(f"securefl test {what} key of {role} {name}".encode()).digest())
+        kind.from_private_bytes(
+            hashlib.sha256(f"securefl test {what} key of {role} {name}".encode()).digest()
+        )
         for kind, what in ((Ed25519PrivateKey, "signing"), (X25519PrivateKey, "sealing"))
     )
     card = IdentityCard(
-        name, role, f"{name} (test)", f"{name.lower()}@example.org",
-        signing.public_key().public_bytes_raw().hex(), sealing.public_key().public_bytes_raw().hex(),
+        name,
+        role,
+        f"{name} (test)",
+        f"{name.lower()}@example.org",
+        signing.public_key().public_bytes_raw().hex(),
+        sealing.public_key().public_bytes_raw().hex(),
     )
     return Identity(card, signing, sealing)
 
@@ -154,20 +164,29 @@ def party(identity: Identity) -> dict[str, str]:
 
 
 def make_study(n: int = 5, *edits: tuple[str, str], software: dict[str, str] | None = None):
-    """A sealed study of ``n`` hospitals with equal weights: ``(text, coordinator, aggregator, hospitals)``.
+    """A sealed study of ``n`` hospitals with equal weights: ``(text, coordinator, aggregator,
+    hospitals)``.
 
-    All ``n`` must contribute (``min_contributors = n``, ``colluders = n - 2``). Keys are the same on every call.
+    All ``n`` must contribute (``min_contributors = n``, ``colluders = n - 2``). Keys are the same
+    on every call.
     """
-    coordinator, aggregator = fixed_identity("Researcher", "researcher"), fixed_identity("Aggregator", "aggregator")
+    coordinator, aggregator = (
+        fixed_identity("Researcher", "researcher"),
+        fixed_identity("Aggregator", "aggregator"),
+    )
     names = SITES[:n] + tuple(f"H{i:02}" for i in range(len(SITES), n))
     hospitals = [fixed_identity(name, "hospital") for name in names]
     text = seal_study(
         protocol_text(
-            ("min_contributors = 5", f"min_contributors = {n}"), ("colluders = 3", f"colluders = {n - 2}"), *edits
+            ("min_contributors = 5", f"min_contributors = {n}"),
+            ("colluders = 3", f"colluders = {n - 2}"),
+            *edits,
         ),
         coordinator=party(coordinator),
         aggregator=party(aggregator),
-        participants=[party(h) | {"weight": f"1/{n}", "weight_source": "equal shares"} for h in hospitals],
+        participants=[
+            party(h) | {"weight": f"1/{n}", "weight_source": "equal shares"} for h in hospitals
+        ],
         software=software or {"securefl": "0.1.0", "lock_sha256": "0" * 64},
         initial_sha256="1" * 64,
     )

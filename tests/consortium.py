@@ -1,4 +1,6 @@
-"""A consortium of three hospitals in folders of their own, with agents and an aggregator as processes; tables are invented."""
+"""A consortium of three hospitals in folders of their own, with agents and an aggregator as
+processes; tables are invented.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +39,23 @@ if TYPE_CHECKING:
 NAMES = ("STMW", "SVHC", "SVI")
 #: Three rounds and the evaluation; noise 2.0 costs 0.9947 at delta 1e-5 by the PLD accountant.
 SMALL = (
-    ("min_contributors = 5", "min_contributors = 3"), ("colluders = 3", "colluders = 1"), ("rounds = 4", "rounds = 3"), ("steps = 4", "steps = 3"),
-    ('noise_multiplier = "2.14"', 'noise_multiplier = "2.0"'), ('normaliser = "200"', 'normaliser = "30"'),
+    ("min_contributors = 5", "min_contributors = 3"),
+    ("colluders = 3", "colluders = 1"),
+    ("rounds = 4", "rounds = 3"),
+    ("steps = 4", "steps = 3"),
+    ('noise_multiplier = "2.14"', 'noise_multiplier = "2.0"'),
+    ('normaliser = "200"', 'normaliser = "30"'),
     # so few patients are lost in the noise: a rule on their AUC could not be judged
     ('minimum = "0.5"', 'minimum = "0"'),
 )
 #: Nearly every batch is empty; 0.0148 by the PLD accountant.
 RARE = (
-    ("min_contributors = 5", "min_contributors = 3"), ("colluders = 3", "colluders = 1"), ("rounds = 4", "rounds = 3"), ("steps = 4", "steps = 3"),
-    ('noise_multiplier = "2.14"', 'noise_multiplier = "1"'), ('normaliser = "200"', 'normaliser = "30"'),
+    ("min_contributors = 5", "min_contributors = 3"),
+    ("colluders = 3", "colluders = 1"),
+    ("rounds = 4", "rounds = 3"),
+    ("steps = 4", "steps = 3"),
+    ('noise_multiplier = "2.14"', 'noise_multiplier = "1"'),
+    ('normaliser = "200"', 'normaliser = "30"'),
     ('sample_rate = "1/5"', 'sample_rate = "1/1000"'),
     ('epsilon = "1"\ndelta', 'epsilon = "0.0149"\ndelta'),
     ('minimum = "0.5"', 'minimum = "0"'),
@@ -53,10 +63,18 @@ RARE = (
 
 
 class Consortium:
-    """Folders of everybody below ``root``, cards exchanged, tables registered, budgets granted. No process runs yet."""
+    """Folders of everybody below ``root``, cards exchanged, tables registered, budgets granted.
+
+    No process runs yet.
+    """
 
     def __init__(
-        self, root: Path, *, epsilon: str = "100", names: tuple[str, ...] = NAMES, way_of: Callable[[str], Path] | None = None
+        self,
+        root: Path,
+        *,
+        epsilon: str = "100",
+        names: tuple[str, ...] = NAMES,
+        way_of: Callable[[str], Path] | None = None,
     ) -> None:
         self.root, self.names = root, names
         self.store_folder = root / "store"
@@ -70,9 +88,24 @@ class Consortium:
             """``way_of`` gives each party a path of its own to the one store."""
             return {"email": email, "store": str(way_of(name) if way_of else self.store_folder)}
 
-        researcher = PartyFolder.create(root / "researcher", name="researcher", role="researcher", legal_name="A University", **where("researcher"))
-        aggregator = PartyFolder.create(root / "sums", name="sums", role="aggregator", legal_name="A Neutral Party", **where("sums"))
-        sites = [Site.init(root / name, name=name, legal_name=f"Hospital {name}", **where(name)) for name in names]
+        researcher = PartyFolder.create(
+            root / "researcher",
+            name="researcher",
+            role="researcher",
+            legal_name="A University",
+            **where("researcher"),
+        )
+        aggregator = PartyFolder.create(
+            root / "sums",
+            name="sums",
+            role="aggregator",
+            legal_name="A Neutral Party",
+            **where("sums"),
+        )
+        sites = [
+            Site.init(root / name, name=name, legal_name=f"Hospital {name}", **where(name))
+            for name in names
+        ]
         choice = choose_order(Decimal(epsilon), plain.privacy.delta, charges_of(plain))
         for seed, site in enumerate(sites):
             for other in (*sites, researcher):
@@ -82,13 +115,21 @@ class Consortium:
             table.write_bytes(mock_table(plain.data, 80, seed=seed))
             entered = site.with_dataset("records", table, "clinic")
             keep_public(entered, plain.data, mock_table(plain.data, 20, seed=99))
-            entered.ledger.grant("clinic", epsilon=Decimal(epsilon), delta=plain.privacy.delta, choice=choice, typical="small", charges=charges_of(plain))
+            entered.ledger.grant(
+                "clinic",
+                epsilon=Decimal(epsilon),
+                delta=plain.privacy.delta,
+                choice=choice,
+                typical="small",
+                charges=charges_of(plain),
+            )
             entered.ledger.close()
         for other in (*sites, aggregator):
             researcher.book.trust(other.identity.card)
         aggregator.book.trust(researcher.identity.card)
 
-    # --- folders -----------------------------------------------------------------------------------------------------
+    # --- folders
+    # -----------------------------------------------------------------------------------------------------
 
     def site(self, name: str) -> Site:
         """A fresh look at a hospital's folder, with a ledger connection of its own."""
@@ -133,22 +174,39 @@ class Consortium:
         folder = self.root / name / "studies" / study.digest / "contributions"
         return sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
 
-    # --- studies -----------------------------------------------------------------------------------------------------
+    # --- studies
+    # -----------------------------------------------------------------------------------------------------
 
-    def new_study(self, study_id: str, *edits: tuple[str, str], base: tuple[tuple[str, str], ...] = SMALL) -> Study:
+    def new_study(
+        self, study_id: str, *edits: tuple[str, str], base: tuple[tuple[str, str], ...] = SMALL
+    ) -> Study:
         file = self.root / f"{study_id}.toml"
         file.write_text(protocol_text(*base, *edits))
-        return Study.new(self.lab, file, hospitals=list(self.names), aggregator="sums", study_id=study_id)
+        return Study.new(
+            self.lab, file, hospitals=list(self.names), aggregator="sums", study_id=study_id
+        )
 
     def request(self, study: Study) -> None:
         """Through PySyft, until every hospital has it in its inbox."""
         study.request()
-        self.until(lambda: all((self.root / n / "studies" / study.digest / "request.json").exists() for n in self.names), "the requests")
+        self.until(
+            lambda: all(
+                (self.root / n / "studies" / study.digest / "request.json").exists()
+                for n in self.names
+            ),
+            "the requests",
+        )
 
     def hand_over(self, study: Study, name: str) -> None:
         """Put a request into a hospital's inbox without PySyft, for tests without agents."""
         site = self.site(name)
-        keep_request(site, study.text, job=f"job-{study.digest[:6]}", sender="researcher@securefl.example", received="2026-01-02T03:04:05Z")
+        keep_request(
+            site,
+            study.text,
+            job=f"job-{study.digest[:6]}",
+            sender="researcher@securefl.example",
+            received="2026-01-02T03:04:05Z",
+        )
 
     def review(self, name: str, study: Study, text: bytes | None = None) -> Any:
         site = self.site(name)
@@ -162,11 +220,19 @@ class Consortium:
             site.ledger.close()
 
     def ready(self, study: Study) -> None:
-        """Request, all approvals, and every hospital waits for the researcher alone: the rounds may begin."""
+        """Request, all approvals, and every hospital waits for the researcher alone: the rounds may
+        begin.
+        """
         self.request(study)
         for name in self.names:
             self.approve(name, study)
-        self.until(lambda: all(self.workers(name) and self.waits_for(name, study).startswith("the researcher") for name in self.names), "all hospitals being ready")
+        self.until(
+            lambda: all(
+                self.workers(name) and self.waits_for(name, study).startswith("the researcher")
+                for name in self.names
+            ),
+            "all hospitals being ready",
+        )
 
     def waits_for(self, name: str, study: Study) -> str:
         """What that hospital's agent says that an approved study waits for."""
@@ -177,23 +243,45 @@ class Consortium:
         return study.run(watch=watch, model_folder=self.root / f"model-{study.name}")
 
     def running(self, study: Study, names: tuple[str, ...] | None = None) -> None:
-        self.until(lambda: all(self.status(n, study) == "running" for n in names or self.names), "the start of the study")
+        self.until(
+            lambda: all(self.status(n, study) == "running" for n in names or self.names),
+            "the start of the study",
+        )
 
     def answering(self, name: str, study: Study, number: int = 1) -> bool:
-        """Whether the agent has seen the announcement of a round and works on its reply, or has sent it."""
-        return f"round {number} of" in self.log(name).rsplit(f"study {study.digest[:12]} is approved", 1)[-1]
+        """Whether the agent has seen the announcement of a round and works on its reply, or has
+        sent it.
+        """
+        return (
+            f"round {number} of"
+            in self.log(name).rsplit(f"study {study.digest[:12]} is approved", 1)[-1]
+        )
 
-    def ended(self, study: Study, *names: str, status: str = "failed", seconds: float = 120) -> None:
-        self.until(lambda: all(self.status(n, study) == status for n in names), f"the study being '{status}'", seconds)
+    def ended(
+        self, study: Study, *names: str, status: str = "failed", seconds: float = 120
+    ) -> None:
+        self.until(
+            lambda: all(self.status(n, study) == status for n in names),
+            f"the study being '{status}'",
+            seconds,
+        )
 
-    # --- processes ---------------------------------------------------------------------------------------------------
+    # --- processes
+    # ---------------------------------------------------------------------------------------------------
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         """The agent of a hospital, or the aggregator ``sums``."""
-        role = ("aggregator", "start", "--aggregator") if name == "sums" else ("site", "start", "--site")
+        role = (
+            ("aggregator", "start", "--aggregator")
+            if name == "sums"
+            else ("site", "start", "--site")
+        )
         with (self.root / name / "process.out").open("ab") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "securefl", *role, str(self.root / name)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+                [sys.executable, "-m", "securefl", *role, str(self.root / name)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
         self._processes[name] = process
         if name != "sums":
@@ -235,8 +323,13 @@ class Consortium:
     def cli(self, *arguments: str, code: int | None = 0) -> str:
         """``securefl ARGUMENTS``; standard output and error together."""
         done = subprocess.run(
-            [sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            check=False, timeout=120, env={**os.environ, "COLUMNS": "200"},
+            [sys.executable, "-m", "securefl", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=120,
+            env={**os.environ, "COLUMNS": "200"},
         )
         text = done.stdout.decode()
         assert code is None or done.returncode == code, f"exit code {done.returncode}: {text}"
@@ -247,14 +340,18 @@ class Consortium:
         end = time.monotonic() + seconds
         while not found():
             dead = [n for n, p in self._processes.items() if p.poll() is not None]
-            assert not dead, f"while waiting for {what}, ended: {dead}: " + "".join((self.root / n / "process.out").read_text()[-3000:] for n in dead)
+            assert not dead, f"while waiting for {what}, ended: {dead}: " + "".join(
+                (self.root / n / "process.out").read_text()[-3000:] for n in dead
+            )
             logs = "\n".join(f"{n}: {self.log(n)[-1500:]}" for n in self.names)
             assert time.monotonic() < end, f"{what} did not come within {seconds} s\n{logs}"
             time.sleep(0.05)
 
 
 def deadline_by_hand(monkeypatch: Any) -> threading.Event:
-    """From now on a round's deadline passes at this process's coordinator when the event is set, once, and not before."""
+    """From now on a round's deadline passes at this process's coordinator when the event is set,
+    once, and not before.
+    """
     passed = threading.Event()
 
     def poll(found: Any, *, seconds: float, **_: Any) -> Any:

@@ -1,4 +1,6 @@
-"""One party's step in a process of its own: ``python datasite_child.py ROOT NAME ROLE STEP [ARGUMENT...]``; prints JSON."""
+"""One party's step in a process of its own: ``python datasite_child.py ROOT NAME ROLE STEP
+[ARGUMENT...]``; prints JSON.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ def act(site, step, *arguments):  # noqa: C901 - a list of steps
         "peers": {p.email: p.state for p in site.peers()},
         "datasets": {d.owner: [d.mock.read_text(), d.statement.decode()] for d in site.datasets()},
         "requests": {
-            r.hospital: [r.status, r.note, r.files["study.toml"].decode(), {n: o.decode() for n, o in r.outputs.items()}]
+            r.hospital: [
+                r.status,
+                r.note,
+                r.files["study.toml"].decode(),
+                {n: o.decode() for n, o in r.outputs.items()},
+            ]
             for r in site.requests()
         },
     }

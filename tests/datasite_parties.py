@@ -26,7 +26,9 @@ FILES = {"study.toml": 'schema = "securefl-study/1"\r\n', "README.md": "# A stud
 
 @dataclass
 class Parties:
-    """One store, a folder a party; the store is a folder so that tests can put things where an attacker could."""
+    """One store, a folder a party; the store is a folder so that tests can put things where an
+    attacker could.
+    """
 
     root: Path
 
@@ -36,7 +38,9 @@ class Parties:
 
     @contextmanager
     def open(self, name: str, role: SiteRole = "hospital") -> Iterator[Datasite]:
-        with open_datasite(str(self.store), site_email(name), self.root / name, role, lock_seconds=120) as site:
+        with open_datasite(
+            str(self.store), site_email(name), self.root / name, role, lock_seconds=120
+        ) as site:
             yield site
 
     def researcher(self, name: str = "researcher") -> Any:
@@ -65,15 +69,28 @@ class Parties:
 
 
 def job_files(job: str, sender: str, *, recipient: str, **changed: Any) -> list[Any]:
-    """The file changes of a whole, proper request; ``changed`` replaces fields of its ``study.toml``."""
+    """The file changes of a whole, proper request; ``changed`` replaces fields of its
+    ``study.toml``.
+    """
     from syft.sync.messages.proposed_filechange import ProposedFileChange
 
     base = f"app_data/job/inbox/{site_email(sender)}/v1/{job}"
-    texts = {"code/README.md": "hello", **FIXED, "config.yaml": f"name: {job}\n", "code/study.toml": "x = 1\n"}
+    texts = {
+        "code/README.md": "hello",
+        **FIXED,
+        "config.yaml": f"name: {job}\n",
+        "code/study.toml": "x = 1\n",
+    }
     changes = []
     for path, text in texts.items():
-        fields = {"path_in_datasite": f"{base}/{path}", "content": text, "datasite_email": site_email(recipient)}
-        changes.append(ProposedFileChange(**(fields | changed if path == "code/study.toml" else fields)))
+        fields = {
+            "path_in_datasite": f"{base}/{path}",
+            "content": text,
+            "datasite_email": site_email(recipient),
+        }
+        changes.append(
+            ProposedFileChange(**(fields | changed if path == "code/study.toml" else fields))
+        )
     return changes
 
 
@@ -81,11 +98,23 @@ def message(sender: str, changes: list[Any]) -> bytes:
     """A PySyft message, packed, not yet sealed."""
     from syft.sync.messages.proposed_filechange import ProposedFileChangesMessage
 
-    return ProposedFileChangesMessage(sender_email=site_email(sender), proposed_file_changes=changes).as_compressed_data()
+    return ProposedFileChangesMessage(
+        sender_email=site_email(sender), proposed_file_changes=changes
+    ).as_compressed_data()
 
 
-def drop(parties: Parties, site: Datasite, hospital: str, packed: bytes, *, sealed: bool = True, name: str = "") -> Path:
-    """Put a message into a hospital's inbox folder of ``site``'s party, past every check of the sender's side."""
+def drop(
+    parties: Parties,
+    site: Datasite,
+    hospital: str,
+    packed: bytes,
+    *,
+    sealed: bool = True,
+    name: str = "",
+) -> Path:
+    """Put a message into a hospital's inbox folder of ``site``'s party, past every check of the
+    sender's side.
+    """
     site._client.load_peers()
     store = site._client.peer_manager.peer_store
     data = store.encrypt(site_email(hospital), packed) if sealed else packed

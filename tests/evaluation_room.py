@@ -1,4 +1,5 @@
-"""Simulated evaluations: calibrated models of a given AUC, noised histograms, the estimate and its interval over many runs.
+"""Simulated evaluations: calibrated models of a given AUC, noised histograms, the estimate and its
+interval over many runs.
 
 Shared by the tests and by `benchmarks/evaluation/run.py`.
 """
@@ -45,7 +46,10 @@ class Setting:
         return self.contributors * NOISE**2
 
     def shares(self) -> tuple[np.ndarray, np.ndarray]:
-        """Each class' share in each band. Below .5 the classes change places; at .5 both score alike."""
+        """Each class' share in each band.
+
+        Below .5 the classes change places; at .5 both score alike.
+        """
         edges = default_edges(Decimal(str(self.prevalence)), self.bins)
         if self.auc == 0.5:
             chance = band_shares(0.6, self.prevalence, edges)[0]
@@ -79,7 +83,9 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Simulated:
-    """Figures over many runs; ``bias`` is against the AUC by exact scores, ``bias_in_bands`` against that in bands."""
+    """Figures over many runs; ``bias`` is against the AUC by exact scores, ``bias_in_bands``
+    against that in bands.
+    """
 
     bias: float
     bias_in_bands: float
@@ -94,7 +100,9 @@ class Simulated:
 def simulate(
     setting: Setting, runs: int, seed: int, estimate: Estimate = unbiased_auc
 ) -> Simulated:
-    """``runs`` evaluations, each twice with opposite noise: their mean shows a bias with less scatter."""
+    """``runs`` evaluations, each twice with opposite noise: their mean shows a bias with less
+    scatter.
+    """
     generator = np.random.default_rng(seed)
     negative, positive = setting.shares()
     banded, variance = setting.banded_auc(), setting.noise_variance
@@ -123,7 +131,9 @@ def simulate(
 
 
 def mended_auc(negatives: np.ndarray, positives: np.ndarray, _variance: float) -> float:
-    """The estimate of before, as a control: negative counts lifted, shares of positives made to rise by pooling."""
+    """The estimate of before, as a control: negative counts lifted, shares of positives made to
+    rise by pooling.
+    """
     lifted = _lifted(negatives)
     patients = np.maximum(lifted + positives, 1.0)
     share = np.clip(_rising(positives / patients, patients), 0.0, 1.0)

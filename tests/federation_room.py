@@ -1,4 +1,6 @@
-"""Three hospitals, an aggregator and a coordinator in one process: real keys, real noise, real encryption, the real checks."""
+"""Three hospitals, an aggregator and a coordinator in one process: real keys, real noise, real
+encryption, the real checks.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,25 @@ INSTANCES = {name: hashlib.sha256(f"run of {name}".encode()).hexdigest() for nam
 def sealed_study(*edits, names=NAMES) -> tuple[str, Plan]:
     """A study of these hospitals with its true initial weights: ``(text, plan)``."""
     n = len(names)
-    text = protocol_text(("min_contributors = 5", f"min_contributors = {n}"), ("colluders = 3", "colluders = 1"), *edits)
+    text = protocol_text(
+        ("min_contributors = 5", f"min_contributors = {n}"),
+        ("colluders = 3", "colluders = 1"),
+        *edits,
+    )
     plain = parse_protocol(text)
     theta = initial_weights(plain.model, len(feature_names(plain.data)))
     sealed = seal_study(
         text,
         coordinator=party(fixed_identity("Researcher", "researcher")),
         aggregator=party(fixed_identity("Aggregator", "aggregator")),
-        participants=[party(fixed_identity(name, "hospital")) | {"weight": f"1/{n}", "weight_source": "equal shares"} for name in names],
+        participants=[
+            party(fixed_identity(name, "hospital"))
+            | {
+                "weight": f"1/{n}",
+                "weight_source": "equal shares",
+            }
+            for name in names
+        ],
         software={"securefl": "0.1.0", "lock_sha256": "0" * 64},
         initial_sha256=weights_sha256(theta),
     )
@@ -83,7 +96,9 @@ def added(room, announcement, frames):
 
 
 def head_in(frames):
-    """Where a hospital finds the heads of the others' frames: ``later.agree(proposal, head_in(frames)(later))``."""
+    """Where a hospital finds the heads of the others' frames: ``later.agree(proposal,
+    head_in(frames)(later))``.
+    """
     return lambda later: lambda site: later.read(site, frames.get(site))
 
 
@@ -107,10 +122,14 @@ class Hospital:
         if kind == "update":
             values = self._steps.update(theta)
         elif kind == "preparation":
-            values = release_counts(class_counts(self._train_y), self._study.preparation, self._draws)
+            values = release_counts(
+                class_counts(self._train_y), self._study.preparation, self._draws
+            )
         else:
             x, y = self._held_out
-            counts = score_histogram(predict_scores(theta, self._study.model, x), y, self._study.evaluation.edges)
+            counts = score_histogram(
+                predict_scores(theta, self._study.model, x), y, self._study.evaluation.edges
+            )
             values = release_counts(counts, self._study.evaluation, self._draws)
         assert len(values) == length
         assert np.abs(values).max() <= largest
@@ -124,7 +143,11 @@ class Hospital:
 
 @dataclass
 class Room:
-    """Everybody of one study. ``kept`` is what each hospital's keeper was given: (site, round) → frame; ``said`` is what was kept later."""
+    """Everybody of one study.
+
+    ``kept`` is what each hospital's keeper was given: (site, round) → frame; ``said`` is what was
+    kept later.
+    """
 
     plan: Plan = field(default_factory=lambda: sealed_study()[1])
     kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
@@ -134,17 +157,28 @@ class Room:
         self.cipher = CkksIntegers()
         self.researcher = fixed_identity("Researcher", "researcher")
         self.operator = fixed_identity("Aggregator", "aggregator")
-        self.identities = {name: fixed_identity(name, "hospital") for name in self.plan.study.cohort}
+        self.identities = {
+            name: fixed_identity(name, "hospital") for name in self.plan.study.cohort
+        }
         self.study_keys = {
-            name: X25519PrivateKey.from_private_bytes(hashlib.sha256(f"study key {name}".encode()).digest()) for name in self.identities
+            name: X25519PrivateKey.from_private_bytes(
+                hashlib.sha256(f"study key {name}".encode()).digest()
+            )
+            for name in self.identities
         }
         self.approvals = {
             name: Approval(
-                self.plan.digest, name, self.identities[name].card.signing_public, key.public_key().public_bytes_raw().hex(), "2026-01-02T03:04:05Z"
+                self.plan.digest,
+                name,
+                self.identities[name].card.signing_public,
+                key.public_key().public_bytes_raw().hex(),
+                "2026-01-02T03:04:05Z",
             )
             for name, key in self.study_keys.items()
         }
-        self.hospitals = {name: Hospital(self.plan, name, seed) for seed, name in enumerate(self.identities)}
+        self.hospitals = {
+            name: Hospital(self.plan, name, seed) for seed, name in enumerate(self.identities)
+        }
 
     def keep(self, site):
         def keeper(facts, write):
@@ -163,8 +197,14 @@ class Room:
 
     def participant(self, site, **changes):
         given = {
-            "plan": self.plan, "identity": self.identities[site], "study_key": self.study_keys[site], "approvals": self.approvals,
-            "trainer": self.hospitals[site], "keeper": self.keep(site), "cipher": self.cipher, "records": self.record(site),
+            "plan": self.plan,
+            "identity": self.identities[site],
+            "study_key": self.study_keys[site],
+            "approvals": self.approvals,
+            "trainer": self.hospitals[site],
+            "keeper": self.keep(site),
+            "cipher": self.cipher,
+            "records": self.record(site),
             "instance": INSTANCES[site],
         }
         return Participant(**(given | changes))
@@ -186,7 +226,20 @@ class Room:
     def theta(self):
         return initial_weights(self.plan.study.model, len(feature_names(self.plan.study.data)))
 
-    def announce(self, number=1, theta=None, keys=None, *, sign=None, readers=None, sealed_under=None, said_model=None, key_signer=None, instances=None, **changes):
+    def announce(
+        self,
+        number=1,
+        theta=None,
+        keys=None,
+        *,
+        sign=None,
+        readers=None,
+        sealed_under=None,
+        said_model=None,
+        key_signer=None,
+        instances=None,
+        **changes,
+    ):
         """A coordinator's round input, honest but for the changes; ``(keys, RoundInput)``."""
         plan = self.plan
         keys = keys or self.cipher.generate()
@@ -194,17 +247,36 @@ class Room:
         readers = readers or [card_of(p) for p in plan.study.participants]
         sealed = seal_model(model, readers, sealed_under or plan.context(number, 1))
         model_sha256 = said_model or hashlib.sha256(model).hexdigest()
-        facts = plan.facts(number, 1, keys.public.sha256, model_sha256, instances=instances or INSTANCES)
+        facts = plan.facts(
+            number, 1, keys.public.sha256, model_sha256, instances=instances or INSTANCES
+        )
         honest = {
-            "study": plan.digest, "round": number, "attempt": 1, "kind": facts.kind, "cohort": facts.cohort, "instances": facts.instances, "length": facts.length,
-            "parameters": plan.parameters, "model_sha256": model_sha256, "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
-            "public_key_sha256": keys.public.sha256, "round_digest": plan.round_digest(facts),
+            "study": plan.digest,
+            "round": number,
+            "attempt": 1,
+            "kind": facts.kind,
+            "cohort": facts.cohort,
+            "instances": facts.instances,
+            "length": facts.length,
+            "parameters": plan.parameters,
+            "model_sha256": model_sha256,
+            "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
+            "public_key_sha256": keys.public.sha256,
+            "round_digest": plan.round_digest(facts),
         }
         if "cohort" in changes:
-            changes = {"instances": tuple(INSTANCES.get(site, "0" * 64) for site in changes["cohort"]), **changes}
+            changes = {
+                "instances": tuple(INSTANCES.get(site, "0" * 64) for site in changes["cohort"]),
+                **changes,
+            }
         announcement = Announcement(**(honest | changes)).dump(sign or self.researcher.sign)
         key = write_public_key(
-            keys.public, study=plan.digest, round_number=number, attempt=1, kind=facts.kind, sender=plan.study.coordinator.name,
+            keys.public,
+            study=plan.digest,
+            round_number=number,
+            attempt=1,
+            kind=facts.kind,
+            sender=plan.study.coordinator.name,
             sign=key_signer or self.researcher.sign,
         )
         return keys, RoundInput(announcement, key, sealed)

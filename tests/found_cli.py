@@ -1,4 +1,6 @@
-"""A hospital made by the command line, and commands in processes of their own: for the tests in ``tests/found``."""
+"""A hospital made by the command line, and commands in processes of their own: for the tests in
+``tests/found``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ def securefl(*arguments, cwd=None, env=None, timeout=120, **more):
     options = {"capture_output": True, "text": True, **more}
     return subprocess.run(
         [sys.executable, "-m", "securefl", *map(os.fspath, arguments)],
-        cwd=cwd, env={**os.environ, "COLUMNS": "400", **(env or {})}, timeout=timeout, check=False, **options,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "400", **(env or {})},
+        timeout=timeout,
+        check=False,
+        **options,
     )
 
 
@@ -30,7 +36,21 @@ def unbroken(text):
 
 def init(folder, store, *more, name="S", legal_name="L", **options):
     """``securefl site init``."""
-    return securefl("site", "init", folder, "--name", name, "--legal-name", legal_name, "--email", "a@b.example", "--store", store, *more, **options)
+    return securefl(
+        "site",
+        "init",
+        folder,
+        "--name",
+        name,
+        "--legal-name",
+        legal_name,
+        "--email",
+        "a@b.example",
+        "--store",
+        store,
+        *more,
+        **options,
+    )
 
 
 def hospital(tmp_path, name="S"):

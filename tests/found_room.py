@@ -70,7 +70,9 @@ def register(
     file: str = "t.csv",
     name: str = "records",
 ) -> Screen:
-    """Write a table into ``folder`` and register it there at a new hospital, or at the one that is there."""
+    """Write a table into ``folder`` and register it there at a new hospital, or at the one that is
+    there.
+    """
     place = folder / "hospital"
     if not place.exists():
         hospital(folder)

@@ -1,9 +1,10 @@
-"""A study whose patients' gradients stand on grid lines: the last bit of a norm decides into which grid cell they fall.
+"""A study whose patients' gradients stand on grid lines: the last bit of a norm decides into which
+grid cell they fall.
 
-The first layer's weights are 0 and the last layer's all ``w``: a patient's gradient is then ``w`` times the same vector
-(1, features) for each hidden unit. The features are 64ths whose squares make that vector's norm a power of two, so that
-the clipped gradient lies on the grid exactly, or just below it. Tables go the worker's own way: bytes of a file, prepare,
-split, trainer.
+The first layer's weights are 0 and the last layer's all ``w``: a patient's gradient is then ``w``
+times the same vector (1, features) for each hidden unit. The features are 64ths whose squares make
+that vector's norm a power of two, so that the clipped gradient lies on the grid exactly, or just
+below it. Tables go the worker's own way: bytes of a file, prepare, split, trainer.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from securefl.node.worker import _Task
 from securefl.study.parse import parse_study
 from securefl.study.wire import GRID
 
-#: (features in 64ths, hidden units) of models with 8,193, 17,409, 20,481 and 69,633 weights; hidden * (1 + squares) is a power of 4.
+#: (features in 64ths, hidden units) of models with 8,193, 17,409, 20,481 and 69,633 weights; hidden
+#: * (1 + squares) is a power of 4.
 SHAPES = (
     ((61, 60, 41, 39, 33, 26), 1024),
     ((31,) * 12 + (24, 12, 6), 1024),
     ((42, 30, 24, 19, 15, 11, 10, 7), 2048),
     ((54, 39, 36, 36, 34, 31, 29, 26, 23, 21, 19, 12, 11, 5, 2), 4096),
 )
-#: Last-layer weights at which the second model's norm has another last bit when its terms are added in another order.
+#: Last-layer weights at which the second model's norm has another last bit when its terms are added
+#: in another order.
 WEIGHTS = (3802784.0, 4033184.0, 1527520.0, 4063584.0)
 _SECRET = b"s" * 32
 _COLUMNS = """\
@@ -38,7 +41,9 @@ _COLUMNS = """\
 
 
 class GridLines:
-    """One hospital's worker on tables of such patients, two rows each; everybody is drawn and no noise is added."""
+    """One hospital's worker on tables of such patients, two rows each; everybody is drawn and no
+    noise is added.
+    """
 
     def __init__(self, features: tuple[int, ...], hidden: int) -> None:
         self._hidden = hidden

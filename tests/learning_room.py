@@ -31,7 +31,10 @@ def rule(**changes) -> StepRule:
 
 
 class FixedDraws:
-    """Everybody is drawn (or those in ``drawn``), and the noise is ``noise`` (0 by default). For tests only."""
+    """Everybody is drawn (or those in ``drawn``), and the noise is ``noise`` (0 by default).
+
+    For tests only.
+    """
 
     def __init__(self, drawn=None, noise=None):
         self.drawn, self.noise, self.sigmas = drawn, noise, []
@@ -41,7 +44,11 @@ class FixedDraws:
 
     def gaussian(self, sigma, count):
         self.sigmas.append(sigma)
-        return np.zeros(count, dtype=np.int64) if self.noise is None else np.asarray(self.noise(count), dtype=np.int64)
+        return (
+            np.zeros(count, dtype=np.int64)
+            if self.noise is None
+            else np.asarray(self.noise(count), dtype=np.int64)
+        )
 
     def quotient(self, values, step):
         return values // step

@@ -1,4 +1,6 @@
-"""A completed study in one process, the bundle that its coordinator makes, and what each hospital was told on the way."""
+"""A completed study in one process, the bundle that its coordinator makes, and what each hospital
+was told on the way.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +31,18 @@ class Watched(LocalExchange):
 
     def broadcast(self, facts, given):
         reader = self._room.identities[facts.cohort[0]]
-        self.models[facts.round] = (facts, open_model(given.model, reader, self._room.plan.context(facts.round, 1)))
+        self.models[facts.round] = (
+            facts,
+            open_model(given.model, reader, self._room.plan.context(facts.round, 1)),
+        )
         super().broadcast(facts, given)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A completed study: its room, the outcome, what hospitals were told, and the files of the bundle."""
+    """A completed study: its room, the outcome, what hospitals were told, and the files of the
+    bundle.
+    """
 
     room: Room
     outcome: object
@@ -51,10 +58,14 @@ class Finished:
 
     def sealed(self, files=None, *, by=None, readers=None):
         readers = readers_of(self.plan, self.outcome) if readers is None else readers
-        return bundle.seal_bundle(self.plan, files or self.files, readers, (by or self.room.researcher).sign)
+        return bundle.seal_bundle(
+            self.plan, files or self.files, readers, (by or self.room.researcher).sign
+        )
 
     def opened(self, sealed, site, verify=None):
-        return bundle.open_bundle(sealed, self.plan, self.room.identities[site], verify or self.by_coordinator)
+        return bundle.open_bundle(
+            sealed, self.plan, self.room.identities[site], verify or self.by_coordinator
+        )
 
     def unpacked(self, files, folder: Path):
         folder.mkdir(exist_ok=True)
@@ -64,12 +75,21 @@ class Finished:
 
     def check(self, files, folder: Path, announced=None):
         """What a hospital does with the files of a bundle."""
-        check_model(self.unpacked(files, folder), files, self.plan, announced or self.announced, self.by_coordinator)
+        check_model(
+            self.unpacked(files, folder),
+            files,
+            self.plan,
+            announced or self.announced,
+            self.by_coordinator,
+        )
 
     def with_model(self, theta, folder: Path):
         """The files with other weights, description and card consistent with them."""
         save_model(folder, theta, self.plan.study.model, self.plan.study.data, load_facts(self))
-        return self.files | {name: (folder / name).read_bytes() for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)}
+        return self.files | {
+            name: (folder / name).read_bytes()
+            for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)
+        }
 
     def with_evaluation(self, **changes):
         """The files with other figures in the evaluation."""
@@ -80,7 +100,11 @@ class Finished:
 
 def load_facts(finished):
     study = finished.plan.study
-    evaluation = evaluate(finished.outcome.histogram, study.evaluation, len(finished.outcome.records[-1].contributions))
+    evaluation = evaluate(
+        finished.outcome.histogram,
+        study.evaluation,
+        len(finished.outcome.records[-1].contributions),
+    )
     return model_facts(study, finished.plan.digest, evaluation, finished.outcome.records)
 
 
@@ -94,8 +118,12 @@ def finished(*edits) -> Finished:
     outcome = room.coordinator(exchange).run()
     last = room.plan.last_round
     rounds = range(max(room.plan.first_update, last - 2), last)
-    announced = Announced(tuple(exchange.models[n][1] for n in rounds), exchange.models[last][0].model_sha256)
-    evaluation = evaluate(outcome.histogram, room.plan.study.evaluation, len(outcome.records[-1].contributions))
+    announced = Announced(
+        tuple(exchange.models[n][1] for n in rounds), exchange.models[last][0].model_sha256
+    )
+    evaluation = evaluate(
+        outcome.histogram, room.plan.study.evaluation, len(outcome.records[-1].contributions)
+    )
     facts = model_facts(room.plan.study, room.plan.digest, evaluation, outcome.records)
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder), outcome.theta, room.plan.study.model, room.plan.study.data, facts)
@@ -107,5 +135,3 @@ def other_weights(theta):
     changed = theta.copy()
     changed[0] = np.nextafter(changed[0], 1.0)
     return changed
-
-

@@ -1,4 +1,6 @@
-"""What the ledger's tests share: a site with fixed keys, a clock that ticks, the thyroid study's charges."""
+"""What the ledger's tests share: a site with fixed keys, a clock that ticks, the thyroid study's
+charges.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ DELTA = Decimal("1e-5")
 STEP = SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 1)
 HISTOGRAM = Gaussian(Decimal("5.1"))
 CHARGES = (Charge("update", STEP.with_count(40)), Charge("evaluation", HISTOGRAM))
-TERMS = Terms(clip_norm="1", normaliser="551.2", noise_source="discrete-gaussian, ChaCha20", code="c0" * 32)
+TERMS = Terms(
+    clip_norm="1", normaliser="551.2", noise_source="discrete-gaussian, ChaCha20", code="c0" * 32
+)
 
 
 def verify(signature: bytes, message: bytes, key=PUBLIC) -> bool:
@@ -57,7 +61,14 @@ def digest(number):
 
 def grant(ledger, population="thyroid", epsilon="3", charges=CHARGES, delta=DELTA):
     choice = choose_order(Decimal(epsilon), delta, charges)
-    ledger.grant(population, epsilon=Decimal(epsilon), delta=delta, choice=choice, typical="thyroid/1", charges=charges)
+    ledger.grant(
+        population,
+        epsilon=Decimal(epsilon),
+        delta=delta,
+        choice=choice,
+        typical="thyroid/1",
+        charges=charges,
+    )
 
 
 def new_ledger(path, *, epsilon="3", now=None):
@@ -69,7 +80,16 @@ def new_ledger(path, *, epsilon="3", now=None):
     return ledger
 
 
-def approve(ledger, number=1, *, dataset="visits", charges=CHARGES, attempts=1, population="thyroid", **changes):
+def approve(
+    ledger,
+    number=1,
+    *,
+    dataset="visits",
+    charges=CHARGES,
+    attempts=1,
+    population="thyroid",
+    **changes,
+):
     fields = {
         "study": digest(number),
         "study_id": f"study-{number}",
@@ -80,11 +100,19 @@ def approve(ledger, number=1, *, dataset="visits", charges=CHARGES, attempts=1, 
         "terms": TERMS,
         **changes,
     }
-    return ledger.approve(population=population, dataset=dataset, charges=charges, attempts=attempts, **fields)
+    return ledger.approve(
+        population=population, dataset=dataset, charges=charges, attempts=attempts, **fields
+    )
 
 
 def send(ledger, number=1, round_number=1, payload=b"update", mechanism=STEP, purpose="update"):
-    return ledger.sent(digest(number), round_number=round_number, purpose=purpose, mechanism=mechanism, payload=payload)
+    return ledger.sent(
+        digest(number),
+        round_number=round_number,
+        purpose=purpose,
+        mechanism=mechanism,
+        payload=payload,
+    )
 
 
 def example_ledger(path):
@@ -96,7 +124,14 @@ def example_ledger(path):
     send(ledger, 1, 2, b"second round")
     send(ledger, 1, 2, b"histogram", HISTOGRAM, "evaluation")
     ledger.settle(digest(1), "completed")
-    ledger.refuse(study=digest(2), study_id="study-2", researcher="r.lopez", dataset="visits", reason="owner", note="purpose unclear")
+    ledger.refuse(
+        study=digest(2),
+        study_id="study-2",
+        researcher="r.lopez",
+        dataset="visits",
+        reason="owner",
+        note="purpose unclear",
+    )
     approve(ledger, 3, dataset="followups")
     ledger.pause("ward moves")
     ledger.resume()

@@ -1,4 +1,6 @@
-"""One approved study at one hospital: keys, ledger, masks, encryption and store are real, the worker and the clock are the test's."""
+"""One approved study at one hospital: keys, ledger, masks, encryption and store are real, the
+worker and the clock are the test's.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,13 @@ class FakeWorker:
     """Answers at once with ones; remembers what it was asked, in order."""
 
     def __init__(self, *_args, **_kwargs):
-        self.alive, self.did, self.problem, self.while_training, self.clamped = True, [], None, lambda: None, 0
+        self.alive, self.did, self.problem, self.while_training, self.clamped = (
+            True,
+            [],
+            None,
+            lambda: None,
+            0,
+        )
         self.table, self.unfit = "0" * 64, None
         self.patients = ()
 
@@ -50,7 +58,15 @@ class FakeWorker:
         self.did.append("prepare")
         if self.problem:
             raise self.problem
-        counts = {"rows": 80, "kept": 79, "training": 60, "held_out": 19, "positives": 30, "set_aside": {"age: not recorded": 1}, "sha256": self.table}
+        counts = {
+            "rows": 80,
+            "kept": 79,
+            "training": 60,
+            "held_out": 19,
+            "positives": 30,
+            "set_aside": {"age: not recorded": 1},
+            "sha256": self.table,
+        }
         return counts | {"patients": patients_among(self.patients, patient_key).dump().hex()}
 
     def release(self, kind, model, length, largest, timeout):
@@ -97,8 +113,17 @@ class Scene:
         return paths.RoundPaths(self.study.digest, number, 1)
 
     def announce(self, number=1, **spoil):
-        coordinator = Coordinator(self.run.plan, self.c.lab.folder.identity, StoreExchange(self.store, self.run.plan), CkksIntegers())
-        coordinator._instances = {**INSTANCES, ME: self.run.entering.instances.mine, **spoil.pop("instances", {})}
+        coordinator = Coordinator(
+            self.run.plan,
+            self.c.lab.folder.identity,
+            StoreExchange(self.store, self.run.plan),
+            CkksIntegers(),
+        )
+        coordinator._instances = {
+            **INSTANCES,
+            ME: self.run.entering.instances.mine,
+            **spoil.pop("instances", {}),
+        }
         theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
         for name in ("key", "model", "announcement"):
@@ -113,7 +138,9 @@ class Scene:
         nonce = call_of(self.store, self.run.plan).nonce
         for name in names or (OTHER, THIRD):
             word = Ready(self.study.digest, name, INSTANCES[name], nonce)
-            self.store.put(paths.ready(self.study.digest, name), word.dump(self.c.site(name).identity.sign))
+            self.store.put(
+                paths.ready(self.study.digest, name), word.dump(self.c.site(name).identity.sign)
+            )
 
     def call(self):
         """The researcher types `securefl study run`."""
@@ -128,7 +155,9 @@ class Scene:
         return self.run.step()
 
     def enter(self):
-        """Everything before the first announcement: approvals, the table's check, the call, and all are ready."""
+        """Everything before the first announcement: approvals, the table's check, the call, and all
+        are ready.
+        """
         self.others_approve()
         self.wait()
         self.call()
@@ -147,7 +176,9 @@ class Scene:
         assert self.run.started
 
     def make(self):
-        """The announced round is seen, and at its public time the reply is made; it has not left yet."""
+        """The announced round is seen, and at its public time the reply is made; it has not left
+        yet.
+        """
         self.run.step()
         assert self.run.answering
         assert self.run.made is None
@@ -174,7 +205,15 @@ def study_scene(hospitals, request):
         return workers[-1]
 
     run = StudyRun(
-        site, Plan(study.file, study.digest), study.text, lines.append, lambda: datetime.now(UTC), clock=lambda: clock.now, start_worker=start_worker, ask=AtOnce, settle_seconds=0.0
+        site,
+        Plan(study.file, study.digest),
+        study.text,
+        lines.append,
+        lambda: datetime.now(UTC),
+        clock=lambda: clock.now,
+        start_worker=start_worker,
+        ask=AtOnce,
+        settle_seconds=0.0,
     )
     made = Scene(hospitals, study, run, workers, lines, clock)
     yield made

@@ -1,9 +1,11 @@
-"""Who controls coordinator, aggregator, store and some hospitals, and what it can open of the honest ones.
+"""Who controls coordinator, aggregator, store and some hospitals, and what it can open of the
+honest ones.
 
-It gathers shares: those dealt to its own hospitals, and those that honest holders gave in answers. What it can open is linear
-algebra: a combination of honest contributions opens if every self-mask seed in it is known, and if it has equal parts of
-any two hospitals whose pair seed is not. So the sets it can open are the connected pieces of the graph of unknown pair seeds in which
-every self-mask seed is known; each is one opened sum.
+It gathers shares: those dealt to its own hospitals, and those that honest holders gave in answers.
+What it can open is linear algebra: a combination of honest contributions opens if every self-mask
+seed in it is known, and if it has equal parts of any two hospitals whose pair seed is not. So the
+sets it can open are the connected pieces of the graph of unknown pair seeds in which every
+self-mask seed is known; each is one opened sum.
 """
 
 from __future__ import annotations
@@ -39,11 +41,16 @@ class Adversary:
                 self.shares[attempt, dealer, index][holder] = row
 
     def knows(self, attempt, dealer, seed):
-        """Whether it can restore a seed of ``dealer``: its own for None, else the pair seed with another."""
+        """Whether it can restore a seed of ``dealer``: its own for None, else the pair seed with
+        another.
+        """
         if dealer not in self.contributed[attempt]:
             return False
         index = self.world.usual(dealer, attempt)[2].dealing.seed_index(seed)
-        return len(self.shares[attempt, dealer, index]) >= self.world.terms(attempt).neighbours.share_threshold
+        return (
+            len(self.shares[attempt, dealer, index])
+            >= self.world.terms(attempt).neighbours.share_threshold
+        )
 
     def opened(self):
         """``[(attempt, honest hospitals)]`` of every sum it can open."""
@@ -58,7 +65,9 @@ class Adversary:
                     one = front.pop()
                     piece.add(one)
                     for other in near(one):
-                        tied = other in self.honest and not (self.knows(attempt, one, other) or self.knows(attempt, other, one))
+                        tied = other in self.honest and not (
+                            self.knows(attempt, one, other) or self.knows(attempt, other, one)
+                        )
                         if tied and other not in piece:
                             front.append(other)
                 left -= piece

@@ -1,4 +1,6 @@
-"""A round whose numbers travel under keys that add up, on whole arrays: for tests that look at one object."""
+"""A round whose numbers travel under keys that add up, on whole arrays: for tests that look at one
+object.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from securefl.secagg.seal import CkksIntegers
 
 
 class KeyedRound(Round):
-    """:class:`secagg_round.Round` with a number layout. A body is a list of arrays, one a section."""
+    """:class:`secagg_round.Round` with a number layout.
+
+    A body is a list of arrays, one a section.
+    """
 
     def __init__(self, names=NAMES, *, bits=16, length=10, primes=1):
         super().__init__(names, 16, length)
@@ -27,18 +32,28 @@ class KeyedRound(Round):
         return self.facts.layout
 
     def body(self, me, values, facts=None, draw=None, mask=None):
-        """What a hospital sends, with its key drawn from ``draw`` and under ``mask`` where they are given."""
+        """What a hospital sends, with its key drawn from ``draw`` and under ``mask`` where they are
+        given.
+        """
         facts = facts or self.facts
         mask = pairwise_seeds(me, self.secrets(me), facts) if mask is None else mask
         more = {} if draw is None else {"draw": draw}
         blocks = contributing.encrypted_body(
-            values, facts, facts.digest(), public=self.keys.public, mask=mask, cipher=CkksIntegers(), **more
+            values,
+            facts,
+            facts.digest(),
+            public=self.keys.public,
+            mask=mask,
+            cipher=CkksIntegers(),
+            **more,
         )
         return by_section(facts, blocks)
 
     def sent(self, me, values):
         """The same through a frame, signed, read and checked."""
-        blocks = frame.contribution_blocks(io.BytesIO(self.frame(me, values)), self.facts, me, self.parties[me].verify)
+        blocks = frame.contribution_blocks(
+            io.BytesIO(self.frame(me, values)), self.facts, me, self.parties[me].verify
+        )
         return by_section(self.facts, blocks)
 
     def add(self, bodies):

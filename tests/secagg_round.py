@@ -80,7 +80,10 @@ class Round:
         self.parties = {name: Party(name) for name in (*self.names, "aggregator", "coordinator")}
         self.keys = RoundKeyPair.generate()
         self.facts = make_facts(
-            self.names, bits=self.bits, length=self.length, public_key_sha256=self.keys.public.sha256
+            self.names,
+            bits=self.bits,
+            length=self.length,
+            public_key_sha256=self.keys.public.sha256,
         )
 
     def values(self, seed: int = 0) -> dict[str, np.ndarray]:
@@ -89,14 +92,20 @@ class Round:
         return {name: rng.integers(-most, most, self.length, endpoint=True) for name in self.names}
 
     def secrets(self, me: str) -> dict[str, bytes]:
-        return {name: self.parties[me].secret_with(self.parties[name]) for name in self.names if name != me}
+        return {
+            name: self.parties[me].secret_with(self.parties[name])
+            for name in self.names
+            if name != me
+        }
 
     def encrypted(self, values: np.ndarray) -> np.ndarray:
         from securefl.secagg.seal import encrypt
 
         return encrypt(self.keys.public, self.facts.layout.pack(values), self.facts.layout)
 
-    def masked(self, me: str, ciphertext: np.ndarray, facts: RoundFacts | None = None) -> np.ndarray:
+    def masked(
+        self, me: str, ciphertext: np.ndarray, facts: RoundFacts | None = None
+    ) -> np.ndarray:
         return add_mask(ciphertext, pairwise_mask(me, self.secrets(me), facts or self.facts))
 
     def frame(self, me: str, values: np.ndarray) -> bytes:
@@ -116,5 +125,6 @@ class Round:
 
     def contributions(self, values: dict[str, np.ndarray]):
         return [
-            read_contribution(self.frame(me, values[me]), self.facts, me, self.parties[me].verify) for me in self.names
+            read_contribution(self.frame(me, values[me]), self.facts, me, self.parties[me].verify)
+            for me in self.names
         ]

@@ -1,4 +1,6 @@
-"""Rounds that survive losses, in one process: real keys, shares and signatures; ciphertexts real or fake."""
+"""Rounds that survive losses, in one process: real keys, shares and signatures; ciphertexts real or
+fake.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ COORDINATOR = "coordinator"
 
 
 class Clear:
-    """A cipher that does not encrypt: c0 is D times the message, c1 is anything. It shows the masks alone, and fast."""
+    """A cipher that does not encrypt: c0 is D times the message, c1 is anything.
+
+    It shows the masks alone, and fast.
+    """
 
     class Keys:
         def __init__(self):
@@ -62,13 +67,17 @@ class Draws:
 
     def __call__(self, size: int) -> bytes:
         self.count += 1
-        return np.random.default_rng(list(sha256(f"{self.seed}/{self.count}".encode()).digest())).bytes(size)
+        return np.random.default_rng(
+            list(sha256(f"{self.seed}/{self.count}".encode()).digest())
+        ).bytes(size)
 
 
 class World:
     """Hospitals with their keys, and the facts of a round."""
 
-    def __init__(self, names, t, c, *, length=10, bits=16, cipher=None, ring_seed="", dropouts=None):
+    def __init__(
+        self, names, t, c, *, length=10, bits=16, cipher=None, ring_seed="", dropouts=None
+    ):
         self.names, self.t, self.c = tuple(sorted(names)), t, c
         self.length, self.bits, self.ring_seed, self.dropouts = length, bits, ring_seed, dropouts
         self.cipher = cipher or Clear()
@@ -76,8 +85,13 @@ class World:
         self.cards = {name: identity.card for name, identity in self.identities.items()}
         self.coordinator = fixed_identity(COORDINATOR, "researcher")
         self.aggregator = fixed_identity("aggregator", "aggregator")
-        self.study_keys = {n: X25519PrivateKey.from_private_bytes(sha256(f"study key of {n}".encode()).digest()) for n in self.names}
-        self.publics = {n: key.public_key().public_bytes_raw() for n, key in self.study_keys.items()}
+        self.study_keys = {
+            n: X25519PrivateKey.from_private_bytes(sha256(f"study key of {n}".encode()).digest())
+            for n in self.names
+        }
+        self.publics = {
+            n: key.public_key().public_bytes_raw() for n, key in self.study_keys.items()
+        }
         self._terms: dict[int, Terms] = {}
         self.keys: dict[int, object] = {}
         self._secrets: dict[tuple[str, str], bytes] = {}
@@ -87,10 +101,18 @@ class World:
         if attempt not in self._terms:
             self.keys[attempt] = self.cipher.generate()
             facts = make_facts(
-                self.names, bits=self.bits, length=self.length, public_key_sha256=self.keys[attempt].public.sha256, attempt=attempt
+                self.names,
+                bits=self.bits,
+                length=self.length,
+                public_key_sha256=self.keys[attempt].public.sha256,
+                attempt=attempt,
             )
             self._terms[attempt] = Terms.for_round(
-                facts, min_contributors=self.t, colluders=self.c, ring_seed=self.ring_seed, dropouts=self.dropouts
+                facts,
+                min_contributors=self.t,
+                colluders=self.c,
+                ring_seed=self.ring_seed,
+                dropouts=self.dropouts,
             )
         return self._terms[attempt]
 
@@ -111,7 +133,10 @@ class World:
 
     def pair_seeds(self, me, attempt=1):
         terms = self.terms(attempt)
-        return {other: pair_seed(self.secret(me, other), terms.round_digest) for other in terms.neighbours.of(me)}
+        return {
+            other: pair_seed(self.secret(me, other), terms.round_digest)
+            for other in terms.neighbours.of(me)
+        }
 
     def values(self, name):
         seed = list(sha256(name.encode()).digest())
@@ -132,7 +157,9 @@ class World:
         return b"".join(self.contribute(me, attempt, values, **changes))
 
     def usual(self, me, attempt=1):
-        """A contribution and its checked head, made once: most tests do not care whose draws it holds."""
+        """A contribution and its checked head, made once: most tests do not care whose draws it
+        holds.
+        """
         if (me, attempt) not in self._usual:
             head, spool = self.contribute(me, attempt)
             self._usual[me, attempt] = head, spool, self.check(head + spool, me, attempt)
@@ -161,7 +188,12 @@ class World:
         """The exact integers that the frames of the survivors open to."""
         files = {name: io.BytesIO(data) for name, data in frames.items()}
         into = np.empty(self.length, dtype=np.int64)
-        result = open_survivors(self.keys[attempt], add_survivors(unmasking, files, self.verify), unmasking.survivors, into)
+        result = open_survivors(
+            self.keys[attempt],
+            add_survivors(unmasking, files, self.verify),
+            unmasking.survivors,
+            into,
+        )
         assert result.contributors == len(unmasking.survivors.names)
         return into
 
@@ -188,7 +220,10 @@ class Party:
         else:
             head, spool, checked = self.world.usual(self.name, attempt)
             frame_sha256 = checked.sha256
-        return self.keep(self.holder.contributed(self.world.terms(attempt), head, frame_sha256)) + spool
+        return (
+            self.keep(self.holder.contributed(self.world.terms(attempt), head, frame_sha256))
+            + spool
+        )
 
     def agree(self, proposal, heads, attempt=1) -> bytes:
         world = self.world
@@ -200,11 +235,15 @@ class Party:
         )  # fmt: skip
 
     def answer(self, survivors, agreements, heads) -> bytes:
-        return self.keep(self.holder.answer(survivors, agreements, verify=self.world.verify, heads=heads))
+        return self.keep(
+            self.holder.answer(survivors, agreements, verify=self.world.verify, heads=heads)
+        )
 
 
 def run_round(world: World, sends, agree=None, answer=None, attempt=1):
-    """A round in which ``sends`` contribute, ``agree`` sign and ``answer`` answer: ``(proposer, frames, parties)``."""
+    """A round in which ``sends`` contribute, ``agree`` sign and ``answer`` answer: ``(proposer,
+    frames, parties)``.
+    """
     parties = {name: Party(world, name) for name in world.names}
     frames = {name: parties[name].contribute(attempt) for name in sends}
     proposer = world.proposer(attempt)
@@ -215,6 +254,7 @@ def run_round(world: World, sends, agree=None, answer=None, attempt=1):
     for name in sends if agree is None else agree:
         proposer.add_agreement(name, parties[name].agree(proposal, heads, attempt))
     for name in sends if answer is None else answer:
-        proposer.add_answer(name, parties[name].answer(proposer.survivors, proposer.agreements, heads))
+        proposer.add_answer(
+            name, parties[name].answer(proposer.survivors, proposer.agreements, heads)
+        )
     return proposer, frames, parties
-

@@ -1,4 +1,6 @@
-"""The stages of a round on whole arrays and bytes, through the functions that work block by block: for tests that look at one object."""
+"""The stages of a round on whole arrays and bytes, through the functions that work block by block:
+for tests that look at one object.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def write_contribution(facts, sender, ciphertext, sign):
 
 def read_contribution(data, facts, sender, verify):
     blocks = list(frame.contribution_blocks(io.BytesIO(data), facts, sender, verify))
-    return Contribution(sender, hashlib.sha256(data).hexdigest(), facts.digest(), np.concatenate(blocks))
+    return Contribution(
+        sender, hashlib.sha256(data).hexdigest(), facts.digest(), np.concatenate(blocks)
+    )
 
 
 def write_sum(facts, sender, ciphertext, parts, sign):
@@ -66,20 +70,36 @@ def write_sum(facts, sender, ciphertext, parts, sign):
 
 def read_sum(data, facts, sender, verify):
     read = frame.read_sum(io.BytesIO(data), facts, sender, verify)
-    return Sum(sender, hashlib.sha256(data).hexdigest(), facts.digest(), read.parts, np.concatenate(list(read.blocks)))
+    return Sum(
+        sender,
+        hashlib.sha256(data).hexdigest(),
+        facts.digest(),
+        read.parts,
+        np.concatenate(list(read.blocks)),
+    )
 
 
 def add_contributions(contributions, facts):
-    """The sum of contributions that were read before; what is checked as they come is :class:`securefl.secagg.sum.RunningSum`'s."""
+    """The sum of contributions that were read before; what is checked as they come is
+    :class:`securefl.secagg.sum.RunningSum`'s.
+    """
     received = {c.sender: c for c in contributions}
     assert set(received) == set(facts.cohort)
-    return Sum("", "", facts.digest(), {n: c.sha256 for n, c in received.items()}, sum_mod_q(received[n].ciphertext for n in facts.cohort))
+    return Sum(
+        "",
+        "",
+        facts.digest(),
+        {n: c.sha256 for n, c in received.items()},
+        sum_mod_q(received[n].ciphertext for n in facts.cohort),
+    )
 
 
 def check_sum(claimed, contributions, facts, sender="aggregator"):
     computed = add_contributions(contributions, facts)
     adding.check_parts(claimed.parts, computed.parts, sender)
-    same = list(adding.same_sum(blocks_of(claimed.ciphertext), blocks_of(computed.ciphertext), sender))
+    same = list(
+        adding.same_sum(blocks_of(claimed.ciphertext), blocks_of(computed.ciphertext), sender)
+    )
     return Sum(sender, "", facts.digest(), computed.parts, np.concatenate(same))
 
 
@@ -91,5 +111,3 @@ def open_sum(keys, ciphertext, facts):
 
 def pairwise_mask(me, secrets, facts):
     return masks.pairwise_seeds(me, secrets, facts).block(0, facts.chunks)
-
-

@@ -1,4 +1,6 @@
-"""A terminal that draws a page: the width of each character is that of the C library, as terminals take it."""
+"""A terminal that draws a page: the width of each character is that of the C library, as terminals
+take it.
+"""
 
 import ctypes
 import locale
@@ -21,7 +23,9 @@ def drawn_width(char):
 
 
 def draw(text, width):
-    """The lines that a terminal of that many columns draws, each as text: what does not fit begins the next in column 0."""
+    """The lines that a terminal of that many columns draws, each as text: what does not fit begins
+    the next in column 0.
+    """
     screen = []
     for line in text.split("\n"):
         column, now = 0, ""

@@ -1,8 +1,9 @@
 """Whether the tests notice a fault.
 
-A fault inside a function is put into a fork of a test session that has imported and collected everything: the function's code is exchanged,
-then the tests that reach its line run, until one fails. A fault that acts at import (a constant, a default) gets a process in which the module
-is imported with it.
+A fault inside a function is put into a fork of a test session that has imported and collected
+everything: the function's code is exchanged, then the tests that reach its line run, until one
+fails. A fault that acts at import (a constant, a default) gets a process in which the module is
+imported with it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,20 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLED, SURVIVED, BY_TIME = "killed", "survived", "killed by time"
 #: Seconds of processor time, with coverage measured.
 _SLOW = 0.25
-_PYTEST = ["-qq", "-x", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov", "--tb=no", "-c", str(ROOT / "pyproject.toml")]
+_PYTEST = [
+    "-qq",
+    "-x",
+    "-s",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:xdist",
+    "-p",
+    "no:cov",
+    "--tb=no",
+    "-c",
+    str(ROOT / "pyproject.toml"),
+]
 
 
 class Reach:
@@ -45,7 +59,8 @@ class Reach:
         self.seconds, self.lines = seconds, lines
 
     def tests(self, module: str, mutant: Mutant) -> list[str]:
-        """The tests that reach the mutant: the file named for the module first and whole, then other unit tests, then the rest.
+        """The tests that reach the mutant: the file named for the module first and whole, then
+        other unit tests, then the rest.
 
         A slow test is asked about the module it is named for only.
         """
@@ -53,18 +68,29 @@ class Reach:
         wanted = lines if mutant.at_import else range(mutant.lines[0], mutant.lines[1] + 1)
         found = {test for line in wanted for test in lines.get(line, ())}
         own = "_".join(["tests/unit/test", *Path(module).with_suffix("").parts[-2:]]) + ".py"
-        chosen = [test for test in self.seconds if (found and test.startswith(own)) or (test in found and self.seconds[test] < _SLOW)]
-        return sorted(chosen, key=lambda test: (not test.startswith(own), not test.startswith("tests/unit")))  # else as they were collected
+        chosen = [
+            test
+            for test in self.seconds
+            if (found and test.startswith(own)) or (test in found and self.seconds[test] < _SLOW)
+        ]
+        return sorted(
+            chosen, key=lambda test: (not test.startswith(own), not test.startswith("tests/unit"))
+        )  # else as they were collected
 
     def limit(self, test: str) -> None:
-        """From here on this process may work five times as long as ``test`` ever needs and three seconds, or wait a minute; then it is ended."""
+        """From here on this process may work five times as long as ``test`` ever needs and three
+        seconds, or wait a minute; then it is ended.
+        """
         signal.alarm(60 + int(100 * self.seconds[test]))
         until = time.process_time() + 3 + 5 * self.seconds[test]
         resource.setrlimit(resource.RLIMIT_CPU, (int(until) + 1, resource.RLIM_INFINITY))
 
 
 def in_child(work: Callable[[], int], *, limited: bool = True) -> int | None:
-    """The exit code of ``work`` in a forked process, or None when it was ended by its limits. A limited one is silent."""
+    """The exit code of ``work`` in a forked process, or None when it was ended by its limits.
+
+    A limited one is silent.
+    """
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
@@ -87,7 +113,8 @@ def said(code: int | None) -> str:
 
 
 class Session:
-    """A pytest plugin: once the tests are collected, it judges mutants instead of running the tests.
+    """A pytest plugin: once the tests are collected, it judges mutants instead of running the
+    tests.
 
     Args:
         work: is given the session when all is collected.
@@ -102,7 +129,9 @@ class Session:
         """No time is spent on making a failing example small."""
         from hypothesis import Phase, settings
 
-        settings.register_profile("mutants", settings.get_profile("repeatable"), phases=[Phase.explicit, Phase.generate])
+        settings.register_profile(
+            "mutants", settings.get_profile("repeatable"), phases=[Phase.explicit, Phase.generate]
+        )
         settings.load_profile("mutants")
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -131,7 +160,12 @@ class Session:
             import coverage
 
             seconds: dict[str, float] = {}
-            measured = coverage.Coverage(data_file=None, source=None, include=[str(ROOT / module) for module in scope], config_file=False)
+            measured = coverage.Coverage(
+                data_file=None,
+                source=None,
+                include=[str(ROOT / module) for module in scope],
+                config_file=False,
+            )
             last = ["", 0.0]
 
             def around(test: str) -> None:
@@ -147,8 +181,15 @@ class Session:
             around("")
             measured.stop()
             data = measured.get_data()
-            lines = {str(Path(file).relative_to(ROOT)): data.contexts_by_lineno(file) for file in data.measured_files()}
-            loaded = [name for name in sys.modules if not name.startswith(("securefl", "test", "_pytest", "conftest", "__"))]
+            lines = {
+                str(Path(file).relative_to(ROOT)): data.contexts_by_lineno(file)
+                for file in data.measured_files()
+            }
+            loaded = [
+                name
+                for name in sys.modules
+                if not name.startswith(("securefl", "test", "_pytest", "conftest", "__"))
+            ]
             result.write_text(json.dumps({"seconds": seconds, "lines": lines, "loaded": loaded}))
             return code
 
@@ -175,7 +216,10 @@ class Session:
 def read_reach(result: Path) -> Reach:
     """What :meth:`Session.reach` wrote."""
     found = json.loads(result.read_text())
-    lines = {module: {int(line): set(tests) for line, tests in by_line.items()} for module, by_line in found["lines"].items()}
+    lines = {
+        module: {int(line): set(tests) for line, tests in by_line.items()}
+        for module, by_line in found["lines"].items()
+    }
     return Reach(found["seconds"], lines)
 
 
@@ -191,16 +235,34 @@ def judge_import(module: str, mutant: Mutant, reach: Reach, scratch: Path) -> st
     tests = reach.tests(module, mutant)
     files = list(dict.fromkeys(test.split("::")[0] for test in tests))
     for part in (files[:1], files[1:]):
-        if part and (verdict := said(in_child(_with_fault(module, mutant, part, tests=tests, reach=reach, scratch=scratch)))) != SURVIVED:
+        if (
+            part
+            and (
+                verdict := said(
+                    in_child(
+                        _with_fault(module, mutant, part, tests=tests, reach=reach, scratch=scratch)
+                    )
+                )
+            )
+            != SURVIVED
+        ):
             return verdict
     return SURVIVED
 
 
-def _with_fault(module: str, mutant: Mutant, files: list[str], *, tests: list[str], reach: Reach, scratch: Path) -> Callable[[], int]:
+def _with_fault(
+    module: str, mutant: Mutant, files: list[str], *, tests: list[str], reach: Reach, scratch: Path
+) -> Callable[[], int]:
     def work() -> int:
         sys.meta_path.insert(0, _Faulty(module, mutant.text))
         codes: list[int] = []
-        code = collect(files, lambda session: codes.append(session.run([test for test in session.items if test in tests], reach.limit)), scratch)
+        code = collect(
+            files,
+            lambda session: codes.append(
+                session.run([test for test in session.items if test in tests], reach.limit)
+            ),
+            scratch,
+        )
         return code or codes[0]
 
     return work
@@ -209,7 +271,9 @@ def _with_fault(module: str, mutant: Mutant, files: list[str], *, tests: list[st
 def collect(files: list[str], work: Callable[[Session], None], scratch: Path) -> int:
     """Collect the tests of these files and hand the session to ``work``; pytest's exit code."""
     shutil.rmtree(scratch / "tests", ignore_errors=True)
-    return int(pytest.main([*_PYTEST, f"--basetemp={scratch / 'tests'}", *files], plugins=[Session(work)]))
+    return int(
+        pytest.main([*_PYTEST, f"--basetemp={scratch / 'tests'}", *files], plugins=[Session(work)])
+    )
 
 
 class _Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -219,7 +283,11 @@ class _Faulty(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._name, self._path, self._text = _dotted(module), ROOT / module, text
 
     def find_spec(self, fullname: str, _path: object = None, _target: object = None) -> object:
-        return importlib.util.spec_from_file_location(fullname, self._path, loader=self) if fullname == self._name else None
+        return (
+            importlib.util.spec_from_file_location(fullname, self._path, loader=self)
+            if fullname == self._name
+            else None
+        )
 
     def create_module(self, _spec: object) -> None:
         return None
@@ -233,19 +301,32 @@ def _dotted(module: str) -> str:
 
 
 def _exchange(module: str, mutant: Mutant) -> tuple[types.FunctionType, types.CodeType] | None:
-    """The live function around the fault, and its code with the fault; None where they cannot be told or do not fit."""
+    """The live function around the fault, and its code with the fault; None where they cannot be
+    told or do not fit.
+    """
     found: object = sys.modules[_dotted(module)]
     code = compile(mutant.text, str(ROOT / module), "exec", dont_inherit=True)
     for name in mutant.where.split("."):
         found = vars(found).get(name)
-        inner = [const for const in code.co_consts if isinstance(const, types.CodeType) and const.co_name == name]
+        inner = [
+            const
+            for const in code.co_consts
+            if isinstance(const, types.CodeType) and const.co_name == name
+        ]
         if len(inner) != 1:
             return None
         code = inner[0]
         if not isinstance(found, type):
             break
     for _ in range(3):
-        found = next((inner for what in ("fget", "func", "__func__", "__wrapped__") if (inner := getattr(found, what, None)) is not None), found)
+        found = next(
+            (
+                inner
+                for what in ("fget", "func", "__func__", "__wrapped__")
+                if (inner := getattr(found, what, None)) is not None
+            ),
+            found,
+        )
     if not isinstance(found, types.FunctionType) or found.__code__.co_freevars != code.co_freevars:
         return None
     return found, code

@@ -1,4 +1,5 @@
-"""Which small faults in the secure sum and the ledger would no test notice? Every one that is left is killed or explained.
+"""Which small faults in the secure sum and the ledger would no test notice? Every one that is left
+is killed or explained.
 
     python benchmarks/mutants/run.py                          all modules
     python benchmarks/mutants/run.py secagg/ring --show       these only, every mutant by name
@@ -40,8 +41,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 SCOPE = ("securefl/secagg/[a-z]*.py", "securefl/privacy/ledger*.py")
-#: What holds these rooms, a few seconds in all. The long plays of the adversary and the random orders of losses are left out: a rule is to be
-#: held by a test that names it, not by luck.
+#: What holds these rooms, a few seconds in all. The long plays of the adversary and the random
+#: orders of losses are left out: a rule is to be held by a test that names it, not by luck.
 TESTS = (
     "tests/unit/test_secagg_*.py", "tests/unit/test_privacy_ledger*.py", "tests/unit/test_wire_vectors.py",
     "tests/property/test_secagg_codecs.py", "tests/attack/test_privacy_restored_ledger.py", "tests/attack/test_secagg_crafted_bytes.py",
@@ -67,7 +68,9 @@ class Run:
 
     def judge(self, scratch: Path) -> None:
         """All of them: first what acts inside functions, in one session; then what acts at import."""
-        tests = sorted(str(path.relative_to(ROOT)) for pattern in TESTS for path in ROOT.glob(pattern))
+        tests = sorted(
+            str(path.relative_to(ROOT)) for pattern in TESTS for path in ROOT.glob(pattern)
+        )
         found, verdicts = scratch / "reach.json", scratch / "verdicts.json"
 
         def in_session(session: Session) -> None:
@@ -87,7 +90,10 @@ class Run:
         for module, found in self.mutants.items():
             began = time.monotonic()
             for mutant in found:
-                if mutant.name not in self.verdicts[module] and (verdict := judge(module, mutant)) is not None:
+                if (
+                    mutant.name not in self.verdicts[module]
+                    and (verdict := judge(module, mutant)) is not None
+                ):
                     self.verdicts[module][mutant.name] = verdict
                     if self._show or verdict == SURVIVED:
                         print(f"{verdict:9} {module}:{mutant.lines[0]} {mutant.name}", flush=True)
@@ -103,7 +109,11 @@ class Run:
 
     def unexplained(self, module: str, known: Collection[str]) -> list[str]:
         """Survivors that are neither killed nor explained."""
-        return [name for name, said in self.verdicts[module].items() if said == SURVIVED and name not in known]
+        return [
+            name
+            for name, said in self.verdicts[module].items()
+            if said == SURVIVED and name not in known
+        ]
 
     def outdated(self, module: str, known: Collection[str]) -> list[str]:
         """Explanations of what is no mutant any more, or is killed by now."""
@@ -125,31 +135,60 @@ def write_page(run: Run) -> None:
     figures = json.loads(kept.read_text()) if kept.exists() else {}
     figures |= {module: run.figures(module) for module, found in run.mutants.items() if found}
     kept.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
-    whole = {key: sum(row[key] for row in figures.values()) for key in ("mutants", "survived", "killed by time", "seconds")}
+    whole = {
+        key: sum(row[key] for row in figures.values())
+        for key in ("mutants", "survived", "killed by time", "seconds")
+    }
     rows = [
-        f"| {name} | {row['mutants']} | {row['mutants'] - row['survived']} | {row['killed by time']} | {row['survived']} | {row['seconds']} | {row.get('date', '')} |"
+        f"| {name} | {row['mutants']} | {row['mutants'] - row['survived']} |"
+        f" {row['killed by time']} | {row['survived']} | {row['seconds']} | {row.get('date', '')} |"
         for name, row in [*sorted(figures.items()), ("**all**", whole)]
     ]
     page = HERE / "README.md"
     before, _, rest = page.read_text().partition("<!-- table -->\n")
     after = rest.partition("<!-- end of table -->\n")[2]
-    head = "| module | mutants | killed | of these by time | survived, all explained | seconds | date |\n|---|---|---|---|---|---|---|\n"
-    page.write_text(f"{before}<!-- table -->\n{head}{chr(10).join(rows)}\n<!-- end of table -->\n{after}")
+    head = (
+        "| module | mutants | killed | of these by time | survived, all explained | seconds | date"
+        " |\n|---|---|---|---|---|---|---|\n"
+    )
+    page.write_text(
+        f"{before}<!-- table -->\n{head}{chr(10).join(rows)}\n<!-- end of table -->\n{after}"
+    )
 
 
 def main() -> None:
     """Judge what the command line names."""
-    parser = argparse.ArgumentParser(description="Mutation testing of the secure sum and the ledger.")
+    parser = argparse.ArgumentParser(
+        description="Mutation testing of the secure sum and the ledger."
+    )
     parser.add_argument("modules", nargs="*", help="such as secagg/ring; all unless named")
-    parser.add_argument("--show", action="store_true", help="print every mutant and what became of it")
-    parser.add_argument("--write", action="store_true", help="write the figures into the page, if nothing is left to explain")
+    parser.add_argument(
+        "--show", action="store_true", help="print every mutant and what became of it"
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="write the figures into the page, if nothing is left to explain",
+    )
     arguments = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     scope = sorted(str(path.relative_to(ROOT)) for pattern in SCOPE for path in ROOT.glob(pattern))
-    run = Run([m for m in scope if not arguments.modules or m[len("securefl/") : -len(".py")] in arguments.modules], scope, show=arguments.show)
+    run = Run(
+        [
+            m
+            for m in scope
+            if not arguments.modules or m[len("securefl/") : -len(".py")] in arguments.modules
+        ],
+        scope,
+        show=arguments.show,
+    )
     in_memory = "/dev/shm"  # noqa: S108 - the ledgers of tests are flushed at every commit; a disk would set the pace
-    scratch = Path(tempfile.mkdtemp(prefix="securefl-mutants-", dir=in_memory if os.access(in_memory, os.W_OK) else None))
+    scratch = Path(
+        tempfile.mkdtemp(
+            prefix="securefl-mutants-", dir=in_memory if os.access(in_memory, os.W_OK) else None
+        )
+    )
     try:
         run.judge(scratch)
     finally:
@@ -157,7 +196,13 @@ def main() -> None:
     known, wrong = explained(), 0
     for module in run.mutants:
         print(module, run.figures(module))
-        print(*(f"  remove from survivors.toml, it does not survive: {name}" for name in run.outdated(module, known[module])), sep="\n")
+        print(
+            *(
+                f"  remove from survivors.toml, it does not survive: {name}"
+                for name in run.outdated(module, known[module])
+            ),
+            sep="\n",
+        )
         found = run.unexplained(module, known[module])
         print(*(f"  SURVIVES AND IS NOT EXPLAINED: {name}" for name in found), sep="\n")
         wrong += len(found)

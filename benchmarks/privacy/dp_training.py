@@ -1,15 +1,17 @@
-"""How long a noised step takes beside the same step with bare Opacus, in the same process and on the same rows.
+"""How long a noised step takes beside the same step with bare Opacus, in the same process and on
+the same rows.
 
     python benchmarks/privacy/dp_training.py [--json FILE] [--pairs 7]
 
-Both sides draw a Poisson batch, compute every record's gradient with Opacus' hooks, clip, sum, add noise and move the
-model. Bare Opacus works in float32 and draws from torch's generator; ours draws from ChaCha20, adds exact integers and
-keeps every record's integers apart from the others' to the last bit. A third column is Opacus with ``secure_mode``: four
-Gaussians for each value against the floating-point attack (arXiv:2107.10138), drawn from torch's generator too, because
-``torchcsprng``, which it was meant for, is no longer published.
+Both sides draw a Poisson batch, compute every record's gradient with Opacus' hooks, clip, sum, add
+noise and move the model. Bare Opacus works in float32 and draws from torch's generator; ours draws
+from ChaCha20, adds exact integers and keeps every record's integers apart from the others' to the
+last bit. A third column is Opacus with ``secure_mode``: four Gaussians for each value against the
+floating-point attack (arXiv:2107.10138), drawn from torch's generator too, because ``torchcsprng``,
+which it was meant for, is no longer published.
 
-Runs alternate, and a ratio is that of two runs side by side: its median over the pairs, and the smallest and largest.
-One thread. Processor time and wall time.
+Runs alternate, and a ratio is that of two runs side by side: its median over the pairs, and the
+smallest and largest. One thread. Processor time and wall time.
 """
 
 from __future__ import annotations
@@ -57,7 +59,11 @@ class Case:
     @property
     def model(self) -> ModelSpec:
         """The model as a study names it."""
-        return ModelSpec(kind="mlp" if self.hidden else "logistic-regression", hidden=self.hidden, initial_seed="bench")
+        return ModelSpec(
+            kind="mlp" if self.hidden else "logistic-regression",
+            hidden=self.hidden,
+            initial_seed="bench",
+        )
 
 
 CASES = (
@@ -69,14 +75,24 @@ CASES = (
 
 def table(case: Case) -> tuple[np.ndarray, np.ndarray]:
     """Invented rows: x float32[n, d] in [-1, 1], y int8[n]."""
-    x = (2 * public_uniforms("bench x", b"1", case.rows * case.features) - 1).reshape(case.rows, case.features).astype(np.float32)
+    x = (
+        (2 * public_uniforms("bench x", b"1", case.rows * case.features) - 1)
+        .reshape(case.rows, case.features)
+        .astype(np.float32)
+    )
     return x, (x[:, 0] > 0).astype(np.int8)
 
 
 def ours(case: Case, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
     """A round of so many local steps."""
     rule = StepRule(
-        clip_norm=1.0, noise_multiplier=NOISE, wire_step=1 << 8, wire_largest=1 << 30, sample_rate=RATE, local_steps=case.steps, local_learning_rate=0.1,
+        clip_norm=1.0,
+        noise_multiplier=NOISE,
+        wire_step=1 << 8,
+        wire_largest=1 << 30,
+        sample_rate=RATE,
+        local_steps=case.steps,
+        local_learning_rate=0.1,
         share=case.rows * float(RATE),
     )
     trainer = PrivateTrainer(case.model, rule, x, y, RandomDraws(SystemRandomness()))
@@ -89,8 +105,12 @@ def bare(case: Case, x: np.ndarray, y: np.ndarray, *, secure_mode: bool) -> Call
     plain = TorchModel(case.model, case.features).float()
     module = GradSampleModule(plain, loss_reduction="sum")
     optimizer = DPOptimizer(
-        torch.optim.SGD(module.parameters(), lr=0.1), noise_multiplier=float(NOISE), max_grad_norm=1.0,
-        expected_batch_size=case.rows * float(RATE), loss_reduction="sum", secure_mode=secure_mode,
+        torch.optim.SGD(module.parameters(), lr=0.1),
+        noise_multiplier=float(NOISE),
+        max_grad_norm=1.0,
+        expected_batch_size=case.rows * float(RATE),
+        loss_reduction="sum",
+        secure_mode=secure_mode,
     )
     rows, labels = torch.from_numpy(x), torch.from_numpy(y.astype(np.float32))
     loss = torch.nn.BCEWithLogitsLoss(reduction="sum")
@@ -120,18 +140,32 @@ def spread(values: list[float]) -> dict[str, float]:
 def measure_case(case: Case, pairs: int) -> dict[str, Any]:
     """All figures of a case."""
     x, y = table(case)
-    sides = {"ours": ours(case, x, y), "opacus": bare(case, x, y, secure_mode=False), "opacus_secure_mode": bare(case, x, y, secure_mode=True)}
+    sides = {
+        "ours": ours(case, x, y),
+        "opacus": bare(case, x, y, secure_mode=False),
+        "opacus_secure_mode": bare(case, x, y, secure_mode=True),
+    }
     for run in sides.values():  # warm: tables of the sampler, torch's own caches
         run()
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for _ in range(pairs):
         for name, run in sides.items():
             taken[name].append(timed(run))
-    figures: dict[str, Any] = {"case": case.name, "parameters": parameter_count(case.model, case.features), "pairs": pairs, "steps": case.steps}
+    figures: dict[str, Any] = {
+        "case": case.name,
+        "parameters": parameter_count(case.model, case.features),
+        "pairs": pairs,
+        "steps": case.steps,
+    }
     for clock, name in enumerate(("processor", "wall")):
-        figures[f"{name}_ms"] = {side: 1000 * statistics.median(t[clock] for t in runs) / case.steps for side, runs in taken.items()}
+        figures[f"{name}_ms"] = {
+            side: 1000 * statistics.median(t[clock] for t in runs) / case.steps
+            for side, runs in taken.items()
+        }
         for other in ("opacus", "opacus_secure_mode"):
-            figures[f"{name}_ratio_to_{other}"] = spread([a[clock] / b[clock] for a, b in zip(taken["ours"], taken[other], strict=True)])
+            figures[f"{name}_ratio_to_{other}"] = spread(
+                [a[clock] / b[clock] for a, b in zip(taken["ours"], taken[other], strict=True)]
+            )
     return figures
 
 
@@ -150,10 +184,16 @@ def main() -> None:
     given = parser.parse_args()
     figures = measure(given.pairs)
     for case in figures["cases"]:
-        ms, ratio, wall = case["processor_ms"], case["processor_ratio_to_opacus"], case["wall_ratio_to_opacus"]
+        ms, ratio, wall = (
+            case["processor_ms"],
+            case["processor_ratio_to_opacus"],
+            case["wall_ratio_to_opacus"],
+        )
         print(
-            f"{case['case']:<46} {ms['ours']:7.2f} ms a step, bare Opacus {ms['opacus']:7.2f}, ratio {ratio['median']:.2f} "
-            f"({ratio['least']:.2f} to {ratio['most']:.2f}), wall {wall['median']:.2f}, secure mode {case['processor_ratio_to_opacus_secure_mode']['median']:.2f}"
+            f"{case['case']:<46} {ms['ours']:7.2f} ms a step, bare Opacus {ms['opacus']:7.2f},"
+            f" ratio {ratio['median']:.2f} ({ratio['least']:.2f} to {ratio['most']:.2f}), wall"
+            f" {wall['median']:.2f}, secure mode"
+            f" {case['processor_ratio_to_opacus_secure_mode']['median']:.2f}"
         )
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n")

@@ -1,13 +1,16 @@
-"""How fast the ledger is: events written (each flushed to the disk), 10,000 events verified, a large audit.
+"""How fast the ledger is: events written (each flushed to the disk), 10,000 events verified, a
+large audit.
 
     python benchmarks/privacy/ledger.py [--json FILE] [--events 10000]
 
 Beside each figure stands bare work of the same size, taken in turn with it:
 
-- beside writing, the same rows inserted into a bare SQLite file (write-ahead log, ``synchronous=FULL``, a transaction a
-  row), and 4 kB appended to a plain file and flushed: no ledger is faster while every event is durable by itself;
+- beside writing, the same rows inserted into a bare SQLite file (write-ahead log,
+  ``synchronous=FULL``, a transaction a row), and 4 kB appended to a plain file and flushed: no
+  ledger is faster while every event is durable by itself;
 - beside verification, the Ed25519 signatures of as many messages of the same size;
-- beside the audit, which is a process of its own, another one that only imports the accountant's library.
+- beside the audit, which is a process of its own, another one that only imports the accountant's
+  library.
 """
 
 from __future__ import annotations
@@ -51,14 +54,28 @@ TERMS = Terms(clip_norm="1", normaliser="551.2", noise_source="benchmark", code=
 
 def charges(noise: str, rounds: int) -> tuple[Charge, ...]:
     """A study of so many rounds of one step, and its evaluation."""
-    return (Charge("update", SubsampledGaussian(Decimal(noise), Fraction(1, 5), rounds)), Charge("evaluation", Gaussian(Decimal("5.1"))))
+    return (
+        Charge("update", SubsampledGaussian(Decimal(noise), Fraction(1, 5), rounds)),
+        Charge("evaluation", Gaussian(Decimal("5.1"))),
+    )
 
 
 def site_with_budget(folder: Path, epsilon: str, typical: tuple[Charge, ...]) -> Site:
     """A hospital whose patients have this budget."""
-    made = Site.init(folder, name="BENCH", legal_name="Bench", email="bench@example.org", store=str(folder / "store"))
+    made = Site.init(
+        folder,
+        name="BENCH",
+        legal_name="Bench",
+        email="bench@example.org",
+        store=str(folder / "store"),
+    )
     made.ledger.grant(
-        "patients", epsilon=Decimal(epsilon), delta=DELTA, choice=choose_order(Decimal(epsilon), DELTA, typical), typical="typical", charges=typical
+        "patients",
+        epsilon=Decimal(epsilon),
+        delta=DELTA,
+        choice=choose_order(Decimal(epsilon), DELTA, typical),
+        typical="typical",
+        charges=typical,
     )
     made.ledger.register_dataset("table", population="patients", snapshot="aa" * 32)
     return made
@@ -68,8 +85,17 @@ def begin_study(site: Site, number: int, what: tuple[Charge, ...]) -> str:
     """Approve and start a study; its digest."""
     digest = f"{number:064x}"
     site.ledger.approve(
-        study=digest, study_id=f"study-{number}", researcher="bench", statement="5e" * 32, population="patients", dataset="table",
-        charges=what, attempts=1, epsilon=Decimal(1), delta=DELTA, terms=TERMS,
+        study=digest,
+        study_id=f"study-{number}",
+        researcher="bench",
+        statement="5e" * 32,
+        population="patients",
+        dataset="table",
+        charges=what,
+        attempts=1,
+        epsilon=Decimal(1),
+        delta=DELTA,
+        terms=TERMS,
     )
     site.ledger.start(digest)
     return digest
@@ -78,11 +104,19 @@ def begin_study(site: Site, number: int, what: tuple[Charge, ...]) -> str:
 def send_rounds(site: Site, digest: str, what: tuple[Charge, ...], rounds: range) -> None:
     """The events of these rounds."""
     for n in rounds:
-        site.ledger.sent(digest, round_number=n, purpose="update", mechanism=what[0].mechanism.with_count(1), payload=b"%d" % n)
+        site.ledger.sent(
+            digest,
+            round_number=n,
+            purpose="update",
+            mechanism=what[0].mechanism.with_count(1),
+            payload=b"%d" % n,
+        )
 
 
 def not_flushed(site: Site) -> None:
-    """Only to fill a ledger: commits are not flushed, no witness is written, and nothing of the filling is measured."""
+    """Only to fill a ledger: commits are not flushed, no witness is written, and nothing of the
+    filling is measured.
+    """
     ledger_log.write_witness = lambda *_: None
     site.ledger._file.connection.execute("PRAGMA synchronous=OFF")  # noqa: SLF001 - no such switch in the product
 
@@ -97,9 +131,15 @@ def bare_rows(folder: Path, example: Row) -> Iterator[None]:
     connection = sqlite3.connect(folder / "bare.sqlite", isolation_level=None)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY, prev TEXT, body TEXT, hash TEXT, signature TEXT) STRICT")
+    connection.execute(
+        "CREATE TABLE event (seq INTEGER PRIMARY KEY, prev TEXT, body TEXT, hash TEXT, signature"
+        " TEXT) STRICT"
+    )
     while True:
-        connection.execute("INSERT INTO event (prev, body, hash, signature) VALUES (?, ?, ?, ?)", (example.prev, example.body, example.hash, example.signature))
+        connection.execute(
+            "INSERT INTO event (prev, body, hash, signature) VALUES (?, ?, ?, ?)",
+            (example.prev, example.body, example.hash, example.signature),
+        )
         yield
 
 
@@ -167,8 +207,14 @@ def writing(folder: Path, site: Site, digest: str, what: tuple[Charge, ...]) -> 
 
     taken = in_turn(ledger=events, sqlite=rows, disk=appends)
     return {
-        **{f"{name}_per_second": summary([STRETCH / t for t in times.wall]) for name, times in taken.items()},
-        **{f"{name}_processor_ms": 1000 * statistics.median(times.processor) / STRETCH for name, times in taken.items()},
+        **{
+            f"{name}_per_second": summary([STRETCH / t for t in times.wall])
+            for name, times in taken.items()
+        },
+        **{
+            f"{name}_processor_ms": 1000 * statistics.median(times.processor) / STRETCH
+            for name, times in taken.items()
+        },
         "ratio_to_sqlite": ratios(taken["ledger"], taken["sqlite"]),
     }
 
@@ -183,7 +229,10 @@ def verification(site: Site) -> dict[str, Any]:
         for body, signature in signed:
             public.verify(signature, body)
 
-    taken = in_turn(ledger=lambda: read_ledger(site.ledger_path, site.identity.card.verify).require(), signatures=signatures)
+    taken = in_turn(
+        ledger=lambda: read_ledger(site.ledger_path, site.identity.card.verify).require(),
+        signatures=signatures,
+    )
     return {
         "events": len(signed),
         **{f"{name}_seconds": summary(times.wall) for name, times in taken.items()},
@@ -198,21 +247,33 @@ def process(*command: str) -> Callable[[], object]:
 
 
 def audit(folder: Path) -> dict[str, Any]:
-    """Seconds of ``securefl audit`` as a whole process, and of one that only imports the accountant's library."""
+    """Seconds of ``securefl audit`` as a whole process, and of one that only imports the
+    accountant's library.
+    """
     site = site_with_budget(folder / "audited", "30", charges("15", ROUNDS))
     not_flushed(site)
     for n in range(1, STUDIES + 1):
-        what = charges(str(10 + Decimal(n) / 4), ROUNDS)  # every study with noise of its own: the slow case
+        what = charges(
+            str(10 + Decimal(n) / 4), ROUNDS
+        )  # every study with noise of its own: the slow case
         digest = begin_study(site, n, what)
         send_rounds(site, digest, what, range(1, ROUNDS + 1))
-        site.ledger.sent(digest, round_number=ROUNDS + 1, purpose="evaluation", mechanism=what[1].mechanism, payload=b"e")
+        site.ledger.sent(
+            digest,
+            round_number=ROUNDS + 1,
+            purpose="evaluation",
+            mechanism=what[1].mechanism,
+            payload=b"e",
+        )
         site.ledger.settle(digest, "completed")
     command = process("-m", "securefl", "audit", "--site", str(site.path), "--json", "-")
     imports = process("-c", "import dp_accounting.pld.privacy_loss_distribution")
     command(), imports()  # the files are in the system's cache from here on
     taken = in_turn(audit=command, imports=imports)
     return {
-        "studies": STUDIES, "rounds": ROUNDS, "events": site.ledger.size,
+        "studies": STUDIES,
+        "rounds": ROUNDS,
+        "events": site.ledger.size,
         **{f"{name}_seconds": summary(times.wall) for name, times in taken.items()},
         **{f"{name}_processor_seconds": summary(times.processor) for name, times in taken.items()},
         "ratio_to_imports": ratios(taken["audit"], taken["imports"]),

@@ -1,7 +1,9 @@
-"""AUC of perceptrons at equal epsilon with fields of 16, 8 and 6 bits: the product's own steps on the thyroid table, in one process.
+"""AUC of perceptrons at equal epsilon with fields of 16, 8 and 6 bits: the product's own steps on
+the thyroid table, in one process.
 
-``python benchmarks/rounding/auc.py`` writes ``results.json`` and ``README.md`` beside it; about ten minutes on one core.
-The control is the way it was done before: gradients rounded on a grid so coarse that the noised sum fits 8 bits by itself.
+``python benchmarks/rounding/auc.py`` writes ``results.json`` and ``README.md`` beside it; about ten
+minutes on one core. The control is the way it was done before: gradients rounded on a grid so
+coarse that the noised sum fits 8 bits by itself.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE.parents[1] / "protocols/studies/thyroid/protocol.toml"
 HIDDEN, BITS, SEEDS = (512, 2048), (16, 8, 6), 5
 EPSILON = Decimal(3)
-#: Units a clip norm that 8 bits left room for beside the noise, and the largest value of such a field.
+#: Units a clip norm that 8 bits left room for beside the noise, and the largest value of such a
+#: field.
 COARSE_GRID, COARSE_BITS = 4, 8
 WEIGHTS = {site: Fraction(rows, sum(SITES.values())) for site, rows in SITES.items()}
 
@@ -120,8 +123,10 @@ def measure() -> dict[str, Any]:
                 "coarse": coarse,
                 "auc": aucs,
                 "mean": statistics.mean(aucs),
-                "cut": sum(cut for _, cut in runs)
-                / (SEEDS * len(SITES) * study.training.rounds * weights),
+                "cut": (
+                    sum(cut for _, cut in runs)
+                    / (SEEDS * len(SITES) * study.training.rounds * weights)
+                ),
                 "added_variance": None if coarse else wire_of(study).added_variance,
             }
             print(json.dumps(row), flush=True)
@@ -142,10 +147,20 @@ def page(results: dict[str, Any]) -> str:
     lines = [
         "# Bits of the encrypted fields and what is learnt",
         "",
-        "Made by `python benchmarks/rounding/auc.py`: the thyroid table at its five hospitals, a perceptron with one hidden layer, 40 rounds of one step,",
-        f"noise multiplier {results['noise_multiplier']} (epsilon {results['epsilon']:.3f} at delta 1e-5). Exact AUC on all held-out rows; {SEEDS} runs, each with another split and fresh noise.",
+        (
+            "Made by `python benchmarks/rounding/auc.py`: the thyroid table at its five hospitals,"
+            " a perceptron with one hidden layer, 40 rounds of one step,"
+        ),
+        (
+            f"noise multiplier {results['noise_multiplier']} (epsilon {results['epsilon']:.3f} at"
+            f" delta 1e-5). Exact AUC on all held-out rows; {SEEDS} runs, each with another split"
+            " and fresh noise."
+        ),
         "",
-        "| weights | fields | AUC, mean (smallest to largest) | below 16 bits | values cut | rounding adds to the noise's variance |",
+        (
+            "| weights | fields | AUC, mean (smallest to largest) | below 16 bits | values cut |"
+            " rounding adds to the noise's variance |"
+        ),
         "|---|---|---|---|---|---|",
     ]
     best = {row["weights"]: row["mean"] for row in results["rows"] if row["bits"] == BITS[0]}
@@ -157,15 +172,22 @@ def page(results: dict[str, Any]) -> str:
         )
         added = "" if row["coarse"] else f"{100 * row['added_variance']:.2g} %"
         lines.append(
-            f"| {row['weights']:,} | {name} | {row['mean']:.4f} ({min(row['auc']):.4f} to {max(row['auc']):.4f}) | {best[row['weights']] - row['mean']:+.4f} "
-            f"| {row['cut']:.2g} | {added} |"
+            f"| {row['weights']:,} | {name} | {row['mean']:.4f} ({min(row['auc']):.4f} to"
+            f" {max(row['auc']):.4f}) | {best[row['weights']] - row['mean']:+.4f} |"
+            f" {row['cut']:.2g} | {added} |"
         )
     lines += [
         "",
-        "The control rounds each gradient so coarsely that its noised sum fits 8 bits by itself, as was done before privacy and the wire had a grid each: most of",
+        (
+            "The control rounds each gradient so coarsely that its noised sum fits 8 bits by"
+            " itself, as was done before privacy and the wire had a grid each: most of"
+        ),
         "a gradient of so many weights is then rounded away.",
         "",
-        f"Date {kept['date']}. {kept['cpu']}, Python {kept['python']}, torch {kept['torch']}, Opacus {kept['opacus']}.",
+        (
+            f"Date {kept['date']}. {kept['cpu']}, Python {kept['python']}, torch {kept['torch']},"
+            f" Opacus {kept['opacus']}."
+        ),
         "",
     ]
     return "\n".join(lines)

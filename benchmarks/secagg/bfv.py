@@ -1,10 +1,12 @@
 """BFV beside CKKS with integer coefficients: the same integers, the same machine, the same run.
 
-``python bfv.py PARAMETERS CLIENTS BITS ROUNDS``; prints one JSON object. BFV is SEAL's, through TenSEAL's binding: degree
-4096, integers in the coefficients, fields of bits + ceil(log2 K). It is measured at SEAL's own primes for that degree, [36,
-36, 37] (109 bits in all; a plain modulus of 44 bits), and at the two primes of securefl's CKKS, [58, 22], with a plain
-modulus as wide as the fields that CKKS has. CKKS is securefl's own. Both are packed to as few bits as residues have,
-and added with numpy. Masks and frames, which would be the same for both, are left out. All in one process.
+``python bfv.py PARAMETERS CLIENTS BITS ROUNDS``; prints one JSON object. BFV is SEAL's, through
+TenSEAL's binding: degree 4096, integers in the coefficients, fields of bits + ceil(log2 K). It is
+measured at SEAL's own primes for that degree, [36, 36, 37] (109 bits in all; a plain modulus of 44
+bits), and at the two primes of securefl's CKKS, [58, 22], with a plain modulus as wide as the
+fields that CKKS has. CKKS is securefl's own. Both are packed to as few bits as residues have, and
+added with numpy. Masks and frames, which would be the same for both, are left out. All in one
+process.
 """
 
 # ruff: noqa: ANN001, ANN002, ANN201, ANN202 - sealapi has no types, and arrays are named in the docstrings
@@ -79,7 +81,9 @@ class Bfv:
         parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(DEGREE, primes))
         parameters.set_plain_modulus(1 << (self.fields * self.field_bits))
         self.context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
-        self.q = np.array([p.value() for p in parameters.coeff_modulus()][:-1], dtype=np.uint64)[:, None]
+        self.q = np.array([p.value() for p in parameters.coeff_modulus()][:-1], dtype=np.uint64)[
+            :, None
+        ]
         generator, public = sealapi.KeyGenerator(self.context), sealapi.PublicKey()
         generator.create_public_key(public)
         self.encryptor = sealapi.Encryptor(self.context, public)
@@ -91,7 +95,9 @@ class Bfv:
         slots = np.zeros(-(-values.size // per_chunk) * per_chunk, dtype=np.int64)
         slots[: values.size] = values
         fields = (slots + (1 << (self.bits - 1))).astype(np.uint64).reshape(-1, self.fields, DEGREE)
-        return np.bitwise_or.reduce([fields[:, i] << np.uint64(i * self.field_bits) for i in range(self.fields)])
+        return np.bitwise_or.reduce(
+            [fields[:, i] << np.uint64(i * self.field_bits) for i in range(self.fields)]
+        )
 
     def encrypt(self, messages):
         """Messages to residues, one row a chunk."""
@@ -125,13 +131,17 @@ class Bfv:
         messages = np.zeros((len(ciphertext), DEGREE), dtype=np.uint64)
         for row, chunk in zip(messages, ciphertext, strict=True):
             carrier, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
-            members = struct.pack("<4Q", *self.context.first_parms_id()) + struct.pack("<BQQQdQ", 0, 2, DEGREE, self.primes, 1.0, 1)
+            members = struct.pack("<4Q", *self.context.first_parms_id()) + struct.pack(
+                "<BQQQdQ", 0, 2, DEGREE, self.primes, 1.0, 1
+            )
             _load(self.context, carrier, members, chunk)
             self.decryptor.decrypt(carrier, plaintext)
             read = read_all(plaintext.dyn_array(), whole=True)
             row[: read.size] = read
         low, offset = np.uint64((1 << self.field_bits) - 1), self.clients << (self.bits - 1)
-        slots = np.stack([(messages >> np.uint64(i * self.field_bits)) & low for i in range(self.fields)], axis=1)
+        slots = np.stack(
+            [(messages >> np.uint64(i * self.field_bits)) & low for i in range(self.fields)], axis=1
+        )
         return slots.reshape(-1)[:length].astype(np.int64) - offset
 
 
@@ -149,7 +159,9 @@ def _load(context, target, members: bytes, residues) -> None:
 
 
 def measure(scheme, values, rounds: int) -> dict:
-    """Medians of each stage: a client's for pack, encrypt and write; the whole round's for read, add and decrypt."""
+    """Medians of each stage: a client's for pack, encrypt and write; the whole round's for read,
+    add and decrypt.
+    """
     seconds, exact, size = defaultdict(list), True, 0
     expected = np.sum(values, axis=0)
 
@@ -170,9 +182,14 @@ def measure(scheme, values, rounds: int) -> dict:
         opened = timed("decrypt", scheme.decrypt, total, expected.size)
         exact &= bool(np.array_equal(opened, expected))
         for stage, spending in spent.items():
-            seconds[stage].append(spending / (len(values) if stage in {"pack", "encrypt", "write", "read"} else 1))
+            seconds[stage].append(
+                spending / (len(values) if stage in {"pack", "encrypt", "write", "read"} else 1)
+            )
     return {
-        "scheme": scheme.name, "fields": scheme.fields, "bytes_per_parameter": size / expected.size, "exact": exact,
+        "scheme": scheme.name,
+        "fields": scheme.fields,
+        "bytes_per_parameter": size / expected.size,
+        "exact": exact,
         **{f"{stage}_cpu_seconds": statistics.median(s) for stage, s in seconds.items()},
     }
 
@@ -182,9 +199,15 @@ def main() -> None:
     parameters, clients, bits, rounds = map(int, sys.argv[1:5])
     values = [bench_vector(i, parameters, (1 << (bits - 1)) - 1) for i in range(clients)]
     ckks = Ckks(bits, clients)
-    schemes = [ckks, Bfv(bits, clients, [36, 36, 37], 44), Bfv(bits, clients, [58, 22], ckks.fields * ckks.layout.field_bits)]
+    schemes = [
+        ckks,
+        Bfv(bits, clients, [36, 36, 37], 44),
+        Bfv(bits, clients, [58, 22], ckks.fields * ckks.layout.field_bits),
+    ]
     figures = [measure(scheme, values, rounds) for scheme in schemes]
-    print(json.dumps({"parameters": parameters, "clients": clients, "bits": bits, "schemes": figures}))
+    print(
+        json.dumps({"parameters": parameters, "clients": clients, "bits": bits, "schemes": figures})
+    )
 
 
 if __name__ == "__main__":

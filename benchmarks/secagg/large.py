@@ -1,9 +1,11 @@
-"""One round's secure sum of a large model, each role in a process of its own: how much each grows, and how time grows with the size.
+"""One round's secure sum of a large model, each role in a process of its own: how much each grows,
+and how time grows with the size.
 
     python benchmarks/secagg/large.py                                  # 1e6, 1e7, 1e8 parameters; 8 GB of temporary files at the last
     python benchmarks/secagg/large.py --sizes 1000000 --json -
 
-The hospitals' numbers are made up; everything else is what a round does: pack, encrypt, mask, hash, sign, check, add, add again, compare, open.
+The hospitals' numbers are made up; everything else is what a round does: pack, encrypt, mask, hash,
+sign, check, add, add again, compare, open.
 """
 
 from __future__ import annotations
@@ -64,34 +66,59 @@ class Round:
         self.operator = Identity.generate("sums", "aggregator", "sums", "sums@example.org")
         agreement = {s: X25519PrivateKey.generate() for s in SITES}
         self.secrets = {
-            s: {o: pair_secret(agreement[s], agreement[o].public_key().public_bytes_raw(), other=o) for o in SITES if o != s} for s in SITES
+            s: {
+                o: pair_secret(agreement[s], agreement[o].public_key().public_bytes_raw(), other=o)
+                for o in SITES
+                if o != s
+            }
+            for s in SITES
         }
         self.facts = RoundFacts(
-            study=secrets.token_hex(32), round=1, attempt=1, kind="update", cohort=SITES, public_key_sha256=self.keys.public.sha256,
-            layout=FieldLayout(bits, len(SITES)), length=parameters, bound=1000, model_sha256=secrets.token_hex(32),
+            study=secrets.token_hex(32),
+            round=1,
+            attempt=1,
+            kind="update",
+            cohort=SITES,
+            public_key_sha256=self.keys.public.sha256,
+            layout=FieldLayout(bits, len(SITES)),
+            length=parameters,
+            bound=1000,
+            model_sha256=secrets.token_hex(32),
         )
 
     def contribution(self, site: str) -> None:
         """A hospital's part."""
         with (self.folder / site).open("w+b") as file:
             contribute(
-                numbers(site, 0, self.parameters), file, facts=self.facts, public=self.keys.public, me=site, secrets=self.secrets[site],
-                sign=self.people[site].sign, cipher=self.cipher,
+                numbers(site, 0, self.parameters),
+                file,
+                facts=self.facts,
+                public=self.keys.public,
+                me=site,
+                secrets=self.secrets[site],
+                sign=self.people[site].sign,
+                cipher=self.cipher,
             )
 
     def sum(self) -> None:
         """The aggregator's part."""
         total = self._added()
         with (self.folder / "sum").open("w+b") as file:
-            write_sum(self.facts, "sums", total.blocks(), file, parts=total.parts, sign=self.operator.sign)
+            write_sum(
+                self.facts, "sums", total.blocks(), file, parts=total.parts, sign=self.operator.sign
+            )
 
     def opening(self) -> None:
-        """The coordinator's part: add again, compare, open; the integers are then compared with the truth, a slice at a time."""
+        """The coordinator's part: add again, compare, open; the integers are then compared with the
+        truth, a slice at a time.
+        """
         total, opened = self._added(), np.empty(self.parameters, dtype=np.int64)
         with (self.folder / "sum").open("rb") as file:
             claimed = read_sum(file, self.facts, "sums", self.operator.card.verify)
             check_parts(claimed.parts, total.parts, "sums")
-            open_sum(self.keys, same_sum(claimed.blocks, total.blocks(), "sums"), self.facts, opened)
+            open_sum(
+                self.keys, same_sum(claimed.blocks, total.blocks(), "sums"), self.facts, opened
+            )
         for start in range(0, self.parameters, _SLICE):
             stop = min(start + _SLICE, self.parameters)
             if not np.array_equal(opened[start:stop], sum(numbers(s, start, stop) for s in SITES)):
@@ -113,7 +140,15 @@ def in_a_process(work: Callable[[], None]) -> dict[str, float]:
         os.close(read)
         start = resident_mb()
         work()
-        os.write(write, json.dumps({"growth_mb": round(peak_mb() - start), "cpu_seconds": round(time.process_time(), 2)}).encode())
+        os.write(
+            write,
+            json.dumps(
+                {
+                    "growth_mb": round(peak_mb() - start),
+                    "cpu_seconds": round(time.process_time(), 2),
+                }
+            ).encode(),
+        )
         os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
@@ -130,18 +165,26 @@ def measure(parameters: int, bits: int) -> dict[str, Any]:
         made = Round(Path(folder), parameters, bits)
         hospitals = [in_a_process(lambda s=site: made.contribution(s)) for site in SITES]
         return {
-            "parameters": parameters, "bits": bits, "hospital": max(hospitals, key=lambda h: h["growth_mb"]),
-            "aggregator": in_a_process(made.sum), "coordinator": in_a_process(made.opening), "exact": True,
+            "parameters": parameters,
+            "bits": bits,
+            "hospital": max(hospitals, key=lambda h: h["growth_mb"]),
+            "aggregator": in_a_process(made.sum),
+            "coordinator": in_a_process(made.opening),
+            "exact": True,
             "upload_bytes_per_parameter": (Path(folder) / "A").stat().st_size / parameters,
         }
 
 
 def main() -> None:
     """Measure each size and print a table."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--sizes", type=int, nargs="+", default=[10**6, 10**7, 10**8])
     options.add_argument("--bits", type=int, default=16)
-    options.add_argument("--json", metavar="FILE", help="also write the figures; '-' prints them instead")
+    options.add_argument(
+        "--json", metavar="FILE", help="also write the figures; '-' prints them instead"
+    )
     chosen = options.parse_args()
     found = {**machine("tenseal"), "rounds": [measure(size, chosen.bits) for size in chosen.sizes]}
     if chosen.json == "-":
@@ -152,7 +195,10 @@ def main() -> None:
     print(f"{'parameters':>12}  {'role':<12} {'grew by, MiB':>12} {'processor s':>12}")
     for one in found["rounds"]:
         for role in ("hospital", "aggregator", "coordinator"):
-            print(f"{one['parameters']:>12,}  {role:<12} {one[role]['growth_mb']:>12} {one[role]['cpu_seconds']:>12}")
+            print(
+                f"{one['parameters']:>12,}  {role:<12} {one[role]['growth_mb']:>12}"
+                f" {one[role]['cpu_seconds']:>12}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""NVIDIA FLARE's homomorphic encryption, its own components in order: warm rounds on the given vectors, in an environment of its own.
+"""NVIDIA FLARE's homomorphic encryption, its own components in order: warm rounds on the given
+vectors, in an environment of its own.
 
-``python peer_flare.py VECTORS ROUNDS``: VECTORS is a folder with one float32 array a client, ``0.npy`` and so on. Prints
-one JSON object as its last line. FLARE refuses homomorphic encryption in its simulator, and its full deployment adds a
-server, clients and their connections; here are only the parts that make the round: the context that its ``HEBuilder``
-gives out, ``HEModelEncryptor`` in each client, FOBS (FLARE's serialiser) as the wire, ``HEInTimeAccumulateWeightedAggregator``
-in the server, FOBS again, ``HEModelDecryptor`` in each client. The clients' work is divided among two processes.
+``python peer_flare.py VECTORS ROUNDS``: VECTORS is a folder with one float32 array a client,
+``0.npy`` and so on. Prints one JSON object as its last line. FLARE refuses homomorphic encryption
+in its simulator, and its full deployment adds a server, clients and their connections; here are
+only the parts that make the round: the context that its ``HEBuilder`` gives out,
+``HEModelEncryptor`` in each client, FOBS (FLARE's serialiser) as the wire,
+``HEInTimeAccumulateWeightedAggregator`` in the server, FOBS again, ``HEModelDecryptor`` in each
+client. The clients' work is divided among two processes.
 
 The model is one layer, which favours FLARE: it sends the context once with every layer.
 """
@@ -27,7 +30,9 @@ from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import ReservedKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.app_common.app_constant import AppConstants
-from nvflare.app_opt.he.intime_accumulate_model_aggregator import HEInTimeAccumulateWeightedAggregator
+from nvflare.app_opt.he.intime_accumulate_model_aggregator import (
+    HEInTimeAccumulateWeightedAggregator,
+)
 from nvflare.app_opt.he.model_decryptor import HEModelDecryptor
 from nvflare.app_opt.he.model_encryptor import HEModelEncryptor
 from nvflare.fuel.utils import fobs
@@ -61,7 +66,9 @@ def client_process(folder, work):
             Path(file).write_bytes(fobs.dumps(shareable))
         else:
             shareable = decryptor.process(fobs.loads(Path(file).read_bytes()), context)
-            np.save(work / f"opened-{index}.npy", np.asarray(from_shareable(shareable).data["model"]))
+            np.save(
+                work / f"opened-{index}.npy", np.asarray(from_shareable(shareable).data["model"])
+            )
         print("done", flush=True)
 
 
@@ -109,7 +116,10 @@ def main():
     builder.initialize(None, None)
     (work / "client_context.tenseal").write_bytes(builder.get_serialized_context(is_client=True))
     command = [sys.executable, __file__, str(folder), str(rounds), "client"]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(CORES)]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(CORES)
+    ]
     seconds, errors = [], []
     try:
         for worker in workers:
@@ -120,20 +130,33 @@ def main():
             aggregate(clients, work, number)
             each(workers, [f"decrypt {i} {work / 'global'}" for i in range(clients)])
             seconds.append(time.perf_counter() - start)
-            errors += [float(np.abs(np.load(work / f"opened-{i}.npy") - truth).max()) for i in range(clients)]
+            errors += [
+                float(np.abs(np.load(work / f"opened-{i}.npy") - truth).max())
+                for i in range(clients)
+            ]
     finally:
         for worker in workers:
             worker.stdin.close()
             worker.wait()
     upload = max((work / f"update-{i}").stat().st_size for i in range(clients))
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(json.dumps({
-        "what": "NVIDIA FLARE, components of its homomorphic encryption", "version": nvflare.__version__,
-        "parameters": truth.size, "clients": clients, "round_seconds": seconds[1:],
-        "warm_round_seconds": statistics.median(seconds[1:]), "upload_bytes_per_parameter": upload / truth.size,
-        "max_abs_error_of_mean": max(errors),
-        "peak_rss_mb": max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, children) / 1024,
-    }))
+    print(
+        json.dumps(
+            {
+                "what": "NVIDIA FLARE, components of its homomorphic encryption",
+                "version": nvflare.__version__,
+                "parameters": truth.size,
+                "clients": clients,
+                "round_seconds": seconds[1:],
+                "warm_round_seconds": statistics.median(seconds[1:]),
+                "upload_bytes_per_parameter": upload / truth.size,
+                "max_abs_error_of_mean": max(errors),
+                "peak_rss_mb": (
+                    max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, children) / 1024
+                ),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""Flower's SecAgg+ over its simulation engine: warm rounds on the given vectors. Runs in an environment of its own.
+"""Flower's SecAgg+ over its simulation engine: warm rounds on the given vectors. Runs in an
+environment of its own.
 
-``python peer_flower.py VECTORS ROUNDS``: VECTORS is a folder with one float32 array a client, ``0.npy`` and so on. Prints
-one JSON object as its last line. A client's training step is reading its array, so that what is timed is the round: the
-four stages of SecAgg+ and FedAvg, with its defaults (clipping range 8, 22 bits). All clients are neighbours, and each has
-1000 examples, where its average is best: more would exceed the default ``max_weight`` and corrupt it.
+``python peer_flower.py VECTORS ROUNDS``: VECTORS is a folder with one float32 array a client,
+``0.npy`` and so on. Prints one JSON object as its last line. A client's training step is reading
+its array, so that what is timed is the round: the four stages of SecAgg+ and FedAvg, with its
+defaults (clipping range 8, 22 bits). All clients are neighbours, and each has 1000 examples, where
+its average is best: more would exceed the default ``max_weight`` and corrupt it.
 
-The engine hands messages over in memory, so the bytes are those of the protobuf messages that a network would carry.
+The engine hands messages over in memory, so the bytes are those of the protobuf messages that a
+network would carry.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN204 - this runs in an environment of its own, where nothing checks types
@@ -48,7 +51,11 @@ class Client(NumPyClient):
     def fit(self, parameters, config):
         """The update; `parameters` and `config` play no part."""
         del parameters, config
-        return [np.load(Path(os.environ["SECUREFL_BENCH_VECTORS"]) / f"{self.index}.npy")], EXAMPLES, {}
+        return (
+            [np.load(Path(os.environ["SECUREFL_BENCH_VECTORS"]) / f"{self.index}.npy")],
+            EXAMPLES,
+            {},
+        )
 
 
 def client_fn(context):
@@ -57,7 +64,9 @@ def client_fn(context):
 
 
 class CountedGrid:
-    """The engine's grid; replies are counted as they come: bytes of each client's messages in this round."""
+    """The engine's grid; replies are counted as they come: bytes of each client's messages in this
+    round.
+    """
 
     def __init__(self, grid):
         self.grid, self.uploads, self.counting = grid, {}, 0.0
@@ -71,7 +80,9 @@ class CountedGrid:
         start = time.perf_counter()
         for message in replies:
             size = message_to_proto(message).ByteSize()
-            self.uploads[message.metadata.src_node_id] = self.uploads.get(message.metadata.src_node_id, 0) + size
+            self.uploads[message.metadata.src_node_id] = (
+                self.uploads.get(message.metadata.src_node_id, 0) + size
+            )
         self.counting += time.perf_counter() - start
         return replies
 
@@ -107,24 +118,46 @@ def main(grid, context):
     """ROUNDS rounds of training, without evaluation."""
     start = np.load(FOLDER / "0.npy")
     strategy = Mean(
-        fraction_fit=1.0, fraction_evaluate=0.0, min_fit_clients=CLIENTS, min_available_clients=CLIENTS,
+        fraction_fit=1.0,
+        fraction_evaluate=0.0,
+        min_fit_clients=CLIENTS,
+        min_available_clients=CLIENTS,
         initial_parameters=ndarrays_to_parameters([np.zeros_like(start)]),
     )
-    legacy = LegacyContext(context=context, config=ServerConfig(num_rounds=ROUNDS), strategy=strategy)
-    DefaultWorkflow(fit_workflow=Timed(num_shares=CLIENTS, reconstruction_threshold=CLIENTS - 1))(grid, legacy)
+    legacy = LegacyContext(
+        context=context, config=ServerConfig(num_rounds=ROUNDS), strategy=strategy
+    )
+    DefaultWorkflow(fit_workflow=Timed(num_shares=CLIENTS, reconstruction_threshold=CLIENTS - 1))(
+        grid, legacy
+    )
 
 
 if __name__ == "__main__":
     truth = sum(np.load(FOLDER / f"{i}.npy").astype(np.float64) for i in range(CLIENTS)) / CLIENTS
     run_simulation(
-        server_app=server, client_app=ClientApp(client_fn=client_fn, mods=[secaggplus_mod]), num_supernodes=CLIENTS,
-        backend_config={"client_resources": {"num_cpus": 1, "num_gpus": 0.0}, "init_args": {"num_cpus": os.cpu_count()}},
+        server_app=server,
+        client_app=ClientApp(client_fn=client_fn, mods=[secaggplus_mod]),
+        num_supernodes=CLIENTS,
+        backend_config={
+            "client_resources": {"num_cpus": 1, "num_gpus": 0.0},
+            "init_args": {"num_cpus": os.cpu_count()},
+        },
     )
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(json.dumps({
-        "what": "Flower SecAgg+", "version": flwr.__version__, "parameters": truth.size, "clients": CLIENTS,
-        "round_seconds": seconds[1:], "warm_round_seconds": statistics.median(seconds[1:]),
-        "upload_bytes_per_parameter": max(uploads) / truth.size,
-        "max_abs_error_of_mean": max(float(np.abs(a - truth).max()) for a in averages),
-        "peak_rss_mb": max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, children) / 1024,
-    }))
+    print(
+        json.dumps(
+            {
+                "what": "Flower SecAgg+",
+                "version": flwr.__version__,
+                "parameters": truth.size,
+                "clients": CLIENTS,
+                "round_seconds": seconds[1:],
+                "warm_round_seconds": statistics.median(seconds[1:]),
+                "upload_bytes_per_parameter": max(uploads) / truth.size,
+                "max_abs_error_of_mean": max(float(np.abs(a - truth).max()) for a in averages),
+                "peak_rss_mb": (
+                    max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, children) / 1024
+                ),
+            }
+        )
+    )

@@ -1,11 +1,13 @@
-"""Measure securefl, NVIDIA FLARE's homomorphic encryption, Flower's SecAgg+ and BFV side by side, in one run.
+"""Measure securefl, NVIDIA FLARE's homomorphic encryption, Flower's SecAgg+ and BFV side by side,
+in one run.
 
     python benchmarks/secagg/run.py                    # what the page shows: about ten minutes and 1 GB of downloads
     python benchmarks/secagg/run.py --sizes 481 --scratch /tmp/peers --out /tmp/page     # a small trial
 
-Each peer gets an environment of its own below ``--scratch``. All are given the same float32 vectors (``vectors.py``), and
-one is measured after the other on the same machine; the load before each measurement is kept beside its figures.
-Writes ``results.json``, ``README.md`` and ``rounds.svg`` into ``--out``.
+Each peer gets an environment of its own below ``--scratch``. All are given the same float32 vectors
+(``vectors.py``), and one is measured after the other on the same machine; the load before each
+measurement is kept beside its figures. Writes ``results.json``, ``README.md`` and ``rounds.svg``
+into ``--out``.
 """
 
 from __future__ import annotations
@@ -46,13 +48,28 @@ def environment(scratch: Path, name: str, packages: tuple[str, ...]) -> Path:
         print(f"installing {', '.join(packages)} into {folder}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         extra = os.environ.get("PIP_ARGS", "").split()
-        subprocess.run([str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q", *extra, *packages], check=True)
+        subprocess.run(
+            [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "-q",
+                *extra,
+                *packages,
+            ],
+            check=True,
+        )
         (folder / ".ready").touch()
     return python
 
 
 def ask(*command: str) -> dict[str, Any]:
-    """Run a script; its last line is JSON. What it says else goes to the screen only if it fails."""
+    """Run a script; its last line is JSON.
+
+    What it says else goes to the screen only if it fails.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-4000:]}")
@@ -61,14 +78,21 @@ def ask(*command: str) -> dict[str, Any]:
 
 
 def ours(folder: Path, parameters: int, rounds: int) -> dict[str, Any]:
-    """Whole rounds of securefl at 16 bits on the given vectors, rounded to the grid; the error is against the float mean."""
+    """Whole rounds of securefl at 16 bits on the given vectors, rounded to the grid; the error is
+    against the float mean.
+    """
     vectors, largest = read_vectors(folder), (1 << 15) - 1
     grid = [np.round(v.astype(np.float64) / CLIP * largest).astype(np.int64) for v in vectors]
     figures = bench_round(parameters, len(vectors), 16, rounds, vectors=grid)
     opened = np.sum(grid, axis=0) * (CLIP / largest) / len(vectors)
     truth = np.mean(np.stack([v.astype(np.float64) for v in vectors]), axis=0)
     error = float(np.abs(opened - truth).max()) if figures["exact"] else float("nan")
-    return {"what": "securefl", "version": version("securefl"), **figures, "max_abs_error_of_mean": error}
+    return {
+        "what": "securefl",
+        "version": version("securefl"),
+        **figures,
+        "max_abs_error_of_mean": error,
+    }
 
 
 def model_size(wanted: int) -> int:
@@ -83,10 +107,19 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--sizes", default="481,1000000", help="wanted model sizes, by commas")
     options.add_argument("--clients", default=5, type=int)
-    options.add_argument("--rounds", default=6, type=int, help="of each; the first is not counted; at least 6")
-    options.add_argument("--scratch", default=Path.home() / ".cache" / "securefl-bench", type=Path, help="environments and vectors")
+    options.add_argument(
+        "--rounds", default=6, type=int, help="of each; the first is not counted; at least 6"
+    )
+    options.add_argument(
+        "--scratch",
+        default=Path.home() / ".cache" / "securefl-bench",
+        type=Path,
+        help="environments and vectors",
+    )
     options.add_argument("--out", default=HERE, type=Path)
-    options.add_argument("--wait", default=0.0, type=float, help="minutes to wait for a load below 1")
+    options.add_argument(
+        "--wait", default=0.0, type=float, help="minutes to wait for a load below 1"
+    )
     chosen = options.parse_args()
     scratch = chosen.scratch.resolve()
     scratch.mkdir(parents=True, exist_ok=True)
@@ -99,14 +132,60 @@ def main() -> None:
         write_vectors(folder, size, chosen.clients)
         rounds.append(with_load(f"securefl, {size} parameters", ours, folder, size, chosen.rounds))
         for name, (_, script) in PEERS.items():
-            rounds.append(with_load(f"{name}, {size} parameters", ask, str(pythons[name]), script, str(folder), str(chosen.rounds)))
+            rounds.append(
+                with_load(
+                    f"{name}, {size} parameters",
+                    ask,
+                    str(pythons[name]),
+                    script,
+                    str(folder),
+                    str(chosen.rounds),
+                )
+            )
     bits = (16, 12, 8)
-    command = [sys.executable, "-m", "securefl", "bench", "secagg", "--sites", str(chosen.clients), "--json", "-"]
-    stages = [
-        with_load(f"stages at {b} bits", one_json, *command, "--parameters", str(sizes[-1]), "--bits", str(b)) for b in bits
+    command = [
+        sys.executable,
+        "-m",
+        "securefl",
+        "bench",
+        "secagg",
+        "--sites",
+        str(chosen.clients),
+        "--json",
+        "-",
     ]
-    schemes = [with_load(f"BFV beside CKKS at {b} bits", ask, sys.executable, "bfv.py", str(sizes[-1]), str(chosen.clients), str(b), "5") for b in (16, 8)]
-    results = {"machine": machine("tenseal"), "clients": chosen.clients, "rounds": rounds, "stages": stages, "schemes": schemes}
+    stages = [
+        with_load(
+            f"stages at {b} bits",
+            one_json,
+            *command,
+            "--parameters",
+            str(sizes[-1]),
+            "--bits",
+            str(b),
+        )
+        for b in bits
+    ]
+    schemes = [
+        with_load(
+            f"BFV beside CKKS at {b} bits",
+            ask,
+            sys.executable,
+            "bfv.py",
+            str(sizes[-1]),
+            str(chosen.clients),
+            str(b),
+            "5",
+        )
+        for b in (16, 8)
+    ]
+    results = {
+        "machine": machine("tenseal"),
+        "clients": chosen.clients,
+        "rounds": rounds,
+        "stages": stages,
+        "schemes": schemes,
+    }
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     write_page(chosen.out, results)
@@ -115,7 +194,9 @@ def main() -> None:
 
 def one_json(*command: str) -> dict[str, Any]:
     """Run a command that prints one JSON object."""
-    figures: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    figures: dict[str, Any] = json.loads(
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    )
     return figures
 
 

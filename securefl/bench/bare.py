@@ -1,15 +1,18 @@
-"""The least that a round can cost: the same ciphertexts, elements and masks from bare calls of TenSEAL, AES and numpy.
+"""The least that a round can cost: the same ciphertexts, elements and masks from bare calls of
+TenSEAL, AES and numpy.
 
-Nothing is packed, signed, hashed, checked, written to a store or waited for. A hospital's share is, for each ciphertext,
-``encrypt_zero``, the inverse transform, the save that brings the residues out, AES-256-CTR for each of its masks, and the
-additions mod q; for each element of the numbers, AES-256-CTR for the shared element, the operating system's bytes for its
-errors, one transform, one product and one addition a residue. Two processes, one a core, divide the hospitals among them.
-Then one of them adds, and for each ciphertext loads, transforms, decrypts, transforms back and saves; for each element it
-makes the shared element, multiplies, subtracts and transforms back. ``ratio`` of ``securefl bench round`` is a whole round
-against this.
+Nothing is packed, signed, hashed, checked, written to a store or waited for. A hospital's share is,
+for each ciphertext, ``encrypt_zero``, the inverse transform, the save that brings the residues out,
+AES-256-CTR for each of its masks, and the additions mod q; for each element of the numbers,
+AES-256-CTR for the shared element, the operating system's bytes for its errors, one transform, one
+product and one addition a residue. Two processes, one a core, divide the hospitals among them. Then
+one of them adds, and for each ciphertext loads, transforms, decrypts, transforms back and saves;
+for each element it makes the shared element, multiplies, subtracts and transforms back. ``ratio``
+of ``securefl bench round`` is a whole round against this.
 
-``python -m securefl.bench.bare SITES CIPHERTEXTS ELEMENTS PRIMES`` is one of the two processes: it answers each line on its
-standard input (``hospitals N`` or ``open``) with the seconds of processor time that the work took.
+``python -m securefl.bench.bare SITES CIPHERTEXTS ELEMENTS PRIMES`` is one of the two processes: it
+answers each line on its standard input (``hospitals N`` or ``open``) with the seconds of processor
+time that the work took.
 """
 
 from __future__ import annotations
@@ -36,7 +39,9 @@ _CORES: Final = 2
 
 @dataclass(frozen=True)
 class Bare:
-    """The bare work of one round, once: seconds on the clock, and of processor time in both processes together."""
+    """The bare work of one round, once: seconds on the clock, and of processor time in both
+    processes together.
+    """
 
     seconds: float
     cpu_seconds: float
@@ -44,7 +49,9 @@ class Bare:
 
 @dataclass(frozen=True)
 class Load:
-    """The work of one contribution: ``ciphertexts``, and ``elements`` of the ring of ``primes`` primes (0: none)."""
+    """The work of one contribution: ``ciphertexts``, and ``elements`` of the ring of ``primes``
+    primes (0: none).
+    """
 
     ciphertexts: int
     elements: int = 0
@@ -68,7 +75,13 @@ def bench_bare(load: Load, sites: int, repeats: int) -> list[Bare]:
     with ExitStack() as held:
         workers = []
         for _ in range(_CORES):
-            workers.append(held.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)))
+            workers.append(
+                held.enter_context(
+                    subprocess.Popen(
+                        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                    )
+                )
+            )
             held.callback(workers[-1].kill)
         for worker in workers:
             _answer(worker)
@@ -95,17 +108,25 @@ def _answer(worker: subprocess.Popen[str]) -> float:
     """Seconds of processor time that the work took."""
     said = worker.stdout.readline() if worker.stdout is not None else ""
     if not said:
-        raise SecureFLError("A process of the bare benchmark ended.", whose="the benchmark", next_step="Its message stands above.")
+        raise SecureFLError(
+            "A process of the bare benchmark ended.",
+            whose="the benchmark",
+            next_step="Its message stands above.",
+        )
     return float(said)
 
 
 class _Party:
-    """One process: its keys and arrays are made beforehand, as a process between two rounds has them."""
+    """One process: its keys and arrays are made beforehand, as a process between two rounds has
+    them.
+    """
 
     def __init__(self, sites: int, chunks: int, elements: int, primes: int) -> None:
         parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
         parameters.set_poly_modulus_degree(DEGREE)
-        parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS]))
+        parameters.set_coeff_modulus(
+            sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS])
+        )
         self._context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
         generator, public = sealapi.KeyGenerator(self._context), sealapi.PublicKey()
         generator.create_public_key(public)
@@ -114,7 +135,9 @@ class _Party:
         self._evaluator = sealapi.Evaluator(self._context)
         self._peers = sites - 1
         self._ring = ring_of(primes or 1)
-        self._elements = np.zeros((elements, len(self._ring.primes), self._ring.degree), dtype=np.uint64)
+        self._elements = np.zeros(
+            (elements, len(self._ring.primes), self._ring.degree), dtype=np.uint64
+        )
         self._message = np.full(DEGREE, 1 << 40, dtype=np.uint64)
         self._residues = np.zeros((chunks, 2, DEGREE), dtype=np.uint64)
         file = os.memfd_create("securefl-bare", os.MFD_CLOEXEC)
@@ -128,8 +151,14 @@ class _Party:
 
     def _shared(self) -> np.ndarray:
         """As many bytes of AES-256-CTR as the shared elements take."""
-        stream = Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16))).encryptor().update(bytes(self._elements.nbytes))
-        return (np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS + 1)).reshape(self._elements.shape)
+        stream = (
+            Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16)))
+            .encryptor()
+            .update(bytes(self._elements.nbytes))
+        )
+        return (np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS + 1)).reshape(
+            self._elements.shape
+        )
 
     def _product(self, shared: np.ndarray) -> np.ndarray:
         return self._ring.multiply(shared, shared[0])
@@ -138,7 +167,9 @@ class _Party:
         """Encrypt and mask one contribution."""
         if self._elements.size:
             os.urandom(8 * self._ring.degree * len(self._elements))
-            self._ring.add(to_transformed(self._ring, self._elements), self._product(self._shared()))
+            self._ring.add(
+                to_transformed(self._ring, self._elements), self._product(self._shared())
+            )
         for c0, _ in self._residues:
             ciphertext = sealapi.Ciphertext()
             self._encryptor.encrypt_zero(ciphertext)
@@ -146,8 +177,14 @@ class _Party:
             ciphertext.save(self._path)
             masked = add(c0, self._message)
             for _ in range(self._peers):
-                stream = Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16))).encryptor().update(bytes(8 * DEGREE))
-                masked = add(masked, np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS))
+                stream = (
+                    Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16)))
+                    .encryptor()
+                    .update(bytes(8 * DEGREE))
+                )
+                masked = add(
+                    masked, np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS)
+                )
 
     def open(self) -> None:
         """Add the contributions and open the sum."""
@@ -162,7 +199,9 @@ class _Party:
             ciphertext.load(self._context, self._sum_path)
             self._evaluator.transform_to_ntt_inplace(ciphertext)
             self._decryptor.decrypt(ciphertext, plaintext)
-            self._evaluator.transform_from_ntt_inplace(ciphertext)  # stands for the plaintext's, which SEAL has only for ciphertexts
+            self._evaluator.transform_from_ntt_inplace(
+                ciphertext
+            )  # stands for the plaintext's, which SEAL has only for ciphertexts
             plaintext.save(self._path)
 
 

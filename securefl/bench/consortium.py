@@ -1,4 +1,7 @@
-"""A consortium for measuring: keys, a study of the wanted size, approvals. Invented values, real messages."""
+"""A consortium for measuring: keys, a study of the wanted size, approvals.
+
+Invented values, real messages.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ FOLDERS = _Folders()
 
 
 def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
-    """(features, hidden) of the declarative model whose size is nearest to ``parameters``; () is logistic regression."""
+    """(features, hidden) of the declarative model whose size is nearest to ``parameters``; () is
+    logistic regression.
+    """
 
     def candidates() -> Iterator[tuple[int, tuple[int, ...]]]:
         for features in range(1, _MOST_FEATURES + 1):
@@ -63,19 +68,31 @@ def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
     return min(candidates(), key=lambda c: abs(size(*c) - parameters))
 
 
-def make_consortium(root: Path, *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str = "fail") -> Plan:
+def make_consortium(
+    root: Path, *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str = "fail"
+) -> Plan:
     """Make keys, study and approvals below ``root``; returns the study's plan."""
     names = [f"site{i:03d}" for i in range(sites)]
     parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
-    coordinator = Identity.generate("coordinator", "researcher", "Benchmark", "nobody@securefl.invalid")
-    aggregator = Identity.generate("aggregator", "aggregator", "Benchmark", "nobody@securefl.invalid")
+    coordinator = Identity.generate(
+        "coordinator", "researcher", "Benchmark", "nobody@securefl.invalid"
+    )
+    aggregator = Identity.generate(
+        "aggregator", "aggregator", "Benchmark", "nobody@securefl.invalid"
+    )
     protocol = _protocol(parameters, sites, bits, rounds, on_dropout)
     plain = parse_protocol(protocol)
     theta = initial_weights(plain.model, len(feature_names(plain.data)))
     text = seal_study(
-        protocol, coordinator=_fields(coordinator), aggregator=_fields(aggregator),
-        participants=[{**_fields(p), "weight": f"1/{sites}", "weight_source": "equal shares"} for p in parties.values()],
-        software=software(), initial_sha256=weights_sha256(theta),
+        protocol,
+        coordinator=_fields(coordinator),
+        aggregator=_fields(aggregator),
+        participants=[
+            {**_fields(p), "weight": f"1/{sites}", "weight_source": "equal shares"}
+            for p in parties.values()
+        ],
+        software=software(),
+        initial_sha256=weights_sha256(theta),
     )
     digest = study_digest(text)
     store = Store(str(root / FOLDERS.store))
@@ -86,7 +103,13 @@ def make_consortium(root: Path, *, parameters: int, sites: int, bits: int, round
     for name, party in parties.items():
         key = X25519PrivateKey.generate()
         write_secret(root / FOLDERS.keys / name / "study.key", key.private_bytes_raw())
-        approval = Approval(digest, name, party.card.signing_public, key.public_key().public_bytes_raw().hex(), "2026-01-01T00:00:00Z")
+        approval = Approval(
+            digest,
+            name,
+            party.card.signing_public,
+            key.public_key().public_bytes_raw().hex(),
+            "2026-01-01T00:00:00Z",
+        )
         store.put(paths.approval(digest, name), approval.sign(party.sign))
     (root / FOLDERS.study).write_text(text)
     return Plan(parse_study(text), digest)
@@ -115,7 +138,9 @@ def _fields(identity: Identity) -> dict[str, str]:
 
 def _protocol(parameters: int, sites: int, bits: int, rounds: int, on_dropout: str) -> str:
     features, hidden = nearest_model(parameters)
-    columns = ",\n".join(f'  {{ name = "c{i}", kind = "numeric", low = "0", high = "1" }}' for i in range(features))
+    columns = ",\n".join(
+        f'  {{ name = "c{i}", kind = "numeric", low = "0", high = "1" }}' for i in range(features)
+    )
     kind = "mlp" if hidden else "logistic-regression"
     least = sites if on_dropout == "fail" else max(2, sites - 1)
     return f"""schema = "securefl-protocol/1"

@@ -12,7 +12,9 @@ _STATUS = Path("/proc/self/status")
 
 
 def resident_mb() -> float:
-    """What this process holds now, in MB of 2^20 bytes; where the system does not say, what it held at most."""
+    """What this process holds now, in MB of 2^20 bytes; where the system does not say, what it held
+    at most.
+    """
     return _field("VmRSS")
 
 

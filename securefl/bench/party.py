@@ -1,4 +1,7 @@
-"""One process of ``securefl bench round``: ``python -m securefl.bench.party ROOT NAME``. Trains nothing; the rest is real."""
+"""One process of ``securefl bench round``: ``python -m securefl.bench.party ROOT NAME``.
+
+Trains nothing; the rest is real.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +60,9 @@ _PATIENCE = 600.0
 
 @dataclass
 class _Watch:
-    """What this process uses, from its start on: its libraries and keys are loaded then, and nothing of the rounds is."""
+    """What this process uses, from its start on: its libraries and keys are loaded then, and
+    nothing of the rounds is.
+    """
 
     store: Store
     name: str
@@ -80,9 +86,11 @@ class _Watch:
         """The largest memory, and time on the clock and of the processor round by round."""
         peak = peak_mb()
         figures = {
-            "peak_rss_mb": peak, "growth_mb": peak - self.start_mb,
+            "peak_rss_mb": peak,
+            "growth_mb": peak - self.start_mb,
             "cpu": [round(b - a, 6) for a, b in itertools.pairwise(self.cpu)],
-            "seconds": [b - a for a, b in itertools.pairwise(self.seconds)], **more,
+            "seconds": [b - a for a, b in itertools.pairwise(self.seconds)],
+            **more,
         }
         self.store.put(f"done/{self.name}", json.dumps(figures).encode())
 
@@ -117,21 +125,40 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _
     for site in plan.study.cohort:
         key = plan.study.participant(site).signing_public
         data = _await(store, paths.approval(plan.digest, site), MAX_BYTES)
-        approvals[site] = open_approval(data, site=site, study=plan.digest, verify=lambda s, m, k=key: verify(k, s, m))  # type: ignore[misc]
-    study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / name / "study.key", 32))
+        approvals[site] = open_approval(
+            data, site=site, study=plan.digest, verify=partial(verify, key)
+        )
+    study_key = X25519PrivateKey.from_private_bytes(
+        read_secret(root / FOLDERS.keys / name / "study.key", 32)
+    )
     participant = Participant(
-        plan=plan, identity=identity, study_key=study_key, approvals=approvals, trainer=train, keeper=keep, cipher=CkksIntegers(),
-        instance=secrets.token_hex(32), records=keep_word,
+        plan=plan,
+        identity=identity,
+        study_key=study_key,
+        approvals=approvals,
+        trainer=train,
+        keeper=keep,
+        cipher=CkksIntegers(),
+        instance=secrets.token_hex(32),
+        records=keep_word,
     )
     watch.start()
     coordinator = plan.study.coordinator.signing_public
-    call = open_call(_await(store, paths.call(plan.digest), MAX_SMALL), study=plan.digest, verify=lambda s, m: verify(coordinator, s, m))
-    store.put(paths.ready(plan.digest, name), Ready(plan.digest, name, participant.instance, call.nonce).dump(identity.sign))
+    call = open_call(
+        _await(store, paths.call(plan.digest), MAX_SMALL),
+        study=plan.digest,
+        verify=lambda s, m: verify(coordinator, s, m),
+    )
+    store.put(
+        paths.ready(plan.digest, name),
+        Ready(plan.digest, name, participant.instance, call.nonce).dump(identity.sign),
+    )
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
         given = RoundInput(
-            announcement, _await(store, at.key, public_key_bytes()),
+            announcement,
+            _await(store, at.key, public_key_bytes()),
             _await(store, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
         )
         with participant.answer(given) as frame:
@@ -146,9 +173,16 @@ def _say_the_rest(store: Store, name: str, later: LaterStages, at: paths.RoundPa
     """The signature under who is left, then the answer."""
     limit = head_limit(later.terms)
     proposal = _await(store, at.proposal, proposal_limit(later.terms))
-    store.put(at.agreement(name), later.agree(proposal, lambda site: later.read(site, store.get_head(at.contribution(site), limit))))
+    store.put(
+        at.agreement(name),
+        later.agree(
+            proposal, lambda site: later.read(site, store.get_head(at.contribution(site), limit))
+        ),
+    )
     while True:
-        came = {site: store.get(at.agreement(site), MAX_AGREEMENT_BYTES) for site in later.terms.cohort}
+        came = {
+            site: store.get(at.agreement(site), MAX_AGREEMENT_BYTES) for site in later.terms.cohort
+        }
         answer = later.answer({site: data for site, data in came.items() if data is not None})
         if answer is not None:
             store.put(at.answer(name), answer)
@@ -175,7 +209,11 @@ def _aggregator(store: Store, plan: Plan, identity: Identity, watch: _Watch) -> 
 def _service(root: Path, store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
     """The aggregator of a study that goes on after a loss, as it runs in earnest."""
     book, c = AddressBook(root / "partners", identity), plan.study.coordinator
-    book.trust(IdentityCard(c.name, "researcher", c.legal_name, c.email, c.signing_public, c.sealing_public))
+    book.trust(
+        IdentityCard(
+            c.name, "researcher", c.legal_name, c.email, c.signing_public, c.sealing_public
+        )
+    )
     lines: list[str] = []
     service = AggregatorService(store, identity, book, lines.append)
     service.look()

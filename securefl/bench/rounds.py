@@ -1,4 +1,6 @@
-"""Whole rounds between real processes over a folder store: hospitals, aggregator and coordinator, everything but training."""
+"""Whole rounds between real processes over a folder store: hospitals, aggregator and coordinator,
+everything but training.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,34 +40,54 @@ _REPORT = 1 << 20
 
 
 def bench_round(
-    parameters: int, sites: int, bits: int, rounds: int = 6, *, vectors: Sequence[NDArray[np.int64]] | None = None, on_dropout: str = "fail"
+    parameters: int,
+    sites: int,
+    bits: int,
+    rounds: int = 6,
+    *,
+    vectors: Sequence[NDArray[np.int64]] | None = None,
+    on_dropout: str = "fail",
 ) -> dict[str, Any]:
     """Run ``rounds`` rounds; the first warms up and is not counted.
 
     Args:
-        parameters: wanted size of the model; the nearest that the declarative models can have is taken and reported.
+        parameters: wanted size of the model; the nearest that the declarative models can have is
+            taken and reported.
         sites: hospitals, a process each.
         bits: bits of a field.
         rounds: at least 6, so that the median is over at least 5.
-        vectors: int64[the model's size] for each site; those of :func:`~securefl.bench.sums.bench_vector` unless given.
-        on_dropout: what the study says: ``fail``, or ``continue``, where a round has a survivor set, signatures and answers.
+        vectors: int64[the model's size] for each site; those of
+            :func:`~securefl.bench.sums.bench_vector` unless given.
+        on_dropout: what the study says: ``fail``, or ``continue``, where a round has a survivor
+            set, signatures and answers.
 
     Returns:
-        The keys of ``securefl bench round --json``: ``warm_round_seconds`` (median), ``upload_bytes_per_parameter``,
-        ``peak_rss_mb`` (the largest process), ``peak_growth_mb`` (the most that a process grew above its start, when its
-        libraries and keys were loaded) and ``growth_mb`` (the same by role; the hospital's is the largest of theirs), ``exact``,
-        ``bare_seconds`` (:mod:`securefl.bench.bare`, median) and ``ratio`` of the two; ``cpu_seconds`` and ``bare_cpu_seconds``
-        are processor time over all processes, for a machine that has other work.
+        The keys of ``securefl bench round --json``: ``warm_round_seconds`` (median),
+        ``upload_bytes_per_parameter``, ``peak_rss_mb`` (the largest process), ``peak_growth_mb``
+        (the most that a process grew above its start, when its libraries and keys were loaded) and
+        ``growth_mb`` (the same by role; the hospital's is the largest of theirs), ``exact``,
+        ``bare_seconds`` (:mod:`securefl.bench.bare`, median) and ``ratio`` of the two;
+        ``cpu_seconds`` and ``bare_cpu_seconds`` are processor time over all processes, for a
+        machine that has other work.
 
     Raises:
         RoundError: a process ended.
     """
     with tempfile.TemporaryDirectory(prefix="securefl-bench-") as folder:
         root = Path(folder)
-        plan = make_consortium(root, parameters=parameters, sites=sites, bits=bits, rounds=rounds, on_dropout=on_dropout)
+        plan = make_consortium(
+            root,
+            parameters=parameters,
+            sites=sites,
+            bits=bits,
+            rounds=rounds,
+            on_dropout=on_dropout,
+        )
         total = np.zeros(plan.parameters, dtype=np.int64)
         for i, name in enumerate(plan.study.cohort):
-            values = vectors[i] if vectors else bench_vector(i, plan.parameters, (1 << (bits - 1)) - 1)
+            values = (
+                vectors[i] if vectors else bench_vector(i, plan.parameters, (1 << (bits - 1)) - 1)
+            )
             write_values(root, name, values)
             total += values
         load = _load(plan)
@@ -76,41 +99,66 @@ def bench_round(
     coordinator = said["coordinator"]
     taken = coordinator["seconds"][1 : plan.study.training.rounds]
     bare_seconds = statistics.median(b.seconds for b in bare)
-    cpu = [sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)][1 : plan.study.training.rounds]
+    cpu = [sum(used) for used in zip(*(s["cpu"] for s in said.values()), strict=True)][
+        1 : plan.study.training.rounds
+    ]
     growth = {
-        "coordinator": coordinator["growth_mb"], "aggregator": said["aggregator"]["growth_mb"],
+        "coordinator": coordinator["growth_mb"],
+        "aggregator": said["aggregator"]["growth_mb"],
         "hospital": max(said[name]["growth_mb"] for name in plan.study.cohort),
     }
     return {
-        "parameters_wanted": parameters, "sites": sites, "bits": bits, "on_dropout": on_dropout, "parameters": plan.parameters,
-        "warm_round_seconds": statistics.median(taken), "round_seconds": taken,
-        "upload_bytes_per_parameter": max(coordinator["uploads"]) / plan.parameters, "exact": exact,
-        "bare_seconds": bare_seconds, "ratio": statistics.median(taken) / bare_seconds,
-        "cpu_seconds": statistics.median(cpu), "bare_cpu_seconds": statistics.median(b.cpu_seconds for b in bare),
+        "parameters_wanted": parameters,
+        "sites": sites,
+        "bits": bits,
+        "on_dropout": on_dropout,
+        "parameters": plan.parameters,
+        "warm_round_seconds": statistics.median(taken),
+        "round_seconds": taken,
+        "upload_bytes_per_parameter": max(coordinator["uploads"]) / plan.parameters,
+        "exact": exact,
+        "bare_seconds": bare_seconds,
+        "ratio": statistics.median(taken) / bare_seconds,
+        "cpu_seconds": statistics.median(cpu),
+        "bare_cpu_seconds": statistics.median(b.cpu_seconds for b in bare),
         "bare_round_seconds": [b.seconds for b in bare],
         "peak_rss_mb": max(s["peak_rss_mb"] for s in said.values()),
-        "peak_growth_mb": max(growth.values()), "growth_mb": growth,
+        "peak_growth_mb": max(growth.values()),
+        "growth_mb": growth,
     }
 
 
 def _load(plan: Plan) -> Load:
     """The ciphertexts and elements of one contribution."""
-    facts = plan.facts(1, 1, "0" * 64, "0" * 64, instances=dict.fromkeys(plan.study.cohort, "0" * 64))
+    facts = plan.facts(
+        1, 1, "0" * 64, "0" * 64, instances=dict.fromkeys(plan.study.cohort, "0" * 64)
+    )
     elements = sum(section.count for section in facts.sections[1:])
     return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
 
 
 def _run(root: Path, plan: Plan) -> dict[str, dict[str, Any]]:
     """Start everybody, wait for the end; what each process said about itself, by name."""
-    store, names = Store(str(root / FOLDERS.store)), (*plan.study.cohort, "aggregator", "coordinator")
+    store, names = (
+        Store(str(root / FOLDERS.store)),
+        (
+            *plan.study.cohort,
+            "aggregator",
+            "coordinator",
+        ),
+    )
     processes = [
-        subprocess.Popen([sys.executable, "-m", "securefl.bench.party", str(root), name], stdin=subprocess.DEVNULL) for name in names
+        subprocess.Popen(
+            [sys.executable, "-m", "securefl.bench.party", str(root), name],
+            stdin=subprocess.DEVNULL,
+        )
+        for name in names
     ]
     try:
         _wait(lambda: len(store.list("ready")) == len(names), processes)
         store.put("go", b"go")  # all at once, when everybody has loaded its libraries
         for process in processes:
-            _wait(lambda p=process: p.poll() is not None, processes, patience=float("inf"))  # type: ignore[misc]
+            _wait(partial(_has_ended, process), processes, patience=float("inf"))
     finally:
         for process in processes:
             process.kill()
@@ -118,16 +166,28 @@ def _run(root: Path, plan: Plan) -> dict[str, dict[str, Any]]:
     return {name: json.loads(store.get(f"done/{name}", _REPORT) or b"") for name in names}
 
 
-def _wait(true: Callable[[], bool], processes: list[subprocess.Popen[bytes]], patience: float = _PATIENCE) -> None:
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is not None
+
+
+def _wait(
+    true: Callable[[], bool], processes: list[subprocess.Popen[bytes]], patience: float = _PATIENCE
+) -> None:
     end = time.monotonic() + patience
     while not true():
         if any(p.poll() for p in processes) or time.monotonic() > end:  # one that ended well has 0
-            raise RoundError("A process of the benchmark ended.", whose="the benchmark", next_step="Its message stands above.")
+            raise RoundError(
+                "A process of the benchmark ended.",
+                whose="the benchmark",
+                next_step="Its message stands above.",
+            )
         time.sleep(0.01)
 
 
 def _exact(plan: Plan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:
-    """Every round adds the same known sum with learning rate 1, so the last model tells whether all were exact."""
+    """Every round adds the same known sum with learning rate 1, so the last model tells whether all
+    were exact.
+    """
     start = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
     moved = (start - theta) * ServerState.start(plan.study, start).unit
     return bool(np.allclose(moved, plan.study.training.rounds * total, rtol=1e-12, atol=1e-3))

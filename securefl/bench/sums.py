@@ -41,12 +41,16 @@ def _timed(step: Any, *arguments: Any) -> _Timed:  # noqa: ANN401 - a stop watch
 
 
 def bench_vector(site: int, parameters: int, largest: int) -> NDArray[np.int64]:
-    """The integers that a site of the benchmark sends: int64[parameters], spread over the whole field, repeatable."""
+    """The integers that a site of the benchmark sends: int64[parameters], spread over the whole
+    field, repeatable.
+    """
     uniforms = public_uniforms(f"bench/{site}", b"securefl", parameters)
     return np.round((2 * uniforms - 1) * largest).astype(np.int64)
 
 
-def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = None) -> dict[str, Any]:
+def bench_secagg(
+    parameters: int, sites: int, bits: int, keep: Path | None = None
+) -> dict[str, Any]:
     """Encrypt, mask, sign, check, add and open one round.
 
     Args:
@@ -56,8 +60,9 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
         keep: a folder for the contribution files.
 
     Returns:
-        The keys of ``securefl bench secagg --json``; seconds are per site for encrypt (packing and masks with it), frame
-        and check; ``sum_seconds`` are for all sites, with the checks that adding makes again.
+        The keys of ``securefl bench secagg --json``; seconds are per site for encrypt (packing and
+        masks with it), frame and check; ``sum_seconds`` are for all sites, with the checks that
+        adding makes again.
     """
     layout, cipher = layout_for(bits, sites, parameters), CkksIntegers()
     names = [f"site{i:04d}" for i in range(sites)]
@@ -65,8 +70,17 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
     study_keys = {n: X25519PrivateKey.generate() for n in names}
     keys = cipher.generate()
     facts = RoundFacts(
-        study="00" * 32, round=1, attempt=1, kind="update", cohort=tuple(names), instances=("00" * 32,) * sites, public_key_sha256=keys.public.sha256,
-        layout=layout, length=parameters, bound=layout.max_value, model_sha256="00" * 32,
+        study="00" * 32,
+        round=1,
+        attempt=1,
+        kind="update",
+        cohort=tuple(names),
+        instances=("00" * 32,) * sites,
+        public_key_sha256=keys.public.sha256,
+        layout=layout,
+        length=parameters,
+        bound=layout.max_value,
+        model_sha256="00" * 32,
     )
     seconds = {"mask_key": 0.0, "encrypt": 0.0, "frame": 0.0, "check": 0.0}
     expected = np.zeros(parameters, dtype=np.int64)
@@ -75,13 +89,25 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
     for index, name in enumerate(names):
         values = bench_vector(index, parameters, layout.max_value)
         expected += values
-        secrets = {p: pair_secret(study_keys[name], study_keys[p].public_key().public_bytes_raw()) for p in names if p != name}
+        secrets = {
+            p: pair_secret(study_keys[name], study_keys[p].public_key().public_bytes_raw())
+            for p in names
+            if p != name
+        }
         mask = _timed(pairwise_seeds, name, secrets, facts)
-        encrypted = _timed(lambda v=values, m=mask.value: list(encrypted_body(v, facts, facts.digest(), public=keys.public, mask=m, cipher=cipher)))
+        encrypted = _timed(
+            lambda v=values, m=mask.value: list(
+                encrypted_body(v, facts, facts.digest(), public=keys.public, mask=m, cipher=cipher)
+            )
+        )
         frame = io.BytesIO()
         framed = _timed(write_contribution, facts, name, encrypted.value, frame, parties[name].sign)
         frame.seek(0)
-        checked = _timed(lambda f=frame, n=name: [None for _ in contribution_blocks(f, facts, n, parties[n].card.verify)])
+        checked = _timed(
+            lambda f=frame, n=name: [
+                None for _ in contribution_blocks(f, facts, n, parties[n].card.verify)
+            ]
+        )
         for stage, step in zip(seconds, (mask, encrypted, framed, checked), strict=True):
             seconds[stage] += step.seconds / sites
         frame.seek(0)
@@ -94,11 +120,18 @@ def bench_secagg(parameters: int, sites: int, bits: int, keep: Path | None = Non
     opening = _timed(open_sum, keys, total.blocks(), facts, opened)
     error = int(np.abs(opened - expected).max())
     return {
-        "parameters": parameters, "sites": sites, "bits": bits,
-        "bytes_per_parameter": max(sizes) / parameters, "plaintext_bytes_same_bits": bits / 8,
+        "parameters": parameters,
+        "sites": sites,
+        "bits": bits,
+        "bytes_per_parameter": max(sizes) / parameters,
+        "plaintext_bytes_same_bits": bits / 8,
         "primes": facts.numbers.primes if facts.numbers else 0,
-        "encrypt_seconds": seconds["encrypt"] + seconds["mask_key"], "frame_seconds": seconds["frame"],
-        "check_seconds": seconds["check"], "sum_seconds": adding,
-        "decrypt_seconds": opening.seconds, "max_abs_error": error, "exact": error == 0,
+        "encrypt_seconds": seconds["encrypt"] + seconds["mask_key"],
+        "frame_seconds": seconds["frame"],
+        "check_seconds": seconds["check"],
+        "sum_seconds": adding,
+        "decrypt_seconds": opening.seconds,
+        "max_abs_error": error,
+        "exact": error == 0,
         "peak_rss_mb": peak_mb(),
     }

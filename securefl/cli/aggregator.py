@@ -1,4 +1,7 @@
-"""``securefl aggregator``: the neutral party. It sees ciphertexts, sizes and times, and nothing else."""
+"""``securefl aggregator``: the neutral party.
+
+It sees ciphertexts, sizes and times, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ def _open(folder: str | None) -> PartyFolder:
 
 @click.group()
 def aggregator() -> None:
-    """The neutral party that adds ciphertexts without a key: init, `trust` a coordinator's card, start."""
+    """The neutral party that adds ciphertexts without a key: init, `trust` a coordinator's card,
+    start.
+    """
 
 
 @aggregator.command()
@@ -43,14 +48,25 @@ def aggregator() -> None:
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
 @click.option("--store", required=True, help="The store that the hospitals use.")
 def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
-    """Make an aggregator's folder: signing keys and a card. It never holds a key that opens a sum."""
+    """Make an aggregator's folder: signing keys and a card.
+
+    It never holds a key that opens a sum.
+    """
     from securefl.node.folder import PartyFolder
 
     directory = directory.absolute()
-    made = PartyFolder.create(directory, name=name, role="aggregator", legal_name=legal_name, email=email, store=store)
-    say(f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to the researcher and read out its fingerprint:")
+    made = PartyFolder.create(
+        directory, name=name, role="aggregator", legal_name=legal_name, email=email, store=store
+    )
+    say(
+        f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to the"
+        " researcher and read out its fingerprint:"
+    )
     say(f"  {made.identity.card.spoken}")
-    say(f"Next: securefl aggregator trust CARD --aggregator {directory}, with the card of each researcher whose studies it serves.")
+    say(
+        f"Next: securefl aggregator trust CARD --aggregator {directory}, with the card of each"
+        " researcher whose studies it serves."
+    )
 
 
 @aggregator.command()
@@ -59,7 +75,13 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
 @click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
 @click.option("--remove", metavar="NAME", help="Take a name off the list.")
 @_aggregator_option
-def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: str | None, folder: str | None) -> None:
+def trust(
+    cards: tuple[Path, ...],
+    fingerprint: str | None,
+    yes: bool,
+    remove: str | None,
+    folder: str | None,
+) -> None:
     """Add the cards of the coordinators whose studies are served; without a card, show the list."""
     from securefl.cli.cards import trust_cards
 
@@ -67,7 +89,11 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
 
 
 @aggregator.command()
-@click.option("--background", is_flag=True, help="Come back at once; the aggregator goes on until `securefl aggregator stop`.")
+@click.option(
+    "--background",
+    is_flag=True,
+    help="Come back at once; the aggregator goes on until `securefl aggregator stop`.",
+)
 @_aggregator_option
 def start(background: bool, folder: str | None) -> None:
     """Serve studies until Ctrl-C or `securefl aggregator stop`."""
@@ -82,12 +108,20 @@ def start(background: bool, folder: str | None) -> None:
     if background:
         from securefl.cli.background import start_role
 
-        start_role(["aggregator", "start", "--aggregator", str(here.path)], here.path, _ROLE, here.path / "aggregator.out")
+        start_role(
+            ["aggregator", "start", "--aggregator", str(here.path)],
+            here.path,
+            _ROLE,
+            here.path / "aggregator.out",
+        )
         say(f"The aggregator {here.name} runs. Its log: {log}")
         return
     presence = Presence(here.path, _ROLE)
     if not presence.take():
-        raise UsageError("An aggregator runs in this folder already.", next_step="`securefl aggregator stop` ends it.")
+        raise UsageError(
+            "An aggregator runs in this folder already.",
+            next_step="`securefl aggregator stop` ends it.",
+        )
     journal = Journal(log)
 
     def tell(line: str) -> None:
@@ -96,7 +130,10 @@ def start(background: bool, folder: str | None) -> None:
 
     service = AggregatorService(here.store, here.identity, here.book, tell)
     presence.announce(utc_now())
-    say(f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C or `securefl aggregator stop`.")
+    say(
+        f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C or `securefl"
+        " aggregator stop`."
+    )
     why = "it was asked to stop"
     try:
         journal.say("aggregator started")
@@ -118,13 +155,17 @@ def start(background: bool, folder: str | None) -> None:
 def model(study: str, folder: str | None) -> None:
     """Fetch the finished model of STUDY, where the study names this aggregator as a recipient.
 
-    It is kept only if it is the model that the signed transcript of the evaluation names and its figures follow from the released
-    histogram. That it follows from the model before it only a hospital can check.
+    It is kept only if it is the model that the signed transcript of the evaluation names and its
+    figures follow from the released histogram. That it follows from the model before it only a
+    hospital can check.
     """
     from securefl.node.aggregator_model import fetch_for_aggregator
 
     where = fetch_for_aggregator(_open(folder), study)
-    say(f"The model is in {where}; the signed transcripts name it, and its figures follow from the released histogram.")
+    say(
+        f"The model is in {where}; the signed transcripts name it, and its figures follow from the"
+        " released histogram."
+    )
     say(f"Next: securefl predict {where} TABLE.csv")
 
 
@@ -134,7 +175,11 @@ def stop(folder: str | None) -> None:
     """Stop the aggregator. A study that it serves cannot go on without it."""
     from securefl.node.presence import stop_role
 
-    say("The aggregator has stopped." if stop_role(_open(folder).path, _ROLE) else "No aggregator runs here.")
+    say(
+        "The aggregator has stopped."
+        if stop_role(_open(folder).path, _ROLE)
+        else "No aggregator runs here."
+    )
 
 
 @aggregator.command()
@@ -146,19 +191,34 @@ def status(folder: str | None) -> None:
 
     here = _open(folder)
     state = present(here.path, _ROLE)
-    running = f"running since {state['since']}" if state else "not running; `securefl aggregator start` starts it"
+    running = (
+        f"running since {state['since']}"
+        if state
+        else "not running; `securefl aggregator start` starts it"
+    )
     say(f"{here.name}: {running}")
     ended = last_end(here.path, _ROLE)
     if ended is not None:
-        say(f"  ended        {f'at {day(ended.at)}' if ended.at else 'without a word'}: {ended.reason}")
+        say(
+            f"  ended        {f'at {day(ended.at)}' if ended.at else 'without a word'}:"
+            f" {ended.reason}"
+        )
     say(f"  store        {here.settings.store}")
     away = store_away(state)
     if away is not None:
-        say(f"               unreachable since {day(away.since)}; the aggregator goes on trying: {away.reason}")
-    say(f"  coordinators {', '.join(c.name for c in here.book.cards().values()) or 'none trusted yet; `securefl aggregator trust CARD`'}")
+        say(
+            f"               unreachable since {day(away.since)}; the aggregator goes on trying:"
+            f" {away.reason}"
+        )
+    say(
+        "  coordinators"
+        f" {', '.join(c.name for c in here.book.cards().values()) or 'none trusted yet; `securefl aggregator trust CARD`'}"
+    )
 
 
-def _serve(service: AggregatorService, tell: Callable[[str], None], presence: Presence, store: StoreWatch) -> None:
+def _serve(
+    service: AggregatorService, tell: Callable[[str], None], presence: Presence, store: StoreWatch
+) -> None:
     stopping = False
 
     def stop_serving(_number: int, _frame: FrameType | None) -> None:

@@ -25,14 +25,15 @@ _FRAME = dict.fromkeys(map(ord, "╭╮╰╯─│┌┐└┘"), " ")
 
 
 def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> None:
-    """Run ``securefl ARGUMENTS`` in a session of its own and wait until its first whole turn went well.
+    """Run ``securefl ARGUMENTS`` in a session of its own and wait until its first whole turn went
+    well.
 
     Args:
         arguments: the command that runs in the foreground.
         folder: the party's folder.
         role: ``agent`` or ``aggregator``.
-        output: where what it says when it cannot go on is written (0600); it begins anew at each start. What it says while it
-            works is in its log.
+        output: where what it says when it cannot go on is written (0600); it begins anew at each
+            start. What it says while it works is in its log.
 
     Raises:
         UsageError: one runs already.
@@ -44,26 +45,36 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
     fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
-            [sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=fd, start_new_session=True
+            [sys.executable, "-m", "securefl", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=fd,
+            start_new_session=True,
         )
     finally:
         os.close(fd)
     end = time.monotonic() + _PATIENCE
     while process.poll() is None:
         state = present(folder, role)
-        if state is not None and state["pid"] == process.pid:  # a killed one's file may still lie there
+        if (
+            state is not None and state["pid"] == process.pid
+        ):  # a killed one's file may still lie there
             if (fault := _fault(state, role)) is not None:
                 raise fault
             if state.get("turned"):
                 return
         if time.monotonic() > end:
             raise RoundError(
-                f"The {role} runs (process {process.pid}), but its first turn is not over after {_PATIENCE:.0f} seconds.",
-                whose="this machine's operator", next_step=f"See {folder / role}.log and {output}.",
+                f"The {role} runs (process {process.pid}), but its first turn is not over after"
+                f" {_PATIENCE:.0f} seconds.",
+                whose="this machine's operator",
+                next_step=f"See {folder / role}.log and {output}.",
             )
         time.sleep(0.05)
     raise RoundError(
-        f"The {role} ended: {_why(folder, role, process.pid, output)}", whose="this machine's operator", next_step=f"Mend that, then start it again. More may stand in {output}.",
+        f"The {role} ended: {_why(folder, role, process.pid, output)}",
+        whose="this machine's operator",
+        next_step=f"Mend that, then start it again. More may stand in {output}.",
     )
 
 
@@ -73,19 +84,25 @@ def _fault(state: dict[str, object], role: str) -> SecureFLError | None:
     if away is not None:
         return StoreError(
             f"The {role} runs, but cannot use its store: {away.reason}",
-            next_step=f"See that the store is there (a share: mounted). The {role} goes on trying; its `status` command says when the store is back.",
+            next_step=(
+                f"See that the store is there (a share: mounted). The {role} goes on trying; its"
+                " `status` command says when the store is back."
+            ),
         )
     trouble = state.get("trouble")
     if trouble is None:
         return None
     return RoundError(
-        f"The {role} runs, but its first turn did not go well: {one_line(str(trouble))}", whose="this machine's operator",
+        f"The {role} runs, but its first turn did not go well: {one_line(str(trouble))}",
+        whose="this machine's operator",
         next_step=f"It goes on trying; {role}.log says more.",
     )
 
 
 def _why(folder: Path, role: str, pid: int, output: Path) -> str:
-    """Why the process ended: by its end note; by what it said, where it ended before it could keep one."""
+    """Why the process ended: by its end note; by what it said, where it ended before it could keep
+    one.
+    """
     ended = last_end(folder, role)
     if ended is not None and ended.pid == pid:
         return ended.reason

@@ -18,9 +18,13 @@ def bench() -> None:
 @click.option("--parameters", default=1_000_000, show_default=True, type=click.IntRange(1))
 @click.option("--sites", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--bits", default=16, show_default=True, type=click.IntRange(8, 24))
-@click.option("--keep", type=click.Path(path_type=Path), help="Leave the contribution files in this folder.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Leave the contribution files in this folder."
+)
 @json_option
-def secagg(parameters: int, sites: int, bits: int, keep: Path | None, json_file: str | None) -> None:
+def secagg(
+    parameters: int, sites: int, bits: int, keep: Path | None, json_file: str | None
+) -> None:
     """The secure sum, stage by stage, in one process."""
     from securefl.bench.sums import bench_secagg
 
@@ -31,13 +35,27 @@ def secagg(parameters: int, sites: int, bits: int, keep: Path | None, json_file:
 @click.option("--parameters", default=1_000_000, show_default=True, type=click.IntRange(2))
 @click.option("--sites", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--bits", default=16, show_default=True, type=click.IntRange(8, 24))
-@click.option("--rounds", default=6, show_default=True, type=click.IntRange(6, 1000), help="The first is not counted.")
 @click.option(
-    "--on-dropout", default="fail", show_default=True, type=click.Choice(["fail", "continue"]),
-    help="What the study does when a hospital is lost; 'continue' adds a survivor set, signatures and answers to every round.",
+    "--rounds",
+    default=6,
+    show_default=True,
+    type=click.IntRange(6, 1000),
+    help="The first is not counted.",
+)
+@click.option(
+    "--on-dropout",
+    default="fail",
+    show_default=True,
+    type=click.Choice(["fail", "continue"]),
+    help=(
+        "What the study does when a hospital is lost; 'continue' adds a survivor set, signatures"
+        " and answers to every round."
+    ),
 )
 @json_option
-def round_(*, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str, json_file: str | None) -> None:
+def round_(
+    *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str, json_file: str | None
+) -> None:
     """Whole rounds between real processes over a folder store; everything but training."""
     from securefl.bench.rounds import bench_round
 

@@ -14,15 +14,29 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Fixes who is held out; noise is fresh all the same.")
-@click.option("--dir", "folder", default="securefl-demo", show_default=True, type=click.Path(path_type=Path), help="Where the parties' folders are made.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Fixes who is held out; noise is fresh all the same.",
+)
+@click.option(
+    "--dir",
+    "folder",
+    default="securefl-demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where the parties' folders are made.",
+)
 @click.option("--fresh", is_flag=True, help="Replace an older demonstration in that folder.")
 @json_option
 def demo(seed: int, folder: Path, fresh: bool, json_file: str | None) -> None:
     """Five hospitals train one model together, on this machine, with published data.
 
-    Everything is real: separate processes, PySyft requests, signed approvals, privacy noise, encryption, audits. Only the
-    people are missing: the approvals are given by script, through the command that a person types.
+    Everything is real: separate processes, PySyft requests, signed approvals, privacy noise,
+    encryption, audits. Only the people are missing: the approvals are given by script, through the
+    command that a person types.
     """
     from contextlib import nullcontext
 
@@ -38,7 +52,13 @@ def demo(seed: int, folder: Path, fresh: bool, json_file: str | None) -> None:
 
     with steady_screen(folder.absolute() / "demo.log"):
         figures = play(
-            folder.absolute(), seed=seed, fresh=fresh, say=_show_line, show=console.print, busy=busy, wide=console.width,
+            folder.absolute(),
+            seed=seed,
+            fresh=fresh,
+            say=_show_line,
+            show=console.print,
+            busy=busy,
+            wide=console.width,
             coloured=console.is_terminal,
         )
         if json_file:

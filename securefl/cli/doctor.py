@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--folder", metavar="DIR", help="A party's folder whose keys and store are checked too; else the current one, if it is one.")
+@click.option(
+    "--folder",
+    metavar="DIR",
+    help=(
+        "A party's folder whose keys and store are checked too; else the current one, if it is one."
+    ),
+)
 @json_option
 def doctor(folder: str | None, json_file: str | None) -> None:
-    """Check this machine: pinned versions, encryption, isolation, clock; in a party's folder its keys and store too."""
+    """Check this machine: pinned versions, encryption, isolation, clock; in a party's folder its
+    keys and store too.
+    """
     from securefl.node.folder import find_folder
 
     checks: list[dict[str, str]] = []
@@ -52,7 +60,11 @@ def _versions() -> str:
 
     wrong = wrong_versions()
     if wrong:
-        raise SecureFLError("; ".join(wrong[:5]) + ".", whose="whoever installed securefl", next_step="Install from requirements.lock again.")
+        raise SecureFLError(
+            "; ".join(wrong[:5]) + ".",
+            whose="whoever installed securefl",
+            next_step="Install from requirements.lock again.",
+        )
     mine = software()
     return f"securefl {mine['securefl']}, lock {mine['lock_sha256'][:12]}: all as pinned"
 
@@ -68,10 +80,16 @@ def _encryption() -> str:
     keys = cipher.generate()
     values = np.arange(-500, 500, dtype=np.int64)
     one = cipher.encrypt(keys.public, layout.pack(values), layout)
-    total, _ = keys.open_once(add(one, cipher.encrypt(keys.public, layout.pack(values), layout)), layout)
+    total, _ = keys.open_once(
+        add(one, cipher.encrypt(keys.public, layout.pack(values), layout)), layout
+    )
     opened, canaries = layout.unpack(total, len(values))
     if not np.array_equal(opened, 2 * values) or not (canaries == 2).all():
-        raise SecureFLError("A sum of two ciphertexts did not open to the exact integers.", whose="whoever installed securefl", next_step="Install from requirements.lock again.")
+        raise SecureFLError(
+            "A sum of two ciphertexts did not open to the exact integers.",
+            whose="whoever installed securefl",
+            next_step="Install from requirements.lock again.",
+        )
     return "two ciphertexts were added and opened exactly"
 
 
@@ -79,14 +97,20 @@ def _isolation() -> str:
     from securefl.node.isolation import isolation_words, network_can_be_blocked, userns_advice
 
     if not network_can_be_blocked():
-        raise SecureFLError(isolation_words() + ".", whose="this machine's operator", next_step=userns_advice())
+        raise SecureFLError(
+            isolation_words() + ".", whose="this machine's operator", next_step=userns_advice()
+        )
     return isolation_words().removeprefix("isolation: ")
 
 
 def _clock() -> str:
     now = datetime.now(UTC)
     if now.year < 2026:
-        raise SecureFLError(f"The clock says {now:%Y-%m-%d %H:%M} UTC.", whose="this machine's operator", next_step="Set the clock; ledgers and schedules rest on it.")
+        raise SecureFLError(
+            f"The clock says {now:%Y-%m-%d %H:%M} UTC.",
+            whose="this machine's operator",
+            next_step="Set the clock; ledgers and schedules rest on it.",
+        )
     return f"{now:%Y-%m-%d %H:%M:%S} UTC; compare it with a clock you trust"
 
 
@@ -105,8 +129,19 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
         party = Site.at(here) if role == "hospital" else PartyFolder.open(here, role)
         party.book.cards()
         if isinstance(party, Site) and party.ledger.state.key != party.identity.card.signing_public:
-            raise UnreadableError("These keys are not the ones that sign the ledger now.", whose="the data owner", next_step="Put back the backup of `keys` that was made after `securefl site rotate-key`.")
-        return f"{role} {party.name}: keys are readable by their owner alone, the list of partners is intact" if party.identity and party.secret else ""
+            raise UnreadableError(
+                "These keys are not the ones that sign the ledger now.",
+                whose="the data owner",
+                next_step=(
+                    "Put back the backup of `keys` that was made after `securefl site rotate-key`."
+                ),
+            )
+        return (
+            f"{role} {party.name}: keys are readable by their owner alone, the list of partners is"
+            " intact"
+            if party.identity and party.secret
+            else ""
+        )
 
     def store() -> str:
         party = PartyFolder.open(here, role)
@@ -118,9 +153,16 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
         if shut:
             more = f" and {len(shut) - 1} more" if len(shut) > 1 else ""
             raise StoreError(
-                f"In the store, {shut[0]}{more} cannot be written by this user: whoever made it shut the others out.",
-                next_step="Have whoever operates it give all parties' users one group, then `chgrp -R GROUP` and `chmod -R g+rwXs` on the store's folder.",
+                f"In the store, {shut[0]}{more} cannot be written by this user: whoever made it"
+                " shut the others out.",
+                next_step=(
+                    "Have whoever operates it give all parties' users one group, then `chgrp -R"
+                    " GROUP` and `chmod -R g+rwXs` on the store's folder."
+                ),
             )
-        return f"{party.store.url} can be written, read and cleaned, also where this party's messages lie"
+        return (
+            f"{party.store.url} can be written, read and cleaned, also where this party's"
+            " messages lie"
+        )
 
     return {"keys": keys, "store": store}

@@ -1,4 +1,6 @@
-"""A fault of securefl's own: what its authors need goes into a file of the user's, not onto the screen."""
+"""A fault of securefl's own: what its authors need goes into a file of the user's, not onto the
+screen.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from securefl.errors import SecureFLError
 
 
 def fault(error: Exception) -> SecureFLError:
-    """The page's error; the traceback is written to a new file (0600) that the user may read before sending it on."""
+    """The page's error; the traceback is written to a new file (0600) that the user may read before
+    sending it on.
+    """
     try:
         fd, path = tempfile.mkstemp(prefix="securefl-fault-", suffix=".txt")  # mode 0600
         with os.fdopen(fd, "w", encoding="utf-8", errors="replace") as file:

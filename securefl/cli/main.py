@@ -1,4 +1,7 @@
-"""``securefl``: the door to every role's commands. Commands are imported when they are called, not before."""
+"""``securefl``: the door to every role's commands.
+
+Commands are imported when they are called, not before.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,47 @@ if TYPE_CHECKING:
 
 #: Command → (module, object, the line in `securefl --help`). Help costs no framework.
 _COMMANDS = {
-    "demo": ("securefl.cli.demo", "demo", "Five hospitals train one model together, on this machine, with published data."),
-    "site": ("securefl.cli.site", "site", "A hospital: keys, data sets, budget, requests, approvals, agent."),
-    "study": ("securefl.cli.study", "study", "A researcher: make a study, request it, run it, report."),
-    "aggregator": ("securefl.cli.aggregator", "aggregator", "The neutral party that adds ciphertexts without a key."),
-    "audit": ("securefl.cli.audit", "audit", "What a hospital's ledger says, and whether anybody altered it."),
+    "demo": (
+        "securefl.cli.demo",
+        "demo",
+        "Five hospitals train one model together, on this machine, with published data.",
+    ),
+    "site": (
+        "securefl.cli.site",
+        "site",
+        "A hospital: keys, data sets, budget, requests, approvals, agent.",
+    ),
+    "study": (
+        "securefl.cli.study",
+        "study",
+        "A researcher: make a study, request it, run it, report.",
+    ),
+    "aggregator": (
+        "securefl.cli.aggregator",
+        "aggregator",
+        "The neutral party that adds ciphertexts without a key.",
+    ),
+    "audit": (
+        "securefl.cli.audit",
+        "audit",
+        "What a hospital's ledger says, and whether anybody altered it.",
+    ),
     "predict": ("securefl.cli.predict", "predict", "Score a table with a trained model."),
-    "bench": ("securefl.cli.bench", "bench", "Measure the secure sum and whole rounds on this machine."),
-    "doctor": ("securefl.cli.doctor", "doctor", "Check this machine: versions, encryption, store, clock, keys."),
-    "selftest": ("securefl.cli.selftest", "selftest", "Try this installation's noise on invented patients."),
+    "bench": (
+        "securefl.cli.bench",
+        "bench",
+        "Measure the secure sum and whole rounds on this machine.",
+    ),
+    "doctor": (
+        "securefl.cli.doctor",
+        "doctor",
+        "Check this machine: versions, encryption, store, clock, keys.",
+    ),
+    "selftest": (
+        "securefl.cli.selftest",
+        "selftest",
+        "Try this installation's noise on invented patients.",
+    ),
 }
 #: What a shell expects of a program that Ctrl-C stopped.
 _STOPPED = 130
@@ -45,15 +80,19 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, _, line) in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="securefl", prog_name="securefl")
 def cli() -> None:
-    """Hospitals train one model together: approved code only, a privacy budget that holds, and only the sum opens.
+    """Hospitals train one model together: approved code only, a privacy budget that holds, and only
+    the sum opens.
 
-    Start with `securefl demo`. Each role works in a folder of its own: a hospital in a site folder, a researcher and an
-    aggregator in theirs. Exit codes: 0 done, 1 crash, 2 usage, 3 ledger altered, 4 unreadable, 5 study invalid,
-    6 not approved, 7 budget, 8 round failed, 9 untrusted, 10 store, 11 data,
-    13 done but not printed, 130 stopped with Ctrl-C.
+    Start with `securefl demo`. Each role works in a folder of its own: a hospital in a site folder,
+    a researcher and an aggregator in theirs. Exit codes: 0 done, 1 crash, 2 usage, 3 ledger
+    altered, 4 unreadable, 5 study invalid, 6 not approved, 7 budget, 8 round failed, 9 untrusted,
+    10 store, 11 data, 13 done but not printed, 130 stopped with Ctrl-C.
     """
 
 
@@ -69,10 +108,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     code = _run(arguments)
     out.flush()
     if out.failure is not None and not out.reader_left and code == 0:
-        _show(ScreenError(
-            f"What this command printed could not be written: {out.failure.strerror}. What it was asked to do is done.",
-            next_step="Free some space, or write to another file.",
-        ))
+        _show(
+            ScreenError(
+                f"What this command printed could not be written: {out.failure.strerror}. What it"
+                " was asked to do is done.",
+                next_step="Free some space, or write to another file.",
+            )
+        )
         code = int(ExitCode.SCREEN)
     err.flush()
     if code:
@@ -115,13 +157,17 @@ def _as_ours(error: Exception) -> SecureFLError:
         said = error.format_message()
         what = said if said.endswith((".", "!", "?")) else f"{said}."
         context = error.ctx if isinstance(error, click.UsageError) else None
-        return UsageError(what, next_step=f"`{context.command_path} --help` shows how it is called." if context else "")
+        return UsageError(
+            what,
+            next_step=f"`{context.command_path} --help` shows how it is called." if context else "",
+        )
     if isinstance(error, OSError):
         return file_error(error)
     if isinstance(error, UnicodeEncodeError):
         shown = error.object.encode("utf-8", "replace").decode()
         return UsageError(
-            f"A name or text holds bytes that are not UTF-8: {shown}", next_step="Rename the file, or write the text in UTF-8."
+            f"A name or text holds bytes that are not UTF-8: {shown}",
+            next_step="Rename the file, or write the text in UTF-8.",
         )
     from securefl.cli.faults import fault
 

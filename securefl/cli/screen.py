@@ -1,4 +1,6 @@
-"""What commands share: the screen, JSON for programs, the folder options, asking before what cannot be undone."""
+"""What commands share: the screen, JSON for programs, the folder options, asking before what cannot
+be undone.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,11 @@ def show_error(error: SecureFLError) -> None:
 
 
 def say(text: str) -> None:
-    """A line of our own; nothing in it is taken for markup, and what a screen may not show is spelled out.
+    """A line of our own; nothing in it is taken for markup, and what a screen may not show is
+    spelled out.
 
-    A terminal gets it broken between words, and a word longer than a line whole, so that it can be copied. A file gets it
-    as one line, for programs.
+    A terminal gets it broken between words, and a word longer than a line whole, so that it can be
+    copied. A file gets it as one line, for programs.
     """
     from securefl.report.characters import shown
 
@@ -58,7 +61,9 @@ def say(text: str) -> None:
 def _filled(line: str, width: int) -> str:
     """One line as several, further ones set in as the first is; words stay whole."""
     margin = line[: len(line) - len(line.lstrip(" "))]
-    return textwrap.fill(line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def say_quoted(text: str) -> None:
@@ -87,27 +92,41 @@ def write_text(text: str, target: str) -> None:
     try:
         Path(target).write_text(text, "utf-8")
     except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}.", next_step="Name another file.") from None
+        raise UsageError(
+            f"{target} cannot be written: {error.strerror}.", next_step="Name another file."
+        ) from None
     say(f"Wrote {target}.")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--json FILE`` for programs."""
-    return click.option("--json", "json_file", metavar="FILE", help="Also write the result as JSON; '-' prints it instead.")(command)
+    return click.option(
+        "--json",
+        "json_file",
+        metavar="FILE",
+        help="Also write the result as JSON; '-' prints it instead.",
+    )(command)
 
 
 def folder_option(name: str, variable: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``--site``, ``--researcher`` or ``--aggregator``: the role's folder."""
-    return click.option(f"--{name}", "folder", metavar="DIR", help=f"The {name}'s folder; else ${variable}, else the current folder.")
+    return click.option(
+        f"--{name}",
+        "folder",
+        metavar="DIR",
+        help=f"The {name}'s folder; else ${variable}, else the current folder.",
+    )
 
 
 def confirm(question: str, *, yes: bool, read: str = "") -> None:
-    """Ask before something that cannot be undone; without a terminal the answer must be given as ``--yes``.
+    """Ask before something that cannot be undone; without a terminal the answer must be given as
+    ``--yes``.
 
     Args:
         question: ends with a question mark.
         yes: the answer was given with the command.
-        read: what stands above the question and should be read first ("the page above"); empty where there is nothing.
+        read: what stands above the question and should be read first ("the page above"); empty
+            where there is nothing.
 
     Raises:
         UsageError: nobody can be asked.
@@ -117,7 +136,10 @@ def confirm(question: str, *, yes: bool, read: str = "") -> None:
         return
     if not sys.stdin.isatty():
         first = f"Read {read}, then repeat" if read else "Repeat"
-        raise UsageError(f"This needs a yes, and nobody can be asked here: {question}", next_step=f"{first} the command with --yes.")
+        raise UsageError(
+            f"This needs a yes, and nobody can be asked here: {question}",
+            next_step=f"{first} the command with --yes.",
+        )
     if not click.confirm(question, default=False):
         raise DeclinedError("Nothing was done.")
 
@@ -132,6 +154,10 @@ def same_card(spoken: str, given: str | None, *, yes: bool, who: str) -> None:
     if given is not None:
         plain = "".join(given.split()).lower()
         if len(plain) < 40 or plain[:40] != spoken.replace(" ", ""):
-            raise UsageError(f"The fingerprint given is not that of this card ({spoken}).", whose=who, next_step=f"Telephone {who} and compare again; do not trust this card.")
+            raise UsageError(
+                f"The fingerprint given is not that of this card ({spoken}).",
+                whose=who,
+                next_step=f"Telephone {who} and compare again; do not trust this card.",
+            )
         return
     confirm(f"Did {who} read out the same groups by telephone?", yes=yes, read="the lines above")

@@ -1,4 +1,6 @@
-"""``securefl selftest``: does this installation keep what its figures claim? On invented patients only."""
+"""``securefl selftest``: does this installation keep what its figures claim? On invented patients
+only.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,18 @@ def selftest() -> None:
 
 
 @selftest.command()
-@click.option("--trials", type=click.IntRange(200, 10_000_000), help="How many releases are looked at; by default as many as give a clear answer.")
+@click.option(
+    "--trials",
+    type=click.IntRange(200, 10_000_000),
+    help="How many releases are looked at; by default as many as give a clear answer.",
+)
 @json_option
 def privacy(trials: int | None, json_file: str | None) -> None:
-    """Try to tell from noised steps whether one patient was in them; six broken mechanisms are tried beside.
+    """Try to tell from noised steps whether one patient was in them; six broken mechanisms are
+    tried beside.
 
-    The worker that trains is asked too, as the process that a study starts: is its noise fresh, who is drawn?
+    The worker that trains is asked too, as the process that a study starts: is its noise fresh, who
+    is drawn?
 
     Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE (too few trials).
     """
@@ -40,7 +48,10 @@ def privacy(trials: int | None, json_file: str | None) -> None:
     from securefl.privacy.worker_answers import judge_with_controls
     from securefl.report.selftest import selftest_page
 
-    with TemporaryDirectory() as folder, trial_workers(Path(folder)) as workers:  # they start while the looks are taken
+    with (
+        TemporaryDirectory() as folder,
+        trial_workers(Path(folder)) as workers,
+    ):  # they start while the looks are taken
         outcome = _looks(trials, quiet=json_file == "-")
         heard = judge_with_controls(ask_workers(workers), FloatDraws(SystemRandomness()))
     outcome = outcome.with_worker(heard)
@@ -59,10 +70,20 @@ def _looks(trials: int | None, *, quiet: bool) -> SelfTest:
     from securefl.learning.selftest_controls import controls
     from securefl.privacy.randomness import SystemRandomness
 
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=screen(), transient=True, disable=quiet)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=screen(),
+        transient=True,
+        disable=quiet,
+    )
     with bar:
         task = bar.add_task("trying")
         return run_selftest(
-            product(), controls(), SystemRandomness(), trials=trials or TRIALS,
+            product(),
+            controls(),
+            SystemRandomness(),
+            trials=trials or TRIALS,
             watch=lambda done, total: bar.update(task, completed=done, total=total),
         )

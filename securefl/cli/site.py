@@ -21,26 +21,36 @@ from securefl.cli.site_requests import approve, inbox, refuse, review, withdraw
 def site() -> None:
     """A hospital: keys, data sets, budget, requests, approvals, agent.
 
-    The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`, `start`. Then requests
-    arrive: `inbox`, `review`, and `approve` or `refuse`. To stop: `pause`, `withdraw`, `budget revoke`. Now and then
-    `backup`. Seldom: `restore`, `rotate-key` for new keys, `checkpoint` when a ledger is doubted.
+    The order of a new hospital: init, exchange cards and `trust` them, `data add`, `budget set`,
+    `start`. Then requests arrive: `inbox`, `review`, and `approve` or `refuse`. To stop: `pause`,
+    `withdraw`, `budget revoke`. Now and then `backup`. Seldom: `restore`, `rotate-key` for new
+    keys, `checkpoint` when a ledger is doubted.
     """
 
 
 @site.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--name", required=True, help="Short name, as in studies: letters, digits, '-' and '_'.")
+@click.option(
+    "--name", required=True, help="Short name, as in studies: letters, digits, '-' and '_'."
+)
 @click.option("--legal-name", required=True, help="The hospital's full name.")
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
 @click.option("--store", required=True, help="Where messages pass: a folder or any fsspec URL.")
 def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
-    """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to the others."""
+    """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to
+    the others.
+    """
     from securefl.node.site import Site
 
     directory = directory.absolute()
     made = Site.init(directory, name=name, legal_name=legal_name, email=email, store=store)
-    say(f"{directory} is the folder of {name} now. Back up {directory} with `securefl site backup`: nobody can replace its keys.")
-    say(f"Give {directory}/keys/card.json to the others and read them its fingerprint by telephone:")
+    say(
+        f"{directory} is the folder of {name} now. Back up {directory} with `securefl site backup`:"
+        " nobody can replace its keys."
+    )
+    say(
+        f"Give {directory}/keys/card.json to the others and read them its fingerprint by telephone:"
+    )
     say(f"  {made.identity.card.spoken}")
     say("Next: securefl site trust CARD, for each card that you were given.")
 
@@ -51,12 +61,19 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
 @click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
 @click.option("--remove", metavar="NAME", help="Take a name off the list.")
 @_site_option
-def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: str | None, folder: str | None) -> None:
+def trust(
+    cards: tuple[Path, ...],
+    fingerprint: str | None,
+    yes: bool,
+    remove: str | None,
+    folder: str | None,
+) -> None:
     """Add identity cards to this hospital's own signed list; without a card, show the list.
 
-    Only listed hospitals count in a study. Compare the ten groups with the card's owner by telephone before you say yes:
-    whoever sends you a card can write any name on it. A partner that changed its keys sends a new card; you are shown
-    which one it replaces and from when, and compare the new groups in the same way.
+    Only listed hospitals count in a study. Compare the ten groups with the card's owner by
+    telephone before you say yes: whoever sends you a card can write any name on it. A partner that
+    changed its keys sends a new card; you are shown which one it replaces and from when, and
+    compare the new groups in the same way.
     """
     from securefl.cli.cards import trust_cards
 
@@ -64,7 +81,20 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
     trust_cards(here.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
 
 
-for _command in (data, budget, rotate_key, checkpoint, backup, restore, inbox, review, approve, refuse, withdraw, model):
+for _command in (
+    data,
+    budget,
+    rotate_key,
+    checkpoint,
+    backup,
+    restore,
+    inbox,
+    review,
+    approve,
+    refuse,
+    withdraw,
+    model,
+):
     site.add_command(_command)
 
 
@@ -72,18 +102,25 @@ for _command in (data, budget, rotate_key, checkpoint, backup, restore, inbox, r
 @click.option("--background", is_flag=True, help="Come back at once; the agent goes on.")
 @_site_option
 def start(background: bool, folder: str | None) -> None:
-    """Start this hospital's agent: it takes in requests and runs what you approved, until `securefl site stop`."""
+    """Start this hospital's agent: it takes in requests and runs what you approved, until `securefl
+    site stop`.
+    """
     here = _open(folder)
     if background:
         from securefl.cli.background import start_role
 
-        start_role(["site", "start", "--site", str(here.path)], here.path, "agent", here.path / "agent.out")
+        start_role(
+            ["site", "start", "--site", str(here.path)], here.path, "agent", here.path / "agent.out"
+        )
         say(f"The agent of {here.name} runs. Its log: {here.path / 'agent.log'}")
         return
     from securefl.node.agent import Agent
 
     agent = Agent(here)
-    say(f"The agent of {here.name} runs; stop it with Ctrl-C or `securefl site stop`. Log: {here.path / 'agent.log'}")
+    say(
+        f"The agent of {here.name} runs; stop it with Ctrl-C or `securefl site stop`. Log:"
+        f" {here.path / 'agent.log'}"
+    )
     agent.run()
 
 
@@ -92,8 +129,8 @@ def start(background: bool, folder: str | None) -> None:
 def stop(folder: str | None) -> None:
     """Stop the agent.
 
-    A study that runs is over for this hospital and stays charged. It ends for all, or where it says on_dropout = "continue"
-    the others go on while enough are left.
+    A study that runs is over for this hospital and stays charged. It ends for all, or where it says
+    on_dropout = "continue" the others go on while enough are left.
     """
     from securefl.node.agent import stop_agent
 
@@ -114,7 +151,10 @@ def pause(resume: bool, note: str, folder: str | None) -> None:
         from securefl.node.approving import pause as hold
 
         hold(here, note)
-        say("Paused: nothing starts and nothing leaves the house. Resume with `securefl site pause --resume`.")
+        say(
+            "Paused: nothing starts and nothing leaves the house. Resume with `securefl site pause"
+            " --resume`."
+        )
 
 
 @site.command()

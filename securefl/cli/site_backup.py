@@ -1,4 +1,6 @@
-"""``securefl site backup`` and ``securefl site restore``: all that a hospital cannot make again, and putting it back."""
+"""``securefl site backup`` and ``securefl site restore``: all that a hospital cannot make again,
+and putting it back.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ from securefl.cli.site_folder import open_site, site_option
 def backup(directory: Path, folder: str | None) -> None:
     """Write a backup of this hospital into a new folder DIRECTORY, also while the agent works.
 
-    In it are the keys, the list of partners, the settings, the ledger, the studies and the checkpoints, each with its hash in a signed
-    list. Guard it like the folder itself: who has the keys can sign in your hospital's name. Private tables are not in it.
+    In it are the keys, the list of partners, the settings, the ledger, the studies and the
+    checkpoints, each with its hash in a signed list. Guard it like the folder itself: who has the
+    keys can sign in your hospital's name. Private tables are not in it.
     """
     from securefl.node.backup import describe, make_backup
     from securefl.node.site import utc_now
@@ -35,8 +38,9 @@ def backup(directory: Path, folder: str | None) -> None:
 def restore(directory: Path, yes: bool, folder: str | None) -> None:
     """Put the backup DIRECTORY back, into a new folder or over the hospital's own.
 
-    Refused where the ledger that lies there, or anything beside it, knows more than the backup. What happened after the backup
-    was made only the partners know: the agent asks them, and starts nothing before they have answered.
+    Refused where the ledger that lies there, or anything beside it, knows more than the backup.
+    What happened after the backup was made only the partners know: the agent asks them, and starts
+    nothing before they have answered.
     """
     from securefl.node.backup import describe, read_backup, restore_backup
     from securefl.node.checkpoints import hospitals_of
@@ -49,7 +53,8 @@ def restore(directory: Path, yes: bool, folder: str | None) -> None:
     if not yes:
         say(f"Its card: {found.card.spoken}")
         say(
-            f"From now on {target} is the folder of {found.card.name}. The same hospital must run nowhere else: two copies spend one budget twice."
+            f"From now on {target} is the folder of {found.card.name}. The same hospital must run"
+            " nowhere else: two copies spend one budget twice."
         )
     confirm(f"Put it back into {target}?", yes=yes)
     aside = restore_backup(found, target)
@@ -64,6 +69,7 @@ def restore(directory: Path, yes: bool, folder: str | None) -> None:
         say(f"Not there now, and not in a backup: {', '.join(lost)}")
     partners = ", ".join(sorted(hospitals_of(here))) or "nobody (no hospital is on its list)"
     say(
-        f"At its start the agent asks which checkpoints of this ledger they hold: {partners}. One that holds a newer one stops it; then take a newer backup."
+        f"At its start the agent asks which checkpoints of this ledger they hold: {partners}. One"
+        " that holds a newer one stops it; then take a newer backup."
     )
     say("Next: securefl audit --verify   then   securefl site start")

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Data sets: the private table stays where it is; others see its declared columns and invented rows."""
+    """Data sets: the private table stays where it is; others see its declared columns and invented
+    rows.
+    """
 
 
 _SEPARATOR_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -31,10 +33,30 @@ _SIGN_NAMES = {"point": ".", "comma": ","}
 def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
     """The options of a command that say how a table is read, and which columns it should have."""
     for option in (
-        click.option("--decimal", type=click.Choice(list(_SIGN_NAMES)), default="point", show_default=True, help="The sign in decimal numbers. Never guessed."),
-        click.option("--separator", type=click.Choice(list(_SEPARATOR_NAMES)), help="What stands between the values. Without it the first line shows it."),
-        click.option("--encoding", default="utf-8", show_default=True, help="How the text is stored: cp1252 is that of Windows in western Europe."),
-        click.option("--columns", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A protocol or study file that declares the columns."),
+        click.option(
+            "--decimal",
+            type=click.Choice(list(_SIGN_NAMES)),
+            default="point",
+            show_default=True,
+            help="The sign in decimal numbers. Never guessed.",
+        ),
+        click.option(
+            "--separator",
+            type=click.Choice(list(_SEPARATOR_NAMES)),
+            help="What stands between the values. Without it the first line shows it.",
+        ),
+        click.option(
+            "--encoding",
+            default="utf-8",
+            show_default=True,
+            help="How the text is stored: cp1252 is that of Windows in western Europe.",
+        ),
+        click.option(
+            "--columns",
+            required=True,
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            help="A protocol or study file that declares the columns.",
+        ),
     ):
         command = option(command)
     return command
@@ -43,18 +65,47 @@ def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
 @data.command("add")
 @click.argument("name")
 @click.argument("table", type=click.Path(path_type=Path, exists=True))
-@click.option("--population", required=True, help="Whose patients; all data sets of a population spend from one budget.")
+@click.option(
+    "--population",
+    required=True,
+    help="Whose patients; all data sets of a population spend from one budget.",
+)
 @_how_to_read
-@click.option("--mock-rows", default=200, show_default=True, type=click.IntRange(1, 100_000), help="Invented rows to show.")
-@click.option("--yes", is_flag=True, help="The name may stand for another file from now on; patients that another population has too may have two budgets.")
+@click.option(
+    "--mock-rows",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Invented rows to show.",
+)
+@click.option(
+    "--yes",
+    is_flag=True,
+    help=(
+        "The name may stand for another file from now on; patients that another population has too"
+        " may have two budgets."
+    ),
+)
 @site_option
 def data_add(
-    *, name: str, table: Path, population: str, columns: Path, encoding: str, separator: str | None, decimal: str, mock_rows: int, yes: bool, folder: str | None
+    *,
+    name: str,
+    table: Path,
+    population: str,
+    columns: Path,
+    encoding: str,
+    separator: str | None,
+    decimal: str,
+    mock_rows: int,
+    yes: bool,
+    folder: str | None,
 ) -> None:
-    """Register a table (CSV). It is not copied and not opened by anything but your own commands and approved studies.
+    """Register a table (CSV). It is not copied and not opened by anything but your own commands and
+    approved studies.
 
-    How it is read is kept with it: studies read it in the same way. How many of its rows studies could use is counted for your screen
-    alone; `securefl site data check` counts it without registering anything.
+    How it is read is kept with it: studies read it in the same way. How many of its rows studies
+    could use is counted for your screen alone; `securefl site data check` counts it without
+    registering anything.
     """
     from securefl.files import read_given
     from securefl.learning.mock import mock_table
@@ -67,12 +118,17 @@ def data_add(
 
     here = open_site(folder)
     text = read_given(columns)
-    looked = _look(table, parse_any(text), encoding, separator, decimal)  # before what takes seconds
+    looked = _look(
+        table, parse_any(text), encoding, separator, decimal
+    )  # before what takes seconds
     declared = parse_consistent(text, PldAccountant())
     check_records(table, looked.reading)
     known = here.other_file(name, table, population)
     if known is not None:
-        say(f"'{name}' is registered already, for the file {known}. From now on it would stand for {table}.")
+        say(
+            f"'{name}' is registered already, for the file {known}. From now on it would stand for"
+            f" {table}."
+        )
         confirm(f"Let '{name}' stand for {table}?", yes=yes, read="the line above")
     patients = patients_of(here, table, declared.data.patient, looked.reading)
     _same_patients(here, population, patients, yes=yes)
@@ -82,7 +138,10 @@ def data_add(
     keep_public(here, spec, mock_table(spec, mock_rows, seed=1))
     say(f"'{name}' is registered for the patients of '{population}'. The table stays at {table}.")
     _say_reading(looked)
-    say(f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set {population} ...")
+    say(
+        f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set"
+        f" {population} ..."
+    )
     # after all that others can see: how long it takes tells nobody how many rows there are
     _say_rows(here, table, declared.model_copy(update={"data": spec}), looked)
 
@@ -91,8 +150,17 @@ def data_add(
 @click.argument("table", type=click.Path(path_type=Path, exists=True))
 @_how_to_read
 @site_option
-def data_check(*, table: Path, columns: Path, encoding: str, separator: str | None, decimal: str, folder: str | None) -> None:
-    """Look at a table and register nothing: how it would be read, how many rows studies could use, and what stands in the others.
+def data_check(
+    *,
+    table: Path,
+    columns: Path,
+    encoding: str,
+    separator: str | None,
+    decimal: str,
+    folder: str | None,
+) -> None:
+    """Look at a table and register nothing: how it would be read, how many rows studies could use,
+    and what stands in the others.
 
     Everything is for your screen alone.
     """
@@ -116,14 +184,26 @@ def _same_patients(here: Site, population: str, patients: Patients, *, yes: bool
     found = overlaps(here, population, patients)
     check_same_patients(population, found)
     for overlap in found:
-        say(f"For your eyes only: of the patients of this table, {overlap.words} are also among those of '{overlap.population}'. They lose the sum of what both budgets allow.")
-    if (others := never_compared(here, population)):
-        say(f"Not compared with the patients of {', '.join(others)}: register their tables again (`securefl site data add`), then this is done.")
+        say(
+            f"For your eyes only: of the patients of this table, {overlap.words} are also among"
+            f" those of '{overlap.population}'. They lose the sum of what both budgets allow."
+        )
+    if others := never_compared(here, population):
+        say(
+            f"Not compared with the patients of {', '.join(others)}: register their tables again"
+            " (`securefl site data add`), then this is done."
+        )
     if any(overlap.share >= ASKED for overlap in found):
-        confirm(f"Let these patients have a budget as '{population}' too?", yes=yes, read="the lines above")
+        confirm(
+            f"Let these patients have a budget as '{population}' too?",
+            yes=yes,
+            read="the lines above",
+        )
 
 
-def _look(table: Path, declared: Protocol, encoding: str, separator: str | None, decimal: str) -> Looked:
+def _look(
+    table: Path, declared: Protocol, encoding: str, separator: str | None, decimal: str
+) -> Looked:
     from securefl.node.tables import look
 
     chosen: Any = _SEPARATOR_NAMES.get(separator or "")
@@ -134,7 +214,10 @@ def _look(table: Path, declared: Protocol, encoding: str, separator: str | None,
 def _say_reading(looked: Looked) -> None:
     say(f"It is read as {looked.reading.words}.")
     for column, near in looked.missing.items():
-        say(f"Warning: the table has no column {column}; studies that need it cannot run here.{f' {near}' if near else ''}")
+        say(
+            f"Warning: the table has no column {column}; studies that need it cannot run"
+            f" here.{f' {near}' if near else ''}"
+        )
 
 
 def _say_rows(here: Site, table: Path, declared: Protocol, looked: Looked) -> None:
@@ -163,15 +246,33 @@ def _say_rows(here: Site, table: Path, declared: Protocol, looked: Looked) -> No
 @json_option
 @site_option
 def data_list(json_file: str | None, folder: str | None) -> None:
-    """List the registered data sets: name, whose patients, and the file. For your screen; others never see the file's name."""
+    """List the registered data sets: name, whose patients, and the file.
+
+    For your screen; others never see the file's name.
+    """
     here = open_site(folder)
-    rows = [{"name": d.name, "population": d.population, "file": str(here.path / d.path), "there": (here.path / d.path).is_file(), "read_as": d.reading.words} for d in here.settings.datasets]
+    rows = [
+        {
+            "name": d.name,
+            "population": d.population,
+            "file": str(here.path / d.path),
+            "there": (here.path / d.path).is_file(),
+            "read_as": d.reading.words,
+        }
+        for d in here.settings.datasets
+    ]
     if json_file:
         write_json({"datasets": rows}, json_file)
         if json_file == "-":
             return
     if not rows:
-        say("No data set is registered. Next: securefl site data add NAME FILE --population NAME --columns FILE")
+        say(
+            "No data set is registered. Next: securefl site data add NAME FILE --population NAME"
+            " --columns FILE"
+        )
     for row in rows:
-        say(f"{row['name']}  patients of {row['population']}  {row['file']}{'' if row['there'] else '  (the file is not there now)'}")
+        say(
+            f"{row['name']}  patients of {row['population']} "
+            f" {row['file']}{'' if row['there'] else '  (the file is not there now)'}"
+        )
         say(f"  {row['read_as']}")

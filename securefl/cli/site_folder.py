@@ -13,7 +13,10 @@ site_option = folder_option("site", "SECUREFL_SITE")
 
 
 def open_site(folder: str | None) -> Site:
-    """The folder named on the command line, else by the environment, else the current one. Raises as ``Site.at``."""
+    """The folder named on the command line, else by the environment, else the current one.
+
+    Raises as ``Site.at``.
+    """
     from securefl.node.folder import find_folder
     from securefl.node.site import Site
 

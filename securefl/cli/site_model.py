@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def model() -> None:
     """Models of completed studies that were sent to this hospital: list, show, predict.
 
-    The agent fetches a model after its study's end, and keeps it only if it is what the last round's sum makes of the model
-    before, and its figures follow from the released histogram.
+    The agent fetches a model after its study's end, and keeps it only if it is what the last
+    round's sum makes of the model before, and its figures follow from the released histogram.
     """
 
 
@@ -38,14 +38,26 @@ def list_(json_file: str | None, folder: str | None) -> None:
 
     rows = list_models(_open(folder))
     if json_file:
-        listed = [{"model": r.name, "study": r.digest, "state": r.state, "folder": str(r.folder or ""), "said": r.said} for r in rows]
+        listed = [
+            {
+                "model": r.name,
+                "study": r.digest,
+                "state": r.state,
+                "folder": str(r.folder or ""),
+                "said": r.said,
+            }
+            for r in rows
+        ]
         write_json({"models": listed}, json_file)
         if json_file == "-":
             return
     for row in rows:
         say(f"{row.name}  {row.state:<10}  {row.folder or row.said}".rstrip())
     if not rows:
-        say("No model has come home: the studies of this hospital are not over, or name it as no recipient.")
+        say(
+            "No model has come home: the studies of this hospital are not over, or name it as no"
+            " recipient."
+        )
 
 
 @model.command()
@@ -55,7 +67,8 @@ def list_(json_file: str | None, folder: str | None) -> None:
 def show(name: str, json_file: str | None, folder: str | None) -> None:
     """Show a model: what was released, and its exact figures on your own held-out patients.
 
-    The exact figures are worked out here and now, stand on this screen, and never leave. They have no noise: do not pass them on.
+    The exact figures are worked out here and now, stand on this screen, and never leave. They have
+    no noise: do not pass them on.
     """
     from securefl.node.models import find_model
     from securefl.report.meaning import units
@@ -68,10 +81,21 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
     figures, why_not = _figures(here, name, study)
     if json_file:
         own = {k: _plain(v) for k, v in asdict(figures).items()} if figures else None
-        write_json({"model": row.name, "digest": found.digest, "released": found.facts.figures, "own": own, "why_not": why_not}, json_file)
+        write_json(
+            {
+                "model": row.name,
+                "digest": found.digest,
+                "released": found.facts.figures,
+                "own": own,
+                "why_not": why_not,
+            },
+            json_file,
+        )
         if json_file == "-":
             return
-    screen().print(own_model_page(found, str(row.folder), figures, why_not=why_not, units=units(study)))
+    screen().print(
+        own_model_page(found, str(row.folder), figures, why_not=why_not, units=units(study))
+    )
     say(f"Next: securefl site model predict {row.name} TABLE.csv")
 
 
@@ -81,8 +105,12 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
 @json_option
 @_site_option
 @click.pass_context
-def predict(ctx: click.Context, name: str, rows: Path, json_file: str | None, folder: str | None) -> None:
-    """Score ROWS (a table with the model's columns) with a model that came home; as `securefl predict`."""
+def predict(
+    ctx: click.Context, name: str, rows: Path, json_file: str | None, folder: str | None
+) -> None:
+    """Score ROWS (a table with the model's columns) with a model that came home; as `securefl
+    predict`.
+    """
     from securefl.node.models import find_model
 
     row, _ = find_model(_open(folder), name)

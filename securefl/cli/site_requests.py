@@ -1,4 +1,6 @@
-"""``securefl site inbox | review | approve | refuse | withdraw``: requests, and the owner's decisions on them."""
+"""``securefl site inbox | review | approve | refuse | withdraw``: requests, and the owner's
+decisions on them.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ def inbox(json_file: str | None, folder: str | None) -> None:
 @click.argument("request_id", metavar="ID")
 @site_option
 def review(request_id: str, folder: str | None) -> None:
-    """Show a request as a page: who asks, for what, what leaves, what it costs, what cannot be undone."""
+    """Show a request as a page: who asks, for what, what leaves, what it costs, what cannot be
+    undone.
+    """
     here = open_site(folder)
     _page(here, *_review(here, request_id))
 
@@ -61,7 +65,8 @@ def review(request_id: str, folder: str | None) -> None:
 @click.option("--yes", is_flag=True, help="You have read the page.")
 @site_option
 def approve(request_id: str, yes: bool, folder: str | None) -> None:
-    """Approve a request with this hospital's signature, and reserve its budget. Used once, for exactly this digest.
+    """Approve a request with this hospital's signature, and reserve its budget. Used once, for
+    exactly this digest.
 
     ID is the whole id of the request, or six digits or more of its digest.
     """
@@ -78,8 +83,13 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
         confirm(f"Approve {kept.short} for {here.name}?", yes=yes, read="the page above")
     quote = sign(here, found)
     say(f"Approved {kept.short}: signed, {percent(quote.asked_share)} of the budget reserved.")
-    say("It starts when every hospital has approved and the researcher runs it; until then it costs nothing. `securefl site status` shows it; `securefl site withdraw` leaves it.")
-    if yes:  # counted when the approval is out already: the time it takes tells nobody how many rows there are
+    say(
+        "It starts when every hospital has approved and the researcher runs it; until then it costs"
+        " nothing. `securefl site status` shows it; `securefl site withdraw` leaves it."
+    )
+    # counted when the approval is out already: the time it takes tells nobody how many rows there
+    # are
+    if yes:
         rows = _own_rows(here, found)
         if rows is not None and (warning := rows_warning(rows)):
             say(f"WARNING: {warning}")
@@ -87,10 +97,17 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
 
 @click.command()
 @click.argument("request_id", metavar="ID")
-@click.option("--reason", required=True, help="For your own ledger; the researcher sees that you refused, not why.")
+@click.option(
+    "--reason",
+    required=True,
+    help="For your own ledger; the researcher sees that you refused, not why.",
+)
 @site_option
 def refuse(request_id: str, reason: str, folder: str | None) -> None:
-    """Refuse a request; final for this digest. ID is its whole id, or six digits or more of its digest."""
+    """Refuse a request; final for this digest.
+
+    ID is its whole id, or six digits or more of its digest.
+    """
     from securefl.node.approving import refuse as say_no
 
     here = open_site(folder)
@@ -105,7 +122,8 @@ def refuse(request_id: str, reason: str, folder: str | None) -> None:
 @click.option("--yes", is_flag=True, help="You know that the study ends for all.")
 @site_option
 def withdraw(request_id: str, reason: str, yes: bool, folder: str | None) -> None:
-    """Leave a study that you approved: nothing more is sent. Budget that was spent does not come back.
+    """Leave a study that you approved: nothing more is sent. Budget that was spent does not come
+    back.
 
     ID is the whole id of the request, or six digits or more of its digest.
     """
@@ -125,11 +143,19 @@ def _listed(here: Site, kept: KeptRequest) -> dict[str, Any]:
     others = ""
     if row["state"] in {"waiting", "approved"}:
         others = _others_words(here, kept)
-    return {**row, "title": kept.title, "sender": kept.sender, "received": kept.received, "others": others}
+    return {
+        **row,
+        "title": kept.title,
+        "sender": kept.sender,
+        "received": kept.received,
+        "others": others,
+    }
 
 
 def _others_words(here: Site, kept: KeptRequest) -> str:
-    """What the others decided, in a sentence; empty where the request cannot be read (its review says why)."""
+    """What the others decided, in a sentence; empty where the request cannot be read (its review
+    says why).
+    """
     from securefl.errors import StoreError, StudyError, UnreadableError
     from securefl.node.others import look_around
     from securefl.node.requests import study_text
@@ -149,11 +175,17 @@ def _others_said(found: Others | None) -> str:
 
     if found is None:
         return UNSEEN
-    return cannot_run_sentence(found.ended) if found.ended else others_sentence(found.approved, found.waiting)
+    return (
+        cannot_run_sentence(found.ended)
+        if found.ended
+        else others_sentence(found.approved, found.waiting)
+    )
 
 
 def _review(here: Site, request_id: str) -> tuple[KeptRequest, Review, Others | None]:
-    """The request, this hospital's review of it, and what the others said; None where the store does not answer."""
+    """The request, this hospital's review of it, and what the others said; None where the store
+    does not answer.
+    """
     from datetime import UTC, datetime
 
     from securefl.errors import NotApprovedError, StoreError
@@ -184,7 +216,8 @@ def _undecided(here: Site, request_id: str) -> KeptRequest:
     state = _row(here, kept)["state"]
     if state != WAITING:
         raise NotApprovedError(
-            f"{kept.short} was decided here before. {decided_words(state)}", next_step="`securefl site inbox` lists what waits for you."
+            f"{kept.short} was decided here before. {decided_words(state)}",
+            next_step="`securefl site inbox` lists what waits for you.",
         )
     return kept
 
@@ -208,12 +241,25 @@ def _page(here: Site, kept: KeptRequest, found: Review, others: Others | None) -
     from securefl.report.request import WAITING, request_page
 
     state = _row(here, kept)["state"]
-    faults = {WAITING: found.faults, "approved": tuple(f for f in found.faults if f.code != "budget")}.get(state, ())
+    faults = {
+        WAITING: found.faults,
+        "approved": tuple(f for f in found.faults if f.code != "budget"),
+    }.get(state, ())
     rows = _own_rows(here, found) if state in {WAITING, "approved"} else None
     screen().print(
         request_page(
-            found.study, found.digest, site=here.name, sender=kept.sender, quote=found.quote, trusted=found.trusted, cards=found.cards,
-            faults=faults, isolation=isolation_words(), rows=rows, state=state, registered=registered(here, found.study.data.dataset),
+            found.study,
+            found.digest,
+            site=here.name,
+            sender=kept.sender,
+            quote=found.quote,
+            trusted=found.trusted,
+            cards=found.cards,
+            faults=faults,
+            isolation=isolation_words(),
+            rows=rows,
+            state=state,
+            registered=registered(here, found.study.data.dataset),
             others=_others_said(others),
         )
     )

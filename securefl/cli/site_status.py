@@ -36,7 +36,9 @@ def collect_status(site: Site) -> dict[str, Any]:
     desk = _read(site.path / "desk.json")
     agent = agent_state(site)
     away, ended = store_away(agent), agent_end(site)
-    studies = [_study(site, state, r.digest, r.short) for r in requests if r.digest in state.studies]
+    studies = [
+        _study(site, state, r.digest, r.short) for r in requests if r.digest in state.studies
+    ]
     return {
         "site": site.name,
         "running": agent is not None,
@@ -47,7 +49,9 @@ def collect_status(site: Site) -> dict[str, Any]:
         "budgets": [_budget(state, p) for p in sorted(state.budgets)],
         "studies": studies,
         "late_replies": sum(s["rows"].get("late", 0) for s in studies),
-        "waiting": sum(r.digest not in state.studies and not state.declined(r.digest) for r in requests),
+        "waiting": sum(
+            r.digest not in state.studies and not state.declined(r.digest) for r in requests
+        ),
         "quarantined": int(desk.get("quarantined", 0)),
     }
 
@@ -55,13 +59,32 @@ def collect_status(site: Site) -> dict[str, Any]:
 def status_page(found: dict[str, Any]) -> RenderableType:
     """The same for people."""
     return site_status(
-        site=found["site"], running=found["running"], paused=found["paused"],
+        site=found["site"],
+        running=found["running"],
+        paused=found["paused"],
         datasets=[(d["name"], d["population"]) for d in found["datasets"]],
-        budgets=[BudgetLine(b["population"], Decimal(b["share_used"]), b["room"], b["revoked"]) for b in found["budgets"]],
-        studies=[StudyLine(s["id"], s["state"], s["last_round"], s["rounds"], s["reason"], _quality(s), s["waits_for"]) for s in found["studies"]],
+        budgets=[
+            BudgetLine(b["population"], Decimal(b["share_used"]), b["room"], b["revoked"])
+            for b in found["budgets"]
+        ],
+        studies=[
+            StudyLine(
+                s["id"],
+                s["state"],
+                s["last_round"],
+                s["rounds"],
+                s["reason"],
+                _quality(s),
+                s["waits_for"],
+            )
+            for s in found["studies"]
+        ],
         rows=[(s["id"], s["rows"]) for s in found["studies"] if s["rows"]],
-        waiting=found["waiting"], quarantined=found["quarantined"], late_replies=found["late_replies"],
-        store_away=found["store_away"] and (found["store_away"]["since"], found["store_away"]["reason"]),
+        waiting=found["waiting"],
+        quarantined=found["quarantined"],
+        late_replies=found["late_replies"],
+        store_away=found["store_away"]
+        and (found["store_away"]["since"], found["store_away"]["reason"]),
         ended=found["ended"] and (found["ended"]["at"] or "", found["ended"]["reason"]),
     )
 
@@ -73,9 +96,16 @@ def _quality(study: dict[str, Any]) -> str | None:
 
 def _budget(state: LedgerState, population: str) -> dict[str, Any]:
     budget, used = state.budgets[population], state.used(population)
-    mine = [s.approval.cost for s in state.studies.values() if s.reservation.population == population]
+    mine = [
+        s.approval.cost for s in state.studies.values() if s.reservation.population == population
+    ]
     like = mine[-1] if mine else budget.typical_cost
-    return {"population": population, "share_used": str(share(used, budget.cap)), "room": 0 if budget.revoked else max(0, budget.cap - used) // like, "revoked": budget.revoked}
+    return {
+        "population": population,
+        "share_used": str(share(used, budget.cap)),
+        "room": 0 if budget.revoked else max(0, budget.cap - used) // like,
+        "revoked": budget.revoked,
+    }
 
 
 def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str, Any]:
@@ -85,9 +115,15 @@ def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str,
     reason = reason_of(site.path, digest) if found.status == "failed" else None
     folder = site.study_folder(digest)
     return {
-        "id": short, "state": found.status, "last_round": last, "rounds": plan.last_round, "rows": _read(folder / COUNTS), "reason": reason,
+        "id": short,
+        "state": found.status,
+        "last_round": last,
+        "rounds": plan.last_round,
+        "rows": _read(folder / COUNTS),
+        "reason": reason,
         "waits_for": waiting_for(folder) if found.status == "approved" else "",
-        "quality": verdict_of(folder), "quality_minimum": str(plan.study.quality.minimum),
+        "quality": verdict_of(folder),
+        "quality_minimum": str(plan.study.quality.minimum),
     }
 
 

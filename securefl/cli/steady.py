@@ -1,4 +1,6 @@
-"""A screen that may fail while the work goes on: a closed pipe, a full disk behind it, a terminal that went away."""
+"""A screen that may fail while the work goes on: a closed pipe, a full disk behind it, a terminal
+that went away.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,8 @@ class SteadyStream:
 
 @contextmanager
 def steady_screen(log: Path) -> Iterator[None]:
-    """For the length of a ``with``: neither a screen that fails nor a terminal that closes (SIGHUP) ends the work.
+    """For the length of a ``with``: neither a screen that fails nor a terminal that closes (SIGHUP)
+    ends the work.
 
     Processes that are started inside do not hear SIGHUP either.
 
@@ -73,7 +76,9 @@ def steady_screen(log: Path) -> Iterator[None]:
         log: where a failure of the screen is noted, once for each stream.
     """
     before = sys.stdout, sys.stderr
-    bare = [getattr(stream, "bare", stream) for stream in before]  # the log hears of the failure itself
+    bare = [
+        getattr(stream, "bare", stream) for stream in before
+    ]  # the log hears of the failure itself
     ours = SteadyStream(bare[0], log), SteadyStream(bare[1], log)
     main = threading.current_thread() is threading.main_thread()
     hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN) if main else None

@@ -1,4 +1,6 @@
-"""``securefl study``: everything a researcher does, on the same door as the Python session (:mod:`securefl.api`)."""
+"""``securefl study``: everything a researcher does, on the same door as the Python session
+(:mod:`securefl.api`).
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ def _there(folder: str | None) -> str:
 def study() -> None:
     """A researcher: make a study, request it, run it, report.
 
-    The order: init, exchange cards and `trust` them, `ask` the hospitals' datasites, look at `datasets`, then `new`,
-    `request`, `run`, `report`.
+    The order: init, exchange cards and `trust` them, `ask` the hospitals' datasites, look at
+    `datasets`, then `new`, `request`, `run`, `report`.
     """
 
 
@@ -56,8 +58,13 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
     from securefl.node.folder import PartyFolder
 
     directory = directory.absolute()
-    made = PartyFolder.create(directory, name=name, role="researcher", legal_name=legal_name, email=email, store=store)
-    say(f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to every hospital and read them its fingerprint:")
+    made = PartyFolder.create(
+        directory, name=name, role="researcher", legal_name=legal_name, email=email, store=store
+    )
+    say(
+        f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to every"
+        " hospital and read them its fingerprint:"
+    )
     say(f"  {made.identity.card.spoken}")
     say("Next: securefl study trust CARD, for each card that you were given.")
 
@@ -68,8 +75,16 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
 @click.option("--yes", is_flag=True, help="You have compared the fingerprints already.")
 @click.option("--remove", metavar="NAME", help="Take a name off the list.")
 @_researcher_option
-def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: str | None, folder: str | None) -> None:
-    """Add identity cards of hospitals and aggregators to your own signed list; without a card, show the list."""
+def trust(
+    cards: tuple[Path, ...],
+    fingerprint: str | None,
+    yes: bool,
+    remove: str | None,
+    folder: str | None,
+) -> None:
+    """Add identity cards of hospitals and aggregators to your own signed list; without a card, show
+    the list.
+    """
     from securefl.cli.cards import trust_cards
 
     trust_cards(_lab(folder).folder.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
@@ -79,7 +94,10 @@ def trust(cards: tuple[Path, ...], fingerprint: str | None, yes: bool, remove: s
 @click.argument("sites", nargs=-1, required=True)
 @_researcher_option
 def ask(sites: tuple[str, ...], folder: str | None) -> None:
-    """Ask datasites to accept you as a peer. They do once their owner trusts your card and their agent runs."""
+    """Ask datasites to accept you as a peer.
+
+    They do once their owner trusts your card and their agent runs.
+    """
     from securefl.cli.steady import steady_screen
 
     lab = _lab(folder)
@@ -94,13 +112,22 @@ def ask(sites: tuple[str, ...], folder: str | None) -> None:
 def datasets(json_file: str | None, folder: str | None) -> None:
     """List the data sets that hospitals show, with their columns. The rows in them are invented.
 
-    Each is checked against its hospital's signature. One that does not hold is named, and nothing of it is shown.
+    Each is checked against its hospital's signature. One that does not hold is named, and nothing
+    of it is shown.
     """
     from securefl.report.meaning import column_words
 
     found = _lab(folder).datasets()
     if json_file:
-        write_json({"datasets": [{"site": d.site, "name": d.name, "description": d.description, "fault": d.fault} for d in found]}, json_file)
+        write_json(
+            {
+                "datasets": [
+                    {"site": d.site, "name": d.name, "description": d.description, "fault": d.fault}
+                    for d in found
+                ]
+            },
+            json_file,
+        )
         if json_file == "-":
             return
     for item in found:
@@ -115,37 +142,67 @@ def datasets(json_file: str | None, folder: str | None) -> None:
 
 @study.command()
 @click.argument("protocol", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--hospital", "hospitals", multiple=True, required=True, help="A participant; repeat for each.")
+@click.option(
+    "--hospital", "hospitals", multiple=True, required=True, help="A participant; repeat for each."
+)
 @click.option("--aggregator", required=True, help="Who adds the ciphertexts.")
-@click.option("--id", "study_id", help="Another id than the protocol's; the same protocol then makes another study.")
-@click.option("--weight", "weights", metavar="NAME=SHARE", multiple=True, help="A hospital's share of the normaliser, as Nord=1/5; for each or for none (equal).")
+@click.option(
+    "--id",
+    "study_id",
+    help="Another id than the protocol's; the same protocol then makes another study.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    metavar="NAME=SHARE",
+    multiple=True,
+    help="A hospital's share of the normaliser, as Nord=1/5; for each or for none (equal).",
+)
 @click.option("--weight-source", help="The published figures that the weights follow.")
 @_researcher_option
 def new(
-    *, protocol: Path, hospitals: tuple[str, ...], aggregator: str, study_id: str | None, weights: tuple[str, ...], weight_source: str | None,
+    *,
+    protocol: Path,
+    hospitals: tuple[str, ...],
+    aggregator: str,
+    study_id: str | None,
+    weights: tuple[str, ...],
+    weight_source: str | None,
     folder: str | None,
 ) -> None:
-    """Make a study from a protocol: participants, keys, initial weights and software are added, and it is sealed.
+    """Make a study from a protocol: participants, keys, initial weights and software are added, and
+    it is sealed.
 
-    A hospital's weight is its share of the patients that the study expects in a batch: equal shares, or what published figures say
-    (never the rows of a private table). Weights add up to exactly 1.
+    A hospital's weight is its share of the patients that the study expects in a batch: equal
+    shares, or what published figures say (never the rows of a private table). Weights add up to
+    exactly 1.
     """
     from securefl.api import Study
     from securefl.study.shares import read_weights
 
     made = Study.new(
-        _lab(folder), protocol, hospitals=hospitals, aggregator=aggregator, study_id=study_id, weights=read_weights(weights),
+        _lab(folder),
+        protocol,
+        hospitals=hospitals,
+        aggregator=aggregator,
+        study_id=study_id,
+        weights=read_weights(weights),
         weight_source=weight_source,
     )
     say(f"Made {made.name}. Any edit makes it another study.")
     say(f"  digest  {made.digest}")
-    say(f"Next: securefl study check {made.folder / 'study.toml'}   then   securefl study request {made.name}{_there(folder)}")
+    say(
+        f"Next: securefl study check {made.folder / 'study.toml'}   then   securefl study request"
+        f" {made.name}{_there(folder)}"
+    )
 
 
 @study.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def check(file: Path) -> None:
-    """Check a protocol or study file and say in plain words what it means; each error names the line and the mend."""
+    """Check a protocol or study file and say in plain words what it means; each error names the
+    line and the mend.
+    """
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.study import study_page
     from securefl.study.consistency import parse_consistent
@@ -162,10 +219,14 @@ def check(file: Path) -> None:
 
 @study.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--svg", "svg_file", metavar="FILE", help="Also draw epsilon against rounds, as an SVG picture.")
+@click.option(
+    "--svg", "svg_file", metavar="FILE", help="Also draw epsilon against rounds, as an SVG picture."
+)
 @json_option
 def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
-    """Show what a protocol or study would cost at every hospital, what its noise does, and what a longer one would cost."""
+    """Show what a protocol or study would cost at every hospital, what its noise does, and what a
+    longer one would cost.
+    """
     from securefl.cli.screen import write_text
     from securefl.node.policy import charges_of
     from securefl.privacy.accounting import PldAccountant
@@ -176,7 +237,9 @@ def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
 
     text = read_given(file)
     found = parse_any(text)
-    made = plan_study(found, charges_of(found), contradictions(found, PldAccountant(), text.decode()))
+    made = plan_study(
+        found, charges_of(found), contradictions(found, PldAccountant(), text.decode())
+    )
     if svg_file:
         write_text(plan_svg(made), svg_file)
     if json_file:
@@ -210,14 +273,27 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
     found = _lab(folder).study(name)
     signed, shown, run_said = found.status(), found.pysyft_status(), found.run_status()
     if json_file:
-        write_json({"study": found.name, "digest": found.digest, "signed": signed, "pysyft": shown, "run": run_said}, json_file)
+        write_json(
+            {
+                "study": found.name,
+                "digest": found.digest,
+                "signed": signed,
+                "pysyft": shown,
+                "run": run_said,
+            },
+            json_file,
+        )
         if json_file == "-":
             return
     width, causes = max(map(len, signed)), found.causes()
     for site, word in signed.items():
         code = "over" if run_said and word == "approved" else word
         first = causes.get(site)
-        words = f"ended its part, since {first[0]} {code_words(first[1])}" if first else code_words(code)
+        words = (
+            f"ended its part, since {first[0]} {code_words(first[1])}"
+            if first
+            else code_words(code)
+        )
         at = shown.get(site, "").partition(":")[0]
         say(f"{site:<{width}}  {words}; its datasite: {SHOWN_WORDS.get(at, 'nothing yet')}")
     if run_said:
@@ -226,16 +302,30 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
 
 @study.command()
 @click.argument("name")
-@click.option("--wait", "seconds", default=0.0, show_default=True, help="Seconds to wait for missing approvals.")
-@click.option("--out", type=click.Path(path_type=Path), help="The model's folder; by default 'model' in your folder.")
+@click.option(
+    "--wait",
+    "seconds",
+    default=0.0,
+    show_default=True,
+    help="Seconds to wait for missing approvals.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The model's folder; by default 'model' in your folder.",
+)
 @json_option
 @_researcher_option
-def run(name: str, seconds: float, out: Path | None, json_file: str | None, folder: str | None) -> None:
-    """Run an approved study: you receive one sum a round, and at the end a model with its audit extracts.
+def run(
+    name: str, seconds: float, out: Path | None, json_file: str | None, folder: str | None
+) -> None:
+    """Run an approved study: you receive one sum a round, and at the end a model with its audit
+    extracts.
 
-    It goes on when its screen is gone (a closed terminal, a closed pipe); what could not be shown is in the study's run.log. The first
-    Ctrl-C says what stopping costs; the second within five seconds ends the study for all. Exit code 12 when the study's
-    quality rule is not met, or cannot be judged on the interval.
+    It goes on when its screen is gone (a closed terminal, a closed pipe); what could not be shown
+    is in the study's run.log. The first Ctrl-C says what stopping costs; the second within five
+    seconds ends the study for all. Exit code 12 when the study's quality rule is not met, or cannot
+    be judged on the interval.
     """
     from securefl.cli.steady import steady_screen
     from securefl.researcher.running import RUN_LOG
@@ -246,7 +336,9 @@ def run(name: str, seconds: float, out: Path | None, json_file: str | None, fold
         _run(found, seconds=seconds, out=out, json_file=json_file, hint=_there(folder))
 
 
-def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | None, hint: str) -> None:
+def _run(
+    found: Study, *, seconds: float, out: Path | None, json_file: str | None, hint: str
+) -> None:
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -257,7 +349,13 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
 
     found.wait(seconds=seconds)
     file = found.file
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=screen())
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=screen(),
+    )
     with bar:
         task = bar.add_task("rounds", total=found.plan.last_round)
         line = round_lines(found.plan)
@@ -268,13 +366,23 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
             bar.advance(task)
 
         result = found.run(
-            watch=watch, model_folder=out, warn=lambda text: bar.console.print(text, markup=False),
-            waiting=lambda who: bar.update(task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"),
+            watch=watch,
+            model_folder=out,
+            warn=lambda text: bar.console.print(text, markup=False),
+            waiting=lambda who: bar.update(
+                task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
+            ),
         )
     screen().print(
         outcome_page(
-            result.evaluation, model_dir=str(result.folder), study_title=file.study.title, quality=result.quality,
-            quality_minimum=file.quality.minimum, trained_on=result.outcome.counted, lost=result.lost, units=units(file),
+            result.evaluation,
+            model_dir=str(result.folder),
+            study_title=file.study.title,
+            quality=result.quality,
+            quality_minimum=file.quality.minimum,
+            trained_on=result.outcome.counted,
+            lost=result.lost,
+            units=units(file),
         )
     )
     screen().print(extracts_page(result.extracts, file.cohort))
@@ -283,7 +391,10 @@ def _run(found: Study, *, seconds: float, out: Path | None, json_file: str | Non
     if json_file:
         write_json(found.report(), json_file)
     if result.quality != "met":
-        say(f"The model is there, and the study's quality rule is not: {quality_words(result.quality, file.quality.minimum)}.")
+        say(
+            "The model is there, and the study's quality rule is not:"
+            f" {quality_words(result.quality, file.quality.minimum)}."
+        )
         sys.exit(int(ExitCode.QUALITY))
 
 
@@ -307,13 +418,18 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
     evaluation = result["evaluation"]
     say(found.name)
     say_quoted(found.file.study.title)
-    say(f"AUC: {auc_words(evaluation['low'], evaluation['high'], evaluation['auc'])}; model in {result['model']}")
+    say(
+        f"AUC: {auc_words(evaluation['low'], evaluation['high'], evaluation['auc'])}; model in"
+        f" {result['model']}"
+    )
     if quality := result.get("quality"):
         say(f"Asked for: {quality_words(quality['verdict'], Decimal(quality['minimum']))}")
     if result.get("lost"):
         say(f"Lost: {lost_words(result['lost'])}")
     if not result["extracts"]:
-        raise UsageError("No audit extract has come.", next_step="Ask the hospitals whether their agents run.")
+        raise UsageError(
+            "No audit extract has come.", next_step="Ask the hospitals whether their agents run."
+        )
     for site, extract in result["extracts"].items():
         say(f"\n{site}")
         say(extract_words(extract))
@@ -321,14 +437,23 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
 
 @study.command()
 @click.argument("number", metavar="ROUND")
-@click.option("--study", "name", default="", metavar="NAME", help="Which study; may be left out where there is one only.")
-@click.option("--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one.")
+@click.option(
+    "--study",
+    "name",
+    default="",
+    metavar="NAME",
+    help="Which study; may be left out where there is one only.",
+)
+@click.option(
+    "--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one."
+)
 @json_option
 def verify(number: str, name: str, folder: str | None, json_file: str | None) -> None:
-    """Add a round's contributions again and compare: who contributed, and whether the aggregator's sum is the sum of these.
+    """Add a round's contributions again and compare: who contributed, and whether the aggregator's
+    sum is the sum of these.
 
-    ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes no key. Exit code 8 or 9
-    when a round does not hold, as `docs/exit-codes.md` says.
+    ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes
+    no key. Exit code 8 or 9 when a round does not hold, as `docs/exit-codes.md` says.
     """
     from rich.progress import track
 
@@ -342,20 +467,47 @@ def verify(number: str, name: str, folder: str | None, json_file: str | None) ->
     numbers = range(1, view.rounds_over() + 1) if number == "all" else (int(number),)
     found: list[VerifiedRound] = []
     failed: dict[int, SecureFLError] = {}
-    for one in track(numbers, "adding again", console=screen(), transient=True, disable=len(numbers) == 1 or not screen().is_terminal):
+    for one in track(
+        numbers,
+        "adding again",
+        console=screen(),
+        transient=True,
+        disable=len(numbers) == 1 or not screen().is_terminal,
+    ):
         try:
             found.append(view.check(one))
         except (RoundError, MessageError) as error:
             failed[one] = error
     if json_file:
-        broken = [{"round": n, "verified": False, "error": e.what, "whose": e.whose} for n, e in failed.items()]
+        broken = [
+            {"round": n, "verified": False, "error": e.what, "whose": e.whose}
+            for n, e in failed.items()
+        ]
         rounds = sorted([*map(round_json, found), *broken], key=lambda r: r["round"])
-        write_json({"study": view.name, "digest": view.plan.digest, "verified": not failed, "of": view.plan.last_round, "rounds": rounds}, json_file)
+        write_json(
+            {
+                "study": view.name,
+                "digest": view.plan.digest,
+                "verified": not failed,
+                "of": view.plan.last_round,
+                "rounds": rounds,
+            },
+            json_file,
+        )
     if json_file != "-" and (found or len(failed) > 1):
         lines = [
-            RoundLine(f.transcript.round, f.transcript.kind, tuple(f.transcript.contributions), f.absent, f.transcript.sum_sha256, f.transcript_sha256)
+            RoundLine(
+                f.transcript.round,
+                f.transcript.kind,
+                tuple(f.transcript.contributions),
+                f.absent,
+                f.transcript.sum_sha256,
+                f.transcript_sha256,
+            )
             for f in found
         ]
-        screen().print(rounds_page(view.name, lines, failed, rounds=view.plan.last_round, site=view.site))
+        screen().print(
+            rounds_page(view.name, lines, failed, rounds=view.plan.last_round, site=view.site)
+        )
     if failed:
         raise next(iter(failed.values()))

@@ -1,4 +1,6 @@
-"""The PySyft adapter, both sides: transport, inbox check, peers, data sets with mock data, code requests, small outputs."""
+"""The PySyft adapter, both sides: transport, inbox check, peers, data sets with mock data, code
+requests, small outputs.
+"""
 
 from securefl.doors import lazy_door
 

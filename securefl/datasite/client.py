@@ -1,11 +1,13 @@
-"""Builds PySyft's own client around our transport, from PySyft's public configuration classes. No code of it is changed.
+"""Builds PySyft's own client around our transport, from PySyft's public configuration classes. No
+code of it is changed.
 
 Differences from PySyft's own login, and why:
 
 - encryption between peers is on: on a plain folder it is also the only proof of who sent a message;
 - keys lie outside the synced tree, readable by their owner only;
-- the owner's event log is not replayed at start. PySyft replays it over newer local files, which brings finished jobs
-  back to "approved"; the site's folder is the record, and without that folder the keys that open the log are gone too;
+- the owner's event log is not replayed at start. PySyft replays it over newer local files, which
+  brings finished jobs back to "approved"; the site's folder is the record, and without that folder
+  the keys that open the log are gone too;
 - the owner's table of file hashes is held in memory (:mod:`securefl.datasite.held`).
 """
 
@@ -46,11 +48,13 @@ if TYPE_CHECKING:
     from securefl.datasite.models import SiteRole
 
 
-def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole, marker: str | None = None) -> tuple[Any, FsspecConnection]:
+def pysyft_client(
+    store_url: str, email: str, folder: Path, role: SiteRole, marker: str | None = None
+) -> tuple[Any, FsspecConnection]:
     """PySyft's ``SyftRDSClient`` for one party, with the inbox check in place, and its connection.
 
-    Everything else in this room goes through :func:`securefl.datasite.site.open_datasite`. Whoever wants PySyft's own
-    interface on the same store takes this, and holds no lock.
+    Everything else in this room goes through :func:`securefl.datasite.site.open_datasite`. Whoever
+    wants PySyft's own interface on the same store takes this, and holds no lock.
     """
     make_private(folder)
     make_private(folder / "keys")
@@ -62,7 +66,9 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole, mark
     for path in (tree / email).rglob(PERMISSION_FILE_NAME) if tree.exists() else ():
         _drop_if_empty(path)
     if not (folder / "peers.json").exists():
-        _drop_if_empty(folder / "keys" / "pysyft.json")  # killed while making its first keys; nobody knows them yet
+        _drop_if_empty(
+            folder / "keys" / "pysyft.json"
+        )  # killed while making its first keys; nobody knows them yet
     with muted():
         client = SyftRDSClient.from_config(_config(config, tree, email, role))
     (folder / "keys" / "pysyft.json").chmod(0o600)
@@ -70,7 +76,10 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole, mark
     manager = client.sync_engine.peer_manager
     connection.guard = Guard(email, manager.peer_store, tree / email)
     published = connection.read_own_version_file()
-    if published is None or published.syft_client_version != VersionInfo.current().syft_client_version:
+    if (
+        published is None
+        or published.syft_client_version != VersionInfo.current().syft_client_version
+    ):
         manager.write_own_version()
     if client.sync_engine.datasite_owner_syncer is not None:
         client.sync_engine.datasite_owner_syncer.initial_sync_done = True
@@ -82,10 +91,11 @@ def pysyft_client(store_url: str, email: str, folder: Path, role: SiteRole, mark
 
 
 def _drop_torn(folder: Path) -> None:
-    """Remove cached events that a killed process left half written; PySyft writes them in place and cannot start with one.
+    """Remove cached events that a killed process left half written; PySyft writes them in place and
+    cannot start with one.
 
-    Their content is not lost: an owner's files are compared with what is left and published again, a researcher's
-    messages are fetched again.
+    Their content is not lost: an owner's files are compared with what is left and published again,
+    a researcher's messages are fetched again.
     """
     for path in folder.glob("*") if folder.is_dir() else ():
         if not path.read_bytes().endswith(b"}"):
@@ -93,17 +103,23 @@ def _drop_torn(folder: Path) -> None:
 
 
 def _drop_if_empty(path: Path) -> None:
-    """Remove a small file that PySyft had opened for writing when its process was killed; it is made again where it is missed."""
+    """Remove a small file that PySyft had opened for writing when its process was killed; it is
+    made again where it is missed.
+    """
     if path.exists() and not path.read_bytes().strip():
         path.unlink()
 
 
 def _repair(cache: Any) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Write what a killed researcher's process had received and not written: PySyft notes an event first, then its files."""
+    """Write what a killed researcher's process had received and not written: PySyft notes an event
+    first, then its files.
+    """
     latest = {str(event.path_in_syftbox): event for event in cache.get_cached_events()}
     for path, event in latest.items():
         target = cache.syftbox_folder / path
-        if not event.is_deleted and (not target.exists() or target.read_bytes() != event.content.encode()):
+        if not event.is_deleted and (
+            not target.exists() or target.read_bytes() != event.content.encode()
+        ):
             cache.file_connection.write_file(path, event.content)
 
 
@@ -123,7 +139,10 @@ def _config(connection: FsspecConnectionConfig, tree: Path, email: str, role: Si
             collection_specs=DATASET_COLLECTION_SPECS,
             connection_configs=[connection],
             cache_config=DataSiteOwnerEventCacheConfig(
-                email=email, use_in_memory_cache=False, syftbox_folder=tree, collections_folder=collections,
+                email=email,
+                use_in_memory_cache=False,
+                syftbox_folder=tree,
+                collections_folder=collections,
             ),
         ),
         datasite_watcher_syncer_config=DatasiteWatcherSyncerConfig(
@@ -161,7 +180,8 @@ def translated(what: str) -> Iterator[None]:
     """Run a piece of PySyft silently; whatever it raises becomes one of our errors.
 
     Raises:
-        UnreadableError: PySyft could not do ``what``; its own message is kept for the owner's screen.
+        UnreadableError: PySyft could not do ``what``; its own message is kept for the owner's
+            screen.
     """
     try:
         with muted():
@@ -172,5 +192,8 @@ def translated(what: str) -> Iterator[None]:
         raise UnreadableError(
             f"PySyft could not {what}: {type(error).__name__}: {error}",
             whose="this site",
-            next_step="Run 'securefl doctor'; if that finds nothing, restore the site's folder from your backup.",
+            next_step=(
+                "Run 'securefl doctor'; if that finds nothing, restore the site's folder from your"
+                " backup."
+            ),
         ) from error

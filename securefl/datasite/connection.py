@@ -1,7 +1,8 @@
-"""PySyft's transport over any fsspec URL: ``SyftboxPlatformConnection`` on :class:`~securefl.store.Store`.
+"""PySyft's transport over any fsspec URL: ``SyftboxPlatformConnection`` on
+:class:`~securefl.store.Store`.
 
-PySyft 0.10 knows one transport, Google Drive. Its base class names fewer methods than its callers use; the contract test
-compares both with this class, so that another PySyft fails loudly.
+PySyft 0.10 knows one transport, Google Drive. Its base class names fewer methods than its callers
+use; the contract test compares both with this class, so that another PySyft fails loudly.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 
 class FsspecConnection(PublicFiles):
-    """Mailboxes, peers and collections. Thread-safe: PySyft shares one connection among its threads.
+    """Mailboxes, peers and collections. Thread-safe: PySyft shares one connection among its
+    threads.
 
     Until :attr:`guard` is set no message is handed to PySyft.
     """
@@ -49,26 +51,48 @@ class FsspecConnection(PublicFiles):
         connection: Self = config.connection()
         return connection
 
-    # --- peers -------------------------------------------------------------------------------------------------------
+    # --- peers
+    # -------------------------------------------------------------------------------------------------------
 
     def add_peer(self, peer_email: str) -> None:
         """Tell a party that this one wants to be its peer."""
-        self._store.put(datasite(peer_email, "peers", f"{self.email}.json"), json.dumps({"from": self.email}).encode())
+        self._store.put(
+            datasite(peer_email, "peers", f"{self.email}.json"),
+            json.dumps({"from": self.email}).encode(),
+        )
 
     def get_peer_requests(self) -> list[str]:
-        """Parties that said so to this one and were neither approved nor refused. Who they are, only their keys can show."""
-        known = self._get_peers_json()
-        names = (n.removesuffix(".json") for n in self._names(datasite(self.email, "peers")) if n.endswith(".json"))
-        return [n for n in names if is_email(n) and n != self.email and known.get(n, {}).get("state") not in {"accepted", "rejected"}]
+        """Parties that said so to this one and were neither approved nor refused.
 
-    # --- messages to a datasite --------------------------------------------------------------------------------------
+        Who they are, only their keys can show.
+        """
+        known = self._get_peers_json()
+        names = (
+            n.removesuffix(".json")
+            for n in self._names(datasite(self.email, "peers"))
+            if n.endswith(".json")
+        )
+        return [
+            n
+            for n in names
+            if is_email(n)
+            and n != self.email
+            and known.get(n, {}).get("state") not in {"accepted", "rejected"}
+        ]
+
+    # --- messages to a datasite
+    # --------------------------------------------------------------------------------------
 
     def watcher_send_raw_bytes_to_inbox(self, recipient: str, filename: str, data: bytes) -> None:
         """Put a sealed message into a datasite's inbox."""
         self._store.put(datasite(recipient, "inbox", self.email, filename), data)
 
-    def owner_download_next_raw_proposed_message_from_inbox(self, sender_email: str) -> tuple[bytes, str] | None:
-        """The oldest message of a peer that passes the guard, as the very bytes that were checked; refused ones are set aside."""
+    def owner_download_next_raw_proposed_message_from_inbox(
+        self, sender_email: str
+    ) -> tuple[bytes, str] | None:
+        """The oldest message of a peer that passes the guard, as the very bytes that were checked;
+        refused ones are set aside.
+        """
         folder = datasite(self.email, "inbox", sender_email)
         for name in sorted(self._names(folder), key=_message_time):
             path, raw = f"{folder}/{name}", None
@@ -76,7 +100,9 @@ class FsspecConnection(PublicFiles):
                 raw = self._store.get(path, MAX_MESSAGE)
                 if raw is None:
                     continue
-                if not self._require_guard().request(sender_email, raw if _message_time(name) != _NO_TIME else b""):
+                if not self._require_guard().request(
+                    sender_email, raw if _message_time(name) != _NO_TIME else b""
+                ):
                     self._store.delete(path)  # taken in before, as it is
                     continue
             except MessageError as error:
@@ -88,19 +114,30 @@ class FsspecConnection(PublicFiles):
             return raw, path
         return None
 
-    def owner_remove_proposed_filechange_message_from_inbox(self, proposed_filechange_message: Any) -> None:  # noqa: ANN401
-        """Remove a message that PySyft has taken in. Its files are the record; a copy brought back is refused as not new."""
+    def owner_remove_proposed_filechange_message_from_inbox(
+        self,
+        proposed_filechange_message: Any,  # noqa: ANN401 - PySyft is untyped
+    ) -> None:
+        """Remove a message that PySyft has taken in.
+
+        Its files are the record; a copy brought back is refused as not new.
+        """
         self._store.delete(proposed_filechange_message.platform_id)
         self._in_hand = None
 
-    # --- messages to a researcher ------------------------------------------------------------------------------------
+    # --- messages to a researcher
+    # ------------------------------------------------------------------------------------
 
     def owner_write_raw_bytes_to_outbox(self, recipient: str, filename: str, data: bytes) -> None:
         """Put a sealed message for a researcher."""
         self._store.put(datasite(self.email, "outbox", recipient, filename), data)
 
-    def watcher_get_outbox_file_metadatas(self, peer_email: str, since_timestamp: float | None) -> list[dict[str, Any]]:
-        """What a datasite wrote to this researcher since then, oldest first; only messages that pass the guard."""
+    def watcher_get_outbox_file_metadatas(
+        self, peer_email: str, since_timestamp: float | None
+    ) -> list[dict[str, Any]]:
+        """What a datasite wrote to this researcher since then, oldest first; only messages that
+        pass the guard.
+        """
         folder = datasite(peer_email, "outbox", self.email)
         passed = []
         for time, name in self._events_in(folder):
@@ -122,9 +159,14 @@ class FsspecConnection(PublicFiles):
             passed.append({"file_id": path, "file_name": name, "timestamp": time})
         return passed
 
-    def watcher_download_raw_events_from_outbox(self, peer_email: str, since_timestamp: float | None) -> list[bytes]:
+    def watcher_download_raw_events_from_outbox(
+        self, peer_email: str, since_timestamp: float | None
+    ) -> list[bytes]:
         """The messages themselves."""
-        return [self.download_file(m["file_id"]) for m in self.watcher_get_outbox_file_metadatas(peer_email, since_timestamp)]
+        return [
+            self.download_file(m["file_id"])
+            for m in self.watcher_get_outbox_file_metadatas(peer_email, since_timestamp)
+        ]
 
     def download_file(self, file_id: str) -> bytes:
         """A checked message as it was checked, anything else from the store."""
@@ -135,7 +177,8 @@ class FsspecConnection(PublicFiles):
     def _get_own_datasite_outbox_id(self, peer_email: str) -> str | None:
         return datasite(self.email, "outbox", peer_email)
 
-    # --- refusals ----------------------------------------------------------------------------------------------------
+    # --- refusals
+    # ----------------------------------------------------------------------------------------------------
 
     def set_aside(self, path: str, sender: str, raw: bytes | None, reason: str) -> None:
         """Move a message out of the store into this site's quarantine, count it and go on."""
@@ -164,13 +207,19 @@ class FsspecConnection(PublicFiles):
 
     def _require_guard(self) -> Guard:
         if self.guard is None:
-            raise StoreError("The datasite was opened without its inbox check.", whose="securefl", next_step="Open it with open_datasite.")
+            raise StoreError(
+                "The datasite was opened without its inbox check.",
+                whose="securefl",
+                next_step="Open it with open_datasite.",
+            )
         guard: Guard = self.guard
         return guard
 
 
 class FsspecConnectionConfig(ConnectionConfig):  # type: ignore[misc]  # PySyft is untyped
-    """What PySyft needs to find the connection: ``store_url``, ``email``, and the site's own folder ``home``."""
+    """What PySyft needs to find the connection: ``store_url``, ``email``, and the site's own folder
+    ``home``.
+    """
 
     connection_type: ClassVar[type[FsspecConnection]] = FsspecConnection
     email: str
@@ -182,7 +231,9 @@ class FsspecConnectionConfig(ConnectionConfig):  # type: ignore[misc]  # PySyft 
     def connection(self) -> FsspecConnection:
         """The connection, made once."""
         if self._connection is None:
-            self._connection = FsspecConnection(email=self.email, home=self.home, store_url=self.store_url, marker=self.marker)
+            self._connection = FsspecConnection(
+                email=self.email, home=self.home, store_url=self.store_url, marker=self.marker
+            )
         return self._connection
 
 

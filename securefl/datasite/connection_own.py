@@ -1,7 +1,9 @@
-"""The half of the transport that concerns one party alone: version, keys, approved peers, PySyft's event log.
+"""The half of the transport that concerns one party alone: version, keys, approved peers, PySyft's
+event log.
 
-Approved peers are kept in the site's own folder, not in the store: PySyft keeps them in the party's own Drive, and a shared
-folder is nobody's own. The event log stays in the store, sealed by PySyft for its owner; securefl never replays it.
+Approved peers are kept in the site's own folder, not in the store: PySyft keeps them in the party's
+own Drive, and a shared folder is nobody's own. The event log stays in the store, sealed by PySyft
+for its owner; securefl never replays it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,11 @@ from pydantic import PrivateAttr
 
 from securefl.datasite.layout import MAX_NAMES, MAX_PLAIN, MAX_SMALL, datasite
 from securefl.datasite.local import read_json, write_json
-from securefl.datasite.pysyft import FileChangeEventsMessageFileName, SyftboxPlatformConnection, VersionInfo
+from securefl.datasite.pysyft import (
+    FileChangeEventsMessageFileName,
+    SyftboxPlatformConnection,
+    VersionInfo,
+)
 from securefl.errors import MessageError, StoreError
 from securefl.store import Store
 
@@ -27,7 +33,8 @@ _INCREMENTAL = "incremental_checkpoint_"
 class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is untyped
     """Everything a party keeps for itself. Identifiers of files are their paths in the store.
 
-    Each call reads or writes whole objects of the store; what is shared between threads is guarded by ``_guarded``.
+    Each call reads or writes whole objects of the store; what is shared between threads is guarded
+    by ``_guarded``.
     """
 
     email: str
@@ -49,7 +56,8 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
     def reset_caches(self) -> None:
         """Nothing is cached: other processes write to the store."""
 
-    # --- version -----------------------------------------------------------------------------------------------------
+    # --- version
+    # -----------------------------------------------------------------------------------------------------
 
     def write_version_file(self, version_info: Any) -> None:  # noqa: ANN401 - PySyft is untyped
         """Publish which PySyft this party runs."""
@@ -70,7 +78,8 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
     def share_version_file_with_peer(self, peer_email: str) -> None:
         """Nothing to do: a folder has no permissions to set."""
 
-    # --- public keys -------------------------------------------------------------------------------------------------
+    # --- public keys
+    # -------------------------------------------------------------------------------------------------
 
     def write_encryption_bundle(self, peer_email: str, bundle_json: str) -> None:
         """Publish this party's public keys for a peer."""
@@ -80,20 +89,30 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         """Nothing to do: a folder has no permissions to set."""
 
     def read_peer_encryption_bundle(self, peer_email: str) -> str | None:
-        """The public keys a peer published for this party. PySyft reads them once and then keeps them in ``peers.json``."""
+        """The public keys a peer published for this party.
+
+        PySyft reads them once and then keeps them in ``peers.json``.
+        """
         data = self._small(datasite(peer_email, "bundles", f"{self.email}.json"))
         try:
             return data.decode() if data else None
         except ValueError:
             return None
 
-    # --- approved peers ----------------------------------------------------------------------------------------------
+    # --- approved peers
+    # ----------------------------------------------------------------------------------------------
 
     def _get_peers_json(self, force_download: bool = False) -> dict[str, dict[str, Any]]:  # noqa: ARG002 - PySyft's signature
         with self._guarded:
-            return {email: entry for email, entry in read_json(self.home / "peers.json").items() if isinstance(entry, dict)}
+            return {
+                email: entry
+                for email, entry in read_json(self.home / "peers.json").items()
+                if isinstance(entry, dict)
+            }
 
-    def _update_peer_state(self, peer_email: str, state: str, public_encryption_bundle: dict[str, Any] | None = None) -> None:
+    def _update_peer_state(
+        self, peer_email: str, state: str, public_encryption_bundle: dict[str, Any] | None = None
+    ) -> None:
         with self._guarded:
             peers = self._get_peers_json()
             entry = {**peers.get(peer_email, {}), "state": state}
@@ -102,11 +121,17 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
             write_json(self.home / "peers.json", {**peers, peer_email: entry})
 
     def drop_peer(self, peer_email: str) -> None:
-        """Refuse a peer and forget the keys pinned for it; where it is approved again, its keys are read anew."""
+        """Refuse a peer and forget the keys pinned for it; where it is approved again, its keys are
+        read anew.
+        """
         with self._guarded:
-            write_json(self.home / "peers.json", {**self._get_peers_json(), peer_email: {"state": "rejected"}})
+            write_json(
+                self.home / "peers.json",
+                {**self._get_peers_json(), peer_email: {"state": "rejected"}},
+            )
 
-    # --- event log ---------------------------------------------------------------------------------------------------
+    # --- event log
+    # ---------------------------------------------------------------------------------------------------
 
     def owner_write_raw_bytes_to_syftbox(self, filename: str, data: bytes) -> str:
         """Append to the event log; returns the file's identifier."""
@@ -120,20 +145,30 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         """All events, oldest first."""
         return [self.download_file(i) for i in self.owner_get_all_accepted_event_file_ids()]
 
-    def owner_get_all_accepted_event_file_ids(self, since_timestamp: float | None = None) -> list[str]:
+    def owner_get_all_accepted_event_file_ids(
+        self, since_timestamp: float | None = None
+    ) -> list[str]:
         """Identifiers of the events later than ``since_timestamp``, oldest first."""
         folder = datasite(self.email, "log")
-        return [f"{folder}/{name}" for time, name in self._events_in(folder) if since_timestamp is None or time > since_timestamp]
+        return [
+            f"{folder}/{name}"
+            for time, name in self._events_in(folder)
+            if since_timestamp is None or time > since_timestamp
+        ]
 
     def download_raw_events_since_timestamp(self, since_timestamp: float) -> list[bytes]:
         """Events later than ``since_timestamp``, oldest first."""
-        return [self.download_file(i) for i in self.owner_get_all_accepted_event_file_ids(since_timestamp)]
+        return [
+            self.download_file(i)
+            for i in self.owner_get_all_accepted_event_file_ids(since_timestamp)
+        ]
 
     def get_events_count_since_checkpoint(self, checkpoint_timestamp: float | None) -> int:
         """How many events are later than a checkpoint; all of them where there is none."""
         return len(self.owner_get_all_accepted_event_file_ids(checkpoint_timestamp))
 
-    # --- checkpoints -------------------------------------------------------------------------------------------------
+    # --- checkpoints
+    # -------------------------------------------------------------------------------------------------
 
     def upload_raw_checkpoint(self, filename: str, data: bytes) -> str:
         """Write a full checkpoint, then remove older ones."""
@@ -151,7 +186,10 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def download_all_raw_incremental_checkpoints(self) -> list[bytes]:
         """All steps since the last full checkpoint; PySyft sorts them."""
-        return [self.download_file(datasite(self.email, "checkpoints", n)) for n in self._checkpoints(_INCREMENTAL)]
+        return [
+            self.download_file(datasite(self.email, "checkpoints", n))
+            for n in self._checkpoints(_INCREMENTAL)
+        ]
 
     def get_incremental_checkpoint_count(self) -> int:
         """How many steps there are."""
@@ -159,7 +197,9 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def get_next_incremental_sequence_number(self) -> int:
         """One more than the highest number used."""
-        numbers = [n.removeprefix(_INCREMENTAL).split("_")[0] for n in self._checkpoints(_INCREMENTAL)]
+        numbers = [
+            n.removeprefix(_INCREMENTAL).split("_")[0] for n in self._checkpoints(_INCREMENTAL)
+        ]
         return max((int(n) for n in numbers if n.isdecimal()), default=0) + 1
 
     def delete_all_incremental_checkpoints(self) -> None:
@@ -180,7 +220,8 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         """Forget the state, once it is in a checkpoint."""
         self._drop(_ROLLING)
 
-    # --- shared by both halves ---------------------------------------------------------------------------------------
+    # --- shared by both halves
+    # ---------------------------------------------------------------------------------------
 
     def download_file(self, file_id: str) -> bytes:
         """One file of the store by its identifier.
@@ -190,7 +231,9 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         """
         data = self._store.get(file_id, MAX_PLAIN)
         if data is None:
-            raise StoreError(f"{file_id} is no longer in the store.", next_step="Synchronise again.")
+            raise StoreError(
+                f"{file_id} is no longer in the store.", next_step="Synchronise again."
+            )
         return data
 
     def _put(self, kind: str, filename: str, data: bytes) -> str:
@@ -209,7 +252,9 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         return self._store.list(folder)[:MAX_NAMES]
 
     def _events_in(self, folder: str) -> list[tuple[float, str]]:
-        """(time, name) of the event messages in a folder, oldest first; names of any other form are left out."""
+        """(time, name) of the event messages in a folder, oldest first; names of any other form are
+        left out.
+        """
         found = []
         for name in self._names(folder):
             try:
@@ -225,7 +270,9 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def _latest(self, prefix: str) -> bytes | None:
         names = self._checkpoints(prefix)
-        newest = max(names, key=lambda n: float(n.removesuffix(".tar.gz").rsplit("_", 1)[1]), default=None)
+        newest = max(
+            names, key=lambda n: float(n.removesuffix(".tar.gz").rsplit("_", 1)[1]), default=None
+        )
         return self.download_file(datasite(self.email, "checkpoints", newest)) if newest else None
 
     def _drop(self, prefix: str, keep: str = "") -> None:

@@ -1,4 +1,6 @@
-"""The part of the transport that shows things: collections, which are the public side of data sets, and housekeeping."""
+"""The part of the transport that shows things: collections, which are the public side of data sets,
+and housekeeping.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +17,37 @@ MAX_COLLECTION = 16
 
 
 class PublicFiles(OwnRecords):
-    """Collections lie in the store in plain; who is shown one stands in a file of its own, written last."""
+    """Collections lie in the store in plain; who is shown one stands in a file of its own, written
+    last.
+    """
 
-    # --- collections: the public side of data sets -------------------------------------------------------------------
+    # --- collections: the public side of data sets
+    # -------------------------------------------------------------------
 
-    def owner_create_collection_folder(self, prefix: str, tag: str, content_hash: str, owner_email: str) -> str:
+    def owner_create_collection_folder(
+        self, prefix: str, tag: str, content_hash: str, owner_email: str
+    ) -> str:
         """The identifier of a collection; a folder comes into being with its first file."""
         return datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
 
-    def owner_upload_collection_files(self, prefix: str, tag: str, content_hash: str, files: dict[str, bytes]) -> None:
+    def owner_upload_collection_files(
+        self, prefix: str, tag: str, content_hash: str, files: dict[str, bytes]
+    ) -> None:
         """Write a collection's files. Nobody lists it before it is shared."""
         for name, data in files.items():
-            self._put("collections", f"{_folder(prefix, tag, content_hash)}/{name.rsplit('/', 1)[-1]}", data)
+            self._put(
+                "collections",
+                f"{_folder(prefix, tag, content_hash)}/{name.rsplit('/', 1)[-1]}",
+                data,
+            )
 
     def owner_tag_collection_as_any(self, prefix: str, tag: str, content_hash: str) -> None:
         """Mark a collection as meant for every approved peer."""
         self._share(_folder(prefix, tag, content_hash), [], any_peer=True)
 
-    def owner_share_collection(self, prefix: str, tag: str, content_hash: str, users: list[str]) -> None:
+    def owner_share_collection(
+        self, prefix: str, tag: str, content_hash: str, users: list[str]
+    ) -> None:
         """Let peers list a collection."""
         self._share(_folder(prefix, tag, content_hash), users, any_peer=False)
 
@@ -44,12 +59,19 @@ class PublicFiles(OwnRecords):
         """This party's collections and whether they are meant for every peer."""
         found = []
         for name in self._names(datasite(self.email, "collections")):
-            parsed, folder_id = _parse_folder(prefix, name), datasite(self.email, "collections", name)
+            parsed, folder_id = (
+                _parse_folder(prefix, name),
+                datasite(self.email, "collections", name),
+            )
             if parsed and self._names(folder_id):  # a folder store keeps empty folders
-                found.append(FileCollection(
-                    folder_id=folder_id, tag=parsed.tag, content_hash=parsed.content_hash,
-                    has_any_permission=bool(self._shares(self.email, name).get("any")),
-                ))
+                found.append(
+                    FileCollection(
+                        folder_id=folder_id,
+                        tag=parsed.tag,
+                        content_hash=parsed.content_hash,
+                        has_any_permission=bool(self._shares(self.email, name).get("any")),
+                    )
+                )
         return found
 
     def owner_delete_collection(self, prefix: str, tag: str) -> None:
@@ -61,10 +83,14 @@ class PublicFiles(OwnRecords):
                 self.delete_file_by_id(collection.folder_id)
 
     def share_with(self, prefix: str, users: list[str]) -> None:
-        """Show peers every collection that is meant for all of them; writes only where one of them is missing."""
+        """Show peers every collection that is meant for all of them; writes only where one of them
+        is missing.
+        """
         for collection in self.owner_list_all_collections_with_permissions(prefix) if users else []:
             name = _folder(prefix, collection.tag, collection.content_hash)
-            if collection.has_any_permission and not set(users) <= set(self._shares(self.email, name).get("users", [])):
+            if collection.has_any_permission and not set(users) <= set(
+                self._shares(self.email, name).get("users", [])
+            ):
                 self._share(name, users, any_peer=True)
 
     def unshare(self, user: str) -> None:
@@ -81,30 +107,57 @@ class PublicFiles(OwnRecords):
         for owner in self._get_peers_json():
             for name in self._names(datasite(owner, "shares")) if is_email(owner) else []:
                 parsed = _parse_folder(prefix, name.removesuffix(".json"))
-                if parsed and self.email in self._shares(owner, name.removesuffix(".json")).get("users", []):
-                    found.append({"owner_email": owner, "tag": parsed.tag, "content_hash": parsed.content_hash})
+                if parsed and self.email in self._shares(owner, name.removesuffix(".json")).get(
+                    "users", []
+                ):
+                    found.append(
+                        {
+                            "owner_email": owner,
+                            "tag": parsed.tag,
+                            "content_hash": parsed.content_hash,
+                        }
+                    )
         return found
 
-    def watcher_get_collection_file_metadatas(self, prefix: str, tag: str, content_hash: str, owner_email: str) -> list[dict[str, str]]:
+    def watcher_get_collection_file_metadatas(
+        self, prefix: str, tag: str, content_hash: str, owner_email: str
+    ) -> list[dict[str, str]]:
         """Names and identifiers of a collection's files."""
         folder = datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
-        return [{"file_id": f"{folder}/{n}", "file_name": n} for n in self._names(folder)[:MAX_COLLECTION] if is_name(n)]
+        return [
+            {"file_id": f"{folder}/{n}", "file_name": n}
+            for n in self._names(folder)[:MAX_COLLECTION]
+            if is_name(n)
+        ]
 
     def watcher_download_collection_file(self, file_id: str) -> bytes:
-        """One file of a collection, as it lies in the store. One of them is the hospital's signature over the others (:mod:`securefl.node.public_side`)."""
+        """One file of a collection, as it lies in the store.
+
+        One of them is the hospital's signature over the others (:mod:`securefl.node.public_side`).
+        """
         data = self._store.get(file_id, MAX_PUBLIC_FILE)
         if data is None:
-            raise StoreError(f"{file_id} is no longer in the store.", next_step="Synchronise again.")
+            raise StoreError(
+                f"{file_id} is no longer in the store.", next_step="Synchronise again."
+            )
         return data
 
-    def watcher_download_collection(self, prefix: str, tag: str, content_hash: str, owner_email: str) -> dict[str, bytes]:
+    def watcher_download_collection(
+        self, prefix: str, tag: str, content_hash: str, owner_email: str
+    ) -> dict[str, bytes]:
         """All files of a collection."""
         files = self.watcher_get_collection_file_metadatas(prefix, tag, content_hash, owner_email)
         return {f["file_name"]: self.watcher_download_collection_file(f["file_id"]) for f in files}
 
-    # --- housekeeping ------------------------------------------------------------------------------------------------
+    # --- housekeeping
+    # ------------------------------------------------------------------------------------------------
 
-    def get_file_metadatas_from_folder(self, folder_id: str, since_timestamp: float | None = None, page_size: int = 100) -> list[dict[str, Any]]:  # noqa: ARG002 - PySyft's signature
+    def get_file_metadatas_from_folder(
+        self,
+        folder_id: str,
+        since_timestamp: float | None = None,
+        page_size: int = 100,  # noqa: ARG002 - PySyft's signature
+    ) -> list[dict[str, Any]]:
         """Identifiers and names in a folder, newest name first."""
         names = self._names(folder_id)
         if since_timestamp is not None:
@@ -112,13 +165,25 @@ class PublicFiles(OwnRecords):
             names = [n for n in names if n not in old]
         return [{"id": f"{folder_id}/{n}", "name": n} for n in sorted(names, reverse=True)]
 
-    def delete_file_by_id(self, file_id: str, verbose: bool = False, raise_on_error: bool = False) -> None:  # noqa: ARG002 - PySyft's signature
+    def delete_file_by_id(
+        self,
+        file_id: str,
+        verbose: bool = False,  # noqa: ARG002 - PySyft's signature
+        raise_on_error: bool = False,  # noqa: ARG002 - PySyft's signature
+    ) -> None:
         """Remove a file, or a folder with its files."""
         inside = self._names(file_id)
-        for path in [f"{file_id}/{n}" for n in inside if inside != [file_id.rsplit("/", 1)[-1]]] or [file_id]:
+        for path in [
+            f"{file_id}/{n}" for n in inside if inside != [file_id.rsplit("/", 1)[-1]]
+        ] or [file_id]:
             self._store.delete(path)
 
-    def delete_multiple_files_by_ids(self, file_ids: list[str], ignore_permissions_errors: bool = True, ignore_file_not_found: bool = True) -> None:  # noqa: ARG002 - PySyft's signature
+    def delete_multiple_files_by_ids(
+        self,
+        file_ids: list[str],
+        ignore_permissions_errors: bool = True,  # noqa: ARG002 - PySyft's signature
+        ignore_file_not_found: bool = True,  # noqa: ARG002 - PySyft's signature
+    ) -> None:
         """Remove several files."""
         for file_id in file_ids:
             self.delete_file_by_id(file_id)
@@ -148,7 +213,10 @@ class PublicFiles(OwnRecords):
     def _share(self, name: str, users: list[str], *, any_peer: bool) -> None:
         with self._guarded:
             old = self._shares(self.email, name)
-            merged = {"any": bool(old.get("any")) or any_peer, "users": sorted({*old.get("users", []), *users})}
+            merged = {
+                "any": bool(old.get("any")) or any_peer,
+                "users": sorted({*old.get("users", []), *users}),
+            }
             self._put("shares", f"{name}.json", json.dumps(merged).encode())
 
     def _is_folder(self, path: str) -> bool:

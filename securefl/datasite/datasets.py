@@ -1,7 +1,9 @@
-"""Data sets: a hospital registers a pointer, a mock table and a signed description; researchers see the last two.
+"""Data sets: a hospital registers a pointer, a mock table and a signed description; researchers see
+the last two.
 
-The private file stays outside PySyft's tree, which is read into memory at every synchronisation and which PySyft may copy.
-What stands there instead is a short text saying so. The mock is made elsewhere, from the description and never from records.
+The private file stays outside PySyft's tree, which is read into memory at every synchronisation and
+which PySyft may copy. What stands there instead is a short text saying so. The mock is made
+elsewhere, from the description and never from records.
 """
 
 from __future__ import annotations
@@ -22,12 +24,24 @@ if TYPE_CHECKING:
 
     from securefl.datasite.connection import FsspecConnection
 
-POINTER = "The private data are not here. They stay where the data owner keeps them; securefl reads them after its own approval.\n"
+POINTER = (
+    "The private data are not here. They stay where the data owner keeps them; securefl reads them"
+    " after its own approval.\n"
+)
 _PYSYFT_FILES = frozenset({"dataset.yaml", PERMISSION_FILE_NAME})
 
 
-def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, statement: bytes, *, summary: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Register a data set, or replace it where its public files differ; every approved peer is shown it.
+def publish(
+    client: Any,  # noqa: ANN401 - PySyft is untyped
+    connection: FsspecConnection,
+    name: str,
+    mock: bytes,
+    statement: bytes,
+    *,
+    summary: str,
+) -> None:
+    """Register a data set, or replace it where its public files differ; every approved peer is
+    shown it.
 
     Args:
         client: PySyft's client of a hospital.
@@ -42,14 +56,29 @@ def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, s
     """
     public = {"mock.csv": mock, STATEMENT: statement}
     if not is_name(name) or "_" in (name[0], name[-1]):
-        raise UsageError(f"{name!r} cannot name a data set.", next_step="Use letters, digits, '-', '_' and '.'.")
+        raise UsageError(
+            f"{name!r} cannot name a data set.", next_step="Use letters, digits, '-', '_' and '.'."
+        )
     if any(len(data) > MAX_PUBLIC_FILE for data in public.values()):
-        raise UsageError(f"The public side of {name} is larger than {MAX_PUBLIC_FILE} bytes.", next_step="Make a shorter mock table.")
+        raise UsageError(
+            f"The public side of {name} is larger than {MAX_PUBLIC_FILE} bytes.",
+            next_step="Make a shorter mock table.",
+        )
     with translated(f"register the data set {name}"):
         _drop_half(client, name)
         existing = {d.name: d for d in local_datasets(client) if d.owner == client.email}.get(name)
-        shown = {c.tag for c in connection.owner_list_all_collections_with_permissions(DATASET_COLLECTION_PREFIX) if c.has_any_permission}
-        if existing and name in shown and {n: p.read_bytes() for n, p in existing.files.items()} == public:
+        shown = {
+            c.tag
+            for c in connection.owner_list_all_collections_with_permissions(
+                DATASET_COLLECTION_PREFIX
+            )
+            if c.has_any_permission
+        }
+        if (
+            existing
+            and name in shown
+            and {n: p.read_bytes() for n, p in existing.files.items()} == public
+        ):
             return
         client.load_peers()  # PySyft shows the set to the approved peers it has loaded
         if existing:
@@ -59,7 +88,15 @@ def publish(client: Any, connection: FsspecConnection, name: str, mock: bytes, s
             folder.mkdir()
             _write(folder, public)
             pointer.write_text(POINTER)
-            client.create_dataset(name, folder, pointer, summary=summary, users="any", upload_private=False, sync=False)
+            client.create_dataset(
+                name,
+                folder,
+                pointer,
+                summary=summary,
+                users="any",
+                upload_private=False,
+                sync=False,
+            )
 
 
 def withdraw(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untyped
@@ -69,7 +106,9 @@ def withdraw(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untype
         UsageError: there is none of that name.
     """
     if name not in {d.name for d in local_datasets(client) if d.owner == client.email}:
-        raise UsageError(f"There is no data set {name} here.", next_step="See 'securefl site status'.")
+        raise UsageError(
+            f"There is no data set {name} here.", next_step="See 'securefl site status'."
+        )
     with translated(f"withdraw the data set {name}"):
         client.delete_dataset(name, require_confirmation=False, sync=False)
 
@@ -77,20 +116,29 @@ def withdraw(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untype
 def local_datasets(client: Any) -> tuple[DatasetInfo, ...]:  # noqa: ANN401 - PySyft is untyped
     """Data sets in the local tree: one's own and, after a synchronisation, those of approved peers.
 
-    Owner and name come from the folders. PySyft's ``dataset.yaml`` is not consulted: its owner could name any file in it.
+    Owner and name come from the folders. PySyft's ``dataset.yaml`` is not consulted: its owner
+    could name any file in it.
     """
     storage = client.dataset_manager.storage
     found = []
-    for owner in sorted(p.name for p in client.syftbox_folder.iterdir() if p.is_dir() and "@" in p.name):
+    for owner in sorted(
+        p.name for p in client.syftbox_folder.iterdir() if p.is_dir() and "@" in p.name
+    ):
         for ref in storage.iter_dataset_refs(owner):
             folder = storage.public_dataset_dir(ref)
-            files = {p.name: p for p in sorted(folder.iterdir()) if p.is_file() and not p.is_symlink() and p.name not in _PYSYFT_FILES}
+            files = {
+                p.name: p
+                for p in sorted(folder.iterdir())
+                if p.is_file() and not p.is_symlink() and p.name not in _PYSYFT_FILES
+            }
             found.append(DatasetInfo(ref.owner, ref.name, files))
     return tuple(found)
 
 
 def _drop_half(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Remove what a process killed while registering left behind; PySyft would refuse the folder for ever."""
+    """Remove what a process killed while registering left behind; PySyft would refuse the folder
+    for ever.
+    """
     storage = client.dataset_manager.storage
     for ref in (storage.new_dataset_ref(name, "0"), storage.new_dataset_ref(name, "1")):
         metadata = storage.metadata_path(ref)

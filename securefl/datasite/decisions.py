@@ -1,8 +1,9 @@
 """What this site decided about each request: its own record, outside PySyft's tree.
 
-PySyft's ``state.yaml`` is what others are shown. It can be changed by PySyft's own client and put back by a replay of old
-events, so after every synchronisation it is made to say what stands here. An approval in this record is not what lets a
-study run either: that is the signed, one-shot approval of the digest.
+PySyft's ``state.yaml`` is what others are shown. It can be changed by PySyft's own client and put
+back by a replay of old events, so after every synchronisation it is made to say what stands here.
+An approval in this record is not what lets a study run either: that is the signed, one-shot
+approval of the digest.
 """
 
 from __future__ import annotations
@@ -51,20 +52,28 @@ class Decisions:
         except TypeError:
             found = {"": Decision(cast("Status", ""), "", "")}
         if not all(d.status in get_args(Status) for d in found.values()):
-            raise UnreadableError(f"{self._path} is not a list of decisions.", whose="this site", next_step="Restore it from your backup.")
+            raise UnreadableError(
+                f"{self._path} is not a list of decisions.",
+                whose="this site",
+                next_step="Restore it from your backup.",
+            )
         return found
 
     def set(self, job: str, status: Status, reason: str) -> Decision:
         """Record a decision durably.
 
         Raises:
-            UsageError: the request is not in a state from which that can follow; what is finished stays finished.
+            UsageError: the request is not in a state from which that can follow; what is finished
+                stays finished.
         """
         everything = self.all()
         now = everything[job].status if job in everything else "pending"
         if status not in _NEXT.get(now, frozenset()):
             word = "is finished" if now in FINAL else f"is {now}"
-            raise UsageError(f"The request {job} {word} and cannot become {status}.", next_step="Ask the researcher for a new request.")
+            raise UsageError(
+                f"The request {job} {word} and cannot become {status}.",
+                next_step="Ask the researcher for a new request.",
+            )
         everything[job] = Decision(status, reason, datetime.now(UTC).isoformat(timespec="seconds"))
         write_json(self._path, {j: d.__dict__ for j, d in everything.items()})
         return everything[job]

@@ -1,8 +1,9 @@
 """Unpacks a PySyft message within limits, before PySyft itself parses it (rule 5).
 
-A message is a gzip stream of a tar archive of one JSON file. PySyft unpacks it with no limit at all; here the stream is
-decompressed up to :data:`~securefl.datasite.layout.MAX_PLAIN` bytes and must hold one regular file and nothing after it.
-What passes is handed to PySyft as the very bytes that were checked, so both parse the same thing.
+A message is a gzip stream of a tar archive of one JSON file. PySyft unpacks it with no limit at
+all; here the stream is decompressed up to :data:`~securefl.datasite.layout.MAX_PLAIN` bytes and
+must hold one regular file and nothing after it. What passes is handed to PySyft as the very bytes
+that were checked, so both parse the same thing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def unpack(data: bytes, limit: int = MAX_PLAIN) -> bytes:
     """The JSON text inside a message.
 
     Raises:
-        MessageError: not a gzip stream of a tar archive with that one file, or longer than ``limit`` bytes.
+        MessageError: not a gzip stream of a tar archive with that one file, or longer than
+            ``limit`` bytes.
     """
     stream = zlib.decompressobj(_GZIP)
     try:
@@ -49,4 +51,10 @@ def _only_file(members: list[tarfile.TarInfo], length: int) -> bool:
         return False
     only = members[0]
     # A sparse file may claim terabytes that are not there.
-    return only.name == _MEMBER and only.type == tarfile.REGTYPE and only.sparse is None and not only.pax_headers and only.size <= length
+    return (
+        only.name == _MEMBER
+        and only.type == tarfile.REGTYPE
+        and only.sparse is None
+        and not only.pax_headers
+        and only.size <= length
+    )

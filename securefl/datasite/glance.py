@@ -1,4 +1,6 @@
-"""What others have left for a site in the store and it may not have taken in: a look that costs a few listings, without PySyft."""
+"""What others have left for a site in the store and it may not have taken in: a look that costs a
+few listings, without PySyft.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,16 @@ if TYPE_CHECKING:
 
 
 def waiting(store: Store, email: str) -> tuple[str, ...]:
-    """Names of the messages in a datasite's inbox and of the parties that ask to be its peers. They are nobody's word yet.
+    """Names of the messages in a datasite's inbox and of the parties that ask to be its peers. They
+    are nobody's word yet.
 
     Raises:
         StoreError: the store is away.
     """
     inbox = datasite(email, "inbox")
-    messages = (f"{sender}/{name}" for sender in store.list(inbox) for name in store.list(f"{inbox}/{sender}"))
+    messages = (
+        f"{sender}/{name}"
+        for sender in store.list(inbox)
+        for name in store.list(f"{inbox}/{sender}")
+    )
     return (*store.list(datasite(email, "peers")), *messages)

@@ -1,7 +1,9 @@
-"""PySyft's table of file hashes, read from the disk when it changed there and not at every question.
+"""PySyft's table of file hashes, read from the disk when it changed there and not at every
+question.
 
-PySyft reads the whole file again for every path that it compares: with 500 old requests one synchronisation took a minute
-of processor time. Nobody else writes the file while the datasite's lock is held, so what was read or written last still holds.
+PySyft reads the whole file again for every path that it compares: with 500 old requests one
+synchronisation took a minute of processor time. Nobody else writes the file while the datasite's
+lock is held, so what was read or written last still holds.
 """
 
 from __future__ import annotations

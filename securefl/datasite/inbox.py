@@ -1,11 +1,13 @@
 """The guard in front of PySyft's inbox and of what a datasite tells a researcher.
 
-PySyft 0.10 takes a message's sender from the message, and writes what it names wherever the sender may write. Here a
-message passes only if
+PySyft 0.10 takes a message's sender from the message, and writes what it names wherever the sender
+may write. Here a message passes only if
 
-- it is signed by the keys pinned for the peer whose folder it lay in, and names that peer and this datasite;
-- it is one whole, new request: files below ``app_data/job/inbox/<peer>/v1/<one new name>/``, canonical paths, no
-  permission file, text only, within the caps of :mod:`securefl.datasite.layout`;
+- it is signed by the keys pinned for the peer whose folder it lay in, and names that peer and this
+  datasite;
+- it is one whole, new request: files below ``app_data/job/inbox/<peer>/v1/<one new name>/``,
+  canonical paths, no permission file, text only, within the caps of
+  :mod:`securefl.datasite.layout`;
 - its two scripts are ours (:mod:`securefl.datasite.entry`).
 
 Nothing can be added to a request later, nothing existing changed, nothing deleted.
@@ -31,7 +33,11 @@ from securefl.datasite.layout import (
     is_event_path,
     split_job_path,
 )
-from securefl.datasite.pysyft import PERMISSION_FILE_NAME, FileChangeEventsMessage, ProposedFileChangesMessage
+from securefl.datasite.pysyft import (
+    PERMISSION_FILE_NAME,
+    FileChangeEventsMessage,
+    ProposedFileChangesMessage,
+)
 from securefl.errors import MessageError
 
 if TYPE_CHECKING:
@@ -53,9 +59,11 @@ class Guard:
         self._tree = tree
 
     def request(self, sender: str, raw: bytes) -> bool:
-        """Check a message from ``sender``'s inbox folder; False where that very request was taken in before.
+        """Check a message from ``sender``'s inbox folder; False where that very request was taken
+        in before.
 
-        A process killed after taking in a request leaves the message behind, and one killed after sending sends it again.
+        A process killed after taking in a request leaves the message behind, and one killed after
+        sending sends it again.
 
         Raises:
             MessageError: with the reason; nothing of the message may be used.
@@ -100,7 +108,9 @@ class Guard:
                 _check_text(peer, event.content)
 
     def _parse(self, sender: str, raw: bytes, kind: Any) -> Any:  # noqa: ANN401 - PySyft is untyped
-        """Verify and decrypt with the keys pinned for ``sender``, unpack within limits, parse with PySyft's own model."""
+        """Verify and decrypt with the keys pinned for ``sender``, unpack within limits, parse with
+        PySyft's own model.
+        """
         if not (self._peers.peer_uses_encryption(sender) and self._peers.has_peer_bundle(sender)):
             _refuse(sender, "no keys are pinned for this peer")
         try:
@@ -137,7 +147,9 @@ class Guard:
         inbox = self._tree.joinpath(*INBOX, sender, JOB_PROTOCOL)
         review = self._tree.joinpath(*REVIEW, sender, JOB_PROTOCOL)
         # config.yaml carries the time of sending and is not read by securefl.
-        if (inbox / job).exists() and all(_holds(inbox / job / p, text) for p, text in files.items() if p != "config.yaml"):
+        if (inbox / job).exists() and all(
+            _holds(inbox / job / p, text) for p, text in files.items() if p != "config.yaml"
+        ):
             return False
         # A reviewed request whose files are gone is not new either.
         if (inbox / job).exists() or (review / job).exists():
@@ -170,4 +182,8 @@ def _check_times(sender: str, *times: float) -> None:
 
 
 def _refuse(sender: str, reason: str) -> NoReturn:
-    raise MessageError(f"A message was refused: {reason}.", whose=sender, next_step="Nothing of it was used; it lies in quarantine.")
+    raise MessageError(
+        f"A message was refused: {reason}.",
+        whose=sender,
+        next_step="Nothing of it was used; it lies in quarantine.",
+    )

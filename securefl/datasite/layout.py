@@ -1,4 +1,5 @@
-"""Where PySyft's things lie in the store and in a site's folder, and how large they may be. Pure text, no I/O.
+"""Where PySyft's things lie in the store and in a site's folder, and how large they may be. Pure
+text, no I/O.
 
 In the store, below ``datasites/<email>/``::
 
@@ -52,13 +53,19 @@ _JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
 def is_name(text: str) -> bool:
-    """Whether ``text`` can be one component of a path: no separator, no hidden file, no parent, no control character."""
+    """Whether ``text`` can be one component of a path: no separator, no hidden file, no parent, no
+    control character.
+    """
     return _NAME.fullmatch(text) is not None and ".." not in text
 
 
 def is_job_name(text: str) -> bool:
     """Whether ``text`` can name a request; PySyft reserves ``v1``, ``v2``, … for itself."""
-    return _JOB.fullmatch(text) is not None and ".." not in text and re.fullmatch(r"v\d+", text) is None
+    return (
+        _JOB.fullmatch(text) is not None
+        and ".." not in text
+        and re.fullmatch(r"v\d+", text) is None
+    )
 
 
 def datasite(email: str, *parts: str) -> str:
@@ -67,7 +74,9 @@ def datasite(email: str, *parts: str) -> str:
 
 
 def split_job_path(path: str, sender: str) -> tuple[str, tuple[str, ...]] | None:
-    """(job name, parts inside the job) of a canonical path below ``sender``'s inbox, or None where it is none."""
+    """(job name, parts inside the job) of a canonical path below ``sender``'s inbox, or None where
+    it is none.
+    """
     parts = PurePosixPath(path).parts
     head = (*INBOX, sender, JOB_PROTOCOL)
     if parts[: len(head)] != head or len(parts) < len(head) + 2:
@@ -77,7 +86,9 @@ def split_job_path(path: str, sender: str) -> tuple[str, tuple[str, ...]] | None
 
 
 def is_event_path(path: str, me: str) -> bool:
-    """Whether a datasite may tell researcher ``me`` about ``path``: its own requests there, and their reviews."""
+    """Whether a datasite may tell researcher ``me`` about ``path``: its own requests there, and
+    their reviews.
+    """
     parts = PurePosixPath(path).parts
     inside = parts[len(INBOX) + 1 :]
     own = parts[: len(INBOX) + 1] in ((*INBOX, me), (*REVIEW, me))

@@ -1,4 +1,6 @@
-"""A site's own files beside PySyft's tree: the lock, and small JSON files written as a whole, readable by their owner only."""
+"""A site's own files beside PySyft's tree: the lock, and small JSON files written as a whole,
+readable by their owner only.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def folder_lock(folder: Path, seconds: float) -> Iterator[None]:
-    """Hold the site's lock: its owner's command and its agent are two processes and both open the datasite.
+    """Hold the site's lock: its owner's command and its agent are two processes and both open the
+    datasite.
 
-    The lock is flock(2) on ``folder/lock``; the kernel drops it when the process ends, however it ends.
+    The lock is flock(2) on ``folder/lock``; the kernel drops it when the process ends, however it
+    ends.
 
     Raises:
         StoreError: another process held it for all of ``seconds``.
@@ -38,7 +42,8 @@ def folder_lock(folder: Path, seconds: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() >= end:
                     raise StoreError(
-                        f"Another process has been working with the datasite in {folder} for {seconds:g} seconds.",
+                        f"Another process has been working with the datasite in {folder} for"
+                        f" {seconds:g} seconds.",
                         whose="this site",
                         next_step="Wait for it to finish, or end it.",
                     ) from None
@@ -78,5 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         value = None
     if not isinstance(value, dict):
-        raise UnreadableError(f"{path} cannot be read.", whose="this site", next_step="Restore it from your backup.")
+        raise UnreadableError(
+            f"{path} cannot be read.", whose="this site", next_step="Restore it from your backup."
+        )
     return value

@@ -22,8 +22,9 @@ FINAL: frozenset[str] = frozenset({"rejected", "done", "failed"})
 class Peer:
     """Another party as PySyft knows it.
 
-    ``fingerprint`` is the SHA-256 (hex) of the PySyft keys it published for us, or empty where it has published none. On
-    a plain shared folder it is all that tells one party from another: compare it, as with identity cards.
+    ``fingerprint`` is the SHA-256 (hex) of the PySyft keys it published for us, or empty where it
+    has published none. On a plain shared folder it is all that tells one party from another:
+    compare it, as with identity cards.
     """
 
     email: str
@@ -33,7 +34,10 @@ class Peer:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A data set as a researcher sees it. ``files`` are local copies of public files; there is no private data in them."""
+    """A data set as a researcher sees it.
+
+    ``files`` are local copies of public files; there is no private data in them.
+    """
 
     owner: str
     name: str
@@ -46,7 +50,9 @@ class DatasetInfo:
 
     @property
     def statement(self) -> bytes | None:
-        """What the hospital signed about the data set and its mock table, unparsed and not verified; None where there is none."""
+        """What the hospital signed about the data set and its mock table, unparsed and not
+        verified; None where there is none.
+        """
         path = self.files.get(STATEMENT)
         return path.read_bytes() if path else None
 
@@ -58,7 +64,8 @@ class Request:
     Attributes:
         job: ``<sender>/<name>``, unique at one hospital.
         hospital: whose datasite it was sent to.
-        sender: taken from the inbox folder it arrived in, and proven by the signature of that peer; never from its text.
+        sender: taken from the inbox folder it arrived in, and proven by the signature of that peer;
+            never from its text.
         status: by our own record of decisions at the hospital; what it published at the researcher.
         note: the text shown beside the status.
         received: when the hospital took it in (ISO 8601), or empty.

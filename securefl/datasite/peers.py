@@ -40,13 +40,21 @@ def list_peers(client: Any, connection: FsspecConnection) -> tuple[Peer, ...]:  
         client.load_peers()
         store = client.peer_manager.peer_store
         found = [
-            Peer(p.email, _STATES[p.state.value], fingerprint(p.public_encryption_bundle or _published(connection, p.email)))
-            for p in (*store.approved_peers, *store.requested_by_me_peers, *store.requested_by_peer_peers)
+            Peer(
+                p.email,
+                _STATES[p.state.value],
+                fingerprint(p.public_encryption_bundle or _published(connection, p.email)),
+            )
+            for p in (
+                *store.approved_peers,
+                *store.requested_by_me_peers,
+                *store.requested_by_peer_peers,
+            )
         ]
         known = {p.email for p in found}
         refused = [
             Peer(email, "refused", fingerprint(_published(connection, email)))
-            for email, entry in connection._get_peers_json().items()  # noqa: SLF001 - PySyft's name for it
+            for email, entry in (connection._get_peers_json().items())  # noqa: SLF001 - PySyft's name for it
             if entry.get("state") == "rejected" and email not in known
         ]
     return tuple(sorted((*found, *refused), key=lambda p: (p.state != "approved", p.email)))
@@ -63,7 +71,8 @@ def request_peer(client: Any, email: str) -> None:  # noqa: ANN401 - PySyft is u
 
 
 def approve_peer(client: Any, connection: FsspecConnection, email: str, expected: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Approve a party that asked, pinning the keys it is known by from now on; it is shown this site's data sets.
+    """Approve a party that asked, pinning the keys it is known by from now on; it is shown this
+    site's data sets.
 
     Raises:
         UsageError: it did not ask, or published no keys.
@@ -72,44 +81,70 @@ def approve_peer(client: Any, connection: FsspecConnection, email: str, expected
     check_email(email)
     peer = {p.email: p for p in list_peers(client, connection)}.get(email)
     if peer is None or peer.state == "requested-by-me":
-        raise UsageError(f"{site_name(email)} has not asked to be a peer.", next_step="Wait for its request, or ask it to send one.")
+        raise UsageError(
+            f"{site_name(email)} has not asked to be a peer.",
+            next_step="Wait for its request, or ask it to send one.",
+        )
     if expected and peer.fingerprint != expected:
         raise UntrustedError(
-            f"The PySyft keys of {site_name(email)} are not those expected: {peer.fingerprint or 'none'}.",
-            whose=site_name(email), next_step="Compare the fingerprint with its owner before approving.",
+            f"The PySyft keys of {site_name(email)} are not those expected:"
+            f" {peer.fingerprint or 'none'}.",
+            whose=site_name(email),
+            next_step="Compare the fingerprint with its owner before approving.",
         )
     if peer.state == "approved":
         make_room(client, connection)
         return
     if not peer.fingerprint:
-        raise UsageError(f"{site_name(email)} has published no keys.", whose=site_name(email), next_step="Ask it to send its request again.")
+        raise UsageError(
+            f"{site_name(email)} has published no keys.",
+            whose=site_name(email),
+            next_step="Ask it to send its request again.",
+        )
     with translated(f"approve {site_name(email)}"):
         if peer.state == "refused":
             connection._update_peer_state(email, "requested_by_peer")  # noqa: SLF001 - PySyft's name for it
         client.approve_peer_request(email, verbose=False)
         make_room(client, connection)
-        pinned = fingerprint(connection._get_peers_json().get(email, {}).get("public_encryption_bundle"))  # noqa: SLF001 - PySyft's name for it
+        pinned = fingerprint(
+            connection._get_peers_json().get(email, {}).get("public_encryption_bundle")  # noqa: SLF001 - PySyft's name for it
+        )
     if pinned != peer.fingerprint:
         connection.drop_peer(email)
-        raise UntrustedError(f"The PySyft keys of {site_name(email)} changed while it was being approved.", whose=site_name(email), next_step="Compare the fingerprint with its owner and approve again.")
+        raise UntrustedError(
+            f"The PySyft keys of {site_name(email)} changed while it was being approved.",
+            whose=site_name(email),
+            next_step="Compare the fingerprint with its owner and approve again.",
+        )
 
 
 def make_room(client: Any, connection: FsspecConnection) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Give every approved peer of a hospital its inbox and review folders and show it the data sets; nothing where that is so.
+    """Give every approved peer of a hospital its inbox and review folders and show it the data
+    sets; nothing where that is so.
 
-    PySyft does it once, when a peer is approved. A process killed in between would leave a peer whose requests vanish.
+    PySyft does it once, when a peer is approved. A process killed in between would leave a peer
+    whose requests vanish.
     """
     if client.has_do_role:
-        approved = [email for email, entry in connection._get_peers_json().items() if entry.get("state") == "accepted"]  # noqa: SLF001 - PySyft's name for it
+        approved = [
+            email
+            for email, entry in connection._get_peers_json().items()  # noqa: SLF001 - PySyft's name for it
+            if entry.get("state") == "accepted"
+        ]
         tree = client.syftbox_folder / client.email
         for email in approved:
-            if not all(tree.joinpath(*room, email, PERMISSION_FILE_NAME).exists() for room in (INBOX, REVIEW)):
+            if not all(
+                tree.joinpath(*room, email, PERMISSION_FILE_NAME).exists()
+                for room in (INBOX, REVIEW)
+            ):
                 client.job_client.setup_ds_job_folder_as_do(email)
         connection.share_with(DATASET_COLLECTION_PREFIX, approved)
 
 
 def refuse_peer(client: Any, connection: FsspecConnection, email: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Refuse a party that asked, or end an approval: its messages are read no more and it is shown no data set."""
+    """Refuse a party that asked, or end an approval: its messages are read no more and it is shown
+    no data set.
+    """
     check_email(email)
     with translated(f"refuse {site_name(email)}"):
         connection.drop_peer(email)

@@ -1,4 +1,7 @@
-"""Everything of PySyft that securefl uses, imported here and nowhere else. Pinned to 0.10; the contract test names it all."""
+"""Everything of PySyft that securefl uses, imported here and nowhere else.
+
+Pinned to 0.10; the contract test names it all.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ with quiet_import():
         SyftboxPlatformConnection,
     )
     from syft.sync.connections.drive.gdrive_transport import CollectionFolder
-    from syft.sync.events.file_change_event import FileChangeEventsMessage, FileChangeEventsMessageFileName
+    from syft.sync.events.file_change_event import (
+        FileChangeEventsMessage,
+        FileChangeEventsMessageFileName,
+    )
     from syft.sync.messages.proposed_filechange import MessageFileName, ProposedFileChangesMessage
     from syft.sync.syftbox_manager import SyftboxManagerConfig
     from syft.sync.sync.caches.datasite_owner_cache import DataSiteOwnerEventCacheConfig

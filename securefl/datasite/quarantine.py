@@ -1,4 +1,7 @@
-"""Refused messages: moved out of the inbox, counted, the reason written down. One bad message blocks nobody."""
+"""Refused messages: moved out of the inbox, counted, the reason written down.
+
+One bad message blocks nobody.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 class Quarantine:
     """The folder ``quarantine/`` of one site: the messages as they came, and ``log.jsonl``.
 
-    At most :data:`~securefl.datasite.layout.MAX_QUARANTINE` messages are kept; of later ones only the line in the log.
+    At most :data:`~securefl.datasite.layout.MAX_QUARANTINE` messages are kept; of later ones only
+    the line in the log.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,10 +30,14 @@ class Quarantine:
         self._log = folder / "log.jsonl"
 
     def add(self, sender: str, message: str, reason: str, raw: bytes | None) -> Quarantined:
-        """Write down a refusal and keep ``raw`` (0600) while there is room; ``raw`` is None where it was too long to read."""
+        """Write down a refusal and keep ``raw`` (0600) while there is room; ``raw`` is None where
+        it was too long to read.
+        """
         make_private(self._folder)
         kept = raw is not None and sum(1 for _ in self._folder.iterdir()) <= MAX_QUARANTINE
-        entry = Quarantined(datetime.now(UTC).isoformat(timespec="seconds"), sender, message, reason, kept)
+        entry = Quarantined(
+            datetime.now(UTC).isoformat(timespec="seconds"), sender, message, reason, kept
+        )
         if raw is not None and kept:
             _write(self._folder / f"{sender}_{message}", raw, os.O_TRUNC)
         if len(self.entries()) < MAX_NAMES:

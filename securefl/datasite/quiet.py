@@ -21,23 +21,27 @@ _original: list[TextIO] = []
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Import PySyft inside this: no socket is opened, no log handler installed, nothing synchronised behind our back.
+    """Import PySyft inside this: no socket is opened, no log handler installed, nothing
+    synchronised behind our back.
 
-    PySyft imports Google's client and with it urllib3, which binds an IPv6 socket at import time to see whether it can
-    (``urllib3.util.connection._has_ipv6``; urllib3 pull request 611). A hospital's process that promises to open no
-    network socket cannot have that, so Python says "no IPv6" while the import lasts. Afterwards urllib3 is told what it
-    would have found on a machine with IPv6 compiled in: a store reached by HTTP still finds IPv6 addresses, and falls
-    back to IPv4 where they do not answer.
+    PySyft imports Google's client and with it urllib3, which binds an IPv6 socket at import time to
+    see whether it can (``urllib3.util.connection._has_ipv6``; urllib3 pull request 611). A
+    hospital's process that promises to open no network socket cannot have that, so Python says "no
+    IPv6" while the import lasts. Afterwards urllib3 is told what it would have found on a machine
+    with IPv6 compiled in: a store reached by HTTP still finds IPv6 addresses, and falls back to
+    IPv4 where they do not answer.
 
-    ``PRE_SYNC=false``: otherwise reading a property synchronises. ``SYFT_INSTALL_SOURCE``: otherwise PySyft reads the
-    metadata of every installed package and publishes the local path it was installed from.
+    ``PRE_SYNC=false``: otherwise reading a property synchronises. ``SYFT_INSTALL_SOURCE``:
+    otherwise PySyft reads the metadata of every installed package and publishes the local path it
+    was installed from.
     """
     os.environ["PRE_SYNC"] = "false"
     os.environ.setdefault("SYFT_INSTALL_SOURCE", "syft==0.10.0")
     for name in ("syft", "syft_rds", "syft_job", "syft_datasets", "syft_perms"):
         logger = logging.getLogger(name)
         if not logger.handlers:
-            # PySyft writes to the screen unless someone has set a handler. Records still reach the root's handlers.
+            # PySyft writes to the screen unless someone has set a handler. Records still reach the
+            # root's handlers.
             logger.addHandler(logging.NullHandler())
     first = "urllib3.util.connection" not in sys.modules
     had = socket.has_ipv6
@@ -66,7 +70,9 @@ class _Muzzle(io.TextIOBase):
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """PySyft reports with ``print``; drop it, for this thread only (others may be drawing a progress bar)."""
+    """PySyft reports with ``print``; drop it, for this thread only (others may be drawing a
+    progress bar).
+    """
     me = threading.get_ident()
     with _lock:
         if not _muted:

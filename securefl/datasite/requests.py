@@ -1,7 +1,8 @@
-"""Code requests as PySyft jobs: what a researcher submits and follows, what a hospital lists, decides and answers.
+"""Code requests as PySyft jobs: what a researcher submits and follows, what a hospital lists,
+decides and answers.
 
-A request is text only: ``study.toml``, ``README.md`` and the two fixed scripts that run nothing. Nobody here executes a
-submitted file, and PySyft's own job runner is not used.
+A request is text only: ``study.toml``, ``README.md`` and the two fixed scripts that run nothing.
+Nobody here executes a submitted file, and PySyft's own job runner is not used.
 """
 
 from __future__ import annotations
@@ -42,17 +43,31 @@ if TYPE_CHECKING:
     from securefl.datasite.decisions import Decisions
 
 _OURS: dict[str, Status] = {
-    "received": "pending", "pending": "pending", "approved": "approved", "rejected": "rejected",
-    "running": "running", "done": "done", "failed": "failed",
+    "received": "pending",
+    "pending": "pending",
+    "approved": "approved",
+    "rejected": "rejected",
+    "running": "running",
+    "done": "done",
+    "failed": "failed",
 }
 
 
-def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str, str], *, expected: str = "") -> str:  # noqa: ANN401 - PySyft is untyped
+def submit(
+    client: Any,  # noqa: ANN401 - PySyft is untyped
+    home: Path,
+    hospital: str,
+    name: str,
+    files: Mapping[str, str],
+    *,
+    expected: str = "",
+) -> str:
     """Send a request to a hospital; returns its job, ``<sender>/<name>``.
 
     Args:
         client: PySyft's client of a researcher.
-        home: the researcher's own folder; ``sent.json`` there says what left, so that a killed process can send again.
+        home: the researcher's own folder; ``sent.json`` there says what left, so that a killed
+            process can send again.
         hospital: address of the datasite.
         name: of the request, new at that hospital.
         files: path below the code folder → text, with ``study.toml`` and ``README.md``.
@@ -73,69 +88,116 @@ def submit(client: Any, home: Path, hospital: str, name: str, files: Mapping[str
         ref = jobs.new_submission_ref(hospital, name)
         folder = jobs.submission_dir(ref)
         if was_sent(client, home, hospital, name):
-            raise UsageError(f"A request {name} was already sent to {site_name(hospital)}.", next_step="Choose another name.")
+            raise UsageError(
+                f"A request {name} was already sent to {site_name(hospital)}.",
+                next_step="Choose another name.",
+            )
         shutil.rmtree(folder, ignore_errors=True)
         try:
             for path, text in texts.items():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 (folder / path).write_bytes(text.encode())
-            jobs.write_submission(ref, JobSubmissionMetadata(
-                name=name, type="python", submitted_by=client.email, datasite_email=hospital, submitted_at=datetime.now(UTC),
-                entrypoint="main.py", files=sorted(p.removeprefix("code/") for p in texts if p.startswith("code/")),
-                is_folder_submission=True,
-            ))
+            jobs.write_submission(
+                ref,
+                JobSubmissionMetadata(
+                    name=name,
+                    type="python",
+                    submitted_by=client.email,
+                    datasite_email=hospital,
+                    submitted_at=datetime.now(UTC),
+                    entrypoint="main.py",
+                    files=sorted(p.removeprefix("code/") for p in texts if p.startswith("code/")),
+                    is_folder_submission=True,
+                ),
+            )
             _push(client, folder, {**texts, "config.yaml": (folder / "config.yaml").read_text()})
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        write_json(home / "sent.json", {**read_json(home / "sent.json"), f"{hospital}/{name}": True})
+        write_json(
+            home / "sent.json", {**read_json(home / "sent.json"), f"{hospital}/{name}": True}
+        )
     return f"{client.email}/{name}"
 
 
 def was_sent(client: Any, home: Path, hospital: str, name: str) -> bool:  # noqa: ANN401 - PySyft is untyped
-    """Whether a request of that name left for that hospital: by ``sent.json``, or because its datasite shows it."""
+    """Whether a request of that name left for that hospital: by ``sent.json``, or because its
+    datasite shows it.
+    """
     taken_in = Path(hospital).joinpath(*INBOX, client.email, JOB_PROTOCOL, name, "config.yaml")
-    return f"{hospital}/{name}" in read_json(home / "sent.json") or taken_in in client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache.file_hashes
+    return (
+        f"{hospital}/{name}" in read_json(home / "sent.json")
+        or taken_in in client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache.file_hashes
+    )
 
 
 def _push(client: Any, folder: Path, texts: Mapping[str, str]) -> None:  # noqa: ANN401 - PySyft is untyped
-    """One message for the whole request. The texts are passed on as they are: PySyft would translate line ends on reading."""
+    """One message for the whole request.
+
+    The texts are passed on as they are: PySyft would translate line ends on reading.
+    """
     watcher = client.sync_engine.datasite_watcher_syncer
     for count, (path, text) in enumerate(texts.items(), start=1):
-        watcher.on_file_change((folder / path).relative_to(client.syftbox_folder), content=text, process_now=count == len(texts))
+        watcher.on_file_change(
+            (folder / path).relative_to(client.syftbox_folder),
+            content=text,
+            process_now=count == len(texts),
+        )
 
 
 def _check_sendable(name: str, files: Mapping[str, str]) -> None:
     if not is_job_name(name):
-        raise UsageError(f"{name!r} cannot name a request.", next_step="Use letters, digits, '-', '_' and '.', at most 80.")
-    if not {"study.toml", "README.md"} <= set(files) or "main.py" in files or len(files) + 3 > MAX_FILES:
-        raise UsageError("A request holds study.toml and README.md, and not main.py, which is ours.", next_step="Let 'securefl study request' make it.")
+        raise UsageError(
+            f"{name!r} cannot name a request.",
+            next_step="Use letters, digits, '-', '_' and '.', at most 80.",
+        )
+    if (
+        not {"study.toml", "README.md"} <= set(files)
+        or "main.py" in files
+        or len(files) + 3 > MAX_FILES
+    ):
+        raise UsageError(
+            "A request holds study.toml and README.md, and not main.py, which is ours.",
+            next_step="Let 'securefl study request' make it.",
+        )
     for path, text in files.items():
         if not all(is_name(p) for p in path.split("/")) or path.endswith(PERMISSION_FILE_NAME):
             raise UsageError(f"{path!r} cannot be sent.", next_step="Use plain names.")
         if "\0" in text or len(text.encode()) > MAX_FILE:
-            raise UsageError(f"{path} is not text, or longer than {MAX_FILE} bytes.", next_step="Send less.")
+            raise UsageError(
+                f"{path} is not text, or longer than {MAX_FILE} bytes.", next_step="Send less."
+            )
 
 
 def _check_peer(client: Any, hospital: str, expected: str) -> None:  # noqa: ANN401 - PySyft is untyped
     manager = client.peer_manager
-    if not any(p.email == hospital for p in manager.approved_peers) or not manager.peer_store.has_peer_bundle(hospital):
+    if not any(
+        p.email == hospital for p in manager.approved_peers
+    ) or not manager.peer_store.has_peer_bundle(hospital):
         raise NotApprovedError(
-            f"{site_name(hospital)} has not approved this researcher as a peer.", whose=f"the data owner of {site_name(hospital)}",
+            f"{site_name(hospital)} has not approved this researcher as a peer.",
+            whose=f"the data owner of {site_name(hospital)}",
             next_step="Ask to be a peer, and wait for the approval.",
         )
     pinned = fingerprint(manager.get_cached_peer(hospital).public_encryption_bundle)
     if expected and pinned != expected:
         raise UntrustedError(
-            f"The PySyft keys pinned for {site_name(hospital)} are not those expected: {pinned}.", whose="the researcher",
+            f"The PySyft keys pinned for {site_name(hospital)} are not those expected: {pinned}.",
+            whose="the researcher",
             next_step="Compare the fingerprint with the hospital, end the approval and ask again.",
         )
     if manager.get_peer_compatibility_status(hospital, action=CompatAction.SUBMIT).should_skip:
-        raise UsageError(f"{site_name(hospital)} runs another version of PySyft.", whose="both sides", next_step="Upgrade both to the same release of securefl.")
+        raise UsageError(
+            f"{site_name(hospital)} runs another version of PySyft.",
+            whose="both sides",
+            next_step="Upgrade both to the same release of securefl.",
+        )
 
 
 def list_requests(client: Any, decisions: Decisions | None) -> tuple[Request, ...]:  # noqa: ANN401 - PySyft is untyped
-    """Requests addressed to this hospital (with its decisions) or sent by this researcher (without), by hospital and name."""
+    """Requests addressed to this hospital (with its decisions) or sent by this researcher
+    (without), by hospital and name.
+    """
     with translated("list the requests"):
         if decisions is not None:
             client.job_client.scan_inbox()
@@ -144,25 +206,41 @@ def list_requests(client: Any, decisions: Decisions | None) -> tuple[Request, ..
         for ref in _refs(client, owner=decisions is not None):
             state = _state(client, ref)
             job = f"{ref.ds_email}/{ref.job_name}"
-            status, note = _OURS[state.status.value] if state else "sent", (state.review_reason or "") if state else ""
+            status, note = (
+                _OURS[state.status.value] if state else "sent",
+                ((state.review_reason or "") if state else ""),
+            )
             if decisions is not None:
                 decided = own.get(job)
                 status, note = (decided.status, decided.reason) if decided else ("pending", "")
             jobs = client.job_client.manager
-            found.append(Request(
-                job=job, hospital=ref.datasite_email, sender=ref.ds_email, name=ref.job_name, status=status, note=note,
-                received=state.received_at.isoformat(timespec="seconds") if state and state.received_at else "",
-                files=_texts(jobs.submission_dir(ref) / "code", MAX_FILES, MAX_FILE),
-                outputs=_texts(jobs.review_dir(ref) / "outputs", MAX_OUTPUTS, MAX_OUTPUT),
-            ))
+            found.append(
+                Request(
+                    job=job,
+                    hospital=ref.datasite_email,
+                    sender=ref.ds_email,
+                    name=ref.job_name,
+                    status=status,
+                    note=note,
+                    received=(
+                        state.received_at.isoformat(timespec="seconds")
+                        if state and state.received_at
+                        else ""
+                    ),
+                    files=_texts(jobs.submission_dir(ref) / "code", MAX_FILES, MAX_FILE),
+                    outputs=_texts(jobs.review_dir(ref) / "outputs", MAX_OUTPUTS, MAX_OUTPUT),
+                )
+            )
     return tuple(found)
 
 
 def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: ANN401 - PySyft is untyped
-    """Take in new requests and make PySyft's states say what this site decided; returns the jobs that were new.
+    """Take in new requests and make PySyft's states say what this site decided; returns the jobs
+    that were new.
 
-    A refusal made in PySyft is the owner's and is kept. An approval made there alone is not: the request stays pending
-    and its text names our command. A finished request stays finished, whatever was replayed.
+    A refusal made in PySyft is the owner's and is kept. An approval made there alone is not: the
+    request stays pending and its text names our command. A finished request stays finished,
+    whatever was replayed.
     """
     with translated("bring the requests up to date"):
         _drop_halves(client)
@@ -178,19 +256,30 @@ def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: AN
             shown = _OURS[state.status.value] if state else "sent"
             decided = own.get(job)
             if state is None:
-                _write_state(client, ref, *((decided.status, decided.reason) if decided else ("pending", "")))
+                _write_state(
+                    client, ref, *((decided.status, decided.reason) if decided else ("pending", ""))
+                )
             elif decided is None and shown == "rejected":
                 decisions.set(job, "rejected", state.review_reason or "Refused in PySyft.")
-            elif (decided is None or decided.status == "pending") and shown not in {"pending", "sent", "rejected"}:
+            elif (decided is None or decided.status == "pending") and shown not in {
+                "pending",
+                "sent",
+                "rejected",
+            }:
                 note = decisions.set(job, "pending", NOTICE)
                 _write_state(client, ref, note.status, note.reason)
-            elif decided is not None and (shown, state.review_reason or "") != (decided.status, decided.reason):
+            elif decided is not None and (shown, state.review_reason or "") != (
+                decided.status,
+                decided.reason,
+            ):
                 _write_state(client, ref, decided.status, decided.reason)
     return tuple(new)
 
 
 def forget_sent(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Let PySyft take every request and review here for unpublished, so that the next synchronisation sends them again."""
+    """Let PySyft take every request and review here for unpublished, so that the next
+    synchronisation sends them again.
+    """
     owner = client.sync_engine.datasite_owner_syncer
     if owner is not None:
         hashes = owner.event_cache.file_hashes
@@ -200,9 +289,11 @@ def forget_sent(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
 
 
 def _drop_halves(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Remove what a process killed while taking in a request left behind; the message is still there and is taken in again.
+    """Remove what a process killed while taking in a request left behind; the message is still
+    there and is taken in again.
 
-    ``config.yaml`` is the last file of a request to be written; without it PySyft does not see a request at all.
+    ``config.yaml`` is the last file of a request to be written; without it PySyft does not see a
+    request at all.
     """
     inbox = client.syftbox_folder.joinpath(client.email, *INBOX)
     for folder in inbox.glob(f"*/{JOB_PROTOCOL}/*"):
@@ -225,15 +316,26 @@ def decide(client: Any, decisions: Decisions, job: str, status: Status | None, r
 
 
 def put_output(client: Any, job: str, name: str, text: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Put a small text for the researcher beside a request; it leaves with the next synchronisation.
+    """Put a small text for the researcher beside a request; it leaves with the next
+    synchronisation.
 
     Raises:
         UsageError: no such request, or the text cannot be sent.
     """
     folder = client.job_client.manager.review_dir(_find(client, job)) / "outputs"
     full = folder.exists() and len({p.name for p in folder.iterdir()} | {name}) > MAX_OUTPUTS
-    if not is_name(name) or name == PERMISSION_FILE_NAME or "\0" in text or len(text.encode()) > MAX_OUTPUT or full:
-        raise UsageError(f"{name!r} cannot be an output: plain names, text of at most {MAX_OUTPUT} bytes, at most {MAX_OUTPUTS}.", next_step="Send less.")
+    if (
+        not is_name(name)
+        or name == PERMISSION_FILE_NAME
+        or "\0" in text
+        or len(text.encode()) > MAX_OUTPUT
+        or full
+    ):
+        raise UsageError(
+            f"{name!r} cannot be an output: plain names, text of at most {MAX_OUTPUT} bytes, at"
+            f" most {MAX_OUTPUTS}.",
+            next_step="Send less.",
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(text.encode())
 
@@ -246,9 +348,15 @@ def _find(client: Any, job: str) -> Any:  # noqa: ANN401 - PySyft is untyped
 
 
 def _refs(client: Any, *, owner: bool) -> Iterator[Any]:  # noqa: ANN401 - PySyft is untyped
-    """Requests in the local tree: PySyft takes sender and name from the folders, which the guard has bound to the sender."""
+    """Requests in the local tree: PySyft takes sender and name from the folders, which the guard
+    has bound to the sender.
+    """
     manager, me = client.job_client.manager, client.email
-    sites = [me] if owner else sorted(p.name for p in client.syftbox_folder.iterdir() if p.is_dir() and "@" in p.name)
+    sites = (
+        [me]
+        if owner
+        else sorted(p.name for p in client.syftbox_folder.iterdir() if p.is_dir() and "@" in p.name)
+    )
     for site in sites:
         for ref in manager.iter_submission_refs(site):
             if owner or ref.ds_email == me:
@@ -271,7 +379,13 @@ def _write_state(client: Any, ref: Any, status: str, reason: str) -> None:  # no
     elif status == "rejected":
         change |= {"rejected_by": client.email, "rejected_at": now}
     elif status == "pending":
-        change |= {"approved_by": None, "approved_at": None, "approval_method": None, "completed_at": None, "return_code": None}
+        change |= {
+            "approved_by": None,
+            "approved_at": None,
+            "approval_method": None,
+            "completed_at": None,
+            "return_code": None,
+        }
     elif status in FINAL:
         change |= {"completed_at": now, "return_code": 0 if status == "done" else 1}
     client.job_client.manager.write_state(ref, old.model_copy(update=change))
@@ -281,7 +395,15 @@ def _texts(folder: Path, most: int, size: int) -> dict[str, bytes]:
     """Files below a folder, within caps; links and permission files are left out."""
     if not folder.is_dir():
         return {}
-    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink() and p.name != PERMISSION_FILE_NAME]
+    paths = [
+        p
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and not p.is_symlink() and p.name != PERMISSION_FILE_NAME
+    ]
     if len(paths) > most or any(p.stat().st_size > size for p in paths):
-        raise UnreadableError(f"{folder} holds more than {most} files, or one longer than {size} bytes.", whose="the sender", next_step="Refuse the request.")
+        raise UnreadableError(
+            f"{folder} holds more than {most} files, or one longer than {size} bytes.",
+            whose="the sender",
+            next_step="Refuse the request.",
+        )
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}

@@ -1,4 +1,6 @@
-"""The room's door: one party's datasite, open for as short as possible, with plain values in and out."""
+"""The room's door: one party's datasite, open for as short as possible, with plain values in and
+out.
+"""
 
 from __future__ import annotations
 
@@ -14,22 +16,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from securefl.datasite.connection import FsspecConnection
-    from securefl.datasite.models import DatasetInfo, Peer, Quarantined, Request, SiteRole, Status, SyncReport
+    from securefl.datasite.models import (
+        DatasetInfo,
+        Peer,
+        Quarantined,
+        Request,
+        SiteRole,
+        Status,
+        SyncReport,
+    )
 
-#: A message that passed the guard and still makes PySyft fail is set aside; more of them in one go point to something else.
+#: A message that passed the guard and still makes PySyft fail is set aside; more of them in one go
+#: point to something else.
 _MOST_FAILURES = 20
 
 
 @contextmanager
-def open_datasite(store_url: str, email: str, folder: Path | str, role: SiteRole, *, marker: str | None = None, lock_seconds: float = 60.0) -> Iterator[Datasite]:
+def open_datasite(
+    store_url: str,
+    email: str,
+    folder: Path | str,
+    role: SiteRole,
+    *,
+    marker: str | None = None,
+    lock_seconds: float = 60.0,
+) -> Iterator[Datasite]:
     """Open a party's datasite and hold its lock until the ``with`` block ends.
 
     Args:
         store_url: any fsspec URL, the same for all parties; a plain path means a folder.
-        email: this party's PySyft identity, see :func:`~securefl.datasite.address.site_email`. No mail is sent to it.
+        email: this party's PySyft identity, see :func:`~securefl.datasite.address.site_email`. No
+            mail is sent to it.
         folder: the party's own folder for this; made if need be, closed to other users.
-        role: ``"hospital"`` owns data sets and reviews requests; ``"researcher"`` sees mock data and sends requests.
-        marker: what marks the store that this party used before; another store is refused at its first use.
+        role: ``"hospital"`` owns data sets and reviews requests; ``"researcher"`` sees mock data
+            and sends requests.
+        marker: what marks the store that this party used before; another store is refused at its
+            first use.
         lock_seconds: how long to wait while another process holds the datasite.
 
     Raises:
@@ -39,7 +61,9 @@ def open_datasite(store_url: str, email: str, folder: Path | str, role: SiteRole
     """
     check_email(email)
     if role not in {"hospital", "researcher"}:
-        raise UsageError(f"{role!r} is not a role of a datasite.", next_step="Use 'hospital' or 'researcher'.")
+        raise UsageError(
+            f"{role!r} is not a role of a datasite.", next_step="Use 'hospital' or 'researcher'."
+        )
     home = Path(folder).absolute()
     with folder_lock(home, lock_seconds):
         from securefl.datasite.client import pysyft_client, translated
@@ -53,9 +77,18 @@ def open_datasite(store_url: str, email: str, folder: Path | str, role: SiteRole
 
 
 class Datasite:
-    """An open datasite; made by :func:`open_datasite`. What it writes for others leaves with :meth:`sync`."""
+    """An open datasite; made by :func:`open_datasite`.
 
-    def __init__(self, client: Any, connection: FsspecConnection, home: Path, role: SiteRole) -> None:  # noqa: ANN401 - PySyft is untyped
+    What it writes for others leaves with :meth:`sync`.
+    """
+
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - PySyft is untyped
+        connection: FsspecConnection,
+        home: Path,
+        role: SiteRole,
+    ) -> None:
         from securefl.datasite.decisions import Decisions
 
         self._client = client
@@ -73,9 +106,11 @@ class Datasite:
         return fingerprint(self._client.peer_manager.peer_store.get_public_bundle())
 
     def sync(self) -> SyncReport:
-        """Send what is waiting, take in what others sent, and bring the states of requests up to date.
+        """Send what is waiting, take in what others sent, and bring the states of requests up to
+        date.
 
-        A message that is refused, or that PySyft cannot take in, is set aside and reported; the others go on.
+        A message that is refused, or that PySyft cannot take in, is set aside and reported; the
+        others go on.
 
         Raises:
             StoreError: the store cannot be used.
@@ -94,7 +129,8 @@ class Datasite:
             new = (*new, *arrived)
         return SyncReport(new, self._connection.take_refused())
 
-    # --- peers -------------------------------------------------------------------------------------------------------
+    # --- peers
+    # -------------------------------------------------------------------------------------------------------
 
     def peers(self) -> tuple[Peer, ...]:
         """Everyone known to this site, approved ones first."""
@@ -109,7 +145,8 @@ class Datasite:
         request_peer(self._client, email)
 
     def approve_peer(self, email: str, fingerprint: str = "") -> None:
-        """Approve a party that asked and pin its keys; with ``fingerprint``, only if they are those.
+        """Approve a party that asked and pin its keys; with ``fingerprint``, only if they are
+        those.
 
         Raises:
             UsageError: it did not ask, or published no keys.
@@ -125,10 +162,12 @@ class Datasite:
 
         refuse_peer(self._client, self._connection, email)
 
-    # --- data sets ---------------------------------------------------------------------------------------------------
+    # --- data sets
+    # ---------------------------------------------------------------------------------------------------
 
     def publish_dataset(self, name: str, mock: bytes, statement: bytes, summary: str = "") -> None:
-        """Register a data set's public side (hospital); the same again changes nothing, another replaces it.
+        """Register a data set's public side (hospital); the same again changes nothing, another
+        replaces it.
 
         Raises:
             UsageError: the name cannot be a folder, or a file is too long.
@@ -150,17 +189,24 @@ class Datasite:
         withdraw(self._client, name)
 
     def datasets(self) -> tuple[DatasetInfo, ...]:
-        """Own data sets (hospital), or those of all datasites that approved this researcher, as of the last sync."""
+        """Own data sets (hospital), or those of all datasites that approved this researcher, as of
+        the last sync.
+        """
         from securefl.datasite.datasets import local_datasets
 
         return local_datasets(self._client)
 
-    # --- requests ----------------------------------------------------------------------------------------------------
+    # --- requests
+    # ----------------------------------------------------------------------------------------------------
 
-    def submit(self, hospital: str, name: str, files: Mapping[str, str], fingerprint: str = "") -> str:
-        """Send a code request (researcher): path → text, with ``study.toml`` and ``README.md``. Returns its job.
+    def submit(
+        self, hospital: str, name: str, files: Mapping[str, str], fingerprint: str = ""
+    ) -> str:
+        """Send a code request (researcher): path → text, with ``study.toml`` and ``README.md``.
+        Returns its job.
 
-        It is sealed for the keys pinned for that hospital; with ``fingerprint``, only if they are those.
+        It is sealed for the keys pinned for that hospital; with ``fingerprint``, only if they are
+        those.
 
         Raises:
             UntrustedError: the pinned keys are others.
@@ -170,10 +216,14 @@ class Datasite:
         from securefl.datasite.requests import submit
 
         self._only("researcher")
-        return submit(self._client, self._connection.home, hospital, name, files, expected=fingerprint)
+        return submit(
+            self._client, self._connection.home, hospital, name, files, expected=fingerprint
+        )
 
     def was_sent(self, hospital: str, name: str) -> bool:
-        """Whether a request of that name was sent to that hospital from here (researcher), as of the last sync."""
+        """Whether a request of that name was sent to that hospital from here (researcher), as of
+        the last sync.
+        """
         from securefl.datasite.client import translated
         from securefl.datasite.requests import was_sent
 
@@ -188,12 +238,14 @@ class Datasite:
         return list_requests(self._client, self._decisions if self.role == "hospital" else None)
 
     def set_status(self, job: str, status: Status, reason: str = "") -> None:
-        """Record a decision or progress (hospital): pending → approved → running → done or failed; rejected before it runs.
+        """Record a decision or progress (hospital): pending → approved → running → done or failed;
+        rejected before it runs.
 
         This is what is shown. What may run is decided by the signed approval, elsewhere.
 
         Raises:
-            UsageError: no such request, or not from its present state; what is finished stays finished.
+            UsageError: no such request, or not from its present state; what is finished stays
+                finished.
         """
         from securefl.datasite.requests import decide
 
@@ -224,7 +276,9 @@ class Datasite:
 
     def _only(self, role: SiteRole) -> None:
         if self.role != role:
-            raise UsageError(f"Only a {role} can do that.", next_step=f"Open the datasite as a {role}.")
+            raise UsageError(
+                f"Only a {role} can do that.", next_step=f"Open the datasite as a {role}."
+            )
 
     def _exchange(self) -> None:
         from securefl.datasite.client import translated
@@ -233,8 +287,9 @@ class Datasite:
 
         with translated("prepare the synchronisation"):
             make_room(self._client, self._connection)
-            # PySyft notes a change as published before it sends it. A process killed in between would leave the
-            # researcher waiting, so a synchronisation that did not end is followed by one that sends everything again.
+            # PySyft notes a change as published before it sends it. A process killed in between
+            # would leave the researcher waiting, so a synchronisation that did not end is followed
+            # by one that sends everything again.
             if self._sending.exists():
                 forget_sent(self._client)
             self._sending.touch(mode=0o600)
@@ -245,12 +300,18 @@ class Datasite:
             except StoreError:
                 raise
             except SecureFLError as error:
-                if not self._connection.set_aside_in_hand(f"PySyft could not take it in: {type(error.__cause__ or error).__name__}."):
+                if not self._connection.set_aside_in_hand(
+                    f"PySyft could not take it in: {type(error.__cause__ or error).__name__}."
+                ):
                     raise
             else:
                 self._sending.unlink()
                 return
-        raise UsageError("Too many messages failed in one synchronisation.", whose="this site", next_step="Look at them in the site's quarantine folder.")
+        raise UsageError(
+            "Too many messages failed in one synchronisation.",
+            whose="this site",
+            next_step="Look at them in the site's quarantine folder.",
+        )
 
 
 def _close(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped

@@ -1,8 +1,9 @@
-"""What each hospital would reach alone: the comparison that only a demonstration on public data can show.
+"""What each hospital would reach alone: the comparison that only a demonstration on public data can
+show.
 
-Every model is judged on the union of all hospitals' held-out rows, exactly and without noise. On private data none of
-these figures could be released. An AUC on one small hospital's own held-out rows would mean nothing: the smallest has
-six positives in all.
+Every model is judged on the union of all hospitals' held-out rows, exactly and without noise. On
+private data none of these figures could be released. An AUC on one small hospital's own held-out
+rows would mean nothing: the smallest has six positives in all.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class SiteComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The whole comparison, judged on ``held_out_rows`` rows of which ``held_out_positives`` are positive."""
+    """The whole comparison, judged on ``held_out_rows`` rows of which ``held_out_positives`` are
+    positive.
+    """
 
     sites: tuple[SiteComparison, ...]
     auc_overall_exact: float
@@ -78,7 +81,8 @@ def compare(
         study: the study (or protocol) that was run; logistic regression only.
         tables: each hospital's CSV.
         secrets: each hospital's split secret: the demonstration made them, so it may read them.
-        published_rows: each hospital's published number of records: the public normaliser of its private training alone.
+        published_rows: each hospital's published number of records: the public normaliser of its
+            private training alone.
         theta: the common model, float64[p].
     """
     if study.model.kind != "logistic-regression":
@@ -109,9 +113,11 @@ def compare(
 
 
 def train_alone(train: Prepared, ridge: float = 1.0) -> FloatArray:
-    """Logistic regression without privacy, by Newton's method: the strongest simple thing a hospital can do alone.
+    """Logistic regression without privacy, by Newton's method: the strongest simple thing a
+    hospital can do alone.
 
-    Minimises the sum of the losses plus ridge/2 · |w|² (intercept free), as scikit-learn does with C = 1.
+    Minimises the sum of the losses plus ridge/2 · |w|² (intercept free), as scikit-learn does with
+    C = 1.
 
     Returns:
         theta, float64[d + 1].
@@ -131,17 +137,21 @@ def train_alone(train: Prepared, ridge: float = 1.0) -> FloatArray:
 
 
 def train_alone_private(study: Protocol, train: Prepared, published_rows: int) -> FloatArray:
-    """The study's own training with this hospital as the only one: same steps, clip, noise and epsilon.
+    """The study's own training with this hospital as the only one: same steps, clip, noise and
+    epsilon.
 
-    Its normaliser is its published size times the training share times the sampling rate. The noise is fresh from the
-    operating system. Gradients are in closed form, equal to Opacus' (tested), so that no torch is needed here.
+    Its normaliser is its published size times the training share times the sampling rate. The noise
+    is fresh from the operating system. Gradients are in closed form, equal to Opacus' (tested), so
+    that no torch is needed here.
 
     Returns:
         theta, float64[d + 1].
     """
     share = published_rows * (1 - study.data.holdout) * study.privacy.sample_rate
     rule = replace(StepRule.from_study(study, Fraction(1)), share=float(share))
-    steps = PrivateSteps(rule, logistic_gradients, train.X, train.y, RandomDraws(SystemRandomness()))
+    steps = PrivateSteps(
+        rule, logistic_gradients, train.X, train.y, RandomDraws(SystemRandomness())
+    )
     start = ServerState.start(study, initial_weights(study.model, len(feature_names(study.data))))
     state = replace(start, unit=GRID / rule.wire_step * float(share))
     for _ in range(study.training.rounds):

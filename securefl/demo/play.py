@@ -1,9 +1,12 @@
-"""``securefl demo``: five hospitals, a researcher and an aggregator train one model together, from request to audit."""
+"""``securefl demo``: five hospitals, a researcher and an aggregator train one model together, from
+request to audit.
+"""
 
 from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
 
 POPULATION = "thyroid-referrals"
 _NAMES = {
-    "other": "General practices and other clinics", "SVI": "St Vincent's inpatients", "SVHC": "St Vincent's hospital clinic",
-    "STMW": "St Margaret's maternity ward", "SVHD": "St Vincent's day hospital",
+    "other": "General practices and other clinics",
+    "SVI": "St Vincent's inpatients",
+    "SVHC": "St Vincent's hospital clinic",
+    "STMW": "St Margaret's maternity ward",
+    "SVHD": "St Vincent's day hospital",
 }
 _SHOWN = "STMW"
 #: Lines of its request's page that are shown here; the whole is one command away.
@@ -31,13 +37,30 @@ _DIRTY = "other"
 
 def protocol_file() -> Path:
     """The thyroid protocol, from the repository or from the installed package."""
-    beside = Path(__file__).resolve().parents[2] / "protocols" / "studies" / "thyroid" / "protocol.toml"
-    return beside if beside.exists() else Path(str(resources.files("securefl"))) / "protocols" / "studies" / "thyroid" / "protocol.toml"
+    beside = (
+        Path(__file__).resolve().parents[2] / "protocols" / "studies" / "thyroid" / "protocol.toml"
+    )
+    return (
+        beside
+        if beside.exists()
+        else Path(str(resources.files("securefl")))
+        / "protocols"
+        / "studies"
+        / "thyroid"
+        / "protocol.toml"
+    )
 
 
 def play(
-    folder: Path, *, seed: int, fresh: bool, say: Callable[[str], None], show: Callable[[Any], None],
-    busy: Callable[[str], AbstractContextManager[object]] = nullcontext, wide: int = 80, coloured: bool = False,
+    folder: Path,
+    *,
+    seed: int,
+    fresh: bool,
+    say: Callable[[str], None],
+    show: Callable[[Any], None],
+    busy: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    wide: int = 80,
+    coloured: bool = False,
 ) -> dict[str, Any]:
     """Run the demonstration; returns its figures (the keys of ``--json``).
 
@@ -82,32 +105,123 @@ def _site(stage: Stage, site: str) -> str:
 def _set_up(stage: Stage, seed: int) -> None:
     root, store = stage.folder, str(stage.folder / "store")
     with stage.step("1. Five hospitals, a researcher and an aggregator make folders and keys"):
-        parties = [["site", "init", _site(stage, s), "--name", s, "--legal-name", _NAMES[s]] for s in SITES]
-        parties.append(["study", "init", str(root / "researcher"), "--name", "researcher", "--legal-name", "Demonstration researcher"])
-        parties.append(["aggregator", "init", str(root / "aggregator"), "--name", "sums", "--legal-name", "Demonstration aggregator"])
-        stage.together([[*p, "--email", "nobody@securefl.invalid", "--store", store] for p in parties])
+        parties = [
+            ["site", "init", _site(stage, s), "--name", s, "--legal-name", _NAMES[s]] for s in SITES
+        ]
+        parties.append(
+            [
+                "study",
+                "init",
+                str(root / "researcher"),
+                "--name",
+                "researcher",
+                "--legal-name",
+                "Demonstration researcher",
+            ]
+        )
+        parties.append(
+            [
+                "aggregator",
+                "init",
+                str(root / "aggregator"),
+                "--name",
+                "sums",
+                "--legal-name",
+                "Demonstration aggregator",
+            ]
+        )
+        stage.together(
+            [[*p, "--email", "nobody@securefl.invalid", "--store", store] for p in parties]
+        )
         for site in SITES:
             stage.module("securefl.demo.hospital", _site(stage, site), site, str(seed))
     with stage.step("2. They exchange cards; each hospital registers its table and sets a budget"):
-        cards = {p: str(root / p / "keys" / "card.json") for p in (*SITES, "researcher", "aggregator")}
-        stage.say("  securefl site trust CARD ...   (a person compares the fingerprints by telephone first)")
-        stage.together([
-            *(["site", "trust", "--yes", "--site", _site(stage, s), *(c for p, c in cards.items() if p not in {s, "aggregator"})] for s in SITES),
-            ["study", "trust", "--yes", "--researcher", str(root / "researcher"), *(c for p, c in cards.items() if p != "researcher")],
-            ["aggregator", "trust", "--yes", "--aggregator", str(root / "aggregator"), cards["researcher"]],
-        ])
+        cards = {
+            p: str(root / p / "keys" / "card.json") for p in (*SITES, "researcher", "aggregator")
+        }
+        stage.say(
+            "  securefl site trust CARD ...   (a person compares the fingerprints by telephone"
+            " first)"
+        )
+        stage.together(
+            [
+                *(
+                    [
+                        "site",
+                        "trust",
+                        "--yes",
+                        "--site",
+                        _site(stage, s),
+                        *(c for p, c in cards.items() if p not in {s, "aggregator"}),
+                    ]
+                    for s in SITES
+                ),
+                [
+                    "study",
+                    "trust",
+                    "--yes",
+                    "--researcher",
+                    str(root / "researcher"),
+                    *(c for p, c in cards.items() if p != "researcher"),
+                ],
+                [
+                    "aggregator",
+                    "trust",
+                    "--yes",
+                    "--aggregator",
+                    str(root / "aggregator"),
+                    cards["researcher"],
+                ],
+            ]
+        )
         protocol = str(protocol_file())
-        stage.together([
-            ["site", "data", "add", "thyroid", str(root / s / "private" / "thyroid.csv"), "--population", POPULATION, "--columns", protocol, "--site", _site(stage, s)]
-            for s in SITES
-        ])
-        grants = stage.together([
-            ["site", "budget", "set", POPULATION, "--epsilon", "3", "--delta", "1e-5", "--typical", protocol, "--site", _site(stage, s)] for s in SITES
-        ])
+        stage.together(
+            [
+                [
+                    "site",
+                    "data",
+                    "add",
+                    "thyroid",
+                    str(root / s / "private" / "thyroid.csv"),
+                    "--population",
+                    POPULATION,
+                    "--columns",
+                    protocol,
+                    "--site",
+                    _site(stage, s),
+                ]
+                for s in SITES
+            ]
+        )
+        grants = stage.together(
+            [
+                [
+                    "site",
+                    "budget",
+                    "set",
+                    POPULATION,
+                    "--epsilon",
+                    "3",
+                    "--delta",
+                    "1e-5",
+                    "--typical",
+                    protocol,
+                    "--site",
+                    _site(stage, s),
+                ]
+                for s in SITES
+            ]
+        )
         stage.say("  " + grants[0].strip().replace("\n", "\n  "))
     for site in SITES:
         stage.begin("site", "start", "--site", _site(stage, site), log=root / site / "agent.out")
-    stage.begin("aggregator", "start", "--aggregator", str(root / "aggregator"), log=root / "aggregator" / "aggregator.out")
+    stage.begin(
+        "aggregator",
+        "start",
+        "--aggregator",
+        str(root / "aggregator"),
+        log=root / "aggregator" / "aggregator.out",
+    )
 
 
 def _ask(stage: Stage) -> str:
@@ -122,7 +236,20 @@ def _ask(stage: Stage) -> str:
         stage.until("The hospitals' mock data", visible)
         stage.say("  mock data of all five hospitals is there: invented rows, declared columns")
         hospitals = [word for s in SITES for word in ("--hospital", s)]
-        stage.say("  " + stage.run("study", "new", str(protocol_file()), "--aggregator", "sums", *hospitals, *researcher).strip().splitlines()[0])
+        stage.say(
+            "  "
+            + stage.run(
+                "study",
+                "new",
+                str(protocol_file()),
+                "--aggregator",
+                "sums",
+                *hospitals,
+                *researcher,
+            )
+            .strip()
+            .splitlines()[0]
+        )
         study = next((stage.folder / "researcher" / "studies").iterdir()).name
         stage.run("study", "request", study, *researcher)
     return study
@@ -130,15 +257,20 @@ def _ask(stage: Stage) -> str:
 
 def _decide(stage: Stage, study: str) -> None:
     with stage.step("4. Each data owner reads the request and approves it with a signature"):
+
         def arrived(site: str) -> bool:
-            found = read_json(stage.run("site", "inbox", "--json", "-", "--site", _site(stage, site)))
+            found = read_json(
+                stage.run("site", "inbox", "--json", "-", "--site", _site(stage, site))
+            )
             return any(r["id"] == study for r in found["requests"])
 
         for site in SITES:
-            stage.until(f"The request at {site}", lambda s=site: arrived(s))  # type: ignore[misc]
+            stage.until(f"The request at {site}", partial(arrived, site))
         stage.say(f"  What the owner of {_SHOWN} sees (securefl site review {study}):")
         stage.page("site", "review", study, "--site", _site(stage, _SHOWN), lines=_FOLDED)
-        answers = stage.together([["site", "approve", study, "--yes", "--site", _site(stage, s)] for s in SITES])
+        answers = stage.together(
+            [["site", "approve", study, "--yes", "--site", _site(stage, s)] for s in SITES]
+        )
         for site, answer in zip(SITES, answers, strict=True):
             stage.say(f"  {site}: {answer.splitlines()[0]}")
 
@@ -149,12 +281,28 @@ def _train(stage: Stage, study: str) -> dict[str, Any]:
         stage.show("study", "run", study, "--wait", "120", "--researcher", str(root / "researcher"))
     with stage.step("6. What left each house, by its own ledger"):
         stage.page("audit", "--site", _site(stage, _SHOWN))
-        stage.say(f"\n  What only the owner of {_DIRTY} sees (securefl site status): which rows were set aside")
+        stage.say(
+            f"\n  What only the owner of {_DIRTY} sees (securefl site status): which rows were set"
+            " aside"
+        )
         stage.page("site", "status", "--site", _site(stage, _DIRTY))
         homes = [root / site / "models" / study for site in SITES]
-        stage.until("The model at every hospital", lambda: all(home.is_dir() for home in homes), seconds=120.0)
-        stage.say(f"\n  The model came home to every hospital, and each has checked it (securefl site model show {study}).")
-    return dict(read_json(stage.run("study", "report", study, "--json", "-", "--researcher", str(root / "researcher"))))
+        stage.until(
+            "The model at every hospital",
+            lambda: all(home.is_dir() for home in homes),
+            seconds=120.0,
+        )
+        stage.say(
+            "\n  The model came home to every hospital, and each has checked it (securefl site"
+            f" model show {study})."
+        )
+    return dict(
+        read_json(
+            stage.run(
+                "study", "report", study, "--json", "-", "--researcher", str(root / "researcher")
+            )
+        )
+    )
 
 
 def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
@@ -165,22 +313,34 @@ def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
 
     protocol = parse_protocol(protocol_file().read_bytes())
     secrets = {s: split_secret(demo_secret(seed, s), POPULATION) for s in SITES}
-    stage.say("  trained alone, with and without privacy, from the public table itself; no private folder is opened")
+    stage.say(
+        "  trained alone, with and without privacy, from the public table itself; no private folder"
+        " is opened"
+    )
     return compare(protocol, site_tables(), secrets, SITES, load_model(model_folder).theta)
 
 
 def _shares(stage: Stage) -> dict[str, float]:
     audits = stage.together([["audit", "--json", "-", "--site", _site(stage, s)] for s in SITES])
-    return {s: float(read_json(a)["populations"][0]["share_used"]) for s, a in zip(SITES, audits, strict=True)}
+    return {
+        s: float(read_json(a)["populations"][0]["share_used"])
+        for s, a in zip(SITES, audits, strict=True)
+    }
 
 
-def _figures(comparison: Comparison, shares: dict[str, float], result: dict[str, Any], seed: int) -> dict[str, Any]:
+def _figures(
+    comparison: Comparison, shares: dict[str, float], result: dict[str, Any], seed: int
+) -> dict[str, Any]:
     evaluation = result["evaluation"]
     return {
         "sites": [
             {
-                "site": row.site, "budget_share_used": shares[row.site], "auc_alone": row.auc_alone,
-                "auc_alone_private": row.auc_alone_private, "auc_federated": row.auc_federated, "positives": row.positives,
+                "site": row.site,
+                "budget_share_used": shares[row.site],
+                "auc_alone": row.auc_alone,
+                "auc_alone_private": row.auc_alone_private,
+                "auc_federated": row.auc_federated,
+                "positives": row.positives,
             }
             for row in comparison.sites
         ],
@@ -193,16 +353,31 @@ def _figures(comparison: Comparison, shares: dict[str, float], result: dict[str,
     }
 
 
-def _finish(stage: Stage, comparison: Comparison, figures: dict[str, Any], show: Callable[[Any], None], study: str) -> None:
+def _finish(
+    stage: Stage,
+    comparison: Comparison,
+    figures: dict[str, Any],
+    show: Callable[[Any], None],
+    study: str,
+) -> None:
     from securefl.learning.mock import mock_table
     from securefl.report.run import demo_table
     from securefl.study.parse import parse_protocol
 
     low, high = figures["auc_interval"]
-    show(demo_table(comparison.sites, comparison.auc_overall_exact, figures["auc_overall_noised"], (low, high)))
+    show(
+        demo_table(
+            comparison.sites,
+            comparison.auc_overall_exact,
+            figures["auc_overall_noised"],
+            (low, high),
+        )
+    )
     stage.say(f"\nAll of it took {figures['wall_seconds']:.0f} s. Next:")
     rows = stage.folder / "rows.csv"
-    rows.write_bytes(mock_table(parse_protocol(protocol_file().read_bytes()).data, 10, seed=0))  # invented, with the model's columns
+    rows.write_bytes(
+        mock_table(parse_protocol(protocol_file().read_bytes()).data, 10, seed=0)
+    )  # invented, with the model's columns
     stage.say(f"  securefl audit --site {stage.folder / _SHOWN}")
     stage.say(f"  securefl site model show {study} --site {stage.folder / _SHOWN}")
     stage.say(f"  securefl study report {study} --researcher {stage.folder / 'researcher'}")

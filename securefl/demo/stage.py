@@ -1,4 +1,6 @@
-"""The demonstration's stage: every role is a process of its own and does what a person would type; nothing is simulated."""
+"""The demonstration's stage: every role is a process of its own and does what a person would type;
+nothing is simulated.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,8 @@ class Stage:
     _background: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def clear(self, *, fresh: bool) -> None:
-        """Make the folder; an existing one is refused, or with ``fresh`` removed if a demonstration made it.
+        """Make the folder; an existing one is refused, or with ``fresh`` removed if a demonstration
+        made it.
 
         Raises:
             UsageError: it exists, or is something else's.
@@ -55,7 +58,9 @@ class Stage:
             if not fresh or not ours:
                 raise UsageError(
                     f"{self.folder} exists already{'' if ours else ' and is not a demonstration'}.",
-                    next_step="Add --fresh to replace it." if ours else "Name another folder with --dir.",
+                    next_step=(
+                        "Add --fresh to replace it." if ours else "Name another folder with --dir."
+                    ),
                 )
             _stop_left_over(self.folder)
             shutil.rmtree(self.folder)
@@ -83,23 +88,37 @@ class Stage:
         """Several commands, a few at a time; their outputs in order. Raises as :meth:`run`."""
         outputs: list[str] = []
         for start in range(0, len(commands), _AT_ONCE):
-            batch = [(c, self._popen(c, subprocess.PIPE)) for c in commands[start : start + _AT_ONCE]]
+            batch = [
+                (c, self._popen(c, subprocess.PIPE)) for c in commands[start : start + _AT_ONCE]
+            ]
             for command, process in batch:
-                with self.busy(f"securefl {' '.join(command[:3])} ...   ({len(outputs) + 1} of {len(commands)})"):
+                with self.busy(
+                    f"securefl {' '.join(command[:3])} ...   ({len(outputs) + 1} of"
+                    f" {len(commands)})"
+                ):
                     out, _ = process.communicate()
                 if process.returncode:
-                    raise RoundError(f"`securefl {' '.join(command)}` failed: {out.decode(errors='replace')[-2000:]}", whose="the demonstration")
+                    raise RoundError(
+                        f"`securefl {' '.join(command)}` failed:"
+                        f" {out.decode(errors='replace')[-2000:]}",
+                        whose="the demonstration",
+                    )
                 outputs.append(out.decode())
         return outputs
 
     def page(self, *arguments: str, lines: int | None = None) -> None:
-        """A command's page, at most its first ``lines`` lines; a folded one names the command that shows the whole."""
+        """A command's page, at most its first ``lines`` lines; a folded one names the command that
+        shows the whole.
+        """
         shown = self.run(*arguments).rstrip("\n").split("\n")
         kept = shown if lines is None or len(shown) <= lines else shown[:lines]
         for line in kept:
             self.say(line)
         if len(kept) < len(shown):
-            self.say(f"  ... and {len(shown) - len(kept)} lines more. The whole page: securefl {' '.join(arguments)}")
+            self.say(
+                f"  ... and {len(shown) - len(kept)} lines more. The whole page: securefl"
+                f" {' '.join(arguments)}"
+            )
 
     def show(self, *arguments: str) -> None:
         """A command whose screen is shown as it is."""
@@ -115,7 +134,9 @@ class Stage:
     def module(self, name: str, *arguments: str) -> None:
         """``python -m NAME ARGUMENTS`` in a process of its own."""
         with self.busy(f"python -m {name}"):
-            subprocess.run([sys.executable, "-m", name, *arguments], check=True, stdin=subprocess.DEVNULL)
+            subprocess.run(
+                [sys.executable, "-m", name, *arguments], check=True, stdin=subprocess.DEVNULL
+            )
 
     def end(self) -> None:
         """Stop the long-running roles and wait for them."""
@@ -144,17 +165,35 @@ class Stage:
         while not found():
             ended = [p for p in self._background if p.poll() is not None]
             if ended:
-                raise RoundError("A process of the demonstration ended unexpectedly.", whose="the demonstration", next_step=f"See the logs below {self.folder}.")
+                raise RoundError(
+                    "A process of the demonstration ended unexpectedly.",
+                    whose="the demonstration",
+                    next_step=f"See the logs below {self.folder}.",
+                )
             if time.monotonic() > end:
-                raise RoundError(f"{what} did not happen within {seconds:.0f} seconds.", whose="the demonstration", next_step=f"See the logs below {self.folder}.")
+                raise RoundError(
+                    f"{what} did not happen within {seconds:.0f} seconds.",
+                    whose="the demonstration",
+                    next_step=f"See the logs below {self.folder}.",
+                )
             time.sleep(0.1)
 
     def _popen(self, arguments: Sequence[str], out: int | None) -> subprocess.Popen[bytes]:
         errors = subprocess.STDOUT if out is not None else None
-        place = {**os.environ, "COLUMNS": str(self.wide), **({"FORCE_COLOR": "1"} if self.coloured and "NO_COLOR" not in os.environ else {})}
+        place = {
+            **os.environ,
+            "COLUMNS": str(self.wide),
+            **({"FORCE_COLOR": "1"} if self.coloured and "NO_COLOR" not in os.environ else {}),
+        }
         if out is None or "--json" in arguments:
             place = dict(os.environ)
-        return subprocess.Popen([sys.executable, "-m", "securefl", *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=errors, env=place)
+        return subprocess.Popen(
+            [sys.executable, "-m", "securefl", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=errors,
+            env=place,
+        )
 
 
 def read_json(text: str) -> Mapping[str, Any]:

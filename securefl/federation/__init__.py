@@ -1,4 +1,6 @@
-"""Rounds: signed messages, the exchange that carries them, the hospital's part, the aggregator's and the coordinator's."""
+"""Rounds: signed messages, the exchange that carries them, the hospital's part, the aggregator's
+and the coordinator's.
+"""
 
 from securefl.doors import lazy_door
 

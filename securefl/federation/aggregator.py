@@ -1,4 +1,7 @@
-"""The aggregator: adds ciphertexts that it cannot open, and signs what it added. It holds no key to the sum."""
+"""The aggregator: adds ciphertexts that it cannot open, and signs what it added.
+
+It holds no key to the sum.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,29 @@ def announced_facts(plan: Plan, announcement: bytes) -> RoundFacts:
     key = plan.study.coordinator.signing_public
     said = open_announcement(announcement, study=plan.digest, verify=lambda s, m: verify(key, s, m))
     if not plan.allows(said.cohort, plan.study.cohort):
-        raise MessageError("An announcement names another cohort than the study allows.", whose="the coordinator", next_step="Make a new study.")
-    facts = plan.facts(said.round, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort, instances=said.by_site)
-    if plan.round_digest(facts) != said.round_digest or said.round > plan.last_round or said.attempt != 1:
-        raise MessageError("An announcement contradicts the study.", whose="the coordinator", next_step="Make a new study.")
+        raise MessageError(
+            "An announcement names another cohort than the study allows.",
+            whose="the coordinator",
+            next_step="Make a new study.",
+        )
+    facts = plan.facts(
+        said.round,
+        said.attempt,
+        said.public_key_sha256,
+        said.model_sha256,
+        said.cohort,
+        instances=said.by_site,
+    )
+    if (
+        plan.round_digest(facts) != said.round_digest
+        or said.round > plan.last_round
+        or said.attempt != 1
+    ):
+        raise MessageError(
+            "An announcement contradicts the study.",
+            whose="the coordinator",
+            next_step="Make a new study.",
+        )
     return facts
 
 
@@ -46,7 +68,8 @@ class Aggregator:
         self._me = identity
 
     def add(self, arrivals: Arrivals) -> BinaryIO:
-        """The signed sum of one round that every hospital contributed to: a nameless file, at its beginning.
+        """The signed sum of one round that every hospital contributed to: a nameless file, at its
+        beginning.
 
         Raises:
             RoundError: naming the hospitals that are missing.
@@ -54,24 +77,39 @@ class Aggregator:
         """
         me, total = self._me, spool()
         with spooling():
-            write_sum(arrivals.facts, me.card.name, arrivals.sum_blocks(), total, parts=arrivals.parts, sign=me.sign)
+            write_sum(
+                arrivals.facts,
+                me.card.name,
+                arrivals.sum_blocks(),
+                total,
+                parts=arrivals.parts,
+                sign=me.sign,
+            )
             total.seek(0)
         return total
 
     def add_survivors(self, tally: Tally) -> BinaryIO:
-        """The signed sum over the survivors of one round, their masks taken off: a nameless file, at its beginning.
+        """The signed sum over the survivors of one round, their masks taken off: a nameless file,
+        at its beginning.
 
         Args:
             tally: with enough answers (:attr:`Tally.missing` empty) and every survivor's frame.
 
         Raises:
-            MessageError: naming a dealer whose shares do not give its seeds, or the hospital whose frame is refused.
+            MessageError: naming a dealer whose shares do not give its seeds, or the hospital whose
+                frame is refused.
             RoundError: too few answers.
             StoreError: this machine's disk is full.
         """
         me, total = self._me, spool()
         with spooling():
             place = sum_head_bytes(tally.survivors, me.card.name)
-            write_frame(total, place, lambda file: write_survivors_sum(tally.survivors, tally.sum_blocks(), file, me.card.name, me.sign))
+            write_frame(
+                total,
+                place,
+                lambda file: write_survivors_sum(
+                    tally.survivors, tally.sum_blocks(), file, me.card.name, me.sign
+                ),
+            )
             total.seek(0)
         return total

@@ -1,12 +1,15 @@
-"""Contributions to a round that needs every hospital: checked and added as they come, while the others are still at work.
+"""Contributions to a round that needs every hospital: checked and added as they come, while the
+others are still at work.
 
-Anybody can write into the store, so what does not pass its checks under a hospital's name is not there yet: it is looked at
-again when it changed, and at the deadline the hospital is named as missing, with what was found in its place.
+Anybody can write into the store, so what does not pass its checks under a hospital's name is not
+there yet: it is looked at again when it changed, and at the deadline the hospital is named as
+missing, with what was found in its place.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, RoundError
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
 
 
 class Arrivals:
-    """One round's contributions as far as they came, as a party without data sees them. Close it when the round is over.
+    """One round's contributions as far as they came, as a party without data sees them. Close it
+    when the round is over.
 
     Attributes:
         refused: hospital → why what lies under its name is no contribution of this round.
@@ -68,11 +72,16 @@ class Arrivals:
             raise
 
     def look(self, store: Store) -> bool:
-        """Take in one that is new; whether there was one. Raises :class:`StoreError` as :meth:`take`."""
+        """Take in one that is new; whether there was one.
+
+        Raises :class:`StoreError` as :meth:`take`.
+        """
         for site in store.list(self._at.contributions):
             if site in self.missing:
                 with suppress(MessageError):
-                    if self._looks.at(store, self._at.contribution(site), lambda s=site: self._fetch(store, s)):  # type: ignore[misc]
+                    if self._looks.at(
+                        store, self._at.contribution(site), partial(self._fetch, store, site)
+                    ):
                         return True
         return False
 
@@ -103,7 +112,9 @@ class Arrivals:
 
     def missing_words(self) -> str:
         """The missing hospitals by name, each with what was found in its place."""
-        return "; ".join(f"{s} ({self.refused[s]})" if s in self.refused else s for s in self.missing)
+        return "; ".join(
+            f"{s} ({self.refused[s]})" if s in self.refused else s for s in self.missing
+        )
 
     def sum_blocks(self) -> Iterator[NDArray[np.uint64]]:
         """The sum of the whole cohort, a block of items at a time.
@@ -113,7 +124,9 @@ class Arrivals:
         """
         if self.missing:
             raise RoundError(
-                f"No contribution of {self.missing_words()}: nothing was added, and nothing can be opened.", whose=", ".join(self.missing),
+                f"No contribution of {self.missing_words()}: nothing was added, and nothing can be"
+                " opened.",
+                whose=", ".join(self.missing),
                 next_step="Ask whether their process runs; start a new study when they are back.",
             )
         return self._sum.blocks()
@@ -123,7 +136,8 @@ class Arrivals:
         return self._looks.for_one(store, self._at.sum, sum_bytes(self.facts), self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
-        """Read and check the aggregator's sum; whether it is that of the contributions is for whoever opens it to see.
+        """Read and check the aggregator's sum; whether it is that of the contributions is for
+        whoever opens it to see.
 
         Raises:
             MessageError: naming the aggregator and the first check that failed.

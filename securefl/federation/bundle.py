@@ -1,12 +1,14 @@
-"""The finished model on its way to its recipients: one sealed object, and the coordinator's signature under its hash.
+"""The finished model on its way to its recipients: one sealed object, and the coordinator's
+signature under its hash.
 
-In the store lie two objects, ``model/statement`` (signed: study, hash and size of the other) and ``model/sealed``. The second
-is encrypted once, its key sealed to each recipient by name, under the study's digest (:mod:`securefl.federation.sealing`). Inside
-stand a list of files with their hashes, then the files. The hashes are inside and not in the statement: for a small model a
-hash can be guessed, and whoever operates the store would know the figures.
+In the store lie two objects, ``model/statement`` (signed: study, hash and size of the other) and
+``model/sealed``. The second is encrypted once, its key sealed to each recipient by name, under the
+study's digest (:mod:`securefl.federation.sealing`). Inside stand a list of files with their hashes,
+then the files. The hashes are inside and not in the statement: for a small model a hash can be
+guessed, and whoever operates the store would know the figures.
 
-Order of every reading (rule 5): length, signature, hash of the sealed bytes, opening, list, hash of each file. Page:
-``protocols/wire/rounds/model-bundle.md``.
+Order of every reading (rule 5): length, signature, hash of the sealed bytes, opening, list, hash of
+each file. Page: ``protocols/wire/rounds/model-bundle.md``.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ WEIGHTS: Final = "model.safetensors"
 FACTS: Final = "model.json"
 CARD: Final = "model_card.md"
 EVALUATION: Final = "evaluation.json"
-#: The last training round's opened sum, int64[p] little-endian, and the server's momentum before it, float64[p].
+#: The last training round's opened sum, int64[p] little-endian, and the server's momentum before
+#: it, float64[p].
 SUM: Final = "step.sum"
 VELOCITY: Final = "step.velocity"
 #: All transcripts in order, each after its length (4 bytes, big-endian).
@@ -61,7 +64,12 @@ def limits(plan: Plan) -> dict[str, int]:
     numbers = 8 * plan.parameters
     transcripts = plan.last_round * (4096 + 256 * len(plan.study.participants))
     small = dict.fromkeys((EVALUATION, FACTS, CARD), _SMALL_FILE)
-    return small | {WEIGHTS: numbers + _TENSOR_HEAD, SUM: numbers, VELOCITY: numbers, TRANSCRIPTS: transcripts}
+    return small | {
+        WEIGHTS: numbers + _TENSOR_HEAD,
+        SUM: numbers,
+        VELOCITY: numbers,
+        TRANSCRIPTS: transcripts,
+    }
 
 
 def bundle_limit(plan: Plan) -> int:
@@ -71,7 +79,10 @@ def bundle_limit(plan: Plan) -> int:
 
 
 def seal_bundle(
-    plan: Plan, files: Mapping[str, bytes], readers: Iterable[IdentityCard], sign: Callable[[bytes], bytes]
+    plan: Plan,
+    files: Mapping[str, bytes],
+    readers: Iterable[IdentityCard],
+    sign: Callable[[bytes], bytes],
 ) -> SealedBundle:
     """Seal the files to the readers and sign the result.
 
@@ -83,17 +94,22 @@ def seal_bundle(
     """
     listed = {name: {"bytes": len(files[name]), "sha256": _sha256(files[name])} for name in FILES}
     head = canonical(listed)
-    payload = b"".join([len(head).to_bytes(_LENGTH_BYTES, "big"), head, *(files[name] for name in FILES)])
+    payload = b"".join(
+        [len(head).to_bytes(_LENGTH_BYTES, "big"), head, *(files[name] for name in FILES)]
+    )
     sealed = seal_model(payload, readers, _context(plan))
     body = {"type": TYPE, "study": plan.digest, "sha256": _sha256(sealed), "bytes": len(sealed)}
     return SealedBundle(dump_signed(body, sign), sealed)
 
 
-def open_statement(data: bytes, plan: Plan, verify: Callable[[bytes, bytes], bool]) -> tuple[str, int]:
+def open_statement(
+    data: bytes, plan: Plan, verify: Callable[[bytes, bytes], bool]
+) -> tuple[str, int]:
     """Check the coordinator's word on the sealed object: its SHA-256 (hex) and its size in bytes.
 
     Raises:
-        MessageError: not signed by the coordinator, of another study, or longer than a bundle of this study can be.
+        MessageError: not signed by the coordinator, of another study, or longer than a bundle of
+            this study can be.
     """
     fields = frozenset({"study", "sha256", "bytes"})
     body = open_signed(
@@ -107,7 +123,9 @@ def open_statement(data: bytes, plan: Plan, verify: Callable[[bytes, bytes], boo
     return body["sha256"], size
 
 
-def open_bundle(bundle: SealedBundle, plan: Plan, me: Identity, verify: Callable[[bytes, bytes], bool]) -> dict[str, bytes]:
+def open_bundle(
+    bundle: SealedBundle, plan: Plan, me: Identity, verify: Callable[[bytes, bytes], bool]
+) -> dict[str, bytes]:
     """The files of a bundle, each with the hash that its list names.
 
     Raises:
@@ -115,7 +133,10 @@ def open_bundle(bundle: SealedBundle, plan: Plan, me: Identity, verify: Callable
     """
     sha256, size = open_statement(bundle.statement, plan, verify)
     if len(bundle.sealed) != size or _sha256(bundle.sealed) != sha256:
-        raise _refused("the sealed object in the store is not the one that the coordinator signed", "the store's operator")
+        raise _refused(
+            "the sealed object in the store is not the one that the coordinator signed",
+            "the store's operator",
+        )
     payload = open_model(bundle.sealed, me, _context(plan))
     start = _LENGTH_BYTES + int.from_bytes(payload[:_LENGTH_BYTES], "big")
     listed = _listed(payload[_LENGTH_BYTES:start], limits(plan))
@@ -136,7 +157,9 @@ def pack_transcripts(transcripts: Sequence[bytes]) -> bytes:
     return b"".join(len(one).to_bytes(_LENGTH_BYTES, "big") + one for one in transcripts)
 
 
-def read_transcripts(data: bytes, plan: Plan, verify: Callable[[bytes, bytes], bool]) -> tuple[Transcript, ...]:
+def read_transcripts(
+    data: bytes, plan: Plan, verify: Callable[[bytes, bytes], bool]
+) -> tuple[Transcript, ...]:
     """The transcripts of all rounds, each signed by the coordinator and naming the one before.
 
     Raises:
@@ -168,8 +191,16 @@ def _listed(head: bytes, most: Mapping[str, int]) -> dict[str, tuple[int, str]]:
         raise _refused("it has no list of its files")
     found = {}
     for name, entry in raw.items():
-        well_formed = isinstance(entry, dict) and set(entry) == {"bytes", "sha256"} and is_sha256(entry["sha256"])
-        if not well_formed or type(entry["bytes"]) is not int or not 0 <= entry["bytes"] <= most[name]:
+        well_formed = (
+            isinstance(entry, dict)
+            and set(entry) == {"bytes", "sha256"}
+            and is_sha256(entry["sha256"])
+        )
+        if (
+            not well_formed
+            or type(entry["bytes"]) is not int
+            or not 0 <= entry["bytes"] <= most[name]
+        ):
             raise _refused(f"its list says something impossible of {name}")
         found[name] = (entry["bytes"], entry["sha256"])
     return found
@@ -185,5 +216,7 @@ def _sha256(data: bytes | bytearray) -> str:
 
 def _refused(why: str, whose: str = "the coordinator") -> MessageError:
     return MessageError(
-        f"The finished model is refused: {why}.", whose=whose, next_step="Ask the researcher to send it again (`securefl study report`)."
+        f"The finished model is refused: {why}.",
+        whose=whose,
+        next_step="Ask the researcher to send it again (`securefl study report`).",
     )

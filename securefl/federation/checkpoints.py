@@ -1,18 +1,20 @@
 """Checkpoints of ledgers on their way to the other hospitals and back.
 
-A hospital's chain of events proves itself, but for its end: a restored backup is a sound ledger that has forgotten the
-last approvals that were used and the last unmasking answers that were given. So each hospital hands a signed checkpoint
-of its ledger to every other participant when a study starts and after each round, and asks for them back when its agent
-starts: a hospital asks with a number used once, and every other one answers under that number with the newest checkpoint
-that it holds. An old answer therefore cannot be played again, not by the store's operator either, and a checkpoint is the
-asker's own signed word, so nobody can invent one.
+A hospital's chain of events proves itself, but for its end: a restored backup is a sound ledger
+that has forgotten the last approvals that were used and the last unmasking answers that were given.
+So each hospital hands a signed checkpoint of its ledger to every other participant when a study
+starts and after each round, and asks for them back when its agent starts: a hospital asks with a
+number used once, and every other one answers under that number with the newest checkpoint that it
+holds. An old answer therefore cannot be played again, not by the store's operator either, and a
+checkpoint is the asker's own signed word, so nobody can invent one.
 
-A checkpoint is handed out together with the list of those that the same reader was handed before. Several studies at once
-hand out through several objects, which are read in any order; with the list the reader tells an older word of the same
-ledger from the word of another past (:func:`another_past`).
+A checkpoint is handed out together with the list of those that the same reader was handed before.
+Several studies at once hand out through several objects, which are read in any order; with the list
+the reader tells an older word of the same ledger from the word of another past
+(:func:`another_past`).
 
-On the way they are sealed to their reader: the number of events would tell the store's operator and the researcher how
-much a hospital does elsewhere. The other hospitals do see it.
+On the way they are sealed to their reader: the number of events would tell the store's operator and
+the researcher how much a hospital does elsewhere. The other hospitals do see it.
 """
 
 from __future__ import annotations
@@ -81,9 +83,10 @@ class Handed:
         site: whose ledger.
         reader: for whom it is; to somebody else it says nothing.
         checkpoint: the signed checkpoint.
-        past: (number of events, last hash) of the checkpoints handed to this reader before, oldest first, without gaps
-            from the first one listed on.
-        held: the newest that this reader gave back when it was asked, if any: it bridges a list that was lost.
+        past: (number of events, last hash) of the checkpoints handed to this reader before, oldest
+            first, without gaps from the first one listed on.
+        held: the newest that this reader gave back when it was asked, if any: it bridges a list
+            that was lost.
     """
 
     site: str
@@ -94,20 +97,36 @@ class Handed:
 
     def dump(self, sign: Sign) -> bytes:
         """The statement as it is sealed."""
-        past, held = ([f"{s:016d}:{h}" for s, h in points] for points in (self.past[-MOST_PAST:], [self.held] if self.held else []))
-        body = {"site": self.site, "reader": self.reader, "checkpoint": self.checkpoint.hex(), "past": past, "held": held}
+        past, held = (
+            [f"{s:016d}:{h}" for s, h in points]
+            for points in (self.past[-MOST_PAST:], [self.held] if self.held else [])
+        )
+        body = {
+            "site": self.site,
+            "reader": self.reader,
+            "checkpoint": self.checkpoint.hex(),
+            "past": past,
+            "held": held,
+        }
         return dump_signed({"type": HANDED, **body}, sign)
 
 
 def open_handed(data: bytes, *, site: str, reader: str, verify: Verify) -> Handed:
-    """Check and read a handed checkpoint; the checkpoint in it is checked by its own reader. Raises :class:`MessageError`."""
+    """Check and read a handed checkpoint; the checkpoint in it is checked by its own reader.
+
+    Raises :class:`MessageError`.
+    """
     fields = frozenset({"site", "reader", "checkpoint", "past", "held"})
-    body = open_signed(data, kind=HANDED, fields=fields, verify=verify, sender=site, max_bytes=MAX_SEALED)
+    body = open_signed(
+        data, kind=HANDED, fields=fields, verify=verify, sender=site, max_bytes=MAX_SEALED
+    )
     named, signed = (body["site"], body["reader"]), body["checkpoint"]
     past, held = _points(body["past"], MOST_PAST), _points(body["held"], 1)
     whole = isinstance(signed, str) and _DATA.fullmatch(signed) is not None
     if named != (site, reader) or not whole or past is None or held is None:
-        raise MessageError(f"A checkpoint that {site} hands out is malformed, or for another hospital.", whose=site)
+        raise MessageError(
+            f"A checkpoint that {site} hands out is malformed, or for another hospital.", whose=site
+        )
     return Handed(site, reader, bytes.fromhex(signed), past, held[0] if held else None)
 
 
@@ -126,7 +145,8 @@ class KnownPast:
 
     Args:
         heads: last hash by number of events, of every checkpoint of it that is known here.
-        since: from this number of events on, ``heads`` has every checkpoint that this reader was ever handed.
+        since: from this number of events on, ``heads`` has every checkpoint that this reader was
+            ever handed.
         newest: the largest number of events known.
     """
 
@@ -150,11 +170,15 @@ def first_seen(size: int, head: str, past: tuple[Point, ...]) -> KnownPast:
     return KnownPast({}, size, 0).with_newer(size, head, past)
 
 
-def another_past(known: KnownPast, size: int, head: str, past: tuple[Point, ...], held: Point | None = None) -> int | None:
-    """The number of events at which a handed checkpoint contradicts what is known of its ledger; None where it does not.
+def another_past(
+    known: KnownPast, size: int, head: str, past: tuple[Point, ...], held: Point | None = None
+) -> int | None:
+    """The number of events at which a handed checkpoint contradicts what is known of its ledger;
+    None where it does not.
 
-    A ledger only grows, so one that grew on from a known checkpoint lists it, and one that is older is listed by those
-    that came after it. Order of arrival proves nothing, and an older word that was handed before is no fault.
+    A ledger only grows, so one that grew on from a known checkpoint lists it, and one that is older
+    is listed by those that came after it. Order of arrival proves nothing, and an older word that
+    was handed before is no fault.
 
     >>> known = first_seen(9, "c", ((5, "a"), (7, "b")))
     >>> another_past(known, 7, "b", ((5, "a"),)) is None  # older, and known: another study's object, read late
@@ -178,7 +202,10 @@ def another_past(known: KnownPast, size: int, head: str, past: tuple[Point, ...]
 
 @dataclass(frozen=True)
 class Ask:
-    """``site`` asks the others for the newest checkpoint of its ledger that they hold. ``nonce``: 32 bytes in hex, used once."""
+    """``site`` asks the others for the newest checkpoint of its ledger that they hold.
+
+    ``nonce``: 32 bytes in hex, used once.
+    """
 
     site: str
     nonce: str
@@ -190,15 +217,28 @@ class Ask:
 
 def open_ask(data: bytes, *, site: str, verify: Verify) -> Ask:
     """Check and read a question. Raises :class:`MessageError`."""
-    body = open_signed(data, kind=ASK, fields=frozenset({"site", "nonce"}), verify=verify, sender=site, max_bytes=MAX_CHECKPOINT)
-    if body["site"] != site or not isinstance(body["nonce"], str) or not _NONCE.fullmatch(body["nonce"]):
+    body = open_signed(
+        data,
+        kind=ASK,
+        fields=frozenset({"site", "nonce"}),
+        verify=verify,
+        sender=site,
+        max_bytes=MAX_CHECKPOINT,
+    )
+    if (
+        body["site"] != site
+        or not isinstance(body["nonce"], str)
+        or not _NONCE.fullmatch(body["nonce"])
+    ):
         raise MessageError(f"A question of {site} is malformed.", whose=site)
     return Ask(**body)
 
 
 @dataclass(frozen=True)
 class Held:
-    """``holder`` answers ``site``: the newest signed checkpoint of its ledger that is held, or nothing (empty)."""
+    """``holder`` answers ``site``: the newest signed checkpoint of its ledger that is held, or
+    nothing (empty).
+    """
 
     holder: str
     site: str
@@ -207,15 +247,32 @@ class Held:
 
     def dump(self, sign: Sign) -> bytes:
         """The answer as it is sealed."""
-        return dump_signed({"type": HELD, **self.__dict__, "checkpoint": self.checkpoint.hex()}, sign)
+        return dump_signed(
+            {"type": HELD, **self.__dict__, "checkpoint": self.checkpoint.hex()}, sign
+        )
 
 
 def open_held(data: bytes, *, site: str, holder: str, verify: Verify) -> Held:
-    """Check and read a holder's answer; whether its nonce is the one asked with is for the caller. Raises :class:`MessageError`."""
+    """Check and read a holder's answer; whether its nonce is the one asked with is for the caller.
+
+    Raises :class:`MessageError`.
+    """
     body = open_signed(
-        data, kind=HELD, fields=frozenset({"holder", "site", "nonce", "checkpoint"}), verify=verify, sender=holder, max_bytes=MAX_SEALED
+        data,
+        kind=HELD,
+        fields=frozenset({"holder", "site", "nonce", "checkpoint"}),
+        verify=verify,
+        sender=holder,
+        max_bytes=MAX_SEALED,
     )
     texts = all(isinstance(v, str) for v in body.values())
-    if not texts or (body["holder"], body["site"]) != (holder, site) or not _NONCE.fullmatch(body["nonce"]) or not _DATA.fullmatch(body["checkpoint"]):
-        raise MessageError(f"An answer of {holder} is malformed, or for another hospital.", whose=holder)
+    if (
+        not texts
+        or (body["holder"], body["site"]) != (holder, site)
+        or not _NONCE.fullmatch(body["nonce"])
+        or not _DATA.fullmatch(body["checkpoint"])
+    ):
+        raise MessageError(
+            f"An answer of {holder} is malformed, or for another hospital.", whose=holder
+        )
     return Held(holder, site, body["nonce"], bytes.fromhex(body["checkpoint"]))

@@ -1,4 +1,7 @@
-"""The coordinator: announces rounds, opens each sum once, takes the server step. It never holds anything but sums."""
+"""The coordinator: announces rounds, opens each sum once, takes the server step.
+
+It never holds anything but sums.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +114,9 @@ class Watcher(Protocol):
 class Coordinator:
     """Runs the rounds of one study over an exchange."""
 
-    def __init__(self, plan: Plan, identity: Identity, exchange: Exchange, cipher: SumCipher) -> None:
+    def __init__(
+        self, plan: Plan, identity: Identity, exchange: Exchange, cipher: SumCipher
+    ) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
         #: Who is still in the study; nobody comes back.
         self._cohort = plan.study.cohort
@@ -119,7 +124,8 @@ class Coordinator:
         self._instances: Mapping[str, str] = {}
 
     def assemble(self, seconds: float) -> None:
-        """Call every hospital, and wait until all are ready. Nobody is charged before the first announcement.
+        """Call every hospital, and wait until all are ready. Nobody is charged before the first
+        announcement.
 
         Args:
             seconds: how long they are waited for.
@@ -132,10 +138,12 @@ class Coordinator:
         self._instances = self._exchange.assemble(call, call.dump(self._me.sign), seconds)
 
     def run(self, watch: Watcher | None = None) -> Outcome:
-        """All training rounds, then the evaluation; after :meth:`assemble`, which is done here where it was not.
+        """All training rounds, then the evaluation; after :meth:`assemble`, which is done here
+        where it was not.
 
         Raises:
-            RoundError: a round could not be completed, or too few patients were counted; the study ends.
+            RoundError: a round could not be completed, or too few patients were counted; the study
+                ends.
             MessageError: the aggregator's sum or a contribution was refused.
         """
         study = self._plan.study
@@ -143,7 +151,11 @@ class Coordinator:
             self.assemble(2.0 * study.schedule.round_deadline)
         theta = initial_weights(study.model, len(feature_names(study.data)))
         if weights_sha256(theta) != study.model.initial_sha256:
-            raise MessageError("The initial weights are not those of the study.", whose="the researcher", next_step="Make the study again with this version of securefl.")
+            raise MessageError(
+                "The initial weights are not those of the study.",
+                whose="the researcher",
+                next_step="Make the study again with this version of securefl.",
+            )
         state = ServerState.start(study, theta)
         del theta
         self._cohort = study.cohort
@@ -155,7 +167,9 @@ class Coordinator:
         for number in range(1, self._plan.last_round + 1):
             cohort = self._cohort
             values, record = self._round(number, state.theta)
-            transcripts.append(self._transcript(record, cohort, transcripts[-1] if transcripts else b""))
+            transcripts.append(
+                self._transcript(record, cohort, transcripts[-1] if transcripts else b"")
+            )
             self._exchange.leave(number, transcripts[-1])
             records.append(record)
             if record.kind == "update":
@@ -172,9 +186,13 @@ class Coordinator:
             del values
         if histogram is None:
             raise MessageError("The study has no evaluation round.", whose="the researcher")
-        return Outcome(state.theta, histogram, tuple(records), patients, tuple(transcripts), last_step)
+        return Outcome(
+            state.theta, histogram, tuple(records), patients, tuple(transcripts), last_step
+        )
 
-    def _round(self, number: int, theta: NDArray[np.float64]) -> tuple[NDArray[np.int64], RoundRecord]:
+    def _round(
+        self, number: int, theta: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], RoundRecord]:
         keys = self._cipher.generate()
         try:
             facts, given = self._announce(number, theta, keys)
@@ -189,56 +207,110 @@ class Coordinator:
 
     def _transcript(self, record: RoundRecord, cohort: tuple[str, ...], before: bytes) -> bytes:
         return Transcript(
-            study=self._plan.digest, round=record.round, attempt=1, kind=record.kind, cohort=cohort, contributions=record.contributions,
-            round_digest=record.round_digest, model_sha256=record.model_sha256, sum_sha256=record.sum_sha256,
+            study=self._plan.digest,
+            round=record.round,
+            attempt=1,
+            kind=record.kind,
+            cohort=cohort,
+            contributions=record.contributions,
+            round_digest=record.round_digest,
+            model_sha256=record.model_sha256,
+            sum_sha256=record.sum_sha256,
             previous=transcript_sha256(before) if before else "",
         ).dump(self._me.sign)
 
-    def _announce(self, number: int, theta: NDArray[np.float64], keys: RoundKeys) -> tuple[RoundFacts, RoundInput]:
+    def _announce(
+        self, number: int, theta: NDArray[np.float64], keys: RoundKeys
+    ) -> tuple[RoundFacts, RoundInput]:
         plan, attempt = self._plan, 1
         model = weights_to_bytes(theta)
-        sealed = seal_model(model, [card_of(p) for p in plan.study.participants if p.name in self._cohort], plan.context(number, attempt))
+        sealed = seal_model(
+            model,
+            [card_of(p) for p in plan.study.participants if p.name in self._cohort],
+            plan.context(number, attempt),
+        )
         model_sha256 = hashlib.sha256(model).hexdigest()
-        facts = plan.facts(number, attempt, keys.public.sha256, model_sha256, self._cohort, instances=self._instances)
+        facts = plan.facts(
+            number,
+            attempt,
+            keys.public.sha256,
+            model_sha256,
+            self._cohort,
+            instances=self._instances,
+        )
         announcement = Announcement(
-            study=plan.digest, round=number, attempt=attempt, kind=facts.kind, cohort=facts.cohort, instances=facts.instances,
-            length=facts.length, parameters=len(theta), model_sha256=model_sha256, sealed_sha256=hashlib.sha256(sealed).hexdigest(),
-            public_key_sha256=keys.public.sha256, round_digest=plan.round_digest(facts),
+            study=plan.digest,
+            round=number,
+            attempt=attempt,
+            kind=facts.kind,
+            cohort=facts.cohort,
+            instances=facts.instances,
+            length=facts.length,
+            parameters=len(theta),
+            model_sha256=model_sha256,
+            sealed_sha256=hashlib.sha256(sealed).hexdigest(),
+            public_key_sha256=keys.public.sha256,
+            round_digest=plan.round_digest(facts),
         )
         key = write_public_key(
-            keys.public, study=plan.digest, round_number=number, attempt=attempt, kind=facts.kind,
-            sender=plan.study.coordinator.name, sign=self._me.sign,
+            keys.public,
+            study=plan.digest,
+            round_number=number,
+            attempt=attempt,
+            kind=facts.kind,
+            sender=plan.study.coordinator.name,
+            sign=self._me.sign,
         )
         return facts, RoundInput(announcement.dump(self._me.sign), key, sealed)
 
     def _open(self, arrivals: Arrivals, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
         facts, aggregator = arrivals.facts, self._plan.study.aggregator.name
         claimed = self._exchange.collect(arrivals, float(self._plan.study.schedule.round_deadline))
-        # recomputed before it is decrypted, block by block: a crafted "sum" would read the round's key out of its opening
+        # recomputed before it is decrypted, block by block: a crafted "sum" would read the round's
+        # key out of its opening
         total = arrivals.sum_blocks()
         check_parts(claimed.parts, arrivals.parts, aggregator)
         values = np.empty(facts.length, dtype=np.int64)
         open_sum(keys, same_sum(claimed.blocks(), total, aggregator), facts, values)
         record = RoundRecord(
-            facts.round, facts.kind, facts.digest(), facts.model_sha256, dict(arrivals.parts), claimed.sha256, arrivals.frame_bytes
+            facts.round,
+            facts.kind,
+            facts.digest(),
+            facts.model_sha256,
+            dict(arrivals.parts),
+            claimed.sha256,
+            arrivals.frame_bytes,
         )
         return values, record
 
     def _survive(self, facts: RoundFacts, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
-        """A round that is opened over those that are left: all that came by the deadline, signed by them, unmasked by them."""
+        """A round that is opened over those that are left: all that came by the deadline, signed by
+        them, unmasked by them.
+        """
         with closing(Tally(self._plan, self._plan.terms(facts))) as tally:
             values, record = self._open_survivors(tally, keys)
         gone = self._exchange.gone()
         self._cohort = tuple(s for s in sorted(record.contributions) if s not in gone)
-        if facts.round < self._plan.last_round and len(self._cohort) < self._plan.study.secagg.min_contributors:
+        if (
+            facts.round < self._plan.last_round
+            and len(self._cohort) < self._plan.study.secagg.min_contributors
+        ):
             raise RoundError(
-                f"{len(self._cohort)} hospitals are left after round {facts.round}, and {self._plan.study.secagg.min_contributors} must be.",
-                whose=", ".join(sorted(gone)), next_step="The study ends here, every budget stays charged.",
+                f"{len(self._cohort)} hospitals are left after round {facts.round}, and"
+                f" {self._plan.study.secagg.min_contributors} must be.",
+                whose=", ".join(sorted(gone)),
+                next_step="The study ends here, every budget stays charged.",
             )
         return values, record
 
-    def _open_survivors(self, tally: Tally, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
-        plan, terms, seconds = self._plan, tally.terms, float(self._plan.study.schedule.round_deadline)
+    def _open_survivors(
+        self, tally: Tally, keys: RoundKeys
+    ) -> tuple[NDArray[np.int64], RoundRecord]:
+        plan, terms, seconds = (
+            self._plan,
+            tally.terms,
+            float(self._plan.study.schedule.round_deadline),
+        )
         facts = terms.facts
         self._exchange.gather(tally, seconds)
         proposer = Proposer(terms, plan.verify)
@@ -248,12 +320,18 @@ class Coordinator:
         survivors = proposer.survivors
         tally.adopt(survivors)
         claimed = self._exchange.conclude(tally, proposal, seconds)
-        # block by block: recomputed from what the survivors signed, compared with the aggregator's, and only then decrypted
+        # block by block: recomputed from what the survivors signed, compared with the aggregator's,
+        # and only then decrypted
         blocks = same_sum(claimed.blocks(), tally.sum_blocks(), plan.study.aggregator.name)
         values = np.empty(facts.length, dtype=np.int64)
         open_survivors(keys, blocks, survivors, values)
         record = RoundRecord(
-            facts.round, facts.kind, terms.round_digest, facts.model_sha256, dict(survivors.frames), claimed.sha256,
+            facts.round,
+            facts.kind,
+            terms.round_digest,
+            facts.model_sha256,
+            dict(survivors.frames),
+            claimed.sha256,
             max(tally.heads[s].head.frame_bytes for s in survivors.names),
         )
         return values, record

@@ -1,4 +1,7 @@
-"""How a round travels: broadcast it, collect the replies by a deadline. One interface, two homes here: one process, and the store."""
+"""How a round travels: broadcast it, collect the replies by a deadline.
+
+One interface, two homes here: one process, and the store.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,8 @@ class Exchange(Protocol):
     """The coordinator's door to the others."""
 
     def assemble(self, call: Call, signed: bytes, seconds: float) -> Mapping[str, str]:
-        """Ask every hospital whether it is ready, and wait until all say so: hospital → nonce of the run of its agent.
+        """Ask every hospital whether it is ready, and wait until all say so: hospital → nonce of
+        the run of its agent.
 
         Nobody is charged before.
 
@@ -85,21 +89,25 @@ class Exchange(Protocol):
         """Make the round known to every hospital and the aggregator."""
 
     def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:
-        """Take in every hospital's contribution, and wait for the aggregator's sum; returns it, read and checked.
+        """Take in every hospital's contribution, and wait for the aggregator's sum; returns it,
+        read and checked.
 
         Raises:
-            RoundError: it did not come in time; the text names who is missing or what a hospital said.
+            RoundError: it did not come in time; the text names who is missing or what a hospital
+                said.
         """
 
     def gather(self, tally: Tally, seconds: float) -> None:
-        """In a study that goes on after a loss: take in contributions until all that can come are there, or the time is over.
+        """In a study that goes on after a loss: take in contributions until all that can come are
+        there, or the time is over.
 
         Raises:
             RoundError: too few can come.
         """
 
     def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:
-        """Make the survivor set known, collect signatures, answers and the aggregator's sum; returns the sum, read and checked.
+        """Make the survivor set known, collect signatures, answers and the aggregator's sum;
+        returns the sum, read and checked.
 
         Raises:
             RoundError: something did not come in time; the text names who is silent.
@@ -109,8 +117,8 @@ class Exchange(Protocol):
         """Hospitals that said that they ended their part."""
 
     def leave(self, number: int, transcript: bytes) -> None:
-        """Leave the signed transcript of a round that is over where every participant finds it. Nothing that fails here ends a study:
-        the round's sum is opened.
+        """Leave the signed transcript of a round that is over where every participant finds it.
+        Nothing that fails here ends a study: the round's sum is opened.
         """
 
 
@@ -119,16 +127,21 @@ def _everybody_is_there(site: str, number: int, stage: str) -> bool:  # noqa: AR
 
 
 class LocalExchange:
-    """Everybody in one process: simulation and tests. Same bytes, same checks; only the carrier differs.
+    """Everybody in one process: simulation and tests. Same bytes, same checks; only the carrier
+    differs.
 
     Args:
         participants: the hospitals.
         aggregator: the aggregator.
-        there: whether a hospital (name, round, "contribution" | "signature" | "answer") still is there; to simulate losses.
+        there: whether a hospital (name, round, "contribution" | "signature" | "answer") still is
+            there; to simulate losses.
     """
 
     def __init__(
-        self, participants: Sequence[Participant], aggregator: Aggregator, there: Callable[[str, int, str], bool] = _everybody_is_there
+        self,
+        participants: Sequence[Participant],
+        aggregator: Aggregator,
+        there: Callable[[str, int, str], bool] = _everybody_is_there,
     ) -> None:
         self._participants, self._aggregator, self._there = participants, aggregator, there
         self._given: RoundInput | None = None
@@ -168,12 +181,20 @@ class LocalExchange:
     def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         number = tally.terms.facts.round
-        survivors = {p.name: p.later for p in self._participants if p.name in tally.survivors.frames and p.later is not None}
+        survivors = {
+            p.name: p.later
+            for p in self._participants
+            if p.name in tally.survivors.frames and p.later is not None
+        }
         for site, later in survivors.items():
             if self._there(site, number, "signature"):
                 tally.agree(site, later.agree(proposal, partial(self._head, later)))
         for site, later in survivors.items():
-            if site in tally.agreements and self._there(site, number, "answer") and (data := later.answer(tally.agreements)) is not None:
+            if (
+                site in tally.agreements
+                and self._there(site, number, "answer")
+                and (data := later.answer(tally.agreements)) is not None
+            ):
                 tally.hear(site, data)
         if not tally.unmasked:
             raise silent(tally, 0)
@@ -196,12 +217,11 @@ def _nothing(_text: str) -> None:
     pass
 
 
-
-
 class StoreExchange:
     """The default: signed objects in the store, found by polling.
 
-    A store that is away is asked again until the deadline of what is being done; what it says then is told once.
+    A store that is away is asked again until the deadline of what is being done; what it says then
+    is told once.
 
     Args:
         store: the store.
@@ -211,7 +231,11 @@ class StoreExchange:
     """
 
     def __init__(
-        self, store: Store, plan: Plan, warn: Callable[[str], None] = _nothing, waiting: Callable[[Waiting], None] | None = None
+        self,
+        store: Store,
+        plan: Plan,
+        warn: Callable[[str], None] = _nothing,
+        waiting: Callable[[Waiting], None] | None = None,
     ) -> None:
         self._store, self._plan, self._warn, self._waiting = store, plan, warn, waiting
         self._to_leave: dict[int, bytes] = {}
@@ -242,8 +266,12 @@ class StoreExchange:
             return instances
         who = ", ".join(missing)
         raise RoundError(
-            f"{who} did not say within {seconds:.0f} seconds that it is ready.", whose=who,
-            next_step="Nothing was charged and nothing has begun. Ask whether its agent runs (`securefl site status`), then `securefl study run` again.",
+            f"{who} did not say within {seconds:.0f} seconds that it is ready.",
+            whose=who,
+            next_step=(
+                "Nothing was charged and nothing has begun. Ask whether its agent runs (`securefl"
+                " site status`), then `securefl study run` again."
+            ),
         )
 
     def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
@@ -251,14 +279,23 @@ class StoreExchange:
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
         if self._persist(lambda: self._announced(at)):
             raise RoundError(
-                f"Round {facts.round} of this study was announced before; its key is gone.", whose="the coordinator",
-                next_step="A study that was interrupted ends; make a new one with `securefl study new`.",
+                f"Round {facts.round} of this study was announced before; its key is gone.",
+                whose="the coordinator",
+                next_step=(
+                    "A study that was interrupted ends; make a new one with `securefl study new`."
+                ),
             )
-        for path, data in ((at.key, given.key), (at.model, given.model), (at.announcement, given.announcement)):
+        for path, data in (
+            (at.key, given.key),
+            (at.model, given.model),
+            (at.announcement, given.announcement),
+        ):
             self._persist(partial(self._store.put, path, data))
 
     def _announced(self, at: paths.RoundPaths) -> bool:
-        """Whether this coordinator announced the round before; what somebody else put there is written over."""
+        """Whether this coordinator announced the round before; what somebody else put there is
+        written over.
+        """
         try:
             found = self._store.get(at.announcement, MAX_ANNOUNCEMENT)
         except MessageError:
@@ -283,12 +320,19 @@ class StoreExchange:
                 pass
             claimed: ClaimedSum = found
             return claimed
-        while self._persist(lambda: arrivals.look(self._store), seconds=0):  # who is named as missing is missing, however slow this machine is
+        while self._persist(
+            lambda: arrivals.look(self._store), seconds=0
+        ):  # who is named as missing is missing, however slow this machine is
             pass
         who = ", ".join(arrivals.missing) or "the aggregator"
         raise RoundError(
-            f"Round {arrivals.facts.round} was not complete after {seconds:.0f} seconds: nothing came from {arrivals.missing_words() or who}.", whose=who,
-            next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
+            f"Round {arrivals.facts.round} was not complete after {seconds:.0f} seconds: nothing"
+            f" came from {arrivals.missing_words() or who}.",
+            whose=who,
+            next_step=(
+                "Ask whether their process runs (`securefl site status`); the study ends here,"
+                " every budget stays charged."
+            ),
         )
 
     def gather(self, tally: Tally, seconds: float) -> None:
@@ -329,7 +373,9 @@ class StoreExchange:
                 return found
             if time.monotonic() - looked >= _WORDS:
                 looked, kept = time.monotonic(), frozenset(tally.answers)
-                if (said := final_word(self._store, self._plan, tally.survivors.names, kept)) is not None:
+                if (
+                    said := final_word(self._store, self._plan, tally.survivors.names, kept)
+                ) is not None:
                     raise ended(said, _CHARGED)
             return None
 
@@ -340,7 +386,9 @@ class StoreExchange:
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
-        return self._persist(lambda: frozenset(all_words(self._store, self._plan))) - {self._plan.study.aggregator.name}
+        return self._persist(lambda: frozenset(all_words(self._store, self._plan))) - {
+            self._plan.study.aggregator.name
+        }
 
     def leave(self, number: int, transcript: bytes) -> None:
         """See :class:`Exchange`. One that the store does not take is left with the next."""
@@ -348,25 +396,44 @@ class StoreExchange:
         self.catch_up()
 
     def catch_up(self, seconds: float = 0.0) -> None:
-        """Leave the transcripts that the store did not take before; warns of each that it does not take again.
+        """Leave the transcripts that the store did not take before; warns of each that it does not
+        take again.
 
         Args:
             seconds: how long each is tried.
         """
         for number, transcript in list(self._to_leave.items()):
             try:
-                persist(partial(self._store.put, paths.RoundPaths(self._plan.digest, number, 1).transcript, transcript), seconds)
+                persist(
+                    partial(
+                        self._store.put,
+                        paths.RoundPaths(self._plan.digest, number, 1).transcript,
+                        transcript,
+                    ),
+                    seconds,
+                )
             except StoreError as error:
-                self._warn(f"The transcript of round {number} is not in the store yet, and nobody can verify that round before it is: {error.what}")
+                self._warn(
+                    f"The transcript of round {number} is not in the store yet, and nobody can"
+                    f" verify that round before it is: {error.what}"
+                )
             else:
                 del self._to_leave[number]
 
     def _persist(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """``work``, for at most one round deadline where nothing else is said: the hospitals wait for two."""
-        return persist(work, float(self._plan.study.schedule.round_deadline) if seconds is None else seconds, self._away)
+        """``work``, for at most one round deadline where nothing else is said: the hospitals wait
+        for two.
+        """
+        return persist(
+            work,
+            float(self._plan.study.schedule.round_deadline) if seconds is None else seconds,
+            self._away,
+        )
 
     def _timer(self, seconds: float) -> Callable[[tuple[str, ...]], None]:
-        """A function that tells whom the round waits for, every :data:`_TELL` seconds of a wait of ``seconds``."""
+        """A function that tells whom the round waits for, every :data:`_TELL` seconds of a wait of
+        ``seconds``.
+        """
         began = told = time.monotonic()
 
         def tell(names: tuple[str, ...]) -> None:
@@ -374,7 +441,9 @@ class StoreExchange:
             now = time.monotonic()
             if self._waiting is not None and now - told >= _TELL:
                 told = now
-                self._waiting(Waiting(names or (self._plan.study.aggregator.name,), now - began, seconds))
+                self._waiting(
+                    Waiting(names or (self._plan.study.aggregator.name,), now - began, seconds)
+                )
 
         return tell
 
@@ -384,6 +453,8 @@ class StoreExchange:
             self._warn(f"{error.what} It is tried again until the round's deadline.")
 
     def _bad_news(self) -> SecureFLError | None:
-        """What a hospital said about itself, or the aggregator's refusal; only codes, never details."""
+        """What a hospital said about itself, or the aggregator's refusal; only codes, never
+        details.
+        """
         said = last_word(self._store, self._plan)
         return None if said is None else ended(said, _CHARGED)

@@ -1,6 +1,8 @@
-"""A hospital after its contribution, in a study that goes on after a loss: one signature under the survivor set, then one answer.
+"""A hospital after its contribution, in a study that goes on after a loss: one signature under the
+survivor set, then one answer.
 
-What may be said, in which order and how often is :class:`securefl.secagg.holder.Holder`'s; here it meets the round's messages.
+What may be said, in which order and how often is :class:`securefl.secagg.holder.Holder`'s; here it
+meets the round's messages.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class RecordKeeper(Protocol):
-    """Makes a signature or an answer durable before it is said: on disk, and an answer in the ledger."""
+    """Makes a signature or an answer durable before it is said: on disk, and an answer in the
+    ledger.
+    """
 
     def __call__(self, terms: Terms, record: Record) -> None:
         """Keep ``record``; raises if this hospital said anything else of that kind in that round."""
@@ -45,7 +49,14 @@ class LaterStages:
     """
 
     def __init__(
-        self, *, plan: Plan, identity: Identity, terms: Terms, pair_seeds: Mapping[str, bytes], head: bytes, keep: RecordKeeper
+        self,
+        *,
+        plan: Plan,
+        identity: Identity,
+        terms: Terms,
+        pair_seeds: Mapping[str, bytes],
+        head: bytes,
+        keep: RecordKeeper,
     ) -> None:
         self.terms = terms
         self._plan, self._me, self._seeds, self._keep = plan, identity, pair_seeds, keep
@@ -62,7 +73,9 @@ class LaterStages:
 
     @property
     def refused_dealer(self) -> str:
-        """The hospital whose dealing this one cannot use, where that is why it did not sign; empty otherwise."""
+        """The hospital whose dealing this one cannot use, where that is why it did not sign; empty
+        otherwise.
+        """
         return self._holder.refused_dealer
 
     @property
@@ -71,17 +84,25 @@ class LaterStages:
         return self._holder.answered
 
     def read(self, site: str, head: bytes | None) -> ContributionHead:
-        """The head of a named hospital's frame out of the frame's first bytes (:func:`~securefl.secagg.spooling.head_limit`).
+        """The head of a named hospital's frame out of the frame's first bytes
+        (:func:`~securefl.secagg.spooling.head_limit`).
 
         Raises:
             MessageError: it is not there, or is none of that hospital's.
         """
         if not head:
-            raise MessageError(f"The contribution of {site} is in the survivor set, and is not in the store.", whose=f"{site} or the store's operator", next_step="The study ends here; ask who removed it.")
-        return read_head(io.BytesIO(head), self.terms, site, lambda s, m: self._plan.verify(site, s, m))
+            raise MessageError(
+                f"The contribution of {site} is in the survivor set, and is not in the store.",
+                whose=f"{site} or the store's operator",
+                next_step="The study ends here; ask who removed it.",
+            )
+        return read_head(
+            io.BytesIO(head), self.terms, site, lambda s, m: self._plan.verify(site, s, m)
+        )
 
     def is_in(self, proposal: bytes) -> bool:
-        """Whether this hospital's very contribution is in the proposed survivor set, and so in the round's sum. Nothing is said.
+        """Whether this hospital's very contribution is in the proposed survivor set, and so in the
+        round's sum. Nothing is said.
 
         Raises:
             MessageError: the proposal is refused in the coordinator's name.
@@ -98,19 +119,26 @@ class LaterStages:
 
         Raises:
             RoundError: this hospital is not in it, or too few are.
-            MessageError: the proposal is refused in the coordinator's name, or a frame or dealing in its sender's.
+            MessageError: the proposal is refused in the coordinator's name, or a frame or dealing
+                in its sender's.
         """
         survivors = self._read_proposal(proposal)
         if self._me.card.name not in survivors.frames:
             raise RoundError(
-                "The others go on without this hospital: its contribution was not there in time, or was not whole.", whose="this hospital",
+                "The others go on without this hospital: its contribution was not there in time, or"
+                " was not whole.",
+                whose="this hospital",
                 next_step="The study has ended here; its budget stays charged.",
             )
         for site in survivors.names:
             if site not in self._heads or self._heads[site].sha256 != survivors.frames[site]:
                 self._heads[site] = head_of(site)
         record = self._holder.agree(
-            self.terms, proposal, coordinator=self._plan.study.coordinator.name, verify=self._by_coordinator, heads=self._heads,
+            self.terms,
+            proposal,
+            coordinator=self._plan.study.coordinator.name,
+            verify=self._by_coordinator,
+            heads=self._heads,
             pair_seeds=self._seeds,
         )
         said = self._keep_and_say(record)
@@ -124,22 +152,34 @@ class LaterStages:
             RoundError: no set was signed here, or the answer was given.
         """
         if self._survivors is None:
-            raise RoundError("This hospital signed no survivor set in this round.", whose="this hospital")
-        if count_agreements(agreements, self._survivors, self._plan.verify) < self.terms.min_contributors:
+            raise RoundError(
+                "This hospital signed no survivor set in this round.", whose="this hospital"
+            )
+        if (
+            count_agreements(agreements, self._survivors, self._plan.verify)
+            < self.terms.min_contributors
+        ):
             return None
-        return self._keep_and_say(self._holder.answer(self._survivors, agreements, verify=self._plan.verify, heads=self._heads))
+        return self._keep_and_say(
+            self._holder.answer(
+                self._survivors, agreements, verify=self._plan.verify, heads=self._heads
+            )
+        )
 
     def _by_coordinator(self, signature: bytes, message: bytes) -> bool:
         return verify(self._plan.study.coordinator.signing_public, signature, message)
 
     def _read_proposal(self, proposal: bytes) -> Survivors:
-        return read_proposal(proposal, self.terms, self._plan.study.coordinator.name, self._by_coordinator)
+        return read_proposal(
+            proposal, self.terms, self._plan.study.coordinator.name, self._by_coordinator
+        )
 
     def _keep_and_say(self, record: Record) -> bytes:
         try:
             self._keep(self.terms, record)
         except BaseException:
-            # whatever became durable is the same bytes when it is made again: nothing in them is drawn
+            # whatever became durable is the same bytes when it is made again: nothing in them is
+            # drawn
             self._holder.dropped()
             raise
         return self._holder.kept(record)

@@ -1,4 +1,6 @@
-"""What anybody can write into a store is looked at until it is what it should be, and no oftener than it changes."""
+"""What anybody can write into a store is looked at until it is what it should be, and no oftener
+than it changes.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class Looks:
         self._refused: dict[str, tuple[str | None, MessageError]] = {}
 
     def at(self, store: Store, path: str, look: Callable[[], T]) -> T:
-        """What ``look`` makes of the object at ``path``. A refusal stands, and is not asked for again, until the object is another.
+        """What ``look`` makes of the object at ``path``. A refusal stands, and is not asked for
+        again, until the object is another.
 
         Raises:
             MessageError: out of ``look``, now or before.
@@ -39,8 +42,11 @@ class Looks:
             self._refused[path] = (stamp, error)
             raise
 
-    def for_one(self, store: Store, path: str, max_bytes: int, read: Callable[[CappedReader], T]) -> T | None:
-        """What ``read`` makes of the object at ``path``; None while there is none, or one that it refuses: that is not there yet.
+    def for_one(
+        self, store: Store, path: str, max_bytes: int, read: Callable[[CappedReader], T]
+    ) -> T | None:
+        """What ``read`` makes of the object at ``path``; None while there is none, or one that it
+        refuses: that is not there yet.
 
         Raises:
             StoreError: the store cannot be read.

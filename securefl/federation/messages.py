@@ -1,4 +1,6 @@
-"""What is said in a round, beside ciphertexts: announcement, status and end, each signed and bound to study and round."""
+"""What is said in a round, beside ciphertexts: announcement, status and end, each signed and bound
+to study and round.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 class Announcement:
     """The signed opening of a round: its facts, and the hashes of the two blobs that come with it.
 
-    ``length`` is the number of integers each hospital sends, ``parameters`` the size of the global model (float64), ``instances``
-    the nonces of the ready statements that the coordinator goes by, in the order of ``cohort``.
+    ``length`` is the number of integers each hospital sends, ``parameters`` the size of the global
+    model (float64), ``instances`` the nonces of the ready statements that the coordinator goes by,
+    in the order of ``cohort``.
     """
 
     study: str
@@ -57,7 +60,15 @@ class Announcement:
 
     def dump(self, sign: Sign) -> bytes:
         """The announcement as it travels."""
-        return dump_signed({"type": ANNOUNCEMENT, **self.__dict__, "cohort": list(self.cohort), "instances": list(self.instances)}, sign)
+        return dump_signed(
+            {
+                "type": ANNOUNCEMENT,
+                **self.__dict__,
+                "cohort": list(self.cohort),
+                "instances": list(self.instances),
+            },
+            sign,
+        )
 
     @property
     def by_site(self) -> dict[str, str]:
@@ -73,8 +84,18 @@ def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcemen
     """
     fields = frozenset(Announcement.__dataclass_fields__)
     sender = "the coordinator"
-    body = open_signed(data, kind=ANNOUNCEMENT, fields=fields, verify=verify, sender=sender, max_bytes=MAX_ANNOUNCEMENT)
-    numbers = all(type(body[k]) is int and 0 < body[k] < 1 << 31 for k in ("round", "attempt", "length", "parameters"))
+    body = open_signed(
+        data,
+        kind=ANNOUNCEMENT,
+        fields=fields,
+        verify=verify,
+        sender=sender,
+        max_bytes=MAX_ANNOUNCEMENT,
+    )
+    numbers = all(
+        type(body[k]) is int and 0 < body[k] < 1 << 31
+        for k in ("round", "attempt", "length", "parameters")
+    )
     hashes = ("study", "model_sha256", "sealed_sha256", "public_key_sha256", "round_digest")
     cohort, instances = body["cohort"], body["instances"]
     if (
@@ -87,16 +108,25 @@ def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcemen
         or len(instances) != len(cohort)
         or not all(_is_hex(nonce) for nonce in instances)
     ):
-        raise MessageError(f"An announcement of {sender} has a malformed field.", whose=sender, next_step="Ask for a new attempt.")
+        raise MessageError(
+            f"An announcement of {sender} has a malformed field.",
+            whose=sender,
+            next_step="Ask for a new attempt.",
+        )
     if body["study"] != study:
-        raise MessageError(f"An announcement of {sender} is for another study.", whose=sender, next_step="Ask for a new attempt.")
+        raise MessageError(
+            f"An announcement of {sender} is for another study.",
+            whose=sender,
+            next_step="Ask for a new attempt.",
+        )
     return Announcement(**{**body, "cohort": tuple(cohort), "instances": tuple(instances)})
 
 
 @dataclass(frozen=True)
 class Call:
-    """The coordinator's word that it is about to begin: every hospital is to say that it is ready. ``nonce``: 32 bytes in hex, fresh for
-    each run of the coordinator, so that what a hospital said to an earlier one is not taken for an answer.
+    """The coordinator's word that it is about to begin: every hospital is to say that it is ready.
+    ``nonce``: 32 bytes in hex, fresh for each run of the coordinator, so that what a hospital said
+    to an earlier one is not taken for an answer.
     """
 
     study: str
@@ -117,12 +147,14 @@ def open_call(data: bytes, *, study: str, verify: Verify) -> Call:
 
 @dataclass(frozen=True)
 class Ready:
-    """A hospital's word that it can take part: its table opens and fits, its worker stands, its budget is reserved.
+    """A hospital's word that it can take part: its table opens and fits, its worker stands, its
+    budget is reserved.
 
     Args:
         study: the study's digest.
         site: who says it.
-        instance: nonce of this run of its agent (32 bytes in hex), which alone will answer rounds in the hospital's name.
+        instance: nonce of this run of its agent (32 bytes in hex), which alone will answer rounds
+            in the hospital's name.
         call: nonce of the call that this answers.
     """
 
@@ -139,16 +171,27 @@ class Ready:
 def open_ready(data: bytes, *, study: str, site: str, verify: Verify) -> Ready:
     """Check and read a hospital's ready statement. Raises :class:`MessageError`."""
     body = _small(data, READY, Ready, verify, site)
-    if body["study"] != study or body["site"] != site or not _is_hex(body["instance"]) or not _is_hex(body["call"]):
-        raise MessageError(f"A ready statement of {site} is for another study, by another hospital, or has no nonces.", whose=site)
+    if (
+        body["study"] != study
+        or body["site"] != site
+        or not _is_hex(body["instance"])
+        or not _is_hex(body["call"])
+    ):
+        raise MessageError(
+            f"A ready statement of {site} is for another study, by another hospital, or has no"
+            " nonces.",
+            whose=site,
+        )
     return Ready(**body)
 
 
 @dataclass(frozen=True)
 class Status:
-    """A hospital's public word on its end: a code out of a fixed list, and the round it concerns (0: before the first).
+    """A hospital's public word on its end: a code out of a fixed list, and the round it concerns
+    (0: before the first).
 
-    ``cause`` and ``cause_code`` name the party that it follows, and that one's code; both empty where it is the first.
+    ``cause`` and ``cause_code`` name the party that it follows, and that one's code; both empty
+    where it is the first.
     """
 
     study: str
@@ -167,7 +210,9 @@ def open_status(data: bytes, *, study: str, site: str, verify: Verify) -> Status
     """Check and read a hospital's status. Raises :class:`MessageError`."""
     body = _small(data, STATUS, Status, verify, site)
     if body["study"] != study or body["site"] != site or not _is_count(body["round"]):
-        raise MessageError(f"A status of {site} is for another study or by another hospital.", whose=site)
+        raise MessageError(
+            f"A status of {site} is for another study or by another hospital.", whose=site
+        )
     if not isinstance(body["code"], str) or body["code"] not in PUBLIC_CODES:
         raise MessageError(f"A status of {site} uses no code of the fixed list.", whose=site)
     if not _is_cause(body):
@@ -179,9 +224,10 @@ def open_status(data: bytes, *, study: str, site: str, verify: Verify) -> Status
 class End:
     """The coordinator's last word: ``completed``, or the public code of what failed.
 
-    ``quality`` is the judgement of the study's quality rule (:data:`securefl.study.schema.VERDICTS`), drawn from the
-    charged evaluation alone; empty where the study was not completed. ``cause`` and ``cause_code`` name the party that ended its
-    part first, and its code; both empty where it was none, or the coordinator itself.
+    ``quality`` is the judgement of the study's quality rule
+    (:data:`securefl.study.schema.VERDICTS`), drawn from the charged evaluation alone; empty where
+    the study was not completed. ``cause`` and ``cause_code`` name the party that ended its part
+    first, and its code; both empty where it was none, or the coordinator itself.
     """
 
     study: str
@@ -200,13 +246,22 @@ def open_end(data: bytes, *, study: str, verify: Verify) -> End:
     """Check and read the coordinator's end of a study. Raises :class:`MessageError`."""
     body = _small(data, END, End, verify, "the coordinator")
     outcome = body["outcome"]
-    if body["study"] != study or not _is_count(body["rounds"]) or not isinstance(outcome, str) or outcome not in {"completed", *PUBLIC_CODES}:
+    if (
+        body["study"] != study
+        or not _is_count(body["rounds"])
+        or not isinstance(outcome, str)
+        or outcome not in {"completed", *PUBLIC_CODES}
+    ):
         raise MessageError("The end of the study is malformed.", whose="the coordinator")
     if not _is_cause(body):
-        raise MessageError("The end of the study names a cause in words of its own.", whose="the coordinator")
+        raise MessageError(
+            "The end of the study names a cause in words of its own.", whose="the coordinator"
+        )
     allowed = {"", *VERDICTS} if outcome == "completed" else {""}
     if not isinstance(body["quality"], str) or body["quality"] not in allowed:
-        raise MessageError("The end of the study judges its quality in words of its own.", whose="the coordinator")
+        raise MessageError(
+            "The end of the study judges its quality in words of its own.", whose="the coordinator"
+        )
     return End(**body)
 
 
@@ -226,13 +281,16 @@ def open_invitation(data: bytes, *, study: str, verify: Verify) -> Invitation:
     """Check and read an invitation. Raises :class:`MessageError`."""
     body = _small(data, INVITATION, Invitation, verify, "the coordinator")
     if body["study"] != study or not isinstance(body["coordinator"], str):
-        raise MessageError("The invitation is for another study, or names nobody.", whose="the coordinator")
+        raise MessageError(
+            "The invitation is for another study, or names nobody.", whose="the coordinator"
+        )
     return Invitation(**body)
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """A hospital's public word that it cannot use what another hospital dealt to it in a round, and so does not sign; no reason, no details.
+    """A hospital's public word that it cannot use what another hospital dealt to it in a round, and
+    so does not sign; no reason, no details.
 
     Nobody else can see whether it is true: it names whom to ask, and decides nothing.
     """
@@ -250,17 +308,31 @@ class Complaint:
 
 
 def open_complaint(data: bytes, *, terms: Terms, site: str, verify: Verify) -> Complaint:
-    """Check and read a hospital's complaint in the round of these terms. Raises :class:`MessageError`."""
+    """Check and read a hospital's complaint in the round of these terms.
+
+    Raises :class:`MessageError`.
+    """
     body, facts = _small(data, COMPLAINT, Complaint, verify, site), terms.facts
-    expected = Complaint(facts.study, facts.round, facts.attempt, terms.round_digest, site, body["about"])
-    if canonical(body) != canonical(expected.__dict__) or body["about"] not in terms.cohort or body["about"] == site:
-        raise MessageError(f"A complaint of {site} is for another round, by another hospital, or about none.", whose=site)
+    expected = Complaint(
+        facts.study, facts.round, facts.attempt, terms.round_digest, site, body["about"]
+    )
+    if (
+        canonical(body) != canonical(expected.__dict__)
+        or body["about"] not in terms.cohort
+        or body["about"] == site
+    ):
+        raise MessageError(
+            f"A complaint of {site} is for another round, by another hospital, or about none.",
+            whose=site,
+        )
     return expected
 
 
 def _small(data: bytes, kind: str, model: type[Any], verify: Verify, sender: str) -> dict[str, Any]:
     fields = frozenset(model.__dataclass_fields__)
-    return open_signed(data, kind=kind, fields=fields, verify=verify, sender=sender, max_bytes=MAX_SMALL)
+    return open_signed(
+        data, kind=kind, fields=fields, verify=verify, sender=sender, max_bytes=MAX_SMALL
+    )
 
 
 def _is_cause(body: dict[str, Any]) -> bool:

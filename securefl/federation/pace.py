@@ -1,7 +1,7 @@
 """How often to look at what may never come: what was waited for long is looked at less often.
 
-A look comes at most a fixed part of the time waited too late, so waiting for days costs next to nothing and delays next to
-nothing. As soon as something happens, it is looked at often again.
+A look comes at most a fixed part of the time waited too late, so waiting for days costs next to
+nothing and delays next to nothing. As soon as something happens, it is looked at often again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-#: Seconds: what is looked at less often than once a second is looked at together, so that one waking serves many.
+#: Seconds: what is looked at less often than once a second is looked at together, so that one
+#: waking serves many.
 _GRAIN: Final = 0.5
 
 

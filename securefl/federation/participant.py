@@ -1,7 +1,8 @@
-"""A hospital's part in the rounds of one study: check what was announced, train, protect, answer once.
+"""A hospital's part in the rounds of one study: check what was announced, train, protect, answer
+once.
 
-A pure state machine but for what it is handed: the trainer (a worker process), and the keeper that makes a
-contribution durable before its mask is used (rule 6).
+A pure state machine but for what it is handed: the trainer (a worker process), and the keeper that
+makes a contribution durable before its mask is used (rule 6).
 """
 
 from __future__ import annotations
@@ -50,12 +51,16 @@ class Trainer(Protocol):
 
 
 class Keeper(Protocol):
-    """Makes a contribution durable before it is used: a file on disk, and later an entry in the ledger."""
+    """Makes a contribution durable before it is used: a file on disk, and later an entry in the
+    ledger.
+    """
 
     def __call__(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
-        """Keep what ``write`` writes as this hospital's only contribution to that round; raises, before it is written, if there is one already.
+        """Keep what ``write`` writes as this hospital's only contribution to that round; raises,
+        before it is written, if there is one already.
 
-        Returns it, opened at its beginning. ``write`` seeks in the file it is given, which holds nothing else.
+        Returns it, opened at its beginning. ``write`` seeks in the file it is given, which holds
+        nothing else.
         """
 
 
@@ -87,13 +92,15 @@ class Participant:
         trainer: see :class:`Trainer`; needed by :meth:`answer` alone.
         keeper: see :class:`Keeper`.
         cipher: the home of the encryption.
-        instance: nonce of this run of the hospital's agent (32 bytes in hex), as in its ready statement: it answers rounds that were
-            announced to this run alone.
-        records: makes what is said after the contribution durable; needed where the study goes on after a loss.
+        instance: nonce of this run of the hospital's agent (32 bytes in hex), as in its ready
+            statement: it answers rounds that were announced to this run alone.
+        records: makes what is said after the contribution durable; needed where the study goes on
+            after a loss.
 
     Attributes:
         cohort: whom the next round may be announced to: those that survived the last one.
-        later: what this hospital still has to say in the round it contributed to last; None where the study ends with a loss.
+        later: what this hospital still has to say in the round it contributed to last; None where
+            the study ends with a loss.
 
     Raises:
         UsageError: the study goes on after a loss, and ``records`` is missing.
@@ -116,13 +123,20 @@ class Participant:
     ) -> None:
         missing = [site for site in plan.study.cohort if site not in approvals]
         if missing:
-            raise NotApprovedError(f"No approval of {', '.join(missing)}: the study has not begun.", whose=", ".join(missing), next_step="Wait for every hospital.")
+            raise NotApprovedError(
+                f"No approval of {', '.join(missing)}: the study has not begun.",
+                whose=", ".join(missing),
+                next_step="Wait for every hospital.",
+            )
         self.plan = plan
         self._me = identity
         self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
         self._secrets = pair_secrets(plan, identity.card.name, study_key, approvals)
         if plan.goes_on and records is None:
-            raise UsageError("A study that goes on after a loss needs a keeper of records.", next_step="Pass records.")
+            raise UsageError(
+                "A study that goes on after a loss needs a keeper of records.",
+                next_step="Pass records.",
+            )
         self._records = records
         self.instance = instance
         self._instances: dict[str, str] = {}
@@ -137,7 +151,8 @@ class Participant:
         return self._me.card.name
 
     def check(self, data: bytes) -> Announcement:
-        """The announcement, if it is the next round of this study and says what this hospital expects.
+        """The announcement, if it is the next round of this study and says what this hospital
+        expects.
 
         Raises:
             MessageError: signature, study or a field is wrong.
@@ -149,50 +164,100 @@ class Participant:
         number = self.done + 1
         if said.round != number or said.attempt != 1 or number > plan.last_round:
             raise RoundError(
-                f"Round {said.round}, attempt {said.attempt} was announced; this hospital expects round {number}. One contribution is given per round, ever.",
-                whose="the coordinator", next_step="Make a new study.",
+                f"Round {said.round}, attempt {said.attempt} was announced; this hospital expects"
+                f" round {number}. One contribution is given per round, ever.",
+                whose="the coordinator",
+                next_step="Make a new study.",
             )
-        before = self.later.survivors.names if self.later is not None and self.later.survivors is not None else self.cohort
+        before = (
+            self.later.survivors.names
+            if self.later is not None and self.later.survivors is not None
+            else self.cohort
+        )
         if plan.goes_on and self.name in before and self.name not in said.cohort:
-            raise RoundError("The others go on without this hospital.", whose="this hospital", next_step="The study has ended here; its budget stays charged.")
+            raise RoundError(
+                "The others go on without this hospital.",
+                whose="this hospital",
+                next_step="The study has ended here; its budget stays charged.",
+            )
         expected = (plan.kind(number), plan.length(number), plan.parameters)
         first = number == 1 and said.cohort != plan.study.cohort
-        if (said.kind, said.length, said.parameters) != expected or first or not plan.allows(said.cohort, before):
-            raise RoundError("The announced round is not the one that the study describes.", whose="the coordinator", next_step="Make a new study.")
+        if (
+            (said.kind, said.length, said.parameters) != expected
+            or first
+            or not plan.allows(said.cohort, before)
+        ):
+            raise RoundError(
+                "The announced round is not the one that the study describes.",
+                whose="the coordinator",
+                next_step="Make a new study.",
+            )
         if number <= plan.first_update and said.model_sha256 != plan.study.model.initial_sha256:
-            raise RoundError(f"Round {number} does not start from the initial weights that were approved.", whose="the coordinator", next_step="Make a new study.")
+            raise RoundError(
+                f"Round {number} does not start from the initial weights that were approved.",
+                whose="the coordinator",
+                next_step="Make a new study.",
+            )
         self._check_instances(said)
-        facts = plan.facts(number, said.attempt, said.public_key_sha256, said.model_sha256, said.cohort, instances=said.by_site)
+        facts = plan.facts(
+            number,
+            said.attempt,
+            said.public_key_sha256,
+            said.model_sha256,
+            said.cohort,
+            instances=said.by_site,
+        )
         if plan.round_digest(facts) != said.round_digest:
-            raise RoundError("The announced round digest is not that of the announced facts.", whose="the coordinator", next_step="Make a new study.")
+            raise RoundError(
+                "The announced round digest is not that of the announced facts.",
+                whose="the coordinator",
+                next_step="Make a new study.",
+            )
         return said
 
     def _check_instances(self, said: Announcement) -> None:
-        """Every hospital is the run of its agent that it was in the first round, and this one is the run that was announced."""
+        """Every hospital is the run of its agent that it was in the first round, and this one is
+        the run that was announced.
+        """
         told = said.by_site
         mine = told.get(self.name)
         if mine is not None and mine != self.instance:
             raise TwoCopiesError(
-                f"Another copy of this hospital runs: round {said.round} was announced to it, and not to this run of the agent.",
-                next_step="Find the copy of this folder (a clone, a standby, a restored backup) and stop it for good. The study ends here.",
+                f"Another copy of this hospital runs: round {said.round} was announced to it, and"
+                " not to this run of the agent.",
+                next_step=(
+                    "Find the copy of this folder (a clone, a standby, a restored backup) and stop"
+                    " it for good. The study ends here."
+                ),
             )
-        changed = [site for site, nonce in told.items() if self._instances.get(site, nonce) != nonce]
+        changed = [
+            site for site, nonce in told.items() if self._instances.get(site, nonce) != nonce
+        ]
         if changed:
             raise RoundError(
-                f"Round {said.round} was announced to another run of the agent of {', '.join(changed)} than the rounds before.", whose=", ".join(changed),
-                next_step=f"Ask {', '.join(changed)} whether two copies of its folder run; the study ends here.",
+                f"Round {said.round} was announced to another run of the agent of"
+                f" {', '.join(changed)} than the rounds before.",
+                whose=", ".join(changed),
+                next_step=(
+                    f"Ask {', '.join(changed)} whether two copies of its folder run; the study ends"
+                    " here."
+                ),
             )
 
     def answer(self, given: RoundInput) -> BinaryIO:
-        """This hospital's contribution to the announced round, encrypted, masked, signed, kept: the kept file, at its beginning.
+        """This hospital's contribution to the announced round, encrypted, masked, signed, kept: the
+        kept file, at its beginning.
 
         Raises:
-            MessageError, RoundError: as :meth:`accept`; nothing is trained then.
-                After a failure of the trainer, the cipher or the keeper every further call is a :class:`RoundError`: a
+            MessageError, RoundError: as :meth:`accept`; nothing is trained then. After a failure of
+                the trainer, the cipher or the keeper every further call is a :class:`RoundError`: a
                 second training would be a second release.
         """
         if self._trainer is None:
-            raise UsageError("This participant has no trainer.", next_step="Pass one, or use accept and contribute.")
+            raise UsageError(
+                "This participant has no trainer.",
+                next_step="Pass one, or use accept and contribute.",
+            )
         accepted, model = self.accept(given)
         facts = accepted.facts
         values = self._trainer(facts.kind, model, facts.length, facts.layout.max_value)
@@ -200,7 +265,8 @@ class Participant:
         return self.contribute(accepted, values)
 
     def accept(self, given: RoundInput) -> tuple[Accepted, bytes]:
-        """Check the announced round as a whole; returns it and the global model that it starts from.
+        """Check the announced round as a whole; returns it and the global model that it starts
+        from.
 
         From here on this hospital answers the round once or never: it cannot be accepted again.
 
@@ -210,63 +276,136 @@ class Participant:
         said = self.check(given.announcement)
         plan, coordinator = self.plan, self.plan.study.coordinator
         public = read_public_key(
-            given.key, study=plan.digest, round_number=said.round, attempt=said.attempt, kind=said.kind,
-            sender=coordinator.name, verify=lambda s, m: verify(coordinator.signing_public, s, m),
+            given.key,
+            study=plan.digest,
+            round_number=said.round,
+            attempt=said.attempt,
+            kind=said.kind,
+            sender=coordinator.name,
+            verify=lambda s, m: verify(coordinator.signing_public, s, m),
         )
         if public.sha256 != said.public_key_sha256:
-            raise MessageError("The round's public key is not the one announced.", whose="the coordinator or the store's operator", next_step="Make a new study.")
+            raise MessageError(
+                "The round's public key is not the one announced.",
+                whose="the coordinator or the store's operator",
+                next_step="Make a new study.",
+            )
         if hashlib.sha256(given.model).hexdigest() != said.sealed_sha256:
-            raise MessageError("The sealed model is not the one announced.", whose="the coordinator or the store's operator", next_step="Make a new study.")
+            raise MessageError(
+                "The sealed model is not the one announced.",
+                whose="the coordinator or the store's operator",
+                next_step="Make a new study.",
+            )
         model = open_model(given.model, self._me, plan.context(said.round, said.attempt))
         if hashlib.sha256(model).hexdigest() != said.model_sha256:
-            raise MessageError("This hospital was given another global model than the one announced to all.", whose="the coordinator", next_step="Do not go on; tell the other hospitals.")
-        facts = plan.facts(said.round, said.attempt, public.sha256, said.model_sha256, said.cohort, instances=said.by_site)
+            raise MessageError(
+                "This hospital was given another global model than the one announced to all.",
+                whose="the coordinator",
+                next_step="Do not go on; tell the other hospitals.",
+            )
+        facts = plan.facts(
+            said.round,
+            said.attempt,
+            public.sha256,
+            said.model_sha256,
+            said.cohort,
+            instances=said.by_site,
+        )
         if self._spoiled:
-            raise RoundError("An earlier answer to this round failed after its noise was drawn; it is not tried again.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
+            raise RoundError(
+                "An earlier answer to this round failed after its noise was drawn; it is not tried"
+                " again.",
+                whose="this hospital",
+                next_step="The study ends here; its budget stays charged.",
+            )
         self._spoiled = True
         self._instances = said.by_site
         return Accepted(facts, public), model
 
     def contribute(self, accepted: Accepted, values: NDArray[np.int64]) -> BinaryIO:
-        """The noised ``values`` (int64[length]) as this hospital's one contribution: encrypted, masked, signed, kept.
+        """The noised ``values`` (int64[length]) as this hospital's one contribution: encrypted,
+        masked, signed, kept.
 
         Raises:
-            RoundError: the values do not fit, or there is a contribution already; the round is never answered then.
+            RoundError: the values do not fit, or there is a contribution already; the round is
+                never answered then.
         """
         facts = accepted.facts
-        frame = self._keeper(facts, lambda file: self._protect(values, facts, accepted.public, file))
+        frame = self._keeper(
+            facts, lambda file: self._protect(values, facts, accepted.public, file)
+        )
         self.later = self._stages(facts, frame)
         self.cohort = facts.cohort
         self.done, self._spoiled = facts.round, False
         return frame
 
-    def _protect(self, values: NDArray[np.int64], facts: RoundFacts, public: PublicKey, file: BinaryIO) -> None:
+    def _protect(
+        self, values: NDArray[np.int64], facts: RoundFacts, public: PublicKey, file: BinaryIO
+    ) -> None:
         """Encrypted, masked, signed; with dealings where the round is to survive losses."""
         me = self._me
         if not self.plan.goes_on:
-            contribute(values, file, facts=facts, public=public, me=self.name, secrets=self._secrets, sign=me.sign, cipher=self._cipher)
+            contribute(
+                values,
+                file,
+                facts=facts,
+                public=public,
+                me=self.name,
+                secrets=self._secrets,
+                sign=me.sign,
+                cipher=self._cipher,
+            )
             return
-        terms, cards = self.plan.terms(facts), {p.name: card_of(p) for p in self.plan.study.participants}
-        write_frame(file, head_bytes(terms, self.name), lambda behind: spool_contribution(
-            values, behind, terms=terms, public=public, me=self.name, secrets=self._secrets, cards=cards, sign=me.sign, cipher=self._cipher,
-        ))
+        terms, cards = (
+            self.plan.terms(facts),
+            {p.name: card_of(p) for p in self.plan.study.participants},
+        )
+        write_frame(
+            file,
+            head_bytes(terms, self.name),
+            lambda behind: spool_contribution(
+                values,
+                behind,
+                terms=terms,
+                public=public,
+                me=self.name,
+                secrets=self._secrets,
+                cards=cards,
+                sign=me.sign,
+                cipher=self._cipher,
+            ),
+        )
 
     def _stages(self, facts: RoundFacts, frame: BinaryIO) -> LaterStages | None:
         if self._records is None or not self.plan.goes_on:
             return None
         terms = self.plan.terms(facts)
-        seeds = {site: pair_seed(self._secrets[site], terms.round_digest) for site in facts.cohort if site != self.name}
+        seeds = {
+            site: pair_seed(self._secrets[site], terms.round_digest)
+            for site in facts.cohort
+            if site != self.name
+        }
         head = frame.read(head_bytes(terms, self.name))
         frame.seek(0)
-        return LaterStages(plan=self.plan, identity=self._me, terms=terms, pair_seeds=seeds, head=head, keep=self._records)
+        return LaterStages(
+            plan=self.plan,
+            identity=self._me,
+            terms=terms,
+            pair_seeds=seeds,
+            head=head,
+            keep=self._records,
+        )
 
 
-def pair_secrets(plan: Plan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]) -> dict[str, bytes]:
+def pair_secrets(
+    plan: Plan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]
+) -> dict[str, bytes]:
     """The secret with each other hospital, bound to the study and both names.
 
-    A hospital that names another's study key as its own would make this one derive the same secret twice; where the two
-    sort on either side of it, both masks would cancel in its own contribution (a key copied needs no private key). So
-    equal keys are refused, and the names are part of the secret.
+    A hospital that names another's study key as its own would make this one derive the same secret
+    twice; where the two sort on either side of it, both masks would cancel in its own contribution
+    (a key copied needs no private key). So equal keys are refused, and the names are part of the
+    secret.
 
     Raises:
         MessageError: as above.
@@ -276,13 +415,17 @@ def pair_secrets(plan: Plan, me: str, study_key: X25519PrivateKey, approvals: Ma
         other = owners.setdefault(approvals[site].study_key, site)
         if other != site:
             raise MessageError(
-                f"The approvals of {other} and {site} name the same study key; one of them copied it.", whose=f"{other} or {site}",
+                f"The approvals of {other} and {site} name the same study key; one of them"
+                " copied it.",
+                whose=f"{other} or {site}",
                 next_step="Do not take part in this study; tell both hospitals.",
             )
     secrets = {}
     for site in plan.study.cohort:
         if site != me:
             shared = pair_secret(study_key, bytes.fromhex(approvals[site].study_key), other=site)
-            info = "\n".join(("securefl/federation/pair/1", plan.digest, *sorted((me, site)))).encode()
+            info = "\n".join(
+                ("securefl/federation/pair/1", plan.digest, *sorted((me, site)))
+            ).encode()
             secrets[site] = HKDF(SHA256(), 32, salt=None, info=info).derive(shared)
     return secrets

@@ -1,4 +1,7 @@
-"""Where the messages of a study lie in the store. Names are digests, round numbers and site names: all public."""
+"""Where the messages of a study lie in the store.
+
+Names are digests, round numbers and site names: all public.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Ready statements in the store: who has answered a call, and which run of whose agent will take part.
+"""Ready statements in the store: who has answered a call, and which run of whose agent will take
+part.
 
-Anybody can write there, so only what the named hospital signed counts; the rest is as if it were not there.
+Anybody can write there, so only what the named hospital signed counts; the rest is as if it were
+not there.
 """
 
 from __future__ import annotations
@@ -26,7 +28,11 @@ def call_of(store: Store, plan: Plan) -> Call | None:
     key = plan.study.coordinator.signing_public
     try:
         data = store.get(paths.call(plan.digest), MAX_SMALL)
-        return open_call(data, study=plan.digest, verify=lambda s, m: verify(key, s, m)) if data else None
+        return (
+            open_call(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
+            if data
+            else None
+        )
     except MessageError:
         return None
 
@@ -39,7 +45,13 @@ def ready_of(store: Store, plan: Plan, site: str) -> Ready | None:
     """
     try:
         data = store.get(paths.ready(plan.digest, site), MAX_SMALL)
-        return open_ready(data, study=plan.digest, site=site, verify=lambda s, m: plan.verify(site, s, m)) if data else None
+        return (
+            open_ready(
+                data, study=plan.digest, site=site, verify=lambda s, m: plan.verify(site, s, m)
+            )
+            if data
+            else None
+        )
     except MessageError:
         return None
 

@@ -1,4 +1,6 @@
-"""What a round of a study must look like: the same facts, derived by every party from the study for itself."""
+"""What a round of a study must look like: the same facts, derived by every party from the study for
+itself.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Plan:
 
     @property
     def last_round(self) -> int:
-        """Number of the evaluation round: after the count where there is one, and the training rounds."""
+        """Number of the evaluation round: after the count where there is one, and the training
+        rounds.
+        """
         return (self.study.preparation is not None) + self.study.training.rounds + 1
 
     @property
@@ -44,7 +48,9 @@ class Plan:
 
     @property
     def first_update(self) -> int:
-        """Number of the first training round: it starts from the initial weights, like the count before it."""
+        """Number of the first training round: it starts from the initial weights, like the count
+        before it.
+        """
         return self.last_round - self.study.training.rounds
 
     @property
@@ -80,14 +86,19 @@ class Plan:
         return self.study.schedule.on_dropout != "fail"
 
     def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
-        """Whether a round may be announced to ``cohort`` when those of the last round were ``before``.
+        """Whether a round may be announced to ``cohort`` when those of the last round were
+        ``before``.
 
-        In a study that ends with a loss it is everybody, always. In one that goes on, it is enough of those that were left:
-        nobody comes back.
+        In a study that ends with a loss it is everybody, always. In one that goes on, it is enough
+        of those that were left: nobody comes back.
         """
         if not self.goes_on:
             return cohort == self.study.cohort
-        return list(cohort) == sorted(set(cohort)) and set(cohort) <= set(before) and len(cohort) >= self.study.secagg.min_contributors
+        return (
+            list(cohort) == sorted(set(cohort))
+            and set(cohort) <= set(before)
+            and len(cohort) >= self.study.secagg.min_contributors
+        )
 
     def terms(self, facts: RoundFacts) -> Terms:
         """The terms of a round that survives losses.
@@ -97,7 +108,12 @@ class Plan:
         """
         s = self.study.secagg
         # whoever may lose all but min_contributors has no use for a sparse graph (decision 0013)
-        return Terms(facts, s.min_contributors, s.colluders, Neighbours.complete(facts.cohort, s.min_contributors))
+        return Terms(
+            facts,
+            s.min_contributors,
+            s.colluders,
+            Neighbours.complete(facts.cohort, s.min_contributors),
+        )
 
     def round_digest(self, facts: RoundFacts) -> str:
         """What masks and messages of the round are bound to."""
@@ -108,10 +124,17 @@ class Plan:
         return verify(self.study.participant(name).signing_public, signature, message)
 
     def facts(
-        self, number: int, attempt: int, public_key_sha256: str, model_sha256: str, cohort: tuple[str, ...] | None = None, *,
+        self,
+        number: int,
+        attempt: int,
+        public_key_sha256: str,
+        model_sha256: str,
+        cohort: tuple[str, ...] | None = None,
+        *,
         instances: Mapping[str, str],
     ) -> RoundFacts:
-        """The round's facts as this party sees them; their digest binds the masks. ``cohort``: all participants unless said.
+        """The round's facts as this party sees them; their digest binds the masks. ``cohort``: all
+        participants unless said.
 
         Args:
             number: of the round.
@@ -134,7 +157,9 @@ class Plan:
             instances=tuple(instances.get(site, "") for site in cohort),
             public_key_sha256=public_key_sha256,
             # an update's fields are as the study says, those of counts wide enough to be exact
-            layout=layout_for(field_bits(self.study, self.kind(number)), len(cohort), self.length(number)),
+            layout=layout_for(
+                field_bits(self.study, self.kind(number)), len(cohort), self.length(number)
+            ),
             length=self.length(number),
             bound=self.bound(number),
             model_sha256=model_sha256,
@@ -160,8 +185,13 @@ class Plan:
             return False
         try:
             public = read_public_key(
-                key, study=self.digest, round_number=said.round, attempt=said.attempt, kind=said.kind,
-                sender=who.name, verify=lambda s, m: verify(who.signing_public, s, m),
+                key,
+                study=self.digest,
+                round_number=said.round,
+                attempt=said.attempt,
+                kind=said.kind,
+                sender=who.name,
+                verify=lambda s, m: verify(who.signing_public, s, m),
             )
         except MessageError:
             return False
@@ -179,5 +209,10 @@ class Plan:
 def card_of(participant: Participant) -> IdentityCard:
     """A participant's card as the study states it."""
     return IdentityCard(
-        participant.name, "hospital", participant.legal_name, participant.email, participant.signing_public, participant.sealing_public
+        participant.name,
+        "hospital",
+        participant.legal_name,
+        participant.email,
+        participant.signing_public,
+        participant.sealing_public,
     )

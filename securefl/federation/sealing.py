@@ -1,4 +1,6 @@
-"""The global model on its way to the hospitals: encrypted once, its key sealed to each of them under the round's facts."""
+"""The global model on its way to the hospitals: encrypted once, its key sealed to each of them
+under the round's facts.
+"""
 
 from __future__ import annotations
 
@@ -31,19 +33,26 @@ def sealed_limit(parameters: int, hospitals: int) -> int:
 
 
 def seal_model(payload: bytes, readers: Iterable[IdentityCard], context: bytes) -> bytearray:
-    """Encrypt ``payload`` for the readers; ``context`` (study, round, attempt) must be the same when it is opened."""
+    """Encrypt ``payload`` for the readers; ``context`` (study, round, attempt) must be the same
+    when it is opened.
+    """
     key = secrets.token_bytes(32)
     wrapped = {card.name: card.seal(key, _info(context, card.name)).hex() for card in readers}
     head = canonical(wrapped)
     start = _HEAD_BYTES + len(head)
-    sealed = bytearray(start + len(payload) + _TAG_BYTES)  # in place: it may be most of this machine's memory
+    sealed = bytearray(
+        start + len(payload) + _TAG_BYTES
+    )  # in place: it may be most of this machine's memory
     sealed[:start] = len(head).to_bytes(_HEAD_BYTES, "big") + head
-    ChaCha20Poly1305(key).encrypt_into(_NONCE, payload, _LABEL + context, memoryview(sealed)[start:])
+    ChaCha20Poly1305(key).encrypt_into(
+        _NONCE, payload, _LABEL + context, memoryview(sealed)[start:]
+    )
     return sealed
 
 
 def open_model(data: bytes | bytearray, reader: Identity, context: bytes) -> bytes:
-    """The payload sealed to ``reader``. The caller has checked the hash of ``data`` against the signed announcement.
+    """The payload sealed to ``reader``. The caller has checked the hash of ``data`` against the
+    signed announcement.
 
     Raises:
         MessageError: not sealed to this reader or under this context, or altered.
@@ -55,7 +64,11 @@ def open_model(data: bytes | bytearray, reader: Identity, context: bytes) -> byt
         key = reader.unseal(wrapped, _info(context, reader.card.name))
         return ChaCha20Poly1305(key).decrypt(_NONCE, body, _LABEL + context)
     except (MessageError, ValueError, KeyError, TypeError, InvalidTag, RecursionError):
-        raise MessageError("The global model is not sealed to this hospital for this round.", whose="the coordinator", next_step="Ask for a new attempt.") from None
+        raise MessageError(
+            "The global model is not sealed to this hospital for this round.",
+            whose="the coordinator",
+            next_step="Ask for a new attempt.",
+        ) from None
 
 
 def _info(context: bytes, name: str) -> bytes:

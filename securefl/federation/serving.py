@@ -1,7 +1,9 @@
-"""The aggregator at work: finds studies that a trusted coordinator invited it to, and adds each round as it completes.
+"""The aggregator at work: finds studies that a trusted coordinator invited it to, and adds each
+round as it completes.
 
-It runs for months beside hundreds of old studies: one that is over, that is another aggregator's, or whose time has passed is
-remembered by name and read no more; what cannot be served yet and what does not move is looked at less and less often.
+It runs for months beside hundreds of old studies: one that is over, that is another aggregator's,
+or whose time has passed is remembered by name and read no more; what cannot be served yet and what
+does not move is looked at less and less often.
 """
 
 from __future__ import annotations
@@ -40,9 +42,11 @@ def _utc_now() -> datetime:
 
 #: Seconds between two looks for new studies: at least, and when none came for long.
 _LOOK, _LONGEST_LOOK = 0.5, 2.0
-#: Seconds between two looks at a study that is served and does not move, at most (and a twentieth of its round deadline).
+#: Seconds between two looks at a study that is served and does not move, at most (and a twentieth
+#: of its round deadline).
 _LONGEST_WAIT = 5.0
-#: Seconds between two looks at a study that cannot be served, at most, and as a part of the time since it was first seen.
+#: Seconds between two looks at a study that cannot be served, at most, and as a part of the time
+#: since it was first seen.
 _LONGEST_LATER, _SHARE_LATER = 60.0, 0.2
 
 
@@ -66,8 +70,17 @@ class _Serving:
     def came(self) -> tuple[object, ...]:
         """What is there of the round: while it changes, something is going on."""
         tally = self.tally
-        said = () if tally is None else (len(tally.heads), tally.proposed, len(tally.agreements), len(tally.answers))
-        return self.next_round, self.announcement, self.arrivals is not None and len(self.arrivals.parts), said
+        said = (
+            ()
+            if tally is None
+            else (len(tally.heads), tally.proposed, len(tally.agreements), len(tally.answers))
+        )
+        return (
+            self.next_round,
+            self.announcement,
+            self.arrivals is not None and len(self.arrivals.parts),
+            said,
+        )
 
 
 @dataclass
@@ -115,7 +128,10 @@ class AggregatorService:
         return self.step(only_due=True)
 
     def look(self, *, only_due: bool = False) -> None:
-        """Take up new studies. One that is not for this aggregator, or not by a trusted coordinator, is left alone."""
+        """Take up new studies.
+
+        One that is not for this aggregator, or not by a trusted coordinator, is left alone.
+        """
         trusted = frozenset(card.signing_public for card in self.book.cards().values())
         if trusted != self._trusted:
             self._trusted, self._later = trusted, {}
@@ -123,7 +139,9 @@ class AggregatorService:
         for digest in self.store.list("studies"):
             if digest in self._serving or digest in self._done:
                 continue
-            later = self._later.setdefault(digest, Pace(_LOOK, _LONGEST_LATER, _SHARE_LATER, self.clock))
+            later = self._later.setdefault(
+                digest, Pace(_LOOK, _LONGEST_LATER, _SHARE_LATER, self.clock)
+            )
             if only_due and not later.due:
                 continue
             if self._is_settled(digest):
@@ -135,7 +153,9 @@ class AggregatorService:
         self._looking.looked()
 
     def _is_settled(self, digest: str) -> bool:
-        """Serve the study, or know for good that it is not to be served; False when that may change."""
+        """Serve the study, or know for good that it is not to be served; False when that may
+        change.
+        """
         try:
             plan = self._take_up(digest)
         except StoreError:
@@ -150,13 +170,21 @@ class AggregatorService:
         if self._is_past(plan) or end_of(self.store, plan) is not None:
             self._done.add(digest)  # over before this process began
         else:
-            pace = Pace(longest=min(_LONGEST_WAIT, plan.study.schedule.round_deadline / 20), clock=self.clock)
+            pace = Pace(
+                longest=min(_LONGEST_WAIT, plan.study.schedule.round_deadline / 20),
+                clock=self.clock,
+            )
             self._serving[digest] = _Serving(Aggregator(plan, self.identity), pace)
-            self.say(f"serving study {plan.study.study.id} ({digest[:12]}), {len(plan.study.participants)} hospitals")
+            self.say(
+                f"serving study {plan.study.study.id} ({digest[:12]}),"
+                f" {len(plan.study.participants)} hospitals"
+            )
         return True
 
     def _is_past(self, plan: Plan) -> bool:
-        """Whether the time of a study is over; what was sent in it is still added for one round's length."""
+        """Whether the time of a study is over; what was sent in it is still added for one round's
+        length.
+        """
         schedule = plan.study.schedule
         return self.now() > schedule.closes + timedelta(seconds=schedule.round_deadline)
 
@@ -164,7 +192,8 @@ class AggregatorService:
         """Add what is complete; whether anything was.
 
         Raises:
-            StoreError: the store was away for one of the studies, after all others were served; call again.
+            StoreError: the store was away for one of the studies, after all others were served;
+                call again.
         """
         added = False
         away: StoreError | None = None
@@ -192,7 +221,8 @@ class AggregatorService:
         text = self.store.get(paths.study_file(digest), MAX_BYTES)
         if invitation is None or text is None:
             return None
-        # the coordinator's signature first: the invitation binds the digest, the digest binds the text
+        # the coordinator's signature first: the invitation binds the digest, the digest binds the
+        # text
         for card in self.book.cards().values():
             try:
                 open_invitation(invitation, study=digest, verify=card.verify)
@@ -200,25 +230,42 @@ class AggregatorService:
             except MessageError:
                 continue
         else:
-            raise UntrustedError("Its invitation is by nobody in this aggregator's list.", whose="the aggregator's operator", next_step="`securefl aggregator trust CARD`, if its coordinator should be served.")
+            raise UntrustedError(
+                "Its invitation is by nobody in this aggregator's list.",
+                whose="the aggregator's operator",
+                next_step="`securefl aggregator trust CARD`, if its coordinator should be served.",
+            )
         study = parse_study(text)
         mine = self.identity.card
         if study_digest(text) != digest or study.coordinator.signing_public != card.signing_public:
-            raise MessageError("The study in the store is not the one of the invitation.", whose=card.name, next_step="Ask for a new request.")
-        if (study.aggregator.name, study.aggregator.signing_public) != (mine.name, mine.signing_public):
+            raise MessageError(
+                "The study in the store is not the one of the invitation.",
+                whose=card.name,
+                next_step="Ask for a new request.",
+            )
+        if (study.aggregator.name, study.aggregator.signing_public) != (
+            mine.name,
+            mine.signing_public,
+        ):
             self._done.add(digest)  # its digest says whose it is, for good
             return None
         return Plan(study, digest)
 
     def _step(self, digest: str, serving: _Serving) -> bool:
         plan = serving.aggregator.plan
-        if serving.next_round > plan.last_round or end_of(self.store, plan) is not None or self._is_past(plan):
+        if (
+            serving.next_round > plan.last_round
+            or end_of(self.store, plan) is not None
+            or self._is_past(plan)
+        ):
             self.say(f"study {digest[:12]} is over")
             self._leave(digest)
             return False
         at = paths.RoundPaths(digest, serving.next_round, 1)
         try:
-            total = self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving, at)
+            total = (
+                self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving, at)
+            )
             if total is None:
                 return False
             with total:
@@ -230,7 +277,15 @@ class AggregatorService:
             return False
         except Exception:  # noqa: BLE001 - a fault of ours ends this study, not the service
             self.say(traceback.format_exc())
-            self._give_up(digest, serving, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report the lines above."))
+            self._give_up(
+                digest,
+                serving,
+                SecureFLError(
+                    "A fault in securefl.",
+                    whose="securefl's authors",
+                    next_step="Report the lines above.",
+                ),
+            )
             return False
         serving.go_on()
         return True
@@ -242,7 +297,8 @@ class AggregatorService:
         return serving.aggregator.add(arrivals)
 
     def _survivors_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
-        """The sum over those that are left, as soon as their answers take the masks off; None before.
+        """The sum over those that are left, as soon as their answers take the masks off; None
+        before.
 
         Anybody can write into the store: what is not signed by whom it should be is not there yet.
         """
@@ -274,7 +330,9 @@ class AggregatorService:
         return True
 
     def _arrivals(self, serving: _Serving, at: paths.RoundPaths) -> Arrivals | None:
-        """What came to the round that is being served; None while its coordinator announced nothing."""
+        """What came to the round that is being served; None while its coordinator announced
+        nothing.
+        """
         if serving.arrivals is None:
             plan = serving.aggregator.plan
             try:
@@ -290,7 +348,10 @@ class AggregatorService:
     def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
         self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")
         name = self.identity.card.name
-        self.store.put(paths.status(digest, name), Status(digest, name, serving.next_round, error.code).dump(self.identity.sign))
+        self.store.put(
+            paths.status(digest, name),
+            Status(digest, name, serving.next_round, error.code).dump(self.identity.sign),
+        )
         self._leave(digest)
 
     def _leave(self, digest: str) -> None:

@@ -1,4 +1,6 @@
-"""What the researcher reads when a round that goes on after a loss is not complete: who is silent, and whom they name as the reason."""
+"""What the researcher reads when a round that goes on after a loss is not complete: who is silent,
+and whom they name as the reason.
+"""
 
 from __future__ import annotations
 
@@ -23,28 +25,50 @@ def silent(tally: Tally, seconds: float, complaints: Mapping[str, str] | None = 
     if complaints:
         return _dealt_badly(tally, seconds, complaints)
     who = ", ".join(tally.silent) or "the aggregator"
-    what = "no sum" if tally.unmasked else "no unmasking answer" if tally.agreed else "no signature under the survivor set"
+    what = (
+        "no sum"
+        if tally.unmasked
+        else "no unmasking answer"
+        if tally.agreed
+        else "no signature under the survivor set"
+    )
     return RoundError(
         f"{_not_complete(tally, seconds)}: {what} came from {who}.",
-        whose=who, next_step="Ask whether their process runs (`securefl site status`); the study ends here, every budget stays charged.",
+        whose=who,
+        next_step=(
+            "Ask whether their process runs (`securefl site status`); the study ends here, every"
+            " budget stays charged."
+        ),
     )
 
 
 def _dealt_badly(tally: Tally, seconds: float, complaints: Mapping[str, str]) -> RoundError:
-    """A dealing that cannot be used is its dealer's fault, unless those who say so lie: nobody else can see which."""
+    """A dealing that cannot be used is its dealer's fault, unless those who say so lie: nobody else
+    can see which.
+    """
     dealers = sorted(set(complaints.values()))
-    said = [f"{_and(site for site in sorted(complaints) if complaints[site] == dealer)} could not use what {dealer} dealt to them" for dealer in dealers]
+    said = [
+        f"{_and(site for site in sorted(complaints) if complaints[site] == dealer)} could not use"
+        f" what {dealer} dealt to them"
+        for dealer in dealers
+    ]
     rest = [site for site in tally.silent if site not in complaints]
     beside = f"; no word came from {_and(rest)}" if rest else ""
     return RoundError(
         f"{_not_complete(tally, seconds)}: in their own words, {'; '.join(said)}{beside}.",
         whose=", ".join([*dealers, *(site for site in rest if site not in dealers)]),
-        next_step=f"Ask {_and(dealers)} first, then those who say so: only they can see it. The study ends here, every budget stays charged.",
+        next_step=(
+            f"Ask {_and(dealers)} first, then those who say so: only they can see it. The study"
+            " ends here, every budget stays charged."
+        ),
     )
 
 
 def _not_complete(tally: Tally, seconds: float) -> str:
-    return f"Round {tally.terms.facts.round} was not complete {seconds:.0f} seconds after its survivors were proposed"
+    return (
+        f"Round {tally.terms.facts.round} was not complete {seconds:.0f} seconds after its"
+        " survivors were proposed"
+    )
 
 
 def _and(names: Iterable[str]) -> str:

@@ -1,6 +1,8 @@
-"""Nameless files for what is larger than memory should hold: only this process reaches them, and they end with it, even when it is killed.
+"""Nameless files for what is larger than memory should hold: only this process reaches them, and
+they end with it, even when it is killed.
 
-They lie where ``TMPDIR`` says, else in ``/var/tmp``, which is on a disk where ``/tmp`` may be in memory.
+They lie where ``TMPDIR`` says, else in ``/var/tmp``, which is on a disk where ``/tmp`` may be in
+memory.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ def spool() -> BinaryIO:
 
 @dataclass(frozen=True, eq=False)
 class ClaimedSum:
-    """The aggregator's sum as it was read and checked; whether it is that of the contributions is for whoever opens it to see.
+    """The aggregator's sum as it was read and checked; whether it is that of the contributions is
+    for whoever opens it to see.
 
     Args:
         sha256: of its frame.
@@ -92,7 +95,8 @@ def spooling() -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"Temporary files cannot be written in {_folder()}: {error.strerror or error}.", whose="whoever operates this machine",
+            f"Temporary files cannot be written in {_folder()}: {error.strerror or error}.",
+            whose="whoever operates this machine",
             next_step="Free some space there, or name another folder in TMPDIR.",
         ) from None
 

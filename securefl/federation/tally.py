@@ -1,8 +1,10 @@
-"""What came to a round that survives losses, as a party sees it that holds no share: coordinator, aggregator, whoever verifies.
+"""What came to a round that survives losses, as a party sees it that holds no share: coordinator,
+aggregator, whoever verifies.
 
-Frames are checked as they come, a block at a time, and their ciphertexts kept in private files: nothing that changes in the store
-afterwards changes the sum. One that fails its checks is not there yet, for anybody can write into the store: it is looked at
-again when it changed, and at the deadline its hospital is lost in this round. The survivor set names the frames that count.
+Frames are checked as they come, a block at a time, and their ciphertexts kept in private files:
+nothing that changes in the store afterwards changes the sum. One that fails its checks is not there
+yet, for anybody can write into the store: it is looked at again when it changed, and at the
+deadline its hospital is lost in this round. The survivor set names the frames that count.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """One round as far as it came. Close it when the round is over: it holds files as large as the frames.
+    """One round as far as it came. Close it when the round is over: it holds files as large as the
+    frames.
 
     Attributes:
         heads: hospital → the checked head of its frame, of those whose frames passed their checks.
@@ -66,10 +69,12 @@ class Tally:
         """Let go of the ciphertexts; harmless when repeated."""
         self._spools.close()
 
-    # --- contributions -----------------------------------------------------------------------------------------------
+    # --- contributions
+    # -----------------------------------------------------------------------------------------------
 
     def take(self, site: str, frame: Readable) -> None:
-        """Check one frame and keep its ciphertexts; the first that passes counts, until a survivor set names another.
+        """Check one frame and keep its ciphertexts; the first that passes counts, until a survivor
+        set names another.
 
         Raises:
             StoreError: the store is away, or this machine's disk is full.
@@ -84,18 +89,26 @@ class Tally:
     def _take(self, site: str, frame: Readable) -> None:
         read = Hashed(frame)
         head = read_head(read, self.terms, site, lambda s, m: self.plan.verify(site, s, m))
-        if self._survivors is not None and self._survivors.frames.get(site, head.sha256) != head.sha256:
+        if (
+            self._survivors is not None
+            and self._survivors.frames.get(site, head.sha256) != head.sha256
+        ):
             raise _exchanged(site)
         kept = self._spools.hold(ciphertext_blocks(read, self.terms, head))
         self.heads[site], self._kept[site], self.frame_hashes[site] = head, kept, read.sha256
         self.refused.pop(site, None)
 
     def look(self, store: Store, at: RoundPaths) -> bool:
-        """Take in what is new in the store; whether there was anything. Raises :class:`StoreError` as :meth:`take`."""
+        """Take in what is new in the store; whether there was anything.
+
+        Raises :class:`StoreError` as :meth:`take`.
+        """
         before = len(self.heads)
-        for site in [s for s in store.list(at.contributions) if s in self.terms.cohort and not self._has(s)]:
+        for site in [
+            s for s in store.list(at.contributions) if s in self.terms.cohort and not self._has(s)
+        ]:
             try:
-                self._looks.at(store, at.contribution(site), lambda s=site: self._fetch(store, at, s))  # type: ignore[misc]
+                self._looks.at(store, at.contribution(site), partial(self._fetch, store, at, site))
             except MessageError as error:
                 self.refused[site] = error.with_traceback(None)  # as above
         return len(self.heads) > before
@@ -109,9 +122,13 @@ class Tally:
         """Whether the frame that counts is here."""
         if site not in self.heads:
             return False
-        return self._survivors is None or self._survivors.frames.get(site, self.heads[site].sha256) == self.heads[site].sha256
+        return (
+            self._survivors is None
+            or self._survivors.frames.get(site, self.heads[site].sha256) == self.heads[site].sha256
+        )
 
-    # --- survivors ---------------------------------------------------------------------------------------------------
+    # --- survivors
+    # ---------------------------------------------------------------------------------------------------
 
     @property
     def survivors(self) -> Survivors:
@@ -121,7 +138,9 @@ class Tally:
             RoundError: none was read yet.
         """
         if self._survivors is None:
-            raise RoundError("No survivor set was proposed.", whose="the coordinator", next_step="Wait for it.")
+            raise RoundError(
+                "No survivor set was proposed.", whose="the coordinator", next_step="Wait for it."
+            )
         return self._survivors
 
     @property
@@ -137,7 +156,12 @@ class Tally:
             RoundError: too few survivors.
         """
         coordinator = self.plan.study.coordinator
-        self._survivors = read_proposal(proposal, self.terms, coordinator.name, lambda s, m: verify(coordinator.signing_public, s, m))
+        self._survivors = read_proposal(
+            proposal,
+            self.terms,
+            coordinator.name,
+            lambda s, m: verify(coordinator.signing_public, s, m),
+        )
 
     def adopt(self, survivors: Survivors) -> None:
         """The survivors that this party proposed itself."""
@@ -153,10 +177,13 @@ class Tally:
             if site not in self.heads or self.heads[site].sha256 != digest:
                 raise _exchanged(site)
 
-    # --- what survivors say -------------------------------------------------------------------------------------------
+    # --- what survivors say
+    # -------------------------------------------------------------------------------------------
 
     def listen(self, store: Store, at: RoundPaths) -> None:
-        """Take in signatures and answers that are in the store; what does not pass its checks is as if it were not there."""
+        """Take in signatures and answers that are in the store; what does not pass its checks is as
+        if it were not there.
+        """
         for site in store.list(at.agreements):
             if site in self.survivors.frames and site not in self.agreements:
                 self._agreement(store, at, site)
@@ -185,7 +212,9 @@ class Tally:
             MessageError: naming the holder and the first check that failed.
         """
         dealings = {dealer: head.dealing for dealer, head in self.heads.items()}
-        self.answers[site] = read_answer(data, self.survivors, site, dealings, lambda s, m: self.plan.verify(site, s, m))
+        self.answers[site] = read_answer(
+            data, self.survivors, site, dealings, lambda s, m: self.plan.verify(site, s, m)
+        )
 
     @property
     def agreed(self) -> bool:
@@ -206,7 +235,10 @@ class Tally:
         return tuple(name for name in self.survivors.names if name not in came)
 
     def complaints(self, store: Store, at: RoundPaths) -> dict[str, str]:
-        """Survivor without a signature → the survivor whose dealing it says it cannot use. Looked for when the round has failed: they decide nothing."""
+        """Survivor without a signature → the survivor whose dealing it says it cannot use.
+
+        Looked for when the round has failed: they decide nothing.
+        """
         found: dict[str, str] = {}
         if self.agreed:
             return found
@@ -214,7 +246,9 @@ class Tally:
             with suppress(MessageError, StoreError):  # they only choose the words of another error
                 data = store.get(at.complaint(site), MAX_SMALL)
                 if data is not None:
-                    about = open_complaint(data, terms=self.terms, site=site, verify=partial(self.plan.verify, site)).about
+                    about = open_complaint(
+                        data, terms=self.terms, site=site, verify=partial(self.plan.verify, site)
+                    ).about
                     found |= {site: about} if about in self.survivors.frames else {}
         return found
 
@@ -228,28 +262,36 @@ class Tally:
         self.check_frames()
         dealings = {dealer: head.dealing for dealer, head in self.heads.items()}
         unmasking = unmask(self.survivors, self.answers, dealings)
-        return add_checked(unmasking, [kept_residues(self._kept[s], self.terms.facts.sections) for s in self.survivors.names])
+        return add_checked(
+            unmasking,
+            [kept_residues(self._kept[s], self.terms.facts.sections) for s in self.survivors.names],
+        )
 
-    # --- the sum ------------------------------------------------------------------------------------------------------
+    # --- the sum
+    # ------------------------------------------------------------------------------------------------------
 
     def look_for_sum(self, store: Store, at: RoundPaths) -> ClaimedSum | None:
         """The aggregator's sum over the survivors; what it did not sign for them is not there yet."""
         return self._looks.for_one(store, at.sum, sum_limit(self.survivors), self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
-        """Read and check the aggregator's sum; whether it is that of the frames is for whoever opens it to see.
+        """Read and check the aggregator's sum; whether it is that of the frames is for whoever
+        opens it to see.
 
         Raises:
             MessageError: naming the aggregator and the first check that failed.
         """
         who, frame = self.plan.study.aggregator, Hashed(file)
-        blocks = read_survivors_sum(frame, self.survivors, who.name, lambda s, m: verify(who.signing_public, s, m))
+        blocks = read_survivors_sum(
+            frame, self.survivors, who.name, lambda s, m: verify(who.signing_public, s, m)
+        )
         held = self._spools.hold(blocks)
         return ClaimedSum(frame.sha256, self.survivors.frames, held, self.terms.facts.sections)
 
 
 def _exchanged(site: str) -> MessageError:
     return MessageError(
-        f"The frame of {site} that is here is not the one in the survivor set.", whose=f"{site} or the store's operator",
+        f"The frame of {site} that is here is not the one in the survivor set.",
+        whose=f"{site} or the store's operator",
         next_step="Ask the store's operator who wrote it; the round cannot be added.",
     )

@@ -1,7 +1,9 @@
-"""What is left of a round for everybody: its facts, who contributed, the hashes of what was added. Signed by the coordinator.
+"""What is left of a round for everybody: its facts, who contributed, the hashes of what was added.
+Signed by the coordinator.
 
-Each names the one before it by its hash, so that none can be left out or exchanged later. The opened integers are not in it,
-not even as a hash: for a small model a hash can be guessed, and the store's operator would know the sum.
+Each names the one before it by its hash, so that none can be left out or exchanged later. The
+opened integers are not in it, not even as a hash: for a small model a hash can be guessed, and the
+store's operator would know the sum.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class Transcript:
         kind: of release.
         cohort: who could contribute, sorted.
         contributions: who did, to the SHA-256 of the frame that was added.
-        round_digest: what masks and messages of the round are bound to; it covers key, packing, bound and model.
+        round_digest: what masks and messages of the round are bound to; it covers key, packing,
+            bound and model.
         model_sha256: the global model that the round started from.
         sum_sha256: the aggregator's frame.
         previous: SHA-256 of the transcript before, ``""`` in the first.
@@ -54,18 +57,28 @@ class Transcript:
 
     def dump(self, sign: Callable[[bytes], bytes]) -> bytes:
         """The transcript as it travels."""
-        body = {**self.__dict__, "cohort": list(self.cohort), "contributions": dict(self.contributions)}
+        body = {
+            **self.__dict__,
+            "cohort": list(self.cohort),
+            "contributions": dict(self.contributions),
+        }
         return dump_signed({"type": TRANSCRIPT, **body}, sign)
 
 
-def open_transcript(data: bytes, *, study: str, round_number: int, verify: Callable[[bytes, bytes], bool]) -> Transcript:
+def open_transcript(
+    data: bytes, *, study: str, round_number: int, verify: Callable[[bytes, bytes], bool]
+) -> Transcript:
     """Check and read the coordinator's transcript of a round.
 
     Raises:
         MessageError: not signed by it, of another study or round, or a malformed field.
     """
     body = open_signed(
-        data, kind=TRANSCRIPT, fields=frozenset(Transcript.__dataclass_fields__), verify=verify, sender="the coordinator",
+        data,
+        kind=TRANSCRIPT,
+        fields=frozenset(Transcript.__dataclass_fields__),
+        verify=verify,
+        sender="the coordinator",
         max_bytes=MAX_TRANSCRIPT,
     )
     cohort, parts = body["cohort"], body["contributions"]
@@ -93,4 +106,8 @@ def transcript_sha256(data: bytes) -> str:
 
 
 def _refused(why: str) -> MessageError:
-    return MessageError(f"A transcript of the coordinator is refused: {why}.", whose="the coordinator", next_step="Ask the researcher for the round's transcript.")
+    return MessageError(
+        f"A transcript of the coordinator is refused: {why}.",
+        whose="the coordinator",
+        next_step="Ask the researcher for the round's transcript.",
+    )

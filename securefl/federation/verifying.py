@@ -1,4 +1,5 @@
-"""Whether a finished round went as its transcript says: the sum is computed again from what the hospitals signed. It needs no key.
+"""Whether a finished round went as its transcript says: the sum is computed again from what the
+hospitals signed. It needs no key.
 
 Whoever has the study can do this, as long as the round's objects lie in the store.
 """
@@ -15,7 +16,12 @@ from securefl.federation.aggregator import announced_facts
 from securefl.federation.arrivals import Arrivals
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.tally import Tally
-from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript, transcript_sha256
+from securefl.federation.transcript import (
+    MAX_TRANSCRIPT,
+    Transcript,
+    open_transcript,
+    transcript_sha256,
+)
 from securefl.identity import verify
 from securefl.secagg.frame import sum_bytes
 from securefl.secagg.streaming import sum_limit
@@ -36,9 +42,11 @@ class VerifiedRound:
 
     Args:
         transcript: the coordinator's, which every check agreed with.
-        frames: hospital → SHA-256 of the whole frame that is in the sum, as that hospital's own ledger writes it.
+        frames: hospital → SHA-256 of the whole frame that is in the sum, as that hospital's own
+            ledger writes it.
         absent: hospitals of the study that are not in the sum.
-        signed_by: survivors who signed the survivor set; empty in a study where all must contribute, as there is no such set.
+        signed_by: survivors who signed the survivor set; empty in a study where all must
+            contribute, as there is no such set.
         transcript_sha256: what the next round's transcript must name.
     """
 
@@ -51,7 +59,9 @@ class VerifiedRound:
 
 @dataclass(frozen=True)
 class _Added:
-    """What was added again: hospital → the hash that the transcript names its frame by, the same of whole frames, the sum's frame, who signed."""
+    """What was added again: hospital → the hash that the transcript names its frame by, the same of
+    whole frames, the sum's frame, who signed.
+    """
 
     parts: Mapping[str, str]
     frames: Mapping[str, str]
@@ -64,15 +74,25 @@ def read_transcript(store: Store, plan: Plan, number: int) -> tuple[Transcript, 
 
     Raises:
         UsageError: no such round in the study.
-        RoundError: there is none: the round is not over, failed, or somebody removed or replaced it.
+        RoundError: there is none: the round is not over, failed, or somebody removed or replaced
+            it.
         StoreError: the store is away.
     """
     if not 1 <= number <= plan.last_round:
-        raise UsageError(f"This study has the rounds 1 to {plan.last_round}.", next_step="Name one of them.")
+        raise UsageError(
+            f"This study has the rounds 1 to {plan.last_round}.", next_step="Name one of them."
+        )
     coordinator, what = plan.study.coordinator, f"transcript of round {number}"
     with _lying_there(what, coordinator.name):
-        data = _there(store.get(paths.RoundPaths(plan.digest, number, 1).transcript, MAX_TRANSCRIPT), what)
-        found = open_transcript(data, study=plan.digest, round_number=number, verify=lambda s, m: verify(coordinator.signing_public, s, m))
+        data = _there(
+            store.get(paths.RoundPaths(plan.digest, number, 1).transcript, MAX_TRANSCRIPT), what
+        )
+        found = open_transcript(
+            data,
+            study=plan.digest,
+            round_number=number,
+            verify=lambda s, m: verify(coordinator.signing_public, s, m),
+        )
     return found, data
 
 
@@ -86,8 +106,9 @@ def verify_round(store: Store, plan: Plan, number: int) -> VerifiedRound:
 
     Raises:
         UsageError: no such round in the study.
-        RoundError: something is not there (any more), or was said otherwise: the sum, a contribution, the chain of transcripts. What
-            does not pass its checks is not there: whoever can write into the store may have put it there.
+        RoundError: something is not there (any more), or was said otherwise: the sum, a
+            contribution, the chain of transcripts. What does not pass its checks is not there:
+            whoever can write into the store may have put it there.
         StoreError: the store is away.
     """
     transcript, data = read_transcript(store, plan, number)
@@ -96,18 +117,38 @@ def verify_round(store: Store, plan: Plan, number: int) -> VerifiedRound:
     with _lying_there(what, coordinator):
         facts = announced_facts(plan, _there(store.get(at.announcement, MAX_ANNOUNCEMENT), what))
     if facts.round != number:
-        raise _gone(what, f"whoever can write into the store: that of round {facts.round} lies in its place")
+        raise _gone(
+            what, f"whoever can write into the store: that of round {facts.round} lies in its place"
+        )
     said = (facts.attempt, facts.kind, facts.cohort, facts.model_sha256, plan.round_digest(facts))
-    told = (transcript.attempt, transcript.kind, transcript.cohort, transcript.model_sha256, transcript.round_digest)
+    told = (
+        transcript.attempt,
+        transcript.kind,
+        transcript.cohort,
+        transcript.model_sha256,
+        transcript.round_digest,
+    )
     if said != told:
         raise _otherwise(number, "other facts than its announcement", coordinator)
     _follows(store, plan, transcript)
     found = (_survivors if plan.goes_on else _whole)(store, plan, facts, at)
-    differ = sorted(s for s in {*transcript.contributions, *found.parts} if transcript.contributions.get(s) != found.parts.get(s))
+    differ = sorted(
+        s
+        for s in {*transcript.contributions, *found.parts}
+        if transcript.contributions.get(s) != found.parts.get(s)
+    )
     if differ:
-        raise _otherwise(number, f"another contribution of {', '.join(differ)} than the one in the store", f"{coordinator}, or {', '.join(differ)}")
+        raise _otherwise(
+            number,
+            f"another contribution of {', '.join(differ)} than the one in the store",
+            f"{coordinator}, or {', '.join(differ)}",
+        )
     if transcript.sum_sha256 != found.sum_sha256:
-        raise _otherwise(number, "another sum than the aggregator's in the store", f"{coordinator}, or {plan.study.aggregator.name}")
+        raise _otherwise(
+            number,
+            "another sum than the aggregator's in the store",
+            f"{coordinator}, or {plan.study.aggregator.name}",
+        )
     absent = tuple(s for s in plan.study.cohort if s not in found.parts)
     return VerifiedRound(transcript, found.frames, absent, found.signed_by, transcript_sha256(data))
 
@@ -129,9 +170,15 @@ def _follows(store: Store, plan: Plan, transcript: Transcript) -> None:
         before, data = read_transcript(store, plan, number - 1)
         left, hashed = tuple(before.contributions), transcript_sha256(data)
     if transcript.previous != hashed:
-        raise _otherwise(number, "another round before it than the one in the store", plan.study.coordinator.name)
+        raise _otherwise(
+            number, "another round before it than the one in the store", plan.study.coordinator.name
+        )
     if not plan.allows(transcript.cohort, left):
-        raise _otherwise(number, "another cohort than was left after the round before", plan.study.coordinator.name)
+        raise _otherwise(
+            number,
+            "another cohort than was left after the round before",
+            plan.study.coordinator.name,
+        )
 
 
 def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> _Added:
@@ -142,7 +189,10 @@ def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) ->
             pass
         if arrivals.missing:
             raise _gone(f"contribution of {arrivals.missing_words()}")
-        with _lying_there(f"sum of round {facts.round}", aggregator), store.open(at.sum, sum_bytes(facts)) as file:
+        with (
+            _lying_there(f"sum of round {facts.round}", aggregator),
+            store.open(at.sum, sum_bytes(facts)) as file,
+        ):
             claimed = arrivals.check_sum(_there(file, f"sum of round {facts.round}"))
         check_parts(claimed.parts, arrivals.parts, aggregator)
         for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), aggregator):
@@ -155,20 +205,40 @@ def _survivors(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths
     coordinator, aggregator = plan.study.coordinator.name, plan.study.aggregator.name
     with closing(Tally(plan, plan.terms(facts))) as tally:
         with _lying_there(f"survivor set of round {facts.round}", coordinator):
-            tally.propose(_there(store.get(at.proposal, proposal_limit(tally.terms)), f"survivor set of round {facts.round}"))
+            tally.propose(
+                _there(
+                    store.get(at.proposal, proposal_limit(tally.terms)),
+                    f"survivor set of round {facts.round}",
+                )
+            )
         tally.look(store, at)
-        absent = [s for s in tally.survivors.names if tally.heads.get(s) is None or tally.heads[s].sha256 != tally.survivors.frames[s]]
+        absent = [
+            s
+            for s in tally.survivors.names
+            if tally.heads.get(s) is None or tally.heads[s].sha256 != tally.survivors.frames[s]
+        ]
         if absent:
-            raise _gone(f"contribution of {', '.join(absent)} that the survivors signed for", f"{', '.join(absent)}, or whoever can write into the store")
+            raise _gone(
+                f"contribution of {', '.join(absent)} that the survivors signed for",
+                f"{', '.join(absent)}, or whoever can write into the store",
+            )
         tally.listen(store, at)
         if not tally.agreed or not tally.unmasked:
             raise _gone(f"{'answer' if tally.agreed else 'signature'} of {', '.join(tally.silent)}")
-        with _lying_there(f"sum of round {facts.round}", aggregator), store.open(at.sum, sum_limit(tally.survivors)) as file:
+        with (
+            _lying_there(f"sum of round {facts.round}", aggregator),
+            store.open(at.sum, sum_limit(tally.survivors)) as file,
+        ):
             claimed = tally.check_sum(_there(file, f"sum of round {facts.round}"))
         for _ in same_sum(claimed.blocks(), tally.sum_blocks(), aggregator):
             pass
         parts = dict(tally.survivors.frames)
-        return _Added(parts, {s: tally.frame_hashes[s] for s in parts}, claimed.sha256, tuple(sorted(tally.agreements)))
+        return _Added(
+            parts,
+            {s: tally.frame_hashes[s] for s in parts},
+            claimed.sha256,
+            tuple(sorted(tally.agreements)),
+        )
 
 
 _T = TypeVar("_T")
@@ -186,18 +256,22 @@ def _lying_there(what: str, whose: str) -> Iterator[None]:
     try:
         yield
     except MessageError as error:
-        raise _gone(f"{what} of {whose}", f"whoever can write into the store, or {whose}: {error.what}") from None
+        raise _gone(
+            f"{what} of {whose}", f"whoever can write into the store, or {whose}: {error.what}"
+        ) from None
 
 
 def _gone(what: str, whose: str = "whoever can write into the store") -> RoundError:
     return RoundError(
-        f"The {what} is not in the store: this cannot be verified.", whose=whose,
+        f"The {what} is not in the store: this cannot be verified.",
+        whose=whose,
         next_step="If the round is over, ask who removed it; if it is not, wait for its end.",
     )
 
 
 def _otherwise(number: int, what: str, whose: str) -> RoundError:
     return RoundError(
-        f"The transcript of round {number} names {what}.", whose=whose,
+        f"The transcript of round {number} names {what}.",
+        whose=whose,
         next_step="Keep the store as it is; tell the other hospitals and ask the researcher.",
     )

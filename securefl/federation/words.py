@@ -1,4 +1,6 @@
-"""Last words in the store: anybody can write there, so only what a party of the study signed counts; the rest is as if it were not there."""
+"""Last words in the store: anybody can write there, so only what a party of the study signed
+counts; the rest is as if it were not there.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ if TYPE_CHECKING:
 
 
 def last_word(store: Store, plan: Plan) -> Status | None:
-    """The signed status of the hospital or the aggregator that ended its part first, as far as can be seen; None when none did.
+    """The signed status of the hospital or the aggregator that ended its part first, as far as can
+    be seen; None when none did.
 
-    Whoever follows another says whom (:attr:`Status.cause`). One that follows nobody is taken before one that does.
+    Whoever follows another says whom (:attr:`Status.cause`). One that follows nobody is taken
+    before one that does.
     """
     said = all_words(store, plan)
     return min(said.values(), key=lambda word: (word.cause != "", word.site), default=None)
@@ -36,13 +40,16 @@ def ended(said: Status, costs: str) -> EndedError:
     if code == NotApprovedError.code:
         what = f"{first} does not take part in the study ('{code}')"
     return EndedError(
-        f"{what}.{by} More is known only there.", site=first, ended_with=code,
+        f"{what}.{by} More is known only there.",
+        site=first,
+        ended_with=code,
         next_step=f"Ask {first}; the study ends here, {costs}",
     )
 
 
 def first_to_end(store: Store, plan: Plan, end: End) -> tuple[str, str] | None:
-    """Who ended a study first and with which code, where it was not the coordinator itself: by that party's word, or by the coordinator's.
+    """Who ended a study first and with which code, where it was not the coordinator itself: by that
+    party's word, or by the coordinator's.
 
     Raises:
         StoreError: the store is away.
@@ -58,27 +65,38 @@ def all_words(store: Store, plan: Plan) -> dict[str, Status]:
     """Everybody of the study who ended its part, with what was signed about it."""
     aggregator = plan.study.aggregator
     keys = {**plan.signing_keys(), aggregator.name: aggregator.signing_public}
-    found = ((site, status_of(store, plan.digest, site, keys[site])) for site in store.list(paths.status_folder(plan.digest)) if site in keys)
+    found = (
+        (site, status_of(store, plan.digest, site, keys[site]))
+        for site in store.list(paths.status_folder(plan.digest))
+        if site in keys
+    )
     return {site: said for site, said in found if said is not None}
 
 
-def final_word(store: Store, plan: Plan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()) -> Status | None:
+def final_word(
+    store: Store, plan: Plan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()
+) -> Status | None:
     """The word that ends the study for all; None when there is none.
 
-    Where the study ends with a loss, anybody's. Where it goes on: the aggregator's, a withdrawal where the study says that it
-    ends then, or the one with which too few hospitals are left.
+    Where the study ends with a loss, anybody's. Where it goes on: the aggregator's, a withdrawal
+    where the study says that it ends then, or the one with which too few hospitals are left.
 
     Args:
         store: the store.
         plan: the study.
         cohort: who is still in it.
-        keeps: who counts as there whatever they said, since nothing more is needed of them in this round.
+        keeps: who counts as there whatever they said, since nothing more is needed of them in this
+            round.
     """
     if not plan.goes_on:
         return last_word(store, plan)
     said = all_words(store, plan)
     for name, word in sorted(said.items()):
-        if name == plan.study.aggregator.name or (name in cohort and word.code == "withdrawn" and plan.study.exit.on_withdrawal == "study-ends"):
+        if name == plan.study.aggregator.name or (
+            name in cohort
+            and word.code == "withdrawn"
+            and plan.study.exit.on_withdrawal == "study-ends"
+        ):
             return word
     gone = [word for name, word in sorted(said.items()) if name in cohort and name not in keeps]
     gone.sort(key=lambda word: (word.cause != "", word.site))
@@ -102,12 +120,18 @@ def over(store: Store, plan: Plan, end: End, what: str, costs: str) -> EndedErro
     if first is None:
         # whoever follows the coordinator says so, or it would be taken for the first itself
         return EndedError(
-            f"{what}: {end.outcome}.", site=plan.study.coordinator.name, ended_with=end.outcome, whose="the coordinator",
+            f"{what}: {end.outcome}.",
+            site=plan.study.coordinator.name,
+            ended_with=end.outcome,
+            whose="the coordinator",
             next_step=f"Ask the researcher for the reason; {costs}",
         )
     site, code = first
     return EndedError(
-        f"{what}, since {site} ended its part with the code '{code}'.", site=site, ended_with=code, next_step=f"Ask {site} for the reason; {costs}",
+        f"{what}, since {site} ended its part with the code '{code}'.",
+        site=site,
+        ended_with=code,
+        next_step=f"Ask {site} for the reason; {costs}",
     )
 
 
@@ -115,7 +139,13 @@ def status_of(store: Store, digest: str, site: str, signing_public: str) -> Stat
     """What that party signed about its own end of the study; None when it said nothing."""
     try:
         data = store.get(paths.status(digest, site), MAX_SMALL)
-        return open_status(data, study=digest, site=site, verify=lambda s, m: verify(signing_public, s, m)) if data else None
+        return (
+            open_status(
+                data, study=digest, site=site, verify=lambda s, m: verify(signing_public, s, m)
+            )
+            if data
+            else None
+        )
     except MessageError:
         return None
 
@@ -125,6 +155,10 @@ def end_of(store: Store, plan: Plan) -> End | None:
     key = plan.study.coordinator.signing_public
     try:
         data = store.get(paths.ending(plan.digest), MAX_SMALL)
-        return open_end(data, study=plan.digest, verify=lambda s, m: verify(key, s, m)) if data else None
+        return (
+            open_end(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
+            if data
+            else None
+        )
     except MessageError:
         return None

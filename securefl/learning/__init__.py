@@ -1,7 +1,8 @@
-"""Learning: features from declared ranges, declarative models, noised training steps, the server step, evaluation.
+"""Learning: features from declared ranges, declarative models, noised training steps, the server
+step, evaluation.
 
-Nothing here reads a figure off the data to scale, fill or balance it (rule 10). Only :mod:`securefl.learning.dpsgd`
-imports torch and opacus, and only the worker opens it.
+Nothing here reads a figure off the data to scale, fill or balance it (rule 10). Only
+:mod:`securefl.learning.dpsgd` imports torch and opacus, and only the worker opens it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The coordinator's step: FedAvg with server momentum, on the exact integer sum that was opened.
 
-McMahan et al. 2017 (arXiv:1602.05629) for FedAvg; Hsu, Qi, Brown 2019 (arXiv:1909.06335) for the momentum. Everything
-here is post-processing of noised sums and uses public constants only, so it costs no privacy.
+McMahan et al. 2017 (arXiv:1602.05629) for FedAvg; Hsu, Qi, Brown 2019 (arXiv:1909.06335) for the
+momentum. Everything here is post-processing of noised sums and uses public constants only, so it
+costs no privacy.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class ServerState:
         theta: float64[p], the global model.
         velocity: float64[p], the server's momentum.
         rounds: rounds applied so far.
-        unit: steps of the wire in one clip norm, times the normaliser; a sum divided by it is a mean gradient, in clip norms.
+        unit: steps of the wire in one clip norm, times the normaliser; a sum divided by it is a
+            mean gradient, in clip norms.
     """
 
     theta: FloatArray
@@ -56,7 +58,8 @@ class ServerState:
         )
 
     def apply(self, total: IntArray) -> Self:
-        """The state after one more round, from the sum of all hospitals' updates, int64[p] in steps of the wire.
+        """The state after one more round, from the sum of all hospitals' updates, int64[p] in steps
+        of the wire.
 
         Big hospitals weigh more because they send larger sums; nobody's row count is needed for it.
 
@@ -65,11 +68,13 @@ class ServerState:
         """
         if total.shape != self.theta.shape or total.dtype != np.int64:
             raise RoundError(
-                f"the sum is {total.dtype}{list(total.shape)}; the model needs int64{list(self.theta.shape)}.",
+                f"the sum is {total.dtype}{list(total.shape)}; the model needs"
+                f" int64{list(self.theta.shape)}.",
                 whose="the coordinator",
                 next_step="Do not release this round; check the packing that the study names.",
             )
-        # the model may be most of this machine's memory: one array beside each result, and not one for each operation
+        # the model may be most of this machine's memory: one array beside each result, and not one
+        # for each operation
         mean = self.local_learning_rate * total
         mean /= self.unit
         velocity = self.momentum * self.velocity

@@ -1,8 +1,10 @@
-"""A trained model as a folder: ``model.safetensors`` (weights), ``model.json`` (how to use it), ``model_card.md``.
+"""A trained model as a folder: ``model.safetensors`` (weights), ``model.json`` (how to use it),
+``model_card.md``.
 
-safetensors, never pickle: opening a model from elsewhere must not run code. ``model.json`` names the SHA-256 of the
-other two files, so that weights and card cannot drift from it. The folder is not signed: this protects against accidents, not
-against somebody who rewrites all three. Compare :attr:`Model.digest` with the one that the researcher announced.
+safetensors, never pickle: opening a model from elsewhere must not run code. ``model.json`` names
+the SHA-256 of the other two files, so that weights and card cannot drift from it. The folder is not
+signed: this protects against accidents, not against somebody who rewrites all three. Compare
+:attr:`Model.digest` with the one that the researcher announced.
 """
 
 from __future__ import annotations
@@ -45,11 +47,15 @@ class ModelFacts(BaseModel):
         licence: under which others may use it.
         owner: whose it is.
         privacy: in plain words, what training cost the patients.
-        figures: name to text, released figures only ("AUC": "95 % interval 0.943 to 1.000, around 0.975").
+        figures: name to text, released figures only ("AUC": "95 % interval 0.943 to 1.000, around
+            0.975").
         participants: names of the hospitals that took part.
-        lost: hospital to the first round without it, in words ("round 5 of 8"), for those that were lost on the way.
-        probability: whether the released calibration supports that the score is an estimated probability.
-        calibration: what it shows, a sentence and a line for each band of the score; released figures only.
+        lost: hospital to the first round without it, in words ("round 5 of 8"), for those that were
+            lost on the way.
+        probability: whether the released calibration supports that the score is an estimated
+            probability.
+        calibration: what it shows, a sentence and a line for each band of the score; released
+            figures only.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -99,9 +105,11 @@ class Model(Shown):
         return self.facts.intended_use
 
     def predict(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a DataFrame, a mapping of columns or a Table
-        """Score of each row, float64[n] in [0, 1], in the order of the rows; NaN where there can be none.
+        """Score of each row, float64[n] in [0, 1], in the order of the rows; NaN where there can be
+        none.
 
-        Higher means more likely positive. ``facts.probability`` says whether it may be read as a probability.
+        Higher means more likely positive. ``facts.probability`` says whether it may be read as a
+        probability.
 
         Raises:
             DataError: a column is missing.
@@ -109,7 +117,8 @@ class Model(Shown):
         return self.scored(frame)[0]
 
     def scored(self, frame: Any) -> tuple[FloatArray, list[str | None]]:  # noqa: ANN401 - as predict
-        """:meth:`predict`, and for each row why it has no score ("age: outside 0 to 120"), None where it has one.
+        """:meth:`predict`, and for each row why it has no score ("age: outside 0 to 120"), None
+        where it has one.
 
         Raises:
             DataError: a column is missing, stands there twice, or columns differ in length.
@@ -118,24 +127,36 @@ class Model(Shown):
         try:
             x, reasons = rows_for_predict(table, self.data)
         except DataError as error:
-            raise DataError(error.what, whose="whoever made the table", next_step="Add or rename that column.") from error
+            raise DataError(
+                error.what, whose="whoever made the table", next_step="Add or rename that column."
+            ) from error
         usable = np.array([reason is None for reason in reasons], dtype=np.bool_)
         return np.where(usable, predict_scores(self.theta, self.spec, x), np.nan), reasons
 
 
-def save_model(folder: Path, theta: FloatArray, spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> Model:
-    """Write the three files (the folder is made if need be) and return the model as :func:`load_model` would."""
+def save_model(
+    folder: Path, theta: FloatArray, spec: ModelSpec, data: DataSpec, facts: ModelFacts
+) -> Model:
+    """Write the three files (the folder is made if need be) and return the model as
+    :func:`load_model` would.
+    """
     from safetensors.numpy import save
 
     features = len(feature_names(data))
-    tensors = {name: np.ascontiguousarray(value) for name, value in named_tensors(theta, spec, features).items()}
+    tensors = {
+        name: np.ascontiguousarray(value)
+        for name, value in named_tensors(theta, spec, features).items()
+    }
     weights, card = save(tensors), model_card(spec, data, facts).encode()
     body = {
         "schema": _SCHEMA,
         "model": _plain(spec.model_dump()),
         "data": _plain(data.model_dump()),
         "facts": _plain(facts.model_dump()),
-        "files": {WEIGHTS: hashlib.sha256(weights).hexdigest(), CARD: hashlib.sha256(card).hexdigest()},
+        "files": {
+            WEIGHTS: hashlib.sha256(weights).hexdigest(),
+            CARD: hashlib.sha256(card).hexdigest(),
+        },
     }
     folder.mkdir(parents=True, exist_ok=True)
     # model.json last: without it the folder is not a model yet
@@ -164,32 +185,56 @@ def load_model(folder: Path | str) -> Model:
         facts = ModelFacts.model_validate_json(json.dumps(body["facts"]))
         hashes = {name: str(body["files"][name]) for name in (WEIGHTS, CARD)}
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
-        raise _unreadable(folder, f"{FACTS} is not a model description ({type(error).__name__})") from error
+        raise _unreadable(
+            folder, f"{FACTS} is not a model description ({type(error).__name__})"
+        ) from error
     content = {name: _read(folder, name) for name in hashes}
     for name, digest in hashes.items():
         if hashlib.sha256(content[name]).hexdigest() != digest:
-            raise _unreadable(folder, f"{name} is not the file that {FACTS} names (its SHA-256 differs)")
+            raise _unreadable(
+                folder, f"{name} is not the file that {FACTS} names (its SHA-256 differs)"
+            )
     features = len(feature_names(data))
     try:
-        tensors = {name: np.asarray(value, dtype=np.float64) for name, value in load(content[WEIGHTS]).items()}
+        tensors = {
+            name: np.asarray(value, dtype=np.float64)
+            for name, value in load(content[WEIGHTS]).items()
+        }
         theta = flat_vector(tensors, spec, features)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model") from error
-    if len(tensors) != 2 * (len(spec.hidden) + 1) or theta.size != parameter_count(spec, features) or not np.isfinite(theta).all():
+    if (
+        len(tensors) != 2 * (len(spec.hidden) + 1)
+        or theta.size != parameter_count(spec, features)
+        or not np.isfinite(theta).all()
+    ):
         raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model")
     return Model(theta, spec, data, facts, hashlib.sha256(raw).hexdigest())
 
 
 def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
     """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993)."""
-    kind = spec.kind if not spec.hidden else f"{spec.kind}, hidden layers of {', '.join(map(str, spec.hidden))}"
+    kind = (
+        spec.kind
+        if not spec.hidden
+        else f"{spec.kind}, hidden layers of {', '.join(map(str, spec.hidden))}"
+    )
     lines = [
         f"# {facts.title}",
         "",
         f"- Model: {kind}",
         f"- Study digest: `{facts.study_digest}`",
         f"- Hospitals: {', '.join(facts.participants)}",
-        *([f"- Lost on the way: {', '.join(f'{site} (from {first} on)' for site, first in facts.lost.items())}"] if facts.lost else []),
+        *(
+            [
+                (
+                    "- Lost on the way:"
+                    f" {', '.join(f'{site} (from {first} on)' for site, first in facts.lost.items())}"
+                )
+            ]
+            if facts.lost
+            else []
+        ),
         f"- Owner: {facts.owner}",
         f"- Licence: {facts.licence}",
         "",
@@ -207,7 +252,10 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
         "",
         "## What a table to be scored needs",
         "",
-        "A row outside these ranges or levels gets no score, nor does one with a value missing that may not be missing.",
+        (
+            "A row outside these ranges or levels gets no score, nor does one with a value missing"
+            " that may not be missing."
+        ),
         "",
         "| column | values | may be missing |",
         "|---|---|---|",
@@ -220,16 +268,24 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
         else:
             values = f"{column.true} or {column.false}"
         notes = column_notes(column)
-        lines.append(f"| {column.name} | {values}{f'; {notes}' if notes else ''} | {'yes' if column.missing == 'flag' else 'no'} |")
+        lines.append(
+            f"| {column.name} | {values}{f'; {notes}' if notes else ''} |"
+            f" {'yes' if column.missing == 'flag' else 'no'} |"
+        )
     return "\n".join([*lines, "", *_score_meaning(facts, label_words(data.label)), ""])
 
 
 def _score_meaning(facts: ModelFacts, meaning: str) -> list[str]:
-    """The score in words: a probability only where the released calibration supports it, and the figures either way."""
+    """The score in words: a probability only where the released calibration supports it, and the
+    figures either way.
+    """
     if facts.probability:
         said = f"The score is the estimated probability that this holds: {meaning}."
     else:
-        said = f"The score is a score, not a probability: the higher it is, the more likely it is that this holds: {meaning}."
+        said = (
+            "The score is a score, not a probability: the higher it is, the more likely it is that"
+            f" this holds: {meaning}."
+        )
     shown = [f"- {line}" for line in facts.calibration]
     return ["## What the score means", "", said, *(["", *shown] if shown else [])]
 

@@ -1,8 +1,9 @@
-"""Calibration from a noised histogram: bands of the score, the share of positives in each, and what they support.
+"""Calibration from a noised histogram: bands of the score, the share of positives in each, and what
+they support.
 
-Bands are read together, from the highest score down, until the noise leaves something to say. A score may be called an
-estimated probability only where the released shares *show* it; that no contradiction is seen is not enough
-(:func:`calibration_verdict`).
+Bands are read together, from the highest score down, until the noise leaves something to say. A
+score may be called an estimated probability only where the released shares *show* it; that no
+contradiction is seen is not enough (:func:`calibration_verdict`).
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FloatArray = npt.NDArray[np.float64]
-#: ``supported``: the shares show that the score is a probability; ``contradicted``: that it is none; else they cannot tell.
+#: ``supported``: the shares show that the score is a probability; ``contradicted``: that it is
+#: none; else they cannot tell.
 CalibrationVerdict: TypeAlias = Literal["supported", "contradicted", "cannot-be-told"]
 
 #: Bands are read together until their patients are this many standard deviations of their noise.
 _TELLING = 4.0
-#: A score is called a probability when at least so many bands, none wider than this ratio of odds, ...
+#: A score is called a probability when at least so many bands, none wider than this ratio of odds,
+#: ...
 _LEAST_BANDS, _WIDEST = 4, 8.0
 #: ... each hold a share within this ratio of the band's own odds, by its whole interval.
 _NEAR = 2.0
@@ -75,7 +78,10 @@ def calibration_rows(
         low, high = fieller(mine, patients, variance) if known else (0.0, 1.0)
         certain = fieller(mine, patients, variance, z) if known else (0.0, 1.0)
         share = min(max(mine / patients, low), high) if known else None
-        certain = min(certain[0], low), max(certain[1], high)  # whatever rounding left of huge counts
+        certain = (
+            min(certain[0], low),
+            max(certain[1], high),
+        )  # whatever rounding left of huge counts
         rows.append(
             CalibrationRow(
                 ends[first],
@@ -94,9 +100,9 @@ def calibration_rows(
 def calibration_verdict(rows: Sequence[CalibrationRow]) -> CalibrationVerdict:
     """Whether the released shares support that the score is a probability.
 
-    Contradicted: one share lies outside its band for certain (5 % for all rows together). Supported: at least four rows,
-    none but the outer two wider than a ratio of odds of 8, and the whole interval of each share within twice the odds
-    of its band.
+    Contradicted: one share lies outside its band for certain (5 % for all rows together).
+    Supported: at least four rows, none but the outer two wider than a ratio of odds of 8, and the
+    whole interval of each share within twice the odds of its band.
     """
     told = [row for row in rows if row.positive_share is not None]
     if any(row.certain_low > row.high or row.certain_high < row.low for row in told):
@@ -119,7 +125,9 @@ def share_interval(
 
 
 def _groups(patients: FloatArray, noise_variance: float) -> list[tuple[int, int]]:
-    """(first band, band after the last) of each row: read together from the top; what is left joins the lowest."""
+    """(first band, band after the last) of each row: read together from the top; what is left joins
+    the lowest.
+    """
     found: list[tuple[int, int]] = []
     after = patients.size
     for first in range(patients.size - 1, -1, -1):

@@ -1,15 +1,18 @@
-"""Each record's gradient clipped and put on the integer grid, and the sum of them (design: "Noise").
+"""Each record's gradient clipped and put on the integer grid, and the sum of them (design:
+"Noise").
 
-A gradient is clipped to ``clip_norm``, put on a grid of ``grid`` units per clip norm by rounding toward zero, and its
-norm is then checked in integers. Rounding toward zero matters: at 10^6 parameters and 1024 units nearest inflates the
-norm to 1064, toward zero never (measured).
+A gradient is clipped to ``clip_norm``, put on a grid of ``grid`` units per clip norm by rounding
+toward zero, and its norm is then checked in integers. Rounding toward zero matters: at 10^6
+parameters and 1024 units nearest inflates the norm to 1064, toward zero never (measured).
 
-Every record is handled by itself. What decides its integers are operations on single values, which IEEE 754 defines
-to the last bit, and sums that are exact or of a fixed order (:mod:`securefl.learning.summing`); so no record moves
-another's, not by its last bit, wherever the two stand in a batch.
+Every record is handled by itself. What decides its integers are operations on single values, which
+IEEE 754 defines to the last bit, and sums that are exact or of a fixed order
+(:mod:`securefl.learning.summing`); so no record moves another's, not by its last bit, wherever the
+two stand in a batch.
 
-Gradients of linear layers need not be written out to be summed: a record's is an outer product, so its norm is known
-from the two factors (Goodfellow 2015, arXiv:1510.01799), and the products are made a cacheful at a time.
+Gradients of linear layers need not be written out to be summed: a record's is an outer product, so
+its norm is known from the two factors (Goodfellow 2015, arXiv:1510.01799), and the products are
+made a cacheful at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-#: Numbers that are handled at a time, to stay in the processor's cache, and records at a time where there are factors.
+#: Numbers that are handled at a time, to stay in the processor's cache, and records at a time where
+#: there are factors.
 _CACHED_NUMBERS = 1 << 17
 _LEAST_ROWS, _MOST_ROWS = 16, 512
 #: Sums of squares outside this range are not computed directly.
@@ -36,7 +40,8 @@ _TINY, _HUGE = 1e-200, 1e200
 
 
 class Factors(NamedTuple):
-    """The gradients of one linear layer for m records: for its weight the outer product of the two, for its bias the second.
+    """The gradients of one linear layer for m records: for its weight the outer product of the two,
+    for its bias the second.
 
     Attributes:
         activations: float64[m, inputs].
@@ -52,12 +57,18 @@ class Factors(NamedTuple):
 
 
 def written_out(layers: Sequence[Factors]) -> FloatArray:
-    """The gradients themselves, float64[m, p]: for each layer its weight (outputs x inputs, row by row), then its bias."""
+    """The gradients themselves, float64[m, p]: for each layer its weight (outputs x inputs, row by
+    row), then its bias.
+    """
     rows = len(layers[0].backprops)
     found, at = np.empty((rows, sum(_parameters(f) for f in layers))), 0
     for activations, backprops in layers:
         into, out = activations.shape[1], backprops.shape[1]
-        weight = as_strided(found[:, at:], (rows, out, into), (found.strides[0], into * found.itemsize, found.itemsize))
+        weight = as_strided(
+            found[:, at:],
+            (rows, out, into),
+            (found.strides[0], into * found.itemsize, found.itemsize),
+        )
         np.multiply(backprops[:, :, None], activations[:, None, :], out=weight)
         found[:, at + into * out : at + into * out + out] = backprops
         at += into * out + out
@@ -65,7 +76,8 @@ def written_out(layers: Sequence[Factors]) -> FloatArray:
 
 
 def clipped_sum_of_factors(layers: Sequence[Factors], clip_norm: float, grid: int) -> IntArray:
-    """:func:`clipped_sum` of :func:`written_out`, but for roundings of single values, int64[p], without writing them out.
+    """:func:`clipped_sum` of :func:`written_out`, but for roundings of single values, int64[p],
+    without writing them out.
 
     Args:
         layers: factors whose squares add up exactly in float64, as those on the grids of
@@ -74,7 +86,9 @@ def clipped_sum_of_factors(layers: Sequence[Factors], clip_norm: float, grid: in
         grid: units per clip norm.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        square: FloatArray = sum((1.0 + sum_of_squares(f.activations)) * sum_of_squares(f.backprops) for f in layers)  # type: ignore[assignment]
+        square: FloatArray = sum(
+            (1.0 + sum_of_squares(f.activations)) * sum_of_squares(f.backprops) for f in layers
+        )  # type: ignore[assignment]
     ordinary = (square > _TINY) & (square < _HUGE)
     rows = np.flatnonzero(ordinary)
     norm = np.sqrt(square[rows])
@@ -85,19 +99,24 @@ def clipped_sum_of_factors(layers: Sequence[Factors], clip_norm: float, grid: in
         units = np.trunc(written_out([f.of(np.array([i])) for f in scaled]))
         total += (within_ball(units.astype(np.int64), grid) - units)[0]
     for i in np.flatnonzero(~ordinary & (square != 0.0)):
-        total += clip_to_grid(written_out([f.of(np.array([i])) for f in layers]), clip_norm, grid)[0]
+        total += clip_to_grid(written_out([f.of(np.array([i])) for f in layers]), clip_norm, grid)[
+            0
+        ]
     return total.astype(np.int64)
 
 
 def _sum_of_truncated(layers: Sequence[Factors]) -> tuple[FloatArray, FloatArray]:
-    """The sum over the records of :func:`written_out` rounded toward zero, and each record's sum of squares: both exact.
+    """The sum over the records of :func:`written_out` rounded toward zero, and each record's sum of
+    squares: both exact.
 
-    Whole numbers far below 2^53, which float64 adds without rounding. Records run along the last axis: long stretches
-    whatever the layers' widths.
+    Whole numbers far below 2^53, which float64 adds without rounding. Records run along the last
+    axis: long stretches whatever the layers' widths.
     """
     rows = len(layers[0].backprops)
     total, length = np.zeros(sum(_parameters(f) for f in layers)), np.zeros(rows)
-    size = max(_LEAST_ROWS, min(_MOST_ROWS, _CACHED_NUMBERS // max(f.activations.shape[1] for f in layers)))
+    size = max(
+        _LEAST_ROWS, min(_MOST_ROWS, _CACHED_NUMBERS // max(f.activations.shape[1] for f in layers))
+    )
     room = np.empty(0)
 
     def add(units: FloatArray, at: int, start: int) -> None:
@@ -132,10 +151,12 @@ def _parameters(layer: Factors) -> int:
 
 
 def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
-    """Clip each row to L2 norm ``clip_norm`` and round it toward zero to multiples of clip_norm / grid.
+    """Clip each row to L2 norm ``clip_norm`` and round it toward zero to multiples of clip_norm /
+    grid.
 
     Args:
-        gradients: float64[m, p]. A row with a value that is not finite counts as zero: it must neither spread nor crash.
+        gradients: float64[m, p]. A row with a value that is not finite counts as zero: it must
+            neither spread nor crash.
         clip_norm: L2 bound (Abadi et al. 2016, arXiv:1607.00133).
         grid: units per clip norm.
 
@@ -143,7 +164,11 @@ def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray
         int64[m, p]; the sum of squares of each row is at most grid², checked in integers.
     """
     parts = [_on_grid(gradients[i : i + size], clip_norm, grid) for i, size in _slices(gradients)]
-    return np.concatenate(parts).astype(np.int64) if parts else np.zeros(gradients.shape, dtype=np.int64)
+    return (
+        np.concatenate(parts).astype(np.int64)
+        if parts
+        else np.zeros(gradients.shape, dtype=np.int64)
+    )
 
 
 def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
@@ -156,18 +181,24 @@ def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
 
 
 def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
-    """(start, rows) of pieces that stay in the processor's cache; every row is handled alone, so the pieces decide nothing."""
+    """(start, rows) of pieces that stay in the processor's cache; every row is handled alone, so
+    the pieces decide nothing.
+    """
     rows, columns = gradients.shape
     size = max(1, _CACHED_NUMBERS // max(columns, 1))
     return ((i, size) for i in range(0, rows, size))
 
 
 def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
-    """:func:`clip_to_grid` in float64: whole numbers, each row's sum of squares at most grid², checked exactly."""
+    """:func:`clip_to_grid` in float64: whole numbers, each row's sum of squares at most grid²,
+    checked exactly.
+    """
     square = sum_of_squares(gradients)
     ordinary = (square > _TINY) & (square < _HUGE)  # not so where a value is not finite
     norm = np.sqrt(np.where(ordinary, square, 1.0))
-    with np.errstate(over="ignore", invalid="ignore"):  # an infinite ratio means "clip to 1", which the minimum does
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # an infinite ratio means "clip to 1", which the minimum does
         units = gradients * (np.minimum(norm / clip_norm, 1.0) * grid / norm)[:, None]
         np.trunc(units, out=units)
     for i in np.flatnonzero(~ordinary):
@@ -179,7 +210,10 @@ def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
 
 
 def _extraordinary(gradient: FloatArray, clip_norm: float, grid: int) -> FloatArray:
-    """One row whose squares would overflow or vanish: its largest value is divided out first. A row that is not finite counts as zero."""
+    """One row whose squares would overflow or vanish: its largest value is divided out first.
+
+    A row that is not finite counts as zero.
+    """
     largest = float(np.abs(gradient).max(initial=0.0))
     if not np.isfinite(largest) or largest == 0.0:
         return np.zeros_like(gradient)
@@ -191,9 +225,11 @@ def _extraordinary(gradient: FloatArray, clip_norm: float, grid: int) -> FloatAr
 
 
 def within_ball(units: IntArray, grid: int) -> IntArray:
-    """The promise of :func:`clip_to_grid` checked in exact integers: rows of int64[m, p] longer than ``grid`` are shortened.
+    """The promise of :func:`clip_to_grid` checked in exact integers: rows of int64[m, p] longer
+    than ``grid`` are shortened.
 
-    Up to 2^20 units float64 leaves no row too long; this makes the bound independent of that argument.
+    Up to 2^20 units float64 leaves no row too long; this makes the bound independent of that
+    argument.
     """
     too_long = (units * units).sum(axis=1) > grid * grid
     while too_long.any():  # each pass moves every entry of such a row toward zero, so it ends

@@ -1,16 +1,20 @@
-"""AUC from a noised histogram: an unbiased estimate, and an interval that is honest where a class is lost in the noise.
+"""AUC from a noised histogram: an unbiased estimate, and an interval that is honest where a class
+is lost in the noise.
 
-Every count is its true size plus independent noise of a known variance, so a sum of products of a positive's and a
-negative's count is unbiased. The AUC is such a sum over the product of the two class sizes, and one over a noised size
-is not: the noise makes it too large, and the figure with it. Two results mend that without any assumption on the
-model:
+Every count is its true size plus independent noise of a known variance, so a sum of products of a
+positive's and a negative's count is unbiased. The AUC is such a sum over the product of the two
+class sizes, and one over a noised size is not: the noise makes it too large, and the figure with
+it. Two results mend that without any assumption on the model:
 
-- Voinov (1985): for x ~ N(m, s²) with m > 0, Mills' ratio (1 - Phi(x/s)) / phi(x/s) over s has the mean 1/m;
-- Fieller (1954): {a : (t - a s)² <= z² var(t - a s)} covers t/s with its stated chance however noisy s is. Where a size
-  cannot be told from nothing the set has no ends, and the interval is all of [0, 1].
+- Voinov (1985): for x ~ N(m, s²) with m > 0, Mills' ratio (1 - Phi(x/s)) / phi(x/s) over s has the
+  mean 1/m;
+- Fieller (1954): {a : (t - a s)² <= z² var(t - a s)} covers t/s with its stated chance however
+  noisy s is. Where a size cannot be told from nothing the set has no ends, and the interval is all
+  of [0, 1].
 
-What is estimated is the AUC of the score in its bands: two patients of one band count half. It is the AUC of the exact
-score less what ranking within the bands adds (:mod:`securefl.study.edges` keeps that below .005 by default).
+What is estimated is the AUC of the score in its bands: two patients of one band count half. It is
+the AUC of the exact score less what ranking within the bands adds (:mod:`securefl.study.edges`
+keeps that below .005 by default).
 """
 
 from __future__ import annotations
@@ -23,15 +27,18 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 NORMAL_95 = NormalDist().inv_cdf(0.975)
-#: Deviations of its noise that the larger class must hold: a product of two sizes that are both mostly noise is not nearly
-#: normal, and the interval would cover too seldom.
+#: Deviations of its noise that the larger class must hold: a product of two sizes that are both
+#: mostly noise is not nearly normal, and the interval would cover too seldom.
 _ONE_SIZE_KNOWN = 4.0
-#: From here on Mills' ratio is its own series to nine digits, and exp(x²/2) still far from overflow.
+#: From here on Mills' ratio is its own series to nine digits, and exp(x²/2) still far from
+#: overflow.
 _SERIES = 25.0
 
 
 def histogram_auc(negatives: FloatArray, positives: FloatArray) -> float:
-    """AUC of two histograms over the same bins, pairs within a bin counting half; 0.5 if a class is empty."""
+    """AUC of two histograms over the same bins, pairs within a bin counting half; 0.5 if a class is
+    empty.
+    """
     below = np.cumsum(negatives) - negatives / 2
     pairs = negatives.sum() * positives.sum()
     return float((positives * below).sum() / pairs) if pairs > 0 else 0.5
@@ -45,8 +52,9 @@ def unbiased_auc(negatives: FloatArray, positives: FloatArray, noise_variance: f
         positives: the same of the positives.
         noise_variance: of each count.
 
-    Each histogram splits into its mean, which alone carries the class size, and the rest, which is independent of it;
-    so each part times Voinov's inverse of the size is unbiased. NaN where a size is so far below 0 that it has none.
+    Each histogram splits into its mean, which alone carries the class size, and the rest, which is
+    independent of it; so each part times Voinov's inverse of the size is unbiased. NaN where a size
+    is so far below 0 that it has none.
     """
     bins = negatives.size
     deviation = math.sqrt(noise_variance * bins)
@@ -66,10 +74,12 @@ def unbiased_auc(negatives: FloatArray, positives: FloatArray, noise_variance: f
 def auc_interval(
     negatives: FloatArray, positives: FloatArray, noise_variance: float
 ) -> tuple[float, float]:
-    """95 % interval of the AUC within [0, 1]; (0, 1) where nothing can be said. Arguments as :func:`unbiased_auc`.
+    """95 % interval of the AUC within [0, 1]; (0, 1) where nothing can be said. Arguments as
+    :func:`unbiased_auc`.
 
-    Sampling of patients (Poisson) and noise are both in it. One end moves by what ranking within the bands would add if
-    the shares of positives changed smoothly from band to band, so that the AUC of the exact score is covered too.
+    Sampling of patients (Poisson) and noise are both in it. One end moves by what ranking within
+    the bands would add if the shares of positives changed smoothly from band to band, so that the
+    AUC of the exact score is covered too.
     """
     size = negatives.sum() * positives.sum()
     smaller, larger = sorted((float(negatives.sum()), float(positives.sum())))
@@ -101,7 +111,8 @@ def expected_interval(
 def fieller(
     above: float, below: float, variance: tuple[float, float, float], z: float = NORMAL_95
 ) -> tuple[float, float]:
-    """The values within [0, 1] that above/below may have (Fieller 1954), as an interval; (0, 1) where nothing can be said.
+    """The values within [0, 1] that above/below may have (Fieller 1954), as an interval; (0, 1)
+    where nothing can be said.
 
     Args:
         above: noised numerator.
@@ -123,7 +134,8 @@ def fieller(
     first, last = sorted(((half - root) / square, (half + root) / square))
     if square > 0:
         return _within_range(first, last)
-    # the set is all but what lies between the two; an interval of [0, 1] only where one of them lies outside
+    # the set is all but what lies between the two; an interval of [0, 1] only where one of them
+    # lies outside
     if first < 0 <= last <= 1:
         return last, 1.0
     if 0 <= first <= 1 < last:
@@ -134,8 +146,9 @@ def fieller(
 def _within_range(low: float, high: float) -> tuple[float, float]:
     """The part within [0, 1].
 
-    Noise can move the whole interval beyond an end. It is then moved back until its middle lies on that end (Mandelkern
-    and Schultz 2000): no interval is a single point only because it would say something impossible.
+    Noise can move the whole interval beyond an end. It is then moved back until its middle lies on
+    that end (Mandelkern and Schultz 2000): no interval is a single point only because it would say
+    something impossible.
     """
     back = 0.0
     if low > 1.0 or high < 0.0:
@@ -145,7 +158,9 @@ def _within_range(low: float, high: float) -> tuple[float, float]:
 
 
 def _kernel(bins: int) -> FloatArray:
-    """float64[bins, bins]: what a pair of a positive in the row's bin and a negative in the column's counts."""
+    """float64[bins, bins]: what a pair of a positive in the row's bin and a negative in the
+    column's counts.
+    """
     return np.tril(np.ones((bins, bins)), -1) + np.eye(bins) / 2
 
 
@@ -154,7 +169,8 @@ def _variance(
 ) -> tuple[float, float, float]:
     """Variances and covariance of the pairs won (numerator) and of all pairs (denominator).
 
-    With the counts ``known``, products of two noises add to it; squares of noised counts hold those twice already.
+    With the counts ``known``, products of two noises add to it; squares of noised counts hold those
+    twice already.
     """
     kernel = _kernel(negatives.size)
     ones = np.ones_like(negatives)
@@ -175,16 +191,20 @@ def _variance(
 
 
 def _within(negatives: FloatArray, positives: FloatArray) -> float:
-    """What ranking within the bands would add at most, below 0 for a model that ranks the wrong way round.
+    """What ranking within the bands would add at most, below 0 for a model that ranks the wrong way
+    round.
 
-    Twice the next term of the trapezoid rule: the outermost bands are long, and the term alone does not see it.
+    Twice the next term of the trapezoid rule: the outermost bands are long, and the term alone does
+    not see it.
     """
     turned = positives[1:] * negatives[:-1] - positives[:-1] * negatives[1:]
     return float(2 * turned.sum() / (12 * positives.sum() * negatives.sum()))
 
 
 def _inverse(size: float, deviation: float) -> float:
-    """Voinov's unbiased estimate of one over a class size, from the noised size; NaN where it overflows."""
+    """Voinov's unbiased estimate of one over a class size, from the noised size; NaN where it
+    overflows.
+    """
     x = size / deviation
     if x > _SERIES:
         return (1 - 1 / x**2 + 3 / x**4 - 15 / x**6) / x / deviation

@@ -1,9 +1,11 @@
-"""Evaluation from one noised histogram: how well the model ranks held-out patients, as an interval first.
+"""Evaluation from one noised histogram: how well the model ranks held-out patients, as an interval
+first.
 
-Each hospital counts its held-out patients by class and score bin (public edges), adds its own integer Gaussian noise to
-every count (one patient changes one count by 1, so the sensitivity is 1), and only the sum over hospitals opens. All
-figures here are post-processing of that sum, with no assumption on the model: a worthless one gets no better figure
-than it deserves (:mod:`securefl.learning.discrimination`). Where the interval of the AUC holds .5, chance, no single
+Each hospital counts its held-out patients by class and score bin (public edges), adds its own
+integer Gaussian noise to every count (one patient changes one count by 1, so the sensitivity is 1),
+and only the sum over hospitals opens. All figures here are post-processing of that sum, with no
+assumption on the model: a worthless one gets no better figure than it deserves
+(:mod:`securefl.learning.discrimination`). Where the interval of the AUC holds .5, chance, no single
 figure is given: it would be read as one.
 """
 
@@ -45,11 +47,13 @@ class Evaluation(Shown):
     """Figures of the noised histogram, each as an interval first.
 
     Attributes:
-        low: lower end of the 95 % interval of the area under the ROC curve (noise and sampling of patients together).
+        low: lower end of the 95 % interval of the area under the ROC curve (noise and sampling of
+            patients together).
         high: upper end.
-        auc: the area itself, within the interval; None where the interval holds .5, chance, or nothing is known.
-        accuracy_low: lower end of the 95 % interval of the share classified rightly when a score of ``threshold`` or
-            more counts as positive.
+        auc: the area itself, within the interval; None where the interval holds .5, chance, or
+            nothing is known.
+        accuracy_low: lower end of the 95 % interval of the share classified rightly when a score of
+            ``threshold`` or more counts as positive.
         accuracy_high: upper end.
         accuracy: the share itself; None where nothing is known.
         threshold: the bin edge nearest to 0.5.
@@ -73,7 +77,9 @@ class Evaluation(Shown):
 
     @property
     def known(self) -> bool:
-        """Whether anything is known about the AUC: in [0, 1] there is always something to say otherwise."""
+        """Whether anything is known about the AUC: in [0, 1] there is always something to say
+        otherwise.
+        """
         return (self.low, self.high) != (0.0, 1.0)
 
     def _shown(self) -> list[tuple[str, str]]:
@@ -86,8 +92,11 @@ class Evaluation(Shown):
         ]
 
 
-def score_histogram(scores: FloatArray, y: npt.NDArray[np.integer], edges: Sequence[Decimal]) -> IntArray:
-    """Counts of held-out patients: int64[2 · bins], the negatives' bins first. Private: never released without noise.
+def score_histogram(
+    scores: FloatArray, y: npt.NDArray[np.integer], edges: Sequence[Decimal]
+) -> IntArray:
+    """Counts of held-out patients: int64[2 · bins], the negatives' bins first. Private: never
+    released without noise.
 
     A score equal to an edge belongs to the bin above it.
     """
@@ -97,13 +106,20 @@ def score_histogram(scores: FloatArray, y: npt.NDArray[np.integer], edges: Seque
     return np.bincount(place, minlength=2 * bins).astype(np.int64)
 
 
-def release_counts(counts: IntArray, spec: EvaluationSpec | PreparationSpec, draws: Draws) -> IntArray:
-    """A hospital's contribution to the evaluation (int64[2 · bins]) or to the count before training: clamped to ``spec.bound``, plus noise."""
-    return np.clip(counts, -spec.bound, spec.bound) + draws.gaussian(spec.noise_multiplier, counts.size)
+def release_counts(
+    counts: IntArray, spec: EvaluationSpec | PreparationSpec, draws: Draws
+) -> IntArray:
+    """A hospital's contribution to the evaluation (int64[2 · bins]) or to the count before
+    training: clamped to ``spec.bound``, plus noise.
+    """
+    return np.clip(counts, -spec.bound, spec.bound) + draws.gaussian(
+        spec.noise_multiplier, counts.size
+    )
 
 
 def evaluate(total: IntArray, spec: EvaluationSpec, contributors: int) -> Evaluation:
-    """The figures from the opened sum of ``contributors`` noised histograms. The same sum gives the same figures.
+    """The figures from the opened sum of ``contributors`` noised histograms. The same sum gives the
+    same figures.
 
     Raises:
         RoundError: the sum does not have 2 · bins values.
@@ -114,7 +130,10 @@ def evaluate(total: IntArray, spec: EvaluationSpec, contributors: int) -> Evalua
     told = low > CHANCE or high < CHANCE
     edges = [float(edge) for edge in spec.edges]
     cut = int(np.argmin(np.abs(np.array(edges) - 0.5)))
-    right, patients = float(negatives[: cut + 1].sum() + positives[cut + 1 :].sum()), float(total.sum())
+    right, patients = (
+        float(negatives[: cut + 1].sum() + positives[cut + 1 :].sum()),
+        float(total.sum()),
+    )
     accuracy = share_interval(right, patients, noise * spec.bins, 2 * noise * spec.bins)
     rows = calibration_rows(negatives, positives, noise, edges)
     return Evaluation(
@@ -133,7 +152,8 @@ def evaluate(total: IntArray, spec: EvaluationSpec, contributors: int) -> Evalua
 
 
 def raw_auc(total: IntArray, spec: EvaluationSpec, contributors: int) -> float:
-    """The unbiased AUC behind :func:`evaluate`, for studies of the estimate: without an interval it says nothing.
+    """The unbiased AUC behind :func:`evaluate`, for studies of the estimate: without an interval it
+    says nothing.
 
     It may lie outside [0, 1], and is NaN where a class has no size.
     """
@@ -141,7 +161,9 @@ def raw_auc(total: IntArray, spec: EvaluationSpec, contributors: int) -> float:
 
 
 def judge(evaluation: Evaluation, quality: Quality) -> Verdict:
-    """The quality rule, judged on the interval: met where all of it is high enough, not met where none of it is."""
+    """The quality rule, judged on the interval: met where all of it is high enough, not met where
+    none of it is.
+    """
     minimum = float(quality.minimum)
     if evaluation.low >= minimum:
         return "met"
@@ -149,7 +171,8 @@ def judge(evaluation: Evaluation, quality: Quality) -> Verdict:
 
 
 def exact_auc(y: npt.NDArray[np.integer], scores: FloatArray) -> float:
-    """AUC by ranks (Mann and Whitney 1947), ties counting half. On private data: for the owner's own screen only.
+    """AUC by ranks (Mann and Whitney 1947), ties counting half. On private data: for the owner's
+    own screen only.
 
     Returns NaN if a class is empty.
     """

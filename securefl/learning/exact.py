@@ -1,13 +1,15 @@
 """Gradients whose last bit does not depend on which other rows stand in the batch.
 
-A matrix product may add its terms in another order from row to row and from batch to batch, and then round another
-way; a neighbour could move somebody else's gradient across a grid line. Here every factor of a product is put on a
-grid of its own first, coarse enough that all products and all their partial sums are exact in float64 (53 bits). An
-exact sum has no order. What is left works value by value, on arrays padded to whole vectors, so that no value is
-handled by the code for a remainder.
+A matrix product may add its terms in another order from row to row and from batch to batch, and
+then round another way; a neighbour could move somebody else's gradient across a grid line. Here
+every factor of a product is put on a grid of its own first, coarse enough that all products and all
+their partial sums are exact in float64 (53 bits). An exact sum has no order. What is left works
+value by value, on arrays padded to whole vectors, so that no value is handled by the code for a
+remainder.
 
-The grids follow from the model's size and from the global weights, which are public: nothing is read off the data.
-They are 2^-20 of the largest possible value or finer; the noise is far above that.
+The grids follow from the model's size and from the global weights, which are public: nothing is
+read off the data. They are 2^-20 of the largest possible value or finer; the noise is far above
+that.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ _LEAST, _MOST = -60, 400
 
 
 def factor_bits(inputs: int, outputs: int) -> int:
-    """How many bits each factor of a layer's products may have: two of them and the logarithm of the number of terms make 52.
+    """How many bits each factor of a layer's products may have: two of them and the logarithm of
+    the number of terms make 52.
 
     >>> factor_bits(22, 1), factor_bits(4095, 128)
     (23, 20)
@@ -53,10 +56,20 @@ def snapped(values: FloatArray, unit_exponent: int) -> FloatArray:
 
 
 class _Product(torch.autograd.Function):
-    """rows @ weight.T + bias. Gradients flow to the rows alone (``back`` False: not even there): what the parameters get is the hooks' work."""
+    """rows @ weight.T + bias.
+
+    Gradients flow to the rows alone (``back`` False: not even there): what the parameters get is
+    the hooks' work.
+    """
 
     @staticmethod
-    def forward(ctx: Any, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, back: bool) -> torch.Tensor:  # noqa: ANN401 - torch's own
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's own
+        rows: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        back: bool,
+    ) -> torch.Tensor:
         """See the class."""
         ctx.weight = weight if back else None
         return torch.addmm(bias, rows, weight.t())
@@ -68,7 +81,9 @@ class _Product(torch.autograd.Function):
 
 
 class _Tanh(torch.autograd.Function):
-    """tanh, put on the grid of 2^ahead on the way out, its gradients on that of 2^back on the way back."""
+    """tanh, put on the grid of 2^ahead on the way out, its gradients on that of 2^back on the way
+    back.
+    """
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, ahead: int, back: int) -> torch.Tensor:  # noqa: ANN401 - torch's own
@@ -79,11 +94,17 @@ class _Tanh(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None, None]:  # noqa: ANN401 - torch's own
         """See the class."""
-        return torch.from_numpy(snapped(grads[0].numpy() * (1.0 - ctx.tanh * ctx.tanh), ctx.back)), None, None
+        return (
+            torch.from_numpy(snapped(grads[0].numpy() * (1.0 - ctx.tanh * ctx.tanh), ctx.back)),
+            None,
+            None,
+        )
 
 
 class ExactLinear(nn.Linear):
-    """A linear layer in float64 whose factors are on their grids; a class of its own, so that Opacus' hooks tell it apart."""
+    """A linear layer in float64 whose factors are on their grids; a class of its own, so that
+    Opacus' hooks tell it apart.
+    """
 
     #: The first layer's input is data: no gradient flows there.
     first = False
@@ -113,11 +134,14 @@ class ExactLayers(nn.Module):
         self._back: list[int] = [0] * len(sizes)
 
     def take(self, theta: FloatArray) -> None:
-        """Take the weights out of theta (each layer's weight, then its bias), put on their grids, and set the grids of what flows back.
+        """Take the weights out of theta (each layer's weight, then its bias), put on their grids,
+        and set the grids of what flows back.
 
-        Weights beyond 2^400 (in a deeper network the layers share that exponent) count as that large.
+        Weights beyond 2^400 (in a deeper network the layers share that exponent) count as that
+        large.
         """
-        # at the logit |sigmoid - y| <= 1; one layer back at most outputs * largest weight times as much, and tanh' <= 1
+        # at the logit |sigmoid - y| <= 1; one layer back at most outputs * largest weight times as
+        # much, and tanh' <= 1
         bound, end = 0, theta.size
         for i in reversed(range(len(self.exact))):
             layer, bits, (into, out) = self.exact[i], self._bits[i], self._sizes[i]
@@ -132,7 +156,9 @@ class ExactLayers(nn.Module):
             end = start
 
     def rows(self, x: FloatArray) -> torch.Tensor:
-        """Features [m, inputs] on the grid of the first layer, those beyond [-1, 1] at its ends, with rows of zeros up to whole vectors."""
+        """Features [m, inputs] on the grid of the first layer, those beyond [-1, 1] at its ends,
+        with rows of zeros up to whole vectors.
+        """
         padded = -(-max(len(x), 1) // PAD) * PAD
         found = np.zeros((padded, x.shape[1]))
         found[: len(x)] = snapped(np.clip(x, -1.0, 1.0), -self._bits[0])
@@ -146,7 +172,9 @@ class ExactLayers(nn.Module):
         return logits.squeeze(1)
 
     def residual(self, logits: torch.Tensor, y: FloatArray) -> torch.Tensor:
-        """The gradient of the logistic loss at the logits [m], sigmoid(logit) - y, on the grid of the last layer; 0 for padding."""
+        """The gradient of the logistic loss at the logits [m], sigmoid(logit) - y, on the grid of
+        the last layer; 0 for padding.
+        """
         found = np.zeros(len(logits))
         found[: len(y)] = snapped(sigmoid(logits.detach().numpy())[: len(y)] - y, self._back[-1])
         return torch.from_numpy(found)

@@ -1,7 +1,9 @@
-"""The interval of the AUC to expect from a study's public figures: sizes as published, prevalence, noise, bands.
+"""The interval of the AUC to expect from a study's public figures: sizes as published, prevalence,
+noise, bands.
 
-The model is thought calibrated and its score normal on the logit's scale in either class, with one spread (the binormal
-model with a proper ROC curve; Metz and Pan 1999): then prevalence and true AUC say how many patients fall into each band.
+The model is thought calibrated and its score normal on the logit's scale in either class, with one
+spread (the binormal model with a proper ROC curve; Metz and Pan 1999): then prevalence and true AUC
+say how many patients fall into each band.
 """
 
 from __future__ import annotations
@@ -47,14 +49,16 @@ class ExpectedInterval:
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What a plan says of a study's evaluation; numbers of patients are expectations from public figures.
+    """What a plan says of a study's evaluation; numbers of patients are expectations from public
+    figures.
 
     Attributes:
         patients: held-out patients.
         positives: positives among them.
         bins: bands of the score.
         expected: a row for each of :data:`AUCS`.
-        least_told: the lowest true AUC, in steps of .01, that is expected to be told from chance; None where none is.
+        least_told: the lowest true AUC, in steps of .01, that is expected to be told from chance;
+            None where none is.
         minimum: the lowest AUC that the study accepts.
         least_met: the lowest true AUC that is expected to meet that; None where none is.
     """
@@ -71,7 +75,8 @@ class EvaluationPlan:
 def plan_evaluation(study: Protocol, hospitals: int) -> EvaluationPlan | None:
     """The plan of a study's evaluation; None where it names no prevalence.
 
-    Held-out patients are those that ``data.holdout`` leaves of the published size, which normaliser and sampling rate give.
+    Held-out patients are those that ``data.holdout`` leaves of the published size, which normaliser
+    and sampling rate give.
     """
     spec, privacy = study.evaluation, study.privacy
     if spec.prevalence is None:
@@ -103,7 +108,8 @@ def plan_evaluation(study: Protocol, hospitals: int) -> EvaluationPlan | None:
 def band_shares(
     auc: float, prevalence: float, edges: Sequence[Decimal]
 ) -> tuple[FloatArray, FloatArray]:
-    """(negatives, positives), float64[bins] each: the share of each class in each band for a calibrated model of this AUC.
+    """(negatives, positives), float64[bins] each: the share of each class in each band for a
+    calibrated model of this AUC.
 
     Args:
         auc: above 0.5 and below 1.

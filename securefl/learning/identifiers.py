@@ -43,16 +43,18 @@ def told_apart(patients: Iterable[Cell], column: str) -> list[str]:
         surplus = sum(len(spellings) - 1 for spellings in several)
         shown = "; ".join(_shown(spellings) for spellings in sorted(several)[:_SHOWN])
         warnings.append(
-            f"{column}: {surplus:,} of {len(rows):,} identifiers differ from another one only in case, blanks, invisible characters, "
-            f"leading zeros or '.0' ({shown}). Each spelling counts as a patient of its own. If they are one person, that person "
-            "is counted and released several times: spell each identifier in one way and register the table again"
+            f"{column}: {surplus:,} of {len(rows):,} identifiers differ from another one only in"
+            f" case, blanks, invisible characters, leading zeros or '.0' ({shown}). Each spelling"
+            " counts as a patient of its own. If they are one person, that person is counted and"
+            " released several times: spell each identifier in one way and register the table"
+            " again"
         )
     rounded = sorted(patient for patient in rows if _SCIENTIFIC.fullmatch(patient))
     if rounded:
         warnings.append(
-            f"{column}: {sum(rows[patient] for patient in rounded):,} rows have an identifier in scientific notation "
-            f"({_shown(rounded)}). A spreadsheet has rounded longer numbers: different patients may have become one. Export the "
-            "identifiers again as text"
+            f"{column}: {sum(rows[patient] for patient in rounded):,} rows have an identifier in"
+            f" scientific notation ({_shown(rounded)}). A spreadsheet has rounded longer numbers:"
+            " different patients may have become one. Export the identifiers again as text"
         )
     return warnings
 

@@ -1,9 +1,10 @@
-"""Declarative models as one flat vector: what travels, is summed and is hashed is theta, float64[p].
+"""Declarative models as one flat vector: what travels, is summed and is hashed is theta,
+float64[p].
 
-``logistic-regression`` is one linear layer; ``mlp`` is linear layers with tanh between them (tanh and not ReLU: bounded
-activations lose less to clipping, Papernot et al. 2020, arXiv:2007.14191). There are no batch statistics in either, so
-a record's gradient depends on that record alone. Layout of theta: for each layer its weight (out x in, row by row),
-then its bias.
+``logistic-regression`` is one linear layer; ``mlp`` is linear layers with tanh between them (tanh
+and not ReLU: bounded activations lose less to clipping, Papernot et al. 2020, arXiv:2007.14191).
+There are no batch statistics in either, so a record's gradient depends on that record alone. Layout
+of theta: for each layer its weight (out x in, row by row), then its bias.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from securefl.study.schema import ModelSpec
 
 FloatArray = npt.NDArray[np.float64]
-#: Rows scored at a time, always as many: where fewer are left, zeros stand beside them. Whole vectors on every machine.
+#: Rows scored at a time, always as many: where fewer are left, zeros stand beside them. Whole
+#: vectors on every machine.
 _ROWS_AT_ONCE = 256
 _NUMBERS_AT_ONCE = 1 << 20
 
@@ -53,7 +55,9 @@ def named_tensors(theta: FloatArray, model: ModelSpec, features: int) -> dict[st
 
 
 def flat_vector(tensors: dict[str, FloatArray], model: ModelSpec, features: int) -> FloatArray:
-    """The inverse of :func:`named_tensors`; ``KeyError`` or ``ValueError`` if a tensor is missing or misshapen."""
+    """The inverse of :func:`named_tensors`; ``KeyError`` or ``ValueError`` if a tensor is missing
+    or misshapen.
+    """
     parts = []
     for i, (out, into) in enumerate(layer_sizes(model, features)):
         parts.append(tensors[f"layers.{i}.weight"].reshape(out * into))
@@ -62,10 +66,11 @@ def flat_vector(tensors: dict[str, FloatArray], model: ModelSpec, features: int)
 
 
 def initial_weights(model: ModelSpec, features: int) -> FloatArray:
-    """The first global model: zeros for logistic regression, else uniform(-a, a), a = sqrt(6 / (in + out)), biases 0.
+    """The first global model: zeros for logistic regression, else uniform(-a, a), a = sqrt(6 / (in
+    + out)), biases 0.
 
-    The draws are hashed out of the study's public ``initial_seed`` (Glorot and Bengio 2010 for the width), so anyone
-    can compute them again and nobody can hide a choice in them.
+    The draws are hashed out of the study's public ``initial_seed`` (Glorot and Bengio 2010 for the
+    width), so anyone can compute them again and nobody can hide a choice in them.
     """
     if not model.hidden:
         return np.zeros(parameter_count(model, features))
@@ -80,9 +85,9 @@ def initial_weights(model: ModelSpec, features: int) -> FloatArray:
 def predict_scores(theta: FloatArray, model: ModelSpec, x: npt.NDArray[np.floating]) -> FloatArray:
     """Probability of the positive class, float64[n], for x [n, features]. No torch.
 
-    Each row's score is summed by itself and in a fixed order (no matrix product over rows), in arrays of the same shape
-    however many rows there are; so it does not depend on the other rows, not even in its last bit: a patient who joins
-    cannot move another across a bin edge.
+    Each row's score is summed by itself and in a fixed order (no matrix product over rows), in
+    arrays of the same shape however many rows there are; so it does not depend on the other rows,
+    not even in its last bit: a patient who joins cannot move another across a bin edge.
     """
     tensors = named_tensors(theta, model, x.shape[1])
     last = len(model.hidden)
@@ -100,11 +105,15 @@ def predict_scores(theta: FloatArray, model: ModelSpec, x: npt.NDArray[np.floati
 
 
 def _linear(rows: FloatArray, weight: FloatArray, bias: FloatArray) -> FloatArray:
-    """Rows [m, in] times weight [out, in] plus bias [out]: float64[m, out], each value summed by itself in a fixed order."""
+    """Rows [m, in] times weight [out, in] plus bias [out]: float64[m, out], each value summed by
+    itself in a fixed order.
+    """
     found = np.empty((len(rows), len(weight)))
     portion = max(1, _NUMBERS_AT_ONCE // rows.size)
     for j in range(0, len(weight), portion):
-        found[:, j : j + portion] = sum_in_order(rows[:, None, :] * weight[None, j : j + portion, :])
+        found[:, j : j + portion] = sum_in_order(
+            rows[:, None, :] * weight[None, j : j + portion, :]
+        )
     found += bias
     return found
 
@@ -143,5 +152,7 @@ def weights_from_bytes(data: bytes | bytearray, count: int) -> FloatArray:
 
 
 def weights_sha256(theta: FloatArray) -> str:
-    """SHA-256 (hex) of :func:`weights_to_bytes`: the hash in the study file and in every round message."""
+    """SHA-256 (hex) of :func:`weights_to_bytes`: the hash in the study file and in every round
+    message.
+    """
     return hashlib.sha256(weights_to_bytes(theta)).hexdigest()

@@ -1,4 +1,6 @@
-"""Exact figures of a model on one hospital's held-out rows: private, for the owner's own screen (rule 1)."""
+"""Exact figures of a model on one hospital's held-out rows: private, for the owner's own screen
+(rule 1).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Band:
-    """Held-out patients whose score lies from ``low`` up to ``high``: how many, how many of them positive, their mean score."""
+    """Held-out patients whose score lies from ``low`` up to ``high``: how many, how many of them
+    positive, their mean score.
+    """
 
     low: float
     high: float
@@ -35,7 +39,8 @@ class OwnFigures:
         patients: held-out patients (or records, where the study counts those).
         positives: how many of them have what is predicted.
         auc: area under the ROC curve; NaN where a class is empty.
-        mean_score: mean of their scores; near the share of positives where scores are probabilities.
+        mean_score: mean of their scores; near the share of positives where scores are
+            probabilities.
         bands: by the study's own edges.
     """
 
@@ -46,7 +51,9 @@ class OwnFigures:
     bands: tuple[Band, ...]
 
 
-def figures_of(scores: NDArray[np.float64], y: NDArray[np.integer], inner: Sequence[Decimal]) -> OwnFigures:
+def figures_of(
+    scores: NDArray[np.float64], y: NDArray[np.integer], inner: Sequence[Decimal]
+) -> OwnFigures:
     """Work out the figures without noise.
 
     Args:
@@ -62,4 +69,6 @@ def figures_of(scores: NDArray[np.float64], y: NDArray[np.integer], inner: Seque
         count = int(there.sum())
         mean = float(scores[there].mean()) if count else float("nan")
         bands.append(Band(edges[number], edges[number + 1], count, int(y[there].sum()), mean))
-    return OwnFigures(len(scores), int(y.sum()), exact_auc(y, scores), float(scores.mean()), tuple(bands))
+    return OwnFigures(
+        len(scores), int(y.sum()), exact_auc(y, scores), float(scores.mean()), tuple(bands)
+    )

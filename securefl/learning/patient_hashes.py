@@ -30,7 +30,8 @@ class Patients:
 
     Args:
         hashes: uint64[n], sorted, each once.
-        limit: every patient whose hash is not above it is there; the largest of all where nothing was left out.
+        limit: every patient whose hash is not above it is there; the largest of all where nothing
+            was left out.
     """
 
     hashes: npt.NDArray[np.uint64]
@@ -43,7 +44,9 @@ class Patients:
         return _smallest(every[every <= limit], limit)
 
     def share_in(self, other: Patients) -> tuple[float, bool]:
-        """The share (0 to 1) of these patients that are among the others', and whether it is exact and no estimate."""
+        """The share (0 to 1) of these patients that are among the others', and whether it is exact
+        and no estimate.
+        """
         limit = min(self.limit, other.limit)
         compared = self.hashes[self.hashes <= limit]
         if not len(compared):

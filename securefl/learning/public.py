@@ -1,7 +1,9 @@
 """Public pseudo-random numbers: the same on every machine, for things that everybody may know.
 
-Mock tables and initial weights must be repeatable and say nothing about anybody. They come from SHAKE-256 (FIPS 202) over a label and a seed, never from a library whose stream could change between
-versions. Nothing that protects a person may use this module: noise and sampling come from :mod:`securefl.privacy`.
+Mock tables and initial weights must be repeatable and say nothing about anybody. They come from
+SHAKE-256 (FIPS 202) over a label and a seed, never from a library whose stream could change between
+versions. Nothing that protects a person may use this module: noise and sampling come from
+:mod:`securefl.privacy`.
 """
 
 from __future__ import annotations

@@ -45,7 +45,10 @@ _KINDS: Final = (
     (
         b"PAR1",
         "a Parquet file",
-        "Write it as CSV: python -c \"import pandas; pandas.read_parquet('FILE').to_csv('NEW.csv', index=False)\".",
+        (
+            'Write it as CSV: python -c "import pandas;'
+            " pandas.read_parquet('FILE').to_csv('NEW.csv', index=False)\"."
+        ),
     ),
     (b"ARROW1", "an Arrow file", "Write it as CSV with the program that made it."),
     (b"%PDF", "a PDF", "Ask for the table itself as CSV."),
@@ -87,7 +90,10 @@ class Reading:
     def words(self) -> str:
         """How the table is read, for its owner's screen."""
         sign = "a comma" if self.decimal == "," else "a point"
-        return f"text in {self.encoding}, {SEPARATOR_WORDS[self.separator]} between the values, {sign} in decimal numbers"
+        return (
+            f"text in {self.encoding}, {SEPARATOR_WORDS[self.separator]} between the values, {sign}"
+            " in decimal numbers"
+        )
 
 
 #: UTF-8, a comma between values, a decimal point.
@@ -116,7 +122,10 @@ def require_encoding(name: str) -> str:
     if known is None:
         raise DataError(
             f"{name!r} is no encoding that tables are read in.",
-            next_step="Name one like utf-8, cp1252 (Windows, western Europe), iso8859-15 or cp1250; convert UTF-16 to UTF-8 first.",
+            next_step=(
+                "Name one like utf-8, cp1252 (Windows, western Europe), iso8859-15 or cp1250;"
+                " convert UTF-16 to UTF-8 first."
+            ),
         )
     return known
 
@@ -204,7 +213,10 @@ def table_descriptor(path: Path) -> int:
     except OSError as error:
         raise DataError(
             f"the table {_name(path)} cannot be opened: {error.strerror}.",
-            next_step="Check that the file is there and that this user may read it, or register the table again.",
+            next_step=(
+                "Check that the file is there and that this user may read it, or register the table"
+                " again."
+            ),
         ) from None
     except ValueError as error:
         raise DataError(
@@ -230,8 +242,12 @@ def check_name(path: Path) -> None:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise DataError(
-            f"{shown_path(path)} has a name that is not UTF-8, so that it cannot be kept in the settings.",
-            next_step="Rename the file (and the folders above it) with plain letters, and register it again.",
+            f"{shown_path(path)} has a name that is not UTF-8, so that it cannot be kept in the"
+            " settings.",
+            next_step=(
+                "Rename the file (and the folders above it) with plain letters, and register it"
+                " again."
+            ),
         ) from None
 
 
@@ -260,6 +276,7 @@ def _check_regular(path: Path, mode: int) -> None:
     kind = kinds.get(stat.S_IFMT(mode))
     if kind is not None:
         raise DataError(
-            f"the table {_name(path)} is {kind}, not a file: it cannot be read again for each study.",
+            f"the table {_name(path)} is {kind}, not a file: it cannot be read again for each"
+            " study.",
             next_step="Write its content into a file and name that.",
         )

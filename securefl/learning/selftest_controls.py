@@ -1,7 +1,7 @@
 """Broken mechanisms for the self-test: it must convict each of them, or its PASS means nothing.
 
-They are passed in by constructor and act on synthetic canaries only; nothing that runs on private data imports this
-module (a test says so).
+They are passed in by constructor and act on synthetic canaries only; nothing that runs on private
+data imports this module (a test says so).
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class _Weakened(Draws):
         """See :class:`Draws`."""
         if not self._part:
             return np.zeros(count, dtype=np.int64)
-        if sigma * self._part.numerator / self._part.denominator < 2:  # the sampler refuses so little: round a larger draw
+        if (
+            sigma * self._part.numerator / self._part.denominator < 2
+        ):  # the sampler refuses so little: round a larger draw
             fine = self._draws.gaussian(sigma * 1024, count)
             return np.rint(fine * float(self._part) / 1024).astype(np.int64)
         return self._draws.gaussian(sigma * self._part.numerator / self._part.denominator, count)
@@ -51,7 +53,9 @@ class _Weakened(Draws):
 
 
 class _Sampler(Draws):
-    """Real draws and noise, but for the batches where a claim rests on sampling: everybody, or one batch for all steps of a round."""
+    """Real draws and noise, but for the batches where a claim rests on sampling: everybody, or one
+    batch for all steps of a round.
+    """
 
     def __init__(self, *, everybody: bool) -> None:
         self._everybody = everybody
@@ -79,12 +83,21 @@ class _Sampler(Draws):
 
 
 def _unclipped(_rows: int, rule: StepRule) -> StepRule:
-    """A clip norm that clips nobody, with the noise that was sized for the old one: grid units keep their length."""
-    return replace(rule, clip_norm=rule.clip_norm * _UNCLIPPED, grid=rule.grid * _UNCLIPPED, noise_multiplier=rule.noise_multiplier / _UNCLIPPED)
+    """A clip norm that clips nobody, with the noise that was sized for the old one: grid units keep
+    their length.
+    """
+    return replace(
+        rule,
+        clip_norm=rule.clip_norm * _UNCLIPPED,
+        grid=rule.grid * _UNCLIPPED,
+        noise_multiplier=rule.noise_multiplier / _UNCLIPPED,
+    )
 
 
 def _size_derived(rows: int, rule: StepRule) -> StepRule:
-    """Sampling rate and normaliser as Opacus' ``make_private`` takes them from the data set (opacus issues 571 and 819)."""
+    """Sampling rate and normaliser as Opacus' ``make_private`` takes them from the data set (opacus
+    issues 571 and 819).
+    """
     batches = max(1, math.ceil(rows / _BATCH))
     return replace(rule, sample_rate=Fraction(1, batches), share=float(max(1, rows // batches)))
 

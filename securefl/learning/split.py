@@ -1,8 +1,10 @@
-"""The held-out split: a keyed hash of the patient, so that no patient's presence moves another across.
+"""The held-out split: a keyed hash of the patient, so that no patient's presence moves another
+across.
 
-A stratified or shuffled split depends on everybody: adding one row to 255 moved 22 others across (measured), which
-breaks the add/remove guarantee in front of any noise. Here each patient is decided alone, and the key (the site's own
-secret) keeps outsiders from telling on which side a known patient fell.
+A stratified or shuffled split depends on everybody: adding one row to 255 moved 22 others across
+(measured), which breaks the add/remove guarantee in front of any noise. Here each patient is
+decided alone, and the key (the site's own secret) keeps outsiders from telling on which side a
+known patient fell.
 """
 
 from __future__ import annotations
@@ -22,12 +24,17 @@ if TYPE_CHECKING:
 
 
 def held_out(secret: bytes, patients: Iterable[str], holdout: Fraction) -> npt.NDArray[np.bool_]:
-    """bool[n]: HMAC-SHA256(secret, patient) as a fraction of 2^256 lies below ``holdout`` (compared exactly)."""
+    """bool[n]: HMAC-SHA256(secret, patient) as a fraction of 2^256 lies below ``holdout`` (compared
+    exactly).
+    """
     limit = holdout.numerator << 256
     return np.array(
         [
             int.from_bytes(
-                hmac.new(secret, b"securefl/holdout/1\0" + patient.encode(), hashlib.sha256).digest(), "big"
+                hmac.new(
+                    secret, b"securefl/holdout/1\0" + patient.encode(), hashlib.sha256
+                ).digest(),
+                "big",
             )
             * holdout.denominator
             < limit

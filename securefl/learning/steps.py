@@ -1,19 +1,22 @@
-"""One hospital's noised steps, on exact integers from the first clip to the last noise (design: "Noise").
+"""One hospital's noised steps, on exact integers from the first clip to the last noise (design:
+"Noise").
 
-A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's rows), clipped and put
-on the fine integer grid (:mod:`securefl.learning.clipping`); the sum; Gaussian noise on the integers. Whatever happens
-in a batch, an empty one included, the noise is added. A round's steps are added up and then, once, rounded by lot to the
-steps of the wire and cut to its fields (:mod:`securefl.study.wire`): after the noise, so that neither costs privacy.
+A step: draw patients by Poisson sampling; each patient's gradient (the sum over that patient's
+rows), clipped and put on the fine integer grid (:mod:`securefl.learning.clipping`); the sum;
+Gaussian noise on the integers. Whatever happens in a batch, an empty one included, the noise is
+added. A round's steps are added up and then, once, rounded by lot to the steps of the wire and cut
+to its fields (:mod:`securefl.study.wire`): after the noise, so that neither costs privacy.
 
-What one patient can change in the sum is that patient's own grid vector, of norm at most ``grid``: no other row, no row
-count and no data-derived scale enters.
+What one patient can change in the sum is that patient's own grid vector, of norm at most ``grid``:
+no other row, no row count and no data-derived scale enters.
 
-Nothing overflows an int64: a table has fewer than 2^31 patients of at most 2^20 units each, a draw of noise is below 14
-times 10^6 clip norms (less than 2^44 units), and a round has at most 1,000 steps: below 2^62 in all.
+Nothing overflows an int64: a table has fewer than 2^31 patients of at most 2^20 units each, a draw
+of noise is below 14 times 10^6 clip norms (less than 2^44 units), and a round has at most 1,000
+steps: below 2^62 in all.
 
-Not even the last bit of a row's gradient may depend on the others, or a neighbour could move it across a grid line. The
-gradient function promises that: those of :mod:`securefl.learning.dpsgd` compute every product exactly, so that a row's
-gradient is the same in whatever batch it stands.
+Not even the last bit of a row's gradient may depend on the others, or a neighbour could move it
+across a grid line. The gradient function promises that: those of :mod:`securefl.learning.dpsgd`
+compute every product exactly, so that a row's gradient is the same in whatever batch it stands.
 """
 
 from __future__ import annotations
@@ -41,8 +44,8 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-#: (theta float64[p], x float64[m, d], y float64[m]) -> gradients of each row's own loss, float64[m, p]; to the last bit
-#: the same for a row whatever the other rows are.
+#: (theta float64[p], x float64[m, d], y float64[m]) -> gradients of each row's own loss, float64[m,
+#: p]; to the last bit the same for a row whatever the other rows are.
 GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]
 #: The same by layers, as :class:`Factors`: what a gradient function may offer as its ``factors``.
 FactorFunction = Callable[[FloatArray, FloatArray, FloatArray], list[Factors]]
@@ -65,7 +68,9 @@ class Draws(Interface):
 
 
 class RandomDraws:
-    """The draws of a real run: samplers of :mod:`securefl.privacy.noise` on one source of random bytes."""
+    """The draws of a real run: samplers of :mod:`securefl.privacy.noise` on one source of random
+    bytes.
+    """
 
     def __init__(self, source: RandomBytes) -> None:
         self._source = source
@@ -138,12 +143,14 @@ class PrivateSteps:
 
     Args:
         rule: public constants.
-        gradients: per-row gradients; for a real run those of :class:`securefl.learning.dpsgd.PrivateTrainer`.
+        gradients: per-row gradients; for a real run those of
+            :class:`securefl.learning.dpsgd.PrivateTrainer`.
         x: float32[n, d], finite.
         y: int8[n], 0 or 1.
         draws: randomness; nothing else in this class draws any.
-        units: int64[n], the unit of privacy (patient) that each row belongs to, 0, 1, 2, ... with a unit's rows together;
-            without it every row is a unit of its own. A unit is drawn as a whole and clipped as a whole.
+        units: int64[n], the unit of privacy (patient) that each row belongs to, 0, 1, 2, ... with a
+            unit's rows together; without it every row is a unit of its own. A unit is drawn as a
+            whole and clipped as a whole.
 
     Raises:
         DataError: x and y do not fit together or x holds a value that is not finite.
@@ -159,10 +166,17 @@ class PrivateSteps:
         *,
         units: IntArray | None = None,
     ) -> None:
-        if x.ndim != 2 or y.shape != (len(x),) or not np.isfinite(x).all() or not np.isin(y, (0, 1)).all():
+        if (
+            x.ndim != 2
+            or y.shape != (len(x),)
+            or not np.isfinite(x).all()
+            or not np.isin(y, (0, 1)).all()
+        ):
             raise DataError(
                 "the prepared rows are not finite numbers with a 0/1 label each.",
-                next_step="Report this: securefl.learning.features should have set such rows aside.",
+                next_step=(
+                    "Report this: securefl.learning.features should have set such rows aside."
+                ),
             )
         first, counts = _stretches(np.arange(len(x)) if units is None else units, len(x))
         self._first, self._counts = first, counts
@@ -176,7 +190,8 @@ class PrivateSteps:
         self.clamped = 0
 
     def update(self, theta: FloatArray) -> IntArray:
-        """This hospital's contribution to one round: int64[p], :meth:`noised_steps` as the wire carries them, in its steps.
+        """This hospital's contribution to one round: int64[p], :meth:`noised_steps` as the wire
+        carries them, in its steps.
 
         Raises:
             RoundError: the global model is not a finite vector.
@@ -228,18 +243,28 @@ class PrivateSteps:
         return clipped_sum(gradients, self._rule.clip_norm, self._rule.grid)
 
     def _of_single(self, theta: FloatArray, rows: IntArray) -> IntArray:
-        """The sum of the clipped gradients of ``rows``; from their factors where the gradient function knows them."""
+        """The sum of the clipped gradients of ``rows``; from their factors where the gradient
+        function knows them.
+        """
         if self._factors is None:
             return self._clipped(self._of_rows(theta, rows))
-        return clipped_sum_of_factors(self._factors(theta, self._x[rows], self._y[rows]), self._rule.clip_norm, self._rule.grid)
+        return clipped_sum_of_factors(
+            self._factors(theta, self._x[rows], self._y[rows]),
+            self._rule.clip_norm,
+            self._rule.grid,
+        )
 
     def _of_rows(self, theta: FloatArray, rows: IntArray) -> FloatArray:
         return self._gradients(theta, self._x[rows], self._y[rows])
 
     def _of_units(self, theta: FloatArray, units: IntArray) -> FloatArray:
-        """The sum of each unit's gradients, float64[units, p], added row by row in the unit's own order."""
+        """The sum of each unit's gradients, float64[units, p], added row by row in the unit's own
+        order.
+        """
         counts = self._counts[units]
-        rows = np.concatenate([np.arange(f, f + c) for f, c in zip(self._first[units], counts, strict=True)])
+        rows = np.concatenate(
+            [np.arange(f, f + c) for f, c in zip(self._first[units], counts, strict=True)]
+        )
         gradients = self._of_rows(theta, rows)
         starts = np.cumsum(counts) - counts
         sums = np.zeros((len(units), theta.size))
@@ -250,23 +275,32 @@ class PrivateSteps:
 
 
 def _stretches(units: IntArray, rows: int) -> tuple[IntArray, IntArray]:
-    """(first row, number of rows) of each unit; refuses units that do not stand together in the order 0, 1, 2, ..."""
+    """(first row, number of rows) of each unit; refuses units that do not stand together in the
+    order 0, 1, 2, ...
+    """
     steps = np.diff(units, prepend=-1)
     if len(units) != rows or not np.isin(steps, (0, 1)).all():
-        raise DataError("the rows of a patient do not stand together.", next_step="Report this: securefl.learning.features should have put them so.")
+        raise DataError(
+            "the rows of a patient do not stand together.",
+            next_step="Report this: securefl.learning.features should have put them so.",
+        )
     first = np.flatnonzero(steps)
     return first, np.diff(first, append=rows)
 
 
 def block_rows(parameters: int) -> int:
-    """Rows per call of the gradient function: fixed by the model's size alone, 64 to 4,096, about 8 MB of gradients or 64 rows."""
+    """Rows per call of the gradient function: fixed by the model's size alone, 64 to 4,096, about 8
+    MB of gradients or 64 rows.
+    """
     return max(_LEAST_ROWS, min(_MOST_ROWS, _BLOCK_NUMBERS // max(parameters, 1)))
 
 
 def logistic_gradients(theta: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Gradients of logistic loss in closed form, (sigmoid(w·x + b) - y) · (x, 1), float64[m, d + 1].
+    """Gradients of logistic loss in closed form, (sigmoid(w·x + b) - y) · (x, 1), float64[m, d +
+    1].
 
-    Equal to what Opacus computes for ``logistic-regression`` (tested); used where torch would only cost time.
+    Equal to what Opacus computes for ``logistic-regression`` (tested); used where torch would only
+    cost time.
     """
     from securefl.learning.models import sigmoid
 

@@ -1,10 +1,12 @@
 """Sums of floats in an order that nothing but the number of terms decides.
 
-A sum of floats depends on the order of its terms, and numpy's reductions (``sum``, ``einsum``, a matrix product) choose
-one by the array's shape, its buffer and the row's place: ``einsum("ij,ij->i")`` reads 8,192 numbers at a time, so in rows
-longer than that a row's sum changed with the rows beside it, and another patient's gradient crossed a grid line. Whatever
-is rounded, compared or chosen by afterwards is therefore added here: the second half of the terms is added to the first,
-term by term, until one is left. Each of these additions is of two single values, which IEEE 754 defines to the last bit.
+A sum of floats depends on the order of its terms, and numpy's reductions (``sum``, ``einsum``, a
+matrix product) choose one by the array's shape, its buffer and the row's place:
+``einsum("ij,ij->i")`` reads 8,192 numbers at a time, so in rows longer than that a row's sum
+changed with the rows beside it, and another patient's gradient crossed a grid line. Whatever is
+rounded, compared or chosen by afterwards is therefore added here: the second half of the terms is
+added to the first, term by term, until one is left. Each of these additions is of two single
+values, which IEEE 754 defines to the last bit.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ def sum_in_order(terms: FloatArray) -> FloatArray:
 
 
 def sum_of_squares(rows: FloatArray) -> FloatArray:
-    """Each row's sum of squares, float64[m] of float64[m, n]; infinite or not a number where a value is too large or none."""
+    """Each row's sum of squares, float64[m] of float64[m, n]; infinite or not a number where a
+    value is too large or none.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         return sum_in_order(rows * rows)

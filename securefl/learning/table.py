@@ -76,7 +76,8 @@ class Table:
             have = ", ".join(sorted(self.columns)) or "none"
             near = near_name(name, self.columns)
             raise DataError(
-                f"the table has no column {name!r}; its columns are: {have}.{f' {near}' if near else ''}",
+                f"the table has no column {name!r}; its columns are:"
+                f" {have}.{f' {near}' if near else ''}",
                 next_step=f"Rename or add the column {name!r} in the table and register it again.",
             ) from None
 
@@ -200,14 +201,17 @@ def read_in_order(
     )
     if table.gap is not None:
         raise DataError(
-            f"line {table.gap} of the table is empty, so that it is not clear which answer belongs to which row.",
+            f"line {table.gap} of the table is empty, so that it is not clear which answer belongs"
+            " to which row.",
             whose="whoever made the table",
             next_step="Take the empty lines out.",
         )
     return table
 
 
-def table_from_frame(frame: Any) -> Table:  # noqa: ANN401 - a pandas DataFrame or a mapping of columns; pandas is not imported
+def table_from_frame(
+    frame: Any,  # noqa: ANN401 - a pandas DataFrame or columns; pandas is not imported
+) -> Table:
     """A table from a pandas DataFrame or a mapping of column name to values.
 
     Raises:
@@ -268,9 +272,11 @@ def _header(data: bytes, reading: Reading) -> tuple[tuple[str, ...], list[bytes]
     skip = 1 if lines and said_separator(lines[0]) else 0
     if not any(line.strip() for line in lines[skip : skip + 1]):
         raise DataError(
-            "the table is empty: it has no readable header line."
-            if not data.strip()
-            else "the table has no readable header line: its first line is empty.",
+            (
+                "the table is empty: it has no readable header line."
+                if not data.strip()
+                else "the table has no readable header line: its first line is empty."
+            ),
             next_step="Give a file whose first line names every column.",
         )
     record = next(
@@ -279,13 +285,17 @@ def _header(data: bytes, reading: Reading) -> tuple[tuple[str, ...], list[bytes]
     if record.wrong is not None:
         raise DataError(
             f"the table has no readable header line: {record.wrong}.",
-            next_step="Give a file whose first line names every column, without line breaks in the names.",
+            next_step=(
+                "Give a file whose first line names every column, without line breaks in the names."
+            ),
         )
     names = tuple(name.strip() for name in record.fields)
     unnamed = [i for i, name in enumerate(names, 1) if not name]
     if unnamed:
         raise DataError(
-            f"the table has no readable header line: column {unnamed[0]} of {len(names)} ({SEPARATOR_WORDS[reading.separator]} between them) has no name.{_why_unnamed(unnamed[0], len(names))}",
+            f"the table has no readable header line: column {unnamed[0]} of {len(names)}"
+            f" ({SEPARATOR_WORDS[reading.separator]} between them) has no"
+            f" name.{_why_unnamed(unnamed[0], len(names))}",
             next_step="Give every column a name in the first line, or take the column out.",
         )
     _check_names_differ(names, "Keep one of them and register the table again.")

@@ -1,4 +1,6 @@
-"""A hospital at work: its folder and keys, the policy on requests, approvals, the agent and its isolated worker."""
+"""A hospital at work: its folder and keys, the policy on requests, approvals, the agent and its
+isolated worker.
+"""
 
 from securefl.doors import lazy_door
 

@@ -1,8 +1,11 @@
-"""The hospital's agent: keeps PySyft in step, runs approved studies, and says nothing to anybody but codes and contributions.
+"""The hospital's agent: keeps PySyft in step, runs approved studies, and says nothing to anybody
+but codes and contributions.
 
-One process, one thread that writes and speaks; what a worker is asked is waited for on a thread that only reads its pipe. A study that fails is settled and the agent goes on; a study that was running when the agent
-was killed is settled as failed at the next start, its budget stays charged, and it is never run again. It runs for months beside hundreds of
-old studies: what is over is not gone through again, and PySyft is opened when there is something to exchange.
+One process, one thread that writes and speaks; what a worker is asked is waited for on a thread
+that only reads its pipe. A study that fails is settled and the agent goes on; a study that was
+running when the agent was killed is settled as failed at the next start, its budget stays charged,
+and it is never run again. It runs for months beside hundreds of old studies: what is over is not
+gone through again, and PySyft is opened when there is something to exchange.
 """
 
 from __future__ import annotations
@@ -50,10 +53,11 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
     from securefl.privacy.ledger_state import LedgerState
 
-#: Seconds between two exchanges with PySyft when there is something to say or to take in, idle and while a study runs.
+#: Seconds between two exchanges with PySyft when there is something to say or to take in, idle and
+#: while a study runs.
 SYNC_IDLE, SYNC_BUSY = 1.0, 20.0
-#: Seconds between two exchanges when nothing has changed for long. The more old requests, the longer one takes: it is a small part of
-#: the time, where something has changed and where not.
+#: Seconds between two exchanges when nothing has changed for long. The more old requests, the
+#: longer one takes: it is a small part of the time, where something has changed and where not.
 SYNC_ANYWAY, _SYNC_APART, _SYNC_ANYWAY_APART = 15.0, 2.0, 50.0
 #: Seconds between looks at what the other hospitals say about checkpoints.
 LISTEN = 0.5
@@ -82,7 +86,9 @@ class Agent:
         self._clock = clock
         self._presence = Presence(site.path, _ROLE)
         if not self._presence.take():
-            raise UsageError("An agent runs in this folder already.", next_step="`securefl site stop` ends it.")
+            raise UsageError(
+                "An agent runs in this folder already.", next_step="`securefl site stop` ends it."
+            )
         self._store = StoreWatch(self._presence, utc_now, clock)
         self._why_ended = "it was asked to stop"
         self._site = site
@@ -121,7 +127,11 @@ class Agent:
             self.say(f"stopping: {error}")
             raise
         except Exception as error:
-            self._why_ended = str(error) if isinstance(error, SecureFLError) else f"{type(error).__name__}: {error}"
+            self._why_ended = (
+                str(error)
+                if isinstance(error, SecureFLError)
+                else f"{type(error).__name__}: {error}"
+            )
             raise
         finally:
             self._presence.note_end(utc_now(), self._why_ended)
@@ -139,7 +149,9 @@ class Agent:
         return any(r.started for r in self._runs.values())
 
     def _turn(self) -> None:
-        """Everything once, each on its own: an object of somebody else's that cannot be read holds up nothing but itself."""
+        """Everything once, each on its own: an object of somebody else's that cannot be read holds
+        up nothing but itself.
+        """
         troubled: set[str] = set()
 
         def part(name: str, work: Callable[[], None]) -> None:
@@ -151,7 +163,7 @@ class Agent:
         part("approvals", self._take_up_approved)
         for digest, run in tuple(self._runs.items()):
             if self._clock() >= self._due.get(digest, 0.0):
-                part(digest, lambda d=digest, r=run: self._step(d, r))  # type: ignore[misc]
+                part(digest, partial(self._step, digest, run))
                 self._due[digest] = self._clock() + run.pause()
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("models", lambda: self._models.turn(self._site))
@@ -175,7 +187,9 @@ class Agent:
             part()
         except LedgerAlteredError:
             raise
-        except SecureFLError as error:  # a store that is away comes back; studies end by their own deadlines
+        except (
+            SecureFLError
+        ) as error:  # a store that is away comes back; studies end by their own deadlines
             text = f"{error.code}: {error}"
             if isinstance(error, StoreError):
                 self._store.missed(error)
@@ -189,11 +203,16 @@ class Agent:
         return False
 
     def _sync_when_due(self) -> None:
-        if any(r.answering for r in self._runs.values()):  # a reply that waits for its time is not delayed
+        if any(
+            r.answering for r in self._runs.values()
+        ):  # a reply that waits for its time is not delayed
             return
         now = self._clock()
         since, took = now - self._last_sync, self._sync_took
-        if since < max(SYNC_BUSY if self._busy else SYNC_IDLE, _SYNC_APART * took) or now - self._looked < SYNC_IDLE:
+        if (
+            since < max(SYNC_BUSY if self._busy else SYNC_IDLE, _SYNC_APART * took)
+            or now - self._looked < SYNC_IDLE
+        ):
             return
         self._looked = now
         news = self._news()
@@ -212,14 +231,21 @@ class Agent:
             self._anyway.looked()
 
     def _news(self) -> tuple[object, ...]:
-        """All that an exchange with PySyft depends on, as far as it can be seen without one: while it is unchanged, there is rarely
-        anything to exchange. The rest (another party has written half of what it will write, somebody used PySyft's own tools
-        here) is found by the exchanges that take place anyway, soon after a change and then seldom.
+        """All that an exchange with PySyft depends on, as far as it can be seen without one: while
+        it is unchanged, there is rarely anything to exchange. The rest (another party has written
+        half of what it will write, somebody used PySyft's own tools here) is found by the exchanges
+        that take place anyway, soon after a change and then seldom.
         """
         self._site = self._site.refreshed()
         state = self._site.ledger.state
         states = tuple((digest, study.status) for digest, study in state.studies.items())
-        return self._site.settings, states, len(state.refusals), self._site.book.cards(), waiting(self._site.store, site_email(self._site.name))
+        return (
+            self._site.settings,
+            states,
+            len(state.refusals),
+            self._site.book.cards(),
+            waiting(self._site.store, site_email(self._site.name)),
+        )
 
     def _rest(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -235,7 +261,10 @@ class Agent:
             return
         try:
             outcome = run.step()
-            if run.sent > self._handed.get(digest, 0):  # with a reply and at no other time: growth in between would tell when training was done
+            if (
+                run.sent > self._handed.get(digest, 0)
+                # with a reply and at no other time: growth in between would tell when training was done
+            ):
                 self._hand_out(digest, run)
                 self._handed[digest] = run.sent
         except (StoreError, LedgerAlteredError):
@@ -244,11 +273,19 @@ class Agent:
             self._fail(digest, error)
         except Exception:  # noqa: BLE001 - the study ends, the agent goes on
             self.say(traceback.format_exc())
-            self._fail(digest, SecureFLError("A fault in securefl.", whose="securefl's authors", next_step="Report what stands before this line in agent.log."))
+            self._fail(
+                digest,
+                SecureFLError(
+                    "A fault in securefl.",
+                    whose="securefl's authors",
+                    next_step="Report what stands before this line in agent.log.",
+                ),
+            )
         else:
             if outcome == "completed":
                 self._note_others(digest, run)
-                # before the ledger says that it is over: killed in between, the model would never be looked for
+                # before the ledger says that it is over: killed in between, the model would never
+                # be looked for
                 expect_model(self._site, run.plan, datetime.now(UTC))
                 self._site.ledger.settle(digest, "completed")
                 with suppress(StoreError):
@@ -258,7 +295,10 @@ class Agent:
                 self._drop(digest)
 
     def _fail(self, digest: str, error: SecureFLError) -> None:
-        """End a study here: details stay in the log, the others see a code. What never started costs nothing."""
+        """End a study here: details stay in the log, the others see a code.
+
+        What never started costs nothing.
+        """
         if self._stopping and not self._site.ledger.state.study(digest).started:
             return  # its worker was ended with the agent; the approval stays good
         self.say(f"study {digest[:12]} failed: {error}")
@@ -278,16 +318,27 @@ class Agent:
         self._last_sync = -SYNC_ANYWAY
 
     def _recover(self) -> None:
-        """Settle what a killed agent left running: its noise was drawn and perhaps sent, so nothing may run again."""
+        """Settle what a killed agent left running: its noise was drawn and perhaps sent, so nothing
+        may run again.
+        """
         for digest, study in self._site.ledger.state.studies.items():
             if study.ended:
-                self._site.end_study(digest)  # killed between the two, or ended by its owner while no agent ran
+                self._site.end_study(
+                    digest
+                )  # killed between the two, or ended by its owner while no agent ran
             elif study.started:
-                self.say(f"study {digest[:12]} was interrupted; it is over, and its budget stays charged")
-                self._fail(digest, RoundError("The agent was killed while the study ran.", whose="this hospital"))
+                self.say(
+                    f"study {digest[:12]} was interrupted; it is over, and its budget stays charged"
+                )
+                self._fail(
+                    digest,
+                    RoundError("The agent was killed while the study ran.", whose="this hospital"),
+                )
 
     def _take_up_approved(self) -> None:
-        """Old studies are gone through only when the ledger has something new, or when the last time failed."""
+        """Old studies are gone through only when the ledger has something new, or when the last
+        time failed.
+        """
         state = self._site.ledger.state
         if state is self._gone_through:
             return
@@ -305,7 +356,12 @@ class Agent:
                 self._fail(digest, error)
                 continue
             self._runs[digest] = StudyRun(
-                self._site, plan, text, self.say, lambda: datetime.now(UTC), self._clock,
+                self._site,
+                plan,
+                text,
+                self.say,
+                lambda: datetime.now(UTC),
+                self._clock,
                 agreed=partial(self._question.agreed, self._site, plan.study.cohort),
                 unheard=partial(self._question.unheard, self._site, plan.study.cohort),
             )
@@ -362,5 +418,8 @@ def agent_end(site: Site) -> Ended | None:
 
 
 def stop_agent(site: Site, seconds: float = 15.0) -> bool:
-    """Ask the agent to stop and wait for it; False when none runs. Raises :class:`RoundError` when it does not stop."""
+    """Ask the agent to stop and wait for it; False when none runs.
+
+    Raises :class:`RoundError` when it does not stop.
+    """
     return stop_role(site.path, _ROLE, seconds)

@@ -1,4 +1,6 @@
-"""The finished model at an aggregator that the study names as a recipient: fetched by its operator, checked by the transcripts."""
+"""The finished model at an aggregator that the study names as a recipient: fetched by its operator,
+checked by the transcripts.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,22 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
         name: the study's id, its name or the beginning of its digest.
 
     Raises:
-        UsageError: no study, or several, of a trusted coordinator fit and name this aggregator as a recipient; or no model is there yet.
+        UsageError: no study, or several, of a trusted coordinator fit and name this aggregator as a
+            recipient; or no model is there yet.
         MessageError, UnreadableError: the model is refused, and nothing of it is kept.
         StoreError: the store is away.
     """
-    fits = [plan for plan in _studies(here) if name in {plan.study.study.id, short_name(plan)} or plan.digest.startswith(name)]
+    fits = [
+        plan
+        for plan in _studies(here)
+        if name in {plan.study.study.id, short_name(plan)} or plan.digest.startswith(name)
+    ]
     if len(fits) != 1:
         said = "No study" if not fits else f"{len(fits)} studies"
-        raise UsageError(f"{said} that names this aggregator as a recipient fits '{name}'.", next_step="Name the study by its whole name, as in the aggregator's log.")
+        raise UsageError(
+            f"{said} that names this aggregator as a recipient fits '{name}'.",
+            next_step="Name the study by its whole name, as in the aggregator's log.",
+        )
     (plan,) = fits
     key = plan.study.coordinator.signing_public
 
@@ -52,10 +62,18 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     if target.exists():
         return target
     statement = here.store.get(paths.model_statement(plan.digest), MAX_SMALL)
-    sealed = statement and here.store.get(paths.model_sealed(plan.digest), bundle.open_statement(statement, plan, by_coordinator)[1])
+    sealed = statement and here.store.get(
+        paths.model_sealed(plan.digest), bundle.open_statement(statement, plan, by_coordinator)[1]
+    )
     if not statement or not sealed:
-        raise UsageError(f"The model of {short_name(plan)} is not in the store.", whose=plan.study.coordinator.name, next_step="Wait for the study's end, or ask the researcher.")
-    files = bundle.open_bundle(bundle.SealedBundle(statement, sealed), plan, here.identity, by_coordinator)
+        raise UsageError(
+            f"The model of {short_name(plan)} is not in the store.",
+            whose=plan.study.coordinator.name,
+            next_step="Wait for the study's end, or ask the researcher.",
+        )
+    files = bundle.open_bundle(
+        bundle.SealedBundle(statement, sealed), plan, here.identity, by_coordinator
+    )
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
         for file, content in files.items():
@@ -68,7 +86,9 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
 
 
 def _studies(here: PartyFolder) -> Iterator[Plan]:
-    """Studies of trusted coordinators that name this aggregator as a recipient; what anybody else wrote there is none."""
+    """Studies of trusted coordinators that name this aggregator as a recipient; what anybody else
+    wrote there is none.
+    """
     mine, trusted = here.identity.card, {card.signing_public for card in here.book.cards().values()}
     for digest in here.store.list("studies"):
         try:
@@ -81,5 +101,9 @@ def _studies(here: PartyFolder) -> Iterator[Plan]:
         except SecureFLError:
             continue
         who = plan.study.aggregator
-        if plan.study.coordinator.signing_public in trusted and who.signing_public == mine.signing_public and mine.name in recipients(plan.study):
+        if (
+            plan.study.coordinator.signing_public in trusted
+            and who.signing_public == mine.signing_public
+            and mine.name in recipients(plan.study)
+        ):
             yield plan

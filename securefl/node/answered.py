@@ -1,7 +1,9 @@
-"""Questions that this hospital has answered: each is answered once, whoever puts it back into the store, also after a restart.
+"""Questions that this hospital has answered: each is answered once, whoever puts it back into the
+store, also after a restart.
 
-A question is signed by its asker and says nothing of when it was asked, so whoever recorded old ones could put them into the
-store in turn, without any key, and see at each how soon this agent answers. What was answered is therefore remembered.
+A question is signed by its asker and says nothing of when it was asked, so whoever recorded old
+ones could put them into the store in turn, without any key, and see at each how soon this agent
+answers. What was answered is therefore remembered.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from securefl.node.folder import private_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Questions of one hospital that are remembered: one for each start of its agent. Beyond them the oldest is forgotten.
+#: Questions of one hospital that are remembered: one for each start of its agent. Beyond them the
+#: oldest is forgotten.
 MOST = 20_000
 _LINE = 65  # 64 hexadecimal digits and the line's end
 
@@ -35,7 +38,8 @@ class Answered:
         """Whether a question of that hospital was answered.
 
         Raises:
-            UnreadableError: the file cannot be read; then nothing is known, and nothing should be answered.
+            UnreadableError: the file cannot be read; then nothing is known, and nothing should be
+                answered.
         """
         return nonce in self._of(name)
 
@@ -56,7 +60,8 @@ class Answered:
                 data = b""
             except OSError as error:
                 raise UnreadableError(
-                    f"{self._folder / name} cannot be read: {error.strerror}.", whose="this machine's operator",
+                    f"{self._folder / name} cannot be read: {error.strerror}.",
+                    whose="this machine's operator",
                     next_step="Mend the file's rights or its disk, or move it away.",
                 ) from None
             self._known[name] = dict.fromkeys(data.decode("ascii", errors="replace").split())

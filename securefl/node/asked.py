@@ -1,7 +1,9 @@
-"""Question to a slow process that is asked on a thread: the agent goes on with its turns and takes the answer later.
+"""Question to a slow process that is asked on a thread: the agent goes on with its turns and takes
+the answer later.
 
-The agent stays one writer: the thread speaks with the worker over its pipes and touches neither ledger, nor store, nor
-log. How long an answer takes follows from a hospital's rows, so nothing that others can see may wait for it (rule 1).
+The agent stays one writer: the thread speaks with the worker over its pipes and touches neither
+ledger, nor store, nor log. How long an answer takes follows from a hospital's rows, so nothing that
+others can see may wait for it (rule 1).
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class Asked(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self._value: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(work,), name="securefl-worker", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(work,), name="securefl-worker", daemon=True
+        )
         self._thread.start()
 
     def _run(self, work: Callable[[], T]) -> None:

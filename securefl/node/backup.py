@@ -1,15 +1,18 @@
-"""A backup of a hospital's folder, and putting one back: whole or not at all, signed, and never over a newer ledger.
+"""A backup of a hospital's folder, and putting one back: whole or not at all, signed, and never
+over a newer ledger.
 
-A backup is a folder: a copy of all that this hospital cannot make again (keys, list of partners, settings, ledger with its
-witness, studies, checkpoints, PySyft's own keys), and ``manifest``, a statement with the SHA-256 of each file, signed by
-the hospital. Left out on purpose: private tables, study keys and what only a study at work needs (erased when a study
-ends; a backup would keep it), locks and process files.
+A backup is a folder: a copy of all that this hospital cannot make again (keys, list of partners,
+settings, ledger with its witness, studies, checkpoints, PySyft's own keys), and ``manifest``, a
+statement with the SHA-256 of each file, signed by the hospital. Left out on purpose: private
+tables, study keys and what only a study at work needs (erased when a study ends; a backup would
+keep it), locks and process files.
 
-Making one disturbs nobody: the ledger is copied by SQLite's own backup while others write, everything else is replaced
-in one step by whoever changes it. It appears under its name when it is complete and on the disk.
+Making one disturbs nobody: the ledger is copied by SQLite's own backup while others write,
+everything else is replaced in one step by whoever changes it. It appears under its name when it is
+complete and on the disk.
 
-Putting one back checks everything before it changes anything. What it cannot see is what happened after the backup was
-made: the partners' checkpoints say that (:mod:`securefl.node.checkpoints`).
+Putting one back checks everything before it changes anything. What it cannot see is what happened
+after the backup was made: the partners' checkpoints say that (:mod:`securefl.node.checkpoints`).
 """
 
 from __future__ import annotations
@@ -176,7 +179,8 @@ def _copy_ledger(site: Site, part: Path) -> Reading:
 
 
 def read_backup(folder: Path) -> Backup:
-    """Check a backup: the manifest's signature, every file's hash, no file more or less, the ledger.
+    """Check a backup: the manifest's signature, every file's hash, no file more or less, the
+    ledger.
 
     Raises:
         UnreadableError: it is no backup, incomplete or altered.
@@ -223,7 +227,9 @@ def _no_backup(folder: Path, why: str) -> UnreadableError:
     return UnreadableError(
         f"{folder} is no whole backup of a hospital: {why}.",
         whose="the data owner",
-        next_step="Take another one. Name the folder that `securefl site backup` made, as it was made.",
+        next_step=(
+            "Take another one. Name the folder that `securefl site backup` made, as it was made."
+        ),
     )
 
 
@@ -263,7 +269,8 @@ def restore_backup(backup: Backup, folder: Path) -> Path | None:
                 )
             _check_not_newer(backup, folder)
             aside = _put_aside(folder)
-            # the card first, so that the same command may go on; the ledger last: without it nothing in this folder starts
+            # the card first, so that the same command may go on; the ledger last: without it
+            # nothing in this folder starts
             for name in sorted(
                 backup.files,
                 key=lambda n: (n.startswith(_LEDGER), n == _LEDGER, n != "keys/card.json", n),
@@ -286,7 +293,9 @@ def _of_use(path: Path) -> bool:
 
 
 def _check_not_newer(backup: Backup, folder: Path) -> None:
-    """Refuse what would forget: a ledger, a witness or a partner's word there that knows more than the backup."""
+    """Refuse what would forget: a ledger, a witness or a partner's word there that knows more than
+    the backup.
+    """
     card_file = folder / "keys" / "card.json"
     if card_file.exists():
         here = read_card(card_file.read_bytes())
@@ -305,7 +314,9 @@ def _check_not_newer(backup: Backup, folder: Path) -> None:
         try:
             there = read_chain(path, backup.card.verify_ever)
         except (UnreadableError, StoreError):
-            there = None  # broken: the very reason for a backup; what lies beside it may still say how far it had come
+            # broken: the very reason for a backup; what lies beside it may still say how far it had
+            # come
+            there = None
         if there is not None and there.at.size:
             _contained(
                 backup,
@@ -332,21 +343,28 @@ def _contained(backup: Backup, known: Checkpoint, folder: Path, what: str) -> No
     except LedgerAlteredError:
         raise _newer(
             folder,
-            f"{what} knows {known.size} events, the backup has {backup.reading.at.size} and does not contain them",
+            f"{what} knows {known.size} events, the backup has {backup.reading.at.size} and does"
+            " not contain them",
         ) from None
 
 
 def _newer(folder: Path, why: str) -> LedgerAlteredError:
     return LedgerAlteredError(
-        f"{folder} is newer than the backup: {why}. Put back, it would forget what was spent since.",
+        f"{folder} is newer than the backup: {why}. Put back, it would forget what was spent"
+        " since.",
         whose="the data owner",
-        next_step="Take a newer backup. If there is none, and what lies there is lost, move its ledger files and `checkpoints/returned` away yourself: "
-        "the partners are then asked what they hold, and nothing runs that they know to be forgotten.",
+        next_step=(
+            "Take a newer backup. If there is none, and what lies there is lost, move its ledger"
+            " files and `checkpoints/returned` away yourself: the partners are then asked what they"
+            " hold, and nothing runs that they know to be forgotten."
+        ),
     )
 
 
 def _put_aside(folder: Path) -> Path | None:
-    """Move the ledger that is there, with all that belongs to it, out of the way: a journal left beside another file would spoil it."""
+    """Move the ledger that is there, with all that belongs to it, out of the way: a journal left
+    beside another file would spoil it.
+    """
     old = [p for p in folder.glob(f"{_LEDGER}*") if p.is_file()]
     if not old:
         return None
@@ -363,6 +381,10 @@ def describe(backup: Backup) -> tuple[str, ...]:
     """Lines about a backup for its owner."""
     events = backup.reading.at.size
     return (
-        f"{len(backup.files)} files and {events:,} event{'' if events == 1 else 's'} of the ledger of {backup.card.name}, the last is {backup.reading.at.hash[:12]}; made {backup.made_at}.",
+        (
+            f"{len(backup.files)} files and {events:,} event{'' if events == 1 else 's'} of the"
+            f" ledger of {backup.card.name}, the last is {backup.reading.at.hash[:12]}; made"
+            f" {backup.made_at}."
+        ),
         "Not in it: private tables, and the keys of studies at work.",
     )

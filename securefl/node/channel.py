@@ -1,4 +1,6 @@
-"""What agent and worker say to each other: frames of a JSON header and a body, over two inherited pipes."""
+"""What agent and worker say to each other: frames of a JSON header and a body, over two inherited
+pipes.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +53,21 @@ class Channel:
         end = None if timeout is None else time.monotonic() + timeout
         head_size, body_size = _SIZES.unpack(self._exactly(_SIZES.size, end))
         if head_size > MAX_HEADER or body_size > self._max_body:
-            raise RoundError("The worker process sent more than its task can produce.", whose="this hospital", next_step="Report it; the study ends here.")
+            raise RoundError(
+                "The worker process sent more than its task can produce.",
+                whose="this hospital",
+                next_step="Report it; the study ends here.",
+            )
         try:
             header = json.loads(self._exactly(head_size, end))
         except (ValueError, RecursionError):
             header = None
         if not isinstance(header, dict):
-            raise RoundError("The worker process did not speak as agreed.", whose="this hospital", next_step="Report it; the study ends here.")
+            raise RoundError(
+                "The worker process did not speak as agreed.",
+                whose="this hospital",
+                next_step="Report it; the study ends here.",
+            )
         return header, self._exactly(body_size, end)
 
     def close(self) -> None:
@@ -74,7 +84,11 @@ class Channel:
             if end is not None:
                 left = end - time.monotonic()
                 if left <= 0 or not select.select([self._in], [], [], left)[0]:
-                    raise RoundError("The worker process did not answer in time.", whose="this hospital", next_step="Give the study a longer round_deadline.")
+                    raise RoundError(
+                        "The worker process did not answer in time.",
+                        whose="this hospital",
+                        next_step="Give the study a longer round_deadline.",
+                    )
             got = os.readv(self._in, [missing[: 1 << 20]])
             if not got:
                 raise ChannelClosedError

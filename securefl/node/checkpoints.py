@@ -1,7 +1,9 @@
-"""This hospital's checkpoints at the others, and theirs here (:mod:`securefl.federation.checkpoints` says why).
+"""This hospital's checkpoints at the others, and theirs here
+(:mod:`securefl.federation.checkpoints` says why).
 
-What a hospital that was restored from a backup would forget, the others still hold: it does not start a study before
-those that may hold it have answered its question, and stops for good when its ledger lacks what they hold.
+What a hospital that was restored from a backup would forget, the others still hold: it does not
+start a study before those that may hold it have answered its question, and stops for good when its
+ledger lacks what they hold.
 """
 
 from __future__ import annotations
@@ -10,7 +12,13 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UnreadableError, UntrustedError
+from securefl.errors import (
+    LedgerAlteredError,
+    MessageError,
+    SecureFLError,
+    UnreadableError,
+    UntrustedError,
+)
 from securefl.federation import checkpoints as said
 from securefl.identity import replace_file
 from securefl.node.answered import Answered
@@ -36,16 +44,23 @@ if TYPE_CHECKING:
 
 def hospitals_of(site: Site) -> dict[str, IdentityCard]:
     """The other hospitals of this site's own list."""
-    return {name: card for name, card in site.book.cards().items() if card.role == "hospital" and name != site.name}
+    return {
+        name: card
+        for name, card in site.book.cards().items()
+        if card.role == "hospital" and name != site.name
+    }
 
 
 def kept_path(site: Site, name: str) -> Path:
-    """Where the newest checkpoint of another hospital is kept, as it was signed: what ``securefl audit --checkpoint`` takes there."""
+    """Where the newest checkpoint of another hospital is kept, as it was signed: what ``securefl
+    audit --checkpoint`` takes there.
+    """
     return site.path / "checkpoints" / name
 
 
 def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
-    """Give every other participant a checkpoint of the ledger as it is now, and say which ones it was handed before.
+    """Give every other participant a checkpoint of the ledger as it is now, and say which ones it
+    was handed before.
 
     Raises:
         StoreError: the store takes nothing now.
@@ -55,7 +70,9 @@ def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
     for name in cohort:
         if name in cards:
             past = note_handed(site, name, checkpoint)
-            handed = said.Handed(site.name, name, signed, past, _given_back(site, name)).dump(site.identity.sign)
+            handed = said.Handed(site.name, name, signed, past, _given_back(site, name)).dump(
+                site.identity.sign
+            )
             sealed = cards[name].seal(handed, said.handed_info(digest, site.name, name))
             site.store.put(said.handed_path(digest, site.name, name), sealed)
 
@@ -70,7 +87,8 @@ def _given_back(site: Site, name: str) -> said.Point | None:
 
 
 def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
-    """Keep what the other participants of a study handed to this hospital, where it is newer than what is kept.
+    """Keep what the other participants of a study handed to this hospital, where it is newer than
+    what is kept.
 
     Returns:
         Lines for the owner's log, about hospitals whose ledger has two pasts.
@@ -80,7 +98,11 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
     """
     found, cards = [], hospitals_of(site)
     for name in cohort:
-        sealed = _get(site, said.handed_path(digest, name, site.name), said.MAX_SEALED) if name in cards else None
+        sealed = (
+            _get(site, said.handed_path(digest, name, site.name), said.MAX_SEALED)
+            if name in cards
+            else None
+        )
         if sealed is None:
             continue
         try:
@@ -102,7 +124,8 @@ def _get(site: Site, path: str, longest: int) -> bytes | None:
 
 
 def kept(site: Site, card: IdentityCard) -> tuple[Checkpoint, bytes] | None:
-    """The newest checkpoint of another hospital that is held here, read and as signed; None without one.
+    """The newest checkpoint of another hospital that is held here, read and as signed; None without
+    one.
 
     Raises:
         UnreadableError: there is one, and that hospital's present card cannot check it.
@@ -111,13 +134,18 @@ def kept(site: Site, card: IdentityCard) -> tuple[Checkpoint, bytes] | None:
     if data is None:
         return None
     try:
-        # it may have been signed before that hospital changed its keys; what comes new must be by the present one
+        # it may have been signed before that hospital changed its keys; what comes new must be by
+        # the present one
         return read_checkpoint(data, site=card.name, verify=card.verify_ever), data
     except MessageError:
         raise UnreadableError(
-            f"The checkpoint of {card.name} that is kept in {path} is by no key that {card.name}'s present card names. It stays, and {card.name} is given it when it asks.",
+            f"The checkpoint of {card.name} that is kept in {path} is by no key that {card.name}'s"
+            f" present card names. It stays, and {card.name} is given it when it asks.",
             whose=card.name,
-            next_step=f"Telephone {card.name}, and trust its newest card. Only if it began anew with another ledger, move the file away: newer checkpoints are kept after that.",
+            next_step=(
+                f"Telephone {card.name}, and trust its newest card. Only if it began anew with"
+                " another ledger, move the file away: newer checkpoints are kept after that."
+            ),
         ) from None
 
 
@@ -135,11 +163,18 @@ def _stored(site: Site, name: str) -> bytes | None:
         return None
     except OSError as error:
         raise UnreadableError(
-            f"The checkpoint of {name} that is kept in {path} cannot be read: {error.strerror}.", whose="this machine's operator",
-            next_step=f"Mend the file's rights or its disk; {name} waits for it before it starts a study.",
+            f"The checkpoint of {name} that is kept in {path} cannot be read: {error.strerror}.",
+            whose="this machine's operator",
+            next_step=(
+                f"Mend the file's rights or its disk; {name} waits for it before it starts a study."
+            ),
         ) from None
     if len(data) > said.MAX_CHECKPOINT:
-        raise UnreadableError(f"{path} is no checkpoint: it is too long.", whose="the data owner", next_step="Restore it from your backup, or move it away.")
+        raise UnreadableError(
+            f"{path} is no checkpoint: it is too long.",
+            whose="the data owner",
+            next_step="Restore it from your backup, or move it away.",
+        )
     return data
 
 
@@ -160,7 +195,8 @@ def _keep(site: Site, card: IdentityCard, handed: said.Handed, data: bytes) -> s
         if new.size <= held[0].size:
             return None
         known = before.with_newer(new.size, new.head, handed.past)
-    # the checkpoint first: a note without it, after a kill in between, would be of another time and say nothing
+    # the checkpoint first: a note without it, after a kill in between, would be of another time and
+    # say nothing
     replace_file(private_folder(site.path / "checkpoints") / card.name, handed.checkpoint)
     keep_past(site, card.name, known)
     return None
@@ -184,9 +220,11 @@ def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
 
 
 def answer_questions(site: Site, answered: Answered) -> list[str]:
-    """Answer every hospital of this site's list that asks, each question once, ever. ``answered``: what was answered before.
+    """Answer every hospital of this site's list that asks, each question once, ever. ``answered``:
+    what was answered before.
 
-    It is given what is kept as it is, also where its present card cannot check it: its own ledger knows all its keys.
+    It is given what is kept as it is, also where its present card cannot check it: its own ledger
+    knows all its keys.
 
     Returns:
         Lines for the owner's log, about what is kept and cannot be given.
@@ -212,7 +250,9 @@ def answer_questions(site: Site, answered: Answered) -> list[str]:
             lines.append(str(error))  # "nothing" would be a lie
         else:
             answer = said.Held(site.name, name, ask.nonce, held or b"").dump(site.identity.sign)
-            site.store.put(said.held_path(name, site.name), card.seal(answer, said.held_info(name, site.name)))
+            site.store.put(
+                said.held_path(name, site.name), card.seal(answer, said.held_info(name, site.name))
+            )
             answered.add(name, ask.nonce)
     return lines
 
@@ -230,7 +270,8 @@ class Question:
     nonce: str = field(default_factory=lambda: secrets.token_hex(32))
     _asked: bool = False
     _agreed: set[str] = field(default_factory=set)
-    #: Those that gave back what this ledger does not know. None of them may be the one that rule 3 lets be silent.
+    #: Those that gave back what this ledger does not know. None of them may be the one that rule 3
+    #: lets be silent.
     _disputing: set[str] = field(default_factory=set)
     _answered: Answered | None = None
     _told: set[str] = field(default_factory=set)
@@ -248,7 +289,9 @@ class Question:
             StoreError: the store is away.
         """
         if not self._asked:
-            site.store.put(said.ask_path(site.name), said.Ask(site.name, self.nonce).dump(site.identity.sign))
+            site.store.put(
+                said.ask_path(site.name), said.Ask(site.name, self.nonce).dump(site.identity.sign)
+            )
             self._asked = True
         if self._answered is None:
             self._answered = Answered(site.path)
@@ -262,7 +305,8 @@ class Question:
                 self._listen(site, card)
 
     def agreed(self, site: Site, cohort: Iterable[str]) -> bool:
-        """Whether all have answered this run's question whose answer a study with ``cohort`` needs (:mod:`~securefl.node.holders`).
+        """Whether all have answered this run's question whose answer a study with ``cohort`` needs
+        (:mod:`~securefl.node.holders`).
 
         Says once in the log for whom it waits, and what to do.
         """
@@ -270,30 +314,57 @@ class Question:
         for name in doubts:
             self._tell(str(two_pasts(name)))
         for name in named:
-            more = "" if name in others else f"; it may hold one from an earlier study. If it is gone for good: securefl site checkpoint {name} --without"
-            self._tell(f"waiting for {name} to say which checkpoint of this hospital's ledger it holds{more}")
+            more = (
+                ""
+                if name in others
+                else (
+                    "; it may hold one from an earlier study. If it is gone for good: securefl"
+                    f" site checkpoint {name} --without"
+                )
+            )
+            self._tell(
+                f"waiting for {name} to say which checkpoint of this hospital's ledger it"
+                f" holds{more}"
+            )
         if unknown:
             self._tell(
-                f"waiting for all but {MAY_BE_SILENT} of {', '.join(unknown)} to say which checkpoint of this hospital's ledger they hold: were this ledger a restored one, they might know of "
-                "studies that it has forgotten. Where one is gone for good: securefl site checkpoint NAME --without"
+                f"waiting for all but {MAY_BE_SILENT} of {', '.join(unknown)} to say which"
+                " checkpoint of this hospital's ledger they hold: were this ledger a restored one,"
+                " they might know of studies that it has forgotten. Where one is gone for good:"
+                " securefl site checkpoint NAME --without"
             )
         return not (named or unknown or doubts)
 
     def unheard(self, site: Site, cohort: Iterable[str]) -> str:
-        """Whose word a study with ``cohort`` waits for, in a line for the owner's screen; empty when all have answered."""
+        """Whose word a study with ``cohort`` waits for, in a line for the owner's screen; empty
+        when all have answered.
+        """
         _, doubts, named, unknown = self._missing(site, cohort)
-        said = [f"an end of the doubt about {', '.join(doubts)}, whose ledger has shown two pasts"] if doubts else []
+        said = (
+            [f"an end of the doubt about {', '.join(doubts)}, whose ledger has shown two pasts"]
+            if doubts
+            else []
+        )
         if named:
             said.append(f"the word of {', '.join(named)} on this ledger's checkpoints")
         if unknown:
-            said.append(f"the word of all but {MAY_BE_SILENT} of {', '.join(unknown)} on this ledger's checkpoints")
+            said.append(
+                f"the word of all but {MAY_BE_SILENT} of {', '.join(unknown)} on this ledger's"
+                " checkpoints"
+            )
         return "; and ".join(said)
 
-    def _missing(self, site: Site, cohort: Iterable[str]) -> tuple[tuple[str, ...], list[str], list[str], list[str]]:
-        """The other participants; those in doubt; those whose answer is needed; those of whom all but one must answer."""
+    def _missing(
+        self, site: Site, cohort: Iterable[str]
+    ) -> tuple[tuple[str, ...], list[str], list[str], list[str]]:
+        """The other participants; those in doubt; those whose answer is needed; those of whom all
+        but one must answer.
+        """
         others = tuple(name for name in cohort if name != site.name)
         known = known_holders(site, self._cohorts) | self._disputing
-        named, unknown = still_silent(hospitals_of(site), known, self._agreed, excused(site), others)
+        named, unknown = still_silent(
+            hospitals_of(site), known, self._agreed, excused(site), others
+        )
         return others, list(doubted(site, others)), named, unknown
 
     def _tell(self, line: str) -> None:
@@ -315,23 +386,33 @@ class Question:
             # an answer to an earlier question is this hospital's own signed word all the same
             held = site.ledger.read_own(answer.checkpoint) if answer.checkpoint else None
         except UntrustedError as error:
-            # a genuine one too, where the ledger was put back and its keys replaced after that: its owner has to say which
+            # a genuine one too, where the ledger was put back and its keys replaced after that: its
+            # owner has to say which
             self._disputing.add(card.name)
             self._tell(_by_a_replaced_key(card.name, site.name, error))
             return
         except MessageError:
             self._disputing.add(card.name)
             self._tell(
-                f"{card.name} holds a checkpoint in this hospital's name that no key of this ledger signed. Either this ledger is an older copy: put the newest one back. "
-                f"Or this hospital began anew: then ask {card.name} to move its file checkpoints/{site.name} away."
+                f"{card.name} holds a checkpoint in this hospital's name that no key of this ledger"
+                " signed. Either this ledger is an older copy: put the newest one back. Or this"
+                f" hospital began anew: then ask {card.name} to move its file"
+                f" checkpoints/{site.name} away."
             )
             return
         if held is not None:
-            replace_file(private_folder(site.path / "checkpoints" / "returned") / card.name, answer.checkpoint)
+            replace_file(
+                private_folder(site.path / "checkpoints" / "returned") / card.name,
+                answer.checkpoint,
+            )
             if not site.ledger.contains(held):
                 raise LedgerAlteredError(
-                    f"{card.name} holds a checkpoint of this ledger with {held.size} events, which this ledger does not contain: it was cut, restored or rewritten.",
-                    next_step="Run nothing: approvals that were used could be used again. Put the newest ledger back, or make a new site with new keys.",
+                    f"{card.name} holds a checkpoint of this ledger with {held.size} events, which"
+                    " this ledger does not contain: it was cut, restored or rewritten.",
+                    next_step=(
+                        "Run nothing: approvals that were used could be used again. Put the newest"
+                        " ledger back, or make a new site with new keys."
+                    ),
                 )
         if answer.nonce == self.nonce:
             self._agreed.add(card.name)
@@ -339,12 +420,14 @@ class Question:
 
 
 def _by_a_replaced_key(holder: str, site: str, error: UntrustedError) -> str:
-    """A line for the owner's log: both ways in which such a checkpoint comes about, and what settles each."""
+    """A line for the owner's log: both ways in which such a checkpoint comes about, and what
+    settles each.
+    """
     return (
-        f"waiting for {holder}, which holds a checkpoint that this ledger does not know. {error.what} "
-        "Was this hospital's folder ever put back from a backup? Then this ledger has forgotten "
-        "approvals and spending: run nothing, and put the newest ledger back, with its keys. "
-        "If it is the ledger that has always run here, somebody has a copy of the old keys: "
-        f"telephone {holder}, have it move its file checkpoints/{site} away, and start this agent "
-        f"again; for studies without {holder}: securefl site checkpoint {holder} --without"
+        f"waiting for {holder}, which holds a checkpoint that this ledger does not know."
+        f" {error.what} Was this hospital's folder ever put back from a backup? Then this ledger"
+        " has forgotten approvals and spending: run nothing, and put the newest ledger back, with"
+        " its keys. If it is the ledger that has always run here, somebody has a copy of the old"
+        f" keys: telephone {holder}, have it move its file checkpoints/{site} away, and start this"
+        f" agent again; for studies without {holder}: securefl site checkpoint {holder} --without"
     )

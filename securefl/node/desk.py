@@ -1,6 +1,8 @@
-"""The hospital's desk at PySyft: show data sets, approve trusted peers, take in requests, show their states.
+"""The hospital's desk at PySyft: show data sets, approve trusted peers, take in requests, show
+their states.
 
-PySyft carries requests and shows states; it decides nothing. What runs is decided by the signed approvals in the ledger.
+PySyft carries requests and shows states; it decides nothing. What runs is decided by the signed
+approvals in the ledger.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
     """
     site = site.refreshed()
     email = site_email(site.name)
-    with open_datasite(site.settings.store, email, site.datasite, "hospital", marker=site.store.marker) as desk:
+    with open_datasite(
+        site.settings.store, email, site.datasite, "hospital", marker=site.store.marker
+    ) as desk:
         publish_pysyft_keys(site.store, site.identity, email, desk.fingerprint)
         _publish(site, desk)
         for refused in desk.sync().quarantined:
@@ -63,7 +67,12 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
         changed |= _show_states(site, desk, requests)
         if changed:
             desk.sync()
-        replace_file(site.path / "desk.json", json.dumps({"peers": len(desk.peers()), "quarantined": len(desk.quarantined())}).encode())
+        replace_file(
+            site.path / "desk.json",
+            json.dumps(
+                {"peers": len(desk.peers()), "quarantined": len(desk.quarantined())}
+            ).encode(),
+        )
     return site
 
 
@@ -77,7 +86,9 @@ def _publish(site: Site, desk: Datasite) -> None:
 
 
 def _approve_peers(site: Site, desk: Datasite, say: Callable[[str], None]) -> bool:
-    """A peer is approved when the owner trusts its card as a researcher's and that card signed its PySyft keys."""
+    """A peer is approved when the owner trusts its card as a researcher's and that card signed its
+    PySyft keys.
+    """
     cards, changed = site.book.cards(), False
     for peer in desk.peers():
         card = cards.get(site_name(peer.email))
@@ -101,18 +112,34 @@ def _take_in(site: Site, desk: Datasite, request: Request, say: Callable[[str], 
     try:
         study = parse_study(text)
         if site_email(study.coordinator.name) != request.sender:
-            raise StudyError(f"{site_name(request.sender)} sent a study whose coordinator is {study.coordinator.name}.")
-        kept = keep_request(site, text, job=request.job, sender=request.sender, received=request.received)
+            raise StudyError(
+                f"{site_name(request.sender)} sent a study whose coordinator is"
+                f" {study.coordinator.name}."
+            )
+        kept = keep_request(
+            site, text, job=request.job, sender=request.sender, received=request.received
+        )
         if kept.job != request.job:
-            desk.set_status(request.job, "rejected", "The same study was requested before; that request stands.")
+            desk.set_status(
+                request.job, "rejected", "The same study was requested before; that request stands."
+            )
             return True
     except (SecureFLError, ValueError) as error:
-        desk.set_status(request.job, "rejected", "The study file breaks the contract; run 'securefl study check' on it.")
-        # the reason may repeat the file's own words: none of them begins a line of the log, however wide the screen
+        desk.set_status(
+            request.job,
+            "rejected",
+            "The study file breaks the contract; run 'securefl study check' on it.",
+        )
+        # the reason may repeat the file's own words: none of them begins a line of the log, however
+        # wide the screen
         why = "\n".join(quoted_lines(str(error), _LOG_COLUMNS, fill=False))
         say(f"the request {request.job} was refused:\n{why}")
         return True
-    desk.attach_note(request.job, f"Waits for the data owner: securefl site review {kept.short}, then approve or refuse. Approving in PySyft alone runs nothing.")
+    desk.attach_note(
+        request.job,
+        f"Waits for the data owner: securefl site review {kept.short}, then approve or refuse."
+        " Approving in PySyft alone runs nothing.",
+    )
     say(f"a request came in: {kept.short}")
     return True
 

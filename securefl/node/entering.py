@@ -1,10 +1,12 @@
-"""One approved study at one hospital before its first round: nobody pays for a person who is away, or for another's crash.
+"""One approved study at one hospital before its first round: nobody pays for a person who is away,
+or for another's crash.
 
-In this order, and nothing is charged before the last: all approvals are there and the others agree on this ledger's past; the
-worker stands and has seen that the table's header still fits; the researcher calls; the request is reviewed again, the disk has room, and
-the hospital says that it is ready; the first round is announced to exactly those runs of the agents that said so. Then the
-approval is used up, and the worker is asked. A hospital that cannot says its code before, and the study ends uncharged.
-When it says so is public: whole steps from what all could see (rule 1).
+In this order, and nothing is charged before the last: all approvals are there and the others agree
+on this ledger's past; the worker stands and has seen that the table's header still fits; the
+researcher calls; the request is reviewed again, the disk has room, and the hospital says that it is
+ready; the first round is announced to exactly those runs of the agents that said so. Then the
+approval is used up, and the worker is asked. A hospital that cannot says its code before, and the
+study ends uncharged. When it says so is public: whole steps from what all could see (rule 1).
 """
 
 from __future__ import annotations
@@ -41,12 +43,13 @@ if TYPE_CHECKING:
 
 #: How often a worker that died while the others decide is started again.
 _LAUNCHES: Final = 3
-#: Seconds after a public event at which a check's outcome is looked at, and the ready statement leaves; whole multiples of it.
+#: Seconds after a public event at which a check's outcome is looked at, and the ready statement
+#: leaves; whole multiples of it.
 READY_SECONDS: Final = 1.0
 #: Bytes that must be free on the disk beside two contributions: ledger, logs, signatures.
 _ROOM: Final = 16 * 1024 * 1024
-#: Seconds between two steps while nothing comes, at least and at most, and as a part of the time since the study was taken up; and
-#: at least, once the coordinator has called.
+#: Seconds between two steps while nothing comes, at least and at most, and as a part of the time
+#: since the study was taken up; and at least, once the coordinator has called.
 _WAITING, _LONGEST_WAITING, _SHARE, _OFTEN = 0.2, 2.0, 0.02, 0.01
 _COSTS_NOTHING: Final = "it costs nothing here."
 
@@ -58,7 +61,9 @@ def free_bytes(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Entered:
-    """The first round, accepted, its approval used up: what :class:`securefl.node.running.StudyRun` goes on with."""
+    """The first round, accepted, its approval used up: what :class:`securefl.node.running.StudyRun`
+    goes on with.
+    """
 
     participant: Participant
     accepted: Accepted
@@ -82,7 +87,8 @@ class Entering:
         ask: asks the worker without waiting for it.
         keeper: makes contributions durable (:class:`securefl.federation.participant.Keeper`).
         records: makes later words durable (:class:`securefl.federation.later.RecordKeeper`).
-        first_round: fetches what the coordinator announced as the first round; None while there is nothing.
+        first_round: fetches what the coordinator announced as the first round; None while there is
+            nothing.
         free: bytes that may be written to a folder's disk.
         unheard: whose word is missing while :attr:`agreed` says no, for the owner's screen.
 
@@ -148,7 +154,9 @@ class Entering:
         return None if given is None else self._begin(approvals, given)
 
     def pause(self) -> float:
-        """Seconds until :meth:`step` is worth calling again: by what was seen last, and by nothing that happens in this house."""
+        """Seconds until :meth:`step` is worth calling again: by what was seen last, and by nothing
+        that happens in this house.
+        """
         now = self.clock()
         if self._moved is None:
             return min(max(_SHARE * (now - self._since), _WAITING), _LONGEST_WAITING)
@@ -162,30 +170,45 @@ class Entering:
                 self._checked.join()
             self.worker.stop()
 
-    # --- the worker and the table ------------------------------------------------------------------------------------
+    # --- the worker and the table
+    # ------------------------------------------------------------------------------------
 
     def _still_possible(self) -> None:
-        """A study that another party left, or whose time is over, is not waited for: its reservation is freed."""
+        """A study that another party left, or whose time is over, is not waited for: its
+        reservation is freed.
+        """
         if self.now() > self.plan.study.schedule.closes:
             raise StudyError(
-                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC; it never started, and {time_here(self.now())}.",
-                next_step="If this machine's clock is wrong, set it; if not, ask for a study with other dates.",
+                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC;"
+                f" it never started, and {time_here(self.now())}.",
+                next_step=(
+                    "If this machine's clock is wrong, set it; if not, ask for a study with other"
+                    " dates."
+                ),
             )
         said = last_word(self.site.store, self.plan)
         if said is not None and said.site != self.site.name:
             raise ended(said, _COSTS_NOTHING)
         end = end_of(self.site.store, self.plan)
         if end is not None:
-            raise over(self.site.store, self.plan, end, "The coordinator ended the study before it began here", _COSTS_NOTHING)
+            raise over(
+                self.site.store,
+                self.plan,
+                end,
+                "The coordinator ended the study before it began here",
+                _COSTS_NOTHING,
+            )
 
     @property
     def _table(self) -> Path:
         return self.site.path / self.site.dataset(self.plan.study.data.dataset).path
 
     def _launch(self) -> None:
-        """Start the worker's process early: it imports its libraries while the others decide. It reads no data yet.
+        """Start the worker's process early: it imports its libraries while the others decide. It
+        reads no data yet.
 
-        A study runs on the table as it is then, not as it was when it was approved: whoever was taken out since is out.
+        A study runs on the table as it is then, not as it was when it was approved: whoever was
+        taken out since is out.
         """
         table = self._table
         if self.worker is not None and self.worker.alive and self.worker.holds(table):
@@ -197,21 +220,35 @@ class Entering:
                 self._launches -= 1
                 self.say("the table changed while the study waited; the worker reads it anew")
             else:
-                self.say(f"the worker process ended while it waited{self.worker.why_ended}; see worker.log")
+                self.say(
+                    f"the worker process ended while it waited{self.worker.why_ended}; see"
+                    " worker.log"
+                )
         if self._launches == _LAUNCHES:
-            raise RoundError("The worker process does not stay alive.", whose="this hospital's operator", next_step="See worker.log; `securefl doctor` checks the machine.")
+            raise RoundError(
+                "The worker process does not stay alive.",
+                whose="this hospital's operator",
+                next_step="See worker.log; `securefl doctor` checks the machine.",
+            )
         self._launches += 1
-        self.worker = self.start_worker(table, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log")
+        self.worker = self.start_worker(
+            table, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log"
+        )
         self._checked, self._fits = None, False
 
     def _table_fits(self) -> bool:
-        """Whether the worker stands and found that the table's header fits the study: no row is read before the first announcement.
+        """Whether the worker stands and found that the table's header fits the study: no row is
+        read before the first announcement.
 
         Raises:
             DataError: it does not fit.
             RoundError: the worker ended.
         """
-        worker, text, reading = self.worker, self.text, self.site.dataset(self.plan.study.data.dataset).reading
+        worker, text, reading = (
+            self.worker,
+            self.text,
+            self.site.dataset(self.plan.study.data.dataset).reading,
+        )
         if self._fits or worker is None:
             return self._fits
         if self._checked is None or self._check_times is None:
@@ -219,21 +256,29 @@ class Entering:
             self._check_times = PublicTimes(self.clock(), READY_SECONDS)
         elif self.clock() >= self._check_times.due and not self._checked.done:
             self._check_times.miss(self.clock())
-        elif self.clock() >= self._check_times.due and worker.alive:  # one that died is started again by the next step
+        elif (
+            self.clock() >= self._check_times.due and worker.alive
+        ):  # one that died is started again by the next step
             self._checked.answer()
             self._fits = True
         return self._fits
 
-    # --- ready, and the first announcement ---------------------------------------------------------------------------
+    # --- ready, and the first announcement
+    # ---------------------------------------------------------------------------
 
     def _answer_call(self, approvals: dict[str, Approval]) -> None:
         """Say that this hospital is ready, once to each call of the coordinator."""
         call = call_of(self.site.store, self.plan)
         if call is None:
-            self.waiting = "the researcher, who has not started the run yet; the approval stays good until the study closes"
+            self.waiting = (
+                "the researcher, who has not started the run yet; the approval stays good until the"
+                " study closes"
+            )
             return
         if call.nonce in self._answered:
-            self.waiting = "the first announcement; the other hospitals are asked whether they are ready"
+            self.waiting = (
+                "the first announcement; the other hospitals are asked whether they are ready"
+            )
             return
         if call.nonce != self._called or self._call_times is None:
             self._called, self._call_times = call.nonce, PublicTimes(self.clock(), READY_SECONDS)
@@ -243,7 +288,9 @@ class Entering:
         self._review()
         self._participant(approvals)  # its key can be read, and the others' keys can be used
         self._room()
-        word = Ready(self.plan.digest, self.site.name, self.instances.mine, call.nonce).dump(self.site.identity.sign)
+        word = Ready(self.plan.digest, self.site.name, self.instances.mine, call.nonce).dump(
+            self.site.identity.sign
+        )
         self.instances.keep()
         with self.site.deciding():
             state = self.site.ledger.state
@@ -252,37 +299,59 @@ class Entering:
             self.site.store.put(paths.ready(self.plan.digest, self.site.name), word)
         self._answered.add(call.nonce)
         self._moved = self.clock()
-        self.say(f"study {self.plan.digest[:12]}: the researcher starts the run; this hospital said that it is ready")
+        self.say(
+            f"study {self.plan.digest[:12]}: the researcher starts the run; this hospital said that"
+            " it is ready"
+        )
 
     def _review(self) -> None:
         """The request is reviewed once more: lists and software may have changed."""
         again = review(self.site, self.text, self.now())
         faults = [f for f in again.faults if f.code != "budget"]  # its budget is reserved already
         if again.digest != self.plan.digest or faults:
-            raise faults[0] if faults else NotApprovedError("The study's text changed after it was approved.")
+            raise (
+                faults[0]
+                if faults
+                else NotApprovedError("The study's text changed after it was approved.")
+            )
 
     def _room(self) -> None:
         plan = self.plan
         cohort = plan.study.cohort
-        rounds = {plan.kind(n): n for n in range(1, plan.last_round + 1)}.values()  # one of each kind
+        rounds = {
+            plan.kind(n): n for n in range(1, plan.last_round + 1)
+        }.values()  # one of each kind
         nobody = dict.fromkeys(cohort, "0" * 64)
-        need = 2 * max(contribution_bytes(plan.facts(n, 1, "0" * 64, "0" * 64, instances=nobody)) for n in rounds) + _ROOM
+        need = (
+            2
+            * max(
+                contribution_bytes(plan.facts(n, 1, "0" * 64, "0" * 64, instances=nobody))
+                for n in rounds
+            )
+            + _ROOM
+        )
         free = self.free(self.site.path)
         if free < need:
             raise RoundError(
-                f"The disk has {free >> 20} MB left, and the study needs {need >> 20} MB here.", whose="this hospital's operator",
+                f"The disk has {free >> 20} MB left, and the study needs {need >> 20} MB here.",
+                whose="this hospital's operator",
                 next_step="Make room; then ask the researcher for the study again.",
             )
 
     def _begin(self, approvals: dict[str, Approval], given: RoundInput) -> Entered | None:
-        """Use the approval up for a first round that was announced to those who said that they are ready."""
+        """Use the approval up for a first round that was announced to those who said that they are
+        ready.
+        """
         participant = self._participant(approvals)
         seen = self.clock()
         said = participant.check(given.announcement)
         for site, nonce in said.by_site.items():
             ready = ready_of(self.site.store, self.plan, site)
             if ready is None or ready.instance != nonce:
-                self._say_once(f"round 1 was announced to another run of {site} than {site} itself says; nothing is begun")
+                self._say_once(
+                    f"round 1 was announced to another run of {site} than {site} itself says;"
+                    " nothing is begun"
+                )
                 return None
         self._review()
         accepted, model = participant.accept(given)
@@ -290,7 +359,9 @@ class Entering:
         try:
             self.site.ledger.start(self.plan.digest)
         except NotApprovedError:
-            if self.site.ledger.state.paused:  # while the checks above ran; it starts when the pause is over
+            if (
+                self.site.ledger.state.paused
+            ):  # while the checks above ran; it starts when the pause is over
                 return None
             raise
         return Entered(participant, accepted, model, seen)
@@ -299,8 +370,14 @@ class Entering:
         from securefl.secagg.seal import CkksIntegers
 
         return Participant(
-            plan=self.plan, identity=self.site.identity, study_key=self.site.study_key(self.plan.digest), approvals=approvals,
-            keeper=self.keeper, cipher=CkksIntegers(), instance=self.instances.mine, records=self.records,
+            plan=self.plan,
+            identity=self.site.identity,
+            study_key=self.site.study_key(self.plan.digest),
+            approvals=approvals,
+            keeper=self.keeper,
+            cipher=CkksIntegers(),
+            instance=self.instances.mine,
+            records=self.records,
         )
 
     def _not_there(self, site: str, error: MessageError) -> None:

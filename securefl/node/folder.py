@@ -1,4 +1,7 @@
-"""A party's own folder: its settings (one TOML file), its keys, its signed list of partners. Nobody else reads it."""
+"""A party's own folder: its settings (one TOML file), its keys, its signed list of partners.
+
+Nobody else reads it.
+"""
 
 from __future__ import annotations
 
@@ -30,26 +33,45 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 #: The settings file's name tells whose folder it is.
-FILE_NAMES: Mapping[Role, str] = {"hospital": "site.toml", "researcher": "researcher.toml", "aggregator": "aggregator.toml"}
+FILE_NAMES: Mapping[Role, str] = {
+    "hospital": "site.toml",
+    "researcher": "researcher.toml",
+    "aggregator": "aggregator.toml",
+}
 #: What a refusal of a name tells the one who typed it.
-NAME_RULE = "Names start with a letter and have letters, digits, '-' and '_', at most 40 characters: 'thyroid-referrals'."
-_LINE_RULE = "Write it on one line: 1 to 400 characters, without line breaks and other characters that a screen obeys."
+NAME_RULE = (
+    "Names start with a letter and have letters, digits, '-' and '_', at most 40 characters:"
+    " 'thyroid-referrals'."
+)
+_LINE_RULE = (
+    "Write it on one line: 1 to 400 characters, without line breaks and other characters that a"
+    " screen obeys."
+)
 #: What a refusal says and advises for each field of the settings.
 _FIELD_WORDS: Mapping[str, tuple[str, str]] = {
     "name": ("{value!r} cannot be a party's name", NAME_RULE),
     "legal_name": ("The legal name {value!r} cannot stand in a party's settings", _LINE_RULE),
     "email": ("The address {value!r} cannot stand in a party's settings", _LINE_RULE),
-    "store": ("The store {value!r} cannot stand in a party's settings", "Name a folder or a URL of at most 4,096 characters."),
+    "store": (
+        "The store {value!r} cannot stand in a party's settings",
+        "Name a folder or a URL of at most 4,096 characters.",
+    ),
 }
 #: A settings file is a few lines for each data set.
 _MAX_SETTINGS = 4 * 1024 * 1024
-_COMMANDS: Mapping[Role, str] = {"hospital": "securefl site init", "researcher": "securefl study init", "aggregator": "securefl aggregator init"}
+_COMMANDS: Mapping[Role, str] = {
+    "hospital": "securefl site init",
+    "researcher": "securefl study init",
+    "aggregator": "securefl aggregator init",
+}
 
 
 class DatasetEntry(Section):
-    """A registered data set: the private file's path (relative to the folder, or absolute), its population, and how it is read.
+    """A registered data set: the private file's path (relative to the folder, or absolute), its
+    population, and how it is read.
 
-    The last is what the owner said or saw when the table was registered: each study's worker reads it in this way.
+    The last is what the owner said or saw when the table was registered: each study's worker reads
+    it in this way.
     """
 
     name: Name
@@ -86,7 +108,9 @@ class Settings(Section):
         """The settings as TOML text."""
         raw = {k: getattr(self, k) for k in ("name", "role", "legal_name", "email", "store")}
         tables = [d.model_dump() for d in self.datasets]
-        return dump_toml({"schema": self.schema_, **raw, **({"datasets": tables} if tables else {})})
+        return dump_toml(
+            {"schema": self.schema_, **raw, **({"datasets": tables} if tables else {})}
+        )
 
 
 @dataclass(frozen=True)
@@ -97,8 +121,11 @@ class PartyFolder:
     settings: Settings
 
     @classmethod
-    def create(cls, path: Path, *, name: str, role: Role, legal_name: str, email: str, store: str) -> Self:
-        """Make keys and settings in ``path``, all or nothing; refuses a folder that has them. The store is tried first.
+    def create(
+        cls, path: Path, *, name: str, role: Role, legal_name: str, email: str, store: str
+    ) -> Self:
+        """Make keys and settings in ``path``, all or nothing; refuses a folder that has them. The
+        store is tried first.
 
         Raises:
             UsageError: the folder is a party's already, or a field is malformed.
@@ -107,12 +134,25 @@ class PartyFolder:
         """
         taken = [n for n in FILE_NAMES.values() if (path / n).exists()]
         if taken:
-            raise UsageError(f"{path} is a party's folder already ({taken[0]}).", next_step="Choose another folder; keys are never overwritten.")
+            raise UsageError(
+                f"{path} is a party's folder already ({taken[0]}).",
+                next_step="Choose another folder; keys are never overwritten.",
+            )
         if not re.fullmatch(r"[^\s@]+@[^\s@]+", email):
-            raise UsageError(f"'{email}' is not an address: something@something.", next_step="Give --email the address of a person who can be asked; no mail is sent.")
-        fields = {"name": name, "legal_name": legal_name, "email": email, "store": usable_url(store)}
+            raise UsageError(
+                f"'{email}' is not an address: something@something.",
+                next_step="Give --email the address of a person who can be asked; no mail is sent.",
+            )
+        fields = {
+            "name": name,
+            "legal_name": legal_name,
+            "email": email,
+            "store": usable_url(store),
+        }
         try:
-            settings = Settings.model_validate({"schema": "securefl-party/1", "role": role, **fields})
+            settings = Settings.model_validate(
+                {"schema": "securefl-party/1", "role": role, **fields}
+            )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
             what, step = _FIELD_WORDS[field]
@@ -129,7 +169,9 @@ class PartyFolder:
     def fill(self) -> None:
         """Make what a party of this role begins with: keys, and the folder that PySyft shares."""
         mine = self.settings
-        Identity.generate(mine.name, mine.role, mine.legal_name, mine.email).save(private_folder(self.keys))
+        Identity.generate(mine.name, mine.role, mine.legal_name, mine.email).save(
+            private_folder(self.keys)
+        )
         write_secret(self.keys / "site.secret", secrets.token_bytes(32))
         private_folder(self.datasite)
 
@@ -150,7 +192,10 @@ class PartyFolder:
         except OSError as error:
             raise file_error(error, file) from None
         except (ValueError, TypeError) as error:
-            raise UnreadableError(f"{file} cannot be read: {str(error).splitlines()[0]}.", next_step="Mend it or restore it from your backup.") from None
+            raise UnreadableError(
+                f"{file} cannot be read: {str(error).splitlines()[0]}.",
+                next_step="Mend it or restore it from your backup.",
+            ) from None
         return cls(path, settings)
 
     def save(self, settings: Settings) -> Self:
@@ -184,7 +229,9 @@ class PartyFolder:
 
     @cached_property
     def store(self) -> Store:
-        """The store; one that is not the store that this party used before is refused at its first use."""
+        """The store; one that is not the store that this party used before is refused at its first
+        use.
+        """
         return Store(self.settings.store, known_marker(self.path))
 
     @cached_property
@@ -202,7 +249,8 @@ def wrong_folder(path: Path, role: Role) -> UsageError:
     """The error for a folder that is not one of that role."""
     article = "an" if role == "aggregator" else "a"
     return UsageError(
-        f"{path} has no {FILE_NAMES[role]}: it is not {article} {role}'s folder.", next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`."
+        f"{path} has no {FILE_NAMES[role]}: it is not {article} {role}'s folder.",
+        next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`.",
     )
 
 

@@ -1,16 +1,20 @@
-"""The hospitals that may hold a newer checkpoint of this ledger, and whose word is waited for before a study starts.
+"""The hospitals that may hold a newer checkpoint of this ledger, and whose word is waited for
+before a study starts.
 
-A restored ledger has forgotten studies, and a restore takes back every note in the folder. What is left to ask are the
-hospitals of the list. Three rules say whose answer is needed, whoever takes part in the next study:
+A restored ledger has forgotten studies, and a restore takes back every note in the folder. What is
+left to ask are the hospitals of the list. Three rules say whose answer is needed, whoever takes
+part in the next study:
 
 1. every other participant of it;
-2. every hospital that by what this folder still knows was handed a checkpoint before: a note of a hand-out, a checkpoint
-   that it gave back, its own checkpoint in this ledger, a study with it that is not over;
-3. of all others on the list, all but one. A study that was forgotten has at least two other hospitals, unless it was one
-   of two; so one of those that are heard took part in it, and was handed a checkpoint with each round.
+2. every hospital that by what this folder still knows was handed a checkpoint before: a note of a
+   hand-out, a checkpoint that it gave back, its own checkpoint in this ledger, a study with it that
+   is not over;
+3. of all others on the list, all but one. A study that was forgotten has at least two other
+   hospitals, unless it was one of two; so one of those that are heard took part in it, and was
+   handed a checkpoint with each round.
 
-Silence is waited for. A hospital that is gone for good is excused by its owner's own command, one by one, until it is heard
-again; a participant of the study that is to start cannot be excused.
+Silence is waited for. A hospital that is gone for good is excused by its owner's own command, one
+by one, until it is heard again; a participant of the study that is to start cannot be excused.
 """
 
 from __future__ import annotations
@@ -60,7 +64,8 @@ def still_silent(
     excused: set[str],
     cohort: Iterable[str],
 ) -> tuple[list[str], list[str]]:
-    """Whose answers are missing: those named by rules 1 and 2, and by rule 3 where more than one is silent.
+    """Whose answers are missing: those named by rules 1 and 2, and by rule 3 where more than one is
+    silent.
 
     >>> still_silent("BCDE", {"B"}, {"D", "E"}, set(), "DE")
     (['B'], [])
@@ -87,7 +92,10 @@ def excused(site: Site) -> set[str]:
 
 
 def excuse(site: Site, name: str, at: str) -> None:
-    """Do not wait for a hospital any more, until it is heard again. ``at``: now, UTC in ISO 8601."""
+    """Do not wait for a hospital any more, until it is heard again.
+
+    ``at``: now, UTC in ISO 8601.
+    """
     private_folder(site.path / "checkpoints")
     replace_file(private_folder(_folder(site)) / name, at.encode())
 

@@ -1,8 +1,10 @@
-"""Nonces of the runs of this hospital's agent in one study: one identity runs in one place, which no lock on a disk can see to.
+"""Nonces of the runs of this hospital's agent in one study: one identity runs in one place, which
+no lock on a disk can see to.
 
-A folder that was copied (a clone, a standby, a restored backup) has the same keys, so all that both copies sign is genuine. Each
-run of the agent therefore draws a nonce, says it when it is ready, and answers only rounds that were announced to it. The
-nonces are kept in the study's folder before they are said: one that is not there is another copy's.
+A folder that was copied (a clone, a standby, a restored backup) has the same keys, so all that both
+copies sign is genuine. Each run of the agent therefore draws a nonce, says it when it is ready, and
+answers only rounds that were announced to it. The nonces are kept in the study's folder before they
+are said: one that is not there is another copy's.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ _FILE = "instances"
 _MOST = 10_000
 _LINE = 65
 _NONCE = re.compile(r"[0-9a-f]{64}")
-NEXT = "Find the copy of this folder (a clone, a standby, a restored backup) and stop it for good. The study ends here."
+NEXT = (
+    "Find the copy of this folder (a clone, a standby, a restored backup) and stop it for good. The"
+    " study ends here."
+)
 
 
 class Instances:
@@ -46,7 +51,10 @@ class Instances:
         """Make this run's nonce durable; before it is said."""
         known = self._known()
         if self.mine not in known:
-            replace_file(private_folder(self._folder) / _FILE, "".join(f"{n}\n" for n in [*known, self.mine][-_MOST:]).encode())
+            replace_file(
+                private_folder(self._folder) / _FILE,
+                "".join(f"{n}\n" for n in [*known, self.mine][-_MOST:]).encode(),
+            )
 
     def earlier(self, nonce: str) -> bool:
         """Whether an earlier run on this folder had that nonce."""
@@ -63,16 +71,27 @@ class Instances:
 def check_alone(site: Site, plan: Plan, instances: Instances) -> None:
     """Look in this hospital's own places in the store for words that this folder did not say.
 
-    Only what this hospital's key signed counts; what earlier runs on this folder said may lie there, or be put back there.
+    Only what this hospital's key signed counts; what earlier runs on this folder said may lie
+    there, or be put back there.
 
     Raises:
         TwoCopiesError: another process works in this hospital's name.
         StoreError: the store is away.
     """
     said = ready_of(site.store, plan, site.name)
-    if said is not None and said.instance != instances.mine and not instances.earlier(said.instance):
-        raise TwoCopiesError("Another copy of this hospital runs: it said that it is ready for this study.", next_step=NEXT)
+    if (
+        said is not None
+        and said.instance != instances.mine
+        and not instances.earlier(said.instance)
+    ):
+        raise TwoCopiesError(
+            "Another copy of this hospital runs: it said that it is ready for this study.",
+            next_step=NEXT,
+        )
     word = status_of(site.store, plan.digest, site.name, site.identity.card.signing_public)
     # the ledger is asked after the store: this folder ends a study there before it says so
     if word is not None and not site.ledger.state.study(plan.digest).ended:
-        raise TwoCopiesError(f"Another copy of this hospital runs: it ended its part in this study ('{word.code}').", next_step=NEXT)
+        raise TwoCopiesError(
+            f"Another copy of this hospital runs: it ended its part in this study ('{word.code}').",
+            next_step=NEXT,
+        )

@@ -1,7 +1,9 @@
-"""The worker's walls: no network, no environment, no debugger, no core dump, and its end with its agent's.
+"""The worker's walls: no network, no environment, no debugger, no core dump, and its end with its
+agent's.
 
-The network is taken away by a network namespace of the process's own, made inside a user namespace so that no privilege
-is needed (user_namespaces(7)). Machines that forbid user namespaces are told so on the request page, never silently.
+The network is taken away by a network namespace of the process's own, made inside a user namespace
+so that no privilege is needed (user_namespaces(7)). Machines that forbid user namespaces are told
+so on the request page, never silently.
 """
 
 from __future__ import annotations
@@ -45,7 +47,11 @@ def isolate() -> bool:
 
 def _map_ids(uid: int, gid: int) -> None:
     # without a mapping every file would seem to belong to nobody; a failure costs names, not safety
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {uid} 1"),
+        ("gid_map", f"{gid} {gid} 1"),
+    ):
         try:
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - procfs
                 file.write(text)
@@ -61,7 +67,9 @@ def _only_loopback() -> bool:
 
 @cache
 def network_can_be_blocked() -> bool:
-    """Whether :func:`isolate` takes the network away on this machine, found out by a child that tries."""
+    """Whether :func:`isolate` takes the network away on this machine, found out by a child that
+    tries.
+    """
     pid = os.fork()
     if pid == 0:
         try:
@@ -73,14 +81,26 @@ def network_can_be_blocked() -> bool:
 
 #: Switches that forbid user namespaces: file below /proc/sys, the value that does, the mend.
 _USERNS_SWITCHES = (
-    ("kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (AppArmor, Ubuntu 23.10 and later)"),
-    ("kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1 (Debian)"),
+    (
+        "kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        (
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (AppArmor, Ubuntu 23.10 and"
+            " later)"
+        ),
+    ),
+    (
+        "kernel/unprivileged_userns_clone",
+        "0",
+        "sysctl -w kernel.unprivileged_userns_clone=1 (Debian)",
+    ),
     ("user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
 )
 
 
 def userns_advice(root: Path = Path("/proc/sys")) -> str:
-    """The next step where user namespaces are forbidden: the switches that stand wrong here, or all of them where none does.
+    """The next step where user namespaces are forbidden: the switches that stand wrong here, or all
+    of them where none does.
 
     Args:
         root: where the kernel shows its switches.
@@ -91,12 +111,22 @@ def userns_advice(root: Path = Path("/proc/sys")) -> str:
             if (root / name).read_text("ascii").strip() == forbids:
                 wrong.append(mend)
     if wrong:
-        return f"Allow user namespaces: {'; '.join(wrong)}. To keep it, write it into a file in /etc/sysctl.d."
+        return (
+            f"Allow user namespaces: {'; '.join(wrong)}. To keep it, write it into a file in"
+            " /etc/sysctl.d."
+        )
     named = ", ".join(name.replace("/", ".") for name, _, _ in _USERNS_SWITCHES)
-    return f"Allow user namespaces: see the switches {named}. In a container, ask whoever runs it (seccomp, no-new-privileges)."
+    return (
+        f"Allow user namespaces: see the switches {named}. In a container, ask whoever runs it"
+        " (seccomp, no-new-privileges)."
+    )
 
 
 def isolation_words() -> str:
     """The line on the request page that says what is enforced on this machine."""
-    network = "blocked" if network_can_be_blocked() else "NOT blocked: this machine forbids user namespaces"
+    network = (
+        "blocked"
+        if network_can_be_blocked()
+        else "NOT blocked: this machine forbids user namespaces"
+    )
     return f"isolation: network {network}; files: not enforced yet"

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _HASHES = re.compile(r"([0-9a-f]{16})+")
-#: What a signal that ends a worker may mean; the kernel ends the largest process with 9 when memory runs out.
-_SIGNAL_HINTS = {9: ": short of memory?", 11: ": a fault in a library?", 15: ": stopped by hand?", 31: ": it was denied a system call"}
+#: What a signal that ends a worker may mean; the kernel ends the largest process with 9 when memory
+#: runs out.
+_SIGNAL_HINTS = {
+    9: ": short of memory?",
+    11: ": a fault in a library?",
+    15: ": stopped by hand?",
+    31: ": it was denied a system call",
+}
 #: Seconds that a process whose pipes are closed may take to be gone.
 _WHY_SECONDS = 5.0
 #: Importing torch and opacus takes several seconds on a busy machine.
@@ -38,12 +44,14 @@ def _file_facts(found: os.stat_result) -> tuple[int, ...]:
 
 
 class Worker:
-    """One worker process for one study on one table; a context manager that leaves no process behind.
+    """One worker process for one study on one table; a context manager that leaves no process
+    behind.
 
     Args:
         table: the private file; it is opened here and handed over as a descriptor.
         max_bytes: the longest array the task can answer with, in bytes.
-        log: where a crash of the worker is written, for the owner alone (0600); a long one is put aside first.
+        log: where a crash of the worker is written, for the owner alone (0600); a long one is put
+            aside first.
     """
 
     def __init__(self, table: Path, *, max_bytes: int, log: Path) -> None:
@@ -57,8 +65,13 @@ class Worker:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "securefl.node.worker", *map(str, handed)],
-                env={}, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=crashes,
-                pass_fds=handed, start_new_session=True,
+                env={},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=crashes,
+                pass_fds=handed,
+                start_new_session=True,
             )
         finally:
             for fd in (*handed, crashes):
@@ -66,11 +79,14 @@ class Worker:
         self._channel = Channel(from_worker_r, to_worker_w, max_body=max_bytes)
         self.network_blocked = False
         self._ready = self._gone = False
-        #: How many values of the last update were cut to the largest of a field; for the owner's own screen.
+        #: How many values of the last update were cut to the largest of a field; for the owner's
+        #: own screen.
         self.clamped = 0
 
     def holds(self, table: Path) -> bool:
-        """Whether ``table`` is still the very file, unchanged, that was handed over when this worker was started."""
+        """Whether ``table`` is still the very file, unchanged, that was handed over when this
+        worker was started.
+        """
         try:
             return _file_facts(table.stat()) == self._table
         except OSError:
@@ -83,11 +99,14 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs and is heard: one that hung up is of no use, even while the system still takes it apart."""
+        """Whether it runs and is heard: one that hung up is of no use, even while the system still
+        takes it apart.
+        """
         return not self._gone and self._process.poll() is None
 
     def wait_ready(self) -> None:
-        """Wait until the worker stands behind its walls; it has read no data yet. Harmless when repeated.
+        """Wait until the worker stands behind its walls; it has read no data yet. Harmless when
+        repeated.
 
         Raises:
             RoundError: the worker ended or did not answer.
@@ -97,27 +116,54 @@ class Worker:
             self.network_blocked = bool(ready.get("network_blocked"))
             self._ready = True
 
-    def prepare(self, study_text: bytes, site: str, split_secret: bytes, reading: Reading = USUAL, patient_key: bytes = b"") -> dict[str, Any]:
-        """Load the table (read as it was registered) and the study; returns counts for the owner's own screen, never for anybody else, and the file's ``sha256``.
+    def prepare(
+        self,
+        study_text: bytes,
+        site: str,
+        split_secret: bytes,
+        reading: Reading = USUAL,
+        patient_key: bytes = b"",
+    ) -> dict[str, Any]:
+        """Load the table (read as it was registered) and the study; returns counts for the owner's
+        own screen, never for anybody else, and the file's ``sha256``.
 
-        With a ``patient_key`` the ``patients`` too, hashed under it, in hexadecimal (:meth:`securefl.learning.patient_hashes.Patients.dump`).
+        With a ``patient_key`` the ``patients`` too, hashed under it, in hexadecimal
+        (:meth:`securefl.learning.patient_hashes.Patients.dump`).
 
         Raises:
             DataError: the table does not fit the study's columns.
             RoundError: the worker ended or did not answer.
         """
         self.wait_ready()
-        self._send({"do": "prepare", "site": site, "split_secret": split_secret.hex(), "reading": vars(reading), "patient_key": patient_key.hex()}, study_text)
+        self._send(
+            {
+                "do": "prepare",
+                "site": site,
+                "split_secret": split_secret.hex(),
+                "reading": vars(reading),
+                "patient_key": patient_key.hex(),
+            },
+            study_text,
+        )
         header, _ = self._receive(START_SECONDS)
         counts: dict[str, Any] = header.get("counts", {})
         if not _HEX.fullmatch(str(counts.get("sha256"))):
-            raise RoundError("The worker did not say which table it read.", whose="this hospital", next_step="Report it; the study ends here.")
+            raise RoundError(
+                "The worker did not say which table it read.",
+                whose="this hospital",
+                next_step="Report it; the study ends here.",
+            )
         if patient_key and not _HASHES.fullmatch(str(counts.get("patients"))):
-            raise RoundError("The worker did not say whose table it read.", whose="this hospital", next_step="Report it; the study ends here.")
+            raise RoundError(
+                "The worker did not say whose table it read.",
+                whose="this hospital",
+                next_step="Report it; the study ends here.",
+            )
         return counts
 
     def check(self, study_text: bytes, reading: Reading = USUAL) -> None:
-        """See whether the table's header fits the study. No row is read: a table of any size takes the same time.
+        """See whether the table's header fits the study. No row is read: a table of any size takes
+        the same time.
 
         Raises:
             DataError: it does not fit the study's columns.
@@ -127,8 +173,11 @@ class Worker:
         self._send({"do": "check", "reading": vars(reading)}, study_text)
         self._receive(START_SECONDS)
 
-    def release(self, kind: str, model: bytes, length: int, largest: int, timeout: float) -> NDArray[np.int64]:
-        """The noised integers of one round: int64[length], each at most ``largest`` in absolute value.
+    def release(
+        self, kind: str, model: bytes, length: int, largest: int, timeout: float
+    ) -> NDArray[np.int64]:
+        """The noised integers of one round: int64[length], each at most ``largest`` in absolute
+        value.
 
         Raises:
             RoundError: the worker ended, was late, or answered with something of another shape.
@@ -136,9 +185,13 @@ class Worker:
         self._send({"do": kind}, model)
         header, body = self._receive(timeout)
         if len(body) != 8 * length:
-            raise RoundError("The worker answered with an array of the wrong size.", whose="this hospital")
+            raise RoundError(
+                "The worker answered with an array of the wrong size.", whose="this hospital"
+            )
         values = np.frombuffer(body, dtype="<i8").astype(np.int64, copy=False)
-        if values.size and (values.max() > largest or values.min() < -largest):  # abs(-2^63) is negative
+        if values.size and (
+            values.max() > largest or values.min() < -largest
+        ):  # abs(-2^63) is negative
             raise RoundError(
                 "A noised value is too large for the study's fields; nothing was sent.",
                 whose="this hospital: its worker rounds to the study's fields",
@@ -148,7 +201,10 @@ class Worker:
         return values
 
     def kill(self) -> None:
-        """End the process at once; whoever waits for its answer gets a :class:`RoundError`. It has nothing to save."""
+        """End the process at once; whoever waits for its answer gets a :class:`RoundError`.
+
+        It has nothing to save.
+        """
         self._process.kill()
 
     def stop(self) -> None:
@@ -160,7 +216,12 @@ class Worker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def _send(self, header: dict[str, Any], body: bytes) -> None:
@@ -178,12 +239,16 @@ class Worker:
             kind = getattr(errors, str(header["error"]), RoundError)
             if not (isinstance(kind, type) and issubclass(kind, SecureFLError)):
                 kind = RoundError
-            raise kind(str(header["what"]), whose=str(header["whose"]), next_step=str(header["next"]))
+            raise kind(
+                str(header["what"]), whose=str(header["whose"]), next_step=str(header["next"])
+            )
         return header, body
 
     @property
     def why_ended(self) -> str:
-        """How the process ended, after "the worker process ended": a signal with what it may mean, or an exit code; empty while unknown."""
+        """How the process ended, after "the worker process ended": a signal with what it may mean,
+        or an exit code; empty while unknown.
+        """
         code = self._process.poll()
         if code is None or code == 0:
             return ""
@@ -194,9 +259,15 @@ class Worker:
 
     def _ended(self) -> RoundError:
         self._gone = True
-        with suppress(subprocess.TimeoutExpired):  # its pipes close a moment before the system knows why
+        with suppress(
+            subprocess.TimeoutExpired
+        ):  # its pipes close a moment before the system knows why
             self._process.wait(_WHY_SECONDS)
         return RoundError(
-            f"The worker process ended unexpectedly{self.why_ended}.", whose="this hospital's operator",
-            next_step="See worker.log in the hospital's folder; `securefl doctor` checks the machine. The study ends here.",
+            f"The worker process ended unexpectedly{self.why_ended}.",
+            whose="this hospital's operator",
+            next_step=(
+                "See worker.log in the hospital's folder; `securefl doctor` checks the machine. The"
+                " study ends here."
+            ),
         )

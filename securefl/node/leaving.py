@@ -1,7 +1,9 @@
-"""A contribution on its way out of the house: kept, noted in the ledger, let go; and what only the owner sees of it.
+"""A contribution on its way out of the house: kept, noted in the ledger, let go; and what only the
+owner sees of it.
 
-It is durable before its mask is used, the ledger has it before it leaves, and an owner who pauses or withdraws keeps it in.
-Whoever calls this has waited for the public time (:mod:`securefl.node.public_times`).
+It is durable before its mask is used, the ledger has it before it leaves, and an owner who pauses
+or withdraws keeps it in. Whoever calls this has waited for the public time
+(:mod:`securefl.node.public_times`).
 """
 
 from __future__ import annotations
@@ -70,22 +72,28 @@ class Leaving:
         self._keep_counts()
 
     def keep(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
-        """Durable before its mask is used; there is one for each round, ever (:class:`securefl.federation.participant.Keeper`)."""
+        """Durable before its mask is used; there is one for each round, ever
+        (:class:`securefl.federation.participant.Keeper`).
+        """
         self.made = keep_contribution(self.site.study_folder(self.plan.digest), facts, write)
         return self.made.file.open("rb")
 
     def leave(self, times: PublicTimes) -> bool:
-        """Let the kept contribution go when the ledger has it and the owner has neither paused nor withdrawn; whether it left.
+        """Let the kept contribution go when the ledger has it and the owner has neither paused nor
+        withdrawn; whether it left.
 
         Raises:
             StoreError: the store is away; call again.
             NotApprovedError: the ledger refuses for another reason.
-            TwoCopiesError: another contribution of this hospital lies in its place; it stays as it is.
+            TwoCopiesError: another contribution of this hospital lies in its place; it stays as it
+                is.
         """
         made = self.made
         if made is None or self._held(made):
             return False
-        if not made.noted:  # only now: when the ledger grows is seen by those who hold its checkpoints
+        if (
+            not made.noted
+        ):  # only now: when the ledger grows is seen by those who hold its checkpoints
             try:
                 self._note(made)
             except NotApprovedError:
@@ -103,37 +111,54 @@ class Leaving:
         self.made = None
         if times.late > 0 and not made.held:
             self._tell_late(times.late)
-        self.say(f"round {made.facts.round} of {self.plan.last_round}: one contribution of {made.size} bytes left the house")
+        self.say(
+            f"round {made.facts.round} of {self.plan.last_round}: one contribution of {made.size}"
+            " bytes left the house"
+        )
         return True
 
     def _check_place(self, made: Made, at: paths.RoundPaths) -> None:
-        """Nothing of its own is written over: another contribution by this hospital's key is another process's."""
+        """Nothing of its own is written over: another contribution by this hospital's key is
+        another process's.
+        """
         size = manifest_limit(made.facts)
         there = self.site.store.get_head(at.contribution(self.site.name), size)
         if there is None:
             return
         with made.file.open("rb") as kept:
             own = kept.read(size)
-        if other_contribution(there, own, made.facts, self.site.name, self.site.identity.card.verify):
+        if other_contribution(
+            there, own, made.facts, self.site.name, self.site.identity.card.verify
+        ):
             raise TwoCopiesError(
-                f"Another copy of this hospital runs: another contribution of it lies in the store for round {made.facts.round}. It was not written over.",
+                "Another copy of this hospital runs: another contribution of it lies in the store"
+                f" for round {made.facts.round}. It was not written over.",
                 next_step=NEXT,
             )
 
     def _show_counts(self) -> None:
         """For the owner's own screen: the log, and `securefl site status`."""
         counts = self.counts
-        self.say(f"{counts['kept']} of {counts['rows']} rows used, {counts['training']} to train, {counts['held_out']} held out")
+        self.say(
+            f"{counts['kept']} of {counts['rows']} rows used, {counts['training']} to train,"
+            f" {counts['held_out']} held out"
+        )
         for reason, rows in sorted(counts["set_aside"].items()):
             self.say(f"set aside: {rows} rows, {reason}")
 
     def _keep_counts(self) -> None:
-        replace_file(self.site.study_folder(self.plan.digest) / COUNTS, json.dumps({**self.counts, "late": self.late}).encode())
+        replace_file(
+            self.site.study_folder(self.plan.digest) / COUNTS,
+            json.dumps({**self.counts, "late": self.late}).encode(),
+        )
 
     def _tell_late(self, behind: float) -> None:
         self.late += 1
         self._keep_counts()
-        self.say(f"a reply is {behind:.2f} s late: its time says something about this hospital's size; ask for a longer reply_after")
+        self.say(
+            f"a reply is {behind:.2f} s late: its time says something about this hospital's size;"
+            " ask for a longer reply_after"
+        )
 
     def _held(self, made: Made) -> bool:
         """Whether the owner keeps it in the house."""
@@ -143,25 +168,36 @@ class Leaving:
         return held
 
     def _note(self, made: Made) -> None:
-        """Write into the ledger what leaves, and with the first reply the table that was read: one event each, whatever it is."""
+        """Write into the ledger what leaves, and with the first reply the table that was read: one
+        event each, whatever it is.
+        """
         if self._table_hash:
             self._note_table()
         charge = next(c for c in charges_of(self.plan.study) if c.purpose == made.facts.kind)
         steps = self.plan.study.training.local_steps if charge.purpose == "update" else 1
         self.site.ledger.sent(
-            self.plan.digest, round_number=made.facts.round, purpose=charge.purpose, mechanism=charge.mechanism.with_count(steps),
+            self.plan.digest,
+            round_number=made.facts.round,
+            purpose=charge.purpose,
+            mechanism=charge.mechanism.with_count(steps),
             payload=made.sha256,
         )
 
     def _note_table(self) -> None:
         """Bring up to date what the ledger knows of the table: the very bytes that the worker read.
 
-        It is one event in every study, also where nothing changed: others count this hospital's events by its checkpoints.
+        It is one event in every study, also where nothing changed: others count this hospital's
+        events by its checkpoints.
         """
         entry = self.site.dataset(self.plan.study.data.dataset)
         snapshot = self.site.keyed_snapshot(self._table_hash)
         known = self.site.ledger.state.dataset(entry.name).snapshot
-        self.site.ledger.register_dataset(entry.name, population=entry.population, snapshot=snapshot)
+        self.site.ledger.register_dataset(
+            entry.name, population=entry.population, snapshot=snapshot
+        )
         if snapshot != known:
-            self.say(f"the table of '{entry.name}' is not the one that was registered; the ledger has its new hash")
+            self.say(
+                f"the table of '{entry.name}' is not the one that was registered; the ledger has"
+                " its new hash"
+            )
         self._table_hash = ""

@@ -1,4 +1,7 @@
-"""Locks between this hospital's own processes. The kernel lets go of one when its holder ends, however it ends."""
+"""Locks between this hospital's own processes.
+
+The kernel lets go of one when its holder ends, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Lock:
-    """One file that at most one process holds. A file of process ids would outlive a killed process; this does not."""
+    """One file that at most one process holds.
+
+    A file of process ids would outlive a killed process; this does not.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -28,7 +34,8 @@ class Lock:
         """Take the lock, trying for ``seconds``; whether it was free.
 
         Raises:
-            UnreadableError: the file system has no locks (NFS without its lock service), or refuses the file.
+            UnreadableError: the file system has no locks (NFS without its lock service), or refuses
+                the file.
         """
         fd = _made(self._path)
         end = time.monotonic() + seconds
@@ -55,7 +62,8 @@ class Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock. Asking shares it for an instant, so a taker tries more than once.
+    """Whether a process holds the lock. Asking shares it for an instant, so a taker tries more than
+    once.
 
     Raises:
         UnreadableError: the file system has no locks, or there is something else of that name.

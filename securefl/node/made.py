@@ -1,4 +1,6 @@
-"""A hospital's contribution on its own disk: written once, a piece at a time, and durable before it leaves (rule 6)."""
+"""A hospital's contribution on its own disk: written once, a piece at a time, and durable before it
+leaves (rule 6).
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,11 @@ def keep_contribution(study: Path, facts: RoundFacts, write: Callable[[BinaryIO]
     """
     file = private_folder(private_folder(study) / "contributions") / f"{facts.round:05d}"
     if file.exists():
-        raise RoundError(f"A contribution to round {facts.round} was made before.", whose="this hospital", next_step="The study ends here; its budget stays charged.")
+        raise RoundError(
+            f"A contribution to round {facts.round} was made before.",
+            whose="this hospital",
+            next_step="The study ends here; its budget stays charged.",
+        )
     write_file(file, write)
     with file.open("rb") as kept:
         sha256 = hashlib.file_digest(kept, "sha256").hexdigest()

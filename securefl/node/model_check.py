@@ -1,14 +1,18 @@
-"""A hospital's check of the finished model against what it was told while the study ran. Pure: bytes in, a model or a refusal out.
+"""A hospital's check of the finished model against what it was told while the study ran. Pure:
+bytes in, a model or a refusal out.
 
 What is checked, and why it can be:
 
-- the model is the one that was announced to all for the evaluation, whose hash this hospital answered under;
-- it is, bit by bit, the study's own server step from the last two global models that this hospital was given, the momentum
-  between them and a sum of integers within the study's fields;
-- the figures are read off the released histogram by this hospital's own program, and card and description follow from them;
+- the model is the one that was announced to all for the evaluation, whose hash this hospital
+  answered under;
+- it is, bit by bit, the study's own server step from the last two global models that this hospital
+  was given, the momentum between them and a sum of integers within the study's fields;
+- the figures are read off the released histogram by this hospital's own program, and card and
+  description follow from them;
 - the transcripts are those of all rounds, each signed and naming the one before.
 
-That the sum is the one which was opened is the coordinator's word: nobody else can open it (``docs/threat-model.md``).
+That the sum is the one which was opened is the coordinator's word: nobody else can open it
+(``docs/threat-model.md``).
 """
 
 from __future__ import annotations
@@ -44,7 +48,8 @@ class Announced:
     """What this hospital was given and checked while the study ran.
 
     Attributes:
-        models: the global models of the last two training rounds as they travelled, the older first; one where there was one.
+        models: the global models of the last two training rounds as they travelled, the older
+            first; one where there was one.
         evaluated_sha256: hash of the model that was announced for the evaluation.
     """
 
@@ -72,7 +77,10 @@ def check_model(
         MessageError: naming the first check that failed.
     """
     if weights_sha256(model.theta) != announced.evaluated_sha256:
-        raise _refused("it is another model than the one that was announced to all hospitals for the evaluation")
+        raise _refused(
+            "it is another model than the one that was announced to all hospitals for the"
+            " evaluation"
+        )
     rounds = check_by_transcripts(model, files, plan, verify)
     _check_step(model.theta, files, plan, announced, contributors=len(rounds[-2].contributions))
 
@@ -93,7 +101,12 @@ def check_by_transcripts(
 
 
 def _check_step(
-    theta: NDArray[np.float64], files: Mapping[str, bytes], plan: Plan, announced: Announced, *, contributors: int
+    theta: NDArray[np.float64],
+    files: Mapping[str, bytes],
+    plan: Plan,
+    announced: Announced,
+    *,
+    contributors: int,
 ) -> None:
     if len(files[bundle.SUM]) != 8 * plan.parameters:
         raise _refused("its last sum has another length than the model")
@@ -102,8 +115,12 @@ def _check_step(
     before = [weights_from_bytes(data, plan.parameters) for data in announced.models]
     training = plan.study.training.rounds
     if len(before) != min(2, training):
-        raise _refused("this hospital did not keep the models that it is checked against", "this hospital")
-    largest = FieldLayout(plan.study.secagg.bits, len(plan.study.participants)).max_value * contributors
+        raise _refused(
+            "this hospital did not keep the models that it is checked against", "this hospital"
+        )
+    largest = (
+        FieldLayout(plan.study.secagg.bits, len(plan.study.participants)).max_value * contributors
+    )
     if total.size and (total.max() > largest or total.min() < -largest):
         raise _refused("its last sum is larger than the hospitals together can have sent")
     start = ServerState.start(plan.study, before[-1])
@@ -112,13 +129,17 @@ def _check_step(
     else:
         same_momentum = np.array_equal(before[0] - start.server_learning_rate * velocity, before[1])
     if not same_momentum:
-        raise _refused("its momentum is not the one between the last two models that this hospital was given")
+        raise _refused(
+            "its momentum is not the one between the last two models that this hospital was given"
+        )
     made = replace(start, velocity=velocity, rounds=training - 1).apply(total)
     if not np.array_equal(made.theta, theta):
         raise _refused("it is not what the last round's sum makes of the model before it")
 
 
-def _check_figures(model: Model, files: Mapping[str, bytes], plan: Plan, rounds: Sequence[Transcript]) -> None:
+def _check_figures(
+    model: Model, files: Mapping[str, bytes], plan: Plan, rounds: Sequence[Transcript]
+) -> None:
     study = plan.study
     try:
         told = json.loads(files[bundle.EVALUATION])
@@ -134,22 +155,30 @@ def _check_figures(model: Model, files: Mapping[str, bytes], plan: Plan, rounds:
     facts = model_facts(study, plan.digest, evaluation, rounds)
     if (model.spec, model.data) != (study.model, study.data):
         raise _refused("its description is not that of the study")
-    if model.facts != facts or files[bundle.CARD].decode("utf-8", "replace") != model_card(model.spec, model.data, facts):
+    if model.facts != facts or files[bundle.CARD].decode("utf-8", "replace") != model_card(
+        model.spec, model.data, facts
+    ):
         raise _refused("its card does not say what follows from the study and the figures")
 
 
 def _alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON values
-    """Equal JSON values, but for the last bits of a number: machines may add floats in another order."""
+    """Equal JSON values, but for the last bits of a number: machines may add floats in another
+    order.
+    """
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_alike, one, other))
     if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) or (math.isnan(one) and math.isnan(other))
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9) or (
+            math.isnan(one) and math.isnan(other)
+        )
     return type(one) is type(other) and bool(one == other)
 
 
 def _refused(why: str, whose: str = "the coordinator") -> MessageError:
     return MessageError(
-        f"The finished model is refused: {why}.", whose=whose, next_step="Do not use it; tell the other hospitals and ask the researcher."
+        f"The finished model is refused: {why}.",
+        whose=whose,
+        next_step="Do not use it; tell the other hospitals and ask the researcher.",
     )

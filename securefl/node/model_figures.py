@@ -1,7 +1,8 @@
-"""Exact figures of a finished model on a hospital's own held-out patients: for the owner's own screen, never for anybody else.
+"""Exact figures of a finished model on a hospital's own held-out patients: for the owner's own
+screen, never for anybody else.
 
-They carry no noise, so they cost no budget only as long as they stay in the house (rule 1). Nothing here writes a file or
-speaks to the store.
+They carry no noise, so they cost no budget only as long as they stay in the house (rule 1). Nothing
+here writes a file or speaks to the store.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 
 def own_figures(site: Site, model: Model, study: Study) -> OwnFigures:
-    """Score the held-out patients of the registered table, the same that the study's evaluation counted.
+    """Score the held-out patients of the registered table, the same that the study's evaluation
+    counted.
 
     Raises:
         DataError: the table cannot be read, or has no held-out patient.
@@ -36,6 +38,9 @@ def own_figures(site: Site, model: Model, study: Study) -> OwnFigures:
     prepared = prepare(read_table(content, entry.reading), study.data, secret, study.privacy.unit)
     held_out = split_rows(prepared, secret, study.data.holdout)[1].one_row_each(study.privacy.unit)
     if not len(held_out.y):
-        raise DataError("No patient of the table is held out.", next_step="There is nothing to check the model on here.")
+        raise DataError(
+            "No patient of the table is held out.",
+            next_step="There is nothing to check the model on here.",
+        )
     scores = predict_scores(model.theta, model.spec, held_out.X)
     return figures_of(scores, held_out.y, study.evaluation.edges)

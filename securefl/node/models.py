@@ -1,4 +1,5 @@
-"""Finished models at a hospital: kept rounds to check against, the wait after the end, and the models that came home.
+"""Finished models at a hospital: kept rounds to check against, the wait after the end, and the
+models that came home.
 
 In the hospital's folder, for its owner alone::
 
@@ -66,11 +67,13 @@ class ModelRow:
     said: str = ""
 
 
-# --- while the study runs ----------------------------------------------------------------------------------------------
+# --- while the study runs
+# ----------------------------------------------------------------------------------------------
 
 
 def remember_round(site: Site, plan: Plan, facts: RoundFacts, model: bytes | bytearray) -> None:
-    """Keep what the finished model will be checked against, where this hospital is one of its recipients.
+    """Keep what the finished model will be checked against, where this hospital is one of its
+    recipients.
 
     A full disk costs the check and not the round.
 
@@ -80,22 +83,32 @@ def remember_round(site: Site, plan: Plan, facts: RoundFacts, model: bytes | byt
         facts: of a round that was accepted.
         model: the global model that it starts from, as it travelled; its hash is checked.
     """
-    if site.name not in recipients(plan.study) or facts.round < plan.last_round - 2 or facts.kind == "preparation":
+    if (
+        site.name not in recipients(plan.study)
+        or facts.round < plan.last_round - 2
+        or facts.kind == "preparation"
+    ):
         return
     folder = private_folder(private_folder(site.study_folder(plan.digest)) / "steps")
     with suppress(OSError):
         if facts.kind == "evaluation":
-            replace_file(folder / _EVALUATED, json.dumps({"model_sha256": facts.model_sha256}).encode())
+            replace_file(
+                folder / _EVALUATED, json.dumps({"model_sha256": facts.model_sha256}).encode()
+            )
         else:
             replace_file(folder / f"{facts.round:05d}", bytes(model))
 
 
 def expect_model(site: Site, plan: Plan, now: datetime) -> None:
-    """After the end of a study that was completed here: look for its model, where this hospital is one of its recipients."""
+    """After the end of a study that was completed here: look for its model, where this hospital is
+    one of its recipients.
+    """
     if site.name not in recipients(plan.study):
         return
     until = now + timedelta(days=LOOKED_FOR)
-    _note(site, plan.digest, {"name": short_name(plan), "until": until.strftime(_TIME), "refused": ""})
+    _note(
+        site, plan.digest, {"name": short_name(plan), "until": until.strftime(_TIME), "refused": ""}
+    )
 
 
 def short_name(plan: Plan) -> str:
@@ -103,7 +116,8 @@ def short_name(plan: Plan) -> str:
     return f"{plan.study.study.id}-{plan.digest[:12]}"
 
 
-# --- after its end -----------------------------------------------------------------------------------------------------
+# --- after its end
+# -----------------------------------------------------------------------------------------------------
 
 
 @dataclass
@@ -121,7 +135,8 @@ class ModelWatch:
     _seen: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def turn(self, site: Site) -> None:
-        """Look for each expected model that is due; what is refused is said once, and looked at again when it is another.
+        """Look for each expected model that is due; what is refused is said once, and looked at
+        again when it is another.
 
         Raises:
             StoreError: the store is away; call again.
@@ -136,18 +151,26 @@ class ModelWatch:
 
     def _look(self, site: Site, digest: str, entry: dict[str, str]) -> None:
         if self.now() > datetime.strptime(entry["until"], _TIME).replace(tzinfo=UTC):
-            self.say(f"the model of {entry['name']} did not come within {LOOKED_FOR} days; it is looked for no more")
+            self.say(
+                f"the model of {entry['name']} did not come within {LOOKED_FOR} days; it is looked"
+                " for no more"
+            )
             _note(site, digest, entry | {"until": ""})
             _forget(site, digest)
             return
-        stamps = site.store.stamp(paths.model_statement(digest)), site.store.stamp(paths.model_sealed(digest))
+        stamps = (
+            site.store.stamp(paths.model_statement(digest)),
+            site.store.stamp(paths.model_sealed(digest)),
+        )
         if stamps[0] is None or (None not in stamps and self._seen.get(digest) == stamps):
             return
         try:
             folder = fetch_model(site, digest)
         except OSError as error:
             raise StoreError(
-                f"The model of {entry['name']} cannot be kept here: {error.strerror or error}.", whose="this hospital's operator", next_step="Free some space."
+                f"The model of {entry['name']} cannot be kept here: {error.strerror or error}.",
+                whose="this hospital's operator",
+                next_step="Free some space.",
             ) from None
         except (MessageError, UnreadableError) as error:
             self._seen[digest] = stamps
@@ -156,12 +179,15 @@ class ModelWatch:
                 _note(site, digest, entry | {"refused": error.what})
             return
         if folder is not None:
-            self.say(f"the model of {entry['name']} came home, and every check of it holds: {folder}")
+            self.say(
+                f"the model of {entry['name']} came home, and every check of it holds: {folder}"
+            )
             self._paces.pop(digest, None)
 
 
 def fetch_model(site: Site, digest: str) -> Path | None:
-    """Fetch, open and check the model of a study that was completed here; its folder, or None while it is not in the store.
+    """Fetch, open and check the model of a study that was completed here; its folder, or None while
+    it is not in the store.
 
     Raises:
         MessageError, UnreadableError: it is refused, and nothing of it is kept.
@@ -180,7 +206,9 @@ def fetch_model(site: Site, digest: str) -> Path | None:
     sealed = site.store.get(paths.model_sealed(digest), size)
     if sealed is None:
         return None
-    files = bundle.open_bundle(bundle.SealedBundle(statement, sealed), plan, site.identity, by_coordinator)
+    files = bundle.open_bundle(
+        bundle.SealedBundle(statement, sealed), plan, site.identity, by_coordinator
+    )
     del sealed
     announced = _announced(site, digest)
     target = private_folder(site.path / "models") / short_name(plan)
@@ -209,28 +237,40 @@ def _announced(site: Site, digest: str) -> Announced:
         raise MessageError(
             "The finished model is refused: this hospital did not keep what it is checked against.",
             whose="this hospital",
-            next_step="Ask another hospital whether its copy passed; `securefl predict` reads any model's folder.",
+            next_step=(
+                "Ask another hospital whether its copy passed; `securefl predict` reads any model's"
+                " folder."
+            ),
         ) from None
 
 
-# --- the owner's list --------------------------------------------------------------------------------------------------
+# --- the owner's list
+# --------------------------------------------------------------------------------------------------
 
 
 def list_models(site: Site) -> tuple[ModelRow, ...]:
-    """Models that are here, in the order of their names, then those that are looked for, were refused or never came."""
+    """Models that are here, in the order of their names, then those that are looked for, were
+    refused or never came.
+    """
     root = site.path / "models"
     rows = []
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
         if folder.name != "expected" and not folder.name.startswith("."):
             with suppress(SecureFLError):
-                rows.append(ModelRow(folder.name, load_model(folder).facts.study_digest, "here", folder))
+                rows.append(
+                    ModelRow(folder.name, load_model(folder).facts.study_digest, "here", folder)
+                )
     for digest, entry in sorted(_expected(site).items(), key=lambda item: item[1]["name"]):
         if entry["until"] == "":
             rows.append(ModelRow(entry["name"], digest, "never came", said=entry["refused"]))
         elif entry["refused"]:
             rows.append(ModelRow(entry["name"], digest, "refused", said=entry["refused"]))
         else:
-            rows.append(ModelRow(entry["name"], digest, "expected", said=f"looked for until {entry['until']}"))
+            rows.append(
+                ModelRow(
+                    entry["name"], digest, "expected", said=f"looked for until {entry['until']}"
+                )
+            )
     return tuple(rows)
 
 
@@ -247,15 +287,23 @@ def find_model(site: Site, name: str) -> tuple[ModelRow, Model]:
     if len(fits) != 1:
         listed = ", ".join(row.name for row in fits or rows) or "none"
         said = f"{len(fits)} models fit '{name}'" if fits else f"No model fits '{name}'"
-        raise UsageError(f"{said}: {listed}.", next_step="`securefl site model list` shows all; name one of them.")
+        raise UsageError(
+            f"{said}: {listed}.",
+            next_step="`securefl site model list` shows all; name one of them.",
+        )
     (row,) = fits
     if row.folder is None:
-        raise UsageError(f"The model of {row.name} is not here: {row.state}. {row.said}".rstrip(), next_step="`securefl site model list` shows all.")
+        raise UsageError(
+            f"The model of {row.name} is not here: {row.state}. {row.said}".rstrip(),
+            next_step="`securefl site model list` shows all.",
+        )
     return row, load_model(row.folder)
 
 
 def _expected(site: Site) -> dict[str, dict[str, str]]:
-    """Study digest → name, time until which its model is looked for (empty: no more), and why it was refused."""
+    """Study digest → name, time until which its model is looked for (empty: no more), and why it
+    was refused.
+    """
     folder = site.path / "models" / "expected"
     found = {}
     for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():

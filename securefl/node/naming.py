@@ -1,7 +1,8 @@
 """Which study a person means: by its id, its name on the pages, its digest, or a beginning of one.
 
-A name on the pages is the study's id and the first twelve digits of its digest. An id may be the beginning of another
-("surgery-3", "surgery-30d"), so an exact id wins; and a decision is never taken on the beginning of a name.
+A name on the pages is the study's id and the first twelve digits of its digest. An id may be the
+beginning of another ("surgery-3", "surgery-30d"), so an exact id wins; and a decision is never
+taken on the beginning of a name.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ def short_name(study_id: str, digest: str) -> str:
 def meant(typed: str, digests: Mapping[str, str], *, deciding: bool = False) -> tuple[str, ...]:
     """The names that fit what was typed, in their order; what fits better hides what fits worse.
 
-    In this order: the whole name or digest; the whole id; the id and a beginning of the digest, or that beginning alone
-    (six digits or more); and, where nothing is decided, any beginning of a name.
+    In this order: the whole name or digest; the whole id; the id and a beginning of the digest, or
+    that beginning alone (six digits or more); and, where nothing is decided, any beginning of a
+    name.
 
     Args:
         typed: by a person.

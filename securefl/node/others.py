@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Others:
-    """Sites that approved, sites that said nothing, and party → public code of each that ended its part.
+    """Sites that approved, sites that said nothing, and party → public code of each that ended its
+    part.
 
-    Only words signed by a card of this hospital's own list count: a researcher could invent a hospital, and its no.
+    Only words signed by a card of this hospital's own list count: a researcher could invent a
+    hospital, and its no.
     """
 
     approved: tuple[str, ...] = ()
@@ -41,7 +43,10 @@ class Others:
             raise NotApprovedError(
                 f"{cannot_run_sentence(self.ended)} An approval would reserve budget for nothing.",
                 whose=", ".join(self.ended),
-                next_step="Refuse it, or leave it as it is: nothing runs. The researcher can make another study.",
+                next_step=(
+                    "Refuse it, or leave it as it is: nothing runs. The researcher can make another"
+                    " study."
+                ),
             )
 
 
@@ -57,7 +62,9 @@ def look_around(site: Site, study: Study, digest: str) -> Others:
         if party.name == site.name:
             continue
         card = _listed(cards, party)
-        said = None if card is None else status_of(site.store, digest, party.name, card.signing_public)
+        said = (
+            None if card is None else status_of(site.store, digest, party.name, card.signing_public)
+        )
         if said is not None:
             ended[party.name] = said.code
         elif card is not None and _has_approved(site, digest, card):
@@ -82,7 +89,9 @@ def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:
         if data is not None:
             open_approval(data, site=card.name, study=digest, verify=card.verify)
     except MessageError:
-        return False  # anybody can write into the store: what that hospital did not sign is not there
+        return (
+            False  # anybody can write into the store: what that hospital did not sign is not there
+        )
     return data is not None
 
 

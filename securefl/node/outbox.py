@@ -1,7 +1,8 @@
 """What this hospital has decided to say and the store has not taken yet.
 
-Codes, approvals and extracts are kept on disk before they are sent: neither a crash nor a store that is away swallows
-them. Contributions do not come here: whether one may still leave is asked again at the moment it leaves.
+Codes, approvals and extracts are kept on disk before they are sent: neither a crash nor a store
+that is away swallows them. Contributions do not come here: whether one may still leave is asked
+again at the moment it leaves.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def post(site: Site, path: str, data: bytes) -> bool:
-    """Say ``data`` at ``path``; False when the store did not take it now and the agent has to try again."""
+    """Say ``data`` at ``path``; False when the store did not take it now and the agent has to try
+    again.
+    """
     folder = private_folder(site.path / "outbox")
     replace_file(folder / hashlib.sha256(path.encode()).hexdigest(), path.encode() + b"\n" + data)
     try:

@@ -1,11 +1,15 @@
-"""Notes on ledgers' pasts: which checkpoints this hospital handed to whom, and what it knows of the others' ledgers.
+"""Notes on ledgers' pasts: which checkpoints this hospital handed to whom, and what it knows of the
+others' ledgers.
 
-Beside the signed checkpoints in ``checkpoints/``, each a small file (0600) by the other hospital's name:
+Beside the signed checkpoints in ``checkpoints/``, each a small file (0600) by the other hospital's
+name:
 
-- ``handed/NAME``: the checkpoints of this ledger that NAME was handed, noted before they are put into the store;
+- ``handed/NAME``: the checkpoints of this ledger that NAME was handed, noted before they are put
+  into the store;
 - ``past/NAME``: the checkpoints of NAME's ledger that came here;
-- ``doubted/NAME``: two words of NAME that cannot both be true of one ledger, as NAME signed them. While it is there,
-  nothing starts with NAME and its questions get no answer. Only the owner's own command takes it away.
+- ``doubted/NAME``: two words of NAME that cannot both be true of one ledger, as NAME signed them.
+  While it is there, nothing starts with NAME and its questions get no answer. Only the owner's own
+  command takes it away.
 """
 
 from __future__ import annotations
@@ -31,9 +35,11 @@ _FOLDER = "checkpoints"
 
 
 def handed_before(site: Site, reader: str) -> tuple[tuple[int, str], ...]:
-    """The checkpoints of this ledger that ``reader`` was handed, oldest first; empty where no note can be read.
+    """The checkpoints of this ledger that ``reader`` was handed, oldest first; empty where no note
+    can be read.
 
-    A lost note only makes the list begin later: the reader can then compare less, and sees no contradiction.
+    A lost note only makes the list begin later: the reader can then compare less, and sees no
+    contradiction.
     """
     found = _read(site.path / _FOLDER / "handed" / reader)
     try:
@@ -82,7 +88,10 @@ def keep_past(site: Site, name: str, known: KnownPast) -> None:
 
 
 def doubt(site: Site, name: str, words: tuple[bytes, bytes]) -> None:
-    """Note that a hospital has shown two pasts. ``words``: the two statements, as it signed them."""
+    """Note that a hospital has shown two pasts.
+
+    ``words``: the two statements, as it signed them.
+    """
     if not _path(site, "doubted", name).exists():
         _write(site, "doubted", name, {"words": [word.hex() for word in words]})
 
@@ -95,15 +104,19 @@ def doubted(site: Site, names: Iterable[str]) -> list[str]:
 def two_pasts(name: str) -> UntrustedError:
     """Why nothing runs with a hospital that is doubted."""
     return UntrustedError(
-        f"{name} has signed two pasts of its ledger that cannot both be true: it was cut, restored or rewritten, or two copies of {name} are at work. "
-        f"No study with {name} starts or goes on here, and its questions get no answer.",
+        f"{name} has signed two pasts of its ledger that cannot both be true: it was cut, restored"
+        f" or rewritten, or two copies of {name} are at work. No study with {name} starts or goes"
+        " on here, and its questions get no answer.",
         whose=name,
-        next_step=f"Telephone {name}; when it is settled: `securefl site checkpoint {name} --settled`.",
+        next_step=(
+            f"Telephone {name}; when it is settled: `securefl site checkpoint {name} --settled`."
+        ),
     )
 
 
 def settle_doubt(site: Site, name: str) -> Path | None:
-    """Put aside all that is held of a hospital's ledger, after a telephone call: the next checkpoint it hands out is the first.
+    """Put aside all that is held of a hospital's ledger, after a telephone call: the next
+    checkpoint it hands out is the first.
 
     Returns:
         The folder where the evidence lies now; None where there was no doubt.

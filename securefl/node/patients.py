@@ -1,11 +1,15 @@
-"""Keyed hashes of patients, by which a second budget for the same people is noticed. They stay in the hospital's folder.
+"""Keyed hashes of patients, by which a second budget for the same people is noticed. They stay in
+the hospital's folder.
 
-A snapshot is a hash of a table's bytes: another order of rows, a changed cell or one more column makes another one. So of
-each population the patients are remembered too, as 64 bits of HMAC-SHA256 of their identifiers under the site's secret, in
-``patients/POPULATION`` (0600). Up to 65,536 patients all are kept and the share of common ones is exact; of more, those
-with the smallest hashes, which are a sample that is the same for every table (bottom-k sketches: Cohen and Kaplan 2007).
+A snapshot is a hash of a table's bytes: another order of rows, a changed cell or one more column
+makes another one. So of each population the patients are remembered too, as 64 bits of HMAC-SHA256
+of their identifiers under the site's secret, in ``patients/POPULATION`` (0600). Up to 65,536
+patients all are kept and the share of common ones is exact; of more, those with the smallest
+hashes, which are a sample that is the same for every table (bottom-k sketches: Cohen and Kaplan
+2007).
 
-Identifiers are compared as they are written. The hashes are in no event, no checkpoint and no extract.
+Identifiers are compared as they are written. The hashes are in no event, no checkpoint and no
+extract.
 """
 
 from __future__ import annotations
@@ -65,7 +69,8 @@ def patient_key(site: Site) -> bytes:
 
 
 def overlaps(site: Site, population: str, patients: Patients) -> tuple[Overlap, ...]:
-    """Other populations of this hospital with which a table shares patients, the largest share first.
+    """Other populations of this hospital with which a table shares patients, the largest share
+    first.
 
     Raises:
         UnreadableError: what is kept of a population cannot be read.
@@ -92,9 +97,14 @@ def check_same_patients(population: str, found: tuple[Overlap, ...]) -> None:
     for overlap in found:
         if overlap.share >= REFUSED:
             raise UsageError(
-                f"Of the patients of this table, {overlap.words} are those of '{overlap.population}', who have a budget of their own; as '{population}' they would have a second one.",
+                f"Of the patients of this table, {overlap.words} are those of"
+                f" '{overlap.population}', who have a budget of their own; as '{population}' they"
+                " would have a second one.",
                 whose="the data owner",
-                next_step=f"Register the table with --population {overlap.population}: all its data sets spend from one budget.",
+                next_step=(
+                    f"Register the table with --population {overlap.population}: all its data sets"
+                    " spend from one budget."
+                ),
             )
 
 
@@ -116,8 +126,13 @@ def take_changed(site: Site, population: str, patients: Patients) -> None:
     for overlap in overlaps(site, population, patients):
         if overlap.share >= REFUSED:
             raise DataError(
-                f"The table is another file than the one that was registered: {overlap.words} of its patients are those of '{overlap.population}', who have a budget of their own.",
-                next_step="Register it again with `securefl site data add`, or put the right file back. The study ends here, and nothing of the table has left.",
+                f"The table is another file than the one that was registered: {overlap.words} of"
+                f" its patients are those of '{overlap.population}', who have a budget of their"
+                " own.",
+                next_step=(
+                    "Register it again with `securefl site data add`, or put the right file back."
+                    " The study ends here, and nothing of the table has left."
+                ),
             )
     keep_patients(site, population, patients)
 
@@ -160,7 +175,9 @@ class TableComparison:
 
 
 def never_compared(site: Site, population: str) -> list[str]:
-    """Other populations with a data set here of which no patients are kept: registered by an earlier version."""
+    """Other populations with a data set here of which no patients are kept: registered by an
+    earlier version.
+    """
     named = {d.population for d in site.settings.datasets} - {population}
     return sorted(name for name in named if not (site.path / "patients" / name).is_file())
 
@@ -179,5 +196,8 @@ def _read(file: Path) -> Patients:
         raise UnreadableError(
             f"{file} cannot be read: it tells which patients already have a budget.",
             whose="the data owner",
-            next_step="Restore it from your backup, or move it away and register the tables of that population again.",
+            next_step=(
+                "Restore it from your backup, or move it away and register the tables of that"
+                " population again."
+            ),
         ) from None

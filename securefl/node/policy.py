@@ -1,9 +1,13 @@
-"""What this hospital demands of a request before its owner may say yes. Every check is this hospital's own."""
+"""What this hospital demands of a request before its owner may say yes.
+
+Every check is this hospital's own.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.environment import software
@@ -34,7 +38,9 @@ if TYPE_CHECKING:
 
 
 def charges_of(study: Protocol) -> tuple[Charge, ...]:
-    """Everything a study releases at one hospital: its training steps, its evaluation, and the count before it where there is one."""
+    """Everything a study releases at one hospital: its training steps, its evaluation, and the
+    count before it where there is one.
+    """
     p, e, c = study.privacy, study.evaluation, study.preparation
     return (
         Charge("update", SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps)),
@@ -85,21 +91,31 @@ def review(site: Site, text: bytes, now: datetime) -> Review:
     listed = book.cards()
     for participant in study.participants:
         if participant.name != site.name:
-            check(lambda p=participant: _trusted(book, p, "hospital"))  # type: ignore[misc]
+            check(partial(_trusted, book, participant, "hospital"))
     check(lambda: _trusted(book, study.coordinator, "researcher"))
-    cards = {p.name: listed[p.name] for p in (*study.participants, study.coordinator, study.aggregator) if _listed(listed, p)}
+    cards = {
+        p.name: listed[p.name]
+        for p in (*study.participants, study.coordinator, study.aggregator)
+        if _listed(listed, p)
+    }
     if study.aggregator.name in cards:
         check(lambda: _same_names(cards[study.aggregator.name], study.aggregator))
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
     check(lambda: _dataset(study, dataset, site.path))
     quote: Quote | None = None
     try:
-        quote = site.ledger.quote(study.data.population, charges_of(study), study.privacy.max_attempts)
+        quote = site.ledger.quote(
+            study.data.population, charges_of(study), study.privacy.max_attempts
+        )
         if not quote.fits:
             raise over_budget(quote)
     except SecureFLError as error:
         faults.append(error)
-    trusted = tuple(p.name for p in (*study.participants, study.coordinator, study.aggregator) if p.name == site.name or p.name in cards)
+    trusted = tuple(
+        p.name
+        for p in (*study.participants, study.coordinator, study.aggregator)
+        if p.name == site.name or p.name in cards
+    )
     return Review(study, text, digest, trusted, cards, dataset, quote, tuple(faults))
 
 
@@ -108,70 +124,107 @@ def _software(study: Study) -> None:
     theirs = {"securefl": study.software.securefl, "lock_sha256": study.software.lock_sha256}
     if mine != theirs:
         raise StudyError(
-            f"The study was made with securefl {theirs['securefl']} (lock {theirs['lock_sha256'][:12]}); here runs {mine['securefl']} (lock {mine['lock_sha256'][:12]}).",
-            whose="the researcher and this hospital's operator", next_step="Install the same version, then make the study again.",
+            f"The study was made with securefl {theirs['securefl']} (lock"
+            f" {theirs['lock_sha256'][:12]}); here runs {mine['securefl']} (lock"
+            f" {mine['lock_sha256'][:12]}).",
+            whose="the researcher and this hospital's operator",
+            next_step="Install the same version, then make the study again.",
         )
 
 
 def _schedule(study: Study, now: datetime) -> None:
     if study.schedule.reply_after < MIN_REPLY_AFTER:
         raise StudyError(
-            f"Replies would leave {study.schedule.reply_after} s after a round opens; here they wait at least {MIN_REPLY_AFTER} s, so that their time does not tell how many rows there are.",
+            f"Replies would leave {study.schedule.reply_after} s after a round opens; here they"
+            f" wait at least {MIN_REPLY_AFTER} s, so that their time does not tell how many rows"
+            " there are.",
             next_step="Make a study with a longer schedule.reply_after.",
         )
     if not study.schedule.opens <= now <= study.schedule.closes:
         raise StudyError(
-            f"The study may run from {study.schedule.opens:%Y-%m-%d %H:%M} to {study.schedule.closes:%Y-%m-%d %H:%M} UTC; {time_here(now)}.",
+            f"The study may run from {study.schedule.opens:%Y-%m-%d %H:%M} to"
+            f" {study.schedule.closes:%Y-%m-%d %H:%M} UTC; {time_here(now)}.",
             whose="the researcher (other dates), or this machine's operator if its clock is wrong",
-            next_step="Compare this machine's clock with one you trust. If it is right, ask for a study with other dates.",
+            next_step=(
+                "Compare this machine's clock with one you trust. If it is right, ask for a study"
+                " with other dates."
+            ),
         )
 
 
 def _my_place(site: Site, study: Study) -> None:
     mine = site.identity.card
     if site.name not in study.cohort:
-        raise StudyError(f"The study does not name {site.name} among its participants.", next_step="Refuse it.")
+        raise StudyError(
+            f"The study does not name {site.name} among its participants.", next_step="Refuse it."
+        )
     entry = study.participant(site.name)
     until = next((e.until for e in mine.earlier if e.signing_public == entry.signing_public), None)
     if until is not None:
         raise UntrustedError(
-            f"The study names the keys that {site.name} had before {until[:10]}.", whose="the researcher",
+            f"The study names the keys that {site.name} had before {until[:10]}.",
+            whose="the researcher",
             next_step="Refuse it, and ask the researcher to make it again with your new card.",
         )
     if (entry.signing_public, entry.sealing_public) != (mine.signing_public, mine.sealing_public):
-        raise UntrustedError(f"The study names other keys for {site.name} than its own.", whose="the researcher", next_step="Refuse it, and tell the researcher.")
+        raise UntrustedError(
+            f"The study names other keys for {site.name} than its own.",
+            whose="the researcher",
+            next_step="Refuse it, and tell the researcher.",
+        )
     _same_names(mine, entry)
     hospitals = {k for p in study.participants for k in (p.signing_public, p.sealing_public)}
-    if mine.signing_public in {study.coordinator.signing_public, study.aggregator.signing_public} or study.coordinator.signing_public in hospitals:
-        raise UntrustedError("The coordinator's keys appear among the participants.", whose="the researcher", next_step="Refuse it.")
+    if (
+        mine.signing_public in {study.coordinator.signing_public, study.aggregator.signing_public}
+        or study.coordinator.signing_public in hospitals
+    ):
+        raise UntrustedError(
+            "The coordinator's keys appear among the participants.",
+            whose="the researcher",
+            next_step="Refuse it.",
+        )
 
 
 def _trusted(book: AddressBook, party: Party, role: Role) -> None:
-    _same_names(book.require(party.name, party.signing_public, party.sealing_public, role=role), party)
+    _same_names(
+        book.require(party.name, party.signing_public, party.sealing_public, role=role), party
+    )
 
 
 def _same_names(card: IdentityCard, party: Party) -> None:
-    """The owner reads names, not keys: true keys under a false name would be a false name marked as verified."""
+    """The owner reads names, not keys: true keys under a false name would be a false name marked as
+    verified.
+    """
     if (card.legal_name, card.email) != (party.legal_name, party.email):
         raise UntrustedError(
-            f"The study calls {party.name} '{party.legal_name}' ({party.email}); its own card says '{card.legal_name}' ({card.email}).",
-            whose=party.name, next_step=f"Ask the researcher to make the study with {party.name}'s own card.",
+            f"The study calls {party.name} '{party.legal_name}' ({party.email}); its own card says"
+            f" '{card.legal_name}' ({card.email}).",
+            whose=party.name,
+            next_step=f"Ask the researcher to make the study with {party.name}'s own card.",
         )
 
 
 def _listed(cards: dict[str, IdentityCard], party: Party) -> bool:
     """Whether this hospital's list holds the party with exactly these keys, in any role."""
     card = cards.get(party.name)
-    return card is not None and (card.signing_public, card.sealing_public) == (party.signing_public, party.sealing_public)
+    return card is not None and (card.signing_public, card.sealing_public) == (
+        party.signing_public,
+        party.sealing_public,
+    )
 
 
 def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
     wanted = study.data
     if dataset is None:
-        raise StudyError(f"No data set '{wanted.dataset}' is registered here.", whose="the data owner", next_step=f"`securefl site data add {wanted.dataset} ...`, or refuse.")
+        raise StudyError(
+            f"No data set '{wanted.dataset}' is registered here.",
+            whose="the data owner",
+            next_step=f"`securefl site data add {wanted.dataset} ...`, or refuse.",
+        )
     if dataset.population != wanted.population:
         raise StudyError(
-            f"The data set '{dataset.name}' belongs to the population '{dataset.population}', the study says '{wanted.population}'.",
+            f"The data set '{dataset.name}' belongs to the population '{dataset.population}', the"
+            f" study says '{wanted.population}'.",
             next_step="Make the study with the registered population.",
         )
     have = header_of(folder / dataset.path, dataset.reading)
@@ -180,8 +233,12 @@ def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
     if missing:
         near = " ".join(words for name in missing if (words := near_name(name, have)))
         raise DataError(
-            f"The registered table has no column {', '.join(repr(m) for m in missing)}.{f' {near}' if near else ''}", whose="the data owner or the researcher",
-            next_step="Rename the columns in the table, or make the study with the columns there are.",
+            "The registered table has no column"
+            f" {', '.join(repr(m) for m in missing)}.{f' {near}' if near else ''}",
+            whose="the data owner or the researcher",
+            next_step=(
+                "Rename the columns in the table, or make the study with the columns there are."
+            ),
         )
 
 

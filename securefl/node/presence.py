@@ -1,8 +1,9 @@
 """Lock and state file of a long-running role in its folder, and the note that it leaves at its end.
 
-All three are for the owner's eyes (mode 0600) and never leave the folder. The lock tells that a process runs; the
-state file which one, and whether it works: since when its store is away, whether a whole turn went well. The end note
-tells why the last process ended. A process that was killed leaves its state file and no note of its own.
+All three are for the owner's eyes (mode 0600) and never leave the folder. The lock tells that a
+process runs; the state file which one, and whether it works: since when its store is away, whether
+a whole turn went well. The end note tells why the last process ended. A process that was killed
+leaves its state file and no note of its own.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 
 class Presence:
-    """One process's claim to a role in a folder. The kernel lets go of it when the process ends, however it ends.
+    """One process's claim to a role in a folder. The kernel lets go of it when the process ends,
+    however it ends.
 
     Args:
         folder: the party's folder.
@@ -44,13 +46,16 @@ class Presence:
         return self._lock.take(seconds=1.0)
 
     def announce(self, since: str) -> None:
-        """Write which process this is, and since when (UTC); the note of an earlier process is taken away."""
+        """Write which process this is, and since when (UTC); the note of an earlier process is
+        taken away.
+        """
         self._said = {"pid": os.getpid(), "since": since}
         replace_file(self._state, json.dumps(self._said).encode())
         self._end.unlink(missing_ok=True)
 
     def tell(self, **facts: Any) -> None:  # noqa: ANN401 - what JSON takes
-        """Add facts to the state file; None takes one away. Nothing is written where nothing changed, or before :meth:`announce`.
+        """Add facts to the state file; None takes one away. Nothing is written where nothing
+        changed, or before :meth:`announce`.
 
         A disk that takes nothing more ends nothing: it is tried again at the next call.
         """
@@ -106,7 +111,9 @@ def store_away(state: dict[str, object] | None) -> StoreAway | None:
 
 
 class Ended(NamedTuple):
-    """The end of a role's last process: when (UTC; empty where nobody knows), why, and which process it was."""
+    """The end of a role's last process: when (UTC; empty where nobody knows), why, and which
+    process it was.
+    """
 
     at: str
     reason: str
@@ -162,4 +169,6 @@ def stop_role(folder: Path, role: str, seconds: float = 15.0) -> bool:
         if present(folder, role) is None:
             return True
         time.sleep(0.05)
-    raise RoundError(f"The {role} (process {pid}) does not stop.", whose="its operator", next_step=f"kill {pid}")
+    raise RoundError(
+        f"The {role} (process {pid}) does not stop.", whose="its operator", next_step=f"kill {pid}"
+    )

@@ -1,9 +1,11 @@
-"""The public side of a data set, signed by its hospital: what researchers decide on is what the hospital registered.
+"""The public side of a data set, signed by its hospital: what researchers decide on is what the
+hospital registered.
 
-Everybody who writes to the store can replace a mock table, a description, a unit. So the hospital signs one statement
-over all that it shows of a data set: its own name, the data set's, whose patients they are, the declared columns with
-their ranges, levels and units, and the SHA-256 of the mock table. The researcher opens it with the hospital's card.
-An older statement that the hospital signed once still opens: the store can hold a change back, but make none.
+Everybody who writes to the store can replace a mock table, a description, a unit. So the hospital
+signs one statement over all that it shows of a data set: its own name, the data set's, whose
+patients they are, the declared columns with their ranges, levels and units, and the SHA-256 of the
+mock table. The researcher opens it with the hospital's card. An older statement that the hospital
+signed once still opens: the store can hold a change back, but make none.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ _AT_HOME = "securefl-dataset/1"
 
 @dataclass(frozen=True)
 class PublicSide:
-    """A verified statement: whose patients they are, and the declared data (the fields of a study's ``[data]``)."""
+    """A verified statement: whose patients they are, and the declared data (the fields of a study's
+    ``[data]``).
+    """
 
     population: str
     data: dict[str, Any]
@@ -98,7 +102,8 @@ def sign_public(site: Site, dataset: str) -> tuple[bytes, bytes] | None:
 
 
 def open_public(statement: bytes, mock: bytes, *, card: IdentityCard, dataset: str) -> PublicSide:
-    """Check what came from the store: the signature first, then that it is this data set and this mock table.
+    """Check what came from the store: the signature first, then that it is this data set and this
+    mock table.
 
     Args:
         statement: as it came.
@@ -133,7 +138,10 @@ def open_public(statement: bytes, mock: bytes, *, card: IdentityCard, dataset: s
         raise MessageError(
             f"The data set {dataset} of {card.name} is refused: {wrong}.",
             whose=card.name,
-            next_step=f"Ask {card.name} whether its agent runs; if it does, somebody who writes to the store changed the files.",
+            next_step=(
+                f"Ask {card.name} whether its agent runs; if it does, somebody who writes to the"
+                " store changed the files."
+            ),
         )
     return PublicSide(body["population"], data)
 

@@ -1,7 +1,8 @@
-"""Which PySyft keys are whose: PySyft knows parties by keys of its own, so a party signs them with its identity key.
+"""Which PySyft keys are whose: PySyft knows parties by keys of its own, so a party signs them with
+its identity key.
 
-On a plain shared folder anybody can write under any name. A hospital approves a PySyft peer only when a party that its
-owner trusts has signed exactly those keys.
+On a plain shared folder anybody can write under any name. A hospital approves a PySyft peer only
+when a party that its owner trusts has signed exactly those keys.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def publish_pysyft_keys(store: Store, identity: Identity, email: str, fingerprin
 
 
 def signed_fingerprint(store: Store, card: IdentityCard, email: str) -> str | None:
-    """The PySyft keys that the trusted ``card``'s owner signed for this address; None when it has said nothing.
+    """The PySyft keys that the trusted ``card``'s owner signed for this address; None when it has
+    said nothing.
 
     Raises:
         MessageError: the statement is not signed by that card, or is for another address.
@@ -36,7 +38,11 @@ def signed_fingerprint(store: Store, card: IdentityCard, email: str) -> str | No
     data = store.get(paths.pysyft_keys(card.name), _MAX_BYTES)
     if data is None:
         return None
-    body = open_signed(data, kind=TYPE, fields=_FIELDS, verify=card.verify, sender=card.name, max_bytes=_MAX_BYTES)
+    body = open_signed(
+        data, kind=TYPE, fields=_FIELDS, verify=card.verify, sender=card.name, max_bytes=_MAX_BYTES
+    )
     if body["name"] != card.name or body["email"] != email:
-        raise MessageError(f"The PySyft keys of {card.name} were signed for another address.", whose=card.name)
+        raise MessageError(
+            f"The PySyft keys of {card.name} were signed for another address.", whose=card.name
+        )
     return str(body["fingerprint"])

@@ -1,4 +1,6 @@
-"""The judgement of a study's quality rule, as its coordinator signed it: kept beside the study for the owner's screen."""
+"""The judgement of a study's quality rule, as its coordinator signed it: kept beside the study for
+the owner's screen.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Why a study failed here, in a line for its owner: kept beside the study and never sent, as it could describe patients. Others get a code (rule 1)."""
+"""Why a study failed here, in a line for its owner: kept beside the study and never sent, as it
+could describe patients. Others get a code (rule 1).
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def one_line(text: str, more: str = NOT_KEPT) -> str:
 
 
 def keep_reason(folder: Path, digest: str, error: SecureFLError) -> None:
-    """Keep the error in the study's folder below this hospital's ``folder``; a disk that takes nothing more ends nothing."""
+    """Keep the error in the study's folder below this hospital's ``folder``; a disk that takes
+    nothing more ends nothing.
+    """
     with suppress(OSError):
         line = one_line(str(error))
         replace_file(folder / "studies" / digest / _FILE, json.dumps({"reason": line}).encode())

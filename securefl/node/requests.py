@@ -1,4 +1,6 @@
-"""Requests as this hospital keeps them: a folder a digest, found by the short name that the pages show."""
+"""Requests as this hospital keeps them: a folder a digest, found by the short name that the pages
+show.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ class KeptRequest:
 
 
 def keep_request(site: Site, text: bytes, *, job: str, sender: str, received: str) -> KeptRequest:
-    """Keep a request's study for review. The same study again changes nothing: the first request of it is returned.
+    """Keep a request's study for review. The same study again changes nothing: the first request of
+    it is returned.
 
     Raises:
         StudyError: the text is no valid study.
@@ -55,7 +58,11 @@ def keep_request(site: Site, text: bytes, *, job: str, sender: str, received: st
 def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
     """All requests, oldest first."""
     root = site.path / "studies"
-    found = [_read(f / "request.json") for f in root.iterdir() if (f / "request.json").exists()] if root.is_dir() else []
+    found = (
+        [_read(f / "request.json") for f in root.iterdir() if (f / "request.json").exists()]
+        if root.is_dir()
+        else []
+    )
     return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
 
 
@@ -71,7 +78,8 @@ def find_request(site: Site, name: str, *, deciding: bool = False) -> tuple[Kept
 
 
 def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
-    """The one request that is meant by ``name`` (:func:`securefl.node.naming.meant`). Its text is not read.
+    """The one request that is meant by ``name`` (:func:`securefl.node.naming.meant`). Its text is
+    not read.
 
     Raises:
         UsageError: none or several fit.
@@ -88,8 +96,13 @@ def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
         listed = "It begins the name of"
     step = "`securefl site inbox` lists them."
     if deciding:
-        step = "For a decision give the whole id, or six digits or more of the digest; `securefl site inbox` lists them."
-    raise UsageError(f"{fit_words(len(fits), 'request', 'requests', name)} {listed}: {names}.", next_step=step)
+        step = (
+            "For a decision give the whole id, or six digits or more of the digest; `securefl site"
+            " inbox` lists them."
+        )
+    raise UsageError(
+        f"{fit_words(len(fits), 'request', 'requests', name)} {listed}: {names}.", next_step=step
+    )
 
 
 def study_text(site: Site, digest: str) -> bytes:
@@ -102,9 +115,15 @@ def study_text(site: Site, digest: str) -> bytes:
     try:
         text = read_file(file)
     except OSError as error:
-        raise UnreadableError(f"{file} cannot be read: {error.strerror}.", next_step="Ask the researcher to send the request again.") from None
+        raise UnreadableError(
+            f"{file} cannot be read: {error.strerror}.",
+            next_step="Ask the researcher to send the request again.",
+        ) from None
     if study_digest(text) != digest:
-        raise UnreadableError(f"{file} is not the study that was kept under this digest.", next_step="Do not run it; ask the researcher to send the request again.")
+        raise UnreadableError(
+            f"{file} is not the study that was kept under this digest.",
+            next_step="Do not run it; ask the researcher to send the request again.",
+        )
     return text
 
 
@@ -112,4 +131,6 @@ def _read(file: Path) -> KeptRequest:
     try:
         return KeptRequest(**json.loads(read_file(file)))
     except (OSError, ValueError, TypeError):
-        raise UnreadableError(f"{file} cannot be read.", next_step="Remove its folder; the request can be sent again.") from None
+        raise UnreadableError(
+            f"{file} cannot be read.", next_step="Remove its folder; the request can be sent again."
+        ) from None

@@ -1,14 +1,17 @@
 """A hospital's new keys, and how they take the old ones' place: whole or not at all.
 
-The ledger decides. What is new is prepared in a folder beside ``keys`` first, complete and on the disk; then the ledger
-notes the new key in one transaction; then the folders change places. Whoever opens the hospital's folder after a crash
-finishes what the ledger has noted, or clears away what it has not, before anything reads a key:
+The ledger decides. What is new is prepared in a folder beside ``keys`` first, complete and on the
+disk; then the ledger notes the new key in one transaction; then the folders change places. Whoever
+opens the hospital's folder after a crash finishes what the ledger has noted, or clears away what it
+has not, before anything reads a key:
 
-- ``keys.next`` is there and the ledger knows its key: ``keys`` becomes ``keys.before``, ``keys.next`` becomes ``keys``.
+- ``keys.next`` is there and the ledger knows its key: ``keys`` becomes ``keys.before``,
+  ``keys.next`` becomes ``keys``.
 - ``keys.next`` is there and the ledger does not know its key: it is erased.
 - ``keys.before`` is there beside ``keys``: it is erased, and with it the old private keys.
 
-Of the old signing key only the public half stays: in the ledger, and on the new card with its word that this one comes next.
+Of the old signing key only the public half stays: in the ledger, and on the new card with its word
+that this one comes next.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ if TYPE_CHECKING:
     from securefl.node.site import Site
 
 NEXT, BEFORE = "keys.next", "keys.before"
-#: What the new folder has of its own; everything else in ``keys`` is copied (the site's secret decides who is held out, for ever).
+#: What the new folder has of its own; everything else in ``keys`` is copied (the site's secret
+#: decides who is held out, for ever).
 _OWN = frozenset({"signing.key", "sealing.key", "card.json", "partners", "studies"})
 
 
@@ -52,11 +56,20 @@ def rotate_key(site: Site, at: str) -> IdentityCard:
     check_no_study(site)  # first: whoever stops the agent for this ends what runs
     with kept_away(site.path, "agent") as away:
         if not away:
-            raise UsageError("The agent runs, with the old keys.", whose="the data owner", next_step="`securefl site stop`, then repeat this, then `securefl site start`.")
+            raise UsageError(
+                "The agent runs, with the old keys.",
+                whose="the data owner",
+                next_step="`securefl site stop`, then repeat this, then `securefl site start`.",
+            )
         with site.deciding():
             check_no_study(site)
             if site.ledger.state.key != site.identity.card.signing_public:
-                raise UsageError("The keys of this hospital were replaced meanwhile.", next_step="Look at `securefl audit`, then repeat the command if you still want to.")
+                raise UsageError(
+                    "The keys of this hospital were replaced meanwhile.",
+                    next_step=(
+                        "Look at `securefl audit`, then repeat the command if you still want to."
+                    ),
+                )
             new = site.identity.successor(at)
             try:
                 _prepare(site, new)
@@ -72,11 +85,19 @@ def check_no_study(site: Site) -> None:
     Raises:
         NotApprovedError: a study is approved or running here.
     """
-    going = [f"{s.approval.id}-{s.digest[:12]} ({s.status})" for s in site.ledger.state.studies.values() if not s.ended]
+    going = [
+        f"{s.approval.id}-{s.digest[:12]} ({s.status})"
+        for s in site.ledger.state.studies.values()
+        if not s.ended
+    ]
     if going:
         raise NotApprovedError(
-            f"The approval of {', '.join(going)} names the old key; with another one the study would fail for all.",
-            next_step="Wait until it has ended. If the keys may be in other hands now: leave it with `securefl site withdraw`, then make new keys.",
+            f"The approval of {', '.join(going)} names the old key; with another one the study"
+            " would fail for all.",
+            next_step=(
+                "Wait until it has ended. If the keys may be in other hands now: leave it with"
+                " `securefl site withdraw`, then make new keys."
+            ),
         )
 
 
@@ -86,10 +107,12 @@ def unfinished(folder: Path) -> bool:
 
 
 def finish(folder: Path) -> None:
-    """Finish or clear away an interrupted change of keys, as the ledger says. Harmless where there is none.
+    """Finish or clear away an interrupted change of keys, as the ledger says. Harmless where there
+    is none.
 
     Raises:
-        LedgerAlteredError, UnreadableError: the ledger cannot say which key is in force; nothing is touched.
+        LedgerAlteredError, UnreadableError: the ledger cannot say which key is in force; nothing is
+            touched.
     """
     with holding(folder / "deciding.lock"):
         _finish(folder)
@@ -111,17 +134,23 @@ def _finish(folder: Path) -> None:
 
 
 def _in_force(folder: Path) -> bool:
-    """Whether the ledger says that the prepared key signs now; False when it is still the present one."""
+    """Whether the ledger says that the prepared key signs now; False when it is still the present
+    one.
+    """
     old, new = _card(folder / "keys"), _card(folder / NEXT)
     if old is None:
-        raise UnreadableError(f"{folder / 'keys' / 'card.json'} cannot be read.", next_step="Restore it from your backup.")
+        raise UnreadableError(
+            f"{folder / 'keys' / 'card.json'} cannot be read.",
+            next_step="Restore it from your backup.",
+        )
     key = read_ledger(folder / "ledger.sqlite", old.verify).require().at.state.key
     if key == old.signing_public:
         return False
     if new is not None and key == new.signing_public:
         return True
     raise UnreadableError(
-        f"The ledger is signed by another key than those in {folder / 'keys'} and {folder / NEXT}.", whose="the data owner",
+        f"The ledger is signed by another key than those in {folder / 'keys'} and {folder / NEXT}.",
+        whose="the data owner",
         next_step="Put the folder `keys` back from your newest backup.",
     )
 
@@ -143,7 +172,9 @@ def _prepare(site: Site, new: Identity) -> None:
         _write(site, new, site.path / NEXT)
     except OSError as error:
         raise UnreadableError(
-            f"The new keys cannot be written beside {site.keys}: {error.strerror}. The old ones stay.", whose="this machine's operator",
+            f"The new keys cannot be written beside {site.keys}: {error.strerror}. The old ones"
+            " stay.",
+            whose="this machine's operator",
             next_step="Make room or mend the folder's rights, then repeat the command.",
         ) from error
 

@@ -1,12 +1,14 @@
-"""One approved study at one hospital, step by step: enter it (:mod:`securefl.node.entering`), answer each round once, settle.
+"""One approved study at one hospital, step by step: enter it (:mod:`securefl.node.entering`),
+answer each round once, settle.
 
-The order in which a contribution leaves (rules 4, 6 and 7): the worker is asked, and the agent goes on; at the reply's
-public time its answer is looked at, encrypted and on disk, then the ledger says that it leaves, then the ledger is asked
-once more, and only then the store has it. An owner who withdraws or pauses in between keeps it in the house.
+The order in which a contribution leaves (rules 4, 6 and 7): the worker is asked, and the agent goes
+on; at the reply's public time its answer is looked at, encrypted and on disk, then the ledger says
+that it leaves, then the ledger is asked once more, and only then the store has it. An owner who
+withdraws or pauses in between keeps it in the house.
 
-Nothing that others can see waits for the worker (rule 1): every look at the store and every word follows from the schedule and
-from what came, so that neither silence nor a reply's time tells how many rows there are. What is encrypted and sent has a
-public size, and it begins at a public time.
+Nothing that others can see waits for the worker (rule 1): every look at the store and every word
+follows from the schedule and from what came, so that neither silence nor a reply's time tells how
+many rows there are. What is encrypted and sent has a public size, and it begins at a public time.
 """
 
 from __future__ import annotations
@@ -51,16 +53,21 @@ if TYPE_CHECKING:
 
 #: Seconds between looks whether another party has left a running study.
 _LOOK_SECONDS = 1.0
-#: Seconds between two steps of a running study: at least, and while nothing comes, as a part of the time since the last reply left.
+#: Seconds between two steps of a running study: at least, and while nothing comes, as a part of the
+#: time since the last reply left.
 _OFTEN, _RARELY, _SHARE = 0.01, 0.2, 0.02
 _CHARGED = "its budget stays charged."
-#: The first reply leaves this much later than the others, and at most a fourth of the round's deadline: the table is prepared too.
+#: The first reply leaves this much later than the others, and at most a fourth of the round's
+#: deadline: the table is prepared too.
 SETTLE_SECONDS, _SETTLE_SHARE = 3.0, 0.25
 
 
 @dataclass
 class InHand:
-    """A round that was announced and has not been answered yet. ``released``: what the worker was asked for."""
+    """A round that was announced and has not been answered yet.
+
+    ``released``: what the worker was asked for.
+    """
 
     accepted: Accepted
     released: Asked[Released]
@@ -69,7 +76,9 @@ class InHand:
 
 @dataclass(frozen=True)
 class Released:
-    """The worker's answer: noised int64[length], how many values met the bound, and the first time what it read of the table."""
+    """The worker's answer: noised int64[length], how many values met the bound, and the first time
+    what it read of the table.
+    """
 
     values: NDArray[np.int64]
     clamped: int
@@ -78,7 +87,8 @@ class Released:
 
 @dataclass
 class StudyRun:
-    """A study between its approval and its end. :meth:`step` never waits for others; the agent calls it again.
+    """A study between its approval and its end. :meth:`step` never waits for others; the agent
+    calls it again.
 
     Args:
         site: the hospital.
@@ -90,7 +100,8 @@ class StudyRun:
         start_worker: starts the process that trains; the launcher's in every real run.
         ask: asks the worker without waiting for it; a thread in every real run.
         settle_seconds: see :data:`SETTLE_SECONDS`.
-        agreed: whether the other hospitals have said that this one's ledger forgot nothing; the agent's question in every real run.
+        agreed: whether the other hospitals have said that this one's ledger forgot nothing; the
+            agent's question in every real run.
         unheard: whose word on that is missing, for the owner's screen; the agent's question too.
     """
 
@@ -116,8 +127,19 @@ class StudyRun:
         self.saying = Saying(self.site, self.plan, self.say)
         self.leaving = Leaving(self.site, self.plan, self.say)
         self.entering = Entering(
-            self.site, self.plan, self.text, self.say, self.now, self.clock, self.agreed, self.start_worker, self.ask,
-            keeper=self.leaving.keep, records=self.saying.record, first_round=self._first, unheard=self.unheard,
+            self.site,
+            self.plan,
+            self.text,
+            self.say,
+            self.now,
+            self.clock,
+            self.agreed,
+            self.start_worker,
+            self.ask,
+            keeper=self.leaving.keep,
+            records=self.saying.record,
+            first_round=self._first,
+            unheard=self.unheard,
         )
 
     @property
@@ -137,7 +159,9 @@ class StudyRun:
 
     @property
     def answering(self) -> bool:
-        """Whether a round was announced and its reply has not left: from the announcement to the reply, so a public thing."""
+        """Whether a round was announced and its reply has not left: from the announcement to the
+        reply, so a public thing.
+        """
         return self.in_hand is not None
 
     @property
@@ -155,15 +179,17 @@ class StudyRun:
         if self.participant is not None:
             return self._rounds(self.participant)
         entered = self.entering.step()
-        keep_waiting(self.site.study_folder(self.plan.digest), "" if entered else self.entering.waiting)
+        keep_waiting(
+            self.site.study_folder(self.plan.digest), "" if entered else self.entering.waiting
+        )
         if entered is not None:
             self.participant, self.worker = entered.participant, self.entering.worker
             self._in_hand(entered.accepted, entered.model, entered.seen)
         return None
 
     def pause(self) -> float:
-        """Seconds until :meth:`step` is worth calling again. They follow from the schedule and from when replies left, which
-        everybody sees, and from nothing that happens in this house.
+        """Seconds until :meth:`step` is worth calling again. They follow from the schedule and from
+        when replies left, which everybody sees, and from nothing that happens in this house.
         """
         now = self.clock()
         if not self.started or self._heard is None:
@@ -184,7 +210,8 @@ class StudyRun:
             self.in_hand.released.join()
         self.entering.stop()
 
-    # --- rounds ------------------------------------------------------------------------------------------------------
+    # --- rounds
+    # ------------------------------------------------------------------------------------------------------
 
     def _rounds(self, participant: Participant) -> str | None:
         end = end_of(self.site.store, self.plan)
@@ -192,11 +219,17 @@ class StudyRun:
             return "completed" if self._completed(participant, end) else None
         if self.now() > self.plan.study.schedule.closes:
             raise StudyError(
-                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC; it is over: {time_here(self.now())}.",
-                next_step="If this machine's clock is wrong, set it; if not, ask for a study with other dates.",
+                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC;"
+                f" it is over: {time_here(self.now())}.",
+                next_step=(
+                    "If this machine's clock is wrong, set it; if not, ask for a study with other"
+                    " dates."
+                ),
             )
         self._all_still_there()
-        if self.in_hand is not None:  # what is looked at meanwhile is the same, however far the answer is
+        if (
+            self.in_hand is not None
+        ):  # what is looked at meanwhile is the same, however far the answer is
             self._answer(participant, self.in_hand)
             return None
         if self.saying.step(participant.later):
@@ -204,7 +237,11 @@ class StudyRun:
             self.sent += 1
             return None
         if self._waited():
-            raise RoundError("Nothing came from the coordinator for two round deadlines.", whose="the coordinator", next_step="Ask the researcher; the study ends here.")
+            raise RoundError(
+                "Nothing came from the coordinator for two round deadlines.",
+                whose="the coordinator",
+                next_step="Ask the researcher; the study ends here.",
+            )
         number = participant.done + 1
         given = self._given(number) if number <= self.plan.last_round else None
         if given is not None:
@@ -219,7 +256,10 @@ class StudyRun:
         remember_round(self.site, self.plan, accepted.facts, model)
         self.in_hand = self._ask(accepted, model, seen)
         seconds = self.in_hand.times.first - seen
-        self.say(f"round {accepted.facts.round} of {self.plan.last_round}: announced; the reply leaves {seconds:g} s later")
+        self.say(
+            f"round {accepted.facts.round} of {self.plan.last_round}: announced; the reply leaves"
+            f" {seconds:g} s later"
+        )
 
     def _first(self) -> RoundInput | None:
         """What was announced as the first round, while nothing is charged yet."""
@@ -229,13 +269,24 @@ class StudyRun:
         return given
 
     def _ask(self, accepted: Accepted, model: bytes, seen: float) -> InHand:
-        """Ask the worker for what is due, and for the first round to prepare the table before; nobody waits for it here."""
+        """Ask the worker for what is due, and for the first round to prepare the table before;
+        nobody waits for it here.
+        """
         worker, facts, schedule = self.worker, accepted.facts, self.plan.study.schedule
         if worker is None:
             raise RoundError("The worker is not running.", whose="this hospital")
-        text, name, secret = self.text, self.site.name, self.site.split_secret(self.plan.study.data.population)
+        text, name, secret = (
+            self.text,
+            self.site.name,
+            self.site.split_secret(self.plan.study.data.population),
+        )
         reading = self.site.dataset(self.plan.study.data.dataset).reading
-        kind, length, largest, deadline = facts.kind, facts.length, facts.layout.max_value, float(schedule.round_deadline)
+        kind, length, largest, deadline = (
+            facts.kind,
+            facts.length,
+            facts.layout.max_value,
+            float(schedule.round_deadline),
+        )
         first = not self.leaving.counts
         compare = TableComparison.of(self.site, self.plan.study.data.dataset)
 
@@ -248,10 +299,14 @@ class StudyRun:
             return Released(values, worker.clamped, counts)
 
         settle = min(self.settle_seconds, _SETTLE_SHARE * deadline) if first else 0.0
-        return InHand(accepted, self.ask(release), PublicTimes(seen, float(schedule.reply_after), settle))
+        return InHand(
+            accepted, self.ask(release), PublicTimes(seen, float(schedule.reply_after), settle)
+        )
 
     def _answer(self, participant: Participant, in_hand: InHand) -> None:
-        """At a public time and at no other: take what the worker answered, or let the next one be the time."""
+        """At a public time and at no other: take what the worker answered, or let the next one be
+        the time.
+        """
         if self.made is not None:
             if self.leaving.leave(in_hand.times):
                 self.in_hand, self._heard = None, self.clock()
@@ -267,8 +322,9 @@ class StudyRun:
         participant.contribute(in_hand.accepted, released.values).close()
 
     def _given(self, number: int) -> RoundInput | None:
-        """The next round's objects. Anybody can write into the store: what the coordinator did not sign, or what is not the
-        key and model that it announced, is not there yet; its own deadline ends a round that stays so.
+        """The next round's objects. Anybody can write into the store: what the coordinator did not
+        sign, or what is not the key and model that it announced, is not there yet; its own deadline
+        ends a round that stays so.
         """
         store, plan = self.site.store, self.plan
         at = paths.RoundPaths(plan.digest, number, 1)
@@ -285,33 +341,52 @@ class StudyRun:
         return RoundInput(announcement, key, model)
 
     def _completed(self, participant: Participant, end: End) -> bool:
-        """Whether the study ended with all that this hospital gave; False while that cannot be seen. After the end nothing more is said.
+        """Whether the study ended with all that this hospital gave; False while that cannot be
+        seen. After the end nothing more is said.
 
         Raises:
             RoundError: it ended otherwise.
         """
-        if end.outcome == "completed" and participant.done == self.plan.last_round and self.in_hand is None:
+        if (
+            end.outcome == "completed"
+            and participant.done == self.plan.last_round
+            and self.in_hand is None
+        ):
             if participant.later is None or self.saying.was_counted(participant.later):
                 self._judged(end)
                 return True
             if self._waited():
                 raise RoundError(
-                    "The study was completed, and the store does not show whether this hospital's last contribution is in it: the list of who was left is gone.",
-                    whose="the coordinator or the store's operator", next_step="Ask the researcher who was in the last round; the study has ended here, its budget stays charged.",
+                    "The study was completed, and the store does not show whether this hospital's"
+                    " last contribution is in it: the list of who was left is gone.",
+                    whose="the coordinator or the store's operator",
+                    next_step=(
+                        "Ask the researcher who was in the last round; the study has ended here,"
+                        " its budget stays charged."
+                    ),
                 )
             return False
         if end.outcome == "completed" and self.plan.goes_on:
-            raise RoundError("The study was completed without this hospital: it was not there in time.", whose="this hospital", next_step="The study has ended here; its budget stays charged.")
+            raise RoundError(
+                "The study was completed without this hospital: it was not there in time.",
+                whose="this hospital",
+                next_step="The study has ended here; its budget stays charged.",
+            )
         raise over(self.site.store, self.plan, end, "The coordinator ended the study", _CHARGED)
 
     def _judged(self, end: End) -> None:
         """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
         if end.quality:
             keep_verdict(self.site.study_folder(self.plan.digest), end.quality)
-            self.say(f"the AUC that the study asks for: {quality_words(end.quality, self.plan.study.quality.minimum)} (signed by the coordinator)")
+            self.say(
+                "the AUC that the study asks for:"
+                f" {quality_words(end.quality, self.plan.study.quality.minimum)} (signed by the"
+                " coordinator)"
+            )
 
     def _all_still_there(self) -> None:
-        """What another party left cannot be completed: it is not waited for, even when the coordinator is silent.
+        """What another party left cannot be completed: it is not waited for, even when the
+        coordinator is silent.
 
         Raises:
             TwoCopiesError: this hospital's own places hold words that this folder did not say.
@@ -328,4 +403,7 @@ class StudyRun:
 
     def _waited(self) -> bool:
         """Whether the coordinator has been silent for two round deadlines."""
-        return self._heard is not None and self.clock() - self._heard > 2 * self.plan.study.schedule.round_deadline
+        return (
+            self._heard is not None
+            and self.clock() - self._heard > 2 * self.plan.study.schedule.round_deadline
+        )

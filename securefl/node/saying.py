@@ -1,7 +1,9 @@
-"""In a study that goes on after a loss: a hospital's signature under who is left, then its one unmasking answer, to each round.
+"""In a study that goes on after a loss: a hospital's signature under who is left, then its one
+unmasking answer, to each round.
 
-Nothing in them depends on the data, nor does their time: they follow from what every party can read in the store. Each is
-durable before it leaves, an answer in the ledger too; a paused or withdrawn study keeps them in the house.
+Nothing in them depends on the data, nor does their time: they follow from what every party can read
+in the store. Each is durable before it leaves, an answer in the ledger too; a paused or withdrawn
+study keeps them in the house.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ class Saying:
     _looks: Looks = field(default_factory=Looks)
 
     def step(self, later: LaterStages | None) -> bool:
-        """Say what can be said now in the round that was contributed to last; whether something left the house.
+        """Say what can be said now in the round that was contributed to last; whether something
+        left the house.
 
         Raises:
             StoreError: the store is away; call again.
@@ -68,20 +71,25 @@ class Saying:
         if self.word is None and later is not None and not later.answered and not self._held():
             try:
                 self.word = self._next(later)
-            except MessageError as error:  # anybody can write into the store: what is not signed by whom it should be is not there yet
+            # anybody can write into the store: what is not signed by whom it should be is not there
+            # yet
+            except MessageError as error:
                 if self._refused != error.what:
                     self._refused = error.what
                     self.say(f"waiting: {error.what}")
                 self._complain(later)
             except NotApprovedError:
                 if not self._held():
-                    raise  # else the owner paused or withdrew while it was made, and it was not said
+                    # else the owner paused or withdrew while it was made, and it was not said
+                    raise
         return self.word is not None and self._let_go(self.word)
 
     def check_in_time(self, announcement: bytes) -> None:
-        """Nothing is trained for a round whose survivors are proposed already: this hospital is not among them.
+        """Nothing is trained for a round whose survivors are proposed already: this hospital is not
+        among them.
 
-        Anybody can write into the store: only what the coordinator signed for exactly this round is its proposal.
+        Anybody can write into the store: only what the coordinator signed for exactly this round is
+        its proposal.
 
         Args:
             announcement: of the round; one that is refused is for whoever answers it to name.
@@ -99,16 +107,23 @@ class Saying:
             proposal = self.site.store.get(at.proposal, proposal_limit(terms))
             if proposal is None:
                 return
-            read_proposal(proposal, terms, coordinator.name, lambda s, m: verify(coordinator.signing_public, s, m))
+            read_proposal(
+                proposal,
+                terms,
+                coordinator.name,
+                lambda s, m: verify(coordinator.signing_public, s, m),
+            )
         except MessageError:
             return
         raise RoundError(
-            "The others go on without this hospital: it was not there in time.", whose="this hospital",
+            "The others go on without this hospital: it was not there in time.",
+            whose="this hospital",
             next_step="The study has ended here; its budget stays charged.",
         )
 
     def was_counted(self, later: LaterStages) -> bool:
-        """Whether the round that was contributed to last was opened with this hospital; False while the store does not show it.
+        """Whether the round that was contributed to last was opened with this hospital; False while
+        the store does not show it.
 
         Raises:
             StoreError: the store is away; call again.
@@ -127,13 +142,19 @@ class Saying:
             return False
         if not counted:
             raise RoundError(
-                f"The others went on without this hospital in round {facts.round}, the last one: its contribution was not there in time, or was not whole.",
-                whose="this hospital", next_step="The study has ended here; its budget stays charged. What it gave to earlier rounds is in the model.",
+                f"The others went on without this hospital in round {facts.round}, the last one:"
+                " its contribution was not there in time, or was not whole.",
+                whose="this hospital",
+                next_step=(
+                    "The study has ended here; its budget stays charged. What it gave to earlier"
+                    " rounds is in the model."
+                ),
             )
         return True
 
     def record(self, terms: Terms, record: Record) -> None:
-        """Make a signature or an answer durable; see :class:`securefl.federation.later.RecordKeeper`.
+        """Make a signature or an answer durable; see
+        :class:`securefl.federation.later.RecordKeeper`.
 
         Raises:
             RoundError: something else of that kind was made in that round before.
@@ -143,12 +164,15 @@ class Saying:
         file = folder / f"{terms.facts.round:05d}-{record.kind}"
         if file.exists() and read_file(file) != record.message:
             raise RoundError(
-                f"Another {record.kind} was made in round {terms.facts.round} before.", whose="this hospital",
+                f"Another {record.kind} was made in round {terms.facts.round} before.",
+                whose="this hospital",
                 next_step="The study ends here; its budget stays charged.",
             )
         replace_file(file, record.message)
         if record.kind == "answer":
-            self.site.ledger.answer(self.plan.digest, round_number=terms.facts.round, payload=record.message)
+            self.site.ledger.answer(
+                self.plan.digest, round_number=terms.facts.round, payload=record.message
+            )
 
     def _next(self, later: LaterStages) -> Word | None:
         store, facts = self.site.store, later.terms.facts
@@ -161,15 +185,29 @@ class Saying:
 
             def head_of(site: str) -> ContributionHead:
                 path = at.contribution(site)
-                return self._looks.at(store, path, lambda: later.read(site, store.get_head(path, limit)))
+                return self._looks.at(
+                    store, path, lambda: later.read(site, store.get_head(path, limit))
+                )
 
             data = later.agree(proposal, head_of)
-            return Word(at.agreement(self.site.name), data, f"round {facts.round}: the signature under who is left")
+            return Word(
+                at.agreement(self.site.name),
+                data,
+                f"round {facts.round}: the signature under who is left",
+            )
         answer = later.answer(self._agreements(later.survivors.names, at))
-        return None if answer is None else Word(at.answer(self.site.name), answer, f"round {facts.round}: the one unmasking answer")
+        return (
+            None
+            if answer is None
+            else Word(
+                at.answer(self.site.name), answer, f"round {facts.round}: the one unmasking answer"
+            )
+        )
 
     def _agreements(self, names: tuple[str, ...], at: paths.RoundPaths) -> dict[str, bytes]:
-        """The survivors' statements that are in the store; whether they hold is for the holder to see."""
+        """The survivors' statements that are in the store; whether they hold is for the holder to
+        see.
+        """
         found = {}
         for site in names:
             try:
@@ -181,18 +219,28 @@ class Saying:
         return found
 
     def _complain(self, later: LaterStages) -> None:
-        """Say once in a round whose dealing is why nothing is signed here. It tells no more than the missing signature does, but whose fault it is."""
+        """Say once in a round whose dealing is why nothing is signed here.
+
+        It tells no more than the missing signature does, but whose fault it is.
+        """
         facts, about = later.terms.facts, later.refused_dealer
         if about in {"", self.site.name} or self._complained == (facts.round, about):
             return
-        complaint = Complaint(facts.study, facts.round, facts.attempt, later.terms.round_digest, self.site.name, about)
+        complaint = Complaint(
+            facts.study, facts.round, facts.attempt, later.terms.round_digest, self.site.name, about
+        )
         with self.site.deciding():
             if self._held():
                 return
             at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
-            self.site.store.put(at.complaint(self.site.name), complaint.dump(self.site.identity.sign))
+            self.site.store.put(
+                at.complaint(self.site.name), complaint.dump(self.site.identity.sign)
+            )
         self._complained = (facts.round, about)
-        self.say(f"round {facts.round}: a complaint left the house: what {about} dealt to this hospital cannot be used")
+        self.say(
+            f"round {facts.round}: a complaint left the house: what {about} dealt to this hospital"
+            " cannot be used"
+        )
 
     def _let_go(self, word: Word) -> bool:
         with self.site.deciding():

@@ -1,4 +1,6 @@
-"""A hospital's folder: what every role has, and its ledger, its registered data sets and its studies."""
+"""A hospital's folder: what every role has, and its ledger, its registered data sets and its
+studies.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def utc_now() -> str:
 
 def split_secret(secret: bytes, population: str) -> bytes:
     """What decides who is held out, from a site's secret: 32 bytes for each population."""
-    return HKDF(SHA256(), 32, salt=None, info=b"securefl/split/1/" + population.encode()).derive(secret)
+    return HKDF(SHA256(), 32, salt=None, info=b"securefl/split/1/" + population.encode()).derive(
+        secret
+    )
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ class Site(PartyFolder):
         Raises:
             UsageError: it exists already, or a field is malformed.
         """
-        return cls.create(path, name=name, role="hospital", legal_name=legal_name, email=email, store=store)
+        return cls.create(
+            path, name=name, role="hospital", legal_name=legal_name, email=email, store=store
+        )
 
     def fill(self) -> None:
         """Keys and PySyft's folder as for every role, an empty ledger, and a hospital's folders."""
@@ -62,14 +68,22 @@ class Site(PartyFolder):
         super().fill()
         card = self.identity.card
         Ledger.create(
-            self.ledger_path, site=self.name, key=card.signing_public, sign=self.identity.sign, verify=card.verify, now=utc_now
+            self.ledger_path,
+            site=self.name,
+            key=card.signing_public,
+            sign=self.identity.sign,
+            verify=card.verify,
+            now=utc_now,
         ).close()
         for folder in ("private", "public", "studies", "keys/studies"):
             private_folder(self.path / folder)
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """Open a hospital's folder. Raises as :meth:`PartyFolder.open`, and as :func:`securefl.node.rotation.finish`."""
+        """Open a hospital's folder.
+
+        Raises as :meth:`PartyFolder.open`, and as :func:`securefl.node.rotation.finish`.
+        """
         if unfinished(path):
             finish(path)
         return cls.open(path, "hospital")
@@ -84,23 +98,32 @@ class Site(PartyFolder):
         """The ledger, opened and checked; use it in one thread."""
         from securefl.privacy.ledger import Ledger
 
-        return Ledger.open(self.ledger_path, sign=self.identity.sign, verify=self.identity.card.verify, now=utc_now)
+        return Ledger.open(
+            self.ledger_path, sign=self.identity.sign, verify=self.identity.card.verify, now=utc_now
+        )
 
     def refreshed(self) -> Self:
-        """The folder with its settings as they are now: the owner's commands change them while the agent runs. Ledger and keys stay open."""
+        """The folder with its settings as they are now: the owner's commands change them while the
+        agent runs. Ledger and keys stay open.
+        """
         fresh = self.at(self.path)
         if fresh.settings == self.settings:
             return self
-        fresh.__dict__.update({k: v for k, v in self.__dict__.items() if k not in {"path", "settings", "store"}})
+        fresh.__dict__.update(
+            {k: v for k, v in self.__dict__.items() if k not in {"path", "settings", "store"}}
+        )
         return fresh
 
     def deciding(self) -> AbstractContextManager[None]:
-        """One decision at a time, and no reply leaves the house while one is taken: the owner's no comes before it or after it."""
+        """One decision at a time, and no reply leaves the house while one is taken: the owner's no
+        comes before it or after it.
+        """
         return holding(self.path / "deciding.lock")
 
     @contextmanager
     def listing(self) -> Iterator[None]:
-        """Held while the list of partners changes, by the keys that are this hospital's now: what replaced ones sign cannot be read.
+        """Held while the list of partners changes, by the keys that are this hospital's now: what
+        replaced ones sign cannot be read.
 
         It is the lock of :meth:`deciding`; whoever holds that one must not change the list.
 
@@ -112,17 +135,28 @@ class Site(PartyFolder):
 
         card = self.identity.card
         with self.deciding():
-            if read_ledger(self.ledger_path, card.verify).require().at.state.key != card.signing_public:
-                raise UsageError("The keys of this hospital were replaced meanwhile; the list of partners is as it was.", next_step="Repeat the command.")
+            if (
+                read_ledger(self.ledger_path, card.verify).require().at.state.key
+                != card.signing_public
+            ):
+                raise UsageError(
+                    "The keys of this hospital were replaced meanwhile; the list of partners is as"
+                    " it was.",
+                    next_step="Repeat the command.",
+                )
             yield
 
     # Data sets
 
-    def with_dataset(self, name: str, table: Path, population: str, reading: Reading = USUAL) -> Self:
-        """Register a table for a population, in the settings and in the ledger. ``reading`` is how studies will read it.
+    def with_dataset(
+        self, name: str, table: Path, population: str, reading: Reading = USUAL
+    ) -> Self:
+        """Register a table for a population, in the settings and in the ledger. ``reading`` is how
+        studies will read it.
 
         Raises:
-            UsageError: the name stands for another population already, or one of the two is no name.
+            UsageError: the name stands for another population already, or one of the two is no
+                name.
             DataError: the file is not there, or lies inside the folder that PySyft shares.
         """
         check_name(table)
@@ -130,45 +164,79 @@ class Site(PartyFolder):
         if not table.is_file():
             raise DataError(f"{table} is not a file.", next_step="Name the table's CSV file.")
         if table.resolve().is_relative_to(self.datasite.resolve()):
-            raise DataError("The private table lies inside the folder that PySyft shares.", next_step=f"Keep it outside {self.datasite}.")
+            raise DataError(
+                "The private table lies inside the folder that PySyft shares.",
+                next_step=f"Keep it outside {self.datasite}.",
+            )
         inside = table.is_relative_to(self.path)
         try:
-            entry = DatasetEntry(name=name, population=population, path=str(table.relative_to(self.path) if inside else table), **vars(reading))
+            entry = DatasetEntry(
+                name=name,
+                population=population,
+                path=str(table.relative_to(self.path) if inside else table),
+                **vars(reading),
+            )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
-            what = {"name": f"'{name}' cannot be the name of a data set", "population": f"'{population}' cannot be the name of a population"}.get(field, f"{table} is too long a path")
+            what = {
+                "name": f"'{name}' cannot be the name of a data set",
+                "population": f"'{population}' cannot be the name of a population",
+            }.get(field, f"{table} is too long a path")
             raise UsageError(f"{what}.", next_step=NAME_RULE) from None
         known = next((d for d in self.settings.datasets if d.name == name), None)
         if known is not None and known.population != population:
-            raise UsageError(f"'{name}' is registered for the population '{known.population}'.", next_step="Choose another name.")
+            raise UsageError(
+                f"'{name}' is registered for the population '{known.population}'.",
+                next_step="Choose another name.",
+            )
         self.ledger.register_dataset(name, population=population, snapshot=self.snapshot(table))
         others = tuple(d for d in self.settings.datasets if d.name != name)
         return self.save(self.settings.model_copy(update={"datasets": (*others, entry)}))
 
     def other_file(self, name: str, table: Path, population: str) -> Path | None:
-        """The file for which ``name`` stands now, where that is another one than ``table`` and of the same population."""
-        known = next((d for d in self.settings.datasets if (d.name, d.population) == (name, population)), None)
-        return None if known is None or (self.path / known.path) == table.expanduser().absolute() else self.path / known.path
+        """The file for which ``name`` stands now, where that is another one than ``table`` and of
+        the same population.
+        """
+        known = next(
+            (d for d in self.settings.datasets if (d.name, d.population) == (name, population)),
+            None,
+        )
+        return (
+            None
+            if known is None or (self.path / known.path) == table.expanduser().absolute()
+            else self.path / known.path
+        )
 
     def dataset(self, name: str) -> DatasetEntry:
         """The registered data set. Raises :class:`UsageError` for an unknown name."""
         for entry in self.settings.datasets:
             if entry.name == name:
                 return entry
-        raise UsageError(f"No data set '{name}' is registered here.", next_step=f"`securefl site data add {name} FILE --population NAME --columns FILE`")
+        raise UsageError(
+            f"No data set '{name}' is registered here.",
+            next_step=f"`securefl site data add {name} FILE --population NAME --columns FILE`",
+        )
 
     def snapshot(self, table: Path) -> str:
-        """SHA-256 of the table keyed with this site's secret: nobody can test a guessed table against it."""
+        """SHA-256 of the table keyed with this site's secret: nobody can test a guessed table
+        against it.
+        """
         with os.fdopen(table_descriptor(table), "rb") as file:
             return self.keyed_snapshot(hashlib.file_digest(file, "sha256").hexdigest())
 
     def keyed_snapshot(self, sha256: str) -> str:
-        """:meth:`snapshot` of a table whose SHA-256 (hex) is known: the worker, which has no secret, takes it of what it reads."""
-        return hmac.new(self.secret, b"securefl/snapshot/1\0" + bytes.fromhex(sha256), hashlib.sha256).hexdigest()
+        """:meth:`snapshot` of a table whose SHA-256 (hex) is known: the worker, which has no
+        secret, takes it of what it reads.
+        """
+        return hmac.new(
+            self.secret, b"securefl/snapshot/1\0" + bytes.fromhex(sha256), hashlib.sha256
+        ).hexdigest()
 
     def keyed(self, text: str) -> str:
         """HMAC-SHA256 (hex) of a text with this site's secret."""
-        return hmac.new(self.secret, b"securefl/keyed/1\0" + text.encode(), hashlib.sha256).hexdigest()
+        return hmac.new(
+            self.secret, b"securefl/keyed/1\0" + text.encode(), hashlib.sha256
+        ).hexdigest()
 
     def split_secret(self, population: str) -> bytes:
         """32 bytes that decide who is held out: one per population, the same in every study."""
@@ -185,7 +253,10 @@ class Site(PartyFolder):
         replace_file(private_folder(self.study_folder(digest)) / "study.toml", text)
 
     def new_study_key(self, digest: str) -> X25519PrivateKey:
-        """A fresh agreement key for one study; kept 0600 until the study ends. One left from an interrupted approval is replaced."""
+        """A fresh agreement key for one study; kept 0600 until the study ends.
+
+        One left from an interrupted approval is replaced.
+        """
         key = X25519PrivateKey.generate()
         path = self._study_key(digest)
         private_folder(path.parent)
@@ -198,14 +269,18 @@ class Site(PartyFolder):
         return X25519PrivateKey.from_private_bytes(read_secret(self._study_key(digest), 32))
 
     def end_study(self, digest: str) -> None:
-        """Erase what only a study that goes on needs: its agreement key, and its kept contributions, which may be large. Harmless
-        when they are gone. What left the house stays in the ledger by its hash.
+        """Erase what only a study that goes on needs: its agreement key, and its kept
+        contributions, which may be large. Harmless when they are gone. What left the house stays in
+        the ledger by its hash.
         """
         self.erase_study_key(digest)
         shutil.rmtree(self.study_folder(digest) / "contributions", ignore_errors=True)
 
     def erase_study_key(self, digest: str) -> None:
-        """Erase the study's agreement key: its masks can never be made again. Harmless when it is gone."""
+        """Erase the study's agreement key: its masks can never be made again.
+
+        Harmless when it is gone.
+        """
         erase_file(self._study_key(digest))
 
     def _study_key(self, digest: str) -> Path:

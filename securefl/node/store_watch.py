@@ -1,4 +1,6 @@
-"""The store as a long-running role finds it: since when it cannot be used, told in the role's state file."""
+"""The store as a long-running role finds it: since when it cannot be used, told in the role's state
+file.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
     from securefl.node.presence import Presence
     from securefl.store import Store
 
-#: Seconds without trouble before the store is asked whether it is back: what is done every second was done again.
+#: Seconds without trouble before the store is asked whether it is back: what is done every second
+#: was done again.
 _QUIET = 2.0
 
 
@@ -42,7 +45,10 @@ class StoreWatch:
         self._presence.tell(store_away={"since": self._since, "reason": one_line(error.what)})
 
     def look(self, store: Store) -> None:
-        """Ask a store that was away whether it is back, and clear the line where it is. Call it at every turn."""
+        """Ask a store that was away whether it is back, and clear the line where it is.
+
+        Call it at every turn.
+        """
         if not self._since or self._clock() - self._missed < _QUIET:
             return
         try:

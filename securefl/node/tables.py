@@ -119,7 +119,8 @@ def count_rows(site: Site, table: Path, protocol: Protocol, reading: Reading) ->
         *_encoding_notes(content, reading),
         *_never_recorded(prepared, data),
         *(
-            f"{column}: {count:,} of the rows that can be used lie outside the range and count as its nearer end"
+            f"{column}: {count:,} of the rows that can be used lie outside the range and count as"
+            " its nearer end"
             for column, count in prepared.clipped.items()
         ),
         *told_apart(read.column(data.patient), data.patient),
@@ -152,9 +153,13 @@ def check_records(table: Path, reading: Reading) -> None:
             ", ..." if len(broken) > _SHOWN else ""
         )
         raise DataError(
-            f"In {shown_path(table)} quotation marks are broken in {len(broken):,} records, which begin on line {first}: "
-            "what follows could be records or parts of a text, and patients could be invented or lost.",
-            next_step='Save it again as CSV: a text with a quotation mark or a line break in it stands in "...", and each mark inside is doubled.',
+            f"In {shown_path(table)} quotation marks are broken in {len(broken):,} records, which"
+            f" begin on line {first}: what follows could be records or parts of a text, and"
+            " patients could be invented or lost.",
+            next_step=(
+                "Save it again as CSV: a text with a quotation mark or a line break in it stands in"
+                ' "...", and each mark inside is doubled.'
+            ),
         )
 
 
@@ -170,8 +175,11 @@ def _lacks(
     )
     near = " ".join(words for column in lacking if (words := near_name(column, names)))
     return DataError(
-        f"{name} has {absent}, which the protocol demands. The columns in its first line: {have} ({reading.words}).{f' {near}' if near else ''}",
-        next_step="Name the right file, or write these names into its first line and register it again.",
+        f"{name} has {absent}, which the protocol demands. The columns in its first line: {have}"
+        f" ({reading.words}).{f' {near}' if near else ''}",
+        next_step=(
+            "Name the right file, or write these names into its first line and register it again."
+        ),
     )
 
 
@@ -189,7 +197,9 @@ def _check_text(start: bytes, name: str, encoding: str) -> None:
             ) from None
         raise DataError(
             f"{name} is not text in {encoding.upper()}; its first line could be text in {likely}.",
-            next_step=f"Register it with --encoding {likely} and look at the names, or save it as UTF-8.",
+            next_step=(
+                f"Register it with --encoding {likely} and look at the names, or save it as UTF-8."
+            ),
         ) from None
     if any(sign < " " and sign not in "\t\r\n" for sign in text):
         raise DataError(
@@ -226,7 +236,8 @@ def _never_recorded(prepared: Prepared, spec: DataSpec) -> list[str]:
     """A sentence for each column that may be missing and is, in all the rows that can be used."""
     names = feature_names(spec)
     return [
-        f"{column.name}: not recorded in any of the rows that can be used; a study learns nothing from this column here"
+        f"{column.name}: not recorded in any of the rows that can be used; a study learns nothing"
+        " from this column here"
         for column in spec.columns
         if column.missing == "flag"
         and len(prepared.y)

@@ -1,4 +1,6 @@
-"""Any participant's own view of a study's rounds: the study that it keeps, the store, and what its ledger says that it sent."""
+"""Any participant's own view of a study's rounds: the study that it keeps, the store, and what its
+ledger says that it sent.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ class RoundsView:
 
         Args:
             folder: a hospital's or a researcher's.
-            name: of the study, or its beginning; may be left out where there is one only, or one only with rounds that are over.
+            name: of the study, or its beginning; may be left out where there is one only, or one
+                only with rounds that are over.
 
         Raises:
             UsageError: another folder; no study or several fit.
@@ -56,15 +59,31 @@ class RoundsView:
         """
         if (folder / FILE_NAMES["hospital"]).exists():
             site = Site.at(folder)
-            kept = {r.short: r.digest for r in kept_requests(site) if r.digest in site.ledger.state.studies}
+            kept = {
+                r.short: r.digest
+                for r in kept_requests(site)
+                if r.digest in site.ledger.state.studies
+            }
 
             def held(short: str) -> RoundsView:
-                sent = {number: event.sha256 for (number, _), event in site.ledger.state.studies[kept[short]].sent.items()}
-                return cls(short, Plan(parse_study(study_text(site, kept[short])), kept[short]), site.store, site.name, sent)
+                sent = {
+                    number: event.sha256
+                    for (number, _), event in site.ledger.state.studies[kept[short]].sent.items()
+                }
+                return cls(
+                    short,
+                    Plan(parse_study(study_text(site, kept[short])), kept[short]),
+                    site.store,
+                    site.name,
+                    sent,
+                )
 
             return _one(kept, name, held)
         if not (folder / FILE_NAMES["researcher"]).exists():
-            raise UsageError(f"{folder} is neither a hospital's nor a researcher's folder.", next_step="Name it: --folder DIR.")
+            raise UsageError(
+                f"{folder} is neither a hospital's nor a researcher's folder.",
+                next_step="Name it: --folder DIR.",
+            )
         lab = PartyFolder.open(folder, "researcher")
         texts = {f.parent.name: f for f in sorted((folder / "studies").glob("*/study.toml"))}
 
@@ -75,33 +94,48 @@ class RoundsView:
         return _one(texts, name, made)
 
     def rounds_over(self) -> int:
-        """The last round that is over: by a transcript, the coordinator's end of the study, or what this hospital sent after it.
+        """The last round that is over: by a transcript, the coordinator's end of the study, or what
+        this hospital sent after it.
 
         Raises:
             RoundError: none is.
         """
         last = self.last_over()
         if not last:
-            raise RoundError(f"No round of {self.name} is over: there is no transcript in the store.", whose="the coordinator", next_step="Wait for round 1, or ask who removed it.")
+            raise RoundError(
+                f"No round of {self.name} is over: there is no transcript in the store.",
+                whose="the coordinator",
+                next_step="Wait for round 1, or ask who removed it.",
+            )
         return last
 
     def last_over(self) -> int:
         """As :meth:`rounds_over`, and 0 where none is."""
         end = end_of(self.store, self.plan)
-        after = (last_transcript(self.store, self.plan), end.rounds if end else 0, max(self.sent, default=1) - 1)
+        after = (
+            last_transcript(self.store, self.plan),
+            end.rounds if end else 0,
+            max(self.sent, default=1) - 1,
+        )
         return min(max(after), self.plan.last_round)
 
     def check(self, number: int) -> VerifiedRound:
         """Verify a round, and that what it counts of this hospital is what this hospital sent.
 
         Raises:
-            RoundError, MessageError, UsageError, StoreError: as :func:`securefl.federation.verifying.verify_round`.
+            RoundError, MessageError, UsageError, StoreError: as
+                :func:`securefl.federation.verifying.verify_round`.
         """
         found = verify_round(self.store, self.plan, number)
         if self.site in found.frames and found.frames[self.site] != self.sent.get(number):
             raise RoundError(
-                f"Round {number} counts a contribution of {self.site} that is not the one in its ledger.", whose=self.site,
-                next_step="Stop the agent and keep everything as it is: somebody else may hold this hospital's key.",
+                f"Round {number} counts a contribution of {self.site} that is not the one in its"
+                " ledger.",
+                whose=self.site,
+                next_step=(
+                    "Stop the agent and keep everything as it is: somebody else may hold this"
+                    " hospital's key."
+                ),
             )
         return found
 
@@ -110,16 +144,26 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
     """A verified round for programs."""
     said = found.transcript
     return {
-        "round": said.round, "kind": said.kind, "verified": True, "cohort": list(said.cohort), "contributions": dict(said.contributions),
-        "absent": list(found.absent), "signed_by": list(found.signed_by), "round_digest": said.round_digest, "sum_sha256": said.sum_sha256,
+        "round": said.round,
+        "kind": said.kind,
+        "verified": True,
+        "cohort": list(said.cohort),
+        "contributions": dict(said.contributions),
+        "absent": list(found.absent),
+        "signed_by": list(found.signed_by),
+        "round_digest": said.round_digest,
+        "sum_sha256": said.sum_sha256,
         "transcript_sha256": found.transcript_sha256,
     }
 
 
 def _one(names: Mapping[str, object], name: str, view: Callable[[str], RoundsView]) -> RoundsView:
     """The study that fits; of several, the only one of which a round is over."""
-    # a hospital's names lead to digests; a researcher's folders carry the first twelve digits themselves
-    digests = {short: found if isinstance(found, str) else short[-12:] for short, found in names.items()}
+    # a hospital's names lead to digests; a researcher's folders carry the first twelve digits
+    # themselves
+    digests = {
+        short: found if isinstance(found, str) else short[-12:] for short, found in names.items()
+    }
     fits = meant(name, digests) if name else tuple(names)
     if len(fits) == 1:
         return view(fits[0])
@@ -127,6 +171,17 @@ def _one(names: Mapping[str, object], name: str, view: Callable[[str], RoundsVie
     if len(over) == 1:
         return over[0]
     if not fits:
-        what = f"No study here fits '{name}'. There are: {', '.join(names)}." if names else "There is no study here yet."
-        raise UsageError(what, next_step="Name one: --study NAME." if names else "Wait for a request, or make a study.")
-    raise UsageError(f"There are several studies here: {', '.join(fits)}.", next_step="Name one: --study NAME.")
+        what = (
+            f"No study here fits '{name}'. There are: {', '.join(names)}."
+            if names
+            else "There is no study here yet."
+        )
+        raise UsageError(
+            what,
+            next_step=(
+                "Name one: --study NAME." if names else "Wait for a request, or make a study."
+            ),
+        )
+    raise UsageError(
+        f"There are several studies here: {', '.join(fits)}.", next_step="Name one: --study NAME."
+    )

@@ -1,8 +1,9 @@
 """The worker process: the approved training on the private table, with neither keys nor network.
 
-Started by :mod:`securefl.node.launcher` as ``python -I -m securefl.node.worker IN OUT DATA`` with an empty environment.
-It reads commands and the table from inherited descriptors and answers with arrays of known shape. Noise and sampling
-are drawn here, fresh from the operating system's generator, for every execution.
+Started by :mod:`securefl.node.launcher` as ``python -I -m securefl.node.worker IN OUT DATA`` with
+an empty environment. It reads commands and the table from inherited descriptors and answers with
+arrays of known shape. Noise and sampling are drawn here, fresh from the operating system's
+generator, for every execution.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _CHECKED_BYTES = 1 << 16
 class _Task:
     """What the worker holds between commands: the split table and the trainer."""
 
-    def __init__(self, study: Study, site: str, train: Prepared, held_out: Prepared, draws: RandomDraws) -> None:
+    def __init__(
+        self, study: Study, site: str, train: Prepared, held_out: Prepared, draws: RandomDraws
+    ) -> None:
         from securefl.learning.dpsgd import PrivateTrainer
         from securefl.learning.steps import StepRule
 
@@ -39,18 +42,26 @@ class _Task:
         self._train, self._held_out = train.one_row_each(unit), held_out.one_row_each(unit)
         self._draws = draws
         rule = StepRule.from_study(study, study.participant(site).weight)
-        self.trainer = PrivateTrainer(study.model, rule, train.X, train.y, draws, units=train.units(unit))
+        self.trainer = PrivateTrainer(
+            study.model, rule, train.X, train.y, draws, units=train.units(unit)
+        )
         self._parameters = _parameters(study)
 
     def release(self, kind: str, model: bytes | bytearray) -> bytes:
         """What is due in a round of that kind, noised, as little-endian int64."""
-        return {"update": self._update, "evaluation": self._evaluation, "preparation": self._preparation}[kind](model)
+        return {
+            "update": self._update,
+            "evaluation": self._evaluation,
+            "preparation": self._preparation,
+        }[kind](model)
 
     def _update(self, model: bytes | bytearray) -> bytes:
         """int64[p]: the noised steps of one round from this global model."""
         from securefl.learning.models import weights_from_bytes
 
-        return self.trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
+        return (
+            self.trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
+        )
 
     def _preparation(self, _model: bytes | bytearray) -> bytes:
         """int64[2]: the noised count of the patients who train."""
@@ -59,11 +70,17 @@ class _Task:
 
         if self._study.preparation is None:
             raise RoundError("The study has no count before training.", whose="the coordinator")
-        return release_counts(class_counts(self._train.y), self._study.preparation, self._draws).astype("<i8").tobytes()
+        return (
+            release_counts(class_counts(self._train.y), self._study.preparation, self._draws)
+            .astype("<i8")
+            .tobytes()
+        )
 
     @property
     def clamped(self) -> int:
-        """How many values of the last update were cut to the largest of a field; for the owner's own screen."""
+        """How many values of the last update were cut to the largest of a field; for the owner's
+        own screen.
+        """
         return self.trainer.clamped
 
     def _evaluation(self, model: bytes | bytearray) -> bytes:
@@ -99,8 +116,13 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     train, held_out = split_rows(prepared, secret, study.data.holdout)
     task = _Task(study, header["site"], train, held_out, RandomDraws(SystemRandomness()))
     counts = {
-        "rows": table.rows, "kept": len(prepared.y), "set_aside": dict(prepared.set_aside), "training": len(train.y),
-        "held_out": len(held_out.y), "positives": int(prepared.y.sum()), "sha256": hashlib.sha256(data).hexdigest(),
+        "rows": table.rows,
+        "kept": len(prepared.y),
+        "set_aside": dict(prepared.set_aside),
+        "training": len(train.y),
+        "held_out": len(held_out.y),
+        "positives": int(prepared.y.sum()),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
     key = bytes.fromhex(header.get("patient_key", ""))
     if key:
@@ -184,7 +206,14 @@ def main() -> None:
                     values = task.release(header["do"], body)
                     channel.send({"ok": True, "clamped": task.clamped}, values)
             except SecureFLError as error:
-                channel.send({"error": type(error).__name__, "what": error.what, "whose": error.whose, "next": error.next_step})
+                channel.send(
+                    {
+                        "error": type(error).__name__,
+                        "what": error.what,
+                        "whose": error.whose,
+                        "next": error.next_step,
+                    }
+                )
     except ChannelClosedError:
         return
 

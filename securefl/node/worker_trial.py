@@ -1,11 +1,14 @@
-"""The real worker process put to the test, on invented patients: is its noise fresh and as promised, who is drawn?
+"""The real worker process put to the test, on invented patients: is its noise fresh and as
+promised, who is drawn?
 
-The study is made so that the un-noised answer is known. All patients are positive. Under a model that is certain of
-that, every gradient is exactly 0, and an update *is* its noise. Under the model of zeros each patient's gradient lies on
-an axis of its own (a category that no other patient has) and on the intercept, with a known length: the axis tells in
-how many steps that patient was drawn. The score histogram and the count before training are known from the table.
+The study is made so that the un-noised answer is known. All patients are positive. Under a model
+that is certain of that, every gradient is exactly 0, and an update *is* its noise. Under the model
+of zeros each patient's gradient lies on an axis of its own (a category that no other patient has)
+and on the intercept, with a known length: the axis tells in how many steps that patient was drawn.
+The score histogram and the count before training are known from the table.
 
-Two processes are asked, and each prepares the study twice, so that noise from a fixed start of any kind comes again.
+Two processes are asked, and each prepares the study twice, so that noise from a fixed start of any
+kind comes again.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ if TYPE_CHECKING:
 PATIENTS = 200
 #: Releases of each kind from each execution.
 RELEASES = 10
-#: Processes, and executions in each: what a study's approval starts, and what a restart starts again.
+#: Processes, and executions in each: what a study's approval starts, and what a restart starts
+#: again.
 _PROCESSES, _EXECUTIONS = 2, 2
 _SECRET = bytes(32)
 _SITE = "here"
@@ -50,7 +54,9 @@ _SECONDS = 120.0
 
 @contextmanager
 def trial_workers(folder: Path) -> Iterator[list[Worker]]:
-    """Workers on the invented table, started and not waited for; ``folder`` holds the table and their logs."""
+    """Workers on the invented table, started and not waited for; ``folder`` holds the table and
+    their logs.
+    """
     table = folder / "trial.csv"
     write_trial_table(table)
     with ExitStack() as stack:
@@ -118,7 +124,9 @@ def _in_deviations(study: Study, heard: Sequence[FloatArray]) -> Answers:
 
 
 def known_counts(study: Study, aside: int) -> tuple[FloatArray, FloatArray]:
-    """The un-noised histogram under the model of zeros (all scores .5) and the count: all patients are positive."""
+    """The un-noised histogram under the model of zeros (all scores .5) and the count: all patients
+    are positive.
+    """
     bins = study.evaluation.bins
     histogram = np.zeros(2 * bins)
     histogram[bins + sum(edge <= Fraction(1, 2) for edge in study.evaluation.edges)] = aside
@@ -126,7 +134,9 @@ def known_counts(study: Study, aside: int) -> tuple[FloatArray, FloatArray]:
 
 
 def trial_weight(study: Study) -> float:
-    """Length of a drawn patient's part on its own axis, in deviations of a step's noise; as much lies on the intercept."""
+    """Length of a drawn patient's part on its own axis, in deviations of a step's noise; as much
+    lies on the intercept.
+    """
     return math.sqrt(0.5) / float(study.privacy.noise_multiplier)
 
 
@@ -154,7 +164,9 @@ def _listed(texts: Sequence[str]) -> str:
 
 
 def trial_study() -> str:
-    """A sealed study for :func:`ask_workers`; its keys are made here and thrown away, and nobody is ever asked for it."""
+    """A sealed study for :func:`ask_workers`; its keys are made here and thrown away, and nobody is
+    ever asked for it.
+    """
     coordinator, aggregator = _party("coordinator", "researcher"), _party("sums", "aggregator")
     hospitals = [_party(name, "hospital") for name in (_SITE, "there")]
     return seal_study(

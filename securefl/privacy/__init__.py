@@ -1,4 +1,6 @@
-"""The privacy room: what a release costs, the noise that pays for it, and the ledger that refuses overspending."""
+"""The privacy room: what a release costs, the noise that pays for it, and the ledger that refuses
+overspending.
+"""
 
 from securefl.doors import lazy_door
 

@@ -1,22 +1,25 @@
-"""What releases cost: PLD for a study's own epsilon, Rényi cost at one integer order for the ledger's filter.
+"""What releases cost: PLD for a study's own epsilon, Rényi cost at one integer order for the
+ledger's filter.
 
-Two accountants, because two questions are asked. A study's parameters are fixed beforehand, so the tight privacy
-loss distribution (Koskela et al. 2020, as computed pessimistically by dp-accounting) states its epsilon. Which
-study comes next is chosen in the light of earlier results, so the ledger spends Rényi differential privacy at an
-order fixed when the budget is granted; such a filter stays valid under adaptive choice (Feldman and Zrnic 2021),
-a PLD filter does not.
+Two accountants, because two questions are asked. A study's parameters are fixed beforehand, so the
+tight privacy loss distribution (Koskela et al. 2020, as computed pessimistically by dp-accounting)
+states its epsilon. Which study comes next is chosen in the light of earlier results, so the ledger
+spends Rényi differential privacy at an order fixed when the budget is granted; such a filter stays
+valid under adaptive choice (Feldman and Zrnic 2021), a PLD filter does not.
 
-Ledger amounts are integers, in units of 1e-9 of Rényi divergence ("nano"). They come from decimal arithmetic with
-50 digits, so that every machine writes the same number; costs are rounded up, caps down. ``dp_accounting`` is
-slow to import and is only loaded where a PLD is asked for.
+Ledger amounts are integers, in units of 1e-9 of Rényi divergence ("nano"). They come from decimal
+arithmetic with 50 digits, so that every machine writes the same number; costs are rounded up, caps
+down. ``dp_accounting`` is slow to import and is only loaded where a PLD is asked for.
 
-Neighbours: add or remove one patient. Rényi costs hold in both directions (Mironov, Talwar, Zhang 2019, theorem 5), and
-for rounded and discrete Gaussian noise alike: rounding is post-processing, and the moments of the discrete
-Gaussian under integer shifts are those of the continuous one (Canonne, Kamath, Steinke 2020). A privacy loss
-distribution is more than its moments: at sigma 2 and sensitivity 1 the discrete Gaussian has epsilon 2.0113 at delta 1e-5 where
-the continuous one has 1.9931. A PLD figure of counts is therefore the larger of the two. One patient changes one count by
-1, so that figure is exact. The integers of a training step are 2^20 to the clip norm (:data:`securefl.study.wire.GRID`),
-and the noise is 3 * 10^5 of them or more: from 64 on the two differ by at most 1e-5, and by the square of that less here.
+Neighbours: add or remove one patient. Rényi costs hold in both directions (Mironov, Talwar, Zhang
+2019, theorem 5), and for rounded and discrete Gaussian noise alike: rounding is post-processing,
+and the moments of the discrete Gaussian under integer shifts are those of the continuous one
+(Canonne, Kamath, Steinke 2020). A privacy loss distribution is more than its moments: at sigma 2
+and sensitivity 1 the discrete Gaussian has epsilon 2.0113 at delta 1e-5 where the continuous one
+has 1.9931. A PLD figure of counts is therefore the larger of the two. One patient changes one count
+by 1, so that figure is exact. The integers of a training step are 2^20 to the clip norm
+(:data:`securefl.study.wire.GRID`), and the noise is 3 * 10^5 of them or more: from 64 on the two
+differ by at most 1e-5, and by the square of that less here.
 """
 
 from __future__ import annotations
@@ -41,26 +44,38 @@ NANO = 10**9
 #: Integer orders a grant may name. Order 2 serves epsilons near 20, order 256 epsilons near 0.05.
 ORDERS = range(2, 257)
 #: Written into every reservation, so that an auditor can repeat the computation.
-RDP_METHOD = "rdp-integer-order/1 (Mironov, Talwar, Zhang 2019, decimal 50 digits, rounded up to 1e-9)"
-PLD_METHOD = "pld dp-accounting 0.6.0, pessimistic, larger of continuous and integer noise, rounded up to 1e-4"
-#: Below this delta a study's own epsilon is the Rényi figure. A privacy loss distribution is a table of float64 masses that
-#: drops tails of 1e-15 and is convolved by FFT, so its delta errs by about that much: at 1e-14 it overstates an epsilon of
-#: 5.96 as 10.13, and at 1e-15 it has none. The Rényi bound is a formula in logarithms, and holds for every delta.
+RDP_METHOD = (
+    "rdp-integer-order/1 (Mironov, Talwar, Zhang 2019, decimal 50 digits, rounded up to 1e-9)"
+)
+PLD_METHOD = (
+    "pld dp-accounting 0.6.0, pessimistic, larger of continuous and integer noise, rounded up to"
+    " 1e-4"
+)
+#: Below this delta a study's own epsilon is the Rényi figure. A privacy loss distribution is a
+#: table of float64 masses that drops tails of 1e-15 and is convolved by FFT, so its delta errs by
+#: about that much: at 1e-14 it overstates an epsilon of 5.96 as 10.13, and at 1e-15 it has none.
+#: The Rényi bound is a formula in logarithms, and holds for every delta.
 LEAST_PLD_DELTA = Decimal("1e-10")
 #: Stands in a reservation instead of :data:`PLD_METHOD` where delta is below that.
-FAINT_METHOD = "rdp at the best of the orders 1.1 to 256 (Canonne, Kamath, Steinke 2020, proposition 12), rounded up to 1e-4"
+FAINT_METHOD = (
+    "rdp at the best of the orders 1.1 to 256 (Canonne, Kamath, Steinke 2020, proposition 12),"
+    " rounded up to 1e-4"
+)
 #: Discretisation of the privacy loss; the reference figures use the same.
 PLD_INTERVAL = 1e-4
 
 _TENTHS = tuple(n / 10 for n in range(11, 110) if n % 10)
 _WHOLE = (*map(float, range(2, 65)), 80.0, 96.0, 128.0, 192.0, 256.0)
 _LEAST_SMOOTH_NOISE = Decimal("0.3")
-#: Exponents as wide as decimals allow: at order 256 a small noise multiplier gives numbers beyond 10^999999.
+#: Exponents as wide as decimals allow: at order 256 a small noise multiplier gives numbers beyond
+#: 10^999999.
 _CONTEXT = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN)
-#: No PLD is computed above this Rényi epsilon (a quick figure, never below the PLD's): the distribution of such losses takes
-#: gigabytes, and says no more than that there is no privacy. A study's own epsilon is at most 100.
+#: No PLD is computed above this Rényi epsilon (a quick figure, never below the PLD's): the
+#: distribution of such losses takes gigabytes, and says no more than that there is no privacy. A
+#: study's own epsilon is at most 100.
 MOST_EPSILON = 200
-#: Beyond this many counts the discrete Gaussian's table is only large: at sigma 20 the figures agree to 1e-4 already.
+#: Beyond this many counts the discrete Gaussian's table is only large: at sigma 20 the figures
+#: agree to 1e-4 already.
 _LARGEST_TABLE = 1000
 _EPSILON_STEP = Decimal("0.0001")
 
@@ -77,18 +92,20 @@ def _order(order: int) -> int:
 def _delta(delta: Decimal) -> Decimal:
     if not isinstance(delta, Decimal) or not delta.is_finite() or not 0 < delta < 1:
         raise UsageError(
-            f"Delta must be a decimal between 0 and 1, not {delta!r}.", next_step='Write it as a string such as "1e-5".'
+            f"Delta must be a decimal between 0 and 1, not {delta!r}.",
+            next_step='Write it as a string such as "1e-5".',
         )
     return delta
 
 
 @lru_cache(maxsize=4096)
 def _step_divergence(noise_multiplier: Decimal, sample_rate: Fraction, order: int) -> Decimal:
-    """Rényi divergence of one release at ``order`` (Mironov, Talwar, Zhang 2019, equation for integer orders).
+    """Rényi divergence of one release at ``order`` (Mironov, Talwar, Zhang 2019, equation for
+    integer orders).
 
-    ``A = sum_k C(a,k) (1-q)^(a-k) q^k exp((k^2-k) / 2 sigma^2)`` is summed as ``A - 1`` with the binomial weights'
-    own sum taken off: the terms k = 0 and 1 vanish, all others are positive, and nothing cancels when the
-    divergence is tiny.
+    ``A = sum_k C(a,k) (1-q)^(a-k) q^k exp((k^2-k) / 2 sigma^2)`` is summed as ``A - 1`` with the
+    binomial weights' own sum taken off: the terms k = 0 and 1 vanish, all others are positive, and
+    nothing cancels when the divergence is tiny.
     """
     with localcontext(_CONTEXT):
         twice_variance = 2 * noise_multiplier * noise_multiplier
@@ -114,20 +131,25 @@ def rdp_cost(mechanism: Mechanism, order: int) -> int:
         UsageError: ``order`` is not one of :data:`ORDERS`.
     """
     if mechanism.sample_rate == 1:  # count * order / 2 sigma^2, a ratio of integers: exact
-        return math.ceil(Fraction(mechanism.count * _order(order) * NANO, 2) / Fraction(mechanism.noise_multiplier) ** 2)
+        return math.ceil(
+            Fraction(mechanism.count * _order(order) * NANO, 2)
+            / Fraction(mechanism.noise_multiplier) ** 2
+        )
     step = _step_divergence(mechanism.noise_multiplier, mechanism.sample_rate, _order(order))
     with localcontext(_CONTEXT):
-        # The 50-digit sum errs by less than 1e-40 of itself; the margin keeps that on the costly side.
+        # The 50-digit sum errs by less than 1e-40 of itself; the margin keeps that on the costly
+        # side.
         exact = step * mechanism.count * NANO * (1 + Decimal("1e-40"))
         return int(exact.to_integral_value(rounding=ROUND_CEILING))
 
 
 @lru_cache(maxsize=1024, typed=True)
 def rdp_cap(epsilon: Decimal, delta: Decimal, order: int) -> int:
-    """The Rényi divergence at ``order`` that still implies (epsilon, delta), in nano units, rounded down.
+    """The Rényi divergence at ``order`` that still implies (epsilon, delta), in nano units, rounded
+    down.
 
-    Canonne, Kamath, Steinke 2020, proposition 12: ``cap = epsilon - log(1 - 1/a) + log(delta a) / (a - 1)``. Not
-    above 0: no study fits at this order.
+    Canonne, Kamath, Steinke 2020, proposition 12: ``cap = epsilon - log(1 - 1/a) + log(delta a) /
+    (a - 1)``. Not above 0: no study fits at this order.
 
     >>> rdp_cap(Decimal(1), Decimal("1e-5"), 12) / NANO
     0.266282393
@@ -147,7 +169,9 @@ def rdp_cap(epsilon: Decimal, delta: Decimal, order: int) -> int:
 
 
 def epsilon_of_rdp(cost: int, delta: Decimal, order: int) -> Decimal:
-    """The epsilon that a cost of ``cost`` nano units at ``order`` implies: :func:`rdp_cap` turned round, rounded up."""
+    """The epsilon that a cost of ``cost`` nano units at ``order`` implies: :func:`rdp_cap` turned
+    round, rounded up.
+    """
     with localcontext(_CONTEXT):
         a = Decimal(_order(order))
         epsilon = Decimal(cost) / NANO + (1 - 1 / a).ln() - (_delta(delta) * a).ln() / (a - 1)
@@ -155,7 +179,9 @@ def epsilon_of_rdp(cost: int, delta: Decimal, order: int) -> Decimal:
 
 
 def _grouped(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
-    """Equal releases counted together: composing a distribution with itself is one power, not n convolutions."""
+    """Equal releases counted together: composing a distribution with itself is one power, not n
+    convolutions.
+    """
     counts: Counter[tuple[Decimal, Fraction, bool]] = Counter()
     for m in mechanisms:
         counts[m.noise_multiplier, m.sample_rate, isinstance(m, Gaussian)] += m.count
@@ -169,17 +195,22 @@ def _rounded_up(epsilon: float) -> Decimal:
     return Decimal(epsilon).quantize(_EPSILON_STEP, rounding=ROUND_CEILING)
 
 
-def pld_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal, *, interval: float = PLD_INTERVAL) -> Decimal:
-    """Epsilon at ``delta`` of all ``mechanisms`` together by privacy loss distributions, rounded up to 1e-4.
+def pld_epsilon(
+    mechanisms: Sequence[Mechanism], delta: Decimal, *, interval: float = PLD_INTERVAL
+) -> Decimal:
+    """Epsilon at ``delta`` of all ``mechanisms`` together by privacy loss distributions, rounded up
+    to 1e-4.
 
-    The larger of two figures: with continuous noise, and with the integer noise that counts really get. Valid when the
-    parameters were fixed beforehand, as those of one study are. Below :data:`LEAST_PLD_DELTA`, and where the
-    distributions have no finite figure, it is :func:`rdp_epsilon`, which is never smaller. Loads ``dp_accounting``.
+    The larger of two figures: with continuous noise, and with the integer noise that counts really
+    get. Valid when the parameters were fixed beforehand, as those of one study are. Below
+    :data:`LEAST_PLD_DELTA`, and where the distributions have no finite figure, it is
+    :func:`rdp_epsilon`, which is never smaller. Loads ``dp_accounting``.
 
     Args:
         mechanisms: what is released; none costs 0.
         delta: as a decimal.
-        interval: discretisation of the privacy loss; coarser is faster and larger, never smaller than the truth.
+        interval: discretisation of the privacy loss; coarser is faster and larger, never smaller
+            than the truth.
 
     Raises:
         UsageError: delta out of range.
@@ -203,7 +234,12 @@ def _integer_sensitivity(mechanism: Mechanism) -> int | None:
 
 
 @lru_cache(maxsize=256)
-def _pld(mechanisms: tuple[Mechanism, ...], delta: Decimal, interval: float, whole: tuple[int | None, ...]) -> float:
+def _pld(
+    mechanisms: tuple[Mechanism, ...],
+    delta: Decimal,
+    interval: float,
+    whole: tuple[int | None, ...],
+) -> float:
     if not mechanisms:
         return 0.0
     from dp_accounting.pld import privacy_loss_distribution as pld
@@ -212,12 +248,21 @@ def _pld(mechanisms: tuple[Mechanism, ...], delta: Decimal, interval: float, who
     for m, units in zip(mechanisms, whole, strict=True):
         noise, rate = float(m.noise_multiplier), float(m.sample_rate)
         if units is None:
-            one = pld.from_gaussian_mechanism(noise, sampling_prob=rate, value_discretization_interval=interval, pessimistic_estimate=True)
+            one = pld.from_gaussian_mechanism(
+                noise,
+                sampling_prob=rate,
+                value_discretization_interval=interval,
+                pessimistic_estimate=True,
+            )
         else:
             # one patient moves one count by 1
             one = pld.from_discrete_gaussian_mechanism(
-                noise * units, sensitivity=units, sampling_prob=rate, value_discretization_interval=interval,
-                pessimistic_estimate=True, use_connect_dots=True,
+                noise * units,
+                sensitivity=units,
+                sampling_prob=rate,
+                value_discretization_interval=interval,
+                pessimistic_estimate=True,
+                use_connect_dots=True,
             )
         parts.append(one.self_compose(m.count))
     total = reduce(lambda a, b: a.compose(b), parts)
@@ -227,9 +272,9 @@ def _pld(mechanisms: tuple[Mechanism, ...], delta: Decimal, interval: float, who
 def _divergence(mechanism: Mechanism, order: float) -> float:
     """Rényi divergence of one release at any order above 1, by the trapezoidal rule in logarithms.
 
-    ``A = E[(1 - q + q exp((2x - 1) / 2 sigma^2))^order]`` for x normal with deviation sigma. The integrand is analytic
-    and falls off like a Gaussian, so equal steps converge geometrically; at sigma >= 0.3 and this step the error is
-    below float64's.
+    ``A = E[(1 - q + q exp((2x - 1) / 2 sigma^2))^order]`` for x normal with deviation sigma. The
+    integrand is analytic and falls off like a Gaussian, so equal steps converge geometrically; at
+    sigma >= 0.3 and this step the error is below float64's.
     """
     noise, rate = float(mechanism.noise_multiplier), float(mechanism.sample_rate)
     if rate >= 1:
@@ -239,16 +284,19 @@ def _divergence(mechanism: Mechanism, order: float) -> float:
     mixture = np.logaddexp(math.log1p(-rate), math.log(rate) + (2 * x - 1) / (2 * noise**2))
     terms = order * mixture - x**2 / (2 * noise**2)
     largest = terms.max()
-    log_a = largest + math.log(np.exp(terms - largest).sum() * step / (noise * math.sqrt(2 * math.pi)))
+    log_a = largest + math.log(
+        np.exp(terms - largest).sum() * step / (noise * math.sqrt(2 * math.pi))
+    )
     return max(0.0, float(log_a)) / (order - 1)
 
 
 def rdp_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
-    """Epsilon at ``delta`` of all ``mechanisms`` together by Rényi accounting at the best order, rounded up to 1e-4.
+    """Epsilon at ``delta`` of all ``mechanisms`` together by Rényi accounting at the best order,
+    rounded up to 1e-4.
 
-    Orders from 1.1 to 10.9 by tenths, then whole ones up to 256. They are our own because dp-accounting 0.6.0 sums the
-    absolute values of alternating terms at fractional orders: 12.41 where 12.36 is right. The ledger's figure at
-    its own order is :func:`epsilon_of_rdp`.
+    Orders from 1.1 to 10.9 by tenths, then whole ones up to 256. They are our own because
+    dp-accounting 0.6.0 sums the absolute values of alternating terms at fractional orders: 12.41
+    where 12.36 is right. The ledger's figure at its own order is :func:`epsilon_of_rdp`.
 
     Raises:
         UsageError: delta out of range.
@@ -264,7 +312,9 @@ def rdp_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
         orders, divergence = _WHOLE, _exact_divergence
     for order in orders:
         total = sum(m.count * divergence(m, order) for m in grouped)
-        best = min(best, total + math.log1p(-1 / order) - (log_delta + math.log(order)) / (order - 1))
+        best = min(
+            best, total + math.log1p(-1 / order) - (log_delta + math.log(order)) / (order - 1)
+        )
     return max(Decimal(0), _rounded_up(best))
 
 
@@ -278,7 +328,8 @@ def epsilon_method(delta: Decimal) -> str:
 
 
 def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
-    """:func:`pld_epsilon` of somebody else's study: a quick figure first, so that no request takes the machine.
+    """:func:`pld_epsilon` of somebody else's study: a quick figure first, so that no request takes
+    the machine.
 
     Raises:
         UsageError: the quick figure is above :data:`MOST_EPSILON`, or as :func:`pld_epsilon`.
@@ -286,7 +337,8 @@ def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
     quick = rdp_epsilon(mechanisms, delta)
     if quick > MOST_EPSILON:
         raise UsageError(
-            f"The noise gives an epsilon of about {quick:.0f} at delta {delta}; nothing above {MOST_EPSILON} is worked out.",
+            f"The noise gives an epsilon of about {quick:.0f} at delta {delta}; nothing above"
+            f" {MOST_EPSILON} is worked out.",
             next_step="Use more noise, fewer steps or a smaller sampling rate.",
         )
     return pld_epsilon(mechanisms, delta)
@@ -295,7 +347,9 @@ def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
 class PldAccountant:
     """The figures that a study file is checked against, exact as :func:`pld_epsilon` gives them."""
 
-    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal) -> Decimal:
+    def training_epsilon(
+        self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal
+    ) -> Decimal:
         """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
         return gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta)
 

@@ -1,8 +1,10 @@
-"""What a ledger shows: one report for the owner, one extract for a researcher. Figures only; pages are made elsewhere.
+"""What a ledger shows: one report for the owner, one extract for a researcher. Figures only; pages
+are made elsewhere.
 
-The report's JSON keys are relied on by others. Quantities are JSON numbers, for display and comparison; a
-mechanism's parameters stay the exact texts of the study ("4.98", "1/5"); amounts of the filter are Rényi divergence
-at its order. Shares are of the whole budget: used ones rounded up, left ones down.
+The report's JSON keys are relied on by others. Quantities are JSON numbers, for display and
+comparison; a mechanism's parameters stay the exact texts of the study ("4.98", "1/5"); amounts of
+the filter are Rényi divergence at its order. Shares are of the whole budget: used ones rounded up,
+left ones down.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 #: The report's format; ``docs/audit.schema.json`` describes it.
 FORMAT = "securefl-audit/1"
-#: Discretisation for a data set's sum over studies: coarser than a study's own, so larger by up to 1e-3 and faster.
+#: Discretisation for a data set's sum over studies: coarser than a study's own, so larger by up to
+#: 1e-3 and faster.
 _SUM_INTERVAL = 1e-3
 
 
@@ -38,16 +41,19 @@ class AuditReport:
 
     Args:
         site: whose ledger.
-        populations: ``name``, ``budget`` {epsilon, delta}, ``filter`` {order, cap, used}, ``share_used``,
-            ``studies_like_last`` (how many more studies like the last one fit), ``grants``, ``spending`` (what was
-            charged and granted after each change, never left out by ``since``), ``revoked``, ``revocations``.
-        datasets: ``name``, ``population``, ``spent`` {epsilon_rdp, epsilon_pld}, ``studies``, ``releases``, ``refusals``,
-            ``registered`` (each snapshot's keyed hash).
-        refusals_elsewhere: refusals of studies that asked for a data set that is not registered here.
+        populations: ``name``, ``budget`` {epsilon, delta}, ``filter`` {order, cap, used},
+            ``share_used``, ``studies_like_last`` (how many more studies like the last one fit),
+            ``grants``, ``spending`` (what was charged and granted after each change, never left out
+            by ``since``), ``revoked``, ``revocations``.
+        datasets: ``name``, ``population``, ``spent`` {epsilon_rdp, epsilon_pld}, ``studies``,
+            ``releases``, ``refusals``, ``registered`` (each snapshot's keyed hash).
+        refusals_elsewhere: refusals of studies that asked for a data set that is not registered
+            here.
         approvals: ``study``, ``id``, ``researcher``, ``statement``, ``at``.
         pauses: ``at``, ``until`` (None: it lasts), ``note``.
         keys: the hospital's signing keys, the first and those it was changed to: ``key``, ``at``.
-        witnessed: the last checkpoint held here of each other hospital's ledger: ``site``, ``size``, ``head``, ``at``.
+        witnessed: the last checkpoint held here of each other hospital's ledger: ``site``,
+            ``size``, ``head``, ``at``.
         paused: whether nothing may start or leave.
         verified: whether chain, signatures, rules and the checkpoint (if one was given) hold.
         fault: what does not hold, or None.
@@ -74,17 +80,19 @@ class AuditReport:
     def to_json(self) -> Json:
         """The report as plain JSON values."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {"schema": FORMAT} | {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+        return {"schema": FORMAT} | {
+            k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()
+        }
 
 
 def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
     """The owner's report on a ledger as it was read.
 
     Args:
-        reading: from :func:`~securefl.privacy.ledger_reading.read_ledger`; where it has a fault, the report covers
-            the events before it and says so.
-        since: leave out releases, refusals, approvals, and studies with nothing new, before this UTC time (ISO 8601,
-            compared as text); sums always cover everything.
+        reading: from :func:`~securefl.privacy.ledger_reading.read_ledger`; where it has a fault,
+            the report covers the events before it and says so.
+        since: leave out releases, refusals, approvals, and studies with nothing new, before this
+            UTC time (ISO 8601, compared as text); sums always cover everything.
     """
     state, after, told = reading.at.state, since or "", history(reading.events)
     return AuditReport(
@@ -92,19 +100,29 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
         populations=tuple(_population(state, name, told) for name in state.budgets),
         datasets=tuple(_dataset(state, name, after, told) for name in state.datasets),
         refusals_elsewhere=tuple(
-            {"dataset": r.dataset, **_refusal(r)} for r in state.refusals if r.dataset not in state.datasets and r.at >= after
+            {"dataset": r.dataset, **_refusal(r)}
+            for r in state.refusals
+            if r.dataset not in state.datasets and r.at >= after
         ),
         approvals=tuple(
             {
-                "study": s.digest, "id": s.approval.id, "researcher": s.approval.researcher,
-                "statement": s.approval.statement, "at": s.approval.at,
+                "study": s.digest,
+                "id": s.approval.id,
+                "researcher": s.approval.researcher,
+                "statement": s.approval.statement,
+                "at": s.approval.at,
             }
             for s in state.studies.values()
             if s.approval.at >= after
         ),
-        pauses=tuple(p for p in told.pauses if (p["until"] or p["at"]) >= after or p["until"] is None),
+        pauses=tuple(
+            p for p in told.pauses if (p["until"] or p["at"]) >= after or p["until"] is None
+        ),
         keys=tuple(told.keys),
-        witnessed=tuple({"site": w.site, "size": w.size, "head": w.head, "at": w.at} for w in state.witnessed.values()),
+        witnessed=tuple(
+            {"site": w.site, "size": w.size, "head": w.head, "at": w.at}
+            for w in state.witnessed.values()
+        ),
         paused=state.paused,
         verified=reading.fault is None,
         fault=None if reading.fault is None else reading.fault.what,
@@ -117,8 +135,8 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
 def extract(events: Iterable[Event], digest: str) -> Json:
     """What the researcher of one study may see of this ledger: its charges and releases.
 
-    No other study, no time of another event, no count of events, no share of the budget (which would show what the
-    others cost). The data set is named by its keyed hash.
+    No other study, no time of another event, no count of events, no share of the budget (which
+    would show what the others cost). The data set is named by its keyed hash.
 
     Raises:
         NotApprovedError: this hospital never approved that digest.
@@ -129,8 +147,12 @@ def extract(events: Iterable[Event], digest: str) -> Json:
     return {
         "site": state.site,
         "study": {
-            "id": study.approval.id, "digest": digest, "status": study.status, "approved_at": study.approval.at,
-            "ended_at": study.ended_at, "statement": study.approval.statement,
+            "id": study.approval.id,
+            "digest": digest,
+            "status": study.status,
+            "approved_at": study.approval.at,
+            "ended_at": study.ended_at,
+            "statement": study.approval.statement,
         },
         "dataset": {"name": held.dataset, "population": held.population, "snapshot": held.snapshot},
         "epsilon": _number(held.epsilon),
@@ -157,7 +179,13 @@ def _population(state: LedgerState, name: str, told: History) -> Json:
         "share_used": _number(share(used, budget.cap)),
         "studies_like_last": 0 if budget.revoked else max(0, budget.cap - used) // last,
         "grants": [
-            {"epsilon": _number(g.epsilon), "delta": _number(g.delta), "typical": g.typical, "reason": g.reason, "at": g.at}
+            {
+                "epsilon": _number(g.epsilon),
+                "delta": _number(g.delta),
+                "typical": g.typical,
+                "reason": g.reason,
+                "at": g.at,
+            }
             for g in budget.grants
         ],
         "spending": told.spending.get(name, []),
@@ -175,13 +203,28 @@ def _dataset(state: LedgerState, name: str, after: str, told: History) -> Json:
         "spent": _spent(state, population, [s for s in studies if s.charged]),
         "studies": [
             {
-                "id": s.approval.id, "digest": s.digest, "status": s.status, "epsilon": _number(s.reservation.epsilon),
-                "delta": _number(s.reservation.delta), "share": _share(state, s),
-                "charges": [{**_charge(p), "sent": s.counts.get((p.purpose, p.mechanism.with_count(1)), 0)} for p in s.reservation.parts],
-                "cost": amount(s.approval.cost), "attempts": s.reservation.attempts, "researcher": s.approval.researcher,
-                "statement": s.approval.statement, "approved_at": s.approval.at, "started_at": told.started.get(s.digest),
-                "ended_at": s.ended_at, "note": told.notes.get(s.digest, ""), "answers": len(s.answers), "snapshot": s.reservation.snapshot,
-                "accountants": list(s.reservation.accountants), "terms": s.reservation.terms.model_dump(mode="json"),
+                "id": s.approval.id,
+                "digest": s.digest,
+                "status": s.status,
+                "epsilon": _number(s.reservation.epsilon),
+                "delta": _number(s.reservation.delta),
+                "share": _share(state, s),
+                "charges": [
+                    {**_charge(p), "sent": s.counts.get((p.purpose, p.mechanism.with_count(1)), 0)}
+                    for p in s.reservation.parts
+                ],
+                "cost": amount(s.approval.cost),
+                "attempts": s.reservation.attempts,
+                "researcher": s.approval.researcher,
+                "statement": s.approval.statement,
+                "approved_at": s.approval.at,
+                "started_at": told.started.get(s.digest),
+                "ended_at": s.ended_at,
+                "note": told.notes.get(s.digest, ""),
+                "answers": len(s.answers),
+                "snapshot": s.reservation.snapshot,
+                "accountants": list(s.reservation.accountants),
+                "terms": s.reservation.terms.model_dump(mode="json"),
             }
             for s in studies
             if max(s.approval.at, s.ended_at or "", *(r.at for r in s.sent.values())) >= after
@@ -206,7 +249,9 @@ def _spent(state: LedgerState, population: str, studies: Sequence[StudyState]) -
     if len(studies) == 1 and only.delta == budget.delta:
         tight = only.epsilon  # noted when it was reserved: no need to load the accountant
     else:
-        tight = pld_epsilon([m for s in studies for m in _mechanisms(s)], budget.delta, interval=_SUM_INTERVAL)
+        tight = pld_epsilon(
+            [m for s in studies for m in _mechanisms(s)], budget.delta, interval=_SUM_INTERVAL
+        )
     return {
         "epsilon_rdp": _number(epsilon_of_rdp(cost, budget.delta, budget.order)),
         "epsilon_pld": _number(tight),
@@ -231,7 +276,13 @@ def _charge(part: Part) -> Json:
 
 
 def _release(sent: Sent) -> Json:
-    return {"study": sent.study, "round": sent.round, "kind": sent.purpose, **_plain(sent.mechanism), "at": sent.at}
+    return {
+        "study": sent.study,
+        "round": sent.round,
+        "kind": sent.purpose,
+        **_plain(sent.mechanism),
+        "at": sent.at,
+    }
 
 
 def _refusal(refuse: Refuse) -> Json:

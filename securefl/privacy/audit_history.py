@@ -1,4 +1,6 @@
-"""How a ledger came to say what it says: times and notes that its state does not keep, and spending over time."""
+"""How a ledger came to say what it says: times and notes that its state does not keep, and spending
+over time.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def amount(nano: int) -> float:
 
 @dataclass
 class History:
-    """What only the events say: when a study started and why it was left, snapshots, revocations, pauses, keys, and each population's budget over time."""
+    """What only the events say: when a study started and why it was left, snapshots, revocations,
+    pauses, keys, and each population's budget over time.
+    """
 
     started: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -63,7 +67,9 @@ def _note_spending(told: History, before: LedgerState, after: LedgerState, at: s
     """What is charged (``used``) and granted (``cap``) after a change, in the filter's unit."""
     for name, budget in after.budgets.items():
         old = before.budgets.get(name)
-        if old is not budget or (after.studies is not before.studies and after.used(name) != before.used(name)):
+        if old is not budget or (
+            after.studies is not before.studies and after.used(name) != before.used(name)
+        ):
             step = {"at": at, "used": amount(after.used(name)), "cap": amount(budget.cap)}
             steps = told.spending.setdefault(name, [])
             if not steps or (step["used"], step["cap"]) != (steps[-1]["used"], steps[-1]["cap"]):

@@ -1,7 +1,8 @@
-"""What a study is charged for: each kind of release with its mechanism, and the terms the figures rest on.
+"""What a study is charged for: each kind of release with its mechanism, and the terms the figures
+rest on.
 
-Training updates, evaluation histograms and preparation statistics are all releases; each is charged for all its
-steps and for every attempt the study allows, before any of them runs (rule 3).
+Training updates, evaluation histograms and preparation statistics are all releases; each is charged
+for all its steps and for every attempt the study allows, before any of them runs (rule 3).
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ class Charge:
 
     def __post_init__(self) -> None:
         if self.purpose not in PURPOSES:
-            raise UsageError(f"Unknown kind of release {self.purpose!r}.", next_step=f"Known are: {', '.join(PURPOSES)}.")
+            raise UsageError(
+                f"Unknown kind of release {self.purpose!r}.",
+                next_step=f"Known are: {', '.join(PURPOSES)}.",
+            )
 
 
 class Priced(Protocol):
@@ -48,7 +52,9 @@ class Priced(Protocol):
 
 
 def total_cost(charges: Iterable[Priced], order: int, attempts: int) -> int:
-    """Rényi cost of all ``charges`` in every one of ``attempts``, in nano units at ``order``, rounded up."""
+    """Rényi cost of all ``charges`` in every one of ``attempts``, in nano units at ``order``,
+    rounded up.
+    """
     return attempts * sum(rdp_cost(c.mechanism, order) for c in charges)
 
 
@@ -64,7 +70,8 @@ def _read_mechanism(value: object) -> Mechanism:
         raise ValueError(str(error)) from error
 
 
-#: A mechanism inside an event: an object on paper, a :data:`~securefl.privacy.mechanisms.Mechanism` in memory.
+#: A mechanism inside an event: an object on paper, a :data:`~securefl.privacy.mechanisms.Mechanism`
+#: in memory.
 MechanismField = Annotated[
     Mechanism,
     PlainValidator(lambda v: v if hasattr(v, "to_json") else _read_mechanism(v)),
@@ -73,7 +80,8 @@ MechanismField = Annotated[
 
 
 class Terms(BaseModel):
-    """What the figures of a reservation rest on, for an auditor who wants to repeat them. Texts, all public.
+    """What the figures of a reservation rest on, for an auditor who wants to repeat them. Texts,
+    all public.
 
     ``noise_source`` names sampler and generator; ``code`` is the hash of the code that runs.
     """
@@ -83,7 +91,8 @@ class Terms(BaseModel):
     unit: Literal["patient", "record"] = "patient"
     neighbouring: Literal["add-remove"] = "add-remove"
     sampling: Literal["poisson"] = "poisson"
-    #: Whether training and evaluation draw on different patients (a keyed hash of the patient decides).
+    #: Whether training and evaluation draw on different patients (a keyed hash of the patient
+    #: decides).
     split: Literal["disjoint-patients", "same-patients"] = "disjoint-patients"
     rows_per_patient: Annotated[int, Field(ge=1, le=1000)] = 1
     clip_norm: str

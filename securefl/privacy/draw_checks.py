@@ -1,9 +1,11 @@
-"""Tests of many releases whose un-noised sums are known: is the noise the one that was promised, and fresh each time?
+"""Tests of many releases whose un-noised sums are known: is the noise the one that was promised,
+and fresh each time?
 
-Releases come as float64[releases, values], the known sum taken off, in standard deviations that were promised. If all
-is well they are independent standard normal numbers. Each statistic below is then nearly standard normal itself, and
-more than six of its deviations (one in 500 million) convict. A pass is only as good as the faults that it would have
-seen: the controls beside it must all be convicted.
+Releases come as float64[releases, values], the known sum taken off, in standard deviations that
+were promised. If all is well they are independent standard normal numbers. Each statistic below is
+then nearly standard normal itself, and more than six of its deviations (one in 500 million)
+convict. A pass is only as good as the faults that it would have seen: the controls beside it must
+all be convicted.
 """
 
 from __future__ import annotations
@@ -29,12 +31,15 @@ _ENOUGH = 32
 
 @dataclass(frozen=True)
 class Draws:
-    """What a participant's batches are known by: one value for each patient and release, and one that adds all of them.
+    """What a participant's batches are known by: one value for each patient and release, and one
+    that adds all of them.
 
     Attributes:
-        values: float64[releases, patients], each the sum over ``steps`` of ``-weight`` if the patient was drawn, plus noise.
+        values: float64[releases, patients], each the sum over ``steps`` of ``-weight`` if the
+            patient was drawn, plus noise.
         totals: float64[releases], the same for a value to which every patient adds.
-        weight: what a drawn patient adds to its own value, in standard deviations of one step's noise.
+        weight: what a drawn patient adds to its own value, in standard deviations of one step's
+            noise.
         rate: chance of each patient in each step.
         steps: independent batches in a release.
     """
@@ -100,7 +105,9 @@ def _repeated(rows: FloatArray) -> float:
 
 
 def _moved(rows: FloatArray) -> float:
-    """The largest correlation of a row with the next at any shift: noise that is used again in another place."""
+    """The largest correlation of a row with the next at any shift: noise that is used again in
+    another place.
+    """
     columns = rows.shape[1]
     if len(rows) < 2 or columns < _ENOUGH:
         return 0.0
@@ -110,13 +117,18 @@ def _moved(rows: FloatArray) -> float:
 
 
 def _above_usual(largest: float, count: int) -> float:
-    """The largest of ``count`` standard normal numbers, told as one: beyond 6 with a chance of about 1 in 500 million."""
-    # of so many the largest lies near the first root; a deviation more there is rarer than it is for one number
+    """The largest of ``count`` standard normal numbers, told as one: beyond 6 with a chance of
+    about 1 in 500 million.
+    """
+    # of so many the largest lies near the first root; a deviation more there is rarer than it is
+    # for one number
     return largest * SURE / math.sqrt(SURE**2 + 2 * math.log(count))
 
 
 def _shape(releases: FloatArray) -> float:
-    """Kolmogorov's statistic against the normal distribution, times the root of the number of values."""
+    """Kolmogorov's statistic against the normal distribution, times the root of the number of
+    values.
+    """
     from scipy.special import ndtr
 
     ordered = np.sort(releases, axis=None)

@@ -1,10 +1,13 @@
-"""What trials can prove about a release: a lower bound on its epsilon, and how large an epsilon they could have proved.
+"""What trials can prove about a release: a lower bound on its epsilon, and how large an epsilon
+they could have proved.
 
-Somebody looks at a release and guesses whether one patient was in. An (epsilon, delta) release leaves every guess with
-``P(guess "in" | in) <= e^epsilon P(guess "in" | out) + delta``, and the same with the two exchanged (Kairouz, Oh,
-Viswanath 2015). Counting right and wrong guesses therefore bounds epsilon from below, with Clopper and Pearson's exact
-binomial limits (Jagielski, Ullman, Oprea 2020, arXiv:2006.07709). It never bounds epsilon from above: trials can convict
-a mechanism, not acquit it, so :func:`max_detectable` says beside each bound what the trials could have shown at most.
+Somebody looks at a release and guesses whether one patient was in. An (epsilon, delta) release
+leaves every guess with ``P(guess "in" | in) <= e^epsilon P(guess "in" | out) + delta``, and the
+same with the two exchanged (Kairouz, Oh, Viswanath 2015). Counting right and wrong guesses
+therefore bounds epsilon from below, with Clopper and Pearson's exact binomial limits (Jagielski,
+Ullman, Oprea 2020, arXiv:2006.07709). It never bounds epsilon from above: trials can convict a
+mechanism, not acquit it, so :func:`max_detectable` says beside each bound what the trials could
+have shown at most.
 """
 
 from __future__ import annotations
@@ -20,14 +23,17 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-#: The share of the trials, from the first on, that chooses how to guess; the others are then counted.
+#: The share of the trials, from the first on, that chooses how to guess; the others are then
+#: counted.
 CHOOSING = 4
-#: Shares of the scores beyond a threshold that is considered: from half of them to one in 2,000, at either end.
+#: Shares of the scores beyond a threshold that is considered: from half of them to one in 2,000, at
+#: either end.
 _TAILS = 0.5 * 10.0 ** -np.linspace(0, 3, 31)
 
 
 def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, float]:
-    """Exact limits of a binomial probability (Clopper and Pearson 1934), each wrong with probability at most ``alpha``.
+    """Exact limits of a binomial probability (Clopper and Pearson 1934), each wrong with
+    probability at most ``alpha``.
 
     >>> low, high = clopper_pearson(0, 4000, 0.025)
     >>> low, round(high * 4000, 2)
@@ -36,19 +42,26 @@ def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, f
     from scipy.special import betaincinv
 
     low = float(betaincinv(successes, trials - successes + 1, alpha)) if successes else 0.0
-    high = float(betaincinv(successes + 1, trials - successes, 1 - alpha)) if successes < trials else 1.0
+    high = (
+        float(betaincinv(successes + 1, trials - successes, 1 - alpha))
+        if successes < trials
+        else 1.0
+    )
     return low, high
 
 
 def _epsilon(hits: int, false_alarms: int, trials: int, delta: float, alpha: float) -> float:
-    """The least epsilon that explains so many hits and false alarms, of ``trials`` each; 0 if none is needed."""
+    """The least epsilon that explains so many hits and false alarms, of ``trials`` each; 0 if none
+    is needed.
+    """
     low, _ = clopper_pearson(hits, trials, alpha / 2)
     _, high = clopper_pearson(false_alarms, trials, alpha / 2)
     return max(0.0, math.log((low - delta) / high)) if low > delta else 0.0
 
 
 def max_detectable(trials: int, *, delta: float, alpha: float) -> float:
-    """The largest lower bound that ``trials`` with and as many without the patient can give: every guess was right.
+    """The largest lower bound that ``trials`` with and as many without the patient can give: every
+    guess was right.
 
     >>> round(max_detectable(4000, delta=1e-5, alpha=0.05), 2)
     6.7
@@ -60,8 +73,8 @@ def max_detectable(trials: int, *, delta: float, alpha: float) -> float:
 def lower_bound(inside: FloatArray, outside: FloatArray, *, delta: float, alpha: float) -> float:
     """A lower bound on epsilon that is wrong with probability at most ``alpha``.
 
-    The guess compares a score with a threshold. Threshold and direction are chosen on the first quarter of the trials
-    and counted on the rest, so that the choice cannot flatter the count.
+    The guess compares a score with a threshold. Threshold and direction are chosen on the first
+    quarter of the trials and counted on the rest, so that the choice cannot flatter the count.
 
     Args:
         inside: float64[n], scores of independent releases with the patient.
@@ -72,14 +85,27 @@ def lower_bound(inside: FloatArray, outside: FloatArray, *, delta: float, alpha:
     Raises:
         ValueError: the two differ in number, or hold a value that is not finite.
     """
-    if inside.shape != outside.shape or inside.ndim != 1 or not (np.isfinite(inside).all() and np.isfinite(outside).all()):
+    if (
+        inside.shape != outside.shape
+        or inside.ndim != 1
+        or not (np.isfinite(inside).all() and np.isfinite(outside).all())
+    ):
         raise ValueError("as many finite scores with as without the patient are needed")
     first = len(inside) // CHOOSING
     if not first:
         return 0.0
     choosing = inside[:first], outside[:first]
-    candidates = np.unique(np.quantile(np.concatenate(choosing), np.concatenate([_TAILS, 1 - _TAILS]), method="midpoint"))
-    guesses = [_Guess(float(t), above, swapped) for t in candidates for above in (True, False) for swapped in (True, False)]
+    candidates = np.unique(
+        np.quantile(
+            np.concatenate(choosing), np.concatenate([_TAILS, 1 - _TAILS]), method="midpoint"
+        )
+    )
+    guesses = [
+        _Guess(float(t), above, swapped)
+        for t in candidates
+        for above in (True, False)
+        for swapped in (True, False)
+    ]
     best = max(guesses, key=lambda guess: guess.bound(*choosing, delta, alpha))
     return best.bound(inside[first:], outside[first:], delta, alpha)
 
@@ -93,19 +119,25 @@ class _Guess:
     swapped: bool
 
     def bound(self, inside: FloatArray, outside: FloatArray, delta: float, alpha: float) -> float:
-        hits, false_alarms = (int(((scores > self.threshold) == self.above).sum()) for scores in (inside, outside))
+        hits, false_alarms = (
+            int(((scores > self.threshold) == self.above).sum()) for scores in (inside, outside)
+        )
         if self.swapped:
             hits, false_alarms = false_alarms, hits
         return _epsilon(hits, false_alarms, len(inside), delta, alpha)
 
 
 def fitted_mu(inside: FloatArray, outside: FloatArray) -> tuple[float, float] | None:
-    """``(mu, standard error)`` of the Gaussian mechanism that fits (Dong, Roth, Su 2022): 1 over the noise multiplier.
+    """``(mu, standard error)`` of the Gaussian mechanism that fits (Dong, Roth, Su 2022): 1 over
+    the noise multiplier.
 
-    mu is the distance of the two means in standard deviations. None where the scores do not vary: there is no noise.
+    mu is the distance of the two means in standard deviations. None where the scores do not vary:
+    there is no noise.
     """
     n = len(inside)
-    spread = math.sqrt((float(inside.var(ddof=1)) + float(outside.var(ddof=1))) / 2) if n > 1 else 0.0
+    spread = (
+        math.sqrt((float(inside.var(ddof=1)) + float(outside.var(ddof=1))) / 2) if n > 1 else 0.0
+    )
     if spread == 0.0:
         return None
     mu = (float(inside.mean()) - float(outside.mean())) / spread

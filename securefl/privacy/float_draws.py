@@ -1,7 +1,9 @@
-"""Floating-point draws from a source of random bytes: for what is judged, never for what is released.
+"""Floating-point draws from a source of random bytes: for what is judged, never for what is
+released.
 
-Releases take exact integers (:mod:`securefl.privacy.noise`). The self-test makes answers of broken workers out of
-ordinary normal numbers; they too come from the operating system, so that nothing in the product is repeatable.
+Releases take exact integers (:mod:`securefl.privacy.noise`). The self-test makes answers of broken
+workers out of ordinary normal numbers; they too come from the operating system, so that nothing in
+the product is repeatable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a study will cost and what its noise will do, before anybody is asked. Public figures in, public figures out."""
+"""What a study will cost and what its noise will do, before anybody is asked.
+
+Public figures in, public figures out.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +30,21 @@ _POINTS = 24
 
 @dataclass(frozen=True)
 class BudgetShare:
-    """What a study takes from a budget made for studies like it; ``part`` is None where that budget cannot pay for one."""
+    """What a study takes from a budget made for studies like it; ``part`` is None where that budget
+    cannot pay for one.
+    """
 
     epsilon: Decimal
     part: Decimal | None
     room: int
 
 
-def budget_shares(charges: Sequence[Charge], attempts: int, delta: Decimal) -> tuple[BudgetShare, ...]:
-    """The study's share of each of :data:`USUAL_BUDGETS`, at the order that the owner would be offered."""
+def budget_shares(
+    charges: Sequence[Charge], attempts: int, delta: Decimal
+) -> tuple[BudgetShare, ...]:
+    """The study's share of each of :data:`USUAL_BUDGETS`, at the order that the owner would be
+    offered.
+    """
     found = []
     for epsilon in USUAL_BUDGETS:
         try:
@@ -49,7 +58,9 @@ def budget_shares(charges: Sequence[Charge], attempts: int, delta: Decimal) -> t
 
 @dataclass(frozen=True)
 class Longer:
-    """The same study with other rounds: epsilon with the noise as it is, and the noise that keeps epsilon (None: none does)."""
+    """The same study with other rounds: epsilon with the noise as it is, and the noise that keeps
+    epsilon (None: none does).
+    """
 
     rounds: int
     epsilon: Decimal
@@ -71,16 +82,28 @@ class Training:
     def epsilon_at(self, rounds: int) -> Decimal:
         """Epsilon of so many rounds, for a curve: never below the exact figure, at most 1e-3 above."""
         steps = rounds * self.local_steps * self.attempts
-        return pld_epsilon((SubsampledGaussian(self.noise_multiplier, self.sample_rate, steps),), self.delta, interval=_CURVE_INTERVAL)
+        return pld_epsilon(
+            (SubsampledGaussian(self.noise_multiplier, self.sample_rate, steps),),
+            self.delta,
+            interval=_CURVE_INTERVAL,
+        )
 
     def longer(self) -> tuple[Longer, ...]:
         """Half as many rounds, as many, twice and four times as many."""
         rows = []
-        for rounds in sorted({max(1, self.rounds // 2), self.rounds, 2 * self.rounds, 4 * self.rounds}):
+        for rounds in sorted(
+            {max(1, self.rounds // 2), self.rounds, 2 * self.rounds, 4 * self.rounds}
+        ):
             steps = rounds * self.local_steps * self.attempts
-            exact = pld_epsilon((SubsampledGaussian(self.noise_multiplier, self.sample_rate, steps),), self.delta)
+            exact = pld_epsilon(
+                (SubsampledGaussian(self.noise_multiplier, self.sample_rate, steps),), self.delta
+            )
             try:
-                noise = self.noise_multiplier if rounds == self.rounds else noise_for_epsilon(self.epsilon, self.delta, self.sample_rate, steps)
+                noise = (
+                    self.noise_multiplier
+                    if rounds == self.rounds
+                    else noise_for_epsilon(self.epsilon, self.delta, self.sample_rate, steps)
+                )
             except UsageError:
                 noise = None
             rows.append(Longer(rounds, exact, noise))
@@ -89,18 +112,26 @@ class Training:
     def curve(self) -> tuple[tuple[int, Decimal], ...]:
         """(rounds, epsilon) from 1 round to four times as many as planned."""
         most = 4 * self.rounds
-        return tuple((n, self.epsilon_at(n)) for n in sorted({max(1, round(most * i / _POINTS)) for i in range(1, _POINTS + 1)} | {1, self.rounds}))
+        return tuple(
+            (n, self.epsilon_at(n))
+            for n in sorted(
+                {max(1, round(most * i / _POINTS)) for i in range(1, _POINTS + 1)}
+                | {1, self.rounds}
+            )
+        )
 
 
 @dataclass(frozen=True)
 class NoiseEffect:
     """The noise of a round against the longest update that it can hide.
 
-    Lengths are L2, in mean gradients of clip norm 1: the longest update of a round is ``local_steps`` of them, reached only if
-    as many patients as the normaliser says were drawn and all their clipped gradients pointed the same way.
+    Lengths are L2, in mean gradients of clip norm 1: the longest update of a round is
+    ``local_steps`` of them, reached only if as many patients as the normaliser says were drawn and
+    all their clipped gradients pointed the same way.
 
     Attributes:
-        in_one_direction: standard deviation of a round's summed noise along any one direction, over the longest update.
+        in_one_direction: standard deviation of a round's summed noise along any one direction, over
+            the longest update.
         in_all: expected length of the whole noise vector, over the longest update.
         after_all_rounds: the same as ``in_all`` for the mean of all rounds.
     """
@@ -110,8 +141,17 @@ class NoiseEffect:
     after_all_rounds: float
 
 
-def noise_effect(*, noise_multiplier: Decimal, normaliser: Decimal, hospitals: int, parameters: int, local_steps: int, rounds: int) -> NoiseEffect:
-    """How large the noise is that the model gets to see: every hospital adds its own, and variances add up.
+def noise_effect(
+    *,
+    noise_multiplier: Decimal,
+    normaliser: Decimal,
+    hospitals: int,
+    parameters: int,
+    local_steps: int,
+    rounds: int,
+) -> NoiseEffect:
+    """How large the noise is that the model gets to see: every hospital adds its own, and variances
+    add up.
 
     >>> effect = noise_effect(
     ...     noise_multiplier=Decimal(5), normaliser=Decimal(500), hospitals=4, parameters=100, local_steps=1, rounds=25)
@@ -119,6 +159,8 @@ def noise_effect(*, noise_multiplier: Decimal, normaliser: Decimal, hospitals: i
     (0.02, 0.2, 0.04)
     """
     # a sum of local_steps independent draws of each hospital, over local_steps mean gradients
-    one = float(noise_multiplier) * math.sqrt(hospitals) / float(normaliser) / math.sqrt(local_steps)
+    one = (
+        float(noise_multiplier) * math.sqrt(hospitals) / float(normaliser) / math.sqrt(local_steps)
+    )
     whole = one * math.sqrt(parameters)
     return NoiseEffect(one, whole, whole / math.sqrt(rounds))

@@ -1,11 +1,13 @@
-"""The hospital's privacy ledger: what was granted, approved, reserved, sent and refused, and nothing more than was left.
+"""The hospital's privacy ledger: what was granted, approved, reserved, sent and refused, and
+nothing more than was left.
 
-Each method appends events in one immediate transaction: it reads what others wrote meanwhile, decides by the rules
-of :mod:`~securefl.privacy.ledger_state`, and commits to the disk before it returns. A process killed at any moment
-leaves either all events of a call or none. Clock and keys are passed in.
+Each method appends events in one immediate transaction: it reads what others wrote meanwhile,
+decides by the rules of :mod:`~securefl.privacy.ledger_state`, and commits to the disk before it
+returns. A process killed at any moment leaves either all events of a call or none. Clock and keys
+are passed in.
 
-A budget is checked and reserved together with the approval, for the most the study can spend (rule 3). A crash
-leaves it charged.
+A budget is checked and reserved together with the approval, for the most the study can spend (rule
+3). A crash leaves it charged.
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ from securefl.errors import UsageError
 from securefl.identity import verify as verify_key
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import RDP_METHOD, epsilon_method
-from securefl.privacy.ledger_chain import Checkpoint, Sign, Verify, read_checkpoint, rotation_message
+from securefl.privacy.ledger_chain import (
+    Checkpoint,
+    Sign,
+    Verify,
+    read_checkpoint,
+    rotation_message,
+)
 from securefl.privacy.ledger_log import LedgerLog
 from securefl.privacy.ledger_reading import Reading, read_ledger
 from securefl.privacy.ledger_state import BUDGET, Budget, LedgerState
@@ -34,7 +42,10 @@ __all__ = ["Checkpoint", "Ledger", "Reading", "read_checkpoint", "read_ledger"]
 
 
 class Ledger(LedgerLog):
-    """A hospital's open ledger, with everything that its owner and its agent may note. See :class:`LedgerLog`."""
+    """A hospital's open ledger, with everything that its owner and its agent may note.
+
+    See :class:`LedgerLog`.
+    """
 
     def quote(self, population: str, charges: Sequence[Charge], attempts: int = 1) -> Quote:
         """What a study would take from the population's budget; nothing is written.
@@ -47,8 +58,15 @@ class Ledger(LedgerLog):
     # Writing: the owner
 
     def grant(
-        self, population: str, *, epsilon: Decimal, delta: Decimal, choice: OrderChoice, typical: str,
-        charges: Sequence[Charge], attempts: int = 1,
+        self,
+        population: str,
+        *,
+        epsilon: Decimal,
+        delta: Decimal,
+        choice: OrderChoice,
+        typical: str,
+        charges: Sequence[Charge],
+        attempts: int = 1,
     ) -> None:
         """Add ``epsilon`` to a population's budget.
 
@@ -56,7 +74,8 @@ class Ledger(LedgerLog):
             population: whose patients.
             epsilon: what is added; the total is the sum of all grants.
             delta: the same for every grant of a population.
-            choice: from :func:`~securefl.privacy.planning.choose_order`; a later grant keeps the first one's order.
+            choice: from :func:`~securefl.privacy.planning.choose_order`; a later grant keeps the
+                first one's order.
             typical: the name of the study the order was chosen for.
             charges: what that study costs.
             attempts: how often that study may try.
@@ -71,16 +90,26 @@ class Ledger(LedgerLog):
             order = old.order if old else choice.order
             price = quote(0, 0, order, charges, attempts)
             fields: dict[str, Any] = {
-                "at": self._now(), "population": population, "epsilon": epsilon, "delta": delta, "order": order,
-                "typical": typical, "typical_parts": _parts(price),
-                "reason": choice.reason if order == choice.order else f"A later grant keeps order {order} of the first one.",
+                "at": self._now(),
+                "population": population,
+                "epsilon": epsilon,
+                "delta": delta,
+                "order": order,
+                "typical": typical,
+                "typical_parts": _parts(price),
+                "reason": (
+                    choice.reason
+                    if order == choice.order
+                    else f"A later grant keeps order {order} of the first one."
+                ),
             }
             return [ev.checked_event(ev.Grant, fields)]
 
         self._append(events)
 
     def register_dataset(self, name: str, *, population: str, snapshot: str) -> None:
-        """Register a data set, or a new snapshot of it. ``snapshot``: SHA-256 (hex) keyed with a secret of the site.
+        """Register a data set, or a new snapshot of it. ``snapshot``: SHA-256 (hex) keyed with a
+        secret of the site.
 
         Raises:
             UsageError: the name belongs to another population.
@@ -88,8 +117,19 @@ class Ledger(LedgerLog):
         self._append_one(ev.Dataset, name=name, population=population, snapshot=snapshot)
 
     def approve(
-        self, *, study: str, study_id: str, researcher: str, statement: str, population: str, dataset: str,
-        charges: Sequence[Charge], attempts: int, epsilon: Decimal, delta: Decimal, terms: Terms,
+        self,
+        *,
+        study: str,
+        study_id: str,
+        researcher: str,
+        statement: str,
+        population: str,
+        dataset: str,
+        charges: Sequence[Charge],
+        attempts: int,
+        epsilon: Decimal,
+        delta: Decimal,
+        terms: Terms,
     ) -> Quote:
         """The owner's yes, and the reservation for the most the study can spend: both or neither.
 
@@ -102,7 +142,8 @@ class Ledger(LedgerLog):
             dataset: which registered data set is used.
             charges: every kind of release in one attempt.
             attempts: how often the study may try.
-            epsilon: the study's own PLD figure at ``delta`` (:func:`~securefl.privacy.planning.study_epsilon`), for display.
+            epsilon: the study's own PLD figure at ``delta``
+                (:func:`~securefl.privacy.planning.study_epsilon`), for display.
             delta: the study's delta.
             terms: what the figures rest on.
 
@@ -110,7 +151,8 @@ class Ledger(LedgerLog):
             The price, with the budget as it was before.
 
         Raises:
-            BudgetError: more than is left. The refusal is noted in the ledger; the text has the figures.
+            BudgetError: more than is left. The refusal is noted in the ledger; the text has the
+                figures.
             NotApprovedError: approved before, or refused by the owner.
             UsageError: unknown data set, or a value that does not fit.
         """
@@ -123,24 +165,61 @@ class Ledger(LedgerLog):
             price = quote(budget.cap, state.used(population), budget.order, charges, attempts)
             prices.append(price)
             budgets.append(budget)
-            if (budget.revoked or not price.fits) and study not in state.studies and not state.declined(study):
-                why = ("the budget was taken back", Decimal(0)) if budget.revoked else ("", price.left_share)
+            if (
+                (budget.revoked or not price.fits)
+                and study not in state.studies
+                and not state.declined(study)
+            ):
+                why = (
+                    ("the budget was taken back", Decimal(0))
+                    if budget.revoked
+                    else ("", price.left_share)
+                )
                 return [
-                    ev.checked_event(ev.Refuse, {
-                        "at": self._now(), "study": study, "id": study_id, "researcher": researcher, "dataset": dataset,
-                        "reason": BUDGET, "note": why[0], "asked": price.asked_share, "left": why[1],
-                    })
+                    ev.checked_event(
+                        ev.Refuse,
+                        {
+                            "at": self._now(),
+                            "study": study,
+                            "id": study_id,
+                            "researcher": researcher,
+                            "dataset": dataset,
+                            "reason": BUDGET,
+                            "note": why[0],
+                            "asked": price.asked_share,
+                            "left": why[1],
+                        },
+                    )
                 ]
             at = self._now()
-            approve = ev.checked_event(ev.Approve, {
-                "at": at, "study": study, "id": study_id, "researcher": researcher, "statement": statement, "cost": price.asked,
-            })
-            reserve = ev.checked_event(ev.Reserve, {
-                "at": at, "study": study, "population": population, "dataset": dataset,
-                "snapshot": snapshot, "order": price.order, "attempts": attempts,
-                "parts": _parts(price), "epsilon": epsilon, "delta": delta,
-                "accountants": (RDP_METHOD, epsilon_method(delta)), "terms": terms,
-            })
+            approve = ev.checked_event(
+                ev.Approve,
+                {
+                    "at": at,
+                    "study": study,
+                    "id": study_id,
+                    "researcher": researcher,
+                    "statement": statement,
+                    "cost": price.asked,
+                },
+            )
+            reserve = ev.checked_event(
+                ev.Reserve,
+                {
+                    "at": at,
+                    "study": study,
+                    "population": population,
+                    "dataset": dataset,
+                    "snapshot": snapshot,
+                    "order": price.order,
+                    "attempts": attempts,
+                    "parts": _parts(price),
+                    "epsilon": epsilon,
+                    "delta": delta,
+                    "accountants": (RDP_METHOD, epsilon_method(delta)),
+                    "terms": terms,
+                },
+            )
             return [approve, reserve]
 
         written = self._append(events)
@@ -149,21 +228,41 @@ class Ledger(LedgerLog):
         return prices[-1]
 
     def refuse(
-        self, *, study: str, study_id: str, researcher: str, dataset: str, reason: str = "owner", note: str = ""
+        self,
+        *,
+        study: str,
+        study_id: str,
+        researcher: str,
+        dataset: str,
+        reason: str = "owner",
+        note: str = "",
     ) -> None:
-        """The owner's no to a digest; final. ``reason`` is a code others may see, ``note`` stays here.
+        """The owner's no to a digest; final. ``reason`` is a code others may see, ``note`` stays
+        here.
 
         Raises:
             UsageError: the study was approved; withdraw it instead.
         """
         if reason == BUDGET:
-            raise UsageError("Only the ledger refuses for lack of budget.", next_step="Give the owner's own reason.")
+            raise UsageError(
+                "Only the ledger refuses for lack of budget.",
+                next_step="Give the owner's own reason.",
+            )
         self._append_one(
-            ev.Refuse, study=study, id=study_id, researcher=researcher, dataset=dataset, reason=reason, note=note, asked=None, left=None
+            ev.Refuse,
+            study=study,
+            id=study_id,
+            researcher=researcher,
+            dataset=dataset,
+            reason=reason,
+            note=note,
+            asked=None,
+            left=None,
         )
 
     def withdraw(self, study: str, note: str = "") -> None:
-        """Leave a study: from now on nothing of it is sent. What it reserved stays charged if it had started.
+        """Leave a study: from now on nothing of it is sent. What it reserved stays charged if it
+        had started.
 
         Raises:
             NotApprovedError: not approved here, or ended already.
@@ -171,7 +270,8 @@ class Ledger(LedgerLog):
         self._append_one(ev.Withdraw, study=study, note=note)
 
     def revoke(self, population: str, note: str = "") -> None:
-        """Take back what is left of a population's budget: nothing more is reserved from it until another grant.
+        """Take back what is left of a population's budget: nothing more is reserved from it until
+        another grant.
 
         What was reserved stays reserved: withdraw from a study to end it.
 
@@ -181,7 +281,8 @@ class Ledger(LedgerLog):
         self._append_one(ev.Revoke, population=population, note=note)
 
     def rotate(self, key: str, *, sign: Sign, verify: Verify) -> None:
-        """Let a new key sign from now on; the old one signs this last event, and the new one that it takes over.
+        """Let a new key sign from now on; the old one signs this last event, and the new one that
+        it takes over.
 
         Args:
             key: the new Ed25519 public key in hex.
@@ -196,20 +297,34 @@ class Ledger(LedgerLog):
             message = rotation_message(self._head, key)  # in this transaction nothing comes between
             proof = sign(message)
             if not (verify_key(key, proof, message) and verify(proof, message)):
-                raise UsageError("The new signing and verifying keys do not belong together.", next_step="Use one key pair.")
-            return [ev.checked_event(ev.Rotate, {"at": self._now(), "key": key, "proof": proof.hex()})]
+                raise UsageError(
+                    "The new signing and verifying keys do not belong together.",
+                    next_step="Use one key pair.",
+                )
+            return [
+                ev.checked_event(ev.Rotate, {"at": self._now(), "key": key, "proof": proof.hex()})
+            ]
 
         self._append(events, testify=False)
         self._sign, self._verify = sign, verify
-        self._testify()  # by the new key: what the old one signs about its own last row does not count
+        # by the new key: what the old one signs about its own last row does not count
+        self._testify()
 
     def pause(self, note: str = "") -> None:
         """From now on nothing starts and nothing is sent; pausing twice is one pause."""
-        self._append(lambda state: [] if state.paused else [ev.checked_event(ev.Pause, {"at": self._now(), "note": note})])
+        self._append(
+            lambda state: (
+                []
+                if state.paused
+                else [ev.checked_event(ev.Pause, {"at": self._now(), "note": note})]
+            )
+        )
 
     def resume(self) -> None:
         """End the pause, if there is one."""
-        self._append(lambda state: [ev.checked_event(ev.Resume, {"at": self._now()})] if state.paused else [])
+        self._append(
+            lambda state: [ev.checked_event(ev.Resume, {"at": self._now()})] if state.paused else []
+        )
 
     # Writing: the agent
 
@@ -221,7 +336,15 @@ class Ledger(LedgerLog):
         """
         self._append_one(ev.Start, study=study)
 
-    def sent(self, study: str, *, round_number: int, purpose: Purpose, mechanism: Mechanism, payload: bytes | str) -> bool:
+    def sent(
+        self,
+        study: str,
+        *,
+        round_number: int,
+        purpose: Purpose,
+        mechanism: Mechanism,
+        payload: bytes | str,
+    ) -> bool:
         """Note what is about to leave the house; publish only after this returns.
 
         Args:
@@ -232,7 +355,8 @@ class Ledger(LedgerLog):
             payload: the bytes, or their SHA-256 in hex.
 
         Returns:
-            True if it is new, False if exactly this was noted before (the same bytes may be sent again).
+            True if it is new, False if exactly this was noted before (the same bytes may be sent
+            again).
 
         Raises:
             RoundError: something else was sent for this round (rule 6).
@@ -242,9 +366,17 @@ class Ledger(LedgerLog):
         digest = payload if isinstance(payload, str) else hashlib.sha256(payload).hexdigest()
 
         def events(state: LedgerState) -> list[ev.Event]:
-            event = ev.checked_event(ev.Sent, {
-                "at": self._now(), "study": study, "round": round_number, "purpose": purpose, "mechanism": mechanism, "sha256": digest,
-            })
+            event = ev.checked_event(
+                ev.Sent,
+                {
+                    "at": self._now(),
+                    "study": study,
+                    "round": round_number,
+                    "purpose": purpose,
+                    "mechanism": mechanism,
+                    "sha256": digest,
+                },
+            )
             before = state.study(study).sent.get((round_number, purpose))
             same = before is not None and (before.sha256, before.mechanism) == (digest, mechanism)
             # An ended or paused study does not send again either: let the rules speak.
@@ -253,7 +385,8 @@ class Ledger(LedgerLog):
         return bool(self._append(events))
 
     def answer(self, study: str, *, round_number: int, payload: bytes | str) -> bool:
-        """Note this hospital's unmasking answer to a round; give it only after this returns (rule 4).
+        """Note this hospital's unmasking answer to a round; give it only after this returns (rule
+        4).
 
         Returns:
             True if it is new, False if exactly this one was noted before (it may be given again).
@@ -267,7 +400,10 @@ class Ledger(LedgerLog):
         def events(state: LedgerState) -> list[ev.Event]:
             before = state.study(study).answers.get(round_number)
             same = before is not None and before.sha256 == digest
-            event = ev.checked_event(ev.Answer, {"at": self._now(), "study": study, "round": round_number, "sha256": digest})
+            event = ev.checked_event(
+                ev.Answer,
+                {"at": self._now(), "study": study, "round": round_number, "sha256": digest},
+            )
             return [] if same and not state.paused and not state.study(study).ended else [event]
 
         return bool(self._append(events))
@@ -276,14 +412,25 @@ class Ledger(LedgerLog):
         """Note the checkpoint of another hospital's ledger; False if that one was noted before.
 
         Raises:
-            UntrustedError: it contradicts an earlier one: that hospital's ledger was cut, restored or rewritten.
+            UntrustedError: it contradicts an earlier one: that hospital's ledger was cut, restored
+                or rewritten.
         """
 
         def events(state: LedgerState) -> list[ev.Event]:
             old = state.witnessed.get(checkpoint.site)
             if old is not None and (old.size, old.head) == (checkpoint.size, checkpoint.head):
                 return []
-            return [ev.checked_event(ev.Witness, {"at": self._now(), "site": checkpoint.site, "size": checkpoint.size, "head": checkpoint.head})]
+            return [
+                ev.checked_event(
+                    ev.Witness,
+                    {
+                        "at": self._now(),
+                        "site": checkpoint.site,
+                        "size": checkpoint.size,
+                        "head": checkpoint.head,
+                    },
+                )
+            ]
 
         return bool(self._append(events))
 
@@ -295,14 +442,18 @@ class Ledger(LedgerLog):
         """
         fields: dict[str, object] = {"study": study, "status": status}
         self._append(
-            lambda state: []
-            if state.study(study).status == status
-            else [ev.checked_event(ev.Settle, {"at": self._now(), **fields})]
+            lambda state: (
+                []
+                if state.study(study).status == status
+                else [ev.checked_event(ev.Settle, {"at": self._now(), **fields})]
+            )
         )
 
 
 def _parts(price: Quote) -> tuple[ev.Part, ...]:
-    return tuple(ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=cost) for c, cost in price.parts)
+    return tuple(
+        ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=cost) for c, cost in price.parts
+    )
 
 
 def _quote(state: LedgerState, population: str, charges: Sequence[Charge], attempts: int) -> Quote:

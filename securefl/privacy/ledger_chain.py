@@ -1,9 +1,11 @@
-"""The chain under the ledger: each row's hash covers its number, the hash before it and its text, and is signed.
+"""The chain under the ledger: each row's hash covers its number, the hash before it and its text,
+and is signed.
 
-An edited, exchanged, inserted or removed row in the middle breaks the chain; a row written by somebody else lacks
-the site's signature. The key is that of the genesis event, then that of the last rotation; a reader trusts the whole
-when the key in its hand signed rows of it, or took over at a row of it. A removed tail leaves a valid chain behind: only
-a :class:`Checkpoint` held elsewhere shows it.
+An edited, exchanged, inserted or removed row in the middle breaks the chain; a row written by
+somebody else lacks the site's signature. The key is that of the genesis event, then that of the
+last rotation; a reader trusts the whole when the key in its hand signed rows of it, or took over at
+a row of it. A removed tail leaves a valid chain behind: only a :class:`Checkpoint` held elsewhere
+shows it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from securefl.signed import dump_signed, open_signed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: Ed25519 by the site's key: ``sign(message) -> 64 bytes`` and ``verify(signature, message) -> bool``.
+#: Ed25519 by the site's key: ``sign(message) -> 64 bytes`` and ``verify(signature, message) ->
+#: bool``.
 Sign: TypeAlias = "Callable[[bytes], bytes]"
 Verify: TypeAlias = "Callable[[bytes, bytes], bool]"
 
@@ -51,23 +54,34 @@ class Row:
 
 @dataclass(frozen=True)
 class Head:
-    """How far a chain was followed: number of rows, the last one's hash, and what they mean together."""
+    """How far a chain was followed: number of rows, the last one's hash, and what they mean
+    together.
+    """
 
     size: int = 0
     hash: str = NO_HASH
     state: LedgerState = LedgerState()  # noqa: RUF009 - immutable
     #: Whether the key that the reader trusts has signed or vouched for this chain.
     trusted: bool = False
-    #: Number of the row in which each replaced key ended, in the order of ``state.keys``: the last row that it signed.
+    #: Number of the row in which each replaced key ended, in the order of ``state.keys``: the last
+    #: row that it signed.
     ended: tuple[int, ...] = ()
 
     def after(self, row: Row, event: Event, state: LedgerState, *, trusted: bool) -> Head:
         """The head one row on."""
-        return Head(row.seq, row.hash, state, trusted, (*self.ended, row.seq) if isinstance(event, Rotate) else self.ended)
+        return Head(
+            row.seq,
+            row.hash,
+            state,
+            trusted,
+            (*self.ended, row.seq) if isinstance(event, Rotate) else self.ended,
+        )
 
 
 def row_hash(seq: int, prev: str, body: str) -> str:
-    """SHA-256 (hex) over label, row number, previous hash and body, each on its line; the body comes last."""
+    """SHA-256 (hex) over label, row number, previous hash and body, each on its line; the body
+    comes last.
+    """
     return hashlib.sha256(_ROW + f"{seq}\n{prev}\n{body}".encode()).hexdigest()
 
 
@@ -131,16 +145,21 @@ def _check_signature(seq: int, key: str, signature: bytes, message: bytes) -> No
 
 
 def rotation_message(head: Head, new: str) -> bytes:
-    """What a new key (hex) signs to take over after ``head``: site, old key, new key, the row's number and the hash before it.
+    """What a new key (hex) signs to take over after ``head``: site, old key, new key, the row's
+    number and the hash before it.
 
-    The place counts: were the old key alone to vouch for what came before, a thief of it could write another past and put
-    the genuine proof after it.
+    The place counts: were the old key alone to vouch for what came before, a thief of it could
+    write another past and put the genuine proof after it.
     """
-    return _ROTATION + f"{head.state.site}\n{head.state.key}\n{new}\n{head.size + 1}\n{head.hash}".encode()
+    return (
+        _ROTATION
+        + f"{head.state.site}\n{head.state.key}\n{new}\n{head.size + 1}\n{head.hash}".encode()
+    )
 
 
 def require_trust(head: Head) -> None:
-    """That the key which the reader holds signed this chain, from the first row on or since it was vouched for.
+    """That the key which the reader holds signed this chain, from the first row on or since it was
+    vouched for.
 
     Raises:
         LedgerAlteredError: another key did.
@@ -153,7 +172,8 @@ def follow_all(rows: Iterable[Row], verify: Verify, head: Head | None = None) ->
     """Check rows in order, from the first one or from ``head``.
 
     Raises:
-        LedgerAlteredError: naming the first bad row, or an approval whose reservation is missing at the end, or a chain by another key.
+        LedgerAlteredError: naming the first bad row, or an approval whose reservation is missing at
+            the end, or a chain by another key.
     """
     at = head or Head()
     for row in rows:
@@ -166,7 +186,10 @@ def follow_all(rows: Iterable[Row], verify: Verify, head: Head | None = None) ->
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The ledger had ``size`` rows and ended in ``head``. Held by the others, it shows a cut or restored ledger."""
+    """The ledger had ``size`` rows and ended in ``head``.
+
+    Held by the others, it shows a cut or restored ledger.
+    """
 
     site: str
     size: int
@@ -184,21 +207,37 @@ def read_checkpoint(data: bytes, *, site: str, verify: Verify) -> Checkpoint:
         MessageError: not a checkpoint of this site signed by its key.
     """
     body = open_signed(
-        data, kind=_CHECKPOINT, fields=CHECKPOINT_FORM[_CHECKPOINT], verify=verify, sender=site, max_bytes=4096
+        data,
+        kind=_CHECKPOINT,
+        fields=CHECKPOINT_FORM[_CHECKPOINT],
+        verify=verify,
+        sender=site,
+        max_bytes=4096,
     )
     size, head = body["size"], body["head"]
-    if body["site"] != site or not isinstance(size, int) or isinstance(size, bool) or size < 1 or not isinstance(head, str):
-        raise MessageError(f"This is not a checkpoint of {site}'s ledger.", whose=site, next_step="Use one that this site signed.")
+    if (
+        body["site"] != site
+        or not isinstance(size, int)
+        or isinstance(size, bool)
+        or size < 1
+        or not isinstance(head, str)
+    ):
+        raise MessageError(
+            f"This is not a checkpoint of {site}'s ledger.",
+            whose=site,
+            next_step="Use one that this site signed.",
+        )
     return Checkpoint(site, size, head)
 
 
 def read_own(data: bytes, head: Head) -> Checkpoint:
-    """Check a checkpoint of this very ledger that somebody gave back, by the key that was in force when it was made.
+    """Check a checkpoint of this very ledger that somebody gave back, by the key that was in force
+    when it was made.
 
     Raises:
         MessageError: not a checkpoint of this ledger that one of its keys signed.
-        UntrustedError: by a replaced key, and about events after its end: whoever has that key made it up, or this
-            ledger was put back to an earlier state before the key was replaced.
+        UntrustedError: by a replaced key, and about events after its end: whoever has that key made
+            it up, or this ledger was put back to an earlier state before the key was replaced.
     """
     site = head.state.site
     for key, end in zip(head.state.keys, head.ended, strict=False):
@@ -209,8 +248,14 @@ def read_own(data: bytes, head: Head) -> Checkpoint:
         if found.size < end:
             return found
         raise UntrustedError(
-            f"A checkpoint of {found.size} events is signed by a key of {site} that was replaced at event {end}: somebody who has that key wrote it, or this ledger was put back before the change and has forgotten events.",
-            whose="the data owner", next_step="If this hospital's folder was ever put back from a backup, run nothing and put the newest ledger back. If not, find out who has a copy of the old keys.",
+            f"A checkpoint of {found.size} events is signed by a key of {site} that was replaced at"
+            f" event {end}: somebody who has that key wrote it, or this ledger was put back before"
+            " the change and has forgotten events.",
+            whose="the data owner",
+            next_step=(
+                "If this hospital's folder was ever put back from a backup, run nothing and put the"
+                " newest ledger back. If not, find out who has a copy of the old keys."
+            ),
         )
     return read_checkpoint(data, site=site, verify=partial(verify_key, head.state.key))
 
@@ -222,11 +267,18 @@ def check_against(checkpoint: Checkpoint, site: str, hashes: Sequence[str]) -> N
         LedgerAlteredError: the ledger is shorter than the checkpoint, or had another past.
     """
     if checkpoint.site != site:
-        raise LedgerAlteredError(f"The checkpoint is of {checkpoint.site}, the ledger of {site}.", next_step="Use this site's checkpoint.")
+        raise LedgerAlteredError(
+            f"The checkpoint is of {checkpoint.site}, the ledger of {site}.",
+            next_step="Use this site's checkpoint.",
+        )
     if checkpoint.size > len(hashes):
         raise _altered(
             len(hashes) + 1,
-            f"it is missing: a checkpoint held elsewhere knows {checkpoint.size} events, the ledger ends after {len(hashes)}",
+            f"it is missing: a checkpoint held elsewhere knows {checkpoint.size} events, the ledger"
+            f" ends after {len(hashes)}",
         )
     if hashes[checkpoint.size - 1] != checkpoint.head:
-        raise _altered(checkpoint.size, "it is not the one that a checkpoint held elsewhere knows: the ledger was rewritten")
+        raise _altered(
+            checkpoint.size,
+            "it is not the one that a checkpoint held elsewhere knows: the ledger was rewritten",
+        )

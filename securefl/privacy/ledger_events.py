@@ -1,8 +1,9 @@
-"""The events of a hospital's privacy ledger, as they stand in its rows: ``protocols/wire/ledger/`` is the page on the format.
+"""The events of a hospital's privacy ledger, as they stand in its rows: ``protocols/wire/ledger/``
+is the page on the format.
 
-An event is one JSON object in canonical form (RFC 8785): text, whole numbers, lists, objects; decimals and ratios
-are text. Unknown keys are refused, so no field can ride along unread. Amounts are nano units of Rényi divergence
-at the budget's order (:mod:`securefl.privacy.accounting`).
+An event is one JSON object in canonical form (RFC 8785): text, whole numbers, lists, objects;
+decimals and ratios are text. Unknown keys are refused, so no field can ride along unread. Amounts
+are nano units of Rényi divergence at the budget's order (:mod:`securefl.privacy.accounting`).
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ from securefl.signed import canonical
 FORMAT = "securefl-ledger/1"
 #: The longest event read; ours are far below 4 KiB.
 MAX_BODY = 64 * 1024
-#: What to do about a ledger that is gone or broken. A copy alone is no mend: an older one has forgotten what was spent since.
+#: What to do about a ledger that is gone or broken. A copy alone is no mend: an older one has
+#: forgotten what was spent since.
 RESTORE = (
-    "Put the newest copy of the ledger back, and run nothing before it was compared with what the partners hold: `securefl audit --verify "
-    "--checkpoint FILE`, with the file that `securefl site checkpoint` writes for you at a partner."
+    "Put the newest copy of the ledger back, and run nothing before it was compared with what the"
+    " partners hold: `securefl audit --verify --checkpoint FILE`, with the file that `securefl site"
+    " checkpoint` writes for you at a partner."
 )
 
 
@@ -41,12 +44,18 @@ MAX_DECIMAL = 60
 
 
 def _decimal(value: object) -> object:
-    """Text to decimal, in the one spelling that :func:`decimal_text` writes; a decimal that this spelling cannot hold is refused.
+    """Text to decimal, in the one spelling that :func:`decimal_text` writes; a decimal that this
+    spelling cannot hold is refused.
 
-    What is built here is held to what is read, or a ledger could be written that nobody opens again.
+    What is built here is held to what is read, or a ledger could be written that nobody opens
+    again.
     """
     if isinstance(value, Decimal):
-        if not value.is_finite() or abs(value.adjusted()) > MAX_DECIMAL or len(decimal_text(value)) > MAX_DECIMAL:
+        if (
+            not value.is_finite()
+            or abs(value.adjusted()) > MAX_DECIMAL
+            or len(decimal_text(value)) > MAX_DECIMAL
+        ):
             raise ValueError(f"a number of more than {MAX_DECIMAL} characters in plain digits")
         return value
     if isinstance(value, str) and len(value) <= MAX_DECIMAL:
@@ -62,11 +71,15 @@ def _decimal(value: object) -> object:
 
 DecimalText = Annotated[Decimal, BeforeValidator(_decimal), PlainSerializer(decimal_text)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Line = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 #: UTC, ISO 8601.
-Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)$")]
+Time = Annotated[
+    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)$")
+]
 Amount = Annotated[int, Field(ge=0, lt=1 << 53)]
 Count = Annotated[int, Field(ge=1, le=10_000)]
 #: How a study can end.
@@ -90,7 +103,10 @@ class Part(BaseModel):
 
 
 class Genesis(_Event):
-    """The first event: whose ledger this is. ``key`` is the Ed25519 public key that signs every row."""
+    """The first event: whose ledger this is.
+
+    ``key`` is the Ed25519 public key that signs every row.
+    """
 
     kind: Literal["genesis"] = "genesis"
     format: Literal["securefl-ledger/1"] = "securefl-ledger/1"
@@ -99,7 +115,9 @@ class Genesis(_Event):
 
 
 class Grant(_Event):
-    """The owner adds ``epsilon`` to a population's budget; delta and order stay those of its first grant."""
+    """The owner adds ``epsilon`` to a population's budget; delta and order stay those of its first
+    grant.
+    """
 
     kind: Literal["grant"] = "grant"
     population: Name
@@ -112,7 +130,10 @@ class Grant(_Event):
 
 
 class Dataset(_Event):
-    """A data set belongs to a population. ``snapshot`` is a hash keyed with a secret of the site."""
+    """A data set belongs to a population.
+
+    ``snapshot`` is a hash keyed with a secret of the site.
+    """
 
     kind: Literal["dataset"] = "dataset"
     name: Name
@@ -121,7 +142,10 @@ class Dataset(_Event):
 
 
 class Approve(_Event):
-    """The owner's yes to one digest, used once. ``statement`` is the SHA-256 of the signed approval; ``cost`` the most it can take."""
+    """The owner's yes to one digest, used once.
+
+    ``statement`` is the SHA-256 of the signed approval; ``cost`` the most it can take.
+    """
 
     kind: Literal["approve"] = "approve"
     study: Digest
@@ -132,7 +156,10 @@ class Approve(_Event):
 
 
 class Reserve(_Event):
-    """Always directly after its approval. ``epsilon`` is the study's own PLD figure at ``delta``, kept for display."""
+    """Always directly after its approval.
+
+    ``epsilon`` is the study's own PLD figure at ``delta``, kept for display.
+    """
 
     kind: Literal["reserve"] = "reserve"
     study: Digest
@@ -156,7 +183,10 @@ class Start(_Event):
 
 
 class Sent(_Event):
-    """These bytes are about to leave the house; written before they do. ``mechanism`` counts this release's steps."""
+    """These bytes are about to leave the house; written before they do.
+
+    ``mechanism`` counts this release's steps.
+    """
 
     kind: Literal["sent"] = "sent"
     study: Digest
@@ -167,7 +197,9 @@ class Sent(_Event):
 
 
 class Answer(_Event):
-    """The one unmasking answer to a round, written before it is given (rule 4): one for each round, whatever the attempt."""
+    """The one unmasking answer to a round, written before it is given (rule 4): one for each round,
+    whatever the attempt.
+    """
 
     kind: Literal["answer"] = "answer"
     study: Digest
@@ -184,7 +216,10 @@ class Settle(_Event):
 
 
 class Refuse(_Event):
-    """A study was refused. ``reason`` is a code that others may see; ``note`` and the shares of the budget are the owner's."""
+    """A study was refused.
+
+    ``reason`` is a code that others may see; ``note`` and the shares of the budget are the owner's.
+    """
 
     kind: Literal["refuse"] = "refuse"
     study: Digest
@@ -219,7 +254,9 @@ class Resume(_Event):
 
 
 class Revoke(_Event):
-    """The owner takes back what is left of a population's budget: nothing more is reserved until another grant."""
+    """The owner takes back what is left of a population's budget: nothing more is reserved until
+    another grant.
+    """
 
     kind: Literal["revoke"] = "revoke"
     population: Name
@@ -227,7 +264,10 @@ class Revoke(_Event):
 
 
 class Rotate(_Event):
-    """A new signing key. This row is the last one signed by the old key; ``proof`` is the new key's own signature (hex)."""
+    """A new signing key.
+
+    This row is the last one signed by the old key; ``proof`` is the new key's own signature (hex).
+    """
 
     kind: Literal["rotate"] = "rotate"
     key: Digest
@@ -235,7 +275,9 @@ class Rotate(_Event):
 
 
 class Witness(_Event):
-    """A checkpoint of another hospital's ledger that is held here: ``size`` events, ending in ``head``."""
+    """A checkpoint of another hospital's ledger that is held here: ``size`` events, ending in
+    ``head``.
+    """
 
     kind: Literal["checkpoint"] = "checkpoint"
     site: Name
@@ -244,8 +286,22 @@ class Witness(_Event):
 
 
 Event: TypeAlias = (
-    Genesis | Grant | Dataset | Approve | Reserve | Start | Sent | Answer | Settle | Refuse | Withdraw | Pause | Resume
-    | Revoke | Rotate | Witness
+    Genesis
+    | Grant
+    | Dataset
+    | Approve
+    | Reserve
+    | Start
+    | Sent
+    | Answer
+    | Settle
+    | Refuse
+    | Withdraw
+    | Pause
+    | Resume
+    | Revoke
+    | Rotate
+    | Witness
 )
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
@@ -297,6 +353,7 @@ def checked_event(kind: type[_Event], fields: dict[str, object]) -> Event:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
         raise UsageError(
-            f"The ledger cannot note this {kind.__name__.lower()}: {where}: {first['msg']}.", next_step="Mend that value."
+            f"The ledger cannot note this {kind.__name__.lower()}: {where}: {first['msg']}.",
+            next_step="Mend that value.",
         ) from error
     return event

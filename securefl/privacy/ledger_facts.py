@@ -1,5 +1,5 @@
-"""What a ledger says at one moment: budgets, data sets, studies, refusals. Values only; what changes them is in
-:mod:`~securefl.privacy.ledger_state`.
+"""What a ledger says at one moment: budgets, data sets, studies, refusals. Values only; what
+changes them is in :mod:`~securefl.privacy.ledger_state`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ Status: TypeAlias = Literal["approved", "running", "completed", "failed", "withd
 class Budget:
     """A population's budget now. ``cap`` is nano units at ``order``.
 
-    ``epsilon`` is the sum of all grants, but for a budget that was taken back and opened again: then it is what was used by
-    then (as Rényi divergence) and the grants since, so that the cap is the use and what the new grant alone would pay for.
+    ``epsilon`` is the sum of all grants, but for a budget that was taken back and opened again:
+    then it is what was used by then (as Rényi divergence) and the grants since, so that the cap is
+    the use and what the new grant alone would pay for.
     """
 
     population: str
@@ -38,7 +39,8 @@ class Budget:
     grants: tuple[ev.Grant, ...]
     #: The owner took back what is left; another grant opens the budget again.
     revoked: bool = False
-    #: Studies reserved before a revocation and not started since: if one ends so, what it frees is the owner's, not spendable.
+    #: Studies reserved before a revocation and not started since: if one ends so, what it frees is
+    #: the owner's, not spendable.
     held: frozenset[str] = frozenset()
 
     @property
@@ -49,7 +51,8 @@ class Budget:
     def taken_back(self) -> BudgetError:
         """Why nothing can be charged to a budget that its owner took back."""
         return BudgetError(
-            f"The data owner took back the budget of {self.population!r}; nothing more can be charged to it.",
+            f"The data owner took back the budget of {self.population!r}; nothing more can be"
+            " charged to it.",
             whose="the data owner",
             next_step="`securefl site budget set` opens it again with another grant.",
         )
@@ -82,7 +85,9 @@ class StudyState:
 
     @property
     def charged(self) -> int:
-        """What the study takes from the budget, in nano units: all it reserved, unless it ended before it started."""
+        """What the study takes from the budget, in nano units: all it reserved, unless it ended
+        before it started.
+        """
         return 0 if self.ended and not self.started else self.approval.cost
 
 
@@ -108,14 +113,17 @@ class LedgerState:
 
     def used(self, population: str) -> int:
         """What is charged to a population, in nano units: a sum of integers, in any order the same."""
-        return sum(s.charged for s in self.studies.values() if s.reservation.population == population)
+        return sum(
+            s.charged for s in self.studies.values() if s.reservation.population == population
+        )
 
     def epsilon_after(self, population: str, granted: Decimal) -> Decimal:
         """The epsilon of the population's budget once ``granted`` is added.
 
-        After a revocation the earlier grants are gone; what was used stays used. A Rényi use U (at the budget's order)
-        and a grant of its own make the cap ``U + cap(granted)``, which is the cap of epsilon ``U + granted``. It is the
-        cautious choice: U is less than the epsilon that U alone implies.
+        After a revocation the earlier grants are gone; what was used stays used. A Rényi use U (at
+        the budget's order) and a grant of its own make the cap ``U + cap(granted)``, which is the
+        cap of epsilon ``U + granted``. It is the cautious choice: U is less than the epsilon that U
+        alone implies.
         """
         old = self.budgets.get(population)
         if old is None:
@@ -129,7 +137,11 @@ class LedgerState:
             BudgetError: none was granted.
         """
         if population not in self.budgets:
-            known = f" There are budgets for: {', '.join(sorted(self.budgets))}." if self.budgets else ""
+            known = (
+                f" There are budgets for: {', '.join(sorted(self.budgets))}."
+                if self.budgets
+                else ""
+            )
             raise BudgetError(
                 f"No budget was granted for the patients of {population!r}.{known}",
                 whose="the data owner",
@@ -156,7 +168,9 @@ class LedgerState:
         """
         if name not in self.datasets:
             raise UsageError(
-                f"No data set {name!r} is registered here.", whose="the data owner", next_step="`securefl site data add` registers one."
+                f"No data set {name!r} is registered here.",
+                whose="the data owner",
+                next_step="`securefl site data add` registers one.",
             )
         return self.datasets[name]
 
@@ -168,12 +182,15 @@ class LedgerState:
         """
         if digest not in self.studies:
             raise NotApprovedError(
-                f"The study with digest {digest[:16]}… was not approved here.", next_step="`securefl site inbox` lists what waits for a decision."
+                f"The study with digest {digest[:16]}… was not approved here.",
+                next_step="`securefl site inbox` lists what waits for a decision.",
             )
         return self.studies[digest]
 
     def declined(self, digest: str) -> bool:
-        """Whether the owner refused this digest; a refusal for lack of budget is not the owner's no."""
+        """Whether the owner refused this digest; a refusal for lack of budget is not the owner's
+        no.
+        """
         return any(r.study == digest and r.reason != BUDGET for r in self.refusals)
 
 

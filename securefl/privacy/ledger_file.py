@@ -1,8 +1,10 @@
-"""The ledger's rows in an SQLite file: append-only, STRICT, one file, every commit flushed to the disk.
+"""The ledger's rows in an SQLite file: append-only, STRICT, one file, every commit flushed to the
+disk.
 
-The journal is a rollback journal, which says nothing between two commits (``PERSIST``: its header is zeros then): after each commit the one file has everything, and
-a copy of it alone is whole (decision 0018). A file that is replaced while it is open is noticed by its inode: what would
-be written to the old one reaches nobody, and what stands in the new one was never read.
+The journal is a rollback journal, which says nothing between two commits (``PERSIST``: its header
+is zeros then): after each commit the one file has everything, and a copy of it alone is whole
+(decision 0018). A file that is replaced while it is open is noticed by its inode: what would be
+written to the old one reaches nobody, and what stands in the new one was never read.
 
 Only bytes are handled here; what they mean is decided in :mod:`~securefl.privacy.ledger_chain` and
 :mod:`~securefl.privacy.ledger_state`.
@@ -53,23 +55,30 @@ class LedgerFile:
     :class:`StoreError` when the disk or another writer refuses.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, inode: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, inode: tuple[int, int] | None = None
+    ) -> None:
         self.path = path
         self.connection = connection
-        #: Device and number of the file that was opened; without it (a file that is being made) nothing is compared.
+        #: Device and number of the file that was opened; without it (a file that is being made)
+        #: nothing is compared.
         self._inode = inode
 
     @classmethod
     def create(cls, path: Path, fill: Callable[[LedgerFile], None]) -> None:
-        """Make a new file (mode 0600) with its first rows; it appears at ``path`` complete or not at all.
+        """Make a new file (mode 0600) with its first rows; it appears at ``path`` complete or not
+        at all.
 
         Raises:
-            UsageError: something exists at ``path``; a second ledger would forget what the first one charged.
+            UsageError: something exists at ``path``; a second ledger would forget what the first
+                one charged.
         """
         exists = UsageError(
             f"{path} exists already; a second ledger would forget what the first one charged.",
             whose="this hospital's data owner",
-            next_step="Use the ledger that is there, or choose another folder for another hospital.",
+            next_step=(
+                "Use the ledger that is there, or choose another folder for another hospital."
+            ),
         )
         if path.exists():
             raise exists
@@ -118,14 +127,17 @@ class LedgerFile:
         except StoreError:
             if _may_be_written(path) or any(_tells(part) for part in _beside(path)):
                 raise
-        # an older ledger (write-ahead log) on a medium that takes no lock file; nothing else stands beside it
+        # an older ledger (write-ahead log) on a medium that takes no lock file; nothing else stands
+        # beside it
         return cls._opened(path, f"{path.absolute().as_uri()}?immutable=1", uri=True)
 
     @classmethod
     def _opened(cls, path: Path, name: Path | str, *, uri: bool = False) -> LedgerFile:
         inode = _inode(path)
         with _translated(path):
-            connection = sqlite3.connect(name, timeout=BUSY_MS / 1000, isolation_level=None, uri=uri)
+            connection = sqlite3.connect(
+                name, timeout=BUSY_MS / 1000, isolation_level=None, uri=uri
+            )
         file = cls(path, connection, inode)
         try:
             with _translated(path):
@@ -143,7 +155,10 @@ class LedgerFile:
         return file
 
     def _one_file(self) -> None:
-        """Take over a ledger that still has a write-ahead log. Where another process has it open, the next opening does."""
+        """Take over a ledger that still has a write-ahead log.
+
+        Where another process has it open, the next opening does.
+        """
         self.connection.execute("PRAGMA busy_timeout=0")
         with suppress(sqlite3.OperationalError):
             self.connection.execute("PRAGMA journal_mode=PERSIST").fetchone()
@@ -158,9 +173,12 @@ class LedgerFile:
         if self._inode is None or _inode(self.path) == self._inode:
             return
         raise LedgerAlteredError(
-            f"The ledger {self.path} was replaced or removed while it was open: two ledgers of one hospital would each forget what the other charged.",
+            f"The ledger {self.path} was replaced or removed while it was open: two ledgers of one"
+            " hospital would each forget what the other charged.",
             whose="this hospital's data owner",
-            next_step=f"Stop this hospital's agent, and keep both files if there are two. {RESTORE}",
+            next_step=(
+                f"Stop this hospital's agent, and keep both files if there are two. {RESTORE}"
+            ),
         )
 
     def _is_ours(self) -> bool:
@@ -172,14 +190,17 @@ class LedgerFile:
         """All rows with a number above ``after``, in order."""
         with _translated(self.path):
             found = self.connection.execute(
-                "SELECT seq, prev, body, hash, signature FROM event WHERE seq > ? ORDER BY seq", (after,)
+                "SELECT seq, prev, body, hash, signature FROM event WHERE seq > ? ORDER BY seq",
+                (after,),
             )
             return [Row(*values) for values in found]
 
     def hash_at(self, seq: int) -> str | None:
         """The stored hash of one row, if it is there."""
         with _translated(self.path):
-            found = self.connection.execute("SELECT hash FROM event WHERE seq = ?", (seq,)).fetchone()
+            found = self.connection.execute(
+                "SELECT hash FROM event WHERE seq = ?", (seq,)
+            ).fetchone()
             return None if found is None else str(found[0])
 
     def insert(self, row: Row) -> None:
@@ -192,11 +213,12 @@ class LedgerFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """An immediate transaction: no other writer comes between reading and writing. Rolled back on any error.
+        """An immediate transaction: no other writer comes between reading and writing. Rolled back
+        on any error.
 
         Raises:
-            LedgerAlteredError: the file was replaced: before, then nothing is written; or meanwhile, then what was
-                written is lost and the caller must not act on it.
+            LedgerAlteredError: the file was replaced: before, then nothing is written; or
+                meanwhile, then what was written is lost and the caller must not act on it.
         """
         self.check_in_place()  # before SQLite trips over it, in words of its own
         with _translated(self.path):
@@ -213,7 +235,8 @@ class LedgerFile:
         self.check_in_place()
 
     def copy_to(self, path: Path) -> None:
-        """A whole copy (mode 0600) of all that is committed, also while others write: SQLite's backup.
+        """A whole copy (mode 0600) of all that is committed, also while others write: SQLite's
+        backup.
 
         Raises:
             StoreError: ``path`` exists, or cannot be written.
@@ -221,13 +244,16 @@ class LedgerFile:
         try:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
-            raise StoreError(f"{path} cannot be written: {error.strerror}.", next_step="Name another folder.") from None
+            raise StoreError(
+                f"{path} cannot be written: {error.strerror}.", next_step="Name another folder."
+            ) from None
         with _translated(path):
             copy = sqlite3.connect(path, isolation_level=None)
         try:
             with _translated(path):
                 self.connection.backup(copy)
-                # the header of a copy from a write-ahead log asks for one; this one is whole by itself
+                # the header of a copy from a write-ahead log asks for one; this one is whole by
+                # itself
                 copy.execute("PRAGMA journal_mode=DELETE")
         finally:
             copy.close()
@@ -254,7 +280,10 @@ def _translated(path: Path) -> Iterator[None]:
             whose="this hospital's data owner",
             next_step="Check the disk and that no other program holds the file, then try again.",
         ) from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # bytes that are no text, in a schema too
+    except (
+        sqlite3.DatabaseError,
+        UnicodeDecodeError,
+    ) as error:  # bytes that are no text, in a schema too
         raise _unreadable(path, str(error)) from error
 
 
@@ -271,7 +300,9 @@ def _may_be_written(path: Path) -> bool:
 
 
 def _beside(path: Path) -> tuple[Path, Path]:
-    """What may hold events that are not in the file itself: the write-ahead log, a rollback journal."""
+    """What may hold events that are not in the file itself: the write-ahead log, a rollback
+    journal.
+    """
     return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-journal")
 
 

@@ -1,5 +1,5 @@
-"""An open ledger as a log: read it, check it, append to it in one transaction. What is appended, and when, is decided in
-:mod:`~securefl.privacy.ledger`.
+"""An open ledger as a log: read it, check it, append to it in one transaction. What is appended,
+and when, is decided in :mod:`~securefl.privacy.ledger`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _PROBE = signed_message("00" * 32)
 
 
 def _readable(event: ev.Event) -> str:
-    """The event's text, read back as every later opening will: a row that could not be read would close the ledger for good.
+    """The event's text, read back as every later opening will: a row that could not be read would
+    close the ledger for good.
 
     Raises:
         UsageError: it could not be read; nothing is written.
@@ -42,9 +43,14 @@ def _readable(event: ev.Event) -> str:
     try:
         same = ev.load_event(body) == event
     except UnreadableError as error:
-        raise UsageError(f"The ledger cannot note this {event.kind}: {error.what}", next_step="Mend that value.") from error
+        raise UsageError(
+            f"The ledger cannot note this {event.kind}: {error.what}", next_step="Mend that value."
+        ) from error
     if not same:
-        raise UsageError(f"The ledger cannot note this {event.kind}: it would be read as something else.", next_step="Mend its values.")
+        raise UsageError(
+            f"The ledger cannot note this {event.kind}: it would be read as something else.",
+            next_step="Mend its values.",
+        )
     return body
 
 
@@ -54,11 +60,14 @@ class LedgerLog:
     Args:
         file: the open file.
         sign: signs a row with the site's Ed25519 key.
-        verify: checks a signature by the key that this reader trusts; after a rotation the old one's or the new one's.
+        verify: checks a signature by the key that this reader trusts; after a rotation the old
+            one's or the new one's.
         now: the time, UTC in ISO 8601, such as ``2026-01-31T12:00:00Z``.
     """
 
-    def __init__(self, file: LedgerFile, *, sign: Sign, verify: Verify, now: Callable[[], str]) -> None:
+    def __init__(
+        self, file: LedgerFile, *, sign: Sign, verify: Verify, now: Callable[[], str]
+    ) -> None:
         self._file = file
         self._sign = sign
         self._verify = verify
@@ -68,7 +77,9 @@ class LedgerLog:
         self._own_key = ""
 
     @classmethod
-    def create(cls, path: Path, *, site: str, key: str, sign: Sign, verify: Verify, now: Callable[[], str]) -> Self:
+    def create(
+        cls, path: Path, *, site: str, key: str, sign: Sign, verify: Verify, now: Callable[[], str]
+    ) -> Self:
         """Make a site's ledger with its genesis. ``key`` is the Ed25519 public key in hex.
 
         Raises:
@@ -78,7 +89,10 @@ class LedgerLog:
         genesis = ev.checked_event(ev.Genesis, {"at": now(), "site": site, "key": key})
         probe = sign(_PROBE)
         if not (verify(probe, _PROBE) and verify_key(key, probe, _PROBE)):
-            raise UsageError("The ledger's signing and verifying keys do not belong together.", next_step="Use one site's keys.")
+            raise UsageError(
+                "The ledger's signing and verifying keys do not belong together.",
+                next_step="Use one site's keys.",
+            )
 
         def write(file: LedgerFile) -> None:
             made = cls(file, sign=sign, verify=verify, now=now)
@@ -158,17 +172,26 @@ class LedgerLog:
         return Checkpoint(reading.at.state.site, reading.at.size, reading.at.hash)
 
     def contains(self, checkpoint: Checkpoint) -> bool:
-        """Whether this ledger has the past that the checkpoint of it knows; quick, for a ledger that was checked when it was opened."""
+        """Whether this ledger has the past that the checkpoint of it knows; quick, for a ledger
+        that was checked when it was opened.
+        """
         self._refresh()
-        return checkpoint.site == self._head.state.site and self._file.hash_at(checkpoint.size) == checkpoint.head
+        return (
+            checkpoint.site == self._head.state.site
+            and self._file.hash_at(checkpoint.size) == checkpoint.head
+        )
 
     def read_own(self, data: bytes) -> Checkpoint:
-        """A checkpoint of this ledger that somebody gives back. Raises as :func:`~securefl.privacy.ledger_chain.read_own`."""
+        """A checkpoint of this ledger that somebody gives back.
+
+        Raises as :func:`~securefl.privacy.ledger_chain.read_own`.
+        """
         self._refresh()
         return read_own(data, self._head)
 
     def checkpoint(self) -> bytes:
-        """A signed checkpoint of now, for others to hold; :func:`~securefl.privacy.ledger_chain.read_checkpoint` reads it.
+        """A signed checkpoint of now, for others to hold;
+        :func:`~securefl.privacy.ledger_chain.read_checkpoint` reads it.
 
         Raises:
             UsageError: the key of this process was replaced; nothing that it signs now would count.
@@ -180,7 +203,9 @@ class LedgerLog:
     def _append_one(self, kind: type[Any], **fields: object) -> None:
         self._append(lambda _: [ev.checked_event(kind, {"at": self._now(), **fields})])
 
-    def _append(self, decide: Callable[[LedgerState], list[ev.Event]], *, testify: bool = True) -> list[ev.Event]:
+    def _append(
+        self, decide: Callable[[LedgerState], list[ev.Event]], *, testify: bool = True
+    ) -> list[ev.Event]:
         with self._file.transaction():
             self._refresh()
             self._check_own_key()
@@ -209,8 +234,13 @@ class LedgerLog:
             return
         if not verify_key(key, self._sign(_PROBE), _PROBE):
             raise UsageError(
-                "The keys that this process has read are not those that sign this ledger now: they were replaced.", whose="the data owner",
-                next_step="Repeat the command, or stop the agent and start it again. If `keys` came from a backup, put back the one made after `securefl site rotate-key`.",
+                "The keys that this process has read are not those that sign this ledger now: they"
+                " were replaced.",
+                whose="the data owner",
+                next_step=(
+                    "Repeat the command, or stop the agent and start it again. If `keys` came from"
+                    " a backup, put back the one made after `securefl site rotate-key`."
+                ),
             )
         self._own_key = key
 

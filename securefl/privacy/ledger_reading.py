@@ -1,4 +1,6 @@
-"""Reading a ledger without writing to it: as far as it holds, and what is wrong with the first event that does not."""
+"""Reading a ledger without writing to it: as far as it holds, and what is wrong with the first
+event that does not.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """A ledger as it was found: the events that hold, and what is wrong with the first that does not."""
+    """A ledger as it was found: the events that hold, and what is wrong with the first that does
+    not.
+    """
 
     events: tuple[Event, ...]
     at: Head
@@ -36,7 +40,10 @@ class Reading:
     hashes: tuple[str, ...] = ()
 
     def against(self, checkpoint: Checkpoint) -> Self:
-        """The same, with a fault where it lacks the past that a checkpoint knows. A fault found before stays."""
+        """The same, with a fault where it lacks the past that a checkpoint knows.
+
+        A fault found before stays.
+        """
         try:
             if self.fault is None:
                 check_against(checkpoint, self.at.state.site, self.hashes)
@@ -75,7 +82,8 @@ def read_rows(file: LedgerFile, verify: Verify) -> Reading:
 
 
 def read_ledger(path: Path, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:
-    """Read a ledger for an audit, as far as it holds, and hold it against a checkpoint and its local witness.
+    """Read a ledger for an audit, as far as it holds, and hold it against a checkpoint and its
+    local witness.
 
     Raises:
         UnreadableError: missing, damaged or of another kind.
@@ -86,7 +94,10 @@ def read_ledger(path: Path, verify: Verify, checkpoint: Checkpoint | None = None
 
 
 def read_chain(path: Path, verify: Verify) -> Reading:
-    """Read a ledger by itself: its chain, signatures and rules, not what lies beside it. Raises as :func:`read_ledger`."""
+    """Read a ledger by itself: its chain, signatures and rules, not what lies beside it.
+
+    Raises as :func:`read_ledger`.
+    """
     file = LedgerFile.open(path)
     try:
         return read_rows(file, verify)

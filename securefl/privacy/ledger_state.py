@@ -1,22 +1,24 @@
-"""What a ledger means: its state is a fold over its events, and the fold refuses every event that breaks a rule.
+"""What a ledger means: its state is a fold over its events, and the fold refuses every event that
+breaks a rule.
 
-The same transition decides before an event is written and when it is read again, so nothing that would be refused
-can hide in a valid chain. The rules:
+The same transition decides before an event is written and when it is read again, so nothing that
+would be refused can hide in a valid chain. The rules:
 
 1. genesis comes first, and once.
-2. a grant adds epsilon to its population at the delta and order of the first grant. After a revocation it adds to what
-   was used by then, not to the earlier grants.
+2. a grant adds epsilon to its population at the delta and order of the first grant. After a
+   revocation it adds to what was used by then, not to the earlier grants.
 3. a data set keeps its population for ever, and so does a table under any name.
-4. an approval is followed at once by its reservation, of the same cost; together with all that is charged to the
-   population it stays within the cap; a digest is approved once and never after the owner refused it.
+4. an approval is followed at once by its reservation, of the same cost; together with all that is
+   charged to the population it stays within the cap; a digest is approved once and never after the
+   owner refused it.
 5. a start uses the approval up; once.
-6. what is sent belongs to a running study and to a mechanism it reserved, within the reserved number of steps;
-   one contribution per study, round and kind.
+6. what is sent belongs to a running study and to a mechanism it reserved, within the reserved
+   number of steps; one contribution per study, round and kind.
 7. an ended study sends nothing. Its charge stays, unless it never started.
 8. during a pause nothing starts and nothing is sent.
 9. a running study gives one unmasking answer for a round, whatever the attempt.
-10. a budget that its owner took back pays for nothing until the next grant; what is reserved stays reserved, and what a
-    study reserved before and never started comes back to the owner alone.
+10. a budget that its owner took back pays for nothing until the next grant; what is reserved stays
+    reserved, and what a study reserved before and never started comes back to the owner alone.
 11. after a rotation the new key signs; no key comes back.
 12. a checkpoint of another hospital never contradicts an earlier one: its ledger only grows.
 """
@@ -55,12 +57,20 @@ def apply(state: LedgerState, event: ev.Event) -> LedgerState:
     """The state after one more event.
 
     Raises:
-        UsageError, BudgetError, NotApprovedError, RoundError: the event breaks a rule; the state is unchanged.
+        UsageError, BudgetError, NotApprovedError, RoundError: the event breaks a rule; the state is
+            unchanged.
     """
     if (not state.site) != isinstance(event, ev.Genesis):
-        raise UsageError("A ledger begins with its genesis, and has one.", next_step="`securefl site init` makes a ledger.")
-    if state.pending is not None and not (isinstance(event, ev.Reserve) and event.study == state.pending.study):
-        raise BudgetError("An approval was not followed by its reservation.", next_step="Approve the study again.")
+        raise UsageError(
+            "A ledger begins with its genesis, and has one.",
+            next_step="`securefl site init` makes a ledger.",
+        )
+    if state.pending is not None and not (
+        isinstance(event, ev.Reserve) and event.study == state.pending.study
+    ):
+        raise BudgetError(
+            "An approval was not followed by its reservation.", next_step="Approve the study again."
+        )
     transition: Callable[[LedgerState, ev.Event], LedgerState] = _TRANSITIONS[event.kind]  # type: ignore[assignment]
     return transition(state, event)
 
@@ -73,20 +83,30 @@ def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
     old = state.budgets.get(event.population)
     if old and (old.delta, old.order) != (event.delta, event.order):
         raise UsageError(
-            f"The budget of {event.population!r} has delta {old.delta} and order {old.order}; a later grant keeps both.",
+            f"The budget of {event.population!r} has delta {old.delta} and order {old.order}; a"
+            " later grant keeps both.",
             whose="the data owner",
             next_step=f"Grant with delta {old.delta} at order {old.order}.",
         )
     cost = sum(p.cost for p in event.typical_parts)
     budget = Budget(
-        event.population, state.epsilon_after(event.population, event.epsilon), event.delta, event.order, event.typical, cost,
-        (*(old.grants if old else ()), event), held=old.held if old else frozenset(),
+        event.population,
+        state.epsilon_after(event.population, event.epsilon),
+        event.delta,
+        event.order,
+        event.typical,
+        cost,
+        (*(old.grants if old else ()), event),
+        held=old.held if old else frozenset(),
     )
     if event.epsilon <= 0 or cost < 1:
-        raise UsageError("A grant adds an epsilon above 0 and names a typical study.", next_step="State both.")
+        raise UsageError(
+            "A grant adds an epsilon above 0 and names a typical study.", next_step="State both."
+        )
     if budget.cap - state.used(event.population) < cost:
         raise BudgetError(
-            f"Epsilon {budget.epsilon} in all could not pay for one more study like {event.typical!r}: it would be spent for nothing.",
+            f"Epsilon {budget.epsilon} in all could not pay for one more study like"
+            f" {event.typical!r}: it would be spent for nothing.",
             whose="the data owner",
             next_step="Grant more, choose another order, or name a typical study that costs less.",
         )
@@ -97,26 +117,33 @@ def _dataset(state: LedgerState, event: ev.Dataset) -> LedgerState:
     old = state.datasets.get(event.name)
     if old and old.population != event.population:
         raise UsageError(
-            f"The data set {event.name!r} belongs to the patients of {old.population!r}; moving it would give them a second budget.",
+            f"The data set {event.name!r} belongs to the patients of {old.population!r}; moving it"
+            " would give them a second budget.",
             whose="the data owner",
             next_step="Keep its population, or register other patients' data under another name.",
         )
     known = state.tables.get(event.snapshot, event.population)
     if known != event.population:
         raise UsageError(
-            f"This very table is registered here for the patients of {known!r}; under {event.population!r} they would have a second budget.",
+            f"This very table is registered here for the patients of {known!r}; under"
+            f" {event.population!r} they would have a second budget.",
             whose="the data owner",
-            next_step=f"Register it for {known!r}; studies of both names then spend from one budget.",
+            next_step=(
+                f"Register it for {known!r}; studies of both names then spend from one budget."
+            ),
         )
     return replace(
-        state, datasets={**state.datasets, event.name: event}, tables={**state.tables, event.snapshot: event.population}
+        state,
+        datasets={**state.datasets, event.name: event},
+        tables={**state.tables, event.snapshot: event.population},
     )
 
 
 def _approve(state: LedgerState, event: ev.Approve) -> LedgerState:
     if event.study in state.studies:
         raise NotApprovedError(
-            f"The study {event.id!r} was approved here already; an approval is given and used once.",
+            f"The study {event.id!r} was approved here already; an approval is given and used"
+            " once.",
             next_step="An edited study has another digest and can be asked for anew.",
         )
     if state.declined(event.study):
@@ -131,18 +158,30 @@ def _approve(state: LedgerState, event: ev.Approve) -> LedgerState:
 def _reserve(state: LedgerState, event: ev.Reserve) -> LedgerState:
     approval = state.pending
     if approval is None:
-        raise NotApprovedError("A reservation needs the approval of the same study before it.", next_step="Approve the study.")
+        raise NotApprovedError(
+            "A reservation needs the approval of the same study before it.",
+            next_step="Approve the study.",
+        )
     dataset, budget = state.dataset(event.dataset), state.open_budget(event.population)
-    if dataset.population != event.population or budget.order != event.order or dataset.snapshot != event.snapshot:
+    if (
+        dataset.population != event.population
+        or budget.order != event.order
+        or dataset.snapshot != event.snapshot
+    ):
         raise UsageError(
-            f"The reservation does not fit the data set {event.dataset!r} and its budget.", next_step="Review the study again."
+            f"The reservation does not fit the data set {event.dataset!r} and its budget.",
+            next_step="Review the study again.",
         )
     cost = sum(p.cost for p in event.parts)
     if cost < 1 or cost != approval.cost:
-        raise BudgetError("A reservation costs what its approval says, and not nothing.", next_step="Review the study again.")
+        raise BudgetError(
+            "A reservation costs what its approval says, and not nothing.",
+            next_step="Review the study again.",
+        )
     if cost > budget.cap - state.used(event.population):
         raise BudgetError(
-            f"The study {approval.id!r} costs more than is left of the budget of {event.population!r}.",
+            f"The study {approval.id!r} costs more than is left of the budget of"
+            f" {event.population!r}.",
             next_step="Ask for fewer steps or more noise, or grant more.",
         )
     study = StudyState(approval, event)
@@ -155,13 +194,17 @@ def _with(state: LedgerState, study: StudyState) -> LedgerState:
 
 def _not_paused(state: LedgerState) -> None:
     if state.paused:
-        raise NotApprovedError("This hospital is paused: nothing starts and nothing is sent.", next_step="`securefl site start` resumes.")
+        raise NotApprovedError(
+            "This hospital is paused: nothing starts and nothing is sent.",
+            next_step="`securefl site start` resumes.",
+        )
 
 
 def _not_ended(study: StudyState) -> None:
     if study.ended:
         raise NotApprovedError(
-            f"The study {study.approval.id!r} has ended here ({study.status}).", next_step="Ask for a new study to go on."
+            f"The study {study.approval.id!r} has ended here ({study.status}).",
+            next_step="Ask for a new study to go on.",
         )
 
 
@@ -181,7 +224,9 @@ def _start(state: LedgerState, event: ev.Start) -> LedgerState:
 def _reserved(study: StudyState, purpose: Purpose, one: Mechanism) -> int:
     """How many releases of exactly this kind, noise and rate were reserved, over all attempts."""
     return study.reservation.attempts * sum(
-        p.mechanism.count for p in study.reservation.parts if p.purpose == purpose and p.mechanism.with_count(1) == one
+        p.mechanism.count
+        for p in study.reservation.parts
+        if p.purpose == purpose and p.mechanism.with_count(1) == one
     )
 
 
@@ -190,25 +235,33 @@ def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
     _not_paused(state)
     _not_ended(study)
     if not study.started:
-        raise NotApprovedError(f"The study {study.approval.id!r} was not started here.", next_step="Start it first.")
+        raise NotApprovedError(
+            f"The study {study.approval.id!r} was not started here.", next_step="Start it first."
+        )
     slot = (event.round, event.purpose)
     if slot in study.sent:
         raise RoundError(
-            f"This hospital already sent its {event.purpose} for round {event.round} of {study.approval.id!r}.",
+            f"This hospital already sent its {event.purpose} for round {event.round} of"
+            f" {study.approval.id!r}.",
             whose="this hospital",
-            next_step="Send the same bytes again, or end the study: there is one contribution per round.",
+            next_step=(
+                "Send the same bytes again, or end the study: there is one contribution per round."
+            ),
         )
     kind = (event.purpose, event.mechanism.with_count(1))
     reserved, before = _reserved(study, *kind), study.counts.get(kind, 0)
     after = before + event.mechanism.count
     if after > reserved:
         raise BudgetError(
-            f"The study {study.approval.id!r} reserved {reserved} releases of this kind and sent {before}; "
-            f"{event.mechanism.count} more are not paid for.",
+            f"The study {study.approval.id!r} reserved {reserved} releases of this kind and sent"
+            f" {before}; {event.mechanism.count} more are not paid for.",
             whose="the researcher",
             next_step="End the study; a longer one needs its own approval.",
         )
-    return _with(state, replace(study, sent={**study.sent, slot: event}, counts={**study.counts, kind: after}))
+    return _with(
+        state,
+        replace(study, sent={**study.sent, slot: event}, counts={**study.counts, kind: after}),
+    )
 
 
 def _answer(state: LedgerState, event: ev.Answer) -> LedgerState:
@@ -216,12 +269,18 @@ def _answer(state: LedgerState, event: ev.Answer) -> LedgerState:
     _not_paused(state)
     _not_ended(study)
     if not study.started:
-        raise NotApprovedError(f"The study {study.approval.id!r} was not started here.", next_step="Start it first.")
+        raise NotApprovedError(
+            f"The study {study.approval.id!r} was not started here.", next_step="Start it first."
+        )
     if event.round in study.answers:
         raise RoundError(
-            f"This hospital already gave its unmasking answer for round {event.round} of {study.approval.id!r}.",
+            f"This hospital already gave its unmasking answer for round {event.round} of"
+            f" {study.approval.id!r}.",
             whose="this hospital",
-            next_step="Give the same answer again, or end the study: a second one could open another set of hospitals.",
+            next_step=(
+                "Give the same answer again, or end the study: a second one could open another set"
+                " of hospitals."
+            ),
         )
     return _with(state, replace(study, answers={**study.answers, event.round: event}))
 
@@ -230,17 +289,28 @@ def _end(state: LedgerState, digest: str, status: ev.Ending, at: str) -> LedgerS
     study = state.study(digest)
     _not_ended(study)
     if status == "completed" and not study.started:
-        raise UsageError(f"The study {study.approval.id!r} never started, so it is not completed.", next_step="Settle it as failed.")
+        raise UsageError(
+            f"The study {study.approval.id!r} never started, so it is not completed.",
+            next_step="Settle it as failed.",
+        )
     return _with(_kept_back(state, study), replace(study, status=status, ended_at=at))
 
 
 def _kept_back(state: LedgerState, study: StudyState) -> LedgerState:
-    """What a study frees that was reserved before a revocation and never started is not for spending: the cap falls with the use."""
+    """What a study frees that was reserved before a revocation and never started is not for
+    spending: the cap falls with the use.
+    """
     population = study.reservation.population
     budget = state.budgets[population]
-    if study.started or study.digest not in budget.held or budget.revoked:  # while revoked, the next grant counts the use anew
+    if (
+        study.started or study.digest not in budget.held or budget.revoked
+    ):  # while revoked, the next grant counts the use anew
         return state
-    smaller = replace(budget, epsilon=budget.epsilon - Decimal(study.charged) / NANO, held=budget.held - {study.digest})
+    smaller = replace(
+        budget,
+        epsilon=budget.epsilon - Decimal(study.charged) / NANO,
+        held=budget.held - {study.digest},
+    )
     return replace(state, budgets={**state.budgets, population: smaller})
 
 
@@ -255,7 +325,8 @@ def _withdraw(state: LedgerState, event: ev.Withdraw) -> LedgerState:
 def _refuse(state: LedgerState, event: ev.Refuse) -> LedgerState:
     if event.study in state.studies:
         raise UsageError(
-            f"The study {event.id!r} was approved here; it can be withdrawn, not refused.", next_step="`securefl site withdraw`."
+            f"The study {event.id!r} was approved here; it can be withdrawn, not refused.",
+            next_step="`securefl site withdraw`.",
         )
     return replace(state, refusals=(*state.refusals, event))
 
@@ -271,7 +342,9 @@ def _resume(state: LedgerState, _event: ev.Resume) -> LedgerState:
 def _revoke(state: LedgerState, event: ev.Revoke) -> LedgerState:
     budget = state.open_budget(event.population)
     waiting = frozenset(
-        d for d, s in state.studies.items() if s.reservation.population == event.population and not s.started and not s.ended
+        d
+        for d, s in state.studies.items()
+        if s.reservation.population == event.population and not s.started and not s.ended
     )
     revoked = replace(budget, revoked=True, held=waiting)
     return replace(state, budgets={**state.budgets, event.population: revoked})
@@ -279,19 +352,29 @@ def _revoke(state: LedgerState, event: ev.Revoke) -> LedgerState:
 
 def _rotate(state: LedgerState, event: ev.Rotate) -> LedgerState:
     if event.key in state.keys:
-        raise UsageError("This key signed the ledger before; a new one is needed.", whose="the data owner", next_step="Make a fresh key.")
+        raise UsageError(
+            "This key signed the ledger before; a new one is needed.",
+            whose="the data owner",
+            next_step="Make a fresh key.",
+        )
     return replace(state, key=event.key, keys=(*state.keys, event.key))
 
 
 def _checkpoint(state: LedgerState, event: ev.Witness) -> LedgerState:
     if event.site == state.site:
-        raise UsageError("A ledger holds the checkpoints of others, not its own.", next_step="Give yours to the other hospitals.")
+        raise UsageError(
+            "A ledger holds the checkpoints of others, not its own.",
+            next_step="Give yours to the other hospitals.",
+        )
     old = state.witnessed.get(event.site)
     if old and (event.size < old.size or (event.size == old.size and event.head != old.head)):
         raise UntrustedError(
-            f"The ledger of {event.site} had {old.size} events and now shows {event.size}: it was cut, restored or rewritten.",
+            f"The ledger of {event.site} had {old.size} events and now shows {event.size}: it was"
+            " cut, restored or rewritten.",
             whose=event.site,
-            next_step=f"Tell {event.site}; run nothing with it until its ledger is the one you know.",
+            next_step=(
+                f"Tell {event.site}; run nothing with it until its ledger is the one you know."
+            ),
         )
     return replace(state, witnessed={**state.witnessed, event.site: event})
 

@@ -1,15 +1,18 @@
 """A local witness of the ledger: its newest checkpoint, signed, in a small file beside it.
 
-A chain of events proves itself but for its end: a file that lost its last events is a sound ledger. The witness, outside of
-SQLite, remembers how far it had come. Partners' checkpoints do the same for all that a restore of the whole folder takes
-back; the witness needs no partner, and finds a ledger that was put back alone.
+A chain of events proves itself but for its end: a file that lost its last events is a sound ledger.
+The witness, outside of SQLite, remembers how far it had come. Partners' checkpoints do the same for
+all that a restore of the whole folder takes back; the witness needs no partner, and finds a ledger
+that was put back alone.
 
-The file has two places of equal length. A word goes into the place that does not hold the newest one, so a write
-that the power cut through spoils the older of the two. The file itself comes into being with its first word whole.
+The file has two places of equal length. A word goes into the place that does not hold the newest
+one, so a write that the power cut through spoils the older of the two. The file itself comes into
+being with its first word whole.
 
-Order: it is written after the commit and before the caller acts on it. A process killed between the two leaves a witness
-that is behind, which is no fault: the ledger contains it. Never is it ahead of a commit, so a witness that the ledger does
-not contain is an alarm. It may also stay behind where the disk takes the commit and not the witness; the next commit mends it.
+Order: it is written after the commit and before the caller acts on it. A process killed between the
+two leaves a witness that is behind, which is no fault: the ledger contains it. Never is it ahead of
+a commit, so a witness that the ledger does not contain is an alarm. It may also stay behind where
+the disk takes the commit and not the witness; the next commit mends it.
 """
 
 from __future__ import annotations
@@ -45,13 +48,16 @@ def witness_path(ledger: Path) -> Path:
 
 
 def write_witness(ledger: Path, checkpoint: bytes) -> None:
-    """Keep a signed checkpoint (mode 0600), flushed; where the disk does not take it, the earlier one stays."""
+    """Keep a signed checkpoint (mode 0600), flushed; where the disk does not take it, the earlier
+    one stays.
+    """
     path = witness_path(ledger)
     with suppress(OSError):
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
-            # whole or not at all: cut through, with nothing beside it, it would look like an altered one
+            # whole or not at all: cut through, with nothing beside it, it would look like an
+            # altered one
             replace_file(path, checkpoint.ljust(2 * _PLACE))
             return
         try:
@@ -63,7 +69,9 @@ def write_witness(ledger: Path, checkpoint: bytes) -> None:
 
 
 def _place_to_write(data: bytes) -> int:
-    """The place, 0 or 1, that does not hold the newest word: a write that is cut through must not spoil that one."""
+    """The place, 0 or 1, that does not hold the newest word: a write that is cut through must not
+    spoil that one.
+    """
     first, second = (_claimed(place.strip(_BLANK)) for place in _places(data))
     return 1 if first > second else 0
 
@@ -80,7 +88,9 @@ def _places(data: bytes) -> tuple[bytes, bytes]:
 
 
 def read_witness(ledger: Path) -> tuple[bytes, ...] | None:
-    """The witness's words as they lie there, at most two; None without one, as beside a ledger of an earlier version."""
+    """The witness's words as they lie there, at most two; None without one, as beside a ledger of
+    an earlier version.
+    """
     try:
         data = read_file(witness_path(ledger))
     except OSError:
@@ -91,7 +101,8 @@ def read_witness(ledger: Path) -> tuple[bytes, ...] | None:
 def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | None) -> Reading:
     """The reading, with a fault where it lacks what its witness knows. A fault found before stays.
 
-    ``words``: from :func:`read_witness`, read before the rows were: another process may have committed since.
+    ``words``: from :func:`read_witness`, read before the rows were: another process may have
+    committed since.
     """
     if words is None or reading.fault is not None:
         return reading
@@ -110,7 +121,10 @@ def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | N
     why = f"{witness_path(ledger)} beside it is by no key that this ledger knows, or was altered"
     if lacking:
         most = max(c.size for c in lacking)
-        why = f"{witness_path(ledger)} beside it knows {most} events that this ledger, of {reading.at.size}, does not contain"
+        why = (
+            f"{witness_path(ledger)} beside it knows {most} events that this ledger, of"
+            f" {reading.at.size}, does not contain"
+        )
     fault = LedgerAlteredError(
         f"The end of the ledger is missing or was rewritten: {why}.",
         next_step=f"Stop this hospital's agent and keep both files. {RESTORE}",
@@ -119,7 +133,9 @@ def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | N
 
 
 def _whole(word: bytes) -> dict[str, Any] | None:
-    """The fields of a whole statement, unverified; None for one that was cut through, whatever key it is by."""
+    """The fields of a whole statement, unverified; None for one that was cut through, whatever key
+    it is by.
+    """
     try:
         body, _, _ = peek_signed(
             word, forms=CHECKPOINT_FORM, sender="this ledger", max_bytes=_PLACE
@@ -130,7 +146,9 @@ def _whole(word: bytes) -> dict[str, Any] | None:
 
 
 def _own(word: bytes, reading: Reading) -> Checkpoint | None:
-    """A word of the witness, where a key of this ledger signed it; a place that was cut through is none."""
+    """A word of the witness, where a key of this ledger signed it; a place that was cut through is
+    none.
+    """
     try:
         return read_own(word, reading.at)
     except (MessageError, UntrustedError):

@@ -1,8 +1,10 @@
-"""What a hospital releases, as the accountants see it: two Gaussian mechanisms with public parameters.
+"""What a hospital releases, as the accountants see it: two Gaussian mechanisms with public
+parameters.
 
-Neighbours differ by one patient, added or removed. Parameters are exact: noise multipliers are decimals,
-sampling rates are ratios, counts are integers; a float can state none of them (``int(1 / (1 / n)) != n`` for
-141 of n = 1..2000, which is how a study ends up with one step more than it was charged for).
+Neighbours differ by one patient, added or removed. Parameters are exact: noise multipliers are
+decimals, sampling rates are ratios, counts are integers; a float can state none of them (``int(1 /
+(1 / n)) != n`` for 141 of n = 1..2000, which is how a study ends up with one step more than it was
+charged for).
 
 >>> SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40).to_json()
 {'kind': 'subsampled-gaussian', 'noise_multiplier': '4.98', 'sample_rate': '1/5', 'steps': 40}
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
 #: A mechanism on paper: strings and integers only, ready for canonical JSON (RFC 8785).
 MechanismJson: TypeAlias = "dict[str, str | int]"
 
-#: More steps than this are a typing error, and would let cost integers outgrow what JSON carries exactly.
+#: More steps than this are a typing error, and would let cost integers outgrow what JSON carries
+#: exactly.
 MAX_STEPS = 10_000_000
 
 
 def ratio_text(value: Fraction) -> str:
-    """The one spelling of a ratio in files: always ``p/q`` in lowest terms, so "1" is written "1/1"."""
+    """The one spelling of a ratio in files: always ``p/q`` in lowest terms, so "1" is written
+    "1/1".
+    """
     return f"{value.numerator}/{value.denominator}"
 
 
@@ -47,7 +52,11 @@ def decimal_text(value: Decimal) -> str:
 
 
 def _positive_noise(value: Decimal) -> None:
-    if not isinstance(value, Decimal) or not value.is_finite() or not Decimal("0.01") <= value <= Decimal(10**6):
+    if (
+        not isinstance(value, Decimal)
+        or not value.is_finite()
+        or not Decimal("0.01") <= value <= Decimal(10**6)
+    ):
         raise UsageError(
             f"A noise multiplier must be a decimal between 0.01 and 1,000,000, not {value!r}.",
             next_step='Write it as a decimal string such as "4.98".',
@@ -68,8 +77,8 @@ class SubsampledGaussian:
 
     Args:
         noise_multiplier: standard deviation of the noise over the L2 clip norm.
-        sample_rate: probability with which each patient enters a step, 0 < rate <= 1. A public constant of the
-            study, never derived from the number of rows.
+        sample_rate: probability with which each patient enters a step, 0 < rate <= 1. A public
+            constant of the study, never derived from the number of rows.
         steps: how many releases.
 
     Raises:
@@ -114,11 +123,12 @@ class SubsampledGaussian:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """``releases`` Gaussian releases over all patients (no sampling): an evaluation histogram, a statistic.
+    """``releases`` Gaussian releases over all patients (no sampling): an evaluation histogram, a
+    statistic.
 
     Args:
-        noise_multiplier: standard deviation of the noise over the L2 sensitivity. For a histogram in which a
-            patient counts once the sensitivity is 1, so this is the noise in counts.
+        noise_multiplier: standard deviation of the noise over the L2 sensitivity. For a histogram
+            in which a patient counts once the sensitivity is 1, so this is the noise in counts.
         releases: how many such releases.
 
     Raises:
@@ -171,7 +181,8 @@ def _text(data: Mapping[str, object], key: str) -> str:
     value = data[key]
     if not isinstance(value, str):
         raise UsageError(
-            f"{key} of a mechanism must be a string, not {value!r}.", next_step="Numbers that are not whole are strings."
+            f"{key} of a mechanism must be a string, not {value!r}.",
+            next_step="Numbers that are not whole are strings.",
         )
     return value
 
@@ -179,7 +190,10 @@ def _text(data: Mapping[str, object], key: str) -> str:
 def _whole(data: Mapping[str, object], key: str) -> int:
     value = data[key]
     if not isinstance(value, int) or isinstance(value, bool):
-        raise UsageError(f"{key} of a mechanism must be a whole number, not {value!r}.", next_step="Use an integer.")
+        raise UsageError(
+            f"{key} of a mechanism must be a whole number, not {value!r}.",
+            next_step="Use an integer.",
+        )
     return value
 
 
@@ -191,7 +205,9 @@ def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
     """
     kind = data.get("kind")
     if not isinstance(kind, str) or kind not in _KEYS:
-        raise UsageError(f"Unknown mechanism {kind!r}.", next_step=f"Known are: {', '.join(sorted(_KEYS))}.")
+        raise UsageError(
+            f"Unknown mechanism {kind!r}.", next_step=f"Known are: {', '.join(sorted(_KEYS))}."
+        )
     if set(data) != _KEYS[kind]:
         raise UsageError(
             f"A {kind} mechanism has the keys {sorted(_KEYS[kind])}, not {sorted(data)}.",
@@ -201,7 +217,9 @@ def mechanism_from_json(data: Mapping[str, object]) -> Mechanism:
         noise = Decimal(_text(data, "noise_multiplier"))
         if kind == "gaussian":
             return Gaussian(noise, _whole(data, "releases"))
-        return SubsampledGaussian(noise, Fraction(_text(data, "sample_rate")), _whole(data, "steps"))
+        return SubsampledGaussian(
+            noise, Fraction(_text(data, "sample_rate")), _whole(data, "steps")
+        )
     except (InvalidOperation, ValueError, ZeroDivisionError) as error:
         raise UsageError(
             f"A parameter of a {kind} mechanism is not a number: {dict(data)!r}.",

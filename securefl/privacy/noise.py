@@ -1,20 +1,23 @@
 """Sampling of patients and integer noise: what makes a release private.
 
-Contributions are exact integers on a public grid; so is the noise: the discrete Gaussian (Canonne, Kamath, Steinke
-2020), sampled in one of two ways, chosen by sigma alone, which is public:
+Contributions are exact integers on a public grid; so is the noise: the discrete Gaussian (Canonne,
+Kamath, Steinke 2020), sampled in one of two ways, chosen by sigma alone, which is public:
 
-- up to :data:`TABLE_MAX_SIGMA` grid units, as an evaluation's counts have: by inverting a table of 128-bit cumulative
-  probabilities. A draw is within 2^-100 (total variation) of the distribution; no floating point decides anything.
-- beyond, as a training step has: a block of 2^k integers is drawn from such a table by the largest weight in the block,
-  then an integer in it uniformly, and the draw is kept with the ratio of its weight to that largest one (rejection
-  sampling; a block is 2^-10 to 2^-9 sigma wide, so fewer than 1 in 500 draws is made again). The ratio alone is a
-  float64, which errs by less than 2^-50 of itself. So a draw is within 2^-100 (total variation) of a distribution in
-  which every probability is right to within a factor of 1 ± 2^-49: 10^8 values add less than 2e-7 to epsilon.
+- up to :data:`TABLE_MAX_SIGMA` grid units, as an evaluation's counts have: by inverting a table of
+  128-bit cumulative probabilities. A draw is within 2^-100 (total variation) of the distribution;
+  no floating point decides anything.
+- beyond, as a training step has: a block of 2^k integers is drawn from such a table by the largest
+  weight in the block, then an integer in it uniformly, and the draw is kept with the ratio of its
+  weight to that largest one (rejection sampling; a block is 2^-10 to 2^-9 sigma wide, so fewer than
+  1 in 500 draws is made again). The ratio alone is a float64, which errs by less than 2^-50 of
+  itself. So a draw is within 2^-100 (total variation) of a distribution in which every probability
+  is right to within a factor of 1 ± 2^-49: 10^8 values add less than 2e-7 to epsilon.
 
-There is no grid of floats to leak through (Mironov 2012). Draws beyond 14 sigma (a chance below 2^-140) do not occur.
-Sigma is at least 2 grid units, where the accountants' figures for integer noise are computed
-(Kairouz, Liu, Steinke 2021). Noise is never derived from a round and never replayed: the source is the operating
-system's (:class:`~securefl.privacy.randomness.SystemRandomness`), and tests inject theirs by constructor.
+There is no grid of floats to leak through (Mironov 2012). Draws beyond 14 sigma (a chance below
+2^-140) do not occur. Sigma is at least 2 grid units, where the accountants' figures for integer
+noise are computed (Kairouz, Liu, Steinke 2021). Noise is never derived from a round and never
+replayed: the source is the operating system's
+(:class:`~securefl.privacy.randomness.SystemRandomness`), and tests inject theirs by constructor.
 """
 
 from __future__ import annotations
@@ -33,13 +36,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "MIN_SIGMA", "TABLE_MAX_SIGMA", "TAIL", "IntegerGaussian", "RandomBytes", "gaussian_tail_multiplier", "poisson_sample",
+    "MIN_SIGMA",
+    "TABLE_MAX_SIGMA",
+    "TAIL",
+    "IntegerGaussian",
+    "RandomBytes",
+    "gaussian_tail_multiplier",
+    "poisson_sample",
     "stochastic_quotient",
 ]
 
 #: Least noise, in grid units.
 MIN_SIGMA = Decimal(2)
-#: Up to this sigma (grid units) the table of single integers stays small: 14 sigma entries of 16 bytes.
+#: Up to this sigma (grid units) the table of single integers stays small: 14 sigma entries of 16
+#: bytes.
 TABLE_MAX_SIGMA = Decimal(1 << 14)
 #: Beyond this many sigmas the discrete Gaussian has a mass below 2^-140: left out of the table.
 TAIL = 14
@@ -53,24 +63,31 @@ _CONTEXT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 def poisson_sample(population: int, rate: Fraction, source: RandomBytes) -> NDArray[np.bool_]:
-    """Each of ``population`` patients independently, with probability exactly ``rate``: bool[population].
+    """Each of ``population`` patients independently, with probability exactly ``rate``:
+    bool[population].
 
-    A patient is in when an integer uniform on ``0 .. q - 1`` is below ``p``, for the rate ``p/q``; no float rounds
-    the probability. The number of bytes drawn depends on ``population`` and chance, so it must stay inside.
+    A patient is in when an integer uniform on ``0 .. q - 1`` is below ``p``, for the rate ``p/q``;
+    no float rounds the probability. The number of bytes drawn depends on ``population`` and chance,
+    so it must stay inside.
 
     Raises:
         UsageError: the rate is not a ratio above 0 and at most 1, or its denominator is above 2^63.
     """
     if not isinstance(rate, Fraction) or not 0 < rate <= 1 or rate.denominator > 1 << 63:
-        raise UsageError(f"A sampling rate must be a ratio above 0 and at most 1, not {rate!r}.", next_step='Write it like "1/5".')
+        raise UsageError(
+            f"A sampling rate must be a ratio above 0 and at most 1, not {rate!r}.",
+            next_step='Write it like "1/5".',
+        )
     return uniform_below(population, rate.denominator, source) < np.uint64(rate.numerator)
 
 
 def gaussian_tail_multiplier(draws: int, probability: float = 2.0**-40) -> float:
-    """How many sigmas none of ``draws`` draws exceeds in magnitude, but for a chance of ``probability``.
+    """How many sigmas none of ``draws`` draws exceeds in magnitude, but for a chance of
+    ``probability``.
 
-    Union bound over ``P(|X| >= t sigma) <= 2 exp(-t^2 / 2)``, which holds for the continuous and the discrete
-    Gaussian (Canonne, Kamath, Steinke 2020, proposition 25) and for sums of them; rounding adds half a unit.
+    Union bound over ``P(|X| >= t sigma) <= 2 exp(-t^2 / 2)``, which holds for the continuous and
+    the discrete Gaussian (Canonne, Kamath, Steinke 2020, proposition 25) and for sums of them;
+    rounding adds half a unit.
 
     >>> round(gaussian_tail_multiplier(1), 3), round(gaussian_tail_multiplier(10**6), 3)
     (7.539, 9.191)
@@ -92,7 +109,8 @@ class IntegerGaussian:
     def __init__(self, sigma: Decimal, source: RandomBytes) -> None:
         if not isinstance(sigma, Decimal) or not sigma.is_finite() or sigma < MIN_SIGMA:
             raise StudyError(
-                f"The noise is {sigma} grid units; below {MIN_SIGMA} the privacy figures do not hold for integers.",
+                f"The noise is {sigma} grid units; below {MIN_SIGMA} the privacy figures do not"
+                " hold for integers.",
                 next_step="Raise the noise.",
             )
         self.sigma = sigma
@@ -127,16 +145,22 @@ class IntegerGaussian:
         """One attempt at ``size`` draws, and which of them are kept: int64[size], bool[size]."""
         base = self._entries(size) * self.block
         within = (uniform_words(size, self._source) & np.uint64(self.block - 1)).astype(np.int64)
-        # exp(-(m^2 - base^2) / 2 sigma^2) for the magnitude m = base + within; 2 base + within is below 2^53, so exact
-        exponent = (2 * base + within).astype(np.float64) * within.astype(np.float64) / (2.0 * float(self.sigma) ** 2)
+        # exp(-(m^2 - base^2) / 2 sigma^2) for the magnitude m = base + within; 2 base + within is
+        # below 2^53, so exact
+        exponent = (
+            (2 * base + within).astype(np.float64)
+            * within.astype(np.float64)
+            / (2.0 * float(self.sigma) ** 2)
+        )
         words = (uniform_words(size, self._source) >> np.uint64(11)).astype(np.float64) * 2.0**-53
         negative, magnitude = self._signs(size), base + within
         kept = (words < np.exp(-exponent)) & ~(negative & (magnitude == 0))  # zero has one sign
         return np.where(negative, -magnitude, magnitude), kept
 
     def _entries(self, size: int) -> NDArray[np.int64]:
-        # The entry is the number of thresholds at or below a 128-bit uniform word. The upper 64 bits decide,
-        # unless they equal a threshold's: then (once in 10^14 draws) 64 more are drawn.
+        # The entry is the number of thresholds at or below a 128-bit uniform word. The upper 64
+        # bits decide, unless they equal a threshold's: then (once in 10^14 draws) 64 more are
+        # drawn.
         upper = uniform_words(size, self._source)
         entry = np.searchsorted(self._high, upper, side="left")
         within = np.minimum(entry, self._high.size - 1)
@@ -150,10 +174,14 @@ class IntegerGaussian:
         return np.unpackbits(signs, count=size).astype(bool)
 
 
-def stochastic_quotient(values: NDArray[np.int64], step: int, source: RandomBytes) -> NDArray[np.int64]:
-    """``values`` in steps, rounded down or up with the chances that make it right on average: int64, exactly unbiased.
+def stochastic_quotient(
+    values: NDArray[np.int64], step: int, source: RandomBytes
+) -> NDArray[np.int64]:
+    """``values`` in steps, rounded down or up with the chances that make it right on average:
+    int64, exactly unbiased.
 
-    ``q step + r`` becomes ``q + 1`` with probability exactly ``r / step``: an integer uniform on ``0 .. step - 1`` is below r.
+    ``q step + r`` becomes ``q + 1`` with probability exactly ``r / step``: an integer uniform on
+    ``0 .. step - 1`` is below r.
 
     Args:
         values: int64[d].
@@ -169,14 +197,15 @@ def stochastic_quotient(values: NDArray[np.int64], step: int, source: RandomByte
 def _cumulative(sigma: Decimal, *, mirrored: bool) -> list[int]:
     """Thresholds ``floor(2^128 P(entry <= k))`` for k = 0, 1, ..., the last left out (it is 2^128).
 
-    The weight of entry k is ``exp(-k^2 / 2 sigma^2)``, twice that from 1 on where ``mirrored``: the entry then is a magnitude.
+    The weight of entry k is ``exp(-k^2 / 2 sigma^2)``, twice that from 1 on where ``mirrored``: the
+    entry then is a magnitude.
     """
     one = 1 << _WORK_BITS
     with localcontext(_CONTEXT):
         rate = -1 / (2 * sigma * sigma)
         ratio, growth = int(rate.exp() * one), int((2 * rate).exp() * one)
-    # weight(k) = exp(-k^2 / 2 sigma^2) by weight(k+1) = weight(k) * ratio(k), ratio(k+1) = ratio(k) * exp(-1/sigma^2),
-    # in fixed point of 256 bits: the error stays below entries^2 * 2^-256.
+    # weight(k) = exp(-k^2 / 2 sigma^2) by weight(k+1) = weight(k) * ratio(k), ratio(k+1) = ratio(k)
+    # * exp(-1/sigma^2), in fixed point of 256 bits: the error stays below entries^2 * 2^-256.
     weight, masses = one, [one]
     for _ in range(math.ceil(sigma * TAIL)):
         weight = weight * ratio >> _WORK_BITS

@@ -1,7 +1,8 @@
-"""Questions before anything is spent: which order, how much noise, does it fit, and what would fit instead.
+"""Questions before anything is spent: which order, how much noise, does it fit, and what would fit
+instead.
 
-All answers err on the side of privacy: noise is rounded up, steps down. Amounts are nano units of Rényi divergence
-at the grant's order (see :mod:`securefl.privacy.accounting`).
+All answers err on the side of privacy: noise is rounded up, steps down. Amounts are nano units of
+Rényi divergence at the grant's order (see :mod:`securefl.privacy.accounting`).
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def share_left(part: int, whole: int) -> Decimal:
 
 @dataclass(frozen=True)
 class OrderChoice:
-    """A grant's order, with the figures behind the choice. ``cap`` and ``cost`` are nano units at ``order``."""
+    """A grant's order, with the figures behind the choice.
+
+    ``cap`` and ``cost`` are nano units at ``order``.
+    """
 
     order: int
     cap: int
@@ -50,18 +54,23 @@ class OrderChoice:
         return self.cap // self.cost
 
 
-def choose_order(epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], attempts: int = 1) -> OrderChoice:
+def choose_order(
+    epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], attempts: int = 1
+) -> OrderChoice:
     """The integer order at which (epsilon, delta) pays for most studies like ``typical``.
 
-    The order is public and fixed when the budget is granted. A badly chosen one is costly: epsilon 1 at order 12
-    refuses a study that just fits at order 16.
+    The order is public and fixed when the budget is granted. A badly chosen one is costly: epsilon
+    1 at order 12 refuses a study that just fits at order 16.
 
     Raises:
-        BudgetError: no order lets the grant pay for one such study; the text says how small an epsilon would.
+        BudgetError: no order lets the grant pay for one such study; the text says how small an
+            epsilon would.
         UsageError: nothing to charge, or figures out of range.
     """
     if not typical:
-        raise UsageError("A typical study must release something.", next_step="Name a study or template.")
+        raise UsageError(
+            "A typical study must release something.", next_step="Name a study or template."
+        )
     best: OrderChoice | None = None
     nearest = Decimal("Infinity")
     for order in ORDERS:
@@ -69,33 +78,42 @@ def choose_order(epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], at
         nearest = min(nearest, epsilon + Decimal(cost - cap) / NANO)
         if cap > 0 and (best is None or cap * best.cost > best.cap * cost):
             best = OrderChoice(order, cap, cost, "")
-        if cost > (epsilon + 1) * NANO:  # a cap exceeds epsilon by less than 1, and costs only grow with the order
+        if (
+            cost > (epsilon + 1) * NANO
+        ):  # a cap exceeds epsilon by less than 1, and costs only grow with the order
             break
     if best is None or best.studies < 1:
         needed = nearest.quantize(Decimal("0.01"), rounding=ROUND_CEILING)
         raise BudgetError(
-            f"A budget of epsilon {epsilon} at delta {delta} cannot pay for one study like this, at any order.",
+            f"A budget of epsilon {epsilon} at delta {delta} cannot pay for one study like this, at"
+            " any order.",
             whose="the data owner",
-            next_step=f"Grant at least epsilon {needed}, or name a typical study with more noise or fewer steps.",
+            next_step=(
+                f"Grant at least epsilon {needed}, or name a typical study with more noise or fewer"
+                " steps."
+            ),
         )
     part = (share(best.cost, best.cap) * 100).quantize(Decimal("0.1"), rounding=ROUND_CEILING)
     reason = (
-        f"At order {best.order} one typical study takes {part} % of the budget and {best.studies} fit; "
-        "no other whole order lets the budget reach further."
+        f"At order {best.order} one typical study takes {part} % of the budget and {best.studies}"
+        " fit; no other whole order lets the budget reach further."
     )
     return OrderChoice(best.order, best.cap, best.cost, reason)
 
 
-def study_epsilon(charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool) -> Decimal:
+def study_epsilon(
+    charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool
+) -> Decimal:
     """A study's own epsilon at ``delta``: PLD over everything it may release in all attempts.
 
     Args:
         charges: every kind of release in one attempt.
         attempts: how often the study may try.
         delta: the study's delta.
-        disjoint: patients who train and patients kept aside are others, split by a keyed hash of the patient alone; one
-            patient then meets the evaluation or all the rest, and the larger counts (parallel composition, McSherry
-            2009). The ledger's filter charges the sum all the same, because the next study may split otherwise.
+        disjoint: patients who train and patients kept aside are others, split by a keyed hash of
+            the patient alone; one patient then meets the evaluation or all the rest, and the larger
+            counts (parallel composition, McSherry 2009). The ledger's filter charges the sum all
+            the same, because the next study may split otherwise.
     """
     aside = [c for c in charges if disjoint and c.purpose == "evaluation"]
     groups = (aside, [c for c in charges if c not in aside])
@@ -116,9 +134,14 @@ def _first(lowest: int, highest: int, holds: Callable[[int], bool]) -> int | Non
 
 
 def noise_for_epsilon(
-    epsilon: Decimal, delta: Decimal, sample_rate: Fraction, steps: int, others: Sequence[Mechanism] = ()
+    epsilon: Decimal,
+    delta: Decimal,
+    sample_rate: Fraction,
+    steps: int,
+    others: Sequence[Mechanism] = (),
 ) -> Decimal:
-    """The smallest noise multiplier, in hundredths, whose PLD epsilon (together with ``others``) is at most ``epsilon``.
+    """The smallest noise multiplier, in hundredths, whose PLD epsilon (together with ``others``) is
+    at most ``epsilon``.
 
     >>> from fractions import Fraction
     >>> noise_for_epsilon(Decimal(1), Decimal("1e-5"), Fraction(1, 5), 40)
@@ -136,12 +159,13 @@ def noise_for_epsilon(
         training = SubsampledGaussian(hundredths * _HUNDREDTH, sample_rate, steps)
         return rdp_epsilon((training, *others), delta) <= epsilon
 
-    # Rényi accounting is quick and asks for a little more noise: it gives the upper end, so that the slow
-    # distributions are only computed near the answer.
+    # Rényi accounting is quick and asks for a little more noise: it gives the upper end, so that
+    # the slow distributions are only computed near the answer.
     upper = _first(1, _MOST_HUNDREDTHS, surely_enough) or _MOST_HUNDREDTHS
     if not enough(upper):
         raise UsageError(
-            f"No noise brings {steps} steps at rate {sample_rate} to epsilon {epsilon} at delta {delta}.",
+            f"No noise brings {steps} steps at rate {sample_rate} to epsilon {epsilon} at delta"
+            f" {delta}.",
             next_step="Take a larger epsilon, fewer steps or a smaller sampling rate.",
         )
     lower = upper
@@ -152,11 +176,14 @@ def noise_for_epsilon(
 
 
 def largest_steps(charges: Sequence[Charge], left: int, order: int, attempts: int = 1) -> int:
-    """The most training steps that fit in ``left`` with everything else as it is; 0 when not one does."""
+    """The most training steps that fit in ``left`` with everything else as it is; 0 when not one
+    does.
+    """
 
     def too_much(steps: int) -> bool:
         changed = [
-            Charge(c.purpose, c.mechanism.with_count(steps)) if c.purpose == "update" else c for c in charges
+            Charge(c.purpose, c.mechanism.with_count(steps)) if c.purpose == "update" else c
+            for c in charges
         ]
         return total_cost(changed, order, attempts) > left
 
@@ -167,12 +194,20 @@ def largest_steps(charges: Sequence[Charge], left: int, order: int, attempts: in
     return most if first is None else first - 1
 
 
-def smallest_noise(charges: Sequence[Charge], left: int, order: int, attempts: int = 1) -> Decimal | None:
-    """The least training noise multiplier (hundredths) that fits in ``left``, all else as it is; None when none does."""
+def smallest_noise(
+    charges: Sequence[Charge], left: int, order: int, attempts: int = 1
+) -> Decimal | None:
+    """The least training noise multiplier (hundredths) that fits in ``left``, all else as it is;
+    None when none does.
+    """
 
     def fits(hundredths: int) -> bool:
         changed = [
-            Charge(c.purpose, c.mechanism.with_noise(hundredths * _HUNDREDTH)) if c.purpose == "update" else c
+            (
+                Charge(c.purpose, c.mechanism.with_noise(hundredths * _HUNDREDTH))
+                if c.purpose == "update"
+                else c
+            )
             for c in charges
         ]
         return total_cost(changed, order, attempts) <= left
@@ -185,7 +220,8 @@ def smallest_noise(charges: Sequence[Charge], left: int, order: int, attempts: i
 
 @dataclass(frozen=True)
 class Quote:
-    """What a study would take from a budget. ``asked``, ``used``, ``cap`` are nano units at ``order``.
+    """What a study would take from a budget. ``asked``, ``used``, ``cap`` are nano units at
+    ``order``.
 
     Shares are of the whole budget, 0 to 1: asked and used rounded up, left rounded down.
     """
@@ -250,12 +286,17 @@ def quote(cap: int, used: int, order: int, charges: Sequence[Charge], attempts: 
         UsageError: no charges, or attempts that are not a positive whole number.
     """
     if not charges or attempts < 1:
-        raise UsageError("A study must release something, in at least one attempt.", next_step="State its mechanisms.")
+        raise UsageError(
+            "A study must release something, in at least one attempt.",
+            next_step="State its mechanisms.",
+        )
     return Quote(order, cap, used, total_cost(charges, order, attempts), tuple(charges), attempts)
 
 
 def over_budget(price: Quote) -> BudgetError:
-    """The refusal of a study that does not fit, with what was asked, what is left, and what would fit."""
+    """The refusal of a study that does not fit, with what was asked, what is left, and what would
+    fit.
+    """
     steps, noise = price.largest_steps, price.smallest_noise
     fits = []
     if steps:
@@ -263,6 +304,11 @@ def over_budget(price: Quote) -> BudgetError:
     if noise is not None:
         fits.append(f"a noise multiplier of at least {noise}")
     return BudgetError(
-        f"The study asks for {percent(price.asked_share)} of the budget; {percent(price.left_share, rounding=ROUND_FLOOR)} is left.",
-        next_step=f"With all else as it is, {' or '.join(fits)} would fit." if fits else "No study of this kind fits in what is left.",
+        f"The study asks for {percent(price.asked_share)} of the budget;"
+        f" {percent(price.left_share, rounding=ROUND_FLOOR)} is left.",
+        next_step=(
+            f"With all else as it is, {' or '.join(fits)} would fit."
+            if fits
+            else "No study of this kind fits in what is left."
+        ),
     )

@@ -1,7 +1,9 @@
-"""Where random bytes come from: ChaCha20 (RFC 8439) keyed by the operating system, and nothing else.
+"""Where random bytes come from: ChaCha20 (RFC 8439) keyed by the operating system, and nothing
+else.
 
-Samplers take their source by constructor (:class:`RandomBytes`), so tests can fix it; no file, flag or environment
-variable reaches it. numpy's own generators are never used: their output can be predicted from a stretch of it.
+Samplers take their source by constructor (:class:`RandomBytes`), so tests can fix it; no file, flag
+or environment variable reaches it. numpy's own generators are never used: their output can be
+predicted from a stretch of it.
 """
 
 from __future__ import annotations
@@ -23,14 +25,19 @@ _NONCE = bytes(16)
 
 
 class RandomBytes(Protocol):
-    """``source(size)`` returns ``size`` bytes, uniform and independent of everything returned before."""
+    """``source(size)`` returns ``size`` bytes, uniform and independent of everything returned
+    before.
+    """
 
     def __call__(self, size: int, /) -> bytes:
         """``size`` fresh bytes."""
 
 
 class ChaChaStream:
-    """The ChaCha20 key stream of one key: the same key gives the same bytes. For tests and simulation."""
+    """The ChaCha20 key stream of one key: the same key gives the same bytes.
+
+    For tests and simulation.
+    """
 
     def __init__(self, key: bytes) -> None:
         self._stream = Cipher(ChaCha20(key, _NONCE), mode=None).encryptor()
@@ -41,10 +48,11 @@ class ChaChaStream:
 
 
 class SystemRandomness:
-    """ChaCha20 under a key from :func:`os.urandom`, fresh for each object, each process and each GiB.
+    """ChaCha20 under a key from :func:`os.urandom`, fresh for each object, each process and each
+    GiB.
 
-    A forked child would otherwise repeat its parent's noise, and two releases with the same noise have none in
-    their difference; so the process id is checked at every call.
+    A forked child would otherwise repeat its parent's noise, and two releases with the same noise
+    have none in their difference; so the process id is checked at every call.
     """
 
     def __init__(self) -> None:
@@ -68,14 +76,16 @@ def uniform_words(count: int, source: RandomBytes) -> NDArray[np.uint64]:
 
 
 def uniform_below(count: int, bound: int, source: RandomBytes) -> NDArray[np.uint64]:
-    """``count`` integers uniform on ``0 .. bound - 1``, uint64[count], by rejection and so without bias.
+    """``count`` integers uniform on ``0 .. bound - 1``, uint64[count], by rejection and so without
+    bias.
 
     Args:
         count: how many.
         bound: 1 <= bound <= 2^63.
         source: where the bytes come from.
     """
-    # Words at or above the largest multiple of bound are drawn again; fewer than half are, whatever the bound.
+    # Words at or above the largest multiple of bound are drawn again; fewer than half are, whatever
+    # the bound.
     limit = (1 << 64) - (1 << 64) % bound
     words = uniform_words(count, source)
     while limit < 1 << 64:

@@ -1,7 +1,8 @@
-"""Privacy figures in plain words, for owners and patients. Numbers here are the ones in the files, only said differently.
+"""Privacy figures in plain words, for owners and patients. Numbers here are the ones in the files,
+only said differently.
 
-Never "budget minus epsilon": epsilons do not subtract. A budget is told as the share used and as how many more
-studies like this one fit.
+Never "budget minus epsilon": epsilons do not subtract. A budget is told as the share used and as
+how many more studies like this one fit.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ def percent(share: Decimal, *, rounding: str = ROUND_CEILING) -> str:
 
 
 def guess_percent(epsilon: Decimal) -> str:
-    """How sure a coin-flip guess can become at most: ``e^epsilon / (1 + e^epsilon)`` in per cent, rounded up.
+    """How sure a coin-flip guess can become at most: ``e^epsilon / (1 + e^epsilon)`` in per cent,
+    rounded up.
 
-    It stands after "at most", so it is never told more than 0.15 points too low: a tenth of a per cent, rounded up, but the
-    whole per cent where the figure is less than 0.15 above it (epsilon 1: 73.106, "73 %"). From 99 % on, where a tenth is
-    much, with no such exception, from 99.9 % on in hundredths.
+    It stands after "at most", so it is never told more than 0.15 points too low: a tenth of a per
+    cent, rounded up, but the whole per cent where the figure is less than 0.15 above it (epsilon 1:
+    73.106, "73 %"). From 99 % on, where a tenth is much, with no such exception, from 99.9 % on in
+    hundredths.
 
-    By Bayes' rule, for even prior odds and a likelihood ratio of at most ``e^epsilon`` (Kasiviswanathan and Smith
-    2014); the chance of delta is told beside it.
+    By Bayes' rule, for even prior odds and a likelihood ratio of at most ``e^epsilon``
+    (Kasiviswanathan and Smith 2014); the chance of delta is told beside it.
 
     >>> [guess_percent(Decimal(e)) for e in ("0", "0.5", "1", "1.0182", "3", "8", "20")]
     ['50 %', '62.3 %', '73 %', '73.5 %', '95.3 %', '99.97 %', '100 %']
@@ -40,7 +43,9 @@ def guess_percent(epsilon: Decimal) -> str:
     whole = value.to_integral_value(rounding=ROUND_FLOOR)
     if value < 99 and value - whole < Decimal("0.15"):
         return f"{whole} %"
-    rounded = value.quantize(Decimal("0.01" if value > Decimal("99.9") else "0.1"), rounding=ROUND_CEILING)
+    rounded = value.quantize(
+        Decimal("0.01" if value > Decimal("99.9") else "0.1"), rounding=ROUND_CEILING
+    )
     return f"{rounded:.0f} %" if rounded == rounded.to_integral_value() else f"{rounded} %"
 
 
@@ -57,11 +62,12 @@ def explain_epsilon(epsilon: Decimal, delta: Decimal) -> str:
     """What a study's epsilon means for one patient, in a sentence.
 
     >>> explain_epsilon(Decimal(1), Decimal("1e-5"))
-    "Whoever studies the result can raise a coin-flip guess whether one patient's record was used from 50 % to at most 73 %, but for a chance of 1 in 100,000."
+    "Whoever studies the result can raise a coin-flip guess whether one patient's record was used
+    from 50 % to at most 73 %, but for a chance of 1 in 100,000."
     """
     return (
-        "Whoever studies the result can raise a coin-flip guess whether one patient's record was used "
-        f"from 50 % to at most {guess_percent(epsilon)}, but for a chance of {one_in(delta)}."
+        "Whoever studies the result can raise a coin-flip guess whether one patient's record was"
+        f" used from 50 % to at most {guess_percent(epsilon)}, but for a chance of {one_in(delta)}."
     )
 
 
@@ -71,8 +77,12 @@ def explain_share(used: Decimal, room: int) -> str:
     >>> explain_share(Decimal("0.1773"), 5)
     '18 % of the budget used; room for 5 more studies like this.'
     >>> explain_share(Decimal("0.9"), 1), explain_share(Decimal(1), 0)
-    ('90 % of the budget used; room for 1 more study like this.', '100 % of the budget used; no room for another study like this.')
+    ('90 % of the budget used; room for 1 more study like this.', '100 % of the budget used; no room
+    for another study like this.')
     """
     if room < 1:
         return f"{percent(used)} of the budget used; no room for another study like this."
-    return f"{percent(used)} of the budget used; room for {room} more {'study' if room == 1 else 'studies'} like this."
+    return (
+        f"{percent(used)} of the budget used; room for {room} more"
+        f" {'study' if room == 1 else 'studies'} like this."
+    )

@@ -44,7 +44,8 @@ class WorkerFinding:
     Attributes:
         faults: the tests that convict, in words; none is a pass.
         deviation: of the updates' noise, 1 where it is as promised.
-        missed: broken workers that the same tests would not have convicted; with one, a pass says nothing.
+        missed: broken workers that the same tests would not have convicted; with one, a pass says
+            nothing.
     """
 
     faults: tuple[str, ...]
@@ -65,14 +66,18 @@ def judge_answers(answers: Answers) -> WorkerFinding:
 
 
 def judge_with_controls(answers: Answers, draws: Floats) -> WorkerFinding:
-    """:func:`judge_answers`, with the broken workers that answers of this size would not have convicted."""
+    """:func:`judge_answers`, with the broken workers that answers of this size would not have
+    convicted.
+    """
     broken = broken_answers(answers, draws)
     missed = tuple(name for name, told in broken.items() if not judge_answers(told).faults)
     return replace(judge_answers(answers), missed=missed)
 
 
 def broken_answers(like: Answers, draws: Floats) -> Mapping[str, Answers]:
-    """Answers of broken workers, as many as in ``like``, made here from normal numbers: each must be convicted."""
+    """Answers of broken workers, as many as in ``like``, made here from normal numbers: each must
+    be convicted.
+    """
     sound = _sound(like, draws)
     drawn, shape = sound.drawn, sound.drawn.values.shape
 

@@ -1,4 +1,7 @@
-"""Pages for people: facts in, words and tables out. Nothing here reads a file, a clock or a private record."""
+"""Pages for people: facts in, words and tables out.
+
+Nothing here reads a file, a clock or a private record.
+"""
 
 from securefl.doors import lazy_door
 

@@ -45,7 +45,8 @@ def figure(value: float) -> str:
 
 
 def part_words(share: float) -> str:
-    """A share of 0 to 1 in per cent, rounded up, with more places the smaller it is: one release of thousands is not "0.1 %".
+    """A share of 0 to 1 in per cent, rounded up, with more places the smaller it is: one release of
+    thousands is not "0.1 %".
 
     >>> part_words(0.3211), part_words(0.0321), part_words(0.00321), part_words(0.000321), part_words(0.00000321), part_words(0)
     ('33 %', '3.3 %', '0.33 %', '0.033 %', '0.001 %', '0 %')
@@ -69,11 +70,14 @@ def ranges(numbers: Sequence[int]) -> str:
             found[-1].append(n)
         else:
             found.append([n])
-    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found)
+    return ", ".join(
+        f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in found
+    )
 
 
 def share_words(population: Json, last: str | None) -> str:
-    """How far a population's budget has gone: the share used and the room left, never a difference of epsilons.
+    """How far a population's budget has gone: the share used and the room left, never a difference
+    of epsilons.
 
     Args:
         population: of the report.
@@ -81,19 +85,37 @@ def share_words(population: Json, last: str | None) -> str:
     """
     used, room = percent(Decimal(str(population["share_used"]))), population["studies_like_last"]
     if population["revoked"]:
-        return f"{used} of the budget used; the owner took back the rest, so nothing more can be approved until another grant."
-    like = f"like the last one ({last})" if last else f"like the typical one ({population['grants'][-1]['typical']})"
+        return (
+            f"{used} of the budget used; the owner took back the rest, so nothing more can be"
+            " approved until another grant."
+        )
+    like = (
+        f"like the last one ({last})"
+        if last
+        else f"like the typical one ({population['grants'][-1]['typical']})"
+    )
     if room < 1:
         return f"{used} of the budget used; no room for another study {like}."
-    return f"{used} of the budget used; room for {room:,} more {'study' if room == 1 else 'studies'} {like}."
+    return (
+        f"{used} of the budget used; room for {room:,} more {'study' if room == 1 else 'studies'}"
+        f" {like}."
+    )
 
 
 def runs(releases: Iterable[Json]) -> list[list[Json]]:
-    """Releases of one study, grouped: same kind and mechanism, rounds without a gap. In the order of first rounds."""
+    """Releases of one study, grouped: same kind and mechanism, rounds without a gap.
+
+    In the order of first rounds.
+    """
     found: list[list[Json]] = []
     for release in sorted(releases, key=lambda r: (r["kind"] != "update", r["kind"], r["round"])):
         last = found[-1][-1] if found else None
-        if last is not None and last["round"] + 1 == release["round"] and _slot(last) == _slot(release) and last["steps"] == release["steps"]:
+        if (
+            last is not None
+            and last["round"] + 1 == release["round"]
+            and _slot(last) == _slot(release)
+            and last["steps"] == release["steps"]
+        ):
             found[-1].append(release)
         else:
             found.append([release])
@@ -106,7 +128,10 @@ def _slot(entry: Json) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Slot:
-    """One kind of release of a study: what was reserved for all attempts, what was sent. ``one`` is a single release's cost."""
+    """One kind of release of a study: what was reserved for all attempts, what was sent.
+
+    ``one`` is a single release's cost.
+    """
 
     charge: Json
     reserved: int
@@ -125,7 +150,9 @@ def slots(study: Json) -> dict[tuple[str, ...], Slot]:
     for charge in study["charges"]:
         key, reserved = _slot(charge), charge["steps"] * study["attempts"]
         one = charge["cost"] / reserved
-        if key in found:  # two charges of one mechanism: what is sent cannot be told apart, and costs the same
+        if (
+            key in found
+        ):  # two charges of one mechanism: what is sent cannot be told apart, and costs the same
             reserved += found[key].reserved
         found[key] = Slot(charge, reserved, charge["sent"], one)
     return found
@@ -149,7 +176,9 @@ def mechanism_words(entry: Json) -> str:
 
 @dataclass(frozen=True)
 class Numbered:
-    """A study as one population's page shows it: its number there, its data set, its releases and its slots."""
+    """A study as one population's page shows it: its number there, its data set, its releases and
+    its slots.
+    """
 
     number: int
     study: Json

@@ -1,11 +1,13 @@
-"""Characters of other parties on a page: which are shown as they are, how wide they are, where their lines break.
+"""Characters of other parties on a page: which are shown as they are, how wide they are, where
+their lines break.
 
-A screen, rich and the C library count the width of thousands of characters differently: fillers, emoji and their
-sequences, variation selectors, marks, characters of tomorrow's Unicode. Whoever writes enough of them pushes words past
-the bar that marks them, into the first column of the page. So only letters, digits and punctuation of assigned
-characters that every ruler counts alike are shown as they are, and everything else is spelled ``<U+XXXX>``. Lines are
-broken here, by the widest width that a terminal may give them (Unicode Standard Annex 11: ambiguous counts as wide), so
-that the terminal never breaks one.
+A screen, rich and the C library count the width of thousands of characters differently: fillers,
+emoji and their sequences, variation selectors, marks, characters of tomorrow's Unicode. Whoever
+writes enough of them pushes words past the bar that marks them, into the first column of the page.
+So only letters, digits and punctuation of assigned characters that every ruler counts alike are
+shown as they are, and everything else is spelled ``<U+XXXX>``. Lines are broken here, by the widest
+width that a terminal may give them (Unicode Standard Annex 11: ambiguous counts as wide), so that
+the terminal never breaks one.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: Blocks from which characters are shown, by their first and last code point; of these only those of `_CATEGORIES`.
+#: Blocks from which characters are shown, by their first and last code point; of these only those
+#: of `_CATEGORIES`.
 _BLOCKS = (
     (0x0020, 0x007E),  # Basic Latin
     (0x00A1, 0x02AF),  # Latin-1, Latin Extended A and B, phonetic letters
@@ -83,7 +86,8 @@ _CATEGORIES = frozenset(
         "Mc",
     }
 )
-#: Symbols of no other kind: those of Latin-1 and of `_BLOCKS`, and those that the audit's page marks states with.
+#: Symbols of no other kind: those of Latin-1 and of `_BLOCKS`, and those that the audit's page
+#: marks states with.
 _SIGNS = frozenset("¦©®°№™←↑→↓✓✕▸○")
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 #: Scripts stack no more marks on one letter; texts that cover their neighbours do.
@@ -119,14 +123,16 @@ def spelled(char: str) -> str:
 
 
 def shown(text: str, *, keep_lines: bool = False, own_lines: bool = False) -> str:
-    r"""``text`` with every character spelled out that is not known to be drawn, and to be as wide as it is counted.
+    r"""``text`` with every character spelled out that is not known to be drawn, and to be as wide
+    as it is counted.
 
     Args:
         text: from anywhere.
         keep_lines: keep line ends and tabs (as four blanks), for texts of several lines.
-        own_lines: the text stands on lines that hold nothing after it. Only there are marks and scripts written from
-            right to left shown as they are: beside other words, marks may be counted as nothing though they take a column,
-            and such scripts may turn round what follows them.
+        own_lines: the text stands on lines that hold nothing after it. Only there are marks and
+            scripts written from right to left shown as they are: beside other words, marks may be
+            counted as nothing though they take a column, and such scripts may turn round what
+            follows them.
 
     >>> print(shown("Study\x1b[2J\u202e[bold]"))
     Study<U+001B>[2J<U+202E>[bold]
@@ -165,7 +171,8 @@ def needs_own_lines(text: str) -> bool:
 def columns(text: str) -> int:
     """The most columns that a terminal may draw of a text that :func:`shown` returned.
 
-    Wide, fullwidth and ambiguous characters count two (Unicode Standard Annex 11), all others one, marks too.
+    Wide, fullwidth and ambiguous characters count two (Unicode Standard Annex 11), all others one,
+    marks too.
     """
     if text.isascii():
         return len(text)
@@ -176,7 +183,8 @@ def columns(text: str) -> int:
 
 
 def broken(line: str, width: int) -> list[str]:
-    """One line of :func:`shown` text as lines of at most ``width`` columns, broken at blanks where there are any.
+    """One line of :func:`shown` text as lines of at most ``width`` columns, broken at blanks where
+    there are any.
 
     A letter stays with its marks; a word longer than a line is cut. At least one line comes back.
 
@@ -219,17 +227,21 @@ def _clusters(word: str) -> Iterable[str]:
 
 
 def one_line(text: str) -> str:
-    """``text`` as :func:`shown` beside other words, runs of blanks as one: no text reaches into the next line with them."""
+    """``text`` as :func:`shown` beside other words, runs of blanks as one: no text reaches into the
+    next line with them.
+    """
     return _BLANKS.sub(" ", shown(text))
 
 
 def quoted_lines(text: str, width: int, *, fill: bool = True) -> list[str]:
-    """Another party's text as lines of at most ``width`` columns, for a place that marks each of them as quoted.
+    """Another party's text as lines of at most ``width`` columns, for a place that marks each of
+    them as quoted.
 
     Args:
         text: as it came.
         width: columns; fewer than ten are taken as ten.
-        fill: fill lines anew, an empty line begins a paragraph; without it lines break where they did.
+        fill: fill lines anew, an empty line begins a paragraph; without it lines break where they
+            did.
     """
     kept = shown(text.strip("\n"), keep_lines=True, own_lines=True)
     if fill:

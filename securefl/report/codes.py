@@ -1,4 +1,6 @@
-"""Public codes and states as words: what others may be told of a failure is one of a fixed list, and a person reads a sentence."""
+"""Public codes and states as words: what others may be told of a failure is one of a fixed list,
+and a person reads a sentence.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-#: What a party's public code means to the others, after its name; details stay with that party (rule 1).
+#: What a party's public code means to the others, after its name; details stay with that party
+#: (rule 1).
 CODE_WORDS: Final = {
     "waiting": "has not decided yet",
     "approved": "approved",
@@ -26,7 +29,8 @@ CODE_WORDS: Final = {
     "two-copies": "ended its part: another copy of this hospital runs",
     "over": "had approved; the study is over",
 }
-#: What a hospital's datasite shows for a request (:data:`securefl.datasite.models.Status`), after "its datasite: ".
+#: What a hospital's datasite shows for a request (:data:`securefl.datasite.models.Status`), after
+#: "its datasite: ".
 SHOWN_WORDS: Final = {
     "sent": "has not taken it in yet",
     "pending": "waits for the owner",
@@ -69,4 +73,7 @@ def cannot_run_sentence(ended: Mapping[str, str]) -> str:
     >>> cannot_run_sentence({"Sued": "withdrawn", "Nord": "budget"})
     'It cannot run any more: Sued withdrew; Nord ended its part: too little of its budget is left.'
     """
-    return f"It cannot run any more: {'; '.join(f'{name} {code_words(code)}' for name, code in ended.items())}."
+    return (
+        "It cannot run any more:"
+        f" {'; '.join(f'{name} {code_words(code)}' for name, code in ended.items())}."
+    )

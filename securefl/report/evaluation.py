@@ -1,4 +1,6 @@
-"""Figures of an evaluation in words, the interval first: for the screen, the model card and the study's report."""
+"""Figures of an evaluation in words, the interval first: for the screen, the model card and the
+study's report.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,23 @@ if TYPE_CHECKING:
 
 _STYLES = {"met": GOOD, "not-met": BAD, "cannot-be-judged": WARN}
 _MEANINGS = {
-    "supported": "The released shares of positives agree with the score: it may be read as an estimated probability.",
-    "contradicted": "It is a score, not a probability: the share of positives lies outside the band of the score.",
-    "cannot-be-told": "It is a score, not a probability: the released shares do not show that it is one.",
+    "supported": (
+        "The released shares of positives agree with the score: it may be read as an estimated"
+        " probability."
+    ),
+    "contradicted": (
+        "It is a score, not a probability: the share of positives lies outside the band of the"
+        " score."
+    ),
+    "cannot-be-told": (
+        "It is a score, not a probability: the released shares do not show that it is one."
+    ),
 }
 
 
 def auc_words(low: float, high: float, auc: float | None) -> str:
-    """The AUC with its interval first; no single figure where it holds .5, and none where nothing is known.
+    """The AUC with its interval first; no single figure where it holds .5, and none where nothing
+    is known.
 
     >>> auc_words(0.805, 0.934, 0.872)
     '95 % interval 0.805 to 0.934, around 0.872'
@@ -40,17 +51,25 @@ def auc_words(low: float, high: float, auc: float | None) -> str:
     if (low, high) == (0.0, 1.0):
         return "nothing can be said: too few positives or negatives for the noise"
     interval = f"95 % interval {low:.3f} to {high:.3f}"
-    return f"cannot be told from chance: {interval}" if auc is None else f"{interval}, around {auc:.3f}"
+    return (
+        f"cannot be told from chance: {interval}"
+        if auc is None
+        else f"{interval}, around {auc:.3f}"
+    )
 
 
 def ranking_words(low: float, high: float) -> str:
     """What the interval means for two patients.
 
     >>> ranking_words(0.805, 0.934)
-    'of a patient with and one without the condition, the model gives the first the higher score in 805 to 934 of 1,000 cases'
+    'of a patient with and one without the condition, the model gives the first the higher score in
+    805 to 934 of 1,000 cases'
     """
     cases = f"in {1000 * low:.0f} to {1000 * high:.0f} of 1,000 cases"
-    return f"of a patient with and one without the condition, the model gives the first the higher score {cases}"
+    return (
+        "of a patient with and one without the condition, the model gives the first the higher"
+        f" score {cases}"
+    )
 
 
 def right_or_wrong(e: Evaluation) -> str:
@@ -60,8 +79,9 @@ def right_or_wrong(e: Evaluation) -> str:
     most = max(e.negatives, e.positives) / max(e.negatives + e.positives, 1.0)
     always = "negative" if e.negatives >= e.positives else "positive"
     return (
-        f"with a score of {e.threshold:g} or more taken as positive, {percent_range(e.accuracy_low, e.accuracy_high)} are classified rightly; "
-        f"always saying '{always}' would be right for {100 * most:.1f} %"
+        f"with a score of {e.threshold:g} or more taken as positive,"
+        f" {percent_range(e.accuracy_low, e.accuracy_high)} are classified rightly; always saying"
+        f" '{always}' would be right for {100 * most:.1f} %"
     )
 
 
@@ -82,14 +102,21 @@ def calibration_lines(rows: Sequence[CalibrationRow]) -> tuple[str, ...]:
     >>> calibration_lines([CalibrationRow(0, 0.07, 820.4, 0.011, 0.034, 0.0221, 0.01, 0.04, 6)])
     ('score 0 to 0.07: 1.1 to 3.4 % of about 820 patients are positive',)
     """
-    return tuple(f"score {band_words(row)}: {_share(row)} of about {row.patients:,.0f} patients are positive" for row in rows)
+    return tuple(
+        f"score {band_words(row)}: {_share(row)} of about {row.patients:,.0f} patients are positive"
+        for row in rows
+    )
 
 
 def calibration_table(rows: Sequence[CalibrationRow]) -> RenderableType:
     """The rows as a table."""
     made = table(["score", "patients, about", "really positive"], right=[1, 2])
     for row in rows:
-        share = Text("too few to say", style=DIM) if row.positive_share is None else literal(_share(row))
+        share = (
+            Text("too few to say", style=DIM)
+            if row.positive_share is None
+            else literal(_share(row))
+        )
         made.add_row(literal(band_words(row)), literal(f"{row.patients:,.0f}"), share)
     return made
 

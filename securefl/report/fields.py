@@ -1,4 +1,6 @@
-"""Sentences on how an update travels: what rounding and saturation do after the noise, and what each width costs to send."""
+"""Sentences on how an update travels: what rounding and saturation do after the noise, and what
+each width costs to send.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class FieldWidth:
 
     Args:
         bits: secagg.bits.
-        bound: patients who may pull one way before anything is cut, in a step: what the study states, or the usual bound.
+        bound: patients who may pull one way before anything is cut, in a step: what the study
+            states, or the usual bound.
         added_variance: what rounding adds to the noise's variance, as a part of it.
         bytes_per_parameter: of a contribution, with empty places of its last ciphertext.
     """
@@ -46,8 +49,9 @@ class FieldWidth:
 class Fields:
     """The widths, and this study's own.
 
-    ``planned`` is how many patients a step is planned to draw at the hospital with the largest weight; ``saturation`` the
-    chance that a value is cut whose sum before noise is as large as ``bound``.
+    ``planned`` is how many patients a step is planned to draw at the hospital with the largest
+    weight; ``saturation`` the chance that a value is cut whose sum before noise is as large as
+    ``bound``.
     """
 
     widths: tuple[FieldWidth, ...]
@@ -81,12 +85,13 @@ def fields_words(study: Protocol, fields: Fields) -> list[str]:
     bound = bound_of(study)
     said = "as secagg.bound says" if study.secagg.bound is not None else "the usual bound"
     rounding = (
-        f"After the noise each hospital rounds its sum by lot to fields of {own.bits} bits. That costs no privacy; "
-        f"it adds {variance_words(own.added_variance)} to the noise's variance."
+        f"After the noise each hospital rounds its sum by lot to fields of {own.bits} bits. That"
+        f" costs no privacy; it adds {variance_words(own.added_variance)} to the noise's variance."
     )
     cutting = (
-        f"A field shows {counted(bound, 'patient')} who pull one way in a step ({said}) and {SHOWN} standard deviations of noise on either side; "
-        f"what is larger is cut to that. A value at that bound is cut with a chance of {chance_words(fields.saturation)}."
+        f"A field shows {counted(bound, 'patient')} who pull one way in a step ({said}) and {SHOWN}"
+        " standard deviations of noise on either side; what is larger is cut to that. A value at"
+        f" that bound is cut with a chance of {chance_words(fields.saturation)}."
     )
     lines = [rounding, cutting]
     planned = (
@@ -96,12 +101,13 @@ def fields_words(study: Protocol, fields: Fields) -> list[str]:
         lines.append(f"{planned}: all of them may pull one way.")
     else:
         lines.append(
-            f"{planned}. If more than {bound:,} of them pull the same weight one way, as they may in the first rounds at the output's bias, "
-            "it moves as far in a few rounds more."
+            f"{planned}. If more than {bound:,} of them pull the same weight one way, as they may"
+            " in the first rounds at the output's bias, it moves as far in a few rounds more."
         )
     if own.added_variance > 0.1:
         lines.append(
-            "That is much: more secagg.bits, or a smaller secagg.bound, would learn more from the same budget."
+            "That is much: more secagg.bits, or a smaller secagg.bound, would learn more from the"
+            " same budget."
         )
     return lines
 

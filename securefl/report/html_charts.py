@@ -1,7 +1,8 @@
 """Pictures as inline SVG: no script, no inline style, and nothing told by colour alone.
 
-Each has a sentence for those who do not see it, and the table beside it has the same figures. Colours are classes of
-the stylesheet, so that print and screen can differ. Coordinates are user units; a page column is :data:`WIDE`.
+Each has a sentence for those who do not see it, and the table beside it has the same figures.
+Colours are classes of the stylesheet, so that print and screen can differ. Coordinates are user
+units; a page column is :data:`WIDE`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,14 @@ class Segment:
 
 
 def _picture(words: str, height: float, *parts: Html) -> Html:
-    return tag("svg", tag("title", words), *parts, viewBox=f"0 0 {WIDE} {_n(height)}", role="img", xmlns="http://www.w3.org/2000/svg")
+    return tag(
+        "svg",
+        tag("title", words),
+        *parts,
+        viewBox=f"0 0 {WIDE} {_n(height)}",
+        role="img",
+        xmlns="http://www.w3.org/2000/svg",
+    )
 
 
 def _n(value: float) -> str:
@@ -48,7 +56,9 @@ def _line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Html:
 
 
 def _box(x: float, y: float, width: float, height: float, class_: str) -> Html:
-    return tag("rect", x=_n(x), y=_n(y), width=_n(max(0.0, width)), height=_n(height), class_=class_)
+    return tag(
+        "rect", x=_n(x), y=_n(y), width=_n(max(0.0, width)), height=_n(height), class_=class_
+    )
 
 
 def budget_bar(segments: Sequence[Segment], words: str) -> Html:
@@ -71,13 +81,22 @@ def budget_bar(segments: Sequence[Segment], words: str) -> Html:
     for percent in (0, 25, 50, 75, 100):
         at = 1 + whole * percent / 100
         parts.append(_line(at, top + height, at, top + height + 5, "axis"))
-        parts.append(_text(at, top + height + 18, f"{percent} %", {0: "first", 100: "last"}.get(percent, "middle")))
+        parts.append(
+            _text(
+                at,
+                top + height + 18,
+                f"{percent} %",
+                {0: "first", 100: "last"}.get(percent, "middle"),
+            )
+        )
     return _picture(words, top + height + 24, *parts)
 
 
 @dataclass(frozen=True)
 class Spent:
-    """After a change: what is charged and what is granted and in force, as shares of today's budget."""
+    """After a change: what is charged and what is granted and in force, as shares of today's
+    budget.
+    """
 
     at: str
     used: float
@@ -85,7 +104,8 @@ class Spent:
 
 
 def spending(steps: Sequence[Spent], until: str, words: str, *, height: float = 200) -> Html:
-    """Spending over time as a staircase under the line of what was granted. Both end at ``until``: nothing is known after it.
+    """Spending over time as a staircase under the line of what was granted. Both end at ``until``:
+    nothing is known after it.
 
     Args:
         steps: in the order of time (UTC, ISO 8601), one or more.
@@ -116,20 +136,33 @@ def spending(steps: Sequence[Spent], until: str, words: str, *, height: float = 
     parts = [tag("path", d=f"{used}V{_n(y(0))}H{_n(x(start))}Z", class_="area")]
     for share in levels:
         level = y(share)
-        parts += [_line(_LEFT, level, WIDE - _RIGHT, level, "axis" if share == 0 else "grid"), _text(_LEFT - 6, level + 4, f"{100 * share:.0f} %", "last")]
+        parts += [
+            _line(_LEFT, level, WIDE - _RIGHT, level, "axis" if share == 0 else "grid"),
+            _text(_LEFT - 6, level + 4, f"{100 * share:.0f} %", "last"),
+        ]
     if now < end:
-        parts += [_line(x(now), _TOP, x(now), y(0), "grid"), _text(x(now) + 4, _TOP + 10, "now", "first")]
+        parts += [
+            _line(x(now), _TOP, x(now), y(0), "grid"),
+            _text(x(now) + 4, _TOP + 10, "now", "first"),
+        ]
     parts.append(tag("path", d=used, class_="staircase"))
     parts.append(tag("path", d=stairs([s.granted for s in steps]), class_="granted"))
     for moment, spoken in _ticks(start, end):
         place = "first" if moment == start else "last" if moment == end else "middle"
-        parts += [_line(x(moment), y(0), x(moment), y(0) + 5, "axis"), _text(x(moment), y(0) + 19, spoken, place)]
+        parts += [
+            _line(x(moment), y(0), x(moment), y(0) + 5, "axis"),
+            _text(x(moment), y(0) + 19, spoken, place),
+        ]
     return _picture(words, height, *parts)
 
 
 def _levels(most: float) -> list[float]:
-    """Levels of the axis from 0 to ``most`` or just above it, as shares; 100 % is the top where nothing was more."""
-    step = next(s * 10**n for n in range(6) for s in (0.25, 0.5, 1.0) if most <= 5 * s * 10**n or n == 5)
+    """Levels of the axis from 0 to ``most`` or just above it, as shares; 100 % is the top where
+    nothing was more.
+    """
+    step = next(
+        s * 10**n for n in range(6) for s in (0.25, 0.5, 1.0) if most <= 5 * s * 10**n or n == 5
+    )
     if most <= 1:
         step = 0.25
     return [i * step for i in range(math.ceil(most / step - 1e-9) + 1)]
@@ -142,10 +175,19 @@ def _time(at: str) -> datetime:
 def _ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
     """Both ends and at most four moments between, spoken as days, or as times within a day or two."""
     length = end - start
-    shape = "%H:%M" if start.date() == end.date() else "%d %b %H:%M" if length < timedelta(days=5) else "%d %b %Y"
+    shape = (
+        "%H:%M"
+        if start.date() == end.date()
+        else "%d %b %H:%M"
+        if length < timedelta(days=5)
+        else "%d %b %Y"
+    )
     at = [start + length * i / 5 for i in range(6)]
     if length >= timedelta(days=5):
-        at = [a if a in {start, end} else a.replace(hour=0, minute=0, second=0, microsecond=0) for a in at]
+        at = [
+            a if a in {start, end} else a.replace(hour=0, minute=0, second=0, microsecond=0)
+            for a in at
+        ]
     return [(a, a.astimezone(UTC).strftime(shape)) for a in at]
 
 
@@ -190,7 +232,17 @@ def _cut(text: str, most: int) -> str:
 def legend(entries: Iterable[tuple[str, str]]) -> Html:
     """What the fills mean: ``(class, words)``."""
     items = [
-        tag("span", tag("svg", _line(0, 6, 18, 6, fill) if fill == "granted" else _box(0.5, 0.5, 17, 11, fill), viewBox="0 0 18 12", aria_hidden="true"), words, class_="key")
+        tag(
+            "span",
+            tag(
+                "svg",
+                _line(0, 6, 18, 6, fill) if fill == "granted" else _box(0.5, 0.5, 17, 11, fill),
+                viewBox="0 0 18 12",
+                aria_hidden="true",
+            ),
+            words,
+            class_="key",
+        )
         for fill, words in entries
     ]
     return tag("p", joined(*items), class_="legend")

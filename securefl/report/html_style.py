@@ -1,4 +1,7 @@
-"""The one stylesheet of our pages, for a screen and for A4. A constant: the page's content policy names its hash."""
+"""The one stylesheet of our pages, for a screen and for A4.
+
+A constant: the page's content policy names its hash.
+"""
 
 STYLE = """
 :root { --ink: #1b2733; --soft: #51606f; --line: #c9d3dc; --pale: #eef2f5; --blue: #1f4e79; --blue2: #4a7fb0; --good: #1c6b38; --bad: #a3141c; --warn: #7a5200; }

@@ -1,4 +1,6 @@
-"""Facts and figures of a finished model: worked out by the researcher, and again by each hospital that checks them."""
+"""Facts and figures of a finished model: worked out by the researcher, and again by each hospital
+that checks them.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     from securefl.study.schema import Study
 
 
-def model_facts(study: Study, digest: str, evaluation: Evaluation, rounds: Sequence[Round]) -> ModelFacts:
-    """What belongs to the model besides its weights: it follows from the study, the released figures and who was in each round.
+def model_facts(
+    study: Study, digest: str, evaluation: Evaluation, rounds: Sequence[Round]
+) -> ModelFacts:
+    """What belongs to the model besides its weights: it follows from the study, the released
+    figures and who was in each round.
 
     Args:
         study: the sealed study.
@@ -43,13 +48,19 @@ def model_facts(study: Study, digest: str, evaluation: Evaluation, rounds: Seque
         owner=study.outputs.owner,
         privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
         figures={
-            "AUC": f"{auc_words(evaluation.low, evaluation.high, evaluation.auc)}; from a noised, encrypted score histogram",
+            "AUC": (
+                f"{auc_words(evaluation.low, evaluation.high, evaluation.auc)}; from a noised,"
+                " encrypted score histogram"
+            ),
             "AUC asked for": quality_words(verdict, study.quality.minimum),
         },
         participants=study.cohort,
         lost=lost_hospitals(rounds, study.cohort),
         probability=evaluation.calibrated == "supported",
-        calibration=(calibration_words(evaluation.calibrated), *calibration_lines(evaluation.calibration)),
+        calibration=(
+            calibration_words(evaluation.calibrated),
+            *calibration_lines(evaluation.calibration),
+        ),
     )
 
 

@@ -1,4 +1,6 @@
-"""A finished model on its hospital's own screen: what was released, and what only the owner may see."""
+"""A finished model on its hospital's own screen: what was released, and what only the owner may
+see.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from securefl.learning.own_figures import OwnFigures
 
 
-def own_model_page(model: Model, folder: str, figures: OwnFigures | None, *, why_not: str, units: str) -> RenderableType:
+def own_model_page(
+    model: Model, folder: str, figures: OwnFigures | None, *, why_not: str, units: str
+) -> RenderableType:
     """The page of ``securefl site model show``.
 
     Args:
@@ -32,17 +36,22 @@ def own_model_page(model: Model, folder: str, figures: OwnFigures | None, *, why
         title(about.title),
         section(
             "The model",
-            facts([
-                ("study", about.study_digest),
-                ("hospitals", ", ".join(about.participants)),
-                ("intended use", Quoted(about.intended_use)),
-                ("owner", Quoted(about.owner)),
-                ("licence", Quoted(about.licence)),
-                ("folder", folder),
-                ("its digest", model.digest),
-            ]),
+            facts(
+                [
+                    ("study", about.study_digest),
+                    ("hospitals", ", ".join(about.participants)),
+                    ("intended use", Quoted(about.intended_use)),
+                    ("owner", Quoted(about.owner)),
+                    ("licence", Quoted(about.licence)),
+                    ("folder", folder),
+                    ("its digest", model.digest),
+                ]
+            ),
         ),
-        section("What was released, of all hospitals together", facts([(name, literal(text)) for name, text in released])),
+        section(
+            "What was released, of all hospitals together",
+            facts([(name, literal(text)) for name, text in released]),
+        ),
         section("On your own patients, exactly", *_own(figures, why_not, units)),
     )
 
@@ -53,16 +62,41 @@ def _own(figures: OwnFigures | None, why_not: str, units: str) -> list[Renderabl
     share = figures.positives / figures.patients
     rows = table(["score", units, "really positive", "mean score"], right=[1, 2, 3])
     for band in figures.bands:
-        real = f"{band.positives:,} ({100 * band.positives / band.patients:.1f} %)" if band.patients else "–"
+        real = (
+            f"{band.positives:,} ({100 * band.positives / band.patients:.1f} %)"
+            if band.patients
+            else "–"
+        )
         mean = f"{100 * band.mean_score:.1f} %" if band.patients else "–"
-        rows.add_row(literal(f"{band.low:g} to {band.high:g}"), literal(f"{band.patients:,}"), literal(real), literal(mean))
-    auc = "cannot be worked out: all have the same outcome" if math.isnan(figures.auc) else f"{figures.auc:.3f}"
+        rows.add_row(
+            literal(f"{band.low:g} to {band.high:g}"),
+            literal(f"{band.patients:,}"),
+            literal(real),
+            literal(mean),
+        )
+    auc = (
+        "cannot be worked out: all have the same outcome"
+        if math.isnan(figures.auc)
+        else f"{figures.auc:.3f}"
+    )
     return [
-        facts([
-            (f"{units} held out", f"{figures.patients:,}, {figures.positives:,} of them positive ({100 * share:.1f} %)"),
-            ("AUC", auc),
-            ("mean score", f"{100 * figures.mean_score:.1f} %"),
-        ]),
+        facts(
+            [
+                (
+                    f"{units} held out",
+                    (
+                        f"{figures.patients:,}, {figures.positives:,} of them positive"
+                        f" ({100 * share:.1f} %)"
+                    ),
+                ),
+                ("AUC", auc),
+                ("mean score", f"{100 * figures.mean_score:.1f} %"),
+            ]
+        ),
         rows,
-        Text("These figures have no noise. They stand on your screen only: whoever passes them on tells something of your patients that no budget has paid for.", style=DIM),
+        Text(
+            "These figures have no noise. They stand on your screen only: whoever passes them on"
+            " tells something of your patients that no budget has paid for.",
+            style=DIM,
+        ),
     ]

@@ -1,8 +1,9 @@
-"""What every page is made of. Text that came from elsewhere is shown literally: it can neither style nor forge a page.
+"""What every page is made of. Text that came from elsewhere is shown literally: it can neither
+style nor forge a page.
 
-A study's title is written by somebody who wants a yes. So nothing from outside is ever read as rich markup, characters
-that a screen obeys or counts otherwise are spelled out (:mod:`securefl.report.characters`), and texts of other parties
-stand behind a bar on every line.
+A study's title is written by somebody who wants a yes. So nothing from outside is ever read as rich
+markup, characters that a screen obeys or counts otherwise are spelled out
+(:mod:`securefl.report.characters`), and texts of other parties stand behind a bar on every line.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 #: No page is wider, whatever the terminal.
 WIDTH = 100
 GOOD, BAD, WARN, DIM = "green", "bold red", "yellow", "dim"
-#: Before every line of another party. A bar and a blank, and one column more where a terminal draws the bar wide.
+#: Before every line of another party. A bar and a blank, and one column more where a terminal draws
+#: the bar wide.
 BAR = "│ "
 BAR_COLUMNS = 3
 
@@ -36,7 +38,8 @@ BAR_COLUMNS = 3
 def literal(text: str, style: str = "") -> Text:
     """Words beside others, in one style, never read as markup.
 
-    Runs of blanks become one: with enough of them a text could reach into the next line and look like a part of the page.
+    Runs of blanks become one: with enough of them a text could reach into the next line and look
+    like a part of the page.
     """
     return Text(one_line(text), style=style, overflow="fold")
 
@@ -49,8 +52,9 @@ def joined(*parts: Text | str) -> Text:
 class Quoted:
     """Another party's words: a bar before every line, so that they cannot pass for the page's own.
 
-    It stands last in its row, and its lines are broken before rich sees them (:func:`quoted_lines`). With ``fill`` lines are
-    filled anew, and an empty line begins a paragraph; without it they break where they did.
+    It stands last in its row, and its lines are broken before rich sees them
+    (:func:`quoted_lines`). With ``fill`` lines are filled anew, and an empty line begins a
+    paragraph; without it they break where they did.
     """
 
     def __init__(self, text: str, *, fill: bool = True, style: str = "") -> None:
@@ -99,7 +103,9 @@ def page(*parts: RenderableType) -> RenderableType:
 def title(text: str) -> RenderableType:
     """The page's first line."""
     words = literal(text, "bold")
-    return Group(words, Text("═" * min(words.cell_len, WIDTH), style=DIM, overflow="crop", no_wrap=True))
+    return Group(
+        words, Text("═" * min(words.cell_len, WIDTH), style=DIM, overflow="crop", no_wrap=True)
+    )
 
 
 def section(heading: str, *body: RenderableType | str) -> RenderableType:
@@ -129,28 +135,42 @@ def facts(rows: Iterable[tuple[str, RenderableType | str]]) -> RenderableType:
 
 
 def table(heads: Sequence[str], *, right: Sequence[int] = (), least: int = 0) -> Table:
-    """An empty table with a rule under its heads; columns in ``right`` are set flush right, the first is ``least`` wide or more."""
+    """An empty table with a rule under its heads; columns in ``right`` are set flush right, the
+    first is ``least`` wide or more.
+    """
     from rich import box
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, head in enumerate(heads):
-        made.add_column(literal(head), justify="right" if i in right else "left", overflow="fold", min_width=None if i else least)
+        made.add_column(
+            literal(head),
+            justify="right" if i in right else "left",
+            overflow="fold",
+            min_width=None if i else least,
+        )
     return made
 
 
 class Records:
-    """Rows whose first cell is a name that must stay whole, so that it can be copied: a table where the screen is wide enough for it.
+    """Rows whose first cell is a name that must stay whole, so that it can be copied: a table where
+    the screen is wide enough for it.
 
-    On a narrower screen each name has a line of its own, and its row follows below it, each cell after its head.
+    On a narrower screen each name has a line of its own, and its row follows below it, each cell
+    after its head.
     """
 
-    def __init__(self, heads: Sequence[str], rows: Sequence[Sequence[Text]], *, right: Sequence[int] = ()) -> None:
+    def __init__(
+        self, heads: Sequence[str], rows: Sequence[Sequence[Text]], *, right: Sequence[int] = ()
+    ) -> None:
         self._heads = heads
         self._rows = rows
         self._right = right
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        cells = [max(literal(head).cell_len, *(row[i].cell_len for row in self._rows)) for i, head in enumerate(self._heads)]
+        cells = [
+            max(literal(head).cell_len, *(row[i].cell_len for row in self._rows))
+            for i, head in enumerate(self._heads)
+        ]
         if sum(cells) + 3 * len(cells) <= options.max_width:
             made = table(self._heads, right=self._right)
             for row in self._rows:
@@ -159,15 +179,23 @@ class Records:
             return
         for row in self._rows:
             yield row[0]
-            rest = Text("; ").join(joined(f"{head} ", cell) for head, cell in zip(self._heads[1:], row[1:], strict=True))
+            rest = Text("; ").join(
+                joined(f"{head} ", cell)
+                for head, cell in zip(self._heads[1:], row[1:], strict=True)
+            )
             yield Padding(rest, (0, 0, 0, 4))
 
 
 def bar(used: Decimal, asked: Decimal = Decimal(0), *, width: int = 40) -> Text:
-    """A budget as a bar: used full, asked for hatched, left pale. Shares of 0 to 1; anything used shows at least one cell."""
+    """A budget as a bar: used full, asked for hatched, left pale.
+
+    Shares of 0 to 1; anything used shows at least one cell.
+    """
     full = min(width, _cells(used, width))
     more = min(width - full, _cells(asked, width))
-    return Text.assemble(("█" * full, "blue"), ("▒" * more, WARN), ("░" * (width - full - more), DIM))
+    return Text.assemble(
+        ("█" * full, "blue"), ("▒" * more, WARN), ("░" * (width - full - more), DIM)
+    )
 
 
 def _cells(share: Decimal, width: int) -> int:
@@ -215,8 +243,19 @@ def day(time: str) -> str:
 
 
 def plain_text(renderable: RenderableType, width: int = 80) -> str:
-    """The page without colours, for files, mails and screens that cannot show them. Trailing blanks are removed."""
+    """The page without colours, for files, mails and screens that cannot show them.
+
+    Trailing blanks are removed.
+    """
     file = io.StringIO()
-    console = Console(file=file, width=min(width, WIDTH), force_terminal=False, color_system=None, legacy_windows=False, emoji=False, highlight=False)
+    console = Console(
+        file=file,
+        width=min(width, WIDTH),
+        force_terminal=False,
+        color_system=None,
+        legacy_windows=False,
+        emoji=False,
+        highlight=False,
+    )
     console.print(renderable)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

@@ -1,4 +1,6 @@
-"""``securefl study plan``: what a study will cost at every hospital, what its noise will do, what a longer one would cost."""
+"""``securefl study plan``: what a study will cost at every hospital, what its noise will do, what a
+longer one would cost.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.charges import all_attempts
-from securefl.privacy.forecast import BudgetShare, Longer, NoiseEffect, Training, budget_shares, noise_effect
+from securefl.privacy.forecast import (
+    BudgetShare,
+    Longer,
+    NoiseEffect,
+    Training,
+    budget_shares,
+    noise_effect,
+)
 from securefl.privacy.planning import study_epsilon
 from securefl.privacy.words import explain_epsilon, percent
 from securefl.report.fields import Fields, fields_table, fields_words, plan_fields
@@ -45,7 +54,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SitePlan:
-    """One hospital: the patients that a step is expected to draw there, and the noise it adds against their longest sum."""
+    """One hospital: the patients that a step is expected to draw there, and the noise it adds
+    against their longest sum.
+    """
 
     name: str
     weight: str
@@ -81,25 +92,57 @@ class StudyPlan:
             "unit": self.unit,
             "delta": float(self.delta),
             "epsilon": float(self.epsilon),
-            "charges": [{"kind": kind, "releases": count, "epsilon": float(epsilon)} for kind, count, epsilon in self.parts],
-            "hospitals": [
-                {"name": s.name, "weight": s.weight, "patients_per_step": s.patients_per_step, "epsilon": float(self.epsilon)} for s in self.sites
+            "charges": [
+                {"kind": kind, "releases": count, "epsilon": float(epsilon)}
+                for kind, count, epsilon in self.parts
             ],
-            "budgets": [{"epsilon": float(b.epsilon), "share": None if b.part is None else float(b.part), "studies": b.room} for b in self.budgets],
+            "hospitals": [
+                {
+                    "name": s.name,
+                    "weight": s.weight,
+                    "patients_per_step": s.patients_per_step,
+                    "epsilon": float(self.epsilon),
+                }
+                for s in self.sites
+            ],
+            "budgets": [
+                {
+                    "epsilon": float(b.epsilon),
+                    "share": None if b.part is None else float(b.part),
+                    "studies": b.room,
+                }
+                for b in self.budgets
+            ],
             "noise": {
-                "in_one_direction": self.effect.in_one_direction, "in_all": self.effect.in_all, "after_all_rounds": self.effect.after_all_rounds,
+                "in_one_direction": self.effect.in_one_direction,
+                "in_all": self.effect.in_all,
+                "after_all_rounds": self.effect.after_all_rounds,
                 "parameters": self.parameters,
             },
             "fields": {
-                "bits": self.fields.own.bits, "bound": self.fields.own.bound, "planned_patients": self.fields.planned,
-                "added_variance": self.fields.own.added_variance, "saturation": self.fields.saturation,
+                "bits": self.fields.own.bits,
+                "bound": self.fields.own.bound,
+                "planned_patients": self.fields.planned,
+                "added_variance": self.fields.own.added_variance,
+                "saturation": self.fields.saturation,
                 "widths": [
-                    {"bits": w.bits, "bound": w.bound, "added_variance": w.added_variance, "bytes_per_parameter": w.bytes_per_parameter}
+                    {
+                        "bits": w.bits,
+                        "bound": w.bound,
+                        "added_variance": w.added_variance,
+                        "bytes_per_parameter": w.bytes_per_parameter,
+                    }
                     for w in self.fields.widths
                 ],
             },
             "longer": [
-                {"rounds": r.rounds, "epsilon": float(r.epsilon), "noise_for_same_epsilon": None if r.noise_for_same is None else decimal_words(r.noise_for_same)}
+                {
+                    "rounds": r.rounds,
+                    "epsilon": float(r.epsilon),
+                    "noise_for_same_epsilon": (
+                        None if r.noise_for_same is None else decimal_words(r.noise_for_same)
+                    ),
+                }
                 for r in self.longer
             ],
             "curve": [{"rounds": n, "epsilon": float(e)} for n, e in self.curve],
@@ -113,23 +156,46 @@ def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str]
     Args:
         study: as parsed.
         charges: everything that it releases at one hospital.
-        faults: where its figures contradict each other (:func:`securefl.study.consistency.contradictions`).
+        faults: where its figures contradict each other
+            (:func:`securefl.study.consistency.contradictions`).
     """
     p, t = study.privacy, study.training
-    count, parameters = hospitals(study), parameter_count(study.model, len(feature_names(study.data)))
-    training = Training(p.noise_multiplier, p.sample_rate, p.delta, p.epsilon, t.rounds, t.local_steps, p.max_attempts)
+    count, parameters = (
+        hospitals(study),
+        parameter_count(study.model, len(feature_names(study.data))),
+    )
+    training = Training(
+        p.noise_multiplier,
+        p.sample_rate,
+        p.delta,
+        p.epsilon,
+        t.rounds,
+        t.local_steps,
+        p.max_attempts,
+    )
     fields = plan_fields(study)
     return StudyPlan(
         study=study.study.id,
         unit=p.unit,
         delta=p.delta,
-        parts=tuple((c.purpose, c.mechanism.count * p.max_attempts, pld_epsilon(all_attempts([c], p.max_attempts), p.delta)) for c in charges),
+        parts=tuple(
+            (
+                c.purpose,
+                c.mechanism.count * p.max_attempts,
+                pld_epsilon(all_attempts([c], p.max_attempts), p.delta),
+            )
+            for c in charges
+        ),
         epsilon=study_epsilon(charges, p.max_attempts, p.delta, disjoint=True),
         sites=_sites(study),
         budgets=budget_shares(charges, p.max_attempts, p.delta),
         effect=noise_effect(
-            noise_multiplier=p.noise_multiplier, normaliser=p.normaliser, hospitals=count, parameters=parameters,
-            local_steps=t.local_steps, rounds=t.rounds,
+            noise_multiplier=p.noise_multiplier,
+            normaliser=p.normaliser,
+            hospitals=count,
+            parameters=parameters,
+            local_steps=t.local_steps,
+            rounds=t.rounds,
         ),
         parameters=parameters,
         rounds=t.rounds,
@@ -145,7 +211,12 @@ def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str]
 def _sites(study: Protocol) -> tuple[SitePlan, ...]:
     named = getattr(study, "participants", ())
     normaliser = float(study.privacy.normaliser)
-    return tuple(SitePlan(s.name, f"{s.weight.numerator}/{s.weight.denominator}", normaliser * float(s.weight)) for s in named)
+    return tuple(
+        SitePlan(
+            s.name, f"{s.weight.numerator}/{s.weight.denominator}", normaliser * float(s.weight)
+        )
+        for s in named
+    )
 
 
 def plan_page(plan: StudyPlan) -> RenderableType:
@@ -153,7 +224,14 @@ def plan_page(plan: StudyPlan) -> RenderableType:
     return page(
         title(f"Plan of {plan.study}"),
         *_faults(plan),
-        section("What it costs one patient" if plan.unit == "patient" else "What it costs one row of the table", *_cost(plan)),
+        section(
+            (
+                "What it costs one patient"
+                if plan.unit == "patient"
+                else "What it costs one row of the table"
+            ),
+            *_cost(plan),
+        ),
         _hospitals(plan),
         section("What it takes from a hospital's budget", _budgets(plan)),
         section("What the noise does", bullets(effect_words(plan))),
@@ -167,18 +245,35 @@ def _faults(plan: StudyPlan) -> list[RenderableType]:
     """At the head of the page: a plan of figures that no hospital would be asked for."""
     if not plan.faults:
         return []
-    return [section(
-        "This file is not valid yet", Text("`securefl study check` refuses it. What follows is computed from the noise that the file names, not from the epsilons it claims.", style=BAD),
-        bullets(literal(f) for f in plan.faults),
-    )]
+    return [
+        section(
+            "This file is not valid yet",
+            Text(
+                "`securefl study check` refuses it. What follows is computed from the noise that"
+                " the file names, not from the epsilons it claims.",
+                style=BAD,
+            ),
+            bullets(literal(f) for f in plan.faults),
+        )
+    ]
 
 
-_KINDS = {"update": "training", "evaluation": "checking the model", "preparation": "counting patients"}
+_KINDS = {
+    "update": "training",
+    "evaluation": "checking the model",
+    "preparation": "counting patients",
+}
 
 
 def _cost(plan: StudyPlan) -> list[RenderableType | str]:
     rows = [
-        (_KINDS[kind], f"epsilon {decimal_words(epsilon)} at delta {decimal_words(plan.delta)}, {counted(count, 'noised release')}")
+        (
+            _KINDS[kind],
+            (
+                f"epsilon {decimal_words(epsilon)} at delta {decimal_words(plan.delta)},"
+                f" {counted(count, 'noised release')}"
+            ),
+        )
         for kind, count, epsilon in plan.parts
     ]
     return [
@@ -191,10 +286,25 @@ def _cost(plan: StudyPlan) -> list[RenderableType | str]:
 
 def _hospitals(plan: StudyPlan) -> RenderableType:
     if not plan.sites:
-        return section("Hospitals", Text("A protocol names none yet: the figures hold for each one that takes part.", style=DIM))
-    rows = table(["hospital", "weight", "epsilon", "patients in a step, as planned"], right=[1, 2, 3], least=16)
+        return section(
+            "Hospitals",
+            Text(
+                "A protocol names none yet: the figures hold for each one that takes part.",
+                style=DIM,
+            ),
+        )
+    rows = table(
+        ["hospital", "weight", "epsilon", "patients in a step, as planned"],
+        right=[1, 2, 3],
+        least=16,
+    )
     for site in plan.sites:
-        rows.add_row(literal(site.name), site.weight, decimal_words(plan.epsilon), f"{site.patients_per_step:.0f}")
+        rows.add_row(
+            literal(site.name),
+            site.weight,
+            decimal_words(plan.epsilon),
+            f"{site.patients_per_step:.0f}",
+        )
     return section("At every hospital", rows)
 
 
@@ -205,7 +315,15 @@ def _budgets(plan: StudyPlan) -> RenderableType:
         if budget.part is None:
             lines.append((grant, "cannot pay for one such study"))
         else:
-            lines.append((grant, f"{percent(budget.part)} of it; it pays for {counted(budget.room, 'study', 'studies')} like this"))
+            lines.append(
+                (
+                    grant,
+                    (
+                        f"{percent(budget.part)} of it; it pays for"
+                        f" {counted(budget.room, 'study', 'studies')} like this"
+                    ),
+                )
+            )
     return facts(lines)
 
 
@@ -214,21 +332,45 @@ def effect_words(plan: StudyPlan) -> list[str]:
     effect = plan.effect
     whole = f"{effect.in_all * 100:.0f} %" if effect.in_all < 10 else f"{effect.in_all:.0f} times"
     single = (
-        f"In a round the noise of all hospitals together is about {whole} of the longest update that is possible (all patients pulling the same way); "
-        f"along any one direction it is {effect.in_one_direction * 100:.1f} % (standard deviation)."
+        f"In a round the noise of all hospitals together is about {whole} of the longest update"
+        " that is possible (all patients pulling the same way); along any one direction it is"
+        f" {effect.in_one_direction * 100:.1f} % (standard deviation)."
     )
-    lines = [single, f"Over all {plan.rounds} rounds it averages out to {effect.after_all_rounds * 100:.0f} %, if they pull the same way."]
+    lines = [
+        single,
+        (
+            f"Over all {plan.rounds} rounds it averages out to {effect.after_all_rounds * 100:.0f}"
+            " %, if they pull the same way."
+        ),
+    ]
     if effect.after_all_rounds > 1:
-        lines.append("That is more than there is to learn: take fewer weights, more patients (a larger published normaliser) or a larger epsilon.")
+        lines.append(
+            "That is more than there is to learn: take fewer weights, more patients (a larger"
+            " published normaliser) or a larger epsilon."
+        )
     elif effect.in_all > 1:
-        lines.append("Single rounds are mostly noise; momentum and many rounds are what the model learns from.")
+        lines.append(
+            "Single rounds are mostly noise; momentum and many rounds are what the model learns"
+            " from."
+        )
     return lines
 
 
 def _longer(plan: StudyPlan) -> RenderableType:
     counts = any(kind == "preparation" for kind, _, _ in plan.parts)
-    rows = table(["rounds", "epsilon of training alone" if counts else "epsilon with this noise", "noise multiplier for the same epsilon"], right=[0, 1, 2])
+    rows = table(
+        [
+            "rounds",
+            "epsilon of training alone" if counts else "epsilon with this noise",
+            "noise multiplier for the same epsilon",
+        ],
+        right=[0, 1, 2],
+    )
     for row in plan.longer:
         mark = " (as planned)" if row.rounds == plan.rounds else ""
-        rows.add_row(f"{row.rounds}{mark}", decimal_words(row.epsilon), "none" if row.noise_for_same is None else decimal_words(row.noise_for_same))
+        rows.add_row(
+            f"{row.rounds}{mark}",
+            decimal_words(row.epsilon),
+            "none" if row.noise_for_same is None else decimal_words(row.noise_for_same),
+        )
     return rows

@@ -38,8 +38,9 @@ def evaluation_words(plan: EvaluationPlan) -> list[str]:
     """The interval to expect, in sentences."""
     known = [row for row in plan.expected if (row.low, row.high) != (0.0, 1.0)]
     sizes = (
-        f"By the published figures about {plan.patients:,.0f} patients are kept aside to check the model, about "
-        f"{plan.positives:,.0f} of them positive, and their scores are counted in {plan.bins} bands."
+        f"By the published figures about {plan.patients:,.0f} patients are kept aside to check the"
+        f" model, about {plan.positives:,.0f} of them positive, and their scores are counted in"
+        f" {plan.bins} bands."
     )
     lines = [sizes]
     if not known:
@@ -50,14 +51,18 @@ def evaluation_words(plan: EvaluationPlan) -> list[str]:
         ]
     example = min(known, key=lambda row: abs(row.auc - 0.8))
     lines.append(
-        f"If the model's true AUC is {example.auc:.2f}, expect an interval from about {example.low:.2f} to {example.high:.2f}."
+        f"If the model's true AUC is {example.auc:.2f}, expect an interval from about"
+        f" {example.low:.2f} to {example.high:.2f}."
     )
     if plan.least_told is None:
         lines.append(
             "No model is expected to be told from chance with so few patients and so much noise."
         )
     else:
-        told = f"A model is expected to be told from chance from a true AUC of {plan.least_told:.2f} on"
+        told = (
+            "A model is expected to be told from chance from a true AUC of"
+            f" {plan.least_told:.2f} on"
+        )
         lines.append(f"{told}; below that no single figure is likely to be given.")
     rule = f"The quality rule, at least {plan.minimum:g} on the interval's lower end"
     if plan.least_met is None:

@@ -1,4 +1,6 @@
-"""A quality rule's judgement in words: the same for the researcher's screen, the model card and the hospitals."""
+"""A quality rule's judgement in words: the same for the researcher's screen, the model card and the
+hospitals.
+"""
 
 from __future__ import annotations
 

@@ -13,27 +13,40 @@ if TYPE_CHECKING:
 
 
 def unregistered(asked: DataSpec, registered: Mapping[str, Any]) -> list[str]:
-    """What the study says of the data that the owner's registration does not, a line each; texts are to be quoted.
+    """What the study says of the data that the owner's registration does not, a line each; texts
+    are to be quoted.
 
     Args:
         asked: the study's ``[data]``.
-        registered: the same fields as the owner registered them (:func:`securefl.node.public_side.registered`).
+        registered: the same fields as the owner registered them
+            (:func:`securefl.node.public_side.registered`).
     """
     wanted = asked.model_dump(mode="json")
-    known = {c["name"]: c for c in registered.get("columns", ()) if isinstance(c, dict) and "name" in c}
+    known = {
+        c["name"]: c for c in registered.get("columns", ()) if isinstance(c, dict) and "name" in c
+    }
     lines = []
     for column in wanted["columns"]:
         mine = known.get(column["name"])
         if mine is None:
             lines.append(f"{column_words(column)}: you registered no such column")
         elif mine != column:
-            lines.append(f"{column_words(column)}: you registered {column_words(mine)}{_details(column, mine)}")
+            lines.append(
+                f"{column_words(column)}: you registered"
+                f" {column_words(mine)}{_details(column, mine)}"
+            )
     if wanted["patient"] != registered.get("patient"):
-        lines.append(f"patients are told apart by {wanted['patient']}: you registered {registered.get('patient', 'nothing')}")
+        lines.append(
+            f"patients are told apart by {wanted['patient']}: you registered"
+            f" {registered.get('patient', 'nothing')}"
+        )
     if wanted["label"] != registered.get("label"):
         mine = registered.get("label")
         column = mine.get("column") if isinstance(mine, dict) else None
-        lines.append(f"to be predicted from {wanted['label']['column']}: you registered {_label(column, wanted['label'], mine)}")
+        lines.append(
+            f"to be predicted from {wanted['label']['column']}: you registered"
+            f" {_label(column, wanted['label'], mine)}"
+        )
     return lines
 
 

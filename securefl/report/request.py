@@ -1,4 +1,6 @@
-"""The data owner's screen: one request, with everything a decision needs, in words that need no programmer."""
+"""The data owner's screen: one request, with everything a decision needs, in words that need no
+programmer.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,10 @@ VERIFIED, NOT_LISTED = "verified here", "NOT in your list"
 #: The state of a request on which nothing was decided yet.
 WAITING = "waiting"
 _DECIDED = {
-    "approved": "You approved it. It starts when every hospital has approved and the researcher runs it; until then it costs nothing.",
+    "approved": (
+        "You approved it. It starts when every hospital has approved and the researcher runs it;"
+        " until then it costs nothing."
+    ),
     "running": "You approved it, and it runs.",
     "completed": "It is over: you approved it, and it was completed.",
     "failed": "It is over: you approved it, and it failed. `securefl site status` says why.",
@@ -61,8 +66,13 @@ _DECIDED = {
 }
 #: Above what the study says of the data and the owner's registration does not.
 NOT_REGISTERED: Final = "The study describes the data otherwise than you registered them:"
-_PURPOSES: Final = {"update": "training", "evaluation": "check of the model", "preparation": "count before training"}
-#: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606, section 2).
+_PURPOSES: Final = {
+    "update": "training",
+    "evaluation": "check of the model",
+    "preparation": "count before training",
+}
+#: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606,
+#: section 2).
 _NO_MAIL = ".invalid"
 
 
@@ -99,10 +109,13 @@ def request_page(
         faults: what stands against an approval; empty when it may be approved.
         isolation: the line that says what is enforced on this machine; shown as it is.
         rows: the own table as counted here; it stays on this screen.
-        state: what became of it here: ``waiting``, ``refused``, or the state of the study in the ledger.
-        cards: this hospital's own cards of the parties in ``trusted``. Their owners' names and addresses stand on the page
-            then; the study's words about a party stand there only where no card does, and are marked as such.
-        registered: the data set as its owner registered it, to be compared with what the study asks for; None where nothing is.
+        state: what became of it here: ``waiting``, ``refused``, or the state of the study in the
+            ledger.
+        cards: this hospital's own cards of the parties in ``trusted``. Their owners' names and
+            addresses stand on the page then; the study's words about a party stand there only where
+            no card does, and are marked as such.
+        registered: the data set as its owner registered it, to be compared with what the study asks
+            for; None where nothing is.
         others: what the other hospitals signed so far, in a sentence.
 
     All else follows from ``study``, and so from ``digest`` (decision 22).
@@ -112,13 +125,21 @@ def request_page(
         title(f"Request {request_id(study, digest)} to {site}"),
         _verdict(faults, state),
         *([literal(others)] if others and state in {WAITING, "approved"} else []),
-        *([Text(warning, style=BAD)] if rows is not None and (warning := rows_warning(rows)) else []),
+        *(
+            [Text(warning, style=BAD)]
+            if rows is not None and (warning := rows_warning(rows))
+            else []
+        ),
         _who_asks(study, sender, known, cards or {}),
         _for_what(study),
         _who_else(study, site, known, cards or {}),
         _columns(study, rows, registered),
         _leaves(study),
-        section("What it costs your patients", bullets(meaning.privacy_sentences(study)), Text(f"Figures: {meaning.figure_words(study)}", style=DIM)),
+        section(
+            "What it costs your patients",
+            bullets(meaning.privacy_sentences(study)),
+            Text(f"Figures: {meaning.figure_words(study)}", style=DIM),
+        ),
         *([_budget(study, quote)] if state == WAITING else []),
         section("When it runs", bullets(terms.when_sentences(study))),
         _terms(study),
@@ -137,10 +158,21 @@ def decided_words(state: str) -> str:
 
 def _verdict(faults: Sequence[SecureFLError], state: str) -> Text:
     if state != WAITING:
-        since = f" Since then {counted(len(faults), 'fault')} came up, listed at the end." if faults else ""
-        return Text(decided_words(state) + since, style=BAD if faults or state in {"failed", "refused", "withdrawn"} else GOOD)
+        since = (
+            f" Since then {counted(len(faults), 'fault')} came up, listed at the end."
+            if faults
+            else ""
+        )
+        return Text(
+            decided_words(state) + since,
+            style=BAD if faults or state in {"failed", "refused", "withdrawn"} else GOOD,
+        )
     if faults:
-        return Text(f"It cannot be approved as it stands: {counted(len(faults), 'fault')}, listed at the end.", style=BAD)
+        return Text(
+            f"It cannot be approved as it stands: {counted(len(faults), 'fault')}, listed at the"
+            " end.",
+            style=BAD,
+        )
     return Text("All checks of this hospital passed. The decision is yours.", style=GOOD)
 
 
@@ -148,25 +180,45 @@ def _mark(name: str, known: Collection[str]) -> Text:
     return Text(VERIFIED, style=GOOD) if name in known else Text(NOT_LISTED, style=BAD)
 
 
-def _who_asks(study: Study, sender: str, known: Collection[str], cards: Mapping[str, IdentityCard]) -> RenderableType:
+def _who_asks(
+    study: Study, sender: str, known: Collection[str], cards: Mapping[str, IdentityCard]
+) -> RenderableType:
     who = study.coordinator
     own = cards.get(who.name)
     mail = (own or who).email
     claimed = "" if own else " (says the study)"
     ours = sender.partition("@")[0] == who.name and sender.endswith(_NO_MAIL)
     same = ours or sender in {who.name, mail}
-    delivered = literal(sender) if same else joined(literal(sender, BAD), Text(" is NOT the researcher whom the study names; telephone before you decide", style=BAD))
+    delivered = (
+        literal(sender)
+        if same
+        else joined(
+            literal(sender, BAD),
+            Text(
+                " is NOT the researcher whom the study names; telephone before you decide",
+                style=BAD,
+            ),
+        )
+    )
     return section(
         "Who asks",
-        facts([
-            ("researcher", joined(literal(who.name, "bold"), " — ", _mark(who.name, known))),
-            (f"organisation{claimed}", Quoted((own or who).legal_name)),
-            ("lead", Quoted(study.study.lead)),
-            (f"e-mail{claimed}", Quoted(mail)),
-            ("key fingerprint", Text(meaning.card(who, "researcher").spoken, style="bold")),
-            ("", Text("Compare these groups by telephone, with a number you know from elsewhere.", style=DIM)),
-            ("delivered by", delivered),
-        ]),
+        facts(
+            [
+                ("researcher", joined(literal(who.name, "bold"), " — ", _mark(who.name, known))),
+                (f"organisation{claimed}", Quoted((own or who).legal_name)),
+                ("lead", Quoted(study.study.lead)),
+                (f"e-mail{claimed}", Quoted(mail)),
+                ("key fingerprint", Text(meaning.card(who, "researcher").spoken, style="bold")),
+                (
+                    "",
+                    Text(
+                        "Compare these groups by telephone, with a number you know from elsewhere.",
+                        style=DIM,
+                    ),
+                ),
+                ("delivered by", delivered),
+            ]
+        ),
     )
 
 
@@ -177,35 +229,50 @@ def _for_what(study: Study) -> RenderableType:
         "For what (in the researcher's own words)",
         Quoted(about.lay_summary),
         Text(""),
-        facts([
-            ("title", Quoted(about.title)),
-            ("purpose", Quoted(about.purpose)),
-            ("ethics", Quoted(about.ethics_ref)),
-            ("legal basis", Quoted(about.legal_basis)),
-            *([("allowed use", uses)] if uses else []),
-        ]),
+        facts(
+            [
+                ("title", Quoted(about.title)),
+                ("purpose", Quoted(about.purpose)),
+                ("ethics", Quoted(about.ethics_ref)),
+                ("legal basis", Quoted(about.legal_basis)),
+                *([("allowed use", uses)] if uses else []),
+            ]
+        ),
     )
 
 
-def _who_else(study: Study, site: str, known: Collection[str], cards: Mapping[str, IdentityCard]) -> RenderableType:
+def _who_else(
+    study: Study, site: str, known: Collection[str], cards: Mapping[str, IdentityCard]
+) -> RenderableType:
     # our own mark stands before the party's own words, in a column that those cannot reach
     grid = Table.grid(padding=(0, 2))
     for p in study.participants:
-        grid.add_row(literal(p.name, "bold"), Text("this hospital") if p.name == site else _mark(p.name, known), Quoted(cards.get(p.name, p).legal_name))
+        grid.add_row(
+            literal(p.name, "bold"),
+            Text("this hospital") if p.name == site else _mark(p.name, known),
+            Quoted(cards.get(p.name, p).legal_name),
+        )
     strangers = sum(p.name != site and p.name not in known for p in study.participants)
     adds = study.aggregator
-    grid.add_row(literal(adds.name, "bold"), Text("adds, holds no key"), Quoted(cards.get(adds.name, adds).legal_name))
+    grid.add_row(
+        literal(adds.name, "bold"),
+        Text("adds, holds no key"),
+        Quoted(cards.get(adds.name, adds).legal_name),
+    )
     body: list[RenderableType] = [grid]
     if strangers:
         warning = (
-            f"{strangers} of {counted(len(study.participants), 'hospital')} NOT in your list. A researcher could invent hospitals; "
-            "only those that you verified can hide your numbers in the total."
+            f"{strangers} of {counted(len(study.participants), 'hospital')} NOT in your list. A"
+            " researcher could invent hospitals; only those that you verified can hide your"
+            " numbers in the total."
         )
         body = [Text(warning, style=BAD), *body]
     return section(f"Who takes part ({counted(len(study.participants), 'hospital')})", *body)
 
 
-def _columns(study: Study, rows: RowCount | None, registered: Mapping[str, Any] | None) -> RenderableType:
+def _columns(
+    study: Study, rows: RowCount | None, registered: Mapping[str, Any] | None
+) -> RenderableType:
     extra: list[RenderableType] = []
     other = [] if registered is None else unregistered(study.data, registered)
     if other:
@@ -230,28 +297,59 @@ def _columns(study: Study, rows: RowCount | None, registered: Mapping[str, Any] 
 def _leaves(study: Study) -> RenderableType:
     items = meaning.leaving(study)
     total = bytes_words(sum(i.times * i.size for i in items))
-    lines = [Text.assemble((i.sentence.partition(":")[0], "bold"), ":", i.sentence.partition(":")[2]) for i in items]
+    lines = [
+        Text.assemble((i.sentence.partition(":")[0], "bold"), ":", i.sentence.partition(":")[2])
+        for i in items
+    ]
     return Group(
-        section("What leaves this hospital", bullets([
-            *lines,
-            f"Nothing else about patients: no record, no identifier, no exact count of rows, no figure without noise. In all {total}.",
-        ])),
-        section("Who can see it", bullets([
-            *meaning.sum_sentences(study),
-            "The others can see whether you approved, and whether your answers came in time.",
-        ])),
+        section(
+            "What leaves this hospital",
+            bullets(
+                [
+                    *lines,
+                    (
+                        "Nothing else about patients: no record, no identifier, no exact count of"
+                        f" rows, no figure without noise. In all {total}."
+                    ),
+                ]
+            ),
+        ),
+        section(
+            "Who can see it",
+            bullets(
+                [
+                    *meaning.sum_sentences(study),
+                    (
+                        "The others can see whether you approved, and whether your answers came in"
+                        " time."
+                    ),
+                ]
+            ),
+        ),
     )
 
 
 def _budget(study: Study, quote: Quote | None) -> RenderableType:
     heading = f"What it takes from the budget of {study.data.population}"
     if quote is None:
-        return section(heading, Text("There is no budget that this study could be charged to; see the faults below.", style=BAD))
+        return section(
+            heading,
+            Text(
+                "There is no budget that this study could be charged to; see the faults below.",
+                style=BAD,
+            ),
+        )
     after = share(quote.used + quote.asked, quote.cap)
     rows: list[tuple[str, RenderableType | str]] = [
         ("budget", bar(quote.used_share, quote.asked_share)),
         ("now", f"{percent(quote.used_share)} of the budget used"),
-        ("this study", f"takes {percent(quote.asked_share)} of the whole budget, charged for all it may do before any data is touched"),
+        (
+            "this study",
+            (
+                f"takes {percent(quote.asked_share)} of the whole budget, charged for all it may do"
+                " before any data is touched"
+            ),
+        ),
     ]
     if quote.fits:
         rows.append(("after it", explain_share(after, quote.room - 1)))
@@ -262,7 +360,9 @@ def _budget(study: Study, quote: Quote | None) -> RenderableType:
 
 
 def _charges(study: Study, quote: Quote) -> RenderableType:
-    """Each kind of release with its part of the owner's budget, and with its own epsilon by the study."""
+    """Each kind of release with its part of the owner's budget, and with its own epsilon by the
+    study.
+    """
     own = {
         "update": study.privacy.epsilon,
         "evaluation": study.evaluation.epsilon,
@@ -271,8 +371,14 @@ def _charges(study: Study, quote: Quote) -> RenderableType:
     made = table(["charged apart", "of your budget", "epsilon by itself"], right=[1, 2])
     for charge, cost in quote.parts:
         epsilon = own.get(charge.purpose)
-        made.add_row(_PURPOSES.get(charge.purpose, charge.purpose), percent(share(cost, quote.cap)), "–" if epsilon is None else decimal_words(epsilon))
-    made.add_row("the whole study", percent(quote.asked_share), decimal_words(meaning.worst_epsilon(study)))
+        made.add_row(
+            _PURPOSES.get(charge.purpose, charge.purpose),
+            percent(share(cost, quote.cap)),
+            "–" if epsilon is None else decimal_words(epsilon),
+        )
+    made.add_row(
+        "the whole study", percent(quote.asked_share), decimal_words(meaning.worst_epsilon(study))
+    )
     return made
 
 
@@ -292,7 +398,10 @@ def _nothing(study: Study, cards: Mapping[str, IdentityCard]) -> RenderableType:
         "Until when, and whom to ask",
         bullets(terms.nothing_sentences(study.schedule.closes)),
         facts([("ask", Quoted(study.study.lead)), ("or write to", Quoted(who.email))]),
-        Text("Take the telephone number from elsewhere, not from a message about this request.", style=DIM),
+        Text(
+            "Take the telephone number from elsewhere, not from a message about this request.",
+            style=DIM,
+        ),
     )
 
 
@@ -300,11 +409,19 @@ def _enforced(isolation: str) -> RenderableType:
     weak = "NOT" in isolation or "not enforced" in isolation
     return section(
         "What is enforced here",
-        bullets([
-            literal(isolation, WARN if weak else ""),
-            "Only this study runs, unchanged: the approval names its digest. It brings no program code of its own.",
-            "The budget is reserved before data is touched; without room the study does not start.",
-        ]),
+        bullets(
+            [
+                literal(isolation, WARN if weak else ""),
+                (
+                    "Only this study runs, unchanged: the approval names its digest. It brings no"
+                    " program code of its own."
+                ),
+                (
+                    "The budget is reserved before data is touched; without room the study does not"
+                    " start."
+                ),
+            ]
+        ),
     )
 
 
@@ -313,23 +430,46 @@ def _faults(faults: Sequence[SecureFLError]) -> list[RenderableType]:
         return []
     parts: list[RenderableType] = []
     for i, fault in enumerate(faults):
-        parts += [Text(""), error_facts(fault, quoted=True)] if i else [error_facts(fault, quoted=True)]
+        parts += (
+            [Text(""), error_facts(fault, quoted=True)] if i else [error_facts(fault, quoted=True)]
+        )
     return [section("What stands against it", *parts)]
 
 
 def _next(name: str, faults: Sequence[SecureFLError], state: str) -> RenderableType:
     if state in {"approved", "running"}:
         return section(
-            "What you can do", literal(f"securefl site withdraw {name}", "bold"),
-            Padding(literal("leaves the study, which ends for all hospitals; what was spent stays spent", DIM), (0, 0, 0, 4)),
+            "What you can do",
+            literal(f"securefl site withdraw {name}", "bold"),
+            Padding(
+                literal(
+                    "leaves the study, which ends for all hospitals; what was spent stays spent",
+                    DIM,
+                ),
+                (0, 0, 0, 4),
+            ),
         )
     if state != WAITING:
-        return section("Your decision", "It was made; nothing is left to decide. `securefl site inbox` lists the others.")
-    yes = "works once the faults above are mended" if faults else "says yes, signed with this hospital's key"
+        return section(
+            "Your decision",
+            "It was made; nothing is left to decide. `securefl site inbox` lists the others.",
+        )
+    yes = (
+        "works once the faults above are mended"
+        if faults
+        else "says yes, signed with this hospital's key"
+    )
     return section(
         "Your decision",
         literal(f"securefl site approve {name}", "bold"),
         Padding(literal(yes, DIM), (0, 0, 0, 4)),
         literal(f'securefl site refuse {name} --reason "..."', "bold"),
-        Padding(literal("says no, for good: the researcher sees that you refused, your reason stays in your own ledger", DIM), (0, 0, 0, 4)),
+        Padding(
+            literal(
+                "says no, for good: the researcher sees that you refused, your reason stays in your"
+                " own ledger",
+                DIM,
+            ),
+            (0, 0, 0, 4),
+        ),
     )

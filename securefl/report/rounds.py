@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
     from securefl.errors import SecureFLError
 
+
 class RoundLine(NamedTuple):
-    """A round that holds: its number, ``update`` or ``evaluation``, who is in its sum, who of the study is not, two SHA-256."""
+    """A round that holds: its number, ``update`` or ``evaluation``, who is in its sum, who of the
+    study is not, two SHA-256.
+    """
 
     number: int
     kind: str
@@ -39,7 +42,14 @@ class RoundLine(NamedTuple):
     transcript_sha256: str
 
 
-def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, SecureFLError], *, rounds: int, site: str = "") -> RenderableType:
+def rounds_page(
+    name: str,
+    found: Sequence[RoundLine],
+    failed: Mapping[int, SecureFLError],
+    *,
+    rounds: int,
+    site: str = "",
+) -> RenderableType:
     """What was verified of a study's rounds.
 
     Args:
@@ -53,29 +63,72 @@ def rounds_page(name: str, found: Sequence[RoundLine], failed: Mapping[int, Secu
     lines = [
         "Each contribution carries its hospital's signature, for this study and round.",
         "The sum was added again from them: it is the one that the aggregator signed.",
-        "The coordinator signed a transcript of each round. All name the same contributions and sum, each the transcript before it.",
-        *([f"What is counted as from {site} is what its own ledger says left the house."] if site else []),
+        (
+            "The coordinator signed a transcript of each round. All name the same contributions and"
+            " sum, each the transcript before it."
+        ),
+        *(
+            [f"What is counted as from {site} is what its own ledger says left the house."]
+            if site
+            else []
+        ),
         "No key was needed, and nothing was opened.",
     ]
-    verdict = Text("all hold", style=GOOD) if not failed else Text(f"{len(failed)} of {checked} do not hold", style=BAD)
-    parts: list[RenderableType] = [title(f"Rounds of {name}, added again"), Text.assemble(f"{checked} of {counted(rounds, 'round')} checked: ", verdict)]
+    verdict = (
+        Text("all hold", style=GOOD)
+        if not failed
+        else Text(f"{len(failed)} of {checked} do not hold", style=BAD)
+    )
+    parts: list[RenderableType] = [
+        title(f"Rounds of {name}, added again"),
+        Text.assemble(f"{checked} of {counted(rounds, 'round')} checked: ", verdict),
+    ]
     if found:
         rows = table(("round", "contributed", "not in it"))
         for first, last in _alike(found):
             numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
             kind = "" if first.kind == "update" else f", {first.kind}"
-            rows.add_row(numbers + kind, literal(", ".join(first.contributed)), literal(", ".join(first.absent) or "nobody", "" if first.absent else DIM))
+            rows.add_row(
+                numbers + kind,
+                literal(", ".join(first.contributed)),
+                literal(", ".join(first.absent) or "nobody", "" if first.absent else DIM),
+            )
         parts += [section("Who contributed", rows), section("What was compared", bullets(lines))]
     if checked == len(found) == 1:
-        parts.append(section("For specialists", facts([("sum", literal(found[0].sum_sha256)), ("transcript", literal(found[0].transcript_sha256))])))
+        parts.append(
+            section(
+                "For specialists",
+                facts(
+                    [
+                        ("sum", literal(found[0].sum_sha256)),
+                        ("transcript", literal(found[0].transcript_sha256)),
+                    ]
+                ),
+            )
+        )
     if failed:
-        parts.append(section("What does not hold", bullets(Text.assemble((f"round {n}: ", BAD), literal(str(e))) for n, e in failed.items())))
+        parts.append(
+            section(
+                "What does not hold",
+                bullets(
+                    Text.assemble((f"round {n}: ", BAD), literal(str(e))) for n, e in failed.items()
+                ),
+            )
+        )
     return page(*parts)
 
 
 def _alike(lines: Sequence[RoundLine]) -> Iterator[tuple[RoundLine, RoundLine]]:
     """First and last of each run of rounds with the same hospitals."""
-    runs = groupby(enumerate(lines), lambda at: (at[1].number - at[0], at[1].kind, tuple(at[1].contributed), tuple(at[1].absent)))
+    runs = groupby(
+        enumerate(lines),
+        lambda at: (
+            at[1].number - at[0],
+            at[1].kind,
+            tuple(at[1].contributed),
+            tuple(at[1].absent),
+        ),
+    )
     for _, run in runs:
         members = [line for _, line in run]
         yield members[0], members[-1]

@@ -57,7 +57,8 @@ def rows_words(count: RowCount) -> str:
 
 
 def counts_words(count: RowCount) -> str:
-    """The figures alone, without reasons: these name columns, and columns are named by whoever wrote the study.
+    """The figures alone, without reasons: these name columns, and columns are named by whoever
+    wrote the study.
 
     >>> counts_words(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
     '9,172 rows, 9,170 can be used (51 positive); 2 set aside:'
@@ -68,7 +69,8 @@ def counts_words(count: RowCount) -> str:
 
 
 def reason_lines(count: RowCount) -> list[str]:
-    """Reasons for which rows were set aside, the most frequent first, a line each; texts are to be quoted.
+    """Reasons for which rows were set aside, the most frequent first, a line each; texts are to be
+    quoted.
 
     >>> reason_lines(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
     ['age: outside 0 to 120 (2)']
@@ -110,9 +112,18 @@ def rows_warning(count: RowCount) -> str | None:
     Rows beyond those that a study takes of one patient are no fault of the table.
     """
     if not count.usable:
-        return "NO ROW of your table can be used. A study would spend the budget of your patients and learn nothing from them."
+        return (
+            "NO ROW of your table can be used. A study would spend the budget of your patients and"
+            " learn nothing from them."
+        )
     if 2 * count.usable < count.rows - count.set_aside.get(EXTRA_ROW, 0):
-        return f"FEW ROWS of your table can be used: {count.usable:,} of {count.rows:,}. The budget is spent all the same."
+        return (
+            f"FEW ROWS of your table can be used: {count.usable:,} of {count.rows:,}. The budget is"
+            " spent all the same."
+        )
     if count.positive in (0, count.usable):
-        return f"ALL ROWS of your table that can be used have the same outcome: {count.positive:,} of {count.usable:,} are positive. Is the label as the protocol means it?"
+        return (
+            f"ALL ROWS of your table that can be used have the same outcome: {count.positive:,} of"
+            f" {count.usable:,} are positive. Is the label as the protocol means it?"
+        )
     return None

@@ -1,4 +1,6 @@
-"""What the researcher sees: a line for every round, the outcome, and what only a demonstration can compare."""
+"""What the researcher sees: a line for every round, the outcome, and what only a demonstration can
+compare.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ DEMO_HEADING = "Only a demonstration can show this, because the table is public"
 
 
 class SiteRow(Interface):
-    """One hospital of the comparison; AUCs on the union of all held-out rows, NaN where there is none."""
+    """One hospital of the comparison; AUCs on the union of all held-out rows, NaN where there is
+    none.
+    """
 
     @property
     def site(self) -> str:
@@ -73,7 +77,15 @@ class SiteRow(Interface):
 _OTHER_ROUNDS = {"evaluation": "evaluation", "preparation": "count of patients"}
 
 
-def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes: int, values: int, lost: Sequence[str] = ()) -> str:  # noqa: A002, PLR0917 - the study's own words, named by callers
+def round_line(  # noqa: PLR0917 - the study's own word
+    round: int,  # noqa: A002 - the study's own word
+    rounds: int,
+    kind: str,
+    hospitals: int,
+    upload_bytes: int,
+    values: int,
+    lost: Sequence[str] = (),
+) -> str:
     """What the coordinator received in a round: one sum.
 
     Args:
@@ -88,8 +100,13 @@ def round_line(round: int, rounds: int, kind: str, hospitals: int, upload_bytes:
     >>> round_line(round=7, rounds=40, kind="update", hospitals=5, upload_bytes=59_900, values=31)
     'round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each'
     """
-    gone = f"; {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} lost from here on" if lost else ""
-    return f"{_which(round, rounds, kind)}: received one sum of {counted(hospitals, 'hospital')}: {counted(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"
+    gone = (
+        f"; {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} lost from here on" if lost else ""
+    )
+    return (
+        f"{_which(round, rounds, kind)}: received one sum of {counted(hospitals, 'hospital')}:"
+        f" {counted(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"
+    )
 
 
 def _which(number: int, rounds: int, kind: str) -> str:
@@ -120,18 +137,28 @@ def lost_hospitals(records: Sequence[Round], cohort: Sequence[str]) -> dict[str,
         cohort: its hospitals.
     """
     before, rounds = (sum(r.kind == kind for r in records) for kind in ("preparation", "update"))
-    first = {site: next((r for r in records if site not in r.contributions), None) for site in cohort}
-    return {site: _which(r.round - before, rounds, r.kind) for site, r in first.items() if r is not None}
+    first = {
+        site: next((r for r in records if site not in r.contributions), None) for site in cohort
+    }
+    return {
+        site: _which(r.round - before, rounds, r.kind) for site, r in first.items() if r is not None
+    }
 
 
-def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]) -> RenderableType:
-    """What each hospital's own ledger says of this study, a line a hospital; the whole extract is in the report.
+def extracts_page(
+    extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]
+) -> RenderableType:
+    """What each hospital's own ledger says of this study, a line a hospital; the whole extract is
+    in the report.
 
     Args:
         extracts: hospital to :func:`securefl.privacy.audit.extract`, signed by that hospital.
         expected: the hospitals that took part; one without an extract is named.
     """
-    made = table(["hospital", "study there", "updates that left", "others", "epsilon charged"], right=[2, 3, 4])
+    made = table(
+        ["hospital", "study there", "updates that left", "others", "epsilon charged"],
+        right=[2, 3, 4],
+    )
     for site in expected:
         found = extracts.get(site)
         if found is None:
@@ -139,15 +166,25 @@ def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[
             continue
         kinds = [str(r["kind"]) for r in found["releases"]]
         made.add_row(
-            literal(site), literal(str(found["study"]["status"])), str(kinds.count("update")), str(len(kinds) - kinds.count("update")),
+            literal(site),
+            literal(str(found["study"]["status"])),
+            str(kinds.count("update")),
+            str(len(kinds) - kinds.count("update")),
             f"{float(found['epsilon']):.4g}",
         )
     return page(section("What each hospital's own ledger says of this study", made))
 
 
 def outcome_page(
-    evaluation: Evaluation, *, model_dir: str, study_title: str, quality: Verdict, quality_minimum: Decimal, trained_on: Counted | None = None,
-    units: str = "patients", lost: Mapping[str, str] | None = None,
+    evaluation: Evaluation,
+    *,
+    model_dir: str,
+    study_title: str,
+    quality: Verdict,
+    quality_minimum: Decimal,
+    trained_on: Counted | None = None,
+    units: str = "patients",
+    lost: Mapping[str, str] | None = None,
 ) -> RenderableType:
     """How well the model does, from the one noised histogram that was released.
 
@@ -155,7 +192,8 @@ def outcome_page(
         evaluation: from :func:`securefl.learning.evaluation.evaluate`.
         model_dir: the model's folder.
         study_title: the study's title.
-        quality: how the study's quality rule was judged (:func:`securefl.learning.evaluation.judge`).
+        quality: how the study's quality rule was judged
+            (:func:`securefl.learning.evaluation.judge`).
         quality_minimum: the lowest AUC that the study accepts.
         trained_on: the count before training, where the study had one.
         lost: from :func:`lost_hospitals`.
@@ -167,24 +205,52 @@ def outcome_page(
         Quoted(study_title),
         section(
             "How well the model does",
-            facts([
-                ("AUC", Text(auc_words(e.low, e.high, e.auc), style="bold")),
-                *([("in words", ranking_words(e.low, e.high))] if e.known else []),
-                ("asked for", quality_text(quality, quality_minimum)),
-                ("right or wrong", right_or_wrong(e)),
-                *([("trained on", _counted(trained_on, units))] if trained_on is not None else []),
-                ("checked on", f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of them positive"),
-                *([("lost", lost_words(lost))] if lost else []),
-            ]),
-            Text("These figures were read off one encrypted, noised total of all hospitals. No hospital's own figure was seen.", style=DIM),
+            facts(
+                [
+                    ("AUC", Text(auc_words(e.low, e.high, e.auc), style="bold")),
+                    *([("in words", ranking_words(e.low, e.high))] if e.known else []),
+                    ("asked for", quality_text(quality, quality_minimum)),
+                    ("right or wrong", right_or_wrong(e)),
+                    *(
+                        [("trained on", _counted(trained_on, units))]
+                        if trained_on is not None
+                        else []
+                    ),
+                    (
+                        "checked on",
+                        (
+                            f"about {e.negatives + e.positives:,.0f} patients kept aside, about"
+                            f" {e.positives:,.0f} of them positive"
+                        ),
+                    ),
+                    *([("lost", lost_words(lost))] if lost else []),
+                ]
+            ),
+            Text(
+                "These figures were read off one encrypted, noised total of all hospitals. No"
+                " hospital's own figure was seen.",
+                style=DIM,
+            ),
         ),
         section(
             "Does a score mean what it says?",
             Text(calibration_words(e.calibrated)),
             calibration_table(e.calibration),
-            Text("Shares as 95 % intervals. Neighbouring bands were read together until the noise left something to say.", style=DIM),
+            Text(
+                "Shares as 95 % intervals. Neighbouring bands were read together until the noise"
+                " left something to say.",
+                style=DIM,
+            ),
         ),
-        section("The model", facts([("folder", model_dir), ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json")])),
+        section(
+            "The model",
+            facts(
+                [
+                    ("folder", model_dir),
+                    ("to use it", f"securefl predict {model_dir} rows.csv --json scores.json"),
+                ]
+            ),
+        ),
     )
 
 
@@ -194,15 +260,27 @@ def lost_words(lost: Mapping[str, str]) -> str:
     >>> lost_words({"SVI": "round 5 of 8"})
     'SVI, from round 5 of 8 on: not in the sums from there on, nor in the check of the model'
     """
-    return "; ".join(f"{site}, from {'the ' if 'round' not in first else ''}{first} on" for site, first in lost.items()) + ": not in the sums from there on, nor in the check of the model"
+    return (
+        "; ".join(
+            f"{site}, from {'the ' if 'round' not in first else ''}{first} on"
+            for site, first in lost.items()
+        )
+        + ": not in the sums from there on, nor in the check of the model"
+    )
 
 
 def _counted(found: Counted, units: str) -> str:
-    return f"about {max(found.patients, 0):,} {units}, about {max(found.positives, 0):,} of them positive; the noise on either count is {found.noise_sd:.0f} (standard deviation)"
+    return (
+        f"about {max(found.patients, 0):,} {units}, about {max(found.positives, 0):,} of them"
+        f" positive; the noise on either count is {found.noise_sd:.0f} (standard deviation)"
+    )
 
 
 def demo_table(
-    rows: Sequence[SiteRow], overall_exact: float, overall_noised: float | None, interval: tuple[float, float]
+    rows: Sequence[SiteRow],
+    overall_exact: float,
+    overall_noised: float | None,
+    interval: tuple[float, float],
 ) -> RenderableType:
     """What each hospital gains by taking part, or loses.
 
@@ -212,32 +290,60 @@ def demo_table(
         overall_noised: the AUC that was released; None where it could not be told from chance.
         interval: its 95 % interval.
     """
-    made = table(["hospital", "positives", "alone", "alone, private", "federated", "gain"], right=[1, 2, 3, 4])
+    made = table(
+        ["hospital", "positives", "alone", "alone, private", "federated", "gain"],
+        right=[1, 2, 3, 4],
+    )
     for row in rows:
         gain = _gain(row)
         words = "–" if math.isnan(gain) else f"{gain:+.3f}{'  loses' if gain < 0 else ''}"
         style = "" if math.isnan(gain) else BAD if gain < 0 else GOOD
         made.add_row(
-            literal(row.site), literal(f"{row.positives:,}"), literal(_auc(row.auc_alone)), literal(_auc(row.auc_alone_private)),
-            literal(_auc(row.auc_federated), "bold"), literal(words, style),
+            literal(row.site),
+            literal(f"{row.positives:,}"),
+            literal(_auc(row.auc_alone)),
+            literal(_auc(row.auc_alone_private)),
+            literal(_auc(row.auc_federated), "bold"),
+            literal(words, style),
         )
     low, high = interval
     within = "within" if low <= overall_exact <= high else "NOT within"
-    return page(section(
-        DEMO_HEADING,
-        made,
-        bullets([
-            *(f"{row.site} loses by joining: alone and without privacy it reaches {_auc(row.auc_alone)}, federated {_auc(row.auc_federated)}." for row in rows if _gain(row) < 0),
-            "AUC on the held-out rows of all hospitals together. Alone: trained on its own rows without privacy; alone, private: at the study's epsilon. Gain: federated, against alone. Positives: among the rows each trains on.",
-            f"Overall {_auc(overall_exact)} exactly; released with noise: {auc_words(low, high, overall_noised)}. The exact figure lies {within} the interval.",
-        ]),
-    ))
+    return page(
+        section(
+            DEMO_HEADING,
+            made,
+            bullets(
+                [
+                    *(
+                        f"{row.site} loses by joining: alone and without privacy it reaches"
+                        f" {_auc(row.auc_alone)}, federated {_auc(row.auc_federated)}."
+                        for row in rows
+                        if _gain(row) < 0
+                    ),
+                    (
+                        "AUC on the held-out rows of all hospitals together. Alone: trained on its"
+                        " own rows without privacy; alone, private: at the study's epsilon. Gain:"
+                        " federated, against alone. Positives: among the rows each trains on."
+                    ),
+                    (
+                        f"Overall {_auc(overall_exact)} exactly; released with noise:"
+                        f" {auc_words(low, high, overall_noised)}. The exact figure lies {within}"
+                        " the interval."
+                    ),
+                ]
+            ),
+        )
+    )
 
 
 def _gain(row: SiteRow) -> float:
     # as the table shows it: no "-0.000", and a loss in words exactly where the figure is below 0
     gain = row.auc_federated - row.auc_alone
-    return gain if math.isnan(gain) else round(round(row.auc_federated, 3) - round(row.auc_alone, 3), 3) + 0.0
+    return (
+        gain
+        if math.isnan(gain)
+        else round(round(row.auc_federated, 3) - round(row.auc_alone, 3), 3) + 0.0
+    )
 
 
 def _auc(value: float) -> str:

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 _STYLES = {"PASS": GOOD, "FAIL": BAD, "INCONCLUSIVE": WARN}
 _MEANINGS = {
-    "PASS": "Nothing was found against the noise of this installation, and every broken mechanism was recognised.",
+    "PASS": (
+        "Nothing was found against the noise of this installation, and every broken mechanism was"
+        " recognised."
+    ),
     "FAIL": "What leaves tells more than is claimed. Do not run studies with this installation.",
-    "INCONCLUSIVE": "These trials could not have shown a fault of this size. Take more of them (--trials).",
+    "INCONCLUSIVE": (
+        "These trials could not have shown a fault of this size. Take more of them (--trials)."
+    ),
 }
 _BROKEN = {
     "noise off": "no noise is added",
@@ -33,9 +38,19 @@ _BROKEN = {
 
 def _worker(found: WorkerFinding) -> list[tuple[str, str | Text]]:
     """What its answers show."""
-    seen = Text("; ".join(found.faults), style=BAD) if found.faults else Text("nothing against it", style=GOOD)
+    seen = (
+        Text("; ".join(found.faults), style=BAD)
+        if found.faults
+        else Text("nothing against it", style=GOOD)
+    )
     rows: list[tuple[str, str | Text]] = [
-        ("asked", "two processes on invented patients whose sums are known: is the noise fresh at every step, round and start, of the promised size and shape, and who is drawn?"),
+        (
+            "asked",
+            (
+                "two processes on invented patients whose sums are known: is the noise fresh at"
+                " every step, round and start, of the promised size and shape, and who is drawn?"
+            ),
+        ),
         ("seen", seen),
         ("its noise", f"{found.deviation:.3f} of the promised standard deviation"),
     ]
@@ -50,31 +65,77 @@ def selftest_page(outcome: SelfTest) -> RenderableType:
     controls = table(["broken on purpose", "what is wrong", "shown", "seen"], right=[2], least=24)
     for name, control in outcome.controls.items():
         seen = control.verdict == "FAIL"
-        controls.add_row(name, _BROKEN.get(name, ""), f"{control.lower_bound:.2f}", Text("yes", style=GOOD) if seen else Text("NO", style=BAD))
+        controls.add_row(
+            name,
+            _BROKEN.get(name, ""),
+            f"{control.lower_bound:.2f}",
+            Text("yes", style=GOOD) if seen else Text("NO", style=BAD),
+        )
     return page(
         title("Self-test of the noise"),
         Text(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", style=_STYLES[outcome.verdict]),
         section(
             "Noised steps on invented patients, with and without one of them",
-            facts([
-                ("claimed", f"epsilon {outcome.claimed_epsilon:.3f} at most (noise multiplier {1 / outcome.claimed_mu:g}, nobody left out)"),
-                ("shown", f"epsilon {found.lower_bound:.2f} at least, by {outcome.trials:,} guesses a look, fewer at whole updates"),
-                ("could have shown", f"epsilon {outcome.max_detectable_epsilon:.2f}, had every guess been right"),
-                ("fit of mu", "no noise" if found.mu_fit is None else f"{found.mu_fit:.3f}, where {outcome.claimed_mu:.3f} is claimed"),
-                ("with sampling", (
-                    f"epsilon {outcome.claims['sampling']:.3f} at most is claimed, {found.bounds['sampling']:.2f} at least was shown "
-                    f"({SAMPLED.local_steps} steps, each patient drawn with chance {SAMPLED.sample_rate}, noise multiplier {SAMPLED.noise_multiplier})"
-                )),
-            ]),
+            facts(
+                [
+                    (
+                        "claimed",
+                        (
+                            f"epsilon {outcome.claimed_epsilon:.3f} at most (noise multiplier"
+                            f" {1 / outcome.claimed_mu:g}, nobody left out)"
+                        ),
+                    ),
+                    (
+                        "shown",
+                        (
+                            f"epsilon {found.lower_bound:.2f} at least, by {outcome.trials:,}"
+                            " guesses a look, fewer at whole updates"
+                        ),
+                    ),
+                    (
+                        "could have shown",
+                        f"epsilon {outcome.max_detectable_epsilon:.2f}, had every guess been right",
+                    ),
+                    (
+                        "fit of mu",
+                        (
+                            "no noise"
+                            if found.mu_fit is None
+                            else f"{found.mu_fit:.3f}, where {outcome.claimed_mu:.3f} is claimed"
+                        ),
+                    ),
+                    (
+                        "with sampling",
+                        (
+                            f"epsilon {outcome.claims['sampling']:.3f} at most is claimed,"
+                            f" {found.bounds['sampling']:.2f} at least was shown"
+                            f" ({SAMPLED.local_steps} steps, each patient drawn with chance"
+                            f" {SAMPLED.sample_rate}, noise multiplier {SAMPLED.noise_multiplier})"
+                        ),
+                    ),
+                ]
+            ),
         ),
         section("Broken mechanisms, tried in the same way", controls),
-        *([] if outcome.worker is None else [section("The worker process itself", facts(_worker(outcome.worker)))]),
+        *(
+            []
+            if outcome.worker is None
+            else [section("The worker process itself", facts(_worker(outcome.worker)))]
+        ),
         section(
             "What this means",
-            bullets([
-                "The product's own clipping, grid, sum, noise, rounding and normalisation ran; no private data was read.",
-                "Guessing shows how much leaks at least. That no more leaks is not shown by trials but by the accounting.",
-            ]),
+            bullets(
+                [
+                    (
+                        "The product's own clipping, grid, sum, noise, rounding and normalisation"
+                        " ran; no private data was read."
+                    ),
+                    (
+                        "Guessing shows how much leaks at least. That no more leaks is not shown by"
+                        " trials but by the accounting."
+                    ),
+                ]
+            ),
             Text("Bounds: Clopper and Pearson, 95 %, over four ways of looking.", style=DIM),
         ),
     )

@@ -1,4 +1,6 @@
-"""A study or protocol in plain words, as Markdown: for ``securefl study check`` and as the page beside a request."""
+"""A study or protocol in plain words, as Markdown: for ``securefl study check`` and as the page
+beside a request.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
     from securefl.identity import Role
     from securefl.study.schema import Party, Protocol
 
-_MARKUP = re.compile(r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))", re.MULTILINE)
+_MARKUP = re.compile(
+    r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))",
+    re.MULTILINE,
+)
 
 
 def escaped(text: str) -> str:
-    r"""Text from elsewhere so that Markdown shows it literally: no heading, link, picture or HTML comes out of it.
+    r"""Text from elsewhere so that Markdown shows it literally: no heading, link, picture or HTML
+    comes out of it.
 
     >>> print(escaped("# A [link](x) <b>"))
     \# A \[link\](x) \<b\>
@@ -51,12 +57,14 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
         "## For what",
         _quote(about.lay_summary),
         f"Purpose: {_line(about.purpose)}",
-        _list([
-            f"Lead: {_line(about.lead)}",
-            f"Ethics: {_line(about.ethics_ref)}",
-            f"Legal basis: {_line(about.legal_basis)}",
-            *(f"Allowed use: {_line(meaning.duo_words(code))}" for code in about.duo),
-        ]),
+        _list(
+            [
+                f"Lead: {_line(about.lead)}",
+                f"Ethics: {_line(about.ethics_ref)}",
+                f"Legal basis: {_line(about.legal_basis)}",
+                *(f"Allowed use: {_line(meaning.duo_words(code))}" for code in about.duo),
+            ]
+        ),
         "## Who asks and who takes part",
         _parties(study),
         "## Which columns",
@@ -76,19 +84,39 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
         "## What cannot be undone",
         _list(map(_line, meaning.undone_sentences())),
         "## What comes out",
-        _list([
-            f"Artefacts: {_line(', '.join(out.artefacts))}",
-            f"Promised between people, which no program keeps: owner {_line(out.owner)}; licence {_line(out.licence)}",
-            f"Sent at the end, sealed to each, to: {_line(', '.join(out.recipients) or 'nobody but the coordinator')}",
-            *(f"A promise between people, which no program keeps: {_line(note)}" for note in out.notes),
-            meaning.quality_sentence(study),
-        ]),
+        _list(
+            [
+                f"Artefacts: {_line(', '.join(out.artefacts))}",
+                (
+                    f"Promised between people, which no program keeps: owner {_line(out.owner)};"
+                    f" licence {_line(out.licence)}"
+                ),
+                (
+                    "Sent at the end, sealed to each, to:"
+                    f" {_line(', '.join(out.recipients) or 'nobody but the coordinator')}"
+                ),
+                *(
+                    f"A promise between people, which no program keeps: {_line(note)}"
+                    for note in out.notes
+                ),
+                meaning.quality_sentence(study),
+            ]
+        ),
         f"Intended use: {_line(out.intended_use)}",
         "## When it runs and how a hospital leaves",
-        _list([
-            f"May run from {study.schedule.opens:%Y-%m-%d} to {study.schedule.closes:%Y-%m-%d}; a round waits at most {counted(study.schedule.round_deadline, 'second')}.",
-            f"{_line(study.exit.notice)}. The study then ends for all; what it spent stays spent.",
-        ]),
+        _list(
+            [
+                (
+                    f"May run from {study.schedule.opens:%Y-%m-%d} to"
+                    f" {study.schedule.closes:%Y-%m-%d}; a round waits at most"
+                    f" {counted(study.schedule.round_deadline, 'second')}."
+                ),
+                (
+                    f"{_line(study.exit.notice)}. The study then ends for all; what it spent stays"
+                    " spent."
+                ),
+            ]
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -99,7 +127,9 @@ def study_page(study: Protocol | Study, digest: str | None = None) -> Renderable
     from rich.markdown import Markdown
 
     # rich fills these lines: what it may count otherwise than the screen is spelled out here
-    return Constrain(Markdown(shown(study_words(study, digest), keep_lines=True), hyperlinks=False), WIDTH)
+    return Constrain(
+        Markdown(shown(study_words(study, digest), keep_lines=True), hyperlinks=False), WIDTH
+    )
 
 
 def _line(text: str) -> str:
@@ -108,7 +138,10 @@ def _line(text: str) -> str:
 
 
 def _quote(text: str) -> str:
-    return "\n".join(f"> {escaped(line.strip())}".rstrip() for line in text.strip("\n").splitlines()) or ">"
+    return (
+        "\n".join(f"> {escaped(line.strip())}".rstrip() for line in text.strip("\n").splitlines())
+        or ">"
+    )
 
 
 def _list(items: Iterable[str]) -> str:
@@ -120,18 +153,28 @@ def _identity(study: Protocol | Study, digest: str | None) -> str:
         return f"`{study.study.id}`, a template: it has no hospitals yet and cannot be requested."
     if digest is None:
         return f"Study `{study.study.id}`."
-    return f"Study `{study.study.id}`, digest `{digest}`. Any change to the study gives another digest and needs new approvals."
+    return (
+        f"Study `{study.study.id}`, digest `{digest}`. Any change to the study gives another digest"
+        " and needs new approvals."
+    )
 
 
 def _parties(study: Protocol | Study) -> str:
     if not isinstance(study, Study):
-        return f"Not decided yet; at least {counted(study.secagg.min_contributors, 'hospital')}. `securefl study new` adds them."
+        return (
+            f"Not decided yet; at least {counted(study.secagg.min_contributors, 'hospital')}."
+            " `securefl study new` adds them."
+        )
     parties: list[tuple[str, Role, Party]] = [
         ("asks and coordinates", "researcher", study.coordinator),
         *(("hospital", "hospital", p) for p in study.participants),
         ("adds, holds no key", "aggregator", study.aggregator),
     ]
-    lines = [f"{words}: {party.name}, {_line(party.legal_name)}; key `{meaning.card(party, role).spoken}`" for words, role, party in parties]
+    lines = [
+        f"{words}: {party.name}, {_line(party.legal_name)}; key"
+        f" `{meaning.card(party, role).spoken}`"
+        for words, role, party in parties
+    ]
     return _list([*lines]) + "\n\nThe keys are compared by telephone, each with its owner."
 
 
@@ -139,16 +182,22 @@ def _training(study: Protocol) -> str:
     t = study.training
     steps = "one step" if t.local_steps == 1 else f"{t.local_steps} steps"
     model = meaning.model_words(study)
-    of_its = "all of its patients who train, every time" if study.privacy.sample_rate == 1 else f"{meaning.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
+    of_its = (
+        "all of its patients who train, every time"
+        if study.privacy.sample_rate == 1
+        else f"{meaning.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
+    )
     return (
-        f"{model[0].upper()}{model[1:]}, in {counted(t.rounds, 'round')}. In each round every hospital takes {steps} "
-        f"on {of_its}. The study brings no program code of its own."
+        f"{model[0].upper()}{model[1:]}, in {counted(t.rounds, 'round')}. In each round every"
+        f" hospital takes {steps} on {of_its}. The study brings no program code of its own."
     )
 
 
 def _total(study: Protocol) -> str:
     total = sum(item.times * item.size for item in meaning.leaving(study))
     return (
-        f"In all {bytes_words(total)} from each hospital, over the whole study. No record, no patient identifier, no exact count of rows and no figure without noise "
-        "leaves a hospital. That a hospital approved, and whether it answered in time, can be seen by the others."
+        f"In all {bytes_words(total)} from each hospital, over the whole study. No record, no"
+        " patient identifier, no exact count of rows and no figure without noise leaves a"
+        " hospital. That a hospital approved, and whether it answered in time, can be seen by the"
+        " others."
     )

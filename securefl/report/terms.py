@@ -1,7 +1,8 @@
-"""Terms of a study on which an owner decides, as sentences: when it runs, who gets what, what is enforced and what is promised.
+"""Terms of a study on which an owner decides, as sentences: when it runs, who gets what, what is
+enforced and what is promised.
 
-Each is a function of the varying part alone and is pinned, word for word, by a test. Texts of the researcher are never
-part of a sentence here; the page shows them apart, behind a bar.
+Each is a function of the varying part alone and is pinned, word for word, by a test. Texts of the
+researcher are never part of a sentence here; the page shows them apart, behind a bar.
 """
 
 from __future__ import annotations
@@ -32,30 +33,45 @@ def moment(time: datetime) -> str:
 
 def open_sentence(opens: datetime, closes: datetime) -> str:
     """Between which times the study may start."""
-    return f"It may start from {moment(opens)} until {moment(closes)}, when every hospital has approved."
+    return (
+        f"It may start from {moment(opens)} until {moment(closes)}, when every hospital has"
+        " approved."
+    )
 
 
 def round_sentences(deadline: int, reply_after: Decimal) -> list[str]:
     """How long a round waits, and when an answer leaves."""
     return [
         f"In each round the researcher waits at most {counted(deadline, 'second')} for a hospital.",
-        f"Your answer leaves {decimal_words(reply_after)} seconds after a round opens, not when it is ready: its time tells nothing about your patients.",
+        (
+            f"Your answer leaves {decimal_words(reply_after)} seconds after a round opens, not when"
+            " it is ready: its time tells nothing about your patients."
+        ),
     ]
 
 
 def dropout_sentence(*, goes_on: bool, hospitals: int, least: int) -> str:
     """What a missing hospital does to the study."""
     if not goes_on:
-        return "If one hospital does not answer in time, the study ends for all. What was charged stays charged."
+        return (
+            "If one hospital does not answer in time, the study ends for all. What was charged"
+            " stays charged."
+        )
     lost = counted(hospitals - least, "hospital")
-    return f"If a hospital does not answer in time, the others go on without it, for at most {lost}; then the study ends for all. What was charged stays charged."
+    return (
+        f"If a hospital does not answer in time, the others go on without it, for at most {lost};"
+        " then the study ends for all. What was charged stays charged."
+    )
 
 
 def nothing_sentences(closes: datetime) -> list[str]:
     """What happens when the owner decides nothing."""
     return [
         f"You can decide until {moment(closes)}.",
-        "If you do nothing, the study does not start, at any hospital: nothing runs, nothing leaves and nothing is charged.",
+        (
+            "If you do nothing, the study does not start, at any hospital: nothing runs, nothing"
+            " leaves and nothing is charged."
+        ),
     ]
 
 
@@ -64,21 +80,31 @@ def quality_sentence(minimum: Decimal) -> str:
     if not minimum:
         return "The study asks for no lowest AUC: the model is released whatever comes out."
     return (
-        f"The lowest acceptable AUC is {decimal_words(minimum)}, judged on the lower end of the noised interval; every hospital is told whether it was met. "
-        "A model that misses it is released all the same, and nothing is given back."
+        f"The lowest acceptable AUC is {decimal_words(minimum)}, judged on the lower end of the"
+        " noised interval; every hospital is told whether it was met. A model that misses it is"
+        " released all the same, and nothing is given back."
     )
 
 
 def recipients_sentence(names: Sequence[str]) -> str:
     """Who is to get the model."""
     if not names:
-        return "The researcher makes the model and has it. The study names nobody else to get it, and the program sends it to nobody else."
-    return f"The researcher makes the model and has it. The study names to get it: {', '.join(names)}. The program sends it to nobody else."
+        return (
+            "The researcher makes the model and has it. The study names nobody else to get it, and"
+            " the program sends it to nobody else."
+        )
+    return (
+        f"The researcher makes the model and has it. The study names to get it: {', '.join(names)}."
+        " The program sends it to nobody else."
+    )
 
 
 def exit_sentence() -> str:
     """How a hospital leaves, as this program enforces it."""
-    return "You can leave at any time with `securefl site withdraw`: from then on nothing more is sent, and the study ends for all. Spent budget is never given back."
+    return (
+        "You can leave at any time with `securefl site withdraw`: from then on nothing more is"
+        " sent, and the study ends for all. Spent budget is never given back."
+    )
 
 
 #: Before the terms that rest on people alone.
@@ -91,13 +117,21 @@ def when_sentences(study: Study) -> list[str]:
     return [
         open_sentence(s.opens, s.closes),
         *round_sentences(s.round_deadline, s.reply_after),
-        dropout_sentence(goes_on=s.on_dropout == "continue", hospitals=len(study.participants), least=study.secagg.min_contributors),
+        dropout_sentence(
+            goes_on=s.on_dropout == "continue",
+            hospitals=len(study.participants),
+            least=study.secagg.min_contributors,
+        ),
     ]
 
 
 def enforced_sentences(study: Study) -> list[str]:
     """Terms on results and on leaving that the program keeps."""
-    return [recipients_sentence(recipients(study)), quality_sentence(study.quality.minimum), exit_sentence()]
+    return [
+        recipients_sentence(recipients(study)),
+        quality_sentence(study.quality.minimum),
+        exit_sentence(),
+    ]
 
 
 def promises(study: Study) -> list[tuple[str, str]]:

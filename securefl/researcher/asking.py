@@ -1,4 +1,6 @@
-"""A study on its way to the hospitals: the request through PySyft, and what each hospital has signed about it since."""
+"""A study on its way to the hospitals: the request through PySyft, and what each hospital has
+signed about it since.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 
 def send_request(lab: PartyFolder, plan: Plan, name: str, text: bytes) -> dict[str, str]:
-    """Send a study to every datasite that has not got it yet, and invite the aggregator; site → job of those.
+    """Send a study to every datasite that has not got it yet, and invite the aggregator; site → job
+    of those.
 
     Raises:
         NotApprovedError: as :meth:`securefl.api.Study.request`.
@@ -33,15 +36,28 @@ def send_request(lab: PartyFolder, plan: Plan, name: str, text: bytes) -> dict[s
     store.put(paths.study_file(plan.digest), text)
     store.put(paths.invitation(plan.digest), Invitation(plan.digest, me.card.name).dump(me.sign))
     files = {"study.toml": text.decode(), "README.md": study_words(study, plan.digest)}
-    keys = {p.name: signed_fingerprint(store, card_of(p), site_email(p.name)) for p in study.participants}
+    keys = {
+        p.name: signed_fingerprint(store, card_of(p), site_email(p.name))
+        for p in study.participants
+    }
     silent = ", ".join(site for site, key in keys.items() if key is None)
     if silent:
         raise NotApprovedError(
-            f"The datasite of {silent} has not said which PySyft keys are its own. Nothing was sent.", whose=f"the data owner of {silent}",
-            next_step="Ask its owner to start the agent (`securefl site start`), then request again.",
+            f"The datasite of {silent} has not said which PySyft keys are its own. Nothing was"
+            " sent.",
+            whose=f"the data owner of {silent}",
+            next_step=(
+                "Ask its owner to start the agent (`securefl site start`), then request again."
+            ),
         )
     jobs = {}
-    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher", marker=lab.store.marker) as desk:
+    with open_datasite(
+        lab.settings.store,
+        site_email(lab.name),
+        lab.datasite,
+        "researcher",
+        marker=lab.store.marker,
+    ) as desk:
         desk.sync()
         for site, key in keys.items():
             if not desk.was_sent(site_email(site), name):
@@ -51,19 +67,38 @@ def send_request(lab: PartyFolder, plan: Plan, name: str, text: bytes) -> dict[s
 
 
 def states(lab: PartyFolder, plan: Plan) -> dict[str, str]:
-    """Site → ``waiting``, ``approved``, ``new-keys`` or the code it ended with (:meth:`securefl.api.Study.status`)."""
+    """Site → ``waiting``, ``approved``, ``new-keys`` or the code it ended with
+    (:meth:`securefl.api.Study.status`).
+    """
     cards, result = lab.book.cards(), {}
     for site in plan.study.cohort:
         key = plan.study.participant(site).signing_public
-        successor = next((c.signing_public for n, c in cards.items() if n == site and any(e.signing_public == key for e in c.earlier)), None)
-        code = _last_word(lab, plan, site, key) or (successor and _last_word(lab, plan, site, successor))
-        result[site] = code or ("approved" if _approved(lab, plan, site) else "new-keys" if successor else "waiting")
+        successor = next(
+            (
+                c.signing_public
+                for n, c in cards.items()
+                if n == site and any(e.signing_public == key for e in c.earlier)
+            ),
+            None,
+        )
+        code = _last_word(lab, plan, site, key) or (
+            successor and _last_word(lab, plan, site, successor)
+        )
+        result[site] = code or (
+            "approved" if _approved(lab, plan, site) else "new-keys" if successor else "waiting"
+        )
     return result
 
 
 def causes(lab: PartyFolder, plan: Plan) -> dict[str, tuple[str, str]]:
-    """Site → whom it followed when it ended its part, and that party's code (:meth:`securefl.api.Study.causes`)."""
-    return {site: (word.cause, word.cause_code) for site, word in all_words(lab.store, plan).items() if word.cause}
+    """Site → whom it followed when it ended its part, and that party's code
+    (:meth:`securefl.api.Study.causes`).
+    """
+    return {
+        site: (word.cause, word.cause_code)
+        for site, word in all_words(lab.store, plan).items()
+        if word.cause
+    }
 
 
 def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:
@@ -76,22 +111,35 @@ def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:
     if said is not None:
         first = first_to_end(lab.store, plan, said)
         why = f"{first[0]} ended its part, '{first[1]}'" if first else f"'{said.outcome}'"
-        return f"The study was run and ended early ({why}, after {said.rounds} of {plan.last_round} rounds). It runs once; `securefl study new ... --id NAME` makes another."
+        return (
+            f"The study was run and ended early ({why}, after {said.rounds} of {plan.last_round}"
+            " rounds). It runs once; `securefl study new ... --id NAME` makes another."
+        )
     if was_run(folder):
-        return "The study was run and did not come to its end. It runs once; `securefl study new ... --id NAME` makes another."
+        return (
+            "The study was run and did not come to its end. It runs once; `securefl study new ..."
+            " --id NAME` makes another."
+        )
     return ""
 
 
 def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
     """Site → what its datasite shows for the request of that name, with the note beside it."""
-    with open_datasite(lab.settings.store, site_email(lab.name), lab.datasite, "researcher", marker=lab.store.marker) as desk:
+    with open_datasite(
+        lab.settings.store,
+        site_email(lab.name),
+        lab.datasite,
+        "researcher",
+        marker=lab.store.marker,
+    ) as desk:
         desk.sync()
         mine = [r for r in desk.requests() if r.name == name]
     return {site_name(r.hospital): f"{r.status}: {r.note}".removesuffix(": ") for r in mine}
 
 
 def refuse_if_over(lab: PartyFolder, folder: Path, plan: Plan, now: dict[str, str]) -> None:
-    """Say who ended a study. Who only followed (the code of a failed round) cannot mend it, and is not asked to.
+    """Say who ended a study. Who only followed (the code of a failed round) cannot mend it, and is
+    not asked to.
 
     Args:
         lab: the researcher's folder.
@@ -113,8 +161,13 @@ def refuse_if_over(lab: PartyFolder, folder: Path, plan: Plan, now: dict[str, st
     after = ", ".join(s for s in gone if s not in first)
     said = ", ".join(f"{s} ({c})" for s, c in first.items())
     raise NotApprovedError(
-        f"The study cannot run: {said}." + (f" It is over for {after} too, because of that." if after else ""), whose=", ".join(first),
-        next_step="Ask the data owner for the reason; then make another study (`securefl study new ... --id NAME`).",
+        f"The study cannot run: {said}."
+        + (f" It is over for {after} too, because of that." if after else ""),
+        whose=", ".join(first),
+        next_step=(
+            "Ask the data owner for the reason; then make another study (`securefl study new ..."
+            " --id NAME`)."
+        ),
     )
 
 
@@ -126,7 +179,9 @@ def _approved(lab: PartyFolder, plan: Plan, site: str) -> bool:
             return False
         open_approval(data, site=site, study=plan.digest, verify=lambda s, m: verify(key, s, m))
     except MessageError:
-        return False  # anybody can write into the store: what that hospital did not sign is not there
+        return (
+            False  # anybody can write into the store: what that hospital did not sign is not there
+        )
     return True
 
 

@@ -1,4 +1,6 @@
-"""The finished model on its way home: sealed to the recipients that the study names, kept until the store has it."""
+"""The finished model on its way home: sealed to the recipients that the study names, kept until the
+store has it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ SEALED: Final = "model.sealed"
 
 
 def readers_of(plan: Plan, outcome: Outcome) -> tuple[IdentityCard, ...]:
-    """The cards to which the model is sealed: the study's recipients, without hospitals that were lost on the way."""
+    """The cards to which the model is sealed: the study's recipients, without hospitals that were
+    lost on the way.
+    """
     there = {*outcome.records[-1].contributions, plan.study.aggregator.name}
     cards = {p.name: card_of(p) for p in plan.study.participants}
     who = plan.study.aggregator
@@ -40,11 +44,18 @@ def readers_of(plan: Plan, outcome: Outcome) -> tuple[IdentityCard, ...]:
     return tuple(cards[name] for name in recipients(plan.study) if name in there)
 
 
-def bundle_files(outcome: Outcome, step: LastStep, evaluation: Evaluation, model: Path) -> dict[str, bytes]:
+def bundle_files(
+    outcome: Outcome, step: LastStep, evaluation: Evaluation, model: Path
+) -> dict[str, bytes]:
     """The files of the bundle, from a completed run and the model's folder."""
     return {
-        **{name: (model / name).read_bytes() for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)},
-        bundle.EVALUATION: json.dumps(evaluation_record(outcome.histogram, evaluation), sort_keys=True).encode(),
+        **{
+            name: (model / name).read_bytes()
+            for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)
+        },
+        bundle.EVALUATION: (
+            json.dumps(evaluation_record(outcome.histogram, evaluation), sort_keys=True).encode()
+        ),
         bundle.SUM: step.total.astype("<i8", copy=False).tobytes(),
         bundle.VELOCITY: np.ascontiguousarray(step.velocity, dtype="<f8").tobytes(),
         bundle.TRANSCRIPTS: bundle.pack_transcripts(outcome.transcripts),
@@ -63,7 +74,8 @@ def deliver(
 ) -> tuple[str, ...]:
     """Seal the model to its recipients and put it into the store; their names.
 
-    Nothing that fails here loses the result: ``securefl study report`` sends what could not be sent.
+    Nothing that fails here loses the result: ``securefl study report`` sends what could not be
+    sent.
 
     Args:
         lab: the researcher's folder.
@@ -85,15 +97,22 @@ def deliver(
         replace_file(folder / SEALED, bytes(sealed.sealed))
         persist(lambda: send(lab, folder, plan), float(plan.study.schedule.round_deadline))
     except StoreError as error:
-        warn(f"The model was not sent to its recipients: {error.what} `securefl study report` sends it.")
+        warn(
+            f"The model was not sent to its recipients: {error.what} `securefl study report`"
+            " sends it."
+        )
     except OSError as error:
-        warn(f"The model was not sealed to its recipients, and they have to be given its folder: {error.strerror or error}.")
+        warn(
+            "The model was not sealed to its recipients, and they have to be given its folder:"
+            f" {error.strerror or error}."
+        )
         return ()
     return tuple(card.name for card in readers)
 
 
 def send(lab: PartyFolder, folder: Path, plan: Plan) -> bool:
-    """Send a sealed model that waits; whether there was one. The statement goes last: who sees it finds the rest.
+    """Send a sealed model that waits; whether there was one. The statement goes last: who sees it
+    finds the rest.
 
     Raises:
         StoreError: the store takes nothing now; it stays.

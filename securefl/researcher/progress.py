@@ -1,4 +1,6 @@
-"""A run as it is shown: one line for each opened sum, on the command line and in a Python session alike."""
+"""A run as it is shown: one line for each opened sum, on the command line and in a Python session
+alike.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def round_lines(plan: Plan) -> Callable[[RoundRecord], str]:
-    """Return a function that puts each record of this study, in order, into words; it remembers who was there before."""
+    """Return a function that puts each record of this study, in order, into words; it remembers who
+    was there before.
+    """
     study = plan.study
     before = plan.last_round - 1 - study.training.rounds
     there = set(study.cohort)

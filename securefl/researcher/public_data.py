@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class PublicDataset(Shown):
-    """A data set's public side, as its hospital signed it: whose patients, its declared columns, its mock table.
+    """A data set's public side, as its hospital signed it: whose patients, its declared columns,
+    its mock table.
 
-    ``description`` holds the fields of a study's ``[data]`` section. Where the files in the store are not what the hospital
-    signed, ``fault`` says why, and there is neither a description nor a mock table.
+    ``description`` holds the fields of a study's ``[data]`` section. Where the files in the store
+    are not what the hospital signed, ``fault`` says why, and there is neither a description nor a
+    mock table.
     """
 
     site: str
@@ -34,10 +36,15 @@ class PublicDataset(Shown):
 
     def _shown(self) -> list[tuple[str, str]]:
         names = ", ".join(str(column["name"]) for column in self.description.get("columns", ()))
-        return [("name", f"{self.site}/{self.name}"), ("columns", names or "none to be trusted"), *([("fault", self.fault)] if self.fault else [])]
+        return [
+            ("name", f"{self.site}/{self.name}"),
+            ("columns", names or "none to be trusted"),
+            *([("fault", self.fault)] if self.fault else []),
+        ]
 
     def mock(self) -> pd.DataFrame:
-        """Invented rows with the declared columns, ranges and levels; nothing in them comes from a patient.
+        """Invented rows with the declared columns, ranges and levels; nothing in them comes from a
+        patient.
 
         Raises:
             MessageError: the hospital did not sign these.
@@ -45,14 +52,22 @@ class PublicDataset(Shown):
         import pandas as pd
 
         if self.fault:
-            raise MessageError(self.fault, whose=self.site, next_step=f"Ask {self.site} whether its agent runs; use nothing of this data set until then.")
+            raise MessageError(
+                self.fault,
+                whose=self.site,
+                next_step=(
+                    f"Ask {self.site} whether its agent runs; use nothing of this data set until"
+                    " then."
+                ),
+            )
         return pd.read_csv(io.BytesIO(self._mock))
 
 
 def verified_dataset(
     card: IdentityCard | None, info: DatasetInfo, statement: bytes | None, mock: bytes
 ) -> PublicDataset:
-    """A data set's public side, checked against its hospital's signature; one that fails the check says why.
+    """A data set's public side, checked against its hospital's signature; one that fails the check
+    says why.
 
     Args:
         card: the hospital's, of the researcher's own list; None where it is not there.
@@ -62,9 +77,22 @@ def verified_dataset(
     """
     site = site_name(info.owner)
     if card is None or card.role != "hospital":
-        return PublicDataset(site, info.name, {}, b"", f"The data set {info.name} of {site} is not shown: {site} is not in your list as a hospital.")
+        return PublicDataset(
+            site,
+            info.name,
+            {},
+            b"",
+            f"The data set {info.name} of {site} is not shown: {site} is not in your list as a"
+            " hospital.",
+        )
     if statement is None:
-        return PublicDataset(site, info.name, {}, b"", f"The data set {info.name} of {site} is not shown: {site} did not sign it.")
+        return PublicDataset(
+            site,
+            info.name,
+            {},
+            b"",
+            f"The data set {info.name} of {site} is not shown: {site} did not sign it.",
+        )
     try:
         side = open_public(statement, mock, card=card, dataset=info.name)
     except MessageError as error:

@@ -1,4 +1,6 @@
-"""What a completed run leaves: the model with its card, the released figures, the extract of each hospital's audit."""
+"""What a completed run leaves: the model with its card, the released figures, the extract of each
+hospital's audit.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,8 @@ def _nothing(_text: str) -> None:
 class Result(Shown):
     """A completed study: model, released figures, the extract of each hospital's audit.
 
-    ``lost``: hospital → first round without it, for those lost. ``quality``: how the study's quality rule was judged. ``sent_to``: who is
-    sent the model.
+    ``lost``: hospital → first round without it, for those lost. ``quality``: how the study's
+    quality rule was judged. ``sent_to``: who is sent the model.
     """
 
     model: Model
@@ -68,22 +70,42 @@ class Result(Shown):
 
 
 def save_result(
-    lab: PartyFolder, folder: Path, plan: Plan, outcome: Outcome, target: Path, *, warn: Callable[[str], None] = _nothing
+    lab: PartyFolder,
+    folder: Path,
+    plan: Plan,
+    outcome: Outcome,
+    target: Path,
+    *,
+    warn: Callable[[str], None] = _nothing,
 ) -> Result:
-    """Save the model into ``target`` and the figures into the study's folder; send the model to its recipients; collect the extracts that come in time."""
+    """Save the model into ``target`` and the figures into the study's folder; send the model to its
+    recipients; collect the extracts that come in time.
+    """
     study = plan.study
-    evaluation = evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions))
+    evaluation = evaluate(
+        outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)
+    )
     verdict = judge(evaluation, study.quality)
     facts = model_facts(study, plan.digest, evaluation, outcome.records)
     lost = facts.lost
     model = save_model(target, outcome.theta, study.model, study.data, facts)
     result: dict[str, Any] = {
-        "study": folder.name, "digest": plan.digest, "model": str(target), "evaluation": asdict(evaluation),
+        "study": folder.name,
+        "digest": plan.digest,
+        "model": str(target),
+        "evaluation": asdict(evaluation),
         "quality": {"verdict": verdict, "minimum": format(study.quality.minimum, "f")},
-        "rounds": len(outcome.records), "parameters": plan.parameters, "upload_bytes": max(r.upload_bytes for r in outcome.records),
-        "histogram": [int(v) for v in outcome.histogram], "counted": asdict(outcome.counted) if outcome.counted else None, "lost": lost, "extracts": {},
+        "rounds": len(outcome.records),
+        "parameters": plan.parameters,
+        "upload_bytes": max(r.upload_bytes for r in outcome.records),
+        "histogram": [int(v) for v in outcome.histogram],
+        "counted": asdict(outcome.counted) if outcome.counted else None,
+        "lost": lost,
+        "extracts": {},
     }
-    _write(folder, result)  # before the extracts are waited for: whatever happens meanwhile, the study has its result
+    _write(
+        folder, result
+    )  # before the extracts are waited for: whatever happens meanwhile, the study has its result
     sent_to = deliver(lab, folder, plan, outcome, evaluation, model=target, warn=warn)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
@@ -103,7 +125,9 @@ def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
     with suppress(StoreError):
         send(lab, folder, plan)  # a model that the store did not take before
     if len(found["extracts"]) < len(plan.study.cohort):
-        found["extracts"] = dict(sorted({**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}.items()))
+        found["extracts"] = dict(
+            sorted({**_extracts(lab, plan, 0, plan.study.cohort), **found["extracts"]}.items())
+        )
         _write(folder, found)
     return found
 
@@ -115,10 +139,18 @@ def has_result(folder: Path) -> bool:
 
 def _none_yet(folder: Path) -> UsageError:
     if is_running(folder):
-        return UsageError(f"{folder.name} has no result yet: it is running.", next_step="Wait for its end.")
+        return UsageError(
+            f"{folder.name} has no result yet: it is running.", next_step="Wait for its end."
+        )
     if was_run(folder):
-        return UsageError(f"{folder.name} was run and did not come to its end: it has no result.", whose="the researcher", next_step="`securefl study new ... --id NAME` makes another.")
-    return UsageError(f"{folder.name} has no result yet.", next_step=f"`securefl study run {folder.name}`")
+        return UsageError(
+            f"{folder.name} was run and did not come to its end: it has no result.",
+            whose="the researcher",
+            next_step="`securefl study new ... --id NAME` makes another.",
+        )
+    return UsageError(
+        f"{folder.name} has no result yet.", next_step=f"`securefl study run {folder.name}`"
+    )
 
 
 def _write(folder: Path, result: dict[str, Any]) -> None:
@@ -137,7 +169,8 @@ def _extracts(lab: PartyFolder, plan: Plan, seconds: float, wanted: tuple[str, .
             return dict(sorted(found.items()))
         try:
             time.sleep(0.05)
-        except KeyboardInterrupt:  # nothing is lost by not waiting: the study is over, and extracts that come later are found
+        # nothing is lost by not waiting: the study is over, and extracts that come later are found
+        except KeyboardInterrupt:
             end = time.monotonic()
 
 

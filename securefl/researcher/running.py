@@ -31,17 +31,27 @@ RESULT = "result.json"
 RUN_LOG = "run.log"
 T = TypeVar("T")
 _MARKER = "run.lock"
-#: Seconds for which the last words of a run are tried when the store is away; the hospitals go by their own deadlines then.
+#: Seconds for which the last words of a run are tried when the store is away; the hospitals go by
+#: their own deadlines then.
 _LAST_TRIES = 10.0
 _NOT_BEGUN = "Nothing was charged and nothing has begun: `securefl study run` again when you like."
-_OVER = "The study is over, every budget stays charged; `securefl study new ... --id NAME` makes another."
+_OVER = (
+    "The study is over, every budget stays charged; `securefl study new ... --id NAME` makes"
+    " another."
+)
 
 
 def run_once(
-    lab: PartyFolder, folder: Path, plan: Plan, watch: Callable[[RoundRecord], None] | None, warn: Callable[[str], None],
-    *, waiting: Callable[[Waiting], None] | None = None,
+    lab: PartyFolder,
+    folder: Path,
+    plan: Plan,
+    watch: Callable[[RoundRecord], None] | None,
+    warn: Callable[[str], None],
+    *,
+    waiting: Callable[[Waiting], None] | None = None,
 ) -> Outcome:
-    """All rounds of a study, once every hospital has said that it is ready. Until then nothing is begun, and it can be run again.
+    """All rounds of a study, once every hospital has said that it is ready. Until then nothing is
+    begun, and it can be run again.
 
     Args:
         lab: the researcher's folder.
@@ -51,7 +61,8 @@ def run_once(
         warn: told what went wrong and ends nothing.
         waiting: told now and then whom a round waits for.
 
-    What ``watch``, ``warn`` and ``waiting`` raise is noted in the study's ``run.log`` and ends nothing: they show, and a screen may fail.
+    What ``watch``, ``warn`` and ``waiting`` raise is noted in the study's ``run.log`` and ends
+    nothing: they show, and a screen may fail.
 
     Raises:
         UsageError: it was run before; a study runs once.
@@ -73,16 +84,25 @@ def run_once(
         coordinator.assemble(2.0 * plan.study.schedule.round_deadline)
         running = _once(lab, folder, plan)
     except KeyboardInterrupt:
-        raise RoundError("The run was stopped by hand before it began.", whose="the researcher", next_step=_NOT_BEGUN) from None
+        raise RoundError(
+            "The run was stopped by hand before it began.",
+            whose="the researcher",
+            next_step=_NOT_BEGUN,
+        ) from None
     except StoreError as error:
-        raise StoreError(error.what, whose=error.whose, next_step=f"{error.next_step} {_NOT_BEGUN}") from error
+        raise StoreError(
+            error.what, whose=error.whose, next_step=f"{error.next_step} {_NOT_BEGUN}"
+        ) from error
     finally:
         if running is None:
             log.close()
     done = 0
 
     def cost() -> str:
-        return f"Stopping ends the study for all: {done} of {plan.last_round} rounds are done, and every hospital's charge stays."
+        return (
+            f"Stopping ends the study for all: {done} of {plan.last_round} rounds are done, and"
+            " every hospital's charge stays."
+        )
 
     def keep(record: RoundRecord) -> None:
         nonlocal done
@@ -95,20 +115,34 @@ def run_once(
             outcome = coordinator.run(keep)
             exchange.catch_up(_LAST_TRIES)
     except BaseException as error:
-        # whatever happened, the others are told that it is over; a store that was tried for a whole deadline is not waited for again
+        # whatever happened, the others are told that it is over; a store that was tried for a whole
+        # deadline is not waited for again
         code = error.code if isinstance(error, SecureFLError) else RoundError.code
         cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
         with suppress(StoreError):
-            persist(lambda: _say_end(lab, plan, code, done, cause=cause), 0.0 if isinstance(error, StoreError) else _LAST_TRIES)
+            persist(
+                lambda: _say_end(lab, plan, code, done, cause=cause),
+                0.0 if isinstance(error, StoreError) else _LAST_TRIES,
+            )
         if isinstance(error, KeyboardInterrupt):
-            raise RoundError("The run was stopped by hand.", whose="the researcher", next_step=_OVER) from error
+            raise RoundError(
+                "The run was stopped by hand.", whose="the researcher", next_step=_OVER
+            ) from error
         if isinstance(error, StoreError):
-            raise StoreError(f"{error.what} It stayed so for a whole round deadline.", whose=error.whose, next_step=f"{error.next_step} {_OVER}") from error
+            raise StoreError(
+                f"{error.what} It stayed so for a whole round deadline.",
+                whose=error.whose,
+                next_step=f"{error.next_step} {_OVER}",
+            ) from error
         raise
     else:
-        with suppress(StoreError):  # the hospitals end by their own deadlines; the result is not lost
+        with suppress(
+            StoreError
+        ):  # the hospitals end by their own deadlines; the result is not lost
             persist(
-                lambda: _say_end(lab, plan, "completed", len(outcome.records), _judgement(plan, outcome)),
+                lambda: _say_end(
+                    lab, plan, "completed", len(outcome.records), _judgement(plan, outcome)
+                ),
                 float(plan.study.schedule.round_deadline),
             )
         return outcome
@@ -135,14 +169,20 @@ def _unfailing(show: Callable[[T], object] | None, log: Journal) -> Callable[[T]
             show(value)
         except Exception as error:  # noqa: BLE001 - whatever it is, hospitals have paid for this run
             if not said:
-                log.say(f"what shows the run failed, and the run goes on: {type(error).__name__}: {error}")
+                log.say(
+                    f"what shows the run failed, and the run goes on: {type(error).__name__}:"
+                    f" {error}"
+                )
             said = True
 
     return shown
 
 
 def _once(lab: PartyFolder, folder: Path, plan: Plan) -> Lock:
-    """Use the study up. One whose run was killed is ended for the others too, if nobody told them."""
+    """Use the study up.
+
+    One whose run was killed is ended for the others too, if nobody told them.
+    """
     marker = folder / _MARKER
     with suppress(FileExistsError):
         marker.touch(mode=0o600, exist_ok=False)
@@ -173,21 +213,45 @@ def refuse_second(lab: PartyFolder, folder: Path, plan: Plan) -> None:
 
 
 def _second(lab: PartyFolder, folder: Path, plan: Plan) -> UsageError:
-    if not (folder / RESULT).exists() and not is_running(folder) and end_of(lab.store, plan) is None:
+    if (
+        not (folder / RESULT).exists()
+        and not is_running(folder)
+        and end_of(lab.store, plan) is None
+    ):
         _say_end(lab, plan, RoundError.code, 0)
     return UsageError(
-        f"{folder.name} was run before.", whose="the researcher",
-        next_step="A study runs once. `securefl study report` shows its result; `securefl study new ... --id NAME` makes another.",
+        f"{folder.name} was run before.",
+        whose="the researcher",
+        next_step=(
+            "A study runs once. `securefl study report` shows its result; `securefl study new ..."
+            " --id NAME` makes another."
+        ),
     )
 
 
 def _judgement(plan: Plan, outcome: Outcome) -> str:
-    """The study's quality rule, judged on the charged evaluation: hospitals read it in the signed end."""
+    """The study's quality rule, judged on the charged evaluation: hospitals read it in the signed
+    end.
+    """
     from securefl.learning.evaluation import evaluate, judge
 
     study = plan.study
-    return judge(evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)), study.quality)
+    return judge(
+        evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)),
+        study.quality,
+    )
 
 
-def _say_end(lab: PartyFolder, plan: Plan, outcome: str, rounds: int, quality: str = "", *, cause: tuple[str, str] = ("", "")) -> None:
-    lab.store.put(paths.ending(plan.digest), End(plan.digest, outcome, rounds, quality, *cause).dump(lab.identity.sign))
+def _say_end(
+    lab: PartyFolder,
+    plan: Plan,
+    outcome: str,
+    rounds: int,
+    quality: str = "",
+    *,
+    cause: tuple[str, str] = ("", ""),
+) -> None:
+    lab.store.put(
+        paths.ending(plan.digest),
+        End(plan.digest, outcome, rounds, quality, *cause).dump(lab.identity.sign),
+    )

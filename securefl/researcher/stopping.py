@@ -1,7 +1,8 @@
 """Ctrl-C during a run: the first says what stopping costs, the second within five seconds stops.
 
-Where nobody sits at a terminal or in an interactive session, the first stops. SIGTERM always does. Either way the others
-are told that the study is over (:mod:`securefl.researcher.running`): inside a run it arrives as ``KeyboardInterrupt``.
+Where nobody sits at a terminal or in an interactive session, the first stops. SIGTERM always does.
+Either way the others are told that the study is over (:mod:`securefl.researcher.running`): inside a
+run it arrives as ``KeyboardInterrupt``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ AGAIN: Final = 5.0
 
 
 def somebody_is_there() -> bool:
-    """Tell a person at a terminal, an interactive session or a notebook from a job that nobody watches."""
+    """Tell a person at a terminal, an interactive session or a notebook from a job that nobody
+    watches.
+    """
     if hasattr(sys, "ps1") or "ipykernel" in sys.modules:
         return True
     return bool(sys.stdin) and sys.stdin.isatty()
@@ -35,7 +38,8 @@ def asking_first(
 ) -> Iterator[None]:
     """For the length of a ``with``: interrupts are asked back as this module says.
 
-    A program that has a SIGINT handler of its own keeps it, and outside the main thread nothing changes.
+    A program that has a SIGINT handler of its own keeps it, and outside the main thread nothing
+    changes.
 
     Args:
         cost: a sentence on what stopping costs now.

@@ -1,27 +1,30 @@
-r"""Symmetric ciphertexts under keys that add up: numbers whose sum opens under the sum of their keys.
+r"""Symmetric ciphertexts under keys that add up: numbers whose sum opens under the sum of their
+keys.
 
 For one round every hospital draws a key ``s_i`` and errors ``e_ij`` from a discrete Gaussian
-(:mod:`securefl.secagg.gaussian`). The elements ``a_j`` are public and the same for all, from the round digest. What
-travels is
+(:mod:`securefl.secagg.gaussian`). The elements ``a_j`` are public and the same for all, from the
+round digest. What travels is
 
     b_ij = a_j s_i + e_ij + m_ij
 
-where ``m_ij`` are the packed numbers (:mod:`securefl.secagg.number_layout`). Over a set U of hospitals
+where ``m_ij`` are the packed numbers (:mod:`securefl.secagg.number_layout`). Over a set U of
+hospitals
 
     sum b_ij - a_j S = sum e_ij + sum m_ij        with S = sum s_i
 
-so whoever knows S and the sum opens exact integers, and nothing about one hospital's. The keys themselves, a few
-thousand small numbers, go through the masked, encrypted, loss-tolerant sum; they decide who is in U. A key is drawn for
-one contribution and never used again: two payloads under one key and one ``a_j`` show their difference.
+so whoever knows S and the sum opens exact integers, and nothing about one hospital's. The keys
+themselves, a few thousand small numbers, go through the masked, encrypted, loss-tolerant sum; they
+decide who is in U. A key is drawn for one contribution and never used again: two payloads under one
+key and one ``a_j`` show their difference.
 
-Elements of the kind ``a_j`` and ``b_ij`` are held in transformed order (:mod:`securefl.secagg.seal_ring`), where a
-uniform element is uniform too.
+Elements of the kind ``a_j`` and ``b_ij`` are held in transformed order
+(:mod:`securefl.secagg.seal_ring`), where a uniform element is uniform too.
 
     element key    = HKDF-SHA256(round digest, "securefl/secagg/shared-element/1" | j, 4 bytes | prime index, 1 byte)
     a_j mod prime  = AES-256-CTR under it, cut to 58 bits, words at or above the prime skipped (securefl.secagg.masks)
 
-Ring-LWE with Gaussian secret and error (Lyubashevsky, Peikert, Regev 2010), additive keys as in Tutdere and others:
-see docs/key-additive-sum.md for the argument and its parameters.
+Ring-LWE with Gaussian secret and error (Lyubashevsky, Peikert, Regev 2010), additive keys as in
+Tutdere and others: see docs/key-additive-sum.md for the argument and its parameters.
 """
 
 from __future__ import annotations
@@ -49,19 +52,25 @@ if TYPE_CHECKING:
     from securefl.secagg.sections import Section
 
 ELEMENT_LABEL: Final = b"securefl/secagg/shared-element/1"
-#: An error beyond this share of half its range fails the round: 9 of the 12 standard deviations that the layout leaves.
+#: An error beyond this share of half its range fails the round: 9 of the 12 standard deviations
+#: that the layout leaves.
 ERROR_LIMIT: Final = 0.75
 
 
-def shared_elements(ring: NumberRing, round_digest: str, start: int, stop: int) -> NDArray[np.uint64]:
-    """The public elements ``a_j`` for j from ``start`` to ``stop``, in transformed order: uint64[n, primes, degree].
+def shared_elements(
+    ring: NumberRing, round_digest: str, start: int, stop: int
+) -> NDArray[np.uint64]:
+    """The public elements ``a_j`` for j from ``start`` to ``stop``, in transformed order: uint64[n,
+    primes, degree].
 
     Raises:
         UsageError: the digest is no hex SHA-256.
     """
     digest = bytes.fromhex(round_digest)
     if len(digest) != SHA256.digest_size:
-        raise UsageError("Shared elements follow from a round digest.", next_step="Pass RoundFacts.digest().")
+        raise UsageError(
+            "Shared elements follow from a round digest.", next_step="Pass RoundFacts.digest()."
+        )
     found = np.empty((stop - start, len(ring.primes), ring.degree), dtype=np.uint64)
     for element, index in zip(found, range(start, stop), strict=True):
         for place, prime in enumerate(ring.primes):
@@ -84,7 +93,9 @@ class NumberKey:
     values: NDArray[np.int64]
 
     @classmethod
-    def draw(cls, ring: NumberRing, draw: Callable[[int], bytes] = secrets.token_bytes) -> NumberKey:
+    def draw(
+        cls, ring: NumberRing, draw: Callable[[int], bytes] = secrets.token_bytes
+    ) -> NumberKey:
         """A fresh key for one contribution, from the operating system's generator."""
         return cls(ring, gaussian_samples(ring.degree, draw))
 
@@ -97,9 +108,12 @@ class NumberKey:
         """
         if values.shape != (ring.degree,) or int(np.abs(values).max()) > contributors * LARGEST:
             raise RoundError(
-                "The sum of the hospitals' keys holds what no keys add up to; nothing was released.",
+                "The sum of the hospitals' keys holds what no keys add up to; nothing was"
+                " released.",
                 whose="a hospital that sent a malformed contribution",
-                next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
+                next_step=(
+                    "Start a new attempt; if it fails again, let every hospital verify the round."
+                ),
             )
         return cls(ring, values)
 
@@ -137,7 +151,8 @@ def encrypt_numbers(
         section: whole elements, or the cut one.
         key: this contribution's own.
         shared: the n elements ``a`` at their places.
-        draw: the operating system's generator, unless a test says otherwise. Errors are never drawn twice the same.
+        draw: the operating system's generator, unless a test says otherwise. Errors are never drawn
+            twice the same.
 
     Raises:
         RoundError: a value out of range.
@@ -146,7 +161,9 @@ def encrypt_numbers(
 
     ring = layout.ring
     coefficients = ring.from_words(layout.pack(values))
-    errors = gaussian_samples(len(coefficients) * ring.degree, draw).reshape(len(coefficients), ring.degree)
+    errors = gaussian_samples(len(coefficients) * ring.degree, draw).reshape(
+        len(coefficients), ring.degree
+    )
     coefficients = ring.add(coefficients, ring.small(errors))
     if section.degree == ring.degree:
         return ring.add(to_transformed(ring, coefficients), key.times(shared))
@@ -174,10 +191,12 @@ def open_numbers(
         contributors: how many hospitals.
 
     Returns:
-        The sums int64[length], canaries int64[n], and the largest error as a share of half its range.
+        The sums int64[length], canaries int64[n], and the largest error as a share of half its
+        range.
 
     Raises:
-        RoundError: the errors leave the margin, or a field holds what no contributions add up to: nothing is released.
+        RoundError: the errors leave the margin, or a field holds what no contributions add up to:
+            nothing is released.
     """
     from securefl.secagg.seal_ring import from_transformed
 
@@ -192,8 +211,14 @@ def open_numbers(
     values, canaries, share = layout.unpack(ring.to_words(shifted), length, contributors)
     if share > ERROR_LIMIT:
         raise RoundError(
-            "The opened sum is no sum of a complete set of contributions to this round; nothing was released.",
-            whose="a hospital that was told other facts of the round or sent a malformed contribution, or the aggregator",
-            next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
+            "The opened sum is no sum of a complete set of contributions to this round; nothing was"
+            " released.",
+            whose=(
+                "a hospital that was told other facts of the round or sent a malformed"
+                " contribution, or the aggregator"
+            ),
+            next_step=(
+                "Start a new attempt; if it fails again, let every hospital verify the round."
+            ),
         )
     return values, canaries, share

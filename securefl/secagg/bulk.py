@@ -1,13 +1,15 @@
 """All numbers of a SEAL array at once, where the binding offers one at a time.
 
-TenSEAL's binding reads a residue a call (0.17 us each: the larger part of an encryption's time, and most of an opening's)
-and saves to files, compressed, which leaves copies of secrets. The numbers of an array lie in one piece, though, and
-CPython says where an object lies, so that they can be copied from there: one copy, which the caller can zero.
+TenSEAL's binding reads a residue a call (0.17 us each: the larger part of an encryption's time, and
+most of an opening's) and saves to files, compressed, which leaves copies of secrets. The numbers of
+an array lie in one piece, though, and CPython says where an object lies, so that they can be copied
+from there: one copy, which the caller can zero.
 
-What is relied on: an object of the binding is its Python head and then a pointer to SEAL's ``DynArray``, which is a memory
-pool (two words), capacity, size, and a pointer to the numbers (SEAL 4.1, ``dynarray.h``). :func:`lies_as_expected` proves
-it on an array with known numbers before anything else is read so, and every read compares capacity and size with what
-the binding says. Where the proof fails, the slow way gives the same numbers.
+What is relied on: an object of the binding is its Python head and then a pointer to SEAL's
+``DynArray``, which is a memory pool (two words), capacity, size, and a pointer to the numbers (SEAL
+4.1, ``dynarray.h``). :func:`lies_as_expected` proves it on an array with known numbers before
+anything else is read so, and every read compares capacity and size with what the binding says.
+Where the proof fails, the slow way gives the same numbers.
 """
 
 from __future__ import annotations
@@ -41,10 +43,15 @@ def read_all(array: Any, *, whole: bool) -> NDArray[np.uint64]:  # noqa: ANN401 
 
     Args:
         array: the array; it does not keep the object that it came from alive, so the caller does.
-        whole: whether :func:`lies_as_expected` said yes in this process. The result is the same without, only later.
+        whole: whether :func:`lies_as_expected` said yes in this process. The result is the same
+            without, only later.
     """
     numbers = _in_one_piece(array) if whole else None
-    return np.fromiter(map(array.at, range(array.size())), dtype=np.uint64) if numbers is None else numbers
+    return (
+        np.fromiter(map(array.at, range(array.size())), dtype=np.uint64)
+        if numbers is None
+        else numbers
+    )
 
 
 def _in_one_piece(array: Any) -> NDArray[np.uint64] | None:  # noqa: ANN401 - sealapi has no types

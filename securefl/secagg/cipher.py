@@ -1,7 +1,7 @@
 """What a cipher must offer to secure aggregation, so that a second home can come later.
 
-Its one home is :class:`securefl.secagg.seal.CkksIntegers`. Ciphertexts are arrays of residues mod q whose sum (mod q,
-element by element) encrypts the sum, so the aggregator needs nothing of it.
+Its one home is :class:`securefl.secagg.seal.CkksIntegers`. Ciphertexts are arrays of residues mod q
+whose sum (mod q, element by element) encrypts the sum, so the aggregator needs nothing of it.
 """
 
 from __future__ import annotations
@@ -34,22 +34,27 @@ class RoundKeys(Protocol):
     def open_once(
         self, ciphertext: NDArray[np.uint64], layout: FieldLayout
     ) -> tuple[NDArray[np.uint64], float]:
-        """Decrypt uint64[chunks, 2, 4096] to exact integer messages uint64[chunks, 4096], and erase the secret half.
+        """Decrypt uint64[chunks, 2, 4096] to exact integer messages uint64[chunks, 4096], and erase
+        the secret half.
 
-        Also returns the largest noise as a share of D/2 (1.0 would change an integer), coarsely. Guarantee: the messages do not
-        depend on the noise, so that publishing them tells nothing about the key (Li and Micciancio 2021).
+        Also returns the largest noise as a share of D/2 (1.0 would change an integer), coarsely.
+        Guarantee: the messages do not depend on the noise, so that publishing them tells nothing
+        about the key (Li and Micciancio 2021).
 
         Raises:
-            RoundError: the key was used before, or the noise leaves the margin: nothing is released.
+            RoundError: the key was used before, or the noise leaves the margin: nothing is
+                released.
         """
         ...
 
     def open_blocks(
         self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
     ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
-        """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, 4096]: each block's messages uint64[n, 4096] and noise.
+        """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, 4096]: each block's
+        messages uint64[n, 4096] and noise.
 
-        The secret half is erased after the last block, or at the first that fails. What came before a failure is not to be released.
+        The secret half is erased after the last block, or at the first that fails. What came before
+        a failure is not to be released.
         """
         ...
 
@@ -68,5 +73,7 @@ class SumCipher(Protocol):
     def encrypt(
         self, public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
     ) -> NDArray[np.uint64]:
-        """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues in coefficient form."""
+        """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues in coefficient
+        form.
+        """
         ...

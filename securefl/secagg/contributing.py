@@ -37,13 +37,15 @@ def contribute(
     sign: Sign,
     cipher: SumCipher,
 ) -> None:
-    """Pack, encrypt, mask and sign one contribution into ``file``, a block of ciphertexts at a time.
+    """Pack, encrypt, mask and sign one contribution into ``file``, a block of ciphertexts at a
+    time.
 
-    Store it durably before sending it, and never make a second one from other values under the same facts: the difference of
-    the two would be readable by the holder of the CKKS key.
+    Store it durably before sending it, and never make a second one from other values under the same
+    facts: the difference of the two would be readable by the holder of the CKKS key.
 
     Args:
-        values: int64[d], already noised; each within the layout's ``max_value``. May be mapped from a file: it is read in blocks.
+        values: int64[d], already noised; each within the layout's ``max_value``. May be mapped from
+            a file: it is read in blocks.
         file: where the signed frame is written, from where it stands; one that seeks.
         facts: the facts of the round as this hospital was told them.
         public: the round's public key as it was read.
@@ -53,8 +55,9 @@ def contribute(
         cipher: the cipher's home.
 
     Raises:
-        RoundError: the cohort is this hospital alone, the public key is not the one that the facts name, or values
-            that do not fit (a wrong number of them, or one out of range); the file then holds nothing of use.
+        RoundError: the cohort is this hospital alone, the public key is not the one that the facts
+            name, or values that do not fit (a wrong number of them, or one out of range); the file
+            then holds nothing of use.
         UsageError: secrets that are not the cohort's, or values that are not int64[d].
     """
     check_told(values, facts=facts, public=public, me=me)
@@ -73,7 +76,8 @@ def encrypted_body(
     cipher: SumCipher,
     draw: Callable[[int], bytes] = system.token_bytes,
 ) -> Iterator[NDArray[np.uint64]]:
-    """The body of one contribution, a block at a time: masked ciphertexts, then numbers under this contribution's own key.
+    """The body of one contribution, a block at a time: masked ciphertexts, then numbers under this
+    contribution's own key.
 
     Args:
         values: int64[d], already noised.
@@ -82,8 +86,8 @@ def encrypted_body(
         public: the round's public key.
         mask: the masks that lie on this hospital's ciphertexts.
         cipher: the cipher's home.
-        draw: the operating system's generator, unless a test says otherwise. The key comes from it, and never leaves
-            but in the ciphertexts.
+        draw: the operating system's generator, unless a test says otherwise. The key comes from it,
+            and never leaves but in the ciphertexts.
 
     Raises:
         RoundError: a value out of range.
@@ -98,7 +102,9 @@ def encrypted_body(
         size = numbers.values_per_element
         for section, start, stop in numbered(facts):
             shared = shared_elements(numbers.ring, round_digest, start, stop)
-            yield encrypt_numbers(values[start * size : stop * size], numbers, section, key, shared, draw=draw)
+            yield encrypt_numbers(
+                values[start * size : stop * size], numbers, section, key, shared, draw=draw
+            )
     finally:
         key.erase()
 
@@ -113,7 +119,11 @@ def numbered(facts: RoundFacts) -> Iterator[tuple[Section, int, int]]:
 
 
 def _masked_blocks(
-    integers: NDArray[np.int64], facts: RoundFacts, public: PublicKey, mask: Seeds, cipher: SumCipher
+    integers: NDArray[np.int64],
+    facts: RoundFacts,
+    public: PublicKey,
+    mask: Seeds,
+    cipher: SumCipher,
 ) -> Iterator[NDArray[np.uint64]]:
     layout = facts.cipher_layout
     size = layout.values_per_chunk
@@ -126,8 +136,8 @@ def check_told(values: NDArray[np.int64], *, facts: RoundFacts, public: PublicKe
     """Whether values, key and cohort are those of the round.
 
     Raises:
-        RoundError: the cohort is this hospital alone, the public key is not the one that the facts name, or there are
-            more or fewer values than the round sums.
+        RoundError: the cohort is this hospital alone, the public key is not the one that the facts
+            name, or there are more or fewer values than the round sums.
     """
     if len(facts.cohort) < 2:
         raise RoundError(
@@ -137,7 +147,8 @@ def check_told(values: NDArray[np.int64], *, facts: RoundFacts, public: PublicKe
         )
     if public.sha256 != facts.public_key_sha256:
         raise RoundError(
-            "The public key is not the one that the facts of the round name; nothing was encrypted.",
+            "The public key is not the one that the facts of the round name; nothing was"
+            " encrypted.",
             whose="the coordinator",
             next_step="Announce the round again with its own public key.",
         )

@@ -1,16 +1,20 @@
-r"""What a hospital deals out with its contribution, so that others can finish the round without it: the frame's first chunk.
+r"""What a hospital deals out with its contribution, so that others can finish the round without it:
+the frame's first chunk.
 
-Its seeds, in this order: the self-mask seed, then the pair seed with each neighbour in the order of their names. Each is shared
-(:mod:`securefl.secagg.shamir`) among the holders: its neighbours and itself, in the order of their names.
+Its seeds, in this order: the self-mask seed, then the pair seed with each neighbour in the order of
+their names. Each is shared (:mod:`securefl.secagg.shamir`) among the holders: its neighbours and
+itself, in the order of their names.
 
     1 + degree times               32 bytes   commitment to a seed: SHA-256(label | round digest | seed)
     holders times (1 + degree)     16 bytes   commitment to a share: SHA-256(label | round digest | who deals | holder | index | share), cut
     holders times                             packet: HPKE for that holder over its 1 + degree shares, 36 bytes each
 
-A commitment to a seed shows a wrong dealer, a commitment to a share a wrong holder; a pair's two commitments to their common seed must
-be equal, so that a pair whose masks would not cancel is found before anybody signs. Seeds have 256 bits of entropy and a share is uniform to
-whoever holds fewer than the threshold, so the hashes hide them. A packet's HPKE context names round, dealer and holder: it opens for nobody
-else and nowhere else. What is shared is good for this attempt only; the secrets behind it are never shared.
+A commitment to a seed shows a wrong dealer, a commitment to a share a wrong holder; a pair's two
+commitments to their common seed must be equal, so that a pair whose masks would not cancel is found
+before anybody signs. Seeds have 256 bits of entropy and a share is uniform to whoever holds fewer
+than the threshold, so the hashes hide them. A packet's HPKE context names round, dealer and holder:
+it opens for nobody else and nowhere else. What is shared is good for this attempt only; the secrets
+behind it are never shared.
 """
 
 from __future__ import annotations
@@ -93,7 +97,10 @@ def deal(
     """
     near, holders = terms.neighbours.of(me), terms.neighbours.holders(me)
     if set(pair_seeds) != set(near):
-        raise UsageError(f"{me} deals one pair seed for each neighbour.", next_step="Pass the seeds of all neighbours.")
+        raise UsageError(
+            f"{me} deals one pair seed for each neighbour.",
+            next_step="Pass the seeds of all neighbours.",
+        )
     missing = [name for name in holders if name not in cards]
     if missing:
         raise UntrustedError(
@@ -119,7 +126,8 @@ def deal(
 
 @dataclass(frozen=True, eq=False)
 class Dealing:
-    """A dealing as it came: of the right size and hash, its packets sealed. Holders check what they hold, the rest is checked as it is used.
+    """A dealing as it came: of the right size and hash, its packets sealed. Holders check what they
+    hold, the rest is checked as it is used.
 
     ``data`` are its :func:`dealing_bytes` bytes.
     """
@@ -134,7 +142,9 @@ class Dealing:
 
     def seed_index(self, neighbour: str | None) -> int:
         """Where a seed stands: the self-mask seed for None, else the pair seed with ``neighbour``."""
-        return 0 if neighbour is None else 1 + self.terms.neighbours.of(self.dealer).index(neighbour)
+        return (
+            0 if neighbour is None else 1 + self.terms.neighbours.of(self.dealer).index(neighbour)
+        )
 
     def seed_commitment(self, index: int) -> bytes:
         """The dealer's commitment to seed ``index``."""
@@ -143,26 +153,47 @@ class Dealing:
 
     def share_fits(self, holder: str, index: int, share: bytes) -> bool:
         """Whether ``share`` (36 bytes) is what the dealer committed to for that holder and seed."""
-        return self._fits(self._holder(holder), _share_prefix(self.terms, self.dealer, holder), index, share)
+        return self._fits(
+            self._holder(holder), _share_prefix(self.terms, self.dealer, holder), index, share
+        )
 
     def _fits(self, at: int, prefix: bytes, index: int, share: bytes) -> bool:
-        start = self._seeds * SEED_COMMITMENT_BYTES + (at * self._seeds + index) * SHARE_COMMITMENT_BYTES
-        return _share_commitment(prefix, index, share) == self.data[start : start + SHARE_COMMITMENT_BYTES]
+        start = (
+            self._seeds * SEED_COMMITMENT_BYTES
+            + (at * self._seeds + index) * SHARE_COMMITMENT_BYTES
+        )
+        return (
+            _share_commitment(prefix, index, share)
+            == self.data[start : start + SHARE_COMMITMENT_BYTES]
+        )
 
     def open_packet(self, holder: str, unseal: Unseal) -> NDArray[np.uint16]:
         """What was dealt to ``holder``: uint16[1 + degree, 18], each share as committed.
 
         Raises:
-            MessageError: naming the dealer: it does not open, or holds other shares than those committed to.
+            MessageError: naming the dealer: it does not open, or holds other shares than those
+                committed to.
         """
-        size, at, prefix = packet_bytes(self.terms), self._holder(holder), _share_prefix(self.terms, self.dealer, holder)
-        start = self._seeds * (SEED_COMMITMENT_BYTES + self._seeds * SHARE_COMMITMENT_BYTES) + at * size
+        size, at, prefix = (
+            packet_bytes(self.terms),
+            self._holder(holder),
+            _share_prefix(self.terms, self.dealer, holder),
+        )
+        start = (
+            self._seeds * (SEED_COMMITMENT_BYTES + self._seeds * SHARE_COMMITMENT_BYTES) + at * size
+        )
         try:
-            plain = unseal(self.data[start : start + size], packet_info(self.terms, self.dealer, holder))
+            plain = unseal(
+                self.data[start : start + size], packet_info(self.terms, self.dealer, holder)
+            )
         except MessageError:
             raise self._refused(f"its packet for {holder} does not open") from None
-        shares = read_shares(plain, self._seeds) if len(plain) == self._seeds * SHARE_BYTES else None
-        if shares is None or not all(self._fits(at, prefix, i, share_bytes(row)) for i, row in enumerate(shares)):
+        shares = (
+            read_shares(plain, self._seeds) if len(plain) == self._seeds * SHARE_BYTES else None
+        )
+        if shares is None or not all(
+            self._fits(at, prefix, i, share_bytes(row)) for i, row in enumerate(shares)
+        ):
             raise self._refused(f"its packet for {holder} holds other shares than it committed to")
         return shares
 

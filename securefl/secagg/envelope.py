@@ -1,15 +1,18 @@
-r"""The envelope of everything that travels in secure aggregation: a signed manifest, then the chunks that it hashes.
+r"""The envelope of everything that travels in secure aggregation: a signed manifest, then the
+chunks that it hashes.
 
     8 bytes    magic "SFLFRM1\n"
     4 bytes    length of the manifest, big-endian
     manifest   a signed statement (``securefl.signed``): canonical JSON with the SHA-256 of every chunk
     chunks     raw bytes, as many as the public facts say
 
-and nothing after it. A frame may begin with one chunk of another size than the rest (``lead_bytes``). Frames are read and
-written whole, or chunk by chunk from anything that has ``read``: then the head comes first, and it alone pins all that
-follows, so that its hash is the frame's. The reader checks in this order, and each check rests on those before it: length (known from the
-public facts before anything is read), magic, signature, canonical form, every field of the manifest against the
-reader's own facts, chunk hashes. A refusal is a MessageError that names the sender.
+and nothing after it. A frame may begin with one chunk of another size than the rest
+(``lead_bytes``). Frames are read and written whole, or chunk by chunk from anything that has
+``read``: then the head comes first, and it alone pins all that follows, so that its hash is the
+frame's. The reader checks in this order, and each check rests on those before it: length (known
+from the public facts before anything is read), magic, signature, canonical form, every field of the
+manifest against the reader's own facts, chunk hashes. A refusal is a MessageError that names the
+sender.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"SFLFRM1\n"
 PREFIX_BYTES: Final = len(MAGIC) + 4
-#: A manifest without its lists: fixed keys, numbers, hashes, a name and a signature; about 700 bytes in practice.
+#: A manifest without its lists: fixed keys, numbers, hashes, a name and a signature; about 700
+#: bytes in practice.
 _MANIFEST_BASE: Final = 2048
 _HASH_BYTES: Final = 67  # 64 hex digits, two quotes, a comma
 
@@ -70,7 +74,8 @@ class Envelope:
     Args:
         kind: the manifest's ``type``.
         expected: the manifest's fields that must be exactly so.
-        runs: how many chunks follow and how long each is, (count, bytes) for each run of equal ones.
+        runs: how many chunks follow and how long each is, (count, bytes) for each run of equal
+            ones.
         more: further fields that the caller checks, and the most bytes that they take.
         lead_bytes: bytes of one more chunk before the others; 0 for none.
     """
@@ -107,7 +112,9 @@ class Envelope:
 
     def write(self, chunks: list[bytes], sign: Sign, **more: object) -> bytes:
         """A signed frame of these chunks."""
-        return b"".join([self.head([sha256(chunk).hexdigest() for chunk in chunks], sign, **more), *chunks])
+        return b"".join(
+            [self.head([sha256(chunk).hexdigest() for chunk in chunks], sign, **more), *chunks]
+        )
 
     def head(self, hashes: list[str], sign: Sign, **more: object) -> bytes:
         """Everything before the chunks, which have these hashes."""
@@ -115,8 +122,12 @@ class Envelope:
         return b"".join([MAGIC, len(manifest).to_bytes(4, "big"), manifest])
 
     def head_bytes(self, **more: object) -> int:
-        """Bytes of the head of every frame with these fields, leading chunk included: hashes and signatures have one length each."""
-        return len(self.head(["0" * 64] * self._count, lambda _: bytes(64), **more)) + self.lead_bytes
+        """Bytes of the head of every frame with these fields, leading chunk included: hashes and
+        signatures have one length each.
+        """
+        return (
+            len(self.head(["0" * 64] * self._count, lambda _: bytes(64), **more)) + self.lead_bytes
+        )
 
     def open(self, data: bytes, sender: str, verify: Verify) -> tuple[dict[str, Any], memoryview]:
         """The manifest and the bytes of all chunks, checked.
@@ -141,15 +152,19 @@ class Envelope:
         return manifest, body
 
     def open_head(self, file: Readable, sender: str, verify: Verify) -> Head:
-        """Read and check everything before the equal chunks: the manifest, and the leading chunk if there is one.
+        """Read and check everything before the equal chunks: the manifest, and the leading chunk if
+        there is one.
 
         Raises:
-            MessageError: naming the sender and the first check that failed. No more is read than the check needs.
+            MessageError: naming the sender and the first check that failed. No more is read than
+                the check needs.
         """
         prefix = _read(file, PREFIX_BYTES, sender)
         length = self._manifest_length(prefix, sender)
         if length > self.manifest_limit:
-            raise refused(sender, f"its manifest claims {length} bytes, more than this round allows")
+            raise refused(
+                sender, f"its manifest claims {length} bytes, more than this round allows"
+            )
         signed = _read(file, length, sender)
         manifest = self._manifest(signed, sender, verify)
         lead = _read(file, self.lead_bytes, sender)
@@ -157,26 +172,38 @@ class Envelope:
         if self.lead_bytes:
             _check_hash(lead, hashes[0], 0, sender)
         whole = PREFIX_BYTES + length + self._body_bytes
-        return Head(manifest, sha256(prefix + signed).hexdigest(), lead, tuple(hashes[bool(self.lead_bytes) :]), whole)
+        return Head(
+            manifest,
+            sha256(prefix + signed).hexdigest(),
+            lead,
+            tuple(hashes[bool(self.lead_bytes) :]),
+            whole,
+        )
 
-    def blocks(self, file: Readable, head: Head, sender: str, sizes: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    def blocks(
+        self, file: Readable, head: Head, sender: str, sizes: Iterable[tuple[int, int]]
+    ) -> Iterator[bytes]:
         """The chunks after ``head``, each checked against its hash; then the end of the file.
 
         Args:
             file: standing behind the head.
             head: as it was read.
             sender: who is said to have sent it.
-            sizes: how many chunks to hand out at a time and how long each is; together they are the runs.
+            sizes: how many chunks to hand out at a time and how long each is; together they are the
+                runs.
 
         Raises:
-            MessageError: naming the sender: a chunk is short or is not what was signed, or something follows.
+            MessageError: naming the sender: a chunk is short or is not what was signed, or
+                something follows.
         """
         done = 0
         for count, size in sizes:
             block = _read(file, count * size, sender)
             view = memoryview(block)
             for i in range(count):
-                _check_hash(view[i * size : (i + 1) * size], head.hashes[done + i], done + i, sender)
+                _check_hash(
+                    view[i * size : (i + 1) * size], head.hashes[done + i], done + i, sender
+                )
             done += count
             yield block
         if file.read(1):
@@ -208,7 +235,9 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Head:
-    """What comes before a frame's runs of chunks, checked: ``sha256`` is its hash, and pins the whole frame, which has ``frame_bytes``."""
+    """What comes before a frame's runs of chunks, checked: ``sha256`` is its hash, and pins the
+    whole frame, which has ``frame_bytes``.
+    """
 
     manifest: dict[str, Any]
     sha256: str
@@ -218,7 +247,8 @@ class Head:
 
 
 def write_frame(file: BinaryIO, head_bytes: int, write: Callable[[BinaryIO], bytes]) -> None:
-    """Write a frame whose head is signed over hashes of what follows it: the head's place is left free, then filled.
+    """Write a frame whose head is signed over hashes of what follows it: the head's place is left
+    free, then filled.
 
     Args:
         file: where it is written, from where it stands; it must be one that seeks.
@@ -232,7 +262,10 @@ def write_frame(file: BinaryIO, head_bytes: int, write: Callable[[BinaryIO], byt
     file.seek(start + head_bytes)
     head = write(file)
     if len(head) != head_bytes:
-        raise UsageError(f"A head of {len(head)} bytes does not fill a place of {head_bytes}.", next_step="Take the place from the same terms.")
+        raise UsageError(
+            f"A head of {len(head)} bytes does not fill a place of {head_bytes}.",
+            next_step="Take the place from the same terms.",
+        )
     end = file.tell()
     file.seek(start)
     file.write(head)

@@ -17,7 +17,8 @@ from securefl.signed import canonical
 if TYPE_CHECKING:
     from securefl.secagg.sections import Section
 
-#: What is summed: a training update, the score histograms of the held-out patients, or the count before training.
+#: What is summed: a training update, the score histograms of the held-out patients, or the count
+#: before training.
 KINDS: Final = ("update", "evaluation", "preparation")
 MAX_NAME: Final = 64
 MAX_COUNTER: Final = 1_000_000
@@ -33,7 +34,8 @@ def is_sha256(text: object) -> bool:
 
 @dataclass(frozen=True)
 class RoundFacts:
-    """Everything a mask is bound to. Two parties with different facts hold masks that do not cancel.
+    """Everything a mask is bound to. Two parties with different facts hold masks that do not
+    cancel.
 
     Args:
         study: digest of the study, hex SHA-256.
@@ -41,11 +43,12 @@ class RoundFacts:
         attempt: number of the attempt at this round, from 1.
         kind: one of :data:`KINDS`.
         cohort: names of the contributing hospitals, sorted by code point, each once.
-        instances: for each of them, in that order, the nonce of the run of its agent that may answer (32 bytes in hex): two
-            processes of one hospital never mask alike.
+        instances: for each of them, in that order, the nonce of the run of its agent that may
+            answer (32 bytes in hex): two processes of one hospital never mask alike.
         public_key_sha256: :attr:`PublicKey.sha256` of this round's CKKS key.
-        layout: the packing of the numbers: in the ciphertexts themselves, or in elements under keys that add up, whose
-            keys the ciphertexts then hold. Its ``contributors`` is the size of the cohort.
+        layout: the packing of the numbers: in the ciphertexts themselves, or in elements under keys
+            that add up, whose keys the ciphertexts then hold. Its ``contributors`` is the size of
+            the cohort.
         length: d, how many integers each hospital sends.
         bound: the largest value before noise that is planned for: a count, or steps of the wire.
         model_sha256: SHA-256 of the global model that the round starts from.
@@ -77,7 +80,9 @@ class RoundFacts:
         if not all(0 < len(name) <= MAX_NAME and name.isprintable() for name in self.cohort):
             raise _contradiction("a hospital's name is empty, too long or not printable")
         if len(self.cohort) != self.layout.contributors:
-            raise _contradiction(f"{len(self.cohort)} hospitals, but a layout for {self.layout.contributors}")
+            raise _contradiction(
+                f"{len(self.cohort)} hospitals, but a layout for {self.layout.contributors}"
+            )
         if not 1 <= self.length <= MAX_LENGTH:
             raise _contradiction(f"{self.length} values cannot be summed")
         if not 0 < self.bound <= self.layout.max_value:
@@ -87,12 +92,16 @@ class RoundFacts:
         for name in ("study", "public_key_sha256", "model_sha256"):
             if not is_sha256(getattr(self, name)):
                 raise _contradiction(f"{name} is no lower-case hex SHA-256")
-        if len(self.instances) != len(self.cohort) or not all(is_sha256(nonce) for nonce in self.instances):
+        if len(self.instances) != len(self.cohort) or not all(
+            is_sha256(nonce) for nonce in self.instances
+        ):
             raise _contradiction("not every hospital has one nonce of 32 bytes in hex")
 
     @property
     def numbers(self) -> NumberLayout | None:
-        """The packing under keys that add up; None where the ciphertexts hold the numbers themselves."""
+        """The packing under keys that add up; None where the ciphertexts hold the numbers
+        themselves.
+        """
         return self.layout if isinstance(self.layout, NumberLayout) else None
 
     @cached_property
@@ -114,7 +123,9 @@ class RoundFacts:
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
-        """The body of a contribution and of the sum: ciphertexts, then the elements of the numbers where there are any."""
+        """The body of a contribution and of the sum: ciphertexts, then the elements of the numbers
+        where there are any.
+        """
         elements = () if self.numbers is None else self.numbers.sections(self.length)
         return (ciphertext_section(self.chunks), *elements)
 

@@ -1,8 +1,9 @@
-"""What travels: contributions, sums and public keys, each in its :class:`securefl.secagg.envelope.Envelope`.
+"""What travels: contributions, sums and public keys, each in its
+:class:`securefl.secagg.envelope.Envelope`.
 
-The chunks of contributions and sums are ciphertexts and elements (:mod:`securefl.secagg.sections`), residues of 58 bits,
-bit-packed; a public key is one chunk. After the envelope's checks come those of the residues: each below its prime, and
-no polynomial that is empty or constant.
+The chunks of contributions and sums are ciphertexts and elements (:mod:`securefl.secagg.sections`),
+residues of 58 bits, bit-packed; a public key is one chunk. After the envelope's checks come those
+of the residues: each below its prime, and no polynomial that is empty or constant.
 """
 
 from __future__ import annotations
@@ -31,14 +32,18 @@ CONTRIBUTION_TYPE: Final = "securefl-contribution/1"
 SUM_TYPE: Final = "securefl-sum/1"
 PUBLIC_KEY_TYPE: Final = "securefl-public-key/1"
 
-_PART_BYTES: Final = 512  # {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes
+_PART_BYTES: Final = (
+    512  # {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes
+)
 
 
 @dataclass(frozen=True, eq=False)
 class SumFrame:
-    """A sum whose head was read and checked; ``parts`` maps each hospital to the hash of the frame that was added.
+    """A sum whose head was read and checked; ``parts`` maps each hospital to the hash of the frame
+    that was added.
 
-    ``blocks`` reads on: uint64[n, 2, 4096] at a time, each checked; a :class:`MessageError` names the sender.
+    ``blocks`` reads on: uint64[n, 2, 4096] at a time, each checked; a :class:`MessageError` names
+    the sender.
     """
 
     parts: Mapping[str, str]
@@ -46,7 +51,9 @@ class SumFrame:
 
 
 def contribution_bytes(facts: RoundFacts) -> int:
-    """The most bytes that a contribution to this round can have; the cap for reading it from a store."""
+    """The most bytes that a contribution to this round can have; the cap for reading it from a
+    store.
+    """
     return _contribution_envelope(facts, "").limit
 
 
@@ -60,7 +67,9 @@ def public_key_bytes() -> int:
     return Envelope(PUBLIC_KEY_TYPE, {}, ((1, PUBLIC_KEY_BYTES),)).limit
 
 
-def write_contribution(facts: RoundFacts, sender: str, blocks: Iterable[NDArray[np.uint64]], file: BinaryIO, sign: Sign) -> None:
+def write_contribution(
+    facts: RoundFacts, sender: str, blocks: Iterable[NDArray[np.uint64]], file: BinaryIO, sign: Sign
+) -> None:
     """Write one hospital's masked ciphertexts to ``file`` as a signed frame, from where it stands.
 
     Args:
@@ -71,15 +80,25 @@ def write_contribution(facts: RoundFacts, sender: str, blocks: Iterable[NDArray[
         sign: Ed25519 with the hospital's identity key (message to 64 bytes).
 
     Raises:
-        UsageError: a sender outside the cohort, or blocks that are no ciphertext of this round; the file holds nothing of use then.
+        UsageError: a sender outside the cohort, or blocks that are no ciphertext of this round; the
+            file holds nothing of use then.
     """
     if sender not in facts.cohort:
-        raise UsageError(f"{sender} is not in the round's cohort.", next_step="Contribute to rounds that name this hospital.")
+        raise UsageError(
+            f"{sender} is not in the round's cohort.",
+            next_step="Contribute to rounds that name this hospital.",
+        )
     envelope = _contribution_envelope(facts, sender)
-    write_frame(file, envelope.head_bytes(), lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign))
+    write_frame(
+        file,
+        envelope.head_bytes(),
+        lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign),
+    )
 
 
-def contribution_blocks(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> Iterator[NDArray[np.uint64]]:
+def contribution_blocks(
+    file: Readable, facts: RoundFacts, sender: str, verify: Verify
+) -> Iterator[NDArray[np.uint64]]:
     """A contribution's ciphertexts, uint64[n, 2, 4096] at a time, each checked: residues below q.
 
     Args:
@@ -99,7 +118,13 @@ def contribution_blocks(file: Readable, facts: RoundFacts, sender: str, verify: 
 
 
 def write_sum(
-    facts: RoundFacts, sender: str, blocks: Iterable[NDArray[np.uint64]], file: BinaryIO, *, parts: Mapping[str, str], sign: Sign
+    facts: RoundFacts,
+    sender: str,
+    blocks: Iterable[NDArray[np.uint64]],
+    file: BinaryIO,
+    *,
+    parts: Mapping[str, str],
+    sign: Sign,
 ) -> None:
     """Write the aggregator's sum to ``file`` as a signed frame that lists what was added.
 
@@ -115,15 +140,23 @@ def write_sum(
         UsageError: parts that are not the cohort, or blocks that are no ciphertext of this round.
     """
     if set(parts) != set(facts.cohort):
-        raise UsageError("A sum lists exactly the round's cohort.", next_step="Add every hospital's contribution.")
+        raise UsageError(
+            "A sum lists exactly the round's cohort.",
+            next_step="Add every hospital's contribution.",
+        )
     listed = [{"sender": name, "sha256": parts[name]} for name in facts.cohort]
     envelope = _sum_envelope(facts, sender)
     place = envelope.head_bytes(parts=listed)
-    write_frame(file, place, lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign, parts=listed))
+    write_frame(
+        file,
+        place,
+        lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign, parts=listed),
+    )
 
 
 def read_sum(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> SumFrame:
-    """Check a sum's head; arguments as in :func:`contribution_blocks`, the sender is the aggregator.
+    """Check a sum's head; arguments as in :func:`contribution_blocks`, the sender is the
+    aggregator.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
@@ -132,7 +165,8 @@ def read_sum(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> 
     head = envelope.open_head(file, sender, verify)
     parts = head.manifest["parts"]
     well_formed = isinstance(parts, list) and all(
-        isinstance(part, dict) and set(part) == {"sender", "sha256"} and is_sha256(part["sha256"]) for part in parts
+        isinstance(part, dict) and set(part) == {"sender", "sha256"} and is_sha256(part["sha256"])
+        for part in parts
     )
     if not well_formed or [part["sender"] for part in parts] != list(facts.cohort):
         raise refused(sender, "it does not list exactly the round's cohort")
@@ -141,15 +175,31 @@ def read_sum(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> 
 
 
 def write_public_key(
-    public: PublicKey, *, study: str, round_number: int, attempt: int, kind: str, sender: str, sign: Sign
+    public: PublicKey,
+    *,
+    study: str,
+    round_number: int,
+    attempt: int,
+    kind: str,
+    sender: str,
+    sign: Sign,
 ) -> bytes:
-    """The round's public key as a frame signed by the coordinator; it comes before the facts, which cover its hash."""
+    """The round's public key as a frame signed by the coordinator; it comes before the facts, which
+    cover its hash.
+    """
     fields = _announced(study, round_number, attempt, kind, sender)
     return Envelope(PUBLIC_KEY_TYPE, fields, ((1, PUBLIC_KEY_BYTES),)).write([public.body], sign)
 
 
 def read_public_key(
-    data: bytes, *, study: str, round_number: int, attempt: int, kind: str, sender: str, verify: Verify
+    data: bytes,
+    *,
+    study: str,
+    round_number: int,
+    attempt: int,
+    kind: str,
+    sender: str,
+    verify: Verify,
 ) -> PublicKey:
     """Check a public key's frame and take it apart.
 
@@ -164,8 +214,16 @@ def read_public_key(
         raise refused(sender, error.what) from None
 
 
-def _announced(study: str, round_number: int, attempt: int, kind: str, sender: str) -> dict[str, Any]:
-    return {"study": study, "round": round_number, "attempt": attempt, "kind": kind, "sender": sender}
+def _announced(
+    study: str, round_number: int, attempt: int, kind: str, sender: str
+) -> dict[str, Any]:
+    return {
+        "study": study,
+        "round": round_number,
+        "attempt": attempt,
+        "kind": kind,
+        "sender": sender,
+    }
 
 
 def _round_fields(facts: RoundFacts, sender: str) -> dict[str, Any]:
@@ -177,7 +235,9 @@ def _round_fields(facts: RoundFacts, sender: str) -> dict[str, Any]:
 
 
 def body_shape(sections: tuple[Section, ...]) -> list[list[int]]:
-    """The shape of a body as it stands in manifests: (items, rows, residues of a row) of each section."""
+    """The shape of a body as it stands in manifests: (items, rows, residues of a row) of each
+    section.
+    """
     return [[section.count, *section.item_shape] for section in sections]
 
 
@@ -196,7 +256,9 @@ def body_blocks(
     """
     plan = list(blocks_of(sections))
     sizes = [(stop - start, section.item_bytes) for section, start, stop in plan]
-    for (section, _, _), block in zip(plan, envelope.blocks(file, head, sender, sizes), strict=True):
+    for (section, _, _), block in zip(
+        plan, envelope.blocks(file, head, sender, sizes), strict=True
+    ):
         yield section.read(block, sender)
 
 
@@ -210,7 +272,9 @@ def _sum_envelope(facts: RoundFacts, sender: str) -> Envelope:
     return Envelope(SUM_TYPE, fields, body_runs(facts.sections), frozenset({"parts"}), parts_bytes)
 
 
-def _write_blocks(blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts, file: BinaryIO) -> list[str]:
+def _write_blocks(
+    blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts, file: BinaryIO
+) -> list[str]:
     """The hashes of the chunks."""
     hashes: list[str] = []
     for section, block in placed(blocks, facts.sections):

@@ -1,14 +1,16 @@
 """Discrete Gaussian samples for the keys and errors of ciphertexts.
 
-A sample's magnitude is the number of thresholds at or below a uniform 64-bit word, counted over the whole table for every
-sample: operations and memory accesses are the same whatever is drawn ("constant shape"). The thresholds are
-``floor(2^128 P(|X| <= k))``, worked out in exact integers; their upper 64 bits decide unless a word equals one of them,
-which happens once in 10^17 samples and then takes 64 more bits. A sample is therefore within 2^-120 (total variation)
-of the discrete Gaussian cut at 14 standard deviations, and that within 2^-139 of the whole one: at 2^40 samples a study
-together within 2^-80 of the ideal.
+A sample's magnitude is the number of thresholds at or below a uniform 64-bit word, counted over the
+whole table for every sample: operations and memory accesses are the same whatever is drawn
+("constant shape"). The thresholds are ``floor(2^128 P(|X| <= k))``, worked out in exact integers;
+their upper 64 bits decide unless a word equals one of them, which happens once in 10^17 samples and
+then takes 64 more bits. A sample is therefore within 2^-120 (total variation) of the discrete
+Gaussian cut at 14 standard deviations, and that within 2^-139 of the whole one: at 2^40 samples a
+study together within 2^-80 of the ideal.
 
-Variance matters, not only shape: whoever learns the sum of all keys and of all errors leaves an honest pair with a
-Gaussian of half the variance (Hint-RLWE: Kim, Lee, Seo, Song 2023), so 4.6 here leaves the customary 3.2.
+Variance matters, not only shape: whoever learns the sum of all keys and of all errors leaves an
+honest pair with a Gaussian of half the variance (Hint-RLWE: Kim, Lee, Seo, Song 2023), so 4.6 here
+leaves the customary 3.2.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ _CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _BLOCK: Final = 1 << 14
 
 
-def gaussian_samples(count: int, draw: Callable[[int], bytes] = secrets.token_bytes) -> NDArray[np.int64]:
+def gaussian_samples(
+    count: int, draw: Callable[[int], bytes] = secrets.token_bytes
+) -> NDArray[np.int64]:
     """``count`` independent samples, int64[count], mean 0, standard deviation :data:`SIGMA`.
 
     Args:
@@ -71,9 +75,14 @@ def _magnitudes(words: NDArray[np.uint64], draw: Callable[[int], bytes]) -> NDAr
 
 @cache
 def thresholds() -> tuple[int, ...]:
-    """``floor(2^128 P(|X| <= k))`` for k = 0, 1, ... while below 2^128, for the discrete Gaussian cut at :data:`LARGEST`."""
+    """``floor(2^128 P(|X| <= k))`` for k = 0, 1, ... while below 2^128, for the discrete Gaussian
+    cut at :data:`LARGEST`.
+    """
     with localcontext(_CONTEXT):
-        masses = [(-Decimal(k * k) / (2 * SIGMA * SIGMA)).exp() * (2 if k else 1) for k in range(LARGEST + 1)]
+        masses = [
+            (-Decimal(k * k) / (2 * SIGMA * SIGMA)).exp() * (2 if k else 1)
+            for k in range(LARGEST + 1)
+        ]
         total = sum(masses)
         running = Decimal(0)
         found = []

@@ -5,29 +5,38 @@ r"""A hospital in one round, over all its attempts: what it may say, in which or
 
 Rules of order:
 
-1. **Write, then speak.** Every method that leads to a message returns a :class:`Record` to be made durable. Only :meth:`Holder.kept` with
-   that record gives the bytes to send. While one record waits, no other is made. After a restart the holder is made again from what is durable, and
+1. **Write, then speak.** Every method that leads to a message returns a :class:`Record` to be made
+   durable. Only :meth:`Holder.kept` with that record gives the bytes to send. While one record
+   waits, no other is made. After a restart the holder is made again from what is durable, and
    :meth:`Holder.again` gives the same bytes.
-2. **One contribution an attempt**, and attempts go up: one that contributed to attempt 2 says nothing more in attempt 1.
-3. **One signature an attempt**, under a set with at least t hospitals that includes this one with the very frame it sent, and whose dealings to
-   this hospital are all readable and agree with its own pair seeds.
-4. **One answer a round**, after t survivors' valid signatures under the same set, this hospital in it. Self-mask shares of survivors, pair
-   shares of the lost: one kind for each hospital.
+2. **One contribution an attempt**, and attempts go up: one that contributed to attempt 2 says
+   nothing more in attempt 1.
+3. **One signature an attempt**, under a set with at least t hospitals that includes this one with
+   the very frame it sent, and whose dealings to this hospital are all readable and agree with its
+   own pair seeds.
+4. **One answer a round**, after t survivors' valid signatures under the same set, this hospital in
+   it. Self-mask shares of survivors, pair shares of the lost: one kind for each hospital.
 
-Why no two sets open. K hospitals, at most c of them the adversary's, together with coordinator, aggregator and store; honest ones
-keep the rules; 2·t > K + c. Let everybody be everybody's neighbour (the sparse graph: :mod:`securefl.secagg.neighbours`).
+Why no two sets open. K hospitals, at most c of them the adversary's, together with coordinator,
+aggregator and store; honest ones keep the rules; 2·t > K + c. Let everybody be everybody's
+neighbour (the sparse graph: :mod:`securefl.secagg.neighbours`).
 
-- *Within an attempt* a set needs t signatures, so t - c honest ones, each given once. Two sets would take 2·(t - c) <= K - c honest signers, but
-  2·t > K + c. So honest holders answer for one set U at most. For i in U they give shares of its self-mask seed and none of its pair seeds
-  inside U; for i outside U the other way round. The adversary's own c < t shares restore nothing. So what comes off is exactly U's masks, and what
-  opens is the sum over U, of which it knows the part of its own hospitals: the sum of at least t - c >= 2 honest ones.
-- *Between attempts* all seeds are fresh, since the round digest is. A sum needs t answers, so t - c honest ones; two attempts would need
-  2·(t - c) honest answers in one round, where K - c can be had.
-- Should signatures ever fail, single answers alone keep it at one set: for two honest hospitals i and j never all three of both self-mask seeds and
-  their pair seed open, for whoever gave a share of the pair seed counted one of the two lost and gave no share of that one's self-mask seed:
-  again 2·(t - c) honest holders. Two different sets that open always hold such a pair.
+- *Within an attempt* a set needs t signatures, so t - c honest ones, each given once. Two sets
+  would take 2·(t - c) <= K - c honest signers, but 2·t > K + c. So honest holders answer for one
+  set U at most. For i in U they give shares of its self-mask seed and none of its pair seeds inside
+  U; for i outside U the other way round. The adversary's own c < t shares restore nothing. So what
+  comes off is exactly U's masks, and what opens is the sum over U, of which it knows the part of
+  its own hospitals: the sum of at least t - c >= 2 honest ones.
+- *Between attempts* all seeds are fresh, since the round digest is. A sum needs t answers, so t - c
+  honest ones; two attempts would need 2·(t - c) honest answers in one round, where K - c can be
+  had.
+- Should signatures ever fail, single answers alone keep it at one set: for two honest hospitals i
+  and j never all three of both self-mask seeds and their pair seed open, for whoever gave a share
+  of the pair seed counted one of the two lost and gave no share of that one's self-mask seed: again
+  2·(t - c) honest holders. Two different sets that open always hold such a pair.
 
-The holder does no I/O and asks no clock. It checks what it is told against its own terms; whether those are the study's is for the caller to see.
+The holder does no I/O and asks no clock. It checks what it is told against its own terms; whether
+those are the study's is for the caller to see.
 """
 
 from __future__ import annotations
@@ -62,7 +71,8 @@ class Record:
         attempt: number of the attempt.
         round_digest: the attempt's round digest.
         about: the hash of the frame (a contribution), or of the survivor set.
-        message: the bytes that are then sent; for a contribution its head, the ciphertexts being in its spool.
+        message: the bytes that are then sent; for a contribution its head, the ciphertexts being in
+            its spool.
     """
 
     kind: Kind
@@ -74,7 +84,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Restraint:
-    """The two rules whose absence an attack test shows to be fatal. Nothing but a test's constructor turns one off."""
+    """The two rules whose absence an attack test shows to be fatal.
+
+    Nothing but a test's constructor turns one off.
+    """
 
     one_signature: bool = True
     one_answer: bool = True
@@ -91,14 +104,22 @@ class Holder:
         restraint: for tests.
 
     Attributes:
-        refused_dealer: whose dealing was the reason why the set proposed last was not signed; empty where there was another, or none.
+        refused_dealer: whose dealing was the reason why the set proposed last was not signed; empty
+            where there was another, or none.
 
     Raises:
-        UnreadableError: records that contradict each other: two answers, or two of a kind in one attempt.
+        UnreadableError: records that contradict each other: two answers, or two of a kind in one
+            attempt.
     """
 
     def __init__(
-        self, me: str, *, sign: Sign, unseal: Unseal, kept: Iterable[Record] = (), restraint: Restraint | None = None
+        self,
+        me: str,
+        *,
+        sign: Sign,
+        unseal: Unseal,
+        kept: Iterable[Record] = (),
+        restraint: Restraint | None = None,
     ) -> None:
         self._me, self._sign, self._unseal = me, sign, unseal
         self.refused_dealer = ""
@@ -117,7 +138,9 @@ class Holder:
     @property
     def attempt(self) -> int:
         """The last attempt that this hospital contributed to; 0 before the first."""
-        return max((record.attempt for record in self._kept if record.kind == "contribution"), default=0)
+        return max(
+            (record.attempt for record in self._kept if record.kind == "contribution"), default=0
+        )
 
     def contributed(self, terms: Terms, head: bytes, frame_sha256: str) -> Record:
         """A contribution was made and its spool is durable: ``head`` is what goes before the spool.
@@ -127,8 +150,12 @@ class Holder:
             UsageError: another record waits to be kept.
         """
         if terms.facts.attempt <= self.attempt:
-            raise self._refusal(f"attempt {terms.facts.attempt} or a later one has a contribution already")
-        return self._wait(Record("contribution", terms.facts.attempt, terms.round_digest, frame_sha256, head))
+            raise self._refusal(
+                f"attempt {terms.facts.attempt} or a later one has a contribution already"
+            )
+        return self._wait(
+            Record("contribution", terms.facts.attempt, terms.round_digest, frame_sha256, head)
+        )
 
     def agree(
         self,
@@ -151,7 +178,8 @@ class Holder:
             pair_seeds: this hospital's pair seed with each neighbour.
 
         Raises:
-            MessageError: the proposal is refused in the coordinator's name, or a dealing in its dealer's.
+            MessageError: the proposal is refused in the coordinator's name, or a dealing in its
+                dealer's.
             RoundError: not this hospital's current attempt, or a set was signed in it already.
             UsageError: another record waits to be kept.
         """
@@ -170,13 +198,19 @@ class Holder:
                 theirs = dealing.seed_commitment(dealing.seed_index(self._me))
                 if not hmac.compare_digest(mine, theirs):
                     raise MessageError(
-                        f"{dealer} and this hospital hold different pair seeds: their masks would not cancel.",
+                        f"{dealer} and this hospital hold different pair seeds: their masks would"
+                        " not cancel.",
                         whose=dealer,
-                        next_step=f"Compare the study keys with {dealer}; the coordinator can go on without one of the two.",
+                        next_step=(
+                            f"Compare the study keys with {dealer}; the coordinator can go on"
+                            " without one of the two."
+                        ),
                     )
             self.refused_dealer = ""
         message = write_agreement(survivors, self._me, self._sign)
-        return self._wait(Record("signature", terms.facts.attempt, terms.round_digest, survivors.sha256, message))
+        return self._wait(
+            Record("signature", terms.facts.attempt, terms.round_digest, survivors.sha256, message)
+        )
 
     def answer(
         self,
@@ -195,7 +229,8 @@ class Holder:
             heads: the checked heads of the frames of this hospital and its surviving neighbours.
 
         Raises:
-            RoundError: the answer is given already, too few signatures, or a set that this hospital is not in with its frame.
+            RoundError: the answer is given already, too few signatures, or a set that this hospital
+                is not in with its frame.
             MessageError: a head is not that of the frame in the set.
             UsageError: another record waits to be kept.
         """
@@ -206,7 +241,8 @@ class Holder:
         signed = count_agreements(agreements, survivors, verify)
         if signed < terms.min_contributors:
             raise RoundError(
-                f"{signed} survivors signed this set, and {terms.min_contributors} must; {self._me} gives no answer.",
+                f"{signed} survivors signed this set, and {terms.min_contributors} must; {self._me}"
+                " gives no answer.",
                 whose="the survivors who have not signed, or the coordinator",
                 next_step="Wait for the signatures.",
             )
@@ -214,7 +250,9 @@ class Holder:
         for dealer in dealers_of(self._me, survivors):
             dealings[dealer] = self._head_of(dealer, survivors, heads).dealing
         message = write_answer(survivors, self._me, dealings, unseal=self._unseal, sign=self._sign)
-        return self._wait(Record("answer", terms.facts.attempt, terms.round_digest, survivors.sha256, message))
+        return self._wait(
+            Record("answer", terms.facts.attempt, terms.round_digest, survivors.sha256, message)
+        )
 
     def kept(self, record: Record) -> bytes:
         """``record`` is durable: the bytes that may now be sent.
@@ -223,13 +261,18 @@ class Holder:
             UsageError: it is not the record that waits.
         """
         if record != self._pending:
-            raise UsageError("Another record waits to be kept, or none.", next_step="Keep the record that was returned last.")
+            raise UsageError(
+                "Another record waits to be kept, or none.",
+                next_step="Keep the record that was returned last.",
+            )
         self._enter(record)
         self._pending = None
         return record.message
 
     def dropped(self) -> None:
-        """The record that waited could not be made durable, and surely is not: it is as if it had not been made."""
+        """The record that waited could not be made durable, and surely is not: it is as if it had
+        not been made.
+        """
         self._pending = None
 
     def again(self, kind: Kind, round_digest: str) -> bytes | None:
@@ -238,12 +281,19 @@ class Holder:
         return found.message if found else None
 
     def _find(self, kind: Kind, round_digest: str) -> Record | None:
-        return next((r for r in self._kept if (r.kind, r.round_digest) == (kind, round_digest)), None)
+        return next(
+            (r for r in self._kept if (r.kind, r.round_digest) == (kind, round_digest)), None
+        )
 
     def _enter(self, record: Record) -> None:
         twice = {
-            "contribution": any(r.kind == "contribution" and r.attempt == record.attempt for r in self._kept),
-            "signature": self._restraint.one_signature and self._find("signature", record.round_digest) is not None,
+            "contribution": any(
+                r.kind == "contribution" and r.attempt == record.attempt for r in self._kept
+            ),
+            "signature": (
+                self._restraint.one_signature
+                and self._find("signature", record.round_digest) is not None
+            ),
             "answer": self._restraint.one_answer and self.answered,
         }
         if twice[record.kind]:
@@ -255,7 +305,10 @@ class Holder:
 
     def _wait(self, record: Record) -> Record:
         if self._pending is not None:
-            raise UsageError("A record waits to be kept.", next_step="Make it durable and call kept, or call dropped.")
+            raise UsageError(
+                "A record waits to be kept.",
+                next_step="Make it durable and call kept, or call dropped.",
+            )
         self._pending = record
         return record
 
@@ -265,11 +318,19 @@ class Holder:
         if mine is None or terms.facts.attempt != self.attempt:
             raise self._refusal("it is not the attempt that this hospital contributed to last")
         if survivors.frames.get(self._me) != mine.about:
-            raise self._refusal("the survivor set does not hold this hospital with the frame it sent")
+            raise self._refusal(
+                "the survivor set does not hold this hospital with the frame it sent"
+            )
 
-    def _head_of(self, dealer: str, survivors: Survivors, heads: Mapping[str, ContributionHead]) -> ContributionHead:
+    def _head_of(
+        self, dealer: str, survivors: Survivors, heads: Mapping[str, ContributionHead]
+    ) -> ContributionHead:
         head = heads.get(dealer)
-        if head is None or head.sha256 != survivors.frames[dealer] or head.dealing.terms.round_digest != survivors.terms.round_digest:
+        if (
+            head is None
+            or head.sha256 != survivors.frames[dealer]
+            or head.dealing.terms.round_digest != survivors.terms.round_digest
+        ):
             raise MessageError(
                 f"The frame of {dealer} that is here is not the one in the survivor set.",
                 whose=f"{dealer} or the store's operator",
@@ -283,4 +344,3 @@ class Holder:
             whose="the coordinator",
             next_step="Start a new attempt with the hospitals that have not answered yet.",
         )
-

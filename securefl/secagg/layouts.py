@@ -1,7 +1,8 @@
-"""The packing that sends a round's numbers in the fewest bytes: in ciphertexts, or under keys that add up.
+"""The packing that sends a round's numbers in the fewest bytes: in ciphertexts, or under keys that
+add up.
 
-A few numbers fit into the one ciphertext that would otherwise carry a key. More of them travel under a key, in the ring
-that wastes least: one, two or three primes.
+A few numbers fit into the one ciphertext that would otherwise carry a key. More of them travel
+under a key, in the ring that wastes least: one, two or three primes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def layout_for(bits: int, contributors: int, length: int) -> Layout:
-    """The packing of ``length`` numbers of ``bits`` bits from ``contributors`` hospitals: everybody's choice, from public figures.
+    """The packing of ``length`` numbers of ``bits`` bits from ``contributors`` hospitals:
+    everybody's choice, from public figures.
 
     Raises:
         StudyError: no packing holds them.

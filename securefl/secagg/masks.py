@@ -1,8 +1,10 @@
-"""Pairwise masks in the ciphertext ring: uniform mod q, bound to the facts of the round, cancelling in the full sum.
+"""Pairwise masks in the ciphertext ring: uniform mod q, bound to the facts of the round, cancelling
+in the full sum.
 
-Each pair of hospitals shares a secret. For one round it gives a seed, for each ciphertext a key, for each key a
-polynomial uniform mod q. The hospital whose name sorts first adds it to c0, the other subtracts it (Bonawitz et al.
-2017). The holder of the CKKS key can then open the sum of the whole cohort and nothing else.
+Each pair of hospitals shares a secret. For one round it gives a seed, for each ciphertext a key,
+for each key a polynomial uniform mod q. The hospital whose name sorts first adds it to c0, the
+other subtracts it (Bonawitz et al. 2017). The holder of the CKKS key can then open the sum of the
+whole cohort and nothing else.
 
     pair secret  = HKDF-SHA256(X25519(a, B), "securefl/secagg/pair-secret/1" | lesser public key | greater public key)
     pair seed    = HKDF-SHA256(pair secret, "securefl/secagg/pair-seed/1" | round digest)
@@ -46,14 +48,16 @@ def pair_secret(own: X25519PrivateKey, other_public: bytes, *, other: str = "") 
 
     Args:
         own: this hospital's agreement key for the study, never used for sealing.
-        other_public: the other hospital's 32 byte X25519 public key, whose signature the caller has checked.
+        other_public: the other hospital's 32 byte X25519 public key, whose signature the caller has
+            checked.
         other: the other hospital's name, for the error.
 
     Returns:
         32 bytes, the same on both sides.
 
     Raises:
-        MessageError: the other key is not 32 bytes, our own, or a point of small order (RFC 7748 section 6.1).
+        MessageError: the other key is not 32 bytes, our own, or a point of small order (RFC 7748
+            section 6.1).
     """
     own_public = own.public_key().public_bytes_raw()
     if not is_agreement_key(other_public.hex()):
@@ -69,7 +73,8 @@ def pair_secret(own: X25519PrivateKey, other_public: bytes, *, other: str = "") 
 
 
 def pair_seed(secret: bytes, round_digest: str) -> bytes:
-    """This round's 32 byte seed of one pair. It is a one-way output: revealing it reveals no other round's seed.
+    """This round's 32 byte seed of one pair. It is a one-way output: revealing it reveals no other
+    round's seed.
 
     Raises:
         UsageError: the secret is not 32 bytes, or the digest is no hex SHA-256.
@@ -89,10 +94,12 @@ def expand_chunk(seed: bytes, index: int, label: bytes = CHUNK_KEY_LABEL) -> NDA
 
 
 def uniform_residues(key: bytes, count: int, modulus: int) -> NDArray[np.uint64]:
-    """The first ``count`` residues that AES-256-CTR under ``key`` gives by rejection: uint64[count], uniform mod ``modulus``.
+    """The first ``count`` residues that AES-256-CTR under ``key`` gives by rejection:
+    uint64[count], uniform mod ``modulus``.
 
-    The stream is read in order, so how much is drawn at a time changes nothing: the same on every platform.
-    A word is accepted with probability modulus / 2^bit_length(modulus): all but 2e-12 of them for the ring's q.
+    The stream is read in order, so how much is drawn at a time changes nothing: the same on every
+    platform. A word is accepted with probability modulus / 2^bit_length(modulus): all but 2e-12 of
+    them for the ring's q.
     """
     stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
     keep = np.uint64((1 << modulus.bit_length()) - 1)
@@ -105,9 +112,11 @@ def uniform_residues(key: bytes, count: int, modulus: int) -> NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Seeds:
-    """Seeds whose masks add up: what a hospital adds to its contribution, or what is taken off a sum of survivors.
+    """Seeds whose masks add up: what a hospital adds to its contribution, or what is taken off a
+    sum of survivors.
 
-    ``pairs`` are pair seeds, each with whether it is added (else subtracted); ``own`` are self-mask seeds, added.
+    ``pairs`` are pair seeds, each with whether it is added (else subtracted); ``own`` are self-mask
+    seeds, added.
     """
 
     pairs: tuple[tuple[bool, bytes], ...]
@@ -125,7 +134,8 @@ class Seeds:
 
 
 def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundFacts) -> Seeds:
-    """The mask that hospital ``me`` adds to c0: + for each peer that sorts after it, - for each before. Over the cohort these add up to zero.
+    """The mask that hospital ``me`` adds to c0: + for each peer that sorts after it, - for each
+    before. Over the cohort these add up to zero.
 
     Args:
         me: this hospital's name in the cohort.
@@ -137,15 +147,20 @@ def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundFacts) -> 
     """
     if me not in facts.cohort or set(secrets) != set(facts.cohort) - {me}:
         raise UsageError(
-            f"The masks of {me} need one secret for each other hospital of the cohort: {', '.join(facts.cohort)}.",
+            f"The masks of {me} need one secret for each other hospital of the cohort:"
+            f" {', '.join(facts.cohort)}.",
             next_step="Agree on a secret with every hospital of the cohort.",
         )
     digest = facts.digest()
-    return Seeds(tuple((peer > me, pair_seed(secrets[peer], digest)) for peer in facts.cohort if peer != me), ())
+    return Seeds(
+        tuple((peer > me, pair_seed(secrets[peer], digest)) for peer in facts.cohort if peer != me),
+        (),
+    )
 
 
 def add_mask(ciphertext: NDArray[np.uint64], mask: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A copy of ``ciphertext`` (uint64[chunks, 2, 4096]) with ``mask`` (uint64[chunks, 4096]) added to c0.
+    """A copy of ``ciphertext`` (uint64[chunks, 2, 4096]) with ``mask`` (uint64[chunks, 4096]) added
+    to c0.
 
     Raises:
         UsageError: shapes that do not fit.

@@ -1,8 +1,9 @@
 """The seed of the neighbour graph: drawn by all hospitals together, so that nobody chose it.
 
-Each hospital commits to 32 random bytes, in a signed statement that goes with its approval; when all commitments are on the table,
-each reveals. The seed is a hash of all nonces. A single honest nonce makes it uniform; who sees the others' first can only refuse to
-reveal, which ends the draw in its name (:mod:`securefl.secagg.neighbours` counts those draws against it).
+Each hospital commits to 32 random bytes, in a signed statement that goes with its approval; when
+all commitments are on the table, each reveals. The seed is a hash of all nonces. A single honest
+nonce makes it uniform; who sees the others' first can only refuse to reveal, which ends the draw in
+its name (:mod:`securefl.secagg.neighbours` counts those draws against it).
 
     commitment = SHA-256("securefl/secagg/nonce/1" | study digest | nonce | name)
     seed       = SHA-256("securefl/secagg/ring-seed/1" | study digest | nonces in the order of the names)
@@ -47,7 +48,15 @@ def commitment(nonce: bytes, study: str, name: str) -> str:
 
 def write_commitment(nonce: bytes, study: str, name: str, sign: Sign) -> bytes:
     """The signed statement that travels first."""
-    return dump_signed({"type": COMMITMENT_TYPE, "study": study, "sender": name, "commitment": commitment(nonce, study, name)}, sign)
+    return dump_signed(
+        {
+            "type": COMMITMENT_TYPE,
+            "study": study,
+            "sender": name,
+            "commitment": commitment(nonce, study, name),
+        },
+        sign,
+    )
 
 
 def read_commitment(data: bytes, study: str, name: str, verify: Verify) -> str:
@@ -56,7 +65,9 @@ def read_commitment(data: bytes, study: str, name: str, verify: Verify) -> str:
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
-    found = _read(data, kind=COMMITMENT_TYPE, what="commitment", study=study, name=name, verify=verify)
+    found = _read(
+        data, kind=COMMITMENT_TYPE, what="commitment", study=study, name=name, verify=verify
+    )
     if not is_sha256(found):
         raise _refused(name, "it holds no commitment")
     return str(found)
@@ -64,7 +75,9 @@ def read_commitment(data: bytes, study: str, name: str, verify: Verify) -> str:
 
 def write_nonce(nonce: bytes, study: str, name: str, sign: Sign) -> bytes:
     """The signed statement that travels once all commitments have been seen."""
-    return dump_signed({"type": REVEAL_TYPE, "study": study, "sender": name, "nonce": nonce.hex()}, sign)
+    return dump_signed(
+        {"type": REVEAL_TYPE, "study": study, "sender": name, "nonce": nonce.hex()}, sign
+    )
 
 
 def read_nonce(data: bytes, study: str, name: str, committed: str, verify: Verify) -> bytes:
@@ -93,14 +106,24 @@ def ring_seed(nonces: Mapping[str, bytes], study: str, cohort: tuple[str, ...]) 
         raise RoundError(
             f"No nonce of {', '.join(missing)}: without it nobody can be sure who chose the graph.",
             whose=", ".join(missing),
-            next_step="Ask for it; or make a study without the hospital that withholds it, and draw again.",
+            next_step=(
+                "Ask for it; or make a study without the hospital that withholds it, and draw"
+                " again."
+            ),
         )
-    return sha256(_SEED_LABEL + bytes.fromhex(study) + b"".join(nonces[name] for name in cohort)).hexdigest()
+    return sha256(
+        _SEED_LABEL + bytes.fromhex(study) + b"".join(nonces[name] for name in cohort)
+    ).hexdigest()
 
 
 def _read(data: bytes, *, kind: str, what: str, study: str, name: str, verify: Verify) -> Any:  # noqa: ANN401 - a JSON value, checked by the caller
     body = open_signed(
-        data, kind=kind, fields=frozenset({"study", "sender", what}), verify=verify, sender=name, max_bytes=MAX_STATEMENT_BYTES
+        data,
+        kind=kind,
+        fields=frozenset({"study", "sender", what}),
+        verify=verify,
+        sender=name,
+        max_bytes=MAX_STATEMENT_BYTES,
     )
     if body["study"] != study or body["sender"] != name:
         raise _refused(name, "it belongs to another study or hospital")
@@ -108,4 +131,8 @@ def _read(data: bytes, *, kind: str, what: str, study: str, name: str, verify: V
 
 
 def _refused(name: str, why: str) -> MessageError:
-    return MessageError(f"A nonce of {name} is refused: {why}.", whose=name, next_step=f"Ask {name} to send it again.")
+    return MessageError(
+        f"A nonce of {name} is refused: {why}.",
+        whose=name,
+        next_step=f"Ask {name} to send it again.",
+    )

@@ -1,8 +1,10 @@
-"""Integer fields packed across the primes of a number ring, so that sums under keys that add up open as exact integers.
+"""Integer fields packed across the primes of a number ring, so that sums under keys that add up
+open as exact integers.
 
-A coefficient is a long integer: the lowest bits are room for the errors' sum, then come the fields, each wide enough
-for the sum of all contributors' values. A value is a signed integer of ``bits`` bits, stored with an offset of
-2^(bits-1). Slot 0 of every element is the canary: each contributor adds 1, so a complete sum opens to K there.
+A coefficient is a long integer: the lowest bits are room for the errors' sum, then come the fields,
+each wide enough for the sum of all contributors' values. A value is a signed integer of ``bits``
+bits, stored with an offset of 2^(bits-1). Slot 0 of every element is the canary: each contributor
+adds 1, so a complete sum opens to K there.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
     from securefl.secagg.number_ring import NumberRing
 
-#: Fewest bits of a value: noise may be rounded to steps this coarse (facts of the wire's grid stand in the study).
+#: Fewest bits of a value: noise may be rounded to steps this coarse (facts of the wire's grid stand
+#: in the study).
 LEAST_BITS: Final = 4
 #: Bits of a key's coefficient in the ciphertexts that carry the keys: the largest sample is 65.
 KEY_BITS: Final = 8
@@ -34,7 +37,8 @@ _GROUP: Final = 64
 
 @dataclass(frozen=True)
 class NumberLayout:
-    """How integers of ``bits`` bits from ``contributors`` hospitals lie in the elements of a ring of ``primes`` primes.
+    """How integers of ``bits`` bits from ``contributors`` hospitals lie in the elements of a ring
+    of ``primes`` primes.
 
     Args:
         bits: bits of one contributor's value, sign included (4 to 24).
@@ -69,7 +73,9 @@ class NumberLayout:
 
     @property
     def error_bits(self) -> int:
-        """Lowest bits of a coefficient, left to the errors: half their range is 12 standard deviations of the sum of all."""
+        """Lowest bits of a coefficient, left to the errors: half their range is 12 standard
+        deviations of the sum of all.
+        """
         deviations = MARGIN_SDS * float(SIGMA) * math.sqrt(self.contributors)
         return math.ceil(math.log2(deviations)) + 1
 
@@ -94,15 +100,19 @@ class NumberLayout:
         return self.fields * self.ring.degree - 1
 
     def sections(self, length: int) -> tuple[Section, ...]:
-        """The elements of ``length`` values: whole ones, and a last one cut to the coefficients that it needs.
+        """The elements of ``length`` values: whole ones, and a last one cut to the coefficients
+        that it needs.
 
-        Whole elements travel in transformed order, the cut one by its coefficients: each of those opens by itself.
+        Whole elements travel in transformed order, the cut one by its coefficients: each of those
+        opens by itself.
 
         Raises:
             UsageError: ``length`` is not positive.
         """
         if length < 1:
-            raise UsageError(f"A vector of {length} values cannot be sent.", next_step="Send at least one value.")
+            raise UsageError(
+                f"A vector of {length} values cannot be sent.", next_step="Send at least one value."
+            )
         ring = self.ring
         whole, rest = divmod(length, self.values_per_element)
         found = [Section(whole, ring.degree, ring.primes, masked=False)] if whole else []
@@ -123,7 +133,8 @@ class NumberLayout:
             values: int64[d], each at most :attr:`max_value` in absolute value.
 
         Returns:
-            uint64[elements, primes, degree]: long integers in words of 58 bits, lowest first, canaries included.
+            uint64[elements, primes, degree]: long integers in words of 58 bits, lowest first,
+            canaries included.
 
         Raises:
             UsageError: not a one-dimensional int64 array.
@@ -134,7 +145,10 @@ class NumberLayout:
                 f"Values are packed from int64[d], not {values.dtype}{list(values.shape)}.",
                 next_step="Round to integers first.",
             )
-        if int(values.max(initial=0)) > self.max_value or int(values.min(initial=0)) < -self.max_value:
+        if (
+            int(values.max(initial=0)) > self.max_value
+            or int(values.min(initial=0)) < -self.max_value
+        ):
             raise RoundError(
                 f"A value does not fit in {self.bits} bits; nothing was encrypted.",
                 whose="this hospital: its worker rounds to the study's fields",
@@ -167,17 +181,19 @@ class NumberLayout:
         """The opened sum of ``contributors`` contributions.
 
         Args:
-            words: uint64[elements, primes, coefficients], the sums with their errors, to which half the errors'
-                range was added so that none is negative.
+            words: uint64[elements, primes, coefficients], the sums with their errors, to which half
+                the errors' range was added so that none is negative.
             length: how many values they hold.
             contributors: how many contributions make the sum, at most K.
 
         Returns:
-            The sums int64[length], the canaries int64[elements] (each must be ``contributors``; the caller refuses
-            others), and the largest error as a share of half its range: 1.0 would change an integer.
+            The sums int64[length], the canaries int64[elements] (each must be ``contributors``; the
+            caller refuses others), and the largest error as a share of half its range: 1.0 would
+            change an integer.
 
         Raises:
-            RoundError: a field holds what no such contributions add up to, or the padding is not zero.
+            RoundError: a field holds what no such contributions add up to, or the padding is not
+                zero.
         """
         elements, _, degree = words.shape
         half = 1 << (self.error_bits - 1)
@@ -194,11 +210,18 @@ class NumberLayout:
         flat = slots.reshape(elements, -1)
         values = flat[:, 1:].reshape(-1)
         most = contributors * self.max_value
-        if self._holds_more(words) or bool(np.any(np.abs(flat) > most)) or bool(np.any(values[length:])):
+        if (
+            self._holds_more(words)
+            or bool(np.any(np.abs(flat) > most))
+            or bool(np.any(values[length:]))
+        ):
             raise RoundError(
-                "The sum holds values that no complete set of contributions adds up to; nothing was released.",
+                "The sum holds values that no complete set of contributions adds up to; nothing was"
+                " released.",
                 whose="a hospital that sent a malformed contribution, or the aggregator",
-                next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
+                next_step=(
+                    "Start a new attempt; if it fails again, let every hospital verify the round."
+                ),
             )
         share = float(np.abs(errors).max()) / half
         return values[:length], flat[:, 0].copy(), share

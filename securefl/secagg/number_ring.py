@@ -1,12 +1,14 @@
-"""The rings of numbers under keys that add up: polynomials modulo one, two or three primes of 58 bits.
+"""The rings of numbers under keys that add up: polynomials modulo one, two or three primes of 58
+bits.
 
-A ring element is held by its residues modulo each prime (residue number system), uint64[..., primes, degree]. Every
-prime is ``2^58 - c`` with a small ``c``, so that a product is reduced by shifts, and a long integer is written in words
-of 58 bits: ``x = w0 + 2^58 w1 + 2^116 w2``.
+A ring element is held by its residues modulo each prime (residue number system), uint64[...,
+primes, degree]. Every prime is ``2^58 - c`` with a small ``c``, so that a product is reduced by
+shifts, and a long integer is written in words of 58 bits: ``x = w0 + 2^58 w1 + 2^116 w2``.
 
-The primes are those SEAL 4.1 chooses for ``CoeffModulus.Create(degree, [58, ...])``; a test compares them. Degree and
-modulus lie inside the homomorphic encryption standard (Albrecht et al. 2018: 109 bits at 4096, 218 at 8192 for 128-bit
-security); nothing here is public-key encryption, so no special prime is added to them.
+The primes are those SEAL 4.1 chooses for ``CoeffModulus.Create(degree, [58, ...])``; a test
+compares them. Degree and modulus lie inside the homomorphic encryption standard (Albrecht et al.
+2018: 109 bits at 4096, 218 at 8192 for 128-bit security); nothing here is public-key encryption, so
+no special prime is added to them.
 """
 
 from __future__ import annotations
@@ -82,7 +84,9 @@ class NumberRing:
         return found
 
     def contains(self, element: Residues) -> bool:
-        """Check that an array holds residues of this ring: dtype, the last two axes, each below its prime."""
+        """Check that an array holds residues of this ring: dtype, the last two axes, each below its
+        prime.
+        """
         if element.dtype != np.uint64 or element.shape[-2:] != (len(self.primes), self.degree):
             return False
         return element.size > 0 and bool((element < self._column()).all())
@@ -94,7 +98,9 @@ class NumberRing:
         return np.where(wide < 0, wide + column, wide).astype(np.uint64)
 
     def from_words(self, words: Residues) -> Residues:
-        """Residues of long integers: uint64[n, primes, degree] words, lowest first, to residues of that shape."""
+        """Residues of long integers: uint64[n, primes, degree] words, lowest first, to residues of
+        that shape.
+        """
         found = np.empty_like(words)
         for integer, element in zip(words, found, strict=True):
             for i, prime in enumerate(self.primes):
@@ -105,9 +111,11 @@ class NumberRing:
         return found
 
     def to_words(self, element: Residues) -> Residues:
-        """The integers from 0 that have these residues, in words, lowest first: uint64[n, primes, degree].
+        """The integers from 0 that have these residues, in words, lowest first: uint64[n, primes,
+        degree].
 
-        Mixed radix (Garner 1959): ``x = r0 + p0 (k1 + p1 k2)``, each digit from the residues before it.
+        Mixed radix (Garner 1959): ``x = r0 + p0 (k1 + p1 k2)``, each digit from the residues before
+        it.
         """
         found = np.empty_like(element)
         for residues, integer in zip(element, found, strict=True):
@@ -147,15 +155,21 @@ def ring_of(primes: int) -> NumberRing:
         StudyError: there is none.
     """
     if not 1 <= primes <= len(RINGS):
-        raise StudyError(f"A ring of {primes} primes; 1 to {len(RINGS)} are possible.", next_step="Choose one of these.")
+        raise StudyError(
+            f"A ring of {primes} primes; 1 to {len(RINGS)} are possible.",
+            next_step="Choose one of these.",
+        )
     return RINGS[primes - 1]
 
 
 def _below(values: Residues, prime: int, times: int) -> Residues:
-    """``values``, below ``(times + 1) * prime``, with the prime taken off until they are below it, in place."""
+    """``values``, below ``(times + 1) * prime``, with the prime taken off until they are below it,
+    in place.
+    """
     step = np.uint64(prime)
     for _ in range(times):
-        # where a value is below the prime the subtraction wraps to a huge number, so the minimum is the residue
+        # where a value is below the prime the subtraction wraps to a huge number, so the minimum is
+        # the residue
         np.minimum(values, values - step, out=values)
     return values
 
@@ -170,7 +184,9 @@ def _times_word(values: Residues, prime: int) -> Residues:
 
 
 def _times_small(values: Residues, small: np.uint64) -> tuple[Residues, Residues]:
-    """(low, high) with ``values * small == low + 2^58 high``; values below 2^59, small below 2^21, low below 2^58.1."""
+    """(low, high) with ``values * small == low + 2^58 high``; values below 2^59, small below 2^21,
+    low below 2^58.1.
+    """
     high = values >> _HALF_BITS
     high *= small
     low = high & _HALF
@@ -207,6 +223,8 @@ def _shift_in(digit: Residues, words: list[Residues], prime: int) -> list[Residu
         signed[place] -= low.astype(np.int64)
         signed[place + 1] -= high.astype(np.int64)
     for place in range(len(signed) - 1):
-        signed[place + 1] += signed[place] >> WORD_BITS  # an arithmetic shift: it borrows where negative
+        signed[place + 1] += (
+            signed[place] >> WORD_BITS
+        )  # an arithmetic shift: it borrows where negative
         signed[place] &= np.int64(_WORD)
     return [part.astype(np.uint64) for part in signed]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class OpenedSum:
     """What a round releases beside the integers: how many contributed.
 
-    ``noise_share`` is the largest encryption noise as a share of what would change an integer, rounded up to twentieths:
-    for the coordinator's own screen.
+    ``noise_share`` is the largest encryption noise as a share of what would change an integer,
+    rounded up to twentieths: for the coordinator's own screen.
     """
 
     contributors: int
@@ -47,15 +47,18 @@ def open_sum(
 
     Args:
         keys: the round's key pair; its secret half is erased whatever the outcome.
-        blocks: the sum's body, a block of items at a time, recomputed from the signed contributions where possible.
+        blocks: the sum's body, a block of items at a time, recomputed from the signed contributions
+            where possible.
         facts: the facts of the round.
         into: what it holds after a failure is no result: throw it away, and show it to nobody.
-        contributors: how many contributions make the sum, which every canary must be; the whole cohort unless said.
+        contributors: how many contributions make the sum, which every canary must be; the whole
+            cohort unless said.
         round_digest: what the shared elements are bound to; that of ``facts`` unless said.
 
     Raises:
-        RoundError: the key is not the one the facts name, was used before, or the sum is not complete (noise outside the
-            margin, a canary that is not the number of contributors, a field out of range, ciphertexts missing).
+        RoundError: the key is not the one the facts name, was used before, or the sum is not
+            complete (noise outside the margin, a canary that is not the number of contributors, a
+            field out of range, ciphertexts missing).
         UsageError: blocks that are no ciphertexts of this round's shape.
         MessageError: out of ``blocks``.
     """
@@ -64,7 +67,9 @@ def open_sum(
     encrypted = into if facts.numbers is None else np.empty(facts.encrypted_length, dtype=np.int64)
     try:
         if keys.public.sha256 != facts.public_key_sha256:
-            raise _not_opened("this key pair is not the one that the facts of the round name", "the coordinator")
+            raise _not_opened(
+                "this key pair is not the one that the facts of the round name", "the coordinator"
+            )
         noise = _open_ciphertexts(keys, body, facts, encrypted, count)
     finally:
         keys.erase()
@@ -101,7 +106,8 @@ class _Body:
                 raise _not_opened("it has fewer ciphertexts than the round", "the aggregator")
             if not section.contains(block) or len(block) > missing:
                 raise UsageError(
-                    f"A sum of this round is uint64[{section.count}, {section.item_shape[0]}, {section.item_shape[1]}] of residues below their primes.",
+                    f"A sum of this round is uint64[{section.count}, {section.item_shape[0]},"
+                    f" {section.item_shape[1]}] of residues below their primes.",
                     next_step="Pass the blocks of a frame that was read by securefl.secagg.frame.",
                 )
             missing -= len(block)
@@ -118,10 +124,14 @@ class _Body:
             raise _not_opened("it has more ciphertexts than the round", "the aggregator")
 
 
-def _open_ciphertexts(keys: RoundKeys, body: _Body, facts: RoundFacts, into: NDArray[np.int64], count: int) -> float:
+def _open_ciphertexts(
+    keys: RoundKeys, body: _Body, facts: RoundFacts, into: NDArray[np.int64], count: int
+) -> float:
     layout = facts.cipher_layout
     place, noise = 0, 0.0
-    with closing(keys.open_blocks(body.items(0), layout)) as opened:  # closing it lets go of the key at once
+    with closing(
+        keys.open_blocks(body.items(0), layout)
+    ) as opened:  # closing it lets go of the key at once
         for messages, share in opened:
             length = min(into.size - place, len(messages) * layout.values_per_chunk)
             if length < 1:
@@ -153,10 +163,14 @@ class _Numbers:
     contributors: int
 
     def open(self, body: _Body, key: NumberKey, into: NDArray[np.int64]) -> float:
-        """Open all elements into ``into``; the largest error as a share of its room, rounded up to twentieths."""
+        """Open all elements into ``into``; the largest error as a share of its room, rounded up to
+        twentieths.
+        """
         noise, element = 0.0, 0
         for block in body.behind_ciphertexts():
-            shared = shared_elements(self.layout.ring, self.round_digest, element, element + len(block))
+            shared = shared_elements(
+                self.layout.ring, self.round_digest, element, element + len(block)
+            )
             place = element * self.layout.values_per_element
             length = min(self.length - place, len(block) * self.layout.values_per_element)
             values, canaries, share = open_numbers(

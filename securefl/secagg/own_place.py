@@ -1,7 +1,9 @@
-"""A hospital's own place among a round's contributions: whether what lies there is another contribution by its own key.
+"""A hospital's own place among a round's contributions: whether what lies there is another
+contribution by its own key.
 
-A hospital makes one contribution to a round, ever (rule 6). Another one by the same key is made by another process, on a copy
-of its folder. Junk and frames of other rounds, which anybody can put there, are neither.
+A hospital makes one contribution to a round, ever (rule 6). Another one by the same key is made by
+another process, on a copy of its folder. Junk and frames of other rounds, which anybody can put
+there, are neither.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ if TYPE_CHECKING:
     from securefl.secagg.envelope import Verify
     from securefl.secagg.facts import RoundFacts
 
-#: Contributions to a round that needs everybody, and to one that survives losses (:mod:`securefl.secagg.frame`, ``spooling``).
+#: Contributions to a round that needs everybody, and to one that survives losses
+#: (:mod:`securefl.secagg.frame`, ``spooling``).
 _TYPES: Final = ("securefl-contribution/1", "securefl-contribution/2")
-_FIELDS: Final = frozenset({"study", "round", "attempt", "kind", "round_digest", "sender", "shape", "chunks"})
+_FIELDS: Final = frozenset(
+    {"study", "round", "attempt", "kind", "round_digest", "sender", "shape", "chunks"}
+)
 #: Bytes of a manifest beside its chunks' hashes, and of one hash with its quotes and comma.
 _BASE, _HASH = 4096, 67
 
@@ -29,8 +34,11 @@ def manifest_limit(facts: RoundFacts) -> int:
     return PREFIX_BYTES + _BASE + (chunks + 1) * _HASH
 
 
-def other_contribution(head: bytes, own: bytes, facts: RoundFacts, sender: str, verify: Verify) -> bool:
-    """Whether a frame is a contribution of ``sender`` to the same round of the same study, and not this one.
+def other_contribution(
+    head: bytes, own: bytes, facts: RoundFacts, sender: str, verify: Verify
+) -> bool:
+    """Whether a frame is a contribution of ``sender`` to the same round of the same study, and not
+    this one.
 
     Args:
         head: the first bytes of what lies in the store (:func:`manifest_limit`).
@@ -44,10 +52,13 @@ def other_contribution(head: bytes, own: bytes, facts: RoundFacts, sender: str, 
     length = int.from_bytes(head[len(MAGIC) : PREFIX_BYTES], "big")
     signed = head[PREFIX_BYTES : PREFIX_BYTES + length]
     if len(signed) != length or signed == own[PREFIX_BYTES : PREFIX_BYTES + length]:
-        return False  # cut off, or the same frame with other chunks: only one pins the chunks that were signed
+        # cut off, or the same frame with other chunks: only one pins the chunks that were signed
+        return False
     for kind in _TYPES:
         try:
-            body = open_signed(signed, kind=kind, fields=_FIELDS, verify=verify, sender=sender, max_bytes=length)
+            body = open_signed(
+                signed, kind=kind, fields=_FIELDS, verify=verify, sender=sender, max_bytes=length
+            )
         except MessageError:
             continue
         return (body["study"], body["round"], body["sender"]) == (facts.study, facts.round, sender)

@@ -1,9 +1,11 @@
-"""Fixed-width integer fields in the coefficients of a plaintext, so that sums open as exact integers.
+"""Fixed-width integer fields in the coefficients of a plaintext, so that sums open as exact
+integers.
 
-A value is a signed integer of ``bits`` bits. It is stored with an offset of 2^(bits-1), in a field wide enough for the
-sum over all contributors: ``bits + ceil(log2 K)``. About 12 of the ring's 58 bits are left to the encryption noise, so
-46 are usable. Field 0 of coefficient 0 of every ciphertext is the canary: each contributor adds 1, so a complete sum
-opens to K there and an incomplete one does not.
+A value is a signed integer of ``bits`` bits. It is stored with an offset of 2^(bits-1), in a field
+wide enough for the sum over all contributors: ``bits + ceil(log2 K)``. About 12 of the ring's 58
+bits are left to the encryption noise, so 46 are usable. Field 0 of coefficient 0 of every
+ciphertext is the canary: each contributor adds 1, so a complete sum opens to K there and an
+incomplete one does not.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ USABLE_BITS: Final = 46
 MIN_BITS: Final = 6
 MAX_BITS: Final = 24
 MAX_CONTRIBUTORS: Final = 4096
-#: Standard deviation of a fresh ciphertext's noise in one coefficient, measured with TenSEAL 0.3.18.
+#: Standard deviation of a fresh ciphertext's noise in one coefficient, measured with TenSEAL
+#: 0.3.18.
 NOISE_SD: Final = 15.2
 #: The noise of a sum may reach this many standard deviations before it can change an integer.
 MARGIN_SDS: Final = 12.0
@@ -58,7 +61,8 @@ class FieldLayout:
             )
         if self.fields == 0:
             raise StudyError(
-                f"{self.bits} bits for {self.contributors} contributors leave the encryption noise too little room.",
+                f"{self.bits} bits for {self.contributors} contributors leave the encryption noise"
+                " too little room.",
                 next_step="Choose fewer bits, or fewer participants.",
             )
 
@@ -98,7 +102,9 @@ class FieldLayout:
             UsageError: ``length`` is not positive.
         """
         if length < 1:
-            raise UsageError(f"A vector of {length} values cannot be sent.", next_step="Send at least one value.")
+            raise UsageError(
+                f"A vector of {length} values cannot be sent.", next_step="Send at least one value."
+            )
         return -(-length // self.values_per_chunk)
 
     def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -131,7 +137,9 @@ class FieldLayout:
         padded = np.zeros(chunks * self.values_per_chunk, dtype=np.int64)
         padded[: values.size] = values
         slots[:, 1:] = padded.reshape(chunks, -1)
-        fields = (slots + (1 << (self.bits - 1))).astype(np.uint64).reshape(chunks, self.fields, DEGREE)
+        fields = (
+            (slots + (1 << (self.bits - 1))).astype(np.uint64).reshape(chunks, self.fields, DEGREE)
+        )
         messages = np.zeros((chunks, DEGREE), dtype=np.uint64)
         for index in range(self.fields):
             messages |= fields[:, index] << np.uint64(index * self.field_bits)
@@ -148,11 +156,13 @@ class FieldLayout:
             contributors: how many contributions make the sum, at most K; K unless said otherwise.
 
         Returns:
-            The sums int64[d], and the canaries int64[chunks] (each must be ``contributors``; the caller refuses others).
+            The sums int64[d], and the canaries int64[chunks] (each must be ``contributors``; the
+            caller refuses others).
 
         Raises:
             UsageError: shape or dtype is not that of ``length`` values.
-            RoundError: a field holds what no K honest contributions can add up to, or the padding is not zero.
+            RoundError: a field holds what no K honest contributions can add up to, or the padding
+                is not zero.
         """
         chunks = self.chunks_for(length)
         count = self.contributors if contributors is None else contributors
@@ -171,10 +181,17 @@ class FieldLayout:
         flat = slots.reshape(chunks, -1)
         values = flat[:, 1:].reshape(-1)
         most = count * self.max_value
-        if bool(np.any(messages >> np.uint64(whole))) or bool(np.any(np.abs(flat) > most)) or np.any(values[length:]):
+        if (
+            bool(np.any(messages >> np.uint64(whole)))
+            or bool(np.any(np.abs(flat) > most))
+            or np.any(values[length:])
+        ):
             raise RoundError(
-                "The sum holds values that no complete set of contributions adds up to; nothing was released.",
+                "The sum holds values that no complete set of contributions adds up to; nothing was"
+                " released.",
                 whose="a hospital that sent a malformed contribution, or the aggregator",
-                next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
+                next_step=(
+                    "Start a new attempt; if it fails again, let every hospital verify the round."
+                ),
             )
         return values[:length].copy(), flat[:, 0].copy()

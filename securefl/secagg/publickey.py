@@ -1,7 +1,8 @@
 """The public key of one round as plain residues, in a form of our own.
 
-The frame carries numbers, never a file that SEAL or TenSEAL wrote: foreign bytes meet no native loader (TenSEAL's is
-not memory-safe on crafted bytes). ``seal.py`` builds SEAL's file itself, from residues that were checked here.
+The frame carries numbers, never a file that SEAL or TenSEAL wrote: foreign bytes meet no native
+loader (TenSEAL's is not memory-safe on crafted bytes). ``seal.py`` builds SEAL's file itself, from
+residues that were checked here.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WIDE: Final = 2 * DEGREE * MODULUS_BITS // 8
-#: Bytes of a public key on the wire: two polynomials mod the 58-bit prime, then two mod the 22-bit special prime.
+#: Bytes of a public key on the wire: two polynomials mod the 58-bit prime, then two mod the 22-bit
+#: special prime.
 PUBLIC_KEY_BYTES: Final = _WIDE + 2 * DEGREE * SPECIAL_MODULUS_BITS // 8
 
 
@@ -40,7 +42,8 @@ class PublicKey:
         residues: uint64[2 polynomials, 2 primes, 4096].
 
     Raises:
-        MessageError: wrong shape, a residue at or above its prime, or a polynomial that is all but zero.
+        MessageError: wrong shape, a residue at or above its prime, or a polynomial that is all but
+            zero.
     """
 
     residues: NDArray[np.uint64]
@@ -56,8 +59,12 @@ class PublicKey:
 
     @property
     def body(self) -> bytes:
-        """The key's 81920 bytes: residues mod the 58-bit prime [b, a], then those mod the special prime."""
-        return pack_bits(self.residues[:, 0], MODULUS_BITS) + pack_bits(self.residues[:, 1], SPECIAL_MODULUS_BITS)
+        """The key's 81920 bytes: residues mod the 58-bit prime [b, a], then those mod the special
+        prime.
+        """
+        return pack_bits(self.residues[:, 0], MODULUS_BITS) + pack_bits(
+            self.residues[:, 1], SPECIAL_MODULUS_BITS
+        )
 
     @property
     def sha256(self) -> str:

@@ -1,4 +1,5 @@
-"""Residues that were checked, in a file that nobody else can write: what was checked is what is added, without a second check.
+"""Residues that were checked, in a file that nobody else can write: what was checked is what is
+added, without a second check.
 
 Raw little-endian 64-bit residues, one item after the other, so that reading them back costs a copy.
 """
@@ -29,7 +30,8 @@ def keep_residues(blocks: Iterable[NDArray[np.uint64]], file: BinaryIO) -> None:
 
 
 def kept_residues(file: BinaryIO, sections: tuple[Section, ...]) -> Iterator[NDArray[np.uint64]]:
-    """The blocks at the beginning of ``file``, uint64[n, rows, degree] each, in the order of the plan. Several may read one file.
+    """The blocks at the beginning of ``file``, uint64[n, rows, degree] each, in the order of the
+    plan. Several may read one file.
 
     Raises:
         UnreadableError: it holds fewer.

@@ -1,12 +1,14 @@
-"""The ring of the ciphertexts: polynomials of 4096 residues modulo one 58-bit prime, as numpy arrays.
+"""The ring of the ciphertexts: polynomials of 4096 residues modulo one 58-bit prime, as numpy
+arrays.
 
-Everything the aggregator needs is here: addition modulo ``MODULUS`` and the packing of residues into as few bits as
-they have. It takes no key and no SEAL.
+Everything the aggregator needs is here: addition modulo ``MODULUS`` and the packing of residues
+into as few bits as they have. It takes no key and no SEAL.
 
-The primes are those SEAL 4.1 chooses for ``CoeffModulus.Create(4096, [58, 22])``; a test compares them with the
-library's own. ``SPECIAL_MODULUS`` is never in a ciphertext: it swamps the noise of public-key encryption. In all the
-modulus has 80 bits, inside the 109 that the homomorphic encryption standard (Albrecht et al. 2018) allows for 128-bit
-security at degree 4096, and inside the 106 of the 2024 guidelines.
+The primes are those SEAL 4.1 chooses for ``CoeffModulus.Create(4096, [58, 22])``; a test compares
+them with the library's own. ``SPECIAL_MODULUS`` is never in a ciphertext: it swamps the noise of
+public-key encryption. In all the modulus has 80 bits, inside the 109 that the homomorphic
+encryption standard (Albrecht et al. 2018) allows for 128-bit security at degree 4096, and inside
+the 106 of the 2024 guidelines.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ def add(
     ``modulus``: another prime of 58 bits, or one for each row.
     """
     total = a + b  # below 2^59: no overflow
-    # Where total < q the subtraction wraps to a huge number, so the minimum is the residue either way.
+    # Where total < q the subtraction wraps to a huge number, so the minimum is the residue either
+    # way.
     reduced: NDArray[np.uint64] = np.minimum(total, total - modulus)
     return reduced
 
@@ -86,8 +89,9 @@ def are_residues(array: NDArray[np.uint64], modulus: int = MODULUS) -> bool:
 def looks_degenerate(polynomials: NDArray[np.uint64]) -> bool:
     """Whether any polynomial (last axis) is all but zero or constant.
 
-    An honest polynomial is uniform mod q, so that even one zero has probability 4096/2^58. TenSEAL accepts a ciphertext
-    with c1 = 0, which is no encryption at all; a monomial in c1 is the probe of a decryption oracle.
+    An honest polynomial is uniform mod q, so that even one zero has probability 4096/2^58. TenSEAL
+    accepts a ciphertext with c1 = 0, which is no encryption at all; a monomial in c1 is the probe
+    of a decryption oracle.
     """
     zeros = polynomials.shape[-1] - np.count_nonzero(polynomials, axis=-1)
     constant = polynomials.max(axis=-1) == polynomials.min(axis=-1)
@@ -95,10 +99,12 @@ def looks_degenerate(polynomials: NDArray[np.uint64]) -> bool:
 
 
 def pack_bits(values: NDArray[np.uint64], width: int) -> bytes:
-    """``values`` (uint64, a multiple of 64 of them, each below 2^width) as consecutive ``width``-bit numbers.
+    """``values`` (uint64, a multiple of 64 of them, each below 2^width) as consecutive
+    ``width``-bit numbers.
 
-    Bit ``b`` of value ``i`` becomes bit ``i * width + b`` of the output, bits counted from the least significant bit of
-    the first byte. 64 values fill exactly ``width`` 64-bit words, which is what makes numpy fast here.
+    Bit ``b`` of value ``i`` becomes bit ``i * width + b`` of the output, bits counted from the
+    least significant bit of the first byte. 64 values fill exactly ``width`` 64-bit words, which is
+    what makes numpy fast here.
     """
     columns = np.ascontiguousarray(values.reshape(-1, 64).T)  # [64, groups]
     words = np.zeros((width, columns.shape[1]), dtype=np.uint64)
@@ -111,7 +117,10 @@ def pack_bits(values: NDArray[np.uint64], width: int) -> bytes:
 
 
 def unpack_bits(data: bytes | memoryview, width: int) -> NDArray[np.uint64]:
-    """The inverse of :func:`pack_bits`: uint64[n], each below 2^width. ``data`` holds a multiple of 8*width bytes."""
+    """The inverse of :func:`pack_bits`: uint64[n], each below 2^width.
+
+    ``data`` holds a multiple of 8*width bytes.
+    """
     words = np.frombuffer(data, dtype="<u8").astype(np.uint64).reshape(-1, width).T
     words = np.ascontiguousarray(words)  # [width, groups]
     columns = np.empty((64, words.shape[1]), dtype=np.uint64)

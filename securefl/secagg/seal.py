@@ -1,9 +1,10 @@
-"""CKKS with exact integers, through TenSEAL's binding of SEAL. The only module that imports tenseal.
+"""CKKS with exact integers, through TenSEAL's binding of SEAL. The only module that imports
+tenseal.
 
-Messages are integers times D in the coefficients. Decryption rounds the noise away before anything leaves this module:
-CKKS results with their noise would hand out the secret key (Li and Micciancio 2021, measured here: 0.1 s).
-SEAL's loader is given only files that this module wrote from residues that were checked. Its files live in memory
-(memfd): a decrypted polynomial never touches a disk.
+Messages are integers times D in the coefficients. Decryption rounds the noise away before anything
+leaves this module: CKKS results with their noise would hand out the secret key (Li and Micciancio
+2021, measured here: 0.1 s). SEAL's loader is given only files that this module wrote from residues
+that were checked. Its files live in memory (memfd): a decrypted polynomial never touches a disk.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
 
     from securefl.secagg.packing import FieldLayout
 
-#: Noise beyond this share of D/2 fails the round: 9 of the 12 standard deviations that the layout leaves at least.
-#: A sum that misses a contribution is uniform mod q, and passes with probability 0.75^4096.
+#: Noise beyond this share of D/2 fails the round: 9 of the 12 standard deviations that the layout
+#: leaves at least. A sum that misses a contribution is uniform mod q, and passes with probability
+#: 0.75^4096.
 NOISE_LIMIT: Final = 0.75
 
 _SEAL_MAGIC: Final = 0xA15E
@@ -51,12 +53,14 @@ _MOST_POLYNOMIALS: Final = 16  # SEAL_CIPHERTEXT_SIZE_MAX
 
 
 class RoundKeyPair(RoundKeys):
-    """A CKKS key pair that opens one sum and is then erased. Made by :meth:`generate`; it cannot be copied or stored.
+    """A CKKS key pair that opens one sum and is then erased. Made by :meth:`generate`; it cannot be
+    copied or stored.
 
-    SEAL keeps secret keys in memory pools that are overwritten when they are freed, which is when this object lets go; a
-    test reads the process's memory to see it. Of the decrypted polynomial, from which the key could be solved, copies are
-    zeroed where Python reaches them, but SEAL's general pool may keep one until the process ends. What such a key is worth
-    after the round: the sum, which is released anyway. Contributions stay closed to it, they are masked.
+    SEAL keeps secret keys in memory pools that are overwritten when they are freed, which is when
+    this object lets go; a test reads the process's memory to see it. Of the decrypted polynomial,
+    from which the key could be solved, copies are zeroed where Python reaches them, but SEAL's
+    general pool may keep one until the process ends. What such a key is worth after the round: the
+    sum, which is released anyway. Contributions stay closed to it, they are masked.
     """
 
     def __init__(self, public: PublicKey, decryptor: object) -> None:
@@ -100,12 +104,13 @@ class RoundKeyPair(RoundKeys):
             layout: gives D.
 
         Returns:
-            Messages uint64[chunks, 4096], and the largest noise as a share of D/2, rounded up to twentieths: finer, it
-            would say something about the key.
+            Messages uint64[chunks, 4096], and the largest noise as a share of D/2, rounded up to
+            twentieths: finer, it would say something about the key.
 
         Raises:
             UsageError: not an array of residues of that shape. The key is erased all the same.
-            RoundError: the key was used before, or the noise leaves the margin. Nothing is released.
+            RoundError: the key was used before, or the noise leaves the margin. Nothing is
+                released.
         """
         ((messages, noise),) = self.open_blocks([ciphertext], layout)
         return messages, noise
@@ -113,29 +118,36 @@ class RoundKeyPair(RoundKeys):
     def open_blocks(
         self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
     ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
-        """:meth:`open_once` block by block, for sums that do not fit in memory; see :meth:`RoundKeys.open_blocks`.
+        """:meth:`open_once` block by block, for sums that do not fit in memory; see
+        :meth:`RoundKeys.open_blocks`.
 
         Raises:
-            UsageError, RoundError: as :meth:`open_once`; a block that fails ends the opening and erases the key.
+            UsageError, RoundError: as :meth:`open_once`; a block that fails ends the opening and
+                erases the key.
         """
         with self._lock:
             decryptor, self._decryptor = self._decryptor, None
         if decryptor is None:
             raise RoundError(
-                "The key of this round was used or erased: a sum is decrypted once and never again.",
+                "The key of this round was used or erased: a sum is decrypted once and never"
+                " again.",
                 whose="the coordinator",
                 next_step="Start a new attempt, which has a new key pair.",
             )
         return _open_blocks([decryptor], blocks, layout.scale)
 
     def __reduce__(self) -> NoReturn:
-        raise UsageError("A round's key pair is never stored.", next_step="Generate a new one for a new attempt.")
+        raise UsageError(
+            "A round's key pair is never stored.", next_step="Generate a new one for a new attempt."
+        )
 
     def __repr__(self) -> str:
         return f"RoundKeyPair(public={self._public.sha256[:16]}…, erased={self.erased})"
 
 
-def encrypt(public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout) -> NDArray[np.uint64]:
+def encrypt(
+    public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
+) -> NDArray[np.uint64]:
     """Encrypt one contributor's messages.
 
     Args:
@@ -186,7 +198,9 @@ class CkksIntegers(SumCipher):
 def _open_blocks(
     held: list[Any], blocks: Iterable[NDArray[np.uint64]], scale: int
 ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
-    """The decryptor comes in a list, so that here is its last reference: SEAL overwrites the key as it frees it."""
+    """The decryptor comes in a list, so that here is its last reference: SEAL overwrites the key as
+    it frees it.
+    """
     try:
         for ciphertext in blocks:
             _check_ciphertext(ciphertext)
@@ -213,9 +227,15 @@ def _round_exactly(polynomials: NDArray[np.uint64], scale: int) -> tuple[NDArray
     largest = float(np.abs(noise).max()) / (scale / 2)
     if largest > NOISE_LIMIT:
         raise RoundError(
-            "The decrypted sum is no sum of a complete set of contributions to this round; nothing was released.",
-            whose="a hospital that was told other facts of the round or sent a malformed contribution, or the aggregator",
-            next_step="Start a new attempt; if it fails again, let every hospital verify the round.",
+            "The decrypted sum is no sum of a complete set of contributions to this round; nothing"
+            " was released.",
+            whose=(
+                "a hospital that was told other facts of the round or sent a malformed"
+                " contribution, or the aggregator"
+            ),
+            next_step=(
+                "Start a new attempt; if it fails again, let every hospital verify the round."
+            ),
         )
     return messages, math.ceil(largest * 20) / 20
 
@@ -224,7 +244,9 @@ def _round_exactly(polynomials: NDArray[np.uint64], scale: int) -> tuple[NDArray
 def _context() -> Any:  # noqa: ANN401 - sealapi has no types
     parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
     parameters.set_poly_modulus_degree(DEGREE)
-    parameters.set_coeff_modulus(sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS]))
+    parameters.set_coeff_modulus(
+        sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS])
+    )
     context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
     primes = tuple(prime.value() for prime in parameters.coeff_modulus())
     if primes != (MODULUS, SPECIAL_MODULUS) or not context.parameters_set():
@@ -248,7 +270,9 @@ def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint
     """c0 + c1·s mod q of uint64[2, 4096], in transformed order: uint64[4096]."""
     context = _context()
     ciphertext, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
-    load_seal_file(_context(), ciphertext, seal_file(context.first_parms_id(), chunk[:, None], ntt=False))
+    load_seal_file(
+        _context(), ciphertext, seal_file(context.first_parms_id(), chunk[:, None], ntt=False)
+    )
     sealapi.Evaluator(context).transform_to_ntt_inplace(ciphertext)
     decryptor.decrypt(ciphertext, plaintext)
     residues = read_residues(plaintext)
@@ -259,7 +283,8 @@ def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint
 def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Coefficients of uint64[n, 4096] in transformed order, which is zeroed.
 
-    SEAL offers the inverse transform for ciphertexts only, so the polynomials pose as one ciphertext of up to 16 parts.
+    SEAL offers the inverse transform for ciphertexts only, so the polynomials pose as one
+    ciphertext of up to 16 parts.
     """
     context = _context()
     evaluator = sealapi.Evaluator(context)
@@ -269,7 +294,9 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
         # A ciphertext has at least two parts: a lone polynomial goes twice.
         parts = block if len(block) > 1 else np.repeat(block, 2, axis=0)
         carrier = sealapi.Ciphertext()
-        load_seal_file(_context(), carrier, seal_file(context.first_parms_id(), parts[:, None], ntt=True))
+        load_seal_file(
+            _context(), carrier, seal_file(context.first_parms_id(), parts[:, None], ntt=True)
+        )
         evaluator.transform_from_ntt_inplace(carrier)
         flat = read_residues(carrier)
         result[start : start + len(block)] = flat.reshape(-1, DEGREE)[: len(block)]
@@ -291,10 +318,14 @@ def _arrays_are_whole() -> bool:
 
 
 def seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:
-    """An uncompressed SEAL 4.x file of a ciphertext (or public key): uint64[polynomials, primes, 4096]."""
+    """An uncompressed SEAL 4.x file of a ciphertext (or public key): uint64[polynomials, primes,
+    4096].
+    """
     size, primes, degree = residues.shape
     data = residues.astype("<u8").tobytes()
-    members = struct.pack("<4Q", *parms_id) + struct.pack("<BQQQdQ", ntt, size, degree, primes, 1.0, 1)
+    members = struct.pack("<4Q", *parms_id) + struct.pack(
+        "<BQQQdQ", ntt, size, degree, primes, 1.0, 1
+    )
     array = _seal_header(8 + len(data)) + struct.pack("<Q", residues.size) + data
     return _seal_header(len(members) + len(array)) + members + array
 
@@ -311,7 +342,9 @@ def load_seal_file(context: Any, target: Any, content: bytes) -> None:  # noqa: 
 
 @contextmanager
 def _memory_file(content: bytes) -> Iterator[str]:
-    """A path that SEAL can open and that names no file on a disk; elsewhere than Linux, an unlinked temporary file."""
+    """A path that SEAL can open and that names no file on a disk; elsewhere than Linux, an unlinked
+    temporary file.
+    """
     if hasattr(os, "memfd_create"):
         with os.fdopen(os.memfd_create("securefl", os.MFD_CLOEXEC), "wb", buffering=0) as file:
             file.write(content)

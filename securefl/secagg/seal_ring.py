@@ -1,11 +1,12 @@
 """The number-theoretic transform of number rings, through TenSEAL's binding of SEAL.
 
-Value ``i`` of a transformed element is the polynomial at ``psi^(2 rev(i) + 1)`` modulo each prime: ``psi`` the least
-primitive root of unity of order twice the degree, ``rev`` the reversal of the bits of ``i``. A product of polynomials
-modulo ``x^degree + 1`` is then a product value by value (:meth:`securefl.secagg.number_ring.NumberRing.multiply`).
+Value ``i`` of a transformed element is the polynomial at ``psi^(2 rev(i) + 1)`` modulo each prime:
+``psi`` the least primitive root of unity of order twice the degree, ``rev`` the reversal of the
+bits of ``i``. A product of polynomials modulo ``x^degree + 1`` is then a product value by value
+(:meth:`securefl.secagg.number_ring.NumberRing.multiply`).
 
-SEAL transforms ciphertexts, so up to 15 elements pose as one, with a constant behind them: SEAL refuses a ciphertext
-that is nothing but zeros behind its first part.
+SEAL transforms ciphertexts, so up to 15 elements pose as one, with a constant behind them: SEAL
+refuses a ciphertext that is nothing but zeros behind its first part.
 """
 
 from __future__ import annotations
@@ -38,17 +39,23 @@ def from_transformed(ring: NumberRing, elements: NDArray[np.uint64]) -> NDArray[
     return _through_seal(ring, elements, forward=False)
 
 
-def _through_seal(ring: NumberRing, elements: NDArray[np.uint64], *, forward: bool) -> NDArray[np.uint64]:
+def _through_seal(
+    ring: NumberRing, elements: NDArray[np.uint64], *, forward: bool
+) -> NDArray[np.uint64]:
     context = _context(ring)
     evaluator = sealapi.Evaluator(context)
-    transform = evaluator.transform_to_ntt_inplace if forward else evaluator.transform_from_ntt_inplace
+    transform = (
+        evaluator.transform_to_ntt_inplace if forward else evaluator.transform_from_ntt_inplace
+    )
     found = np.empty_like(elements)
     constant = np.ones((1, len(ring.primes), ring.degree), dtype=np.uint64)
     for start in range(0, len(elements), _MOST_ELEMENTS):
         block = elements[start : start + _MOST_ELEMENTS]
         parts = np.concatenate((block, constant))
         carrier = sealapi.Ciphertext()
-        load_seal_file(context, carrier, seal_file(context.first_parms_id(), parts, ntt=not forward))
+        load_seal_file(
+            context, carrier, seal_file(context.first_parms_id(), parts, ntt=not forward)
+        )
         transform(carrier)
         flat = read_residues(carrier)
         found[start : start + len(block)] = flat.reshape(parts.shape)[: len(block)]
@@ -59,7 +66,8 @@ def _through_seal(ring: NumberRing, elements: NDArray[np.uint64], *, forward: bo
 @cache
 def _context(ring: NumberRing) -> Any:  # noqa: ANN401 - sealapi has no types
     bits = [prime.bit_length() for prime in ring.primes]
-    # SEAL keeps its last prime for key switching, which nothing here uses: the small one is never in an element
+    # SEAL keeps its last prime for key switching, which nothing here uses: the small one is never
+    # in an element
     moduli = sealapi.CoeffModulus.Create(ring.degree, [*bits, SPECIAL_MODULUS_BITS])
     parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
     parameters.set_poly_modulus_degree(ring.degree)

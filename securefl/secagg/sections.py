@@ -1,8 +1,10 @@
-"""The runs of equal items that a contribution consists of: ciphertexts of the cipher, then elements of the number ring.
+"""The runs of equal items that a contribution consists of: ciphertexts of the cipher, then elements
+of the number ring.
 
-A contribution's body is a list of sections, known to everybody from the facts of the round. It is made, written, read,
-added and opened in their order, a block of items at a time; the same plan (:func:`blocks_of`) everywhere says what the
-next block is, so that no array has to carry its own description.
+A contribution's body is a list of sections, known to everybody from the facts of the round. It is
+made, written, read, added and opened in their order, a block of items at a time; the same plan
+(:func:`blocks_of`) everywhere says what the next block is, so that no array has to carry its own
+description.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ import numpy as np
 
 from securefl.errors import UsageError
 from securefl.secagg.envelope import refused
-from securefl.secagg.ring import DEGREE, MODULUS, MODULUS_BITS, add, looks_degenerate, pack_bits, unpack_bits
+from securefl.secagg.ring import (
+    DEGREE,
+    MODULUS,
+    MODULUS_BITS,
+    add,
+    looks_degenerate,
+    pack_bits,
+    unpack_bits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -119,6 +129,9 @@ def placed(
         while at < len(sections) and not left[at]:
             at += 1
         if at == len(sections) or len(block) > left[at]:
-            raise UsageError("There are more items than a ciphertext of this round has.", next_step="Hand over the blocks of one section at a time.")
+            raise UsageError(
+                "There are more items than a ciphertext of this round has.",
+                next_step="Hand over the blocks of one section at a time.",
+            )
         left[at] -= len(block)
         yield sections[at], block

@@ -1,9 +1,11 @@
-"""Shamir's secret sharing of 32-byte seeds: any ``threshold`` shares give a seed, fewer say nothing about it.
+"""Shamir's secret sharing of 32-byte seeds: any ``threshold`` shares give a seed, fewer say nothing
+about it.
 
-Over the integers modulo 65521, the largest prime below 2^16 (Shamir 1979). A seed is 18 numbers of 15 bits, each shared by
-a polynomial of its own whose constant term it is; a share is 18 numbers below 65521, 36 bytes. All arithmetic is on
-whole arrays of 64-bit integers, without a table or a branch that depends on a secret. No library that we know of
-shares 32-byte secrets by the thousand: pycryptodome's works on 16 bytes at a time in Python, and its field needs tables or loops.
+Over the integers modulo 65521, the largest prime below 2^16 (Shamir 1979). A seed is 18 numbers of
+15 bits, each shared by a polynomial of its own whose constant term it is; a share is 18 numbers
+below 65521, 36 bytes. All arithmetic is on whole arrays of 64-bit integers, without a table or a
+branch that depends on a secret. No library that we know of shares 32-byte secrets by the thousand:
+pycryptodome's works on 16 bytes at a time in Python, and its field needs tables or loops.
 """
 
 from __future__ import annotations
@@ -45,9 +47,12 @@ def split(
     Raises:
         UsageError: secrets of another size, or a threshold that is none.
     """
-    if not 1 <= threshold <= holders < PRIME or any(len(secret) != SECRET_BYTES for secret in secrets):
+    if not 1 <= threshold <= holders < PRIME or any(
+        len(secret) != SECRET_BYTES for secret in secrets
+    ):
         raise UsageError(
-            f"{len(secrets)} secrets cannot be shared among {holders} so that {threshold} restore them.",
+            f"{len(secrets)} secrets cannot be shared among {holders} so that {threshold} restore"
+            " them.",
             next_step="Share 32-byte secrets, with a threshold of 1 to the number of holders.",
         )
     limbs = np.stack([_to_limbs(secret) for secret in secrets])
@@ -59,7 +64,8 @@ def split(
 
 
 def restore(shares: NDArray[np.uint16], holders: Sequence[int]) -> list[bytes | None]:
-    """The secrets that these shares give: None for one whose numbers make no 32 bytes, so that a share was wrong.
+    """The secrets that these shares give: None for one whose numbers make no 32 bytes, so that a
+    share was wrong.
 
     Wrong shares that do make 32 bytes give wrong ones: whoever restores compares with a commitment.
 
@@ -70,8 +76,15 @@ def restore(shares: NDArray[np.uint16], holders: Sequence[int]) -> list[bytes | 
     Raises:
         UsageError: a holder twice, or not one row of shares for each holder.
     """
-    if len(set(holders)) != len(holders) or shares.shape[0] != len(holders) or shares.shape[2:] != (LIMBS,):
-        raise UsageError("Secrets are restored from one row of shares a holder.", next_step="Name each holder once.")
+    if (
+        len(set(holders)) != len(holders)
+        or shares.shape[0] != len(holders)
+        or shares.shape[2:] != (LIMBS,)
+    ):
+        raise UsageError(
+            "Secrets are restored from one row of shares a holder.",
+            next_step="Name each holder once.",
+        )
     weights = np.array(_at_zero([holder + 1 for holder in holders]), dtype=np.uint64)
     flat = shares.reshape(len(holders), -1).astype(np.uint64)
     limbs = (weights @ flat % _P).reshape(shares.shape[1], LIMBS)
@@ -98,7 +111,11 @@ def _to_limbs(secret: bytes) -> NDArray[np.uint64]:
 def _from_limbs(limbs: NDArray[np.uint64]) -> bytes | None:
     values = limbs.tolist()
     whole = sum(value << (i * LIMB_BITS) for i, value in enumerate(values))
-    return whole.to_bytes(SECRET_BYTES, "little") if max(values) >> LIMB_BITS == 0 and whole >> (8 * SECRET_BYTES) == 0 else None
+    return (
+        whole.to_bytes(SECRET_BYTES, "little")
+        if max(values) >> LIMB_BITS == 0 and whole >> (8 * SECRET_BYTES) == 0
+        else None
+    )
 
 
 def _powers(holders: int, threshold: int) -> NDArray[np.uint64]:
@@ -128,6 +145,8 @@ def _below_prime(count: int, draw: Callable[[int], bytes]) -> NDArray[np.uint64]
     found = np.empty(0, dtype=np.uint64)
     while found.size < count:
         missing = count - found.size
-        drawn = np.frombuffer(draw(2 * (missing + missing // 1000 + 16)), dtype="<u2").astype(np.uint64)
+        drawn = np.frombuffer(draw(2 * (missing + missing // 1000 + 16)), dtype="<u2").astype(
+            np.uint64
+        )
         found = np.concatenate((found, drawn[drawn < _P]))
     return found[:count]

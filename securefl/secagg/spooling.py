@@ -1,11 +1,14 @@
-"""A hospital's contribution to a round that survives losses: pack, encrypt, mask, deal, sign, in memory that does not grow with d.
+"""A hospital's contribution to a round that survives losses: pack, encrypt, mask, deal, sign, in
+memory that does not grow with d.
 
-The frame is written in two passes. First the ciphertexts go to a spool, a block at a time, and are hashed on the way; then
-the head is signed over the hashes, and the frame is the head followed by the spool.
+The frame is written in two passes. First the ciphertexts go to a spool, a block at a time, and are
+hashed on the way; then the head is signed over the hashes, and the frame is the head followed by
+the spool.
 
     magic, length, manifest ("securefl-contribution/2") | dealing (securefl.secagg.dealing) | ciphertexts
 
-The head, with the dealing, is all that other hospitals need to read: a few kilobytes, whatever the model's size.
+The head, with the dealing, is all that other hospitals need to read: a few kilobytes, whatever the
+model's size.
 """
 
 from __future__ import annotations
@@ -50,7 +53,9 @@ class ContributionHead:
 
 
 def contribution_limit(terms: Terms) -> int:
-    """The most bytes that a contribution to this round can have; the cap for reading it from a store."""
+    """The most bytes that a contribution to this round can have; the cap for reading it from a
+    store.
+    """
     return contribution_envelope(terms, "").limit
 
 
@@ -61,7 +66,9 @@ def head_limit(terms: Terms) -> int:
 
 
 def head_bytes(terms: Terms, me: str) -> int:
-    """Bytes of the head of every contribution of ``me`` to this round, dealing included: its place in the frame."""
+    """Bytes of the head of every contribution of ``me`` to this round, dealing included: its place
+    in the frame.
+    """
     return contribution_envelope(terms, me).head_bytes()
 
 
@@ -78,10 +85,12 @@ def spool_contribution(
     cipher: SumCipher,
     draw: Callable[[int], bytes] = system.token_bytes,
 ) -> bytes:
-    """Write the masked ciphertexts to ``spool`` and return the signed head; the frame is the head, then the spool.
+    """Write the masked ciphertexts to ``spool`` and return the signed head; the frame is the head,
+    then the spool.
 
     Args:
-        values: int64[d], already noised; each within the layout's ``max_value``. May be mapped from a file: it is read in blocks.
+        values: int64[d], already noised; each within the layout's ``max_value``. May be mapped from
+            a file: it is read in blocks.
         spool: where bytes are written, from where it stands.
         terms: the terms of the round as this hospital was told them.
         public: the round's public key as it was read.
@@ -90,19 +99,24 @@ def spool_contribution(
         cards: cards of this hospital and its neighbours, at least, verified.
         sign: Ed25519 with this hospital's identity key.
         cipher: the cipher's home.
-        draw: the operating system's generator, unless a test says otherwise. The self-mask seed comes from it: never the same twice.
+        draw: the operating system's generator, unless a test says otherwise. The self-mask seed
+            comes from it: never the same twice.
 
     Returns:
-        The head, dealing included. Store head and spool durably before either leaves, and never make a second one under the same terms.
+        The head, dealing included. Store head and spool durably before either leaves, and never
+        make a second one under the same terms.
 
     Raises:
-        RoundError, UsageError: as in :func:`securefl.secagg.contributing.contribute`, or this hospital is not in the cohort;
-            the spool then holds nothing of use.
+        RoundError, UsageError: as in :func:`securefl.secagg.contributing.contribute`, or this
+            hospital is not in the cohort; the spool then holds nothing of use.
         UntrustedError: a neighbour's card is missing.
     """
     facts = terms.facts
     if me not in terms.cohort:
-        raise UsageError(f"{me} is not in the round's cohort.", next_step="Contribute to rounds that name this hospital.")
+        raise UsageError(
+            f"{me} is not in the round's cohort.",
+            next_step="Contribute to rounds that name this hospital.",
+        )
     check_told(values, facts=facts, public=public, me=me)
     near = terms.neighbours.of(me)
     seeds = {name: pair_seed(secrets[name], terms.round_digest) for name in near if name in secrets}
@@ -110,7 +124,9 @@ def spool_contribution(
     dealing = deal(terms, me, self_seed, seeds, cards=cards, draw=draw)
     mask = Seeds(tuple((name > me, seeds[name]) for name in near), (self_seed,))
     hashes = [sha256(dealing).hexdigest()]
-    body = encrypted_body(values, facts, terms.round_digest, public=public, mask=mask, cipher=cipher, draw=draw)
+    body = encrypted_body(
+        values, facts, terms.round_digest, public=public, mask=mask, cipher=cipher, draw=draw
+    )
     for section, block in placed(body, facts.sections):
         hashes += section.write(block, spool)
     return contribution_envelope(terms, me).head(hashes, sign) + dealing
@@ -134,8 +150,11 @@ def read_head(file: Readable, terms: Terms, sender: str, verify: Verify) -> Cont
     return ContributionHead(sender, head.sha256, Dealing(terms, sender, head.lead), head)
 
 
-def ciphertext_blocks(file: Readable, terms: Terms, head: ContributionHead) -> Iterator[NDArray[np.uint64]]:
-    """The ciphertexts after a head that was read from ``file``, a block of items at a time, each checked.
+def ciphertext_blocks(
+    file: Readable, terms: Terms, head: ContributionHead
+) -> Iterator[NDArray[np.uint64]]:
+    """The ciphertexts after a head that was read from ``file``, a block of items at a time, each
+    checked.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
@@ -144,8 +163,11 @@ def ciphertext_blocks(file: Readable, terms: Terms, head: ContributionHead) -> I
     yield from body_blocks(envelope, file, head.head, head.sender, terms.facts.sections)
 
 
-def check_contribution(file: Readable, terms: Terms, sender: str, verify: Verify) -> ContributionHead:
-    """Read a whole contribution and keep its head: what the coordinator does before it proposes the sender as a survivor.
+def check_contribution(
+    file: Readable, terms: Terms, sender: str, verify: Verify
+) -> ContributionHead:
+    """Read a whole contribution and keep its head: what the coordinator does before it proposes the
+    sender as a survivor.
 
     Raises:
         MessageError: naming the sender and the first check that failed.

@@ -1,11 +1,14 @@
-"""Adding survivors' contributions and opening their sum, a block of ciphertexts at a time: memory does not grow with d.
+"""Adding survivors' contributions and opening their sum, a block of ciphertexts at a time: memory
+does not grow with d.
 
-The aggregator adds what the frames hold and takes off what :class:`securefl.secagg.unmasking.Unmasking` says; it needs
-no key. Anyone with the frames can recompute its sum; the coordinator opens it, once.
+The aggregator adds what the frames hold and takes off what
+:class:`securefl.secagg.unmasking.Unmasking` says; it needs no key. Anyone with the frames can
+recompute its sum; the coordinator opens it, once.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import RoundError
@@ -38,16 +41,21 @@ def sum_limit(survivors: Survivors) -> int:
     return _sum_envelope(survivors, "").limit
 
 
-def add_survivors(unmasking: Unmasking, files: Mapping[str, Readable], verify: VerifyBy) -> Iterator[NDArray[np.uint64]]:
-    """The sum of the survivors' ciphertexts, what does not cancel taken off, a block of items at a time.
+def add_survivors(
+    unmasking: Unmasking, files: Mapping[str, Readable], verify: VerifyBy
+) -> Iterator[NDArray[np.uint64]]:
+    """The sum of the survivors' ciphertexts, what does not cancel taken off, a block of items at a
+    time.
 
     Args:
         unmasking: what the answers gave.
-        files: each survivor's frame, at its beginning; others are not touched. All are read to their ends.
+        files: each survivor's frame, at its beginning; others are not touched. All are read to
+            their ends.
         verify: with the rostered key of the named hospital (name, signature, message).
 
     Raises:
-        MessageError: naming the hospital whose frame is refused, or is not the one in the survivor set.
+        MessageError: naming the hospital whose frame is refused, or is not the one in the survivor
+            set.
         RoundError: a survivor's frame is missing.
     """
     survivors = unmasking.survivors
@@ -61,15 +69,21 @@ def add_survivors(unmasking: Unmasking, files: Mapping[str, Readable], verify: V
         )
     heads = []
     for name in survivors.names:
-        head = read_head(files[name], terms, name, lambda s, m, n=name: verify(n, s, m))  # type: ignore[misc]
+        head = read_head(files[name], terms, name, partial(verify, name))
         if head.sha256 != survivors.frames[name]:
             raise refused(name, "it is not the frame that the survivors signed")
         heads.append(head)
-    yield from add_checked(unmasking, [ciphertext_blocks(files[head.sender], terms, head) for head in heads])
+    yield from add_checked(
+        unmasking, [ciphertext_blocks(files[head.sender], terms, head) for head in heads]
+    )
 
 
-def add_checked(unmasking: Unmasking, streams: Sequence[Iterator[NDArray[np.uint64]]]) -> Iterator[NDArray[np.uint64]]:
-    """:func:`add_survivors` of ciphertexts that the caller has checked: those of every survivor's frame, one stream each."""
+def add_checked(
+    unmasking: Unmasking, streams: Sequence[Iterator[NDArray[np.uint64]]]
+) -> Iterator[NDArray[np.uint64]]:
+    """:func:`add_survivors` of ciphertexts that the caller has checked: those of every survivor's
+    frame, one stream each.
+    """
     for section, start, stop in blocks_of(unmasking.survivors.terms.facts.sections):
         total = next(streams[0])
         for stream in streams[1:]:
@@ -82,9 +96,15 @@ def add_checked(unmasking: Unmasking, streams: Sequence[Iterator[NDArray[np.uint
 
 
 def write_survivors_sum(
-    survivors: Survivors, blocks: Iterator[NDArray[np.uint64]], spool: BinaryIO, sender: str, sign: Sign
+    survivors: Survivors,
+    blocks: Iterator[NDArray[np.uint64]],
+    spool: BinaryIO,
+    sender: str,
+    sign: Sign,
 ) -> bytes:
-    """Write the sum's ciphertexts to ``spool`` and return the aggregator's signed head; the frame is the head, then the spool."""
+    """Write the sum's ciphertexts to ``spool`` and return the aggregator's signed head; the frame
+    is the head, then the spool.
+    """
     plan = placed(blocks, survivors.terms.facts.sections)
     hashes = [value for section, block in plan for value in section.write(block, spool)]
     return _sum_envelope(survivors, sender).head(hashes, sign)
@@ -95,7 +115,9 @@ def sum_head_bytes(survivors: Survivors, sender: str) -> int:
     return _sum_envelope(survivors, sender).head_bytes()
 
 
-def read_survivors_sum(file: Readable, survivors: Survivors, sender: str, verify: Verify) -> Iterator[NDArray[np.uint64]]:
+def read_survivors_sum(
+    file: Readable, survivors: Survivors, sender: str, verify: Verify
+) -> Iterator[NDArray[np.uint64]]:
     """The ciphertexts of a sum's frame, a block of items at a time, each checked.
 
     Raises:
@@ -107,11 +129,18 @@ def read_survivors_sum(file: Readable, survivors: Survivors, sender: str, verify
 
 
 def open_survivors(
-    keys: RoundKeys, blocks: Iterator[NDArray[np.uint64]], survivors: Survivors, into: NDArray[np.int64]
+    keys: RoundKeys,
+    blocks: Iterator[NDArray[np.uint64]],
+    survivors: Survivors,
+    into: NDArray[np.int64],
 ) -> OpenedSum:
-    """Decrypt a sum of survivors, once: :func:`securefl.secagg.opening.open_sum`, whose canaries are the number of survivors."""
+    """Decrypt a sum of survivors, once: :func:`securefl.secagg.opening.open_sum`, whose canaries
+    are the number of survivors.
+    """
     terms = survivors.terms
-    return open_sum(keys, blocks, terms.facts, into, len(survivors.names), round_digest=terms.round_digest)
+    return open_sum(
+        keys, blocks, terms.facts, into, len(survivors.names), round_digest=terms.round_digest
+    )
 
 
 def _sum_envelope(survivors: Survivors, sender: str) -> Envelope:
@@ -122,4 +151,6 @@ def _sum_envelope(survivors: Survivors, sender: str) -> Envelope:
         "survivors_sha256": survivors.sha256,
         "parts": survivors.parts(),
     }
-    return Envelope(SUM_TYPE, fields, body_runs(sections), more_bytes=_PART_BYTES * len(survivors.names))
+    return Envelope(
+        SUM_TYPE, fields, body_runs(sections), more_bytes=_PART_BYTES * len(survivors.names)
+    )

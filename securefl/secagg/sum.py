@@ -1,7 +1,9 @@
-"""The addition of a whole cohort's contributions, and its verification by anyone: numpy only, no key, no SEAL.
+"""The addition of a whole cohort's contributions, and its verification by anyone: numpy only, no
+key, no SEAL.
 
-Contributions are added as they come, a block of ciphertexts at a time, into a private file: memory does not grow with d, and
-what was checked is what is added, whatever becomes of the frames afterwards.
+Contributions are added as they come, a block of ciphertexts at a time, into a private file: memory
+does not grow with d, and what was checked is what is added, whatever becomes of the frames
+afterwards.
 """
 
 from __future__ import annotations
@@ -67,7 +69,9 @@ class RunningSum:
             )  # fmt: skip
         read, total = Hashed(frame), self._spool()
         try:
-            keep_residues(self._added(contribution_blocks(read, self._facts, sender, verify)), total)
+            keep_residues(
+                self._added(contribution_blocks(read, self._facts, sender, verify)), total
+            )
         except BaseException:
             total.close()
             raise
@@ -83,9 +87,12 @@ class RunningSum:
         """
         if self.missing or self._total is None:
             raise RoundError(
-                f"No contribution of {', '.join(self.missing)}: nothing was added, and nothing can be opened.",
+                f"No contribution of {', '.join(self.missing)}: nothing was added, and nothing can"
+                " be opened.",
                 whose=", ".join(self.missing),
-                next_step="Wait for the missing contributions until the deadline, or start a new attempt.",
+                next_step=(
+                    "Wait for the missing contributions until the deadline, or start a new attempt."
+                ),
             )
         return kept_residues(self._total, self._facts.sections)
 
@@ -101,24 +108,35 @@ class RunningSum:
         # the frame first: after its last block it is asked for its end
         kept = kept_residues(self._total, self._facts.sections)
         plan = blocks_of(self._facts.sections)
-        return (section.add(one, other) for one, other, (section, _, _) in zip(blocks, kept, plan, strict=True))
+        return (
+            section.add(one, other)
+            for one, other, (section, _, _) in zip(blocks, kept, plan, strict=True)
+        )
 
 
 def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender: str) -> None:
     """That a sum lists the contributions that are here.
 
     Raises:
-        RoundError: naming ``sender``, the aggregator, and the hospitals whose frames differ: either may have shown two.
+        RoundError: naming ``sender``, the aggregator, and the hospitals whose frames differ: either
+            may have shown two.
     """
-    differ = ", ".join(sorted(s for s in {*claimed, *computed} if claimed.get(s) != computed.get(s)))
+    differ = ", ".join(
+        sorted(s for s in {*claimed, *computed} if claimed.get(s) != computed.get(s))
+    )
     if differ:
-        raise _not_the_sum(f"{sender}, or {differ}", f"{sender} added another contribution of {differ} than the one in the store; it was not decrypted")
+        raise _not_the_sum(
+            f"{sender}, or {differ}",
+            f"{sender} added another contribution of {differ} than the one in the store; it was not"
+            " decrypted",
+        )
 
 
 def same_sum(
     claimed: Iterator[NDArray[np.uint64]], computed: Iterator[NDArray[np.uint64]], sender: str
 ) -> Iterator[NDArray[np.uint64]]:
-    """The computed blocks, as long as the claimed ones are the same: what the coordinator opens, block by block.
+    """The computed blocks, as long as the claimed ones are the same: what the coordinator opens,
+    block by block.
 
     Raises:
         RoundError: naming ``sender``: its sum is not that of the frames.
@@ -126,7 +144,11 @@ def same_sum(
     for ours in computed:
         theirs = next(claimed, None)
         if theirs is None or not np.array_equal(theirs, ours):
-            raise _not_the_sum(sender, f"What {sender} sent is not the sum of the contributions; it was not decrypted to its end")
+            raise _not_the_sum(
+                sender,
+                f"What {sender} sent is not the sum of the contributions; it was not decrypted to"
+                " its end",
+            )
         yield ours
     next(claimed, None)
 

@@ -1,13 +1,14 @@
-"""Who is left: the coordinator's proposal of a survivor set, and each survivor's signature under it.
+"""Who is left: the coordinator's proposal of a survivor set, and each survivor's signature under
+it.
 
-A survivor set lists hospitals with the hash of the one frame of each, and is bound to the round digest. Its hash is what survivors
-sign. Both travel as signed statements (:mod:`securefl.signed`).
+A survivor set lists hospitals with the hash of the one frame of each, and is bound to the round
+digest. Its hash is what survivors sign. Both travel as signed statements (:mod:`securefl.signed`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -27,12 +28,15 @@ PROPOSAL_TYPE: Final = "securefl-survivors/1"
 AGREEMENT_TYPE: Final = "securefl-survivors-agreed/1"
 MAX_AGREEMENT_BYTES: Final = 2048
 
-_PART_BYTES: Final = 512  # {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes
+_PART_BYTES: Final = (
+    512  # {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes
+)
 
 
 @dataclass(frozen=True)
 class Survivors:
-    """A survivor set: hospital to the hash of its frame, at least ``min_contributors`` of the cohort.
+    """A survivor set: hospital to the hash of its frame, at least ``min_contributors`` of the
+    cohort.
 
     Raises:
         RoundError: too few, or a stranger among them.
@@ -42,11 +46,15 @@ class Survivors:
     frames: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        if not set(self.frames) <= set(self.terms.cohort) or len(self.frames) < self.terms.min_contributors:
+        if (
+            not set(self.frames) <= set(self.terms.cohort)
+            or len(self.frames) < self.terms.min_contributors
+        ):
             raise RoundError(
-                f"{len(self.frames)} of {len(self.terms.cohort)} hospitals are left, and {self.terms.min_contributors} are needed: "
-                "the round cannot be opened.",
-                whose=", ".join(name for name in self.terms.cohort if name not in self.frames) or "the coordinator",
+                f"{len(self.frames)} of {len(self.terms.cohort)} hospitals are left, and"
+                f" {self.terms.min_contributors} are needed: the round cannot be opened.",
+                whose=", ".join(name for name in self.terms.cohort if name not in self.frames)
+                or "the coordinator",
                 next_step="Start a new attempt when the missing hospitals are back.",
             )
 
@@ -61,7 +69,9 @@ class Survivors:
         return frozenset(self.terms.cohort) - set(self.frames)
 
     def lost_neighbours(self, dealer: str) -> tuple[str, ...]:
-        """The neighbours of ``dealer`` that are lost, sorted: its pair seeds with them have to be opened."""
+        """The neighbours of ``dealer`` that are lost, sorted: its pair seeds with them have to be
+        opened.
+        """
         return tuple(name for name in self.terms.neighbours.of(dealer) if name in self.lost)
 
     def parts(self) -> list[dict[str, str]]:
@@ -71,7 +81,9 @@ class Survivors:
     @cached_property
     def sha256(self) -> str:
         """What survivors sign: hex SHA-256 of the canonical JSON of round digest and set."""
-        return sha256(canonical({"round_digest": self.terms.round_digest, "survivors": self.parts()})).hexdigest()
+        return sha256(
+            canonical({"round_digest": self.terms.round_digest, "survivors": self.parts()})
+        ).hexdigest()
 
 
 def proposal_limit(terms: Terms) -> int:
@@ -81,7 +93,14 @@ def proposal_limit(terms: Terms) -> int:
 
 def write_proposal(survivors: Survivors, sender: str, sign: Sign) -> bytes:
     """The coordinator's proposal."""
-    return dump_signed({"type": PROPOSAL_TYPE, **survivors.terms.announced(sender), "survivors": survivors.parts()}, sign)
+    return dump_signed(
+        {
+            "type": PROPOSAL_TYPE,
+            **survivors.terms.announced(sender),
+            "survivors": survivors.parts(),
+        },
+        sign,
+    )
 
 
 def read_proposal(data: bytes, terms: Terms, sender: str, verify: Verify) -> Survivors:
@@ -91,12 +110,21 @@ def read_proposal(data: bytes, terms: Terms, sender: str, verify: Verify) -> Sur
         MessageError: naming the sender and the first check that failed.
         RoundError: too few survivors.
     """
-    body = _read(data, PROPOSAL_TYPE, "survivors", terms, sender=sender, verify=verify, max_bytes=proposal_limit(terms))
+    body = _read(
+        data,
+        PROPOSAL_TYPE,
+        "survivors",
+        terms,
+        sender=sender,
+        verify=verify,
+        max_bytes=proposal_limit(terms),
+    )
     return Survivors(terms, read_parts(body, terms, sender))
 
 
 def read_parts(parts: object, terms: Terms, sender: str) -> dict[str, str]:
-    """A list of survivors out of a message of ``sender``: hospitals of the cohort in order, each once, with a hash each.
+    """A list of survivors out of a message of ``sender``: hospitals of the cohort in order, each
+    once, with a hash each.
 
     Raises:
         MessageError: it is no such list.
@@ -114,39 +142,65 @@ def read_parts(parts: object, terms: Terms, sender: str) -> dict[str, str]:
 
 def write_agreement(survivors: Survivors, sender: str, sign: Sign) -> bytes:
     """A survivor's signature under the set."""
-    return dump_signed({"type": AGREEMENT_TYPE, **survivors.terms.announced(sender), "survivors_sha256": survivors.sha256}, sign)
+    return dump_signed(
+        {
+            "type": AGREEMENT_TYPE,
+            **survivors.terms.announced(sender),
+            "survivors_sha256": survivors.sha256,
+        },
+        sign,
+    )
 
 
 def agrees(data: bytes, survivors: Survivors, sender: str, verify: Verify) -> bool:
-    """Whether ``data`` is the signature of ``sender`` under exactly this set (False for another set of the same round).
+    """Whether ``data`` is the signature of ``sender`` under exactly this set (False for another set
+    of the same round).
 
     Raises:
         MessageError: it is no such statement of that sender in this round.
     """
     body = _read(
-        data, AGREEMENT_TYPE, "survivors_sha256", survivors.terms, sender=sender, verify=verify, max_bytes=MAX_AGREEMENT_BYTES
+        data,
+        AGREEMENT_TYPE,
+        "survivors_sha256",
+        survivors.terms,
+        sender=sender,
+        verify=verify,
+        max_bytes=MAX_AGREEMENT_BYTES,
     )
     if not is_sha256(body):
         raise refused(sender, "it holds no hash of a survivor set")
     return body == survivors.sha256
 
 
-def count_agreements(statements: Mapping[str, bytes], survivors: Survivors, verify: VerifyBy) -> int:
-    """How many survivors signed this set, among ``statements`` (name to bytes). Others' and unreadable ones do not count."""
+def count_agreements(
+    statements: Mapping[str, bytes], survivors: Survivors, verify: VerifyBy
+) -> int:
+    """How many survivors signed this set, among ``statements`` (name to bytes).
+
+    Others' and unreadable ones do not count.
+    """
     count = 0
     for name in survivors.names:
         if name in statements:
             try:
-                count += agrees(statements[name], survivors, name, lambda s, m, n=name: verify(n, s, m))  # type: ignore[misc]
+                count += agrees(statements[name], survivors, name, partial(verify, name))
             except MessageError:
                 continue
     return count
 
 
-def _read(data: bytes, kind: str, what: str, terms: Terms, *, sender: str, verify: Verify, max_bytes: int) -> object:
+def _read(
+    data: bytes, kind: str, what: str, terms: Terms, *, sender: str, verify: Verify, max_bytes: int
+) -> object:
     expected = terms.announced(sender)
     body = open_signed(
-        data, kind=kind, fields=frozenset(expected) | {what}, verify=verify, sender=sender, max_bytes=max_bytes
+        data,
+        kind=kind,
+        fields=frozenset(expected) | {what},
+        verify=verify,
+        sender=sender,
+        max_bytes=max_bytes,
     )
     for name, value in expected.items():
         if canonical(body[name]) != canonical(value):  # in Python True == 1

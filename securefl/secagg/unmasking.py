@@ -1,12 +1,16 @@
 """The survivors' answers, and what they take off the sum.
 
-For each dealer that survived, a holder gives its share of the dealer's self-mask seed, and of the dealer's pair seeds with its lost neighbours.
-Never the other kind: no share of a lost hospital's self-mask seed, none of a pair seed between two survivors. So an answer says nothing
-about a contribution that is not in the sum, and in the sum it takes off exactly the masks that do not cancel.
+For each dealer that survived, a holder gives its share of the dealer's self-mask seed, and of the
+dealer's pair seeds with its lost neighbours. Never the other kind: no share of a lost hospital's
+self-mask seed, none of a pair seed between two survivors. So an answer says nothing about a
+contribution that is not in the sum, and in the sum it takes off exactly the masks that do not
+cancel.
 
-An answer is a frame (:mod:`securefl.secagg.envelope`) with one chunk, 36 bytes a share: for each surviving dealer of which the holder
-has a readable packet, in the order of names, the share of its self-mask seed, then of its pair seed with each lost neighbour in order. ``without``
-lists the dealers whose packet for this holder was unreadable. Answers are not secret: whoever has them all and not the CKKS key has an encrypted sum.
+An answer is a frame (:mod:`securefl.secagg.envelope`) with one chunk, 36 bytes a share: for each
+surviving dealer of which the holder has a readable packet, in the order of names, the share of its
+self-mask seed, then of its pair seed with each lost neighbour in order. ``without`` lists the
+dealers whose packet for this holder was unreadable. Answers are not secret: whoever has them all
+and not the CKKS key has an encrypted sum.
 """
 
 from __future__ import annotations
@@ -59,14 +63,21 @@ def answer_limit(survivors: Survivors, holder: str) -> int:
 
 
 def write_answer(
-    survivors: Survivors, holder: str, dealings: Mapping[str, Dealing], *, unseal: Unseal, sign: Sign
+    survivors: Survivors,
+    holder: str,
+    dealings: Mapping[str, Dealing],
+    *,
+    unseal: Unseal,
+    sign: Sign,
 ) -> bytes:
-    """The one answer of ``holder``. The caller makes sure that it is the only one, and that the set was signed.
+    """The one answer of ``holder``. The caller makes sure that it is the only one, and that the set
+    was signed.
 
     Args:
         survivors: the set that enough survivors signed.
         holder: who answers.
-        dealings: the dealing of every surviving neighbour and of itself, as in the frames that the set names.
+        dealings: the dealing of every surviving neighbour and of itself, as in the frames that the
+            set names.
         unseal: opens HPKE with the holder's sealing key (payload, context).
         sign: Ed25519 with the holder's identity key.
     """
@@ -79,10 +90,14 @@ def write_answer(
             continue
         readable.append(dealer)
         parts.append(share_bytes(packet[_indices(dealings[dealer], survivors)]))
-    return _envelope(survivors, holder, tuple(readable)).write([b"".join(parts)], sign, without=without)
+    return _envelope(survivors, holder, tuple(readable)).write(
+        [b"".join(parts)], sign, without=without
+    )
 
 
-def read_answer(data: bytes, survivors: Survivors, holder: str, dealings: Mapping[str, Dealing], verify: Verify) -> Answer:
+def read_answer(
+    data: bytes, survivors: Survivors, holder: str, dealings: Mapping[str, Dealing], verify: Verify
+) -> Answer:
     """Check an answer, share by share, against the dealers' commitments.
 
     Raises:
@@ -91,7 +106,8 @@ def read_answer(data: bytes, survivors: Survivors, holder: str, dealings: Mappin
     if holder not in survivors.frames:
         raise refused(holder, "it is no survivor")
     dealers = dealers_of(holder, survivors)
-    # How many shares follow depends on the list inside; it is read first, and its signature is checked over again.
+    # How many shares follow depends on the list inside; it is read first, and its signature is
+    # checked over again.
     without = _peek_without(data, survivors, holder, verify)
     if without != [name for name in dealers if name in without]:
         raise refused(holder, "it leaves out others than dealers, or not in order")
@@ -106,7 +122,8 @@ def read_answer(data: bytes, survivors: Survivors, holder: str, dealings: Mappin
         start += len(block)
         rows = read_shares(block, len(indices))
         if rows is None or not all(
-            dealing.share_fits(holder, index, share_bytes(row)) for index, row in zip(indices, rows, strict=True)
+            dealing.share_fits(holder, index, share_bytes(row))
+            for index, row in zip(indices, rows, strict=True)
         ):
             raise refused(holder, f"a share is not the one that {dealer} dealt")
         shares[dealer] = rows
@@ -115,14 +132,19 @@ def read_answer(data: bytes, survivors: Survivors, holder: str, dealings: Mappin
 
 @dataclass(frozen=True, eq=False)
 class Unmasking:
-    """Everything that must come off a sum of survivors: their self masks, and their masks with the lost."""
+    """Everything that must come off a sum of survivors: their self masks, and their masks with the
+    lost.
+    """
 
     survivors: Survivors
     seeds: Seeds
 
 
 def missing_shares(survivors: Survivors, answers: Iterable[Answer]) -> dict[str, int]:
-    """For each dealer whose seeds cannot be restored yet: how many more holders must answer. Empty when all can."""
+    """For each dealer whose seeds cannot be restored yet: how many more holders must answer.
+
+    Empty when all can.
+    """
     have = dict.fromkeys(survivors.names, 0)
     for answer in answers:
         for dealer in answer.shares:
@@ -131,7 +153,9 @@ def missing_shares(survivors: Survivors, answers: Iterable[Answer]) -> dict[str,
     return {dealer: threshold - count for dealer, count in have.items() if count < threshold}
 
 
-def unmask(survivors: Survivors, answers: Mapping[str, Answer], dealings: Mapping[str, Dealing]) -> Unmasking:
+def unmask(
+    survivors: Survivors, answers: Mapping[str, Answer], dealings: Mapping[str, Dealing]
+) -> Unmasking:
     """Restore the seeds.
 
     Args:
@@ -147,7 +171,8 @@ def unmask(survivors: Survivors, answers: Mapping[str, Answer], dealings: Mappin
     if missing_shares(survivors, answers.values()):
         silent = [name for name in survivors.names if name not in answers]
         raise RoundError(
-            f"{len(answers)} of {len(survivors.names)} survivors have answered; more are needed to take off the masks.",
+            f"{len(answers)} of {len(survivors.names)} survivors have answered; more are needed to"
+            " take off the masks.",
             whose=", ".join(silent) or "the survivors whose packets were unreadable",
             next_step="Wait for their answers until the deadline, or start a new attempt.",
         )
@@ -161,17 +186,27 @@ def unmask(survivors: Survivors, answers: Mapping[str, Answer], dealings: Mappin
         restored = restore(shares, [order[name] for name in chosen])
         seeds: list[bytes] = []
         for index, seed in zip(_indices(dealings[dealer], survivors), restored, strict=True):
-            if seed is None or seed_commitment(terms, seed) != dealings[dealer].seed_commitment(index):
-                raise refused(dealer, "the shares that it dealt do not give the seeds it committed to")
+            if seed is None or seed_commitment(terms, seed) != dealings[dealer].seed_commitment(
+                index
+            ):
+                raise refused(
+                    dealer, "the shares that it dealt do not give the seeds it committed to"
+                )
             seeds.append(seed)
         own.append(seeds[0])
-        pairs += [(lost > dealer, seed) for lost, seed in zip(survivors.lost_neighbours(dealer), seeds[1:], strict=True)]
+        pairs += [
+            (lost > dealer, seed)
+            for lost, seed in zip(survivors.lost_neighbours(dealer), seeds[1:], strict=True)
+        ]
     return Unmasking(survivors, Seeds(tuple(pairs), tuple(own)))
 
 
 def _indices(dealing: Dealing, survivors: Survivors) -> list[int]:
     """Which of a dealer's seeds are opened: its own, and those with its lost neighbours."""
-    return [dealing.seed_index(None), *(dealing.seed_index(name) for name in survivors.lost_neighbours(dealing.dealer))]
+    return [
+        dealing.seed_index(None),
+        *(dealing.seed_index(name) for name in survivors.lost_neighbours(dealing.dealer)),
+    ]
 
 
 def _envelope(survivors: Survivors, holder: str, dealers: tuple[str, ...]) -> Envelope:

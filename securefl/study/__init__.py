@@ -1,4 +1,7 @@
-"""The contract: what a study file may say, its digest, and who approved it. Pure: texts in, objects out."""
+"""The contract: what a study file may say, its digest, and who approved it.
+
+Pure: texts in, objects out.
+"""
 
 from securefl.doors import lazy_door
 

@@ -24,8 +24,8 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|\+00:00)")
 
 @dataclass(frozen=True)
 class Approval:
-    """The statement other parties see. ``study_key`` is an X25519 public key (hex) made for this study alone;
-    ``at`` is the time of signing, RFC 3339 in UTC.
+    """The statement other parties see. ``study_key`` is an X25519 public key (hex) made for this
+    study alone; ``at`` is the time of signing, RFC 3339 in UTC.
     """
 
     study: str
@@ -39,7 +39,9 @@ class Approval:
         return dump_signed({"type": TYPE, **self.__dict__}, sign)
 
 
-def open_approval(data: bytes, *, site: str, study: str, verify: Callable[[bytes, bytes], bool]) -> Approval:
+def open_approval(
+    data: bytes, *, site: str, study: str, verify: Callable[[bytes, bytes], bool]
+) -> Approval:
     """Check an approval that came from elsewhere: size, signature, then fields.
 
     Args:
@@ -58,7 +60,9 @@ def open_approval(data: bytes, *, site: str, study: str, verify: Callable[[bytes
         return verify(signature, message)
 
     fields = frozenset(Approval.__dataclass_fields__)
-    body = open_signed(data, kind=TYPE, fields=fields, verify=remembering, sender=site, max_bytes=MAX_BYTES)
+    body = open_signed(
+        data, kind=TYPE, fields=fields, verify=remembering, sender=site, max_bytes=MAX_BYTES
+    )
     wrong = None
     if not all(isinstance(v, str) for v in body.values()):
         wrong = "a field is not text"
@@ -68,10 +72,16 @@ def open_approval(data: bytes, *, site: str, study: str, verify: Callable[[bytes
         wrong = "its study key is not 32 bytes in hex"
     elif not is_agreement_key(body["study_key"]):
         wrong = "its study key is no sound X25519 key (not canonical, or of small order)"
-    elif not _HEX32.fullmatch(body["signing_public"]) or not identity.verify(body["signing_public"], *checked[0]):
+    elif not _HEX32.fullmatch(body["signing_public"]) or not identity.verify(
+        body["signing_public"], *checked[0]
+    ):
         wrong = "the key it names is not the one that signed it"
     elif not _TIME.fullmatch(body["at"]):
         wrong = "its time is not a date and time"
     if wrong:
-        raise MessageError(f"The approval of {site} is refused: {wrong}.", whose=site, next_step=f"Ask {site} to approve again.")
+        raise MessageError(
+            f"The approval of {site} is refused: {wrong}.",
+            whose=site,
+            next_step=f"Ask {site} to approve again.",
+        )
     return Approval(**body)

@@ -63,7 +63,11 @@ class CategoryColumn(Section):
     def _distinct(self) -> Self:
         twice = named_twice(self.levels)
         if twice is not None:
-            raise Fault(f"column {self.name}: a level is named twice ({twice!r}; numbers compare as numbers)", "levels")
+            raise Fault(
+                f"column {self.name}: a level is named twice ({twice!r}; numbers compare as"
+                " numbers)",
+                "levels",
+            )
         _check_codes(self.name, self.levels, self.missing_codes)
         return self
 
@@ -81,7 +85,11 @@ class BooleanColumn(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if named_twice((self.true, self.false)) is not None:
-            raise Fault(f"column {self.name}: true and false are the same text (numbers compare as numbers)", "false")
+            raise Fault(
+                f"column {self.name}: true and false are the same text (numbers compare as"
+                " numbers)",
+                "false",
+            )
         _check_codes(self.name, (self.true, self.false), self.missing_codes)
         return self
 
@@ -93,10 +101,15 @@ def _check_codes(name: str, declared: tuple[str, ...], codes: MissingCodes) -> N
     """Refuse a missing-value code that stands twice or that is a declared value."""
     twice = named_twice(codes)
     if twice is not None:
-        raise Fault(f"column {name}: {twice!r} is named twice (numbers compare as numbers)", "missing_codes")
+        raise Fault(
+            f"column {name}: {twice!r} is named twice (numbers compare as numbers)", "missing_codes"
+        )
     both = in_both(declared, codes)
     if both is not None:
-        raise Fault(f"column {name}: {both!r} is a declared value and cannot mean 'not recorded' as well", "missing_codes")
+        raise Fault(
+            f"column {name}: {both!r} is a declared value and cannot mean 'not recorded' as well",
+            "missing_codes",
+        )
 
 
 class DataSpec(Section):
@@ -123,7 +136,11 @@ class DataSpec(Section):
             if column.name in seen:
                 raise Fault(f"the column {column.name} is named twice; remove one", "columns", i)
             if column.name in (*self.label.columns, self.patient):
-                raise Fault("the label and the patient identifier cannot be features; remove the column", "columns", i)
+                raise Fault(
+                    "the label and the patient identifier cannot be features; remove the column",
+                    "columns",
+                    i,
+                )
             seen.add(column.name)
         if self.patient in self.label.columns:
             raise Fault("the patient identifier cannot be the label", "label", "column")

@@ -1,4 +1,5 @@
-"""Redundant figures checked against each other: a study whose epsilon does not follow from its noise is refused.
+"""Redundant figures checked against each other: a study whose epsilon does not follow from its
+noise is refused.
 
 The accountant is passed in, so that this room needs no framework.
 """
@@ -23,14 +24,20 @@ if TYPE_CHECKING:
     from securefl.study import schema
     from securefl.study.plausible import Finding
 
-#: A claimed epsilon may lie this much above the accountant's figure (people round up) and never below it.
+#: A claimed epsilon may lie this much above the accountant's figure (people round up) and never
+#: below it.
 CLAIM_SLACK = Decimal("0.02")
 
 
 class Accountant(Protocol):
-    """The two figures this check needs. They are decimals, as the claims are: a float of one lies above or below it by chance."""
+    """The two figures this check needs.
 
-    def training_epsilon(self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal) -> Decimal:
+    They are decimals, as the claims are: a float of one lies above or below it by chance.
+    """
+
+    def training_epsilon(
+        self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal
+    ) -> Decimal:
         """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
 
     def evaluation_epsilon(self, noise_multiplier: Decimal, delta: Decimal) -> Decimal:
@@ -55,13 +62,16 @@ def check_consistency(study: schema.Protocol, accountant: Accountant, text: str 
     named = contradictions(study, accountant, text)
     if named:
         raise StudyError(
-            "The study's figures contradict each other:\n" + "\n".join(f"  {f}" for f in named) + "\n",
+            "The study's figures contradict each other:\n"
+            + "\n".join(f"  {f}" for f in named)
+            + "\n",
             next_step="Mend the figures and run `securefl study check` again.",
         )
 
 
 def parse_consistent(text: bytes, accountant: Accountant) -> schema.Protocol:
-    """Read a protocol or study whose figures agree: the one door for a file that a person hands to a command.
+    """Read a protocol or study whose figures agree: the one door for a file that a person hands to
+    a command.
 
     A table is registered and a budget's order is chosen by the same rules by which a study is made.
 
@@ -74,8 +84,18 @@ def parse_consistent(text: bytes, accountant: Accountant) -> schema.Protocol:
 
 
 def contradictions(study: schema.Protocol, accountant: Accountant, text: str = "") -> list[str]:
-    """What :func:`check_consistency` refuses, a sentence each with its place; empty where the figures agree."""
-    faults = [*_unit(study), *_steps(study), *_epsilons(study, accountant), *_fields(study), *learning_faults(study), *_contributors(study), *_dropouts(study)]
+    """What :func:`check_consistency` refuses, a sentence each with its place; empty where the
+    figures agree.
+    """
+    faults = [
+        *_unit(study),
+        *_steps(study),
+        *_epsilons(study, accountant),
+        *_fields(study),
+        *learning_faults(study),
+        *_contributors(study),
+        *_dropouts(study),
+    ]
     lines = line_index(text) if faults else {}
     return [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
 
@@ -83,8 +103,12 @@ def contradictions(study: schema.Protocol, accountant: Accountant, text: str = "
 def _unit(study: schema.Protocol) -> list[Finding]:
     if study.privacy.unit == "patient" or study.data.max_rows_per_patient == 1:
         return []
-    # a limit would let one row's absence admit another row of the same patient: two records would change at once
-    fault = 'must be 1 with privacy.unit = "record", where every row counts alone; for several rows of a patient together use unit = "patient"'
+    # a limit would let one row's absence admit another row of the same patient: two records would
+    # change at once
+    fault = (
+        'must be 1 with privacy.unit = "record", where every row counts alone; for several rows of'
+        ' a patient together use unit = "patient"'
+    )
     return [(("data", "max_rows_per_patient"), fault)]
 
 
@@ -93,18 +117,46 @@ def _steps(study: schema.Protocol) -> list[Finding]:
     want = t.rounds * t.local_steps
     if study.privacy.steps == want:
         return []
-    return [(("privacy", "steps"), f"says {study.privacy.steps}, but {t.rounds} rounds of {t.local_steps} make {want}; write {want}")]
+    return [
+        (
+            ("privacy", "steps"),
+            (
+                f"says {study.privacy.steps}, but {t.rounds} rounds of {t.local_steps} make {want};"
+                f" write {want}"
+            ),
+        )
+    ]
 
 
 def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[Finding]:
     p, e = study.privacy, study.evaluation
     claims = [
-        ("privacy", p.epsilon, lambda: accountant.training_epsilon(p.noise_multiplier, p.sample_rate, p.steps, p.delta)),
-        ("evaluation", e.epsilon, lambda: accountant.evaluation_epsilon(e.noise_multiplier, p.delta)),
+        (
+            "privacy",
+            p.epsilon,
+            lambda: accountant.training_epsilon(
+                p.noise_multiplier, p.sample_rate, p.steps, p.delta
+            ),
+        ),
+        (
+            "evaluation",
+            e.epsilon,
+            lambda: accountant.evaluation_epsilon(e.noise_multiplier, p.delta),
+        ),
     ]
     if (c := study.preparation) is not None:
-        claims.append(("preparation", c.epsilon, lambda: accountant.evaluation_epsilon(c.noise_multiplier, p.delta)))
-    return [((table, "epsilon"), fault) for table, claimed, real in claims if (fault := _epsilon_fault(claimed, real, p.delta))]
+        claims.append(
+            (
+                "preparation",
+                c.epsilon,
+                lambda: accountant.evaluation_epsilon(c.noise_multiplier, p.delta),
+            )
+        )
+    return [
+        ((table, "epsilon"), fault)
+        for table, claimed, real in claims
+        if (fault := _epsilon_fault(claimed, real, p.delta))
+    ]
 
 
 def _epsilon_fault(claimed: Decimal, compute: Callable[[], Decimal], delta: Decimal) -> str | None:
@@ -112,17 +164,30 @@ def _epsilon_fault(claimed: Decimal, compute: Callable[[], Decimal], delta: Deci
         real = compute()
     except SecureFLError as error:  # the accountant has no figure, for instance an infinite one
         return f"{error.what} {error.next_step}"
-    except (ArithmeticError, MemoryError):  # figures that no machine can work out must not stop a review
-        return f"the noise gives no epsilon that can be worked out at delta {delta}; raise noise_multiplier"
+    except (
+        ArithmeticError,
+        MemoryError,
+    ):  # figures that no machine can work out must not stop a review
+        return (
+            f"the noise gives no epsilon that can be worked out at delta {delta}; raise"
+            " noise_multiplier"
+        )
     if not real.is_finite():
         return f"the noise gives no finite epsilon at delta {delta}; raise noise_multiplier"
     if real <= claimed <= real * (1 + CLAIM_SLACK):
         return None
-    # three significant digits, rounded up: at most 1 % above the figure, so that the mend is accepted
+    # three significant digits, rounded up: at most 1 % above the figure, so that the mend is
+    # accepted
     need = real.normalize(Context(prec=3, rounding=ROUND_CEILING))
     if need > MOST_EPSILON:
-        return f"says {claimed}, but the noise gives {real:.4g} at delta {delta}, and at most {MOST_EPSILON} may be asked for; raise noise_multiplier"
-    return f'says {claimed}, but the noise gives {real:.4g} at delta {delta}; write "{need:f}" or change the noise'
+        return (
+            f"says {claimed}, but the noise gives {real:.4g} at delta {delta}, and at most"
+            f" {MOST_EPSILON} may be asked for; raise noise_multiplier"
+        )
+    return (
+        f'says {claimed}, but the noise gives {real:.4g} at delta {delta}; write "{need:f}" or'
+        " change the noise"
+    )
 
 
 def _fields(study: schema.Protocol) -> list[Finding]:
@@ -130,7 +195,10 @@ def _fields(study: schema.Protocol) -> list[Finding]:
     for table in ("evaluation", "preparation"):
         spec = getattr(study, table)
         if spec is not None and count_bits(spec) > MAX_BITS:
-            fault = f"makes fields of {count_bits(spec)} bits with its noise; {MAX_BITS} are the most: lower it"
+            fault = (
+                f"makes fields of {count_bits(spec)} bits with its noise; {MAX_BITS} are the most:"
+                " lower it"
+            )
             faults.append(((table, "bound"), fault))
     return faults
 
@@ -146,18 +214,24 @@ def _contributors(study: schema.Protocol) -> list[Finding]:
         return faults
     k = len(participants)
     if s.min_contributors > k:
-        faults.append((where, f"says {s.min_contributors}, but the study has {k} participants; write at most {k}"))
+        faults.append(
+            (
+                where,
+                f"says {s.min_contributors}, but the study has {k} participants; write at most {k}",
+            )
+        )
     if 2 * s.min_contributors <= k + s.colluders:
         need = (k + s.colluders) // 2 + 1
         fault = (
-            f"must be at least {need}: with fewer, two different sets of hospitals could be opened in one round "
-            "(2 x min_contributors > participants + colluders)"
+            f"must be at least {need}: with fewer, two different sets of hospitals could be opened"
+            " in one round (2 x min_contributors > participants + colluders)"
         )
         faults.append((where, fault))
     return faults
 
 
-#: Everybody deals to everybody, so work grows with the square of the hospitals: at 60 the dealings are 0.2 MB a hospital and round.
+#: Everybody deals to everybody, so work grows with the square of the hospitals: at 60 the dealings
+#: are 0.2 MB a hospital and round.
 LARGEST_THAT_GOES_ON = 100
 
 
@@ -167,7 +241,23 @@ def _dropouts(study: schema.Protocol) -> list[Finding]:
         return []
     where = ("schedule", "on_dropout")
     if k > LARGEST_THAT_GOES_ON:
-        return [(where, f'"continue" works with up to {LARGEST_THAT_GOES_ON} hospitals, and the study has {k}; write "fail"')]
+        return [
+            (
+                where,
+                (
+                    f'"continue" works with up to {LARGEST_THAT_GOES_ON} hospitals, and the study'
+                    f' has {k}; write "fail"'
+                ),
+            )
+        ]
     if study.secagg.min_contributors >= k:
-        return [(where, f'"continue" can lose nobody while secagg.min_contributors is {k}, all participants; lower it, or write "fail"')]
+        return [
+            (
+                where,
+                (
+                    f'"continue" can lose nobody while secagg.min_contributors is {k}, all'
+                    ' participants; lower it, or write "fail"'
+                ),
+            )
+        ]
     return []

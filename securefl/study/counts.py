@@ -1,4 +1,6 @@
-"""Sections of the study file for noised counts of patients: the evaluation, and the count before training."""
+"""Sections of the study file for noised counts of patients: the evaluation, and the count before
+training.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +27,30 @@ def check_noise(noise: Decimal, least: Decimal, why: str) -> None:
 
 
 def _prevalence(text: object) -> Decimal | None:
-    """The number that an evaluation's prevalence says; None where it says none that edges can follow from."""
+    """The number that an evaluation's prevalence says; None where it says none that edges can
+    follow from.
+    """
     if isinstance(text, str) and is_decimal(text):
         text = Decimal(text)
-    return text if isinstance(text, Decimal) and LEAST_PREVALENCE <= text <= MOST_PREVALENCE else None
+    return (
+        text if isinstance(text, Decimal) and LEAST_PREVALENCE <= text <= MOST_PREVALENCE else None
+    )
 
 
 def check_epsilon(epsilon: Decimal) -> None:
     """Raise :class:`Fault` unless a claimed epsilon lies in its range."""
     if not 0 < epsilon <= MOST_EPSILON:
-        raise Fault(f"must be above 0 and at most {MOST_EPSILON}: a larger one promises nothing", "epsilon")
+        raise Fault(
+            f"must be above 0 and at most {MOST_EPSILON}: a larger one promises nothing", "epsilon"
+        )
 
 
 class EvaluationSpec(Section):
     """A score histogram per class of the held-out patients, noised and summed.
 
-    ``edges`` are the inner bin edges in (0, 1). A protocol may leave them out and name ``prevalence``, the published share
-    of positives, instead: they are worked out from it (:mod:`securefl.study.edges`) and written into the sealed study.
+    ``edges`` are the inner bin edges in (0, 1). A protocol may leave them out and name
+    ``prevalence``, the published share of positives, instead: they are worked out from it
+    (:mod:`securefl.study.edges`) and written into the sealed study.
     """
 
     metric: Literal["auc"]
@@ -62,7 +71,12 @@ class EvaluationSpec(Section):
         if isinstance(edges := raw.get("edges"), tuple) and edges:
             return {"bins": len(edges) + 1, **raw}
         prevalence, bins = _prevalence(raw.get("prevalence")), raw.get("bins", DEFAULT_BINS)
-        if "edges" in raw or prevalence is None or type(bins) is not int or not 2 <= bins <= _MOST_BINS:
+        if (
+            "edges" in raw
+            or prevalence is None
+            or type(bins) is not int
+            or not 2 <= bins <= _MOST_BINS
+        ):
             return raw
         return {"bins": bins, **raw, "edges": default_edges(prevalence, bins)}
 
@@ -71,28 +85,53 @@ class EvaluationSpec(Section):
         if self.prevalence is None:
             return self
         if not LEAST_PREVALENCE <= self.prevalence <= MOST_PREVALENCE:
-            raise Fault(f"must be at least {LEAST_PREVALENCE} and at most {MOST_PREVALENCE}: it is the published share of positives", "prevalence")
+            raise Fault(
+                f"must be at least {LEAST_PREVALENCE} and at most {MOST_PREVALENCE}: it is the"
+                " published share of positives",
+                "prevalence",
+            )
         if self.prevalence_source is None:
-            raise Fault("is missing: say where the prevalence was published; it may not come from the hospitals' tables", "prevalence_source")
+            raise Fault(
+                "is missing: say where the prevalence was published; it may not come from the"
+                " hospitals' tables",
+                "prevalence_source",
+            )
         return self
 
     @model_validator(mode="after")
     def _edges_rise(self) -> Self:
         if not self.edges and "edges" not in self.model_fields_set:
-            raise Fault('is missing: name the published share of positives, like prevalence = "0.07", from which the edges follow, or list the edges', "edges")
-        if not self.edges or any(b <= a for a, b in zip((Decimal(0), *self.edges), (*self.edges, Decimal(1)), strict=True)):
+            raise Fault(
+                'is missing: name the published share of positives, like prevalence = "0.07", from'
+                " which the edges follow, or list the edges",
+                "edges",
+            )
+        if not self.edges or any(
+            b <= a
+            for a, b in zip((Decimal(0), *self.edges), (*self.edges, Decimal(1)), strict=True)
+        ):
             raise Fault("must rise strictly between 0 and 1", "edges")
         if self.bins != len(self.edges) + 1:
-            raise Fault(f"says {self.bins}, but {len(self.edges)} edges make {len(self.edges) + 1}; leave out one of them", "bins")
+            raise Fault(
+                f"says {self.bins}, but {len(self.edges)} edges make {len(self.edges) + 1}; leave"
+                " out one of them",
+                "bins",
+            )
         check_epsilon(self.epsilon)
-        check_noise(self.noise_multiplier, Decimal(2), "it counts patients in an evaluation, and integer noise needs two units")
+        check_noise(
+            self.noise_multiplier,
+            Decimal(2),
+            "it counts patients in an evaluation, and integer noise needs two units",
+        )
         return self
 
 
 class PreparationSpec(Section):
-    """A count before training: how many patients (or records, as ``privacy.unit`` says) train the model in all, noised and summed.
+    """A count before training: how many patients (or records, as ``privacy.unit`` says) train the
+    model in all, noised and summed.
 
-    Negatives and positives are counted; one unit counts once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
+    Negatives and positives are counted; one unit counts once. With fewer than ``minimum`` in all
+    (as released, with its noise) the study ends there.
     """
 
     noise_multiplier: DecimalText
@@ -103,5 +142,9 @@ class PreparationSpec(Section):
     @model_validator(mode="after")
     def _ranges(self) -> Self:
         check_epsilon(self.epsilon)
-        check_noise(self.noise_multiplier, Decimal(2), "it counts patients, and integer noise needs two units")
+        check_noise(
+            self.noise_multiplier,
+            Decimal(2),
+            "it counts patients, and integer noise needs two units",
+        )
         return self

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
 
 
 def time_here(now: datetime) -> str:
-    """What time it is on this machine, for refusals that rest on it: a clock that is wrong is then seen at once."""
+    """What time it is on this machine, for refusals that rest on it: a clock that is wrong is then
+    seen at once.
+    """
     return f"by this machine's clock it is {now:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def check_not_over(study: Protocol, now: datetime, text: str = "") -> None:
-    """Refuse a protocol or study whose time has passed: every hospital would, and nothing of it could run.
+    """Refuse a protocol or study whose time has passed: every hospital would, and nothing of it
+    could run.
 
     Args:
         study: as parsed.
@@ -36,6 +39,7 @@ def check_not_over(study: Protocol, now: datetime, text: str = "") -> None:
     path = ("schedule", "closes")
     where = at(path, line_index(text)) if text else ".".join(path)
     raise StudyError(
-        f"{where}: the study was to run until {closes:%Y-%m-%d %H:%M} UTC, and it is {now:%Y-%m-%d %H:%M} UTC here.",
+        f"{where}: the study was to run until {closes:%Y-%m-%d %H:%M} UTC, and it is"
+        f" {now:%Y-%m-%d %H:%M} UTC here.",
         next_step="Write a later time into the protocol and make the study from it.",
     )

@@ -1,4 +1,7 @@
-"""The study's identity: SHA-256 over canonical JSON (RFC 8785). Any edit of a value is another study."""
+"""The study's identity: SHA-256 over canonical JSON (RFC 8785).
+
+Any edit of a value is another study.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ _LABEL = b"securefl-study-digest/1\n"
 def study_digest(text: str | bytes) -> str:
     """The digest (64 hex characters) of a valid sealed study.
 
-    It covers every value of the file, among them the securefl version and the hash of requirements.lock, and the
-    hash of the code where there is one. Comments and the order of keys do not count.
+    It covers every value of the file, among them the securefl version and the hash of
+    requirements.lock, and the hash of the code where there is one. Comments and the order of keys
+    do not count.
 
     Raises:
         StudyError: the text is no valid study.

@@ -1,10 +1,11 @@
 """Edges of the score's bands from the published prevalence, so that nobody has to guess them.
 
-A model that learnt anything scores around the prevalence, so its bands must be narrow there, on the scale of the logit,
-and may be wide far away: the edges are logit(prevalence) + 0.3 sinh(7 (i/bins - 1/2)), i = 1 .. bins - 1. The constants
-are those that lose least: with 12 bands the AUC of a calibrated model in its bands is at most .005 below that of its
-exact score, for every AUC from .55 to .99 and every prevalence (`benchmarks/evaluation/` measures it). Edges even in
-the logit lose more than twice as much.
+A model that learnt anything scores around the prevalence, so its bands must be narrow there, on the
+scale of the logit, and may be wide far away: the edges are logit(prevalence) + 0.3 sinh(7 (i/bins -
+1/2)), i = 1 .. bins - 1. The constants are those that lose least: with 12 bands the AUC of a
+calibrated model in its bands is at most .005 below that of its exact score, for every AUC from .55
+to .99 and every prevalence (`benchmarks/evaluation/` measures it). Edges even in the logit lose
+more than twice as much.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ _DIGITS = 4
 
 
 def default_edges(prevalence: Decimal, bins: int = DEFAULT_BINS) -> tuple[Decimal, ...]:
-    """The ``bins`` - 1 inner edges, rising strictly within (0, 1), to four digits of the smaller side.
+    """The ``bins`` - 1 inner edges, rising strictly within (0, 1), to four digits of the smaller
+    side.
 
     >>> default_edges(Decimal("0.07"), 4)
     (Decimal('0.03995'), Decimal('0.07000'), Decimal('0.1197'))

@@ -1,4 +1,6 @@
-"""What a fault in a study file looks like to its author: the line, the place, what is wrong, how to mend it."""
+"""What a fault in a study file looks like to its author: the line, the place, what is wrong, how to
+mend it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ MAX_LISTED = 20
 _PATTERNS = {
     NAME: 'expected a name: a letter, then letters, digits, "-" or "_", 40 characters at most',
     HEX32: "expected 32 bytes as 64 digits 0-9 a-f",
-    LINE: "holds a line break or another character that cannot be shown; expected one line of plain text",
+    LINE: (
+        "holds a line break or another character that cannot be shown; expected one line of plain"
+        " text"
+    ),
     TEXT: "holds a character that cannot be shown; expected plain text",
 }
 _MENDS = {
@@ -35,15 +40,23 @@ _MENDS = {
 }
 #: Mends of keys that are missing, where a word on their meaning helps.
 _MISSING_MENDS = {
-    "negative": 'name what means no, like negative = ["no"]; a row with any other text is set aside',
+    "negative": (
+        'name what means no, like negative = ["no"]; a row with any other text is set aside'
+    ),
 }
 _CONDITION_KINDS = '"equals", "any-of-letters", "at-least", "above", "at-most" or "below"'
 _KINDS = {
     "columns": 'needs kind = "numeric", "category" or "boolean"',
-    "label": f'needs kind = {_CONDITION_KINDS}, or "any-of" or "all-of" for a label out of several conditions',
+    "label": (
+        f'needs kind = {_CONDITION_KINDS}, or "any-of" or "all-of" for a label out of several'
+        " conditions"
+    ),
     "conditions": f"needs kind = {_CONDITION_KINDS}",
 }
-_THRESHOLD = 'needs kind = "at-least" (it was called "threshold"), with value, low and high in quotes; see also "above", "at-most", "below"'
+_THRESHOLD = (
+    'needs kind = "at-least" (it was called "threshold"), with value, low and high in quotes; see'
+    ' also "above", "at-most", "below"'
+)
 _UNION_FAULTS = {"union_tag_not_found", "union_tag_invalid"}
 _MESSAGES = {
     "extra_forbidden": "unknown key",
@@ -82,12 +95,18 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
     if told is not None:
         message, mend = told, None
     if kind == "missing" and len(loc) == 1:
-        mend = "add the table [[participants]]" if loc == ("participants",) else f"add the table [{loc[0]}]"
+        mend = (
+            "add the table [[participants]]"
+            if loc == ("participants",)
+            else f"add the table [{loc[0]}]"
+        )
     return f"{at(loc, lines)}: {message}" + (f" ({mend})" if mend else "")
 
 
 def _in_the_file(loc: Path) -> Path:
-    """The place without the tags that pydantic writes for the kinds of columns and conditions ("numeric", "equals")."""
+    """The place without the tags that pydantic writes for the kinds of columns and conditions
+    ("numeric", "equals").
+    """
     if loc[:2] == ("data", "columns") and len(loc) > 3:
         return (*loc[:3], *loc[4:])
     if loc[:2] == ("data", "label") and len(loc) > 2:
@@ -116,14 +135,17 @@ def _told(item: Mapping[str, Any]) -> str | None:
 
 
 def at(loc: Path, lines: Mapping[Path, int]) -> str:
-    """``line 12: privacy.grid``: the place, with the line of the nearest table or key that stands in the file."""
+    """``line 12: privacy.grid``: the place, with the line of the nearest table or key that stands
+    in the file.
+    """
     line = next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), 1)
     where = ".".join(_shown(part) for part in loc) or "the whole file"
     return f"line {line}: {where}"
 
 
 def _shown(part: str | int) -> str:
-    # a key can hold anything, escape sequences for the terminal among it; array items count from 1 for people
+    # a key can hold anything, escape sequences for the terminal among it; array items count from 1
+    # for people
     if isinstance(part, int):
         return str(part + 1)
     return part if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", part) else ascii(part[:60])

@@ -1,7 +1,9 @@
-"""Kinds of values a study file may hold: numbers that are not whole travel as text, so that a digest means one thing.
+"""Kinds of values a study file may hold: numbers that are not whole travel as text, so that a
+digest means one thing.
 
-TOML floats have no canonical text; ``0.1`` read and written by two programs can differ. Decimals are therefore
-strings (``"4.97"``) and ratios are strings (``"1/5"``); RFC 8785 then gives every study exactly one byte form.
+TOML floats have no canonical text; ``0.1`` read and written by two programs can differ. Decimals
+are therefore strings (``"4.97"``) and ratios are strings (``"1/5"``); RFC 8785 then gives every
+study exactly one byte form.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ def _decimal(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
     if isinstance(value, Decimal):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise ValueError(f'write it as text in quotes, like "{value}": a bare number has no single exact form')  # noqa: TRY004
+        raise ValueError(  # noqa: TRY004 - pydantic reads ValueError
+            f'write it as text in quotes, like "{value}": a bare number has no single exact form'
+        )
     if not isinstance(value, str) or not is_decimal(value):
         raise ValueError('expected a decimal number in quotes, like "0.8" or "1e-5"')
     return Decimal(value)
@@ -54,8 +58,9 @@ def _agreement_key(text: str) -> str:
     return text
 
 
-# Characters that a screen obeys instead of showing: C0 and C1 controls, line separators, and the marks that turn the
-# direction of writing round. An owner approves what is read, so none of them may stand in a text.
+# Characters that a screen obeys instead of showing: C0 and C1 controls, line separators, and the
+# marks that turn the direction of writing round. An owner approves what is read, so none of them
+# may stand in a text.
 _UNSHOWN = r"\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,39}$"
 HEX32 = r"^[0-9a-f]{64}$"
@@ -73,7 +78,9 @@ Text = Annotated[str, StringConstraints(max_length=8000, pattern=TEXT)]
 
 
 class Fault(ValueError):  # noqa: N818 - a fault in the file; pydantic catches it, no caller sees it
-    """A broken rule of a table, with the path below that table which breaks it, so that the error names its line."""
+    """A broken rule of a table, with the path below that table which breaks it, so that the error
+    names its line.
+    """
 
     def __init__(self, message: str, *path: str | int) -> None:
         super().__init__(message)
@@ -81,6 +88,10 @@ class Fault(ValueError):  # noqa: N818 - a fault in the file; pydantic catches i
 
 
 class Section(BaseModel):
-    """A table of the study file: unknown keys refused, no silent conversion, unchangeable once read."""
+    """A table of the study file: unknown keys refused, no silent conversion, unchangeable once
+    read.
+    """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True
+    )

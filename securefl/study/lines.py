@@ -1,7 +1,8 @@
 """Where each table and key of a study file stands, so that an error names its line.
 
-tomllib gives values without places. This scanner walks text that tomllib has accepted: it knows strings (a text that
-looks like a table header is none), comments, arrays, inline tables and arrays of tables, and judges nothing.
+tomllib gives values without places. This scanner walks text that tomllib has accepted: it knows
+strings (a text that looks like a table header is none), comments, arrays, inline tables and arrays
+of tables, and judges nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _KEY_PART = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'([^'\n]*)'|([A-Za-z0-9_-]+)")
 _DOT = re.compile(r"[ \t]*\.[ \t]*")
 _STRING = re.compile(
-    r'"""(?:[^\\]|\\.)*?"""(?:"{0,2})' r"|'''.*?'''(?:'{0,2})" r'|"(?:[^"\\\n]|\\.)*"' r"|'[^'\n]*'", re.DOTALL
+    r'"""(?:[^\\]|\\.)*?"""(?:"{0,2})'
+    r"|'''.*?'''(?:'{0,2})"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'",
+    re.DOTALL,
 )
 _PLAIN = re.compile(r"[^,\]}#\n]*")
 
@@ -24,7 +29,8 @@ def line_index(text: str) -> dict[Path, int]:
     """Path → line number (from 1) of every table, key and array item; array items count from 0.
 
     Args:
-        text: valid TOML, also behind a byte-order mark. Of anything else the result is a guess, never an endless loop.
+        text: valid TOML, also behind a byte-order mark. Of anything else the result is a guess,
+            never an endless loop.
     """
     return _Scanner(text.removeprefix("\ufeff")).run()
 

@@ -62,10 +62,19 @@ def _condition_words(condition: Condition) -> str:
     more = f"; {codes}" if codes else ""
     if isinstance(condition, NumberCondition):
         compared = _COMPARED[condition.kind].format(format(condition.value, "f"))
-        return f"{condition.column} is {compared} (a row outside {condition.low:f} to {condition.high:f} is set aside{more})"
+        return (
+            f"{condition.column} is {compared} (a row outside {condition.low:f} to"
+            f" {condition.high:f} is set aside{more})"
+        )
     against = ", ".join(condition.negative)
     positive = ", ".join(condition.positive)
     if condition.kind == "any-of-letters":
-        return f"{condition.column} contains one of the letters {positive} (against {against}; a row with any other character is set aside{more})"
+        return (
+            f"{condition.column} contains one of the letters {positive} (against {against}; a row"
+            f" with any other character is set aside{more})"
+        )
     one = "" if len(condition.positive) == 1 else "one of "
-    return f"{condition.column} is {one}{positive} (against {against}; a row with any other text is set aside{more})"
+    return (
+        f"{condition.column} is {one}{positive} (against {against}; a row with any other text is"
+        f" set aside{more})"
+    )

@@ -21,8 +21,11 @@ MAX_BYTES = 256 * 1024
 #: A study has three levels of tables; a deeper file is refused before anything recurses into it.
 MAX_DEPTH = 8
 
-# tomllib needs time that grows with the square of a dotted key's parts: minutes for a hostile file of the full length.
-_LONG_KEY = re.compile(r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){32}""")
+# tomllib needs time that grows with the square of a dotted key's parts: minutes for a hostile file
+# of the full length.
+_LONG_KEY = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){32}"""
+)
 
 _SCHEMAS: dict[type[Protocol], str] = {Protocol: "securefl-protocol/1", Study: "securefl-study/1"}
 
@@ -57,14 +60,21 @@ def load_raw(text: str | bytes) -> dict[str, Any]:
     try:
         data = text.encode("utf-8") if isinstance(text, str) else text
         if len(data) > MAX_BYTES:
-            raise StudyError(f"The study file has {len(data)} bytes; at most {MAX_BYTES} are read.", next_step="Shorten the texts.")
+            raise StudyError(
+                f"The study file has {len(data)} bytes; at most {MAX_BYTES} are read.",
+                next_step="Shorten the texts.",
+            )
         source = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")  # some editors write the mark
         deep = _LONG_KEY.search(source) is not None
         raw = {} if deep else tomllib.loads(source)
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
-        raise StudyError(f"The study file is not UTF-8 text (byte {error.start}).", next_step="Save it as UTF-8.") from None
+        raise StudyError(
+            f"The study file is not UTF-8 text (byte {error.start}).", next_step="Save it as UTF-8."
+        ) from None
     except (ValueError, RecursionError) as error:  # tomllib lets int()'s own ValueError through
-        raise StudyError(f"The study file is not valid TOML: {error}.", next_step="Mend that line.") from None
+        raise StudyError(
+            f"The study file is not valid TOML: {error}.", next_step="Mend that line."
+        ) from None
     if deep or _depth(raw) > MAX_DEPTH:
         raise StudyError(
             f"The study file nests tables or lists more than {MAX_DEPTH} deep; a study never does.",
@@ -76,19 +86,30 @@ def load_raw(text: str | bytes) -> dict[str, Any]:
 def _depth(raw: Any) -> int:  # noqa: ANN401
     level, depth = [raw], 0
     while level:
-        level = [v for x in level if isinstance(x, (dict, list)) for v in (x.values() if isinstance(x, dict) else x)]
+        level = [
+            v
+            for x in level
+            if isinstance(x, (dict, list))
+            for v in (x.values() if isinstance(x, dict) else x)
+        ]
         depth += 1
     return depth
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
-    """TOML values as JSON values without floats: times become UTC text, arrays lists; floats are left for the checks to refuse."""
+    """TOML values as JSON values without floats: times become UTC text, arrays lists; floats are
+    left for the checks to refuse.
+    """
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list):
         return [plain(v) for v in value]
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value.tzinfo else value.isoformat()
+        return (
+            value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            if value.tzinfo
+            else value.isoformat()
+        )
     if isinstance(value, (date, time)):
         return value.isoformat()
     return value
@@ -111,11 +132,16 @@ def _parse(text: str | bytes, model: type[_Model]) -> _Model:
 
 
 def _causes(items: list[Any]) -> list[Any]:
-    """Faults without those that only follow from another: a list that is too short once its broken items are left out."""
+    """Faults without those that only follow from another: a list that is too short once its broken
+    items are left out.
+    """
     return [
         item
         for item in items
-        if item["type"] != "too_short" or not any(other["loc"][: len(item["loc"])] == item["loc"] for other in items if other is not item)
+        if item["type"] != "too_short"
+        or not any(
+            other["loc"][: len(item["loc"])] == item["loc"] for other in items if other is not item
+        )
     ]
 
 
@@ -124,10 +150,17 @@ def _other_schema(raw: dict[str, Any], want: str) -> StudyError:
     if not raw:
         return StudyError(
             "The file is empty: there is no study in it.",
-            next_step="Start from a protocol that is there, like protocols/studies/first-study/protocol.toml.",
+            next_step=(
+                "Start from a protocol that is there, like"
+                " protocols/studies/first-study/protocol.toml."
+            ),
         )
     said = raw.get("schema")
-    what = f'The file says schema = {repr(said)[:80]}; expected "{want}".' if said is not None else f'The file has no line schema = "{want}".'
+    what = (
+        f'The file says schema = {repr(said)[:80]}; expected "{want}".'
+        if said is not None
+        else f'The file has no line schema = "{want}".'
+    )
     if want == _SCHEMAS[Study]:
         mend = "A protocol becomes a study with `securefl study new`."
     elif said == _SCHEMAS[Study]:

@@ -1,7 +1,9 @@
-"""Studies that cannot learn: figures that contradict nothing, and with which a budget would be spent for no model.
+"""Studies that cannot learn: figures that contradict nothing, and with which a budget would be
+spent for no model.
 
-Each limit is wide: whatever a person could mean is inside. The figures behind them are public, so every hospital that is
-asked refuses the same studies as ``securefl study check`` and ``securefl study new``.
+Each limit is wide: whatever a person could mean is inside. The figures behind them are public, so
+every hospital that is asked refuses the same studies as ``securefl study check`` and ``securefl
+study new``.
 """
 
 from __future__ import annotations
@@ -17,17 +19,21 @@ if TYPE_CHECKING:
 
 Finding = tuple[tuple[str, str], str]
 
-#: Patients who train, in all hospitals together, that ``normaliser / sample_rate`` may stand for. Fewer than 50 teach nothing
-#: that the noise of any useful epsilon would not hide; no consortium treats more than a hundred million.
+#: Patients who train, in all hospitals together, that ``normaliser / sample_rate`` may stand for.
+#: Fewer than 50 teach nothing that the noise of any useful epsilon would not hide; no consortium
+#: treats more than a hundred million.
 LEAST_PATIENTS: Final = 50
 MOST_PATIENTS: Final = 10**8
-#: A learning rate beyond this is a slip of the decimal point: mean gradients are at most one clip norm long.
+#: A learning rate beyond this is a slip of the decimal point: mean gradients are at most one clip
+#: norm long.
 MOST_RATE: Final = 100
-#: Length that a round may move the model if every patient pulls one way: server rate x local rate x steps / (1 - momentum).
+#: Length that a round may move the model if every patient pulls one way: server rate x local rate x
+#: steps / (1 - momentum).
 MOST_MOVE: Final = 1000
 #: All rounds together must be able to move it by this much, or the first model is the last.
 LEAST_MOVE: Final = Fraction(1, 100)
-#: A bound in clip norms this many times above the patients planned in a step is one in another unit.
+#: A bound in clip norms this many times above the patients planned in a step is one in another
+#: unit.
 _BOUND_SLACK: Final = 10
 
 
@@ -41,8 +47,8 @@ def _normaliser(study: schema.Protocol) -> list[Finding]:
     rate = p.sample_rate
     patients = Fraction(p.normaliser) / rate
     meant = (
-        f"with sample_rate {rate} it stands for {math.floor(patients):,} patients who train in all hospitals together; "
-        "write published patients x share that trains x sample_rate"
+        f"with sample_rate {rate} it stands for {math.floor(patients):,} patients who train in all"
+        " hospitals together; write published patients x share that trains x sample_rate"
     )
     if patients < LEAST_PATIENTS:
         return [(where, f"{meant} ({math.ceil(LEAST_PATIENTS * rate)} or more)")]
@@ -53,7 +59,10 @@ def _normaliser(study: schema.Protocol) -> list[Finding]:
         return [
             (
                 where,
-                f"{meant}: preparation.minimum asks for {least:,}, so {math.ceil(least * rate)} or more",
+                (
+                    f"{meant}: preparation.minimum asks for {least:,}, so {math.ceil(least * rate)}"
+                    " or more"
+                ),
             )
         ]
     return _drowned(study)
@@ -69,8 +78,9 @@ def _drowned(study: schema.Protocol) -> list[Finding]:
         return []
     need = math.ceil(noise / math.sqrt(p.steps))
     fault = (
-        f"says {p.normaliser} patients a step, and the noise of {hospitals} hospitals over {p.steps} steps is larger than all of them "
-        f"together could teach; take {need} or more (more patients, or a larger sample_rate), more steps, or less noise"
+        f"says {p.normaliser} patients a step, and the noise of {hospitals} hospitals over"
+        f" {p.steps} steps is larger than all of them together could teach; take {need} or more"
+        " (more patients, or a larger sample_rate), more steps, or less noise"
     )
     return [(("privacy", "normaliser"), fault)]
 
@@ -93,7 +103,10 @@ def _rates(study: schema.Protocol) -> list[Finding]:
         return [
             (
                 where,
-                f"moves the model by up to {float(move):.3g} in a round (rates x local_steps / (1 - server_momentum)); at most {MOST_MOVE:,}: about {most}",
+                (
+                    f"moves the model by up to {float(move):.3g} in a round (rates x local_steps /"
+                    f" (1 - server_momentum)); at most {MOST_MOVE:,}: about {most}"
+                ),
             )
         ]
     if step * t.rounds < LEAST_MOVE:
@@ -101,7 +114,10 @@ def _rates(study: schema.Protocol) -> list[Finding]:
         return [
             (
                 where,
-                f"leaves the model where it starts: all rounds together move it by {float(step * t.rounds):.1g} at most; take {least} or more",
+                (
+                    "leaves the model where it starts: all rounds together move it by"
+                    f" {float(step * t.rounds):.1g} at most; take {least} or more"
+                ),
             )
         ]
     return []
@@ -113,14 +129,20 @@ def _bound(study: schema.Protocol) -> list[Finding]:
         return []
     patients = max(1, math.ceil(planned_patients(study)))
     if bound > _BOUND_SLACK * patients:
-        fault = f"is in clip norms, and a step is planned to draw {patients:,} patients at the largest hospital, one clip norm each; delete the line, or write {patients}"
+        fault = (
+            f"is in clip norms, and a step is planned to draw {patients:,} patients at the largest"
+            f" hospital, one clip norm each; delete the line, or write {patients}"
+        )
         return [(where, fault)]
     least = least_bound(study)
     if bound < least:
         return [
             (
                 where,
-                f"cuts away most of what a step could teach: write {least} or more, or delete the line",
+                (
+                    f"cuts away most of what a step could teach: write {least} or more, or delete"
+                    " the line"
+                ),
             )
         ]
     return []

@@ -1,7 +1,8 @@
-"""Keys that people bring from other training code and that a study refuses, with the reason and what to use instead.
+"""Keys that people bring from other training code and that a study refuses, with the reason and
+what to use instead.
 
-They are not spelling mistakes: each is a known way in which the number of rows, or one patient's values, reach what is
-released without any noise (rule 10, and pytorch/opacus issues 571 and 819).
+They are not spelling mistakes: each is a known way in which the number of rows, or one patient's
+values, reach what is released without any noise (rule 10, and pytorch/opacus issues 571 and 819).
 """
 
 from __future__ import annotations
@@ -10,56 +11,97 @@ import re
 
 _SIZE = (
     "the number of rows must not reach what is released: one update told 96 rows from 97",
-    "state the public constants privacy.sample_rate, privacy.steps and privacy.normaliser, with the published source in normaliser_source",
+    (
+        "state the public constants privacy.sample_rate, privacy.steps and privacy.normaliser, with"
+        " the published source in normaliser_source"
+    ),
 )
 _SCALE = (
-    "a scale taken from the data moves all other patients' rows when one patient joins, by many times the clip norm",
+    (
+        "a scale taken from the data moves all other patients' rows when one patient joins, by many"
+        " times the clip norm"
+    ),
     'declare low and high of each column (and transform = "log" where it helps); they are public',
 )
 #: (pattern of the key in lower case, why not, what instead).
 _KNOWN = tuple(
     (re.compile(pattern), why, instead)
     for pattern, (why, instead) in {
-        r"batch_?size|epochs?|len(gth)?|num_?(rows|samples|examples)|n_?(rows|samples)|dataset_?size|steps_per_epoch|expected_batch_size|drop_last": _SIZE,
+        r"batch_?size|epochs?|len(gth)?|num_?(rows|samples|examples)|n_?(rows|samples)|dataset_?size|steps_per_epoch|expected_batch_size|drop_last": (
+            _SIZE
+        ),
         r"shuffle\w*|data_?loader|sampler|poisson_sampling": (
-            "a shuffled loader shows every row once in an epoch and is accounted for as if it drew by lot, which understates epsilon",
+            (
+                "a shuffled loader shows every row once in an epoch and is accounted for as if it"
+                " drew by lot, which understates epsilon"
+            ),
             "Poisson sampling of patients at privacy.sample_rate, which is what always runs",
         ),
         r"adaptive_?clip\w*|clipping|target_(unclipped_)?quantile|clip_?(lr|quantile|strategy)|per_layer\w*": (
-            "adaptive clipping takes its bound from the gradients, costs privacy of its own and fails on empty batches",
+            (
+                "adaptive clipping takes its bound from the gradients, costs privacy of its own and"
+                " fails on empty batches"
+            ),
             "one public privacy.clip_norm",
         ),
-        r"standardi[sz]e\w*|normali[sz](e|ation|e_features)|scal(e|er|ing)|z_?score|min_?max|mean|std|quantiles?|bin_?edges_from_data": _SCALE,
+        r"standardi[sz]e\w*|normali[sz](e|ation|e_features)|scal(e|er|ing)|z_?score|min_?max|mean|std|quantiles?|bin_?edges_from_data": (
+            _SCALE
+        ),
         r"impute\w*|fill_?na|missing_value": (
             "a value filled in from the data makes rows depend on each other",
             'missing = "flag" or "refuse" in the column',
         ),
         r"batch_?norm\w*|layers|normali[sz]ation_layer": (
-            "BatchNorm takes statistics over the batch, so each record changes the gradients of all others",
+            (
+                "BatchNorm takes statistics over the batch, so each record changes the gradients of"
+                " all others"
+            ),
             "LayerNorm or GroupNorm, which look at one record; the declarative models need neither",
         ),
         r"class_?weights?|pos_?weight|oversampl\w*|undersampl\w*|balanc\w*|stratif\w*": (
-            "weights, resampling or a stratified split taken from the labels make rows depend on each other",
-            "a threshold chosen afterwards from the released histogram; held-out patients are drawn by a keyed lot (data.holdout)",
+            (
+                "weights, resampling or a stratified split taken from the labels make rows depend"
+                " on each other"
+            ),
+            (
+                "a threshold chosen afterwards from the released histogram; held-out patients are"
+                " drawn by a keyed lot (data.holdout)"
+            ),
         ),
         r"early_?stop\w*|patience": (
             "stopping when the data say so is a release without noise",
             "fixed training.rounds; quality.stop_rule judges charged figures only",
         ),
         r"grid": (
-            "privacy runs on one fine grid for every study, 2^20 units a clip norm, and what travels is rounded after the noise",
+            (
+                "privacy runs on one fine grid for every study, 2^20 units a clip norm, and what"
+                " travels is rounded after the noise"
+            ),
             "nothing in its place: delete the line",
         ),
         r"accountant|secure_mode|seed|noise_seed|random_state": (
-            "accounting and randomness are not a choice of the study: noise comes fresh from the operating system, figures from PLD and RDP",
+            (
+                "accounting and randomness are not a choice of the study: noise comes fresh from"
+                " the operating system, figures from PLD and RDP"
+            ),
             "model.initial_seed for the public first weights; nothing else is seeded",
         ),
     }.items()
 )
 _VALUES = {
-    "batchnorm": "batch_norm", "batch-norm": "batch_norm", "standardise": "standardise", "standardize": "standardise", "zscore": "zscore",
-    "z-score": "zscore", "minmax": "minmax", "min-max": "minmax", "impute": "impute", "mean": "impute", "median": "impute",
-    "adaptive": "adaptive_clipping", "shuffle": "shuffle",
+    "batchnorm": "batch_norm",
+    "batch-norm": "batch_norm",
+    "standardise": "standardise",
+    "standardize": "standardise",
+    "zscore": "zscore",
+    "z-score": "zscore",
+    "minmax": "minmax",
+    "min-max": "minmax",
+    "impute": "impute",
+    "mean": "impute",
+    "median": "impute",
+    "adaptive": "adaptive_clipping",
+    "shuffle": "shuffle",
 }
 
 
@@ -67,7 +109,8 @@ def refusal(key: str) -> str | None:
     """Why a study cannot have this key, and what to use; None for a key that is just unknown.
 
     >>> refusal("grid_size") is None, refusal("shuffle").partition(";")[2]
-    (True, ' use instead: Poisson sampling of patients at privacy.sample_rate, which is what always runs')
+    (True, ' use instead: Poisson sampling of patients at privacy.sample_rate, which is what always
+    runs')
     """
     for pattern, why, instead in _KNOWN:
         if pattern.fullmatch(key.lower()):
@@ -77,4 +120,8 @@ def refusal(key: str) -> str | None:
 
 def refused_value(value: object) -> str | None:
     """The same for a value such as ``transform = "standardise"``; None for one that is just wrong."""
-    return refusal(_VALUES[value.lower()]) if isinstance(value, str) and value.lower() in _VALUES else None
+    return (
+        refusal(_VALUES[value.lower()])
+        if isinstance(value, str) and value.lower() in _VALUES
+        else None
+    )

@@ -27,9 +27,11 @@ class Keyed(Protocol):
 
 
 def check_distinct(parties: Iterable[tuple[tuple[str | int, ...], Keyed]]) -> None:
-    """Nobody takes part twice, under one name or with one key: such a party's word would count double.
+    """Nobody takes part twice, under one name or with one key: such a party's word would count
+    double.
 
-    Names that differ in case only count as one, because stores and file systems exist that do not tell them apart.
+    Names that differ in case only count as one, because stores and file systems exist that do not
+    tell them apart.
 
     Args:
         parties: each with its path in the study file.
@@ -42,10 +44,19 @@ def check_distinct(parties: Iterable[tuple[tuple[str | int, ...], Keyed]]) -> No
     for path, party in parties:
         same = names.get(party.name.casefold())
         if same is not None:
-            raise Fault(f"{same} stands in the study before; every party has a name of its own, whatever its case", *path, "name")
+            raise Fault(
+                f"{same} stands in the study before; every party has a name of its own, whatever"
+                " its case",
+                *path,
+                "name",
+            )
         for where in ("signing_public", "sealing_public"):
             owner = keys.get(getattr(party, where))
             if owner is not None:
-                raise Fault(f"this is the key of {owner}; nobody takes part twice or in two roles", *path, where)
+                raise Fault(
+                    f"this is the key of {owner}; nobody takes part twice or in two roles",
+                    *path,
+                    where,
+                )
         names[party.name.casefold()] = party.name
         keys |= dict.fromkeys((party.signing_public, party.sealing_public), party.name)

@@ -1,6 +1,8 @@
-"""The study file, section by section. A protocol is the template; a study adds parties, weights and the software.
+"""The study file, section by section. A protocol is the template; a study adds parties, weights and
+the software.
 
-Units stand in the docstrings; rules that need several sections together are in :mod:`securefl.study.consistency`.
+Units stand in the docstrings; rules that need several sections together are in
+:mod:`securefl.study.consistency`.
 """
 
 from __future__ import annotations
@@ -86,21 +88,30 @@ class Code(Section):
     @model_validator(mode="after")
     def _declarative_only(self) -> Self:
         if self.entrypoint != "declarative":
-            raise Fault("a model.py needs the sandbox, which this version does not have; name a declarative model", "entrypoint")
+            raise Fault(
+                "a model.py needs the sandbox, which this version does not have; name a declarative"
+                " model",
+                "entrypoint",
+            )
         if self.sha256 is not None:
             raise Fault("a declarative study has no code to hash; remove sha256", "sha256")
         return self
 
 
 class Software(Section):
-    """The securefl version and the SHA-256 of its requirements.lock: both are part of what is approved."""
+    """The securefl version and the SHA-256 of its requirements.lock: both are part of what is
+    approved.
+    """
 
     securefl: Line
     lock_sha256: Hex32
 
 
 class ModelSpec(Section):
-    """A declarative model. ``initial_seed`` (public text) and ``initial_sha256`` fix the first global model."""
+    """A declarative model.
+
+    ``initial_seed`` (public text) and ``initial_sha256`` fix the first global model.
+    """
 
     kind: Literal["logistic-regression", "mlp"]
     hidden: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=8)] = ()
@@ -110,16 +121,20 @@ class ModelSpec(Section):
     @model_validator(mode="after")
     def _hidden_fits(self) -> Self:
         if (self.kind == "mlp") != bool(self.hidden):
-            raise Fault('an "mlp" names its hidden layer sizes; a "logistic-regression" has none', "hidden")
+            raise Fault(
+                'an "mlp" names its hidden layer sizes; a "logistic-regression" has none', "hidden"
+            )
         return self
 
 
 class PrivacySpec(Section):
-    """Differential privacy of the training: add/remove one unit, Poisson sampling of units, Gaussian noise.
+    """Differential privacy of the training: add/remove one unit, Poisson sampling of units,
+    Gaussian noise.
 
-    The unit is a patient with all the rows that are used of that patient, or a single ``record`` (row) of the table.
-    ``noise_multiplier`` is sigma over the clip norm; ``normaliser`` is the public expected number of patients in a batch
-    over all hospitals together; ``steps`` = rounds x local steps.
+    The unit is a patient with all the rows that are used of that patient, or a single ``record``
+    (row) of the table. ``noise_multiplier`` is sigma over the clip norm; ``normaliser`` is the
+    public expected number of patients in a batch over all hospitals together; ``steps`` = rounds x
+    local steps.
     """
 
     unit: Literal["patient", "record"]
@@ -143,7 +158,11 @@ class PrivacySpec(Section):
         check_epsilon(self.epsilon)
         check_noise(self.noise_multiplier, LEAST_NOISE, "with less nobody is hidden")
         if not LEAST_DELTA <= self.delta <= Decimal("1e-3"):
-            raise Fault("must be at least 1e-30 and at most 1e-3: it is the chance that the promise does not hold", "delta")
+            raise Fault(
+                "must be at least 1e-30 and at most 1e-3: it is the chance that the promise does"
+                " not hold",
+                "delta",
+            )
         if not 0 < self.sample_rate <= 1:
             raise Fault("must be above 0 and at most 1", "sample_rate")
         return self
@@ -152,8 +171,9 @@ class PrivacySpec(Section):
 class SecAggSpec(Section):
     """The encrypted sum.
 
-    ``bits`` of a field of an update; ``bound`` is the largest sum of a step before noise that a field shows, in clip norms
-    (patients who pull one way): left out, it is :func:`securefl.study.wire.usual_bound`.
+    ``bits`` of a field of an update; ``bound`` is the largest sum of a step before noise that a
+    field shows, in clip norms (patients who pull one way): left out, it is
+    :func:`securefl.study.wire.usual_bound`.
     """
 
     bits: Annotated[int, Field(ge=6, le=24)]
@@ -183,7 +203,10 @@ class TrainingSpec(Section):
 
 
 class Schedule(Section):
-    """When the study may run and how long a round may take (seconds). Replies leave ``reply_after`` seconds after a round opens."""
+    """When the study may run and how long a round may take (seconds).
+
+    Replies leave ``reply_after`` seconds after a round opens.
+    """
 
     opens: datetime
     closes: datetime
@@ -213,7 +236,9 @@ VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
 class Quality(Section):
-    """The lowest acceptable AUC, judged on the lower end of the released interval; charged releases only."""
+    """The lowest acceptable AUC, judged on the lower end of the released interval; charged releases
+    only.
+    """
 
     minimum: DecimalText
     stop_rule: Literal["none"]
@@ -222,8 +247,9 @@ class Quality(Section):
 class Outputs(Section):
     """What comes out, who owns it and who gets it.
 
-    ``recipients`` are sent the model at the end, sealed to each: parties of the study by name, or ``participants``, ``coordinator``,
-    ``aggregator``. ``notes`` are promises between people, which no program keeps.
+    ``recipients`` are sent the model at the end, sealed to each: parties of the study by name, or
+    ``participants``, ``coordinator``, ``aggregator``. ``notes`` are promises between people, which
+    no program keeps.
     """
 
     artefacts: tuple[Line, ...]
@@ -238,8 +264,11 @@ class Outputs(Section):
         for place, name in enumerate(self.recipients):
             if not re.fullmatch(NAME, name):
                 raise Fault(
-                    f'"{name}" is no party: recipients are sent the model, so write "participants", "coordinator", "aggregator" or a party\'s name; '
-                    "what is only a promise between people goes into outputs.notes", "recipients", place,
+                    f'"{name}" is no party: recipients are sent the model, so write "participants",'
+                    ' "coordinator", "aggregator" or a party\'s name; what is only a promise'
+                    " between people goes into outputs.notes",
+                    "recipients",
+                    place,
                 )
             if name in self.recipients[:place]:
                 raise Fault(f'"{name}" stands there twice', "recipients", place)
@@ -255,7 +284,9 @@ class Exit(Section):
 
 
 class Protocol(Section):
-    """A template: question, columns, model, privacy, training; no parties, no digest, cannot be requested."""
+    """A template: question, columns, model, privacy, training; no parties, no digest, cannot be
+    requested.
+    """
 
     schema_: Literal["securefl-protocol/1"] = Field(alias="schema")
     study: About
@@ -274,7 +305,9 @@ class Protocol(Section):
 
 
 class Study(Protocol):
-    """A sealed study: a protocol with its parties, initial weights and software; this has the digest."""
+    """A sealed study: a protocol with its parties, initial weights and software; this has the
+    digest.
+    """
 
     schema_: Literal["securefl-study/1"] = Field(alias="schema")  # type: ignore[assignment]
     coordinator: Party
@@ -285,8 +318,16 @@ class Study(Protocol):
     @model_validator(mode="before")
     @classmethod
     def _says_its_edges(cls, raw: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
-        if isinstance(raw, Mapping) and isinstance(told := raw.get("evaluation"), Mapping) and "edges" not in told:
-            raise Fault("is missing: a sealed study lists its edges; `securefl study new` works them out", "evaluation", "edges")
+        if (
+            isinstance(raw, Mapping)
+            and isinstance(told := raw.get("evaluation"), Mapping)
+            and "edges" not in told
+        ):
+            raise Fault(
+                "is missing: a sealed study lists its edges; `securefl study new` works them out",
+                "evaluation",
+                "edges",
+            )
         return raw
 
     @model_validator(mode="after")
@@ -295,16 +336,25 @@ class Study(Protocol):
             raise Fault("a study needs initial_sha256; `securefl study new` computes it", "model")
         if len(self.participants) < 2:
             raise Fault("a study has at least two participants", "participants")
-        check_distinct([
-            (("coordinator",), self.coordinator),
-            (("aggregator",), self.aggregator),
-            *((("participants", i), p) for i, p in enumerate(self.participants)),
-        ])
+        check_distinct(
+            [
+                (("coordinator",), self.coordinator),
+                (("aggregator",), self.aggregator),
+                *((("participants", i), p) for i, p in enumerate(self.participants)),
+            ]
+        )
         if sum((p.weight for p in self.participants), Fraction(0)) != 1:
-            raise Fault("the participants' weights must add up to exactly 1", "participants", 0, "weight")
+            raise Fault(
+                "the participants' weights must add up to exactly 1", "participants", 0, "weight"
+            )
         if unknown := strangers(self):
             place = self.outputs.recipients.index(unknown[0])
-            raise Fault(f'"{unknown[0]}" is no party of this study, so it can be sent nothing', "outputs", "recipients", place)
+            raise Fault(
+                f'"{unknown[0]}" is no party of this study, so it can be sent nothing',
+                "outputs",
+                "recipients",
+                place,
+            )
         return self
 
     @property

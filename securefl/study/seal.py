@@ -1,4 +1,6 @@
-"""From a protocol to a study: add parties, software and the hash of the initial weights, as TOML text."""
+"""From a protocol to a study: add parties, software and the hash of the initial weights, as TOML
+text.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ def seal_study(
         protocol_text: a valid protocol.
         coordinator: the fields of :class:`~securefl.study.schema.Party`.
         aggregator: the same.
-        participants: the fields of :class:`~securefl.study.schema.Participant`, one mapping a hospital.
+        participants: the fields of :class:`~securefl.study.schema.Participant`, one mapping a
+            hospital.
         software: ``securefl`` (version) and ``lock_sha256``.
         initial_sha256: hash of the initial weights (float64, little endian).
         study_id: replaces the protocol's id, so that one protocol can serve several studies.
@@ -55,7 +58,9 @@ def seal_study(
 
 
 def dump_toml(raw: Mapping[str, Any]) -> str:
-    """TOML text of the values a study can hold (texts, whole numbers, booleans, times, arrays, tables)."""
+    """TOML text of the values a study can hold (texts, whole numbers, booleans, times, arrays,
+    tables).
+    """
     lines: list[str] = []
     _table(lines, (), raw)
     return "\n".join(lines).strip() + "\n"

@@ -43,10 +43,12 @@ def shares(
     Args:
         hospitals: the participants.
         weights: hospital to share, as text; for all of them or for none.
-        source: the published figures that the weights follow. Row counts of the private tables must not be.
+        source: the published figures that the weights follow. Row counts of the private tables must
+            not be.
 
     Raises:
-        UsageError: a hospital is missing or unknown, a share is not above 0, they do not add up to exactly 1, or no source is named.
+        UsageError: a hospital is missing or unknown, a share is not above 0, they do not add up to
+            exactly 1, or no source is named.
     """
     if not weights:
         if source not in {None, EQUAL_SOURCE}:

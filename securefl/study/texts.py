@@ -59,11 +59,13 @@ def in_both(some: Iterable[str], others: Iterable[str]) -> str | None:
 def _can_stand_in_a_table(text: str) -> str:
     if text != text.strip():
         raise ValueError(
-            "has blank space at its ends, which is taken off every cell of a table: it could never match; remove it"
+            "has blank space at its ends, which is taken off every cell of a table: it could never"
+            " match; remove it"
         )
     if "\ufffd" in text:
         raise ValueError(
-            "holds U+FFFD, the mark of a damaged character: such a cell is always set aside; write the true character"
+            "holds U+FFFD, the mark of a damaged character: such a cell is always set aside; write"
+            " the true character"
         )
     return text
 

@@ -1,16 +1,19 @@
-"""The two grids: privacy on a fine one that is the same for every study, the wire on a coarse one after the noise.
+"""The two grids: privacy on a fine one that is the same for every study, the wire on a coarse one
+after the noise.
 
-Each patient's clipped gradient is rounded toward zero on :data:`GRID` units a clip norm, and the noise is drawn there.
-What is noised may be rounded as one likes: that is post-processing and costs no privacy (Dwork, Roth 2014, proposition
-2.1). So a hospital rounds its noised sum to *steps* of a public width, up or down by lot so that the mean is right, and
-what would not fit into a field of the encrypted sum is cut to the field's largest value. The coordinator multiplies the
-opened sum by the width.
+Each patient's clipped gradient is rounded toward zero on :data:`GRID` units a clip norm, and the
+noise is drawn there. What is noised may be rounded as one likes: that is post-processing and costs
+no privacy (Dwork, Roth 2014, proposition 2.1). So a hospital rounds its noised sum to *steps* of a
+public width, up or down by lot so that the mean is right, and what would not fit into a field of
+the encrypted sum is cut to the field's largest value. The coordinator multiplies the opened sum by
+the width.
 
-The width follows from the study's figures alone. A field shows the largest sum before noise that is planned for
-(``secagg.bound``, in clip norms) and :data:`SHOWN` standard deviations of the noise on either side.
+The width follows from the study's figures alone. A field shows the largest sum before noise that is
+planned for (``secagg.bound``, in clip norms) and :data:`SHOWN` standard deviations of the noise on
+either side.
 
-Counts are small integers already. They travel unrounded, in fields of their own width: wide enough for the largest count
-and the largest draw of the noise, so that nothing is cut.
+Counts are small integers already. They travel unrounded, in fields of their own width: wide enough
+for the largest count and the largest draw of the noise, so that nothing is cut.
 """
 
 from __future__ import annotations
@@ -27,10 +30,12 @@ if TYPE_CHECKING:
 
     from securefl.study import schema
 
-#: Units a clip norm of the grid on which gradients are rounded and noise is drawn. Rounding toward zero loses at most
-#: sqrt(d) / 2^21 of the clip at d weights on average: below 1 % up to 10^8. Noise is at least 0.3 of it: 3 * 10^5 units.
+#: Units a clip norm of the grid on which gradients are rounded and noise is drawn. Rounding toward
+#: zero loses at most sqrt(d) / 2^21 of the clip at d weights on average: below 1 % up to 10^8.
+#: Noise is at least 0.3 of it: 3 * 10^5 units.
 GRID: Final = 1 << 20
-#: Standard deviations of a round's noise that a field shows beside ``bound``: 8 in 10^11 draws are larger.
+#: Standard deviations of a round's noise that a field shows beside ``bound``: 8 in 10^11 draws are
+#: larger.
 SHOWN: Final = 6.5
 #: Largest draw of the noise, in standard deviations (:data:`securefl.privacy.noise.TAIL`).
 _LARGEST_DRAW: Final = 14
@@ -109,7 +114,9 @@ def field_bits(study: schema.Protocol, kind: str) -> int:
 
 
 def largest_update(study: schema.Protocol) -> int:
-    """An upper bound on the number of values in one hospital's update, from the columns and layers the study names."""
+    """An upper bound on the number of values in one hospital's update, from the columns and layers
+    the study names.
+    """
     features = sum(
         len(getattr(c, "levels", (0,))) + (c.missing == "flag") for c in study.data.columns
     )
@@ -118,7 +125,8 @@ def largest_update(study: schema.Protocol) -> int:
 
 
 def planned_patients(study: schema.Protocol) -> Fraction:
-    """Patients whom a step is planned to draw at the hospital with the largest weight: normaliser times weight.
+    """Patients whom a step is planned to draw at the hospital with the largest weight: normaliser
+    times weight.
 
     A template names no hospitals yet: equal weights of as many as must contribute.
     """
@@ -128,10 +136,12 @@ def planned_patients(study: schema.Protocol) -> Fraction:
 
 
 def least_bound(study: schema.Protocol) -> int:
-    """The least ``secagg.bound`` that is taken, in clip norms: with less, most of what a round could teach is cut away.
+    """The least ``secagg.bound`` that is taken, in clip norms: with less, most of what a round
+    could teach is cut away.
 
-    Clipped gradients of d weights have values of about 1 / sqrt(d). Only few weights, as that of the output's bias, get
-    more, and only in the first rounds, where a cut sum still points the right way. Measured: benchmarks/rounding.
+    Clipped gradients of d weights have values of about 1 / sqrt(d). Only few weights, as that of
+    the output's bias, get more, and only in the first rounds, where a cut sum still points the
+    right way. Measured: benchmarks/rounding.
     """
     part = max(_LEAST_PART, 1 / math.sqrt(largest_update(study)))
     return max(1, math.ceil(part * float(planned_patients(study))))
@@ -140,8 +150,9 @@ def least_bound(study: schema.Protocol) -> int:
 def usual_bound(study: schema.Protocol, bits: int) -> int:
     """``secagg.bound`` where the study states none, in clip norms.
 
-    Every patient planned in a step may pull one way, where that costs nothing; with few bits it is as many as keep the
-    rounding below a thousandth of the noise's variance, and never less than :func:`least_bound`.
+    Every patient planned in a step may pull one way, where that costs nothing; with few bits it is
+    as many as keep the rounding below a thousandth of the noise's variance, and never less than
+    :func:`least_bound`.
     """
     noise = float(study.privacy.noise_multiplier) / math.sqrt(study.training.local_steps)
     free = math.floor((largest_value(bits) * math.sqrt(6 * _FREE) - SHOWN) * noise)
@@ -150,7 +161,9 @@ def usual_bound(study: schema.Protocol, bits: int) -> int:
 
 
 def bound_of(study: schema.Protocol) -> int:
-    """The largest sum of a step before noise that a field shows, in clip norms: as stated, or the usual one."""
+    """The largest sum of a step before noise that a field shows, in clip norms: as stated, or the
+    usual one.
+    """
     stated = study.secagg.bound
     return usual_bound(study, study.secagg.bits) if stated is None else stated
 

@@ -1,5 +1,7 @@
-"""An aggregator holds no key, and could still bend the model: whoever adds ciphertexts can shift them. The coordinator adds
-again before it decrypts, so that nothing which is not the sum of the signed contributions is ever opened."""
+"""An aggregator holds no key, and could still bend the model: whoever adds ciphertexts can shift
+them. The coordinator adds again before it decrypts, so that nothing which is not the sum of the
+signed contributions is ever opened.
+"""
 
 import numpy as np
 import pytest
@@ -14,25 +16,35 @@ SHIFT = 1000
 
 
 class Played:
-    """A round whose contributions are all there, and an aggregator that signs what it likes as their sum."""
+    """A round whose contributions are all there, and an aggregator that signs what it likes as
+    their sum.
+    """
 
     def __init__(self):
-        self.round = Round(length=FieldLayout(16, len(NAMES)).values_per_chunk)  # every field of the ciphertext is used
+        self.round = Round(
+            length=FieldLayout(16, len(NAMES)).values_per_chunk
+        )  # every field of the ciphertext is used
         self.facts = self.round.facts
         self.values = self.round.values()
         self.contributions = {c.sender: c for c in self.round.contributions(self.values)}
         self.honest = add_contributions(self.contributions.values(), self.facts)
 
     def claim(self, ciphertext):
-        """The signed frame, read as the coordinator reads it: signature, shape and residues are in order."""
+        """The signed frame, read as the coordinator reads it: signature, shape and residues are in
+        order.
+        """
         aggregator = self.round.parties["aggregator"]
         frame = write_sum(self.facts, "aggregator", ciphertext, self.honest.parts, aggregator.sign)
         return read_sum(frame, self.facts, "aggregator", aggregator.verify)
 
     def shifted(self):
-        """The sum with one number made larger by SHIFT: a plaintext is added to a ciphertext without any key."""
+        """The sum with one number made larger by SHIFT: a plaintext is added to a ciphertext
+        without any key.
+        """
         layout, changed = self.facts.layout, self.honest.ciphertext.copy()
-        changed[0, 0, 5] = (int(changed[0, 0, 5]) + (layout.scale * SHIFT << layout.field_bits)) % MODULUS
+        changed[0, 0, 5] = (
+            int(changed[0, 0, 5]) + (layout.scale * SHIFT << layout.field_bits)
+        ) % MODULUS
         return changed
 
     def dropped(self):

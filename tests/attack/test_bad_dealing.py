@@ -1,6 +1,8 @@
-"""A hospital that deals rubbish to some is named by those who cannot sign for it; what they say is fixed words, and decides nothing.
+"""A hospital that deals rubbish to some is named by those who cannot sign for it; what they say is
+fixed words, and decides nothing.
 
-The control, the same study without their complaints: the victims are named as those from whom nothing came.
+The control, the same study without their complaints: the victims are named as those from whom
+nothing came.
 """
 
 import dataclasses
@@ -47,12 +49,21 @@ class Consortium:
     """Round 1 as far as the survivor set: everybody contributed, the coordinator proposes all five."""
 
     def __init__(self, folder):
-        self.room, self.store, self.lines, self.held = Room(PLAN), Store(str(folder)), {site: [] for site in FIVE}, False
+        self.room, self.store, self.lines, self.held = (
+            Room(PLAN),
+            Store(str(folder)),
+            {site: [] for site in FIVE},
+            False,
+        )
         keys, given = self.room.announce()
         self.people = {p.name: p for p in self.room.participants()}
         for site, person in self.people.items():
             self.store.put(AT.contribution(site), person.answer(given).read())
-        self.terms = PLAN.terms(PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES))
+        self.terms = PLAN.terms(
+            PLAN.facts(
+                1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES
+            )
+        )
         self.tally = Tally(PLAN, self.terms)
         self.tally.look(self.store, AT)
         survivors = Survivors(self.terms, {s: self.tally.heads[s].sha256 for s in FIVE})
@@ -62,8 +73,16 @@ class Consortium:
         self.saying = {site: self._saying(site) for site in FIVE}
 
     def _saying(self, site):
-        ledger = SimpleNamespace(state=SimpleNamespace(paused=False, study=lambda _: SimpleNamespace(ended=self.held)))
-        here = SimpleNamespace(name=site, store=self.store, identity=self.room.identities[site], ledger=ledger, deciding=nullcontext)
+        ledger = SimpleNamespace(
+            state=SimpleNamespace(paused=False, study=lambda _: SimpleNamespace(ended=self.held))
+        )
+        here = SimpleNamespace(
+            name=site,
+            store=self.store,
+            identity=self.room.identities[site],
+            ledger=ledger,
+            deciding=nullcontext,
+        )
         return Saying(here, PLAN, self.lines[site].append)
 
     def speak(self):
@@ -78,7 +97,9 @@ class Consortium:
 
     def complaint(self, site, *, by=None, **changes):
         facts = self.terms.facts
-        honest = Complaint(facts.study, facts.round, facts.attempt, self.terms.round_digest, site, DEALER)
+        honest = Complaint(
+            facts.study, facts.round, facts.attempt, self.terms.round_digest, site, DEALER
+        )
         return dataclasses.replace(honest, **changes).dump(self.room.identities[by or site].sign)
 
 
@@ -109,11 +130,15 @@ def test_the_control_without_complaints_the_victims_are_named_as_silent(spoiled)
 def test_the_dealer_is_named_by_those_who_could_not_use_what_it_dealt_to_them(spoiled):
     spoiled.speak()
     failure = spoiled.failure()
-    assert f"{VICTIMS[0]} and {VICTIMS[1]} could not use what {DEALER} dealt to them" in failure.what
+    assert (
+        f"{VICTIMS[0]} and {VICTIMS[1]} could not use what {DEALER} dealt to them" in failure.what
+    )
     assert failure.whose == DEALER
     assert f"Ask {DEALER} first" in failure.next_step
     for victim in VICTIMS:
-        assert sum("complaint left the house" in line for line in spoiled.lines[victim]) == 1  # once a round
+        assert (
+            sum("complaint left the house" in line for line in spoiled.lines[victim]) == 1
+        )  # once a round
 
 
 def test_who_is_silent_without_a_word_is_named_beside_the_dealer(spoiled):
@@ -136,7 +161,12 @@ def test_an_owner_who_keeps_everything_in_the_house_keeps_complaints_there(spoil
     for victim in VICTIMS:  # withdrawn between the proposal and the word
         with suppress(MessageError):
             later = spoiled.people[victim].later
-            later.agree(spoiled.proposal, lambda site, later=later: later.read(site, spoiled.store.get_head(AT.contribution(site), 1 << 20)))
+            later.agree(
+                spoiled.proposal,
+                lambda site, later=later: later.read(
+                    site, spoiled.store.get_head(AT.contribution(site), 1 << 20)
+                ),
+            )
         assert later.refused_dealer == DEALER
         spoiled.saying[victim]._complain(later)
     assert spoiled.store.list(AT.complaints) == []
@@ -162,7 +192,23 @@ def test_who_signed_has_nothing_to_complain_of(honest):
     assert OTHERS[0] not in failure.what
 
 
-@pytest.mark.parametrize("why", ["junk", "signed by another", "another round", "another attempt", "true for one", "another study", "about itself", "about a stranger", "about no name", "in another's place", "a field more", "too long"])
+@pytest.mark.parametrize(
+    "why",
+    [
+        "junk",
+        "signed by another",
+        "another round",
+        "another attempt",
+        "true for one",
+        "another study",
+        "about itself",
+        "about a stranger",
+        "about no name",
+        "in another's place",
+        "a field more",
+        "too long",
+    ],
+)
 def test_a_complaint_that_is_not_the_hospitals_own_for_this_round_is_not_there(honest, why):
     who = OTHERS[0]
     data = {

@@ -1,7 +1,8 @@
 """A colluding hospital that names another's study key as its own: no single contribution opens.
 
-A study key that is copied needs no private key. Without the defences the victim would derive one secret for both, and where
-the two sort on either side of it, its two masks cancel: the control shows that its contribution then opens by itself.
+A study key that is copied needs no private key. Without the defences the victim would derive one
+secret for both, and where the two sort on either side of it, its two masks cancel: the control
+shows that its contribution then opens by itself.
 """
 
 import dataclasses
@@ -25,13 +26,17 @@ def room():
 
 
 def copied(room):
-    """The approvals as the victim sees them: the last hospital signed the first one's key as its own."""
+    """The approvals as the victim sees them: the last hospital signed the first one's key as its
+    own.
+    """
     stolen = dataclasses.replace(room.approvals[LAST], study_key=room.approvals[FIRST].study_key)
     return {**room.approvals, LAST: stolen}
 
 
 def opened_alone(room, secrets, values):
-    """Whether the coordinator, with the round's secret key, reads the victim's masked ciphertext by itself."""
+    """Whether the coordinator, with the round's secret key, reads the victim's masked ciphertext by
+    itself.
+    """
     keys, given = room.announce()
     facts = announced_facts(room.plan, given.announcement)
     ciphertext = room.cipher.encrypt(keys.public, facts.layout.pack(values), facts.layout)
@@ -56,7 +61,10 @@ def test_even_so_the_secrets_differ_by_name(room, monkeypatch):
     # as if the check for equal keys were not there: the same shared key for both names
     shared = dict.fromkeys((FIRST, LAST), room.approvals[FIRST].study_key)
     assert ours[FIRST] != ours[LAST]
-    naive = {s: pair_secret(room.study_keys[VICTIM], bytes.fromhex(k), other=s) for s, k in shared.items()}
+    naive = {
+        s: pair_secret(room.study_keys[VICTIM], bytes.fromhex(k), other=s)
+        for s, k in shared.items()
+    }
     assert naive[FIRST] == naive[LAST]
     assert opened_alone(room, naive, values)  # the control: it opens
     with pytest.raises(Exception, match="no sum of a complete set"):

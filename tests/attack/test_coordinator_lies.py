@@ -1,8 +1,10 @@
-"""A coordinator that tells hospitals different things: nothing opens, even with an aggregator that works for it.
+"""A coordinator that tells hospitals different things: nothing opens, even with an aggregator that
+works for it.
 
-In each case one hospital is told something else than the others, in an announcement that the coordinator really signed.
-The honest aggregator adds nothing; one that works for the coordinator adds ring elements without any check, and the
-masks, which are bound to what each hospital was told, do not cancel. Controls: the same with equal facts.
+In each case one hospital is told something else than the others, in an announcement that the
+coordinator really signed. The honest aggregator adds nothing; one that works for the coordinator
+adds ring elements without any check, and the masks, which are bound to what each hospital was told,
+do not cancel. Controls: the same with equal facts.
 """
 
 import dataclasses
@@ -25,11 +27,16 @@ class Lies:
 
     def __init__(self):
         self.room = Room()
-        self.values = {site: np.arange(self.room.plan.parameters, dtype=np.int64) * (i + 1) for i, site in enumerate(NAMES)}
+        self.values = {
+            site: np.arange(self.room.plan.parameters, dtype=np.int64) * (i + 1)
+            for i, site in enumerate(NAMES)
+        }
         self.hospitals = {}
         _, first = self.room.announce(1)
         for site in NAMES:
-            self.hospitals[site] = self.room.participant(site, trainer=lambda *_, s=site: self.values[s], keeper=in_memory)
+            self.hospitals[site] = self.room.participant(
+                site, trainer=lambda *_, s=site: self.values[s], keeper=in_memory
+            )
             self.hospitals[site].answer(first)
 
     def frames(self, told):
@@ -40,7 +47,10 @@ class Lies:
         """What an aggregator that checks nothing makes of them."""
         parts = [
             read_contribution(
-                frames[site], announced_facts(self.room.plan, told[site].announcement), site, self.room.identities[site].card.verify
+                frames[site],
+                announced_facts(self.room.plan, told[site].announcement),
+                site,
+                self.room.identities[site].card.verify,
             ).ciphertext
             for site in NAMES
         ]
@@ -58,7 +68,9 @@ def test_the_control_opens(lies):
     frames = lies.frames(told)
     facts = announced_facts(lies.room.plan, given.announcement)
     added(lies.room, given.announcement, frames)
-    assert np.array_equal(open_sum(keys, lies.raw_sum(frames, told), facts).values, sum(lies.values.values()))
+    assert np.array_equal(
+        open_sum(keys, lies.raw_sum(frames, told), facts).values, sum(lies.values.values())
+    )
 
 
 def nothing_opens(lies, keys, told, more_keys=()):
@@ -69,10 +81,16 @@ def nothing_opens(lies, keys, told, more_keys=()):
     total = lies.raw_sum(frames, told)
     truth = sum(lies.values.values())
     for pair in (keys, *more_keys):
-        layout = lies.room.plan.facts(2, 1, pair.public.sha256, "1" * 64, instances=INSTANCES).layout
-        noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(pair._decryptor, chunk) for chunk in total]))  # no check at all
+        layout = lies.room.plan.facts(
+            2, 1, pair.public.sha256, "1" * 64, instances=INSTANCES
+        ).layout
+        noisy = seal._from_ntt(
+            np.stack([seal._decrypt_chunk(pair._decryptor, chunk) for chunk in total])
+        )  # no check at all
         low = np.uint64((1 << layout.field_bits) - 1)
-        read = (((noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)) & low).astype(np.int64)
+        read = (((noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)) & low).astype(
+            np.int64
+        )
         assert not np.array_equal(np.diff(read[0, 1 : 1 + len(truth)]), np.diff(truth))
         for site in (VICTIM, NAMES[1]):
             said = announced_facts(lies.room.plan, told[site].announcement)
@@ -90,7 +108,9 @@ def test_different_global_models_for_one_hospital_open_nothing(lies):
 def test_a_key_of_its_own_for_one_hospital_opens_nothing(lies):
     keys, honest = lies.room.announce(2)
     others, other = lies.room.announce(2)
-    nothing_opens(lies, keys, {site: other if site == VICTIM else honest for site in NAMES}, [others])
+    nothing_opens(
+        lies, keys, {site: other if site == VICTIM else honest for site in NAMES}, [others]
+    )
 
 
 def test_a_hospital_that_is_told_of_a_smaller_cohort_does_not_answer(lies):
@@ -110,7 +130,11 @@ def test_the_same_round_is_not_answered_again_under_another_key_or_model(lies):
     """Two answers to one round would be two releases, and their difference might open."""
     _, honest = lies.room.announce(2)
     lies.hospitals[VICTIM].answer(honest)
-    for again in (lies.room.announce(2)[1], lies.room.announce(2, theta=lies.room.theta + 3.0)[1], lies.room.announce(2, attempt=2)[1]):
+    for again in (
+        lies.room.announce(2)[1],
+        lies.room.announce(2, theta=lies.room.theta + 3.0)[1],
+        lies.room.announce(2, attempt=2)[1],
+    ):
         with pytest.raises(RoundError, match="One contribution is given per round"):
             lies.hospitals[VICTIM].answer(again)
 
@@ -119,6 +143,9 @@ def test_a_round_that_misses_a_hospital_does_not_open(lies):
     keys, given = lies.room.announce(2)
     frames = lies.frames(dict.fromkeys(NAMES, given))
     facts = announced_facts(lies.room.plan, given.announcement)
-    parts = [read_contribution(frames[s], facts, s, lies.room.identities[s].card.verify).ciphertext for s in NAMES[1:]]
+    parts = [
+        read_contribution(frames[s], facts, s, lies.room.identities[s].card.verify).ciphertext
+        for s in NAMES[1:]
+    ]
     with pytest.raises(RoundError, match="nothing was released"):
         open_sum(keys, sum_mod_q(parts), facts)

@@ -1,8 +1,9 @@
-"""The coordinator opens only sums: an attacker with its keys, the aggregator's keys and the whole store reads no contribution.
+"""The coordinator opens only sums: an attacker with its keys, the aggregator's keys and the whole
+store reads no contribution.
 
-The attacker holds the coordinator's identity, the secret half of every round's CKKS key (it never erased one), the
-aggregator's identity, every object that was ever in the store, and the true global models. The control takes the same
-values to the same keys without masks, and reads them all.
+The attacker holds the coordinator's identity, the secret half of every round's CKKS key (it never
+erased one), the aggregator's identity, every object that was ever in the store, and the true global
+models. The control takes the same values to the same keys without masks, and reads them all.
 """
 
 import fsspec
@@ -24,7 +25,9 @@ from securefl.store import Store
 
 #: 2817 parameters: a correlation by chance stays below 0.1 (5 standard deviations).
 TEXT, PLAN = sealed_study(
-    ('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [256]'), ("rounds = 4", "rounds = 2"), ("steps = 4", "steps = 2")
+    ('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [256]'),
+    ("rounds = 4", "rounds = 2"),
+    ("steps = 4", "steps = 2"),
 )
 BY_CHANCE = 0.1
 
@@ -51,7 +54,9 @@ class InStore(StoreExchange):
     def collect(self, arrivals, seconds):
         facts = arrivals.facts
         at = paths.RoundPaths(facts.study, facts.round, 1)
-        given = RoundInput(*(self.store.get(p, 1 << 24) for p in (at.announcement, at.key, at.model)))
+        given = RoundInput(
+            *(self.store.get(p, 1 << 24) for p in (at.announcement, at.key, at.model))
+        )
         for participant in self.everybody:
             self.store.put(at.contribution(participant.name), participant.answer(given).read())
         self.service.step()
@@ -72,17 +77,24 @@ class Attacker:
     def ciphertext(self, number, site):
         facts = self.facts(number)
         frame = self.store.get(paths.RoundPaths(PLAN.digest, number, 1).contribution(site), 1 << 24)
-        return read_contribution(frame, facts, site, self.room.identities[site].card.verify).ciphertext
+        return read_contribution(
+            frame, facts, site, self.room.identities[site].card.verify
+        ).ciphertext
 
     def read(self, number, ciphertext):
         """int64[values], read with the round's secret key and no check at all."""
         facts = self.facts(number)
         layout = facts.layout
         decryptor = self.pairs[facts.public_key_sha256]
-        noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext]))
+        noisy = seal._from_ntt(
+            np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext])
+        )
         messages = (noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)
         low = np.uint64((1 << layout.field_bits) - 1)
-        fields = np.stack([(messages >> np.uint64(i * layout.field_bits)) & low for i in range(layout.fields)], axis=1)
+        fields = np.stack(
+            [(messages >> np.uint64(i * layout.field_bits)) & low for i in range(layout.fields)],
+            axis=1,
+        )
         return fields.reshape(-1).astype(np.int64)[1 : 1 + facts.length]
 
 
@@ -101,16 +113,23 @@ def world(tmp_path_factory):
     def trainer(site):
         def train(kind, model, length, largest):
             number = len(produced[site]) + 1
-            produced[site][number] = rng.integers(-largest // 2, largest // 2, length, endpoint=True)
+            produced[site][number] = rng.integers(
+                -largest // 2, largest // 2, length, endpoint=True
+            )
             return produced[site][number]
 
         return train
 
     room.hospitals = {site: trainer(site) for site in NAMES}
     store.put(paths.study_file(PLAN.digest), TEXT.encode())
-    store.put(paths.invitation(PLAN.digest), Invitation(PLAN.digest, "Researcher").dump(room.researcher.sign))
+    store.put(
+        paths.invitation(PLAN.digest),
+        Invitation(PLAN.digest, "Researcher").dump(room.researcher.sign),
+    )
     for site in NAMES:
-        store.put(paths.approval(PLAN.digest, site), room.approvals[site].sign(room.identities[site].sign))
+        store.put(
+            paths.approval(PLAN.digest, site), room.approvals[site].sign(room.identities[site].sign)
+        )
 
     class Book:
         def cards(self):
@@ -125,7 +144,9 @@ def world(tmp_path_factory):
 
 @pytest.mark.parametrize("site", NAMES)
 @pytest.mark.parametrize("number", [1, 2])
-def test_no_contribution_opens_with_everything_that_coordinator_aggregator_and_store_have(world, site, number):
+def test_no_contribution_opens_with_everything_that_coordinator_aggregator_and_store_have(
+    world, site, number
+):
     attacker, produced = world
     truth = produced[site][number]
     control = take_off(attacker.ciphertext(number, site), _mask(attacker, number, site))
@@ -140,7 +161,11 @@ def take_off(ciphertext, mask):
 def _mask(attacker, number, site):
     """The mask itself, from study keys that no attacker has."""
     room = attacker.room
-    return pairwise_mask(site, pair_secrets(PLAN, site, room.study_keys[site], room.approvals), attacker.facts(number))
+    return pairwise_mask(
+        site,
+        pair_secrets(PLAN, site, room.study_keys[site], room.approvals),
+        attacker.facts(number),
+    )
 
 
 @pytest.mark.parametrize("kept", [NAMES[:2], NAMES[1:], (NAMES[0], NAMES[2])], ids="+".join)
@@ -148,7 +173,9 @@ def test_no_part_of_a_cohort_opens(world, kept):
     attacker, produced = world
     part = sum_mod_q(attacker.ciphertext(1, site) for site in kept)
     assert correlation(attacker.read(1, part), sum(produced[site][1] for site in kept)) < BY_CHANCE
-    whole = sum_mod_q(attacker.ciphertext(1, site) for site in NAMES)  # the control: the complete sum opens
+    whole = sum_mod_q(
+        attacker.ciphertext(1, site) for site in NAMES
+    )  # the control: the complete sum opens
     assert correlation(attacker.read(1, whole), sum(produced[site][1] for site in NAMES)) > 0.999
 
 
@@ -157,11 +184,18 @@ def test_contributions_of_two_rounds_do_not_unmask_each_other(world):
     for site in NAMES:
         difference = masks.subtract(attacker.ciphertext(2, site), attacker.ciphertext(1, site))
         for number in (1, 2):
-            assert correlation(attacker.read(number, difference), produced[site][2] - produced[site][1]) < BY_CHANCE
+            assert (
+                correlation(
+                    attacker.read(number, difference), produced[site][2] - produced[site][1]
+                )
+                < BY_CHANCE
+            )
 
 
 def test_keys_that_the_attacker_has_make_no_mask(world):
-    """Study keys are agreed between hospitals: with the attacker's own X25519 keys other masks come out."""
+    """Study keys are agreed between hospitals: with the attacker's own X25519 keys other masks come
+    out.
+    """
     attacker, produced = world
     site = NAMES[0]
     for mine in (attacker.room.researcher._sealing, attacker.room.operator._sealing):
@@ -177,7 +211,11 @@ def test_nothing_in_the_store_holds_a_private_key_or_an_update(world):
     secrets = [key.private_bytes_raw() for key in attacker.room.study_keys.values()]
     secrets += [i._signing.private_bytes_raw() for i in attacker.room.identities.values()]
     secrets += [i._sealing.private_bytes_raw() for i in attacker.room.identities.values()]
-    secrets += [values.astype("<i8").tobytes()[:64] for rounds in produced.values() for values in rounds.values()]
+    secrets += [
+        values.astype("<i8").tobytes()[:64]
+        for rounds in produced.values()
+        for values in rounds.values()
+    ]
     fs, root = fsspec.core.url_to_fs(attacker.store.url)
     files = fs.find(root)
     assert len(files) > 20

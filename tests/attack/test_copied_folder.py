@@ -1,7 +1,9 @@
-"""A hospital's folder copied after its approval (a clone, a standby), and both copies run: their keys, ledger and study key are equal.
+"""A hospital's folder copied after its approval (a clone, a standby), and both copies run: their
+keys, ledger and study key are equal.
 
-Two payloads under equal masks differ by the difference of what they hide, to whoever holds the round's CKKS key. The nonces of
-the two runs keep the masks apart, and each copy stops as soon as it sees the other's word in its own place.
+Two payloads under equal masks differ by the difference of what they hide, to whoever holds the
+round's CKKS key. The nonces of the two runs keep the masks apart, and each copy stops as soon as it
+sees the other's word in its own place.
 """
 
 import dataclasses
@@ -41,17 +43,28 @@ def scene(hospitals, request):
 
 @pytest.fixture
 def copy(scene, tmp_path):
-    """Another agent's run of the same study on a copy of the folder, as it is when this is asked for."""
+    """Another agent's run of the same study on a copy of the folder, as it is when this is asked
+    for.
+    """
     made = []
 
     def start():
         folder = tmp_path / "copy"
         shutil.copytree(scene.site.path, folder)
         run = scene.run
-        made.append(StudyRun(
-            Site.at(folder), run.plan, run.text, scene.lines.append, run.now, run.clock, start_worker=run.start_worker, ask=run.ask,
-            settle_seconds=0.0,
-        ))
+        made.append(
+            StudyRun(
+                Site.at(folder),
+                run.plan,
+                run.text,
+                scene.lines.append,
+                run.now,
+                run.clock,
+                start_worker=run.start_worker,
+                ask=run.ask,
+                settle_seconds=0.0,
+            )
+        )
         return made[-1]
 
     yield start
@@ -67,8 +80,15 @@ def masks_of(room, site, facts):
 def test_masks_of_two_copies_never_meet_whatever_the_coordinator_announces():
     room = Room()
     me = room.plan.study.cohort[0]
-    one, two = (announced_facts(room.plan, room.announce(instances={**INSTANCES, me: nonce * 64})[1].announcement) for nonce in "cd")
-    same = dataclasses.replace(two, public_key_sha256=one.public_key_sha256, model_sha256=one.model_sha256)
+    one, two = (
+        announced_facts(
+            room.plan, room.announce(instances={**INSTANCES, me: nonce * 64})[1].announcement
+        )
+        for nonce in "cd"
+    )
+    same = dataclasses.replace(
+        two, public_key_sha256=one.public_key_sha256, model_sha256=one.model_sha256
+    )
     assert same.instances != one.instances
     assert not np.array_equal(masks_of(room, me, one), masks_of(room, me, same))
 
@@ -76,9 +96,19 @@ def test_masks_of_two_copies_never_meet_whatever_the_coordinator_announces():
 def test_control_without_the_nonces_both_copies_mask_alike_and_the_difference_is_bare():
     room = Room()
     me = room.plan.study.cohort[0]
-    told = [announced_facts(room.plan, room.announce(instances={**INSTANCES, me: nonce * 64})[1].announcement) for nonce in "cd"]
+    told = [
+        announced_facts(
+            room.plan, room.announce(instances={**INSTANCES, me: nonce * 64})[1].announcement
+        )
+        for nonce in "cd"
+    ]
     bare = [
-        dataclasses.replace(f, instances=("0" * 64,) * len(f.cohort), public_key_sha256=told[0].public_key_sha256, model_sha256=told[0].model_sha256)
+        dataclasses.replace(
+            f,
+            instances=("0" * 64,) * len(f.cohort),
+            public_key_sha256=told[0].public_key_sha256,
+            model_sha256=told[0].model_sha256,
+        )
         for f in told
     ]
     assert np.array_equal(*(masks_of(room, me, facts) for facts in bare))
@@ -183,19 +213,26 @@ def test_another_contribution_in_its_own_place_is_not_written_over(scene):
     theirs = _resigned(scene, mine)
     at = paths.RoundPaths(scene.study.digest, 1, 1).contribution(ME)
     scene.store.put(at, theirs)
-    with pytest.raises(TwoCopiesError, match="another contribution of it lies in the store for round 1"):
+    with pytest.raises(
+        TwoCopiesError, match="another contribution of it lies in the store for round 1"
+    ):
         scene.run.step()
     assert scene.sent() == theirs
 
 
-@pytest.mark.parametrize("what", ["junk", "of another round", "by another key", "its own", "cut off"])
+@pytest.mark.parametrize(
+    "what", ["junk", "of another round", "by another key", "its own", "cut off"]
+)
 def test_what_anybody_can_put_there_is_written_over(scene, what):
     scene.begin()
     scene.make()
     mine = scene.run.made.file.read_bytes()
     at = paths.RoundPaths(scene.study.digest, 1, 1).contribution(ME)
     lies = {
-        "junk": b"junk", "of another round": _resigned(scene, mine, round=2), "its own": mine, "cut off": mine[:30],
+        "junk": b"junk",
+        "of another round": _resigned(scene, mine, round=2),
+        "its own": mine,
+        "cut off": mine[:30],
         "by another key": _resigned(scene, mine, by=scene.c.site(OTHER).identity),
     }
     scene.store.put(at, lies[what])
@@ -204,7 +241,9 @@ def test_what_anybody_can_put_there_is_written_over(scene, what):
 
 
 def _resigned(scene, frame, by=None, **changes):
-    """A frame of this hospital with another round digest, signed again, as a copy with its keys can."""
+    """A frame of this hospital with another round digest, signed again, as a copy with its keys
+    can.
+    """
     import json
 
     from securefl.secagg.envelope import MAGIC, PREFIX_BYTES
@@ -212,7 +251,11 @@ def _resigned(scene, frame, by=None, **changes):
 
     length = int.from_bytes(frame[len(MAGIC) : PREFIX_BYTES], "big")
     signed, body = frame[PREFIX_BYTES : PREFIX_BYTES + length], frame[PREFIX_BYTES + length :]
-    fields = json.loads(signed.split(b"\n", 1)[1]) | {"round_digest": hashlib.sha256(b"another").hexdigest()} | changes
+    fields = (
+        json.loads(signed.split(b"\n", 1)[1])
+        | {"round_digest": hashlib.sha256(b"another").hexdigest()}
+        | changes
+    )
     again = dump_signed(fields, (by or scene.site.identity).sign)
     return MAGIC + len(again).to_bytes(4, "big") + again + body
 

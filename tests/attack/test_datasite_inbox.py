@@ -1,4 +1,6 @@
-"""What an approved peer, or whoever can write to the store, cannot do to a hospital through its inbox."""
+"""What an approved peer, or whoever can write to the store, cannot do to a hospital through its
+inbox.
+"""
 
 import gzip
 
@@ -40,14 +42,23 @@ def proper(**changed):
 def with_file(path, content="x", **more):
     from syft.sync.messages.proposed_filechange import ProposedFileChange
 
-    change = ProposedFileChange(path_in_datasite=path, content=content, datasite_email=site_email("SVI"), **more)
+    change = ProposedFileChange(
+        path_in_datasite=path, content=content, datasite_email=site_email("SVI"), **more
+    )
     return message("researcher", [*job_files("bad", "researcher", recipient="SVI"), change])
 
 
 def only(path, content="x", **more):
     from syft.sync.messages.proposed_filechange import ProposedFileChange
 
-    return message("researcher", [ProposedFileChange(path_in_datasite=path, content=content, datasite_email=site_email("SVI"), **more)])
+    return message(
+        "researcher",
+        [
+            ProposedFileChange(
+                path_in_datasite=path, content=content, datasite_email=site_email("SVI"), **more
+            )
+        ],
+    )
 
 
 def nan_time():
@@ -60,11 +71,21 @@ def nan_time():
 
 
 BAD = {
-    "a request in another researcher's name": lambda: message("second", job_files("bad", "second", recipient="SVI")),
-    "the owner's name in the message": lambda: message("SVI", job_files("bad", "researcher", recipient="SVI")),
-    "another peer's inbox": lambda: message("researcher", job_files("bad", "second", recipient="SVI")),
-    "a review state": lambda: only(f"app_data/job/review/{R}/v1/first/state.yaml", "status: approved\n"),
-    "a permission file of the inbox": lambda: only(f"app_data/job/inbox/{R}/syft.pub.yaml", "rules: []\n"),
+    "a request in another researcher's name": lambda: message(
+        "second", job_files("bad", "second", recipient="SVI")
+    ),
+    "the owner's name in the message": lambda: message(
+        "SVI", job_files("bad", "researcher", recipient="SVI")
+    ),
+    "another peer's inbox": lambda: message(
+        "researcher", job_files("bad", "second", recipient="SVI")
+    ),
+    "a review state": lambda: only(
+        f"app_data/job/review/{R}/v1/first/state.yaml", "status: approved\n"
+    ),
+    "a permission file of the inbox": lambda: only(
+        f"app_data/job/inbox/{R}/syft.pub.yaml", "rules: []\n"
+    ),
     "a permission file inside the request": lambda: with_file(f"{BASE}/code/syft.pub.yaml"),
     "a file outside any request": lambda: only("public/x.txt"),
     "a file in the private tree": lambda: only("private/x.txt"),
@@ -73,19 +94,34 @@ BAD = {
     "an absolute path": lambda: with_file("/etc/x"),
     "a hidden file": lambda: with_file(f"{BASE}/code/.x"),
     "a name with a line end": lambda: with_file(f"{BASE}/code/a\nb"),
-    "a file added to a request that was taken in": lambda: only(f"app_data/job/inbox/{R}/v1/first/code/more.py"),
-    "a request under a name that was taken": lambda: message("researcher", job_files("first", "researcher", recipient="SVI")),
+    "a file added to a request that was taken in": lambda: only(
+        f"app_data/job/inbox/{R}/v1/first/code/more.py"
+    ),
+    "a request under a name that was taken": lambda: message(
+        "researcher", job_files("first", "researcher", recipient="SVI")
+    ),
     "a change of a file": lambda: proper(old_hash="0" * 64),
-    "a deletion": lambda: only(f"app_data/job/inbox/{R}/v1/first/code/study.toml", None, is_deleted=True),
+    "a deletion": lambda: only(
+        f"app_data/job/inbox/{R}/v1/first/code/study.toml", None, is_deleted=True
+    ),
     "a file twice": lambda: with_file(f"{BASE}/code/study.toml"),
     "two requests at once": lambda: message(
-        "researcher", job_files("bad", "researcher", recipient="SVI") + job_files("bad2", "researcher", recipient="SVI")
+        "researcher",
+        job_files("bad", "researcher", recipient="SVI")
+        + job_files("bad2", "researcher", recipient="SVI"),
     ),
     "no file": lambda: message("researcher", []),
-    "half a request": lambda: message("researcher", job_files("bad", "researcher", recipient="SVI")[:3]),
+    "half a request": lambda: message(
+        "researcher", job_files("bad", "researcher", recipient="SVI")[:3]
+    ),
     "a file beside the code": lambda: with_file(f"{BASE}/x.txt"),
     "a run script of its own": lambda: message(
-        "researcher", [c for c in job_files("bad", "researcher", recipient="SVI") if c.path_in_datasite.name != "run.sh"]
+        "researcher",
+        [
+            c
+            for c in job_files("bad", "researcher", recipient="SVI")
+            if c.path_in_datasite.name != "run.sh"
+        ],
     ),
     "another entry script": lambda: with_file(f"{BASE}/code/main.py", "import os\n"),
     "a binary file": lambda: with_file(f"{BASE}/code/x.bin", b"\xff\x00"),
@@ -95,14 +131,21 @@ BAD = {
     "many files": lambda: message(
         "researcher",
         job_files("bad", "researcher", recipient="SVI")
-        + [c.model_copy(update={"path_in_datasite": c.path_in_datasite.with_name(f"n{i}")}) for i in range(70)
-           for c in job_files("bad", "researcher", recipient="SVI")[-1:]],
+        + [
+            c.model_copy(update={"path_in_datasite": c.path_in_datasite.with_name(f"n{i}")})
+            for i in range(70)
+            for c in job_files("bad", "researcher", recipient="SVI")[-1:]
+        ],
     ),
     "a hash that does not fit": lambda: proper(new_hash="0" * 64),
     "another hospital's datasite": lambda: proper(datasite_email=site_email("SVHC")),
     "a time that is none": nan_time,
-    "no JSON": lambda: __import__("syft.sync.utils.syftbox_utils", fromlist=["x"]).compress_data(b"{"),
-    "other JSON": lambda: __import__("syft.sync.utils.syftbox_utils", fromlist=["x"]).compress_data(b"[1]"),
+    "no JSON": (
+        lambda: __import__("syft.sync.utils.syftbox_utils", fromlist=["x"]).compress_data(b"{")
+    ),
+    "other JSON": (
+        lambda: __import__("syft.sync.utils.syftbox_utils", fromlist=["x"]).compress_data(b"[1]")
+    ),
     "no archive": lambda: b"hello",
     "an archive that unpacks to very much": lambda: gzip.compress(b"\0" * 60_000_000),
 }
@@ -115,7 +158,9 @@ def snapshot(parties):
 
 @pytest.mark.parametrize("case", BAD)
 def test_refuses(parties, case):
-    """Nothing of it is written, its sender is named, and a good request of another peer that came later still arrives."""
+    """Nothing of it is written, its sender is named, and a good request of another peer that came
+    later still arrives.
+    """
     with parties.researcher() as site:
         drop(parties, site, "SVI", BAD[case]())
     before = snapshot(parties)
@@ -160,9 +205,16 @@ def test_refuses_what_is_not_signed_by_the_peer_whose_folder_it_lies_in(parties)
 
 
 def test_refuses_a_replay_of_a_message_that_was_taken_in(parties):
-    """It is dropped, as a message that a killed process left behind would be; nothing of the finished request changes."""
+    """It is dropped, as a message that a killed process left behind would be; nothing of the
+    finished request changes.
+    """
     with parties.researcher() as site:
-        path = drop(parties, site, "SVI", message("researcher", job_files("again", "researcher", recipient="SVI")))
+        path = drop(
+            parties,
+            site,
+            "SVI",
+            message("researcher", job_files("again", "researcher", recipient="SVI")),
+        )
         data = path.read_bytes()
     with parties.open("SVI") as site:
         site.sync()
@@ -213,19 +265,25 @@ def test_refuses_a_message_that_pysyft_itself_fails_on_and_goes_on(parties, monk
     [
         ("a review state", f"app_data/job/review/{R}/v1/first/state.yaml"),
         ("the owner's name in the message", f"{BASE}/run.sh"),
-        ("a file added to a request that was taken in", f"app_data/job/inbox/{R}/v1/first/code/more.py"),
+        (
+            "a file added to a request that was taken in",
+            f"app_data/job/inbox/{R}/v1/first/code/more.py",
+        ),
         ("a run script of its own", f"{BASE}/code/main.py"),
     ],
 )
 def test_control_without_the_guard_pysyft_takes_it(parties, monkeypatch, case, path):
-    """The same messages do their harm where nothing stands in front of PySyft's inbox; else the tests above prove nothing."""
+    """The same messages do their harm where nothing stands in front of PySyft's inbox; else the
+    tests above prove nothing.
+    """
     packed = BAD[case]()
     if case == "a review state":
         from syft.sync.messages.proposed_filechange import ProposedFileChangesMessage
 
         from securefl.datasite.envelope import unpack
 
-        # The sender is taken from the message: as the owner, one may write anything, also over what is there.
+        # The sender is taken from the message: as the owner, one may write anything, also over what
+        # is there.
         with parties.open("SVI") as site:
             state = site._client.sync_engine.datasite_owner_syncer.event_cache.file_hashes
             old = {str(k): v for k, v in state.items()}[path]

@@ -1,4 +1,6 @@
-"""What an approved but dishonest datasite, or whoever can write to the store, cannot do to a researcher."""
+"""What an approved but dishonest datasite, or whoever can write to the store, cannot do to a
+researcher.
+"""
 
 import shutil
 import time
@@ -49,15 +51,24 @@ def event(path=REVIEW, content="status: done\n", datasite=SVI, **more):
     from syft.sync.events.file_change_event import FileChangeEvent
 
     now = time.time()
-    fields = {"id": uuid4(), "path_in_datasite": path, "datasite_email": datasite, "content": content, "new_hash": "0",
-              "submitted_timestamp": now, "timestamp": now}
+    fields = {
+        "id": uuid4(),
+        "path_in_datasite": path,
+        "datasite_email": datasite,
+        "content": content,
+        "new_hash": "0",
+        "submitted_timestamp": now,
+        "timestamp": now,
+    }
     return FileChangeEvent(**(fields | more))
 
 
 BAD = {
     "another datasite's state": lambda p: tell(p, event(datasite=SVHC)),
     "a path outside the researcher's requests": lambda p: tell(p, event("public/x")),
-    "another researcher's requests": lambda p: tell(p, event(REVIEW.replace("researcher", "second"))),
+    "another researcher's requests": lambda p: tell(
+        p, event(REVIEW.replace("researcher", "second"))
+    ),
     "a path that climbs": lambda p: tell(p, event(f"app_data/job/review/{R}/../../../../x")),
     "the researcher's own tree": lambda p: tell(p, event("x", datasite=R)),
     "a binary file": lambda p: tell(p, event(content=b"\xff")),
@@ -65,7 +76,9 @@ BAD = {
     "no event": tell,
     "very many events": lambda p: tell(p, *[event() for _ in range(300)]),
     "a time that is none": lambda p: tell(p, event(submitted_timestamp=-1)),
-    "a message under another name": lambda p: tell(p, event(), name=f"syfteventsmessagev3_9999999999.5_{UUID(int=1)}.tar.gz"),
+    "a message under another name": lambda p: tell(
+        p, event(), name=f"syfteventsmessagev3_9999999999.5_{UUID(int=1)}.tar.gz"
+    ),
     "a plain message": lambda p: tell(p, event(), sealed=False),
     "a message signed by another datasite": lambda p: tell(p, event(datasite=SVI), signer="SVHC"),
 }
@@ -83,13 +96,18 @@ def test_refuses(parties, case):
     with parties.researcher() as site:
         report = site.sync()
         assert [q.sender for q in report.quarantined] == [SVI]
-        assert {(r.hospital, r.status, r.note) for r in site.requests()} == {(h, "approved", "read by two people") for h in (SVI, SVHC)}
+        assert {(r.hospital, r.status, r.note) for r in site.requests()} == {
+            (h, "approved", "read by two people") for h in (SVI, SVHC)
+        }
     assert not list(trees[0].rglob("x"))
     assert not list(trees[1].glob("x"))
 
 
 def test_control_without_the_guard_one_datasite_speaks_for_another(parties, monkeypatch):
-    tell(parties, event(content="canonical_name: JobState\nversion: '1'\nstatus: done\n", datasite=SVHC))
+    tell(
+        parties,
+        event(content="canonical_name: JobState\nversion: '1'\nstatus: done\n", datasite=SVHC),
+    )
     with parties.researcher() as site:
         monkeypatch.setattr(site._connection.guard, "events", lambda *_: None)
         site.sync()
@@ -97,7 +115,9 @@ def test_control_without_the_guard_one_datasite_speaks_for_another(parties, monk
 
 
 def test_refuses_a_data_set_that_names_files_elsewhere(parties):
-    """A collection is plain and unsigned: whoever writes to the store can alter it, and gets no further than its own folder."""
+    """A collection is plain and unsigned: whoever writes to the store can alter it, and gets no
+    further than its own folder.
+    """
     with parties.open("SVI") as site:
         site.publish_dataset("thyroid", b"a\n1\n", b"{}")
     (folder,) = (parties.area("SVI") / "collections").iterdir()

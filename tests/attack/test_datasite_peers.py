@@ -27,7 +27,13 @@ def test_refuses_an_unapproved_peer_the_data_set_and_the_owners_list(parties):
         with pytest.raises(NotApprovedError, match="has not approved"):
             site.submit(SVI, "st", FILES)
         # Past its own client: straight into the inbox folder, plain.
-        drop(parties, site, "SVI", message("researcher", job_files("st", "researcher", recipient="SVI")), sealed=False)
+        drop(
+            parties,
+            site,
+            "SVI",
+            message("researcher", job_files("st", "researcher", recipient="SVI")),
+            sealed=False,
+        )
     with parties.open("SVI") as site:
         site.sync()
         assert site.requests() == ()
@@ -46,7 +52,9 @@ def test_refuses_an_unapproved_peer_the_data_set_and_the_owners_list(parties):
 
 
 def test_refuses_an_approval_that_somebody_wrote_into_the_store(parties):
-    """PySyft keeps the list of approved peers in the party's own Drive; a folder has no owner, so ours is not in it."""
+    """PySyft keeps the list of approved peers in the party's own Drive; a folder has no owner, so
+    ours is not in it.
+    """
     with parties.researcher() as site:
         site.request_peer(SVI)
     for path in ("peers.json", "SYFT_peers.json"):
@@ -84,23 +92,40 @@ def test_refuses_an_approval_where_the_keys_change_meanwhile(parties, monkeypatc
             other = email if len(calls) == 1 else site_email("second")
             return (parties.area(other.split("@")[0]) / "bundles" / f"{SVI}.json").read_text()
 
-        monkeypatch.setattr(type(connection), "read_peer_encryption_bundle", lambda _, email: swapped(email) if email == R else None)
+        monkeypatch.setattr(
+            type(connection),
+            "read_peer_encryption_bundle",
+            lambda _, email: swapped(email) if email == R else None,
+        )
         with pytest.raises(UntrustedError, match="changed while"):
             site.approve_peer(R)
         assert {p.email: p.state for p in site.peers()}[R] == "refused"
 
 
 def test_refuses_keys_that_were_exchanged_in_the_store_after_the_approval(parties):
-    """The keys are pinned: a thief who replaces them in the store cannot write in the approved peer's name."""
+    """The keys are pinned: a thief who replaces them in the store cannot write in the approved
+    peer's name.
+    """
     parties.make_peers("SVI")
     with parties.researcher("second") as thief:
         thief.request_peer(SVI)
-        stolen = (parties.area("second") / "bundles" / f"{SVI}.json").read_text().replace("second@", "researcher@")
+        stolen = (
+            (parties.area("second") / "bundles" / f"{SVI}.json")
+            .read_text()
+            .replace("second@", "researcher@")
+        )
         (parties.area("researcher") / "bundles" / f"{SVI}.json").write_text(stolen)
         thief.sync()
         store = thief._client.peer_manager.peer_store
-        store.set_peer_bundle(SVI, json.loads((parties.area("SVI") / "bundles" / f"{R}.json").read_text())["public_encryption_bundle"])
-        data = store.encrypt(SVI, message("researcher", job_files("st", "researcher", recipient="SVI")))
+        store.set_peer_bundle(
+            SVI,
+            json.loads((parties.area("SVI") / "bundles" / f"{R}.json").read_text())[
+                "public_encryption_bundle"
+            ],
+        )
+        data = store.encrypt(
+            SVI, message("researcher", job_files("st", "researcher", recipient="SVI"))
+        )
     inbox = parties.area("SVI") / "inbox" / R
     inbox.mkdir(parents=True, exist_ok=True)
     (inbox / "msgv2_1.5_x.tar.gz").write_bytes(data)
@@ -115,7 +140,12 @@ def test_refuses_a_peer_whose_approval_has_ended(parties):
         site.refuse_peer(R)
         assert [p.state for p in site.peers()] == ["refused"]
     with parties.researcher() as site:
-        drop(parties, site, "SVI", message("researcher", job_files("st", "researcher", recipient="SVI")))
+        drop(
+            parties,
+            site,
+            "SVI",
+            message("researcher", job_files("st", "researcher", recipient="SVI")),
+        )
         site.sync()
         assert site.datasets() == ()
     with parties.open("SVI") as site:
@@ -146,14 +176,18 @@ def test_refuses_to_seal_a_request_for_keys_that_are_not_the_hospitals(parties):
         real = site.fingerprint
     with parties.open("thief") as site:
         site.request_peer(R)
-        stolen = (parties.area("thief") / "bundles" / f"{R}.json").read_text().replace("thief@", "SVI@")
+        stolen = (
+            (parties.area("thief") / "bundles" / f"{R}.json").read_text().replace("thief@", "SVI@")
+        )
     (parties.area("SVI") / "bundles").mkdir(exist_ok=True)
     (parties.area("SVI") / "bundles" / f"{R}.json").write_text(stolen)
     (parties.area("researcher") / "peers").mkdir(exist_ok=True)
     (parties.area("researcher") / "peers" / f"{SVI}.json").write_text("{}")
     with parties.researcher() as site:
         site.sync()
-        assert {p.email: p.state for p in site.peers()}[SVI] == "approved", "the control: PySyft pins what it sees first"
+        assert {p.email: p.state for p in site.peers()}[SVI] == "approved", (
+            "the control: PySyft pins what it sees first"
+        )
         with pytest.raises(UntrustedError, match="not those expected"):
             site.submit(SVI, "st", FILES, real)
         assert not list((parties.area("SVI")).glob("inbox/*/*"))

@@ -1,4 +1,6 @@
-"""Whoever writes to the store rewrites what a researcher decides on: the mock table, the columns, a unit, whole data sets."""
+"""Whoever writes to the store rewrites what a researcher decides on: the mock table, the columns, a
+unit, whole data sets.
+"""
 
 import json
 import shutil

@@ -1,6 +1,8 @@
-"""The researcher writes the roster, so it can invent hospitals. What stops it is each hospital's own list.
+"""The researcher writes the roster, so it can invent hospitals. What stops it is each hospital's
+own list.
 
-The victim is SVI. With four invented partners the "sum of five" would be SVI's update plus four that the researcher knows.
+The victim is SVI. With four invented partners the "sum of five" would be SVI's update plus four
+that the researcher knows.
 """
 
 from datetime import UTC, datetime
@@ -36,7 +38,11 @@ def study_of(hospitals, coordinator=RESEARCHER):
 
 
 def check_roster(study, book):
-    return [book.require(p.name, p.signing_public, p.sealing_public) for p in study.participants if p.name != VICTIM.card.name]
+    return [
+        book.require(p.name, p.signing_public, p.sealing_public)
+        for p in study.participants
+        if p.name != VICTIM.card.name
+    ]
 
 
 def invented(name):
@@ -53,7 +59,9 @@ def book(tmp_path):
 
 
 def test_the_real_consortium_passes(book):
-    assert [c.name for c in check_roster(study_of([VICTIM, *REAL]), book)] == [h.card.name for h in REAL]
+    assert [c.name for c in check_roster(study_of([VICTIM, *REAL]), book)] == [
+        h.card.name for h in REAL
+    ]
 
 
 def test_four_hospitals_that_the_researcher_invented_are_refused(book):
@@ -127,7 +135,10 @@ def asked_with_invented_partners(consortium):
         protocol_text(),
         coordinator=party(consortium.lab.folder.identity),
         aggregator=party(fixed_identity("Aggregator", "aggregator")),
-        participants=[party(h) | {"weight": "1/5", "weight_source": "equal"} for h in (victim.identity, *fakes)],
+        participants=[
+            party(h) | {"weight": "1/5", "weight_source": "equal"}
+            for h in (victim.identity, *fakes)
+        ],
         software=software(),
         initial_sha256="1" * 64,
     )
@@ -136,7 +147,9 @@ def asked_with_invented_partners(consortium):
 
 def test_a_review_finds_every_invented_hospital(consortium):
     victim, fakes, found = asked_with_invented_partners(consortium)
-    assert [(type(f), f.whose) for f in found.faults] == [(UntrustedError, f.card.name) for f in fakes]
+    assert [(type(f), f.whose) for f in found.faults] == [
+        (UntrustedError, f.card.name) for f in fakes
+    ]
     assert not {f.card.name for f in fakes} & {*found.trusted, *found.cards}
     with pytest.raises(UntrustedError, match="HA is not in this party's own list"):
         approve(victim, found)
@@ -145,9 +158,15 @@ def test_a_review_finds_every_invented_hospital(consortium):
 
 def test_control_the_review_of_a_hospital_that_trusted_them_unseen_passes(consortium, monkeypatch):
     original = AddressBook.require
-    monkeypatch.setattr(AddressBook, "require", lambda book, name, *keys, role="hospital": (
-        original(book, name, *keys, role=role) if not name.startswith("H") else read_anyhow(name, keys, role)
-    ))
+    monkeypatch.setattr(
+        AddressBook,
+        "require",
+        lambda book, name, *keys, role="hospital": (
+            original(book, name, *keys, role=role)
+            if not name.startswith("H")
+            else read_anyhow(name, keys, role)
+        ),
+    )
     victim, _, found = asked_with_invented_partners(consortium)
     assert found.faults == ()
     assert approve(victim, found).fits

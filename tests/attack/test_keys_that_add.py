@@ -1,4 +1,5 @@
-"""Numbers under keys that add up: who sees everything that is published reads nothing but the complete sum.
+"""Numbers under keys that add up: who sees everything that is published reads nothing but the
+complete sum.
 
 Each attack stands beside a control in which the rule it runs against is left out, and it succeeds.
 """
@@ -54,14 +55,20 @@ def read_with(a_round, element_body, key, contributors=1):
 
 
 def key_out_of(a_round, ciphertexts):
-    """The key coefficients that the holder of the round's CKKS key reads in ciphertexts, every check ignored."""
+    """The key coefficients that the holder of the round's CKKS key reads in ciphertexts, every
+    check ignored.
+    """
     layout, decryptor = a_round.facts.cipher_layout, a_round.keys._decryptor
-    noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertexts]))
+    noisy = seal._from_ntt(
+        np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertexts])
+    )
     messages = (noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)
     low = np.uint64((1 << layout.field_bits) - 1)
     fields = [(messages >> np.uint64(i * layout.field_bits)) & low for i in range(layout.fields)]
     slots = np.stack(fields, axis=1).astype(np.int64).reshape(len(ciphertexts), -1)[:, 1:].ravel()
-    return NumberKey(a_round.layout.ring, slots[: a_round.layout.ring.degree] - (1 << (layout.bits - 1)))
+    return NumberKey(
+        a_round.layout.ring, slots[: a_round.layout.ring.degree] - (1 << (layout.bits - 1))
+    )
 
 
 def likeness(read, truth):
@@ -83,7 +90,9 @@ def test_the_key_holder_reads_nothing_in_one_contribution(a_round):
     values = a_round.values()[ME]
     bare = a_round.body(ME, values, mask=NOTHING)
     key = key_out_of(a_round, bare[0])
-    assert np.array_equal(read_with(a_round, bare[1:], key), values)  # the control: a key that is sent bare
+    assert np.array_equal(
+        read_with(a_round, bare[1:], key), values
+    )  # the control: a key that is sent bare
     sent = a_round.sent(ME, values)
     assert abs(likeness(read_with(a_round, sent[1:], key_out_of(a_round, sent[0])), values)) < 0.07
     nothing = NumberKey(a_round.layout.ring, np.zeros(a_round.layout.ring.degree, dtype=np.int64))
@@ -101,7 +110,9 @@ def test_a_sum_that_misses_a_hospital_does_not_open_and_shows_nothing(a_round):
 
 
 def test_a_cohort_that_shrinks_between_the_keys_and_the_numbers_opens_nothing(a_round):
-    """All keys, and the numbers of all but one: what is left over is that one's key times public elements."""
+    """All keys, and the numbers of all but one: what is left over is that one's key times public
+    elements.
+    """
     values = a_round.values()
     bodies = {name: a_round.sent(name, values[name]) for name in NAMES}
     whole = a_round.add(list(bodies.values()))
@@ -126,13 +137,18 @@ def test_the_control_the_same_cohort_for_both_opens(a_round):
 
 
 def test_two_sets_in_one_round_would_show_one_hospital_and_the_round_opens_once(a_round):
-    """The control of rule 4: with the sums of two sets that differ by one hospital its numbers are read."""
+    """The control of rule 4: with the sums of two sets that differ by one hospital its numbers are
+    read.
+    """
     values = a_round.values()
     bare = {name: a_round.body(name, values[name], mask=NOTHING) for name in NAMES}
     with_me = a_round.add(list(bare.values()))
     without = a_round.add([body for name, body in bare.items() if name != ME])
     ring = a_round.layout.ring
-    mine = NumberKey(ring, key_sum(a_round, with_me[0]).values - (key_out_of(a_round, without[0]).values - 3 * 128))
+    mine = NumberKey(
+        ring,
+        key_sum(a_round, with_me[0]).values - (key_out_of(a_round, without[0]).values - 3 * 128),
+    )
     assert np.array_equal(read_with(a_round, bare[ME][1:], mine), values[ME])
     a_round.open(with_me)
     with pytest.raises(RoundError, match="once"):
@@ -140,16 +156,22 @@ def test_two_sets_in_one_round_would_show_one_hospital_and_the_round_opens_once(
 
 
 @PRIMES
-def test_a_key_is_drawn_for_each_contribution_and_one_that_is_used_twice_shows_the_difference(primes):
+def test_a_key_is_drawn_for_each_contribution_and_one_that_is_used_twice_shows_the_difference(
+    primes,
+):
     a_round = KeyedRound(length=LENGTH, primes=primes)
     rng = np.random.default_rng(3)
     first = rng.integers(-1000, 1000, LENGTH)
-    second = np.full(LENGTH, -32_767)  # so that no field of the difference borrows from its neighbour
+    second = np.full(
+        LENGTH, -32_767
+    )  # so that no field of the difference borrows from its neighbour
     zero = NumberKey(a_round.layout.ring, np.zeros(a_round.layout.ring.degree, dtype=np.int64))
 
     def difference(draw):
         one, other = (a_round.body(ME, v, draw=draw, mask=NOTHING) for v in (first, second))
-        parts = [a_round.layout.ring.subtract(a, b) for a, b in zip(one[1:], other[1:], strict=True)]
+        parts = [
+            a_round.layout.ring.subtract(a, b) for a, b in zip(one[1:], other[1:], strict=True)
+        ]
         return read_with(a_round, parts, zero, 0)
 
     reused = difference(lambda n: bytes(range(256)) * (n // 256) + bytes(n % 256))
@@ -171,7 +193,10 @@ def test_a_hospital_that_was_told_other_facts_has_other_elements_and_opens_nothi
     values = a_round.values()
     told = replace(a_round.facts, **{fact: DIFFERENT[fact]})
     assert not np.array_equal(a_round.shared(told), a_round.shared())
-    bodies = [a_round.body(name, values[name], told if name == ME else None, mask=NOTHING) for name in NAMES]
+    bodies = [
+        a_round.body(name, values[name], told if name == ME else None, mask=NOTHING)
+        for name in NAMES
+    ]
     with pytest.raises(RoundError, match="nothing was released"):
         a_round.open(a_round.add(bodies))  # even where no ring mask is in the way
 
@@ -194,18 +219,30 @@ def test_numbers_of_another_attempt_in_the_place_of_this_ones_open_nothing():
 
 
 def test_all_others_together_read_one_hospital_and_all_but_one_of_them_do_not(a_round):
-    """Whoever knows the sum of all keys and all keys but one has the last. Of two honest keys only the sum is known."""
+    """Whoever knows the sum of all keys and all keys but one has the last.
+
+    Of two honest keys only the sum is known.
+    """
     values = a_round.values()
     ring = a_round.layout.ring
     draws = {name: np.random.default_rng(i) for i, name in enumerate(NAMES)}
-    keys = {name: gaussian_samples(ring.degree, np.random.default_rng(i).bytes) for i, name in enumerate(NAMES)}
-    bare = {name: a_round.body(name, values[name], draw=draws[name].bytes, mask=NOTHING) for name in NAMES}
+    keys = {
+        name: gaussian_samples(ring.degree, np.random.default_rng(i).bytes)
+        for i, name in enumerate(NAMES)
+    }
+    bare = {
+        name: a_round.body(name, values[name], draw=draws[name].bytes, mask=NOTHING)
+        for name in NAMES
+    }
     known = sum(keys.values())
     alone = NumberKey(ring, known - sum(k for name, k in keys.items() if name != ME))
     assert np.array_equal(read_with(a_round, bare[ME][1:], alone), values[ME])  # the control: h = 1
     both = known - sum(k for name, k in keys.items() if name not in {ME, "other"})
     guesses = (both // 2, both - both // 2, np.zeros_like(both), both)
-    assert all(abs(likeness(read_with(a_round, bare[ME][1:], NumberKey(ring, g)), values[ME])) < 0.07 for g in guesses)
+    assert all(
+        abs(likeness(read_with(a_round, bare[ME][1:], NumberKey(ring, g)), values[ME])) < 0.07
+        for g in guesses
+    )
 
 
 def test_colluding_hospitals_take_off_their_own_masks_and_the_key_still_does_not_open(a_round):
@@ -216,10 +253,14 @@ def test_colluding_hospitals_take_off_their_own_masks_and_the_key_still_does_not
     for peer in ("STMW", "SVHD", "other"):
         part = expand_chunk(pair_seed(a_round.secrets(peer)[ME], digest), 0)
         ciphertexts[0, 0] = (subtract if peer > ME else add)(ciphertexts[0, 0], part)
-    assert abs(likeness(read_with(a_round, sent[1:], key_out_of(a_round, ciphertexts)), values)) < 0.07
+    assert (
+        abs(likeness(read_with(a_round, sent[1:], key_out_of(a_round, ciphertexts)), values)) < 0.07
+    )
     last = expand_chunk(pair_seed(a_round.secrets("SVHC")[ME], digest), 0)
     ciphertexts[0, 0] = add(ciphertexts[0, 0], last)  # SVHC sorts before SVI, so SVI subtracted it
-    assert np.array_equal(read_with(a_round, sent[1:], key_out_of(a_round, ciphertexts)), values)  # the control
+    assert np.array_equal(
+        read_with(a_round, sent[1:], key_out_of(a_round, ciphertexts)), values
+    )  # the control
 
 
 def test_a_hospital_that_sends_a_key_no_sampler_draws_spoils_the_sum_and_reads_nothing(a_round):
@@ -228,9 +269,12 @@ def test_a_hospital_that_sends_a_key_no_sampler_draws_spoils_the_sum_and_reads_n
     layout = a_round.facts.cipher_layout
     wrong = np.full(a_round.layout.ring.degree, layout.max_value, dtype=np.int64)
     size = layout.values_per_chunk
-    crafted = np.concatenate([
-        seal.encrypt(a_round.keys.public, layout.pack(wrong[i : i + size]), layout) for i in range(0, wrong.size, size)
-    ])
+    crafted = np.concatenate(
+        [
+            seal.encrypt(a_round.keys.public, layout.pack(wrong[i : i + size]), layout)
+            for i in range(0, wrong.size, size)
+        ]
+    )
     bodies[ME] = [crafted, *bodies[ME][1:]]
     with pytest.raises(RoundError, match="nothing was released"):
         a_round.open(a_round.add(list(bodies.values())))
@@ -244,7 +288,11 @@ def test_a_frame_with_any_bit_changed_is_refused(primes):
     rng = np.random.default_rng(primes)
 
     def read(data):
-        return list(frame.contribution_blocks(io.BytesIO(data), a_round.facts, "A", a_round.parties["A"].verify))
+        return list(
+            frame.contribution_blocks(
+                io.BytesIO(data), a_round.facts, "A", a_round.parties["A"].verify
+            )
+        )
 
     assert read(good)
     for place in (*rng.integers(len(good), size=200).tolist(), 0, len(good) - 1):
@@ -271,7 +319,15 @@ def test_a_signed_body_that_holds_no_elements_is_refused(spoil):
     else:
         crafted[0, 0] = 12345
     file = io.BytesIO()
-    hashes = [h for section, part in zip(a_round.facts.sections, [*body[:-1], crafted], strict=True) for h in section.write(part, file)]
+    hashes = [
+        h
+        for section, part in zip(a_round.facts.sections, [*body[:-1], crafted], strict=True)
+        for h in section.write(part, file)
+    ]
     head = frame._contribution_envelope(a_round.facts, "A").head(hashes, a_round.parties["A"].sign)
     with pytest.raises(MessageError, match="prime" if spoil == "residue" else "empty or constant"):
-        list(frame.contribution_blocks(io.BytesIO(head + file.getvalue()), a_round.facts, "A", a_round.parties["A"].verify))
+        list(
+            frame.contribution_blocks(
+                io.BytesIO(head + file.getvalue()), a_round.facts, "A", a_round.parties["A"].verify
+            )
+        )

@@ -1,7 +1,8 @@
 """One more patient moves the integers of others, by the order in which a float sum adds its terms.
 
-A model sent to the hospitals puts every patient's clipped gradient on a grid line. Where a row's norm is summed in another
-order when another row stands beside it, its last bit changes, and thousands of values of *other* patients move by a unit.
+A model sent to the hospitals puts every patient's clipped gradient on a grid line. Where a row's
+norm is summed in another order when another row stands beside it, its last bit changes, and
+thousands of values of *other* patients move by a unit.
 """
 
 import numpy as np
@@ -10,12 +11,15 @@ from grid_lines import GRID, SHAPES, WEIGHTS, GridLines
 from securefl.learning import clipping
 
 FEATURES, HIDDEN = SHAPES[1]
-#: Patients in the table before the new one comes; 14 of them train, two full pieces of seven that are clipped at a time.
+#: Patients in the table before the new one comes; 14 of them train, two full pieces of seven that
+#: are clipped at a time.
 OTHERS = 16
 
 
 def moves(room: GridLines) -> list[tuple[bool, int]]:
-    """For each of the models: whether one patient who joins moves the others' sum, and the squared length of the whole move."""
+    """For each of the models: whether one patient who joins moves the others' sum, and the squared
+    length of the whole move.
+    """
     base = [line for i in range(OTHERS) for line in room.rows(f"P{i}", "-")]
     new = room.rows("NEW7", "E")
     before, after, alone = room.task(base), room.task(new + base), room.task(new)

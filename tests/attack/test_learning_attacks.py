@@ -1,7 +1,7 @@
 """Attacks on the noised step, each with a control in which the same attack succeeds.
 
-Noise is off in most of them: what is tested is that one patient's influence is bounded before the noise, because the
-noise is sized for that bound.
+Noise is off in most of them: what is tested is that one patient's influence is bounded before the
+noise, because the noise is sized for that bound.
 """
 
 import numpy as np
@@ -44,7 +44,9 @@ def test_control_without_clipping_the_same_patient_moves_it_many_times_as_far():
     x, y, theta = poisoned()
 
     def unclipped(rows_x, rows_y):
-        return np.trunc(logistic_gradients(theta, rows_x.astype(float), rows_y.astype(float)) * GRID).sum(axis=0)
+        return np.trunc(
+            logistic_gradients(theta, rows_x.astype(float), rows_y.astype(float)) * GRID
+        ).sum(axis=0)
 
     assert influence(unclipped, x, y, 0) > 20
 
@@ -64,7 +66,8 @@ def test_an_exploding_gradient_function_cannot_move_the_sum_further():
 
 
 def test_the_row_count_cannot_be_read_from_the_size_of_a_patients_share():
-    # the same patient counts the same in 97 rows as in 96, because nothing divides by the number of rows
+    # the same patient counts the same in 97 rows as in 96, because nothing divides by the number of
+    # rows
     x, y = rows(n=97)
     step = product_step(np.full(5, 0.2))
     alone = step(x[:1], y[:1])
@@ -76,10 +79,17 @@ def test_control_a_normaliser_from_the_data_tells_96_rows_from_97():
     x, y = rows(n=97)
 
     def normalised_by_length(rows_x, rows_y):
-        return clip_to_grid(logistic_gradients(np.full(5, 0.2), rows_x.astype(float), rows_y.astype(float)), 1.0, GRID).sum(axis=0) / len(rows_y)
+        return clip_to_grid(
+            logistic_gradients(np.full(5, 0.2), rows_x.astype(float), rows_y.astype(float)),
+            1.0,
+            GRID,
+        ).sum(axis=0) / len(rows_y)
 
     alone = normalised_by_length(x[:1], y[:1])
-    shares = [normalised_by_length(x[:n], y[:n]) - normalised_by_length(x[1:n], y[1:n]) * (n - 1) / n for n in (96, 97)]
+    shares = [
+        normalised_by_length(x[:n], y[:n]) - normalised_by_length(x[1:n], y[1:n]) * (n - 1) / n
+        for n in (96, 97)
+    ]
     np.testing.assert_allclose(shares[0] * 96, alone)
     assert np.abs(shares[0] - shares[1]).max() > 0
 
@@ -92,14 +102,18 @@ def test_control_scaling_by_the_data_moves_the_sum_by_many_clip_norms():
     step = product_step(np.full(5, 0.2))
 
     def standardised(rows_x, rows_y):
-        return step(((rows_x - rows_x.mean(axis=0)) / rows_x.std(axis=0)).astype(np.float32), rows_y)
+        return step(
+            ((rows_x - rows_x.mean(axis=0)) / rows_x.std(axis=0)).astype(np.float32), rows_y
+        )
 
     assert influence(standardised, x, y, 0) > 10
     assert influence(step, x, y, 0) <= 1.0
 
 
 def cosine(update, record):
-    return abs(update[:-1] @ record) / (np.linalg.norm(update[:-1]) * np.linalg.norm(record) + 1e-30)
+    return abs(update[:-1] @ record) / (
+        np.linalg.norm(update[:-1]) * np.linalg.norm(record) + 1e-30
+    )
 
 
 def test_a_record_cannot_be_read_back_from_an_update_of_one_patient():
@@ -112,8 +126,16 @@ def test_a_record_cannot_be_read_back_from_an_update_of_one_patient():
 
     draws = Always(SystemRandomness())
     theta = np.zeros(501)
-    found = [cosine(PrivateSteps(rule(), logistic_gradients, x, y, draws).noised_steps(theta).astype(float), x[0]) for _ in range(20)]
-    assert np.mean(found) < 0.15  # chance is about 0.04; a signal of 1 clip norm under noise of 2.14 in 501 dimensions
+    found = [
+        cosine(
+            PrivateSteps(rule(), logistic_gradients, x, y, draws).noised_steps(theta).astype(float),
+            x[0],
+        )
+        for _ in range(20)
+    ]
+    assert (
+        np.mean(found) < 0.15
+    )  # chance is about 0.04; a signal of 1 clip norm under noise of 2.14 in 501 dimensions
 
 
 def test_control_without_noise_the_record_is_the_update():
@@ -122,13 +144,22 @@ def test_control_without_noise_the_record_is_the_update():
 
 
 def membership_auc(draws, trials=600):
-    """How well the sum's projection on one patient's own gradient tells whether the patient was in the batch."""
+    """How well the sum's projection on one patient's own gradient tells whether the patient was in
+    the batch.
+    """
     x, y = rows(n=40)
     theta = np.full(5, 2.0)
-    direction = clip_to_grid(logistic_gradients(theta, x[:1].astype(float), y[:1].astype(float)), 0.1, GRID)[0].astype(float)
+    direction = clip_to_grid(
+        logistic_gradients(theta, x[:1].astype(float), y[:1].astype(float)), 0.1, GRID
+    )[0].astype(float)
     inside, outside = (
         [
-            float(PrivateSteps(rule(clip_norm=0.1), logistic_gradients, x[start:], y[start:], draws).noised_steps(theta) @ direction)
+            float(
+                PrivateSteps(
+                    rule(clip_norm=0.1), logistic_gradients, x[start:], y[start:], draws
+                ).noised_steps(theta)
+                @ direction
+            )
             for _ in range(trials)
         ]
         for start in (0, 1)
@@ -144,7 +175,8 @@ class EverybodyDrawn(RandomDraws):
 
 
 def test_membership_in_one_step_is_told_no_better_than_the_noise_allows():
-    # two Gaussians one clip norm apart with deviation 2.14: AUC Phi(1 / (2.14 sqrt 2)) = 0.629; 600 trials: +- 0.016
+    # two Gaussians one clip norm apart, deviation 2.14: AUC is Phi(1 / (2.14 sqrt 2)) = 0.629,
+    # and 600 trials give it within 0.016
     assert membership_auc(EverybodyDrawn(SystemRandomness())) < 0.629 + 5 * 0.016
 
 
@@ -159,7 +191,13 @@ def test_a_poisoned_value_never_reaches_the_model(value):
     from securefl.learning.features import prepare
     from securefl.learning.table import read_table
 
-    prepared = prepare(read_table(csv(f"p1,{value},1,F,f,-", f"p2,30,{value},F,f,-", "p3,30,1,F,f,E")), SPEC, b"s" * 32)
+    prepared = prepare(
+        read_table(csv(f"p1,{value},1,F,f,-", f"p2,30,{value},F,f,-", "p3,30,1,F,f,E")),
+        SPEC,
+        b"s" * 32,
+    )
     assert np.isfinite(prepared.X).all()
-    update = PrivateSteps(rule(), logistic_gradients, prepared.X, prepared.y, FixedDraws()).noised_steps(np.zeros(7))
+    update = PrivateSteps(
+        rule(), logistic_gradients, prepared.X, prepared.y, FixedDraws()
+    ).noised_steps(np.zeros(7))
     assert np.linalg.norm(update) <= len(prepared.y) * GRID

@@ -1,4 +1,5 @@
-"""Finished models that are not what the study made: swapped in the store, another one for one hospital, a sum that does not fit.
+"""Finished models that are not what the study made: swapped in the store, another one for one
+hospital, a sum that does not fit.
 
 Each attack has a control: whoever leaves out the check takes the attacker's model.
 """
@@ -53,7 +54,9 @@ def test_an_old_bundle_of_another_study_is_refused(end, victim):
     other = finished(('id = "small"', 'id = "another"'))
     with pytest.raises(MessageError, match="another study"):
         end.opened(other.sealed(), victim)
-    assert set(other.opened(other.sealed(), victim)) == set(bundle.FILES)  # control: in its own study it opens
+    assert set(other.opened(other.sealed(), victim)) == set(
+        bundle.FILES
+    )  # control: in its own study it opens
 
 
 def test_a_coordinator_cannot_give_one_hospital_another_model(end, victim, tmp_path):
@@ -65,11 +68,19 @@ def test_a_coordinator_cannot_give_one_hospital_another_model(end, victim, tmp_p
     assert load_model(tmp_path / "checked").theta[0] != end.outcome.theta[0]
 
 
-def test_a_model_that_the_sums_did_not_make_is_refused_even_where_all_were_told_it(end, tmp_path, monkeypatch):
+def test_a_model_that_the_sums_did_not_make_is_refused_even_where_all_were_told_it(
+    end, tmp_path, monkeypatch
+):
     theta = other_weights(end.outcome.theta)
     files = end.with_model(theta, tmp_path / "made")
     told = replace(end.announced, evaluated_sha256=weights_sha256(theta))
-    monkeypatch.setattr(model_check.bundle, "read_transcripts", lambda *_: tuple(replace(r, model_sha256=told.evaluated_sha256) for r in end.outcome.records))
+    monkeypatch.setattr(
+        model_check.bundle,
+        "read_transcripts",
+        lambda *_: tuple(
+            replace(r, model_sha256=told.evaluated_sha256) for r in end.outcome.records
+        ),
+    )
     with pytest.raises(MessageError, match="not what the last round's sum makes"):
         end.check(files, tmp_path / "one", told)
     monkeypatch.setattr(model_check, "_check_step", lambda *_, **__: None)
@@ -84,7 +95,11 @@ def test_a_wrong_sum_is_refused(end, tmp_path, monkeypatch, change):
     else:
         total[0] += 1 if change == "another" else 1 << 40
     files = end.files | {bundle.SUM: total.tobytes()}
-    said = {"another": "not what the last round's sum makes", "too large": "larger than the hospitals", "short": "another length"}[change]
+    said = {
+        "another": "not what the last round's sum makes",
+        "too large": "larger than the hospitals",
+        "short": "another length",
+    }[change]
     with pytest.raises(MessageError, match=said):
         end.check(files, tmp_path / "one")
     monkeypatch.setattr(model_check, "_check_step", lambda *_, **__: None)
@@ -123,7 +138,9 @@ def test_a_card_that_says_something_else_is_refused(end, tmp_path):
     from securefl.learning.artefact import save_model
 
     save_model(tmp_path / "made", made.theta, made.spec, made.data, flattering)
-    changed = end.files | {name: (tmp_path / "made" / name).read_bytes() for name in (bundle.FACTS, bundle.CARD)}
+    changed = end.files | {
+        name: (tmp_path / "made" / name).read_bytes() for name in (bundle.FACTS, bundle.CARD)
+    }
     with pytest.raises(MessageError, match="card does not say"):
         end.check(changed, tmp_path / "one")
 
@@ -142,6 +159,14 @@ def test_who_is_no_recipient_cannot_open_it(end, victim):
 
 def test_a_transcript_left_out_or_exchanged_is_refused(end, tmp_path):
     whole = end.outcome.transcripts
-    for transcripts in (whole[:-1], (*whole[1:], whole[0]), (*whole, whole[-1]), (whole[0], *whole[:-1])):
+    for transcripts in (
+        whole[:-1],
+        (*whole[1:], whole[0]),
+        (*whole, whole[-1]),
+        (whole[0], *whole[:-1]),
+    ):
         with pytest.raises(MessageError):
-            end.check(end.files | {bundle.TRANSCRIPTS: bundle.pack_transcripts(transcripts)}, tmp_path / "one")
+            end.check(
+                end.files | {bundle.TRANSCRIPTS: bundle.pack_transcripts(transcripts)},
+                tmp_path / "one",
+            )

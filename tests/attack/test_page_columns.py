@@ -1,4 +1,6 @@
-"""A researcher writes a text that leaves its bar and stands in the first column of the owner's page, as if the hospital's machine said it."""
+"""A researcher writes a text that leaves its bar and stands in the first column of the owner's
+page, as if the hospital's machine said it.
+"""
 
 import locale
 
@@ -51,7 +53,9 @@ def width_of(text):
 
 
 def crafted(filler, start):
-    """A text that fills each line of the screen to its end with ``filler``, and begins the next with words of the page."""
+    """A text that fills each line of the screen to its end with ``filler``, and begins the next
+    with words of the page.
+    """
     text, column = LEAD, start + len(LEAD)
     step = max(width_of(filler), 1)
     for line in FORGED:

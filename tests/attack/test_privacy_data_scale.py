@@ -1,4 +1,6 @@
-"""A data-derived scale in front of the noise: one patient far from the others would change the rows of all of them."""
+"""A data-derived scale in front of the noise: one patient far from the others would change the rows
+of all of them.
+"""
 
 import numpy as np
 from learning_room import SPEC, FixedDraws, csv, rule
@@ -8,7 +10,8 @@ from securefl.learning.steps import PrivateSteps, logistic_gradients
 from securefl.learning.table import read_table
 
 GRID = rule().grid
-#: 40 ordinary patients, TSH between 1 and 3, and one whose value is at the end of the declared range.
+#: 40 ordinary patients, TSH between 1 and 3, and one whose value is at the end of the declared
+#: range.
 ORDINARY = [f"p{i},{30 + i},{1 + i / 20},F,f,{'E' if i % 3 == 0 else '-'}" for i in range(40)]
 EXTREME = "q,119,599,M,t,E"
 
@@ -19,7 +22,9 @@ def encoded(lines):
 
 def summed(x, y):
     draws = FixedDraws()
-    return PrivateSteps(rule(), logistic_gradients, x, y, draws).noised_steps(np.full(x.shape[1] + 1, 0.3))
+    return PrivateSteps(rule(), logistic_gradients, x, y, draws).noised_steps(
+        np.full(x.shape[1] + 1, 0.3)
+    )
 
 
 def standardised(x):

@@ -1,7 +1,8 @@
-"""The floating-point grid (Mironov 2012): low bits of a sum with float noise tell what was added to the noise.
+"""The floating-point grid (Mironov 2012): low bits of a sum with float noise tell what was added to
+the noise.
 
-Float32 noise near 0 lies on a finer grid than ``1 + noise`` does there: a value that is no multiple of 2^-24 cannot have
-come from a sum of 1. Integers have one grid, whatever the sum.
+Float32 noise near 0 lies on a finer grid than ``1 + noise`` does there: a value that is no multiple
+of 2^-24 cannot have come from a sum of 1. Integers have one grid, whatever the sum.
 """
 
 from decimal import Decimal
@@ -25,7 +26,9 @@ def betrayed(values):
 
 
 def released(present):
-    """The product's release of one clipped value, 4000 times: the patient's gradient is 1 clip norm, or nobody is there."""
+    """The product's release of one clipped value, 4000 times: the patient's gradient is 1 clip
+    norm, or nobody is there.
+    """
     signal = int(clip_to_grid(np.array([[5.0]]), 1.0, GRID)[0, 0]) if present else 0
     return signal + RandomDraws(SystemRandomness()).gaussian(NOISE * GRID, COUNT)
 
@@ -40,7 +43,15 @@ def test_no_value_of_a_release_betrays_what_was_added(present):
 def test_the_low_bits_of_a_release_say_nothing():
     inside, outside = released(True), released(False)
     for bits in (1, 2, 3, 4):
-        assert lower_bound((inside % (1 << bits)).astype(float), (outside % (1 << bits)).astype(float), delta=1e-5, alpha=1e-4) < 0.05
+        assert (
+            lower_bound(
+                (inside % (1 << bits)).astype(float),
+                (outside % (1 << bits)).astype(float),
+                delta=1e-5,
+                alpha=1e-4,
+            )
+            < 0.05
+        )
 
 
 def test_the_sampler_for_large_sigmas_keeps_to_the_integers_too():
@@ -52,7 +63,9 @@ def test_the_sampler_for_large_sigmas_keeps_to_the_integers_too():
 def test_control_float32_noise_betrays_an_absent_patient_for_certain():
     generator = np.random.default_rng(7)
     with_patient, without = (
-        np.float32(signal) + (np.float32(NOISE) * generator.standard_normal(COUNT, dtype=np.float32)) for signal in (1.0, 0.0)
+        np.float32(signal)
+        + (np.float32(NOISE) * generator.standard_normal(COUNT, dtype=np.float32))
+        for signal in (1.0, 0.0)
     )
     assert betrayed(with_patient) == 0
     assert betrayed(without) > 20

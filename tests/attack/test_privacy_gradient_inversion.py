@@ -1,4 +1,6 @@
-"""Gradient inversion of a linear layer: the weights' gradient over the bias's is the record itself (Phong et al. 2017)."""
+"""Gradient inversion of a linear layer: the weights' gradient over the bias's is the record itself
+(Phong et al. 2017).
+"""
 
 import numpy as np
 from learning_room import FixedDraws, rows, rule
@@ -15,7 +17,9 @@ def inverted(update):
 
 
 def identified(releases, records):
-    """How often the inverted record is nearest in direction to the one that was trained on, of 50 candidates."""
+    """How often the inverted record is nearest in direction to the one that was trained on, of 50
+    candidates.
+    """
     unit = records / np.linalg.norm(records, axis=1, keepdims=True)
     return np.mean([np.argmax(unit @ inverted(update)) == target for target, update in releases])
 
@@ -24,7 +28,13 @@ def releases(draws, records, labels):
     theta = np.zeros(FEATURES + 1)
     for i in range(TRIALS):
         target = i % CANDIDATES
-        steps = PrivateSteps(rule(), logistic_gradients, records[target : target + 1], labels[target : target + 1], draws)
+        steps = PrivateSteps(
+            rule(),
+            logistic_gradients,
+            records[target : target + 1],
+            labels[target : target + 1],
+            draws,
+        )
         yield target, steps.update(theta).astype(float)
 
 
@@ -38,8 +48,9 @@ class Always(RandomDraws):
 def test_a_noised_update_of_one_patient_identifies_nobody():
     records, labels = rows(CANDIDATES, FEATURES)
     found = identified(releases(Always(SystemRandomness()), records, labels), records)
-    # Clip 1 against noise 2.14 in each of 501 directions: the right one has a head start of half a standard deviation
-    # over 49 others, 5 in 100; the noised bias turns half of them round. 60 trials exceed 15 once in 10^6 runs.
+    # Clip 1 against noise 2.14 in each of 501 directions: the right one has a head start of half a
+    # standard deviation over 49 others, 5 in 100; the noised bias turns half of them round. 60
+    # trials exceed 15 once in 10^6 runs.
     assert found < 15 / TRIALS
 
 
@@ -50,5 +61,7 @@ def test_control_clipped_but_not_noised_it_identifies_everybody():
 
 def test_control_a_raw_update_is_the_record():
     records, labels = rows(CANDIDATES, FEATURES)
-    raw = logistic_gradients(np.zeros(FEATURES + 1), records[:1].astype(float), labels[:1].astype(float))[0]
+    raw = logistic_gradients(
+        np.zeros(FEATURES + 1), records[:1].astype(float), labels[:1].astype(float)
+    )[0]
     np.testing.assert_allclose(inverted(raw), records[0], atol=1e-6)

@@ -1,7 +1,8 @@
-"""Noise replay: a coordinator that sends another model after a crash must not get the same noise a second time.
+"""Noise replay: a coordinator that sends another model after a crash must not get the same noise a
+second time.
 
-Two releases with the same noise have none in their difference. Noise derived from study and round, a tempting way to
-make a restart repeatable, would be exactly that.
+Two releases with the same noise have none in their difference. Noise derived from study and round,
+a tempting way to make a restart repeatable, would be exactly that.
 """
 
 import hashlib
@@ -28,16 +29,24 @@ class Everybody(RandomDraws):
 
 
 def residual(source):
-    """What noise is left in the difference of two answers to the same round, in standard deviations of one."""
+    """What noise is left in the difference of two answers to the same round, in standard deviations
+    of one.
+    """
     x, y = rows(60, FEATURES)
     settings = rule()
-    answers = [PrivateSteps(settings, logistic_gradients, x, y, Everybody(source())).noised_steps(theta) for theta in (FIRST, SECOND)]
+    answers = [
+        PrivateSteps(settings, logistic_gradients, x, y, Everybody(source())).noised_steps(theta)
+        for theta in (FIRST, SECOND)
+    ]
 
     class Silent(Everybody):
         def gaussian(self, sigma, count):
             return np.zeros(count, dtype=np.int64)
 
-    truth = [PrivateSteps(settings, logistic_gradients, x, y, Silent(source())).noised_steps(theta) for theta in (FIRST, SECOND)]
+    truth = [
+        PrivateSteps(settings, logistic_gradients, x, y, Silent(source())).noised_steps(theta)
+        for theta in (FIRST, SECOND)
+    ]
     left = (answers[0] - answers[1]) - (truth[0] - truth[1])
     return np.std(left) / float(settings.sigma)
 

@@ -1,8 +1,10 @@
-"""Times: a hospital whose agent waits for its worker tells how many rows it has, by its replies and by its silence.
+"""Times: a hospital whose agent waits for its worker tells how many rows it has, by its replies and
+by its silence.
 
-The whole agent runs here on a clock of the test, which every rest advances; nothing is timed. Its worker takes ``d`` seconds, or
-ten times as long, as on 150 and on 1,500 rows. The attacker sees all that the agent does with the store, to the microsecond, and
-puts questions for checkpoints there: fresh ones, as another hospital can, or recorded ones, for which no key is needed.
+The whole agent runs here on a clock of the test, which every rest advances; nothing is timed. Its
+worker takes ``d`` seconds, or ten times as long, as on 150 and on 1,500 rows. The attacker sees all
+that the agent does with the store, to the microsecond, and puts questions for checkpoints there:
+fresh ones, as another hospital can, or recorded ones, for which no key is needed.
 """
 
 import itertools
@@ -81,7 +83,16 @@ class FakeWorker:
         pass
 
     def prepare(self, *_):
-        return {"rows": 9, "kept": 9, "training": 6, "held_out": 3, "positives": 3, "set_aside": {}, "sha256": secrets.token_hex(32), "patients": "f" * 16}
+        return {
+            "rows": 9,
+            "kept": 9,
+            "training": 6,
+            "held_out": 3,
+            "positives": 3,
+            "set_aside": {},
+            "sha256": secrets.token_hex(32),
+            "patients": "f" * 16,
+        }
 
     def release(self, kind, model, length, largest, timeout):
         return np.ones(length, dtype=np.int64)
@@ -94,7 +105,9 @@ class FakeWorker:
 
 
 class Hospital:
-    """One hospital's agent in a study of three, the others' words put into the store at public times."""
+    """One hospital's agent in a study of three, the others' words put into the store at public
+    times.
+    """
 
     def __init__(self, root, monkeypatch):
         root.mkdir()
@@ -114,7 +127,9 @@ class Hospital:
 
     def start(self, ask):
         self.patch.setattr(
-            agent_module, "StudyRun", lambda *given, **how: StudyRun(*given, **how, start_worker=FakeWorker, ask=ask),
+            agent_module,
+            "StudyRun",
+            lambda *given, **how: StudyRun(*given, **how, start_worker=FakeWorker, ask=ask),
         )
         self.agent = Agent(self.site, self.clock)
         self.patch.setattr(self.agent, "_rest", self.clock.advance)
@@ -131,7 +146,9 @@ class Hospital:
 
     def announce(self, number):
         plan = Plan(self.study.file, self.study.digest)
-        coordinator = Coordinator(plan, self.c.lab.folder.identity, StoreExchange(self.store, plan), CkksIntegers())
+        coordinator = Coordinator(
+            plan, self.c.lab.folder.identity, StoreExchange(self.store, plan), CkksIntegers()
+        )
         theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
         coordinator._instances = all_ready(self.store, plan, self.nonce)
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
@@ -146,13 +163,17 @@ class Hospital:
         self.store.put(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
         for other in self.others:
             word = Ready(self.study.digest, other.name, secrets.token_hex(32), call.nonce)
-            self.store.put(paths.ready(self.study.digest, other.name), word.dump(other.identity.sign))
+            self.store.put(
+                paths.ready(self.study.digest, other.name), word.dump(other.identity.sign)
+            )
 
     def sent(self, number):
         return self.store.exists(paths.RoundPaths(self.study.digest, number, 1).contribution(ME))
 
     def trace(self):
-        """All that the agent did with the store from its start to its third reply, while it was asked twice a second."""
+        """All that the agent did with the store from its start to its third reply, while it was
+        asked twice a second.
+        """
         self.turn()
         for other in self.others:
             answer_questions(other, Answered(other.path))
@@ -160,7 +181,9 @@ class Hospital:
         self.call()
         while not self.sent(3):
             assert self.clock.now < 200.0
-            ready = len(all_ready(self.store, Plan(self.study.file, self.study.digest), self.nonce)) == len(NAMES)
+            ready = len(
+                all_ready(self.store, Plan(self.study.file, self.study.digest), self.nonce)
+            ) == len(NAMES)
             if ready and (number == 0 or self.sent(number)):
                 number += 1
                 self.announce(number)
@@ -184,17 +207,27 @@ def used(hospital, name, asking):
 
 
 def test_all_that_an_agent_does_is_the_same_for_a_small_and_a_large_hospital(hospital):
-    traces = [used(hospital, str(seconds), lambda clock, s=seconds: after(clock, lambda: s)) for seconds in (SMALL, LARGE)]
+    traces = [
+        used(hospital, str(seconds), lambda clock, s=seconds: after(clock, lambda: s))
+        for seconds in (SMALL, LARGE)
+    ]
     assert traces[0] == traces[1]
     assert sum(name == "put_file" for _, name, _ in traces[0]) == 3
-    assert sum(name == "put" and path == said.held_path(OTHER, ME) for _, name, path in traces[0]) > 3
+    assert (
+        sum(name == "put" and path == said.held_path(OTHER, ME) for _, name, path in traces[0]) > 3
+    )
 
 
 def test_control_an_agent_that_waits_for_its_worker_tells_the_hospitals_apart(hospital):
     """As it was: the worker's answer was waited for, and nothing else was done meanwhile."""
-    traces = [used(hospital, str(seconds), lambda clock, s=seconds: blocking(clock.advance, lambda: s)) for seconds in (SMALL, LARGE)]
+    traces = [
+        used(hospital, str(seconds), lambda clock, s=seconds: blocking(clock.advance, lambda: s))
+        for seconds in (SMALL, LARGE)
+    ]
     assert traces[0] != traces[1]
-    silences = [max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(t)) for t in traces]
+    silences = [
+        max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(t)) for t in traces
+    ]
     assert silences[1] > silences[0]
 
 
@@ -232,10 +265,14 @@ def recorded(tmp_path):
 
 
 def test_a_recorded_question_is_answered_once_also_by_an_agent_that_starts_again(recorded):
-    answered = answers_to_recorded(lambda: Answered(recorded.site.path), recorded.site, recorded.questions)  # anew at each look
+    answered = answers_to_recorded(
+        lambda: Answered(recorded.site.path), recorded.site, recorded.questions
+    )  # anew at each look
     assert answered == len(recorded.questions)
 
 
 def test_control_who_remembers_the_last_question_alone_answers_recorded_ones_for_ever(recorded):
     memory = LastOnly()
-    assert answers_to_recorded(lambda: memory, recorded.site, recorded.questions) == 5 * len(recorded.questions)
+    assert answers_to_recorded(lambda: memory, recorded.site, recorded.questions) == 5 * len(
+        recorded.questions
+    )

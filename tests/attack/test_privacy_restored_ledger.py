@@ -1,6 +1,8 @@
-"""A restored, cut or rewritten ledger: the hospital would use an approval twice. The others' checkpoints stop it.
+"""A restored, cut or rewritten ledger: the hospital would use an approval twice. The others'
+checkpoints stop it.
 
-The controls are the same restored ledger without the others' word: its chain is sound, and it would start again.
+The controls are the same restored ledger without the others' word: its chain is sound, and it would
+start again.
 """
 
 import shutil
@@ -29,7 +31,9 @@ COHORT = ("A", "B", "C")
 
 @pytest.fixture
 def restored(tmp_path):
-    """A used an approval and handed out checkpoints; then its folder was put back to what it was before."""
+    """A used an approval and handed out checkpoints; then its folder was put back to what it was
+    before.
+    """
     sites = three_hospitals(tmp_path)
     approved(sites["A"])
     sites["A"].ledger.close()
@@ -61,9 +65,14 @@ def test_the_checkpoint_comes_back_as_a_file_that_an_audit_takes(restored):
     with pytest.raises(LedgerAlteredError):
         question.turn(restored["A"])
     card = restored["A"].identity.card
-    for file in (restored["A"].path / "checkpoints" / "returned" / "C", kept_path(restored["B"], "A")):
+    for file in (
+        restored["A"].path / "checkpoints" / "returned" / "C",
+        kept_path(restored["B"], "A"),
+    ):
         held = read_checkpoint(file.read_bytes(), site="A", verify=card.verify)
-        assert "held elsewhere" in str(read_ledger(restored["A"].ledger_path, card.verify, held).fault)
+        assert "held elsewhere" in str(
+            read_ledger(restored["A"].ledger_path, card.verify, held).fault
+        )
 
 
 def test_control_alone_the_restored_ledger_is_sound_and_would_start_again(restored):
@@ -98,8 +107,12 @@ def test_nobody_can_stop_a_hospital_with_an_invented_checkpoint(tmp_path):
     sites = three_hospitals(tmp_path)
     question = Question(lambda _: None)
     question.turn(sites["A"])
-    forged = said.Held("B", "A", question.nonce, sites["B"].ledger.checkpoint()).dump(sites["B"].identity.sign)
-    sites["A"].store.put(said.held_path("A", "B"), sites["A"].identity.card.seal(forged, said.held_info("A", "B")))
+    forged = said.Held("B", "A", question.nonce, sites["B"].ledger.checkpoint()).dump(
+        sites["B"].identity.sign
+    )
+    sites["A"].store.put(
+        said.held_path("A", "B"), sites["A"].identity.card.seal(forged, said.held_info("A", "B"))
+    )
     sites["A"].store.put(said.held_path("A", "C"), b"x" * (said.MAX_SEALED + 1))
     question.turn(sites["A"])
     assert not question.agreed(sites["A"], ("A", "B"))
@@ -124,7 +137,9 @@ def changed_keys(sites):
 
 @pytest.fixture
 def washed(restored):
-    """The study had not started in the backup; A leaves it and changes its keys, as if that made a new beginning."""
+    """The study had not started in the backup; A leaves it and changes its keys, as if that made a
+    new beginning.
+    """
     restored["A"].ledger.withdraw(digest(1))
     return {**restored, "A": changed_keys(restored)}
 
@@ -137,10 +152,19 @@ def test_new_keys_do_not_wash_a_restored_ledger_clean(washed):
         question.turn(washed["A"])
 
 
-def test_control_a_partner_that_answers_only_what_the_new_key_signed_would_say_nothing(washed, monkeypatch):
+def test_control_a_partner_that_answers_only_what_the_new_key_signed_would_say_nothing(
+    washed, monkeypatch
+):
     def by_the_new_key(site, name):
         try:
-            return read_checkpoint(kept_path(site, name).read_bytes(), site=name, verify=site.book.cards()[name].verify) and b"x"
+            return (
+                read_checkpoint(
+                    kept_path(site, name).read_bytes(),
+                    site=name,
+                    verify=site.book.cards()[name].verify,
+                )
+                and b"x"
+            )
         except MessageError:
             return None
 
@@ -170,7 +194,9 @@ def test_an_honest_change_of_keys_agrees_with_what_the_others_hold_from_before(t
 
 
 def test_the_old_key_hands_out_no_checkpoint_once_the_new_card_is_trusted(tmp_path):
-    """Whoever stole the old key could otherwise stop the hospital with a checkpoint of events that never were."""
+    """Whoever stole the old key could otherwise stop the hospital with a checkpoint of events that
+    never were.
+    """
     sites = three_hospitals(tmp_path)
     old = sites["A"].identity
     changed_keys(sites)
@@ -205,7 +231,9 @@ def test_a_card_that_leaves_the_old_key_out_makes_no_partner_forget(washed):
         question.turn(washed["A"])
 
 
-def test_control_a_partner_that_calls_unreadable_nothing_forgets_and_overwrites(washed, monkeypatch):
+def test_control_a_partner_that_calls_unreadable_nothing_forgets_and_overwrites(
+    washed, monkeypatch
+):
     real = checkpoints.kept
 
     def forgetful(site, card):
@@ -227,7 +255,9 @@ def test_control_a_partner_that_calls_unreadable_nothing_forgets_and_overwrites(
 
 
 def forged_before_the_change(tmp_path, size=10_000):
-    """A thief of A's key hands B a checkpoint of events that never were; then A changes its keys, and asks."""
+    """A thief of A's key hands B a checkpoint of events that never were; then A changes its keys,
+    and asks.
+    """
     sites = three_hospitals(tmp_path)
     forged = Checkpoint("A", size, "ab" * 32).dump(sites["A"].identity.sign)
     hand(sites["A"], sites["B"], forged)
@@ -248,16 +278,27 @@ def test_a_checkpoint_forged_with_the_stolen_key_does_not_outlive_the_key(tmp_pa
         question.turn(sites["A"])
     (line,) = lines
     assert f"a key of A that was replaced at event {end}" in line
-    assert "telephone B, have it move its file checkpoints/A away, and start this agent again" in line
-    assert not question.agreed(sites["A"], ("A", "B"))  # it could be the word of a ledger that was put back
+    assert (
+        "telephone B, have it move its file checkpoints/A away, and start this agent again" in line
+    )
+    assert not question.agreed(
+        sites["A"], ("A", "B")
+    )  # it could be the word of a ledger that was put back
     # an audit does not count it either, whether it came back before or lies in a partner's file
     (sites["A"].path / "checkpoints" / "returned").mkdir(parents=True)
-    (sites["A"].path / "checkpoints" / "returned" / "B").write_bytes(kept_path(sites["B"], "A").read_bytes())
+    (sites["A"].path / "checkpoints" / "returned" / "B").write_bytes(
+        kept_path(sites["B"], "A").read_bytes()
+    )
     found = audited(sites["A"].path)
-    assert (found.exit_code, "Not counted: " in found.output, "Intact: " in found.output) == (0, True, True)
+    assert (found.exit_code, "Not counted: " in found.output, "Intact: " in found.output) == (
+        0,
+        True,
+        True,
+    )
     found = audited(sites["A"].path, "--checkpoint", str(kept_path(sites["B"], "A")))
     assert (found.exit_code, "does not count" in str(found.exception)) == (1, True)
-    # as the line says: B's owner moves it away, and the next run's question is answered with nothing
+    # as the line says: B's owner moves it away, and the next run's question is answered with
+    # nothing
     kept_path(sites["B"], "A").unlink()
     assert asked_again(sites, "B").agreed(sites["A"], ("A", "B"))
 
@@ -274,7 +315,9 @@ def asked_again(sites, *partners, say=lambda _: None):
 
 @pytest.fixture
 def outgrown(tmp_path):
-    """A's folder is put back, and its keys are changed at a row that the checkpoints of B and C are already beyond."""
+    """A's folder is put back, and its keys are changed at a row that the checkpoints of B and C are
+    already beyond.
+    """
     sites = three_hospitals(tmp_path)
     sites["A"].ledger.close()
     shutil.copytree(tmp_path / "A", tmp_path / "backup")
@@ -303,11 +346,15 @@ def test_a_genuine_checkpoint_from_beyond_the_change_of_keys_starts_nothing(outg
     assert not question.agreed(outgrown["A"], ("A", "B"))  # who takes part cannot be excused
 
 
-def test_one_that_gives_back_what_the_ledger_does_not_know_is_not_the_one_that_may_be_silent(outgrown):
+def test_one_that_gives_back_what_the_ledger_does_not_know_is_not_the_one_that_may_be_silent(
+    outgrown,
+):
     kept_path(outgrown["B"], "A").unlink()
     question = asked_again(outgrown, "B", "C")
     assert not question.agreed(outgrown["A"], ("A", "B"))
-    excuse(outgrown["A"], "C", "2026-11-24T12:00:00Z")  # `site checkpoint C --without`: its owner has settled it
+    excuse(
+        outgrown["A"], "C", "2026-11-24T12:00:00Z"
+    )  # `site checkpoint C --without`: its owner has settled it
     assert question.agreed(outgrown["A"], ("A", "B"))
 
 
@@ -327,16 +374,24 @@ def test_control_counted_as_no_checkpoint_it_lets_the_budget_be_spent_again(outg
     outgrown["A"].ledger.start(digest(1))
 
 
-def test_control_read_by_any_key_of_the_ledger_it_stops_the_hospital_for_good(tmp_path, monkeypatch):
+def test_control_read_by_any_key_of_the_ledger_it_stops_the_hospital_for_good(
+    tmp_path, monkeypatch
+):
     sites, question, _ = forged_before_the_change(tmp_path)
     cards = sites["A"].identity.card
-    monkeypatch.setattr(type(sites["A"].ledger), "read_own", lambda _, data: read_checkpoint(data, site="A", verify=cards.verify_ever))
+    monkeypatch.setattr(
+        type(sites["A"].ledger),
+        "read_own",
+        lambda _, data: read_checkpoint(data, site="A", verify=cards.verify_ever),
+    )
     with pytest.raises(LedgerAlteredError, match="10000 events"):
         question.turn(sites["A"])
 
 
 def test_what_remains_a_head_forged_at_a_number_that_the_old_key_did_sign_stops_it(tmp_path):
-    """The threat model says so: from a signature alone it cannot be told from the word of a ledger that was rewritten."""
+    """The threat model says so: from a signature alone it cannot be told from the word of a ledger
+    that was rewritten.
+    """
     sites, question, _ = forged_before_the_change(tmp_path, size=3)
     with pytest.raises(LedgerAlteredError, match="3 events"):
         question.turn(sites["A"])
@@ -348,9 +403,13 @@ def test_a_partner_with_the_stolen_key_does_not_stop_the_hospital_after_the_chan
     sites["A"] = changed_keys(sites)
     question = Question(lambda _: None)
     question.turn(sites["A"])
-    forged = Checkpoint("A", sites["A"].ledger.size, "ab" * 32).dump(old.sign)  # the very row in which the key ended
+    forged = Checkpoint("A", sites["A"].ledger.size, "ab" * 32).dump(
+        old.sign
+    )  # the very row in which the key ended
     answer = said.Held("B", "A", question.nonce, forged).dump(sites["B"].identity.sign)
-    sites["B"].store.put(said.held_path("A", "B"), sites["A"].identity.card.seal(answer, said.held_info("A", "B")))
+    sites["B"].store.put(
+        said.held_path("A", "B"), sites["A"].identity.card.seal(answer, said.held_info("A", "B"))
+    )
     question.turn(sites["A"])
     assert not (sites["A"].path / "checkpoints" / "returned" / "B").exists()
 
@@ -359,7 +418,9 @@ def audited(path, *arguments):
     return CliRunner().invoke(audit, ["--site", str(path), "--verify", *arguments])
 
 
-def test_the_audit_command_finds_the_restored_ledger_with_the_file_that_another_hospital_kept(restored):
+def test_the_audit_command_finds_the_restored_ledger_with_the_file_that_another_hospital_kept(
+    restored,
+):
     path = restored["A"].path
     assert audited(path).exit_code == 0  # control: alone it is sound
     found = audited(path, "--checkpoint", str(kept_path(restored["B"], "A")))

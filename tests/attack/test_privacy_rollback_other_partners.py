@@ -1,6 +1,8 @@
-"""A ledger put back to before a study with B and C; the next study is with D and E, who hold nothing of it.
+"""A ledger put back to before a study with B and C; the next study is with D and E, who hold
+nothing of it.
 
-The control is an agent that listens to the next study's participants only: it starts, and the used approval starts again.
+The control is an agent that listens to the next study's participants only: it starts, and the used
+approval starts again.
 """
 
 import shutil
@@ -88,7 +90,10 @@ def test_a_hospital_that_was_handed_a_checkpoint_is_waited_for_whoever_takes_par
     question = asked(site, five, "C", "D", "E", lines=lines)
     assert not question.agreed(site, NEXT)
     assert lines == [
-        "waiting for B to say which checkpoint of this hospital's ledger it holds; it may hold one from an earlier study. If it is gone for good: securefl site checkpoint B --without"
+        (
+            "waiting for B to say which checkpoint of this hospital's ledger it holds; it may hold one"
+            " from an earlier study. If it is gone for good: securefl site checkpoint B --without"
+        )
     ]
     assert asked(site, five, "B", "D", "E").agreed(
         site, NEXT

@@ -1,4 +1,7 @@
-"""The same patients under another name of a population would have a second budget. The control compares tables by their bytes only."""
+"""The same patients under another name of a population would have a second budget.
+
+The control compares tables by their bytes only.
+"""
 
 import hashlib
 import random
@@ -190,7 +193,9 @@ def module_reading():
 
 
 def many(first, count):
-    """Hashes as of so many patients: spread evenly over all values, and the same for the same patient."""
+    """Hashes as of so many patients: spread evenly over all values, and the same for the same
+    patient.
+    """
     values = np.unique(
         np.random.default_rng(7).permutation(400_000).astype(np.uint64)[first : first + count]
         * np.uint64(46_000_000_000_000)

@@ -1,7 +1,8 @@
-"""Whoever stole a key that was replaced since, and has a copy of the ledger, writes a past in which nothing was spent.
+"""Whoever stole a key that was replaced since, and has a copy of the ledger, writes a past in which
+nothing was spent.
 
-The new key's proof in the rotation is genuine, so it could be put behind that past. In the control it covers the keys
-alone, as a proof that may stand anywhere, and the washed ledger opens.
+The new key's proof in the rotation is genuine, so it could be put behind that past. In the control
+it covers the keys alone, as a proof that may stand anywhere, and the washed ledger opens.
 """
 
 import pytest
@@ -29,7 +30,9 @@ NEXT = {"sign": NEXT_KEY.sign, "verify": verify_next, "now": clock()}
 
 
 def washed(tmp_path):
-    """A ledger of the thief's own making that ends in the genuine proof; the real one, with a study charged, is beside it."""
+    """A ledger of the thief's own making that ends in the genuine proof; the real one, with a study
+    charged, is beside it.
+    """
     with new_ledger(tmp_path / "real") as real:
         approve(real)
         real.start(digest(1))
@@ -39,7 +42,11 @@ def washed(tmp_path):
     with Ledger.create(tmp_path / "washed", site="SVI", key=KEY_HEX, **keys()) as forged:
         grant(forged, epsilon="50")
         forged.register_dataset("visits", population="thyroid", snapshot="aa" * 32)
-        body = ev.dump_event(ev.checked_event(ev.Rotate, {"at": "2026-01-31T12:00:00Z", "key": NEXT_HEX, "proof": proof}))
+        body = ev.dump_event(
+            ev.checked_event(
+                ev.Rotate, {"at": "2026-01-31T12:00:00Z", "key": NEXT_HEX, "proof": proof}
+            )
+        )
         with forged._file.transaction():
             forged._file.insert(make_row(forged._head, body, keys()["sign"]))
     return tmp_path / "washed"
@@ -65,7 +72,9 @@ def test_control_a_proof_that_may_stand_anywhere_washes_the_ledger(tmp_path, mon
 
 
 def test_the_proof_covers_each_row_before_it(tmp_path):
-    """The last row before the rotation written anew, with the same number and everything else as it was."""
+    """The last row before the rotation written anew, with the same number and everything else as it
+    was.
+    """
     with new_ledger(tmp_path / "real") as real:
         real.pause("as it was")
         rotate(real)

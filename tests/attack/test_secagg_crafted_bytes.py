@@ -1,4 +1,6 @@
-"""Bytes that TenSEAL or SEAL would take, offered to our readers by a stranger and by a rostered but hostile hospital."""
+"""Bytes that TenSEAL or SEAL would take, offered to our readers by a stranger and by a rostered but
+hostile hospital.
+"""
 
 import random
 import subprocess
@@ -25,7 +27,11 @@ def seal_accepts(chunk):
     """Whether SEAL's loader takes these residues (uint64[polynomials, 4096]) without a word."""
     context = seal._context()
     try:
-        seal.load_seal_file(seal._context(), sealapi.Ciphertext(), seal.seal_file(context.first_parms_id(), chunk[:, None], ntt=False))
+        seal.load_seal_file(
+            seal._context(),
+            sealapi.Ciphertext(),
+            seal.seal_file(context.first_parms_id(), chunk[:, None], ntt=False),
+        )
     except RuntimeError:
         return False
     return True
@@ -52,7 +58,9 @@ def crafted(change):
 
 
 def test_control_the_honest_frame_is_taken():
-    assert np.array_equal(read_contribution(signed_by_a_hospital(HONEST), FACTS, "SVI", SVI.verify).ciphertext, HONEST)
+    assert np.array_equal(
+        read_contribution(signed_by_a_hospital(HONEST), FACTS, "SVI", SVI.verify).ciphertext, HONEST
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +83,9 @@ def test_degenerate_ciphertexts_that_seal_takes_are_refused_though_signed(change
 
 @pytest.mark.parametrize("residue", [MODULUS, MODULUS + 1, (1 << 58) - 1])
 def test_residues_at_or_above_q_are_refused_though_signed(residue):
-    assert "prime" in refused(signed_by_a_hospital(crafted(lambda c: c[1, 0].__setitem__(7, residue))))
+    assert "prime" in refused(
+        signed_by_a_hospital(crafted(lambda c: c[1, 0].__setitem__(7, residue)))
+    )
 
 
 def test_control_seal_takes_flipped_bits_as_silent_garbage():
@@ -118,7 +128,15 @@ def test_truncated_padded_and_shuffled_frames_are_refused():
         seal.seal_file(seal._context().first_parms_id(), HONEST[0][:, None], ntt=False),
         seal._seal_header(1 << 62),
     ],
-    ids=["nothing", "magic only", "no manifest", "huge manifest", "10 MB", "a SEAL file", "a SEAL header"],
+    ids=[
+        "nothing",
+        "magic only",
+        "no manifest",
+        "huge manifest",
+        "10 MB",
+        "a SEAL file",
+        "a SEAL header",
+    ],
 )
 def test_files_that_are_no_frames_are_refused(data):
     refused(data)
@@ -148,6 +166,10 @@ print(len(ts.ckks_vector_from(context, crafted).decrypt()))
 
 
 def test_control_tenseals_loader_believes_an_inflated_size():
-    """Why no foreign bytes meet it: 2048 slots were encrypted, and 4000 floats come back, or the process dies."""
-    result = subprocess.run([sys.executable, "-c", INFLATED], capture_output=True, text=True, check=False)
+    """Why no foreign bytes meet it: 2048 slots were encrypted, and 4000 floats come back, or the
+    process dies.
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", INFLATED], capture_output=True, text=True, check=False
+    )
     assert result.returncode < 0 or int(result.stdout) > DEGREE // 2

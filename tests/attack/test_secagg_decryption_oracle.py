@@ -1,4 +1,6 @@
-"""A malicious aggregator adds a probe to c1 of the "sum" and reads the secret key out of what the coordinator opens."""
+"""A malicious aggregator adds a probe to c1 of the "sum" and reads the secret key out of what the
+coordinator opens.
+"""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -32,7 +34,9 @@ def with_probe(total, layout):
 
 def open_again_and_again(decryptor, ciphertext, layout):
     """A coordinator without our rules: it opens whatever it is given, as often as it is asked."""
-    noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext]))
+    noisy = seal._from_ntt(
+        np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext])
+    )
     return seal._round_exactly(noisy, layout.scale)[0]
 
 
@@ -51,7 +55,9 @@ def test_control_a_coordinator_that_opens_twice_loses_its_whole_key(played):
     probed = open_again_and_again(decryptor, with_probe(total.ciphertext, layout), layout)
     key = (probed.astype(np.int64) - honest.astype(np.int64)) // PROBE
     assert set(np.unique(key)) == {-1, 0, 1}
-    assert 0.6 < np.count_nonzero(key) / DEGREE < 0.73  # uniform ternary: the secret key, coefficient by coefficient
+    assert (
+        0.6 < np.count_nonzero(key) / DEGREE < 0.73
+    )  # uniform ternary: the secret key, coefficient by coefficient
 
 
 def test_ours_opens_only_the_sum_that_it_recomputed(played):
@@ -59,18 +65,27 @@ def test_ours_opens_only_the_sum_that_it_recomputed(played):
     aggregator = Party("aggregator")
     crafted = with_probe(total.ciphertext, a_round.facts.layout)
     data = write_sum(a_round.facts, "aggregator", crafted, total.parts, aggregator.sign)
-    claimed = read_sum(data, a_round.facts, "aggregator", aggregator.verify)  # well formed and well signed
+    claimed = read_sum(
+        data, a_round.facts, "aggregator", aggregator.verify
+    )  # well formed and well signed
     with pytest.raises(RoundError, match="not the sum") as caught:
         check_sum(claimed, contributions, a_round.facts)
     assert caught.value.whose == "aggregator"
     assert not a_round.keys.erased
-    opened = open_sum(a_round.keys, check_sum(replace(claimed, ciphertext=total.ciphertext), contributions, a_round.facts).ciphertext, a_round.facts)
+    opened = open_sum(
+        a_round.keys,
+        check_sum(
+            replace(claimed, ciphertext=total.ciphertext), contributions, a_round.facts
+        ).ciphertext,
+        a_round.facts,
+    )
     assert np.array_equal(opened.values, sum(values.values()))
 
 
 def test_ours_never_opens_a_second_time_so_that_no_difference_can_be_taken(played):
     a_round, _, total, _ = played
-    # The canary and the fields catch most probes; a probe they miss gains nothing, because the key is gone.
+    # The canary and the fields catch most probes; a probe they miss gains nothing, because the key
+    # is gone.
     with suppress(RoundError):
         open_sum(a_round.keys, with_probe(total.ciphertext, a_round.facts.layout), a_round.facts)
     assert a_round.keys.erased
@@ -97,7 +112,10 @@ def test_two_threads_that_open_at_once_get_one_opening():
 
 
 def opened_with_a_hostile_hospital():
-    """SVI signs a contribution with a probe in c1. No check sees it when the canary's key coefficient is 0: one in three."""
+    """SVI signs a contribution with a probe in c1.
+
+    No check sees it when the canary's key coefficient is 0: one in three.
+    """
     while True:
         a_round = Round(length=2 * DEGREE - 1)
         values = {name: vector // 1024 for name, vector in a_round.values().items()}
@@ -110,20 +128,28 @@ def opened_with_a_hostile_hospital():
             read.append(read_contribution(data, a_round.facts, name, party.verify))
         decryptor = a_round.keys._decryptor
         with suppress(RoundError):
-            opened = open_sum(a_round.keys, add_contributions(read, a_round.facts).ciphertext, a_round.facts)
+            opened = open_sum(
+                a_round.keys, add_contributions(read, a_round.facts).ciphertext, a_round.facts
+            )
             return a_round, decryptor, values, masked, opened.values
 
 
 def test_a_hostile_hospital_can_learn_the_rounds_key_and_it_opens_nothing_but_the_sum():
-    """A limit that is stated, and why it does no harm: the key is used up, and contributions are masked."""
+    """A limit that is stated, and why it does no harm: the key is used up, and contributions are
+    masked.
+    """
     a_round, decryptor, values, masked, opened = opened_with_a_hostile_hospital()
-    key = np.rint(opened[: DEGREE - 1] / PROBE)  # coefficients 1 to 4095 of the key, read from field 0 of the released sum
+    key = np.rint(
+        opened[: DEGREE - 1] / PROBE
+    )  # coefficients 1 to 4095 of the key, read from field 0 of the released sum
     assert set(np.unique(key)) == {-1, 0, 1}
     assert a_round.keys.erased
 
     def read_by_the_attacker(ciphertext):
         noisy = seal._from_ntt(seal._decrypt_chunk(decryptor, ciphertext[0])[None])[0]
-        fields = (noisy + np.uint64(a_round.facts.layout.scale // 2)) // np.uint64(a_round.facts.layout.scale)
+        fields = (noisy + np.uint64(a_round.facts.layout.scale // 2)) // np.uint64(
+            a_round.facts.layout.scale
+        )
         return (fields & np.uint64((1 << a_round.facts.layout.field_bits) - 1)).astype(np.int64)[1:]
 
     truth = values["STMW"][: DEGREE - 1]

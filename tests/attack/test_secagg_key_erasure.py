@@ -50,7 +50,10 @@ sys.stdin.readline()
 def copies_in_memory(pid, pattern):
     """How often ``pattern`` stands in the writable memory of another process."""
     found = 0
-    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+    with (
+        Path(f"/proc/{pid}/maps").open() as maps,
+        Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory,
+    ):
         for line in maps:
             span, rights, *_ = line.split()
             if not rights.startswith("rw") or "[vvar]" in line:
@@ -67,7 +70,10 @@ def copies_in_memory(pid, pattern):
 @pytest.mark.parametrize("action", ["open_once(ciphertext, layout)", "erase()"])
 def test_after_the_round_the_key_is_nowhere_in_the_coordinators_memory(action):
     with subprocess.Popen(
-        [sys.executable, "-c", COORDINATOR.replace("{action}", action)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", COORDINATOR.replace("{action}", action)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         words = [int(word) ^ MASK for word in process.stdout.readline().split()]
         pattern = b"".join(word.to_bytes(8, "little") for word in words)

@@ -1,4 +1,5 @@
-"""Li and Micciancio (2021): whoever sees a ciphertext and its noisy decryption solves for the secret key.
+"""Li and Micciancio (2021): whoever sees a ciphertext and its noisy decryption solves for the
+secret key.
 
 The aggregator sees the sum's ciphertext; everyone sees what the coordinator publishes.
 """
@@ -16,7 +17,11 @@ def to_ntt(polynomials):
     """uint64[n, 4096] in coefficient order to transformed order, n >= 2."""
     context = seal._context()
     carrier = sealapi.Ciphertext()
-    seal.load_seal_file(seal._context(), carrier, seal.seal_file(context.first_parms_id(), polynomials[:, None], ntt=False))
+    seal.load_seal_file(
+        seal._context(),
+        carrier,
+        seal.seal_file(context.first_parms_id(), polynomials[:, None], ntt=False),
+    )
     sealapi.Evaluator(context).transform_to_ntt_inplace(carrier)
     return seal.read_residues(carrier).reshape(-1, DEGREE)
 
@@ -70,7 +75,9 @@ def test_what_is_released_is_the_same_whatever_key_and_noise_there_were():
     for _ in range(3):
         a_round = Round(length=50)
         opened = open_sum(
-            a_round.keys, add_contributions(a_round.contributions(values), a_round.facts).ciphertext, a_round.facts
+            a_round.keys,
+            add_contributions(a_round.contributions(values), a_round.facts).ciphertext,
+            a_round.facts,
         )
         released.append((opened.values.tobytes(), opened.contributors, opened.noise_share))
     assert len(set(released)) == 1

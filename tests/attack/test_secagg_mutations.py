@@ -1,4 +1,6 @@
-"""Ten thousand and more altered or crafted messages: each is refused in its sender's name, or the sum stays exact."""
+"""Ten thousand and more altered or crafted messages: each is refused in its sender's name, or the
+sum stays exact.
+"""
 
 import io
 import json
@@ -31,8 +33,13 @@ TRUTH = WORLD.truth(LEFT)
 
 def whole_sum():
     spool = io.BytesIO()
-    blocks = streaming.add_survivors(PROPOSER.unmasking(), {n: io.BytesIO(d) for n, d in FRAMES.items()}, WORLD.verify)
-    return streaming.write_survivors_sum(SET, blocks, spool, "aggregator", WORLD.aggregator.sign) + spool.getvalue()
+    blocks = streaming.add_survivors(
+        PROPOSER.unmasking(), {n: io.BytesIO(d) for n, d in FRAMES.items()}, WORLD.verify
+    )
+    return (
+        streaming.write_survivors_sum(SET, blocks, spool, "aggregator", WORLD.aggregator.sign)
+        + spool.getvalue()
+    )
 
 
 @dataclass
@@ -66,7 +73,9 @@ KINDS = pytest.mark.parametrize("kind", MESSAGES)
 
 
 def mutations(data, count, seed):
-    """Flips, cuts, insertions, splices and repeats, half of them where the structure is: in the first 1500 bytes."""
+    """Flips, cuts, insertions, splices and repeats, half of them where the structure is: in the
+    first 1500 bytes.
+    """
     rng = random.Random(seed)
     others = [message.data for message in MESSAGES.values()]
     made = 0
@@ -81,7 +90,9 @@ def mutations(data, count, seed):
         elif way == 3:
             mutated = data[:at]
         elif way == 4:
-            mutated = data[:at] + rng.randbytes(rng.randrange(1, 40)) + data[at + rng.choice([0, 5]) :]
+            mutated = (
+                data[:at] + rng.randbytes(rng.randrange(1, 40)) + data[at + rng.choice([0, 5]) :]
+            )
         elif way == 5:
             other = rng.choice(others)
             cut = rng.randrange(len(other))
@@ -116,7 +127,9 @@ def test_two_thousand_mutations_of_a_message_are_refused_in_its_senders_name(kin
 def test_every_single_byte_of_the_structured_part_matters(kind):
     message = MESSAGES[kind]
     for at in range(min(len(message.data), 900)):
-        refused(message, message.data[:at] + bytes([message.data[at] ^ 0x20]) + message.data[at + 1 :])
+        refused(
+            message, message.data[:at] + bytes([message.data[at] ^ 0x20]) + message.data[at + 1 :]
+        )
 
 
 @KINDS
@@ -140,7 +153,26 @@ def test_messages_of_another_attempt_are_refused(kind):
 
 # A rostered hospital, coordinator or aggregator that signs whatever it likes.
 
-VALUES = [None, True, False, 0, 1, -1, 2**53 - 1, "", "SVI", "0" * 64, "F" * 64, "\u0000", [], [[]], [None], {}, {"a": 1}, [1] * 50]
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**53 - 1,
+    "",
+    "SVI",
+    "0" * 64,
+    "F" * 64,
+    "\u0000",
+    [],
+    [[]],
+    [None],
+    {},
+    {"a": 1},
+    [1] * 50,
+]
 
 
 def body_of(data):
@@ -151,7 +183,9 @@ def body_of(data):
 
 
 def identity_of(sender):
-    return {COORDINATOR: WORLD.coordinator, "aggregator": WORLD.aggregator}.get(sender) or WORLD.identities[sender]
+    return {COORDINATOR: WORLD.coordinator, "aggregator": WORLD.aggregator}.get(
+        sender
+    ) or WORLD.identities[sender]
 
 
 def resigned(message, body):
@@ -170,13 +204,18 @@ def test_every_field_with_every_odd_value_is_refused_though_signed(kind):
     made = 0
     for field, value in ((field, value) for field in body for value in VALUES):
         if canonical(body[field]) != canonical(value):
-            assert crafted_is_refused(message, resigned(message, {**body, field: value})), (field, value)
+            assert crafted_is_refused(message, resigned(message, {**body, field: value})), (
+                field,
+                value,
+            )
             made += 1
     assert made > 100
 
 
 def crafted_is_refused(message, data):
-    """True where it is refused in the sender's name; an agreement to another set is a sound statement that does not count."""
+    """True where it is refused in the sender's name; an agreement to another set is a sound
+    statement that does not count.
+    """
     try:
         outcome = message.read(data)
     except MessageError as error:
@@ -191,7 +230,10 @@ def test_fields_that_are_missing_or_too_many_are_refused_though_signed(kind):
     message = MESSAGES[kind]
     body, _, _ = body_of(message.data)
     for field in body:
-        refused(message, resigned(message, {name: value for name, value in body.items() if name != field}))
+        refused(
+            message,
+            resigned(message, {name: value for name, value in body.items() if name != field}),
+        )
         refused(message, resigned(message, {**body, field + "s": 1}))
 
 
@@ -208,8 +250,17 @@ def test_the_body_in_another_spelling_is_refused_though_signed(kind):
         text.replace(b'"attempt":1', b'"attempt":' + b"9" * 5000), text.replace(b'"attempt":1', b'"attempt":-0'), text.replace(b"attempt", b"\\u0061ttempt", 1),
     ]  # fmt: skip
     for spelling in spellings:
-        statement = b"securefl-signed/1 " + identity_of(message.sender).sign(spelling).hex().encode() + b"\n" + spelling
-        data = MAGIC + len(statement).to_bytes(4, "big") + statement + message.data[start + length :] if start else statement
+        statement = (
+            b"securefl-signed/1 "
+            + identity_of(message.sender).sign(spelling).hex().encode()
+            + b"\n"
+            + spelling
+        )
+        data = (
+            MAGIC + len(statement).to_bytes(4, "big") + statement + message.data[start + length :]
+            if start
+            else statement
+        )
         refused(message, data)
 
 
@@ -234,7 +285,8 @@ def test_no_message_makes_a_reader_take_more_memory_than_its_declared_size(kind)
         refused(message, data)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        # what the caller hands over as a file is copied by nobody; a block of unpacked residues is 2 MB at most
+        # what the caller hands over as a file is copied by nobody; a block of unpacked residues is
+        # 2 MB at most
         assert peak < 2 * limit + len(data) * (kind in ("contribution", "head", "sum")) + 3_000_000
 
 
@@ -247,9 +299,11 @@ def signed_dealing(data):
 
 
 def test_two_thousand_altered_dealings_are_found_by_their_holders_or_change_nothing():
-    """Signed by their dealer: every packet that no longer fits its commitments is refused in the dealer's name.
+    """Signed by their dealer: every packet that no longer fits its commitments is refused in the
+    dealer's name.
 
-    A commitment to a seed is not a holder's to check; it shows when seeds are restored, or against the neighbour's own.
+    A commitment to a seed is not a holder's to check; it shows when seeds are restored, or against
+    the neighbour's own.
     """
     good = DEALINGS["SVI"].data
     rng = random.Random(8)
@@ -257,9 +311,17 @@ def test_two_thousand_altered_dealings_are_found_by_their_holders_or_change_noth
     found = {"refused": 0, "taken": 0}
     for _ in range(2000):
         at = rng.randrange(len(good))
-        altered = dealing.Dealing(TERMS, "SVI", good[:at] + bytes([good[at] ^ rng.randrange(1, 256)]) + good[at + 1 :])
+        altered = dealing.Dealing(
+            TERMS, "SVI", good[:at] + bytes([good[at] ^ rng.randrange(1, 256)]) + good[at + 1 :]
+        )
         touched = (
-            None if at < seeds else sorted(NAMES)[(at - seeds) // 80] if at < packets else sorted(NAMES)[(at - packets) // 228]
+            None
+            if at < seeds
+            else (
+                sorted(NAMES)[(at - seeds) // 80]
+                if at < packets
+                else sorted(NAMES)[(at - packets) // 228]
+            )
         )
         for holder in NAMES if rng.random() < 0.02 else (touched or "SVI",):
             unseal = WORLD.identities[holder].unseal
@@ -269,7 +331,9 @@ def test_two_thousand_altered_dealings_are_found_by_their_holders_or_change_noth
                 assert caught.value.whose == "SVI"
                 found["refused"] += 1
             else:
-                assert np.array_equal(altered.open_packet(holder, unseal), DEALINGS["SVI"].open_packet(holder, unseal))
+                assert np.array_equal(
+                    altered.open_packet(holder, unseal), DEALINGS["SVI"].open_packet(holder, unseal)
+                )
                 found["taken"] += 1
     assert min(found.values()) > 100
 
@@ -341,7 +405,10 @@ def test_shares_made_at_random_restore_nothing_that_passes_for_a_seed():
 def test_after_all_this_the_sum_is_exact_and_frames_of_the_first_version_are_not_taken_for_the_second():
     assert np.array_equal(WORLD.opened(PROPOSER.unmasking(), FRAMES), TRUTH)
     first = write_contribution(
-        TERMS.facts, "SVI", unpack_bits(FRAMES["SVI"][-59392:], 58).reshape(1, 2, -1), WORLD.identities["SVI"].sign
+        TERMS.facts,
+        "SVI",
+        unpack_bits(FRAMES["SVI"][-59392:], 58).reshape(1, 2, -1),
+        WORLD.identities["SVI"].sign,
     )
     refused(MESSAGES["contribution"], first)
     with pytest.raises(MessageError):

@@ -11,10 +11,14 @@ from securefl.secagg.ring import DEGREE, sum_mod_q
 
 
 def attempt_to_open(a_round, ciphertext):
-    """What the key holder reads when it ignores every check: int64[chunks * 8192] of the fields, canaries included."""
+    """What the key holder reads when it ignores every check: int64[chunks * 8192] of the fields,
+    canaries included.
+    """
     layout = a_round.facts.layout
     decryptor = a_round.keys._decryptor
-    noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext]))
+    noisy = seal._from_ntt(
+        np.stack([seal._decrypt_chunk(decryptor, chunk) for chunk in ciphertext])
+    )
     messages = (noisy + np.uint64(layout.scale // 2)) // np.uint64(layout.scale)
     low = np.uint64((1 << layout.field_bits) - 1)
     fields = [(messages >> np.uint64(i * layout.field_bits)) & low for i in range(layout.fields)]
@@ -34,8 +38,12 @@ def a_round():
 def test_the_key_holder_reads_nothing_in_a_masked_contribution(a_round, me):
     values = a_round.values()[me]
     unmasked = a_round.encrypted(values)
-    assert correlation(a_round, unmasked, values) > 0.999  # the control: without masks the key opens it
-    sent = read_contribution(a_round.frame(me, values), a_round.facts, me, a_round.parties[me].verify).ciphertext
+    assert (
+        correlation(a_round, unmasked, values) > 0.999
+    )  # the control: without masks the key opens it
+    sent = read_contribution(
+        a_round.frame(me, values), a_round.facts, me, a_round.parties[me].verify
+    ).ciphertext
     assert abs(correlation(a_round, sent, values)) < 0.05
 
 
@@ -50,7 +58,9 @@ def test_the_key_holder_reads_nothing_in_all_contributions_but_one(a_round):
 
 
 def test_colluding_hospitals_take_off_their_own_masks_and_still_read_nothing(a_round):
-    """Three hospitals hand over every secret they have; two honest ones share one that nobody else has."""
+    """Three hospitals hand over every secret they have; two honest ones share one that nobody else
+    has.
+    """
     values = a_round.values()
     honest, colluding = ("SVI", "SVHC"), ("STMW", "SVHD", "other")
     sent = a_round.masked("SVI", a_round.encrypted(values["SVI"]))
@@ -69,14 +79,20 @@ def test_colluding_hospitals_take_off_their_own_masks_and_still_read_nothing(a_r
 def test_the_difference_of_two_contributions_opens_under_one_mask_and_not_across_attempts(a_round):
     """Were masks not bound to the attempt, the difference of two contributions would open."""
     second = a_round.values()["SVI"]
-    first = np.full_like(second, -a_round.facts.layout.max_value)  # so that no field of the difference borrows
-    again = make_facts(length=a_round.length, public_key_sha256=a_round.facts.public_key_sha256, attempt=2)
+    first = np.full_like(
+        second, -a_round.facts.layout.max_value
+    )  # so that no field of the difference borrows
+    again = make_facts(
+        length=a_round.length, public_key_sha256=a_round.facts.public_key_sha256, attempt=2
+    )
 
     def difference(facts):
         sent = a_round.masked("SVI", a_round.encrypted(second), facts)
         return masks.subtract(sent, a_round.masked("SVI", a_round.encrypted(first)))
 
-    assert correlation(a_round, difference(a_round.facts), second) > 0.99  # the control: one mask, two payloads
+    assert (
+        correlation(a_round, difference(a_round.facts), second) > 0.99
+    )  # the control: one mask, two payloads
     assert abs(correlation(a_round, difference(again), second)) < 0.05
 
 
@@ -98,7 +114,9 @@ def open_with(told):
     facts = make_facts(public_key_sha256=a_round.keys.public.sha256)
     sent = []
     for name in NAMES:
-        own = make_facts(**{"public_key_sha256": a_round.keys.public.sha256, **(told if name == "SVI" else {})})
+        own = make_facts(
+            **{"public_key_sha256": a_round.keys.public.sha256, **(told if name == "SVI" else {})}
+        )
         sent.append(a_round.masked(name, a_round.encrypted(values[name]), own))
     try:
         return open_sum(a_round.keys, sum_mod_q(sent), facts).values, sum(values.values())

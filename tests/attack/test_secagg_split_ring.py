@@ -1,4 +1,6 @@
-"""Beyond 20 hospitals: a coordinator that knows the ring picks who is lost, so that the survivors fall apart into pieces it can open."""
+"""Beyond 20 hospitals: a coordinator that knows the ring picks who is lost, so that the survivors
+fall apart into pieces it can open.
+"""
 
 import pytest
 from secagg_adversary import Adversary
@@ -28,7 +30,9 @@ class Ring(World):
 
 
 def opened(world, lost, own):
-    """What opens when every honest survivor answers for the set without ``lost``: a set that was signed, as far as they know."""
+    """What opens when every honest survivor answers for the set without ``lost``: a set that was
+    signed, as far as they know.
+    """
     terms = world.terms()
     adversary = Adversary(world, own)
     for name in world.names:
@@ -40,7 +44,11 @@ def opened(world, lost, own):
     for name in left:
         if name not in adversary.own:
             who = world.identities[name]
-            adversary.sees_answer(write_answer(survivors, name, dealings, unseal=who.unseal, sign=who.sign), survivors, name)
+            adversary.sees_answer(
+                write_answer(survivors, name, dealings, unseal=who.unseal, sign=who.sign),
+                survivors,
+                name,
+            )
     return [names for _, names in adversary.opened()], frozenset(left) - adversary.own
 
 
@@ -62,7 +70,11 @@ def ring():
 
 
 @pytest.mark.parametrize("cut", CUTS, ids=str)
-@pytest.mark.parametrize("colluding", [(), ((5, 1), (17, 1)), ((6, 2),)], ids=["no colluder", "beside both cuts", "in one place"])
+@pytest.mark.parametrize(
+    "colluding",
+    [(), ((5, 1), (17, 1)), ((6, 2),)],
+    ids=["no colluder", "beside both cuts", "in one place"],
+)
 def test_whoever_is_dropped_the_whole_opens_or_nothing(ring, cut, colluding):
     own = stretches(ring, *colluding)
     lost = [name for name in stretches(ring, *cut) if name not in own]
@@ -79,7 +91,11 @@ def test_control_with_a_share_threshold_of_less_than_half_the_ring_falls_in_two(
     monkeypatch.setattr(Neighbours, "least_threshold", lambda *_: 1)
     weak = Ring(share_threshold=4)
     half = weak.terms().neighbours.degree // 2
-    found, whole = opened(weak, stretches(weak, (0, half - 1), (12, half - 1)), stretches(weak, (half - 1, 1), (11 + half, 1)))
+    found, whole = opened(
+        weak,
+        stretches(weak, (0, half - 1), (12, half - 1)),
+        stretches(weak, (half - 1, 1), (11 + half, 1)),
+    )
     assert len(found) == 2
     assert found[0] | found[1] == whole
     assert not found[0] & found[1]

@@ -43,11 +43,15 @@ class Scene:
                 self.adversary.sees_contribution(name, attempt)
 
     def heads(self, attempt):
-        return {name: self.world.usual(name, attempt)[2] for name in self.adversary.contributed[attempt]}
+        return {
+            name: self.world.usual(name, attempt)[2] for name in self.adversary.contributed[attempt]
+        }
 
     def set_of(self, attempt, names):
         heads = self.heads(attempt)
-        return Survivors(self.world.terms(attempt), {name: heads[name].sha256 for name in names if name in heads})
+        return Survivors(
+            self.world.terms(attempt), {name: heads[name].sha256 for name in names if name in heads}
+        )
 
     def contribute(self, name, attempt):
         self.parties[name].contribute(attempt)
@@ -56,26 +60,34 @@ class Scene:
     def agree(self, name, attempt, names):
         survivors = self.set_of(attempt, names)
         proposal = write_proposal(survivors, COORDINATOR, self.world.coordinator.sign)
-        self.signed.setdefault(survivors.sha256, {})[name] = self.parties[name].agree(proposal, self.heads(attempt), attempt)
+        self.signed.setdefault(survivors.sha256, {})[name] = self.parties[name].agree(
+            proposal, self.heads(attempt), attempt
+        )
 
     def answer(self, name, attempt, names, keep=True):
         survivors = self.set_of(attempt, names)
         signatures = dict(self.signed.get(survivors.sha256, {}))
         for own in self.adversary.own:  # they sign anything
             signatures[own] = write_agreement(survivors, own, self.world.identities[own].sign)
-        record = self.parties[name].holder.answer(survivors, signatures, verify=self.world.verify, heads=self.heads(attempt))
+        record = self.parties[name].holder.answer(
+            survivors, signatures, verify=self.world.verify, heads=self.heads(attempt)
+        )
         self.said[name] = (record, survivors)
         if keep:
             self.adversary.sees_answer(self.parties[name].keep(record), survivors, name)
 
     def crash(self, name, written):
-        """The process dies while an answer waits: before the write, or after it and before the message left."""
+        """The process dies while an answer waits: before the write, or after it and before the
+        message left.
+        """
         party = self.parties[name]
         pending = party.holder._pending
         if pending is not None and written:
             party.disk.append(pending)
         party.restart()
-        if pending is not None and pending.kind == "answer" and written:  # the adversary asks for it again
+        if (
+            pending is not None and pending.kind == "answer" and written
+        ):  # the adversary asks for it again
             data = party.holder.again("answer", pending.round_digest)
             self.adversary.sees_answer(data, self.said[name][1], name)
 
@@ -84,9 +96,12 @@ def subset(world, bits):
     return [name for i, name in enumerate(world.names) if bits >> i & 1]
 
 
-#: What is asked, of whom, in which attempt, about which set; sets that miss at most two hospitals, since others are no sets.
+#: What is asked, of whom, in which attempt, about which set; sets that miss at most two hospitals,
+#: since others are no sets.
 STEP = st.tuples(
-    st.sampled_from(["contribute", "agree", "agree", "answer", "answer", "die before the write", "die after it"]),
+    st.sampled_from(
+        ["contribute", "agree", "agree", "answer", "answer", "die before the write", "die after it"]
+    ),
     st.integers(1, 63) | st.just(63),
     st.integers(1, ATTEMPTS) | st.just(1),
     st.tuples(st.integers(0, 6), st.integers(0, 6)),
@@ -120,7 +135,11 @@ def play(scene, steps):
 def press_on(scene):
     """At the end it asks everybody for everything, attempt after attempt."""
     world = scene.world
-    sets = [list(names) for size in range(world.t, len(world.names) + 1) for names in combinations(world.names, size)]
+    sets = [
+        list(names)
+        for size in range(world.t, len(world.names) + 1)
+        for names in combinations(world.names, size)
+    ]
     for attempt in range(1, ATTEMPTS + 1):
         for name in scene.adversary.honest:
             attempted(scene.contribute, name, attempt)
@@ -141,7 +160,9 @@ def played(size, steps, own, **more):
 
 
 PLAYS = given(steps=st.lists(STEP, min_size=3, max_size=25), own=st.integers(0, 5))
-SIZE = pytest.mark.parametrize("size", SIZES, ids=lambda size: "{} hospitals, {} colluders, {} needed".format(*size))
+SIZE = pytest.mark.parametrize(
+    "size", SIZES, ids=lambda size: "{} hospitals, {} colluders, {} needed".format(*size)
+)
 
 
 @SIZE
@@ -188,17 +209,25 @@ def ask_all(scene, attempt, names):
 
 
 def one_hospitals_values(scene, victim):
-    """Take everything off the contribution of ``victim``, and read it as the holder of the CKKS key would."""
+    """Take everything off the contribution of ``victim``, and read it as the holder of the CKKS key
+    would.
+    """
     world, adversary, terms = scene.world, scene.adversary, scene.world.terms()
 
     def seed_of(dealer, other):
         index = world.usual(dealer, 1)[2].dealing.seed_index(other)
         found = list(adversary.shares[1, dealer, index].items())[: terms.neighbours.share_threshold]
         order = terms.neighbours.holders(dealer)
-        return restore(np.stack([row for _, row in found])[:, None], [order.index(holder) for holder, _ in found])[0]
+        return restore(
+            np.stack([row for _, row in found])[:, None],
+            [order.index(holder) for holder, _ in found],
+        )[0]
 
     pairs = tuple(
-        (other > victim, world.pair_seeds(victim)[other] if other in adversary.own else seed_of(victim, other))
+        (
+            other > victim,
+            world.pair_seeds(victim)[other] if other in adversary.own else seed_of(victim, other),
+        )
         for other in terms.neighbours.of(victim)
     )
     mask = Seeds(pairs, (seed_of(victim, None),)).block(0, 1)
@@ -209,8 +238,12 @@ def one_hospitals_values(scene, victim):
 
 
 def test_control_without_single_answers_and_signatures_one_hospital_is_opened():
-    """Why the rules are there: four sets, each without one other hospital, and the fifth hospital's masks are all open."""
-    scene = everybody_contributed((5, 1, 4), restraint=Restraint(one_signature=False, one_answer=False))
+    """Why the rules are there: four sets, each without one other hospital, and the fifth hospital's
+    masks are all open.
+    """
+    scene = everybody_contributed(
+        (5, 1, 4), restraint=Restraint(one_signature=False, one_answer=False)
+    )
     victim = "H0"
     for left_out in ("H1", "H2", "H3"):
         ask_all(scene, 1, [name for name in scene.world.names if name != left_out])
@@ -269,11 +302,20 @@ def test_a_late_frame_of_a_hospital_taken_for_lost_stays_closed():
 
 
 def pieces(honest, threshold, answers, c):
-    """The sets that open when each honest holder answered for its own set, without any signature (everybody a neighbour)."""
+    """The sets that open when each honest holder answered for its own set, without any signature
+    (everybody a neighbour).
+    """
     known = {i for i in honest if sum(i in u for u in answers) + c >= threshold}
 
     def pair(i, j):
-        return max(sum(i in u and j not in u for u in answers), sum(j in u and i not in u for u in answers)) + c >= threshold
+        return (
+            max(
+                sum(i in u and j not in u for u in answers),
+                sum(j in u and i not in u for u in answers),
+            )
+            + c
+            >= threshold
+        )
 
     left, found = set(honest), []
     while left:
@@ -281,14 +323,21 @@ def pieces(honest, threshold, answers, c):
         while front:
             one = front.pop()
             piece.add(one)
-            front += [other for other in honest if other not in piece and other != one and not pair(one, other)]
+            front += [
+                other
+                for other in honest
+                if other not in piece and other != one and not pair(one, other)
+            ]
         left -= piece
         if piece <= known:
             found.append(piece)
     return found
 
 
-@pytest.mark.parametrize(("k", "c", "t"), [(3, 0, 2), (3, 1, 3), (4, 0, 3), (4, 1, 3), (5, 1, 4), (5, 2, 4), (6, 2, 5), (6, 3, 5)])
+@pytest.mark.parametrize(
+    ("k", "c", "t"),
+    [(3, 0, 2), (3, 1, 3), (4, 0, 3), (4, 1, 3), (5, 1, 4), (5, 2, 4), (6, 2, 5), (6, 3, 5)],
+)
 def test_should_signatures_fail_single_answers_alone_keep_it_at_one_set(k, c, t):
     """Every way in which honest holders can each answer once, for any sets at all."""
     honest = range(k - c)
@@ -320,4 +369,6 @@ def test_reading_a_control_the_usual_round_opens_to_its_exact_sum():
     for name, (record, _) in scene.said.items():
         proposer.add_answer(name, record.message)
     frames = {name: b"".join(scene.world.usual(name, 1)[:2]) for name in scene.world.names}
-    assert np.array_equal(scene.world.opened(proposer.unmasking(), frames), scene.world.truth(scene.world.names))
+    assert np.array_equal(
+        scene.world.opened(proposer.unmasking(), frames), scene.world.truth(scene.world.names)
+    )

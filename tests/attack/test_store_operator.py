@@ -1,4 +1,6 @@
-"""Whoever writes to the store, and signs nothing: no byte, folder or link of theirs ends a study or leads a party's writes astray."""
+"""Whoever writes to the store, and signs nothing: no byte, folder or link of theirs ends a study or
+leads a party's writes astray.
+"""
 
 import io
 from types import SimpleNamespace
@@ -27,7 +29,9 @@ class Late:
     """A hospital about to train for round 2 of a study that goes on after a loss."""
 
     def __init__(self, folder):
-        self.room = Room(going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1]))
+        self.room = Room(
+            going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
+        )
         self.store = Store(str(folder))
         self.at = paths.RoundPaths(self.room.plan.digest, ROUND, 1)
         self.saying = Saying(SimpleNamespace(name=FIVE[0], store=self.store), self.room.plan, print)
@@ -35,8 +39,14 @@ class Late:
         self.announcement = given.announcement
 
     def proposal(self, *, by=None, announcement=None):
-        terms = self.room.plan.terms(announced_facts(self.room.plan, announcement or self.announcement))
-        return write_proposal(Survivors(terms, dict.fromkeys(terms.cohort[1:], "ab" * 32)), "Researcher", (by or self.room.researcher).sign)
+        terms = self.room.plan.terms(
+            announced_facts(self.room.plan, announcement or self.announcement)
+        )
+        return write_proposal(
+            Survivors(terms, dict.fromkeys(terms.cohort[1:], "ab" * 32)),
+            "Researcher",
+            (by or self.room.researcher).sign,
+        )
 
     def goes_on(self):
         self.saying.check_in_time(self.announcement)
@@ -54,7 +64,17 @@ def test_the_control_the_coordinators_own_survivor_set_ends_the_study_at_a_late_
         late.goes_on()
 
 
-@pytest.mark.parametrize("what", ["a byte", "a folder", "far too much", "signed by another", "of another round", "of another announcement"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a byte",
+        "a folder",
+        "far too much",
+        "signed by another",
+        "of another round",
+        "of another announcement",
+    ],
+)
 def test_what_the_coordinator_did_not_sign_for_this_round_ends_nothing(late, what):
     if what == "a folder":
         late.store.put(f"{late.at.proposal}/x", b"")
@@ -66,12 +86,16 @@ def test_what_the_coordinator_did_not_sign_for_this_round_ends_nothing(late, wha
             "of another round": lambda: late.proposal(announcement=late.room.announce(1)[1].announcement),
             "of another announcement": lambda: late.proposal(announcement=late.room.announce(ROUND)[1].announcement),
         }[what]())  # fmt: skip
-    assert late.store.exists(late.at.proposal)  # the attack on a hospital that asks for no more than this
+    assert late.store.exists(
+        late.at.proposal
+    )  # the attack on a hospital that asks for no more than this
     late.goes_on()
 
 
 def linked_store(tmp_path, *, follows):
-    """A shared folder whose operator put a link to a party's own folder into the place of a study's: ``(store, that folder)``."""
+    """A shared folder whose operator put a link to a party's own folder into the place of a
+    study's: ``(store, that folder)``.
+    """
     own = tmp_path / "own"
     own.mkdir()
     (own / "SVI").write_bytes(b"what the party keeps")
@@ -95,7 +119,13 @@ def test_a_link_in_a_shared_folder_leads_no_party_out_of_it(tmp_path):
     store, own = linked_store(tmp_path, follows=False)
     at = "studies/status/SVI"
     store.delete(at)
-    assert (store.get(at, 100), store.get_head(at, 1), store.stamp(at), store.exists(at), store.exists("studies/status")) == (None, None, None, False, False)
+    assert (
+        store.get(at, 100),
+        store.get_head(at, 1),
+        store.stamp(at),
+        store.exists(at),
+        store.exists("studies/status"),
+    ) == (None, None, None, False, False)
     assert store.list("studies") == store.list("studies/status") == []
     store.put(at, b"word")
     store.put_file("studies/status/SVR", io.BytesIO(b"word"))
@@ -105,7 +135,10 @@ def test_a_link_in_a_shared_folder_leads_no_party_out_of_it(tmp_path):
 
 @pytest.mark.parametrize("follows", [True, False])
 def test_a_link_makes_no_hospital_write_over_the_checkpoints_that_it_holds(tmp_path, follows):
-    """Who erases what A holds of B lets B go back in its ledger. The control, a store that follows links, is overwritten."""
+    """Who erases what A holds of B lets B go back in its ledger.
+
+    The control, a store that follows links, is overwritten.
+    """
     sites, cohort = three_hospitals(tmp_path), ("A", "B", "C")
     approved(sites["B"])
     sites["B"].ledger.start(digest(1))
@@ -122,7 +155,10 @@ def test_a_link_makes_no_hospital_write_over_the_checkpoints_that_it_holds(tmp_p
 
 @pytest.mark.parametrize("follows", [True, False])
 def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
-    """Nor does it keep the transcript out. The control, a store that takes paths as the file system does, puts it where nobody looks."""
+    """Nor does it keep the transcript out.
+
+    The control, a store that takes paths as the file system does, puts it where nobody looks.
+    """
     room = Room()
     store = Store(str(tmp_path))
     store._local = not follows
@@ -141,7 +177,9 @@ def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
         if follows and number == ROUND:
             assert data is None
             continue
-        open_transcript(data, study=room.plan.digest, round_number=number, verify=room.researcher.card.verify)
+        open_transcript(
+            data, study=room.plan.digest, round_number=number, verify=room.researcher.card.verify
+        )
 
 
 def test_a_folder_in_the_place_of_a_contribution_keeps_no_hospital_from_sending(tmp_path):

@@ -1,4 +1,7 @@
-"""The audit's page in a real browser: nothing is blocked or fetched, nothing runs, and it prints. Debian: chromium, poppler-utils."""
+"""The audit's page in a real browser: nothing is blocked or fetched, nothing runs, and it prints.
+
+Debian: chromium, poppler-utils.
+"""
 
 import re
 import shutil
@@ -9,21 +12,41 @@ import threading
 import pytest
 from audit_room import year
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (Debian: apt install chromium)")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="chromium is not installed (Debian: apt install chromium)"
+)
 PDFTOTEXT, PDFINFO = shutil.which("pdftotext"), shutil.which("pdfinfo")
-paper = pytest.mark.skipif(PDFTOTEXT is None or PDFINFO is None, reason="pdftotext is not installed (Debian: apt install poppler-utils)")
+paper = pytest.mark.skipif(
+    PDFTOTEXT is None or PDFINFO is None,
+    reason="pdftotext is not installed (Debian: apt install poppler-utils)",
+)
 
 
 def browse(page, profile, *options):
     """The browser's output and its console's lines."""
     run = subprocess.run(
         [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--enable-logging=stderr", f"--user-data-dir={profile}",
-            *options, page.as_uri() if hasattr(page, "as_uri") else page,
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--enable-logging=stderr",
+            f"--user-data-dir={profile}",
+            *options,
+            page.as_uri() if hasattr(page, "as_uri") else page,
         ],
-        capture_output=True, text=True, timeout=120, check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     return run.stdout, [line for line in run.stderr.splitlines() if "CONSOLE" in line]
 
@@ -92,7 +115,9 @@ def test_markup_that_slipped_through_can_neither_run_nor_fetch(guarded, page, ro
     inside = "".join(INTRUDERS.values()).replace("PORT", str(server.getsockname()[1]))
     hurt = room / f"hurt-{guarded}.html"
     hurt.write_text(text.replace("<main>", "<main>" + inside), "utf-8")
-    dom, complaints = browse(hurt, room / f"profile-{guarded}", "--virtual-time-budget=2000", "--dump-dom")
+    dom, complaints = browse(
+        hurt, room / f"profile-{guarded}", "--virtual-time-budget=2000", "--dump-dom"
+    )
     server.close()
     assert ("<title>intruded" in dom) is not guarded
     assert bool(calls) is not guarded
@@ -109,8 +134,12 @@ def test_it_is_drawn_at_any_width_and_its_colours_are_there(width, page, room):
 
 def printed(page, room, name):
     browse(page, room / "profile", "--no-pdf-header-footer", f"--print-to-pdf={room / name}")
-    text = subprocess.run([PDFTOTEXT, "-layout", room / name, "-"], capture_output=True, text=True, check=True).stdout
-    facts = subprocess.run([PDFINFO, room / name], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        [PDFTOTEXT, "-layout", room / name, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    facts = subprocess.run(
+        [PDFINFO, room / name], capture_output=True, text=True, check=True
+    ).stdout
     return [" ".join(sheet.split()) for sheet in text.split("\f")[:-1]], facts
 
 
@@ -133,7 +162,14 @@ def test_on_paper_each_population_begins_a_sheet_of_a4(page, room):
 @paper
 def test_on_paper_no_heading_is_left_alone_at_the_end_of_a_sheet(page, room):
     sheets, _ = printed(page, room, "headings.pdf")
-    headings = ("Studies", "Who approved what, and when", "What left the hospital", "What was refused", "For specialists", "Spending over time")
+    headings = (
+        "Studies",
+        "Who approved what, and when",
+        "What left the hospital",
+        "What was refused",
+        "For specialists",
+        "Spending over time",
+    )
     for sheet in sheets:
         body = re.sub(r" ?Privacy audit page \d+ of \d+$", "", sheet)
         assert not body.endswith(headings)
@@ -154,4 +190,6 @@ def test_an_altered_ledger_is_told_on_every_populations_sheet(room):
     (room / "altered.html").write_text(h.page(), "utf-8")
     sheets, _ = printed(room / "altered.html", room, "altered.pdf")
     assert "Event 30 of the ledger: its text is not what was signed." in sheets[0]
-    assert any(s.startswith("Patients of referrals Incomplete: the ledger does not hold.") for s in sheets)
+    assert any(
+        s.startswith("Patients of referrals Incomplete: the ledger does not hold.") for s in sheets
+    )

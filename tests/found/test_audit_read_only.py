@@ -1,4 +1,6 @@
-"""A sound ledger on a read-only copy could not be read: its write-ahead log wanted a file beside it."""
+"""A sound ledger on a read-only copy could not be read: its write-ahead log wanted a file beside
+it.
+"""
 
 import shutil
 import sqlite3
@@ -10,7 +12,10 @@ import pytest
 from securefl.node.site import Site
 
 MOUNT = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1"'
-AUDIT = 'if touch "$1/x" 2>/dev/null; then exit 99; fi; exec "$2" -m securefl audit --verify --site "$1"'
+AUDIT = (
+    'if touch "$1/x" 2>/dev/null; then exit 99; fi; exec "$2" -m securefl audit --verify --site'
+    ' "$1"'
+)
 
 
 @pytest.fixture

@@ -21,7 +21,17 @@ def test_what_mail_adds_changes_nothing(way):
     assert read_card(as_it_was_sent(BY_MAIL[way])).name == "Nord"
 
 
-@pytest.mark.parametrize("data", [CARD.replace(b"Nord hospital", b"Nord Hospital"), CARD[:-2], b"", b"\r\n", CARD + b"x", b" " + CARD])
+@pytest.mark.parametrize(
+    "data",
+    [
+        CARD.replace(b"Nord hospital", b"Nord Hospital"),
+        CARD[:-2],
+        b"",
+        b"\r\n",
+        CARD + b"x",
+        b" " + CARD,
+    ],
+)
 def test_what_mail_breaks_stays_refused(data):
     with pytest.raises(MessageError):
         read_card(as_it_was_sent(data))

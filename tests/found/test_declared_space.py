@@ -24,4 +24,6 @@ def test_a_declared_text_with_blank_space_at_its_ends_is_refused_with_its_line(
     done = typed("study", "check", tmp_path / "p.toml")
     assert done.code != 0
     assert f"line {line}: {place}: has blank space at its ends" in done.error
-    assert "at least" not in done.error  # a list is not called too short because an item of it is broken
+    assert (
+        "at least" not in done.error
+    )  # a list is not called too short because an item of it is broken

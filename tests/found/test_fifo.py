@@ -1,4 +1,6 @@
-"""A table that is a pipe, a folder or a device: looked at before it is opened, so that nobody waits for it."""
+"""A table that is a pipe, a folder or a device: looked at before it is opened, so that nobody waits
+for it.
+"""
 
 import os
 

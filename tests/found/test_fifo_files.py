@@ -1,4 +1,7 @@
-"""A pipe in the place of a file was waited for without end. The table's own case is tested with tables."""
+"""A pipe in the place of a file was waited for without end.
+
+The table's own case is tested with tables.
+"""
 
 import os
 
@@ -6,7 +9,18 @@ import pytest
 from found_cli import hospital, protocol_file, securefl, unbroken, words
 
 
-@pytest.mark.parametrize("name", ["site.toml", "store.id", "keys/card.json", "keys/signing.key", "keys/partners", "agent.lock", "ledger.sqlite-journal"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "site.toml",
+        "store.id",
+        "keys/card.json",
+        "keys/signing.key",
+        "keys/partners",
+        "agent.lock",
+        "ledger.sqlite-journal",
+    ],
+)
 def test_a_pipe_in_a_partys_folder_is_named(name, tmp_path):
     folder = hospital(tmp_path)
     (folder / name).unlink(missing_ok=True)
@@ -23,7 +37,19 @@ def test_a_pipe_that_a_user_names_is_named(tmp_path):
     (tmp_path / "t.csv").write_text("patient_id,target\nP1,E\n")
     commands = (
         ("site", "trust", pipe, "--site", folder),
-        ("site", "data", "add", "d", tmp_path / "t.csv", "--population", "clinic", "--columns", pipe, "--site", folder),
+        (
+            "site",
+            "data",
+            "add",
+            "d",
+            tmp_path / "t.csv",
+            "--population",
+            "clinic",
+            "--columns",
+            pipe,
+            "--site",
+            folder,
+        ),
         ("study", "check", pipe),
         ("study", "plan", pipe),
         ("audit", "--site", folder, "--checkpoint", pipe),

@@ -1,4 +1,6 @@
-"""A data frame with two columns of one name: which one is meant cannot be known, so it is refused by that name."""
+"""A data frame with two columns of one name: which one is meant cannot be known, so it is refused
+by that name.
+"""
 
 import pandas as pd
 import pytest

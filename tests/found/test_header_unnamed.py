@@ -1,4 +1,6 @@
-"""Header lines that real programs write: unnamed columns are told by their place, Excel's sep= line is understood."""
+"""Header lines that real programs write: unnamed columns are told by their place, Excel's sep= line
+is understood.
+"""
 
 import pytest
 from found_room import HEADER, register, registered, row

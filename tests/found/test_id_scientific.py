@@ -1,4 +1,6 @@
-"""Identifiers that a spreadsheet turned into 1.23E+09: many patients became one, and the owner is told."""
+"""Identifiers that a spreadsheet turned into 1.23E+09: many patients became one, and the owner is
+told.
+"""
 
 from found_room import register, row, table
 

@@ -1,4 +1,6 @@
-"""One patient in four spellings counts as four: the owner is told, and nothing is merged in silence."""
+"""One patient in four spellings counts as four: the owner is told, and nothing is merged in
+silence.
+"""
 
 from found_room import register, row, table
 
@@ -9,8 +11,8 @@ def test_spellings_that_would_fall_together_are_counted_for_the_owner(tmp_path):
     done = register(tmp_path, table(*(row(name) for name in (*IDS, "7"))))
     assert "5 rows, 5 can be used" in done.words
     assert (
-        "WARNING: patient_id: 3 of 5 identifiers differ from another one only in case, blanks, invisible"
-        in done.words
+        "WARNING: patient_id: 3 of 5 identifiers differ from another one only in case, blanks,"
+        " invisible" in done.words
     )
     assert "'100<U+200B>'" in done.words or "'100.0'" in done.words
     assert "Each spelling counts as a patient of its own" in done.words

@@ -1,4 +1,6 @@
-"""A label in a spelling that nobody declared is no "no": its row is set aside, and the owner sees which text it was."""
+"""A label in a spelling that nobody declared is no "no": its row is set aside, and the owner sees
+which text it was.
+"""
 
 import pytest
 from found_room import LETTERS, register, row, table

@@ -1,4 +1,6 @@
-"""A cell of many thousand characters: what no study needs spoils no row, and a record without end is named by its line."""
+"""A cell of many thousand characters: what no study needs spoils no row, and a record without end
+is named by its line.
+"""
 
 from found_room import HEADER, register, row
 

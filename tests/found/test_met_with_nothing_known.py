@@ -1,4 +1,6 @@
-"""A check with one positive patient said "nothing can be said", gave an AUC, and two lines on "asked for at least 0.7: met"."""
+"""A check with one positive patient said "nothing can be said", gave an AUC, and two lines on
+"asked for at least 0.7: met".
+"""
 
 from decimal import Decimal
 

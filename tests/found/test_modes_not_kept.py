@@ -13,7 +13,14 @@ from securefl.node.folder import PartyFolder
 def test_keys_are_not_made_where_everybody_could_read_them(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "kept_mode", lambda _path: 0o777)
     with pytest.raises(UnreadableError, match="keeps no permissions") as caught:
-        PartyFolder.create(tmp_path / "x", name="X", role="researcher", legal_name="X", email="a@b.example", store=str(tmp_path / "s"))
+        PartyFolder.create(
+            tmp_path / "x",
+            name="X",
+            role="researcher",
+            legal_name="X",
+            email="a@b.example",
+            store=str(tmp_path / "s"),
+        )
     assert f"{tmp_path}/x" in caught.value.what
     assert ".part" not in caught.value.what
     assert "such as your home directory" in caught.value.next_step

@@ -1,4 +1,6 @@
-"""A file in the way, nowhere to write, a full disk half-way, a folder that cannot be synced, a file system without locks."""
+"""A file in the way, nowhere to write, a full disk half-way, a folder that cannot be synced, a file
+system without locks.
+"""
 
 import errno
 import fcntl
@@ -23,7 +25,20 @@ def run(*arguments, capsys):
 
 
 def init_here(folder, tmp_path, capsys):
-    return run("site", "init", folder, "--name", "X", "--legal-name", "X", "--email", "a@b.example", "--store", tmp_path / "store", capsys=capsys)
+    return run(
+        "site",
+        "init",
+        folder,
+        "--name",
+        "X",
+        "--legal-name",
+        "X",
+        "--email",
+        "a@b.example",
+        "--store",
+        tmp_path / "store",
+        capsys=capsys,
+    )
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
@@ -41,10 +56,29 @@ def test_nowhere_to_write_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("role", ["site", "study", "aggregator"])
-def test_init_on_a_full_disk_leaves_nothing_and_can_be_repeated(role, tmp_path, monkeypatch, capsys):
+def test_init_on_a_full_disk_leaves_nothing_and_can_be_repeated(
+    role, tmp_path, monkeypatch, capsys
+):
     """The disk is full at every one of the files in turn."""
-    fsync, arguments = os.fsync, [role, "init", tmp_path / "x", "--name", "X", "--legal-name", "X", "--email", "a@b.example", "--store", tmp_path / "store"]
-    assert run("site", "init", tmp_path / "first", *arguments[3:], capsys=capsys)[0] == 0  # the store has its mark
+    fsync, arguments = (
+        os.fsync,
+        [
+            role,
+            "init",
+            tmp_path / "x",
+            "--name",
+            "X",
+            "--legal-name",
+            "X",
+            "--email",
+            "a@b.example",
+            "--store",
+            tmp_path / "store",
+        ],
+    )
+    assert (
+        run("site", "init", tmp_path / "first", *arguments[3:], capsys=capsys)[0] == 0
+    )  # the store has its mark
     failures = 0
     for number in range(100):
         left = [number]
@@ -66,7 +100,16 @@ def test_init_on_a_full_disk_leaves_nothing_and_can_be_repeated(role, tmp_path, 
         assert [n for n in names if n.startswith(".")] == []
         if (tmp_path / "x").exists():  # whole, and only its name was not made durable
             monkeypatch.setattr(os, "fsync", fsync)
-            assert run(role, "trust", f"--{ {'study': 'researcher'}.get(role, role) }", tmp_path / "x", capsys=capsys)[0] == 0
+            assert (
+                run(
+                    role,
+                    "trust",
+                    f"--{ {'study': 'researcher'}.get(role, role) }",
+                    tmp_path / "x",
+                    capsys=capsys,
+                )[0]
+                == 0
+            )
             break
     assert failures >= 5
     assert (tmp_path / "x" / "keys" / "card.json").is_file()
@@ -87,7 +130,10 @@ def test_a_file_system_that_syncs_no_folders_will_do(number, tmp_path, monkeypat
     assert Site.at(tmp_path / "x").ledger.state.site == "X"
 
 
-@pytest.mark.parametrize("command", [("site", "status"), ("site", "stop"), ("site", "trust", "--remove", "N"), ("site", "start")])
+@pytest.mark.parametrize(
+    "command",
+    [("site", "status"), ("site", "stop"), ("site", "trust", "--remove", "N"), ("site", "start")],
+)
 def test_a_file_system_without_locks_says_so(command, tmp_path, monkeypatch, capsys):
     assert init_here(tmp_path / "x", tmp_path, capsys)[0] == 0
     (tmp_path / "x" / "agent.lock").touch()

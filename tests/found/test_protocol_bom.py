@@ -1,4 +1,7 @@
-"""A protocol as editors of other systems save it: a byte-order mark, CRLF, a line feed more. An empty one is called empty."""
+"""A protocol as editors of other systems save it: a byte-order mark, CRLF, a line feed more.
+
+An empty one is called empty.
+"""
 
 import pytest
 from conftest import protocol_text

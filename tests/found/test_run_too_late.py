@@ -1,4 +1,6 @@
-"""After the last approval nobody types `securefl study run` for longer than two round deadlines: it cost every budget and the study was dead."""
+"""After the last approval nobody types `securefl study run` for longer than two round deadlines: it
+cost every budget and the study was dead.
+"""
 
 import pytest
 from consortium import Consortium

@@ -1,4 +1,6 @@
-"""A folder copied after its approval, two agents: two different signed contributions of one hospital lay in the store for every round."""
+"""A folder copied after its approval, two agents: two different signed contributions of one
+hospital lay in the store for every round.
+"""
 
 import shutil
 
@@ -25,8 +27,15 @@ def test_two_agents_with_one_identity_send_one_contribution_at_most_and_say_so(s
     shutil.copytree(scene.site.path, tmp_path / "clone")
     first = scene.run
     clone = StudyRun(
-        Site.at(tmp_path / "clone"), first.plan, first.text, scene.lines.append, first.now, first.clock, start_worker=first.start_worker,
-        ask=first.ask, settle_seconds=0.0,
+        Site.at(tmp_path / "clone"),
+        first.plan,
+        first.text,
+        scene.lines.append,
+        first.now,
+        first.clock,
+        start_worker=first.start_worker,
+        ask=first.ask,
+        settle_seconds=0.0,
     )
     try:
         scene.others_approve()

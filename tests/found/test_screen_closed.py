@@ -1,4 +1,6 @@
-"""A study goes on when its screen is gone: a reader that leaves, a full device, a terminal that closes; and Ctrl-C asks first."""
+"""A study goes on when its screen is gone: a reader that leaves, a full device, a terminal that
+closes; and Ctrl-C asks first.
+"""
 
 from __future__ import annotations
 

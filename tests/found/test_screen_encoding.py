@@ -4,10 +4,23 @@ import pytest
 from found_cli import hospital, securefl
 
 
-@pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "latin-1"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}])
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)
 def test_what_a_terminal_cannot_show_is_replaced(environment, tmp_path):
     folder = hospital(tmp_path)
-    commands = (("site", "status"), ("site", "trust"), ("site", "data", "list"), ("site", "budget", "set", "x"), ("site", "review", "ü"))
+    commands = (
+        ("site", "status"),
+        ("site", "trust"),
+        ("site", "data", "list"),
+        ("site", "budget", "set", "x"),
+        ("site", "review", "ü"),
+    )
     for command in commands:
         done = securefl(*command, "--site", folder, env=environment, text=False)
         assert b"Traceback" not in done.stderr + done.stdout

@@ -1,4 +1,6 @@
-"""umask 022 and one user for each party: whoever came first shut the others out, and doctor said ok."""
+"""umask 022 and one user for each party: whoever came first shut the others out, and doctor said
+ok.
+"""
 
 import os
 import shutil
@@ -21,12 +23,19 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become t
 
 
 def modes(folder):
-    return {p.relative_to(folder).as_posix(): stat.S_IMODE(p.stat().st_mode) for p in folder.rglob("*")}
+    return {
+        p.relative_to(folder).as_posix(): stat.S_IMODE(p.stat().st_mode) for p in folder.rglob("*")
+    }
 
 
-@pytest.mark.parametrize(("rights", "folders", "files"), [(0o2770, 0o2770, 0o660), (0o777, 0o777, 0o666), (0o700, 0o700, 0o600), (0o755, 0o755, 0o644)])
+@pytest.mark.parametrize(
+    ("rights", "folders", "files"),
+    [(0o2770, 0o2770, 0o660), (0o777, 0o777, 0o666), (0o700, 0o700, 0o600), (0o755, 0o755, 0o644)],
+)
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0])
-def test_what_is_made_below_the_root_has_the_roots_rights_whatever_the_umask(rights, folders, files, umask, tmp_path):
+def test_what_is_made_below_the_root_has_the_roots_rights_whatever_the_umask(
+    rights, folders, files, umask, tmp_path
+):
     root = tmp_path / "store"
     root.mkdir()
     root.chmod(rights)
@@ -65,7 +74,12 @@ def test_two_users_of_one_group_work_in_one_store(open_place):
     root.chmod(0o2770)
     last = ""
     for user in (54001, 54002):
-        done = subprocess.run([sys.executable, "-c", AS_USER, str(user), str(group), str(root)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_USER, str(user), str(group), str(root)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         last = done.stdout
     assert last.strip() == "['54001', '54002']"
@@ -77,9 +91,17 @@ def test_doctor_names_the_folder_that_another_user_has_shut(tmp_path, monkeypatc
     store.put("studies/s/approvals/Other", b"1")
     store.put("datasites/other@x.example/log/event", b"1")
     access, shut = os.access, {"approvals", "log"}
-    monkeypatch.setattr(os, "access", lambda path, *a, **k: os.path.basename(path) not in shut and access(path, *a, **k))  # noqa: PTH119
-    assert shut_folders(store, "S") == ["studies/s/approvals"]  # what only the other party writes is its own business
-    with pytest.raises(StoreError, match=r"studies/s/approvals cannot be written by this user") as caught:
+    monkeypatch.setattr(
+        os,
+        "access",
+        lambda path, *a, **k: os.path.basename(path) not in shut and access(path, *a, **k),  # noqa: PTH119 - os.access takes text
+    )
+    assert shut_folders(store, "S") == [
+        "studies/s/approvals"
+    ]  # what only the other party writes is its own business
+    with pytest.raises(
+        StoreError, match=r"studies/s/approvals cannot be written by this user"
+    ) as caught:
         _party_checks(folder)["store"]()
     assert "chgrp" in caught.value.next_step
     shut.clear()

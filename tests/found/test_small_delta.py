@@ -1,4 +1,6 @@
-"""A delta of 1e-15 was refused with "no finite epsilon, more noise": no noise would have helped, and there is a finite epsilon."""
+"""A delta of 1e-15 was refused with "no finite epsilon, more noise": no noise would have helped,
+and there is a finite epsilon.
+"""
 
 import re
 

@@ -1,13 +1,21 @@
-"""`--store "$UNSET"` was the current folder, `memory://` a healthy store, and `\\\\srv\\share` a folder of that name."""
+"""`--store "$UNSET"` was the current folder, `memory://` a healthy store, and `\\\\srv\\share` a
+folder of that name.
+"""
 
 import pytest
 from found_cli import hospital, init, securefl, words
 
 
-@pytest.mark.parametrize(("store", "said"), [
-    ("", "The store is empty text"), ("memory://x", "nothing that several machines share"), (r"\\srv\share", "is a Windows path"),
-    ("nonsense://x", "no kind of store"), ("s3:/x", "Write s3://x"),
-])
+@pytest.mark.parametrize(
+    ("store", "said"),
+    [
+        ("", "The store is empty text"),
+        ("memory://x", "nothing that several machines share"),
+        (r"\\srv\share", "is a Windows path"),
+        ("nonsense://x", "no kind of store"),
+        ("s3:/x", "Write s3://x"),
+    ],
+)
 def test_what_is_no_shared_store_is_refused_and_nothing_is_made(store, said, tmp_path):
     done = init(tmp_path / "S", store, cwd=tmp_path)
     assert done.returncode == 2

@@ -1,4 +1,6 @@
-"""A store that is away for a while ends no study, whoever cannot reach it; one that stays away ends it with a clear word."""
+"""A store that is away for a while ends no study, whoever cannot reach it; one that stays away ends
+it with a clear word.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ EVERYTHING = frozenset({"put", "get", "read", "list", "stamp"})
 
 
 def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fails=frozenset()):
-    """The model of a study whose hospitals answer with ones, and how often each store failed; coordinator and aggregator poll a folder."""
+    """The model of a study whose hospitals answer with ones, and how often each store failed;
+    coordinator and aggregator poll a folder.
+    """
     room = Room(plan)
     plain = Store(str(tmp_path / "store"))
     stores = Flaky(plain.url, coordinator_fails), Flaky(plain.url, aggregator_fails)
@@ -135,7 +139,9 @@ def answer_call(plan, room, store, one):
 
 
 def hospital(plan, store, one):
-    """What a hospital does when it looks: answer the next round, and say what is still to be said in the last one."""
+    """What a hospital does when it looks: answer the next round, and say what is still to be said
+    in the last one.
+    """
     at = paths.RoundPaths(plan.digest, one.done + 1, 1)
     announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
     if announcement is not None:
@@ -199,7 +205,8 @@ def test_a_store_that_stays_away_ends_the_round_at_its_deadline_with_a_clear_wor
     assert "tried again until the round's deadline" in told[0]
 
 
-# --- real processes: each of them loses its way to the store for a while ---------------------------------------------
+# --- real processes: each of them loses its way to the store for a while
+# ---------------------------------------------
 
 
 @contextmanager

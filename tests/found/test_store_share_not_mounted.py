@@ -13,7 +13,9 @@ def test_a_party_with_a_past_begins_no_new_store(tmp_path):
     folder = hospital(tmp_path)
     (tmp_path / "store").rename(tmp_path / "away")
     (tmp_path / "store").mkdir()  # the mount point, with nothing mounted on it
-    with pytest.raises(StoreError, match="not the store that was used here before: it has no marker") as caught:
+    with pytest.raises(
+        StoreError, match="not the store that was used here before: it has no marker"
+    ) as caught:
         Site.at(folder).store.put("a", b"1")
     assert "mounted" in caught.value.next_step
     doctor = securefl("doctor", "--folder", folder, "--json", "-")
@@ -41,7 +43,9 @@ def test_a_store_that_has_really_moved_is_taken_once_its_mark_is_forgotten(tmp_p
     folder = hospital(tmp_path)
     (tmp_path / "store").rename(tmp_path / "moved")
     settings = folder / "site.toml"
-    settings.write_text(settings.read_text().replace(str(tmp_path / "store"), str(tmp_path / "moved")))
+    settings.write_text(
+        settings.read_text().replace(str(tmp_path / "store"), str(tmp_path / "moved"))
+    )
     assert Site.at(folder).store.list() is not None  # the same store elsewhere has the same mark
     (tmp_path / "moved" / "securefl-store").unlink()
     with pytest.raises(StoreError, match=r"store\.id"):
@@ -49,4 +53,6 @@ def test_a_store_that_has_really_moved_is_taken_once_its_mark_is_forgotten(tmp_p
     (folder / "store.id").unlink()
     assert Site.at(folder).store.list() == []
     assert "store" in securefl("doctor", "--folder", folder).stdout
-    assert (folder / "store.id").read_bytes().strip() == (tmp_path / "moved" / "securefl-store").read_bytes()
+    assert (folder / "store.id").read_bytes().strip() == (
+        tmp_path / "moved" / "securefl-store"
+    ).read_bytes()

@@ -1,4 +1,6 @@
-"""A worker is killed with signal 9, as by the kernel when memory is short: its owner read only that it ended unexpectedly."""
+"""A worker is killed with signal 9, as by the kernel when memory is short: its owner read only that
+it ended unexpectedly.
+"""
 
 import stat
 import sys
@@ -34,8 +36,10 @@ def worker(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("then", "words"),
     [
-        ("os.kill(os.getpid(), 9)", "by signal 9: short of memory?"), ("os.kill(os.getpid(), 15)", "by signal 15: stopped by hand?"),
-        ("os.kill(os.getpid(), 10)", "by signal 10"), ("sys.exit(3)", "with exit code 3"),
+        ("os.kill(os.getpid(), 9)", "by signal 9: short of memory?"),
+        ("os.kill(os.getpid(), 15)", "by signal 15: stopped by hand?"),
+        ("os.kill(os.getpid(), 10)", "by signal 10"),
+        ("sys.exit(3)", "with exit code 3"),
     ],
     ids=["out of memory", "by hand", "another signal", "an exit code"],
 )

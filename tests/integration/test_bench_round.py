@@ -1,4 +1,6 @@
-"""``securefl bench round``: real processes, exact sums, and the bare calls of the same run beside them."""
+"""``securefl bench round``: real processes, exact sums, and the bare calls of the same run beside
+them.
+"""
 
 import itertools
 import json
@@ -18,7 +20,20 @@ from securefl.errors import SecureFLError
 
 @pytest.fixture(scope="module", params=["fail", "continue"])
 def figures(request):
-    command = ["bench", "round", "--parameters", "20", "--sites", "3", "--rounds", "6", "--on-dropout", request.param, "--json", "-"]
+    command = [
+        "bench",
+        "round",
+        "--parameters",
+        "20",
+        "--sites",
+        "3",
+        "--rounds",
+        "6",
+        "--on-dropout",
+        request.param,
+        "--json",
+        "-",
+    ]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0
     return json.loads(done.output)
@@ -39,14 +54,22 @@ def test_the_upload_is_one_ciphertext_and_its_frame(figures):
 
 def test_memory_is_told_as_growth_above_the_start_of_each_process(figures):
     assert set(figures["growth_mb"]) == {"coordinator", "aggregator", "hospital"}
-    assert 0 < figures["peak_growth_mb"] == max(figures["growth_mb"].values()) < figures["peak_rss_mb"]
+    assert (
+        0 < figures["peak_growth_mb"] == max(figures["growth_mb"].values()) < figures["peak_rss_mb"]
+    )
 
 
 def test_a_process_does_not_count_what_its_parent_held():
     held = bytearray(200 << 20)
     before = peak_mb()
     held.clear()
-    own = float(subprocess.run([sys.executable, "-c", "from securefl.bench.memory import peak_mb; print(peak_mb())"], capture_output=True, check=True).stdout)
+    own = float(
+        subprocess.run(
+            [sys.executable, "-c", "from securefl.bench.memory import peak_mb; print(peak_mb())"],
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
     assert before > 200 > own > 0
 
 
@@ -75,5 +98,9 @@ def test_the_model_has_the_wanted_size_within_a_thousandth(wanted):
 
 def test_a_consortium_is_one_approved_study(tmp_path):
     plan = make_consortium(tmp_path, parameters=9, sites=3, bits=12, rounds=2)
-    assert (len(plan.study.cohort), plan.study.training.rounds, plan.study.secagg.bits) == (3, 2, 12)
+    assert (len(plan.study.cohort), plan.study.training.rounds, plan.study.secagg.bits) == (
+        3,
+        2,
+        12,
+    )
     assert len(list((tmp_path / "store" / "studies" / plan.digest / "approvals").iterdir())) == 3

@@ -1,4 +1,6 @@
-"""``securefl bench secagg``: the figures are there, whole, and about the bytes that it leaves behind."""
+"""``securefl bench secagg``: the figures are there, whole, and about the bytes that it leaves
+behind.
+"""
 
 import json
 
@@ -9,13 +11,21 @@ from securefl.bench.sums import bench_secagg
 from securefl.cli.main import cli
 
 KEYS = {
-    "bytes_per_parameter", "plaintext_bytes_same_bits", "encrypt_seconds", "sum_seconds", "decrypt_seconds",
-    "max_abs_error", "exact", "peak_rss_mb",
+    "bytes_per_parameter",
+    "plaintext_bytes_same_bits",
+    "encrypt_seconds",
+    "sum_seconds",
+    "decrypt_seconds",
+    "max_abs_error",
+    "exact",
+    "peak_rss_mb",
 }
 
 
 def measured(*arguments):
-    done = CliRunner().invoke(cli, ["bench", "secagg", *map(str, arguments), "--json", "-"], catch_exceptions=False)
+    done = CliRunner().invoke(
+        cli, ["bench", "secagg", *map(str, arguments), "--json", "-"], catch_exceptions=False
+    )
     assert done.exit_code == 0
     return json.loads(done.output)
 
@@ -36,9 +46,15 @@ def test_the_sum_is_exact_at_every_width(bits):
 
 
 def test_bytes_per_parameter_are_those_of_the_kept_files(tmp_path):
-    figures = measured("--parameters", 9000, "--sites", 3, "--bits", 12, "--keep", tmp_path / "kept")
+    figures = measured(
+        "--parameters", 9000, "--sites", 3, "--bits", 12, "--keep", tmp_path / "kept"
+    )
     files = sorted((tmp_path / "kept").iterdir())
-    assert [f.name for f in files] == ["site0000.contribution", "site0001.contribution", "site0002.contribution"]
+    assert [f.name for f in files] == [
+        "site0000.contribution",
+        "site0001.contribution",
+        "site0002.contribution",
+    ]
     assert figures["bytes_per_parameter"] == max(f.stat().st_size for f in files) / 9000
 
 

@@ -1,4 +1,6 @@
-"""Commands as people type them: what each imports, what each says when the store or the folder is not fit."""
+"""Commands as people type them: what each imports, what each says when the store or the folder is
+not fit.
+"""
 
 import json
 import shutil
@@ -37,41 +39,81 @@ def c(tmp_path_factory):
 
 
 def imported(*arguments):
-    done = subprocess.run([sys.executable, "-c", PROBE, *arguments], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     code, modules = json.loads(done.stdout.rsplit("PROBE", 1)[1])
     assert code == 0, done.stdout + done.stderr
     return set(modules)
 
 
-@pytest.mark.parametrize("line", ["--help", "site --help", "site approve --help", "study --help", "aggregator --help", "audit --help", "demo --help", "--version"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--help",
+        "site --help",
+        "site approve --help",
+        "study --help",
+        "aggregator --help",
+        "audit --help",
+        "demo --help",
+        "--version",
+    ],
+)
 def test_help_costs_no_framework(line):
     assert not imported(*line.split()) & (HEAVY | {"fsspec", "numpy"})
 
 
-@pytest.mark.parametrize("line", ["site status", "site trust", "site pause --resume", "audit", "audit --detail"])
+@pytest.mark.parametrize(
+    "line", ["site status", "site trust", "site pause --resume", "audit", "audit --detail"]
+)
 def test_an_owners_everyday_commands_cost_no_framework(c, line):
     assert not imported(*line.split(), "--site", str(c.root / ME)) & HEAVY
 
 
 def test_reviewing_and_approving_import_neither_torch_nor_opacus_nor_syft(c):
     for line in ("review waiting", "approve waiting --yes", "withdraw waiting --yes"):
-        assert not imported("site", *line.split(), "--site", str(c.root / ME)) & {"torch", "opacus", "syft", "tenseal"}
+        assert not imported("site", *line.split(), "--site", str(c.root / ME)) & {
+            "torch",
+            "opacus",
+            "syft",
+            "tenseal",
+        }
 
 
 def test_the_inbox_is_read_through_pysyft_without_torch(c):
-    assert not imported("site", "inbox", "--site", str(c.root / ME)) & {"torch", "opacus", "tenseal"}
+    assert not imported("site", "inbox", "--site", str(c.root / ME)) & {
+        "torch",
+        "opacus",
+        "tenseal",
+    }
 
 
 def test_importing_securefl_and_the_researchers_door_costs_no_torch():
-    code = "import json, sys, securefl; securefl.connect; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    code = (
+        "import json, sys, securefl; securefl.connect; print(json.dumps(sorted({m.split('.')[0] for"
+        " m in sys.modules})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
     assert not set(json.loads(done.stdout)) & {"torch", "opacus", "tenseal", "pandas"}
 
 
 def test_commands_in_the_wrong_folder_say_what_to_do(c, tmp_path):
-    for line, role in (("site status --site", "hospital"), ("study datasets --researcher", "researcher"), ("aggregator start --aggregator", "aggregator")):
+    for line, role in (
+        ("site status --site", "hospital"),
+        ("study datasets --researcher", "researcher"),
+        ("aggregator start --aggregator", "aggregator"),
+    ):
         text = c.cli(*line.split(), str(tmp_path), code=int(ExitCode.USAGE))
-        assert f"it is not {'an' if role == 'aggregator' else 'a'} {role}'s folder" in " ".join(text.replace("│", "").split())
+        assert f"it is not {'an' if role == 'aggregator' else 'a'} {role}'s folder" in " ".join(
+            text.replace("│", "").split()
+        )
         assert "init" in text
 
 
@@ -83,7 +125,9 @@ def test_a_budget_that_is_too_small_is_refused_with_figures_at_the_command_line(
     site = str(poor.root / ME)
     text = poor.cli("site", "approve", first.name, "--yes", "--site", site)
     assert "of the budget reserved" in text
-    text = poor.cli("site", "approve", second.name, "--yes", "--site", site, code=int(ExitCode.BUDGET))
+    text = poor.cli(
+        "site", "approve", second.name, "--yes", "--site", site, code=int(ExitCode.BUDGET)
+    )
     assert text.count("%") >= 2
     assert poor.status(ME, second) is None
     noted = json.loads(poor.cli("audit", "--json", "-", "--site", site))
@@ -100,18 +144,39 @@ def test_nobody_approves_without_a_yes(c):
 
 
 def test_with_a_store_that_cannot_be_written_the_agent_says_so_and_stops_when_asked(tmp_path):
-    store, site, researcher = tmp_path / "store", str(tmp_path / "site"), str(tmp_path / "researcher")
+    store, site, researcher = (
+        tmp_path / "store",
+        str(tmp_path / "site"),
+        str(tmp_path / "researcher"),
+    )
     run = [sys.executable, "-m", "securefl"]
     for role, folder, name in (("site", site, "SVI"), ("study", researcher, "R")):
-        words = ["init", folder, "--name", name, "--legal-name", "H", "--email", "a@example.org", "--store", str(store)]
+        words = [
+            "init",
+            folder,
+            "--name",
+            name,
+            "--legal-name",
+            "H",
+            "--email",
+            "a@example.org",
+            "--store",
+            str(store),
+        ]
         subprocess.run([*run, role, *words], check=True, stdout=subprocess.DEVNULL)
-        (tmp_path / folder / "store.id").unlink()  # else it is another store that is named, not one that takes nothing
+        (
+            tmp_path / folder / "store.id"
+        ).unlink()  # else it is another store that is named, not one that takes nothing
     shutil.rmtree(store)
     store.write_text("a regular file")
-    doctor = subprocess.run([*run, "doctor", "--folder", site], capture_output=True, text=True, check=False, timeout=120)
+    doctor = subprocess.run(
+        [*run, "doctor", "--folder", site], capture_output=True, text=True, check=False, timeout=120
+    )
     assert doctor.returncode != 0
     assert "cannot be written" in " ".join(doctor.stdout.split())
-    agent = subprocess.Popen([*run, "site", "start", "--site", site], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    agent = subprocess.Popen(
+        [*run, "site", "start", "--site", site], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     log = tmp_path / "site" / "agent.log"
     end = time.monotonic() + 60
     while not (log.exists() and "store" in log.read_text()):
@@ -124,8 +189,18 @@ def test_with_a_store_that_cannot_be_written_the_agent_says_so_and_stops_when_as
     agent.send_signal(signal.SIGTERM)
     assert agent.wait(timeout=120) == 0
     assert agent.stderr.read() == b""
-    subprocess.run([*run, "study", "trust", f"{site}/keys/card.json", "--yes", "--researcher", researcher], check=True, stdout=subprocess.DEVNULL)
-    asked = subprocess.run([*run, "study", "ask", "SVI", "--researcher", researcher], capture_output=True, text=True, check=False, timeout=120)
+    subprocess.run(
+        [*run, "study", "trust", f"{site}/keys/card.json", "--yes", "--researcher", researcher],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    asked = subprocess.run(
+        [*run, "study", "ask", "SVI", "--researcher", researcher],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert asked.returncode == int(ExitCode.STORE)
     assert "Traceback" not in asked.stderr
 

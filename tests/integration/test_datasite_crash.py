@@ -1,7 +1,8 @@
-"""A process killed in the middle of anything: the next one goes on, and nobody waits for something that will not come.
+"""A process killed in the middle of anything: the next one goes on, and nobody waits for something
+that will not come.
 
-The child ends itself, as by SIGKILL, just before its n-th call that touches a file. Every n was tried by hand; the tests
-take a spread of them.
+The child ends itself, as by SIGKILL, just before its n-th call that touches a file. Every n was
+tried by hand; the tests take a spread of them.
 """
 
 import os
@@ -16,7 +17,18 @@ from securefl.datasite.address import site_email
 from securefl.errors import UsageError
 
 R, SVI = site_email("researcher"), site_email("SVI")
-TOUCHES = {"open", "write", "close", "replace", "rename", "unlink", "mkdir", "rmdir", "flush", "fsync"}
+TOUCHES = {
+    "open",
+    "write",
+    "close",
+    "replace",
+    "rename",
+    "unlink",
+    "mkdir",
+    "rmdir",
+    "flush",
+    "fsync",
+}
 
 
 def killed_at(n, act, parties):
@@ -84,7 +96,9 @@ POINTS = (
 )
 
 
-@pytest.mark.parametrize(("dying", "n"), POINTS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("dying", "n"), POINTS, ids=lambda value: getattr(value, "__name__", value)
+)
 def test_the_next_process_goes_on(tmp_path, dying, n):
     parties = Parties(tmp_path)
     for step in STEPS:
@@ -96,7 +110,10 @@ def test_the_next_process_goes_on(tmp_path, dying, n):
             assert "already sent" in error.what  # noqa: PT017 - only this is allowed, and only here
     with parties.open("SVI") as site:
         (request,) = site.requests()
-        assert (request.status, set(request.files)) == ("approved", {"study.toml", "README.md", "main.py"})
+        assert (request.status, set(request.files)) == (
+            "approved",
+            {"study.toml", "README.md", "main.py"},
+        )
         assert site.quarantined() == ()
     with parties.researcher() as site:
         site.sync()

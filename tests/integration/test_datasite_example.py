@@ -23,7 +23,9 @@ def test_pysyfts_own_client_sees_datasites_mock_data_and_jobs(tmp_path):
         site.sync()
     done = subprocess.run(
         [sys.executable, EXAMPLE, str(parties.store), str(tmp_path / "researcher"), "researcher"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

@@ -1,4 +1,6 @@
-"""Hospitals and a researcher in processes of their own, on one folder store; nothing else passes between them."""
+"""Hospitals and a researcher in processes of their own, on one folder store; nothing else passes
+between them.
+"""
 
 import json
 import shutil
@@ -17,7 +19,13 @@ HOSPITALS = ("SVI", "other")
 
 
 def step(root, name, role, *what, before=()):
-    done = subprocess.run([*before, sys.executable, CHILD, root, name, role, *what], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [*before, sys.executable, CHILD, root, name, role, *what],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return json.loads(done.stdout)
@@ -31,12 +39,20 @@ def whole_flow(root, hospitals, before=()):
     for hospital in hospitals:
         step(root, hospital, "hospital", "publish", before=before)
     seen = researcher(root, "ask", *hospitals, before=before)
-    assert seen == {"peers": {site_email(h): "requested-by-me" for h in hospitals}, "datasets": {}, "requests": {}}
+    assert seen == {
+        "peers": {site_email(h): "requested-by-me" for h in hospitals},
+        "datasets": {},
+        "requests": {},
+    }
     for hospital in hospitals:
-        assert step(root, hospital, "hospital", "approve-peer", "researcher", before=before)["peers"] == {R: "approved"}
+        assert step(root, hospital, "hospital", "approve-peer", "researcher", before=before)[
+            "peers"
+        ] == {R: "approved"}
     seen = researcher(root, "look", before=before)
     assert set(seen["peers"].values()) == {"approved"}
-    assert seen["datasets"] == {site_email(h): [MOCK.decode(), DESCRIPTION.decode()] for h in hospitals}
+    assert seen["datasets"] == {
+        site_email(h): [MOCK.decode(), DESCRIPTION.decode()] for h in hospitals
+    }
     researcher(root, "submit", *hospitals, before=before)
     decisions = {"SVI": ("approved", "for science"), "other": ("rejected", "not our question")}
     for hospital in hospitals:
@@ -47,7 +63,9 @@ def whole_flow(root, hospitals, before=()):
     step(root, "SVI", "hospital", "output", f"{R}/st", '{"spent": "1/3"}', before=before)
     seen = researcher(root, "look", before=before)
     outputs = {"SVI": {"audit.json": '{"spent": "1/3"}'}, "other": {}}
-    assert seen["requests"] == {site_email(h): [*decisions[h], FILES["study.toml"], outputs[h]] for h in hospitals}
+    assert seen["requests"] == {
+        site_email(h): [*decisions[h], FILES["study.toml"], outputs[h]] for h in hospitals
+    }
 
 
 def test_data_sets_peers_requests_decisions_and_outputs_pass_between_processes(tmp_path):
@@ -59,13 +77,26 @@ def test_data_sets_peers_requests_decisions_and_outputs_pass_between_processes(t
         assert (tmp_path / hospital).stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed, so sockets cannot be watched")
+@pytest.mark.skipif(
+    shutil.which("strace") is None, reason="strace is not installed, so sockets cannot be watched"
+)
 def test_no_step_opens_a_network_socket(tmp_path):
     log = tmp_path / "trace"
-    before = ("strace", "-f", "--seccomp-bpf", "-A", "-o", str(log), "-e", "trace=socket,connect,bind")
+    before = (
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-A",
+        "-o",
+        str(log),
+        "-e",
+        "trace=socket,connect,bind",
+    )
     if subprocess.run([*before, "true"], capture_output=True, check=False).returncode:
         pytest.skip("strace may not trace here, so sockets cannot be watched")
-    subprocess.run([*before, sys.executable, "-c", "import socket; socket.socket(socket.AF_INET6)"], check=True)
+    subprocess.run(
+        [*before, sys.executable, "-c", "import socket; socket.socket(socket.AF_INET6)"], check=True
+    )
     assert "AF_INET" in log.read_text(), "the control: a socket that is opened is seen"
     log.unlink()
     whole_flow(tmp_path / "parties", HOSPITALS[:1], before=before)
@@ -78,7 +109,12 @@ def test_two_processes_of_one_hospital_take_turns(tmp_path):
     parties.make_peers("SVI")
     parties.submit("SVI", "st")
     both = [
-        subprocess.Popen([sys.executable, CHILD, tmp_path, "SVI", "hospital", "loop", "10"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, CHILD, tmp_path, "SVI", "hospital", "loop", "10"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(2)
     ]
     for process in both:

@@ -1,4 +1,6 @@
-"""After a restart, a replay or a crash the requests say what this hospital decided, and nothing half done is in the way."""
+"""After a restart, a replay or a crash the requests say what this hospital decided, and nothing
+half done is in the way.
+"""
 
 import shutil
 
@@ -85,7 +87,10 @@ def test_a_refusal_in_pysyft_is_the_owners_and_is_kept(parties):
     client, _ = pysyft_client(str(parties.store), SVI, parties.root / "SVI", "hospital")
     with muted():
         client.jobs[0].reject("not here")
-    assert (hospitals_view(parties).status, researchers_view(parties).note) == ("rejected", "not here")
+    assert (hospitals_view(parties).status, researchers_view(parties).note) == (
+        "rejected",
+        "not here",
+    )
 
 
 def test_a_note_changes_the_text_and_not_the_state(parties):
@@ -94,7 +99,10 @@ def test_a_note_changes_the_text_and_not_the_state(parties):
         site.set_status(JOB, "approved", "yes")
         site.attach_note(JOB, "starts on Monday")
         site.sync()
-    assert (hospitals_view(parties).status, researchers_view(parties).note) == ("approved", "starts on Monday")
+    assert (hospitals_view(parties).status, researchers_view(parties).note) == (
+        "approved",
+        "starts on Monday",
+    )
 
 
 def test_it_is_known_to_whom_a_request_was_sent(parties):
@@ -118,14 +126,21 @@ def test_a_request_that_was_half_taken_in_is_taken_in_again(parties):
     shutil.rmtree(parties.tree("SVI") / f"app_data/job/review/{R}/v1/next")
     with parties.open("SVI") as site:
         assert site.sync().quarantined == ()
-        assert {r.name: set(r.files) for r in site.requests()}["next"] == {"study.toml", "README.md", "main.py"}
+        assert {r.name: set(r.files) for r in site.requests()}["next"] == {
+            "study.toml",
+            "README.md",
+            "main.py",
+        }
     with parties.researcher() as site:
         site.sync()
         assert {r.name: r.status for r in site.requests()} == {"st": "pending", "next": "pending"}
 
 
 def test_files_torn_by_a_kill_do_not_keep_a_site_from_opening(parties):
-    for folder in (parties.root / "SVI" / "syftbox-events", parties.root / "researcher" / "syftbox-event-messages"):
+    for folder in (
+        parties.root / "SVI" / "syftbox-events",
+        parties.root / "researcher" / "syftbox-event-messages",
+    ):
         newest = max(folder.iterdir()) if folder.exists() and any(folder.iterdir()) else None
         if newest:
             newest.write_bytes(newest.read_bytes()[:40])

@@ -1,4 +1,6 @@
-"""`securefl demo`, watched from outside: what it makes, which files and sockets its processes open, what the screen says."""
+"""`securefl demo`, watched from outside: what it makes, which files and sockets its processes open,
+what the screen says.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,46 @@ _SOCKET = re.compile(r"^socket\((\w+),")
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     if shutil.which("strace") is None:
-        pytest.skip("strace is not installed: the demonstration's files and sockets cannot be watched")
+        pytest.skip(
+            "strace is not installed: the demonstration's files and sockets cannot be watched"
+        )
     root = tmp_path_factory.mktemp("demo")
     trace = root / "trace"
     trace.mkdir()
-    watch = ["strace", "-ff", "--seccomp-bpf", "-qq", "-e", "trace=open,openat,socket,clone,clone3,fork,vfork", "-o", str(trace / "t")]
-    command = [sys.executable, "-m", "securefl", "demo", "--seed", "0", "--dir", str(root / "d"), "--json", str(root / "out.json")]
-    done = subprocess.run([*watch, *command], capture_output=True, text=True, timeout=600, check=False)
+    watch = [
+        "strace",
+        "-ff",
+        "--seccomp-bpf",
+        "-qq",
+        "-e",
+        "trace=open,openat,socket,clone,clone3,fork,vfork",
+        "-o",
+        str(trace / "t"),
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "securefl",
+        "demo",
+        "--seed",
+        "0",
+        "--dir",
+        str(root / "d"),
+        "--json",
+        str(root / "out.json"),
+    ]
+    done = subprocess.run(
+        [*watch, *command], capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return root, done.stdout, json.loads((root / "out.json").read_text())
 
 
 def _calls(root):
-    return {int(f.suffix[1:]): f.read_text(errors="replace").splitlines() for f in (root / "trace").iterdir()}
+    return {
+        int(f.suffix[1:]): f.read_text(errors="replace").splitlines()
+        for f in (root / "trace").iterdir()
+    }
 
 
 def _trees(calls):
@@ -66,7 +95,9 @@ def test_no_process_tree_opens_two_hospitals_private_folders(demo):
                     opened.setdefault(tree[pid], set()).add(site)
     assert above not in opened
     assert all(len(sites) == 1 for sites in opened.values())
-    assert set().union(*opened.values()) == set(SITES)  # the watch does see the folders being opened
+    assert set().union(*opened.values()) == set(
+        SITES
+    )  # the watch does see the folders being opened
 
 
 def test_no_process_opens_a_network_socket(demo):
@@ -85,12 +116,30 @@ def test_the_demonstration_leaves_what_its_description_names(demo):
             assert ledger.execute("select count(*) from event").fetchone()[0] > 40
         for key in folder.joinpath("keys").rglob("*.key"):
             assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert {f.name for f in (root / "d" / "researcher" / "model").iterdir()} == {"model.safetensors", "model.json", "model_card.md"}
+    assert {f.name for f in (root / "d" / "researcher" / "model").iterdir()} == {
+        "model.safetensors",
+        "model.json",
+        "model_card.md",
+    }
     assert (root / "d" / "store").is_dir()
     assert {s["site"] for s in figures["sites"]} == set(SITES)
-    assert set(figures["sites"][0]) == {"site", "budget_share_used", "auc_alone", "auc_alone_private", "auc_federated", "positives"}
+    assert set(figures["sites"][0]) == {
+        "site",
+        "budget_share_used",
+        "auc_alone",
+        "auc_alone_private",
+        "auc_federated",
+        "positives",
+    }
     assert {
-        "sites", "auc_overall_exact", "auc_overall_noised", "auc_interval", "rounds", "wall_seconds", "upload_bytes_per_parameter", "seed"
+        "sites",
+        "auc_overall_exact",
+        "auc_overall_noised",
+        "auc_interval",
+        "rounds",
+        "wall_seconds",
+        "upload_bytes_per_parameter",
+        "seed",
     } <= set(figures)
     assert figures["seed"] == 0
     assert figures["rounds"] == 40
@@ -107,10 +156,20 @@ def test_the_model_is_good_and_every_hospital_paid_the_same_share(demo):
 
 def test_every_next_command_works(demo):
     _, screen, _ = demo
-    commands = [line.split() for line in screen[screen.rindex("Next:") :].splitlines() if line.startswith("  securefl ")]
+    commands = [
+        line.split()
+        for line in screen[screen.rindex("Next:") :].splitlines()
+        if line.startswith("  securefl ")
+    ]
     assert len(commands) == 4
     for command in commands:
-        done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == 0, (command, done.stderr)
 
 
@@ -119,16 +178,28 @@ def test_the_model_came_home_to_every_hospital(demo):
     assert "The model came home to every hospital" in screen
     digest = (root / "d" / "researcher" / "model" / "model.json").read_bytes()
     for site in SITES:
-        (home,) = (folder for folder in (root / "d" / site / "models").iterdir() if folder.name != "expected")
+        (home,) = (
+            folder
+            for folder in (root / "d" / site / "models").iterdir()
+            if folder.name != "expected"
+        )
         assert (home / "model.json").read_bytes() == digest
 
 
 def test_the_screen_tells_the_owner_what_the_study_costs_and_what_is_enforced(demo):
     _, screen, _ = demo
     (command,) = re.findall(r"lines more\. The whole page: securefl (site review .*)", screen)
-    page = subprocess.run([sys.executable, "-m", "securefl", *command.split()], capture_output=True, text=True, timeout=120, check=True).stdout
+    page = subprocess.run(
+        [sys.executable, "-m", "securefl", *command.split()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
     head = [line for line in page[page.index("Who asks") :].splitlines() if line.strip()][:8]
-    assert [line for line in head if line not in screen] == []  # its head stands on the demonstration's screen
+    assert [
+        line for line in head if line not in screen
+    ] == []  # its head stands on the demonstration's screen
     words = " ".join((screen + page).split())
     assert "at most 73 %" in words
     assert "1 in 100,000" in words
@@ -141,8 +212,12 @@ def test_rows_outside_the_declared_range_are_told_to_their_owner_alone(demo):
     root, screen, _ = demo
     log = (root / "d" / "other" / "agent.log").read_text()
     assert "age: outside 0 to 120" in log
-    assert "3 set aside (age: outside 0 to 120)" in " ".join(screen.split())  # shown by the owner's own command
-    researcher = b"".join(f.read_bytes() for f in (root / "d" / "researcher").rglob("*") if f.is_file())
+    assert "3 set aside (age: outside 0 to 120)" in " ".join(
+        screen.split()
+    )  # shown by the owner's own command
+    researcher = b"".join(
+        f.read_bytes() for f in (root / "d" / "researcher").rglob("*") if f.is_file()
+    )
     assert b"set aside (" not in researcher
     public = b"".join(f.read_bytes() for f in (root / "d" / "store").rglob("*") if f.is_file())
     assert b"set aside" not in public
@@ -161,12 +236,23 @@ def test_the_ledgers_hold_and_an_edited_row_is_found(demo, tmp_path):
     assert len([r for d in report["datasets"] for r in d["releases"]]) == 41
     with sqlite3.connect(copy / "ledger.sqlite") as ledger:
         body = ledger.execute("select body from event where seq = 9").fetchone()[0]
-        ledger.execute("update event set body = ? where seq = 9", (body.replace('"round":', '"round":1'),))
+        ledger.execute(
+            "update event set body = ? where seq = 9", (body.replace('"round":', '"round":1'),)
+        )
     assert subprocess.run(audit, capture_output=True, timeout=60, check=False).returncode == 3
 
 
 def verified(folder, *arguments):
-    command = [sys.executable, "-m", "securefl", "study", "verify", *arguments, "--folder", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "securefl",
+        "study",
+        "verify",
+        *arguments,
+        "--folder",
+        str(folder),
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
@@ -181,10 +267,14 @@ def test_a_hospital_adds_all_rounds_again_and_a_changed_contribution_is_found(de
 
     # the same hospital with a store in which one byte was changed afterwards
     shutil.copytree(root / "d" / "store" / "studies", tmp_path / "store" / "studies")
-    shutil.copy(root / "d" / "store" / "securefl-store", tmp_path / "store")  # else it would be another store
+    shutil.copy(
+        root / "d" / "store" / "securefl-store", tmp_path / "store"
+    )  # else it would be another store
     shutil.copytree(root / "d" / "STMW", tmp_path / "STMW")
     settings = tmp_path / "STMW" / "site.toml"
-    settings.write_text(settings.read_text().replace(str(root / "d" / "store"), str(tmp_path / "store")))
+    settings.write_text(
+        settings.read_text().replace(str(root / "d" / "store"), str(tmp_path / "store"))
+    )
     (frame,) = (tmp_path / "store").glob("studies/*/rounds/00007-1/contributions/SVI")
     data = bytearray(frame.read_bytes())
     data[-1000] ^= 1
@@ -214,7 +304,11 @@ def test_a_contribution_that_its_hospitals_ledger_does_not_know_is_found(demo, t
 def test_an_older_demonstration_is_not_overwritten_by_accident(demo):
     root, _, _ = demo
     again = subprocess.run(
-        [sys.executable, "-m", "securefl", "demo", "--dir", str(root / "d")], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "securefl", "demo", "--dir", str(root / "d")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert again.returncode == 2
     assert "--fresh" in again.stderr
@@ -225,7 +319,11 @@ def test_a_folder_that_is_no_demonstration_is_never_removed(tmp_path):
     kept = tmp_path / "mine" / "thesis.txt"
     kept.write_text("years of work")
     done = subprocess.run(
-        [sys.executable, "-m", "securefl", "demo", "--fresh", "--dir", str(tmp_path / "mine")], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "securefl", "demo", "--fresh", "--dir", str(tmp_path / "mine")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 2
     assert kept.read_text() == "years of work"
@@ -240,7 +338,16 @@ def test_the_model_scores_rows_and_leaves_out_those_it_was_not_made_for(demo, tm
     rows = tmp_path / "rows.csv"
     rows.write_text("\n".join([*lines, ",".join(broken)]) + "\n")
     out = tmp_path / "scores.json"
-    command = [sys.executable, "-m", "securefl", "predict", str(root / "d" / "researcher" / "model"), str(rows), "--json", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "securefl",
+        "predict",
+        str(root / "d" / "researcher" / "model"),
+        str(rows),
+        "--json",
+        str(out),
+    ]
     assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
     scores = json.loads(out.read_text())["scores"]
     assert len(scores) == 4

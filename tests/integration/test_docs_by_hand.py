@@ -1,4 +1,6 @@
-"""docs/by-hand.md, executed: every line as it is typed, each role in its own folder, real processes, and the screens compared."""
+"""docs/by-hand.md, executed: every line as it is typed, each role in its own folder, real
+processes, and the screens compared.
+"""
 
 import pytest
 from by_hand import Terminals, shows, steps
@@ -27,6 +29,8 @@ def test_the_page_was_read():
 
 
 def test_the_comparison_of_screens_can_fail():
-    assert shows("Made first-study-0a1b. Any\nedit makes it another", ["Made first-study-…. Any edit"])
+    assert shows(
+        "Made first-study-0a1b. Any\nedit makes it another", ["Made first-study-…. Any edit"]
+    )
     assert not shows("Made first-study-0a1b.", ["Made another-…."])
     assert not shows("b a", ["a", "b"])

@@ -1,7 +1,8 @@
-"""No file and no errno gives a traceback: every command, with every file of its folder replaced in turn.
+"""No file and no errno gives a traceback: every command, with every file of its folder replaced in
+turn.
 
-Commands run in this process, so that thousands of calls take seconds. After each the file is put back, and the
-folder must work as before: nothing half-made is left.
+Commands run in this process, so that thousands of calls take seconds. After each the file is put
+back, and the folder must work as before: nothing half-made is left.
 """
 
 import os
@@ -22,15 +23,24 @@ from securefl.errors import ExitCode
 pytestmark = pytest.mark.slow
 
 CODES = {0, *(int(code) for code in ExitCode)} - {int(ExitCode.CRASH)}
-#: Command → its words. ``{here}`` is the party's folder, ``{beside}`` the folder with files that a user names.
+#: Command → its words. ``{here}`` is the party's folder, ``{beside}`` the folder with files that a
+#: user names.
 HOSPITAL = {
     "site approve": "site approve nothing --yes --site {here}",
     "site backup": "site backup {beside}/backup --site {here}",
     "site budget revoke": "site budget revoke clinic --yes --site {here}",
-    "site budget set": "site budget set clinic --epsilon 4 --delta 1e-5 --typical {beside}/protocol.toml --yes --site {here}",
+    "site budget set": (
+        "site budget set clinic --epsilon 4 --delta 1e-5 --typical {beside}/protocol.toml --yes"
+        " --site {here}"
+    ),
     "site checkpoint": "site checkpoint --site {here}",
-    "site data add": "site data add records {beside}/table.csv --population clinic --columns {beside}/protocol.toml --yes --site {here}",
-    "site data check": "site data check {beside}/table.csv --columns {beside}/protocol.toml --site {here}",
+    "site data add": (
+        "site data add records {beside}/table.csv --population clinic --columns"
+        " {beside}/protocol.toml --yes --site {here}"
+    ),
+    "site data check": (
+        "site data check {beside}/table.csv --columns {beside}/protocol.toml --site {here}"
+    ),
     "site data list": "site data list --site {here}",
     "site model list": "site model list --site {here}",
     "site model predict": "site model predict nothing {beside}/table.csv --site {here}",
@@ -53,7 +63,9 @@ RESEARCHER = {
     "study status": "study status nothing --researcher {here}",
     "study trust": "study trust {beside}/card.json --yes --researcher {here}",
     "study verify": "study verify 1 --folder {here}",
-    "study new": "study new {beside}/protocol.toml --hospital Nord --aggregator Agg --researcher {here}",
+    "study new": (
+        "study new {beside}/protocol.toml --hospital Nord --aggregator Agg --researcher {here}"
+    ),
 }
 AGGREGATOR = {
     "aggregator model": "aggregator model nothing --aggregator {here}",
@@ -68,14 +80,25 @@ GIVEN = {
     "predict": "predict {beside}/model {file}",
     "site trust": "site trust {file} --yes --site {here}",
     "site data check": "site data check {file} --columns {beside}/protocol.toml --site {here}",
-    "site data add": "site data add records {beside}/table.csv --population clinic --columns {file} --yes --site {here}",
+    "site data add": (
+        "site data add records {beside}/table.csv --population clinic --columns {file} --yes --site"
+        " {here}"
+    ),
     "audit": "audit --site {here} --checkpoint {file}",
 }
 ELSEWHERE = {
-    "demo": "makes its own folder", "bench round": "takes no file", "bench secagg": "takes no file", "selftest privacy": "takes no file",
-    "site init": "tests/found/test_oserror_traceback.py", "study init": "the same", "aggregator init": "the same",
-    "site start": "runs until it is stopped", "aggregator start": "runs until it is stopped",
-    "site inbox": "opens PySyft: the soak below", "study ask": "opens PySyft: the soak below", "study datasets": "opens PySyft: the soak below",
+    "demo": "makes its own folder",
+    "bench round": "takes no file",
+    "bench secagg": "takes no file",
+    "selftest privacy": "takes no file",
+    "site init": "tests/found/test_oserror_traceback.py",
+    "study init": "the same",
+    "aggregator init": "the same",
+    "site start": "runs until it is stopped",
+    "aggregator start": "runs until it is stopped",
+    "site inbox": "opens PySyft: the soak below",
+    "study ask": "opens PySyft: the soak below",
+    "study datasets": "opens PySyft: the soak below",
     "doctor": "tries everything itself: test_doctor_never_crashes",
 }
 
@@ -112,7 +135,9 @@ class Party:
         shutil.rmtree(self.beside / "backup", ignore_errors=True)
 
     def files(self):
-        return sorted(p.relative_to(self.copy).as_posix() for p in self.copy.rglob("*") if p.is_file())
+        return sorted(
+            p.relative_to(self.copy).as_posix() for p in self.copy.rglob("*") if p.is_file()
+        )
 
 
 def call(words, capsys):
@@ -141,14 +166,23 @@ def call(words, capsys):
 
 @pytest.fixture(scope="module", params=["hospital", "researcher", "aggregator"])
 def party(request):
-    """A party with a partner, a hospital also with a data set and a budget. Other users may enter the place itself."""
+    """A party with a partner, a hospital also with a data set and a budget.
+
+    Other users may enter the place itself.
+    """
     root = Path(tempfile.mkdtemp())
     root.chmod(0o711)
-    group, words = {"hospital": ("site", HOSPITAL), "researcher": ("study", RESEARCHER), "aggregator": ("aggregator", AGGREGATOR)}[request.param]
+    group, words = {
+        "hospital": ("site", HOSPITAL),
+        "researcher": ("study", RESEARCHER),
+        "aggregator": ("aggregator", AGGREGATOR),
+    }[request.param]
     made = Party(root, request.param, words)
     made.beside.mkdir()
     (made.beside / "protocol.toml").write_text(PROTOCOL)
-    (made.beside / "table.csv").write_text("patient_id,age,TSH,sex,sick,target\nP1,50,1,F,t,E\nP2,60,2,M,f,-\n")
+    (made.beside / "table.csv").write_text(
+        "patient_id,age,TSH,sex,sick,target\nP1,50,1,F,t,E\nP2,60,2,M,f,-\n"
+    )
     (made.beside / "card.json").write_bytes(fixed_identity("Nord", "hospital").signed_card())
     (made.beside / "model").mkdir()
 
@@ -158,7 +192,19 @@ def party(request):
         except SystemExit as ended:
             assert ended.code == 0, words  # noqa: PT017
 
-    run(group, "init", made.here, "--name", "P", "--legal-name", "P", "--email", "a@b.example", "--store", root / "store")
+    run(
+        group,
+        "init",
+        made.here,
+        "--name",
+        "P",
+        "--legal-name",
+        "P",
+        "--email",
+        "a@b.example",
+        "--store",
+        root / "store",
+    )
     run(*made.command(words[f"{group} trust"]))
     if request.param == "hospital":
         for name in ("site data add", "site budget set"):
@@ -191,7 +237,15 @@ def missing(path):
 
 
 #: Commands that open all that a party has: they stand for the others where time is short.
-FIRST = ("site status", "site trust", "audit", "study trust", "study verify", "aggregator status", "aggregator trust")
+FIRST = (
+    "site status",
+    "site trust",
+    "audit",
+    "study trust",
+    "study verify",
+    "aggregator status",
+    "aggregator trust",
+)
 
 
 @pytest.mark.parametrize("broken", [empty, folder, pipe, missing])
@@ -204,7 +258,10 @@ def test_commands_that_open_everything_with_every_file_replaced(party, broken, c
     party.restore()
 
 
-@pytest.mark.parametrize("broken", [rubbish, *(pytest.param(b, marks=pytest.mark.soak) for b in (empty, folder, pipe, missing))])
+@pytest.mark.parametrize(
+    "broken",
+    [rubbish, *(pytest.param(b, marks=pytest.mark.soak) for b in (empty, folder, pipe, missing))],
+)
 def test_every_command_with_every_file_replaced(party, broken, capsys):
     for file in party.files():
         for text in party.words.values():
@@ -248,7 +305,12 @@ def test_every_command_without_rights_to_each_file(party, capsys):
     for file in party.files():
         for text in party.words.values():
             party.restore()
-            for path in (party.here, party.beside, *party.here.rglob("*"), *party.beside.rglob("*")):
+            for path in (
+                party.here,
+                party.beside,
+                *party.here.rglob("*"),
+                *party.beside.rglob("*"),
+            ):
                 os.chown(path, user, user)
             os.chown(party.here / file, 0, 0)
             (party.here / file).chmod(0o600)
@@ -294,7 +356,10 @@ def test_doctor_never_crashes(party, capsys):
 @pytest.mark.soak
 @pytest.mark.parametrize("broken", [rubbish, empty, folder, pipe, missing])
 def test_commands_that_open_pysyft_with_every_file_replaced(party, broken, capsys):
-    words = {"hospital": ["site inbox --site {here}"], "researcher": ["study datasets --researcher {here}", "study ask Nord --researcher {here}"]}
+    words = {
+        "hospital": ["site inbox --site {here}"],
+        "researcher": ["study datasets --researcher {here}", "study ask Nord --researcher {here}"],
+    }
     for file in party.files():
         for text in words.get(party.role, []):
             party.restore()

@@ -1,4 +1,6 @@
-"""Kill, stop, withdraw in the middle of a study: it ends on every side with a clear message, and what was spent stays spent."""
+"""Kill, stop, withdraw in the middle of a study: it ends on every side with a clear message, and
+what was spent stays spent.
+"""
 
 import os
 import signal
@@ -13,7 +15,8 @@ from securefl.node import approving
 
 ME, OTHER, THIRD = NAMES
 REST = (OTHER, THIRD)
-#: Far longer than what happens before it takes on any machine; the studies that use it end before it is over.
+#: Far longer than what happens before it takes on any machine; the studies that use it end before
+#: it is over.
 LATER = ('reply_after = "0.2"', 'reply_after = "40"')
 
 
@@ -52,7 +55,9 @@ def failed(run, match):
     return caught.value
 
 
-def test_an_agent_killed_while_it_trains_leaves_its_budget_charged_and_the_study_over_for_all(c, pool, deadline):
+def test_an_agent_killed_while_it_trains_leaves_its_budget_charged_and_the_study_over_for_all(
+    c, pool, deadline
+):
     study = c.new_study("killed")
     before = used(c, ME)
     c.ready(study)
@@ -60,7 +65,10 @@ def test_an_agent_killed_while_it_trains_leaves_its_budget_charged_and_the_study
     (worker,) = c.workers(ME)
     os.kill(worker, signal.SIGSTOP)  # so that it is training when its agent is killed, for certain
     run = pool.submit(c.run, study)
-    c.until(lambda: all((c.in_round(study, 1) / "contributions" / name).exists() for name in REST), "the others' first contributions")
+    c.until(
+        lambda: all((c.in_round(study, 1) / "contributions" / name).exists() for name in REST),
+        "the others' first contributions",
+    )
     assert c.end(ME, signal.SIGKILL) == -signal.SIGKILL
     c.until(lambda: not running(worker), "the end of the worker with its agent")
     deadline.set()
@@ -77,7 +85,9 @@ def test_an_agent_killed_while_it_trains_leaves_its_budget_charged_and_the_study
     assert used(c, ME) == before + charge
     c.until(lambda: study.status()[ME] == "round", "the word of the restarted agent")
     assert c.contributions(ME, study) == []
-    assert [p.name for p in (c.in_round(study, 1) / "contributions").iterdir() if p.name == ME] == []
+    assert [
+        p.name for p in (c.in_round(study, 1) / "contributions").iterdir() if p.name == ME
+    ] == []
     assert all((c.in_round(study, 1) / "contributions" / name).exists() for name in REST)
     assert not (c.root / ME / "keys" / "studies" / f"{study.digest}.key").exists()
 
@@ -87,11 +97,21 @@ def test_an_agent_killed_between_two_rounds_sends_nothing_twice(c, pool, deadlin
     c.ready(study)
     kept = c.root / ME / "studies" / study.digest / "contributions"
     with ExitStack() as held:
-        # from the end of round 1 nothing more leaves the house: the agent waits for the lock under which it would
-        run = pool.submit(c.run, study, watch=lambda record: held.enter_context(c.site(ME).deciding()) if record.round == 1 else None)
+        # from the end of round 1 nothing more leaves the house: the agent waits for the lock under
+        # which it would
+        run = pool.submit(
+            c.run,
+            study,
+            watch=lambda record: (
+                held.enter_context(c.site(ME).deciding()) if record.round == 1 else None
+            ),
+        )
         c.until((kept / "00002").exists, "the second contribution, made and not sent")
         made = {p.name: p.read_bytes() for p in kept.iterdir()}
-        c.until(lambda: all((c.in_round(study, 2) / "contributions" / name).exists() for name in REST), "the others' second contributions")
+        c.until(
+            lambda: all((c.in_round(study, 2) / "contributions" / name).exists() for name in REST),
+            "the others' second contributions",
+        )
         c.end(ME, signal.SIGKILL)
         assert not (c.in_round(study, 2) / "contributions" / ME).exists()
     deadline.set()
@@ -112,13 +132,19 @@ def test_a_worker_that_is_killed_ends_the_study_cleanly(c, pool):
     study = c.new_study("crash")
     c.ready(study)
     (worker,) = c.workers(OTHER)
-    run = pool.submit(c.run, study, watch=lambda record: os.kill(worker, signal.SIGKILL) if record.round == 1 else None)
+    run = pool.submit(
+        c.run,
+        study,
+        watch=lambda record: os.kill(worker, signal.SIGKILL) if record.round == 1 else None,
+    )
     error = failed(run, f"{OTHER} ended its part in the study with the code 'round'")
     assert error.whose == OTHER
     c.ended(study, *NAMES)
     assert "The worker process ended unexpectedly" in c.log(OTHER)
     assert all(c.alive(name) for name in NAMES)
-    c.until(lambda: not any(children(c._processes[n].pid) for n in NAMES), "the end of every worker")
+    c.until(
+        lambda: not any(children(c._processes[n].pid) for n in NAMES), "the end of every worker"
+    )
 
 
 def test_withdrawing_in_the_middle_ends_the_study_for_all(c, pool):
@@ -127,7 +153,16 @@ def test_withdrawing_in_the_middle_ends_the_study_for_all(c, pool):
     before = used(c, THIRD)
     run = pool.submit(c.run, study)
     c.until(lambda: c.answering(THIRD, study), "a reply that waits for its time")
-    text = c.cli("site", "withdraw", study.name, "--yes", "--reason", "Mrs Miller asked", "--site", str(c.root / THIRD))
+    text = c.cli(
+        "site",
+        "withdraw",
+        study.name,
+        "--yes",
+        "--reason",
+        "Mrs Miller asked",
+        "--site",
+        str(c.root / THIRD),
+    )
     assert "has left" in text
     failed(run, f"{THIRD} ended its part in the study with the code 'withdrawn'")
     c.ended(study, *(n for n in NAMES if n != THIRD))

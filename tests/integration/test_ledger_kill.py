@@ -1,4 +1,6 @@
-"""Real processes: killed between any two statements, and writing at the same time (rule 7: never under-count)."""
+"""Real processes: killed between any two statements, and writing at the same time (rule 7: never
+under-count).
+"""
 
 import os
 import signal
@@ -27,7 +29,9 @@ TESTS = Path(__file__).parents[1]
 
 
 def run_and_kill(path, action, statement):
-    """Do ``action`` in a child that is killed before its ``statement``-th SQL statement; True if it got that far."""
+    """Do ``action`` in a child that is killed before its ``statement``-th SQL statement; True if it
+    got that far.
+    """
     child = os.fork()
     if child == 0:  # pragma: no cover - runs in the child
         try:
@@ -51,7 +55,9 @@ def run_and_kill(path, action, statement):
 
 
 def life(ledger):
-    """A study from approval to end, with the state after each step made visible by what is allowed next."""
+    """A study from approval to end, with the state after each step made visible by what is allowed
+    next.
+    """
     for step in (
         lambda: approve(ledger),
         lambda: ledger.start(digest(1)),
@@ -96,7 +102,13 @@ def test_killed_between_any_two_statements_the_ledger_holds_and_never_under_coun
         pytest.fail("the child never finished")
     seen = list(dict.fromkeys(statuses))
     assert seen == [
-        None, ("approved", 0, 0), ("running", 0, 0), ("running", 1, 0), ("running", 1, 1), ("running", 2, 1), ("completed", 2, 1),
+        None,
+        ("approved", 0, 0),
+        ("running", 0, 0),
+        ("running", 1, 0),
+        ("running", 1, 1),
+        ("running", 2, 1),
+        ("completed", 2, 1),
     ]
     assert len(statuses) > 20
 
@@ -157,7 +169,10 @@ def test_killed_anywhere_in_a_rotation_one_of_the_two_keys_goes_on(tmp_path):
         ends.add((old_key_signs, killed))
         if not killed:
             break
-    assert ends == {(True, True), (False, True), (False, False)} or ends == {(True, True), (False, False)}
+    assert ends == {(True, True), (False, True), (False, False)} or ends == {
+        (True, True),
+        (False, False),
+    }
 
 
 WRITER = """
@@ -186,7 +201,11 @@ def test_an_owner_and_an_agent_write_at_once_and_the_chain_stays_one(tmp_path):
     path = tmp_path / "ledger.sqlite"
     new_ledger(path).close()
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(TESTS), str(path), str(first)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(TESTS), str(path), str(first)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for first in (100, 201, 302)
     ]
     approved = sum(int(w.communicate(timeout=120)[0]) for w in writers)

@@ -1,4 +1,6 @@
-"""Five hospitals in processes of their own, in a study that goes on after a loss: one agent is killed, the others finish."""
+"""Five hospitals in processes of their own, in a study that goes on after a loss: one agent is
+killed, the others finish.
+"""
 
 import os
 import signal
@@ -17,7 +19,8 @@ LOST = NAMES[2]
 REST = tuple(n for n in NAMES if n != LOST)
 FIVE = (("min_contributors = 5", "min_contributors = 4"), *SMALL[1:])
 GOES_ON = ('on_dropout = "fail"', 'on_dropout = "continue"')
-#: Far longer than what happens before it takes on any machine; the studies that use it end before it is over.
+#: Far longer than what happens before it takes on any machine; the studies that use it end before
+#: it is over.
 LATER = ('reply_after = "0.2"', 'reply_after = "40"')
 
 
@@ -55,25 +58,43 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool, de
     def watch(record):
         seen.append(record)
         if record.round == 1:
-            os.kill(worker, signal.SIGSTOP)  # it will be training when its agent is killed, for certain
+            os.kill(
+                worker, signal.SIGSTOP
+            )  # it will be training when its agent is killed, for certain
 
     run = pool.submit(c.run, study, watch)
-    c.until(lambda: all((c.in_round(study, 2) / "contributions" / name).exists() for name in REST), "the others' second contributions")
+    c.until(
+        lambda: all((c.in_round(study, 2) / "contributions" / name).exists() for name in REST),
+        "the others' second contributions",
+    )
     assert c.end(LOST, signal.SIGKILL) == -signal.SIGKILL
     deadline.set()
     result = run.result(timeout=300)
 
-    assert [sorted(r.contributions) for r in seen] == [list(NAMES), list(REST), list(REST), list(REST)]
+    assert [sorted(r.contributions) for r in seen] == [
+        list(NAMES),
+        list(REST),
+        list(REST),
+        list(REST),
+    ]
     assert set(result.extracts) == set(REST)
     assert result.lost == study.report()["lost"] == {LOST: "round 2 of 3"}
-    assert f"- Lost on the way: {LOST} (from round 2 of 3 on)" in (result.folder / "model_card.md").read_text()
+    assert (
+        f"- Lost on the way: {LOST} (from round 2 of 3 on)"
+        in (result.folder / "model_card.md").read_text()
+    )
     c.ended(study, *REST, status="completed")
     for name in REST:
-        c.until(lambda name=name: c.contributions(name, study) == [], "the kept contributions being removed")
+        c.until(
+            lambda name=name: c.contributions(name, study) == [],
+            "the kept contributions being removed",
+        )
         rounds = [f"{n:05d}-{kind}" for n in range(1, 5) for kind in ("answer", "signature")]
         assert said(c, name, study) == rounds
         for number in range(1, 5):  # what left is what is kept, and the ledger knew of it
-            kept = (c.root / name / "studies" / study.digest / "said" / f"{number:05d}-answer").read_bytes()
+            kept = (
+                c.root / name / "studies" / study.digest / "said" / f"{number:05d}-answer"
+            ).read_bytes()
             assert (c.in_round(study, number) / "answers" / name).read_bytes() == kept
         assert set(c.state(name, study).answers) == {1, 2, 3, 4}
     assert not (c.in_round(study, 2) / "contributions" / LOST).exists()
@@ -92,7 +113,9 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool, de
     assert all(c.alive(name) for name in NAMES)
 
 
-def test_one_that_is_late_in_the_last_round_only_is_told_that_the_others_went_on_without_it(c, pool, deadline):
+def test_one_that_is_late_in_the_last_round_only_is_told_that_the_others_went_on_without_it(
+    c, pool, deadline
+):
     study = c.new_study("late", GOES_ON, base=FIVE)
     c.ready(study)
     seen = []
@@ -100,24 +123,37 @@ def test_one_that_is_late_in_the_last_round_only_is_told_that_the_others_went_on
 
         def watch(record):
             seen.append(record)
-            if record.round == 3:  # once it has said all of this round nothing leaves its house: its agent waits for the lock under which it would
+            if (
+                record.round == 3
+                # once it has said all of this round nothing leaves its house: its agent waits for the
+                # lock under which it would
+            ):
                 c.until((c.in_round(study, 3) / "answers" / LOST).exists, "its answer in round 3")
                 held.enter_context(c.site(LOST).deciding())
 
         run = pool.submit(c.run, study, watch)
-        c.until(lambda: all((c.in_round(study, 4) / "contributions" / name).exists() for name in REST), "the others' last contributions")
-        c.until(lambda: c.contributions(LOST, study)[-1:] == ["00004"], "its own, made and not sent")
+        c.until(
+            lambda: all((c.in_round(study, 4) / "contributions" / name).exists() for name in REST),
+            "the others' last contributions",
+        )
+        c.until(
+            lambda: c.contributions(LOST, study)[-1:] == ["00004"], "its own, made and not sent"
+        )
         deadline.set()
         run.result(timeout=300)
     assert [sorted(r.contributions) for r in seen] == [list(NAMES)] * 3 + [list(REST)]
-    c.ended(study, LOST)  # though its contribution reached the store in the end, and the coordinator says "completed"
+    c.ended(
+        study, LOST
+    )  # though its contribution reached the store in the end, and the coordinator says "completed"
     assert (c.in_round(study, 4) / "contributions" / LOST).exists()
     assert "The others went on without this hospital in round 4, the last one" in c.log(LOST)
     assert not (c.in_round(study, 4) / "agreements" / LOST).exists()
     c.ended(study, *REST, status="completed")
 
 
-def test_an_agent_that_says_that_it_leaves_is_not_waited_for(c, deadline):  # a deadline that never passes
+def test_an_agent_that_says_that_it_leaves_is_not_waited_for(
+    c, deadline
+):  # a deadline that never passes
     study = c.new_study("said", GOES_ON, base=FIVE)
     c.ready(study)
     seen = []
@@ -142,7 +178,9 @@ def test_a_hospital_that_withdraws_ends_the_study_for_all_as_the_study_says(c, p
     run = pool.submit(c.run, study)
     c.until((c.in_round(study, 1) / "announcement").exists, "the first round")
     c.cli("site", "withdraw", study.name, "--yes", "--site", str(c.root / LOST))
-    with pytest.raises(RoundError, match=f"{LOST} ended its part in the study with the code 'withdrawn'"):
+    with pytest.raises(
+        RoundError, match=f"{LOST} ended its part in the study with the code 'withdrawn'"
+    ):
         run.result(timeout=300)
     c.ended(study, *REST)
 
@@ -152,9 +190,14 @@ def test_two_that_are_lost_end_it_for_all(c, pool, deadline):
     c.ready(study)
     for name in NAMES[:2]:
         for worker in c.workers(name):
-            os.kill(worker, signal.SIGSTOP)  # it is ready, and will not have answered when its agent is killed
+            os.kill(
+                worker, signal.SIGSTOP
+            )  # it is ready, and will not have answered when its agent is killed
     run = pool.submit(c.run, study)
-    c.until(lambda: all((c.in_round(study, 1) / "contributions" / name).exists() for name in NAMES[2:]), "the others' contributions")
+    c.until(
+        lambda: all((c.in_round(study, 1) / "contributions" / name).exists() for name in NAMES[2:]),
+        "the others' contributions",
+    )
     for name in NAMES[:2]:
         assert c.end(name, signal.SIGKILL) == -signal.SIGKILL
     deadline.set()

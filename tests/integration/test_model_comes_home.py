@@ -1,4 +1,6 @@
-"""At the end of a study each recipient that it names has the model, checked; a store that was away, or a stranger, changes nothing."""
+"""At the end of a study each recipient that it names has the model, checked; a store that was away,
+or a stranger, changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,18 @@ def test_every_participant_gets_the_checked_model_and_its_owner_sees_exact_figur
     site = ["--site", str(c.root / first)]
     assert f"{study.name}  here" in c.cli("site", "model", "list", *site)
     shown = c.cli("site", "model", "show", "home", *site)
-    for words in ("What was released", "On your own patients, exactly", "These figures have no noise"):
+    for words in (
+        "What was released",
+        "On your own patients, exactly",
+        "These figures have no noise",
+    ):
         assert words in shown
     own = json.loads(c.cli("site", "model", "show", "home", "--json", "-", *site))["own"]
     assert own["patients"] == sum(band["patients"] for band in own["bands"]) > 0
     assert own["positives"] == sum(band["positives"] for band in own["bands"])
-    scores = json.loads(c.cli("site", "model", "predict", "home", str(c.table(first)), "--json", "-", *site))["scores"]
+    scores = json.loads(
+        c.cli("site", "model", "predict", "home", str(c.table(first)), "--json", "-", *site)
+    )["scores"]
     assert len(scores) == 80
     c.table(first).rename(c.root / "away.csv")
     assert "cannot be worked out" in c.cli("site", "model", "show", "home", *site)
@@ -67,7 +75,9 @@ def test_every_participant_gets_the_checked_model_and_its_owner_sees_exact_figur
 
 def test_who_is_no_recipient_gets_nothing_and_keeps_nothing(c):
     first, second, third = c.names
-    study = c.new_study("some", ('recipients = ["participants"]', f'recipients = ["{first}", "aggregator"]'))
+    study = c.new_study(
+        "some", ('recipients = ["participants"]', f'recipients = ["{first}", "aggregator"]')
+    )
     c.ready(study)
     result = c.run(study)
     assert result.sent_to == (first, "sums")
@@ -76,7 +86,9 @@ def test_who_is_no_recipient_gets_nothing_and_keeps_nothing(c):
     for _ in range(2):  # the second time it is there
         assert "The model is in" in c.cli("aggregator", "model", "some", *aggregator)
     assert load_model(c.root / "sums" / "models" / study.name).digest == result.model.digest
-    assert "No study that names this aggregator" in c.cli("aggregator", "model", "home", *aggregator, code=2)
+    assert "No study that names this aggregator" in c.cli(
+        "aggregator", "model", "home", *aggregator, code=2
+    )
     c.ended(study, *c.names, status="completed")
     for name in (second, third):
         assert states(c, name, study) is None

@@ -1,4 +1,6 @@
-"""`start --background` and `status` with real processes: a store that is away, and the reason of an end."""
+"""`start --background` and `status` with real processes: a store that is away, and the reason of an
+end.
+"""
 
 import json
 import os
@@ -77,9 +79,10 @@ def test_an_agents_owner_sees_since_when_the_store_is_away_and_how_the_agent_end
     assert (folder / "agent.end.json").stat().st_mode & 0o777 == 0o600
 
     done = start(folder)
-    assert (done.returncode, done.stdout.startswith("The agent of S runs.")) == (0, True), (
-        done.stderr
-    )
+    assert (done.returncode, done.stdout.startswith("The agent of S runs.")) == (
+        0,
+        True,
+    ), done.stderr
     found = values(folder)
     assert (found["running"], found["ended"], found["store_away"]) == (True, None, None)
     os.kill(present(folder, "agent")["pid"], signal.SIGKILL)

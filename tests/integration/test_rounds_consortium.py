@@ -1,4 +1,6 @@
-"""Three hospitals, an aggregator and a researcher in processes of their own: a study from request to result, and its refusals."""
+"""Three hospitals, an aggregator and a researcher in processes of their own: a study from request
+to result, and its refusals.
+"""
 
 import hashlib
 import json
@@ -33,21 +35,45 @@ def c(tmp_path_factory):
 
 
 def test_a_study_counts_its_patients_first_and_pays_for_it(c):
-    section = '[preparation]\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum = 0\n\n[evaluation]'
+    section = (
+        '[preparation]\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum ='
+        " 0\n\n[evaluation]"
+    )
     # with two bins an update is the longest list, though it is not the first
-    study = c.new_study("counts", ("[evaluation]", section), ('edges = ["0.1", "0.3", "0.5"]', 'edges = ["0.5"]'))
+    study = c.new_study(
+        "counts", ("[evaluation]", section), ('edges = ["0.1", "0.3", "0.5"]', 'edges = ["0.5"]')
+    )
     c.ready(study)
     seen = []
     result = c.run(study, seen.append)
-    assert [(r.round, r.kind) for r in seen] == [(1, "preparation"), (2, "update"), (3, "update"), (4, "update"), (5, "evaluation")]
-    train = sum(json.loads((c.root / name / "studies" / study.digest / COUNTS).read_bytes())["training"] for name in NAMES)
+    assert [(r.round, r.kind) for r in seen] == [
+        (1, "preparation"),
+        (2, "update"),
+        (3, "update"),
+        (4, "update"),
+        (5, "evaluation"),
+    ]
+    train = sum(
+        json.loads((c.root / name / "studies" / study.digest / COUNTS).read_bytes())["training"]
+        for name in NAMES
+    )
     assert abs(result.outcome.counted.patients - train) < 8 * result.outcome.counted.noise_sd
     assert study.report()["counted"] == asdict(result.outcome.counted)
-    assert [study.verify(number).transcript.kind for number in range(1, 6)] == [r.kind for r in seen]
+    assert [study.verify(number).transcript.kind for number in range(1, 6)] == [
+        r.kind for r in seen
+    ]
     c.ended(study, *NAMES, status="completed")
     for name in NAMES:
-        assert [r["kind"] for r in result.extracts[name]["releases"]] == ["preparation", *["update"] * 3, "evaluation"]
-        assert [p.purpose for p in c.state(name, study).reservation.parts] == ["update", "evaluation", "preparation"]
+        assert [r["kind"] for r in result.extracts[name]["releases"]] == [
+            "preparation",
+            *["update"] * 3,
+            "evaluation",
+        ]
+        assert [p.purpose for p in c.state(name, study).reservation.parts] == [
+            "update",
+            "evaluation",
+            "preparation",
+        ]
 
 
 def test_a_study_from_mock_data_to_model_and_audit(c):
@@ -57,7 +83,12 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
     c.request(study)
     assert study.status() == dict.fromkeys(NAMES, "waiting")
     assert all(not c.workers(name) for name in NAMES)
-    c.until(lambda: all("Approving in PySyft alone runs nothing" in s for s in study.pysyft_status().values()), "PySyft's note")
+    c.until(
+        lambda: all(
+            "Approving in PySyft alone runs nothing" in s for s in study.pysyft_status().values()
+        ),
+        "PySyft's note",
+    )
     for name in NAMES:
         c.approve(name, study)
     assert study.status() == dict.fromkeys(NAMES, "approved")
@@ -65,7 +96,12 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
     result = c.run(study, seen.append)
 
     # what the researcher has: sums, and in the end an extract of each audit
-    assert [(r.round, r.kind) for r in seen] == [(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")]
+    assert [(r.round, r.kind) for r in seen] == [
+        (1, "update"),
+        (2, "update"),
+        (3, "update"),
+        (4, "evaluation"),
+    ]
     assert set(result.extracts) == set(NAMES)
     scores = result.model.predict(mock)
     usable = ~np.isnan(scores)
@@ -75,7 +111,8 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
     assert told.auc is None if told.low <= 0.5 <= told.high else told.low <= told.auc <= told.high
     assert result.quality == "met"  # nothing is asked for
 
-    # what each hospital has: a settled study, the hash of one contribution a round, the one that the store has, and no key any more
+    # what each hospital has: a settled study, the hash of one contribution a round, the one that
+    # the store has, and no key any more
     c.ended(study, *NAMES, status="completed")
     for name in NAMES:
         site = c.site(name)
@@ -83,13 +120,20 @@ def test_a_study_from_mock_data_to_model_and_audit(c):
         assert len(sent) == 4
         for number in range(1, 5):
             left = (c.in_round(study, number) / "contributions" / name).read_bytes()
-            assert sent[number, "evaluation" if number == 4 else "update"].sha256 == hashlib.sha256(left).hexdigest()
-        c.until(lambda n=name: c.contributions(n, study) == [], "the kept contributions being removed")
+            assert (
+                sent[number, "evaluation" if number == 4 else "update"].sha256
+                == hashlib.sha256(left).hexdigest()
+            )
+        c.until(
+            lambda n=name: c.contributions(n, study) == [], "the kept contributions being removed"
+        )
         assert not (site.keys / "studies" / f"{study.digest}.key").exists()
         assert read_ledger(site.ledger_path, site.identity.card.verify).require()
         c.until(lambda n=name: not c.workers(n), "the end of the worker")
         site.ledger.close()
-        assert "the AUC that the study asks for: at least 0: met" in c.log(name)  # as the coordinator signed it
+        assert "the AUC that the study asks for: at least 0: met" in c.log(
+            name
+        )  # as the coordinator signed it
 
     # rows that do not fit are set aside, and only the owner is told
     assert "set aside: 1 rows, age: outside 0 to 120" in c.log(ME)
@@ -124,9 +168,13 @@ def test_a_completed_study_does_not_run_again_after_a_restart_or_a_copied_approv
     assert not c.state(ME, again).started
     approving.withdraw(c.site(ME), again.digest, "")
     assert c.status(ME, study) == "completed"
-    assert c.site(ME).ledger.size == size + 3  # approval, reservation, withdrawal: nothing of the old study
+    assert (
+        c.site(ME).ledger.size == size + 3
+    )  # approval, reservation, withdrawal: nothing of the old study
     root = f"studies/{study.digest}"
-    assert {k: v for k, v in c.objects().items() if k.startswith(root)} == {k: v for k, v in before.items() if k.startswith(root)}
+    assert {k: v for k, v in c.objects().items() if k.startswith(root)} == {
+        k: v for k, v in before.items() if k.startswith(root)
+    }
 
 
 def test_an_unapproved_study_never_touches_data(c):
@@ -176,7 +224,10 @@ def test_a_study_that_was_edited_on_the_hospitals_disk_after_its_approval_does_n
     c.start(ME)
     c.ended(study, ME)
     assert "is not the study that was kept" in c.log(ME)
-    c.until(lambda: study.status()[ME] == "unreadable", "the code, which is said after the ledger has settled")
+    c.until(
+        lambda: study.status()[ME] == "unreadable",
+        "the code, which is said after the ledger has settled",
+    )
     assert not c.state(ME, study).started
 
 
@@ -185,7 +236,9 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
     c.request(study)
     table = c.table(OTHER)
     good = table.read_bytes()
-    table.write_bytes(good.replace(b"TSH", b"alias_of_Mrs_Miller", 1).replace(b"sick", b"alias_of_Mrs_Miller", 1))
+    table.write_bytes(
+        good.replace(b"TSH", b"alias_of_Mrs_Miller", 1).replace(b"sick", b"alias_of_Mrs_Miller", 1)
+    )
     for name in (ME, THIRD):
         c.approve(name, study)
     site, found = c.review(OTHER, study)
@@ -193,7 +246,9 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
     table.write_bytes(good)
     c.end(OTHER)
     c.approve(OTHER, study)
-    table.write_bytes(good.replace(b"TSH", b"alias_of_Mrs_Miller", 1).replace(b"sick", b"alias_of_Mrs_Miller", 1))
+    table.write_bytes(
+        good.replace(b"TSH", b"alias_of_Mrs_Miller", 1).replace(b"sick", b"alias_of_Mrs_Miller", 1)
+    )
     c.start(OTHER)
     c.ended(study, OTHER)
     table.write_bytes(good)
@@ -201,7 +256,10 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
     where = paths.status(study.digest, OTHER)
     c.until(lambda: where in c.objects(), "the code, which is said after the ledger has settled")
     said = open_status(
-        c.objects()[where], study=study.digest, site=OTHER, verify=c.site(OTHER).identity.card.verify
+        c.objects()[where],
+        study=study.digest,
+        site=OTHER,
+        verify=c.site(OTHER).identity.card.verify,
     )
     assert said.code == "data"
     assert not any(b"Miller" in data for data in c.objects().values())
@@ -221,9 +279,23 @@ def test_empty_batches_are_noise_alone_and_a_pause_only_delays(c):
         c.until((c.in_round(study, 1) / "contributions" / ME).exists, "the first contribution")
         c.cli("site", "pause", "--site", str(c.root / ME))
         assert owner.ledger.state.paused
-        held = {p.name for p in (c.root / "store" / "studies" / study.digest / "rounds").iterdir() if (p / "contributions" / ME).exists()}
-        c.until(lambda: any((p / "contributions" / OTHER).exists() and not (p / "contributions" / ME).exists() for p in c.in_round(study, 1).parent.iterdir()), "the others' contributions")
-        now = {p.name for p in (c.root / "store" / "studies" / study.digest / "rounds").iterdir() if (p / "contributions" / ME).exists()}
+        held = {
+            p.name
+            for p in (c.root / "store" / "studies" / study.digest / "rounds").iterdir()
+            if (p / "contributions" / ME).exists()
+        }
+        c.until(
+            lambda: any(
+                (p / "contributions" / OTHER).exists() and not (p / "contributions" / ME).exists()
+                for p in c.in_round(study, 1).parent.iterdir()
+            ),
+            "the others' contributions",
+        )
+        now = {
+            p.name
+            for p in (c.root / "store" / "studies" / study.digest / "rounds").iterdir()
+            if (p / "contributions" / ME).exists()
+        }
         assert now == held
         assert not run.done()
         c.cli("site", "pause", "--resume", "--site", str(c.root / ME))

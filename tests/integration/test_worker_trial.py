@@ -1,4 +1,6 @@
-"""The worker process itself: noise and draws judged from its answers, and broken draws in the same process convicted."""
+"""The worker process itself: noise and draws judged from its answers, and broken draws in the same
+process convicted.
+"""
 
 import stat
 import sys
@@ -26,7 +28,9 @@ def test_the_real_worker_draws_fresh_noise_and_chooses_patients_as_promised(tmp_
 
 
 def test_a_worker_with_broken_draws_is_convicted(tmp_path, monkeypatch):
-    """The control: the same process, the same questions, other draws; no file, flag or variable of the product leads there."""
+    """The control: the same process, the same questions, other draws; no file, flag or variable of
+    the product leads there.
+    """
     script = tmp_path / "python"
     script.write_text(stand_in(sys.executable, str(TESTS)))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)

@@ -1,4 +1,6 @@
-"""The worker process as it really is: no network, no keys, no syft, one thread; noise that is fresh at every call."""
+"""The worker process as it really is: no network, no keys, no syft, one thread; noise that is fresh
+at every call.
+"""
 
 import json
 import os
@@ -26,13 +28,20 @@ from securefl.node.isolation import isolation_words, network_can_be_blocked
 from securefl.node.launcher import Worker
 from securefl.study.parse import parse_protocol
 
-blocked_here = pytest.mark.skipif(not network_can_be_blocked(), reason="this machine forbids user namespaces")
+blocked_here = pytest.mark.skipif(
+    not network_can_be_blocked(), reason="this machine forbids user namespaces"
+)
 
 
 def child(code):
     """What a child prints as JSON after it went behind the walls."""
-    text = "import json, os, socket, sys\nfrom securefl.node.isolation import isolate\nblocked = isolate()\n" + textwrap.dedent(code)
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, check=False, timeout=60)
+    text = (
+        "import json, os, socket, sys\nfrom securefl.node.isolation import isolate\nblocked ="
+        " isolate()\n" + textwrap.dedent(code)
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
 
@@ -40,7 +49,14 @@ def child(code):
 @blocked_here
 def test_behind_the_walls_no_socket_reaches_anything_and_without_them_it_does():
     with subprocess.Popen(
-        [sys.executable, "-c", "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"],
+        [
+            sys.executable,
+            "-c",
+            (
+                "import socket; s = socket.create_server(('127.0.0.1', 0));"
+                " print(s.getsockname()[1], flush=True); s.accept()"
+            ),
+        ],
         stdout=subprocess.PIPE,
     ) as server:
         port = int(server.stdout.readline())
@@ -58,7 +74,13 @@ def test_behind_the_walls_no_socket_reaches_anything_and_without_them_it_does():
         assert seen["local"] != "connected"
         assert seen["outside"] != "connected"
         control = subprocess.run(
-            [sys.executable, "-c", f"import socket; socket.create_connection(('127.0.0.1', {port}), timeout=60)"], check=False, timeout=120
+            [
+                sys.executable,
+                "-c",
+                f"import socket; socket.create_connection(('127.0.0.1', {port}), timeout=60)",
+            ],
+            check=False,
+            timeout=120,
         )
         assert control.returncode == 0
         server.wait(timeout=120)
@@ -70,7 +92,7 @@ def test_behind_the_walls_no_core_is_dumped_nothing_gains_rights_and_files_stay_
         import resource
         status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
         print(json.dumps({{"core": resource.getrlimit(resource.RLIMIT_CORE), "no_new": status["NoNewPrivs"].strip(),
-                          "file": open("{tmp_path / 'file'}").read(), "uid": os.getuid()}}))
+                          "file": open("{tmp_path / "file"}").read(), "uid": os.getuid()}}))
     """)
     assert seen == {"core": [0, 0], "no_new": "1", "file": "mine", "uid": os.getuid()}
 
@@ -104,7 +126,10 @@ def test_the_same_model_gives_other_noise_every_time(work):
     worker, _, model, plan = work
     answers = [worker.release("update", model, plan.parameters, 2**15 - 1, 60) for _ in range(3)]
     assert len({a.tobytes() for a in answers}) == 3
-    histogram = [worker.release("evaluation", model, 2 * plan.study.evaluation.bins, 2**15 - 1, 60) for _ in range(2)]
+    histogram = [
+        worker.release("evaluation", model, 2 * plan.study.evaluation.bins, 2**15 - 1, 60)
+        for _ in range(2)
+    ]
     assert not np.array_equal(*histogram)
 
 
@@ -147,8 +172,18 @@ print(json.dumps({"modules": sorted({m.split(".")[0] for m in sys.modules}), "th
 """
     (tmp_path / "study.toml").write_text(text)
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "table.csv", tmp_path / "study.toml", plan.study.cohort[0], str(plan.parameters)],
-        stdout=subprocess.PIPE, check=True, timeout=120,
+        [
+            sys.executable,
+            "-c",
+            code,
+            tmp_path / "table.csv",
+            tmp_path / "study.toml",
+            plan.study.cohort[0],
+            str(plan.parameters),
+        ],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
     )
     seen = json.loads(done.stdout)
     assert "opacus" in seen["modules"]
@@ -159,13 +194,21 @@ print(json.dumps({"modules": sorted({m.split(".")[0] for m in sys.modules}), "th
 def test_a_worker_reads_a_table_as_its_owner_registered_it(tmp_path):
     spec = parse_protocol(protocol_text(*SMALL)).data
     lines = [line.split(",") for line in mock_table(spec, 60, seed=3).decode().splitlines()]
-    lines[1:] = [[f"Müller {line[0]}", *(cell.replace(".", ",") for cell in line[1:])] for line in lines[1:]]
-    (tmp_path / "table.csv").write_bytes("\r\n".join(";".join(line) for line in lines).encode("cp1252"))
+    lines[1:] = [
+        [f"Müller {line[0]}", *(cell.replace(".", ",") for cell in line[1:])] for line in lines[1:]
+    ]
+    (tmp_path / "table.csv").write_bytes(
+        "\r\n".join(";".join(line) for line in lines).encode("cp1252")
+    )
     text, plan = sealed_study(*SMALL[2:])
     site, secret = plan.study.cohort[0], bytes(32)
     with Worker(tmp_path / "table.csv", max_bytes=800, log=tmp_path / "worker.log") as worker:
         as_registered = worker.prepare(text.encode(), site, secret, Reading("cp1252", ";", ","))
-        assert (as_registered["rows"], as_registered["kept"], as_registered["set_aside"]) == (60, 60, {})
+        assert (as_registered["rows"], as_registered["kept"], as_registered["set_aside"]) == (
+            60,
+            60,
+            {},
+        )
         other_sign = worker.prepare(text.encode(), site, secret, Reading("cp1252", ";", "."))
         assert other_sign["kept"] < 60
         assert "age: not a number" in other_sign["set_aside"]
@@ -196,7 +239,10 @@ worker.wait_ready()
 print(worker.pid, flush=True)
 time.sleep(600)
 """
-    with subprocess.Popen([sys.executable, "-c", code, tmp_path / "table.csv", tmp_path / "worker.log"], stdout=subprocess.PIPE) as agent:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "table.csv", tmp_path / "worker.log"],
+        stdout=subprocess.PIPE,
+    ) as agent:
         pid = int(agent.stdout.readline())
         assert running(pid)
         os.kill(pid, signal.SIGSTOP)  # stopped: it cannot notice by itself that the pipe is closed

@@ -9,7 +9,13 @@ from hypothesis.extra.numpy import arrays
 from learning_room import HEADER, SPEC, protocol
 
 from securefl.errors import DataError
-from securefl.learning.clipping import Factors, clip_to_grid, clipped_sum, clipped_sum_of_factors, written_out
+from securefl.learning.clipping import (
+    Factors,
+    clip_to_grid,
+    clipped_sum,
+    clipped_sum_of_factors,
+    written_out,
+)
 from securefl.learning.discrimination import histogram_auc
 from securefl.learning.evaluation import evaluate, exact_auc, score_histogram
 from securefl.learning.features import prepare, rows_for_predict
@@ -24,7 +30,12 @@ from securefl.learning.split import held_out
 from securefl.learning.table import read_table
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True, width=64)
-CELL = st.one_of(st.sampled_from(["", "?", "NaN", "inf", "-1e999", "65526", "F", "t", "0", "120", "1e-3", '"', "é"]), st.text(max_size=6))
+CELL = st.one_of(
+    st.sampled_from(
+        ["", "?", "NaN", "inf", "-1e999", "65526", "F", "t", "0", "120", "1e-3", '"', "é"]
+    ),
+    st.text(max_size=6),
+)
 
 
 @given(
@@ -38,7 +49,10 @@ def test_no_gradient_leaves_the_grid_ball(gradients, clip, grid):
     assert ((units.astype(object) ** 2).sum(axis=1) <= grid * grid).all()
 
 
-@given(arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 40)), elements=st.floats(-3, 3)), st.integers(1, 4096))
+@given(
+    arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 40)), elements=st.floats(-3, 3)),
+    st.integers(1, 4096),
+)
 def test_rounding_is_toward_zero_and_by_less_than_a_unit(gradients, grid):
     norms = np.linalg.norm(gradients, axis=1, keepdims=True)
     exact = gradients / np.maximum(norms, 1.0) * grid
@@ -62,7 +76,11 @@ def test_any_bytes_at_all_are_read_or_refused_with_a_data_error(data):
 
 @given(st.lists(st.tuples(CELL, CELL, CELL, CELL, CELL, CELL), max_size=8))
 def test_features_are_always_finite_within_one_and_rows_are_all_accounted_for(records):
-    columns = dict(zip(HEADER.split(","), zip(*records, strict=True), strict=True)) if records else dict.fromkeys(HEADER.split(","), ())
+    columns = (
+        dict(zip(HEADER.split(","), zip(*records, strict=True), strict=True))
+        if records
+        else dict.fromkeys(HEADER.split(","), ())
+    )
     from securefl.learning.table import table_from_frame
 
     table = table_from_frame(columns)
@@ -74,7 +92,11 @@ def test_features_are_always_finite_within_one_and_rows_are_all_accounted_for(re
     assert not X[[reason is not None for reason in reasons]].any()
 
 
-@given(st.sets(st.text(max_size=8), min_size=1, max_size=30), st.fractions(0, 1), st.binary(min_size=32, max_size=32))
+@given(
+    st.sets(st.text(max_size=8), min_size=1, max_size=30),
+    st.fractions(0, 1),
+    st.binary(min_size=32, max_size=32),
+)
 def test_each_patient_is_decided_alone(patients, ratio, secret):
     names = sorted(patients)
     together = held_out(secret, names, ratio)
@@ -85,10 +107,14 @@ def test_each_patient_is_decided_alone(patients, ratio, secret):
 
 @given(st.lists(st.integers(1, 6), max_size=3), st.integers(1, 5), st.data())
 def test_weights_survive_tensors_and_bytes(hidden, features, data):
-    model = protocol().model.model_copy(update={"kind": "mlp" if hidden else "logistic-regression", "hidden": tuple(hidden)})
+    model = protocol().model.model_copy(
+        update={"kind": "mlp" if hidden else "logistic-regression", "hidden": tuple(hidden)}
+    )
     count = parameter_count(model, features)
     theta = data.draw(arrays(np.float64, count, elements=st.floats(-1e6, 1e6)))
-    np.testing.assert_array_equal(flat_vector(named_tensors(theta, model, features), model, features), theta)
+    np.testing.assert_array_equal(
+        flat_vector(named_tensors(theta, model, features), model, features), theta
+    )
     np.testing.assert_array_equal(weights_from_bytes(weights_to_bytes(theta), count), theta)
 
 
@@ -118,19 +144,43 @@ def test_binning_moves_the_auc_by_at_most_half_the_pairs_within_a_bin(pairs):
 
 
 @given(
-    arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 12)), elements=ANY_FLOAT), st.floats(1e-3, 1e3), st.integers(1, 4096)
+    arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 12)), elements=ANY_FLOAT),
+    st.floats(1e-3, 1e3),
+    st.integers(1, 4096),
 )
 def test_the_sum_of_clipped_rows_is_the_same_without_keeping_them(gradients, clip, grid):
-    np.testing.assert_array_equal(clipped_sum(gradients, clip, grid), clip_to_grid(gradients, clip, grid).sum(axis=0))
+    np.testing.assert_array_equal(
+        clipped_sum(gradients, clip, grid), clip_to_grid(gradients, clip, grid).sum(axis=0)
+    )
 
 
-@given(st.data(), st.integers(1, 6), st.integers(1, 5), st.integers(1, 4), st.floats(1e-3, 1e3), st.integers(1, 1 << 20))
-def test_what_a_record_adds_by_its_factors_is_its_own_within_the_ball_and_near_its_gradient(data, rows, inputs, outputs, clip, grid):
+@given(
+    st.data(),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.integers(1, 4),
+    st.floats(1e-3, 1e3),
+    st.integers(1, 1 << 20),
+)
+def test_what_a_record_adds_by_its_factors_is_its_own_within_the_ball_and_near_its_gradient(
+    data, rows, inputs, outputs, clip, grid
+):
     def some(columns):
-        return data.draw(arrays(np.float64, (rows, columns), elements=st.integers(-1024, 1024).map(lambda n: n / 1024)))
+        return data.draw(
+            arrays(
+                np.float64,
+                (rows, columns),
+                elements=st.integers(-1024, 1024).map(lambda n: n / 1024),
+            )
+        )
 
     layers = [Factors(some(inputs), some(outputs)), Factors(some(outputs), some(1))]
-    alone = np.array([clipped_sum_of_factors([f.of(np.array([i])) for f in layers], clip, grid) for i in range(rows)])
+    alone = np.array(
+        [
+            clipped_sum_of_factors([f.of(np.array([i])) for f in layers], clip, grid)
+            for i in range(rows)
+        ]
+    )
     np.testing.assert_array_equal(alone.sum(axis=0), clipped_sum_of_factors(layers, clip, grid))
     assert ((alone.astype(object) ** 2).sum(axis=1) <= grid * grid).all()
     # a product on a grid line may fall on either side of it

@@ -1,4 +1,6 @@
-"""No float sum in front of a rounding depends on what stands beside its terms: large models, several rows a patient."""
+"""No float sum in front of a rounding depends on what stands beside its terms: large models,
+several rows a patient.
+"""
 
 import numpy as np
 import pytest

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from securefl.privacy.accounting import NANO, epsilon_of_rdp, rdp_cap, rdp_cost
-from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian, decimal_text, mechanism_from_json
+from securefl.privacy.mechanisms import (
+    Gaussian,
+    SubsampledGaussian,
+    decimal_text,
+    mechanism_from_json,
+)
 from securefl.privacy.noise import IntegerGaussian, stochastic_quotient
 from securefl.privacy.randomness import ChaChaStream, uniform_below
 
@@ -49,7 +54,9 @@ def test_a_study_in_pieces_never_costs_less(noise, rate, first, second, order):
 def test_spending_the_whole_cap_keeps_the_promise(epsilon, delta, order):
     cap = rdp_cap(epsilon, Decimal(delta), order)
     if cap > 0:
-        assert epsilon_of_rdp(cap, Decimal(delta), order) <= epsilon.quantize(Decimal("0.0001")) + Decimal("0.0001")
+        assert epsilon_of_rdp(cap, Decimal(delta), order) <= epsilon.quantize(
+            Decimal("0.0001")
+        ) + Decimal("0.0001")
         assert rdp_cap(epsilon + 1, Decimal(delta), order) - cap in {NANO - 1, NANO, NANO + 1}
 
 
@@ -62,7 +69,11 @@ def test_uniform_integers_are_below_any_bound(bound, count, key):
 
 
 @settings(max_examples=25, derandomize=True, deadline=None)
-@given(st.one_of(st.decimals("2", "300", places=2), st.decimals("20000", "1e12", places=2)), st.integers(0, 99), st.binary(min_size=32, max_size=32))
+@given(
+    st.one_of(st.decimals("2", "300", places=2), st.decimals("20000", "1e12", places=2)),
+    st.integers(0, 99),
+    st.binary(min_size=32, max_size=32),
+)
 def test_noise_has_the_shape_that_was_asked_and_stays_in_its_tail(sigma, size, key):
     draws = IntegerGaussian(sigma, ChaChaStream(key)).draw(size)
     assert draws.shape == (size,)
@@ -71,7 +82,11 @@ def test_noise_has_the_shape_that_was_asked_and_stays_in_its_tail(sigma, size, k
 
 
 @QUICK
-@given(st.lists(st.integers(-(1 << 61), 1 << 61), min_size=1, max_size=40), st.integers(1, 1 << 56), st.binary(min_size=32, max_size=32))
+@given(
+    st.lists(st.integers(-(1 << 61), 1 << 61), min_size=1, max_size=40),
+    st.integers(1, 1 << 56),
+    st.binary(min_size=32, max_size=32),
+)
 def test_a_value_in_steps_is_next_to_the_value_and_a_whole_number_of_steps_stays(values, step, key):
     rounded = stochastic_quotient(np.array(values, dtype=np.int64), step, ChaChaStream(key))
     assert all(abs(int(r) * step - v) < step for r, v in zip(rounded, values, strict=True))

@@ -1,4 +1,6 @@
-"""Whatever owners and agents do, in whatever order: a population is never charged more than its cap."""
+"""Whatever owners and agents do, in whatever order: a population is never charged more than its
+cap.
+"""
 
 import random
 from decimal import Decimal
@@ -22,7 +24,12 @@ STEPS = 50
 
 def parts(steps, order, attempts=1):
     charges = (Charge("update", STEP.with_count(steps)), CHARGES[1])
-    return tuple(ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=attempts * rdp_cost(c.mechanism, order)) for c in charges)
+    return tuple(
+        ev.Part(
+            purpose=c.purpose, mechanism=c.mechanism, cost=attempts * rdp_cost(c.mechanism, order)
+        )
+        for c in charges
+    )
 
 
 SNAPSHOT = {"p": "aa" * 32, "q": "bb" * 32}
@@ -48,7 +55,10 @@ def random_events(source, state):
     """What one party tries next; often something that must be refused."""
     n = source.randrange(16)
     kind = source.choice(
-        ["approve"] * 10 + ["start"] * 6 + ["sent"] * 8 + ["settle", "withdraw", "resume", "answer"] * 2
+        ["approve"] * 10
+        + ["start"] * 6
+        + ["sent"] * 8
+        + ["settle", "withdraw", "resume", "answer"] * 2
         + ["grant", "pause", "lonely", "revoke", "checkpoint", "rotate"]
     )
     population = source.choice("pq")
@@ -63,19 +73,52 @@ def random_events(source, state):
             ),
         ]  # fmt: skip
     if kind == "sent":
-        purpose, mechanism = source.choice([("update", STEP.with_count(source.choice((1, 5, 20)))), ("evaluation", HISTOGRAM)])
-        return [ev.Sent(at=AT, study=digest(n), round=source.randrange(6), purpose=purpose, mechanism=mechanism, sha256="cc" * 32)]
+        purpose, mechanism = source.choice(
+            [("update", STEP.with_count(source.choice((1, 5, 20)))), ("evaluation", HISTOGRAM)]
+        )
+        return [
+            ev.Sent(
+                at=AT,
+                study=digest(n),
+                round=source.randrange(6),
+                purpose=purpose,
+                mechanism=mechanism,
+                sha256="cc" * 32,
+            )
+        ]
     return {
         "start": lambda: [ev.Start(at=AT, study=digest(n))],
-        "settle": lambda: [ev.Settle(at=AT, study=digest(n), status=source.choice(["completed", "failed", "withdrawn"]))],
+        "settle": lambda: [
+            ev.Settle(
+                at=AT, study=digest(n), status=source.choice(["completed", "failed", "withdrawn"])
+            )
+        ],
         "withdraw": lambda: [ev.Withdraw(at=AT, study=digest(n), note="")],
         "pause": lambda: [ev.Pause(at=AT, note="")],
         "resume": lambda: [ev.Resume(at=AT)],
-        "grant": lambda: [state.budgets[population].grants[0].model_copy(update={"epsilon": Decimal(source.choice(("0.25", "3")))})],
-        "answer": lambda: [ev.Answer(at=AT, study=digest(n), round=source.randrange(3), sha256=source.choice(["cc", "dd"]) * 32)],
+        "grant": lambda: [
+            state.budgets[population]
+            .grants[0]
+            .model_copy(update={"epsilon": Decimal(source.choice(("0.25", "3")))})
+        ],
+        "answer": lambda: [
+            ev.Answer(
+                at=AT,
+                study=digest(n),
+                round=source.randrange(3),
+                sha256=source.choice(["cc", "dd"]) * 32,
+            )
+        ],
         "revoke": lambda: [ev.Revoke(at=AT, population=population, note="")],
         "rotate": lambda: [ev.Rotate(at=AT, key=digest(n), proof="ee" * 64)],
-        "checkpoint": lambda: [ev.Witness(at=AT, site=source.choice(["B", "C", "SVI"]), size=source.randrange(1, 9), head=source.choice(["aa", "bb"]) * 32)],
+        "checkpoint": lambda: [
+            ev.Witness(
+                at=AT,
+                site=source.choice(["B", "C", "SVI"]),
+                size=source.randrange(1, 9),
+                head=source.choice(["aa", "bb"]) * 32,
+            )
+        ],
         "lonely": lambda: [ev.Start(at=AT, study=digest(n)), ev.Start(at=AT, study=digest(n))],
     }[kind]()
 
@@ -96,8 +139,12 @@ def check(state):
     assert "SVI" not in state.witnessed
     assert all(s.started for s in state.studies.values() if s.answers)
     for population, budget in state.budgets.items():
-        assert released(state, population) - 100 <= state.used(population) <= budget.cap  # 100: roundings of single steps
-        assert epsilon_of_rdp(state.used(population), DELTA, budget.order) <= budget.epsilon + Decimal("1e-4")  # rounded up to that
+        assert (
+            released(state, population) - 100 <= state.used(population) <= budget.cap
+        )  # 100: roundings of single steps
+        assert epsilon_of_rdp(
+            state.used(population), DELTA, budget.order
+        ) <= budget.epsilon + Decimal("1e-4")  # rounded up to that
 
 
 def test_no_interleaving_overspends():
@@ -128,7 +175,8 @@ def test_the_check_would_notice_a_filter_that_does_not_count(monkeypatch):
             except SecureFLError:
                 continue
         overspent += any(
-            sum(s.charged for s in state.studies.values() if s.reservation.population == p) > b.cap for p, b in state.budgets.items()
+            sum(s.charged for s in state.studies.values() if s.reservation.population == p) > b.cap
+            for p, b in state.budgets.items()
         )
     assert overspent > 0
 
@@ -167,7 +215,10 @@ def test_a_refused_event_changes_nothing_and_is_refused_again(source):
 
 
 @settings(
-    max_examples=15, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(seed=st.integers(0, 10**6))
 def test_the_file_keeps_the_same_promise(tmp_path, seed):
@@ -180,12 +231,23 @@ def test_the_file_keeps_the_same_promise(tmp_path, seed):
         ledger, n = source.choice((first, second)), source.randrange(6)
         action = source.choice(
             [
-                lambda ledger=ledger, n=n: approve(ledger, n, dataset=source.choice(("visits", "followups")), attempts=source.choice((1, 2))),
+                lambda ledger=ledger, n=n: approve(
+                    ledger,
+                    n,
+                    dataset=source.choice(("visits", "followups")),
+                    attempts=source.choice((1, 2)),
+                ),
                 lambda ledger=ledger, n=n: ledger.start(digest(n)),
                 lambda ledger=ledger, n=n: ledger.withdraw(digest(n)),
-                lambda ledger=ledger, n=n: ledger.settle(digest(n), source.choice(("completed", "failed"))),
+                lambda ledger=ledger, n=n: ledger.settle(
+                    digest(n), source.choice(("completed", "failed"))
+                ),
                 lambda ledger=ledger, n=n: ledger.sent(
-                    digest(n), round_number=source.randrange(3), purpose="update", mechanism=STEP, payload=bytes([source.randrange(2)])
+                    digest(n),
+                    round_number=source.randrange(3),
+                    purpose="update",
+                    mechanism=STEP,
+                    payload=bytes([source.randrange(2)]),
                 ),
             ]
         )

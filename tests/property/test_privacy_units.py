@@ -1,4 +1,6 @@
-"""Units of privacy: change one, and no other unit's contribution moves, whatever the rows, blocks and batches are."""
+"""Units of privacy: change one, and no other unit's contribution moves, whatever the rows, blocks
+and batches are.
+"""
 
 import numpy as np
 import pytest
@@ -14,9 +16,17 @@ from securefl.learning.steps import PrivateSteps, logistic_gradients
 from securefl.learning.table import read_table
 
 SECRET = b"s" * 32
-ROW = st.tuples(st.integers(0, 120), st.sampled_from(["0.005", "1.5", "600", "?"]), st.sampled_from("FM?"), st.sampled_from("tf"), st.sampled_from(["E", "-", "F"]))
+ROW = st.tuples(
+    st.integers(0, 120),
+    st.sampled_from(["0.005", "1.5", "600", "?"]),
+    st.sampled_from("FM?"),
+    st.sampled_from("tf"),
+    st.sampled_from(["E", "-", "F"]),
+)
 #: Tables of patients with one to six rows each.
-TABLE = st.dictionaries(st.integers(0, 30), st.lists(ROW, min_size=1, max_size=6), min_size=2, max_size=12)
+TABLE = st.dictionaries(
+    st.integers(0, 30), st.lists(ROW, min_size=1, max_size=6), min_size=2, max_size=12
+)
 THETA = np.linspace(-1.0, 1.0, 7)
 
 
@@ -25,7 +35,9 @@ def spec(limit):
 
 
 def lines(table, order=None):
-    made = [f"p{patient},{','.join(map(str, row))}" for patient, rows in table.items() for row in rows]
+    made = [
+        f"p{patient},{','.join(map(str, row))}" for patient, rows in table.items() for row in rows
+    ]
     return made if order is None else [made[i] for i in order]
 
 
@@ -35,7 +47,9 @@ def prepared(table, limit=3, unit="patient", order=None):
 
 def contribution(found, unit="patient"):
     """The un-noised sum when everybody is drawn, int64[7]."""
-    steps = PrivateSteps(rule(), logistic_gradients, found.X, found.y, FixedDraws(), units=found.units(unit))
+    steps = PrivateSteps(
+        rule(), logistic_gradients, found.X, found.y, FixedDraws(), units=found.units(unit)
+    )
     return steps.noised_steps(THETA)
 
 
@@ -67,7 +81,9 @@ def test_other_rows_of_one_patient_move_nobody_else(table, data, rows):
 def test_the_order_of_the_file_decides_nothing(table, source):
     order = list(range(len(lines(table))))
     source.shuffle(order)
-    np.testing.assert_array_equal(contribution(prepared(table, order=order)), contribution(prepared(table)))
+    np.testing.assert_array_equal(
+        contribution(prepared(table, order=order)), contribution(prepared(table))
+    )
 
 
 @settings(max_examples=40)
@@ -79,7 +95,9 @@ def test_with_unit_record_one_row_moves_one_row(table, data):
     before, after = (prepared(t, limit=1, unit="record") for t in (table, fewer))
     assert len(before.y) == sum(map(len, table.values()))
     moved = contribution(before, "record") - contribution(after, "record")
-    np.testing.assert_array_equal(moved, contribution(prepared({gone: [table[gone][which]]}, 1, "record"), "record"))
+    np.testing.assert_array_equal(
+        moved, contribution(prepared({gone: [table[gone][which]]}, 1, "record"), "record")
+    )
 
 
 @settings(max_examples=40)
@@ -131,23 +149,45 @@ def many_rows(patients=70, rows=5):
 def test_a_patients_rows_are_clipped_together_not_one_by_one():
     x, y, units = many_rows()
     theta = np.full(7, 3.0)
-    together = PrivateSteps(rule(clip_norm=0.05), logistic_gradients, x[:5], y[:5], FixedDraws(), units=units[:5]).noised_steps(theta)
-    single = PrivateSteps(rule(clip_norm=0.05), logistic_gradients, x[:5], y[:5], FixedDraws()).noised_steps(theta)
-    assert np.linalg.norm(together.astype(float)) <= rule().grid < np.linalg.norm(single.astype(float))
+    together = PrivateSteps(
+        rule(clip_norm=0.05), logistic_gradients, x[:5], y[:5], FixedDraws(), units=units[:5]
+    ).noised_steps(theta)
+    single = PrivateSteps(
+        rule(clip_norm=0.05), logistic_gradients, x[:5], y[:5], FixedDraws()
+    ).noised_steps(theta)
+    assert (
+        np.linalg.norm(together.astype(float)) <= rule().grid < np.linalg.norm(single.astype(float))
+    )
 
 
 def test_portions_and_blocks_decide_nothing(monkeypatch):
     x, y, units = many_rows()
     settings_ = rule()
-    whole = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).noised_steps(THETA)
+    whole = PrivateSteps(
+        settings_, logistic_gradients, x, y, FixedDraws(), units=units
+    ).noised_steps(THETA)
     monkeypatch.setattr("securefl.learning.steps._MOST_ROWS", 7)
     monkeypatch.setattr("securefl.learning.steps._LEAST_ROWS", 7)
     monkeypatch.setattr("securefl.learning.clipping._CACHED_NUMBERS", 16)
-    np.testing.assert_array_equal(PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).noised_steps(THETA), whole)
+    np.testing.assert_array_equal(
+        PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(), units=units).noised_steps(
+            THETA
+        ),
+        whole,
+    )
     drawn = np.arange(70) % 3 == 0
-    some = PrivateSteps(settings_, logistic_gradients, x, y, FixedDraws(drawn), units=units).noised_steps(THETA)
+    some = PrivateSteps(
+        settings_, logistic_gradients, x, y, FixedDraws(drawn), units=units
+    ).noised_steps(THETA)
     only = drawn[units]
-    fewer = PrivateSteps(settings_, logistic_gradients, x[only], y[only], FixedDraws(), units=np.unique(units[only], return_inverse=True)[1]).noised_steps(THETA)
+    fewer = PrivateSteps(
+        settings_,
+        logistic_gradients,
+        x[only],
+        y[only],
+        FixedDraws(),
+        units=np.unique(units[only], return_inverse=True)[1],
+    ).noised_steps(THETA)
     np.testing.assert_array_equal(some, fewer)
 
 

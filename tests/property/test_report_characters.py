@@ -31,7 +31,9 @@ def _utf8():
 
 
 def test_every_character_is_spelled_out_or_as_wide_as_it_is_counted():
-    """Exhaustive: beside other words rich and the C library agree; on lines of its own neither counts more than we do."""
+    """Exhaustive: beside other words rich and the C library agree; on lines of its own neither
+    counts more than we do.
+    """
     wrong = []
     for char in ACCEPTED:
         beside = shown(char)

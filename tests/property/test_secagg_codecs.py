@@ -43,9 +43,13 @@ def test_bit_packing_loses_nothing_at_any_width(width, groups, random):
 def cohorts_values(draw):
     bits, contributors = draw(st.integers(8, 24)), draw(st.integers(1, 100))
     layout = FieldLayout(bits, contributors)
-    length = draw(st.integers(1, 40) | st.integers(layout.values_per_chunk - 1, layout.values_per_chunk + 2))
+    length = draw(
+        st.integers(1, 40) | st.integers(layout.values_per_chunk - 1, layout.values_per_chunk + 2)
+    )
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    values = rng.integers(-layout.max_value, layout.max_value, (contributors, length), endpoint=True)
+    values = rng.integers(
+        -layout.max_value, layout.max_value, (contributors, length), endpoint=True
+    )
     saturated = rng.random((contributors, length)) < draw(st.sampled_from([0.0, 0.5, 1.0]))
     return layout, np.where(saturated, np.sign(values) * layout.max_value, values)
 
@@ -88,14 +92,19 @@ def test_packing_takes_what_fits_and_refuses_the_rest(numbers, bits):
 
 @settings(STEADY, max_examples=15)
 @given(
-    st.sets(st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=9), min_size=2, max_size=6),
+    st.sets(
+        st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=9),
+        min_size=2,
+        max_size=6,
+    ),
     st.integers(1, 5),
 )
 def test_masks_cancel_for_any_names_and_any_cohort(names, attempt):
     parties = {name: Party(name) for name in names}
     facts = make_facts(tuple(names), attempt=attempt)
     parts = [
-        pairwise_mask(me, {n: parties[me].secret_with(parties[n]) for n in names if n != me}, facts) for me in names
+        pairwise_mask(me, {n: parties[me].secret_with(parties[n]) for n in names if n != me}, facts)
+        for me in names
     ]
     assert not ring.sum_mod_q(parts).any()
 
@@ -103,7 +112,10 @@ def test_masks_cancel_for_any_names_and_any_cohort(names, attempt):
 @STEADY
 @given(st.binary(min_size=32, max_size=32), st.integers(2, ring.MODULUS), st.integers(1, 300))
 def test_uniform_residues_do_not_depend_on_how_many_are_drawn(key, modulus, count):
-    few, many = masks.uniform_residues(key, count, modulus), masks.uniform_residues(key, count + 50, modulus)
+    few, many = (
+        masks.uniform_residues(key, count, modulus),
+        masks.uniform_residues(key, count + 50, modulus),
+    )
     assert np.array_equal(few, many[:count])
     assert int(many.max()) < modulus
 
@@ -151,7 +163,12 @@ def test_a_signed_residue_at_or_above_q_is_refused(at, residue):
 
 
 @STEADY
-@given(st.integers(0, 3), st.integers(1, 3), st.sampled_from(["update", "evaluation"]), st.integers(1, 99))
+@given(
+    st.integers(0, 3),
+    st.integers(1, 3),
+    st.sampled_from(["update", "evaluation"]),
+    st.integers(1, 99),
+)
 def test_different_facts_never_share_a_digest(round_number, attempt, kind, bound):
     facts = replace(FACTS, round=round_number, attempt=attempt, kind=kind, bound=bound)
     assert (facts.digest() == FACTS.digest()) == (facts == FACTS)

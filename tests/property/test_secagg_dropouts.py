@@ -1,4 +1,6 @@
-"""Losses, delays, duplicates and restarts at honest hospitals: the round completes whenever enough survive, and is exact."""
+"""Losses, delays, duplicates and restarts at honest hospitals: the round completes whenever enough
+survive, and is exact.
+"""
 
 import random
 from functools import cache
@@ -23,15 +25,24 @@ def world_of(size):
 
 
 def lost_at(size, stages):
-    """Each hospital vanishes before contributing (0), after it (1), after signing (2), or never (3)."""
+    """Each hospital vanishes before contributing (0), after it (1), after signing (2), or never
+    (3).
+    """
     world = world_of(size)
-    at_least = [[name for name, stage in zip(world.names, stages, strict=True) if stage >= least] for least in (1, 2, 3)]
+    at_least = [
+        [name for name, stage in zip(world.names, stages, strict=True) if stage >= least]
+        for least in (1, 2, 3)
+    ]
     if len(at_least[0]) < world.t:
         with pytest.raises(RoundError, match="are left"):
             run_round(world, *at_least)
         return
     if len(at_least[1]) < world.t:  # nobody answers, whoever is asked
-        with pytest.raises(RoundError, match="survivors signed") if at_least[2] else pytest.raises(RoundError, match="answered"):
+        with (
+            pytest.raises(RoundError, match="survivors signed")
+            if at_least[2]
+            else pytest.raises(RoundError, match="answered")
+        ):
             run_round(world, *at_least)[0].unmasking()
         return
     proposer, frames, _ = run_round(world, *at_least)
@@ -65,7 +76,9 @@ def test_more_hospitals_lost_at_every_point(size):
 
 
 class Network:
-    """A store in which messages come late, in any order, and more than once; processes die at any moment and come back."""
+    """A store in which messages come late, in any order, and more than once; processes die at any
+    moment and come back.
+    """
 
     def __init__(self, size, rng, lost):
         self.world, self.rng = world_of(size), rng
@@ -88,7 +101,9 @@ class Network:
                     party.restart()
                     continue
                 party.disk.append(record)
-                if rng.random() < 0.3:  # dies after the write, before the message: it is sent after the restart
+                if (
+                    rng.random() < 0.3
+                ):  # dies after the write, before the message: it is sent after the restart
                     party.restart()
                 else:
                     party.holder.kept(record)
@@ -112,9 +127,18 @@ class Network:
         )  # fmt: skip
 
     def answer(self, party):
-        if self.proposer.stage is not Stage.AGREED or party.holder.answered or party.name not in self.proposer.survivors.frames:
+        if (
+            self.proposer.stage is not Stage.AGREED
+            or party.holder.answered
+            or party.name not in self.proposer.survivors.frames
+        ):
             return None
-        return party.holder.answer(self.proposer.survivors, self.proposer.agreements, verify=self.world.verify, heads=self.heads)
+        return party.holder.answer(
+            self.proposer.survivors,
+            self.proposer.agreements,
+            verify=self.world.verify,
+            heads=self.heads,
+        )
 
     def speak(self, party):
         for kind in ("contribution", "signature", "answer"):
@@ -130,15 +154,23 @@ class Network:
                 self.heads[name] = self.world.check(self.frames[name], name)
                 self.proposer.add_contribution(self.heads[name])
         elif name in self.proposer.survivors.frames:
-            (self.proposer.add_agreement if kind == "signature" else self.proposer.add_answer)(name, message)
-        if self.proposal is None and len(self.heads) >= self.world.t and self.rng.random() < 0.3 + (len(self.heads) == len(self.alive)):
+            (self.proposer.add_agreement if kind == "signature" else self.proposer.add_answer)(
+                name, message
+            )
+        if (
+            self.proposal is None
+            and len(self.heads) >= self.world.t
+            and self.rng.random() < 0.3 + (len(self.heads) == len(self.alive))
+        ):
             self.proposal = self.world.propose(self.proposer)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @settings(derandomize=True, deadline=None, max_examples=8)
 @given(seed=st.integers(0, 2**32), loses=st.integers(0, 9))
-def test_any_order_of_messages_duplicates_and_restarts_completes_with_the_exact_sum(size, seed, loses):
+def test_any_order_of_messages_duplicates_and_restarts_completes_with_the_exact_sum(
+    size, seed, loses
+):
     k, _, t = size
     rng = random.Random(seed)
     network = Network(size, rng, rng.sample(world_of(size).names, loses % (k - t + 1)))
@@ -148,7 +180,9 @@ def test_any_order_of_messages_duplicates_and_restarts_completes_with_the_exact_
             break
     proposer = network.proposer
     assert proposer.stage is Stage.UNMASKED
-    opened = network.world.opened(proposer.unmasking(), {name: network.frames[name] for name in proposer.survivors.names})
+    opened = network.world.opened(
+        proposer.unmasking(), {name: network.frames[name] for name in proposer.survivors.names}
+    )
     assert np.array_equal(opened, network.world.truth(proposer.survivors.names))
 
 
@@ -168,5 +202,7 @@ def test_after_an_abandoned_attempt_those_that_did_not_answer_make_another(size)
     for name in frames:
         proposer.add_agreement(name, parties[name].agree(proposal, heads, 2))
     for name in frames:
-        proposer.add_answer(name, parties[name].answer(proposer.survivors, proposer.agreements, heads))
+        proposer.add_answer(
+            name, parties[name].answer(proposer.survivors, proposer.agreements, heads)
+        )
     assert np.array_equal(world.opened(proposer.unmasking(), frames, 2), world.truth(frames))

@@ -19,9 +19,20 @@ from securefl.secagg.terms import Terms
 
 
 def many(hospitals, t, c, *, dropouts, lost):
-    """A round over the drawn graph with real CKKS; ``lost`` hospitals vanish, half before they contribute and half before they answer."""
+    """A round over the drawn graph with real CKKS; ``lost`` hospitals vanish, half before they
+    contribute and half before they answer.
+    """
     names = [f"H{i:04}" for i in range(hospitals)]
-    world = World(names, t, c, cipher=CkksIntegers(), length=5, bits=8, ring_seed=digest_of("nonces"), dropouts=dropouts)
+    world = World(
+        names,
+        t,
+        c,
+        cipher=CkksIntegers(),
+        length=5,
+        bits=8,
+        ring_seed=digest_of("nonces"),
+        dropouts=dropouts,
+    )
     terms = world.terms()
     rng = np.random.default_rng(5)
     gone = [names[i] for i in rng.permutation(hospitals)[:lost]]
@@ -37,7 +48,8 @@ def many(hospitals, t, c, *, dropouts, lost):
     for name in answering:
         proposer.add_agreement(name, parties[name].agree(proposal, heads))
     agreements = proposer.agreements
-    # counting some hundred signatures is every holder's own work; here one process does it for all, once
+    # counting some hundred signatures is every holder's own work; here one process does it for all,
+    # once
     from securefl.secagg import holder as module
 
     counted = module.count_agreements(agreements, proposer.survivors, world.verify)
@@ -77,8 +89,9 @@ class Nowhere(io.RawIOBase):
         return len(data)
 
 
-#: Bytes a ciphertext that the peak may grow by: its manifest needs 150, and what is left of earlier tests in this process may
-#: allocate meanwhile. A packed message kept by mistake is 32768, a ciphertext 59392.
+#: Bytes a ciphertext that the peak may grow by: its manifest needs 150, and what is left of earlier
+#: tests in this process may allocate meanwhile. A packed message kept by mistake is 32768, a
+#: ciphertext 59392.
 SLACK = 3000
 
 
@@ -153,17 +166,25 @@ def added_and_opened(length):
 
     def work():
         write_survivors_sum(
-            proposer.survivors, add_survivors(unmasking, files, world.verify), Nowhere(), "aggregator", world.aggregator.sign
+            proposer.survivors,
+            add_survivors(unmasking, files, world.verify),
+            Nowhere(),
+            "aggregator",
+            world.aggregator.sign,
         )
         for file in files.values():
             file.rewind()
-        open_survivors(world.keys[1], add_survivors(unmasking, files, world.verify), proposer.survivors, opened)
+        open_survivors(
+            world.keys[1], add_survivors(unmasking, files, world.verify), proposer.survivors, opened
+        )
 
     return work
 
 
 def test_the_memory_of_adding_and_opening_does_not_grow_with_the_model(monkeypatch):
-    monkeypatch.setattr(sections, "_BLOCK_BYTES", 8 * CHUNK_BYTES)  # so that both models have many blocks
+    monkeypatch.setattr(
+        sections, "_BLOCK_BYTES", 8 * CHUNK_BYTES
+    )  # so that both models have many blocks
     small, large = (peak_of(added_and_opened(length)) for length in (300_000, 600_000))
     assert large < small + 37 * SLACK  # 37 more ciphertexts
 

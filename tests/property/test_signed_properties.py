@@ -17,7 +17,14 @@ BODIES = st.dictionaries(TEXT.filter(lambda k: k != "type"), VALUES, max_size=5)
 
 
 def opened(data, fields):
-    return open_signed(data, kind="t/1", fields=frozenset(fields), verify=SVI.card.verify, sender="SVI", max_bytes=1 << 20)
+    return open_signed(
+        data,
+        kind="t/1",
+        fields=frozenset(fields),
+        verify=SVI.card.verify,
+        sender="SVI",
+        max_bytes=1 << 20,
+    )
 
 
 @given(BODIES)

@@ -1,4 +1,6 @@
-"""Any single edit of a study changes its digest or makes it invalid; rewriting it without an edit does neither."""
+"""Any single edit of a study changes its digest or makes it invalid; rewriting it without an edit
+does neither.
+"""
 
 import copy
 
@@ -68,7 +70,10 @@ def test_a_removed_value_is_another_study_or_none(path):
     assert digest_or_none(raw) != DIGEST
 
 
-@given(st.sampled_from([p for p in LEAVES if isinstance(p[-1], str)]), st.from_regex(r"[a-z_]{1,12}", fullmatch=True))
+@given(
+    st.sampled_from([p for p in LEAVES if isinstance(p[-1], str)]),
+    st.from_regex(r"[a-z_]{1,12}", fullmatch=True),
+)
 def test_an_added_key_is_another_study_or_none(path, name):
     raw = copy.deepcopy(RAW)
     holder = parent(raw, path)
@@ -89,7 +94,14 @@ def test_the_order_of_keys_is_no_edit(random):
     assert digest_or_none(shuffled(RAW)) == DIGEST
 
 
-@given(st.lists(st.tuples(st.integers(0, 10_000), st.sampled_from(["", "  ", "# note", "\t# [x] = 1", "#" * 200])), max_size=8))
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 10_000), st.sampled_from(["", "  ", "# note", "\t# [x] = 1", "#" * 200])
+        ),
+        max_size=8,
+    )
+)
 def test_comments_and_empty_lines_are_no_edit(insertions):
     # no insertion inside the one text of several lines: dump_toml writes every text on one line
     lines = TEXT.split("\n")

@@ -1,4 +1,6 @@
-"""No file, however made, gets anything out of the parser but a study or a StudyError; and its lines stay honest."""
+"""No file, however made, gets anything out of the parser but a study or a StudyError; and its lines
+stay honest.
+"""
 
 import copy
 import tomllib
@@ -16,14 +18,28 @@ from securefl.study.seal import dump_toml
 STUDY = make_study()[0]
 RAW = load_raw(STUDY)
 VALUES = st.recursive(
-    st.integers(-(2**70), 2**70).filter(lambda n: abs(n) < 2**63) | st.booleans() | st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(["1/5", "1e-5", "0", "1", "numeric", "9" * 50, "1e-999"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "kind", "low", "high", "x"]), inner, max_size=3),
+    st.integers(-(2**70), 2**70).filter(lambda n: abs(n) < 2**63)
+    | st.booleans()
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.sampled_from(["1/5", "1e-5", "0", "1", "numeric", "9" * 50, "1e-999"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "kind", "low", "high", "x"]), inner, max_size=3)
+    ),
     max_leaves=6,
-).filter(lambda v: not isinstance(v, list) or not any(isinstance(x, dict) for x in v) or all(isinstance(x, dict) for x in v))
+).filter(
+    lambda v: (
+        not isinstance(v, list)
+        or not any(isinstance(x, dict) for x in v)
+        or all(isinstance(x, dict) for x in v)
+    )
+)
 
 
 def refusal(parse, text):
-    """The error's text, or nothing where the file is accepted; any other error is the test's failure."""
+    """The error's text, or nothing where the file is accepted; any other error is the test's
+    failure.
+    """
     try:
         parse(text)
     except StudyError as error:
@@ -62,8 +78,14 @@ def test_arbitrary_bytes_are_a_study_error(data):
     assert refusal(parse_protocol, data)
 
 
-@given(st.integers(0, len(PROTOCOL)), st.integers(0, 30), st.text(st.sampled_from("\"'[]{}=.,#\\\n \ta1"), max_size=6))
-def test_a_torn_protocol_is_accepted_or_refused_and_its_lines_are_lines_of_the_file(at, cut, insert):
+@given(
+    st.integers(0, len(PROTOCOL)),
+    st.integers(0, 30),
+    st.text(st.sampled_from("\"'[]{}=.,#\\\n \ta1"), max_size=6),
+)
+def test_a_torn_protocol_is_accepted_or_refused_and_its_lines_are_lines_of_the_file(
+    at, cut, insert
+):
     text = PROTOCOL[:at] + insert + PROTOCOL[at + cut :]
     refusal(parse_protocol, text)
     count = text.count("\n") + 1

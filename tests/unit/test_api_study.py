@@ -1,4 +1,6 @@
-"""The researcher's door without the other parties' processes: what it believes of the store, and that a study runs once."""
+"""The researcher's door without the other parties' processes: what it believes of the store, and
+that a study runs once.
+"""
 
 import json
 from contextlib import nullcontext
@@ -15,7 +17,14 @@ from consortium import NAMES, Consortium
 from securefl.api import Study, connect, load_model
 from securefl.cli.main import cli, main
 from securefl.datasite import site_email
-from securefl.errors import NotApprovedError, RoundError, StoreError, StudyError, UnreadableError, UsageError
+from securefl.errors import (
+    NotApprovedError,
+    RoundError,
+    StoreError,
+    StudyError,
+    UnreadableError,
+    UsageError,
+)
 from securefl.federation import coordinator as coordinator_module
 from securefl.federation import paths
 from securefl.federation.coordinator import Outcome, RoundRecord
@@ -57,9 +66,13 @@ def ended(c, study):
 
 def outcome(study):
     theta = initial_weights(study.file.model, study.parameters - 1)
-    record = RoundRecord(1, "update", "1" * 64, "2" * 64, dict.fromkeys(NAMES, "3" * 64), "4" * 64, 60000)
+    record = RoundRecord(
+        1, "update", "1" * 64, "2" * 64, dict.fromkeys(NAMES, "3" * 64), "4" * 64, 60000
+    )
     bins = study.file.evaluation.bins
-    return Outcome(theta, np.array([20, 10, 5, 2, 1, 4, 9, 18][: 2 * bins], dtype=np.int64), (record,))
+    return Outcome(
+        theta, np.array([20, 10, 5, 2, 1, 4, 9, 18][: 2 * bins], dtype=np.int64), (record,)
+    )
 
 
 def coordinated(monkeypatch, run):
@@ -76,7 +89,8 @@ def coordinated(monkeypatch, run):
     monkeypatch.setattr(coordinator_module, "Coordinator", Fake)
 
 
-# --- making studies --------------------------------------------------------------------------------------------------
+# --- making studies
+# --------------------------------------------------------------------------------------------------
 
 
 def test_a_study_names_parties_that_the_researcher_trusts(c):
@@ -88,14 +102,28 @@ def test_a_study_names_parties_that_the_researcher_trusts(c):
 
 def test_a_study_whose_figures_contradict_each_other_is_not_made(c, tmp_path):
     file = tmp_path / "protocol.toml"
-    file.write_text(c.protocol.read_text().replace('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"'))
+    file.write_text(
+        c.protocol.read_text().replace('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"')
+    )
     with pytest.raises(StudyError, match="epsilon"):
         Study.new(c.lab, file, hospitals=list(NAMES), aggregator="sums")
 
 
 def test_weights_are_the_studys_own(c):
-    made = Study.new(c.lab, c.protocol, hospitals=list(NAMES), aggregator="sums", study_id="weighted", weights={ME: "1/2", OTHER: "1/4", THIRD: "1/4"}, weight_source="Yearbook")
-    assert {p.name: str(p.weight) for p in made.file.participants} == {ME: "1/2", OTHER: "1/4", THIRD: "1/4"}
+    made = Study.new(
+        c.lab,
+        c.protocol,
+        hospitals=list(NAMES),
+        aggregator="sums",
+        study_id="weighted",
+        weights={ME: "1/2", OTHER: "1/4", THIRD: "1/4"},
+        weight_source="Yearbook",
+    )
+    assert {p.name: str(p.weight) for p in made.file.participants} == {
+        ME: "1/2",
+        OTHER: "1/4",
+        THIRD: "1/4",
+    }
 
 
 @pytest.mark.parametrize(
@@ -112,18 +140,51 @@ def test_weights_are_the_studys_own(c):
         (None, "Yearbook", "no weights are"),
     ],
 )  # fmt: skip
-def test_weights_add_up_to_exactly_one_and_have_a_source_or_are_refused_with_the_figures(c, weights, source, said):
+def test_weights_add_up_to_exactly_one_and_have_a_source_or_are_refused_with_the_figures(
+    c, weights, source, said
+):
     with pytest.raises(UsageError, match=said):
-        Study.new(c.lab, c.protocol, hospitals=list(NAMES), aggregator="sums", study_id="refused", weights=weights, weight_source=source)
+        Study.new(
+            c.lab,
+            c.protocol,
+            hospitals=list(NAMES),
+            aggregator="sums",
+            study_id="refused",
+            weights=weights,
+            weight_source=source,
+        )
 
 
 def test_weights_are_typed_on_the_command_line(c):
-    new = ["study", "new", str(c.protocol), "--aggregator", "sums", "--id", "typed", "--researcher", str(c.lab.folder.path)]
+    new = [
+        "study",
+        "new",
+        str(c.protocol),
+        "--aggregator",
+        "sums",
+        "--id",
+        "typed",
+        "--researcher",
+        str(c.lab.folder.path),
+    ]
     hospitals = [word for name in NAMES for word in ("--hospital", name)]
-    given = ["--weight", f"{ME}=0.5", "--weight", f"{OTHER}=1/4", "--weight", f"{THIRD}=1/4", "--weight-source", "Yearbook"]
+    given = [
+        "--weight",
+        f"{ME}=0.5",
+        "--weight",
+        f"{OTHER}=1/4",
+        "--weight",
+        f"{THIRD}=1/4",
+        "--weight-source",
+        "Yearbook",
+    ]
     assert CliRunner().invoke(cli, [*new, *hospitals, *given]).exit_code == 0
     made = c.lab.study("typed").file
-    assert {p.name: str(p.weight) for p in made.participants} == {ME: "1/2", OTHER: "1/4", THIRD: "1/4"}
+    assert {p.name: str(p.weight) for p in made.participants} == {
+        ME: "1/2",
+        OTHER: "1/4",
+        THIRD: "1/4",
+    }
     assert {p.weight_source for p in made.participants} == {"Yearbook"}
     for wrong in (["--weight", "half"], ["--weight", f"{ME}=1/2", "--weight", f"{ME}=1/2"]):
         refused = CliRunner().invoke(cli, [*new, *hospitals, *wrong]).exception
@@ -132,8 +193,15 @@ def test_weights_are_typed_on_the_command_line(c):
 
 def test_a_study_whose_time_is_over_is_refused_at_check_new_and_request(c, study, monkeypatch):
     over = c.root / "over.toml"
-    over.write_text(edited(c.protocol.read_text(), ("closes = 2031-01-01T00:00:00Z", "closes = 2026-01-02T00:00:00Z")))
-    with pytest.raises(StudyError, match=r"line \d+.*until 2026-01-02 00:00 UTC, and it is") as refused:
+    over.write_text(
+        edited(
+            c.protocol.read_text(),
+            ("closes = 2031-01-01T00:00:00Z", "closes = 2026-01-02T00:00:00Z"),
+        )
+    )
+    with pytest.raises(
+        StudyError, match=r"line \d+.*until 2026-01-02 00:00 UTC, and it is"
+    ) as refused:
         Study.new(c.lab, over, hospitals=list(NAMES), aggregator="sums", study_id="over")
     assert "later time" in refused.value.next_step
     found = CliRunner().invoke(cli, ["study", "check", str(over)]).exception
@@ -162,7 +230,14 @@ def test_a_study_is_found_by_the_beginning_of_its_name(c, study):
 def test_a_folder_without_studies_has_none(tmp_path, c):
     from securefl.node.folder import PartyFolder
 
-    PartyFolder.create(tmp_path / "r", name="r", role="researcher", legal_name="U", email="a@example.org", store=str(c.store_folder))
+    PartyFolder.create(
+        tmp_path / "r",
+        name="r",
+        role="researcher",
+        legal_name="U",
+        email="a@example.org",
+        store=str(c.store_folder),
+    )
     assert connect(tmp_path / "r").studies() == []
     with pytest.raises(UsageError):
         connect(tmp_path / "nowhere")
@@ -171,7 +246,16 @@ def test_a_folder_without_studies_has_none(tmp_path, c):
 def test_trusting_a_card_takes_bytes_or_a_file(tmp_path, c):
     from securefl.node.folder import PartyFolder
 
-    lab = connect(PartyFolder.create(tmp_path / "r", name="r", role="researcher", legal_name="U", email="a@example.org", store=str(c.store_folder)).path)
+    lab = connect(
+        PartyFolder.create(
+            tmp_path / "r",
+            name="r",
+            role="researcher",
+            legal_name="U",
+            email="a@example.org",
+            store=str(c.store_folder),
+        ).path
+    )
     card = c.root / ME / "keys" / "card.json"
     assert lab.trust(card).name == ME
     assert lab.trust(card.read_bytes()).name == ME
@@ -183,7 +267,10 @@ def test_the_same_protocol_makes_another_study_under_another_id_only(c):
     with pytest.raises(UsageError, match=f"{first.name} is made already") as again:
         Study.new(c.lab, file, hospitals=list(NAMES), aggregator="sums", study_id="once")
     assert "--id NAME" in again.value.next_step
-    assert Study.new(c.lab, file, hospitals=list(NAMES), aggregator="sums", study_id="twice").digest != first.digest
+    assert (
+        Study.new(c.lab, file, hospitals=list(NAMES), aggregator="sums", study_id="twice").digest
+        != first.digest
+    )
 
 
 def test_one_is_asked_that_is_in_ones_own_list(c):
@@ -219,8 +306,12 @@ def desk_of(monkeypatch, fails=()):
 
 def test_a_request_leaves_for_nobody_while_a_hospital_has_said_no_keys(c, study, monkeypatch):
     desk = desk_of(monkeypatch)
-    monkeypatch.setattr(asking, "signed_fingerprint", lambda _s, card, _e: None if card.name == THIRD else "k")
-    with pytest.raises(NotApprovedError, match=f"The datasite of {THIRD} has not said.*Nothing was sent"):
+    monkeypatch.setattr(
+        asking, "signed_fingerprint", lambda _s, card, _e: None if card.name == THIRD else "k"
+    )
+    with pytest.raises(
+        NotApprovedError, match=f"The datasite of {THIRD} has not said.*Nothing was sent"
+    ):
         study.request()
     assert desk.sent == []
 
@@ -236,7 +327,8 @@ def test_a_request_that_reached_some_is_completed_by_asking_again(c, study, monk
     assert [e for e, _ in desk.sent] == [site_email(n) for n in NAMES]
 
 
-# --- what the store says ---------------------------------------------------------------------------------------------
+# --- what the store says
+# ---------------------------------------------------------------------------------------------
 
 
 def test_only_what_a_hospital_signed_for_this_digest_is_its_approval(c, study):
@@ -254,7 +346,11 @@ def test_only_what_a_hospital_signed_for_this_digest_is_its_approval(c, study):
 def test_only_what_a_hospital_signed_is_its_last_word(c, approved):
     store = c.lab.folder.store
     stranger = fixed_identity(ME, "hospital")
-    for junk in (b"withdrawn", b" " * 10_000, Status(approved.digest, ME, 0, "withdrawn").dump(stranger.sign)):
+    for junk in (
+        b"withdrawn",
+        b" " * 10_000,
+        Status(approved.digest, ME, 0, "withdrawn").dump(stranger.sign),
+    ):
         store.put(paths.status(approved.digest, ME), junk)
         assert approved.status()[ME] == "approved"
 
@@ -268,30 +364,41 @@ def test_waiting_says_who_has_not_approved_yet(c, study):
     assert seen == [{ME: "approved", OTHER: "waiting", THIRD: "waiting"}]
 
 
-def test_a_researcher_learns_that_a_hospital_changed_its_keys_and_hears_its_no_under_the_new_ones(tmp_path):
+def test_a_researcher_learns_that_a_hospital_changed_its_keys_and_hears_its_no_under_the_new_ones(
+    tmp_path,
+):
     c = Consortium(tmp_path)
     study = c.new_study("before")
     old = c.site(ME).identity
     rotate_key(c.site(ME), "2026-11-24T12:00:00Z")
     site, found = c.review(ME, study)
     approving.refuse(site, found, "names the old key")
-    assert study.status()[ME] == "waiting"  # whose key signed that no, the researcher cannot know yet
+    assert (
+        study.status()[ME] == "waiting"
+    )  # whose key signed that no, the researcher cannot know yet
     store, refusal = c.lab.folder.store, paths.status(study.digest, ME)
     assert store.get(refusal, 4096) is not None
     c.lab.trust(site.identity.signed_card())
     assert study.status() == {ME: "not-approved", OTHER: "waiting", THIRD: "waiting"}
     # without a word of the hospital, or with a stranger's
-    for junk in (b"x", Status(study.digest, ME, 0, "withdrawn").dump(fixed_identity(ME, "hospital").sign)):
+    for junk in (
+        b"x",
+        Status(study.digest, ME, 0, "withdrawn").dump(fixed_identity(ME, "hospital").sign),
+    ):
         store.put(refusal, junk)
         assert study.status()[ME] == "new-keys"
     with pytest.raises(NotApprovedError, match=r"new-keys") as refused:
         study.wait(seconds=0)
     assert refused.value.whose == ME
-    store.put(refusal, Status(study.digest, ME, 0, "withdrawn").dump(old.sign))  # signed before the change
+    store.put(
+        refusal, Status(study.digest, ME, 0, "withdrawn").dump(old.sign)
+    )  # signed before the change
     assert study.status()[ME] == "withdrawn"
     # a study that is made with the new card hears the new key alone
     after = c.new_study("after")
-    store.put(paths.status(after.digest, ME), Status(after.digest, ME, 0, "withdrawn").dump(old.sign))
+    store.put(
+        paths.status(after.digest, ME), Status(after.digest, ME, 0, "withdrawn").dump(old.sign)
+    )
     assert after.status()[ME] == "waiting"
     site.ledger.close()
 
@@ -307,10 +414,16 @@ def test_waiting_ends_when_a_hospital_refuses(c, study):
 def test_who_only_followed_is_not_asked_to_mend(c, approved):
     for name, code in ((ME, "round"), (OTHER, "data"), (THIRD, "round")):
         site = c.site(name)
-        c.lab.folder.store.put(paths.status(approved.digest, name), Status(approved.digest, name, 0, code).dump(site.identity.sign))
+        c.lab.folder.store.put(
+            paths.status(approved.digest, name),
+            Status(approved.digest, name, 0, code).dump(site.identity.sign),
+        )
         site.ledger.close()
     for refused in (approved.wait, approved.report):
-        with pytest.raises(NotApprovedError, match=rf"The study cannot run: {OTHER} \(data\)\. It is over for {ME}, {THIRD} too") as over:
+        with pytest.raises(
+            NotApprovedError,
+            match=rf"The study cannot run: {OTHER} \(data\)\. It is over for {ME}, {THIRD} too",
+        ) as over:
             refused()
         assert over.value.whose == OTHER
 
@@ -320,7 +433,10 @@ def test_after_a_run_of_ones_own_nobody_else_is_named(c, approved, monkeypatch):
     with pytest.raises(RoundError, match="stopped by hand"):
         approved.run()
     site = c.site(ME)
-    c.lab.folder.store.put(paths.status(approved.digest, ME), Status(approved.digest, ME, 0, "round").dump(site.identity.sign))
+    c.lab.folder.store.put(
+        paths.status(approved.digest, ME),
+        Status(approved.digest, ME, 0, "round").dump(site.identity.sign),
+    )
     site.ledger.close()
     with pytest.raises(UsageError, match="was run before") as over:
         approved.wait()
@@ -331,7 +447,8 @@ def stopped_by_hand(_):
     raise KeyboardInterrupt
 
 
-# --- running ---------------------------------------------------------------------------------------------------------
+# --- running
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_runs_before_every_hospital_has_approved(c, study):
@@ -347,14 +464,39 @@ def test_a_model_that_is_there_already_is_named_before_anybody_waits(c, study):
     old.mkdir(exist_ok=True)
     with pytest.raises(UsageError, match="never overwritten"):
         study.run(model_folder=old)
-    result = CliRunner().invoke(cli, ["study", "run", study.name, "--wait", "600", "--out", str(old), "--researcher", str(c.lab.folder.path)])
+    result = CliRunner().invoke(
+        cli,
+        [
+            "study",
+            "run",
+            study.name,
+            "--wait",
+            "600",
+            "--out",
+            str(old),
+            "--researcher",
+            str(c.lab.folder.path),
+        ],
+    )
     assert isinstance(result.exception, UsageError)
     assert f"--out models/{study.file.study.id}" in result.exception.next_step
 
 
 def test_ctrl_c_during_a_run_exits_as_the_table_says(c, approved, monkeypatch, capsys):
     coordinated(monkeypatch, stopped_by_hand)
-    monkeypatch.setattr("sys.argv", ["securefl", "study", "run", approved.name, "--out", str(c.root / "never"), "--researcher", str(c.lab.folder.path)])
+    monkeypatch.setattr(
+        "sys.argv",
+        [
+            "securefl",
+            "study",
+            "run",
+            approved.name,
+            "--out",
+            str(c.root / "never"),
+            "--researcher",
+            str(c.lab.folder.path),
+        ],
+    )
     with pytest.raises(SystemExit) as ended_with:
         main()
     assert ended_with.value.code == 130
@@ -376,7 +518,9 @@ def test_a_failed_run_tells_everybody_and_runs_no_second_time(c, approved, monke
         approved.report()
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError("a fault of ours")], ids=["by hand", "fault"])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), ZeroDivisionError("a fault of ours")], ids=["by hand", "fault"]
+)
 def test_a_run_that_stops_for_any_reason_tells_the_others(c, approved, monkeypatch, error):
     def stop(_):
         raise error
@@ -388,7 +532,10 @@ def test_a_run_that_stops_for_any_reason_tells_the_others(c, approved, monkeypat
 
 
 def test_a_store_that_is_away_does_not_hide_why_the_run_failed(c, approved, monkeypatch):
-    monkeypatch.setattr("securefl.researcher.running.persist", lambda work, _seconds: work())  # it need not be waited for here
+    monkeypatch.setattr(
+        "securefl.researcher.running.persist", lambda work, _seconds: work()
+    )  # it need not be waited for here
+
     def lost(_):
         def away(*_):
             raise StoreError("away")
@@ -411,10 +558,16 @@ def test_the_status_after_a_dead_run_does_not_say_that_all_is_well(c, approved, 
     with pytest.raises(RoundError):
         approved.run()
     site = c.site(ME)
-    c.lab.folder.store.put(paths.status(approved.digest, ME), Status(approved.digest, ME, 0, "data").dump(site.identity.sign))
+    c.lab.folder.store.put(
+        paths.status(approved.digest, ME),
+        Status(approved.digest, ME, 0, "data").dump(site.identity.sign),
+    )
     site.ledger.close()
     after = CliRunner().invoke(cli, ask).output
-    assert f"ended early ({ME} ended its part, 'data', after 0 of {approved.plan.last_round} rounds)" in after
+    assert (
+        f"ended early ({ME} ended its part, 'data', after 0 of {approved.plan.last_round} rounds)"
+        in after
+    )
     assert "its table does not fit the study" in after
     for name in (OTHER, THIRD):
         line = next(line for line in after.splitlines() if line.startswith(name))
@@ -432,7 +585,10 @@ def test_the_status_names_each_way_in_which_a_run_stands(c, approved):
     finally:
         lock.release()
     assert "did not come to its end" in approved.run_status()
-    c.lab.folder.store.put(paths.ending(approved.digest), End(approved.digest, "completed", 4).dump(c.lab.folder.identity.sign))
+    c.lab.folder.store.put(
+        paths.ending(approved.digest),
+        End(approved.digest, "completed", 4).dump(c.lab.folder.identity.sign),
+    )
     assert "ran to its end" in approved.run_status()
 
 
@@ -472,11 +628,15 @@ def test_a_second_run_beside_a_living_one_ends_nothing(c, approved):
         lock.release()
 
 
-def test_a_completed_run_leaves_model_figures_and_extracts_and_looks_again_for_late_ones(c, approved, monkeypatch):
+def test_a_completed_run_leaves_model_figures_and_extracts_and_looks_again_for_late_ones(
+    c, approved, monkeypatch
+):
     site = c.site(ME)
     publish_extract(site, approved.digest, approved.file)
     c.lab.folder.store.put(paths.extract(approved.digest, OTHER), b"junk of the store's operator")
-    coordinated(monkeypatch, lambda watch: (watch(outcome(approved).records[0]), outcome(approved))[1])
+    coordinated(
+        monkeypatch, lambda watch: (watch(outcome(approved).records[0]), outcome(approved))[1]
+    )
     monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
     result = approved.run(model_folder=c.root / "model")
     assert set(result.extracts) == {ME}
@@ -502,12 +662,17 @@ CLEAR = [9000, 2000, 500, 100, 100, 400, 900, 3000]  # an AUC of about .96
         ([20, 10, 5, 2, 1, 1, 2, 3], "0.5", "cannot-be-judged", 12),
     ],
 )
-def test_a_quality_rule_that_is_not_met_is_told_everywhere(c, monkeypatch, histogram, minimum, verdict, code):
+def test_a_quality_rule_that_is_not_met_is_told_everywhere(
+    c, monkeypatch, histogram, minimum, verdict, code
+):
     study = c.new_study(f"q{verdict[:3]}{minimum[2:]}", ('minimum = "0"', f'minimum = "{minimum}"'))
     for name in NAMES:
         c.approve(name, study)
     monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
-    coordinated(monkeypatch, lambda _: replace(outcome(study), histogram=np.array(histogram, dtype=np.int64)))
+    coordinated(
+        monkeypatch,
+        lambda _: replace(outcome(study), histogram=np.array(histogram, dtype=np.int64)),
+    )
     model, folder = c.root / study.name, ["--researcher", str(c.lab.folder.path)]
     done = CliRunner().invoke(cli, ["study", "run", study.name, "--out", str(model), *folder])
     assert done.exit_code == code
@@ -524,11 +689,16 @@ def test_a_quality_rule_that_is_not_met_is_told_everywhere(c, monkeypatch, histo
 
 
 def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, monkeypatch):
-    monkeypatch.setattr("securefl.researcher.running.persist", lambda work, _seconds: work())  # it need not be waited for here
+    monkeypatch.setattr(
+        "securefl.researcher.running.persist", lambda work, _seconds: work()
+    )  # it need not be waited for here
+
     def away(*_):
         raise StoreError("away")
 
-    coordinated(monkeypatch, lambda _: (monkeypatch.setattr(Store, "put", away), outcome(approved))[1])
+    coordinated(
+        monkeypatch, lambda _: (monkeypatch.setattr(Store, "put", away), outcome(approved))[1]
+    )
     monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
     assert approved.run(model_folder=c.root / "model-2").model
 

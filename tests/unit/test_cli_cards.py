@@ -10,14 +10,27 @@ from securefl.node.folder import PartyFolder
 
 @pytest.fixture
 def lab(tmp_path):
-    return PartyFolder.create(tmp_path / "r", name="r", role="researcher", legal_name="U", email="a@example.org", store=str(tmp_path / "store"))
+    return PartyFolder.create(
+        tmp_path / "r",
+        name="r",
+        role="researcher",
+        legal_name="U",
+        email="a@example.org",
+        store=str(tmp_path / "store"),
+    )
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"hello", b"securefl-signed/1 " + b"0" * 128 + b"\n{}", b"x" * 100_000], ids=["empty", "text", "unsigned", "long"])
+@pytest.mark.parametrize(
+    "rubbish",
+    [b"", b"hello", b"securefl-signed/1 " + b"0" * 128 + b"\n{}", b"x" * 100_000],
+    ids=["empty", "text", "unsigned", "long"],
+)
 def test_a_file_that_is_no_card_is_named(lab, tmp_path, rubbish):
     file = tmp_path / "rubbish.json"
     file.write_bytes(rubbish)
-    result = CliRunner().invoke(cli, ["study", "trust", str(file), "--yes", "--researcher", str(lab.path)])
+    result = CliRunner().invoke(
+        cli, ["study", "trust", str(file), "--yes", "--researcher", str(lab.path)]
+    )
     assert isinstance(result.exception, MessageError)
     assert f"{file} is not an identity card" in result.exception.what
     assert "whoever gave you rubbish.json" in result.exception.whose
@@ -27,14 +40,44 @@ def test_a_file_that_is_no_card_is_named(lab, tmp_path, rubbish):
 @pytest.mark.parametrize("email", ["nonsense", "@", "a@", "@b", "a b@c", "a@b@c"])
 @pytest.mark.parametrize("role", ["site", "study", "aggregator"])
 def test_what_is_no_address_is_not_taken_for_one(tmp_path, role, email):
-    result = CliRunner().invoke(cli, [role, "init", str(tmp_path / "new"), "--name", "N", "--legal-name", "L", "--email", email, "--store", str(tmp_path / "store")])
+    result = CliRunner().invoke(
+        cli,
+        [
+            role,
+            "init",
+            str(tmp_path / "new"),
+            "--name",
+            "N",
+            "--legal-name",
+            "L",
+            "--email",
+            email,
+            "--store",
+            str(tmp_path / "store"),
+        ],
+    )
     assert isinstance(result.exception, UsageError)
     assert "something@something" in result.exception.what
     assert not (tmp_path / "new").exists()
 
 
 def test_an_aggregator_is_told_what_comes_next(tmp_path):
-    result = CliRunner().invoke(cli, ["aggregator", "init", str(tmp_path / "a"), "--name", "N", "--legal-name", "L", "--email", "a@b", "--store", str(tmp_path / "store")])
+    result = CliRunner().invoke(
+        cli,
+        [
+            "aggregator",
+            "init",
+            str(tmp_path / "a"),
+            "--name",
+            "N",
+            "--legal-name",
+            "L",
+            "--email",
+            "a@b",
+            "--store",
+            str(tmp_path / "store"),
+        ],
+    )
     assert "Next: securefl aggregator trust CARD" in result.output
 
 

@@ -35,7 +35,9 @@ def run_raising(monkeypatch, capsys, error):
 
 
 @pytest.mark.parametrize("number", sorted(errno.errorcode))
-def test_every_error_of_the_operating_system_names_path_reason_and_next_step(number, monkeypatch, capsys):
+def test_every_error_of_the_operating_system_names_path_reason_and_next_step(
+    number, monkeypatch, capsys
+):
     code, said = run_raising(monkeypatch, capsys, OSError(number, os.strerror(number), "/a/file"))
     assert code == ExitCode.UNREADABLE
     assert "/a/file cannot be read or written" in said
@@ -48,19 +50,25 @@ def test_errors_without_a_name_or_a_number_have_words_too(monkeypatch, capsys):
         code, said = run_raising(monkeypatch, capsys, error)
         assert code == ExitCode.UNREADABLE
         assert "cannot be read or written" in said
-    assert file_error(OSError(28, "No space"), "here").what == "here cannot be read or written: No space."
+    assert (
+        file_error(OSError(28, "No space"), "here").what
+        == "here cannot be read or written: No space."
+    )
 
 
-@pytest.mark.parametrize(("error", "code"), [
-    (UnreadableError("what", next_step="step"), 4),
-    (click.UsageError("what"), 2),
-    (click.exceptions.Abort(), 130),
-    (KeyboardInterrupt(), 130),
-    (click.exceptions.Exit(3), 3),
-    (SystemExit(3), 3),
-    (SystemExit(), 0),
-    (UnicodeEncodeError("utf-8", "t\udcfc.csv", 1, 2, "surrogates not allowed"), 2),
-])
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UnreadableError("what", next_step="step"), 4),
+        (click.UsageError("what"), 2),
+        (click.exceptions.Abort(), 130),
+        (KeyboardInterrupt(), 130),
+        (click.exceptions.Exit(3), 3),
+        (SystemExit(3), 3),
+        (SystemExit(), 0),
+        (UnicodeEncodeError("utf-8", "t\udcfc.csv", 1, 2, "surrogates not allowed"), 2),
+    ],
+)
 def test_what_a_command_raises_has_its_exit_code(error, code, monkeypatch, capsys):
     assert run_raising(monkeypatch, capsys, error)[0] == code
 
@@ -93,7 +101,9 @@ class Broken(io.StringIO):
         raise OSError(self.number, os.strerror(self.number))
 
 
-@pytest.mark.parametrize(("number", "left"), [(errno.EPIPE, True), (errno.EIO, True), (errno.ENOSPC, False)])
+@pytest.mark.parametrize(
+    ("number", "left"), [(errno.EPIPE, True), (errno.EIO, True), (errno.ENOSPC, False)]
+)
 def test_a_stream_that_fails_is_left_alone_from_then_on(number, left):
     broken = Broken(number)
     stream = LastingStream(broken)
@@ -121,7 +131,9 @@ def test_without_standard_output_nothing_breaks(monkeypatch):
 
 
 def securefl(*arguments, **more):
-    return subprocess.run([sys.executable, "-m", "securefl", *arguments], stderr=subprocess.PIPE, check=False, **more)
+    return subprocess.run(
+        [sys.executable, "-m", "securefl", *arguments], stderr=subprocess.PIPE, check=False, **more
+    )
 
 
 def test_a_full_disk_behind_standard_output_has_its_own_exit_code():
@@ -143,6 +155,11 @@ def test_a_reader_that_went_away_is_no_error():
 def test_both_streams_gone_is_no_crash():
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run([sys.executable, "-m", "securefl", "no-such-command"], stdout=write, stderr=write, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "securefl", "no-such-command"],
+        stdout=write,
+        stderr=write,
+        check=False,
+    )
     os.close(write)
     assert done.returncode == ExitCode.USAGE

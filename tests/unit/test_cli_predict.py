@@ -1,4 +1,6 @@
-"""Each row's score stands at that row's place, whatever is wrong with its neighbours, and the screen says what that was."""
+"""Each row's score stands at that row's place, whatever is wrong with its neighbours, and the
+screen says what that was.
+"""
 
 import json
 
@@ -59,7 +61,10 @@ def test_a_row_without_a_score_keeps_its_place_and_moves_no_neighbour(model, lin
 def test_reasons_are_counted_on_the_screen(model):
     done, found = score(model, "30", "999,1,F,f", "30", GOOD[0])
     assert [s is None for s in found["scores"]] == [True, True, True, False]
-    assert "2 without a score: the line has too few or too many values, or a stray quote (first in row 1, line 2 of the file)" in " ".join(done.output.split())
+    assert (
+        "2 without a score: the line has too few or too many values, or a stray quote (first in row"
+        " 1, line 2 of the file)" in " ".join(done.output.split())
+    )
 
 
 def test_an_empty_line_between_rows_is_refused(model):
@@ -73,5 +78,9 @@ def test_without_a_file_each_row_has_a_line_of_its_own(model):
     rows.write_text("\n".join([HEADER, GOOD[0], "7", GOOD[1]]) + "\n")
     done = CliRunner().invoke(cli, ["predict", str(model), str(rows)])
     lines = done.output.splitlines()
-    assert [line.split("\t")[0] if "\t" in line else line.split()[0] for line in lines[:3]] == ["1", "2", "3"]
+    assert [line.split("\t")[0] if "\t" in line else line.split()[0] for line in lines[:3]] == [
+        "1",
+        "2",
+        "3",
+    ]
     assert "no score: the line has too few" in lines[1]

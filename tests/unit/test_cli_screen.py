@@ -1,4 +1,6 @@
-"""The command line's own lines and errors: one frame for all errors, none for a no, and nobody is sent to a page that is not there."""
+"""The command line's own lines and errors: one frame for all errors, none for a no, and nobody is
+sent to a page that is not there.
+"""
 
 import sys
 

@@ -1,4 +1,6 @@
-"""The owner's commands refuse figures that the ledger could not keep, with words that say what to write."""
+"""The owner's commands refuse figures that the ledger could not keep, with words that say what to
+write.
+"""
 
 import pytest
 from click.testing import CliRunner
@@ -11,13 +13,32 @@ from securefl.node.site import Site
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
-    Site.init(root / "SVI", name="SVI", legal_name="Hospital", email="a@example.org", store=str(root / "store")).ledger.close()
+    Site.init(
+        root / "SVI",
+        name="SVI",
+        legal_name="Hospital",
+        email="a@example.org",
+        store=str(root / "store"),
+    ).ledger.close()
     (root / "typical.toml").write_text(protocol_text())
     return root
 
 
 def budget(place, epsilon, delta="1e-5", *more):
-    arguments = ["site", "budget", "set", "clinic", "--epsilon", epsilon, "--delta", delta, "--typical", str(place / "typical.toml"), "--site", str(place / "SVI")]
+    arguments = [
+        "site",
+        "budget",
+        "set",
+        "clinic",
+        "--epsilon",
+        epsilon,
+        "--delta",
+        delta,
+        "--typical",
+        str(place / "typical.toml"),
+        "--site",
+        str(place / "SVI"),
+    ]
     return CliRunner().invoke(cli, [*arguments, *more])
 
 
@@ -43,7 +64,9 @@ def granted(place):
         ("three", "1e-5", "is not a number"),
     ],
 )
-def test_a_budget_whose_figures_cannot_be_kept_is_refused_and_the_ledger_still_opens(place, epsilon, delta, what):
+def test_a_budget_whose_figures_cannot_be_kept_is_refused_and_the_ledger_still_opens(
+    place, epsilon, delta, what
+):
     result = budget(place, epsilon, delta)
     assert result.exit_code == 2
     assert what in " ".join(result.output.replace("│", " ").split())
@@ -54,7 +77,21 @@ def test_a_budget_whose_figures_cannot_be_kept_is_refused_and_the_ledger_still_o
 
 def test_a_budget_for_a_name_that_no_population_can_have_is_refused(place):
     typical = str(place / "typical.toml")
-    done = CliRunner().invoke(cli, ["site", "budget", "set", "Thyroid Referrals", "--epsilon", "3", "--typical", typical, "--site", str(place / "SVI")])
+    done = CliRunner().invoke(
+        cli,
+        [
+            "site",
+            "budget",
+            "set",
+            "Thyroid Referrals",
+            "--epsilon",
+            "3",
+            "--typical",
+            typical,
+            "--site",
+            str(place / "SVI"),
+        ],
+    )
     assert "cannot be the name of a population" in str(done.exception)
     assert "Names start with a letter" in done.exception.next_step
     site = Site.at(place / "SVI")
@@ -74,7 +111,9 @@ def test_a_budget_in_range_is_granted_and_a_small_one_after_a_revocation_is_not(
     site.ledger.close()
     opened = budget(place, "3")
     assert opened.exit_code == 0
-    assert "Opened again: what was used of the earlier budget stays used" in " ".join(opened.output.split())
+    assert "Opened again: what was used of the earlier budget stays used" in " ".join(
+        opened.output.split()
+    )
     site = Site.at(place / "SVI")
     assert site.ledger.state.budget("clinic").epsilon == 3
     site.ledger.close()

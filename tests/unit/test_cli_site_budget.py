@@ -1,4 +1,6 @@
-"""Taking a budget back, as the owner types it: what stays, what goes on, what is refused afterwards, and that the audit says so."""
+"""Taking a budget back, as the owner types it: what stays, what goes on, what is refused
+afterwards, and that the audit says so.
+"""
 
 import json
 
@@ -48,29 +50,44 @@ def test_the_life_of_a_revocation(hospitals):
     code, out, error = type_in(c, "site", "budget", "revoke", "clinic")
     assert code != 0
     assert "nobody can be asked here" in str(error)
-    for part in ("stays spent, and stays in the audit", f"{name} (approved) goes on", f"securefl site withdraw {name}", "no later study is approved"):
+    for part in (
+        "stays spent, and stays in the audit",
+        f"{name} (approved) goes on",
+        f"securefl site withdraw {name}",
+        "no later study is approved",
+    ):
         assert part in out
     assert not taken_back(c)
     # with a yes it is done, and a program reads what goes on
-    code, out, _ = type_in(c, "site", "budget", "revoke", "clinic", "--yes", "--note", "the ward closes", "--json", "-")
+    code, out, _ = type_in(
+        c, "site", "budget", "revoke", "clinic", "--yes", "--note", "the ward closes", "--json", "-"
+    )
     said = json.loads(out)
     assert code == 0
     assert said["revoked"] is True
     assert [(s["digest"], s["status"]) for s in said["going_on"]] == [(c.first.digest, "approved")]
     assert 0 < said["share_used"] < 1
     assert taken_back(c)
-    # a later study is refused with the reason, which stands in the ledger; the earlier one still starts
+    # a later study is refused with the reason, which stands in the ledger; the earlier one still
+    # starts
     with pytest.raises(BudgetError, match="took back the budget of 'clinic'"):
         c.approve(ME, c.second)
     site = c.site(ME)
     refusal = site.ledger.state.refusals[-1]
-    assert (refusal.study, refusal.reason, refusal.note, refusal.left) == (c.second.digest, "budget", "the budget was taken back", 0)
+    assert (refusal.study, refusal.reason, refusal.note, refusal.left) == (
+        c.second.digest,
+        "budget",
+        "the budget was taken back",
+        0,
+    )
     assert refusal.asked > 0
     assert not site.ledger.state.declined(c.second.digest)
     site.ledger.start(c.first.digest)
     site.ledger.close()
     # the three forms of the audit, and the status
-    code, out, _ = type_in(c, "audit", "--json", str(c.root / "a.json"), "--html", str(c.root / "a.html"))
+    code, out, _ = type_in(
+        c, "audit", "--json", str(c.root / "a.json"), "--html", str(c.root / "a.html")
+    )
     report, page = json.loads((c.root / "a.json").read_text()), (c.root / "a.html").read_text()
     (population,) = report["populations"]
     assert (code, population["revoked"], population["studies_like_last"]) == (0, True, 0)
@@ -105,13 +122,30 @@ def test_a_budget_with_room_has_none_once_it_is_taken_back(tmp_path):
 
 
 def grant(folder, population, *more):
-    words = ["site", "budget", "set", population, "--epsilon", "3", "--typical", str(folder / "typical.toml"), "--site", str(folder / "A")]
+    words = [
+        "site",
+        "budget",
+        "set",
+        population,
+        "--epsilon",
+        "3",
+        "--typical",
+        str(folder / "typical.toml"),
+        "--site",
+        str(folder / "A"),
+    ]
     return CliRunner().invoke(cli, [*words, *more])
 
 
 @pytest.fixture
 def fresh(tmp_path):
-    Site.init(tmp_path / "A", name="A", legal_name="Hospital", email="a@example.org", store=str(tmp_path / "store")).ledger.close()
+    Site.init(
+        tmp_path / "A",
+        name="A",
+        legal_name="Hospital",
+        email="a@example.org",
+        store=str(tmp_path / "store"),
+    ).ledger.close()
     (tmp_path / "typical.toml").write_text(protocol_text())
     return tmp_path
 
@@ -126,11 +160,26 @@ def budgets(folder):
 
 def test_a_budget_for_a_population_without_a_data_set_is_asked_first(fresh):
     (fresh / "t.csv").write_bytes(mock_table(SPEC, 20, seed=1))
-    words = ["site", "data", "add", "records", str(fresh / "t.csv"), "--population", "clinic", "--columns", str(fresh / "typical.toml"), "--site", str(fresh / "A")]
+    words = [
+        "site",
+        "data",
+        "add",
+        "records",
+        str(fresh / "t.csv"),
+        "--population",
+        "clinic",
+        "--columns",
+        str(fresh / "typical.toml"),
+        "--site",
+        str(fresh / "A"),
+    ]
     assert CliRunner().invoke(cli, words).exit_code == 0
     done = grant(fresh, "clinics")
     assert "nobody can be asked here" in str(done.exception)
-    assert "No data set of the population 'clinics' is registered here. Those registered are: clinic." in " ".join(done.output.split())
+    assert (
+        "No data set of the population 'clinics' is registered here. Those registered are: clinic."
+        in " ".join(done.output.split())
+    )
     assert budgets(fresh) == []
     assert grant(fresh, "clinic").exit_code == 0  # a name that a data set has needs no yes
     assert grant(fresh, "clinics", "--yes").exit_code == 0

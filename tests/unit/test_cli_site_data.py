@@ -1,4 +1,6 @@
-"""What can be registered as a table, what the owner is told about its rows, and that nobody else is told anything by it."""
+"""What can be registered as a table, what the owner is told about its rows, and that nobody else is
+told anything by it.
+"""
 
 import json
 import os
@@ -20,7 +22,13 @@ ROW = "{},30,1,F,f,-"
 
 @pytest.fixture
 def place(tmp_path):
-    Site.init(tmp_path / "A", name="A", legal_name="Hospital", email="a@example.org", store=str(tmp_path / "store")).ledger.close()
+    Site.init(
+        tmp_path / "A",
+        name="A",
+        legal_name="Hospital",
+        email="a@example.org",
+        store=str(tmp_path / "store"),
+    ).ledger.close()
     (tmp_path / "columns.toml").write_text(protocol_text())
     (tmp_path / "good.csv").write_bytes(GOOD)
     return tmp_path
@@ -33,7 +41,19 @@ def type_in(place, *words):
 
 def add(place, content, *more, name="records", population="clinic", file="table.csv"):
     (place / file).write_bytes(content)
-    return type_in(place, "site", "data", "add", name, str(place / file), "--population", population, "--columns", str(place / "columns.toml"), *more)
+    return type_in(
+        place,
+        "site",
+        "data",
+        "add",
+        name,
+        str(place / file),
+        "--population",
+        population,
+        "--columns",
+        str(place / "columns.toml"),
+        *more,
+    )
 
 
 def registered(place):
@@ -45,10 +65,26 @@ def registered(place):
     [
         (os.urandom(3) + b"\x00\xff\xfe" * 300, "it is not text in UTF-8", "Save the table as CSV"),
         (b"PK\x03\x04" + b"x" * 90, "it is a spreadsheet", "save it as 'CSV UTF-8'"),
-        (protocol_text().encode(), "no column 'patient_id' (the patients' identifiers) and no column 'target' (the label)", "Name the right file"),
-        (GOOD.replace(b",", b";").replace(b"target", b"outcome"), "no column 'target' (the label)", "write these names into its first line"),
-        (GOOD.replace(b"patient_id", b"person"), "no column 'patient_id' (the patients' identifiers)", "write these names into its first line"),
-        (GOOD.replace(b"target", b"outcome"), "no column 'target' (the label)", "write these names into its first line"),
+        (
+            protocol_text().encode(),
+            "no column 'patient_id' (the patients' identifiers) and no column 'target' (the label)",
+            "Name the right file",
+        ),
+        (
+            GOOD.replace(b",", b";").replace(b"target", b"outcome"),
+            "no column 'target' (the label)",
+            "write these names into its first line",
+        ),
+        (
+            GOOD.replace(b"patient_id", b"person"),
+            "no column 'patient_id' (the patients' identifiers)",
+            "write these names into its first line",
+        ),
+        (
+            GOOD.replace(b"target", b"outcome"),
+            "no column 'target' (the label)",
+            "write these names into its first line",
+        ),
         (b"", "no readable header line", "first line names every column"),
     ],
 )
@@ -60,7 +96,15 @@ def test_a_file_that_no_study_could_use_is_refused_with_the_mend(place, content,
     assert registered(place) == {}
 
 
-@pytest.mark.parametrize("encoded", [GOOD, b"\xef\xbb\xbf" + GOOD, GOOD.replace(b"\r\n", b"\n").replace(b"\n", b"\r"), GOOD.replace(b"sick", b"sick,un\xc2\xa0named")])
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        GOOD,
+        b"\xef\xbb\xbf" + GOOD,
+        GOOD.replace(b"\r\n", b"\n").replace(b"\n", b"\r"),
+        GOOD.replace(b"sick", b"sick,un\xc2\xa0named"),
+    ],
+)
 def test_a_table_is_registered_whatever_program_wrote_it(place, encoded):
     assert add(place, encoded)[0].exit_code == 0
     assert list(registered(place)) == ["records"]
@@ -71,12 +115,29 @@ def test_a_table_is_registered_whatever_program_wrote_it(place, encoded):
     [
         (GOOD.replace(b",", b";"), (), "';' between the values", Reading("utf-8", ";", ".")),
         (GOOD.replace(b",", b"\t"), (), "tabs between the values", Reading("utf-8", "\t", ".")),
-        (b"sep=|\r\n" + GOOD.replace(b"|", b"-").replace(b",", b"|"), (), "'|' between the values", Reading("utf-8", "|", ".")),
-        (GOOD.replace(b",", b";").replace(b".", b","), ("--decimal", "comma"), "a comma in decimal numbers", Reading("utf-8", ";", ",")),
-        (GOOD, ("--encoding", "latin-1", "--separator", "comma"), "text in iso8859-1", Reading("iso8859-1", ",", ".")),
+        (
+            b"sep=|\r\n" + GOOD.replace(b"|", b"-").replace(b",", b"|"),
+            (),
+            "'|' between the values",
+            Reading("utf-8", "|", "."),
+        ),
+        (
+            GOOD.replace(b",", b";").replace(b".", b","),
+            ("--decimal", "comma"),
+            "a comma in decimal numbers",
+            Reading("utf-8", ";", ","),
+        ),
+        (
+            GOOD,
+            ("--encoding", "latin-1", "--separator", "comma"),
+            "text in iso8859-1",
+            Reading("iso8859-1", ",", "."),
+        ),
     ],
 )
-def test_how_a_table_is_read_is_said_kept_and_used_for_the_count(place, content, options, words, reading):
+def test_how_a_table_is_read_is_said_kept_and_used_for_the_count(
+    place, content, options, words, reading
+):
     _, out = add(place, content, *options)
     assert words in out
     assert "50 rows, 50 can be used" in out
@@ -92,27 +153,46 @@ def test_a_decimal_comma_is_never_guessed_but_named(place):
 
 def test_a_look_registers_nothing_and_says_the_same(place):
     (place / "table.csv").write_bytes(GOOD)
-    _, looked = type_in(place, "site", "data", "check", str(place / "table.csv"), "--columns", str(place / "columns.toml"))
+    _, looked = type_in(
+        place,
+        "site",
+        "data",
+        "check",
+        str(place / "table.csv"),
+        "--columns",
+        str(place / "columns.toml"),
+    )
     assert registered(place) == {}
     assert not (place / "A" / "public" / "records").exists()
     _, added = add(place, GOOD)
     assert "50 rows, 50 can be used" in looked
-    assert looked[looked.index("For your eyes only") :] == added[added.index("For your eyes only") :]
+    assert (
+        looked[looked.index("For your eyes only") :] == added[added.index("For your eyes only") :]
+    )
 
 
 def test_settings_written_before_tables_could_be_read_in_several_ways_still_open(place):
     add(place, GOOD)
     settings = place / "A" / "site.toml"
-    lines = [line for line in settings.read_text().splitlines() if line.split(" = ")[0] not in {"encoding", "separator", "decimal"}]
+    lines = [
+        line
+        for line in settings.read_text().splitlines()
+        if line.split(" = ")[0] not in {"encoding", "separator", "decimal"}
+    ]
     settings.write_text("\n".join(lines) + "\n")
     (entry,) = Site.at(place / "A").settings.datasets
     assert entry.reading == Reading("utf-8", ",", ".")
-    settings.write_text(settings.read_text().replace("[[datasets]]", '[[datasets]]\nencoding = "utf-16"'))
+    settings.write_text(
+        settings.read_text().replace("[[datasets]]", '[[datasets]]\nencoding = "utf-16"')
+    )
     with pytest.raises(UnreadableError, match=r"site\.toml cannot be read"):
         Site.at(place / "A")
 
 
-@pytest.mark.parametrize(("name", "population"), [("my thyroid", "clinic"), ("records", "Thyroid Referrals"), ("9", "clinic")])
+@pytest.mark.parametrize(
+    ("name", "population"),
+    [("my thyroid", "clinic"), ("records", "Thyroid Referrals"), ("9", "clinic")],
+)
 def test_a_name_that_is_none_is_refused_with_the_rule_for_names(place, name, population):
     done, _ = add(place, GOOD, name=name, population=population)
     assert isinstance(done.exception, UsageError)
@@ -121,16 +201,29 @@ def test_a_name_that_is_none_is_refused_with_the_rule_for_names(place, name, pop
 
 
 def test_the_owner_sees_how_many_rows_can_be_used_and_why_the_others_cannot(place):
-    lines = [ROW.format(f"p{i}") for i in range(4)] + ["q1,200,1,F,f,-", "q2,30,1,F,f", ",30,1,F,f,-", "q3,30,1,F,f,E"]
+    lines = [ROW.format(f"p{i}") for i in range(4)] + [
+        "q1,200,1,F,f,-",
+        "q2,30,1,F,f",
+        ",30,1,F,f,-",
+        "q3,30,1,F,f,E",
+    ]
     _, out = add(place, "\n".join(["patient_id,age,TSH,sex,sick,target", *lines]).encode())
     assert "8 rows, 5 can be used (1 positive)" in out
-    for reason in ("age: outside 0 to 120", "too few or too many values", "patient identifier is missing"):
-        assert f"1 set aside ({reason}" in out.replace("1 set aside (the line has ", "1 set aside (")
+    for reason in (
+        "age: outside 0 to 120",
+        "too few or too many values",
+        "patient identifier is missing",
+    ):
+        assert f"1 set aside ({reason}" in out.replace(
+            "1 set aside (the line has ", "1 set aside ("
+        )
     assert "WARNING" not in out
 
 
 def test_a_table_of_which_no_row_can_be_used_is_registered_with_a_loud_warning(place):
-    _, out = add(place, b"patient_id,age,TSH,sex,sick,target\np1,30 years,1,F,f,-\np2,31 years,1,F,f,E\n")
+    _, out = add(
+        place, b"patient_id,age,TSH,sex,sick,target\np1,30 years,1,F,f,-\np2,31 years,1,F,f,E\n"
+    )
     assert "2 rows, 0 can be used (0 positive); 2 set aside (age: not a number)" in out
     assert "WARNING: NO ROW of your table can be used" in out
 
@@ -174,14 +267,19 @@ def test_the_registered_data_sets_are_listed_with_their_files(place):
     (place / "more.csv").unlink()
     done, _ = type_in(place, "site", "data", "list")
     assert done.output.splitlines() == [
-        f"records  patients of clinic  {place / 'table.csv'}", f"  {USUAL.words}", f"more  patients of clinic  {place / 'more.csv'}  (the file is not there now)", f"  {USUAL.words}",
+        f"records  patients of clinic  {place / 'table.csv'}",
+        f"  {USUAL.words}",
+        f"more  patients of clinic  {place / 'more.csv'}  (the file is not there now)",
+        f"  {USUAL.words}",
     ]
     done, _ = type_in(place, "site", "data", "list", "--json", "-")
     assert [d["there"] for d in json.loads(done.output)["datasets"]] == [True, False]
 
 
 def test_columns_from_a_study_that_contradicts_itself_are_refused_as_a_study_is(place):
-    (place / "columns.toml").write_text(protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "2.13"')))
+    (place / "columns.toml").write_text(
+        protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "2.13"'))
+    )
     done, _ = add(place, GOOD)
     assert isinstance(done.exception, StudyError)
     assert "privacy.epsilon" in done.exception.what

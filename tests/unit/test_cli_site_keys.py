@@ -1,4 +1,6 @@
-"""New keys and checkpoints as data stewards type them: at the hospital that changes its keys, and at its partners."""
+"""New keys and checkpoints as data stewards type them: at the hospital that changes its keys, and
+at its partners.
+"""
 
 import json
 import shutil
@@ -32,7 +34,9 @@ def place(tmp_path):
 
 
 def type_in(place, name, *words):
-    done = CliRunner().invoke(cli, [*map(str, words), "--folder" if words == ("doctor",) else "--site", str(place / name)])
+    done = CliRunner().invoke(
+        cli, [*map(str, words), "--folder" if words == ("doctor",) else "--site", str(place / name)]
+    )
     return done.exit_code, " ".join(done.output.split()), str(done.exception or "")
 
 
@@ -46,24 +50,45 @@ def test_a_change_of_keys_from_the_question_to_the_partners(place):
     code, out, error = type_in(place, "A", "site", "rotate-key")
     assert code != 0
     assert "nobody can be asked here" in error
-    for part in (old.spoken, "old private keys are erased", "no study with A can begin before its partners trust the new card: B (hospital), C (hospital)"):
+    for part in (
+        old.spoken,
+        "old private keys are erased",
+        (
+            "no study with A can begin before its partners trust the new card: B (hospital), C"
+            " (hospital)"
+        ),
+    ):
         assert part in out
     assert card_of(place, "A") == old
     # with a yes it is done, and the screen says what is to be done now
     code, out, _ = type_in(place, "A", "site", "rotate-key", "--yes")
     new = card_of(place, "A")
     assert (code, new != old) == (0, True)
-    for part in (new.spoken, "Back up", "destroy older copies", "B (hospital), C (hospital)", "securefl site trust CARD", "securefl site start"):
+    for part in (
+        new.spoken,
+        "Back up",
+        "destroy older copies",
+        "B (hospital), C (hospital)",
+        "securefl site trust CARD",
+        "securefl site start",
+    ):
         assert part in out
     # the ledger holds over the change, also against a checkpoint that the old key signed
-    code, out, _ = type_in(place, "A", "audit", "--verify", "--checkpoint", place / "B" / "checkpoints" / "A")
+    code, out, _ = type_in(
+        place, "A", "audit", "--verify", "--checkpoint", place / "B" / "checkpoints" / "A"
+    )
     assert (code, "it contains the checkpoint" in out) == (0, True)
     assert "Signing keys" in type_in(place, "A", "audit")[1]
     # a partner sees that the card is a successor, and says yes only to the right groups
     card = place / "A" / "keys" / "card.json"
     code, out, error = type_in(place, "B", "site", "trust", card, "--fingerprint", old.spoken)
     assert (code != 0, "not that of this card" in error) == (True, True)
-    for part in (f"replaces {old.spoken}", f"from {new.earlier[0].until[:10]}", "the old key itself signed that this one comes next", "Telephone A all the same"):
+    for part in (
+        f"replaces {old.spoken}",
+        f"from {new.earlier[0].until[:10]}",
+        "the old key itself signed that this one comes next",
+        "Telephone A all the same",
+    ):
         assert part in out
     code, out, _ = type_in(place, "B", "site", "trust", card, "--fingerprint", new.spoken)
     assert (code, "A's new card has replaced the older one here" in out) == (0, True)
@@ -87,7 +112,9 @@ def test_a_partner_hands_out_what_it_holds_and_a_restored_ledger_is_found_with_i
     shutil.copy(backup, ledger)
     assert type_in(place, "A", "audit", "--verify")[0] == 3  # the witness beside it knows more
     (place / "A" / "ledger.sqlite.head").unlink()
-    assert type_in(place, "A", "audit", "--verify")[0] == 0  # without it the restored ledger looks sound
+    assert (
+        type_in(place, "A", "audit", "--verify")[0] == 0
+    )  # without it the restored ledger looks sound
     code, out, _ = type_in(place, "A", "audit", "--verify", "--checkpoint", place / "given")
     assert (code, "ALTERED" in out, "knows 7 events" in out) == (3, True, True)
 
@@ -96,7 +123,9 @@ def put_back(place, name):
     """The named file of A as it was in the folder ``backup``."""
     target = place / "A" / name
     (shutil.rmtree if target.is_dir() else Path.unlink)(target)
-    (shutil.copytree if (place / "backup" / name).is_dir() else shutil.copy)(place / "backup" / name, target)
+    (shutil.copytree if (place / "backup" / name).is_dir() else shutil.copy)(
+        place / "backup" / name, target
+    )
 
 
 def test_a_ledger_from_before_the_change_of_keys_is_shown_and_called_what_it_is(place):
@@ -113,7 +142,9 @@ def test_keys_from_before_the_change_sign_nothing_and_the_doctor_says_why(place)
     type_in(place, "A", "site", "rotate-key", "--yes")
     assert "ok keys" in type_in(place, "A", "doctor")[1]
     put_back(place, "keys")
-    assert "These keys are not the ones that sign the ledger now" in type_in(place, "A", "doctor")[1]
+    assert (
+        "These keys are not the ones that sign the ledger now" in type_in(place, "A", "doctor")[1]
+    )
     code, _, error = type_in(place, "A", "site", "pause")
     assert (code != 0, "put back the one made after" in error) == (True, True)
     assert type_in(place, "A", "audit", "--verify")[0] == 0
@@ -130,17 +161,31 @@ def test_keys_do_not_change_while_a_study_waits_and_nobody_is_told_to_stop_the_a
 
 
 def test_a_checkpoint_of_the_own_ledger_for_somebody_else_to_keep(place):
-    code, out, _ = type_in(place, "A", "site", "checkpoint", "A", "--out", place / "own", "--json", "-")
+    code, out, _ = type_in(
+        place, "A", "site", "checkpoint", "A", "--out", place / "own", "--json", "-"
+    )
     assert code == 0
     assert json.loads(out)["size"] == 7
     assert type_in(place, "A", "audit", "--verify", "--checkpoint", place / "own")[0] == 0
 
 
 def test_what_is_not_there_is_said_with_what_is(place):
-    assert "not among the hospitals on your list" in type_in(place, "B", "site", "checkpoint", "../A")[2]
-    assert "No checkpoint of C is held here. Held: A." in type_in(place, "B", "site", "checkpoint", "C")[2]
-    assert "No checkpoint of another hospital is held here yet" in type_in(place, "C", "site", "checkpoint")[1]
-    assert "--out, --settled and --without need the name" in type_in(place, "B", "site", "checkpoint", "--out", place / "x")[2]
+    assert (
+        "not among the hospitals on your list"
+        in type_in(place, "B", "site", "checkpoint", "../A")[2]
+    )
+    assert (
+        "No checkpoint of C is held here. Held: A."
+        in type_in(place, "B", "site", "checkpoint", "C")[2]
+    )
+    assert (
+        "No checkpoint of another hospital is held here yet"
+        in type_in(place, "C", "site", "checkpoint")[1]
+    )
+    assert (
+        "--out, --settled and --without need the name"
+        in type_in(place, "B", "site", "checkpoint", "--out", place / "x")[2]
+    )
     code, out, _ = type_in(place, "B", "site", "checkpoint", "--json", "-")
     assert (code, [row["site"] for row in json.loads(out)["held"]]) == (0, ["A"])
 
@@ -149,7 +194,11 @@ def test_a_checkpoint_that_the_present_card_cannot_check_is_shown_and_not_called
     file = place / "B" / "checkpoints" / "A"
     file.write_bytes(b"by an earlier key")
     code, out, _ = type_in(place, "B", "site", "checkpoint")
-    assert (code, "by no key that A's present card names" in out, str(file) in out) == (0, True, True)
+    assert (code, "by no key that A's present card names" in out, str(file) in out) == (
+        0,
+        True,
+        True,
+    )
     code, out, error = type_in(place, "B", "site", "checkpoint", "A", "--out", place / "given")
     assert (code != 0, "Telephone A" in error) == (True, True)
     (row,) = json.loads(type_in(place, "B", "site", "checkpoint", "--json", "-")[1])["held"]
@@ -160,7 +209,11 @@ def test_a_checkpoint_that_the_present_card_cannot_check_is_shown_and_not_called
 def test_a_program_reads_a_change_of_keys(place):
     code, out, _ = type_in(place, "A", "site", "rotate-key", "--yes", "--json", "-")
     said = json.loads(out)
-    assert (code, said["fingerprint"], said["partners"]) == (0, card_of(place, "A").spoken, ["B", "C"])
+    assert (code, said["fingerprint"], said["partners"]) == (
+        0,
+        card_of(place, "A").spoken,
+        ["B", "C"],
+    )
 
 
 def test_a_doubted_partner_is_settled_by_a_named_command_after_a_telephone_call(place):
@@ -176,5 +229,11 @@ def test_a_doubted_partner_is_settled_by_a_named_command_after_a_telephone_call(
     code, out, _ = type_in(place, "B", "site", "checkpoint", "A", "--settled", "--yes")
     assert (code, "studies with A can start again" in out) == (0, True)
     assert pasts.doubted(here, ("A",)) == []
-    assert "Nothing about the ledger of A is in doubt" in type_in(place, "B", "site", "checkpoint", "A", "--settled", "--yes")[2]
-    assert "--out, --settled and --without need the name" in type_in(place, "B", "site", "checkpoint", "--settled")[2]
+    assert (
+        "Nothing about the ledger of A is in doubt"
+        in type_in(place, "B", "site", "checkpoint", "A", "--settled", "--yes")[2]
+    )
+    assert (
+        "--out, --settled and --without need the name"
+        in type_in(place, "B", "site", "checkpoint", "--settled")[2]
+    )

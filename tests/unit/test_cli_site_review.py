@@ -1,4 +1,6 @@
-"""The review counts the owner's rows for the owner alone, and says first what was decided; a decision is not asked for twice."""
+"""The review counts the owner's rows for the owner alone, and says first what was decided; a
+decision is not asked for twice.
+"""
 
 import pytest
 from click.testing import CliRunner
@@ -26,7 +28,12 @@ def type_in(c, *words):
 
 def everything(c):
     """All files of the hospital and of the store but SQLite's own."""
-    return {p: p.read_bytes() for folder in (c.root / ME, c.store_folder) for p in folder.rglob("*") if p.is_file() and "ledger.sqlite" not in p.name}
+    return {
+        p: p.read_bytes()
+        for folder in (c.root / ME, c.store_folder)
+        for p in folder.rglob("*")
+        if p.is_file() and "ledger.sqlite" not in p.name
+    }
 
 
 def test_a_request_is_reviewed_decided_once_and_shown_as_decided(hospitals):
@@ -48,9 +55,16 @@ def test_a_request_is_reviewed_decided_once_and_shown_as_decided(hospitals):
     assert out.index("Approved first-") < out.index("WARNING: NO ROW of your table can be used")
     c.table(ME).write_bytes(whole)
     _, out = type_in(c, "review", "first")
-    assert "You approved it. It starts when every hospital has approved and the researcher runs it; until then it costs nothing." in out
+    assert (
+        "You approved it. It starts when every hospital has approved and the researcher runs it;"
+        " until then it costs nothing." in out
+    )
     assert "The decision is yours" not in out
-    for again in (("approve", "first"), ("approve", "first", "--yes"), ("refuse", "first", "--reason", "no")):
+    for again in (
+        ("approve", "first"),
+        ("approve", "first", "--yes"),
+        ("refuse", "first", "--reason", "no"),
+    ):
         done, out = type_in(c, *again)
         assert isinstance(done.exception, NotApprovedError)
         assert "was decided here before. You approved it." in done.exception.what

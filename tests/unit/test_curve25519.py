@@ -7,16 +7,26 @@ from securefl.curve25519 import L, P, is_agreement_key, is_signing_key
 
 #: RFC 8032 section 7.1: secret key and public key of tests 1, 2, 3, 1024 and SHA(abc).
 RFC_8032 = [
-    ("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
-     "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"),
-    ("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
-     "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"),
-    ("c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
-     "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025"),
-    ("f5e5767cf153319517630f226876b86c8160cc583bc013744c6bf255f5cc0ee5",
-     "278117fc144c72340f67d0f2316e8386ceffbf2b2428c9c51fef7c597f1d426e"),
-    ("833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
-     "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf"),
+    (
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    ),
+    (
+        "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+    ),
+    (
+        "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+    ),
+    (
+        "f5e5767cf153319517630f226876b86c8160cc583bc013744c6bf255f5cc0ee5",
+        "278117fc144c72340f67d0f2316e8386ceffbf2b2428c9c51fef7c597f1d426e",
+    ),
+    (
+        "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+        "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf",
+    ),
 ]
 #: RFC 7748 section 6.1: the public keys of Alice and Bob.
 ALICE = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
@@ -86,12 +96,22 @@ def test_a_sound_key_plus_a_point_of_small_order_is_no_signing_key():
     assert [m for m in mixed if is_signing_key(m)] == [RFC_8032[0][1]]
 
 
-@pytest.mark.parametrize("text", [
-    hex_of(P), hex_of(P + 1), hex_of(2**255 - 1),  # y of p or more
-    hex_of(1 | 1 << 255), hex_of((P - 1) | 1 << 255),  # minus zero
-    hex_of(2),  # not on the curve
-    "", "ab", RFC_8032[0][1].upper(), "g" * 64, RFC_8032[0][1] + "00",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        hex_of(P),
+        hex_of(P + 1),
+        hex_of(2**255 - 1),  # y of p or more
+        hex_of(1 | 1 << 255),
+        hex_of((P - 1) | 1 << 255),  # minus zero
+        hex_of(2),  # not on the curve
+        "",
+        "ab",
+        RFC_8032[0][1].upper(),
+        "g" * 64,
+        RFC_8032[0][1] + "00",
+    ],
+)
 def test_other_spellings_and_points_off_the_curve_are_no_signing_keys(text):
     assert not is_signing_key(text)
 
@@ -104,17 +124,36 @@ def test_y_of_two_is_not_on_the_curve():
 def test_an_agreement_key_of_small_order_is_refused_here_and_by_the_library(u):
     assert not is_agreement_key(hex_of(u))
     with pytest.raises(ValueError, match="shared key"):
-        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(u.to_bytes(32, "little")))
+        X25519PrivateKey.generate().exchange(
+            X25519PublicKey.from_public_bytes(u.to_bytes(32, "little"))
+        )
 
 
 def test_the_list_of_small_orders_is_whole():
-    """Each Montgomery u of an Edwards point of small order is (1 + y)/(1 - y), RFC 7748 section 4.1; the twist adds p - 1."""
-    found = {(1 + y) * pow(1 - y, -1, P) % P for x, y, z, _ in TORSION for y in [y * pow(z, -1, P) % P] if y != 1}
+    """Each Montgomery u of an Edwards point of small order is (1 + y)/(1 - y), RFC 7748 section
+    4.1; the twist adds p - 1.
+    """
+    found = {
+        (1 + y) * pow(1 - y, -1, P) % P
+        for x, y, z, _ in TORSION
+        for y in [y * pow(z, -1, P) % P]
+        if y != 1
+    }
     assert found | {P - 1} == curve25519._LOW_ORDER_U
 
 
-@pytest.mark.parametrize("text", [
-    hex_of(P), hex_of(P + 1), hex_of(P + 9), hex_of(9 | 1 << 255), "", "09", ALICE.upper(), "g" * 64,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        hex_of(P),
+        hex_of(P + 1),
+        hex_of(P + 9),
+        hex_of(9 | 1 << 255),
+        "",
+        "09",
+        ALICE.upper(),
+        "g" * 64,
+    ],
+)
 def test_an_agreement_key_has_one_spelling(text):
     assert not is_agreement_key(text)

@@ -21,7 +21,20 @@ def test_a_foreign_address_is_its_own_name():
     assert site_name("ann@example.org") == "ann@example.org"
 
 
-@pytest.mark.parametrize("text", ["*@securefl.invalid", "a@b", "a/b@c.d", "..@c.d", "a@c..d", "a@c.d/", "a@c.d\n", "x" * 130 + "@a.b", "USER"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*@securefl.invalid",
+        "a@b",
+        "a/b@c.d",
+        "..@c.d",
+        "a@c..d",
+        "a@c.d/",
+        "a@c.d\n",
+        "x" * 130 + "@a.b",
+        "USER",
+    ],
+)
 def test_what_could_mean_something_in_a_path_or_a_rule_is_no_address(text):
     assert not is_email(text)
     with pytest.raises(UsageError):

@@ -112,7 +112,9 @@ def test_peer_requests_are_those_not_yet_answered(connect):
     for state in ("accepted", "rejected"):
         b._update_peer_state(A, state, {"k": 1})
         assert b.get_peer_requests() == []
-    assert connect(B)._get_peers_json() == {A: {"state": "rejected", "public_encryption_bundle": {"k": 1}}}
+    assert connect(B)._get_peers_json() == {
+        A: {"state": "rejected", "public_encryption_bundle": {"k": 1}}
+    }
 
 
 def test_a_collection_is_listed_by_those_it_was_shared_with(connect):
@@ -120,14 +122,23 @@ def test_a_collection_is_listed_by_those_it_was_shared_with(connect):
     for reader in (b, c):
         reader._update_peer_state(A, "requested_by_me")
     a.owner_create_collection_folder(PREFIX, "my_set", "0a1b", A)
-    a.owner_upload_collection_files(PREFIX, "my_set", "0a1b", {"mock.csv": b"x", "dataset.yaml": b"y"})
+    a.owner_upload_collection_files(
+        PREFIX, "my_set", "0a1b", {"mock.csv": b"x", "dataset.yaml": b"y"}
+    )
     a.owner_tag_collection_as_any(PREFIX, "my_set", "0a1b")
     assert b.watcher_list_collections(PREFIX) == []
     a.owner_share_collection(PREFIX, "my_set", "0a1b", [B])
-    assert b.watcher_list_collections(PREFIX) == [{"owner_email": A, "tag": "my_set", "content_hash": "0a1b"}]
+    assert b.watcher_list_collections(PREFIX) == [
+        {"owner_email": A, "tag": "my_set", "content_hash": "0a1b"}
+    ]
     assert c.watcher_list_collections(PREFIX) == []
-    assert b.watcher_download_collection(PREFIX, "my_set", "0a1b", A) == {"dataset.yaml": b"y", "mock.csv": b"x"}
-    assert [x.has_any_permission for x in a.owner_list_all_collections_with_permissions(PREFIX)] == [True]
+    assert b.watcher_download_collection(PREFIX, "my_set", "0a1b", A) == {
+        "dataset.yaml": b"y",
+        "mock.csv": b"x",
+    }
+    assert [
+        x.has_any_permission for x in a.owner_list_all_collections_with_permissions(PREFIX)
+    ] == [True]
     a.unshare(B)
     assert b.watcher_list_collections(PREFIX) == []
     a.owner_delete_collection(PREFIX, "my_set")
@@ -150,7 +161,10 @@ def test_the_event_log_is_kept_in_order(connect):
     assert a.download_raw_events_since_timestamp(2.0) == [b"2.5", b"10.5"]
     assert a.get_events_count_since_checkpoint(None) == 3
     assert a.owner_download_raw_bytes_by_id(ids[0]) == b"2.5"
-    assert [m["id"] for m in a.get_file_metadatas_from_folder(f"datasites/{A}/log", 2.0)] == [ids[0], ids[1]]
+    assert [m["id"] for m in a.get_file_metadatas_from_folder(f"datasites/{A}/log", 2.0)] == [
+        ids[0],
+        ids[1],
+    ]
     a.delete_multiple_files_by_ids(ids[:1])
     with pytest.raises(StoreError):
         a.download_file(ids[0])
@@ -167,7 +181,10 @@ def test_checkpoints_replace_and_follow_each_other(connect):
     a.upload_raw_rolling_state("rolling_state_1.5.tar.gz", b"rolling")
     a.upload_raw_rolling_state("rolling_state_2.5.tar.gz", b"on")
     assert (a.download_raw_latest_checkpoint(), a.download_raw_rolling_state()) == (b"new", b"on")
-    assert (a.get_incremental_checkpoint_count(), a.get_next_incremental_sequence_number()) == (2, 11)
+    assert (a.get_incremental_checkpoint_count(), a.get_next_incremental_sequence_number()) == (
+        2,
+        11,
+    )
     assert sorted(a.download_all_raw_incremental_checkpoints()) == [b"one", b"ten"]
     a.delete_all_incremental_checkpoints()
     a.delete_rolling_state()
@@ -180,7 +197,10 @@ def test_versions_and_keys_are_published_and_damaged_ones_count_as_none(connect)
     assert b.read_peer_version_file(A) is None
     a.write_version_file(VersionInfo.current())
     a.write_encryption_bundle(B, '{"k": 1}')
-    assert b.read_peer_version_file(A).syft_client_version == a.read_own_version_file().syft_client_version
+    assert (
+        b.read_peer_version_file(A).syft_client_version
+        == a.read_own_version_file().syft_client_version
+    )
     assert b.read_peer_encryption_bundle(A) == '{"k": 1}'
     for bad in (b"\xff", b"{", b" " * 100_000):
         a._store.put(f"datasites/{A}/version.json", bad)
@@ -194,7 +214,8 @@ def test_everything_of_a_party_can_be_found(connect):
     a.write_version_file(VersionInfo.current())
     a.owner_upload_collection_files(PREFIX, "s", "0a", {"mock.csv": b"x"})
     assert sorted(a.gather_all_file_and_folder_ids()) == [
-        f"datasites/{A}/collections/{PREFIX}_s_0a/mock.csv", f"datasites/{A}/version.json",
+        f"datasites/{A}/collections/{PREFIX}_s_0a/mock.csv",
+        f"datasites/{A}/version.json",
     ]
     assert a.find_orphaned_message_files() == []
     assert a.get_authenticated_email() == A

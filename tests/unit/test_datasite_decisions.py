@@ -20,7 +20,17 @@ def test_a_request_goes_from_pending_to_done_and_stays(decisions, tmp_path):
             decisions.set("r/s", status, "")
 
 
-@pytest.mark.parametrize("path", [("running",), ("done",), ("rejected", "approved"), ("approved", "pending"), ("approved", "done"), ("sent",)])
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("running",),
+        ("done",),
+        ("rejected", "approved"),
+        ("approved", "pending"),
+        ("approved", "done"),
+        ("sent",),
+    ],
+)
 def test_no_step_is_left_out_and_none_goes_back(decisions, path):
     for status in path[:-1]:
         decisions.set("r/s", status, "")
@@ -28,7 +38,15 @@ def test_no_step_is_left_out_and_none_goes_back(decisions, path):
         decisions.set("r/s", path[-1], "")
 
 
-@pytest.mark.parametrize("content", [[1], {"r/s": {"status": "approved"}}, {"r/s": {"status": "maybe", "reason": "", "at": ""}}, {"r/s": 1}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1],
+        {"r/s": {"status": "approved"}},
+        {"r/s": {"status": "maybe", "reason": "", "at": ""}},
+        {"r/s": 1},
+    ],
+)
 def test_a_damaged_file_is_said_so(tmp_path, content):
     (tmp_path / "decisions.json").write_text(json.dumps(content))
     with pytest.raises(UnreadableError):

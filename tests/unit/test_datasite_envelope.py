@@ -12,7 +12,9 @@ NAME = "proposed_file_changes.json"
 
 def archive(*members, pax=None):
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT) as tar:
+    with tarfile.open(
+        fileobj=out, mode="w", format=tarfile.PAX_FORMAT if pax else tarfile.GNU_FORMAT
+    ) as tar:
         for name, data, kind in members:
             info = tarfile.TarInfo(name)
             info.type, info.size, info.pax_headers = kind, len(data), pax or {}
@@ -21,7 +23,9 @@ def archive(*members, pax=None):
 
 
 def packed(*members, pax=None):
-    return gzip.compress(archive(*members, pax=pax), mtime=0)  # both test processes must name the cases alike
+    return gzip.compress(
+        archive(*members, pax=pax), mtime=0
+    )  # both test processes must name the cases alike
 
 
 ONE = (NAME, b"{}", tarfile.REGTYPE)

@@ -1,4 +1,6 @@
-"""The held table of file hashes says what PySyft's own would, and reads the file when it changed only."""
+"""The held table of file hashes says what PySyft's own would, and reads the file when it changed
+only.
+"""
 
 from pathlib import Path
 
@@ -49,12 +51,16 @@ def test_pysyft_reads_what_it_wrote(theirs, held):
 
 
 @pytest.mark.parametrize(("kind", "reads"), [(HeldHashes, 1), (PersistedDict, 100)])
-def test_a_hundred_questions_read_the_file_once_where_pysyft_reads_it_each_time(file, theirs, kind, reads, monkeypatch):
+def test_a_hundred_questions_read_the_file_once_where_pysyft_reads_it_each_time(
+    file, theirs, kind, reads, monkeypatch
+):
     theirs[ONE] = "a"
     mine = kind(path=file, key_serializer=str, key_deserializer=Path)
     mine._known = None
     read, own = [], Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: read.append(self) or own(self, *a, **k))
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, *a, **k: read.append(self) or own(self, *a, **k)
+    )
     assert {mine.get(ONE) for _ in range(100)} == {"a"}
     assert len(read) == reads
 
@@ -62,7 +68,9 @@ def test_a_hundred_questions_read_the_file_once_where_pysyft_reads_it_each_time(
 def test_a_site_with_a_datasite_holds_it(tmp_path):
     from securefl.datasite import open_datasite, site_email
 
-    with open_datasite(str(tmp_path / "store"), site_email("SVI"), tmp_path / "site", "hospital") as desk:
+    with open_datasite(
+        str(tmp_path / "store"), site_email("SVI"), tmp_path / "site", "hospital"
+    ) as desk:
         cache = desk._client.sync_engine.datasite_owner_syncer.event_cache
         assert isinstance(cache.file_hashes, HeldHashes)
         desk.sync()

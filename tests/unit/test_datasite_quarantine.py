@@ -10,7 +10,12 @@ def test_a_message_is_kept_with_its_reason(tmp_path):
     box.add("r@x.y", "m1", "because", b"data")
     box.add("r@x.y", "m2", "too long", None)
     first, second = Quarantine(tmp_path / "q").entries()
-    assert (first.sender, first.message, first.reason, first.kept) == ("r@x.y", "m1", "because", True)
+    assert (first.sender, first.message, first.reason, first.kept) == (
+        "r@x.y",
+        "m1",
+        "because",
+        True,
+    )
     assert (second.message, second.kept) == ("m2", False)
     kept = tmp_path / "q" / "r@x.y_m1"
     assert kept.read_bytes() == b"data"

@@ -1,4 +1,6 @@
-"""The pages keep up with the code: commands, options, links, exit codes, quoted messages and figures."""
+"""The pages keep up with the code: commands, options, links, exit codes, quoted messages and
+figures.
+"""
 
 import re
 import shlex
@@ -20,7 +22,11 @@ from securefl.study.parse import parse_protocol
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "protocols" / "studies").glob("*/README.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(DOCS.rglob("*.md")),
+    *sorted((ROOT / "protocols" / "studies").glob("*/README.md")),
+]
 TEXTS = {p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in PAGES}
 SOURCES = "\n".join(p.read_text("utf-8") for p in sorted((ROOT / "securefl").rglob("*.py")))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -29,7 +35,13 @@ PROMPT = re.compile(r"\w*\$ (securefl .*)")
 
 def typed(text):
     """Complete commands: those after a prompt in a console block."""
-    return [m[1] for kind, body in BLOCK.findall(text) if kind == "console" for line in body.splitlines() if (m := PROMPT.fullmatch(line))]
+    return [
+        m[1]
+        for kind, body in BLOCK.findall(text)
+        if kind == "console"
+        for line in body.splitlines()
+        if (m := PROMPT.fullmatch(line))
+    ]
 
 
 def named(text):
@@ -50,10 +62,17 @@ def resolve(words):
 
 
 def options(command):
-    return {"--help", "-h", *(o for p in command.params if isinstance(p, click.Option) for o in p.opts)}
+    return {
+        "--help",
+        "-h",
+        *(o for p in command.params if isinstance(p, click.Option) for o in p.opts),
+    }
 
 
-COMMANDS = sorted({(c, True) for t in TEXTS.values() for c in typed(t)} | {(c, False) for t in TEXTS.values() for c in named(t)})
+COMMANDS = sorted(
+    {(c, True) for t in TEXTS.values() for c in typed(t)}
+    | {(c, False) for t in TEXTS.values() for c in named(t)}
+)
 
 
 @pytest.mark.parametrize(("line", "complete"), COMMANDS)
@@ -64,13 +83,25 @@ def test_every_command_on_a_page_exists_with_those_options(line, complete):
     if not complete:
         return
     assert not isinstance(command, click.Group), f"{line} lacks a command"
-    missing = [p.opts[0] for p in command.params if p.required and isinstance(p, click.Option) and not set(p.opts) & set(used)]
+    missing = [
+        p.opts[0]
+        for p in command.params
+        if p.required and isinstance(p, click.Option) and not set(p.opts) & set(used)
+    ]
     assert not missing, f"{line} lacks {missing}"
-    takes = {o: not p.is_flag for p in command.params if isinstance(p, click.Option) for o in p.opts}
-    plain = [w for i, w in enumerate(rest) if not w.startswith("-") and not (i and takes.get(rest[i - 1], False))]
+    takes = {
+        o: not p.is_flag for p in command.params if isinstance(p, click.Option) for o in p.opts
+    }
+    plain = [
+        w
+        for i, w in enumerate(rest)
+        if not w.startswith("-") and not (i and takes.get(rest[i - 1], False))
+    ]
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     assert len(plain) >= sum(p.required for p in arguments), f"{line} lacks an argument"
-    assert any(p.nargs == -1 for p in arguments) or len(plain) <= len(arguments), f"{line} has an argument too many"
+    assert any(p.nargs == -1 for p in arguments) or len(plain) <= len(arguments), (
+        f"{line} has an argument too many"
+    )
 
 
 def test_the_check_of_commands_finds_commands_and_can_fail():
@@ -78,7 +109,12 @@ def test_the_check_of_commands_finds_commands_and_can_fail():
     for wrong in ("securefl site strat", "securefl nothing"):
         with pytest.raises(AssertionError):
             test_every_command_on_a_page_exists_with_those_options(wrong, complete=False)
-    for wrong in ("securefl site start --foreground", "securefl site review", "securefl site refuse first-study", "securefl site"):
+    for wrong in (
+        "securefl site start --foreground",
+        "securefl site review",
+        "securefl site refuse first-study",
+        "securefl site",
+    ):
         with pytest.raises(AssertionError):
             test_every_command_on_a_page_exists_with_those_options(wrong, complete=True)
 
@@ -86,7 +122,11 @@ def test_the_check_of_commands_finds_commands_and_can_fail():
 def leaves(group, path=("securefl",)):
     for name in group.list_commands(click.Context(group)):
         command = group.get_command(click.Context(group), name)
-        yield from leaves(command, (*path, name)) if isinstance(command, click.Group) else [" ".join((*path, name))]
+        yield from (
+            leaves(command, (*path, name))
+            if isinstance(command, click.Group)
+            else [" ".join((*path, name))]
+        )
 
 
 def test_every_command_stands_on_some_page():
@@ -103,7 +143,9 @@ def test_every_relative_link_leads_somewhere(page):
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_file_of_the_project_that_a_page_names_exists(page):
-    for target in re.findall(r"`((?:tests|docs|examples|protocols|securefl)/[\w./-]+)`", TEXTS[page]):
+    for target in re.findall(
+        r"`((?:tests|docs|examples|protocols|securefl)/[\w./-]+)`", TEXTS[page]
+    ):
         assert (ROOT / target).exists(), f"{page}: {target}"
 
 
@@ -114,9 +156,13 @@ def test_a_page_names_no_machine_of_ours_and_no_package_index(page):
     assert re.findall(r"(?i)pypi\.org|pythonhosted|index-url https?://", text) == []
 
 
-@pytest.mark.parametrize("page", ["docs/data-owner.md", "docs/researcher.md", "docs/aggregator.md", "docs/by-hand.md"])
+@pytest.mark.parametrize(
+    "page", ["docs/data-owner.md", "docs/researcher.md", "docs/aggregator.md", "docs/by-hand.md"]
+)
 def test_a_message_that_a_page_explains_is_one_that_the_program_says(page):
-    rows = re.findall(r"^\| (`.*?`)[^|]*\|", TEXTS[page].split("## What can go wrong")[-1], re.MULTILINE)
+    rows = re.findall(
+        r"^\| (`.*?`)[^|]*\|", TEXTS[page].split("## What can go wrong")[-1], re.MULTILINE
+    )
     assert rows
     for row in rows:
         for quoted in re.findall(r"`([^`]+)`", row):
@@ -150,35 +196,57 @@ def test_decisions_are_numbered_without_gaps_and_say_their_number():
 
 
 def test_the_glossary_is_in_order():
-    words = [w.lower() for w in re.findall(r"^\*\*(.+?)\*\*", TEXTS["docs/glossary.md"], re.MULTILINE)]
+    words = [
+        w.lower() for w in re.findall(r"^\*\*(.+?)\*\*", TEXTS["docs/glossary.md"], re.MULTILINE)
+    ]
     assert words == sorted(words)
 
 
 def test_the_readme_opens_with_the_two_commands():
     first = BLOCK.search(TEXTS["README.md"])
     assert first[2] == "$ make demo\n$ make test\n"
-    assert TEXTS["README.md"].index("does not protect against") < TEXTS["README.md"].index("## What you see")
+    assert TEXTS["README.md"].index("does not protect against") < TEXTS["README.md"].index(
+        "## What you see"
+    )
 
 
 def test_the_readme_shows_the_thyroid_study_as_it_is():
-    study = parse_protocol((ROOT / "protocols" / "studies" / "thyroid" / "protocol.toml").read_bytes())
+    study = parse_protocol(
+        (ROOT / "protocols" / "studies" / "thyroid" / "protocol.toml").read_bytes()
+    )
     shown = " ".join(TEXTS["README.md"].split())
     update = meaning.leaving(study)[0]
-    assert f"{update.times} times: one encrypted list of {update.values} numbers blurred with noise, {bytes_words(update.size)}" in shown
+    assert (
+        f"{update.times} times: one encrypted list of {update.values} numbers blurred with noise,"
+        f" {bytes_words(update.size)}" in shown
+    )
 
 
 def test_what_an_epsilon_means_is_computed():
-    assert f"a coin-flip guess rises to {guess_percent(Decimal(1))} at most" in TEXTS["docs/glossary.md"]
+    assert (
+        f"a coin-flip guess rises to {guess_percent(Decimal(1))} at most"
+        in TEXTS["docs/glossary.md"]
+    )
     assert f"from 50 % to at most {guess_percent(Decimal(3))}" in TEXTS["docs/data-owner.md"]
-    assert f"from 50 % to at most {guess_percent(Decimal(1))}" in " ".join(TEXTS["README.md"].split())
+    assert f"from 50 % to at most {guess_percent(Decimal(1))}" in " ".join(
+        TEXTS["README.md"].split()
+    )
 
 
 def test_the_first_study_has_the_smallest_noise_for_its_epsilon():
     from securefl.privacy.planning import noise_for_epsilon
 
-    p = parse_protocol((ROOT / "protocols" / "studies" / "first-study" / "protocol.toml").read_bytes()).privacy
-    assert noise_for_epsilon(p.epsilon, p.delta, Fraction(p.sample_rate), p.steps) == p.noise_multiplier
-    assert f"Noise multipliers {p.noise_multiplier} " in TEXTS["protocols/studies/first-study/README.md"]
+    p = parse_protocol(
+        (ROOT / "protocols" / "studies" / "first-study" / "protocol.toml").read_bytes()
+    ).privacy
+    assert (
+        noise_for_epsilon(p.epsilon, p.delta, Fraction(p.sample_rate), p.steps)
+        == p.noise_multiplier
+    )
+    assert (
+        f"Noise multipliers {p.noise_multiplier} "
+        in TEXTS["protocols/studies/first-study/README.md"]
+    )
 
 
 TOML = re.findall(r"^```toml\n(\[data.*?)^```", TEXTS["docs/protocol.md"], re.MULTILINE | re.DOTALL)
@@ -187,12 +255,26 @@ TOML = re.findall(r"^```toml\n(\[data.*?)^```", TEXTS["docs/protocol.md"], re.MU
 @pytest.mark.parametrize("block", TOML, ids=[block.splitlines()[1][:40] for block in TOML])
 def test_columns_and_labels_on_the_page_are_those_that_a_protocol_can_have(block):
     text = protocol_text()
-    data, label, after = (text.index(head) for head in ("[data]", "[data.label]", '[privacy]\nunit = "patient"'))
-    parts = (text[:label], block, text[after:]) if block.startswith("[data.label]") else (text[:data], block, text[label:])
+    data, label, after = (
+        text.index(head) for head in ("[data]", "[data.label]", '[privacy]\nunit = "patient"')
+    )
+    parts = (
+        (text[:label], block, text[after:])
+        if block.startswith("[data.label]")
+        else (text[:data], block, text[label:])
+    )
     parse_protocol("\n".join(parts))
 
 
 def test_the_page_on_protocols_shows_every_kind_of_label_and_of_column():
     assert len(TOML) == 5
     kinds = set(re.findall(r'kind = "([a-z-]+)"', "".join(TOML)))
-    assert kinds == {"numeric", "category", "boolean", "equals", "any-of-letters", "at-least", "any-of"}
+    assert kinds == {
+        "numeric",
+        "category",
+        "boolean",
+        "equals",
+        "any-of-letters",
+        "at-least",
+        "any-of",
+    }

@@ -11,7 +11,20 @@ def test_a_door_fetches_the_name_from_its_module():
     assert study.Study is Study
 
 
-@pytest.mark.parametrize("name", ["Approval", "Protocol", "Study", "check_consistency", "open_approval", "parse_protocol", "parse_study", "seal_study", "study_digest"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Approval",
+        "Protocol",
+        "Study",
+        "check_consistency",
+        "open_approval",
+        "parse_protocol",
+        "parse_study",
+        "seal_study",
+        "study_digest",
+    ],
+)
 def test_every_name_that_the_study_room_offers_exists(name):
     assert callable(getattr(study, name))
 

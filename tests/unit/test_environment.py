@@ -17,7 +17,10 @@ def test_the_installed_lock_is_the_lock_of_the_project():
 
 
 def test_a_study_made_here_names_this_version_and_this_lock():
-    assert software() == {"securefl": securefl.__version__, "lock_sha256": hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()}
+    assert software() == {
+        "securefl": securefl.__version__,
+        "lock_sha256": hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest(),
+    }
 
 
 def test_the_version_of_the_package_is_that_of_its_metadata():

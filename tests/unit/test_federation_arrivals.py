@@ -1,4 +1,6 @@
-"""Contributions are checked and added as they come; what fails is not there yet, and is named in the end."""
+"""Contributions are checked and added as they come; what fails is not there yet, and is named in
+the end.
+"""
 
 import hashlib
 import io
@@ -27,7 +29,9 @@ def answers(room):
     _, given = room.announce()
     frames = {}
     for site in NAMES:
-        me = room.participant(site, trainer=lambda *_: np.ones(room.plan.parameters, dtype=np.int64), keeper=in_memory)
+        me = room.participant(
+            site, trainer=lambda *_: np.ones(room.plan.parameters, dtype=np.int64), keeper=in_memory
+        )
         frames[site] = me.answer(given).read()
     return given.announcement, frames
 
@@ -73,7 +77,9 @@ def test_each_is_taken_in_once_and_one_at_a_time(room, store, answers, arrivals)
         assert not arrivals.look(store)
         assert len(arrivals.parts) == count
         assert bool(arrivals.missing) == (count < len(NAMES))
-    assert arrivals.parts == {site: hashlib.sha256(frame).hexdigest() for site, frame in answers[1].items()}
+    assert arrivals.parts == {
+        site: hashlib.sha256(frame).hexdigest() for site, frame in answers[1].items()
+    }
     assert arrivals.frame_bytes == max(map(len, answers[1].values()))
 
 
@@ -94,8 +100,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_not_the_hospitals_contribution_is_not_there_yet(room, store, answers, arrivals, wrong):
-    """Whoever can write into the store can put anything under a hospital's name; only that hospital's own frame counts."""
+def test_what_is_not_the_hospitals_contribution_is_not_there_yet(
+    room, store, answers, arrivals, wrong
+):
+    """Whoever can write into the store can put anything under a hospital's name; only that
+    hospital's own frame counts.
+    """
     first, *others = NAMES
     for site in others:
         put(store, room, site, answers[1][site])
@@ -137,7 +147,9 @@ def test_the_sum_is_the_same_whatever_came_first(room, answers, arrivals):
         assert room.aggregator.add(other).read() == room.aggregator.add(arrivals).read()
 
 
-def test_the_aggregators_sum_is_read_when_it_signed_it_and_not_before(room, store, answers, arrivals):
+def test_the_aggregators_sum_is_read_when_it_signed_it_and_not_before(
+    room, store, answers, arrivals
+):
     for site in NAMES:
         arrivals.take(site, io.BytesIO(answers[1][site]))
     assert arrivals.look_for_sum(store) is None
@@ -152,10 +164,15 @@ def test_the_aggregators_sum_is_read_when_it_signed_it_and_not_before(room, stor
     claimed = arrivals.look_for_sum(store)
     assert (claimed.sha256, claimed.parts) == (hashlib.sha256(whole).hexdigest(), arrivals.parts)
     assert np.array_equal(np.concatenate(list(claimed.blocks())), total_of(arrivals))
-    assert np.array_equal(read_sum(whole, arrivals.facts, "Aggregator", room.operator.card.verify).ciphertext, total_of(arrivals))
+    assert np.array_equal(
+        read_sum(whole, arrivals.facts, "Aggregator", room.operator.card.verify).ciphertext,
+        total_of(arrivals),
+    )
 
 
-def test_a_full_disk_is_said_as_such_and_nothing_is_taken(room, store, answers, arrivals, monkeypatch):
+def test_a_full_disk_is_said_as_such_and_nothing_is_taken(
+    room, store, answers, arrivals, monkeypatch
+):
     put(store, room, NAMES[0], answers[1][NAMES[0]])
 
     def full(*_, **_more):

@@ -1,4 +1,6 @@
-"""A sealed model: length, signature, hash, list and files are checked in this order, whatever the bytes are."""
+"""A sealed model: length, signature, hash, list and files are checked in this order, whatever the
+bytes are.
+"""
 
 import json
 
@@ -24,7 +26,12 @@ def site(end):
 
 def signed(end, sealed, **changes):
     """Whatever the coordinator itself might seal and sign."""
-    body = {"type": bundle.TYPE, "study": end.plan.digest, "sha256": bundle._sha256(sealed), "bytes": len(sealed)}
+    body = {
+        "type": bundle.TYPE,
+        "study": end.plan.digest,
+        "sha256": bundle._sha256(sealed),
+        "bytes": len(sealed),
+    }
     return bundle.SealedBundle(dump_signed(body | changes, end.room.researcher.sign), sealed)
 
 
@@ -38,7 +45,9 @@ def bundle_readers(end):
 
 def payload(end, listed=None, files=None):
     files = files or end.files
-    listed = listed or {n: {"bytes": len(files[n]), "sha256": bundle._sha256(files[n])} for n in bundle.FILES}
+    listed = listed or {
+        n: {"bytes": len(files[n]), "sha256": bundle._sha256(files[n])} for n in bundle.FILES
+    }
     head = canonical(listed)
     return len(head).to_bytes(4, "big") + head + b"".join(files[n] for n in bundle.FILES)
 
@@ -49,14 +58,20 @@ def test_the_files_come_back_as_they_were(end, site):
 
 
 def right_list(end):
-    return {n: {"bytes": len(end.files[n]), "sha256": bundle._sha256(end.files[n])} for n in bundle.FILES}
+    return {
+        n: {"bytes": len(end.files[n]), "sha256": bundle._sha256(end.files[n])}
+        for n in bundle.FILES
+    }
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (lambda listed: listed.pop("model.json"), "no list of its files"),
-        (lambda listed: listed.update({"../escape": {"bytes": 1, "sha256": "0" * 64}}), "no list of its files"),
+        (
+            lambda listed: listed.update({"../escape": {"bytes": 1, "sha256": "0" * 64}}),
+            "no list of its files",
+        ),
         (lambda listed: listed["model.json"].update(bytes=-1), "impossible of model.json"),
         (lambda listed: listed["model.json"].update(bytes=True), "impossible of model.json"),
         (lambda listed: listed["model.json"].update(bytes=1 << 40), "impossible of model.json"),
@@ -64,7 +79,10 @@ def right_list(end):
         (lambda listed: listed["model.json"].update(sha256="x"), "impossible of model.json"),
         (lambda listed: listed.update({"model.json": 1}), "impossible of model.json"),
         (lambda listed: listed["model.json"].update(bytes=1), "does not fit what follows"),
-        (lambda listed: listed["model.json"].update(sha256="0" * 64), "its model.json is not the one in its list"),
+        (
+            lambda listed: listed["model.json"].update(sha256="0" * 64),
+            "its model.json is not the one in its list",
+        ),
     ],
 )
 def test_a_list_that_lies_is_refused(end, site, change, said):
@@ -75,7 +93,16 @@ def test_a_list_that_lies_is_refused(end, site, change, said):
 
 
 @pytest.mark.parametrize(
-    "junk", [b"", b"\0", b"\xff\xff\xff\xff", b"\0\0\0\x02[]", b"\0\0\0\x04nope", b"\0\0\x20\0" + b"[" * 8192], ids=repr
+    "junk",
+    [
+        b"",
+        b"\0",
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\x02[]",
+        b"\0\0\0\x04nope",
+        b"\0\0\x20\0" + b"[" * 8192,
+    ],
+    ids=repr,
 )
 def test_whatever_is_inside_is_refused_and_not_run_over(end, site, junk):
     with pytest.raises(MessageError, match="no list of its files"):
@@ -84,7 +111,13 @@ def test_whatever_is_inside_is_refused_and_not_run_over(end, site, junk):
 
 def test_the_statement_is_of_this_study_and_of_a_possible_size(end, site):
     sealed = end.sealed().sealed
-    for changes in ({"study": "0" * 64}, {"sha256": "x"}, {"bytes": 0}, {"bytes": True}, {"bytes": bundle.bundle_limit(end.plan) + 1}):
+    for changes in (
+        {"study": "0" * 64},
+        {"sha256": "x"},
+        {"bytes": 0},
+        {"bytes": True},
+        {"bytes": bundle.bundle_limit(end.plan) + 1},
+    ):
         with pytest.raises(MessageError, match="is refused"):
             end.opened(signed(end, sealed, **changes), site)
     with pytest.raises(MessageError, match="at most"):

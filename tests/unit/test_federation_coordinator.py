@@ -1,4 +1,6 @@
-"""A whole study in one process: what the coordinator holds at the end is the sum of what the hospitals made, and never less."""
+"""A whole study in one process: what the coordinator holds at the end is the sum of what the
+hospitals made, and never less.
+"""
 
 import dataclasses
 import io
@@ -25,9 +27,14 @@ def done():
 
 def test_the_whole_study_is_the_exact_sum_of_what_the_hospitals_made(done):
     room, outcome, _ = done
-    sums = [reduce(np.add, parts) for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)]
+    sums = [
+        reduce(np.add, parts)
+        for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)
+    ]
     assert len(sums) == room.plan.last_round
-    state = reduce(lambda s, v: s.apply(v), sums[:-1], ServerState.start(room.plan.study, room.theta))
+    state = reduce(
+        lambda s, v: s.apply(v), sums[:-1], ServerState.start(room.plan.study, room.theta)
+    )
     assert np.array_equal(outcome.theta, state.theta)
     assert np.array_equal(outcome.histogram, sums[-1])
     assert any(np.any(s) for s in sums)
@@ -42,10 +49,21 @@ def test_the_noise_is_there_and_is_fresh_in_every_round(done):
 def test_the_records_hold_hashes_and_sizes_only(done):
     room, outcome, seen = done
     assert tuple(seen) == outcome.records
-    assert [(r.round, r.kind) for r in seen] == [(1, "update"), (2, "update"), (3, "update"), (4, "update"), (5, "evaluation")]
+    assert [(r.round, r.kind) for r in seen] == [
+        (1, "update"),
+        (2, "update"),
+        (3, "update"),
+        (4, "update"),
+        (5, "evaluation"),
+    ]
     for record in seen:
         assert set(record.contributions) == set(NAMES)
-        text = [record.round_digest, record.model_sha256, record.sum_sha256, *record.contributions.values()]
+        text = [
+            record.round_digest,
+            record.model_sha256,
+            record.sum_sha256,
+            *record.contributions.values(),
+        ]
         assert all(len(t) == 64 for t in text)
         assert record.upload_bytes == max(len(room.kept[site, record.round]) for site in NAMES)
 
@@ -59,14 +77,19 @@ def test_two_local_steps_add_up_exactly_too():
     plan = sealed_study(("rounds = 4", "rounds = 2"), ("local_steps = 1", "local_steps = 2"))[1]
     room = Room(plan)
     outcome = room.coordinator().run()
-    sums = [reduce(np.add, parts) for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)]
+    sums = [
+        reduce(np.add, parts)
+        for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)
+    ]
     state = reduce(lambda s, v: s.apply(v), sums[:-1], ServerState.start(plan.study, room.theta))
     assert np.array_equal(outcome.theta, state.theta)
 
 
 @dataclasses.dataclass(frozen=True)
 class Replies:
-    """What comes back in a round: the aggregator's frame, and the contributions by the name they came under."""
+    """What comes back in a round: the aggregator's frame, and the contributions by the name they
+    came under.
+    """
 
     sum: bytes
     contributions: dict
@@ -102,7 +125,8 @@ def run_spoiled(spoil):
 
 def ciphertexts(room, replies, facts):
     return {
-        site: read_contribution(frame, facts, site, room.identities[site].card.verify) for site, frame in replies.contributions.items()
+        site: read_contribution(frame, facts, site, room.identities[site].card.verify)
+        for site, frame in replies.contributions.items()
     }
 
 
@@ -116,12 +140,19 @@ def claimed(room, facts, added, parts=None, sign=None):
 def dropped(room, replies, facts, _):
     read = ciphertexts(room, replies, facts)
     kept = [read[s] for s in NAMES[1:]]
-    return dataclasses.replace(replies, sum=claimed(room, facts, kept, {s: c.sha256 for s, c in read.items()}))
+    return dataclasses.replace(
+        replies, sum=claimed(room, facts, kept, {s: c.sha256 for s, c in read.items()})
+    )
 
 
 def doubled(room, replies, facts, _):
     read = ciphertexts(room, replies, facts)
-    return dataclasses.replace(replies, sum=claimed(room, facts, [*read.values(), read[NAMES[0]]], {s: c.sha256 for s, c in read.items()}))
+    return dataclasses.replace(
+        replies,
+        sum=claimed(
+            room, facts, [*read.values(), read[NAMES[0]]], {s: c.sha256 for s, c in read.items()}
+        ),
+    )
 
 
 def altered(room, replies, facts, _):
@@ -129,7 +160,15 @@ def altered(room, replies, facts, _):
     other = read[NAMES[0]].ciphertext.copy()
     other[0, 0, 0] ^= np.uint64(1)
     changed = dataclasses.replace(read[NAMES[0]], ciphertext=other)
-    return dataclasses.replace(replies, sum=claimed(room, facts, [changed, *(read[s] for s in NAMES[1:])], {s: c.sha256 for s, c in read.items()}))
+    return dataclasses.replace(
+        replies,
+        sum=claimed(
+            room,
+            facts,
+            [changed, *(read[s] for s in NAMES[1:])],
+            {s: c.sha256 for s, c in read.items()},
+        ),
+    )
 
 
 @pytest.mark.parametrize("spoil", [dropped, doubled, altered])
@@ -143,7 +182,12 @@ def test_a_sum_by_somebody_else_is_refused():
     stranger = fixed_identity("Stranger", "aggregator")
 
     def spoil(room, replies, facts, _):
-        return dataclasses.replace(replies, sum=claimed(room, facts, list(ciphertexts(room, replies, facts).values()), sign=stranger.sign))
+        return dataclasses.replace(
+            replies,
+            sum=claimed(
+                room, facts, list(ciphertexts(room, replies, facts).values()), sign=stranger.sign
+            ),
+        )
 
     assert run_spoiled(spoil).whose == "Aggregator"
 
@@ -151,14 +195,24 @@ def test_a_sum_by_somebody_else_is_refused():
 def test_contributions_swapped_in_the_store_are_refused():
     def spoil(_room, replies, _facts, _):
         a, b, c = NAMES
-        return dataclasses.replace(replies, contributions={a: replies.contributions[b], b: replies.contributions[a], c: replies.contributions[c]})
+        return dataclasses.replace(
+            replies,
+            contributions={
+                a: replies.contributions[b],
+                b: replies.contributions[a],
+                c: replies.contributions[c],
+            },
+        )
 
     assert run_spoiled(spoil).whose == ", ".join(NAMES[:2])
 
 
 def test_a_contribution_of_an_earlier_round_is_refused():
     def spoil(_room, replies, _facts, earlier):
-        return dataclasses.replace(replies, contributions={**replies.contributions, NAMES[0]: earlier.contributions[NAMES[0]]})
+        return dataclasses.replace(
+            replies,
+            contributions={**replies.contributions, NAMES[0]: earlier.contributions[NAMES[0]]},
+        )
 
     error = run_spoiled(spoil)
     assert error.whose == NAMES[0]
@@ -166,12 +220,19 @@ def test_a_contribution_of_an_earlier_round_is_refused():
 
 
 def test_the_sum_of_an_earlier_round_is_refused():
-    assert run_spoiled(lambda _room, replies, _facts, earlier: Replies(earlier.sum, replies.contributions)).whose == "Aggregator"
+    assert (
+        run_spoiled(
+            lambda _room, replies, _facts, earlier: Replies(earlier.sum, replies.contributions)
+        ).whose
+        == "Aggregator"
+    )
 
 
 def test_a_missing_contribution_names_its_hospital():
     def spoil(_room, replies, _facts, _):
-        return dataclasses.replace(replies, contributions={s: f for s, f in replies.contributions.items() if s != NAMES[1]})
+        return dataclasses.replace(
+            replies, contributions={s: f for s, f in replies.contributions.items() if s != NAMES[1]}
+        )
 
     error = run_spoiled(spoil)
     assert NAMES[1] in error.what
@@ -182,7 +243,9 @@ def test_a_contribution_under_a_strangers_name_is_not_in_the_sum():
     room = Room()
 
     def spoil(replies, _facts, _):
-        return dataclasses.replace(replies, contributions={"Stranger": b"x", **replies.contributions})
+        return dataclasses.replace(
+            replies, contributions={"Stranger": b"x", **replies.contributions}
+        )
 
     outcome = room.coordinator(Spoiling(room, spoil)).run()
     assert all(set(r.contributions) == set(NAMES) for r in outcome.records)
@@ -210,7 +273,9 @@ def test_the_key_of_a_round_is_erased_also_when_the_round_fails():
 
 def test_initial_weights_that_are_not_those_of_the_study_are_refused():
     room = Room()
-    study = room.plan.study.model_copy(update={"model": room.plan.study.model.model_copy(update={"initial_sha256": "1" * 64})})
+    study = room.plan.study.model_copy(
+        update={"model": room.plan.study.model.model_copy(update={"initial_sha256": "1" * 64})}
+    )
     room.plan = dataclasses.replace(room.plan, study=study)
     with pytest.raises(MessageError, match="initial weights"):
         room.coordinator().run()

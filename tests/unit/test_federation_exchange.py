@@ -1,4 +1,6 @@
-"""The store as a carrier: the announcement comes last, unsigned words count for nothing, and a deadline names who is missing."""
+"""The store as a carrier: the announcement comes last, unsigned words count for nothing, and a
+deadline names who is missing.
+"""
 
 import hashlib
 import io
@@ -6,7 +8,16 @@ import io
 import numpy as np
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import INSTANCES, NAMES, Room, added, going_on, head_in, in_memory, sealed_study
+from federation_room import (
+    INSTANCES,
+    NAMES,
+    Room,
+    added,
+    going_on,
+    head_in,
+    in_memory,
+    sealed_study,
+)
 
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import exchange as exchange_module
@@ -41,12 +52,18 @@ def exchange(room, store):
 
 
 def answer_all(room, store, sites=NAMES):
-    """Announce round 1 and put these hospitals' frames and, of all of them, the sum; (keys, facts, frames)."""
+    """Announce round 1 and put these hospitals' frames and, of all of them, the sum; (keys, facts,
+    frames).
+    """
     keys, given = room.announce()
     frames = {}
     for site in NAMES:
         ones = np.ones(room.plan.parameters, dtype=np.int64)
-        frames[site] = room.participant(site, trainer=lambda *_, v=ones: v, keeper=in_memory).answer(given).read()
+        frames[site] = (
+            room.participant(site, trainer=lambda *_, v=ones: v, keeper=in_memory)
+            .answer(given)
+            .read()
+        )
         if site in sites:
             store.put(at(room).contribution(site), frames[site])
     if tuple(sites) == tuple(NAMES):
@@ -55,7 +72,9 @@ def answer_all(room, store, sites=NAMES):
 
 
 def facts_of(room, keys, number=1):
-    return room.plan.facts(number, 1, keys.public.sha256, room.plan.study.model.initial_sha256, instances=INSTANCES)
+    return room.plan.facts(
+        number, 1, keys.public.sha256, room.plan.study.model.initial_sha256, instances=INSTANCES
+    )
 
 
 def at(room, number=1):
@@ -64,7 +83,10 @@ def at(room, number=1):
 
 def say(room, store, site, code="data", *, by=None, digest=None):
     by = by or room.identities.get(site, room.operator)
-    store.put(paths.status(room.plan.digest, site), Status(digest or room.plan.digest, site, 1, code).dump(by.sign))
+    store.put(
+        paths.status(room.plan.digest, site),
+        Status(digest or room.plan.digest, site, 1, code).dump(by.sign),
+    )
 
 
 def test_who_sees_an_announcement_finds_the_rest(room, store):
@@ -93,10 +115,16 @@ def test_the_sum_and_its_contributions_come_back(room, store, exchange):
     arrivals = Arrivals(room.plan, facts)
     claimed = exchange.collect(arrivals, 60)
     assert claimed.sha256 == hashlib.sha256(store.get(at(room).sum, 1 << 20)).hexdigest()
-    assert claimed.parts == arrivals.parts == {site: hashlib.sha256(frame).hexdigest() for site, frame in frames.items()}
+    assert (
+        claimed.parts
+        == arrivals.parts
+        == {site: hashlib.sha256(frame).hexdigest() for site, frame in frames.items()}
+    )
 
 
-@pytest.mark.parametrize("junk", [b"the sum", b"", bytes(1 << 20)], ids=["junk", "empty", "oversized"])
+@pytest.mark.parametrize(
+    "junk", [b"the sum", b"", bytes(1 << 20)], ids=["junk", "empty", "oversized"]
+)
 def test_a_sum_that_the_aggregator_did_not_sign_is_not_there_yet(room, store, exchange, junk):
     _, facts, _ = answer_all(room, store)
     whole = store.get(at(room).sum, 1 << 20)
@@ -104,12 +132,18 @@ def test_a_sum_that_the_aggregator_did_not_sign_is_not_there_yet(room, store, ex
     with pytest.raises(RoundError, match="the aggregator"):
         exchange.collect(Arrivals(room.plan, facts), 0.05)
     store.put(at(room).sum, whole)
-    assert exchange.collect(Arrivals(room.plan, facts), 60).sha256 == hashlib.sha256(whole).hexdigest()
+    assert (
+        exchange.collect(Arrivals(room.plan, facts), 60).sha256 == hashlib.sha256(whole).hexdigest()
+    )
 
 
 def test_what_somebody_else_put_in_an_announcements_place_is_written_over(room, store, exchange):
     keys, given = room.announce()
-    for junk in (b"round 1", b" " * (MAX_ANNOUNCEMENT + 1), room.announce(sign=STRANGER.sign)[1].announcement):
+    for junk in (
+        b"round 1",
+        b" " * (MAX_ANNOUNCEMENT + 1),
+        room.announce(sign=STRANGER.sign)[1].announcement,
+    ):
         store.put(at(room).announcement, junk)
         exchange.broadcast(facts_of(room, keys), given)
         assert store.get(at(room).announcement, MAX_ANNOUNCEMENT) == given.announcement
@@ -117,7 +151,9 @@ def test_what_somebody_else_put_in_an_announcements_place_is_written_over(room, 
 
 
 def test_a_deadline_that_passes_at_once_still_names_only_who_is_missing(room, store, exchange):
-    """One contribution is checked at each look; on a slow machine the deadline comes before the last of them."""
+    """One contribution is checked at each look; on a slow machine the deadline comes before the
+    last of them.
+    """
     _, facts, _ = answer_all(room, store, NAMES[1:])
     with pytest.raises(RoundError, match="not complete") as late:
         exchange.collect(Arrivals(room.plan, facts), 0)
@@ -156,17 +192,25 @@ def test_the_aggregators_refusal_ends_the_round(room, store, exchange):
 
 SPOOFS = {
     "another signer": lambda room, store: say(room, store, NAMES[0], by=STRANGER),
-    "another hospital": lambda room, store: say(room, store, NAMES[0], by=room.identities[NAMES[1]]),
+    "another hospital": lambda room, store: say(
+        room, store, NAMES[0], by=room.identities[NAMES[1]]
+    ),
     "another study": lambda room, store: say(room, store, NAMES[0], digest="ab" * 32),
-    "not signed": lambda room, store: store.put(paths.status(room.plan.digest, NAMES[0]), b"withdrawn"),
-    "oversized": lambda room, store: store.put(paths.status(room.plan.digest, NAMES[0]), b" " * (MAX_SMALL + 1)),
+    "not signed": lambda room, store: store.put(
+        paths.status(room.plan.digest, NAMES[0]), b"withdrawn"
+    ),
+    "oversized": lambda room, store: store.put(
+        paths.status(room.plan.digest, NAMES[0]), b" " * (MAX_SMALL + 1)
+    ),
     "empty": lambda room, store: store.put(paths.status(room.plan.digest, NAMES[0]), b""),
     "no participant": lambda room, store: say(room, store, "Stranger", by=STRANGER),
 }
 
 
 @pytest.mark.parametrize("spoof", SPOOFS)
-def test_what_the_stores_operator_writes_in_a_hospitals_name_is_ignored(room, store, exchange, spoof):
+def test_what_the_stores_operator_writes_in_a_hospitals_name_is_ignored(
+    room, store, exchange, spoof
+):
     SPOOFS[spoof](room, store)
     assert last_word(store, room.plan) is None
     _, facts, _ = answer_all(room, store)
@@ -177,12 +221,21 @@ def test_a_signed_status_is_found_behind_spoofed_ones(room, store):
     SPOOFS["another signer"](room, store)
     say(room, store, NAMES[2], "withdrawn")
     assert last_word(store, room.plan).site == NAMES[2]
-    assert status_of(store, room.plan.digest, NAMES[0], room.identities[NAMES[0]].card.signing_public) is None
+    assert (
+        status_of(store, room.plan.digest, NAMES[0], room.identities[NAMES[0]].card.signing_public)
+        is None
+    )
 
 
 def test_only_the_coordinator_ends_a_study(room, store):
     end = End(room.plan.digest, "completed", 5)
-    for data in (end.dump(STRANGER.sign), end.dump(room.identities[NAMES[0]].sign), b"completed", b" " * (MAX_SMALL + 1), b""):
+    for data in (
+        end.dump(STRANGER.sign),
+        end.dump(room.identities[NAMES[0]].sign),
+        b"completed",
+        b" " * (MAX_SMALL + 1),
+        b"",
+    ):
         store.put(paths.ending(room.plan.digest), data)
         assert end_of(store, room.plan) is None
     store.put(paths.ending(room.plan.digest), end.dump(room.researcher.sign))
@@ -195,7 +248,8 @@ def test_in_one_process_a_round_is_broadcast_before_it_is_collected(room):
         LocalExchange([], room.aggregator).collect(Arrivals(room.plan, facts_of(room, keys)), 1)
 
 
-# --- studies that go on after a loss ----------------------------------------------------------------------------------
+# --- studies that go on after a loss
+# ----------------------------------------------------------------------------------
 
 FIVE = tuple(sorted(SITES))
 GOING_ON = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
@@ -221,7 +275,9 @@ def test_who_left_is_not_waited_for_and_who_is_silent_is_until_the_deadline(five
     lost, *rest = FIVE
     place(room, store, {s: frames[s] for s in rest})
     tally = Tally(GOING_ON, terms)
-    StoreExchange(store, GOING_ON).gather(tally, 0.05)  # comes back at the deadline, with those that are there
+    StoreExchange(store, GOING_ON).gather(
+        tally, 0.05
+    )  # comes back at the deadline, with those that are there
     assert set(tally.heads) == set(rest)
     say(room, store, lost, "round")
     StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)  # comes back at once
@@ -238,7 +294,11 @@ def test_who_left_after_contributing_is_in_the_sum(five, store):
 
 def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
     room, terms, _, frames, _ = five
-    place(room, store, {**frames, FIVE[1]: frames[FIVE[1]][:-1], FIVE[2]: bytes(10_000_000), "Stranger": b"x"})
+    place(
+        room,
+        store,
+        {**frames, FIVE[1]: frames[FIVE[1]][:-1], FIVE[2]: bytes(10_000_000), "Stranger": b"x"},
+    )
     tally = Tally(GOING_ON, terms)
     StoreExchange(store, GOING_ON).gather(tally, 0.05)
     assert set(tally.refused) == set(FIVE[1:3])
@@ -251,7 +311,9 @@ def test_a_hospital_reads_in_the_proposal_whether_its_very_frame_is_in_it(five):
     room, terms, people, frames, _ = five
     tally = Tally(GOING_ON, terms)
     for site in FIVE[1:]:
-        tally.take(site, io.BytesIO(frames[site]) if isinstance(frames[site], bytes) else frames[site])
+        tally.take(
+            site, io.BytesIO(frames[site]) if isinstance(frames[site], bytes) else frames[site]
+        )
     hashes = {s: tally.heads[s].sha256 for s in FIVE[1:]}
 
     def proposed(parts, sign=room.researcher.sign):
@@ -280,7 +342,9 @@ def test_what_ends_a_study_that_goes_on(five, store, why):
         StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)
 
 
-def test_a_transcript_that_the_store_does_not_take_is_left_with_the_next_and_ends_nothing(room, store):
+def test_a_transcript_that_the_store_does_not_take_is_left_with_the_next_and_ends_nothing(
+    room, store
+):
     class Away(Store):
         away = True
 
@@ -329,10 +393,14 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
     tally.adopt(survivors)
     assert not serving.step()
-    with pytest.raises(RoundError, match="no signature under the survivor set came from " + ", ".join(FIVE[1:])):
+    with pytest.raises(
+        RoundError, match="no signature under the survivor set came from " + ", ".join(FIVE[1:])
+    ):
         exchange.conclude(tally, proposal, 0.05)
     assert not serving.step()
-    said = {s: people[s].later.agree(proposal, head_in(room_frames)(people[s].later)) for s in FIVE[1:]}
+    said = {
+        s: people[s].later.agree(proposal, head_in(room_frames)(people[s].later)) for s in FIVE[1:]
+    }
     for site, data in said.items():
         store.put(here.agreement(site), data)
     store.put(here.agreement("Stranger"), b"x")
@@ -345,7 +413,9 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
         exchange.conclude(tally, proposal, 0.05)
     assert serving.step()
     claimed = exchange.conclude(tally, proposal, 60)
-    assert all(np.array_equal(a, b) for a, b in zip(claimed.blocks(), tally.sum_blocks(), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(claimed.blocks(), tally.sum_blocks(), strict=True)
+    )
     data = store.get(here.sum, 1 << 20)
     whole = read_survivors_sum(io.BytesIO(data), survivors, "Aggregator", room.operator.card.verify)
     assert all(np.array_equal(a, b) for a, b in zip(whole, tally.sum_blocks(), strict=True))

@@ -1,4 +1,6 @@
-"""Whole studies whose numbers travel under keys that add up: exact in both kinds of round, with and without a loss."""
+"""Whole studies whose numbers travel under keys that add up: exact in both kinds of round, with and
+without a loss.
+"""
 
 from functools import reduce
 
@@ -14,22 +16,35 @@ from securefl.secagg.number_layout import NumberLayout
 
 @pytest.fixture(params=[1, 2, 3], ids=["1 prime", "2 primes", "3 primes"], autouse=True)
 def _under_keys(request, monkeypatch):
-    monkeypatch.setattr(rounds, "layout_for", lambda bits, contributors, length: NumberLayout(bits, contributors, request.param))
+    monkeypatch.setattr(
+        rounds,
+        "layout_for",
+        lambda bits, contributors, length: NumberLayout(bits, contributors, request.param),
+    )
 
 
 def test_a_study_of_everybody_is_the_exact_sum_of_what_the_hospitals_made():
     room = Room(sealed_study()[1])
     outcome = room.coordinator().run()
-    sums = [reduce(np.add, parts) for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)]
-    state = reduce(lambda s, v: s.apply(v), sums[:-1], ServerState.start(room.plan.study, room.theta))
+    sums = [
+        reduce(np.add, parts)
+        for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)
+    ]
+    state = reduce(
+        lambda s, v: s.apply(v), sums[:-1], ServerState.start(room.plan.study, room.theta)
+    )
     assert np.array_equal(outcome.theta, state.theta)
     assert np.array_equal(outcome.histogram, sums[-1])
 
 
-@pytest.mark.parametrize(("stage", "counts"), [("contribution", False), ("signature", True), ("answer", True)])
+@pytest.mark.parametrize(
+    ("stage", "counts"), [("contribution", False), ("signature", True), ("answer", True)]
+)
 def test_a_study_that_loses_a_hospital_goes_on_with_exact_sums(stage, counts):
     room = Room(PLAN)
     outcome = room.coordinator(Losing(room, (LOST, 2, stage))).run()
     assert len(outcome.records) == LAST
-    assert [LOST in r.contributions for r in outcome.records] == [r.round < 2 + counts for r in outcome.records]
+    assert [LOST in r.contributions for r in outcome.records] == [
+        r.round < 2 + counts for r in outcome.records
+    ]
     assert_exact(room, outcome)

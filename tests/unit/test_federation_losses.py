@@ -1,4 +1,6 @@
-"""A study that goes on after a loss, in one process: the sum of exactly those that are left, and never of too few."""
+"""A study that goes on after a loss, in one process: the sum of exactly those that are left, and
+never of too few.
+"""
 
 import io
 from functools import reduce
@@ -23,7 +25,9 @@ LAST = PLAN.last_round
 
 
 class Losing(LocalExchange):
-    """One hospital is lost from a stage of a round on; the frames of every round stay to be looked at."""
+    """One hospital is lost from a stage of a round on; the frames of every round stay to be looked
+    at.
+    """
 
     def __init__(self, room, *lost):
         super().__init__(room.participants(), room.aggregator, self.is_there)
@@ -31,10 +35,16 @@ class Losing(LocalExchange):
 
     def is_there(self, site, number, stage):
         order = ("contribution", "signature", "answer")
-        return all(site != s or (number, order.index(stage)) < (n, order.index(at)) for s, n, at in self.lost)
+        return all(
+            site != s or (number, order.index(stage)) < (n, order.index(at))
+            for s, n, at in self.lost
+        )
 
     def conclude(self, tally, proposal, seconds):
-        self.proposals[tally.terms.facts.round], self.tallies[tally.terms.facts.round] = proposal, tally
+        self.proposals[tally.terms.facts.round], self.tallies[tally.terms.facts.round] = (
+            proposal,
+            tally,
+        )
         return super().conclude(tally, proposal, seconds)
 
 
@@ -64,11 +74,15 @@ def test_without_a_loss_everybody_is_in_every_sum():
 
 
 @pytest.mark.parametrize("number", [1, 3, LAST])
-@pytest.mark.parametrize(("stage", "counts"), [("contribution", False), ("signature", True), ("answer", True)])
+@pytest.mark.parametrize(
+    ("stage", "counts"), [("contribution", False), ("signature", True), ("answer", True)]
+)
 def test_one_lost_hospital_is_gone_on_without(number, stage, counts):
     room, _, outcome = ran((LOST, number, stage))
     assert len(outcome.records) == LAST
-    assert [LOST in r.contributions for r in outcome.records] == [r.round < number + counts for r in outcome.records]
+    assert [LOST in r.contributions for r in outcome.records] == [
+        r.round < number + counts for r in outcome.records
+    ]
     assert_exact(room, outcome)
 
 
@@ -78,7 +92,9 @@ def test_the_second_loss_ends_the_study_and_names_who_is_missing():
     assert over.value.whose == NAMES[0]
 
 
-@pytest.mark.parametrize(("stage", "what"), [("signature", "no signature"), ("answer", "no unmasking answer")])
+@pytest.mark.parametrize(
+    ("stage", "what"), [("signature", "no signature"), ("answer", "no unmasking answer")]
+)
 def test_two_lost_before_they_answered_open_nothing(stage, what):
     room = Room(PLAN)
     opened = []
@@ -95,7 +111,15 @@ def test_a_contribution_that_is_not_whole_counts_as_none():
             inner = Tally.take
 
             def take(self, site, frame):
-                inner(self, site, io.BytesIO(frame.read()[:-1]) if (site, self.terms.facts.round) == (LOST, 2) else frame)
+                inner(
+                    self,
+                    site,
+                    (
+                        io.BytesIO(frame.read()[:-1])
+                        if (site, self.terms.facts.round) == (LOST, 2)
+                        else frame
+                    ),
+                )
 
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(Tally, "take", take)
@@ -121,18 +145,25 @@ def test_what_cannot_be_kept_is_not_said():
     def broken(terms, record):
         raise OSError("disk full")
 
-    exchange = LocalExchange([room.participant(s, **({"records": broken} if s == LOST else {})) for s in NAMES], room.aggregator)
+    exchange = LocalExchange(
+        [room.participant(s, **({"records": broken} if s == LOST else {})) for s in NAMES],
+        room.aggregator,
+    )
     with pytest.raises(OSError, match="disk full"):
         room.coordinator(exchange).run()
 
 
 @pytest.fixture
 def half():
-    """Round 1 contributed to by all, and round 2 announced to nobody: (room, participants by name, tally)."""
+    """Round 1 contributed to by all, and round 2 announced to nobody: (room, participants by name,
+    tally).
+    """
     room = Room(PLAN)
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
-    facts = PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
+    facts = PLAN.facts(
+        1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES
+    )
     tally = Tally(PLAN, PLAN.terms(facts))
     for site, p in people.items():
         tally.take(site, p.answer(given))
@@ -166,7 +197,9 @@ def test_no_answer_before_enough_have_signed(half):
     me = people[NAMES[0]].later
     assert me.answer({s: said[s] for s in NAMES[:3]}) is None
     assert not me.answered
-    assert me.answer({**{s: said[s] for s in NAMES[:3]}, NAMES[4]: said[NAMES[3]]}) is None  # another's signature is none
+    assert (
+        me.answer({**{s: said[s] for s in NAMES[:3]}, NAMES[4]: said[NAMES[3]]}) is None
+    )  # another's signature is none
     assert me.answer(said) is not None
     assert me.answered
     with pytest.raises(RoundError, match="one answer is given"):
@@ -186,7 +219,9 @@ def test_a_frame_that_is_gone_or_exchanged_is_refused_in_its_name(half):
     room, people, tally = half
     _, proposal = proposal_of(room, tally, NAMES)
     first, second = (people[s].later for s in NAMES[:2])
-    with pytest.raises(MessageError, match=f"{LOST} is in the survivor set, and is not in the store"):
+    with pytest.raises(
+        MessageError, match=f"{LOST} is in the survivor set, and is not in the store"
+    ):
         first.agree(proposal, lambda s: first.read(s, None if s == LOST else room.kept[s, 1]))
     with pytest.raises(MessageError, match=LOST):
         second.agree(proposal, lambda s: second.read(s, room.kept[NAMES[0] if s == LOST else s, 1]))
@@ -196,7 +231,10 @@ def test_a_proposal_by_anybody_else_is_refused(half):
     room, people, tally = half
     survivors, _ = proposal_of(room, tally, NAMES)
     with pytest.raises(MessageError, match="signature"):
-        people[LOST].later.agree(write_proposal(survivors, "Researcher", room.operator.sign), heads(room)(people[LOST].later))
+        people[LOST].later.agree(
+            write_proposal(survivors, "Researcher", room.operator.sign),
+            heads(room)(people[LOST].later),
+        )
 
 
 @pytest.mark.parametrize(
@@ -234,7 +272,9 @@ def test_an_aggregator_that_alters_the_sum_is_refused_before_it_is_decrypted():
             first = first.copy()
             first[0, 0, 0] ^= np.uint64(1)
             spool = io.BytesIO()
-            head = write_survivors_sum(tally.survivors, iter([first, *rest]), spool, "Aggregator", room.operator.sign)
+            head = write_survivors_sum(
+                tally.survivors, iter([first, *rest]), spool, "Aggregator", room.operator.sign
+            )
             return tally.check_sum(io.BytesIO(head + spool.getvalue()))
 
     with pytest.raises(RoundError, match="not the sum of the contributions"):
@@ -244,9 +284,13 @@ def test_an_aggregator_that_alters_the_sum_is_refused_before_it_is_decrypted():
 @pytest.mark.soak
 def test_sixty_hospitals_lose_eight_and_the_sums_are_those_of_the_others():
     names = tuple(f"h{i:02d}" for i in range(60))
-    plan = going_on(sealed_study(("min_contributors = 60", "min_contributors = 31"), names=names)[1])
+    plan = going_on(
+        sealed_study(("min_contributors = 60", "min_contributors = 31"), names=names)[1]
+    )
     room = Room(plan)
-    lost = [(names[i], 2, "contribution") for i in range(5)] + [(names[i], 3, "answer") for i in range(5, 8)]
+    lost = [(names[i], 2, "contribution") for i in range(5)] + [
+        (names[i], 3, "answer") for i in range(5, 8)
+    ]
     outcome = room.coordinator(Losing(room, *lost)).run()
     assert [len(r.contributions) for r in outcome.records] == [60, 55, 55, 52, 52]
     assert_exact(room, outcome)

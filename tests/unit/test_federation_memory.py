@@ -1,4 +1,6 @@
-"""What a party holds of a round does not grow with its frames: contribution, addition, comparison, in both kinds of study."""
+"""What a party holds of a round does not grow with its frames: contribution, addition, comparison,
+in both kinds of study.
+"""
 
 import hashlib
 import tracemalloc
@@ -27,29 +29,56 @@ from securefl.study.approval import MAX_BYTES, open_approval
 
 
 class Frames:
-    """Three hospitals' contributions to one round of a model of some size, as files in a store, each made at ``peak`` bytes at most."""
+    """Three hospitals' contributions to one round of a model of some size, as files in a store,
+    each made at ``peak`` bytes at most.
+    """
 
     def __init__(self, root, parameters, on_dropout):
-        self.plan = make_consortium(root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout=on_dropout)
+        self.plan = make_consortium(
+            root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout=on_dropout
+        )
         self.store, cipher = Store(str(root / FOLDERS.store)), CkksIntegers()
         keys = cipher.generate()
-        facts = self.plan.facts(1, 1, keys.public.sha256, self.plan.study.model.initial_sha256, instances=dict.fromkeys(self.plan.study.cohort, "0" * 64))
+        facts = self.plan.facts(
+            1,
+            1,
+            keys.public.sha256,
+            self.plan.study.model.initial_sha256,
+            instances=dict.fromkeys(self.plan.study.cohort, "0" * 64),
+        )
         self.facts, self.at = facts, paths.RoundPaths(self.plan.digest, 1, 1)
         identities = {site: read_parties(root, site)[1] for site in self.plan.study.cohort}
         approvals = {
-            site: open_approval(self.store.get(paths.approval(self.plan.digest, site), MAX_BYTES), site=site, study=self.plan.digest, verify=who.card.verify)
+            site: open_approval(
+                self.store.get(paths.approval(self.plan.digest, site), MAX_BYTES),
+                site=site,
+                study=self.plan.digest,
+                verify=who.card.verify,
+            )
             for site, who in identities.items()
         }
         self.people, self.peak = {}, 0
         for site, who in identities.items():
-            study_key = X25519PrivateKey.from_private_bytes(read_secret(root / FOLDERS.keys / site / "study.key", 32))
+            study_key = X25519PrivateKey.from_private_bytes(
+                read_secret(root / FOLDERS.keys / site / "study.key", 32)
+            )
             me = Participant(
-                plan=self.plan, identity=who, study_key=study_key, approvals=approvals, trainer=None, keeper=None, cipher=cipher,
-                instance="0" * 64, records=lambda terms, record: None,
+                plan=self.plan,
+                identity=who,
+                study_key=study_key,
+                approvals=approvals,
+                trainer=None,
+                keeper=None,
+                cipher=cipher,
+                instance="0" * 64,
+                records=lambda terms, record: None,
             )
             values, file = np.zeros(facts.length, dtype=np.int64), root / f"kept-{site}"
             with file.open("w+b") as frame:
-                self.peak = max(self.peak, peak_of(lambda m=me, f=frame, v=values: m._protect(v, facts, keys.public, f)))
+                self.peak = max(
+                    self.peak,
+                    peak_of(lambda m=me, f=frame, v=values: m._protect(v, facts, keys.public, f)),
+                )
                 frame.seek(0)
                 me.later = me._stages(facts, frame)
                 self.store.put_file(self.at.contribution(site), frame)
@@ -58,7 +87,9 @@ class Frames:
         self.researcher = read_parties(root, "coordinator")[1]
 
     def read(self, later):
-        return lambda site: later.read(site, self.store.get_head(self.at.contribution(site), head_limit(later.terms)))
+        return lambda site: later.read(
+            site, self.store.get_head(self.at.contribution(site), head_limit(later.terms))
+        )
 
     def added(self):
         """Bytes that take, sum and comparison need at most."""
@@ -83,9 +114,11 @@ class Frames:
                     pass
 
             more = peak_of(work)
-            assert here.look_for_sum(self.store, self.at).sha256 == hashlib.sha256(self.store.get(self.at.sum, 1 << 30)).hexdigest()
+            assert (
+                here.look_for_sum(self.store, self.at).sha256
+                == hashlib.sha256(self.store.get(self.at.sum, 1 << 30)).hexdigest()
+            )
             return max(taken, more)
-
 
     def whole(self, arrivals):
         while arrivals.look(self.store):
@@ -111,7 +144,9 @@ def test_no_party_holds_more_of_a_larger_frame(tmp_path, monkeypatch, on_dropout
     """Small blocks, so that both models have many; a manifest grows by some hundred bytes an item."""
     monkeypatch.setattr(sections, "_BLOCK_BYTES", 4 * CHUNK_BYTES)
     small, large = (Frames(tmp_path / str(n), n, on_dropout) for n in (800_000, 1_600_000))
-    more = body_bytes(large.facts.layout, 1_600_000) - body_bytes(small.facts.layout, 800_000)  # of every frame
+    more = body_bytes(large.facts.layout, 1_600_000) - body_bytes(
+        small.facts.layout, 800_000
+    )  # of every frame
     assert more > 1_000_000
     assert large.peak < small.peak + more / 20
     assert large.added() < small.added() + more / 10

@@ -26,8 +26,18 @@ STUDY, OTHER = "ab" * 32, "cd" * 32
 ME = fixed_identity("SVI", "hospital")
 STRANGER = fixed_identity("Stranger", "hospital")
 SAID = Announcement(
-    study=STUDY, round=1, attempt=1, kind="update", cohort=("SVI", "other"), instances=("5" * 64, "6" * 64), length=7, parameters=7, model_sha256="1" * 64,
-    sealed_sha256="2" * 64, public_key_sha256="3" * 64, round_digest="4" * 64,
+    study=STUDY,
+    round=1,
+    attempt=1,
+    kind="update",
+    cohort=("SVI", "other"),
+    instances=("5" * 64, "6" * 64),
+    length=7,
+    parameters=7,
+    model_sha256="1" * 64,
+    sealed_sha256="2" * 64,
+    public_key_sha256="3" * 64,
+    round_digest="4" * 64,
 )
 
 
@@ -36,8 +46,15 @@ def statement(kind, /, **fields):
 
 
 def announced(**changes):
-    fields = {**SAID.__dict__, "cohort": list(SAID.cohort), "instances": list(SAID.instances), **changes}
-    return open_announcement(statement("securefl-round-announcement/2", **fields), study=STUDY, verify=ME.card.verify)
+    fields = {
+        **SAID.__dict__,
+        "cohort": list(SAID.cohort),
+        "instances": list(SAID.instances),
+        **changes,
+    }
+    return open_announcement(
+        statement("securefl-round-announcement/2", **fields), study=STUDY, verify=ME.card.verify
+    )
 
 
 def test_an_announcement_is_read_as_it_was_said():
@@ -47,10 +64,26 @@ def test_an_announcement_is_read_as_it_was_said():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"round": 0}, {"round": True}, {"round": "1"}, {"attempt": -1}, {"length": 1 << 31}, {"parameters": None}, {"kind": "training"},
-        {"kind": ["update"]}, {"cohort": "SVI"}, {"cohort": [1, 2]}, {"model_sha256": "1" * 63}, {"sealed_sha256": "G" * 64},
-        {"public_key_sha256": 3}, {"round_digest": "4" * 64 + "\n"}, {"study": OTHER}, {"study": 1},
-        {"instances": "5" * 64}, {"instances": ["5" * 64]}, {"instances": ["5" * 64, 6]}, {"instances": ["5" * 64, "x"]},
+        {"round": 0},
+        {"round": True},
+        {"round": "1"},
+        {"attempt": -1},
+        {"length": 1 << 31},
+        {"parameters": None},
+        {"kind": "training"},
+        {"kind": ["update"]},
+        {"cohort": "SVI"},
+        {"cohort": [1, 2]},
+        {"model_sha256": "1" * 63},
+        {"sealed_sha256": "G" * 64},
+        {"public_key_sha256": 3},
+        {"round_digest": "4" * 64 + "\n"},
+        {"study": OTHER},
+        {"study": 1},
+        {"instances": "5" * 64},
+        {"instances": ["5" * 64]},
+        {"instances": ["5" * 64, 6]},
+        {"instances": ["5" * 64, "x"]},
     ],
     ids=str,
 )
@@ -68,8 +101,11 @@ def test_an_announcement_with_one_field_more_is_refused():
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda d: d[:-1], "signature"), (lambda d: d[:40], "not a signed statement"), (lambda d: b"", "not a signed statement"),
-        (lambda d: d + b" ", "signature"), (lambda d: d.replace(b'"round":1', b'"round":2'), "signature"),
+        (lambda d: d[:-1], "signature"),
+        (lambda d: d[:40], "not a signed statement"),
+        (lambda d: b"", "not a signed statement"),
+        (lambda d: d + b" ", "signature"),
+        (lambda d: d.replace(b'"round":1', b'"round":2'), "signature"),
         (lambda d: d + b" " * MAX_ANNOUNCEMENT, "at most"),
     ],
     ids=["truncated", "only a beginning", "empty", "longer", "edited", "oversized"],
@@ -88,10 +124,22 @@ def test_signed_words_in_another_form_than_the_canonical_one_are_refused():
 
 def test_somebody_elses_signature_is_refused_for_every_kind():
     for data, read in (
-        (SAID.dump(STRANGER.sign), lambda d: open_announcement(d, study=STUDY, verify=ME.card.verify)),
-        (Status(STUDY, "SVI", 1, "data").dump(STRANGER.sign), lambda d: open_status(d, study=STUDY, site="SVI", verify=ME.card.verify)),
-        (End(STUDY, "completed", 5).dump(STRANGER.sign), lambda d: open_end(d, study=STUDY, verify=ME.card.verify)),
-        (Invitation(STUDY, "Researcher").dump(STRANGER.sign), lambda d: open_invitation(d, study=STUDY, verify=ME.card.verify)),
+        (
+            SAID.dump(STRANGER.sign),
+            lambda d: open_announcement(d, study=STUDY, verify=ME.card.verify),
+        ),
+        (
+            Status(STUDY, "SVI", 1, "data").dump(STRANGER.sign),
+            lambda d: open_status(d, study=STUDY, site="SVI", verify=ME.card.verify),
+        ),
+        (
+            End(STUDY, "completed", 5).dump(STRANGER.sign),
+            lambda d: open_end(d, study=STUDY, verify=ME.card.verify),
+        ),
+        (
+            Invitation(STUDY, "Researcher").dump(STRANGER.sign),
+            lambda d: open_invitation(d, study=STUDY, verify=ME.card.verify),
+        ),
     ):
         with pytest.raises(MessageError, match="signature"):
             read(data)
@@ -103,11 +151,31 @@ def test_no_statement_passes_for_one_of_another_kind():
 
 
 def status(**changes):
-    fields = {"study": STUDY, "site": "SVI", "round": 0, "code": "data", "cause": "", "cause_code": "", **changes}
-    return open_status(statement("securefl-study-status/2", **fields), study=STUDY, site="SVI", verify=ME.card.verify)
+    fields = {
+        "study": STUDY,
+        "site": "SVI",
+        "round": 0,
+        "code": "data",
+        "cause": "",
+        "cause_code": "",
+        **changes,
+    }
+    return open_status(
+        statement("securefl-study-status/2", **fields),
+        study=STUDY,
+        site="SVI",
+        verify=ME.card.verify,
+    )
 
 
-BAD_CAUSES = [("other", ""), ("", "data"), ("the patient", "data"), ("other", "Mrs Miller"), (1, "data"), ("other", ["data"])]
+BAD_CAUSES = [
+    ("other", ""),
+    ("", "data"),
+    ("the patient", "data"),
+    ("other", "Mrs Miller"),
+    (1, "data"),
+    ("other", ["data"]),
+]
 
 
 @pytest.mark.parametrize("cause", BAD_CAUSES, ids=str)
@@ -127,7 +195,12 @@ def test_a_call_and_an_answer_to_it_are_for_one_study_and_one_hospital():
     for bad in (Call(OTHER, "7" * 64), Call(STUDY, "7" * 63)):
         with pytest.raises(MessageError):
             open_call(bad.dump(ME.sign), study=STUDY, verify=ME.card.verify)
-    for bad in (Ready(OTHER, "SVI", "8" * 64, "7" * 64), Ready(STUDY, "other", "8" * 64, "7" * 64), Ready(STUDY, "SVI", "", "7" * 64), Ready(STUDY, "SVI", "8" * 64, "")):
+    for bad in (
+        Ready(OTHER, "SVI", "8" * 64, "7" * 64),
+        Ready(STUDY, "other", "8" * 64, "7" * 64),
+        Ready(STUDY, "SVI", "", "7" * 64),
+        Ready(STUDY, "SVI", "8" * 64, ""),
+    ):
         with pytest.raises(MessageError):
             open_ready(bad.dump(ME.sign), study=STUDY, site="SVI", verify=ME.card.verify)
 
@@ -139,7 +212,16 @@ def test_a_status_carries_a_code_of_the_fixed_list(code):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"code": "12 rows are missing"}, {"code": ["data"]}, {"code": {}}, {"code": None}, {"round": -1}, {"round": True}, {"site": "other"}, {"study": OTHER}],
+    [
+        {"code": "12 rows are missing"},
+        {"code": ["data"]},
+        {"code": {}},
+        {"code": None},
+        {"round": -1},
+        {"round": True},
+        {"site": "other"},
+        {"study": OTHER},
+    ],
     ids=str,
 )
 def test_a_status_that_says_anything_else_is_refused(changes):
@@ -148,7 +230,15 @@ def test_a_status_that_says_anything_else_is_refused(changes):
 
 
 def ended(**changes):
-    fields = {"study": STUDY, "outcome": "completed", "rounds": 5, "quality": "met", "cause": "", "cause_code": "", **changes}
+    fields = {
+        "study": STUDY,
+        "outcome": "completed",
+        "rounds": 5,
+        "quality": "met",
+        "cause": "",
+        "cause_code": "",
+        **changes,
+    }
     return open_end(statement("securefl-study-end/2", **fields), study=STUDY, verify=ME.card.verify)
 
 
@@ -171,7 +261,11 @@ def test_an_end_that_judges_in_other_words_is_refused(word):
         ended(quality=word)
 
 
-@pytest.mark.parametrize("changes", [{"outcome": "fine"}, {"outcome": []}, {"rounds": "5"}, {"rounds": -1}, {"study": OTHER}], ids=str)
+@pytest.mark.parametrize(
+    "changes",
+    [{"outcome": "fine"}, {"outcome": []}, {"rounds": "5"}, {"rounds": -1}, {"study": OTHER}],
+    ids=str,
+)
 def test_a_malformed_end_is_refused(changes):
     with pytest.raises(MessageError):
         ended(**changes)
@@ -181,7 +275,9 @@ def test_a_malformed_end_is_refused(changes):
 def test_a_malformed_invitation_is_refused(changes):
     fields = {"study": STUDY, "coordinator": "Researcher", **changes}
     with pytest.raises(MessageError):
-        open_invitation(statement("securefl-study-invitation/1", **fields), study=STUDY, verify=ME.card.verify)
+        open_invitation(
+            statement("securefl-study-invitation/1", **fields), study=STUDY, verify=ME.card.verify
+        )
 
 
 def test_small_statements_have_a_small_cap():

@@ -1,4 +1,6 @@
-"""The pace of looking: waiting costs little, delays little, and ends at once when something happens."""
+"""The pace of looking: waiting costs little, delays little, and ends at once when something
+happens.
+"""
 
 import itertools
 

@@ -1,4 +1,6 @@
-"""A hospital answers the next round of the approved study, once; everything else it refuses before it trains."""
+"""A hospital answers the next round of the approved study, once; everything else it refuses before
+it trains.
+"""
 
 import dataclasses
 
@@ -67,7 +69,14 @@ def test_a_second_attempt_is_refused(room, me):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"kind": "evaluation"}, {"cohort": NAMES[:2]}, {"cohort": (*NAMES, "SVI")}, {"cohort": tuple(reversed(NAMES))}, {"length": 8}, {"parameters": 3}],
+    [
+        {"kind": "evaluation"},
+        {"cohort": NAMES[:2]},
+        {"cohort": (*NAMES, "SVI")},
+        {"cohort": tuple(reversed(NAMES))},
+        {"length": 8},
+        {"parameters": 3},
+    ],
     ids=str,
 )
 def test_a_round_that_the_study_does_not_describe_is_refused(room, me, changes):
@@ -75,7 +84,12 @@ def test_a_round_that_the_study_does_not_describe_is_refused(room, me, changes):
 
 
 def test_round_1_starts_from_the_approved_weights(room, me):
-    refused(me, room.announce(theta=room.theta + 1.0)[1], RoundError, "initial weights that were approved")
+    refused(
+        me,
+        room.announce(theta=room.theta + 1.0)[1],
+        RoundError,
+        "initial weights that were approved",
+    )
 
 
 def test_a_round_digest_of_other_facts_is_refused(room, me):
@@ -97,13 +111,20 @@ def test_a_public_key_by_somebody_else_is_refused(room, me):
 
 def test_another_public_key_than_the_announced_one_is_refused(room, me):
     _, given = room.announce()
-    _, other = room.announce()  # signed by the coordinator too: a key of its own, but of another announcement
+    _, other = (
+        room.announce()
+    )  # signed by the coordinator too: a key of its own, but of another announcement
     refused(me, spoiled(given, key=other.key), MessageError, "not the one announced")
 
 
 def test_an_altered_sealed_model_is_refused(room, me):
     _, given = room.announce()
-    refused(me, spoiled(given, model=given.model[:-1]), MessageError, "sealed model is not the one announced")
+    refused(
+        me,
+        spoiled(given, model=given.model[:-1]),
+        MessageError,
+        "sealed model is not the one announced",
+    )
 
 
 def test_a_model_sealed_to_others_is_refused(room, me):
@@ -112,17 +133,29 @@ def test_a_model_sealed_to_others_is_refused(room, me):
 
 
 def test_a_model_sealed_for_another_round_is_refused(room, me):
-    refused(me, room.announce(sealed_under=room.plan.context(2, 1))[1], MessageError, "not sealed to this hospital for this round")
+    refused(
+        me,
+        room.announce(sealed_under=room.plan.context(2, 1))[1],
+        MessageError,
+        "not sealed to this hospital for this round",
+    )
 
 
 def test_another_model_inside_the_seal_than_the_announced_one_is_refused(room, me):
-    _, given = room.announce(theta=room.theta + 1.0, said_model=room.plan.study.model.initial_sha256)
+    _, given = room.announce(
+        theta=room.theta + 1.0, said_model=room.plan.study.model.initial_sha256
+    )
     refused(me, given, MessageError, "another global model")
 
 
 def test_an_oversized_announcement_is_refused(room, me):
     _, given = room.announce()
-    refused(me, spoiled(given, announcement=given.announcement + b" " * MAX_ANNOUNCEMENT), MessageError, "at most")
+    refused(
+        me,
+        spoiled(given, announcement=given.announcement + b" " * MAX_ANNOUNCEMENT),
+        MessageError,
+        "at most",
+    )
 
 
 def test_an_announcement_that_is_not_canonical_is_refused(room, me):
@@ -229,7 +262,10 @@ def test_a_run_that_was_not_announced_answers_nothing(room):
 
 
 def test_another_run_of_a_partner_than_in_the_first_round_is_named(room):
-    me, other = room.participant(ME, trainer=room.hospitals[ME], keeper=in_memory), next(n for n in NAMES if n != ME)
+    me, other = (
+        room.participant(ME, trainer=room.hospitals[ME], keeper=in_memory),
+        next(n for n in NAMES if n != ME),
+    )
     me.answer(room.announce()[1])
     with pytest.raises(RoundError, match=f"another run of the agent of {other}") as error:
         me.answer(room.announce(2, instances={**INSTANCES, other: "d" * 64})[1])

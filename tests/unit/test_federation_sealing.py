@@ -22,17 +22,35 @@ def test_each_reader_opens_it(sealed):
 
 def test_the_limit_holds_for_long_names():
     many = [fixed_identity("N" * 38 + f"{i:02}", "hospital") for i in range(12)]
-    assert len(seal_model(MODEL, [m.card for m in many], CONTEXT)) <= sealed_limit(len(MODEL) // 8, len(many))
+    assert len(seal_model(MODEL, [m.card for m in many], CONTEXT)) <= sealed_limit(
+        len(MODEL) // 8, len(many)
+    )
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda d: d[:-1], lambda d: d[:3], lambda d: b"", lambda d: d[:-1] + bytes([d[-1] ^ 1]), lambda d: b"\xff\xff\xff\xff" + d[4:],
-        lambda d: b"\x00\x00\x00\x02[]" + d[4:], lambda d: b"\x00\x00\x00\x04null" + d[4:],
-        lambda d: (200_000).to_bytes(4, "big") + b"[" * 200_000, lambda d: d.replace(b'"A"', b'"C"'),
+        lambda d: d[:-1],
+        lambda d: d[:3],
+        lambda d: b"",
+        lambda d: d[:-1] + bytes([d[-1] ^ 1]),
+        lambda d: b"\xff\xff\xff\xff" + d[4:],
+        lambda d: b"\x00\x00\x00\x02[]" + d[4:],
+        lambda d: b"\x00\x00\x00\x04null" + d[4:],
+        lambda d: (200_000).to_bytes(4, "big") + b"[" * 200_000,
+        lambda d: d.replace(b'"A"', b'"C"'),
     ],
-    ids=["truncated", "no head", "empty", "altered", "head too long", "a list", "null", "deeply nested", "name changed"],
+    ids=[
+        "truncated",
+        "no head",
+        "empty",
+        "altered",
+        "head too long",
+        "a list",
+        "null",
+        "deeply nested",
+        "name changed",
+    ],
 )
 def test_what_was_altered_does_not_open(sealed, spoil):
     with pytest.raises(MessageError):

@@ -1,4 +1,6 @@
-"""The aggregator at work: it serves whom its operator trusts, adds complete rounds only, and says a code when it cannot."""
+"""The aggregator at work: it serves whom its operator trusts, adds complete rounds only, and says a
+code when it cannot.
+"""
 
 from datetime import timedelta
 
@@ -44,12 +46,17 @@ def said():
 
 
 def service(room, store, said, *trusted):
-    return AggregatorService(store, room.operator, Book(*(trusted or (room.researcher,))), said.append)
+    return AggregatorService(
+        store, room.operator, Book(*(trusted or (room.researcher,))), said.append
+    )
 
 
 def invite(room, store, *, by=None, text=TEXT, digest=PLAN.digest):
     store.put(paths.study_file(digest), text.encode())
-    store.put(paths.invitation(digest), Invitation(digest, "Researcher").dump((by or room.researcher).sign))
+    store.put(
+        paths.invitation(digest),
+        Invitation(digest, "Researcher").dump((by or room.researcher).sign),
+    )
 
 
 def answered(room, store, sites=NAMES):
@@ -74,7 +81,12 @@ def test_a_complete_round_is_added_and_signed(room, store, said):
     assert not here.step()
     facts, frames = answered(room, store)
     assert here.step()
-    total = read_sum(store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20), facts, "Aggregator", room.operator.card.verify)
+    total = read_sum(
+        store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20),
+        facts,
+        "Aggregator",
+        room.operator.card.verify,
+    )
     assert set(total.parts) == set(frames)
     assert not here.step()  # round 2 is not announced
 
@@ -94,7 +106,9 @@ def test_a_study_of_somebody_who_is_not_trusted_is_not_served(room, store, said)
     here.look()
     here.look()
     assert not here.busy
-    assert len([line for line in said if "nobody in this aggregator's list" in line]) == 1  # once, not at every look
+    assert (
+        len([line for line in said if "nobody in this aggregator's list" in line]) == 1
+    )  # once, not at every look
 
 
 def test_an_invitation_by_a_trusted_coordinator_to_anothers_study_is_refused(room, store, said):
@@ -130,7 +144,9 @@ def test_junk_in_the_store_is_left_alone(room, store, said, spoil):
 
 def test_a_study_for_another_aggregator_is_left_alone(room, store, said):
     invite(room, store)
-    here = AggregatorService(store, fixed_identity("Neighbour", "aggregator"), Book(room.researcher), said.append)
+    here = AggregatorService(
+        store, fixed_identity("Neighbour", "aggregator"), Book(room.researcher), said.append
+    )
     here.look()
     assert not here.busy
     assert said == []
@@ -140,7 +156,11 @@ def test_an_end_that_the_coordinator_did_not_sign_changes_nothing(room, store, s
     invite(room, store)
     here = service(room, store, said)
     here.look()
-    for junk in (b"over", b" " * (MAX_SMALL + 1), End(PLAN.digest, "completed", 5).dump(fixed_identity("Stranger", "researcher").sign)):
+    for junk in (
+        b"over",
+        b" " * (MAX_SMALL + 1),
+        End(PLAN.digest, "completed", 5).dump(fixed_identity("Stranger", "researcher").sign),
+    ):
         store.put(paths.ending(PLAN.digest), junk)
         here.step()
         assert here.busy
@@ -153,14 +173,20 @@ def test_an_end_that_the_coordinator_did_not_sign_changes_nothing(room, store, s
 
 
 SPOILED = {
-    "oversized announcement": (lambda at, frames: (at.announcement, b" " * (MAX_ANNOUNCEMENT + 1))),
-    "unsigned announcement": (lambda at, frames: (at.announcement, b"round 1 begins")),
-    "truncated contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]][:-1])),
-    "malformed contribution": (lambda at, frames: (at.contribution(NAMES[0]), b"junk")),
-    "empty contribution": (lambda at, frames: (at.contribution(NAMES[0]), b"")),
-    "oversized contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]] + bytes(1 << 16))),
-    "altered contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]][:-1] + bytes([frames[NAMES[0]][-1] ^ 1]))),
-    "another's contribution": (lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[1]])),
+    "oversized announcement": lambda at, frames: (at.announcement, b" " * (MAX_ANNOUNCEMENT + 1)),
+    "unsigned announcement": lambda at, frames: (at.announcement, b"round 1 begins"),
+    "truncated contribution": lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]][:-1]),
+    "malformed contribution": lambda at, frames: (at.contribution(NAMES[0]), b"junk"),
+    "empty contribution": lambda at, frames: (at.contribution(NAMES[0]), b""),
+    "oversized contribution": lambda at, frames: (
+        at.contribution(NAMES[0]),
+        frames[NAMES[0]] + bytes(1 << 16),
+    ),
+    "altered contribution": lambda at, frames: (
+        at.contribution(NAMES[0]),
+        frames[NAMES[0]][:-1] + bytes([frames[NAMES[0]][-1] ^ 1]),
+    ),
+    "another's contribution": lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[1]]),
 }
 
 
@@ -201,7 +227,9 @@ def test_a_store_that_is_away_ends_nothing(room, store, said, monkeypatch):
     assert here.step()
 
 
-def test_one_studys_objects_that_cannot_be_read_hold_up_no_other_study(room, store, said, monkeypatch):
+def test_one_studys_objects_that_cannot_be_read_hold_up_no_other_study(
+    room, store, said, monkeypatch
+):
     other_text, other = sealed_study(('id = "small"', 'id = "other"'))
     invite(room, store)
     invite(room, store, text=other_text, digest=other.digest)
@@ -249,10 +277,16 @@ def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, m
     assert not here.busy
     assert any("ZeroDivisionError" in line for line in said)
     data = store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
-    assert open_status(data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify).code == "internal"
+    assert (
+        open_status(
+            data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify
+        ).code
+        == "internal"
+    )
 
 
-# --- months of old studies ------------------------------------------------------------------------------------------
+# --- months of old studies
+# ------------------------------------------------------------------------------------------
 
 
 class Counting(Store):
@@ -300,7 +334,9 @@ def an_hour(here, clock, seconds=3600.0):
 
 
 def end_it(room, store):
-    store.put(paths.ending(PLAN.digest), End(PLAN.digest, "completed", 5).dump(room.researcher.sign))
+    store.put(
+        paths.ending(PLAN.digest), End(PLAN.digest, "completed", 5).dump(room.researcher.sign)
+    )
 
 
 def test_a_study_that_is_over_is_read_once_and_never_again(room, counted, said, clock):
@@ -339,7 +375,9 @@ def test_a_study_that_never_began_is_dropped_when_its_time_is_over(room, counted
     assert said[-1].endswith("is over")
     before = counted.reads
     an_hour(here, clock)
-    again = watched(room, counted, said, clock, now=lambda: times[0])  # nor does the next process serve it
+    again = watched(
+        room, counted, said, clock, now=lambda: times[0]
+    )  # nor does the next process serve it
     again.turn()
     assert not again.busy
     assert counted.reads <= before + 3
@@ -348,14 +386,22 @@ def test_a_study_that_never_began_is_dropped_when_its_time_is_over(room, counted
 def test_what_was_sent_before_its_time_was_over_is_still_added(room, store, said, clock):
     invite(room, store)
     closes = PLAN.study.schedule.closes
-    here = watched(room, store, said, clock, now=lambda: closes + timedelta(seconds=PLAN.study.schedule.round_deadline - 1))
+    here = watched(
+        room,
+        store,
+        said,
+        clock,
+        now=lambda: closes + timedelta(seconds=PLAN.study.schedule.round_deadline - 1),
+    )
     here.turn()
     answered(room, store)
     clock.time += 60
     assert here.turn()
 
 
-def test_a_study_that_cannot_be_served_is_read_less_and_less_often_and_at_once_when_its_coordinator_is_trusted(room, counted, said, clock):
+def test_a_study_that_cannot_be_served_is_read_less_and_less_often_and_at_once_when_its_coordinator_is_trusted(
+    room, counted, said, clock
+):
     invite(room, counted)
     here = watched(room, counted, said, clock, fixed_identity("Another", "researcher"))
     an_hour(here, clock)
@@ -366,7 +412,9 @@ def test_a_study_that_cannot_be_served_is_read_less_and_less_often_and_at_once_w
     assert here.busy
 
 
-def test_a_study_that_waits_for_its_first_round_costs_less_than_a_read_a_second_and_its_first_sum_comes_soon(room, counted, said, clock):
+def test_a_study_that_waits_for_its_first_round_costs_less_than_a_read_a_second_and_its_first_sum_comes_soon(
+    room, counted, said, clock
+):
     invite(room, counted)
     here = watched(room, counted, said, clock)
     turns = an_hour(here, clock)
@@ -381,7 +429,9 @@ def test_a_study_that_waits_for_its_first_round_costs_less_than_a_read_a_second_
     assert facts.round == 1
 
 
-def test_an_announcement_is_noticed_before_anything_comes_and_the_round_is_looked_at_often(room, store, said, clock):
+def test_an_announcement_is_noticed_before_anything_comes_and_the_round_is_looked_at_often(
+    room, store, said, clock
+):
     invite(room, store)
     here = watched(room, store, said, clock)
     an_hour(here, clock)

@@ -41,13 +41,22 @@ def five():
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
     frames = {site: p.answer(given).read() for site, p in people.items()}
-    terms = PLAN.terms(PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES))
+    terms = PLAN.terms(
+        PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
+    )
     heads = {site: people[FIVE[0]].later.read(site, frame) for site, frame in frames.items()}
     survivors = Survivors(terms, {s: heads[s].sha256 for s in FIVE})
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
     signed = {s: p.later.agree(proposal, head_in(frames)(p.later)) for s, p in people.items()}
     answers = {s: p.later.answer(signed) for s, p in people.items()}
-    return SimpleNamespace(terms=terms, people=people, frames=frames, survivors=survivors, signed=signed, answers=answers)
+    return SimpleNamespace(
+        terms=terms,
+        people=people,
+        frames=frames,
+        survivors=survivors,
+        signed=signed,
+        answers=answers,
+    )
 
 
 @pytest.fixture
@@ -72,7 +81,9 @@ def test_what_was_checked_is_what_is_added_whatever_the_store_says_afterwards(fi
         here.hear(site, five.answers[site])
         store.put(AT.contribution(site), b"exchanged")
     unmasking = unmask(here.survivors, here.answers, {s: h.dealing for s, h in here.heads.items()})
-    whole = add_survivors(unmasking, {s: io.BytesIO(f) for s, f in five.frames.items()}, PLAN.verify)
+    whole = add_survivors(
+        unmasking, {s: io.BytesIO(f) for s, f in five.frames.items()}, PLAN.verify
+    )
     assert all(np.array_equal(a, b) for a, b in zip(here.sum_blocks(), whole, strict=True))
     store.opened = 0
     assert not here.look(store, AT)
@@ -80,10 +91,16 @@ def test_what_was_checked_is_what_is_added_whatever_the_store_says_afterwards(fi
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", "cut off", "altered at its end", "too long"])
-def test_a_frame_that_is_refused_is_looked_at_again_when_it_changed_and_not_before(five, store, here, junk):
+def test_a_frame_that_is_refused_is_looked_at_again_when_it_changed_and_not_before(
+    five, store, here, junk
+):
     first = FIVE[0]
     frame = five.frames[first]
-    spoiled = {"cut off": frame[:-1], "altered at its end": frame[:-1] + bytes([frame[-1] ^ 1]), "too long": frame + bytes(10_000_000)}
+    spoiled = {
+        "cut off": frame[:-1],
+        "altered at its end": frame[:-1] + bytes([frame[-1] ^ 1]),
+        "too long": frame + bytes(10_000_000),
+    }
     store.put(AT.contribution(first), spoiled.get(junk, junk))
     assert here.look(store, AT)
     assert set(here.refused) == {first}
@@ -147,7 +164,9 @@ def open_files():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_private_files_have_no_name_and_are_closed_with_the_round(five, store, tmp_path, monkeypatch):
+def test_private_files_have_no_name_and_are_closed_with_the_round(
+    five, store, tmp_path, monkeypatch
+):
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(spools.tempfile, "tempdir", None)
@@ -166,4 +185,3 @@ def test_without_a_named_folder_private_files_lie_on_a_disk(monkeypatch):
     assert spools._folder() == spools._ON_DISK
     monkeypatch.setattr(spools, "_ON_DISK", "/nowhere")
     assert spools._folder() == spools.tempfile.gettempdir()
-

@@ -1,4 +1,6 @@
-"""Anybody with the study can add a round again, and whatever was changed afterwards is found, in the name of whose it is."""
+"""Anybody with the study can add a round again, and whatever was changed afterwards is found, in
+the name of whose it is.
+"""
 
 import io
 
@@ -23,11 +25,17 @@ GOING = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), 
 
 
 class Posting(LocalExchange):
-    """Everything that passes in one process is in a store as well, as the parties of a real run leave it there."""
+    """Everything that passes in one process is in a store as well, as the parties of a real run
+    leave it there.
+    """
 
     def __init__(self, room, store, lost=()):
         self.room, self.store, self.lost = room, store, lost
-        super().__init__(room.participants(), room.aggregator, lambda site, number, stage: (site, number, stage) not in lost)
+        super().__init__(
+            room.participants(),
+            room.aggregator,
+            lambda site, number, stage: (site, number, stage) not in lost,
+        )
 
     def at(self, facts):
         return paths.RoundPaths(self.room.plan.digest, facts.round, facts.attempt)
@@ -60,11 +68,17 @@ class Posting(LocalExchange):
 
     def conclude(self, tally, proposal, seconds):
         facts = tally.terms.facts
-        at, later = self.at(facts), {p.name: p.later for p in self._participants if p.name in tally.survivors.frames}
+        at, later = (
+            self.at(facts),
+            {p.name: p.later for p in self._participants if p.name in tally.survivors.frames},
+        )
         self._contributions(facts)
         self.store.put(at.proposal, proposal)
         hear, agree = tally.hear, tally.agree
-        tally.agree = lambda site, data: (self.store.put(at.agreement(site), data), agree(site, data))
+        tally.agree = lambda site, data: (
+            self.store.put(at.agreement(site), data),
+            agree(site, data),
+        )
         tally.hear = lambda site, data: (self.store.put(at.answer(site), data), hear(site, data))
         self._post_sum(tally, at.sum)
         assert later
@@ -95,14 +109,23 @@ def _whole():
 
 @pytest.fixture(scope="module")
 def _going():
-    return Ran(GOING, {(NAMES[2], 1, "answer"), *((NAMES[1], n, "contribution") for n in range(2, GOING.last_round + 1))})
+    return Ran(
+        GOING,
+        {
+            (NAMES[2], 1, "answer"),
+            *((NAMES[1], n, "contribution") for n in range(2, GOING.last_round + 1)),
+        },
+    )
 
 
 @pytest.fixture
 def run(request):
     """A study that ran; what a test changes in its store is put back."""
     ran = request.getfixturevalue(request.param)
-    before = {name: ran.store.get(name, 1 << 30) for name in _objects(ran.store, f"studies/{ran.plan.digest}")}
+    before = {
+        name: ran.store.get(name, 1 << 30)
+        for name in _objects(ran.store, f"studies/{ran.plan.digest}")
+    }
     yield ran
     for name, data in before.items():
         ran.store.put(name, data)
@@ -115,7 +138,9 @@ def _objects(store, prefix):
 
 whole = pytest.mark.parametrize("run", ["_whole"], indirect=True)
 going = pytest.mark.parametrize("run", ["_going"], indirect=True)
-both = pytest.mark.parametrize("run", ["_whole", "_going"], indirect=True, ids=["everybody", "survivors"])
+both = pytest.mark.parametrize(
+    "run", ["_whole", "_going"], indirect=True, ids=["everybody", "survivors"]
+)
 
 
 @both
@@ -125,13 +150,19 @@ def test_every_round_of_a_study_holds(run):
     for record in run.outcome.records:
         found = run.check(record.round)
         said = found.transcript
-        assert (dict(said.contributions), said.sum_sha256, said.previous) == (record.contributions, record.sum_sha256, before)
+        assert (dict(said.contributions), said.sum_sha256, said.previous) == (
+            record.contributions,
+            record.sum_sha256,
+            before,
+        )
         before = found.transcript_sha256
 
 
 @going
 def test_it_says_who_was_lost_and_who_signed_the_survivors(run):
-    assert run.check(1).signed_by == NAMES  # everybody contributed and signed; one answer less was enough
+    assert (
+        run.check(1).signed_by == NAMES
+    )  # everybody contributed and signed; one answer less was enough
     second = run.check(2)
     assert second.absent == (NAMES[1],)
     assert second.signed_by == tuple(n for n in NAMES if n != NAMES[1])
@@ -172,9 +203,23 @@ def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run)
     from securefl.federation.aggregator import announced_facts
 
     facts = announced_facts(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
-    one = {s: read_contribution(run.room.kept[s, 1], facts, s, lambda s_, m, s=s: run.plan.verify(s, s_, m)) for s in facts.cohort}
+    one = {
+        s: read_contribution(
+            run.room.kept[s, 1], facts, s, lambda s_, m, s=s: run.plan.verify(s, s_, m)
+        )
+        for s in facts.cohort
+    }
     wrong = one[facts.cohort[0]].ciphertext
-    run.store.put(run.at(1).sum, write_sum(facts, "Aggregator", wrong, {s: c.sha256 for s, c in one.items()}, run.room.operator.sign))
+    run.store.put(
+        run.at(1).sum,
+        write_sum(
+            facts,
+            "Aggregator",
+            wrong,
+            {s: c.sha256 for s, c in one.items()},
+            run.room.operator.sign,
+        ),
+    )
     with pytest.raises(RoundError, match="not the sum of the contributions"):
         run.check(1)
 
@@ -182,7 +227,9 @@ def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run)
 def resigned(run, number, **changes):
     """The transcript of a round with other words, signed by the coordinator all the same."""
     data = run.store.get(run.at(number).transcript, 1 << 20)
-    said = open_transcript(data, study=run.plan.digest, round_number=number, verify=run.room.researcher.card.verify)
+    said = open_transcript(
+        data, study=run.plan.digest, round_number=number, verify=run.room.researcher.card.verify
+    )
     return type(said)(**{**said.__dict__, **changes}).dump(run.room.researcher.sign)
 
 
@@ -212,9 +259,13 @@ def test_a_coordinator_cannot_say_otherwise_afterwards(run, changes, why):
 def test_a_transcript_by_anybody_else_is_refused(run):
     other = fixed_identity("Somebody", "researcher")
     data = run.store.get(run.at(1).transcript, 1 << 20)
-    said = open_transcript(data, study=run.plan.digest, round_number=1, verify=run.room.researcher.card.verify)
+    said = open_transcript(
+        data, study=run.plan.digest, round_number=1, verify=run.room.researcher.card.verify
+    )
     run.store.put(run.at(1).transcript, said.dump(other.sign))
-    with pytest.raises(RoundError, match="transcript of round 1 of Researcher is not in the store") as refused:
+    with pytest.raises(
+        RoundError, match="transcript of round 1 of Researcher is not in the store"
+    ) as refused:
         run.check(1)
     assert "signature" in refused.value.whose
 
@@ -268,7 +319,13 @@ def test_a_hospital_that_shows_two_frames_is_named_beside_the_aggregator(run):
     site = run.plan.study.cohort[0]
     facts = announced_facts(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
     frame = run.store.get(run.at(1).contribution(site), 1 << 30)
-    ciphertext = np.concatenate(list(contribution_blocks(io.BytesIO(frame), facts, site, lambda s, m: run.plan.verify(site, s, m))))
+    ciphertext = np.concatenate(
+        list(
+            contribution_blocks(
+                io.BytesIO(frame), facts, site, lambda s, m: run.plan.verify(site, s, m)
+            )
+        )
+    )
     ciphertext[0, 0, 0] ^= np.uint64(1)
     out = io.BytesIO()
     write_contribution(facts, site, [ciphertext], out, run.room.identities[site].sign)

@@ -1,5 +1,6 @@
-"""The page protocols/wire/rounds, held to its vectors twice: by securefl, and by a second implementation made here from the
-pages with nothing but the standard library and the primitives."""
+"""The page protocols/wire/rounds, held to its vectors twice: by securefl, and by a second
+implementation made here from the pages with nothing but the standard library and the primitives.
+"""
 
 import hashlib
 import json
@@ -30,11 +31,19 @@ KEYS = json.loads((WIRE / "statement-vectors.json").read_text("utf-8"))["keys"]
 STUDY = VECTORS["announcement"]["fields"]["study"]
 SIGNING = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["signing_seed"]))
 SEALING = X25519PrivateKey.from_private_bytes(bytes.fromhex(KEYS["sealing_private"]))
-CARD = IdentityCard("SVI", "hospital", "SVI (test)", "svi@example.org", KEYS["signing_public"], KEYS["sealing_public"])
+CARD = IdentityCard(
+    "SVI",
+    "hospital",
+    "SVI (test)",
+    "svi@example.org",
+    KEYS["signing_public"],
+    KEYS["sealing_public"],
+)
 ME = Identity(CARD, SIGNING, SEALING)
 COMPLAINED = VECTORS["complaint"]["fields"]
 TERMS = SimpleNamespace(
-    facts=SimpleNamespace(study=STUDY, round=COMPLAINED["round"], attempt=1), round_digest=COMPLAINED["round_digest"],
+    facts=SimpleNamespace(study=STUDY, round=COMPLAINED["round"], attempt=1),
+    round_digest=COMPLAINED["round_digest"],
     cohort=tuple(VECTORS["announcement"]["fields"]["cohort"]),
 )
 
@@ -52,25 +61,44 @@ class Holding:
 
 READ = {
     "announcement": lambda data: messages.open_announcement(data, study=STUDY, verify=CARD.verify),
-    "transcript": lambda data: open_transcript(data, study=STUDY, round_number=VECTORS["transcript"]["fields"]["round"], verify=CARD.verify),
+    "transcript": lambda data: open_transcript(
+        data, study=STUDY, round_number=VECTORS["transcript"]["fields"]["round"], verify=CARD.verify
+    ),
     "status": lambda data: messages.open_status(data, study=STUDY, site="SVI", verify=CARD.verify),
-    "complaint": lambda data: messages.open_complaint(data, terms=TERMS, site="SVI", verify=CARD.verify),
+    "complaint": lambda data: messages.open_complaint(
+        data, terms=TERMS, site="SVI", verify=CARD.verify
+    ),
     "call": lambda data: messages.open_call(data, study=STUDY, verify=CARD.verify),
     "ready": lambda data: messages.open_ready(data, study=STUDY, site="SVI", verify=CARD.verify),
     "end": lambda data: messages.open_end(data, study=STUDY, verify=CARD.verify),
     "invitation": lambda data: messages.open_invitation(data, study=STUDY, verify=CARD.verify),
-    "pysyft_keys": lambda data: pysyft_keys.signed_fingerprint(Holding(data), CARD, "svi@securefl.example"),
+    "pysyft_keys": lambda data: pysyft_keys.signed_fingerprint(
+        Holding(data), CARD, "svi@securefl.example"
+    ),
 }
 TYPES = {
-    "announcement": "securefl-round-announcement/2", "status": "securefl-study-status/2", "end": "securefl-study-end/2",
-    "invitation": "securefl-study-invitation/1", "pysyft_keys": "securefl-pysyft-keys/1", "extract": "securefl-audit-extract/1",
-    "transcript": "securefl-round-transcript/1", "complaint": "securefl-dealing-complaint/1",
-    "call": "securefl-study-call/1", "ready": "securefl-study-ready/1",
+    "announcement": "securefl-round-announcement/2",
+    "status": "securefl-study-status/2",
+    "end": "securefl-study-end/2",
+    "invitation": "securefl-study-invitation/1",
+    "pysyft_keys": "securefl-pysyft-keys/1",
+    "extract": "securefl-audit-extract/1",
+    "transcript": "securefl-round-transcript/1",
+    "complaint": "securefl-dealing-complaint/1",
+    "call": "securefl-study-call/1",
+    "ready": "securefl-study-ready/1",
 }
 CAPS = {
-    "announcement": messages.MAX_ANNOUNCEMENT, "status": messages.MAX_SMALL, "end": messages.MAX_SMALL, "invitation": messages.MAX_SMALL,
-    "pysyft_keys": pysyft_keys._MAX_BYTES, "extract": extract.MAX_BYTES, "transcript": MAX_TRANSCRIPT,
-    "complaint": messages.MAX_SMALL, "call": messages.MAX_SMALL, "ready": messages.MAX_SMALL,
+    "announcement": messages.MAX_ANNOUNCEMENT,
+    "status": messages.MAX_SMALL,
+    "end": messages.MAX_SMALL,
+    "invitation": messages.MAX_SMALL,
+    "pysyft_keys": pysyft_keys._MAX_BYTES,
+    "extract": extract.MAX_BYTES,
+    "transcript": MAX_TRANSCRIPT,
+    "complaint": messages.MAX_SMALL,
+    "call": messages.MAX_SMALL,
+    "ready": messages.MAX_SMALL,
 }
 
 
@@ -78,27 +106,39 @@ CAPS = {
 
 
 def statement_2(kind, fields):
-    body = json.dumps({"type": kind, **fields}, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    body = json.dumps(
+        {"type": kind, **fields}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
     return b"securefl-signed/1 " + SIGNING.sign(body).hex().encode() + b"\n" + body
 
 
 def unseal_2(sealed, info):
-    return bytes(Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305).decrypt(sealed, SEALING, info=info))
+    return bytes(
+        Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305).decrypt(
+            sealed, SEALING, info=info
+        )
+    )
 
 
 def open_model_2(data, name, context):
     size = int.from_bytes(data[:4], "big")
     wrapped = bytes.fromhex(json.loads(data[4 : 4 + size])[name])
     key = unseal_2(wrapped, f"securefl/global-model/1/key/{name}/{context}".encode())
-    return ChaCha20Poly1305(key).decrypt(bytes(12), data[4 + size :], f"securefl/global-model/1{context}".encode())
+    return ChaCha20Poly1305(key).decrypt(
+        bytes(12), data[4 + size :], f"securefl/global-model/1{context}".encode()
+    )
 
 
 def seal_model_2(payload, name, context):
     key = hashlib.sha256(b"a content key of this test").digest()
     suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-    wrapped = suite.encrypt(key, SEALING.public_key(), info=f"securefl/global-model/1/key/{name}/{context}".encode())
+    wrapped = suite.encrypt(
+        key, SEALING.public_key(), info=f"securefl/global-model/1/key/{name}/{context}".encode()
+    )
     head = json.dumps({name: bytes(wrapped).hex()}, separators=(",", ":")).encode()
-    body = ChaCha20Poly1305(key).encrypt(bytes(12), payload, f"securefl/global-model/1{context}".encode())
+    body = ChaCha20Poly1305(key).encrypt(
+        bytes(12), payload, f"securefl/global-model/1{context}".encode()
+    )
     return len(head).to_bytes(4, "big") + head + body
 
 
@@ -112,10 +152,27 @@ def test_a_statement_is_written_byte_for_byte_as_the_vector_says(name):
 
 def test_securefl_writes_the_same_bytes():
     fields = VECTORS["announcement"]["fields"]
-    assert messages.Announcement(**{**fields, "cohort": tuple(fields["cohort"]), "instances": tuple(fields["instances"])}).dump(ME.sign).hex() == VECTORS["announcement"]["bytes"]
+    assert (
+        messages.Announcement(
+            **{**fields, "cohort": tuple(fields["cohort"]), "instances": tuple(fields["instances"])}
+        )
+        .dump(ME.sign)
+        .hex()
+        == VECTORS["announcement"]["bytes"]
+    )
     fields = VECTORS["transcript"]["fields"]
-    assert Transcript(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex() == VECTORS["transcript"]["bytes"]
-    for name, kind in (("call", messages.Call), ("ready", messages.Ready), ("status", messages.Status), ("end", messages.End), ("invitation", messages.Invitation), ("complaint", messages.Complaint)):
+    assert (
+        Transcript(**{**fields, "cohort": tuple(fields["cohort"])}).dump(ME.sign).hex()
+        == VECTORS["transcript"]["bytes"]
+    )
+    for name, kind in (
+        ("call", messages.Call),
+        ("ready", messages.Ready),
+        ("status", messages.Status),
+        ("end", messages.End),
+        ("invitation", messages.Invitation),
+        ("complaint", messages.Complaint),
+    ):
         assert kind(**VECTORS[name]["fields"]).dump(ME.sign).hex() == VECTORS[name]["bytes"]
     written = {}
 
@@ -134,12 +191,18 @@ def test_a_statement_is_read(name):
     if name == "pysyft_keys":
         assert found == fields["fingerprint"]
     else:
-        assert {k: list(v) if isinstance(v, tuple) else v for k, v in found.__dict__.items()} == fields
+        assert {
+            k: list(v) if isinstance(v, tuple) else v for k, v in found.__dict__.items()
+        } == fields
 
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [pytest.param(name, bytes.fromhex(r["bytes"]), id=f"{name}: {r['why']}") for name in READ for r in VECTORS[name]["refused"]],
+    [
+        pytest.param(name, bytes.fromhex(r["bytes"]), id=f"{name}: {r['why']}")
+        for name in READ
+        for r in VECTORS[name]["refused"]
+    ],
 )
 def test_what_the_page_refuses_is_refused(name, data):
     with pytest.raises(MessageError):
@@ -150,8 +213,14 @@ def test_the_announcements_digest_is_that_of_its_facts():
     canonical = json.dumps(VECTORS["facts"], sort_keys=True, separators=(",", ":")).encode()
     said = VECTORS["announcement"]["fields"]
     assert hashlib.sha256(canonical).hexdigest() == said["round_digest"]
-    assert said["model_sha256"] == hashlib.sha256(bytes.fromhex(VECTORS["sealed_model"]["payload"])).hexdigest()
-    assert said["sealed_sha256"] == hashlib.sha256(bytes.fromhex(VECTORS["sealed_model"]["bytes"])).hexdigest()
+    assert (
+        said["model_sha256"]
+        == hashlib.sha256(bytes.fromhex(VECTORS["sealed_model"]["payload"])).hexdigest()
+    )
+    assert (
+        said["sealed_sha256"]
+        == hashlib.sha256(bytes.fromhex(VECTORS["sealed_model"]["bytes"])).hexdigest()
+    )
 
 
 # what is sealed
@@ -160,7 +229,11 @@ def test_the_announcements_digest_is_that_of_its_facts():
 def test_a_sealed_model_opens_with_the_key_of_the_vector():
     vector = VECTORS["sealed_model"]
     data, context = bytes.fromhex(vector["bytes"]), vector["context"]
-    assert open_model(data, ME, context.encode()).hex() == open_model_2(data, "SVI", context).hex() == vector["payload"]
+    assert (
+        open_model(data, ME, context.encode()).hex()
+        == open_model_2(data, "SVI", context).hex()
+        == vector["payload"]
+    )
     with pytest.raises(MessageError):
         open_model(data, ME, context.replace("/3/", "/4/").encode())
     with pytest.raises(InvalidTag):
@@ -173,7 +246,13 @@ def test_each_implementation_opens_what_the_other_sealed():
     assert open_model(seal_model_2(payload, "SVI", context), ME, context.encode()) == payload
 
 
-@pytest.mark.parametrize("data", [pytest.param(bytes.fromhex(r["bytes"]), id=r["why"]) for r in VECTORS["sealed_model"]["refused"]])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(bytes.fromhex(r["bytes"]), id=r["why"])
+        for r in VECTORS["sealed_model"]["refused"]
+    ],
+)
 def test_a_sealed_model_that_the_page_refuses_is_refused(data):
     with pytest.raises(MessageError):
         open_model(data, ME, VECTORS["sealed_model"]["context"].encode())
@@ -189,7 +268,9 @@ def test_an_extract_opens_with_the_key_of_the_vector():
         def participant(self, _):
             return CARD
 
-    assert extract.read_extract(Holding(sealed), ME, STUDY, "SVI", AStudy()) == json.loads(vector["fields"]["extract"])
+    assert extract.read_extract(Holding(sealed), ME, STUDY, "SVI", AStudy()) == json.loads(
+        vector["fields"]["extract"]
+    )
 
 
 # the page
@@ -201,13 +282,28 @@ def section(title):
 
 @pytest.mark.parametrize(
     ("title", "name"),
-    [("Announcement", "announcement"), ("Transcript", "transcript"), ("Call", "call"), ("Ready", "ready"), ("Status", "status"), ("Complaint", "complaint"), ("End", "end"), ("Invitation", "invitation"), ("Extract", "extract"), ("PySyft keys", "pysyft_keys")],
+    [
+        ("Announcement", "announcement"),
+        ("Transcript", "transcript"),
+        ("Call", "call"),
+        ("Ready", "ready"),
+        ("Status", "status"),
+        ("Complaint", "complaint"),
+        ("End", "end"),
+        ("Invitation", "invitation"),
+        ("Extract", "extract"),
+        ("PySyft keys", "pysyft_keys"),
+    ],
 )
 def test_the_page_names_type_cap_and_fields_as_they_are(title, name):
     text = section(title)
     assert f"`{TYPES[name]}`" in text
     assert f"at most {CAPS[name]} bytes" in text
-    assert {f for row in re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE) for f in re.findall(r"`(\w+)`", row)} == set(VECTORS[name]["fields"])
+    assert {
+        f
+        for row in re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE)
+        for f in re.findall(r"`(\w+)`", row)
+    } == set(VECTORS[name]["fields"])
 
 
 def test_the_page_lists_the_codes():
@@ -223,12 +319,28 @@ def test_the_page_names_the_limit_of_a_sealed_model():
 def test_the_page_names_every_place_in_the_store(tmp_path):
     at = paths.RoundPaths("<digest>", 1, 1)
     places = [
-        paths.study_file("<digest>"), paths.invitation("<digest>"), paths.approval("<digest>", "<site>"), paths.call("<digest>"), paths.ready("<digest>", "<site>"), at.key, at.model, at.announcement,
-        at.contribution("<site>"), at.complaint("<site>"), at.sum, at.transcript, paths.status("<digest>", "<name>"), paths.ending("<digest>"), paths.extract("<digest>", "<site>"),
+        paths.study_file("<digest>"),
+        paths.invitation("<digest>"),
+        paths.approval("<digest>", "<site>"),
+        paths.call("<digest>"),
+        paths.ready("<digest>", "<site>"),
+        at.key,
+        at.model,
+        at.announcement,
+        at.contribution("<site>"),
+        at.complaint("<site>"),
+        at.sum,
+        at.transcript,
+        paths.status("<digest>", "<name>"),
+        paths.ending("<digest>"),
+        paths.extract("<digest>", "<site>"),
         paths.pysyft_keys("<name>"),
     ]
     for place in places:
         assert f"| `{place.replace('00001-1', '<round>-<attempt>')}` |" in PAGE
     store = Store(str(tmp_path))
     for place in places:  # names are canonical paths of every store
-        store.put(place.replace("<digest>", "ab" * 32).replace("<site>", "SVI").replace("<name>", "SVI"), b"")
+        store.put(
+            place.replace("<digest>", "ab" * 32).replace("<site>", "SVI").replace("<name>", "SVI"),
+            b"",
+        )

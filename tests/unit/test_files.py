@@ -19,14 +19,20 @@ def test_a_regular_file_is_read_up_to_its_cap_and_one_byte(tmp_path):
 
 def test_a_pipe_a_folder_and_a_device_are_named_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path, words in ((tmp_path / "pipe", "a pipe"), (tmp_path, "a folder"), (Path("/dev/null"), "a device")):
+    for path, words in (
+        (tmp_path / "pipe", "a pipe"),
+        (tmp_path, "a folder"),
+        (Path("/dev/null"), "a device"),
+    ):
         with pytest.raises(OSError, match=f"It is {words}") as caught:
             read_file(path)
         assert caught.value.filename == str(path)
 
 
 def test_what_a_user_named_is_an_error_of_ours(tmp_path):
-    with pytest.raises(UnreadableError, match=r"gone cannot be read or written: No such file") as caught:
+    with pytest.raises(
+        UnreadableError, match=r"gone cannot be read or written: No such file"
+    ) as caught:
         read_given(tmp_path / "gone")
     assert caught.value.next_step
 
@@ -102,7 +108,10 @@ def test_a_folder_is_made_whole(before, tmp_path):
     assert (path / "table.csv").exists() == (before == "other files")
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), UsageError("no"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), UsageError("no"), KeyboardInterrupt()],
+)
 @pytest.mark.parametrize("before", ["missing", "other files"])
 def test_what_fails_leaves_nothing_and_can_be_repeated(before, error, tmp_path):
     path = tmp_path / "x"

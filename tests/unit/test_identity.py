@@ -26,7 +26,9 @@ def mode(path):
 
 
 def card_with(identity=SVI, **changes):
-    return dump_signed({"type": "securefl-card/1", **identity.card.fields(), **changes}, identity.sign)
+    return dump_signed(
+        {"type": "securefl-card/1", **identity.card.fields(), **changes}, identity.sign
+    )
 
 
 # keys
@@ -114,8 +116,10 @@ def test_what_is_no_key_verifies_nothing(key):
 def test_a_fingerprint_covers_role_name_and_both_keys_but_not_the_address():
     card = SVI.card
     changed = [
-        replace(card, role="researcher"), replace(card, name="SVJ"),
-        replace(card, signing_public=SVHC.card.signing_public), replace(card, sealing_public=SVHC.card.sealing_public),
+        replace(card, role="researcher"),
+        replace(card, name="SVJ"),
+        replace(card, signing_public=SVHC.card.signing_public),
+        replace(card, sealing_public=SVHC.card.sealing_public),
     ]
     assert len({c.fingerprint for c in (card, *changed)}) == 5
     assert replace(card, email="new@example.org").fingerprint == card.fingerprint
@@ -148,7 +152,9 @@ def test_a_sealed_payload_opens_for_its_reader_under_its_info():
         (SVI, b"round 1", lambda s: b""),
     ],
 )
-def test_a_sealed_payload_opens_for_nobody_else_under_no_other_info_and_not_when_altered(reader, info, change):
+def test_a_sealed_payload_opens_for_nobody_else_under_no_other_info_and_not_when_altered(
+    reader, info, change
+):
     sealed = change(SVI.card.seal(b"model", b"round 1"))
     with pytest.raises(MessageError, match="does not open"):
         reader.unseal(sealed, info)
@@ -167,13 +173,19 @@ def test_a_card_comes_back_as_it_was():
     assert read_card(SVI.signed_card()) == SVI.card
 
 
-@pytest.mark.parametrize("field", ["name", "legal_name", "email", "signing_public", "sealing_public", "role"])
+@pytest.mark.parametrize(
+    "field", ["name", "legal_name", "email", "signing_public", "sealing_public", "role"]
+)
 def test_a_card_altered_on_its_way_is_refused(field):
     old = SVI.card.fields()[field].encode()
     data = SVI.signed_card()
     assert old in data
     with pytest.raises(MessageError):
-        read_card(data.replace(old, SVHC.card.fields()[field].encode() if field != "role" else b"researcher"))
+        read_card(
+            data.replace(
+                old, SVHC.card.fields()[field].encode() if field != "role" else b"researcher"
+            )
+        )
 
 
 def test_a_card_signed_by_another_key_is_refused():
@@ -190,10 +202,22 @@ def test_an_oversized_card_is_refused():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"role": "operator"}, {"name": "../keys"}, {"name": "-x"}, {"name": "a" * 41}, {"name": ""}, {"name": 7},
-        {"legal_name": ""}, {"legal_name": "a\nb"}, {"legal_name": "x" * 401}, {"legal_name": None},
-        {"legal_name": "St\u202e tnecniV"}, {"email": "a\x9b2Jb"}, {"email": "a\u2028b"},
-        {"sealing_public": "A" * 64}, {"sealing_public": "0" * 63}, {"signing_public": "g" * 64},
+        {"role": "operator"},
+        {"name": "../keys"},
+        {"name": "-x"},
+        {"name": "a" * 41},
+        {"name": ""},
+        {"name": 7},
+        {"legal_name": ""},
+        {"legal_name": "a\nb"},
+        {"legal_name": "x" * 401},
+        {"legal_name": None},
+        {"legal_name": "St\u202e tnecniV"},
+        {"email": "a\x9b2Jb"},
+        {"email": "a\u2028b"},
+        {"sealing_public": "A" * 64},
+        {"sealing_public": "0" * 63},
+        {"signing_public": "g" * 64},
     ],
 )
 def test_a_card_says_only_what_a_card_may_say(changes):
@@ -215,15 +239,28 @@ LATER = "2026-11-24T12:00:00Z"
 def signed_by(identity, **changes):
     """The identity's card with fields changed, rightly signed by its own key."""
     earlier = [dict(e.__dict__) for e in identity.card.earlier]
-    return dump_signed({"type": "securefl-card/2", **identity.card.fields(), "earlier": earlier, **changes}, identity.sign)
+    return dump_signed(
+        {"type": "securefl-card/2", **identity.card.fields(), "earlier": earlier, **changes},
+        identity.sign,
+    )
 
 
 def test_a_successor_has_fresh_keys_and_the_old_keys_word(tmp_path):
     new = SVHC.successor(LATER)
-    assert not {new.card.signing_public, new.card.sealing_public} & {SVHC.card.signing_public, SVHC.card.sealing_public}
-    assert (new.card.name, new.card.role, new.card.legal_name, new.card.email) == (SVHC.card.name, "hospital", SVHC.card.legal_name, SVHC.card.email)
+    assert not {new.card.signing_public, new.card.sealing_public} & {
+        SVHC.card.signing_public,
+        SVHC.card.sealing_public,
+    }
+    assert (new.card.name, new.card.role, new.card.legal_name, new.card.email) == (
+        SVHC.card.name,
+        "hospital",
+        SVHC.card.legal_name,
+        SVHC.card.email,
+    )
     card = read_card(new.signed_card())
-    assert [(e.signing_public, e.until) for e in card.earlier] == [(SVHC.card.signing_public, LATER)]
+    assert [(e.signing_public, e.until) for e in card.earlier] == [
+        (SVHC.card.signing_public, LATER)
+    ]
     new.save(tmp_path / "keys")
     assert Identity.load(tmp_path / "keys").card.earlier == new.card.earlier
 
@@ -238,7 +275,11 @@ def test_what_an_earlier_key_signed_still_holds_and_a_strangers_word_does_not():
 
 def test_a_card_keeps_the_newest_of_many_earlier_keys_and_fits_its_cap():
     one = fixed_identity("S" * 40, "researcher")
-    identity = Identity(replace(one.card, legal_name="\U0001f3e5" * 400, email="\U0001f3e5" * 400), one._signing, one._sealing)
+    identity = Identity(
+        replace(one.card, legal_name="\U0001f3e5" * 400, email="\U0001f3e5" * 400),
+        one._signing,
+        one._sealing,
+    )
     keys = []
     for _ in range(MAX_EARLIER + 2):
         keys.append(identity.card.signing_public)
@@ -254,24 +295,40 @@ TWICE = NEW.successor(LATER)
 WORDS = [dict(e.__dict__) for e in TWICE.card.earlier]
 
 
-@pytest.mark.parametrize(("identity", "earlier"), [
-    (NEW, [{**WORD, "until": "2026-11-25T12:00:00Z"}]),
-    (NEW, [{**WORD, "signing_public": SVI.card.signing_public}]),
-    (NEW, [{**WORD, "signature": "00" * 64}]),
-    (TWICE, WORDS[:1]),
-    (TWICE, WORDS[::-1]),
-    (TWICE, [WORDS[0], WORDS[0], WORDS[1]]),
-    (SVI, [WORD]),
-], ids=["time", "key", "signature", "gap", "order", "twice", "of another party"])
+@pytest.mark.parametrize(
+    ("identity", "earlier"),
+    [
+        (NEW, [{**WORD, "until": "2026-11-25T12:00:00Z"}]),
+        (NEW, [{**WORD, "signing_public": SVI.card.signing_public}]),
+        (NEW, [{**WORD, "signature": "00" * 64}]),
+        (TWICE, WORDS[:1]),
+        (TWICE, WORDS[::-1]),
+        (TWICE, [WORDS[0], WORDS[0], WORDS[1]]),
+        (SVI, [WORD]),
+    ],
+    ids=["time", "key", "signature", "gap", "order", "twice", "of another party"],
+)
 def test_a_card_whose_earlier_key_did_not_name_the_next_is_refused(identity, earlier):
     with pytest.raises(MessageError, match="did not sign for the next one"):
         read_card(signed_by(identity, earlier=earlier))
 
 
-@pytest.mark.parametrize("earlier", [
-    [], {}, "x", [WORD] * (MAX_EARLIER + 1), [1], [{}], [{**WORD, "more": ""}], [{**WORD, "until": 1}], [{**WORD, "until": "yesterday"}],
-    [{**WORD, "signature": "zz" * 64}], [{**WORD, "signing_public": "00"}],
-])
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        [],
+        {},
+        "x",
+        [WORD] * (MAX_EARLIER + 1),
+        [1],
+        [{}],
+        [{**WORD, "more": ""}],
+        [{**WORD, "until": 1}],
+        [{**WORD, "until": "yesterday"}],
+        [{**WORD, "signature": "zz" * 64}],
+        [{**WORD, "signing_public": "00"}],
+    ],
+)
 def test_what_is_no_list_of_earlier_keys_is_no_card(earlier):
     with pytest.raises(MessageError, match="not an identity card"):
         read_card(signed_by(NEW, earlier=earlier))

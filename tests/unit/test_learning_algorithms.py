@@ -22,7 +22,9 @@ def test_two_rounds_follow_the_formula_with_momentum():
 
 
 def test_the_local_learning_rate_scales_the_pseudo_gradient():
-    slow = ServerState.start(protocol(('local_learning_rate = "1"', 'local_learning_rate = "0.5"')), np.zeros(1))
+    slow = ServerState.start(
+        protocol(('local_learning_rate = "1"', 'local_learning_rate = "0.5"')), np.zeros(1)
+    )
     np.testing.assert_allclose(slow.apply(np.array([round(TENTH)])).theta, [-0.2], rtol=1e-3)
 
 
@@ -36,10 +38,14 @@ def test_a_state_is_a_value():
 def test_five_sums_count_as_one_sum_so_big_hospitals_weigh_more_without_a_row_count():
     parts = np.array([[900], [40], [20], [0], [0]], dtype=np.int64)
     state = ServerState.start(STUDY, np.zeros(1))
-    np.testing.assert_array_equal(state.apply(parts.sum(axis=0)).theta, state.apply(np.array([960])).theta)
+    np.testing.assert_array_equal(
+        state.apply(parts.sum(axis=0)).theta, state.apply(np.array([960])).theta
+    )
 
 
-@pytest.mark.parametrize("total", [np.zeros(3, dtype=np.int64), np.zeros(2), np.zeros((1, 2), dtype=np.int64)])
+@pytest.mark.parametrize(
+    "total", [np.zeros(3, dtype=np.int64), np.zeros(2), np.zeros((1, 2), dtype=np.int64)]
+)
 def test_a_sum_that_does_not_fit_the_model_is_refused(total):
     with pytest.raises(RoundError, match="the model needs"):
         ServerState.start(STUDY, np.zeros(2)).apply(total)

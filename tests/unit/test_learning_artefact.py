@@ -5,17 +5,36 @@ import pytest
 from learning_room import SPEC, protocol
 
 from securefl.errors import DataError, UnreadableError
-from securefl.learning.artefact import CARD, FACTS, WEIGHTS, ModelFacts, load_model, model_card, save_model
+from securefl.learning.artefact import (
+    CARD,
+    FACTS,
+    WEIGHTS,
+    ModelFacts,
+    load_model,
+    model_card,
+    save_model,
+)
 from securefl.learning.models import initial_weights, parameter_count
 from securefl.study.labels import NumberCondition, TextCondition
 
 LOGISTIC = protocol().model
 MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (3,)})
 DETAILS = ModelFacts(
-    title="A small study", study_digest="a" * 64, intended_use="Tests only.", licence="CC-BY-4.0", owner="The hospitals",
-    privacy="Epsilon 1 for each patient.", figures={"AUC": "0.98 (95 % interval 0.95 to 1)"}, participants=("SVI", "STMW"),
+    title="A small study",
+    study_digest="a" * 64,
+    intended_use="Tests only.",
+    licence="CC-BY-4.0",
+    owner="The hospitals",
+    privacy="Epsilon 1 for each patient.",
+    figures={"AUC": "0.98 (95 % interval 0.95 to 1)"},
+    participants=("SVI", "STMW"),
 )
-TABLE = {"age": [30, 65526, 50], "TSH": [None, 1, 20.5], "sex": ["F", "M", "M"], "sick": ["t", "f", "f"]}
+TABLE = {
+    "age": [30, 65526, 50],
+    "TSH": [None, 1, 20.5],
+    "sex": ["F", "M", "M"],
+    "sick": ["t", "f", "f"],
+}
 
 
 @pytest.fixture
@@ -36,7 +55,12 @@ def test_a_saved_model_is_loaded_as_it_was(tmp_path, model):
     saved = save_model(tmp_path / "m", theta, model, SPEC, DETAILS)
     loaded = load_model(str(tmp_path / "m"))
     np.testing.assert_array_equal(loaded.theta, theta)
-    assert (loaded.spec, loaded.data, loaded.facts, loaded.digest) == (model, SPEC, DETAILS, saved.digest)
+    assert (loaded.spec, loaded.data, loaded.facts, loaded.digest) == (
+        model,
+        SPEC,
+        DETAILS,
+        saved.digest,
+    )
     assert loaded.intended_use == "Tests only."
 
 
@@ -54,7 +78,9 @@ def test_scores_come_in_row_order_and_a_row_outside_the_ranges_has_none(folder):
     again, reasons = model.scored(TABLE)
     np.testing.assert_array_equal(again, scores)
     assert reasons == [None, "age: outside 0 to 120", None]
-    np.testing.assert_allclose(scores[0], 1 / (1 + np.exp(-(-1 * -0.5 + -1 / 3 * 1 + 2 / 3 * 1 + 1))))
+    np.testing.assert_allclose(
+        scores[0], 1 / (1 + np.exp(-(-1 * -0.5 + -1 / 3 * 1 + 2 / 3 * 1 + 1)))
+    )
 
 
 def test_a_missing_column_is_named_to_whoever_made_the_table(folder):
@@ -65,15 +91,29 @@ def test_a_missing_column_is_named_to_whoever_made_the_table(folder):
 
 def test_the_card_says_what_the_model_is_for_what_it_costs_and_what_it_needs():
     card = model_card(LOGISTIC, SPEC, DETAILS)
-    for text in ("Tests only.", "Epsilon 1 for each patient.", "0.98 (95 %", "a" * 64, "| age | 0 to 120 years | no |", "| sex | F, M | yes |", "contains one of the letters E, F (against -, |, A"):
+    for text in (
+        "Tests only.",
+        "Epsilon 1 for each patient.",
+        "0.98 (95 %",
+        "a" * 64,
+        "| age | 0 to 120 years | no |",
+        "| sex | F, M | yes |",
+        "contains one of the letters E, F (against -, |, A",
+    ):
         assert text in card
 
 
 @pytest.mark.parametrize(
     ("label", "text"),
     [
-        (TextCondition(column="t", kind="equals", positive=("yes", "maybe"), negative=("no",)), "whether t is one of yes, maybe (against no;"),
-        (NumberCondition(column="t", kind="at-least", value="1", low="0", high="9"), "whether t is 1 or more (a row outside 0 to 9 is set aside)"),
+        (
+            TextCondition(column="t", kind="equals", positive=("yes", "maybe"), negative=("no",)),
+            "whether t is one of yes, maybe (against no;",
+        ),
+        (
+            NumberCondition(column="t", kind="at-least", value="1", low="0", high="9"),
+            "whether t is 1 or more (a row outside 0 to 9 is set aside)",
+        ),
     ],
 )
 def test_the_card_says_what_a_score_means_for_each_kind_of_label(label, text):
@@ -103,7 +143,10 @@ def test_an_oversized_file_is_not_read_to_its_end(folder):
         load_model(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "{", "null", "[" * 100_000, '{"schema": "securefl-model/1"}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "{", "null", "[" * 100_000, '{"schema": "securefl-model/1"}', "\x00\xff"],
+)
 def test_a_description_that_is_none_is_refused(folder, text):
     (folder / FACTS).write_text(text)
     with pytest.raises(UnreadableError):
@@ -149,11 +192,16 @@ def test_weights_that_are_a_pickle_are_refused_without_being_run(folder):
     assert not folder.joinpath("ran").exists()
 
 
-@pytest.mark.parametrize("extra", [{"layers.0.bias": np.array([np.nan])}, {"layers.0.bias": np.zeros(2)}, {"more": np.zeros(1)}])
+@pytest.mark.parametrize(
+    "extra",
+    [{"layers.0.bias": np.array([np.nan])}, {"layers.0.bias": np.zeros(2)}, {"more": np.zeros(1)}],
+)
 def test_weights_that_are_not_this_models_are_refused(folder, extra):
     from safetensors.numpy import save
 
-    repack(folder, save({"layers.0.weight": np.zeros((1, 6)), "layers.0.bias": np.zeros(1)} | extra))
+    repack(
+        folder, save({"layers.0.weight": np.zeros((1, 6)), "layers.0.bias": np.zeros(1)} | extra)
+    )
     with pytest.raises(UnreadableError, match="does not hold the weights"):
         load_model(folder)
 
@@ -162,7 +210,12 @@ def test_the_card_calls_the_score_a_probability_only_where_the_calibration_suppo
     card = model_card(LOGISTIC, SPEC, DETAILS)
     assert "The score is a score, not a probability" in card
     assert "estimated probability" not in card
-    lines = ("It may be read as one.", "score 0 to 0.1: 1.0 to 3.0 % of about 800 patients are positive")
-    card = model_card(LOGISTIC, SPEC, DETAILS.model_copy(update={"probability": True, "calibration": lines}))
+    lines = (
+        "It may be read as one.",
+        "score 0 to 0.1: 1.0 to 3.0 % of about 800 patients are positive",
+    )
+    card = model_card(
+        LOGISTIC, SPEC, DETAILS.model_copy(update={"probability": True, "calibration": lines})
+    )
     assert "The score is the estimated probability that this holds: " in card
     assert "- score 0 to 0.1: 1.0 to 3.0 % of about 800 patients are positive" in card

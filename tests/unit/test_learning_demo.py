@@ -17,27 +17,34 @@ from securefl.learning.table import read_table
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol, parse_study
 
-PROTOCOL = parse_protocol((Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes())
+PROTOCOL = parse_protocol(
+    (Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes()
+)
 
 
 def test_the_table_is_split_by_referral_source_with_its_lines_unchanged():
     tables = thyroid.site_tables()
     assert {site: table.count(b"\n") - 1 for site, table in tables.items()} == thyroid.SITES
     header, *lines = thyroid.thyroid_csv().splitlines(keepends=True)
-    assert sorted(line for table in tables.values() for line in table.splitlines(keepends=True)[1:]) == sorted(lines)
+    assert sorted(
+        line for table in tables.values() for line in table.splitlines(keepends=True)[1:]
+    ) == sorted(lines)
     assert all(table.startswith(header) for table in tables.values())
 
 
 def test_the_protocol_fits_the_table_and_its_dirt_is_set_aside():
     assert len(feature_names(PROTOCOL.data)) == 23
-    counts = {site: prepare(read_table(table), PROTOCOL.data, b"s" * 32) for site, table in thyroid.site_tables().items()}
+    counts = {
+        site: prepare(read_table(table), PROTOCOL.data, b"s" * 32)
+        for site, table in thyroid.site_tables().items()
+    }
     assert sum(len(p.y) for p in counts.values()) == 9172 - 4
     assert sum(int(p.y.sum()) for p in counts.values()) == 667
     assert counts["other"].set_aside == {"age: outside 0 to 120": 3}
 
 
-#: SHA-256 of features, labels and patients in their order, as they were before tables were read by RFC 4180 and labels declared
-#: their negatives.
+#: SHA-256 of features, labels and patients in their order, as they were before tables were read by
+#: RFC 4180 and labels declared their negatives.
 FEATURES = {
     ("first-study", "other"): "b4d820e2926fa6b8",
     ("first-study", "SVI"): "77386727219090ce",
@@ -55,8 +62,12 @@ FEATURES = {
 @pytest.mark.parametrize(("template", "site"), FEATURES)
 def test_the_templates_make_the_same_features_and_labels_of_the_table_as_ever(template, site):
     path = Path(__file__).parents[2] / "protocols" / "studies" / template / "protocol.toml"
-    found = prepare(read_table(thyroid.site_tables()[site]), parse_protocol(path.read_bytes()).data, b"s" * 32)
-    digest = hashlib.sha256(found.X.tobytes() + found.y.tobytes() + "|".join(found.patients).encode())
+    found = prepare(
+        read_table(thyroid.site_tables()[site]), parse_protocol(path.read_bytes()).data, b"s" * 32
+    )
+    digest = hashlib.sha256(
+        found.X.tobytes() + found.y.tobytes() + "|".join(found.patients).encode()
+    )
     assert digest.hexdigest()[:16] == FEATURES[template, site]
 
 
@@ -67,7 +78,9 @@ def test_the_protocols_figures_agree_with_each_other():
         def training_epsilon(self, noise_multiplier, sample_rate, steps, delta):
             from securefl.privacy.mechanisms import SubsampledGaussian
 
-            return accounting.pld_epsilon([SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta)
+            return accounting.pld_epsilon(
+                [SubsampledGaussian(noise_multiplier, sample_rate, steps)], delta
+            )
 
         def evaluation_epsilon(self, noise_multiplier, delta):
             from securefl.privacy.mechanisms import Gaussian
@@ -86,8 +99,11 @@ def test_nothing_of_the_largest_hospitals_first_step_is_cut():
     from securefl.study.wire import GRID, wire_of
 
     gradients = logistic_gradients(np.zeros(24), train.X.astype(float), train.y.astype(float))
-    expected = clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), GRID).sum(axis=0) * 0.7 / 5
-    # with the published weights; the template's equal ones plan for fewer patients at the largest hospital
+    expected = (
+        clip_to_grid(gradients, float(PROTOCOL.privacy.clip_norm), GRID).sum(axis=0) * 0.7 / 5
+    )
+    # with the published weights; the template's equal ones plan for fewer patients at the largest
+    # hospital
     weighted = wire_of(PROTOCOL, bound=round(thyroid.SITES["other"] * 0.7 / 5))
     assert np.abs(expected).max() < 0.9 * weighted.bound
     assert weighted.chance_of_saturation(np.abs(expected).max()) < 1e-9
@@ -107,7 +123,9 @@ def test_without_the_package_the_command_to_install_it_is_named(monkeypatch):
 
 def test_the_seed_of_the_demonstration_fixes_the_split_secrets():
     assert thyroid.demo_secret(0, "SVI") == thyroid.demo_secret(0, "SVI")
-    assert len({thyroid.demo_secret(seed, site) for seed in range(5) for site in thyroid.SITES}) == 25
+    assert (
+        len({thyroid.demo_secret(seed, site) for seed in range(5) for site in thyroid.SITES}) == 25
+    )
 
 
 def test_training_alone_is_scikit_learns_logistic_regression():
@@ -122,13 +140,19 @@ def test_training_alone_is_scikit_learns_logistic_regression():
 
 def test_training_alone_survives_a_hospital_without_positives():
     X, _ = rows(30, 6)  # noqa: N806 - the field's own names
-    assert np.isfinite(baselines.train_alone(Prepared(X, np.zeros(30, dtype=np.int8), tuple(map(str, range(30))), {}))).all()
+    assert np.isfinite(
+        baselines.train_alone(
+            Prepared(X, np.zeros(30, dtype=np.int8), tuple(map(str, range(30))), {})
+        )
+    ).all()
 
 
 def test_the_comparison_judges_everybody_on_the_union_of_held_out_rows():
     tables = thyroid.site_tables()
     secrets = {site: thyroid.demo_secret(100, site) for site in tables}
-    got = baselines.compare(PROTOCOL, tables, secrets, thyroid.SITES, initial_weights(PROTOCOL.model, 23))
+    got = baselines.compare(
+        PROTOCOL, tables, secrets, thyroid.SITES, initial_weights(PROTOCOL.model, 23)
+    )
     assert [row.site for row in got.sites] == list(thyroid.SITES)
     assert got.auc_overall_exact == 0.5
     assert 2600 < got.held_out_rows < 2900
@@ -140,7 +164,9 @@ def test_the_comparison_judges_everybody_on_the_union_of_held_out_rows():
 
 
 def test_the_comparison_is_for_logistic_regression():
-    mlp = PROTOCOL.model_copy(update={"model": PROTOCOL.model.model_copy(update={"kind": "mlp", "hidden": (3,)})})
+    mlp = PROTOCOL.model_copy(
+        update={"model": PROTOCOL.model.model_copy(update={"kind": "mlp", "hidden": (3,)})}
+    )
     with pytest.raises(StudyError, match="logistic regression"):
         baselines.compare(mlp, {}, {}, {}, np.zeros(1))
 
@@ -152,7 +178,10 @@ def test_the_protocol_becomes_a_study_of_five():
     small = tomllib.loads(make_study(5)[0])
     text = seal_study(
         (Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes(),
-        coordinator=small["coordinator"], aggregator=small["aggregator"], participants=small["participants"],
-        software=small["software"], initial_sha256=weights_sha256(initial_weights(PROTOCOL.model, 23)),
+        coordinator=small["coordinator"],
+        aggregator=small["aggregator"],
+        participants=small["participants"],
+        software=small["software"],
+        initial_sha256=weights_sha256(initial_weights(PROTOCOL.model, 23)),
     )
     assert parse_study(text).cohort == tuple(sorted(thyroid.SITES))

@@ -1,4 +1,6 @@
-"""The estimate of the AUC: no bias over the noise, intervals that cover, and the estimator of before as the control."""
+"""The estimate of the AUC: no bias over the noise, intervals that cover, and the estimator of
+before as the control.
+"""
 
 import math
 
@@ -15,7 +17,8 @@ from securefl.learning.discrimination import (
     unbiased_auc,
 )
 
-#: A smaller form of `benchmarks/evaluation/run.py`, which takes 1,000 runs and pairs of opposite noise.
+#: A smaller form of `benchmarks/evaluation/run.py`, which takes 1,000 runs and pairs of opposite
+#: noise.
 RUNS = 400
 
 

@@ -29,5 +29,7 @@ site_tables()
 import safetensors.numpy
 print([name for name in {HEAVY!r} if name in sys.modules])
 """
-    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert out.stdout.strip() == "[]"

@@ -40,17 +40,21 @@ def by_autograd(model, theta, x, y):
             parameter.copy_(torch.from_numpy(named_tensors(theta, model, features)[name].copy()))
     for i in range(len(x)):
         plain.zero_grad()
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(plain(torch.from_numpy(x[i : i + 1])), torch.from_numpy(y[i : i + 1]))
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            plain(torch.from_numpy(x[i : i + 1])), torch.from_numpy(y[i : i + 1])
+        )
         loss.backward()
         found.append(torch.cat([p.grad.reshape(-1) for p in plain.parameters()]).numpy())
     return np.array(found)
 
 
 def on_grids(model, theta, features):
-    """How far the grids can move a gradient, to first order, from ``factor_bits`` and the weights alone.
+    """How far the grids can move a gradient, to first order, from ``factor_bits`` and the weights
+    alone.
 
-    A factor of at most 2^e is moved by at most half of 2^(e - bits). On the way out tanh passes an error on no larger than
-    it came, and the sigmoid a quarter of it; on the way back an error of a value before tanh moves tanh' by at most 0.77 of it.
+    A factor of at most 2^e is moved by at most half of 2^(e - bits). On the way out tanh passes an
+    error on no larger than it came, and the sigmoid a quarter of it; on the way back an error of a
+    value before tanh moves tanh' by at most 0.77 of it.
     """
     sizes, tensors = layer_sizes(model, features), named_tensors(theta, model, features)
     last = len(sizes) - 1
@@ -67,7 +71,12 @@ def on_grids(model, theta, features):
     for i in range(last, 0, -1):
         out, through = sizes[i][0], weights[i].sum(axis=0).max()
         bound += tops[i] + math.ceil(math.log2(out + 1))
-        error = through * error + out * half[i] * 2.0 ** tops[i] * largest + 0.77 * before[i - 1] * through * largest + half[i - 1] * 2.0**bound
+        error = (
+            through * error
+            + out * half[i] * 2.0 ** tops[i] * largest
+            + 0.77 * before[i - 1] * through * largest
+            + half[i - 1] * 2.0**bound
+        )
         largest *= through
         worst = max(worst, largest * inputs[i - 1] + error)
     return worst
@@ -83,14 +92,24 @@ def example(model, n=64, features=27):
 @MODELS
 def test_opacus_gradients_are_those_of_plain_autograd_row_by_row(model):
     theta, x, y = example(model)
-    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), by_autograd(model, theta, x, y), rtol=0, atol=on_grids(model, theta, 27))
+    np.testing.assert_allclose(
+        opacus_gradients(model, 27)(theta, x, y),
+        by_autograd(model, theta, x, y),
+        rtol=0,
+        atol=on_grids(model, theta, 27),
+    )
 
 
 @MODELS
 def test_but_for_the_grids_they_are_those_of_plain_autograd(model, monkeypatch):
     monkeypatch.setattr("securefl.learning.exact.factor_bits", lambda _inputs, _outputs: 50)
     theta, x, y = example(model)
-    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), by_autograd(model, theta, x, y), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        opacus_gradients(model, 27)(theta, x, y),
+        by_autograd(model, theta, x, y),
+        rtol=0,
+        atol=1e-12,
+    )
 
 
 def test_rows_and_weights_on_the_grid_leave_only_the_rounding_of_the_residual():
@@ -104,12 +123,17 @@ def test_rows_and_weights_on_the_grid_leave_only_the_rounding_of_the_residual():
 
 @pytest.mark.parametrize("hidden", [(), (16,), (16, 8)], ids=str)
 def test_where_every_factor_is_on_its_grid_the_gradients_are_autograds(hidden):
-    # rows and weights are whole numbers, times 64 for the weights: what comes out of a layer is a multiple of 64, and
-    # tanh of that is -1, 0 or 1 to float64's last bit, the sigmoid 0, 1/2 or 1, their slopes 0, 1/4 or 1
-    model = LOGISTIC.model_copy(update={"kind": "mlp" if hidden else "logistic-regression", "hidden": hidden})
+    # rows and weights are whole numbers, times 64 for the weights: what comes out of a layer is a
+    # multiple of 64, and tanh of that is -1, 0 or 1 to float64's last bit, the sigmoid 0, 1/2 or 1,
+    # their slopes 0, 1/4 or 1
+    model = LOGISTIC.model_copy(
+        update={"kind": "mlp" if hidden else "logistic-regression", "hidden": hidden}
+    )
     generator = np.random.default_rng(5)
     theta = 64.0 * generator.choice([-3, -2, -1, 1, 2, 3], parameter_count(model, 27))
-    for tensor in list(named_tensors(theta, model, 27).values())[:-2]:  # views: all layers but the last
+    for tensor in list(named_tensors(theta, model, 27).values())[
+        :-2
+    ]:  # views: all layers but the last
         tensor[...] *= 0 if tensor.ndim == 1 else generator.uniform(size=tensor.shape) < 0.3
     x = generator.choice([-1.0, 0.0, 1.0], (256, 27), p=[0.1, 0.8, 0.1])
     y = generator.choice([0.0, 1.0], 256)
@@ -122,20 +146,34 @@ def test_where_every_factor_is_on_its_grid_the_gradients_are_autograds(hidden):
 def test_opacus_gradients_are_those_of_torch_func(model):
     theta, x, y = example(model)
     plain = TorchModel(model, 27)
-    tensors = {name: torch.from_numpy(value.copy()) for name, value in named_tensors(theta, model, 27).items()}
+    tensors = {
+        name: torch.from_numpy(value.copy())
+        for name, value in named_tensors(theta, model, 27).items()
+    }
 
     def loss(parameters, row, label):
         logit = torch.func.functional_call(plain, parameters, (row[None],))[0]
         return torch.nn.functional.binary_cross_entropy_with_logits(logit, label)
 
-    rowwise = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(tensors, torch.from_numpy(x), torch.from_numpy(y))
-    want = torch.cat([rowwise[name].reshape(64, -1) for name, _ in plain.named_parameters()], dim=1).numpy()
-    np.testing.assert_allclose(opacus_gradients(model, 27)(theta, x, y), want, rtol=0, atol=on_grids(model, theta, 27))
+    rowwise = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(
+        tensors, torch.from_numpy(x), torch.from_numpy(y)
+    )
+    want = torch.cat(
+        [rowwise[name].reshape(64, -1) for name, _ in plain.named_parameters()], dim=1
+    ).numpy()
+    np.testing.assert_allclose(
+        opacus_gradients(model, 27)(theta, x, y), want, rtol=0, atol=on_grids(model, theta, 27)
+    )
 
 
 def test_the_closed_form_for_logistic_regression_equals_opacus():
     theta, x, y = example(LOGISTIC)
-    np.testing.assert_allclose(logistic_gradients(theta, x, y), opacus_gradients(LOGISTIC, 27)(theta, x, y), rtol=0, atol=on_grids(LOGISTIC, theta, 27))
+    np.testing.assert_allclose(
+        logistic_gradients(theta, x, y),
+        opacus_gradients(LOGISTIC, 27)(theta, x, y),
+        rtol=0,
+        atol=on_grids(LOGISTIC, theta, 27),
+    )
 
 
 @MODELS
@@ -161,7 +199,9 @@ def test_a_rows_gradient_does_not_depend_on_what_else_stands_in_the_block(model)
 
 
 @MODELS
-def test_one_patient_more_changes_the_update_by_that_patients_clipped_gradient_and_nothing_else(model):
+def test_one_patient_more_changes_the_update_by_that_patients_clipped_gradient_and_nothing_else(
+    model,
+):
     x, y = rows(n=300, features=27)
     theta = example(model)[0]
 
@@ -199,7 +239,9 @@ def test_noised_training_learns_an_easy_question():
 
     x, y = rows(n=1000)
     state = ServerState.start(study, initial_weights(study.model, 4))
-    trainer = PrivateTrainer(study.model, StepRule.from_study(study, Fraction(1)), x, y, RandomDraws(SystemRandomness()))
+    trainer = PrivateTrainer(
+        study.model, StepRule.from_study(study, Fraction(1)), x, y, RandomDraws(SystemRandomness())
+    )
     for _ in range(15):
         state = state.apply(trainer.update(state.theta))
     assert exact_auc(y, predict_scores(state.theta, study.model, x)) > 0.9

@@ -27,7 +27,12 @@ def rule(minimum):
 
 def normal_scores(generator, distance, negatives, positives):
     """Scores of two normal classes ``distance`` apart, and their labels."""
-    logits = np.concatenate([generator.normal(-distance / 2, 1, negatives), generator.normal(distance / 2, 1, positives)])
+    logits = np.concatenate(
+        [
+            generator.normal(-distance / 2, 1, negatives),
+            generator.normal(distance / 2, 1, positives),
+        ]
+    )
     return 1 / (1 + np.exp(-logits)), np.repeat([0, 1], [negatives, positives])
 
 
@@ -74,20 +79,31 @@ def test_the_auc_of_a_histogram_is_the_exact_auc_of_binned_scores():
     scores, y = normal_scores(np.random.default_rng(2), 1.5, 400, 300)
     counts = score_histogram(scores, y, SPEC.edges).astype(float)
     binned = np.searchsorted([0.1, 0.3, 0.5], scores, side="right")
-    assert histogram_auc(counts[:4], counts[4:]) == pytest.approx(exact_auc(y, binned.astype(float)), abs=1e-12)
+    assert histogram_auc(counts[:4], counts[4:]) == pytest.approx(
+        exact_auc(y, binned.astype(float)), abs=1e-12
+    )
     assert histogram_auc(np.zeros(4), counts[4:]) == 0.5
 
 
 def test_large_counts_give_back_the_figures_they_hold():
     got = evaluate(np.array([80_000, 20_000, 10_000, 5_000, 1_000, 2_000, 5_000, 9_000]), SPEC, 5)
-    assert got.auc == pytest.approx(histogram_auc(np.array([80, 20, 10, 5.0]), np.array([1, 2, 5, 9.0])), abs=1e-6)
+    assert got.auc == pytest.approx(
+        histogram_auc(np.array([80, 20, 10, 5.0]), np.array([1, 2, 5, 9.0])), abs=1e-6
+    )
     assert got.low < got.auc < got.high
     assert got.threshold == 0.5
     assert got.accuracy == pytest.approx((110 + 9) / 132)
     assert got.accuracy_low < got.accuracy < got.accuracy_high
     assert (got.negatives, got.positives) == (pytest.approx(115_000), pytest.approx(17_000))
-    assert [row.positive_share for row in got.calibration] == pytest.approx([1 / 81, 2 / 22, 5 / 15, 9 / 14])
-    assert [(row.low, row.high) for row in got.calibration] == [(0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 1)]
+    assert [row.positive_share for row in got.calibration] == pytest.approx(
+        [1 / 81, 2 / 22, 5 / 15, 9 / 14]
+    )
+    assert [(row.low, row.high) for row in got.calibration] == [
+        (0, 0.1),
+        (0.1, 0.3),
+        (0.3, 0.5),
+        (0.5, 1),
+    ]
 
 
 def test_the_same_sum_gives_the_same_figures():
@@ -95,7 +111,9 @@ def test_the_same_sum_gives_the_same_figures():
     assert evaluate(total, SPEC, 5) == evaluate(total, SPEC, 5)
 
 
-@pytest.mark.parametrize("total", [[0] * 8, [-9] * 8, [500, 300, 100, 50, 3, -8, 2, 1], [0, 0, 0, 0, 90, 80, 70, 60]])
+@pytest.mark.parametrize(
+    "total", [[0] * 8, [-9] * 8, [500, 300, 100, 50, 3, -8, 2, 1], [0, 0, 0, 0, 90, 80, 70, 60]]
+)
 def test_where_a_class_is_lost_in_the_noise_the_interval_says_that_nothing_is_known(total):
     got = evaluate(np.array(total), SPEC, 5)
     assert (got.low, got.high) == (0.0, 1.0)
@@ -112,7 +130,13 @@ def test_a_sum_of_another_length_is_refused():
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(0.7, 0.9, "met"), (0.69, 0.9, "cannot-be-judged"), (0.5, 0.7, "cannot-be-judged"), (0.5, 0.69, "not-met"), (0.0, 1.0, "cannot-be-judged")],
+    [
+        (0.7, 0.9, "met"),
+        (0.69, 0.9, "cannot-be-judged"),
+        (0.5, 0.7, "cannot-be-judged"),
+        (0.5, 0.69, "not-met"),
+        (0.0, 1.0, "cannot-be-judged"),
+    ],
 )
 def test_the_quality_rule_is_judged_on_the_interval(low, high, verdict):
     some = evaluate(np.array([400, 90, 30, 10, -4, 12, 30, 50]), SPEC, 5)
@@ -130,7 +154,9 @@ def test_an_interval_that_holds_chance_gives_no_single_figure():
     assert got.low < 0.5 < got.high
     assert got.known
     assert got.auc is None
-    assert raw_auc(np.array([4000, 3000, 2000, 1000, 410, 290, 210, 90]), SPEC, 5) == pytest.approx(0.5, abs=0.02)
+    assert raw_auc(np.array([4000, 3000, 2000, 1000, 410, 290, 210, 90]), SPEC, 5) == pytest.approx(
+        0.5, abs=0.02
+    )
 
 
 def test_a_model_that_ranks_the_wrong_way_round_is_reported_so():

@@ -1,4 +1,6 @@
-"""A row's gradient is the same to the last bit in whatever batch, at whatever place, beside whatever else."""
+"""A row's gradient is the same to the last bit in whatever batch, at whatever place, beside
+whatever else.
+"""
 
 from fractions import Fraction
 
@@ -13,7 +15,10 @@ from securefl.learning.exact import exponent, factor_bits, snapped  # noqa: E402
 from securefl.learning.models import parameter_count  # noqa: E402
 from securefl.study.schema import ModelSpec  # noqa: E402
 
-MODELS = [ModelSpec(kind="logistic-regression", initial_seed="s"), *(ModelSpec(kind="mlp", hidden=h, initial_seed="s") for h in ((16,), (70, 33), (5, 4, 3)))]
+MODELS = [
+    ModelSpec(kind="logistic-regression", initial_seed="s"),
+    *(ModelSpec(kind="mlp", hidden=h, initial_seed="s") for h in ((16,), (70, 33), (5, 4, 3))),
+]
 FEATURES = 27
 
 
@@ -25,7 +30,11 @@ def one_thread():
 def example(model, scale, n=300):
     generator = np.random.default_rng(8)
     theta = generator.normal(0, scale, parameter_count(model, FEATURES))
-    return theta, generator.uniform(-1, 1, (n, FEATURES)), (generator.uniform(size=n) < 0.4).astype(float)
+    return (
+        theta,
+        generator.uniform(-1, 1, (n, FEATURES)),
+        (generator.uniform(size=n) < 0.4).astype(float),
+    )
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: str(m.hidden))
@@ -59,12 +68,17 @@ def test_a_rows_integers_are_the_same_in_any_batch(model, scale):
 
 @pytest.mark.parametrize("hidden", [(), (16,), (5, 4, 3)])
 def test_a_hostile_global_model_whose_terms_cancel_does_not_undo_it(hidden):
-    # 1e150 + 1e125 - 1e150 is 1e125 or 0, by the order of the terms; and the order follows the batch's size
-    model = ModelSpec(kind="mlp" if hidden else "logistic-regression", hidden=hidden, initial_seed="s")
+    # 1e150 + 1e125 - 1e150 is 1e125 or 0, by the order of the terms; and the order follows the
+    # batch's size
+    model = ModelSpec(
+        kind="mlp" if hidden else "logistic-regression", hidden=hidden, initial_seed="s"
+    )
     generator = np.random.default_rng(0)
     gradients = opacus_gradients(model, FEATURES)
     for _ in range(5):
-        theta = generator.choice([1e150, -1e150, 1e125, -1e125, 0.0], parameter_count(model, FEATURES))
+        theta = generator.choice(
+            [1e150, -1e150, 1e125, -1e125, 0.0], parameter_count(model, FEATURES)
+        )
         x, y = generator.choice([-1.0, 0.0, 1.0], (300, FEATURES)), np.zeros(300)
         together = gradients(theta, x, y)
         assert np.isfinite(together).all()
@@ -80,7 +94,10 @@ def test_products_of_factors_on_their_grids_are_exact():
         weight = generator.normal(0, 3, into)
         top = exponent(weight)
         a, b = snapped(generator.uniform(-1, 1, into), -bits), snapped(weight, top - bits)
-        exact = sum((Fraction(p) * Fraction(q) for p, q in zip(a.tolist(), b.tolist(), strict=True)), Fraction(0))
+        exact = sum(
+            (Fraction(p) * Fraction(q) for p, q in zip(a.tolist(), b.tolist(), strict=True)),
+            Fraction(0),
+        )
         assert Fraction(float(a @ b)) == exact
         assert Fraction(float(a[::-1] @ b[::-1])) == exact
 
@@ -88,7 +105,9 @@ def test_products_of_factors_on_their_grids_are_exact():
 def test_control_unsnapped_products_depend_on_their_order():
     generator = np.random.default_rng(1)
     a, b = generator.uniform(-1, 1, 4000), generator.normal(0, 3, 4000)
-    sums = {float(a[order] @ b[order]) for order in (generator.permutation(4000) for _ in range(20))}
+    sums = {
+        float(a[order] @ b[order]) for order in (generator.permutation(4000) for _ in range(20))
+    }
     assert len(sums) > 1
 
 
@@ -107,10 +126,15 @@ def test_a_feature_beyond_its_range_counts_as_the_end_of_it():
     far = x.copy()
     far[0, 0] = 1e9
     x[0, 0] = 1.0
-    np.testing.assert_array_equal(opacus_gradients(model, FEATURES)(theta, far, y), opacus_gradients(model, FEATURES)(theta, x, y))
+    np.testing.assert_array_equal(
+        opacus_gradients(model, FEATURES)(theta, far, y),
+        opacus_gradients(model, FEATURES)(theta, x, y),
+    )
 
 
-@pytest.mark.parametrize(("values", "want"), [([0.0], 0), ([1.0], 0), ([1.5, -3.0], 2), ([1e-300], -60), ([1e300], 400)])
+@pytest.mark.parametrize(
+    ("values", "want"), [([0.0], 0), ([1.0], 0), ([1.5, -3.0], 2), ([1e-300], -60), ([1e300], 400)]
+)
 def test_exponents_stay_where_products_are_finite(values, want):
     assert exponent(np.array(values)) == want
 

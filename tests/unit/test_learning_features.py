@@ -24,7 +24,14 @@ def one(line: str):
 
 
 def test_feature_names_follow_the_columns():
-    assert feature_names(SPEC) == ("age", "TSH", "TSH: not recorded", "sex = M", "sex: not recorded", "sick")
+    assert feature_names(SPEC) == (
+        "age",
+        "TSH",
+        "TSH: not recorded",
+        "sex = M",
+        "sex: not recorded",
+        "sick",
+    )
 
 
 def test_values_are_scaled_by_the_declared_range_alone():
@@ -89,7 +96,10 @@ def test_a_column_that_is_missing_is_named(column):
 
 def test_of_several_rows_of_a_patient_one_stays_whatever_the_order_of_the_file():
     lines = [f"p1,{age},1,F,f,-" for age in (20, 30, 40, 50)]
-    kept = {prepare(read_table(csv(*order)), SPEC, SECRET).X.tobytes() for order in (lines, lines[::-1], lines[2:] + lines[:2])}
+    kept = {
+        prepare(read_table(csv(*order)), SPEC, SECRET).X.tobytes()
+        for order in (lines, lines[::-1], lines[2:] + lines[:2])
+    }
     assert len(kept) == 1
     assert prepare(read_table(csv(*lines)), SPEC, SECRET).set_aside == {EXTRA_ROW: 3}
 
@@ -101,6 +111,8 @@ def test_which_row_stays_depends_on_the_secret():
 
 
 def test_rows_to_be_scored_need_neither_label_nor_patient():
-    x, reasons = rows_for_predict({"age": [30, 500], "TSH": [None, 1.0], "sex": ["F", "F"], "sick": ["t", "t"]}, SPEC)
+    x, reasons = rows_for_predict(
+        {"age": [30, 500], "TSH": [None, 1.0], "sex": ["F", "F"], "sick": ["t", "t"]}, SPEC
+    )
     assert reasons == [None, "age: outside 0 to 120"]
     assert x[1].tolist() == [0] * 6

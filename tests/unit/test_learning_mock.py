@@ -44,12 +44,17 @@ def test_the_label_of_a_mock_has_nothing_to_do_with_its_features():
         TextCondition(column="t", kind="any-of-letters", positive=("-", "E"), negative=("A",)),
         DIED,
         LACTATE,
-        *(NumberCondition(column="t", kind=k, value="0.5", low="-1", high="2") for k in ("at-least", "above", "at-most", "below")),
+        *(
+            NumberCondition(column="t", kind=k, value="0.5", low="-1", high="2")
+            for k in ("at-least", "above", "at-most", "below")
+        ),
         CombinedLabel(kind="any-of", conditions=(DIED, LACTATE)),
         CombinedLabel(kind="all-of", conditions=(DIED, LACTATE)),
     ],
 )
-def test_a_mock_has_positives_and_negatives_of_declared_texts_and_numbers_for_every_kind_of_label(label):
+def test_a_mock_has_positives_and_negatives_of_declared_texts_and_numbers_for_every_kind_of_label(
+    label,
+):
     table = read_table(mock_table(SPEC.model_copy(update={"label": label}), 100, 1))
     values, _ = outcomes(table, label)
     assert set(values) == {0, 1}

@@ -16,7 +16,9 @@ def test_counts_bands_and_auc_are_exact():
     assert (found.patients, found.positives) == (5, 2)
     assert found.auc == pytest.approx(5 / 6)
     assert found.mean_score == pytest.approx(0.33)
-    assert found.bands[0] == Band(0.0, 0.1, 1, 0, 0.05)  # a score equal to an edge belongs to the bin above it
+    assert found.bands[0] == Band(
+        0.0, 0.1, 1, 0, 0.05
+    )  # a score equal to an edge belongs to the bin above it
     assert [(b.patients, b.positives) for b in found.bands] == [(1, 0), (2, 1), (2, 1)]
 
 

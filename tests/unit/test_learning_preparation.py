@@ -46,7 +46,10 @@ def test_the_sum_says_how_many_and_how_noisy():
 
 def test_too_few_end_the_study_by_the_released_figure():
     require_enough(Counted(50, 10, 1.0), spec())
-    with pytest.raises(RoundError, match="About 59 would train the model in all, and the study asks for at least 60"):
+    with pytest.raises(
+        RoundError,
+        match="About 59 would train the model in all, and the study asks for at least 60",
+    ):
         require_enough(Counted(50, 9, 1.0), spec())
     with pytest.raises(RoundError, match="About 0 would"):  # the noise was larger than the count
         require_enough(Counted(-20, 3, 1.0), spec())
@@ -59,7 +62,9 @@ def test_the_count_is_the_first_round_and_its_sum_is_exact(goes_on):
     outcome = room.coordinator().run()
     assert [r.kind for r in outcome.records] == ["preparation", *["update"] * 4, "evaluation"]
     assert outcome.counted is not None
-    assert [outcome.counted.negatives, outcome.counted.positives] == sum(h.produced[0] for h in room.hospitals.values()).tolist()
+    assert [outcome.counted.negatives, outcome.counted.positives] == sum(
+        h.produced[0] for h in room.hospitals.values()
+    ).tolist()
     assert [len(h.produced[0]) for h in room.hospitals.values()] == [2, 2, 2]
     true = sum(class_counts(h._train_y) for h in room.hospitals.values())
     assert true.sum() == 3 * 40
@@ -79,7 +84,9 @@ def test_it_is_charged_and_the_patients_who_train_pay_for_both():
     study = parse_study(make_study(5, COUNTED)[0])
     charges = charges_of(study)
     assert [c.purpose for c in charges] == ["update", "evaluation", "preparation"]
-    both = pld_epsilon([c.mechanism for c in charges if c.purpose != "evaluation"], study.privacy.delta)
+    both = pld_epsilon(
+        [c.mechanism for c in charges if c.purpose != "evaluation"], study.privacy.delta
+    )
     whole = study_epsilon(charges, 1, study.privacy.delta, disjoint=True)
     assert whole == both == meaning.worst_epsilon(study) > Decimal("1.01")
     without = parse_study(make_study(5)[0])
@@ -114,12 +121,21 @@ def test_the_first_update_starts_from_the_weights_that_were_approved():
 def test_its_claim_is_checked_like_the_others():
     check_consistency(parse_protocol(protocol_text(COUNTED)), PldAccountant())
     with pytest.raises(StudyError, match=r"preparation\.epsilon: says 0\.1, but the noise gives"):
-        check_consistency(parse_protocol(protocol_text((COUNTED[0], SECTION.replace('"0.174"', '"0.1"')))), PldAccountant())
+        check_consistency(
+            parse_protocol(protocol_text((COUNTED[0], SECTION.replace('"0.174"', '"0.1"')))),
+            PldAccountant(),
+        )
     with pytest.raises(StudyError, match=r"preparation\.bound"):
-        check_consistency(parse_protocol(protocol_text((COUNTED[0], SECTION.replace("20000", "8388608")))), PldAccountant())
+        check_consistency(
+            parse_protocol(protocol_text((COUNTED[0], SECTION.replace("20000", "8388608")))),
+            PldAccountant(),
+        )
 
 
-@pytest.mark.parametrize(("old", "new", "why"), [('"18.54"', '"1.9"', "must be at least 2"), ("minimum = 60", "minimum = -1", "minimum")])
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [('"18.54"', '"1.9"', "must be at least 2"), ("minimum = 60", "minimum = -1", "minimum")],
+)
 def test_what_makes_no_sense_is_refused(old, new, why):
     with pytest.raises(StudyError, match=why):
         parse_protocol(protocol_text((COUNTED[0], SECTION.replace(old, new))))
@@ -128,7 +144,9 @@ def test_what_makes_no_sense_is_refused(old, new, why):
 def test_pages_say_that_patients_are_counted():
     study = parse_study(make_study(5, COUNTED)[0])
     first = meaning.leaving(study)[0]
-    assert first.sentence.startswith("once, at the start: one encrypted list of 2 numbers blurred with noise")
+    assert first.sentence.startswith(
+        "once, at the start: one encrypted list of 2 numbers blurred with noise"
+    )
     words = study_words(study, "0" * 64)
     assert "once, at the start" in words
     assert "count epsilon 0.174" in words.replace("\\", "")

@@ -38,9 +38,24 @@ def test_where_no_encoding_makes_letters_none_is_named(data):
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("UTF8", "utf-8"), ("utf-8-sig", "utf-8"), ("Windows-1252", "cp1252"), ("latin-1", "iso8859-1"), ("ISO-8859-15", "iso8859-15"), ("macintosh", "mac-roman"),
-        ("utf-16", None), ("utf-32-le", None), ("utf-7", None), ("cp037", None), ("rot13", None), ("zlib", None), ("unicode_escape", None), ("", None), ("a\0b", None),
-        ("../x", None), ("punycode", None), ("idna", None),
+        ("UTF8", "utf-8"),
+        ("utf-8-sig", "utf-8"),
+        ("Windows-1252", "cp1252"),
+        ("latin-1", "iso8859-1"),
+        ("ISO-8859-15", "iso8859-15"),
+        ("macintosh", "mac-roman"),
+        ("utf-16", None),
+        ("utf-32-le", None),
+        ("utf-7", None),
+        ("cp037", None),
+        ("rot13", None),
+        ("zlib", None),
+        ("unicode_escape", None),
+        ("", None),
+        ("a\0b", None),
+        ("../x", None),
+        ("punycode", None),
+        ("idna", None),
     ],
 )
 def test_an_encoding_is_known_where_lines_can_be_found_before_decoding(name, known):
@@ -52,7 +67,13 @@ def test_an_encoding_is_known_where_lines_can_be_found_before_decoding(name, kno
 @pytest.mark.parametrize(
     ("line", "names", "separator"),
     [
-        ("a,b,c", {"a"}, ","), ("a;b,5;c", {"a", "c"}, ";"), ("a\tb", set(), "\t"), ('"a" ; "b"', {"a", "b"}, ";"), ("a|b", {"b"}, "|"), ("a", {"a"}, ","), ("", set(), ","),
+        ("a,b,c", {"a"}, ","),
+        ("a;b,5;c", {"a", "c"}, ";"),
+        ("a\tb", set(), "\t"),
+        ('"a" ; "b"', {"a", "b"}, ";"),
+        ("a|b", {"b"}, "|"),
+        ("a", {"a"}, ","),
+        ("", set(), ","),
         ("x;y;z,a", {"a"}, ","),
     ],
 )
@@ -60,7 +81,17 @@ def test_the_header_shows_the_separator_by_the_names_that_it_finds(line, names, 
     assert separator_of(line, names) == separator
 
 
-@pytest.mark.parametrize(("line", "said"), [(b"sep=;\r", ";"), (b'"sep=,"', ","), (b"SEP=\t", "\t"), (b"sep=x", None), (b"separator=;", None), (b"a;b", None)])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"sep=;\r", ";"),
+        (b'"sep=,"', ","),
+        (b"SEP=\t", "\t"),
+        (b"sep=x", None),
+        (b"separator=;", None),
+        (b"a;b", None),
+    ],
+)
 def test_a_line_that_names_the_separator_is_told_from_a_header(line, said):
     assert said_separator(line) == said
 
@@ -75,7 +106,10 @@ def test_what_can_be_a_table_is_let_through(start):
     check_kind(start, "t.csv")
 
 
-@pytest.mark.parametrize("start", [b"\x00a\x00,", b"a\x00,\x00", b"\xff\xfea\x00", b"$FL2@(#)", b"<stata_dta>", b"\xfd7zXZ\x00"])
+@pytest.mark.parametrize(
+    "start",
+    [b"\x00a\x00,", b"a\x00,\x00", b"\xff\xfea\x00", b"$FL2@(#)", b"<stata_dta>", b"\xfd7zXZ\x00"],
+)
 def test_what_is_none_is_refused_by_its_first_bytes(start):
     with pytest.raises(DataError, match=r"t\.csv is no CSV table: it is "):
         check_kind(start, "t.csv")
@@ -98,7 +132,9 @@ def test_a_path_that_cannot_be_one_is_refused(tmp_path):
         table_descriptor(tmp_path / "a\0b")
 
 
-def test_a_file_that_became_a_pipe_between_the_look_and_the_opening_is_refused_and_closed(tmp_path, monkeypatch):
+def test_a_file_that_became_a_pipe_between_the_look_and_the_opening_is_refused_and_closed(
+    tmp_path, monkeypatch
+):
     (tmp_path / "t.csv").write_bytes(b"a\n")
     opened = os.open
 

@@ -17,7 +17,10 @@ def test_the_split_is_the_same_every_time_and_near_its_ratio():
 
 
 def test_another_secret_gives_another_split():
-    assert (held_out(b"k" * 32, PATIENTS, Fraction(1, 2)) != held_out(b"l" * 32, PATIENTS, Fraction(1, 2))).sum() > 1500
+    assert (
+        held_out(b"k" * 32, PATIENTS, Fraction(1, 2))
+        != held_out(b"l" * 32, PATIENTS, Fraction(1, 2))
+    ).sum() > 1500
 
 
 def test_adding_a_patient_moves_nobody_across():

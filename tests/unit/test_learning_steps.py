@@ -26,8 +26,14 @@ def test_the_rule_comes_from_the_study_alone():
     made = StepRule.from_study(protocol(), Fraction(1, 4))
     wire = wire_of(protocol())
     assert made == StepRule(
-        clip_norm=1.0, noise_multiplier=Decimal("2.14"), wire_step=wire.step, wire_largest=32767, sample_rate=Fraction(1, 5), local_steps=1,
-        local_learning_rate=1.0, share=50.0,
+        clip_norm=1.0,
+        noise_multiplier=Decimal("2.14"),
+        wire_step=wire.step,
+        wire_largest=32767,
+        sample_rate=Fraction(1, 5),
+        local_steps=1,
+        local_learning_rate=1.0,
+        share=50.0,
     )
     assert made.grid == 1 << 20
     assert made.sigma == Decimal("2.14") * (1 << 20)
@@ -48,7 +54,9 @@ def test_the_sum_is_that_of_the_clipped_rows():
 def test_an_empty_batch_still_adds_noise():
     x, y = rows()
     draws = FixedDraws(drawn=np.zeros(200), noise=np.arange)
-    np.testing.assert_array_equal(steps(rule(), x, y, draws).noised_steps(np.zeros(5)), np.arange(5))
+    np.testing.assert_array_equal(
+        steps(rule(), x, y, draws).noised_steps(np.zeros(5)), np.arange(5)
+    )
     assert draws.sigmas == [Decimal("2.14") * GRID]
 
 
@@ -61,10 +69,14 @@ def test_a_hospital_without_rows_sends_noise_like_the_others():
 def test_nothing_is_cut_before_the_noise_and_what_travels_is_rounded_and_cut_after_it():
     x, _ = rows()
     draws = FixedDraws(noise=lambda n: np.array([0, 1000 * GRID, -1000 * GRID, 0, 0]))
-    made = steps(rule(wire_step=1 << 10, wire_largest=100 << 10), x, np.zeros(200, dtype=np.int8), draws)
+    made = steps(
+        rule(wire_step=1 << 10, wire_largest=100 << 10), x, np.zeros(200, dtype=np.int8), draws
+    )
     whole = made.noised_steps(np.zeros(5))
     assert np.abs(whole).max() > 900 * GRID
-    np.testing.assert_array_equal(made.update(np.zeros(5)), np.clip(whole // (1 << 10), -(100 << 10), 100 << 10))
+    np.testing.assert_array_equal(
+        made.update(np.zeros(5)), np.clip(whole // (1 << 10), -(100 << 10), 100 << 10)
+    )
 
 
 def test_values_that_were_cut_are_counted_for_the_owners_screen():
@@ -97,8 +109,14 @@ def test_a_round_of_several_steps_is_rounded_once_and_right_on_average(bits):
 
 def test_whatever_the_width_of_the_wire_the_release_is_the_same_but_for_rounding():
     x, y = rows()
-    wide, narrow = (StepRule.from_study(protocol(("bits = 16", f"bits = {bits}")), Fraction(1, 5)) for bits in (24, 8))
-    fine, coarse = (steps(r, x, y, RandomDraws(ChaChaStream(bytes(32)))).update(np.zeros(5)) * r.wire_step for r in (wide, narrow))
+    wide, narrow = (
+        StepRule.from_study(protocol(("bits = 16", f"bits = {bits}")), Fraction(1, 5))
+        for bits in (24, 8)
+    )
+    fine, coarse = (
+        steps(r, x, y, RandomDraws(ChaChaStream(bytes(32)))).update(np.zeros(5)) * r.wire_step
+        for r in (wide, narrow)
+    )
     assert 0 < np.abs(fine - coarse).max() <= narrow.wire_step + wide.wire_step
 
 
@@ -119,7 +137,8 @@ def test_rows_are_handled_in_blocks_without_changing_the_sum():
     x, y = rows(n=500)
     gradients = logistic_gradients(np.full(5, 0.1), x.astype(float), y.astype(float))
     np.testing.assert_array_equal(
-        steps(rule(), x, y, FixedDraws()).noised_steps(np.full(5, 0.1)), clip_to_grid(gradients, 1.0, GRID).sum(axis=0)
+        steps(rule(), x, y, FixedDraws()).noised_steps(np.full(5, 0.1)),
+        clip_to_grid(gradients, 1.0, GRID).sum(axis=0),
     )
 
 
@@ -137,7 +156,14 @@ def test_no_call_of_the_gradient_function_has_more_rows_than_the_models_size_all
 
 
 def test_blocks_shrink_with_the_model_by_a_public_rule():
-    assert [block_rows(p) for p in (1, 28, 1 << 10, 1 << 13, 1 << 20, 1 << 30)] == [4096, 4096, 1024, 128, 64, 64]
+    assert [block_rows(p) for p in (1, 28, 1 << 10, 1 << 13, 1 << 20, 1 << 30)] == [
+        4096,
+        4096,
+        1024,
+        128,
+        64,
+        64,
+    ]
 
 
 def test_real_draws_are_fresh_for_every_execution():
@@ -148,17 +174,24 @@ def test_real_draws_are_fresh_for_every_execution():
 
 def test_real_draws_repeat_only_with_an_injected_stream():
     x, y = rows()
-    first, second = (steps(rule(), x, y, RandomDraws(ChaChaStream(bytes(32)))).noised_steps(np.zeros(5)) for _ in range(2))
+    first, second = (
+        steps(rule(), x, y, RandomDraws(ChaChaStream(bytes(32)))).noised_steps(np.zeros(5))
+        for _ in range(2)
+    )
     np.testing.assert_array_equal(first, second)
 
 
 def test_noise_below_two_grid_units_is_refused():
     x, y = rows()
     with pytest.raises(StudyError, match="below 2"):
-        steps(rule(grid=1, noise_multiplier=Decimal("1.9")), x, y, RandomDraws(SystemRandomness())).noised_steps(np.zeros(5))
+        steps(
+            rule(grid=1, noise_multiplier=Decimal("1.9")), x, y, RandomDraws(SystemRandomness())
+        ).noised_steps(np.zeros(5))
 
 
-@pytest.mark.parametrize("theta", [np.array([0, np.nan, 0, 0, 0]), np.array([0, 0, np.inf, 0, 0]), np.zeros((5, 1))])
+@pytest.mark.parametrize(
+    "theta", [np.array([0, np.nan, 0, 0, 0]), np.array([0, 0, np.inf, 0, 0]), np.zeros((5, 1))]
+)
 def test_a_global_model_that_is_not_finite_never_meets_the_data(theta):
     x, y = rows()
     with pytest.raises(RoundError, match="not a vector of finite numbers"):

@@ -25,17 +25,24 @@ def test_a_broken_line_spoils_itself_and_no_neighbour():
 
 
 def test_rows_that_get_an_answer_each_keep_the_place_of_their_line():
-    assert read_in_order(b'a,b\n1,2\n"3,4\n5,6\n7\n11,"12"\n\n \n') == read_table(b'a,b\n1,2\n"3,4\n5,6\n7\n11,12\n')
+    assert read_in_order(b'a,b\n1,2\n"3,4\n5,6\n7\n11,"12"\n\n \n') == read_table(
+        b'a,b\n1,2\n"3,4\n5,6\n7\n11,12\n'
+    )
 
 
-@pytest.mark.parametrize(("data", "line"), [(b"a,b\n1,2\n\n3,4\n", 3), (b'a,b\n1,"x\n\ny"\n\n3,4\n', 5), (b"a,b\n\n1,2\n", 2)])
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [(b"a,b\n1,2\n\n3,4\n", 3), (b'a,b\n1,"x\n\ny"\n\n3,4\n', 5), (b"a,b\n\n1,2\n", 2)],
+)
 def test_a_table_with_an_empty_line_between_its_records_gets_no_answers(data, line):
     assert read_table(data).rows >= 1
     with pytest.raises(DataError, match=f"line {line} of the table is empty"):
         read_in_order(data)
 
 
-@pytest.mark.parametrize("data", [b'a,b\n1,"x\ny"\n3,4\n', b'a,b\r\n1,"x\r\ny"\r\n3,4\r\n', b'a,b\n1,"x\n\ny"\n3,4\n'])
+@pytest.mark.parametrize(
+    "data", [b'a,b\n1,"x\ny"\n3,4\n', b'a,b\r\n1,"x\r\ny"\r\n3,4\r\n', b'a,b\n1,"x\n\ny"\n3,4\n']
+)
 def test_a_record_over_several_lines_is_one_row_with_the_line_where_it_begins(data):
     table = read_in_order(data)
     assert (table.rows, table.malformed, table.columns["a"]) == (2, {}, ("1", "3"))
@@ -84,7 +91,17 @@ def test_a_file_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, None), (float("nan"), None), (3.0, "3"), (3.5, "3.5"), (7, "7"), ("  F ", "F"), ("<NA>", "<NA>"), ("", None), ("none", "none")],
+    [
+        (None, None),
+        (float("nan"), None),
+        (3.0, "3"),
+        (3.5, "3.5"),
+        (7, "7"),
+        ("  F ", "F"),
+        ("<NA>", "<NA>"),
+        ("", None),
+        ("none", "none"),
+    ],
 )
 def test_values_of_a_frame_become_the_text_a_csv_would_hold(value, text):
     assert cell_text(value) == text

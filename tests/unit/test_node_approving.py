@@ -44,10 +44,15 @@ def key_file(c, study):
 def code(c, study):
     site = c.site(ME)
     data = site.store.get(paths.status(study.digest, ME), 4096)
-    return data and open_status(data, study=study.digest, site=ME, verify=site.identity.card.verify).code
+    return (
+        data
+        and open_status(data, study=study.digest, site=ME, verify=site.identity.card.verify).code
+    )
 
 
-def test_an_approval_is_signed_for_exactly_this_digest_and_names_the_studys_own_key(hospitals, study):
+def test_an_approval_is_signed_for_exactly_this_digest_and_names_the_studys_own_key(
+    hospitals, study
+):
     hospitals.approve(ME, study)
     site = hospitals.site(ME)
     signed = site.store.get(paths.approval(study.digest, ME), 4096)
@@ -101,7 +106,9 @@ def test_what_was_refused_is_not_approved_later(hospitals, study):
 
 @pytest.mark.parametrize("damage", ["none", "old-schema", "no-toml", "gone"])
 def test_a_request_that_cannot_be_reviewed_can_still_be_refused(hospitals, study, damage):
-    """The digest alone is enough: a request that brings the review down must not stay open for good."""
+    """The digest alone is enough: a request that brings the review down must not stay open for
+    good.
+    """
     site = hospitals.site(ME)
     kept = find_kept(site, study.digest)
     file = site.study_folder(study.digest) / "study.toml"
@@ -111,7 +118,9 @@ def test_a_request_that_cannot_be_reviewed_can_still_be_refused(hospitals, study
         file.write_bytes(b"[[[" if damage == "no-toml" else study.text.replace(b"rounds", b"turns"))
     approving.refuse(site, kept, "cannot be read")
     (event,) = [r for r in site.ledger.state.refusals if r.study == study.digest]
-    assert (event.researcher, event.dataset) == (("researcher", "records") if damage == "none" else ("unknown", "unknown"))
+    assert (event.researcher, event.dataset) == (
+        ("researcher", "records") if damage == "none" else ("unknown", "unknown")
+    )
     assert site.ledger.state.declined(study.digest)
     assert code(hospitals, study) == "not-approved"
 
@@ -120,7 +129,9 @@ def test_refusing_runs_no_review_and_no_accountant(hospitals, study, monkeypatch
     site = hospitals.site(ME)
     for name in ("parse_study", "check_consistency", "PldAccountant"):
         monkeypatch.setattr(policy, name, lambda *_, **__: pytest.fail("a review was run"))
-    result = CliRunner().invoke(cli, ["site", "refuse", study.digest, "--reason", "no", "--site", str(site.path)])
+    result = CliRunner().invoke(
+        cli, ["site", "refuse", study.digest, "--reason", "no", "--site", str(site.path)]
+    )
     assert result.exit_code == 0, result.output
     assert hospitals.site(ME).ledger.state.declined(study.digest)
 
@@ -148,7 +159,9 @@ def test_a_store_that_is_away_does_not_undo_an_approval(hospitals, study, monkey
     site = hospitals.site(ME)
     assert site.store.get(paths.approval(study.digest, ME), 4096) is None
     deliver(site)
-    assert site.store.get(paths.approval(study.digest, ME), 4096) == approving.kept_approval(site, study.digest)
+    assert site.store.get(paths.approval(study.digest, ME), 4096) == approving.kept_approval(
+        site, study.digest
+    )
 
 
 def test_withdrawing_says_so_erases_the_key_and_frees_what_never_started(hospitals, study):
@@ -183,7 +196,9 @@ def test_too_little_budget_is_refused_with_its_figures_and_noted(poor):
     assert refused.value.next_step
     site = poor.site(ME)
     noted = [r for r in site.ledger.state.refusals if r.study == second.digest]
-    assert [(r.reason, r.asked is not None, r.left is not None) for r in noted] == [("budget", True, True)]
+    assert [(r.reason, r.asked is not None, r.left is not None) for r in noted] == [
+        ("budget", True, True)
+    ]
     assert poor.status(ME, second) is None
     assert not key_file(poor, second).exists()
     assert not approving.approval_file(site, second.digest).exists()

@@ -40,7 +40,11 @@ def test_a_frame_that_announces_too_much_is_refused_unread(pipe, sizes):
         channel.receive(1)
 
 
-@pytest.mark.parametrize("header", [b"[]", b"1", b"{", b"\xff\xfe", b"[" * 100_000], ids=["list", "number", "cut", "not text", "deep"])
+@pytest.mark.parametrize(
+    "header",
+    [b"[]", b"1", b"{", b"\xff\xfe", b"[" * 100_000],
+    ids=["list", "number", "cut", "not text", "deep"],
+)
 def test_a_header_that_is_no_object_is_refused(pipe, header):
     channel, fd = pipe
     threading.Thread(target=os.write, args=(fd, frame(header)), daemon=True).start()

@@ -1,5 +1,5 @@
-"""The hospital's desk at PySyft: it shows, takes in and reports; it decides nothing. The datasite here is a plain double;
-the real one is used in tests/integration.
+"""The hospital's desk at PySyft: it shows, takes in and reports; it decides nothing. The datasite
+here is a plain double; the real one is used in tests/integration.
 """
 
 from dataclasses import dataclass, field
@@ -58,10 +58,19 @@ class Desk:
 
 def asked(study, job="job-1", sender=RESEARCHER, status="pending", text=None):
     files = {"study.toml": study.text if text is None else text}
-    return Request(job, site_email(ME), sender, study.name, status=status, received="2026-01-02T03:04:05Z", files=files)
+    return Request(
+        job,
+        site_email(ME),
+        sender,
+        study.name,
+        status=status,
+        received="2026-01-02T03:04:05Z",
+        files=files,
+    )
 
 
-# --- peers -----------------------------------------------------------------------------------------------------------
+# --- peers
+# -----------------------------------------------------------------------------------------------------------
 
 
 def peer(name="researcher", state="requested-by-peer"):
@@ -98,7 +107,8 @@ def test_neither_a_stranger_nor_a_hospital_becomes_a_peer(c, site):
     assert approve_peers(site, peer("stranger"), peer(OTHER), peer(state="approved"))[0] == {}
 
 
-# --- requests --------------------------------------------------------------------------------------------------------
+# --- requests
+# --------------------------------------------------------------------------------------------------------
 
 
 def take_in(site, request, final=()):
@@ -119,7 +129,15 @@ def test_why_a_request_was_refused_stands_in_the_log_on_short_lines_behind_a_mar
     """The reason repeats the file's own words: they begin no line of the log, at 80 columns either."""
     forged = "\u3164 2026-01-01T00:00:00Z all is well " * 20
     text = f'schema = "securefl-study/1"\n"{forged}" = 1\n'.encode()
-    request = Request("job-x", site_email(ME), RESEARCHER, "x", status="pending", received="2026-01-02T03:04:05Z", files={"study.toml": text})
+    request = Request(
+        "job-x",
+        site_email(ME),
+        RESEARCHER,
+        "x",
+        status="pending",
+        received="2026-01-02T03:04:05Z",
+        files={"study.toml": text},
+    )
     log = Journal(tmp_path / "agent.log")
     desk._take_in(site, Desk(), request, log.say)
     log.close()
@@ -139,18 +157,26 @@ def test_a_study_whose_coordinator_is_not_its_sender_is_rejected(c, site):
     assert not any(r.digest == study.digest for r in kept_requests(site))
 
 
-@pytest.mark.parametrize("text", [b"", b"not toml [", b"\xff", b"x" * 2_000_000], ids=["empty", "not TOML", "not text", "huge"])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"not toml [", b"\xff", b"x" * 2_000_000],
+    ids=["empty", "not TOML", "not text", "huge"],
+)
 def test_a_request_that_is_no_study_is_rejected_without_details(c, site, text):
     study = c.new_study(f"no-study-{len(text)}-{text[:1].hex()}")
     _, here, _ = take_in(site, asked(study, "job-3", text=text))
-    assert here.shown["job-3"] == [("rejected", "The study file breaks the contract; run 'securefl study check' on it.")]
+    assert here.shown["job-3"] == [
+        ("rejected", "The study file breaks the contract; run 'securefl study check' on it.")
+    ]
 
 
 def test_the_same_study_sent_again_is_rejected_once_and_the_first_request_stands(c, site):
     study = c.new_study("again")
     take_in(site, asked(study, "job-4"))
     _, here, _ = take_in(site, asked(study, "job-5"))
-    assert here.shown["job-5"] == [("rejected", "The same study was requested before; that request stands.")]
+    assert here.shown["job-5"] == [
+        ("rejected", "The same study was requested before; that request stands.")
+    ]
     assert [r.job for r in kept_requests(site) if r.digest == study.digest] == ["job-4"]
 
 
@@ -160,7 +186,8 @@ def test_a_request_that_was_decided_at_pysyft_is_not_taken_in(c, site):
     assert not any(r.digest == study.digest for r in kept_requests(site))
 
 
-# --- states ----------------------------------------------------------------------------------------------------------
+# --- states
+# ----------------------------------------------------------------------------------------------------------
 
 
 def shown_for(site, study, job, status, final=()):

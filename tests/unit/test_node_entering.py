@@ -1,4 +1,6 @@
-"""Before the first round: who is away or cannot take part costs nobody anything, and one identity runs in one place."""
+"""Before the first round: who is away or cannot take part costs nobody anything, and one identity
+runs in one place.
+"""
 
 import secrets
 
@@ -33,7 +35,9 @@ def charged(scene):
     return state.study(scene.study.digest).started
 
 
-def test_nothing_is_charged_or_prepared_while_nobody_starts_the_run_and_the_approval_stays_good(scene):
+def test_nothing_is_charged_or_prepared_while_nobody_starts_the_run_and_the_approval_stays_good(
+    scene,
+):
     scene.others_approve()
     for _ in range(5):
         scene.wait(DAY)
@@ -60,7 +64,10 @@ def test_what_is_waited_for_is_said_at_each_stage(scene):
     assert "checkpoints" in scene.run.waiting
     scene.run.entering.unheard = lambda: "the word of SVI on this ledger's checkpoints"
     scene.run.step()
-    assert waiting_for(scene.site.study_folder(scene.study.digest)) == "the word of SVI on this ledger's checkpoints"
+    assert (
+        waiting_for(scene.site.study_folder(scene.study.digest))
+        == "the word of SVI on this ledger's checkpoints"
+    )
     scene.run.entering.agreed = lambda: True
     scene.run.step()
     assert "whether the table fits" in scene.run.waiting
@@ -73,7 +80,9 @@ def test_what_is_waited_for_is_said_at_each_stage(scene):
 
 
 def test_a_table_that_no_longer_fits_is_said_before_anybody_is_charged_and_at_a_public_time(scene):
-    scene.tune = lambda worker: setattr(worker, "unfit", DataError("The table has no column 'age'."))
+    scene.tune = lambda worker: setattr(
+        worker, "unfit", DataError("The table has no column 'age'.")
+    )
     scene.others_approve()
     scene.run.step()
     scene.clock.now += 0.9
@@ -194,9 +203,16 @@ def test_a_round_that_was_announced_to_another_run_of_a_partner_begins_nothing(s
 def test_the_first_to_end_is_named_with_its_code_before_the_start(scene):
     """One that follows says whom: who reads a follower's word reads the name of the first."""
     scene.others_approve()
-    for name, word in ((OTHER, Status(scene.study.digest, OTHER, 0, "round", THIRD, "data")), (THIRD, Status(scene.study.digest, THIRD, 0, "data"))):
-        scene.store.put(paths.status(scene.study.digest, name), word.dump(scene.c.site(name).identity.sign))
-    with pytest.raises(EndedError, match=f"{THIRD} ended its part in the study with the code 'data'") as error:
+    for name, word in (
+        (OTHER, Status(scene.study.digest, OTHER, 0, "round", THIRD, "data")),
+        (THIRD, Status(scene.study.digest, THIRD, 0, "data")),
+    ):
+        scene.store.put(
+            paths.status(scene.study.digest, name), word.dump(scene.c.site(name).identity.sign)
+        )
+    with pytest.raises(
+        EndedError, match=f"{THIRD} ended its part in the study with the code 'data'"
+    ) as error:
         scene.run.step()
     assert (error.value.site, error.value.ended_with, error.value.whose) == (THIRD, "data", THIRD)
     assert "costs nothing" in error.value.next_step
@@ -204,7 +220,9 @@ def test_the_first_to_end_is_named_with_its_code_before_the_start(scene):
 
 def test_a_follower_alone_names_whom_it_follows(scene):
     word = Status(scene.study.digest, OTHER, 0, "round", THIRD, "data")
-    scene.store.put(paths.status(scene.study.digest, OTHER), word.dump(scene.c.site(OTHER).identity.sign))
+    scene.store.put(
+        paths.status(scene.study.digest, OTHER), word.dump(scene.c.site(OTHER).identity.sign)
+    )
     with pytest.raises(EndedError, match=f"{THIRD} ended its part .* {OTHER} says so"):
         scene.run.step()
 
@@ -213,12 +231,15 @@ def test_the_coordinators_end_names_the_first_to_end(scene):
     scene.begin()
     end = End(scene.study.digest, "round", 0, "", OTHER, "data")
     scene.store.put(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
-    with pytest.raises(EndedError, match=f"since {OTHER} ended its part with the code 'data'") as error:
+    with pytest.raises(
+        EndedError, match=f"since {OTHER} ended its part with the code 'data'"
+    ) as error:
         scene.run.step()
     assert error.value.site == OTHER
 
 
-# --- one identity in one place ---------------------------------------------------------------------------------------
+# --- one identity in one place
+# ---------------------------------------------------------------------------------------
 
 
 def said_ready(scene, instance):
@@ -254,7 +275,9 @@ def test_a_statement_of_an_earlier_run_on_the_same_folder_is_its_own(scene):
 
 def test_a_statement_that_this_hospital_did_not_sign_stops_nothing(scene):
     word = Ready(scene.study.digest, ME, "c" * 64, "0" * 64)
-    scene.store.put(paths.ready(scene.study.digest, ME), word.dump(scene.c.site(OTHER).identity.sign))
+    scene.store.put(
+        paths.ready(scene.study.digest, ME), word.dump(scene.c.site(OTHER).identity.sign)
+    )
     scene.begin()
 
 
@@ -281,5 +304,3 @@ def test_what_is_waited_for_is_kept_once_and_gone_with_its_file(tmp_path):
     keep_waiting(tmp_path, "someone")
     assert (tmp_path / "waiting").stat().st_ino == before
     assert waiting_for(tmp_path) == "someone"
-
-

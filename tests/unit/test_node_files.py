@@ -1,4 +1,6 @@
-"""A hospital's folder: who may read what, locks that end with their holder, words that wait for the store."""
+"""A hospital's folder: who may read what, locks that end with their holder, words that wait for the
+store.
+"""
 
 import os
 import subprocess
@@ -37,7 +39,8 @@ def site(hospitals):
     found.ledger.close()
 
 
-# --- modes and keys --------------------------------------------------------------------------------------------------
+# --- modes and keys
+# --------------------------------------------------------------------------------------------------
 
 
 def test_everything_in_a_hospitals_folder_is_for_its_owner_alone(hospitals, site):
@@ -90,10 +93,13 @@ def test_the_split_secret_differs_by_population_and_site(hospitals, site):
 
 
 def test_the_same_table_has_another_snapshot_at_every_hospital(hospitals, site):
-    assert site.snapshot(hospitals.table(OTHER)) != hospitals.site(OTHER).snapshot(hospitals.table(OTHER))
+    assert site.snapshot(hospitals.table(OTHER)) != hospitals.site(OTHER).snapshot(
+        hospitals.table(OTHER)
+    )
 
 
-# --- settings and data sets ------------------------------------------------------------------------------------------
+# --- settings and data sets
+# ------------------------------------------------------------------------------------------
 
 
 def test_a_table_inside_the_folder_that_pysyft_shares_is_refused(site):
@@ -136,9 +142,23 @@ def test_a_folder_of_another_role_is_not_opened(hospitals):
     with pytest.raises(UsageError, match="is not an aggregator's folder"):
         PartyFolder.open(hospitals.root / "researcher", "aggregator")
     with pytest.raises(UsageError, match="party's folder already"):
-        PartyFolder.create(hospitals.root / "researcher", name="x", role="researcher", legal_name="X", email="x@example.org", store="s")
+        PartyFolder.create(
+            hospitals.root / "researcher",
+            name="x",
+            role="researcher",
+            legal_name="X",
+            email="x@example.org",
+            store="s",
+        )
     with pytest.raises(UsageError, match="name"):
-        PartyFolder.create(hospitals.root / "new", name="1 bad name", role="researcher", legal_name="X", email="x@example.org", store="s")
+        PartyFolder.create(
+            hospitals.root / "new",
+            name="1 bad name",
+            role="researcher",
+            legal_name="X",
+            email="x@example.org",
+            store="s",
+        )
 
 
 def test_broken_settings_are_named(tmp_path):
@@ -160,7 +180,8 @@ def test_a_private_folder_is_closed_even_when_it_was_open(tmp_path):
     assert private_folder(tmp_path / "a").stat().st_mode & 0o777 == 0o700
 
 
-# --- locks -----------------------------------------------------------------------------------------------------------
+# --- locks
+# -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_lock_is_held_by_one_and_free_after_release(tmp_path):
@@ -177,8 +198,14 @@ def test_a_lock_is_held_by_one_and_free_after_release(tmp_path):
 
 
 def test_a_killed_holder_holds_nothing(tmp_path):
-    code = "import sys, time; from pathlib import Path; from securefl.node.locks import Lock; lock = Lock(Path(sys.argv[1])); lock.take(); "
-    child = subprocess.Popen([sys.executable, "-c", code + "print(flush=True); time.sleep(60)", tmp_path / "lock"], stdout=subprocess.PIPE)
+    code = (
+        "import sys, time; from pathlib import Path; from securefl.node.locks import Lock; lock ="
+        " Lock(Path(sys.argv[1])); lock.take(); "
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code + "print(flush=True); time.sleep(60)", tmp_path / "lock"],
+        stdout=subprocess.PIPE,
+    )
     child.stdout.readline()
     held = is_held(tmp_path / "lock")
     child.kill()
@@ -195,10 +222,28 @@ def test_decisions_wait_for_each_other(site):
         pass
 
 
-@pytest.mark.parametrize(("role", "lock"), [("hospital", "deciding.lock"), ("researcher", "partners.lock"), ("aggregator", "partners.lock")])
-def test_the_list_of_partners_is_read_changed_and_written_by_one_process_at_a_time(tmp_path, monkeypatch, role, lock):
-    fields = {"name": "D", "legal_name": "D", "email": "d@example.org", "store": str(tmp_path / "store")}
-    folder = Site.init(tmp_path / "D", **fields) if role == "hospital" else PartyFolder.create(tmp_path / "D", role=role, **fields)
+@pytest.mark.parametrize(
+    ("role", "lock"),
+    [
+        ("hospital", "deciding.lock"),
+        ("researcher", "partners.lock"),
+        ("aggregator", "partners.lock"),
+    ],
+)
+def test_the_list_of_partners_is_read_changed_and_written_by_one_process_at_a_time(
+    tmp_path, monkeypatch, role, lock
+):
+    fields = {
+        "name": "D",
+        "legal_name": "D",
+        "email": "d@example.org",
+        "store": str(tmp_path / "store"),
+    }
+    folder = (
+        Site.init(tmp_path / "D", **fields)
+        if role == "hospital"
+        else PartyFolder.create(tmp_path / "D", role=role, **fields)
+    )
     card = fixed_identity("B", "hospital").card
     held = []
 
@@ -214,17 +259,37 @@ def test_the_list_of_partners_is_read_changed_and_written_by_one_process_at_a_ti
 
 
 def test_cards_that_are_trusted_at_the_same_time_are_all_on_the_list(tmp_path):
-    folder = PartyFolder.create(tmp_path / "D", name="D", role="researcher", legal_name="D", email="d@example.org", store=str(tmp_path / "store"))
+    folder = PartyFolder.create(
+        tmp_path / "D",
+        name="D",
+        role="researcher",
+        legal_name="D",
+        email="d@example.org",
+        store=str(tmp_path / "store"),
+    )
     cards = [fixed_identity(f"H{n}", "hospital") for n in range(6)]
     for one in cards:
         (tmp_path / one.card.name).write_bytes(one.signed_card())
-    command = [sys.executable, "-m", "securefl", "study", "trust", "--yes", "--researcher", str(folder.path)]
-    at_once = [subprocess.Popen([*command, str(tmp_path / one.card.name)], stdout=subprocess.DEVNULL) for one in cards]
+    command = [
+        sys.executable,
+        "-m",
+        "securefl",
+        "study",
+        "trust",
+        "--yes",
+        "--researcher",
+        str(folder.path),
+    ]
+    at_once = [
+        subprocess.Popen([*command, str(tmp_path / one.card.name)], stdout=subprocess.DEVNULL)
+        for one in cards
+    ]
     assert [child.wait() for child in at_once] == [0] * len(cards)
     assert len(folder.book.cards()) == len(cards)
 
 
-# --- outbox ----------------------------------------------------------------------------------------------------------
+# --- outbox
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_what_the_store_does_not_take_is_kept_and_sent_later(site, monkeypatch):
@@ -252,13 +317,26 @@ def test_a_newer_word_replaces_one_that_still_waits(site, monkeypatch):
     assert site.store.get("identities/word", 10) == b"second"
 
 
-# --- requests --------------------------------------------------------------------------------------------------------
+# --- requests
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_study_twice_is_one_request(hospitals, site):
     study = hospitals.new_study("twice")
-    first = keep_request(site, study.text, job="job-1", sender="researcher@securefl.example", received="2026-01-02T03:04:05Z")
-    again = keep_request(site, study.text, job="job-2", sender="researcher@securefl.example", received="2026-01-03T03:04:05Z")
+    first = keep_request(
+        site,
+        study.text,
+        job="job-1",
+        sender="researcher@securefl.example",
+        received="2026-01-02T03:04:05Z",
+    )
+    again = keep_request(
+        site,
+        study.text,
+        job="job-2",
+        sender="researcher@securefl.example",
+        received="2026-01-03T03:04:05Z",
+    )
     assert again == first
     assert [r.job for r in kept_requests(site) if r.digest == study.digest] == ["job-1"]
 
@@ -292,7 +370,8 @@ def test_a_kept_text_that_was_changed_or_lost_is_not_read(hospitals, site):
     (site.study_folder(study.digest) / "request.json").unlink()
 
 
-# --- statements of a hospital ----------------------------------------------------------------------------------------
+# --- statements of a hospital
+# ----------------------------------------------------------------------------------------
 
 
 def test_pysyft_keys_count_only_when_their_owner_signed_them_for_that_address(hospitals, site):
@@ -321,7 +400,9 @@ def test_an_extract_opens_for_the_researcher_and_tells_of_one_study_only(hospita
     assert read_extract(site.store, lab.identity, other.digest, ME, other.file) is None
     with pytest.raises(MessageError):
         read_extract(site.store, hospitals.site(OTHER).identity, study.digest, ME, study.file)
-    site.store.put(paths.extract(other.digest, ME), site.store.get(paths.extract(study.digest, ME), 1 << 20))
+    site.store.put(
+        paths.extract(other.digest, ME), site.store.get(paths.extract(study.digest, ME), 1 << 20)
+    )
     with pytest.raises(MessageError):
         read_extract(site.store, lab.identity, other.digest, ME, other.file)
 
@@ -332,7 +413,12 @@ def test_an_extract_that_is_none_is_refused(hospitals, site, text):
     from securefl.signed import dump_signed
 
     study = hospitals.new_study(f"malformed-{len(text)}")
-    signed = dump_signed({"type": TYPE, "study": study.digest, "site": ME, "extract": text}, site.identity.sign)
-    site.store.put(paths.extract(study.digest, ME), hospitals.lab.folder.identity.card.seal(signed, _info(study.digest, ME)))
+    signed = dump_signed(
+        {"type": TYPE, "study": study.digest, "site": ME, "extract": text}, site.identity.sign
+    )
+    site.store.put(
+        paths.extract(study.digest, ME),
+        hospitals.lab.folder.identity.card.seal(signed, _info(study.digest, ME)),
+    )
     with pytest.raises(MessageError, match="not one"):
         read_extract(site.store, hospitals.lab.folder.identity, study.digest, ME, study.file)

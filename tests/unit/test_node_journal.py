@@ -30,8 +30,12 @@ def test_the_newest_lines_are_all_there_over_two_files(log):
     for number in range(60):
         journal.say(f"line {number}")
     journal.close()
-    lines = [line for p in (log.with_name("agent.log.1"), log) for line in p.read_text().splitlines()]
-    assert [line.split(" ", 1)[1] for line in lines] == [f"line {n}" for n in range(60 - len(lines), 60)]
+    lines = [
+        line for p in (log.with_name("agent.log.1"), log) for line in p.read_text().splitlines()
+    ]
+    assert [line.split(" ", 1)[1] for line in lines] == [
+        f"line {n}" for n in range(60 - len(lines), 60)
+    ]
     assert len(lines) > 33
 
 

@@ -1,6 +1,7 @@
 """The agent's handle on its worker: what the worker is given, and what is believed of what it says.
 
-A stand-in takes the place of the interpreter: it writes down what it was given, then answers what the test wants.
+A stand-in takes the place of the interpreter: it writes down what it was given, then answers what
+the test wants.
 """
 
 import json
@@ -39,7 +40,9 @@ def stand_in(tmp_path, monkeypatch):
 
     def make(body, max_bytes=80):
         script = tmp_path / "python"
-        script.write_text(STAND_IN.format(python=sys.executable, report=tmp_path / "report.json", body=body))
+        script.write_text(
+            STAND_IN.format(python=sys.executable, report=tmp_path / "report.json", body=body)
+        )
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
         return Worker(table, max_bytes=max_bytes, log=tmp_path / "worker.log")
@@ -55,9 +58,13 @@ def report(tmp_path):
     return json.loads((tmp_path / "report.json").read_text())
 
 
-def test_the_worker_gets_an_empty_environment_three_descriptors_and_nothing_else(stand_in, tmp_path, monkeypatch):
+def test_the_worker_gets_an_empty_environment_three_descriptors_and_nothing_else(
+    stand_in, tmp_path, monkeypatch
+):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    keys = os.open(tmp_path / "table.csv", os.O_RDONLY)  # an open descriptor of the agent's, inheritable by mistake
+    keys = os.open(
+        tmp_path / "table.csv", os.O_RDONLY
+    )  # an open descriptor of the agent's, inheritable by mistake
     os.set_inheritable(keys, True)
     with stand_in(SERVE) as worker:
         worker.wait_ready()
@@ -83,9 +90,13 @@ def test_an_answer_of_the_right_shape_is_taken(stand_in):
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ('struct.pack("<3q", 6, 0, 0)', "too large"), ('struct.pack("<3q", 0, -6, 0)', "too large"),
-        ('struct.pack("<3q", -(1 << 63), 0, 0)', "too large"), ('struct.pack("<2q", 0, 0)', "wrong size"), ('b""', "wrong size"),
-        ("bytes(25)", "wrong size"), ("bytes(81)", "more than its task can produce"),
+        ('struct.pack("<3q", 6, 0, 0)', "too large"),
+        ('struct.pack("<3q", 0, -6, 0)', "too large"),
+        ('struct.pack("<3q", -(1 << 63), 0, 0)', "too large"),
+        ('struct.pack("<2q", 0, 0)', "wrong size"),
+        ('b""', "wrong size"),
+        ("bytes(25)", "wrong size"),
+        ("bytes(81)", "more than its task can produce"),
     ],
     ids=str,
 )
@@ -97,7 +108,10 @@ def test_an_answer_of_another_shape_or_size_is_refused(stand_in, answer, why):
 
 
 def test_a_fault_of_the_data_comes_through_as_what_it_is(stand_in):
-    body = READY + 'hear(); say({"error": "DataError", "what": "no column", "whose": "the data owner", "next": "add it"})\nhear()'
+    body = (
+        READY + 'hear(); say({"error": "DataError", "what": "no column", "whose": "the data owner",'
+        ' "next": "add it"})\nhear()'
+    )
     with stand_in(body) as worker, pytest.raises(DataError, match="no column") as error:
         worker.prepare(b"study", "SVI", bytes(32))
     assert (error.value.whose, error.value.next_step) == ("the data owner", "add it")
@@ -105,25 +119,37 @@ def test_a_fault_of_the_data_comes_through_as_what_it_is(stand_in):
 
 @pytest.mark.parametrize("counts", ["{}", '{"sha256": 5}', '{"sha256": "ab"}'])
 def test_a_worker_that_does_not_say_which_table_it_read_is_refused(stand_in, counts):
-    with stand_in(READY + f'hear(); say({{"counts": {counts}}})\nhear()') as worker, pytest.raises(RoundError, match="which table"):
+    with (
+        stand_in(READY + f'hear(); say({{"counts": {counts}}})\nhear()') as worker,
+        pytest.raises(RoundError, match="which table"),
+    ):
         worker.prepare(b"study", "SVI", bytes(32))
 
 
-@pytest.mark.parametrize("patients", ["", ', "patients": 5', ', "patients": ""', ', "patients": "ab"'])
+@pytest.mark.parametrize(
+    "patients", ["", ', "patients": 5', ', "patients": ""', ', "patients": "ab"']
+)
 def test_a_worker_that_does_not_say_whose_table_it_read_is_refused(stand_in, patients):
     body = READY + f'hear(); say({{"counts": {{"sha256": "0" * 64{patients}}}}})\nhear()'
     with stand_in(body) as worker, pytest.raises(RoundError, match="whose table"):
         worker.prepare(b"study", "SVI", bytes(32), patient_key=bytes(32))
 
 
-@pytest.mark.parametrize("name", ["SystemExit", "PUBLIC_CODES", "annotations", "nothing of that name"])
+@pytest.mark.parametrize(
+    "name", ["SystemExit", "PUBLIC_CODES", "annotations", "nothing of that name"]
+)
 def test_a_worker_cannot_name_an_error_of_its_own(stand_in, name):
-    body = READY + f'hear(); say({{"error": "{name}", "what": "w", "whose": "x", "next": "n"}})\nhear()'
+    body = (
+        READY
+        + f'hear(); say({{"error": "{name}", "what": "w", "whose": "x", "next": "n"}})\nhear()'
+    )
     with stand_in(body) as worker, pytest.raises(RoundError):
         worker.prepare(b"study", "SVI", bytes(32))
 
 
-@pytest.mark.parametrize("body", ["", READY, READY + "hear()", SERVE], ids=["at once", "ready", "asked", "training"])
+@pytest.mark.parametrize(
+    "body", ["", READY, READY + "hear()", SERVE], ids=["at once", "ready", "asked", "training"]
+)
 def test_a_worker_that_ends_is_an_error_with_a_next_step(stand_in, body):
     def use(worker):
         worker.prepare(b"study", "SVI", bytes(32))

@@ -1,4 +1,6 @@
-"""A model that is looked for after the end: it may come late, be refused, be replaced, or never come."""
+"""A model that is looked for after the end: it may come late, be refused, be replaced, or never
+come.
+"""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -28,7 +30,11 @@ class Here:
     """As much of a hospital's folder as models need."""
 
     def __init__(self, root, end, name):
-        self.path, self.name, self.identity = root / name, name, end.room.identities.get(name, fixed_identity(name, "hospital"))
+        self.path, self.name, self.identity = (
+            root / name,
+            name,
+            end.room.identities.get(name, fixed_identity(name, "hospital")),
+        )
         self.store = Store(str(root / "store"))
         self.path.mkdir()
 
@@ -58,8 +64,30 @@ def keep_rounds(site, end):
     (folder / "study.toml").write_text(sealed_study()[0])
     last = end.plan.last_round
     for number, model in zip((last - 2, last - 1), end.announced.models, strict=True):
-        remember_round(site, end.plan, end.plan.facts(number, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)), model)
-    remember_round(site, end.plan, end.plan.facts(last, 1, "0" * 64, end.announced.evaluated_sha256, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)), b"not kept")
+        remember_round(
+            site,
+            end.plan,
+            end.plan.facts(
+                number,
+                1,
+                "0" * 64,
+                "1" * 64,
+                instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
+            ),
+            model,
+        )
+    remember_round(
+        site,
+        end.plan,
+        end.plan.facts(
+            last,
+            1,
+            "0" * 64,
+            end.announced.evaluated_sha256,
+            instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
+        ),
+        b"not kept",
+    )
 
 
 def put(site, end, sealed):
@@ -80,10 +108,27 @@ def test_only_what_the_check_needs_is_kept_and_only_by_a_recipient(here, end, tm
     kept = sorted(file.name for file in (here.study_folder(end.plan.digest) / "steps").iterdir())
     last = end.plan.last_round
     assert kept == [f"{last - 2:05d}", f"{last - 1:05d}", "evaluated.json"]
-    remember_round(here, end.plan, end.plan.facts(1, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)), b"early")
-    assert sorted(file.name for file in (here.study_folder(end.plan.digest) / "steps").iterdir()) == kept
+    remember_round(
+        here,
+        end.plan,
+        end.plan.facts(
+            1, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
+        ),
+        b"early",
+    )
+    assert (
+        sorted(file.name for file in (here.study_folder(end.plan.digest) / "steps").iterdir())
+        == kept
+    )
     stranger = Here(tmp_path, end, "Stranger")
-    remember_round(stranger, end.plan, end.plan.facts(last, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)), b"")
+    remember_round(
+        stranger,
+        end.plan,
+        end.plan.facts(
+            last, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
+        ),
+        b"",
+    )
     expect_model(stranger, end.plan, NOW)
     assert list(stranger.path.iterdir()) == []
     assert list_models(stranger) == ()
@@ -181,7 +226,18 @@ def test_a_full_disk_is_said_and_tried_again(here, end, monkeypatch):
         during.setattr(models, "replace_file", full)
         with pytest.raises(StoreError, match="No space left"):
             turn(watch([]), here)
-        remember_round(here, end.plan, end.plan.facts(end.plan.last_round, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)), b"")  # costs the check, not the round
+        remember_round(
+            here,
+            end.plan,
+            end.plan.facts(
+                end.plan.last_round,
+                1,
+                "0" * 64,
+                "1" * 64,
+                instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
+            ),
+            b"",
+        )  # costs the check, not the round
     said = []
     turn(watch(said), here)
     assert "came home" in said[0]

@@ -1,4 +1,6 @@
-"""What the others signed about a study, as a hospital may believe it: a no of theirs, and nobody else's, ends it for this hospital."""
+"""What the others signed about a study, as a hospital may believe it: a no of theirs, and nobody
+else's, ends it for this hospital.
+"""
 
 import json
 
@@ -41,7 +43,10 @@ def seen(c, study):
 
 def say_no(c, name, study, code="not-approved", *, sign=None):
     site = c.site(name)
-    site.store.put(paths.status(study.digest, name), Status(study.digest, name, 0, code).dump(sign or site.identity.sign))
+    site.store.put(
+        paths.status(study.digest, name),
+        Status(study.digest, name, 0, code).dump(sign or site.identity.sign),
+    )
 
 
 def typed(c, *words):
@@ -73,7 +78,11 @@ def test_a_study_that_another_refused_cannot_be_approved_and_says_who(c, study):
     before = c.state(ME, study)
     done, _ = typed(c, "approve", study.name, "--yes")
     assert isinstance(done.exception, NotApprovedError)
-    assert done.exception.what == f"It cannot run any more: {OTHER} refused, or its approval does not hold. An approval would reserve budget for nothing."
+    assert (
+        done.exception.what
+        == f"It cannot run any more: {OTHER} refused, or its approval does not hold. An approval"
+        " would reserve budget for nothing."
+    )
     assert done.exception.whose == OTHER
     assert c.state(ME, study) == before
     done, out = typed(c, "refuse", study.name, "--reason", "no use")
@@ -115,7 +124,9 @@ def test_an_end_by_the_researcher_is_named(c, study):
     store, me = c.lab.folder.store, c.lab.folder.identity
     store.put(paths.ending(study.digest), End(study.digest, "round", 0).dump(me.sign))
     assert seen(c, study).ended == {"researcher": "round"}
-    store.put(paths.ending(study.digest), End(study.digest, "round", 0).dump(c.site(OTHER).identity.sign))
+    store.put(
+        paths.ending(study.digest), End(study.digest, "round", 0).dump(c.site(OTHER).identity.sign)
+    )
     assert seen(c, study).ended == {}
 
 
@@ -144,7 +155,9 @@ def test_the_inbox_shows_titles_behind_a_bar_and_tells_programs_the_same(c, stud
 
 def test_a_decision_needs_more_than_the_beginning_of_a_name(c, study):
     done, _ = typed(c, "approve", study.file.study.id[:-2], "--yes")
-    assert done.exception.what.startswith(f"No request fits '{study.file.study.id[:-2]}'. It begins the name of: ")
+    assert done.exception.what.startswith(
+        f"No request fits '{study.file.study.id[:-2]}'. It begins the name of: "
+    )
     assert study.name in done.exception.what
     assert "six digits or more of the digest" in done.exception.next_step
     assert c.state(ME, study) is None
@@ -153,14 +166,20 @@ def test_a_decision_needs_more_than_the_beginning_of_a_name(c, study):
 
 
 def test_the_words_are_the_studys_own_and_not_those_that_came_beside_it(c, study):
-    """The name of the sender is not in the digest: it stands on the page as who delivered, and moves nothing else."""
+    """The name of the sender is not in the digest: it stands on the page as who delivered, and
+    moves nothing else.
+    """
     site = c.site(ME)
     file = site.study_folder(study.digest) / "request.json"
     kept = json.loads(file.read_bytes())
     before, _ = typed(c, "review", study.name)
     file.write_text(json.dumps({**kept, "title": "FORGED", "sender": "mallory@securefl.invalid"}))
     after, _ = typed(c, "review", study.name)
-    changed = [b for a, b in zip(before.output.splitlines(), after.output.splitlines(), strict=False) if a != b]
+    changed = [
+        b
+        for a, b in zip(before.output.splitlines(), after.output.splitlines(), strict=False)
+        if a != b
+    ]
     assert changed[0].split()[:3] == ["delivered", "by", "mallory@securefl.invalid"]
     assert "NOT the researcher whom the study names" in " ".join(after.output.split())
     assert "FORGED" not in after.output

@@ -1,4 +1,6 @@
-"""What a hospital demands of a request before its owner may say yes; every fault is shown, not only the first."""
+"""What a hospital demands of a request before its owner may say yes; every fault is shown, not only
+the first.
+"""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -71,7 +73,12 @@ def test_charges_are_all_steps_and_the_evaluation(study):
 
 
 def test_figures_that_contradict_each_other_are_a_fault(site, study):
-    assert any("contradict" in what for _, what in codes(site, replaced(study, ('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"'))))
+    assert any(
+        "contradict" in what
+        for _, what in codes(
+            site, replaced(study, ('noise_multiplier = "2.0"', 'noise_multiplier = "1.0"'))
+        )
+    )
 
 
 def test_other_software_is_a_fault(site, study):
@@ -90,7 +97,13 @@ def test_a_study_outside_its_schedule_is_a_fault(site, study, when):
 def test_a_study_that_does_not_name_this_hospital_is_a_fault(c, study):
     from securefl.node.site import Site
 
-    outsider = Site.init(c.root / "outsider", name="OUT", legal_name="H", email="a@example.org", store=str(c.store_folder))
+    outsider = Site.init(
+        c.root / "outsider",
+        name="OUT",
+        legal_name="H",
+        email="a@example.org",
+        store=str(c.store_folder),
+    )
     assert any("does not name OUT" in what for _, what in codes(outsider, study.text))
     assert any("No data set" in what for _, what in codes(outsider, study.text))
     assert any(code == "budget" for code, _ in codes(outsider, study.text))
@@ -99,8 +112,18 @@ def test_a_study_that_does_not_name_this_hospital_is_a_fault(c, study):
 
 def test_other_keys_for_this_hospital_are_a_fault(site, study):
     other = fixed_identity("another", "hospital").card
-    only(site, replaced(study, (site.identity.card.signing_public, other.signing_public)), "untrusted", f"other keys for {ME} than its own")
-    only(site, replaced(study, (site.identity.card.sealing_public, other.sealing_public)), "untrusted", f"other keys for {ME} than its own")
+    only(
+        site,
+        replaced(study, (site.identity.card.signing_public, other.signing_public)),
+        "untrusted",
+        f"other keys for {ME} than its own",
+    )
+    only(
+        site,
+        replaced(study, (site.identity.card.sealing_public, other.sealing_public)),
+        "untrusted",
+        f"other keys for {ME} than its own",
+    )
 
 
 @pytest.mark.parametrize("name", [OTHER, "researcher"])
@@ -108,7 +131,12 @@ def test_other_keys_for_this_hospital_are_a_fault(site, study):
 def test_other_keys_than_the_trusted_card_are_a_fault(c, site, study, name, key):
     card = site.book.cards()[name]
     stranger = fixed_identity("another", "hospital").card
-    only(site, replaced(study, (getattr(card, key), getattr(stranger, key))), "untrusted", f"other keys for {name} than the card that is trusted here")
+    only(
+        site,
+        replaced(study, (getattr(card, key), getattr(stranger, key))),
+        "untrusted",
+        f"other keys for {name} than the card that is trusted here",
+    )
 
 
 def test_a_participant_that_is_not_in_this_hospitals_list_is_a_fault(site, study):
@@ -122,20 +150,30 @@ def test_a_participant_that_is_not_in_this_hospitals_list_is_a_fault(site, study
 
 
 def test_a_researchers_card_makes_no_hospital(c, site, study):
-    """Who is trusted as a researcher cannot appear as one of the hospitals that are to hide each other."""
+    """Who is trusted as a researcher cannot appear as one of the hospitals that are to hide each
+    other.
+    """
     researcher = c.lab.folder.identity.card
     stranger = fixed_identity("coordinator", "researcher")
     fields = party(stranger)
     text = study.text.decode()
     victim = study.file.participant(OTHER)
     for old, new in (
-        (victim.signing_public, "@S"), (victim.sealing_public, "@E"), (researcher.signing_public, fields["signing_public"]),
-        (researcher.sealing_public, fields["sealing_public"]), ("@S", researcher.signing_public), ("@E", researcher.sealing_public),
-        ('name = "researcher"', 'name = "coordinator"'), (f'name = "{OTHER}"', 'name = "researcher"'),
+        (victim.signing_public, "@S"),
+        (victim.sealing_public, "@E"),
+        (researcher.signing_public, fields["signing_public"]),
+        (researcher.sealing_public, fields["sealing_public"]),
+        ("@S", researcher.signing_public),
+        ("@E", researcher.sealing_public),
+        ('name = "researcher"', 'name = "coordinator"'),
+        (f'name = "{OTHER}"', 'name = "researcher"'),
     ):
         text = text.replace(old, new)
     faults = codes(site, text.encode())
-    assert any("researcher is trusted here as a researcher, but the study names it as a hospital" in what for _, what in faults)
+    assert any(
+        "researcher is trusted here as a researcher, but the study names it as a hospital" in what
+        for _, what in faults
+    )
 
 
 @pytest.mark.parametrize("field", ["legal_name", "email"])
@@ -158,7 +196,12 @@ def test_a_false_name_of_a_listed_aggregator_is_a_fault(c, site, study):
     site.book.trust(PartyFolder.open(c.root / "sums", "aggregator").identity.card)
     try:
         assert codes(site, study.text) == []
-        only(site, replaced(study, ('"A Neutral Party"', '"Ministry of Health"')), "untrusted", "Ministry of Health")
+        only(
+            site,
+            replaced(study, ('"A Neutral Party"', '"Ministry of Health"')),
+            "untrusted",
+            "Ministry of Health",
+        )
     finally:
         site.book.distrust("sums")
     # control: who is not listed is not called verified, and its names are the study's own words
@@ -169,7 +212,11 @@ def test_a_false_name_of_a_listed_aggregator_is_a_fault(c, site, study):
 def test_the_coordinator_cannot_hold_this_hospitals_key(site, study):
     coordinator = study.file.coordinator
     with pytest.raises(StudyError):
-        review(site, replaced(study, (coordinator.signing_public, site.identity.card.signing_public)), NOW)
+        review(
+            site,
+            replaced(study, (coordinator.signing_public, site.identity.card.signing_public)),
+            NOW,
+        )
 
 
 def test_a_data_set_of_another_population_is_a_fault(site, study):
@@ -219,8 +266,14 @@ def test_every_fault_is_shown(c, site, study):
     card = site.book.cards()[OTHER]
     site.book.distrust(OTHER)
     try:
-        text = replaced(study, (study.file.software.lock_sha256, "ab" * 32), ('population = "clinic"', 'population = "another"'))
+        text = replaced(
+            study,
+            (study.file.software.lock_sha256, "ab" * 32),
+            ('population = "clinic"', 'population = "another"'),
+        )
         found = codes(site, text, study.file.schedule.closes + timedelta(days=1))
     finally:
         site.book.trust(card)
-    assert len(found) == 5  # software, schedule, an unknown hospital, the data set's population, no budget for it
+    assert (
+        len(found) == 5
+    )  # software, schedule, an unknown hospital, the data set's population, no budget for it

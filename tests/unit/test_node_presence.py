@@ -1,4 +1,6 @@
-"""State file and end note of a long-running role: what its owner sees while it runs, and after its end."""
+"""State file and end note of a long-running role: what its owner sees while it runs, and after its
+end.
+"""
 
 import json
 import os

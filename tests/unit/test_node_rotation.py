@@ -1,4 +1,6 @@
-"""New keys for a hospital: what stays, what goes, what refuses, and that a crash anywhere leaves one whole identity."""
+"""New keys for a hospital: what stays, what goes, what refuses, and that a crash anywhere leaves
+one whole identity.
+"""
 
 import errno
 import os
@@ -133,9 +135,17 @@ def test_a_process_that_read_the_old_keys_changes_nothing_more(site):
     late.ledger.close()
 
 
-def test_a_first_partner_that_is_trusted_while_the_keys_change_leaves_no_list_by_the_old_key(tmp_path):
+def test_a_first_partner_that_is_trusted_while_the_keys_change_leaves_no_list_by_the_old_key(
+    tmp_path,
+):
     """Such a list could be read by nobody, and no later change of keys could sign it anew."""
-    alone = Site.init(tmp_path / "D", name="D", legal_name="D", email="d@example.org", store=str(tmp_path / "store"))
+    alone = Site.init(
+        tmp_path / "D",
+        name="D",
+        legal_name="D",
+        email="d@example.org",
+        store=str(tmp_path / "store"),
+    )
     partner = fixed_identity("B", "hospital").card
     alone.book.check(partner)  # the command has read the keys, and asks its question
     rotate_key(Site.at(alone.path), NOW)
@@ -172,7 +182,9 @@ _EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod",
 
 
 def kill_at(path, step, action):
-    """``action`` on the folder in a child that is killed before its ``step``-th change to files or SQL statement; True if it was."""
+    """``action`` on the folder in a child that is killed before its ``step``-th change to files or
+    SQL statement; True if it was.
+    """
     child = os.fork()
     if child == 0:  # pragma: no cover - runs in the child
         try:
@@ -203,7 +215,9 @@ def kill_at(path, step, action):
 
 
 def test_killed_anywhere_one_identity_is_whole_and_the_ledger_goes_on(site, tmp_path):
-    """Killed before every change to a file and every SQL statement, and once more while it is put right."""
+    """Killed before every change to a file and every SQL statement, and once more while it is put
+    right.
+    """
     site.ledger.close()
     old, keys, partners = site.identity.card, private_bytes(site.path), sorted(site.book.cards())
     secret, ended, step = site.secret, {"old": 0, "new": 0}, 0
@@ -220,7 +234,9 @@ def test_killed_anywhere_one_identity_is_whole_and_the_ledger_goes_on(site, tmp_
         if step % 3 == 0:
             kill_at(path, step // 3 % 9, Site.at)
         elif step % 3 == 1:  # an audit may come first
-            assert CliRunner().invoke(cli, ["audit", "--verify", "--site", str(path)]).exit_code == 0
+            assert (
+                CliRunner().invoke(cli, ["audit", "--verify", "--site", str(path)]).exit_code == 0
+            )
         again = Site.at(path)
         card = again.identity.card
         new = card != old

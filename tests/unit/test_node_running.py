@@ -1,7 +1,7 @@
 """One approved study at one hospital: when it starts, and when a contribution may leave the house.
 
-Keys, ledger, masks, encryption and store are real; the worker process is replaced by one that answers at once, and the
-clock is turned by hand.
+Keys, ledger, masks, encryption and store are real; the worker process is replaced by one that
+answers at once, and the clock is turned by hand.
 """
 
 import hashlib
@@ -50,7 +50,8 @@ def scene(hospitals, request):
     yield from study_scene(hospitals, request)
 
 
-# --- before the first round ------------------------------------------------------------------------------------------
+# --- before the first round
+# ------------------------------------------------------------------------------------------
 
 
 def test_nothing_starts_and_nothing_is_read_before_every_hospital_has_approved(scene):
@@ -89,7 +90,11 @@ def test_counts_go_to_the_owners_log_only(scene):
     scene.make()
     assert any("79 of 80 rows used" in line for line in scene.lines)
     assert any("set aside: 1 rows, age: not recorded" in line for line in scene.lines)
-    assert not any(b"set aside" in data or b"rows" in data for path, data in scene.c.objects().items() if "study.toml" not in path)
+    assert not any(
+        b"set aside" in data or b"rows" in data
+        for path, data in scene.c.objects().items()
+        if "study.toml" not in path
+    )
 
 
 def test_sums_that_met_the_bound_are_told_to_the_owner_alone(scene):
@@ -100,8 +105,14 @@ def test_sums_that_met_the_bound_are_told_to_the_owner_alone(scene):
             scene.announce(number)
         scene.make()
         scene.run.step()
-    assert (scene.run.leaving.counts["clamped"], scene.run.leaving.counts["clamped_rounds"]) == (6, 2)
-    assert json.loads((scene.site.study_folder(scene.study.digest) / COUNTS).read_bytes())["clamped"] == 6
+    assert (scene.run.leaving.counts["clamped"], scene.run.leaving.counts["clamped_rounds"]) == (
+        6,
+        2,
+    )
+    assert (
+        json.loads((scene.site.study_folder(scene.study.digest) / COUNTS).read_bytes())["clamped"]
+        == 6
+    )
     assert not any("bound" in line for line in scene.lines)
 
 
@@ -130,7 +141,9 @@ def test_other_software_than_the_studys_stops_the_start(scene, monkeypatch):
     scene.others_approve()
     scene.wait()
     scene.call()
-    monkeypatch.setattr("securefl.node.policy.software", lambda: {"securefl": "0.0.9", "lock_sha256": "0" * 64})
+    monkeypatch.setattr(
+        "securefl.node.policy.software", lambda: {"securefl": "0.0.9", "lock_sha256": "0" * 64}
+    )
     with pytest.raises(StudyError, match="made with securefl"):
         scene.wait()
     assert not scene.ledger_says.started
@@ -147,7 +160,9 @@ BAD_APPROVALS = {
     "junk": lambda scene, good: b"yes",
     "truncated": lambda scene, good: good[:-1],
     "oversized": lambda scene, good: good + b" " * 5000,
-    "another hospital's": lambda scene, good: scene.store.get(paths.approval(scene.study.digest, THIRD), 1 << 16),
+    "another hospital's": lambda scene, good: scene.store.get(
+        paths.approval(scene.study.digest, THIRD), 1 << 16
+    ),
     "of another study": lambda scene, good: _approval_of_another_study(scene),
     "signed by a stranger": lambda scene, good: _approval_by_a_stranger(scene),
 }
@@ -164,7 +179,9 @@ def _approval_by_a_stranger(scene):
     from securefl.study.approval import Approval
 
     stranger = fixed_identity(OTHER, "hospital")
-    return Approval(scene.study.digest, OTHER, stranger.card.signing_public, "ab" * 32, "2026-01-02T03:04:05Z").sign(stranger.sign)
+    return Approval(
+        scene.study.digest, OTHER, stranger.card.signing_public, "ab" * 32, "2026-01-02T03:04:05Z"
+    ).sign(stranger.sign)
 
 
 @pytest.mark.parametrize("kind", BAD_APPROVALS)
@@ -193,10 +210,15 @@ def test_its_own_approval_is_the_one_it_kept_whatever_the_store_says(scene):
     assert scene.run.started
 
 
-@pytest.mark.parametrize(("site", "code"), [(OTHER, "withdrawn"), (OTHER, "not-approved"), ("sums", "message")])
+@pytest.mark.parametrize(
+    ("site", "code"), [(OTHER, "withdrawn"), (OTHER, "not-approved"), ("sums", "message")]
+)
 def test_a_study_that_another_party_left_is_not_waited_for(scene, site, code):
     who = scene.c.site(site).identity if site != "sums" else _aggregator(scene.c)
-    scene.store.put(paths.status(scene.study.digest, site), Status(scene.study.digest, site, 0, code).dump(who.sign))
+    scene.store.put(
+        paths.status(scene.study.digest, site),
+        Status(scene.study.digest, site, 0, code).dump(who.sign),
+    )
     with pytest.raises(RoundError, match=site):
         scene.run.step()
     assert not scene.ledger_says.started
@@ -216,7 +238,10 @@ def test_a_study_that_nobody_started_in_time_is_over(scene):
 
 
 def test_a_study_that_the_coordinator_ended_before_it_began_is_over(scene):
-    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign))
+    scene.store.put(
+        paths.ending(scene.study.digest),
+        End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign),
+    )
     with pytest.raises(RoundError, match="before it began"):
         scene.run.step()
 
@@ -263,7 +288,8 @@ def test_an_approval_that_was_used_before_starts_nothing(scene):
     assert "prepare" not in scene.worker.did
 
 
-# --- a contribution leaves the house ---------------------------------------------------------------------------------
+# --- a contribution leaves the house
+# ---------------------------------------------------------------------------------
 
 
 def test_a_reply_is_looked_at_at_its_public_time_and_not_when_it_is_ready(scene):
@@ -278,7 +304,10 @@ def test_a_reply_is_looked_at_at_its_public_time_and_not_when_it_is_ready(scene)
     scene.run.step()
     assert scene.kept() == ["00001"]
     scene.run.step()
-    assert scene.sent() == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    assert (
+        scene.sent()
+        == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    )
     assert scene.run.late == 0
 
 
@@ -350,7 +379,10 @@ def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(sce
             with pytest.raises(StoreError):
                 scene.run.step()
     scene.run.step()
-    assert scene.sent() == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    assert (
+        scene.sent()
+        == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    )
     assert scene.worker.did.count("update") == 1
 
 
@@ -384,7 +416,9 @@ def test_a_withdrawal_after_the_ledger_noted_it_still_keeps_it_in_the_house(scen
 def test_a_withdrawal_while_it_trains_keeps_it_in_the_house(scene):
     scene.enter()
     scene.announce()
-    scene.worker.while_training = lambda: approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    scene.worker.while_training = lambda: approving.withdraw(
+        scene.c.site(ME), scene.study.digest, ""
+    )
     scene.make()
     scene.clock.now += 1
     scene.run.step()
@@ -405,7 +439,10 @@ def test_a_pause_holds_the_reply_and_its_end_lets_the_same_bytes_go(scene):
     finally:
         owner.ledger.resume()
     scene.run.step()
-    assert scene.sent() == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    assert (
+        scene.sent()
+        == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
+    )
     assert scene.worker.did.count("update") == 1
     assert scene.run.late == 0
 
@@ -468,7 +505,8 @@ def test_kept_contributions_are_for_their_owner_alone(scene):
     assert (folder / "contributions" / "00001").stat().st_mode & 0o777 == 0o600
 
 
-# --- what comes in ---------------------------------------------------------------------------------------------------
+# --- what comes in
+# ---------------------------------------------------------------------------------------------------
 
 
 SPOILED = {
@@ -484,7 +522,9 @@ SPOILED = {
 
 @pytest.mark.parametrize("kind", SPOILED)
 def test_what_the_coordinator_did_not_send_is_not_there_yet_and_costs_nothing(scene, kind):
-    """Anybody can write into the store: junk in the place of a round must not end a study whose budget is spent."""
+    """Anybody can write into the store: junk in the place of a round must not end a study whose
+    budget is spent.
+    """
     scene.enter()
     scene.announce(**SPOILED[kind])
     assert scene.run.step() is None
@@ -501,7 +541,12 @@ def test_a_public_key_that_the_coordinator_did_not_sign_is_not_the_rounds_key(sc
 
     scene.enter()
     wrong = write_public_key(
-        CkksIntegers().generate().public, study=scene.study.digest, round_number=1, attempt=1, kind="update", sender="researcher",
+        CkksIntegers().generate().public,
+        study=scene.study.digest,
+        round_number=1,
+        attempt=1,
+        kind="update",
+        sender="researcher",
         sign=fixed_identity("Stranger", "researcher").sign,
     )
     scene.announce(key=wrong)
@@ -530,7 +575,9 @@ def test_a_study_runs_on_the_table_as_it_is_when_it_starts_and_the_ledger_knows_
     known = scene.site.ledger.state.dataset("records").snapshot
     try:
         table.write_bytes(before.rsplit(b"\n", 2)[0] + b"\n")  # a patient was taken out
-        scene.tune = lambda worker: setattr(worker, "table", hashlib.sha256(table.read_bytes()).hexdigest())
+        scene.tune = lambda worker: setattr(
+            worker, "table", hashlib.sha256(table.read_bytes()).hexdigest()
+        )
         scene.begin()
         assert scene.worker is not first
         scene.announce()
@@ -538,7 +585,11 @@ def test_a_study_runs_on_the_table_as_it_is_when_it_starts_and_the_ledger_knows_
         scene.run.step()
         assert scene.sent()
         assert "prepare" not in first.did
-        assert scene.site.ledger.state.dataset("records").snapshot == scene.site.snapshot(table) != known
+        assert (
+            scene.site.ledger.state.dataset("records").snapshot
+            == scene.site.snapshot(table)
+            != known
+        )
         assert any("is not the one that was registered" in line for line in scene.lines)
     finally:
         table.write_bytes(before)
@@ -552,13 +603,20 @@ def other_population(scene, patients):
 
 
 @pytest.mark.parametrize("common", [5, 10])
-def test_a_table_swapped_for_another_populations_patients_is_refused_here_and_nothing_leaves(scene, common):
+def test_a_table_swapped_for_another_populations_patients_is_refused_here_and_nothing_leaves(
+    scene, common
+):
     people = [f"p{n}" for n in range(10)]
     kept = other_population(scene, people[:common])
-    scene.tune = lambda worker: (setattr(worker, "table", "2" * 64), setattr(worker, "patients", people))
+    scene.tune = lambda worker: (
+        setattr(worker, "table", "2" * 64),
+        setattr(worker, "patients", people),
+    )
     try:
         scene.begin()
-        with pytest.raises(DataError, match="another file than the one that was registered") as error:
+        with pytest.raises(
+            DataError, match="another file than the one that was registered"
+        ) as error:
             scene.make()
         assert error.value.code == "data"
         assert f"{10 * common} % of its patients are those of 'ward'" in error.value.what
@@ -570,13 +628,20 @@ def test_a_table_swapped_for_another_populations_patients_is_refused_here_and_no
 
 
 @pytest.mark.parametrize("changed", [False, True])
-def test_new_patients_of_a_changed_table_are_remembered_and_few_common_ones_end_nothing(scene, changed):
+def test_new_patients_of_a_changed_table_are_remembered_and_few_common_ones_end_nothing(
+    scene, changed
+):
     """The table that was registered was compared and its owner asked: it is not judged again."""
     people = [f"p{n}" for n in range(10)]
     kept = other_population(scene, people[:4] if changed else people)
     mine = hashlib.sha256(scene.c.table(ME).read_bytes()).hexdigest()
-    scene.site.ledger.register_dataset("records", population="clinic", snapshot=scene.site.keyed_snapshot(mine))
-    scene.tune = lambda worker: (setattr(worker, "table", "2" * 64 if changed else mine), setattr(worker, "patients", people))
+    scene.site.ledger.register_dataset(
+        "records", population="clinic", snapshot=scene.site.keyed_snapshot(mine)
+    )
+    scene.tune = lambda worker: (
+        setattr(worker, "table", "2" * 64 if changed else mine),
+        setattr(worker, "patients", people),
+    )
     try:
         scene.begin()
         scene.make()
@@ -592,11 +657,15 @@ def test_new_patients_of_a_changed_table_are_remembered_and_few_common_ones_end_
 
 
 @pytest.mark.parametrize("changed", [False, True])
-def test_the_ledger_grows_alike_whether_the_table_changed_or_not_and_only_with_the_reply(scene, changed):
+def test_the_ledger_grows_alike_whether_the_table_changed_or_not_and_only_with_the_reply(
+    scene, changed
+):
     """Whoever holds this hospital's checkpoints counts its events."""
     mine = hashlib.sha256(scene.c.table(ME).read_bytes()).hexdigest()
     scene.tune = lambda worker: setattr(worker, "table", "1" * 64 if changed else mine)
-    scene.site.ledger.register_dataset("records", population="clinic", snapshot=scene.site.keyed_snapshot(mine))
+    scene.site.ledger.register_dataset(
+        "records", population="clinic", snapshot=scene.site.keyed_snapshot(mine)
+    )
     before = scene.site.ledger.size
     scene.begin()
     scene.announce()
@@ -647,7 +716,9 @@ def test_the_first_reply_leaves_when_a_table_may_have_been_prepared_whatever_it_
 def test_a_short_deadline_leaves_room_for_the_first_reply(scene):
     scene.run.settle_seconds = 1000.0
     scene.begin()
-    assert scene.run.in_hand.times.first == pytest.approx(scene.clock.now + scene.study.file.schedule.round_deadline / 4 + 0.2)
+    assert scene.run.in_hand.times.first == pytest.approx(
+        scene.clock.now + scene.study.file.schedule.round_deadline / 4 + 0.2
+    )
 
 
 def test_a_late_reply_waits_for_the_next_whole_multiple(scene):
@@ -658,7 +729,9 @@ def test_a_late_reply_waits_for_the_next_whole_multiple(scene):
     scene.clock.now += 0.12
     scene.run.step()
     assert scene.kept() == []
-    assert not scene.ledger_says.sent  # nor does the ledger, whose checkpoints others hold, show that it is ready
+    assert (
+        not scene.ledger_says.sent
+    )  # nor does the ledger, whose checkpoints others hold, show that it is ready
     scene.clock.now += 0.08
     scene.run.step()
     scene.run.step()
@@ -675,7 +748,9 @@ def test_a_started_study_ends_with_its_schedule(scene):
     assert scene.kept() == []
 
 
-@pytest.mark.parametrize("junk", [b"over", b"", b" " * (MAX_SMALL + 1)], ids=["junk", "empty", "oversized"])
+@pytest.mark.parametrize(
+    "junk", [b"over", b"", b" " * (MAX_SMALL + 1)], ids=["junk", "empty", "oversized"]
+)
 def test_an_end_that_the_coordinator_did_not_sign_ends_nothing(scene, junk):
     scene.begin()
     scene.store.put(paths.ending(scene.study.digest), junk)
@@ -688,7 +763,10 @@ def test_the_coordinators_end_stops_it_and_a_waiting_reply_stays(scene):
     scene.begin()
     scene.announce()
     scene.make()
-    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign))
+    scene.store.put(
+        paths.ending(scene.study.digest),
+        End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign),
+    )
     scene.clock.now += 1
     with pytest.raises(RoundError, match="ended the study: round"):
         scene.run.step()
@@ -697,20 +775,27 @@ def test_the_coordinators_end_stops_it_and_a_waiting_reply_stays(scene):
 
 def test_an_end_as_completed_before_the_last_round_is_no_completion(scene):
     scene.begin()
-    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign))
+    scene.store.put(
+        paths.ending(scene.study.digest),
+        End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign),
+    )
     with pytest.raises(RoundError, match="ended the study: completed"):
         scene.run.step()
 
 
 @pytest.mark.parametrize("code", ["withdrawn", "data"])
-def test_a_running_study_that_another_hospital_left_is_over_even_when_the_coordinator_is_silent(scene, code):
+def test_a_running_study_that_another_hospital_left_is_over_even_when_the_coordinator_is_silent(
+    scene, code
+):
     scene.begin()
     stranger = fixed_identity(OTHER, "hospital")
     path = paths.status(scene.study.digest, OTHER)
     scene.store.put(path, Status(scene.study.digest, OTHER, 1, code).dump(stranger.sign))
     scene.clock.now += 1
     scene.run.step()  # not by that hospital: nothing happens
-    scene.store.put(path, Status(scene.study.digest, OTHER, 1, code).dump(scene.c.site(OTHER).identity.sign))
+    scene.store.put(
+        path, Status(scene.study.digest, OTHER, 1, code).dump(scene.c.site(OTHER).identity.sign)
+    )
     scene.clock.now += 1
     with pytest.raises(RoundError, match=f"{OTHER} ended its part .*{code}"):
         scene.run.step()
@@ -742,7 +827,11 @@ def test_a_worker_is_ended_before_its_pipes_are_closed_while_it_is_asked(scene):
     joined = []
     scene.enter()
     scene.announce()
-    scene.run.ask = type("Asked", (after(lambda: scene.clock.now, lambda: 9.0),), {"join": lambda _: joined.append(list(scene.worker.did))})
+    scene.run.ask = type(
+        "Asked",
+        (after(lambda: scene.clock.now, lambda: 9.0),),
+        {"join": lambda _: joined.append(list(scene.worker.did))},
+    )
     scene.run.step()
     scene.run.stop()
     assert scene.worker.did[-2:] == ["kill", "stop"]
@@ -769,13 +858,21 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
     assert verdict_of(scene.run.site.study_folder(scene.study.digest)) == "cannot-be-judged"
     charged = scene.ledger_says.reservation.parts
     assert {p.purpose for p in charged} == {"update", "evaluation"}
-    assert set(scene.ledger_says.sent) == {(1, "update"), (2, "update"), (3, "update"), (4, "evaluation")}
+    assert set(scene.ledger_says.sent) == {
+        (1, "update"),
+        (2, "update"),
+        (3, "update"),
+        (4, "evaluation"),
+    }
 
 
-# --- how often the agent steps ----------------------------------------------------------------------------------------
+# --- how often the agent steps
+# ----------------------------------------------------------------------------------------
 
 
-def test_a_study_that_waits_for_the_others_is_looked_at_less_often_and_never_more_than_two_seconds_late(scene):
+def test_a_study_that_waits_for_the_others_is_looked_at_less_often_and_never_more_than_two_seconds_late(
+    scene,
+):
     pauses = []
     for _ in range(4):
         pauses.append(scene.run.pause())
@@ -785,7 +882,9 @@ def test_a_study_that_waits_for_the_others_is_looked_at_less_often_and_never_mor
     scene.wait()
     scene.call()
     scene.wait()
-    assert scene.run.pause() == pytest.approx(0.01)  # the researcher is there: the first round follows at once
+    assert scene.run.pause() == pytest.approx(
+        0.01
+    )  # the researcher is there: the first round follows at once
 
 
 def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
@@ -793,7 +892,9 @@ def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
     scene.announce()
     scene.run.step()
     reply_after = float(scene.study.file.schedule.reply_after)
-    assert scene.run.pause() == pytest.approx(reply_after)  # below the longest pause, so no step comes before
+    assert scene.run.pause() == pytest.approx(
+        reply_after
+    )  # below the longest pause, so no step comes before
     scene.clock.now += reply_after - 0.05
     assert scene.run.pause() == pytest.approx(0.05)
     scene.clock.now += 0.0501
@@ -821,14 +922,22 @@ def test_how_often_is_the_same_however_long_the_worker_takes(scene, seconds):
     assert pauses == [0.2, 0.15, 0.1, 0.05]
 
 
-def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_not_settled_and_then_it_says_so(scene):
+def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_not_settled_and_then_it_says_so(
+    scene,
+):
     scene.begin()
     scene.make()
     scene.run.step()
     shown = [False]
-    scene.run.participant.done, scene.run.participant.later = scene.run.plan.last_round, SimpleNamespace()
+    scene.run.participant.done, scene.run.participant.later = (
+        scene.run.plan.last_round,
+        SimpleNamespace(),
+    )
     scene.run.saying.was_counted = lambda _: shown[0]
-    scene.store.put(paths.ending(scene.study.digest), End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign))
+    scene.store.put(
+        paths.ending(scene.study.digest),
+        End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign),
+    )
     assert scene.run.step() is None
     scene.clock.now += 2 * scene.study.file.schedule.round_deadline
     assert scene.run.step() is None
@@ -836,5 +945,7 @@ def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_no
     assert scene.run.step() == "completed"
     shown[0] = False
     scene.clock.now += 1
-    with pytest.raises(RoundError, match="does not show whether this hospital's last contribution is in it"):
+    with pytest.raises(
+        RoundError, match="does not show whether this hospital's last contribution is in it"
+    ):
         scene.run.step()

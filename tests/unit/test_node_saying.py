@@ -1,4 +1,6 @@
-"""What a hospital says after its contribution: durable before it leaves, kept in the house while the owner wants it, once a round."""
+"""What a hospital says after its contribution: durable before it leaves, kept in the house while
+the owner wants it, once a round.
+"""
 
 from types import SimpleNamespace
 
@@ -25,7 +27,9 @@ class Ledger:
 
     @property
     def state(self):
-        return SimpleNamespace(paused=self.paused, study=lambda _: SimpleNamespace(ended=self.ended))
+        return SimpleNamespace(
+            paused=self.paused, study=lambda _: SimpleNamespace(ended=self.ended)
+        )
 
     def answer(self, study, *, round_number, payload):
         if self.paused or self.ended:
@@ -37,8 +41,16 @@ class Later:
     """The stages of a hospital: one signature, then an answer once there are enough."""
 
     def __init__(self, saying):
-        self.saying, self.survivors, self.answered, self.enough, self.refused_dealer = saying, None, False, False, ""
-        self.terms = SimpleNamespace(facts=SimpleNamespace(round=1, attempt=1, chunks=1), cohort=("A", "B"))
+        self.saying, self.survivors, self.answered, self.enough, self.refused_dealer = (
+            saying,
+            None,
+            False,
+            False,
+            "",
+        )
+        self.terms = SimpleNamespace(
+            facts=SimpleNamespace(round=1, attempt=1, chunks=1), cohort=("A", "B")
+        )
 
     def keep(self, kind, message):
         self.saying.record(self.terms, Record(kind, 1, DIGEST, DIGEST, message))
@@ -76,10 +88,22 @@ def here(tmp_path, monkeypatch):
             return None
 
     ledger, store, lines = Ledger(), Store(str(tmp_path / "store")), []
-    site = SimpleNamespace(name="A", ledger=ledger, store=store, deciding=Deciding, study_folder=lambda _: tmp_path / "study")
+    site = SimpleNamespace(
+        name="A",
+        ledger=ledger,
+        store=store,
+        deciding=Deciding,
+        study_folder=lambda _: tmp_path / "study",
+    )
     saying = Saying(site, SimpleNamespace(digest=DIGEST, goes_on=True), lines.append)
     return SimpleNamespace(
-        saying=saying, later=Later(saying), ledger=ledger, store=store, at=paths.RoundPaths(DIGEST, 1, 1), lines=lines, said=tmp_path / "study" / "said"
+        saying=saying,
+        later=Later(saying),
+        ledger=ledger,
+        store=store,
+        at=paths.RoundPaths(DIGEST, 1, 1),
+        lines=lines,
+        said=tmp_path / "study" / "said",
     )
 
 
@@ -169,14 +193,23 @@ def test_another_message_of_that_kind_in_that_round_is_refused(here):
 
 
 def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
-    room = Room(going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=tuple(sorted(SITES)))[1]))
+    room = Room(
+        going_on(
+            sealed_study(
+                ("min_contributors = 5", "min_contributors = 4"), names=tuple(sorted(SITES))
+            )[1]
+        )
+    )
     store = Store(str(tmp_path))
     saying = Saying(SimpleNamespace(name=SITES[0], store=store), room.plan, print)
     _, given = room.announce()
     terms = room.plan.terms(announced_facts(room.plan, given.announcement))
     saying.check_in_time(given.announcement)
     left = Survivors(terms, dict.fromkeys(terms.cohort[1:], DIGEST))
-    store.put(paths.RoundPaths(room.plan.digest, 1, 1).proposal, write_proposal(left, "Researcher", room.researcher.sign))
+    store.put(
+        paths.RoundPaths(room.plan.digest, 1, 1).proposal,
+        write_proposal(left, "Researcher", room.researcher.sign),
+    )
     with pytest.raises(RoundError, match="go on without this hospital"):
         saying.check_in_time(given.announcement)
     saying.check_in_time(b"junk")  # whoever answers it names what is wrong with it
@@ -201,11 +234,17 @@ def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):
     assert here.saying.step(here.later)
 
 
-def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_changes(here, monkeypatch):
-    """The hospital waits for its turn a hundred times a second: what it does not take is not fetched so often."""
+def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_changes(
+    here, monkeypatch
+):
+    """The hospital waits for its turn a hundred times a second: what it does not take is not
+    fetched so often.
+    """
     read, path = [], here.at.contribution("B")
     head_of = here.store.get_head
-    monkeypatch.setattr(here.store, "get_head", lambda p, size: read.append((p, size)) or head_of(p, size))
+    monkeypatch.setattr(
+        here.store, "get_head", lambda p, size: read.append((p, size)) or head_of(p, size)
+    )
     first = here.later.agree
 
     def agree(proposal, fetch):
@@ -227,7 +266,8 @@ def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_change
     assert here.saying.step(here.later)
 
 
-# --- after the end ----------------------------------------------------------------------------------------------------
+# --- after the end
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_who_is_in_the_last_rounds_set_was_counted(here):
@@ -244,7 +284,9 @@ def test_who_signed_the_set_was_counted_whatever_the_store_shows_now(here):
     assert here.saying.was_counted(here.later)
 
 
-@pytest.mark.parametrize("shown", [None, b"junk", b"x" * 2000], ids=["nothing", "junk", "oversized"])
+@pytest.mark.parametrize(
+    "shown", [None, b"junk", b"x" * 2000], ids=["nothing", "junk", "oversized"]
+)
 def test_while_the_store_does_not_show_the_set_nobody_knows(here, shown):
     if shown:
         here.store.put(here.at.proposal, shown)
@@ -253,7 +295,9 @@ def test_while_the_store_does_not_show_the_set_nobody_knows(here, shown):
 
 def test_who_is_not_in_the_last_rounds_set_is_told_so(here):
     here.store.put(here.at.proposal, b"B, C")
-    with pytest.raises(RoundError, match="went on without this hospital in round 1, the last one") as lost:
+    with pytest.raises(
+        RoundError, match="went on without this hospital in round 1, the last one"
+    ) as lost:
         here.saying.was_counted(here.later)
     assert lost.value.whose == "this hospital"
     assert "earlier rounds is in the model" in lost.value.next_step

@@ -10,7 +10,9 @@ from securefl.node import verifying
 
 def one(over, name=""):
     """``over``: study → rounds of it that are over."""
-    return verifying._one(over, name, lambda n: SimpleNamespace(name=n, last_over=lambda: over[n])).name
+    return verifying._one(
+        over, name, lambda n: SimpleNamespace(name=n, last_over=lambda: over[n])
+    ).name
 
 
 def test_the_only_study_with_rounds_that_are_over_is_meant():
@@ -23,12 +25,15 @@ def test_a_name_that_fits_one_is_enough_whatever_is_over():
     assert one({"first-1": 0}) == "first-1"
 
 
-@pytest.mark.parametrize(("over", "name", "said"), [
-    ({}, "", "There is no study here yet"),
-    ({"a-1": 3}, "b", "No study here fits 'b'. There are: a-1"),
-    ({"a-1": 3, "b-1": 3}, "", "There are several studies here: a-1, b-1"),
-    ({"a-1": 0, "a-2": 0, "b-1": 0}, "a", "There are several studies here: a-1, a-2"),
-])
+@pytest.mark.parametrize(
+    ("over", "name", "said"),
+    [
+        ({}, "", "There is no study here yet"),
+        ({"a-1": 3}, "b", "No study here fits 'b'. There are: a-1"),
+        ({"a-1": 3, "b-1": 3}, "", "There are several studies here: a-1, b-1"),
+        ({"a-1": 0, "a-2": 0, "b-1": 0}, "a", "There are several studies here: a-1, a-2"),
+    ],
+)
 def test_otherwise_the_studies_are_named(over, name, said):
     with pytest.raises(UsageError) as refused:
         one(over, name)

@@ -1,4 +1,6 @@
-"""A party's own list of partners: whom it trusts, which card replaces which, and who may change the list."""
+"""A party's own list of partners: whom it trusts, which card replaces which, and who may change the
+list.
+"""
 
 from dataclasses import replace
 
@@ -49,7 +51,11 @@ def test_a_changed_key_for_a_known_name_is_refused_with_the_known_fingerprint(bo
 
 
 def test_one_does_not_trust_oneself_under_the_own_name_or_another(book):
-    for card in (SVI.card, fixed_identity("SVI", "researcher").card, replace(SVI.card, name="Other")):
+    for card in (
+        SVI.card,
+        fixed_identity("SVI", "researcher").card,
+        replace(SVI.card, name="Other"),
+    ):
         with pytest.raises(UntrustedError, match="own name or key"):
             book.trust(card)
 
@@ -66,7 +72,11 @@ def test_a_list_that_somebody_else_edited_is_refused(book, tmp_path):
     book.trust(SVHC.card)
     path = tmp_path / "site" / "partners.json"
     invented = fixed_identity("SVHC", "researcher").card
-    path.write_bytes(path.read_bytes().replace(SVHC.card.signing_public.encode(), invented.signing_public.encode()))
+    path.write_bytes(
+        path.read_bytes().replace(
+            SVHC.card.signing_public.encode(), invented.signing_public.encode()
+        )
+    )
     with pytest.raises(UnreadableError, match="somebody else changed it"):
         book.cards()
     with pytest.raises(UnreadableError):
@@ -145,13 +155,19 @@ def test_a_study_that_names_the_keys_of_before_is_told_from_one_with_a_strangers
 
 def test_an_older_card_does_not_come_back(book):
     book.trust(SVHC.successor(LATER).card)
-    with pytest.raises(UntrustedError, match="older card of SVHC: its key was replaced on 2026-11-24"):
+    with pytest.raises(
+        UntrustedError, match="older card of SVHC: its key was replaced on 2026-11-24"
+    ):
         book.trust(SVHC.card)
 
 
 def test_a_successor_of_another_key_or_role_replaces_nothing(book):
     book.trust(SVHC.card)
-    stranger = Identity.generate("SVHC", "hospital", SVHC.card.legal_name, SVHC.card.email).successor(LATER).card
+    stranger = (
+        Identity.generate("SVHC", "hospital", SVHC.card.legal_name, SVHC.card.email)
+        .successor(LATER)
+        .card
+    )
     other_role = replace(SVHC.successor(LATER).card, role="researcher")
     for card in (stranger, other_role):
         assert book.replaced(card) is None
@@ -192,7 +208,12 @@ def test_a_successor_that_forgets_what_came_before_replaces_nothing(book):
     with pytest.raises(UntrustedError, match="leaves out earlier keys"):
         book.trust(replace(third, earlier=third.earlier[1:]))
     with pytest.raises(UntrustedError, match="leaves out earlier keys"):
-        book.trust(replace(third, earlier=(replace(third.earlier[0], until="2027-01-01T00:00:00Z"), third.earlier[1])))
+        book.trust(
+            replace(
+                third,
+                earlier=(replace(third.earlier[0], until="2027-01-01T00:00:00Z"), third.earlier[1]),
+            )
+        )
     book.trust(third)
 
 
@@ -204,7 +225,9 @@ def test_the_earlier_keys_may_come_later_and_a_full_card_may_drop_the_oldest(boo
     last = first
     for _ in range(MAX_EARLIER):
         last = last.successor(LATER)
-    assert last.card.earlier[0].signing_public == first.card.signing_public  # the first of all fell off
+    assert (
+        last.card.earlier[0].signing_public == first.card.signing_public
+    )  # the first of all fell off
     book.trust(last.card)
     with pytest.raises(UntrustedError, match="leaves out earlier keys"):
         book.trust(replace(last.card, earlier=last.card.earlier[1:]))

@@ -32,37 +32,63 @@ ROWS = [*REFERENCE["rows"], REFERENCE["full_batch"]]
 
 
 def mechanism(row):
-    return SubsampledGaussian(Decimal(row["noise_multiplier"]), Fraction(row["sample_rate"]), row["steps"])
+    return SubsampledGaussian(
+        Decimal(row["noise_multiplier"]), Fraction(row["sample_rate"]), row["steps"]
+    )
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda r: f"{r['noise_multiplier']}-{r['sample_rate']}-{r['steps']}")
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda r: f"{r['noise_multiplier']}-{r['sample_rate']}-{r['steps']}"
+)
 def test_figures_agree_with_independent_accountants(row):
-    pld, rdp = float(pld_epsilon([mechanism(row)], DELTA)), float(rdp_epsilon([mechanism(row)], DELTA))
+    pld, rdp = (
+        float(pld_epsilon([mechanism(row)], DELTA)),
+        float(rdp_epsilon([mechanism(row)], DELTA)),
+    )
     assert pld == pytest.approx(row["pld"], abs=TOLERANCE)
     assert rdp == pytest.approx(row["rdp"], abs=TOLERANCE)
     assert rdp >= pld
 
 
-@pytest.mark.parametrize("row", REFERENCE["rows"], ids=lambda r: f"{r['noise_multiplier']}-{r['sample_rate']}-{r['steps']}")
+@pytest.mark.parametrize(
+    "row",
+    REFERENCE["rows"],
+    ids=lambda r: f"{r['noise_multiplier']}-{r['sample_rate']}-{r['steps']}",
+)
 def test_pld_lies_between_the_optimistic_figure_and_prv(row):
     pld = float(pld_epsilon([mechanism(row)], DELTA))
     assert row["pld_optimistic"] <= pld <= row["prv"] <= pld + 0.011
 
 
 def test_the_reference_would_catch_replace_one_neighbours():
-    assert all(abs(row["pld"] - row["pld_replace_one"]) > 100 * TOLERANCE for row in REFERENCE["rows"])
+    assert all(
+        abs(row["pld"] - row["pld_replace_one"]) > 100 * TOLERANCE for row in REFERENCE["rows"]
+    )
 
 
 @pytest.mark.parametrize("order", [2, 3, 7, 16, 64, 256])
 @pytest.mark.parametrize(
-    ("noise", "rate"), [("0.6", "1/50"), ("1", "1/100"), ("4.98", "1/5"), ("10", "1/5"), ("2", "1/4"), ("100", "1/1000"), ("1.5", "1")]
+    ("noise", "rate"),
+    [
+        ("0.6", "1/50"),
+        ("1", "1/100"),
+        ("4.98", "1/5"),
+        ("10", "1/5"),
+        ("2", "1/4"),
+        ("100", "1/1000"),
+        ("1.5", "1"),
+    ],
 )
 def test_rdp_costs_agree_with_dp_accounting(noise, rate, order):
     import dp_accounting
     from dp_accounting.rdp import RdpAccountant
 
     accountant = RdpAccountant([order])
-    accountant.compose(dp_accounting.PoissonSampledDpEvent(float(Fraction(rate)), dp_accounting.GaussianDpEvent(float(noise))))
+    accountant.compose(
+        dp_accounting.PoissonSampledDpEvent(
+            float(Fraction(rate)), dp_accounting.GaussianDpEvent(float(noise))
+        )
+    )
     (theirs,) = accountant._rdp
     steps = 1000
     ours = rdp_cost(SubsampledGaussian(Decimal(noise), Fraction(rate), steps), order) / NANO / steps
@@ -70,28 +96,47 @@ def test_rdp_costs_agree_with_dp_accounting(noise, rate, order):
 
 
 @pytest.mark.parametrize("order", [1.1, 2.4, 6.5, 10.9])
-@pytest.mark.parametrize(("noise", "rate"), [(0.3, 0.01), (0.8, 0.1), (2.0, 0.25), (4.98, 0.2), (100.0, 0.5)])
+@pytest.mark.parametrize(
+    ("noise", "rate"), [(0.3, 0.01), (0.8, 0.1), (2.0, 0.25), (4.98, 0.2), (100.0, 0.5)]
+)
 def test_fractional_orders_agree_with_numerical_integration(noise, rate, order):
     def integrand(x):
         density = -(x**2) / (2 * noise**2) - math.log(noise * math.sqrt(2 * math.pi))
-        return math.exp(density + order * np.logaddexp(math.log(1 - rate), math.log(rate) + (2 * x - 1) / (2 * noise**2)))
+        return math.exp(
+            density
+            + order
+            * np.logaddexp(math.log(1 - rate), math.log(rate) + (2 * x - 1) / (2 * noise**2))
+        )
 
     one = SubsampledGaussian(Decimal(str(noise)), Fraction(str(rate)), 1)
-    area, _ = integrate.quad(integrand, -20 * noise, order + 20 * noise, points=[0, order / 2, order], limit=1000, epsrel=1e-12)
-    assert accounting._divergence(one, order) == pytest.approx(math.log(area) / (order - 1), rel=1e-6, abs=1e-12)
+    area, _ = integrate.quad(
+        integrand,
+        -20 * noise,
+        order + 20 * noise,
+        points=[0, order / 2, order],
+        limit=1000,
+        epsrel=1e-12,
+    )
+    assert accounting._divergence(one, order) == pytest.approx(
+        math.log(area) / (order - 1), rel=1e-6, abs=1e-12
+    )
 
 
 def test_fractional_and_whole_orders_meet():
     one = SubsampledGaussian(Decimal("0.8"), Fraction(1, 10), 1)
     for order in (2, 3, 10):
-        whole = rdp_cost(SubsampledGaussian(Decimal("0.8"), Fraction(1, 10), 1000), order) / NANO / 1000
+        whole = (
+            rdp_cost(SubsampledGaussian(Decimal("0.8"), Fraction(1, 10), 1000), order) / NANO / 1000
+        )
         assert accounting._divergence(one, float(order)) == pytest.approx(whole, rel=1e-9)
     assert accounting._divergence(Gaussian(Decimal(2)), 2.5) == pytest.approx(2.5 / 8)
 
 
 def test_tiny_noise_is_accounted_at_whole_orders_alone():
     assert rdp_epsilon([SubsampledGaussian(Decimal("0.2"), Fraction(1, 10), 1)], DELTA) > 10
-    assert rdp_epsilon([Gaussian(Decimal("0.2"))], DELTA) >= pld_epsilon([Gaussian(Decimal("0.2"))], DELTA)
+    assert rdp_epsilon([Gaussian(Decimal("0.2"))], DELTA) >= pld_epsilon(
+        [Gaussian(Decimal("0.2"))], DELTA
+    )
 
 
 def test_costs_are_rounded_up_and_caps_down():
@@ -111,7 +156,11 @@ def test_a_gaussian_costs_what_its_closed_form_says():
 def test_the_cap_turned_round_is_epsilon():
     for epsilon, order in (("1", 16), ("3", 7), ("8", 4)):
         cap = rdp_cap(Decimal(epsilon), DELTA, order)
-        assert Decimal(epsilon) - Decimal("1e-4") <= epsilon_of_rdp(cap, DELTA, order) <= Decimal(epsilon)
+        assert (
+            Decimal(epsilon) - Decimal("1e-4")
+            <= epsilon_of_rdp(cap, DELTA, order)
+            <= Decimal(epsilon)
+        )
     assert epsilon_of_rdp(0, Decimal("0.9"), 2) == 0
 
 
@@ -133,7 +182,11 @@ def test_composition_counts_equal_releases_together():
 
 def test_a_coarser_grid_never_understates():
     whole = [SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40)]
-    assert pld_epsilon(whole, DELTA) <= pld_epsilon(whole, DELTA, interval=1e-3) <= pld_epsilon(whole, DELTA) + Decimal("0.01")
+    assert (
+        pld_epsilon(whole, DELTA)
+        <= pld_epsilon(whole, DELTA, interval=1e-3)
+        <= pld_epsilon(whole, DELTA) + Decimal("0.01")
+    )
 
 
 def test_nothing_released_costs_nothing():
@@ -143,46 +196,78 @@ def test_nothing_released_costs_nothing():
 
 def test_the_study_check_gets_its_figures():
     accountant = PldAccountant()
-    assert accountant.training_epsilon(Decimal("4.98"), Fraction(1, 5), 40, DELTA) == pytest.approx(Decimal("0.9985"), abs=Decimal("2e-3"))
-    assert accountant.evaluation_epsilon(Decimal("5.1"), DELTA) == pld_epsilon([Gaussian(Decimal("5.1"))], DELTA)
+    assert accountant.training_epsilon(Decimal("4.98"), Fraction(1, 5), 40, DELTA) == pytest.approx(
+        Decimal("0.9985"), abs=Decimal("2e-3")
+    )
+    assert accountant.evaluation_epsilon(Decimal("5.1"), DELTA) == pld_epsilon(
+        [Gaussian(Decimal("5.1"))], DELTA
+    )
 
 
 def discrete_epsilon(sigma, delta=1e-5, sensitivity=1):
-    """Exact hockey-stick divergence of the discrete Gaussian, by bisection over the sum itself: shares no code with ours."""
+    """Exact hockey-stick divergence of the discrete Gaussian, by bisection over the sum itself:
+    shares no code with ours.
+    """
     x = np.arange(-40 * math.ceil(sigma), 40 * math.ceil(sigma) + 1)
     p = np.exp(-(x**2) / (2 * sigma**2))
     p, moved = p / p.sum(), np.exp(-((x - sensitivity) ** 2) / (2 * sigma**2)) / p.sum()
     low, high = 0.0, 50.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if np.maximum(0, moved - math.exp(middle) * p).sum() > delta else (low, middle)
+        low, high = (
+            (middle, high)
+            if np.maximum(0, moved - math.exp(middle) * p).sum() > delta
+            else (low, middle)
+        )
     return high
 
 
 @pytest.mark.parametrize("sigma", ["2", "2.5", "3", "3.74", "3.75", "5.1", "10", "20"])
 def test_a_histogram_is_charged_at_least_what_its_integer_noise_gives_away(sigma):
-    """At sigma 2 the continuous figure is 1.9931 and the truth 2.0113; 3.74 claims 1 and gives 1.0002."""
-    ours, truth = float(pld_epsilon([Gaussian(Decimal(sigma))], DELTA)), discrete_epsilon(float(sigma))
+    """At sigma 2 the continuous figure is 1.9931 and the truth 2.0113; 3.74 claims 1 and gives
+    1.0002.
+    """
+    ours, truth = (
+        float(pld_epsilon([Gaussian(Decimal(sigma))], DELTA)),
+        discrete_epsilon(float(sigma)),
+    )
     assert truth <= ours <= truth + 0.02
 
 
 def test_the_continuous_figure_alone_would_understate_a_histogram():
     continuous = accounting._pld((Gaussian(Decimal(2)),), DELTA, 1e-4, (None,))
-    assert continuous < Decimal("1.9932") < Decimal("2.011") < Decimal(discrete_epsilon(2.0)) <= pld_epsilon([Gaussian(Decimal(2))], DELTA)
-    assert pld_epsilon([Gaussian(Decimal("3.74"))], DELTA) > 1 >= pld_epsilon([Gaussian(Decimal("3.75"))], DELTA)
+    assert (
+        continuous
+        < Decimal("1.9932")
+        < Decimal("2.011")
+        < Decimal(discrete_epsilon(2.0))
+        <= pld_epsilon([Gaussian(Decimal(2))], DELTA)
+    )
+    assert (
+        pld_epsilon([Gaussian(Decimal("3.74"))], DELTA)
+        > 1
+        >= pld_epsilon([Gaussian(Decimal("3.75"))], DELTA)
+    )
 
 
-@pytest.mark.parametrize(("noise", "rate", "steps"), [("2.14", "1/5", 4), ("4.98", "1/5", 40), ("2", "1", 1), ("1", "1/2", 10)])
+@pytest.mark.parametrize(
+    ("noise", "rate", "steps"),
+    [("2.14", "1/5", 4), ("4.98", "1/5", 40), ("2", "1", 1), ("1", "1/2", 10)],
+)
 def test_from_64_grid_units_on_integer_noise_changes_nothing(noise, rate, steps):
     step = SubsampledGaussian(Decimal(noise), Fraction(rate), steps)
     units = math.ceil(64 / Decimal(noise))
     integer = accounting._rounded_up(accounting._pld((step,), DELTA, 1e-4, (units,)))
-    assert abs(integer - pld_epsilon([step], DELTA)) <= Decimal("1e-4")  # the rounding of the figure itself
+    assert abs(integer - pld_epsilon([step], DELTA)) <= Decimal(
+        "1e-4"
+    )  # the rounding of the figure itself
     assert LEAST_NOISE * GRID > 1000 * 64  # and every study is far beyond: there is one grid
 
 
 def test_a_strangers_study_costs_a_quick_figure_before_a_slow_one(monkeypatch):
-    monkeypatch.setattr(accounting, "pld_epsilon", lambda *_, **__: pytest.fail("the slow accountant was asked"))
+    monkeypatch.setattr(
+        accounting, "pld_epsilon", lambda *_, **__: pytest.fail("the slow accountant was asked")
+    )
     for noise, steps in (("0.01", 100), ("0.05", 100), ("0.1", 100), ("0.3", 100_000)):
         with pytest.raises(UsageError, match="nothing above 200 is worked out"):
             PldAccountant().training_epsilon(Decimal(noise), Fraction(1, 5), steps, DELTA)
@@ -194,7 +279,10 @@ def test_costs_beyond_the_usual_exponents_are_still_numbers():
 
 @pytest.mark.parametrize("delta", ["1e-11", "1e-14", "1e-15", "1e-18", "1e-30", "1e-300", "1e-400"])
 def test_a_delta_that_no_loss_distribution_resolves_has_the_renyi_figure(delta):
-    for mechanisms in ([Gaussian(Decimal("0.5"))], [SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4), Gaussian(Decimal(5))]):
+    for mechanisms in (
+        [Gaussian(Decimal("0.5"))],
+        [SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4), Gaussian(Decimal(5))],
+    ):
         figure = pld_epsilon(mechanisms, Decimal(delta))
         assert figure == rdp_epsilon(mechanisms, Decimal(delta))
         assert figure >= pld_epsilon(mechanisms, accounting.LEAST_PLD_DELTA)
@@ -212,7 +300,11 @@ def test_a_smaller_delta_never_has_a_smaller_epsilon():
 
 
 def test_a_reservation_says_how_its_epsilon_was_worked_out():
-    assert accounting.epsilon_method(DELTA) == accounting.epsilon_method(accounting.LEAST_PLD_DELTA) == accounting.PLD_METHOD
+    assert (
+        accounting.epsilon_method(DELTA)
+        == accounting.epsilon_method(accounting.LEAST_PLD_DELTA)
+        == accounting.PLD_METHOD
+    )
     assert accounting.epsilon_method(Decimal("1e-15")) == accounting.FAINT_METHOD
 
 
@@ -224,7 +316,11 @@ def test_orders_are_whole_and_in_range(order):
 
 @pytest.mark.parametrize("delta", [Decimal(0), Decimal(1), Decimal("NaN"), 1e-5])
 def test_delta_is_a_decimal_between_0_and_1(delta):
-    for ask in (lambda: pld_epsilon([], delta), lambda: rdp_epsilon([], delta), lambda: rdp_cap(Decimal(1), delta, 7)):
+    for ask in (
+        lambda: pld_epsilon([], delta),
+        lambda: rdp_epsilon([], delta),
+        lambda: rdp_cap(Decimal(1), delta, 7),
+    ):
         with pytest.raises(UsageError, match="Delta"):
             ask()
 
@@ -237,9 +333,10 @@ def test_epsilon_is_a_decimal_in_range(epsilon):
 
 def test_costs_caps_and_the_ledger_load_no_slow_accountant():
     code = (
-        "import sys; from decimal import Decimal; from securefl.privacy import rdp_cost, rdp_cap, Gaussian, Ledger, audit;"
-        "rdp_cost(Gaussian(Decimal(5)), 7); rdp_cap(Decimal(1), Decimal('1e-5'), 7);"
-        "print([m for m in ('dp_accounting', 'scipy', 'torch', 'opacus', 'syft', 'pandas') if m in sys.modules])"
+        "import sys; from decimal import Decimal; from securefl.privacy import rdp_cost, rdp_cap,"
+        " Gaussian, Ledger, audit;rdp_cost(Gaussian(Decimal(5)), 7); rdp_cap(Decimal(1),"
+        " Decimal('1e-5'), 7);print([m for m in ('dp_accounting', 'scipy', 'torch', 'opacus',"
+        " 'syft', 'pandas') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

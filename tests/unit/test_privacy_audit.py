@@ -4,7 +4,17 @@ import sys
 from decimal import Decimal
 
 import pytest
-from privacy_room import CHARGES, DELTA, STEP, approve, digest, example_ledger, new_ledger, send, verify
+from privacy_room import (
+    CHARGES,
+    DELTA,
+    STEP,
+    approve,
+    digest,
+    example_ledger,
+    new_ledger,
+    send,
+    verify,
+)
 
 from securefl.errors import BudgetError, LedgerAlteredError, NotApprovedError
 from securefl.privacy.accounting import NANO, pld_epsilon
@@ -45,12 +55,18 @@ def test_the_report_says_what_happened(report):
     visits, followups = report["datasets"]
     assert population["budget"] == {"epsilon": 3.0, "delta": 1e-5}
     assert population["filter"]["order"] == 7
-    assert population["share_used"] == pytest.approx(population["filter"]["used"] / population["filter"]["cap"], abs=1e-4)
+    assert population["share_used"] == pytest.approx(
+        population["filter"]["used"] / population["filter"]["cap"], abs=1e-4
+    )
     assert population["share_used"] >= population["filter"]["used"] / population["filter"]["cap"]
     assert population["studies_like_last"] == 3
     assert [s["status"] for s in visits["studies"]] == ["completed"]
     assert [s["status"] for s in followups["studies"]] == ["withdrawn"]
-    assert [(r["round"], r["kind"]) for r in visits["releases"]] == [(1, "update"), (2, "update"), (2, "evaluation")]
+    assert [(r["round"], r["kind"]) for r in visits["releases"]] == [
+        (1, "update"),
+        (2, "update"),
+        (2, "evaluation"),
+    ]
     assert visits["releases"][0]["noise_multiplier"] == "4.98"
     assert visits["releases"][0]["sample_rate"] == "1/5"
     assert visits["refusals"][0]["reason"] == "owner"
@@ -98,13 +114,25 @@ def test_before_any_study_the_room_is_for_typical_ones(tmp_path):
     assert population["studies_like_last"] == ledger.quote("thyroid", CHARGES).room == 4
     approve(ledger, charges=(Charge("update", STEP.with_count(10)),))
     (population,) = audit(read_ledger(tmp_path / "x", verify)).populations
-    assert population["studies_like_last"] == ledger.quote("thyroid", (Charge("update", STEP.with_count(10)),)).room > 4
+    assert (
+        population["studies_like_last"]
+        == ledger.quote("thyroid", (Charge("update", STEP.with_count(10)),)).room
+        > 4
+    )
     assert population["filter"]["used"] == ledger.state.used("thyroid") / NANO
 
 
 def test_since_leaves_out_what_was_before_but_not_from_the_sums(path):
-    whole, late = audit(read_ledger(path, verify)), audit(read_ledger(path, verify), since="2026-02-01T00:00:00Z")
-    assert late.datasets[0]["releases"] == late.datasets[0]["studies"] == late.datasets[0]["refusals"] == []
+    whole, late = (
+        audit(read_ledger(path, verify)),
+        audit(read_ledger(path, verify), since="2026-02-01T00:00:00Z"),
+    )
+    assert (
+        late.datasets[0]["releases"]
+        == late.datasets[0]["studies"]
+        == late.datasets[0]["refusals"]
+        == []
+    )
     assert late.approvals == ()
     assert late.populations == whole.populations
     assert late.datasets[0]["spent"] == whole.datasets[0]["spent"]
@@ -112,7 +140,9 @@ def test_since_leaves_out_what_was_before_but_not_from_the_sums(path):
 
 def test_an_altered_ledger_is_reported_as_far_as_it_holds(path):
     reading = read_ledger(path, verify)
-    broken = Reading(reading.events, reading.at, LedgerAlteredError("Event 18 of the ledger: it is missing."))
+    broken = Reading(
+        reading.events, reading.at, LedgerAlteredError("Event 18 of the ledger: it is missing.")
+    )
     report = audit(broken)
     assert report.verified is False
     assert "Event 18" in report.fault
@@ -149,10 +179,11 @@ def test_the_owners_notes_stay_out_of_the_extract(path):
 
 def test_an_audit_of_one_study_loads_no_accountant(path):
     code = (
-        f"import sys; sys.path[:0] = {sys.path!r}; from pathlib import Path; from privacy_room import verify;"
-        f"from securefl.privacy.audit import audit; from securefl.privacy.ledger_reading import read_ledger;"
-        f"audit(read_ledger(Path({str(path)!r}), verify));"
-        "print([m for m in ('dp_accounting', 'scipy', 'torch', 'opacus', 'syft') if m in sys.modules])"
+        f"import sys; sys.path[:0] = {sys.path!r}; from pathlib import Path; from privacy_room"
+        " import verify;from securefl.privacy.audit import audit; from"
+        " securefl.privacy.ledger_reading import"
+        f" read_ledger;audit(read_ledger(Path({str(path)!r}), verify));print([m for m in"
+        " ('dp_accounting', 'scipy', 'torch', 'opacus', 'syft') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

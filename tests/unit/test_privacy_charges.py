@@ -35,7 +35,9 @@ def test_terms_are_complete_and_nothing_else():
     assert TERMS.split == "disjoint-patients"
 
 
-@pytest.mark.parametrize("mechanism", [5, "gaussian", None, {"kind": "gaussian", "noise_multiplier": "5"}, {}])
+@pytest.mark.parametrize(
+    "mechanism", [5, "gaussian", None, {"kind": "gaussian", "noise_multiplier": "5"}, {}]
+)
 def test_a_mechanism_in_an_event_is_read_strictly(mechanism):
     with pytest.raises(ValidationError):
         Part(purpose="update", mechanism=mechanism, cost=1)

@@ -38,8 +38,13 @@ def test_hospitals_with_sound_ledgers_agree_and_say_once_for_whom_they_wait(site
     questions["A"].turn(sites["A"])
     assert not questions["A"].agreed(sites["A"], COHORT)
     assert not questions["A"].agreed(sites["A"], COHORT)
-    assert lines == [f"waiting for {n} to say which checkpoint of this hospital's ledger it holds" for n in "BC"]
-    assert questions["A"].unheard(sites["A"], COHORT) == "the word of B, C on this ledger's checkpoints"
+    assert lines == [
+        f"waiting for {n} to say which checkpoint of this hospital's ledger it holds" for n in "BC"
+    ]
+    assert (
+        questions["A"].unheard(sites["A"], COHORT)
+        == "the word of B, C on this ledger's checkpoints"
+    )
     for _ in range(2):
         for name, question in questions.items():
             question.turn(sites[name])
@@ -72,7 +77,9 @@ def test_what_is_handed_out_is_kept_where_newer_and_comes_back(sites):
     assert (sites["A"].path / "checkpoints" / "returned" / "B").read_bytes() == data
 
 
-def test_a_ledger_that_went_back_is_reported_to_the_others_owners_and_the_newest_stays(sites, tmp_path):
+def test_a_ledger_that_went_back_is_reported_to_the_others_owners_and_the_newest_stays(
+    sites, tmp_path
+):
     site, card = sites["A"], sites["A"].identity.card
     site.ledger.close()
     shutil.copytree(site.path, tmp_path / "before")
@@ -93,14 +100,22 @@ def test_a_ledger_that_went_back_is_reported_to_the_others_owners_and_the_newest
 
 
 def test_an_older_checkpoint_that_was_handed_before_is_no_fault_in_whatever_order_they_come(sites):
-    """Two studies at once: each has an object of its own, which holds what was newest when that study last sent something."""
+    """Two studies at once: each has an object of its own, which holds what was newest when that
+    study last sent something.
+    """
     site, store = sites["A"], sites["B"].store
     paths = {}
     for turn in range(6):
         site.ledger.resume() if turn % 2 else site.ledger.pause()
         study = digest(1 + turn % 2)
         hand_out(site, study, COHORT)
-        paths.setdefault(turn, (said.handed_path(study, "A", "B"), store.get(said.handed_path(study, "A", "B"), said.MAX_SEALED)))
+        paths.setdefault(
+            turn,
+            (
+                said.handed_path(study, "A", "B"),
+                store.get(said.handed_path(study, "A", "B"), said.MAX_SEALED),
+            ),
+        )
     for order in permutations(range(6), 4):
         for turn in order:
             store.put(*paths[turn])
@@ -135,7 +150,10 @@ def test_two_heads_of_one_size_name_the_hospital_and_its_questions_get_no_answer
     answer_questions(sites["A"], Answered(sites["A"].path))
     question.turn(sites["B"])
     assert not question.agreed(sites["B"], ("A", "B"))
-    assert question.unheard(sites["B"], ("A", "B")) == "an end of the doubt about A, whose ledger has shown two pasts"
+    assert (
+        question.unheard(sites["B"], ("A", "B"))
+        == "an end of the doubt about A, whose ledger has shown two pasts"
+    )
     assert "No study with A starts or goes on here" in lines[0]
 
 
@@ -149,11 +167,20 @@ def test_a_settled_doubt_is_put_aside_and_the_next_checkpoint_is_the_first(two_c
     assert doubted(sites["B"], COHORT) == []
 
 
-@pytest.mark.parametrize("spoil", [lambda p: p.unlink(), lambda p: p.write_bytes(b"x"), lambda p: p.write_text('{"heads": [[1]]}')])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda p: p.unlink(),
+        lambda p: p.write_bytes(b"x"),
+        lambda p: p.write_text('{"heads": [[1]]}'),
+    ],
+)
 @pytest.mark.parametrize("kind", ["past", "handed"])
 def test_a_lost_note_makes_no_false_alarm(sites, kind, spoil):
     for number in range(1, 4):
-        assert asked(sites, "B", "C")[0].agreed(sites["A"], ("A", "B"))  # as before every study: B gives back what it holds
+        assert asked(sites, "B", "C")[0].agreed(
+            sites["A"], ("A", "B")
+        )  # as before every study: B gives back what it holds
         approved(sites["A"], number)
         hand_out(sites["A"], digest(number), COHORT)
         assert collect(sites["B"], digest(number), COHORT) == []
@@ -174,13 +201,34 @@ def test_more_hand_outs_than_are_listed_are_no_fault(sites):
     assert kept(sites["B"], sites["A"].identity.card)[0].size == sites["A"].ledger.size
 
 
-@pytest.mark.parametrize("change", [{"reader": "C"}, {"site": "C"}, {"checkpoint": "zz"}, {"past": "x"}, {"past": ["1:ab"]}, {"past": [1]}, {"past": ["0" * 16 + ":" + "ab" * 32] * 49}, {"held": ["0" * 16 + ":" + "ab" * 32] * 2}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reader": "C"},
+        {"site": "C"},
+        {"checkpoint": "zz"},
+        {"past": "x"},
+        {"past": ["1:ab"]},
+        {"past": [1]},
+        {"past": ["0" * 16 + ":" + "ab" * 32] * 49},
+        {"held": ["0" * 16 + ":" + "ab" * 32] * 2},
+    ],
+)
 def test_a_malformed_hand_out_is_as_if_it_were_not_there(sites, change):
-    body = {"site": "A", "reader": "B", "checkpoint": sites["A"].ledger.checkpoint().hex(), "past": [], "held": []}
+    body = {
+        "site": "A",
+        "reader": "B",
+        "checkpoint": sites["A"].ledger.checkpoint().hex(),
+        "past": [],
+        "held": [],
+    }
     word = dump_signed({"type": said.HANDED, **body, **change}, sites["A"].identity.sign)
     with pytest.raises(MessageError):
         said.open_handed(word, site="A", reader="B", verify=sites["A"].identity.card.verify)
-    sites["B"].store.put(said.handed_path(digest(1), "A", "B"), sites["B"].identity.card.seal(word, said.handed_info(digest(1), "A", "B")))
+    sites["B"].store.put(
+        said.handed_path(digest(1), "A", "B"),
+        sites["B"].identity.card.seal(word, said.handed_info(digest(1), "A", "B")),
+    )
     assert collect(sites["B"], digest(1), COHORT) == []
     assert kept(sites["B"], sites["A"].identity.card) is None
 
@@ -216,7 +264,9 @@ def test_what_a_stranger_writes_is_as_if_it_were_not_there(sites):
 
 
 def asked(sites, *names):
-    """A asks, the named hospitals answer, A listens; what stands in A's log, and what its partners' lines were."""
+    """A asks, the named hospitals answer, A listens; what stands in A's log, and what its partners'
+    lines were.
+    """
     lines, theirs = [], []
     question = Question(lines.append)
     question.turn(sites["A"])
@@ -246,7 +296,11 @@ def test_what_is_kept_and_cannot_be_checked_stays_and_is_given_back(sites):
     assert asked(sites, "B", "C")[0].agreed(sites["A"], ("A", "B"))
 
 
-@pytest.mark.parametrize("spoil", [lambda p: p.mkdir(), lambda p: p.write_bytes(b"x" * (said.MAX_CHECKPOINT + 1))], ids=["no file", "too long"])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda p: p.mkdir(), lambda p: p.write_bytes(b"x" * (said.MAX_CHECKPOINT + 1))],
+    ids=["no file", "too long"],
+)
 def test_what_is_kept_and_cannot_be_read_is_not_called_nothing(sites, spoil):
     path = kept_path(sites["B"], "A")
     path.parent.mkdir()
@@ -284,6 +338,14 @@ def test_a_malformed_answer_is_refused(sites, change):
     identity = sites["B"].identity
     fields = {"holder": "B", "site": "A", "nonce": "0" * 64, "checkpoint": b"c"}
     good = said.Held(**fields)
-    assert said.open_held(good.dump(identity.sign), site="A", holder="B", verify=identity.card.verify) == good
+    assert (
+        said.open_held(good.dump(identity.sign), site="A", holder="B", verify=identity.card.verify)
+        == good
+    )
     with pytest.raises(MessageError, match="malformed"):
-        said.open_held(said.Held(**fields | change).dump(identity.sign), site="A", holder="B", verify=identity.card.verify)
+        said.open_held(
+            said.Held(**fields | change).dump(identity.sign),
+            site="A",
+            holder="B",
+            verify=identity.card.verify,
+        )

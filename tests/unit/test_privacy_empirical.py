@@ -18,10 +18,15 @@ def test_the_limits_leave_out_exactly_what_they_may(successes, trials):
     low, high = clopper_pearson(successes, trials, 0.025)
 
     def at_least(p):
-        return sum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(successes, trials + 1))
+        return sum(
+            math.comb(trials, k) * p**k * (1 - p) ** (trials - k)
+            for k in range(successes, trials + 1)
+        )
 
     def at_most(p):
-        return sum(math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(successes + 1))
+        return sum(
+            math.comb(trials, k) * p**k * (1 - p) ** (trials - k) for k in range(successes + 1)
+        )
 
     assert low == 0.0 if successes == 0 else at_least(low) == pytest.approx(0.025, rel=1e-6)
     assert high == 1.0 if successes == trials else at_most(high) == pytest.approx(0.025, rel=1e-6)
@@ -39,7 +44,9 @@ def test_perfect_guesses_reach_what_is_detectable_and_no_scores_exceed_it():
     best = max_detectable(n, delta=DELTA, alpha=ALPHA)
     assert lower_bound(np.full(n, 1.0), np.zeros(n), delta=DELTA, alpha=ALPHA) == best
     assert lower_bound(np.zeros(n), np.full(n, 1.0), delta=DELTA, alpha=ALPHA) == best
-    assert all(lower_bound(*scores(mu, n), delta=DELTA, alpha=ALPHA) <= best for mu in (0, 0.5, 1, 5, 20))
+    assert all(
+        lower_bound(*scores(mu, n), delta=DELTA, alpha=ALPHA) <= best for mu in (0, 0.5, 1, 5, 20)
+    )
 
 
 def test_more_noise_shows_less_and_no_difference_shows_nothing():
@@ -54,7 +61,9 @@ def test_the_bound_is_below_the_true_epsilon_of_randomized_response():
         truth = math.exp(epsilon) / (1 + math.exp(epsilon))
         wrong = 0
         for _ in range(40):
-            inside, outside = ((generator.uniform(size=2000) < p).astype(float) for p in (truth, 1 - truth))
+            inside, outside = (
+                (generator.uniform(size=2000) < p).astype(float) for p in (truth, 1 - truth)
+            )
             bound = lower_bound(inside, outside, delta=0.0, alpha=ALPHA)
             wrong += bound > epsilon
             assert bound > epsilon * 0.6
@@ -63,7 +72,12 @@ def test_the_bound_is_below_the_true_epsilon_of_randomized_response():
 
 def test_a_difference_only_in_the_spread_is_seen():
     generator = np.random.default_rng(2)
-    assert lower_bound(generator.normal(0, 1, 4000), generator.normal(0, 3, 4000), delta=DELTA, alpha=ALPHA) > 1.5
+    assert (
+        lower_bound(
+            generator.normal(0, 1, 4000), generator.normal(0, 3, 4000), delta=DELTA, alpha=ALPHA
+        )
+        > 1.5
+    )
 
 
 def test_too_few_trials_show_nothing():
@@ -72,7 +86,14 @@ def test_too_few_trials_show_nothing():
     assert max_detectable(0, delta=DELTA, alpha=ALPHA) == 0.0
 
 
-@pytest.mark.parametrize(("inside", "outside"), [(np.zeros(4), np.zeros(5)), (np.array([np.nan] * 4), np.zeros(4)), (np.zeros((2, 2)), np.zeros((2, 2)))])
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        (np.zeros(4), np.zeros(5)),
+        (np.array([np.nan] * 4), np.zeros(4)),
+        (np.zeros((2, 2)), np.zeros((2, 2))),
+    ],
+)
 def test_scores_that_do_not_fit_are_refused(inside, outside):
     with pytest.raises(ValueError, match="finite scores"):
         lower_bound(inside, outside, delta=DELTA, alpha=ALPHA)

@@ -67,7 +67,9 @@ def test_a_second_genesis_over_a_ledger_is_refused(ledger, path):
 
 def test_keys_that_do_not_belong_together_make_no_ledger(tmp_path):
     with pytest.raises(UsageError, match="belong together"):
-        Ledger.create(tmp_path / "x", site="SVI", key=KEY_HEX, **{**keys(), "sign": lambda _: bytes(64)})
+        Ledger.create(
+            tmp_path / "x", site="SVI", key=KEY_HEX, **{**keys(), "sign": lambda _: bytes(64)}
+        )
     with pytest.raises(UsageError, match="genesis"):
         Ledger.create(tmp_path / "x", site="", key=KEY_HEX, **keys())
     assert list(tmp_path.iterdir()) == []
@@ -77,7 +79,12 @@ def test_an_approval_reserves_the_most_the_study_can_spend(ledger):
     price = approve(ledger, attempts=2)
     study = ledger.state.study(digest(1))
     assert price.used == 0
-    assert study.charged == price.asked == total_cost(CHARGES, price.order, 2) == ledger.state.used("thyroid")
+    assert (
+        study.charged
+        == price.asked
+        == total_cost(CHARGES, price.order, 2)
+        == ledger.state.used("thyroid")
+    )
     assert [p.cost for p in study.reservation.parts] == [cost for _, cost in price.parts]
     assert study.reservation.snapshot == "aa" * 32
 
@@ -168,13 +175,17 @@ def test_a_digest_approved_already_is_refused_as_such_even_when_the_budget_is_go
 
 
 def test_the_owners_no_is_final(ledger):
-    ledger.refuse(study=digest(1), study_id="s", researcher="r", dataset="visits", note="purpose unclear")
+    ledger.refuse(
+        study=digest(1), study_id="s", researcher="r", dataset="visits", note="purpose unclear"
+    )
     with pytest.raises(NotApprovedError, match="final"):
         approve(ledger)
     with pytest.raises(NotApprovedError, match="final"):
         approve(ledger, attempts=100)
     with pytest.raises(UsageError, match="Only the ledger"):
-        ledger.refuse(study=digest(2), study_id="s", researcher="r", dataset="visits", reason="budget")
+        ledger.refuse(
+            study=digest(2), study_id="s", researcher="r", dataset="visits", reason="budget"
+        )
 
 
 def test_one_contribution_per_round_is_noted_before_it_leaves(ledger):
@@ -249,14 +260,27 @@ def test_two_writers_see_each_other(ledger, path):
 
 def test_every_event_can_be_read_again(ledger):
     approve(ledger)
-    assert [e.kind for e in ledger.events()] == ["genesis", "grant", "dataset", "dataset", "approve", "reserve"]
+    assert [e.kind for e in ledger.events()] == [
+        "genesis",
+        "grant",
+        "dataset",
+        "dataset",
+        "approve",
+        "reserve",
+    ]
 
 
 @pytest.mark.parametrize(
     ("statement", "first"),
     [
         ("UPDATE event SET body = replace(body, '\"order\":7', '\"order\":9') WHERE seq = 2", 2),
-        ("UPDATE event SET signature = replace(signature, substr(signature, 1, 8), '00000000') WHERE seq = 3", 3),
+        (
+            (
+                "UPDATE event SET signature = replace(signature, substr(signature, 1, 8),"
+                " '00000000') WHERE seq = 3"
+            ),
+            3,
+        ),
         ("UPDATE event SET hash = prev WHERE seq = 3", 3),
         ("DELETE FROM event WHERE seq = 3", 3),
         ("DELETE FROM event WHERE seq = 1", 1),
@@ -334,14 +358,21 @@ def test_a_grant_for_another_delta_is_refused(ledger):
 
 def test_a_key_that_the_reader_does_not_trust_makes_no_ledger(tmp_path):
     with pytest.raises(UsageError, match="belong together"):
-        Ledger.create(tmp_path / "x", site="SVI", key=KEY_HEX, **{**keys(), "verify": lambda signature, message: False})
+        Ledger.create(
+            tmp_path / "x",
+            site="SVI",
+            key=KEY_HEX,
+            **{**keys(), "verify": lambda signature, message: False},
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_event_that_would_be_read_as_another_is_not_written(ledger, monkeypatch):
     before = ledger.size
     real = ev.load_event
-    monkeypatch.setattr(ev, "load_event", lambda body: real(body).model_copy(update={"note": "something else"}))
+    monkeypatch.setattr(
+        ev, "load_event", lambda body: real(body).model_copy(update={"note": "something else"})
+    )
     with pytest.raises(UsageError, match="read as something else"):
         ledger.pause("ward moves")
     monkeypatch.undo()
@@ -413,7 +444,9 @@ def test_a_refusal_for_lack_of_budget_needs_no_note_and_only_the_ledger_makes_on
     assert ledger.state.refusals[0].note == ""
     size = ledger.size
     with pytest.raises(UsageError, match="Only the ledger"):
-        ledger.refuse(study=digest(2), study_id="s", researcher="r", dataset="visits", reason="budget")
+        ledger.refuse(
+            study=digest(2), study_id="s", researcher="r", dataset="visits", reason="budget"
+        )
     assert ledger.size == size
 
 

@@ -107,7 +107,9 @@ def test_a_checkpoint_travels_signed():
 
 @pytest.mark.parametrize("size", [0, "4", True])
 def test_a_checkpoint_of_another_shape_is_refused(size):
-    data = dump_signed({"type": "securefl-checkpoint/1", "site": "SVI", "size": size, "head": "00" * 32}, KEY.sign)
+    data = dump_signed(
+        {"type": "securefl-checkpoint/1", "site": "SVI", "size": size, "head": "00" * 32}, KEY.sign
+    )
     with pytest.raises(MessageError, match="not a checkpoint"):
         read_checkpoint(data, site="SVI", verify=verify)
 
@@ -127,6 +129,8 @@ def test_a_genesis_is_signed_by_the_very_key_that_it_names():
 def test_a_checkpoint_of_the_genesis_alone_is_one_and_a_head_that_is_no_text_is_not():
     first = Checkpoint("SVI", 1, PAUSES[0].hash)
     assert read_checkpoint(first.dump(KEY.sign), site="SVI", verify=verify) == first
-    data = dump_signed({"type": "securefl-checkpoint/1", "site": "SVI", "size": 4, "head": 7}, KEY.sign)
+    data = dump_signed(
+        {"type": "securefl-checkpoint/1", "site": "SVI", "size": 4, "head": 7}, KEY.sign
+    )
     with pytest.raises(MessageError, match="not a checkpoint"):
         read_checkpoint(data, site="SVI", verify=verify)

@@ -69,7 +69,9 @@ def test_no_event_holds_a_float():
     ],
 )
 def test_a_field_out_of_place_is_refused(change):
-    body = json.dumps({**json.loads(ev.dump_event(EVENTS[1])), **change}, sort_keys=True, separators=(",", ":"))
+    body = json.dumps(
+        {**json.loads(ev.dump_event(EVENTS[1])), **change}, sort_keys=True, separators=(",", ":")
+    )
     with pytest.raises(UnreadableError):
         ev.load_event(body)
 
@@ -92,7 +94,14 @@ def test_values_from_outside_are_refused_with_their_field():
 
 
 def granted(epsilon):
-    return ev.checked_event(ev.Grant, {**EVENTS[1].model_dump(exclude={"kind", "epsilon", "typical_parts"}), "typical_parts": (PART,), "epsilon": epsilon})
+    return ev.checked_event(
+        ev.Grant,
+        {
+            **EVENTS[1].model_dump(exclude={"kind", "epsilon", "typical_parts"}),
+            "typical_parts": (PART,),
+            "epsilon": epsilon,
+        },
+    )
 
 
 def test_the_longest_number_is_written_and_read_and_one_digit_more_is_not():
@@ -102,7 +111,20 @@ def test_the_longest_number_is_written_and_read_and_one_digit_more_is_not():
         granted(Decimal("1" * 61))
 
 
-@pytest.mark.parametrize("value", ["3.0", "+3", "1e-5", "NaN", "Infinity", Decimal("NaN"), Decimal("-Infinity"), Decimal("1E+999999999999999999")], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "3.0",
+        "+3",
+        "1e-5",
+        "NaN",
+        "Infinity",
+        Decimal("NaN"),
+        Decimal("-Infinity"),
+        Decimal("1E+999999999999999999"),
+    ],
+    ids=str,
+)
 def test_a_number_has_one_spelling_whoever_hands_it_in(value):
     with pytest.raises(UsageError, match="epsilon"):
         granted(value)
@@ -115,12 +137,22 @@ BASE = {event.kind: event.model_dump(exclude={"kind", "format"}) for event in EV
     "checkpoint": {"at": AT, "site": "STMW", "size": 4, "head": DIGEST},
     "revoke": {"at": AT, "population": "p", "note": ""},
 }
-KIND = {"answer": ev.Answer, "rotate": ev.Rotate, "checkpoint": ev.Witness, "revoke": ev.Revoke} | {e.kind: type(e) for e in EVENTS}
+KIND = {"answer": ev.Answer, "rotate": ev.Rotate, "checkpoint": ev.Witness, "revoke": ev.Revoke} | {
+    e.kind: type(e) for e in EVENTS
+}
 
 
 def made(kind, **changes):
-    fields = {name: value for name, value in BASE[kind].items() if name not in {"typical_parts", "parts", "terms", "mechanism"}}
-    more = {"grant": {"typical_parts": (PART,)}, "reserve": {"parts": (PART,), "terms": TERMS}, "sent": {"mechanism": HISTOGRAM}}
+    fields = {
+        name: value
+        for name, value in BASE[kind].items()
+        if name not in {"typical_parts", "parts", "terms", "mechanism"}
+    }
+    more = {
+        "grant": {"typical_parts": (PART,)},
+        "reserve": {"parts": (PART,), "terms": TERMS},
+        "sent": {"mechanism": HISTOGRAM},
+    }
     return ev.checked_event(KIND[kind], {**fields, **more.get(kind, {}), **changes})
 
 

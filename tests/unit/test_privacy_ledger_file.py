@@ -163,7 +163,9 @@ def test_a_new_ledgers_name_is_made_durable_after_it_is_given(tmp_path, monkeypa
     done = []
     link, sync = os.link, ledger_file.sync_folder
     monkeypatch.setattr(os, "link", lambda *names: (done.append("name"), link(*names)))
-    monkeypatch.setattr(ledger_file, "sync_folder", lambda folder: (done.append(folder), sync(folder)))
+    monkeypatch.setattr(
+        ledger_file, "sync_folder", lambda folder: (done.append(folder), sync(folder))
+    )
     LedgerFile.create(tmp_path / "ledger.sqlite", lambda file: done.append("rows"))
     assert done == ["rows", "name", tmp_path]
 
@@ -171,8 +173,16 @@ def test_a_new_ledgers_name_is_made_durable_after_it_is_given(tmp_path, monkeypa
 def test_a_folder_is_flushed_by_its_descriptor_which_is_closed(tmp_path, monkeypatch):
     flushed, closed = [], []
     fsync, close = os.fsync, os.close
-    monkeypatch.setattr(os, "fsync", lambda fd: (flushed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)))
-    monkeypatch.setattr(os, "close", lambda fd: (closed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), close(fd)))
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda fd: (flushed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)),
+    )
+    monkeypatch.setattr(
+        os,
+        "close",
+        lambda fd: (closed.append(str(Path(f"/proc/self/fd/{fd}").readlink())), close(fd)),
+    )
     ledger_file.sync_folder(tmp_path)
     assert flushed == closed == [str(tmp_path)]
 
@@ -213,15 +223,24 @@ def test_commits_are_flushed_whatever_sqlite_does_by_default(tmp_path, careless)
 
 
 @pytest.mark.parametrize(
-    "statement", ["PRAGMA application_id=7", "ALTER TABLE event RENAME COLUMN prev TO before", "ALTER TABLE event ADD COLUMN more TEXT"]
+    "statement",
+    [
+        "PRAGMA application_id=7",
+        "ALTER TABLE event RENAME COLUMN prev TO before",
+        "ALTER TABLE event ADD COLUMN more TEXT",
+    ],
 )
-def test_a_file_that_is_ours_in_part_is_another_kind_and_is_not_held_open(path, monkeypatch, statement):
+def test_a_file_that_is_ours_in_part_is_another_kind_and_is_not_held_open(
+    path, monkeypatch, statement
+):
     connection = sqlite3.connect(path)
     connection.execute(statement)
     connection.commit()
     connection.close()
     closed = []
-    monkeypatch.setattr(LedgerFile, "close", lambda file: (closed.append(file.path), file.connection.close()))
+    monkeypatch.setattr(
+        LedgerFile, "close", lambda file: (closed.append(file.path), file.connection.close())
+    )
     with pytest.raises(UnreadableError, match="another kind"):
         LedgerFile.open(path)
     assert closed == [path]
@@ -230,7 +249,9 @@ def test_a_file_that_is_ours_in_part_is_another_kind_and_is_not_held_open(path, 
 def test_a_file_that_turns_out_damaged_is_not_held_open(tmp_path, monkeypatch):
     path, closed = tmp_path / "ledger.sqlite", []
     path.write_bytes(b"patients are not a ledger " * 100)
-    monkeypatch.setattr(LedgerFile, "close", lambda file: (closed.append(file.path), file.connection.close()))
+    monkeypatch.setattr(
+        LedgerFile, "close", lambda file: (closed.append(file.path), file.connection.close())
+    )
     with pytest.raises(UnreadableError, match="not a database"):
         LedgerFile.open(path)
     assert closed == [path]

@@ -1,4 +1,6 @@
-"""Revoked budgets, unmasking answers, rotated keys, checkpoints of others, and what a restored ledger shows."""
+"""Revoked budgets, unmasking answers, rotated keys, checkpoints of others, and what a restored
+ledger shows.
+"""
 
 import shutil
 from dataclasses import replace
@@ -82,16 +84,32 @@ def test_another_grant_opens_it_again_with_no_more_than_it_brings(ledger):
 
 
 def test_a_small_grant_does_not_bring_back_what_was_taken(ledger):
-    """Grant 3, take it back, grant 0.01: the old rule made that 3.01, with room for several studies."""
+    """Grant 3, take it back, grant 0.01: the old rule made that 3.01, with room for several
+    studies.
+    """
     ledger.revoke("thyroid")
     with pytest.raises(BudgetError, match="could not pay for one more study"):
-        ledger.grant("thyroid", epsilon=Decimal("0.01"), delta=DELTA, choice=CHOICE, typical="thyroid/1", charges=CHARGES)
+        ledger.grant(
+            "thyroid",
+            epsilon=Decimal("0.01"),
+            delta=DELTA,
+            choice=CHOICE,
+            typical="thyroid/1",
+            charges=CHARGES,
+        )
     assert ledger.state.budget("thyroid").revoked
 
 
 def test_control_without_a_revocation_a_small_grant_adds_up(ledger):
     before = room(ledger)
-    ledger.grant("thyroid", epsilon=Decimal("0.01"), delta=DELTA, choice=CHOICE, typical="thyroid/1", charges=CHARGES)
+    ledger.grant(
+        "thyroid",
+        epsilon=Decimal("0.01"),
+        delta=DELTA,
+        choice=CHOICE,
+        typical="thyroid/1",
+        charges=CHARGES,
+    )
     assert ledger.state.budget("thyroid").epsilon == Decimal("3.01")
     assert room(ledger) - before == NANO // 100
 
@@ -140,7 +158,9 @@ def test_the_audit_shows_the_cap_fall_with_the_next_grant(ledger, tmp_path):
     steps = history(ledger.events()).spending["thyroid"]
     budget, used = ledger.state.budget("thyroid"), ledger.state.used("thyroid")
     assert [s["used"] for s in steps] == [0, used / NANO, used / NANO]
-    assert [s["cap"] for s in steps] == [rdp_cap(Decimal(3), DELTA, budget.order) / NANO] * 2 + [budget.cap / NANO]
+    assert [s["cap"] for s in steps] == [rdp_cap(Decimal(3), DELTA, budget.order) / NANO] * 2 + [
+        budget.cap / NANO
+    ]
     assert steps[2]["cap"] < steps[1]["cap"]
 
 
@@ -149,7 +169,9 @@ def test_the_audit_shows_the_cap_fall_with_the_next_grant(ledger, tmp_path):
 
 def test_the_same_table_under_another_population_is_refused(ledger):
     grant(ledger, "elsewhere", epsilon="3")
-    with pytest.raises(UsageError, match="very table is registered here for the patients of 'thyroid'"):
+    with pytest.raises(
+        UsageError, match="very table is registered here for the patients of 'thyroid'"
+    ):
         ledger.register_dataset("copy", population="elsewhere", snapshot="aa" * 32)
     assert "copy" not in ledger.state.datasets
     # nor once the first name has moved on to a newer table
@@ -181,7 +203,10 @@ def test_a_number_too_long_to_be_read_back_is_not_written(ledger, tmp_path, delt
 def test_an_event_that_would_not_be_read_back_is_not_written_whatever_built_it(ledger, tmp_path):
     """The last look before the row: an event built without any check."""
     good = ledger.events()[1]
-    for changes, what in (({"delta": Decimal("1e-61")}, "does not follow the format"), ({"reason": "x" * 70_000}, "longer than any")):
+    for changes, what in (
+        ({"delta": Decimal("1e-61")}, "does not follow the format"),
+        ({"reason": "x" * 70_000}, "longer than any"),
+    ):
         bad = good.model_copy(update={"population": "others", **changes})
         with pytest.raises(UsageError, match=f"cannot note this grant: .*{what}"):
             ledger._append(lambda _, bad=bad: [bad])
@@ -192,7 +217,9 @@ def test_control_such_a_row_closes_the_ledger_for_good(ledger, tmp_path, monkeyp
     from securefl.privacy import ledger_log
 
     monkeypatch.setattr(ledger_log, "_readable", ev.dump_event)
-    bad = ledger.events()[1].model_copy(update={"population": "others", "delta": Decimal("1e-61"), "epsilon": Decimal(300)})
+    bad = ledger.events()[1].model_copy(
+        update={"population": "others", "delta": Decimal("1e-61"), "epsilon": Decimal(300)}
+    )
     ledger._append(lambda _: [bad])
     with pytest.raises(LedgerAlteredError):
         Ledger.open(tmp_path / "ledger.sqlite", **keys())
@@ -204,7 +231,8 @@ def test_a_budget_that_was_never_granted_cannot_be_taken_back(ledger):
 
 
 def test_new_patients_have_a_budget_of_their_own(ledger):
-    # the old patients' budget is spent; a data set of new patients is registered for a population of its own
+    # the old patients' budget is spent; a data set of new patients is registered for a population
+    # of its own
     while ledger.quote("thyroid", CHARGES).fits:
         approve(ledger, len(ledger.state.studies) + 1)
     with pytest.raises(BudgetError):
@@ -269,7 +297,10 @@ def test_the_old_key_signs_nothing_more(ledger):
         rotate(ledger)
         with pytest.raises(UsageError, match="they were replaced"):
             agent.resume()
-    with Ledger.open(ledger._file.path, **keys()) as late, pytest.raises(UsageError, match="replaced"):
+    with (
+        Ledger.open(ledger._file.path, **keys()) as late,
+        pytest.raises(UsageError, match="replaced"),
+    ):
         late.resume()
 
 
@@ -282,7 +313,9 @@ def test_a_row_by_the_old_key_after_the_rotation_is_found(ledger, tmp_path):
         follow_all([*rows[:-1], forged], verify)
 
 
-def test_a_checkpoint_of_the_own_ledger_counts_by_the_key_that_was_in_force_when_it_was_made(ledger):
+def test_a_checkpoint_of_the_own_ledger_counts_by_the_key_that_was_in_force_when_it_was_made(
+    ledger,
+):
     before = ledger.checkpoint()
     rotate(ledger)
     end = ledger.size
@@ -292,20 +325,26 @@ def test_a_checkpoint_of_the_own_ledger_counts_by_the_key_that_was_in_force_when
     def signed(size, key):
         return Checkpoint("SVI", size, "ab" * 32).dump(key)
 
-    assert ledger.read_own(signed(end - 1, keys()["sign"])).size == end - 1  # another past is for the caller to find
+    assert (
+        ledger.read_own(signed(end - 1, keys()["sign"])).size == end - 1
+    )  # another past is for the caller to find
     assert ledger.read_own(signed(10_000, NEXT_KEY.sign)).size == 10_000
     for size in (end, 10_000):
         with pytest.raises(UntrustedError, match=f"replaced at event {end}"):
             ledger.read_own(signed(size, keys()["sign"]))
     with pytest.raises(MessageError):
         ledger.read_own(signed(1, Ed25519PrivateKey.generate().sign))
-    with Ledger.open(ledger._file.path, **{**keys(), **NEXT}) as again:  # read from the file it is the same
+    with Ledger.open(
+        ledger._file.path, **{**keys(), **NEXT}
+    ) as again:  # read from the file it is the same
         assert again.read_own(before).size == end - 1
         with pytest.raises(UntrustedError):
             again.read_own(signed(end, keys()["sign"]))
 
 
-def test_a_process_that_was_there_before_a_rotation_reads_checkpoints_by_what_the_ledger_says_now(ledger):
+def test_a_process_that_was_there_before_a_rotation_reads_checkpoints_by_what_the_ledger_says_now(
+    ledger,
+):
     with Ledger.open(ledger._file.path, **keys()) as earlier:
         rotate(ledger)
         assert earlier.read_own(ledger.checkpoint()).size == ledger.size
@@ -338,11 +377,17 @@ def test_a_process_with_the_old_key_makes_no_checkpoint_that_would_not_count(led
 def test_somebody_elses_chain_cannot_rotate_to_a_key_that_did_not_vouch_for_it(tmp_path):
     # an attacker's own ledger that claims to hand over to the hospital's key
     theirs = Ledger.create(tmp_path / "theirs", site="SVI", key=NEXT_HEX, **{**keys(), **NEXT})
-    theirs.rotate(KEY_HEX, sign=keys()["sign"], verify=verify)  # would need the hospital's signature; take its proof away
+    theirs.rotate(
+        KEY_HEX, sign=keys()["sign"], verify=verify
+    )  # would need the hospital's signature; take its proof away
     rows = theirs._file.rows()
-    body = rows[-1].body.replace(rows[-1].body.split('"proof":"')[1][:128], NEXT_KEY.sign(b"x").hex())
+    body = rows[-1].body.replace(
+        rows[-1].body.split('"proof":"')[1][:128], NEXT_KEY.sign(b"x").hex()
+    )
     hashed = row_hash(rows[-1].seq, rows[-1].prev, body)
-    forged = replace(rows[-1], body=body, hash=hashed, signature=NEXT_KEY.sign(signed_message(hashed)).hex())
+    forged = replace(
+        rows[-1], body=body, hash=hashed, signature=NEXT_KEY.sign(signed_message(hashed)).hex()
+    )
     with pytest.raises(LedgerAlteredError, match=r"Event 2 .*signature"):
         follow_all([rows[0], forged], verify)
 
@@ -390,7 +435,9 @@ def test_a_ledger_contains_its_own_past_and_no_other(ledger):
     assert not ledger.contains(replace(held, site="STMW"))
 
 
-def test_a_restored_ledger_forgets_neither_used_approvals_nor_answers_while_others_hold_a_checkpoint(tmp_path):
+def test_a_restored_ledger_forgets_neither_used_approvals_nor_answers_while_others_hold_a_checkpoint(
+    tmp_path,
+):
     path, backup = tmp_path / "ledger.sqlite", tmp_path / "backup.sqlite"
     with new_ledger(path) as ledger:
         approve(ledger, 1)

@@ -65,7 +65,10 @@ def test_a_fault_found_before_stays_when_a_checkpoint_is_held_against_it(path):
     with Ledger.open(path, **keys()) as ledger:
         held = read_checkpoint(ledger.checkpoint(), site="SVI", verify=verify)
     edit(path, "UPDATE event SET body = '{}' WHERE seq = 9")
-    assert "Event 9 of the ledger: its text is not what was signed" in read_ledger(path, verify, held).fault.what
+    assert (
+        "Event 9 of the ledger: its text is not what was signed"
+        in read_ledger(path, verify, held).fault.what
+    )
 
 
 def test_of_an_empty_ledger_the_first_event_is_missing(path):

@@ -11,7 +11,10 @@ from securefl.privacy.accounting import rdp_cost
 from securefl.privacy.ledger_state import LedgerState, apply, fold
 
 AT = "2026-01-31T12:00:00Z"
-PARTS = tuple(ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=rdp_cost(c.mechanism, 7)) for c in CHARGES)
+PARTS = tuple(
+    ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=rdp_cost(c.mechanism, 7))
+    for c in CHARGES
+)
 COST = sum(p.cost for p in PARTS)
 GENESIS = ev.Genesis(at=AT, site="SVI", key="0f" * 32)
 
@@ -28,7 +31,9 @@ def dataset(name="visits", population="p", snapshot="aa" * 32):
 
 
 def approval(n=1, cost=COST):
-    return ev.Approve(at=AT, study=digest(n), id=f"s{n}", researcher="r", statement="bb" * 32, cost=cost)
+    return ev.Approve(
+        at=AT, study=digest(n), id=f"s{n}", researcher="r", statement="bb" * 32, cost=cost
+    )
 
 
 def reservation(n=1, **changes):
@@ -44,7 +49,9 @@ def start(n=1):
 
 
 def sent(n=1, number=1, mechanism=STEP, purpose="update", sha="cc" * 32):
-    return ev.Sent(at=AT, study=digest(n), round=number, purpose=purpose, mechanism=mechanism, sha256=sha)
+    return ev.Sent(
+        at=AT, study=digest(n), round=number, purpose=purpose, mechanism=mechanism, sha256=sha
+    )
 
 
 def settle(status, n=1):
@@ -111,7 +118,10 @@ def test_4_a_digest_is_approved_once():
 
 
 def test_4_all_data_sets_spend_from_one_budget():
-    state = fold([dataset("other"), approval(), reservation(), approval(2), reservation(2, dataset="other")], OPEN)
+    state = fold(
+        [dataset("other"), approval(), reservation(), approval(2), reservation(2, dataset="other")],
+        OPEN,
+    )
     assert state.used("p") == 2 * COST
     assert state.used("q") == 0
 
@@ -153,11 +163,24 @@ def test_4_a_study_for_nothing_is_refused():
 
 def test_4_an_owners_refusal_is_final_and_a_lack_of_budget_is_not():
     def refuse(reason):
-        return ev.Refuse(at=AT, study=digest(1), id="s", researcher="r", dataset="visits", reason=reason, note="", asked=None, left=None)
+        return ev.Refuse(
+            at=AT,
+            study=digest(1),
+            id="s",
+            researcher="r",
+            dataset="visits",
+            reason=reason,
+            note="",
+            asked=None,
+            left=None,
+        )
 
     with pytest.raises(NotApprovedError, match="final"):
         fold([refuse("owner"), approval()], OPEN)
-    assert fold([refuse("budget"), approval(), reservation()], OPEN).studies[digest(1)].status == "approved"
+    assert (
+        fold([refuse("budget"), approval(), reservation()], OPEN).studies[digest(1)].status
+        == "approved"
+    )
     with pytest.raises(UsageError, match="withdrawn, not refused"):
         apply(APPROVED, refuse("owner"))
 
@@ -213,7 +236,9 @@ def test_6_attempts_multiply_what_was_reserved():
         apply(state, sent(number=3))
 
 
-@pytest.mark.parametrize("end", [settle("completed"), settle("failed"), ev.Withdraw(at=AT, study=digest(1), note="")])
+@pytest.mark.parametrize(
+    "end", [settle("completed"), settle("failed"), ev.Withdraw(at=AT, study=digest(1), note="")]
+)
 def test_7_an_ended_study_does_nothing_more_and_stays_charged(end):
     state = apply(RUNNING, end)
     assert state.used("p") == COST
@@ -222,7 +247,9 @@ def test_7_an_ended_study_does_nothing_more_and_stays_charged(end):
             apply(state, event)
 
 
-@pytest.mark.parametrize("end", [settle("failed"), settle("withdrawn"), ev.Withdraw(at=AT, study=digest(1), note="")])
+@pytest.mark.parametrize(
+    "end", [settle("failed"), settle("withdrawn"), ev.Withdraw(at=AT, study=digest(1), note="")]
+)
 def test_7_what_never_started_is_given_back(end):
     assert APPROVED.used("p") == COST
     state = apply(APPROVED, end)
@@ -300,7 +327,12 @@ REVOKED = apply(fold([approval(), reservation()], OPEN), ev.Revoke(at=AT, popula
 
 def test_10_a_revocation_holds_what_waits_in_its_own_population_alone():
     ready = fold([grant("9"), grant("9", population="q"), dataset("others", "q", "ee" * 32)], OPEN)
-    for n, where in ((1, {}), (2, {}), (3, {}), (4, {"population": "q", "dataset": "others", "snapshot": "ee" * 32})):
+    for n, where in (
+        (1, {}),
+        (2, {}),
+        (3, {}),
+        (4, {"population": "q", "dataset": "others", "snapshot": "ee" * 32}),
+    ):
         ready = fold([approval(n), reservation(n, **where)], ready)
     state = fold([start(2), settle("failed", 3), ev.Revoke(at=AT, population="p", note="")], ready)
     assert state.budgets["p"].held == {digest(1)}
@@ -322,4 +354,7 @@ def test_12_the_same_checkpoint_twice_contradicts_nothing():
     noted = ev.Witness(at=AT, site="STMW", size=4, head="ab" * 32)
     once = apply(OPEN, noted)
     assert apply(once, noted) == once
-    assert apply(once, ev.Witness(at=AT, site="STMW", size=5, head="cd" * 32)).witnessed["STMW"].size == 5
+    assert (
+        apply(once, ev.Witness(at=AT, site="STMW", size=5, head="cd" * 32)).witnessed["STMW"].size
+        == 5
+    )

@@ -1,4 +1,6 @@
-"""The ledger's one file and the witness beside it: copies are whole, a lost end and a replaced file are noticed, kills are no alarm."""
+"""The ledger's one file and the witness beside it: copies are whole, a lost end and a replaced file
+are noticed, kills are no alarm.
+"""
 
 import os
 import shutil
@@ -73,7 +75,9 @@ def test_the_one_file_has_every_event_while_the_ledger_is_open(ledger, path, tmp
 
 
 def in_a_log(path):
-    """The ledger as earlier versions kept it, with its newest events in the write-ahead log and its connection still open."""
+    """The ledger as earlier versions kept it, with its newest events in the write-ahead log and its
+    connection still open.
+    """
     old = sqlite3.connect(path, isolation_level=None)
     old.execute("PRAGMA journal_mode=WAL")
     return old

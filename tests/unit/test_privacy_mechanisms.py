@@ -15,14 +15,25 @@ from securefl.privacy.mechanisms import (
 STEP = SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 40)
 
 
-@pytest.mark.parametrize("mechanism", [STEP, Gaussian(Decimal("5.1"), 3), SubsampledGaussian(Decimal(1), Fraction(1), 1)])
+@pytest.mark.parametrize(
+    "mechanism", [STEP, Gaussian(Decimal("5.1"), 3), SubsampledGaussian(Decimal(1), Fraction(1), 1)]
+)
 def test_a_mechanism_survives_its_json(mechanism):
     assert mechanism_from_json(mechanism.to_json()) == mechanism
 
 
 def test_json_holds_no_float():
-    assert STEP.to_json() == {"kind": "subsampled-gaussian", "noise_multiplier": "4.98", "sample_rate": "1/5", "steps": 40}
-    assert Gaussian(Decimal("5.10")).to_json() == {"kind": "gaussian", "noise_multiplier": "5.1", "releases": 1}
+    assert STEP.to_json() == {
+        "kind": "subsampled-gaussian",
+        "noise_multiplier": "4.98",
+        "sample_rate": "1/5",
+        "steps": 40,
+    }
+    assert Gaussian(Decimal("5.10")).to_json() == {
+        "kind": "gaussian",
+        "noise_multiplier": "5.1",
+        "releases": 1,
+    }
 
 
 def test_counts_and_noise_can_be_exchanged():
@@ -83,7 +94,10 @@ def test_json_of_another_shape_is_refused(data):
         mechanism_from_json(data)
 
 
-@pytest.mark.parametrize(("value", "text"), [("1e-5", "0.00001"), ("10.0", "10"), ("100", "100"), ("-0", "0"), ("0.50", "0.5")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("1e-5", "0.00001"), ("10.0", "10"), ("100", "100"), ("-0", "0"), ("0.50", "0.5")],
+)
 def test_a_decimal_has_one_spelling(value, text):
     assert decimal_text(Decimal(value)) == text
 

@@ -1,4 +1,6 @@
-"""Statistics use a fixed source; thresholds are such that a right sampler would fail once in 10^9 sources."""
+"""Statistics use a fixed source; thresholds are such that a right sampler would fail once in 10^9
+sources.
+"""
 
 import math
 from decimal import Decimal, getcontext
@@ -39,7 +41,9 @@ def discrete_cell(sigma):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """A sigma that the tests can look at cell by cell is drawn in blocks of integers, as a training step's is."""
+    """A sigma that the tests can look at cell by cell is drawn in blocks of integers, as a training
+    step's is.
+    """
     monkeypatch.setattr(noise, "TABLE_MAX_SIGMA", Decimal(1))
     monkeypatch.setattr(noise, "_BLOCKS", 4)
 
@@ -102,7 +106,9 @@ def test_a_steps_blocks_are_narrow_and_few_draws_are_made_again(noise_multiplier
 
 def test_a_draw_that_is_not_kept_is_made_again(small_blocks):
     class Source:
-        """The first attempt: the largest entry, the last integer of its block, a word above the ratio; then all zeros."""
+        """The first attempt: the largest entry, the last integer of its block, a word above the
+        ratio; then all zeros.
+        """
 
         first = True
 
@@ -137,7 +143,9 @@ def test_a_word_on_a_threshold_is_decided_by_64_more_bits():
     upper, lower = divmod(table[0], 1 << 64)
     for extra, magnitude in ((lower - 1, 0), (lower, 1)):
         parts = iter([upper.to_bytes(8, "little"), extra.to_bytes(8, "little"), b"\x00"])
-        assert IntegerGaussian(Decimal(2), lambda _, p=parts: next(p)).draw(1).tolist() == [magnitude]
+        assert IntegerGaussian(Decimal(2), lambda _, p=parts: next(p)).draw(1).tolist() == [
+            magnitude
+        ]
 
 
 def test_signs_are_their_own_bit():

@@ -1,4 +1,6 @@
-"""`securefl study plan`: the figures agree with the accountants, the words with the figures, the picture with both."""
+"""`securefl study plan`: the figures agree with the accountants, the words with the figures, the
+picture with both.
+"""
 
 import itertools
 import json
@@ -46,7 +48,9 @@ def test_longer_studies_cost_what_the_accountant_says(plan):
     by_rounds = {row.rounds: row for row in plan.longer}
     assert list(by_rounds) == [2, 4, 8, 16]
     for rounds, row in by_rounds.items():
-        assert row.epsilon == pld_epsilon((SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), rounds),), DELTA)
+        assert row.epsilon == pld_epsilon(
+            (SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), rounds),), DELTA
+        )
         kept = pld_epsilon((SubsampledGaussian(row.noise_for_same, Fraction(1, 5), rounds),), DELTA)
         assert Decimal("0.95") < kept <= 1
     epsilons = [e for _, e in plan.curve]
@@ -75,11 +79,22 @@ def test_budgets_are_told_as_shares_at_the_order_an_owner_would_get():
 
 def test_the_noise_is_as_large_as_the_plan_says():
     hospitals, parameters, steps, normaliser, noise, grid = 5, 400, 3, 120, Decimal("2.5"), 48
-    effect = noise_effect(noise_multiplier=noise, normaliser=Decimal(normaliser), hospitals=hospitals, parameters=parameters, local_steps=steps, rounds=9)
+    effect = noise_effect(
+        noise_multiplier=noise,
+        normaliser=Decimal(normaliser),
+        hospitals=hospitals,
+        parameters=parameters,
+        local_steps=steps,
+        rounds=9,
+    )
     draws = RandomDraws(SystemRandomness())
-    total = sum(draws.gaussian(noise * grid, parameters) for _ in range(hospitals * steps)) / (grid * normaliser)
+    total = sum(draws.gaussian(noise * grid, parameters) for _ in range(hospitals * steps)) / (
+        grid * normaliser
+    )
     longest = steps  # so many mean gradients of length 1
-    assert np.linalg.norm(total) / longest == pytest.approx(effect.in_all, rel=0.2)  # 400 draws: 5 deviations
+    assert np.linalg.norm(total) / longest == pytest.approx(
+        effect.in_all, rel=0.2
+    )  # 400 draws: 5 deviations
     assert np.std(total) / longest == pytest.approx(effect.in_one_direction, rel=0.2)
     assert effect.after_all_rounds == pytest.approx(effect.in_all / 3)
 
@@ -96,7 +111,14 @@ def test_the_words_warn_where_noise_drowns_everything():
 
 def test_the_page_has_every_figure(plan):
     text = " ".join(plain_text(plan_page(plan), 100).split())
-    for piece in ("0.9982", "73 %", "SVHC", "4 (as planned)", "cannot pay for one such study", "longest update"):
+    for piece in (
+        "0.9982",
+        "73 %",
+        "SVHC",
+        "4 (as planned)",
+        "cannot pay for one such study",
+        "longest update",
+    ):
         assert piece in text
     protocol = parse_protocol(protocol_text(('unit = "patient"', 'unit = "record"')))
     text = plain_text(plan_page(plan_study(protocol, charges_of(protocol))), 100)
@@ -106,15 +128,26 @@ def test_the_page_has_every_figure(plan):
 
 def test_what_check_refuses_stands_at_the_head_of_the_plan(tmp_path, plan):
     assert "not valid yet" not in plain_text(plan_page(plan), 100)
-    (tmp_path / "p.toml").write_text(protocol_text(('"add-remove"\nepsilon = "1"', '"add-remove"\nepsilon = "0.5"'), ('normaliser = "200"', 'normaliser = "1"')))
-    done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--json", str(tmp_path / "p.json")])
+    (tmp_path / "p.toml").write_text(
+        protocol_text(
+            ('"add-remove"\nepsilon = "1"', '"add-remove"\nepsilon = "0.5"'),
+            ('normaliser = "200"', 'normaliser = "1"'),
+        )
+    )
+    done = CliRunner().invoke(
+        command, ["plan", str(tmp_path / "p.toml"), "--json", str(tmp_path / "p.json")]
+    )
     faults = json.loads((tmp_path / "p.json").read_text())["faults"]
     refused = CliRunner().invoke(command, ["check", str(tmp_path / "p.toml")])
     assert isinstance(refused.exception, StudyError)
     assert len(faults) == 2
     assert all(f in refused.exception.what for f in faults)
     said = " ".join(done.output.split())
-    assert said.index("This file is not valid yet") < said.index("privacy.epsilon") < said.index("What it costs")
+    assert (
+        said.index("This file is not valid yet")
+        < said.index("privacy.epsilon")
+        < said.index("What it costs")
+    )
 
 
 def test_the_picture_stands_alone_and_shows_the_plan(plan):
@@ -131,11 +164,35 @@ def test_the_picture_stands_alone_and_shows_the_plan(plan):
 
 def test_the_command_writes_page_picture_and_json(tmp_path):
     (tmp_path / "p.toml").write_text(protocol_text())
-    done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--svg", str(tmp_path / "p.svg"), "--json", str(tmp_path / "p.json")])
+    done = CliRunner().invoke(
+        command,
+        [
+            "plan",
+            str(tmp_path / "p.toml"),
+            "--svg",
+            str(tmp_path / "p.svg"),
+            "--json",
+            str(tmp_path / "p.json"),
+        ],
+    )
     assert done.exit_code == 0
     assert "Plan of small" in done.output
     found = json.loads((tmp_path / "p.json").read_text())
-    assert list(found) == ["study", "faults", "unit", "delta", "epsilon", "charges", "hospitals", "budgets", "noise", "fields", "longer", "curve", "evaluation"]
+    assert list(found) == [
+        "study",
+        "faults",
+        "unit",
+        "delta",
+        "epsilon",
+        "charges",
+        "hospitals",
+        "budgets",
+        "noise",
+        "fields",
+        "longer",
+        "curve",
+        "evaluation",
+    ]
     assert Path(tmp_path / "p.svg").read_text().startswith("<svg ")
     done = CliRunner().invoke(command, ["plan", str(tmp_path / "p.toml"), "--json", "-"])
     assert json.loads(done.output) == found

@@ -26,7 +26,11 @@ TRAINING = (Charge("update", STEP.with_count(40)),)
 @pytest.mark.parametrize("epsilon", ["2", "3", "8"])
 def test_no_other_order_lets_the_budget_reach_further(epsilon):
     choice = choose_order(Decimal(epsilon), DELTA, CHARGES)
-    reach = {o: rdp_cap(Decimal(epsilon), DELTA, o) / total_cost(CHARGES, o, 1) for o in ORDERS if o <= 64}
+    reach = {
+        o: rdp_cap(Decimal(epsilon), DELTA, o) / total_cost(CHARGES, o, 1)
+        for o in ORDERS
+        if o <= 64
+    }
     assert reach[choice.order] == max(reach.values())
     assert choice.studies == int(max(reach.values()))
     assert f"order {choice.order}" in choice.reason
@@ -34,7 +38,13 @@ def test_no_other_order_lets_the_budget_reach_further(epsilon):
 
 
 def test_good_orders_are_where_the_measurements_found_them():
-    assert 12 <= choose_order(Decimal(1), DELTA, (Charge("update", STEP.with_noise(Decimal(8)).with_count(40)),)).order <= 20
+    assert (
+        12
+        <= choose_order(
+            Decimal(1), DELTA, (Charge("update", STEP.with_noise(Decimal(8)).with_count(40)),)
+        ).order
+        <= 20
+    )
     assert 6 <= choose_order(Decimal(3), DELTA, TRAINING).order <= 8
     assert choose_order(Decimal(8), DELTA, TRAINING).order in {3, 4}
 
@@ -50,7 +60,9 @@ def test_a_grant_that_cannot_pay_for_one_study_is_refused_with_what_would():
 
 def test_a_hopeless_grant_is_refused_too():
     with pytest.raises(BudgetError):
-        choose_order(Decimal("0.0001"), Decimal("1e-9"), (Charge("evaluation", Gaussian(Decimal("0.5"))),))
+        choose_order(
+            Decimal("0.0001"), Decimal("1e-9"), (Charge("evaluation", Gaussian(Decimal("0.5"))),)
+        )
 
 
 def test_a_small_budget_wants_a_large_order():
@@ -146,7 +158,10 @@ def test_a_refusal_names_what_was_asked_what_is_left_and_what_would_fit():
     price = quote(2 * cost, cost + cost // 2, 7, CHARGES, 1)
     refusal = over_budget(price)
     assert "asks for 50 % of the budget; 25 % is left" in refusal.what
-    assert f"at most {price.largest_steps} training steps or a noise multiplier of at least {price.smallest_noise}" in refusal.next_step
+    assert (
+        f"at most {price.largest_steps} training steps or a noise multiplier of at least"
+        f" {price.smallest_noise}" in refusal.next_step
+    )
     assert refusal.code == "budget"
 
 
@@ -158,6 +173,8 @@ def test_one_patient_meets_one_kind_of_release_when_the_split_is_by_patient():
     training, evaluation = (pld_epsilon([c.mechanism], DELTA) for c in CHARGES)
     assert study_epsilon(CHARGES, 1, DELTA, disjoint=True) == max(training, evaluation)
     together = study_epsilon(CHARGES, 1, DELTA, disjoint=False)
-    assert together == pld_epsilon([c.mechanism for c in CHARGES], DELTA) > max(training, evaluation)
+    assert (
+        together == pld_epsilon([c.mechanism for c in CHARGES], DELTA) > max(training, evaluation)
+    )
     assert study_epsilon(CHARGES, 2, DELTA, disjoint=True) > max(training, evaluation)
     assert study_epsilon((), 1, DELTA, disjoint=True) == 0

@@ -28,7 +28,9 @@ def test_two_sources_never_agree():
 def test_a_key_is_replaced_after_its_share(monkeypatch):
     drawn = []
     monkeypatch.setattr(randomness, "REKEY_BYTES", 64)
-    monkeypatch.setattr(os, "urandom", lambda size: drawn.append(size) or bytes([len(drawn)]) * size)
+    monkeypatch.setattr(
+        os, "urandom", lambda size: drawn.append(size) or bytes([len(drawn)]) * size
+    )
     source = SystemRandomness()
     source(40)
     source(24)

@@ -25,7 +25,14 @@ from securefl.report.parts import plain_text
 from securefl.report.selftest import selftest_page
 
 TRIALS = 20_000
-NAMES = ["noise off", "half noise", "clipping off", "size-derived normaliser", "sampling off", "one batch for all steps"]
+NAMES = [
+    "noise off",
+    "half noise",
+    "clipping off",
+    "size-derived normaliser",
+    "sampling off",
+    "one batch for all steps",
+]
 SAMPLING = NAMES[-2:]
 
 
@@ -39,21 +46,33 @@ class TwiceTheRate(RandomDraws):
 @pytest.fixture(scope="module")
 def outcome():
     seen = []
-    found = run_selftest(product(), controls(), SystemRandomness(), trials=TRIALS, watch=lambda done, total: seen.append((done, total)))
+    found = run_selftest(
+        product(),
+        controls(),
+        SystemRandomness(),
+        trials=TRIALS,
+        watch=lambda done, total: seen.append((done, total)),
+    )
     assert seen == [(i + 1, 28) for i in range(28)]
     return found
 
 
 def test_the_product_passes(outcome):
     assert outcome.verdict == "PASS"
-    assert 0.3 < outcome.finding.lower_bound < outcome.claimed_epsilon < outcome.max_detectable_epsilon
-    assert outcome.finding.mu_fit == pytest.approx(0.5, abs=0.06)  # 4 standard errors of 10,000 trials
+    assert (
+        0.3 < outcome.finding.lower_bound < outcome.claimed_epsilon < outcome.max_detectable_epsilon
+    )
+    assert outcome.finding.mu_fit == pytest.approx(
+        0.5, abs=0.06
+    )  # 4 standard errors of 10,000 trials
 
 
 def test_every_broken_mechanism_fails(outcome):
     assert list(outcome.controls) == NAMES
     assert {f.verdict for f in outcome.controls.values()} == {"FAIL"}
-    certain = [outcome.controls[n].lower_bound for n in ("noise off", "clipping off", "sampling off")]
+    certain = [
+        outcome.controls[n].lower_bound for n in ("noise off", "clipping off", "sampling off")
+    ]
     assert min(certain) > 2 * outcome.claimed_epsilon
 
 
@@ -72,7 +91,9 @@ def test_a_broken_sampler_is_seen_where_the_claim_rests_on_sampling_and_nowhere_
 
 
 def test_twice_the_rate_is_found_by_the_fit():
-    found = run_selftest(ReleasePath(TwiceTheRate(SystemRandomness())), {}, SystemRandomness(), trials=TRIALS)
+    found = run_selftest(
+        ReleasePath(TwiceTheRate(SystemRandomness())), {}, SystemRandomness(), trials=TRIALS
+    )
     assert found.verdict == "FAIL"
     assert found.finding.bounds["sampling"] < found.claims["sampling"]
 
@@ -85,7 +106,15 @@ def test_a_sampler_that_nothing_convicts_lets_nothing_pass():
 
 def test_the_json_has_exactly_the_keys_that_others_rely_on(outcome):
     found = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
-    assert list(found) == ["verdict", "claimed_epsilon", "lower_bound", "mu_fit", "max_detectable_epsilon", "controls", "worker"]
+    assert list(found) == [
+        "verdict",
+        "claimed_epsilon",
+        "lower_bound",
+        "mu_fit",
+        "max_detectable_epsilon",
+        "controls",
+        "worker",
+    ]
     assert found["worker"] is None
     assert [list(c) for c in found["controls"]] == [["name", "verdict", "lower_bound"]] * len(NAMES)
 
@@ -111,13 +140,17 @@ def test_a_control_that_is_not_recognised_lets_nothing_pass():
 
 
 def test_slightly_too_little_noise_is_found_by_the_fit():
-    found = run_selftest(ReleasePath(_Weakened(Fraction(4, 5))), {}, SystemRandomness(), trials=TRIALS)
+    found = run_selftest(
+        ReleasePath(_Weakened(Fraction(4, 5))), {}, SystemRandomness(), trials=TRIALS
+    )
     assert found.verdict == "FAIL"
     assert found.finding.lower_bound < found.claimed_epsilon
 
 
 def test_the_lots_of_the_canaries_can_be_fixed_and_the_noise_still_is_fresh():
-    first, second = (run_selftest(product(), {}, ChaChaStream(b"k" * 32), trials=200) for _ in range(2))
+    first, second = (
+        run_selftest(product(), {}, ChaChaStream(b"k" * 32), trials=200) for _ in range(2)
+    )
     assert first.finding.mu_fit != second.finding.mu_fit
 
 
@@ -128,7 +161,11 @@ def test_so_few_trials_are_refused():
 
 def test_nothing_but_the_self_test_can_reach_the_broken_mechanisms():
     package = Path(securefl.__file__).parent
-    users = {p.relative_to(package).as_posix() for p in package.rglob("*.py") if "selftest_controls import" in p.read_text("utf-8")}
+    users = {
+        p.relative_to(package).as_posix()
+        for p in package.rglob("*.py")
+        if "selftest_controls import" in p.read_text("utf-8")
+    }
     assert users == {"cli/selftest.py"}
 
 
@@ -144,11 +181,17 @@ CONVICTED = WorkerFinding(("noise of the update: other releases",), 1.0)
 BLIND = WorkerFinding((), 1.0, ("no noise",))
 
 
-@pytest.mark.parametrize(("worker", "verdict"), [(FRESH, "PASS"), (CONVICTED, "FAIL"), (BLIND, "INCONCLUSIVE")])
+@pytest.mark.parametrize(
+    ("worker", "verdict"), [(FRESH, "PASS"), (CONVICTED, "FAIL"), (BLIND, "INCONCLUSIVE")]
+)
 def test_what_the_worker_itself_answers_is_part_of_the_verdict(outcome, worker, verdict):
     found = outcome.with_worker(worker)
     assert found.verdict == verdict
-    assert found.to_json()["worker"] == {"faults": list(worker.faults), "deviation": worker.deviation, "missed": list(worker.missed)}
+    assert found.to_json()["worker"] == {
+        "faults": list(worker.faults),
+        "deviation": worker.deviation,
+        "missed": list(worker.missed),
+    }
     words = " ".join(plain_text(selftest_page(found), 100).split())
     assert ("nothing against it" in words) is not bool(worker.faults)
     assert all(fault in words for fault in worker.faults)
@@ -165,14 +208,20 @@ def no_process(monkeypatch):
     """Sound answers without a process; tests/integration/test_worker_trial.py asks the real one."""
     generator = np.random.default_rng(8)
     drawn = Draws(np.zeros((40, 190)), np.zeros(40), 0.7, 0.25, 4)
-    answers = _sound(Answers(np.zeros((40, 201)), np.zeros((40, 128)), np.zeros((40, 2)), drawn), generator)
+    answers = _sound(
+        Answers(np.zeros((40, 201)), np.zeros((40, 128)), np.zeros((40, 2)), drawn), generator
+    )
     monkeypatch.setattr("securefl.node.worker_trial.trial_workers", lambda _: nullcontext([]))
     monkeypatch.setattr("securefl.node.worker_trial.ask_workers", lambda _: answers)
 
 
 @pytest.mark.usefixtures("no_process")
-@pytest.mark.parametrize(("arguments", "code", "verdict"), [([], 0, "PASS"), (["--trials", "200"], 2, "INCONCLUSIVE")])
-def test_the_command_prints_json_and_its_exit_code_tells_the_verdict(monkeypatch, arguments, code, verdict):
+@pytest.mark.parametrize(
+    ("arguments", "code", "verdict"), [([], 0, "PASS"), (["--trials", "200"], 2, "INCONCLUSIVE")]
+)
+def test_the_command_prints_json_and_its_exit_code_tells_the_verdict(
+    monkeypatch, arguments, code, verdict
+):
     monkeypatch.setattr("securefl.learning.selftest.TRIALS", TRIALS)
     done = CliRunner().invoke(selftest, ["privacy", "--json", "-", *arguments])
     assert done.exit_code == code
@@ -182,6 +231,8 @@ def test_the_command_prints_json_and_its_exit_code_tells_the_verdict(monkeypatch
 
 @pytest.mark.usefixtures("no_process")
 def test_the_command_shows_a_page_and_writes_a_file(tmp_path):
-    done = CliRunner().invoke(selftest, ["privacy", "--trials", "200", "--json", str(tmp_path / "out.json")])
+    done = CliRunner().invoke(
+        selftest, ["privacy", "--trials", "200", "--json", str(tmp_path / "out.json")]
+    )
     assert "INCONCLUSIVE" in done.output
     assert json.loads((tmp_path / "out.json").read_text())["verdict"] == "INCONCLUSIVE"

@@ -7,7 +7,16 @@ from securefl.privacy.words import explain_epsilon, explain_share, guess_percent
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [("0", "0 %"), ("0.1773", "18 %"), ("0.0421", "4.3 %"), ("0.05", "5 %"), ("0.0999", "10 %"), ("1", "100 %"), ("1.3312", "134 %"), ("0.0001", "0.1 %")],
+    [
+        ("0", "0 %"),
+        ("0.1773", "18 %"),
+        ("0.0421", "4.3 %"),
+        ("0.05", "5 %"),
+        ("0.0999", "10 %"),
+        ("1", "100 %"),
+        ("1.3312", "134 %"),
+        ("0.0001", "0.1 %"),
+    ],
 )
 def test_shares_are_rounded_up(share, text):
     assert percent(Decimal(share)) == text
@@ -20,8 +29,17 @@ def test_what_is_left_is_rounded_down():
 @pytest.mark.parametrize(
     ("epsilon", "text"),
     [
-        ("0", "50 %"), ("1", "73 %"), ("1.0182", "73.5 %"), ("2", "88 %"), ("3", "95.3 %"), ("4.6", "99.1 %"), ("5", "99.4 %"), ("8", "99.97 %"),
-        ("9.21", "99.99 %"), ("20", "100 %"), ("1000", "100 %"),
+        ("0", "50 %"),
+        ("1", "73 %"),
+        ("1.0182", "73.5 %"),
+        ("2", "88 %"),
+        ("3", "95.3 %"),
+        ("4.6", "99.1 %"),
+        ("5", "99.4 %"),
+        ("8", "99.97 %"),
+        ("9.21", "99.99 %"),
+        ("20", "100 %"),
+        ("1000", "100 %"),
     ],
 )
 def test_a_coin_flip_guess_rises_to_at_most_this(epsilon, text):
@@ -48,7 +66,10 @@ def test_an_epsilon_is_a_sentence():
 
 
 def test_a_budget_is_told_as_a_share_and_as_room():
-    assert explain_share(Decimal("0.1773"), 5) == "18 % of the budget used; room for 5 more studies like this."
+    assert (
+        explain_share(Decimal("0.1773"), 5)
+        == "18 % of the budget used; room for 5 more studies like this."
+    )
     assert explain_share(Decimal("0.6"), 1).endswith("room for 1 more study like this.")
     assert explain_share(Decimal(1), 0).endswith("no room for another study like this.")
 

@@ -14,29 +14,55 @@ import securefl
 PACKAGE = Path(securefl.__file__).parent
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if p.stat().st_size or p.name != "__init__.py")
 TREES = {p.relative_to(PACKAGE).as_posix(): ast.parse(p.read_text("utf-8")) for p in FILES}
-HEAVY = {"torch", "opacus", "syft", "syft_rds", "tenseal", "pandas", "sklearn", "dp_accounting", "scipy"}
-ROOMS = sorted(p.parent.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("__init__.py") if p.parent != PACKAGE and any(p.parent.glob("*.py")))
+HEAVY = {
+    "torch",
+    "opacus",
+    "syft",
+    "syft_rds",
+    "tenseal",
+    "pandas",
+    "sklearn",
+    "dp_accounting",
+    "scipy",
+}
+ROOMS = sorted(
+    p.parent.relative_to(PACKAGE).as_posix()
+    for p in PACKAGE.rglob("__init__.py")
+    if p.parent != PACKAGE and any(p.parent.glob("*.py"))
+)
 
 
 def loaded_after(statement):
     code = f"import sys\n{statement}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COV")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     return set(done.stdout.split())
 
 
-@pytest.mark.parametrize("statement", [
-    "import securefl",
-    "from securefl.study import Approval, Study, check_consistency, parse_study, seal_study, study_digest",
-    "from securefl.identity import Identity; from securefl.partners import AddressBook",
-    "import securefl.store, securefl.environment",
-])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import securefl",
+        (
+            "from securefl.study import Approval, Study, check_consistency, parse_study,"
+            " seal_study, study_digest"
+        ),
+        "from securefl.identity import Identity; from securefl.partners import AddressBook",
+        "import securefl.store, securefl.environment",
+    ],
+)
 def test_the_light_parts_load_no_framework(statement):
     assert loaded_after(statement) & HEAVY == set()
 
 
 def test_the_package_itself_loads_nothing_but_the_standard_library():
-    assert loaded_after("import securefl") & {"numpy", "pydantic", "cryptography", "fsspec", "click", "rich"} == set()
+    assert (
+        loaded_after("import securefl")
+        & {"numpy", "pydantic", "cryptography", "fsspec", "click", "rich"}
+        == set()
+    )
 
 
 def test_opening_a_room_loads_no_framework():
@@ -66,16 +92,51 @@ def called(tree):
 
 
 def test_no_file_can_unpickle_or_read_yaml():
-    modules = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml"}
-    calls = {"torch.load", "numpy.load", "np.load", "pd.read_pickle", "pandas.read_pickle", "eval", "exec", "ts.context_from", "ts.ckks_vector_from"}
+    modules = {
+        "pickle",
+        "cPickle",
+        "_pickle",
+        "dill",
+        "cloudpickle",
+        "joblib",
+        "shelve",
+        "marshal",
+        "yaml",
+    }
+    calls = {
+        "torch.load",
+        "numpy.load",
+        "np.load",
+        "pd.read_pickle",
+        "pandas.read_pickle",
+        "eval",
+        "exec",
+        "ts.context_from",
+        "ts.ckks_vector_from",
+    }
     assert offences(lambda tree: (set(imported(tree)) & modules) | (called(tree) & calls)) == {}
 
 
 def test_no_file_starts_a_shell():
     def shells(tree):
-        keywords = [k for n in ast.walk(tree) if isinstance(n, ast.Call) for k in n.keywords if k.arg == "shell"]
-        never = [k for k in keywords if not (isinstance(k.value, ast.Constant) and k.value.value is False)]
-        return never or called(tree) & {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
+        keywords = [
+            k
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Call)
+            for k in n.keywords
+            if k.arg == "shell"
+        ]
+        never = [
+            k
+            for k in keywords
+            if not (isinstance(k.value, ast.Constant) and k.value.value is False)
+        ]
+        return never or called(tree) & {
+            "os.system",
+            "os.popen",
+            "subprocess.getoutput",
+            "subprocess.getstatusoutput",
+        }
 
     assert offences(shells) == {}
 
@@ -83,7 +144,9 @@ def test_no_file_starts_a_shell():
 def test_no_file_draws_from_numpys_or_pythons_repeatable_generators():
     def draws(tree):
         names = {ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-        return {n for n in names if n.startswith(("np.random.", "numpy.random."))} | (set(imported(tree)) & {"random"})
+        return {n for n in names if n.startswith(("np.random.", "numpy.random."))} | (
+            set(imported(tree)) & {"random"}
+        )
 
     assert offences(draws) == {}
 

@@ -29,13 +29,29 @@ def ledger(path, minutes):
         minute = next(minutes)
         return f"2026-03-01T{10 + minute // 60}:{minute % 60:02}:00Z"
 
-    return Ledger.create(path, site="SVI", key=SITE.card.signing_public, sign=SITE.sign, verify=SITE.card.verify, now=now)
+    return Ledger.create(
+        path,
+        site="SVI",
+        key=SITE.card.signing_public,
+        sign=SITE.sign,
+        verify=SITE.card.verify,
+        now=now,
+    )
 
 
 def approve(book, digest, name):
     book.approve(
-        study=digest, study_id=name, researcher="Researcher", statement="b" * 64, population="referrals", dataset="thyroid", charges=CHARGES,
-        attempts=1, epsilon=Decimal(1), delta=DELTA, terms=Terms(clip_norm="1", normaliser="200", noise_source="x", code="none"),
+        study=digest,
+        study_id=name,
+        researcher="Researcher",
+        statement="b" * 64,
+        population="referrals",
+        dataset="thyroid",
+        charges=CHARGES,
+        attempts=1,
+        epsilon=Decimal(1),
+        delta=DELTA,
+        terms=Terms(clip_norm="1", normaliser="200", noise_source="x", code="none"),
     )
 
 
@@ -44,19 +60,44 @@ def reading(tmp_path_factory):
     path = tmp_path_factory.mktemp("ledger") / "ledger.sqlite"
     with ledger(path, iter(range(10_000))) as book:
         choice = choose_order(Decimal(3), DELTA, CHARGES)
-        book.grant("referrals", epsilon=Decimal(3), delta=DELTA, choice=choice, typical="thyroid", charges=CHARGES)
+        book.grant(
+            "referrals",
+            epsilon=Decimal(3),
+            delta=DELTA,
+            choice=choice,
+            typical="thyroid",
+            charges=CHARGES,
+        )
         book.register_dataset("thyroid", population="referrals", snapshot="a" * 64)
         book.register_dataset("empty", population="referrals", snapshot="a" * 64)
         approve(book, "a" * 64, "thyroid")
         book.start("a" * 64)
         for number in [*range(1, 21), *range(22, 41)]:
-            book.sent("a" * 64, round_number=number, purpose="update", mechanism=CHARGES[0].mechanism.with_count(1), payload=b"%d" % number)
-        book.sent("a" * 64, round_number=41, purpose="evaluation", mechanism=CHARGES[1].mechanism.with_count(1), payload=b"e")
+            book.sent(
+                "a" * 64,
+                round_number=number,
+                purpose="update",
+                mechanism=CHARGES[0].mechanism.with_count(1),
+                payload=b"%d" % number,
+            )
+        book.sent(
+            "a" * 64,
+            round_number=41,
+            purpose="evaluation",
+            mechanism=CHARGES[1].mechanism.with_count(1),
+            payload=b"e",
+        )
         approve(book, "b" * 64, "second")
         approve(book, "c" * 64, "third")
         with pytest.raises(BudgetError):
             approve(book, "d" * 64, "fourth")
-        book.refuse(study="e" * 64, study_id="fifth", researcher="Other", dataset="thyroid", note="not [bold]our[/] question")
+        book.refuse(
+            study="e" * 64,
+            study_id="fifth",
+            researcher="Other",
+            dataset="thyroid",
+            note="not [bold]our[/] question",
+        )
     return read_ledger(path, SITE.card.verify)
 
 
@@ -99,7 +140,11 @@ def test_with_detail_every_release_has_its_line(report):
 
 def test_each_study_stands_with_status_and_share(report):
     lines = plain_text(audit_tables(report), 80).splitlines()
-    row = next(line for line in lines if line.strip().startswith("thyroid-aaaaaaaaaaaa") and "running" in line)
+    row = next(
+        line
+        for line in lines
+        if line.strip().startswith("thyroid-aaaaaaaaaaaa") and "running" in line
+    )
     assert "32 %" in row
     assert any("second-bbbbbbbbbbbb" in line and "approved" in line for line in lines)
 
@@ -120,7 +165,11 @@ def test_the_specialists_figures_are_labelled_and_nothing_is_subtracted(report):
     page = flat(report)
     assert "by PLD" in page
     assert "by RDP" in page
-    granted, rdp, pld = 3.0, report.datasets[0]["spent"]["epsilon_rdp"], report.datasets[0]["spent"]["epsilon_pld"]
+    granted, rdp, pld = (
+        3.0,
+        report.datasets[0]["spent"]["epsilon_rdp"],
+        report.datasets[0]["spent"]["epsilon_pld"],
+    )
     for spent in (rdp, pld):
         assert f"{granted - spent:.2g}" not in page
     assert "remaining" not in page
@@ -158,7 +207,10 @@ def test_the_extract_shows_one_study_and_no_share_of_the_budget(reading):
     words = extract_words(extract(reading.events, "a" * 64))
     flat_words = " ".join(words.split())
     assert "thyroid-aaaaaaaaaaaa: running" in flat_words
-    assert "40 model updates, each on 1/5 of the patients at random, noise multiplier 4.98" in flat_words
+    assert (
+        "40 model updates, each on 1/5 of the patients at random, noise multiplier 4.98"
+        in flat_words
+    )
     assert "at most 73 %" in flat_words
     assert "rounds 1 to 20: 20 model updates" in flat_words
     for other in ("second", "third", "budget"):
@@ -173,7 +225,14 @@ def test_a_long_study_name_stands_whole_in_every_table(tmp_path):
     path, name = tmp_path / "ledger.sqlite", "underactive-thyroid-six-values-2"
     with ledger(path, iter(range(10_000))) as book:
         choice = choose_order(Decimal(3), DELTA, CHARGES)
-        book.grant("referrals", epsilon=Decimal(3), delta=DELTA, choice=choice, typical="thyroid", charges=CHARGES)
+        book.grant(
+            "referrals",
+            epsilon=Decimal(3),
+            delta=DELTA,
+            choice=choice,
+            typical="thyroid",
+            charges=CHARGES,
+        )
         book.register_dataset("thyroid", population="referrals", snapshot="a" * 64)
         approve(book, "a" * 64, name)
     found = audit(read_ledger(path, SITE.card.verify))
@@ -181,7 +240,10 @@ def test_a_long_study_name_stands_whole_in_every_table(tmp_path):
     assert sum(line.strip().startswith(f"{name}-{'a' * 12}") for line in lines) >= 2
     assert all(len(line) <= 80 for line in lines)
     narrow = " ".join(" ".join(lines).split())
-    for words in ("status approved; share 32 %; approved 2026-03-01; ended –", "asked by Researcher; approved 2026-03-01 10:03 UTC; signed statement bbbbbbbbbbbb"):
+    for words in (
+        "status approved; share 32 %; approved 2026-03-01; ended –",
+        "asked by Researcher; approved 2026-03-01 10:03 UTC; signed statement bbbbbbbbbbbb",
+    ):
         assert words in narrow
 
 
@@ -189,4 +251,7 @@ def test_short_study_names_stand_in_tables(report):
     lines = [" ".join(line.split()) for line in plain_text(audit_tables(report), 80).splitlines()]
     assert "study status share approved ended" in lines
     assert "study asked by approved signed statement" in lines
-    assert any(line.startswith(f"thyroid-{'a' * 12} Researcher 2026-") and line.endswith("b" * 12) for line in lines)
+    assert any(
+        line.startswith(f"thyroid-{'a' * 12} Researcher 2026-") and line.endswith("b" * 12)
+        for line in lines
+    )

@@ -32,7 +32,9 @@ def type_in(monkeypatch, capsys):
 
 
 def test_an_intact_ledger_ends_with_0_and_all_three_forms_agree(hospital, tmp_path, type_in):
-    code, out, _ = type_in("--site", hospital.folder, "--html", tmp_path / "a.html", "--json", tmp_path / "a.json")
+    code, out, _ = type_in(
+        "--site", hospital.folder, "--html", tmp_path / "a.html", "--json", tmp_path / "a.json"
+    )
     report, page = json.loads((tmp_path / "a.json").read_text()), (tmp_path / "a.html").read_text()
     assert code == 0
     assert checked(report) == []
@@ -49,7 +51,9 @@ def test_an_intact_ledger_ends_with_0_and_all_three_forms_agree(hospital, tmp_pa
 
 def test_an_altered_ledger_ends_with_3_and_is_shown_as_far_as_it_holds(hospital, tmp_path, type_in):
     hospital.alter(30)
-    code, out, _ = type_in("--site", hospital.folder, "--html", tmp_path / "a.html", "--json", tmp_path / "a.json")
+    code, out, _ = type_in(
+        "--site", hospital.folder, "--html", tmp_path / "a.html", "--json", tmp_path / "a.json"
+    )
     report, page = json.loads((tmp_path / "a.json").read_text()), (tmp_path / "a.html").read_text()
     assert code == 3
     assert (report["verified"], report["events"]) == (False, 29)
@@ -62,7 +66,18 @@ def test_an_altered_ledger_ends_with_3_and_is_shown_as_far_as_it_holds(hospital,
     assert report["next_step"] in out
 
 
-@pytest.mark.parametrize("change", ["no file", "no database", "another database", "cut off", "no right to read it", "no card", "no card at all"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "no file",
+        "no database",
+        "another database",
+        "cut off",
+        "no right to read it",
+        "no card",
+        "no card at all",
+    ],
+)
 def test_what_cannot_be_read_ends_with_4_and_a_next_step(change, hospital, type_in):
     ledger, card = hospital.folder / "ledger.sqlite", hospital.folder / "keys" / "card.json"
     hospital.ledger.close()
@@ -75,7 +90,9 @@ def test_what_cannot_be_read_ends_with_4_and_a_next_step(change, hospital, type_
         sqlite3.connect(ledger).execute("CREATE TABLE event (seq)")
     elif change == "cut off":
         ledger.write_bytes(ledger.read_bytes()[:6000])
-    elif change == "no right to read it":  # root may read everything: a folder stands in for a file that cannot be opened
+    elif (
+        change == "no right to read it"
+    ):  # root may read everything: a folder stands in for a file that cannot be opened
         ledger.unlink()
         ledger.mkdir()
     elif change == "no card":
@@ -95,7 +112,12 @@ def test_a_ledger_that_is_gone_is_not_mended_by_any_old_copy(change, hospital, t
     code, _, err = type_in("--site", hospital.folder)
     words = " ".join(err.replace("│", " ").split())
     assert code == 4
-    for part in ("Put the newest copy of the ledger back", "compared with what the partners hold", "securefl audit --verify --checkpoint FILE", "securefl site checkpoint"):
+    for part in (
+        "Put the newest copy of the ledger back",
+        "compared with what the partners hold",
+        "securefl audit --verify --checkpoint FILE",
+        "securefl site checkpoint",
+    ):
         assert part in words
 
 
@@ -120,9 +142,14 @@ def test_a_ledger_that_another_program_holds_cannot_be_read_either(hospital, typ
 def test_a_checkpoint_of_the_ledgers_past_holds(hospital, tmp_path, type_in):
     (tmp_path / "held").write_bytes(hospital.ledger.checkpoint())
     hospital.refuse("later")
-    code, _, _ = type_in("--site", hospital.folder, "--checkpoint", tmp_path / "held", "--html", tmp_path / "a.html")
+    code, _, _ = type_in(
+        "--site", hospital.folder, "--checkpoint", tmp_path / "held", "--html", tmp_path / "a.html"
+    )
     assert code == 0
-    assert "It contains the past that a checkpoint held elsewhere knows" in (tmp_path / "a.html").read_text()
+    assert (
+        "It contains the past that a checkpoint held elsewhere knows"
+        in (tmp_path / "a.html").read_text()
+    )
 
 
 def test_a_cut_end_is_found_with_a_checkpoint_and_not_without(hospital, tmp_path, type_in):
@@ -131,7 +158,8 @@ def test_a_cut_end_is_found_with_a_checkpoint_and_not_without(hospital, tmp_path
     hospital.ledger.close()
     with sqlite3.connect(hospital.folder / "ledger.sqlite") as file:
         file.execute("DELETE FROM event WHERE seq = ?", (size,))
-    # The last event was the change of key; without it the old key is the one that signs, and the new card does not fit.
+    # The last event was the change of key; without it the old key is the one that signs, and the
+    # new card does not fit.
     assert type_in("--site", hospital.folder)[0] == 3
     plain = Hospital(tmp_path / "plain")
     plain.grant("referrals", 3)
@@ -139,7 +167,9 @@ def test_a_cut_end_is_found_with_a_checkpoint_and_not_without(hospital, tmp_path
     plain.ledger.close()
     with sqlite3.connect(plain.folder / "ledger.sqlite") as file:
         file.execute("DELETE FROM event WHERE seq = 2")
-    code, out, _ = type_in("--site", plain.folder, "--verify")  # the witness beside the ledger knows it
+    code, out, _ = type_in(
+        "--site", plain.folder, "--verify"
+    )  # the witness beside the ledger knows it
     assert (code, "ledger.sqlite.head beside it knows 2 events" in out) == (3, True)
     (plain.folder / "ledger.sqlite.head").unlink()
     assert type_in("--site", plain.folder)[0] == 0
@@ -157,7 +187,13 @@ def test_a_checkpoint_that_is_none_of_this_hospital_is_refused(hospital, tmp_pat
 
 @pytest.mark.parametrize(
     ("time", "studies"),
-    [("2026-02-25", 2), ("2026-02-25T00:00:00Z", 2), ("2026-02-25T02:00+02:00", 2), ("2026-01-01", 5), ("2026-12-31", 0)],
+    [
+        ("2026-02-25", 2),
+        ("2026-02-25T00:00:00Z", 2),
+        ("2026-02-25T02:00+02:00", 2),
+        ("2026-01-01", 5),
+        ("2026-12-31", 0),
+    ],
 )
 def test_since_takes_days_and_times_in_any_zone(time, studies, hospital, tmp_path, type_in):
     code, _, _ = type_in("--site", hospital.folder, "--since", time, "--json", tmp_path / "a.json")
@@ -186,10 +222,10 @@ def test_json_to_the_screen_is_nothing_but_json(hospital, tmp_path, type_in):
 
 def test_the_audit_loads_no_framework(hospital, tmp_path):
     code = (
-        "import sys; from securefl.cli.main import main\n"
-        f"sys.argv = ['securefl', 'audit', '--site', {str(hospital.folder)!r}, '--json', {str(tmp_path / 'a.json')!r}, '--html', {str(tmp_path / 'a.html')!r}]\n"
-        "main()\n"
-        "print([m for m in ('torch', 'opacus', 'syft', 'tenseal', 'pandas', 'sklearn', 'jinja2') if m in sys.modules])"
+        "import sys; from securefl.cli.main import main\nsys.argv = ['securefl', 'audit',"
+        f" '--site', {str(hospital.folder)!r}, '--json', {str(tmp_path / 'a.json')!r}, '--html',"
+        f" {str(tmp_path / 'a.html')!r}]\nmain()\nprint([m for m in ('torch', 'opacus', 'syft',"
+        " 'tenseal', 'pandas', 'sklearn', 'jinja2') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"

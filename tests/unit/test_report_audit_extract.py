@@ -26,14 +26,18 @@ class Times:
 
 
 def run(folder, *, others):
-    """My study at fixed times; with ``others``, a second study, refusals, a grant and a pause between its rounds."""
+    """My study at fixed times; with ``others``, a second study, refusals, a grant and a pause
+    between its rounds.
+    """
     h = Hospital(folder)
     h.ledger.close()
     clock = Times()
     from securefl.privacy.ledger import Ledger
 
     card = h.identity.card
-    h.ledger = Ledger.open(folder / "ledger.sqlite", sign=h.identity.sign, verify=card.verify, now=clock)
+    h.ledger = Ledger.open(
+        folder / "ledger.sqlite", sign=h.identity.sign, verify=card.verify, now=clock
+    )
     h.grant("referrals", 3)
     h.ledger.register_dataset("thyroid", population="referrals", snapshot=sha("thyroid"))
     if others:
@@ -47,10 +51,22 @@ def run(folder, *, others):
     h.ledger.start(sha("mine"))
     for number in range(1, 41):
         clock.time = datetime(2026, 1, 8, tzinfo=UTC) + timedelta(hours=number)
-        h.ledger.sent(sha("mine"), round_number=number, purpose="update", mechanism=MINE[0].mechanism.with_count(1), payload=b"%d" % number)
+        h.ledger.sent(
+            sha("mine"),
+            round_number=number,
+            purpose="update",
+            mechanism=MINE[0].mechanism.with_count(1),
+            payload=b"%d" % number,
+        )
         if others and number <= 20:
             clock.time += timedelta(minutes=17, seconds=3)
-            h.ledger.sent(sha("rival"), round_number=number, purpose="update", mechanism=OTHER[0].mechanism.with_count(1), payload=b"r%d" % number)
+            h.ledger.sent(
+                sha("rival"),
+                round_number=number,
+                purpose="update",
+                mechanism=OTHER[0].mechanism.with_count(1),
+                payload=b"r%d" % number,
+            )
         if others and number == 30:
             h.ledger.pause("ward moves")
             h.ledger.resume()
@@ -71,7 +87,9 @@ def test_the_extract_is_the_same_to_the_byte_whatever_others_did(tmp_path):
 
 
 def test_control_the_owners_report_does_differ(tmp_path):
-    alone, among = (run(tmp_path / n, others=o).report().to_json() for n, o in (("a", False), ("b", True)))
+    alone, among = (
+        run(tmp_path / n, others=o).report().to_json() for n, o in (("a", False), ("b", True))
+    )
     for key in ("populations", "datasets", "approvals", "pauses", "events", "head"):
         assert alone[key] != among[key]
 
@@ -79,22 +97,39 @@ def test_control_the_owners_report_does_differ(tmp_path):
 def test_each_of_two_studies_gets_its_own(tmp_path):
     events = run(tmp_path, others=True).ledger.events()
     mine, rival = (json.dumps(extract(events, sha(s))) for s in ("mine", "rival"))
-    for text, other, others_times in ((mine, "rival", "2026-01-06T"), (rival, "mine", "2026-01-07T")):
+    for text, other, others_times in (
+        (mine, "rival", "2026-01-06T"),
+        (rival, "mine", "2026-01-07T"),
+    ):
         assert other not in text
         assert sha(other) not in text
         assert others_times not in text
     assert '"status": "withdrawn"' in rival
-    for owners in ("their contract ended", "never ours", "ward moves", "k.tanaka", "share", "cap", "order"):
+    for owners in (
+        "their contract ended",
+        "never ours",
+        "ward moves",
+        "k.tanaka",
+        "share",
+        "cap",
+        "order",
+    ):
         assert owners not in mine
         assert owners not in rival
 
 
 def test_the_data_set_is_named_by_its_keyed_hash(tmp_path):
     h = year(tmp_path)
-    assert extract(h.ledger.events(), sha("goitre"))["dataset"] == {"name": "thyroid", "population": "referrals", "snapshot": sha("thyroid")}
+    assert extract(h.ledger.events(), sha("goitre"))["dataset"] == {
+        "name": "thyroid",
+        "population": "referrals",
+        "snapshot": sha("thyroid"),
+    }
 
 
-@pytest.mark.parametrize("study", ["thyroid-hypo", "tsh-reference", "pregnancy", "age-strata", "goitre"])
+@pytest.mark.parametrize(
+    "study", ["thyroid-hypo", "tsh-reference", "pregnancy", "age-strata", "goitre"]
+)
 def test_every_study_of_a_year_has_words(tmp_path, study):
     words = extract_words(extract(year(tmp_path).ledger.events(), sha(study)))
     assert f"{study}-{sha(study)[:12]}" in words

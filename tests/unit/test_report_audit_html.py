@@ -28,7 +28,10 @@ def test_markup_is_not_escaped_twice():
 
 def test_what_a_screen_obeys_is_spelled_out():
     assert escaped("\u3164\u2800x") == "&lt;U+3164&gt;&lt;U+2800&gt;x"
-    assert escaped("a\u202eb\x1b[2J\n\n c") == "a&lt;U+202E&gt;b&lt;U+001B&gt;[2J&lt;U+000A&gt;&lt;U+000A&gt; c"
+    assert (
+        escaped("a\u202eb\x1b[2J\n\n c")
+        == "a&lt;U+202E&gt;b&lt;U+001B&gt;[2J&lt;U+000A&gt;&lt;U+000A&gt; c"
+    )
     assert escaped("a    b") == "a b"
 
 
@@ -59,8 +62,28 @@ def test_a_number_that_does_not_fit_its_piece_is_left_out():
     ("until", "ticks"),
     [
         ("2026-01-05T09:00:00Z", ["09:00", "09:12", "09:24", "09:36", "09:48", "10:00"]),
-        ("2026-01-07T09:00:00Z", ["05 Jan 09:00", "05 Jan 18:36", "06 Jan 04:12", "06 Jan 13:48", "06 Jan 23:24", "07 Jan 09:00"]),
-        ("2026-12-31T09:00:00Z", ["05 Jan 2026", "18 Mar 2026", "29 May 2026", "09 Aug 2026", "20 Oct 2026", "31 Dec 2026"]),
+        (
+            "2026-01-07T09:00:00Z",
+            [
+                "05 Jan 09:00",
+                "05 Jan 18:36",
+                "06 Jan 04:12",
+                "06 Jan 13:48",
+                "06 Jan 23:24",
+                "07 Jan 09:00",
+            ],
+        ),
+        (
+            "2026-12-31T09:00:00Z",
+            [
+                "05 Jan 2026",
+                "18 Mar 2026",
+                "29 May 2026",
+                "09 Aug 2026",
+                "20 Oct 2026",
+                "31 Dec 2026",
+            ],
+        ),
     ],
 )
 def test_spending_is_drawn_against_time(until, ticks):
@@ -69,7 +92,11 @@ def test_spending_is_drawn_against_time(until, ticks):
 
 
 def test_spending_is_a_staircase_within_the_picture():
-    steps = [Spent("2026-01-05T09:00:00Z", 0, 0.5), Spent("2026-01-10T09:00:00Z", 0.25, 0.5), Spent("2026-01-20T09:00:00Z", 0.1, 1)]
+    steps = [
+        Spent("2026-01-05T09:00:00Z", 0, 0.5),
+        Spent("2026-01-10T09:00:00Z", 0.25, 0.5),
+        Spent("2026-01-20T09:00:00Z", 0.1, 1),
+    ]
     picture = spending(steps, "2026-02-05T09:00:00Z", "words")
     (path,) = re.findall(r'd="([^"]+)" class="staircase"', picture)
     assert re.findall(r"[A-Z]", path) == list("MHVHVH")
@@ -81,7 +108,11 @@ def test_spending_is_a_staircase_within_the_picture():
 
 
 def test_nothing_is_drawn_after_now():
-    picture = spending([Spent("2026-01-05T09:00:00Z", 0, 1), Spent("2026-01-05T09:06:00Z", 0.5, 1)], "2026-01-05T09:12:00Z", "words")
+    picture = spending(
+        [Spent("2026-01-05T09:00:00Z", 0, 1), Spent("2026-01-05T09:06:00Z", 0.5, 1)],
+        "2026-01-05T09:12:00Z",
+        "words",
+    )
     for kind in ("staircase", "granted"):
         (path,) = re.findall(rf'd="([^"]+)" class="{kind}"', picture)
         assert float(re.findall(r"H([\d.]+)", path)[-1]) == 178  # a fifth of the hour that is shown
@@ -89,18 +120,37 @@ def test_nothing_is_drawn_after_now():
 
 
 def test_a_grant_above_todays_budget_is_not_cut_off():
-    steps = [Spent("2026-01-05T09:00:00Z", 0, 2.4), Spent("2026-01-10T09:00:00Z", 0.5, 0.5), Spent("2026-01-20T09:00:00Z", 0.5, 1)]
+    steps = [
+        Spent("2026-01-05T09:00:00Z", 0, 2.4),
+        Spent("2026-01-10T09:00:00Z", 0.5, 0.5),
+        Spent("2026-01-20T09:00:00Z", 0.5, 1),
+    ]
     picture = spending(steps, "2026-02-05T09:00:00Z", "words")
-    assert re.findall(r">(\d+) %<", picture.replace("\u00a0", " ")) == ["0", "50", "100", "150", "200", "250"]
+    assert re.findall(r">(\d+) %<", picture.replace("\u00a0", " ")) == [
+        "0",
+        "50",
+        "100",
+        "150",
+        "200",
+        "250",
+    ]
     (granted,) = re.findall(r'd="([^"]+)" class="granted"', picture)
     first, fallen, again = (float(v) for v in re.findall(r"(?:M[\d.]+ |V)([\d.]+)", granted))
     assert 14 < first < again < fallen < 170
 
 
 def test_releases_are_bars_of_what_was_reserved():
-    picture = releases([Sent("1  a", 40, 40, "40 of 40"), Sent("2  b", 0, 20, "0 of 20"), Sent("3  " + "long" * 30, 5, 20, "5 of 20")], "words")
+    picture = releases(
+        [
+            Sent("1  a", 40, 40, "40 of 40"),
+            Sent("2  b", 0, 20, "0 of 20"),
+            Sent("3  " + "long" * 30, 5, 20, "5 of 20"),
+        ],
+        "words",
+    )
     left, sent = (
-        [float(w) for w in re.findall(rf'width="([^"]+)" height="14" class="{kind}', picture)] for kind in ("left frame", "used tone0")
+        [float(w) for w in re.findall(rf'width="([^"]+)" height="14" class="{kind}', picture)]
+        for kind in ("left frame", "used tone0")
     )
     assert left[0] == sent[0] == pytest.approx(2 * left[1], abs=0.1)
     assert sent[1] == 0
@@ -110,6 +160,10 @@ def test_releases_are_bars_of_what_was_reserved():
 
 
 def test_a_legend_pairs_each_fill_with_words():
-    assert re.findall(r'class="(area|granted)"[^>]*></(?:rect|line)></svg>\n([^<]+)<', legend([("area", "charged"), ("granted", "granted")])) == [
-        ("area", "charged"), ("granted", "granted"),
+    assert re.findall(
+        r'class="(area|granted)"[^>]*></(?:rect|line)></svg>\n([^<]+)<',
+        legend([("area", "charged"), ("granted", "granted")]),
+    ) == [
+        ("area", "charged"),
+        ("granted", "granted"),
     ]

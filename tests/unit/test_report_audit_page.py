@@ -67,14 +67,23 @@ def words(page):
 
 def test_the_verdict_comes_first_and_says_what_was_checked(page, words, hospital):
     assert page.index('class="verdict good"') < page.index("<section")
-    assert f"✓ The ledger is intact All {hospital.ledger.size} events are there in order, unchanged, signed with this hospital's key" in words
+    assert (
+        f"✓ The ledger is intact All {hospital.ledger.size} events are there in order, unchanged,"
+        " signed with this hospital's key" in words
+    )
     assert "No checkpoint of another party was compared" in words
     assert hospital.ledger.head in words
 
 
 def test_each_population_has_a_part_with_its_budget_in_words(words):
-    assert "Patients of referrals 40 % of the budget used; room for 9 more studies like the last one (goitre-" in words
-    assert "Patients of maternity 0 % of the budget used; the owner took back the rest, so nothing more can be approved until another grant." in words
+    assert (
+        "Patients of referrals 40 % of the budget used; room for 9 more studies like the last one"
+        " (goitre-" in words
+    )
+    assert (
+        "Patients of maternity 0 % of the budget used; the owner took back the rest, so nothing"
+        " more can be approved until another grant." in words
+    )
     assert "UTC: taken back what was left: the ward closes" in words
     assert "epsilon 4 at delta 0.00001, for all studies of all researchers together" in words
     assert "epsilon 3 at delta 0.00001, for studies like thyroid-hypo/1" in words
@@ -85,9 +94,18 @@ def test_each_population_has_a_part_with_its_budget_in_words(words):
 
 def test_every_study_stands_with_who_asked_when_and_its_state(words):
     for line in (
-        f"1 thyroid-hypo-{sha('thyroid-hypo')[:12]} on thyroid, asked by r.lopez ✓ completed 2026-01-05",
-        f"2 tsh-reference-{sha('tsh-reference')[:12]} on followup, asked by m.okafor ✕ failed 2026-01-26",
-        "✕ withdrawn by the owner Note: ethics vote withdrawn It never started: nothing is charged.",
+        (
+            f"1 thyroid-hypo-{sha('thyroid-hypo')[:12]} on thyroid, asked by r.lopez ✓ completed"
+            " 2026-01-05"
+        ),
+        (
+            f"2 tsh-reference-{sha('tsh-reference')[:12]} on followup, asked by m.okafor ✕ failed"
+            " 2026-01-26"
+        ),
+        (
+            "✕ withdrawn by the owner Note: ethics vote withdrawn It never started: nothing is"
+            " charged."
+        ),
         "✕ withdrawn by the owner Note: the contract ended 2026-02-",
         "▸ running",
     ):
@@ -110,7 +128,12 @@ def test_releases_stand_by_runs_with_their_cost_and_what_was_never_sent(words):
 
 
 def test_grants_and_revocations_stand_by_date_with_what_was_in_force(words, tmp_path):
-    assert re.search(r"granted epsilon 2 at delta 0.000001, [^:]*In force: 100 % of today's budget \. [^:]*:\d\d UTC: taken back what was left: the ward closes \. In force: what was used, 0 % of today's budget", words)
+    assert re.search(
+        r"granted epsilon 2 at delta 0.000001, [^:]*In force: 100 % of today's budget \. [^:]*:\d\d"
+        r" UTC: taken back what was left: the ward closes \. In force: what was used, 0 % of"
+        r" today's budget",
+        words,
+    )
     h = Hospital(tmp_path)
     h.grant("referrals", 3)
     h.ledger.register_dataset("thyroid", population="referrals", snapshot=sha("thyroid"))
@@ -143,16 +166,25 @@ def test_detail_opens_the_single_releases_for_paper(hospital, page):
 
 
 def test_refusals_stand_with_their_figures(words):
-    assert f"thyroid-deep-{sha('thyroid-deep')[:12]} on thyroid, asked by k.tanaka too little budget 1176 % 58 %" in words
+    assert (
+        f"thyroid-deep-{sha('thyroid-deep')[:12]} on thyroid, asked by k.tanaka too little budget"
+        " 1176 % 58 %" in words
+    )
     assert "the owner said no" in words
     assert "Data sets without a budget" in words
-    assert f"sleep-1-{sha('sleep-1')[:12]} on sleep-lab, asked by acme the owner said no Note: no budget yet" in words
+    assert (
+        f"sleep-1-{sha('sleep-1')[:12]} on sleep-lab, asked by acme the owner said no Note: no"
+        " budget yet" in words
+    )
     assert "Refused: data sets that are not registered here" in words
     assert f"genome-1-{sha('genome-1')[:12]} on genomes" in words
 
 
 def test_pauses_stand_with_their_reason_and_one_that_lasts_is_told_first(words, tmp_path):
-    assert "Pauses When nothing started and nothing left. Times are UTC. From Until Note 2026-02-" in words
+    assert (
+        "Pauses When nothing started and nothing left. Times are UTC. From Until Note 2026-02-"
+        in words
+    )
     assert "ward moves" in words
     assert "‖ Paused" not in words
     paused = Hospital(tmp_path)
@@ -165,13 +197,19 @@ def test_keys_and_what_is_known_of_others_stand_there(words, hospital):
     assert [k["key"] in words for k in hospital.report().keys] == [True, True]
     assert f"{hospital.report().keys[-1]['key']} {hospital.identity.card.spoken}" in words
     assert "Signing keys The old key signed each change" in words
-    assert f"ROYAL 2026-03-04 01:3{words.split('ROYAL 2026-03-04 01:3')[1][0]} 120 {'ab' * 32}" in words
+    assert (
+        f"ROYAL 2026-03-04 01:3{words.split('ROYAL 2026-03-04 01:3')[1][0]} 120 {'ab' * 32}"
+        in words
+    )
     assert "5 releases and 1 unmasking answer; charged: 6.7 % of the budget" in words
 
 
 def test_specialists_find_both_accountants_the_order_and_the_terms(words, hospital):
     spent = hospital.report().datasets[0]["spent"]
-    assert f"thyroid : epsilon {spent['epsilon_pld']:.4g} by PLD, {spent['epsilon_rdp']:.4g} by RDP" in words
+    assert (
+        f"thyroid : epsilon {spent['epsilon_pld']:.4g} by PLD, {spent['epsilon_rdp']:.4g} by RDP"
+        in words
+    )
     assert "Rényi divergence at order 7" in words
     assert "Studies 1 to 5 one patient added or removed; Poisson sampling; clip norm 1" in words
 
@@ -179,9 +217,13 @@ def test_specialists_find_both_accountants_the_order_and_the_terms(words, hospit
 def test_a_checkpoint_that_was_compared_is_told(hospital):
     card = hospital.identity.card
     held = read_checkpoint(hospital.ledger.checkpoint(), site="SVI", verify=card.verify)
-    about = PageFacts("2026-06-30T12:00:00Z", "0.1.0", card.legal_name, card.spoken, checkpoint=held.size)
+    about = PageFacts(
+        "2026-06-30T12:00:00Z", "0.1.0", card.legal_name, card.spoken, checkpoint=held.size
+    )
     text = flat(audit_page(hospital.report(), about))
-    assert f"It contains the past that a checkpoint held elsewhere knows ({held.size} events)" in text
+    assert (
+        f"It contains the past that a checkpoint held elsewhere knows ({held.size} events)" in text
+    )
     assert "No checkpoint" not in text
 
 
@@ -225,7 +267,9 @@ def test_an_altered_ledger_names_the_event_in_red_and_shows_what_holds(tmp_path)
     words = flat(page)
     assert '<p class="fault">Event 30 of the ledger: its text is not what was signed.</p>' in page
     assert page.index('role="alert"') < page.index("<section")
-    assert "What to do: Stop this hospital's agent and keep the file for whoever examines it" in words
+    assert (
+        "What to do: Stop this hospital's agent and keep the file for whoever examines it" in words
+    )
     assert "This page shows the 29 events of the file that are unbroken and signed" in words
     assert "Incomplete: the ledger does not hold." in words
     assert "This is what the part of the ledger says that holds." in words
@@ -251,11 +295,26 @@ def test_outside_text_is_only_ever_text(tmp_path):
     h.ledger.register_dataset(evil, population=evil, snapshot="a" * 64)
     parts = charges("4.98", 40)
     h.ledger.approve(
-        study="c" * 64, study_id=evil, researcher=evil, statement="d" * 64, population=evil, dataset=evil, charges=parts, attempts=1,
-        epsilon=Decimal(1), delta=h.ledger.state.budgets[evil].delta, terms=TERMS.model_copy(update={"noise_source": EVIL, "code": EVIL}),
+        study="c" * 64,
+        study_id=evil,
+        researcher=evil,
+        statement="d" * 64,
+        population=evil,
+        dataset=evil,
+        charges=parts,
+        attempts=1,
+        epsilon=Decimal(1),
+        delta=h.ledger.state.budgets[evil].delta,
+        terms=TERMS.model_copy(update={"noise_source": EVIL, "code": EVIL}),
     )
     h.ledger.start("c" * 64)
-    h.ledger.sent("c" * 64, round_number=1, purpose="update", mechanism=parts[0].mechanism.with_count(1), payload=b"")
+    h.ledger.sent(
+        "c" * 64,
+        round_number=1,
+        purpose="update",
+        mechanism=parts[0].mechanism.with_count(1),
+        payload=b"",
+    )
     h.ledger.withdraw("c" * 64, EVIL)
     h.refuse(evil, dataset=evil, note=EVIL, researcher=evil)
     h.refuse(evil + "2", dataset=evil + "2", note=EVIL, researcher=evil)
@@ -264,7 +323,12 @@ def test_outside_text_is_only_ever_text(tmp_path):
     read = Read(page)
     for tag in ("script", "img", "iframe", "object", "embed", "form", "input", "base"):
         assert tag not in {t for t, _ in read.elements}
-    assert not {k for _, a in read.elements for k in a if k.startswith("on") or k in {"style", "src", "srcset"}}
+    assert not {
+        k
+        for _, a in read.elements
+        for k in a
+        if k.startswith("on") or k in {"style", "src", "srcset"}
+    }
     assert "\u202e" not in page
     assert shown(evil) in " ".join(read.words.split())
     assert html.escape(evil) in page
@@ -280,10 +344,17 @@ def test_the_page_stands_alone(page):
 
 
 def test_the_policy_allows_the_one_stylesheet_and_nothing_else(page):
-    (policy,) = [a["content"] for a in Read(page).all("meta") if a.get("http-equiv") == "Content-Security-Policy"]
+    (policy,) = [
+        a["content"]
+        for a in Read(page).all("meta")
+        if a.get("http-equiv") == "Content-Security-Policy"
+    ]
     style = re.search(r"<style>(.*)</style>", page, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    assert (
+        policy
+        == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    )
     assert page.index("Content-Security-Policy") < page.index("<style>")
 
 
@@ -297,7 +368,12 @@ def test_the_page_can_be_heard_as_well_as_seen(page):
     assert len(read.all("caption")) == len(read.all("table"))
     assert {a.get("scope") for a in read.all("th")} == {"col", "row", "rowgroup"}
     pictures = [a for a in read.all("svg") if "aria-hidden" not in a]
-    assert len(pictures) == page.count("<svg viewBox") - page.count('aria-hidden="true"') == page.count('role="img"') == 4
+    assert (
+        len(pictures)
+        == page.count("<svg viewBox") - page.count('aria-hidden="true"')
+        == page.count('role="img"')
+        == 4
+    )
     assert len(re.findall(r'role="img"[^>]*><title>[^<]', page)) == 4
     ids = [a["id"] for _, a in read.elements if "id" in a]
     assert len(ids) == len(set(ids))
@@ -306,12 +382,20 @@ def test_the_page_can_be_heard_as_well_as_seen(page):
 
 def test_states_are_told_in_words_beside_their_colour(page):
     assert re.findall(r'class="status [a-z]+">([^<]+)<', page) == [
-        "✓ completed", "✕ failed", "✕ withdrawn by the owner", "✕ withdrawn by the owner", "▸ running",
+        "✓ completed",
+        "✕ failed",
+        "✕ withdrawn by the owner",
+        "✕ withdrawn by the owner",
+        "▸ running",
     ]
 
 
 def test_on_paper_each_population_begins_a_sheet(page):
     style = re.search(r"<style>(.*)</style>", page, re.DOTALL)[1]
     assert "@page { size: A4;" in style
-    assert re.search(r"@media print \{.*section\.population, section\.rest \{ break-before: page; \}", style, re.DOTALL)
+    assert re.search(
+        r"@media print \{.*section\.population, section\.rest \{ break-before: page; \}",
+        style,
+        re.DOTALL,
+    )
     assert page.count('<section class="population"') == 2

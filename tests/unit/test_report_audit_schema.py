@@ -1,5 +1,6 @@
-"""``docs/audit.schema.json`` against real reports. No JSON Schema library is locked, so a checker of the subset it uses stands in
-:mod:`audit_room`; that the checker bites is tested here as well."""
+"""``docs/audit.schema.json`` against real reports. No JSON Schema library is locked, so a checker
+of the subset it uses stands in :mod:`audit_room`; that the checker bites is tested here as well.
+"""
 
 import copy
 import json
@@ -24,7 +25,10 @@ def test_the_report_is_what_the_schema_says(report):
 
 
 def test_reports_with_gaps_are_too(hospital, tmp_path):
-    assert checked(json.loads(json.dumps(hospital.report(since="2026-02-20T00:00:00").to_json()))) == []
+    assert (
+        checked(json.loads(json.dumps(hospital.report(since="2026-02-20T00:00:00").to_json())))
+        == []
+    )
     empty, altered, gone = Hospital(tmp_path / "a"), year(tmp_path / "b"), year(tmp_path / "c")
     empty.ledger.pause("")
     altered.alter(30)
@@ -42,11 +46,26 @@ def test_the_keys_that_others_rely_on_are_described():
     assert set(population["filter"]["properties"]) == {"order", "cap", "used"}
     assert {"name", "population", "spent", "studies", "releases", "refusals"} <= set(dataset)
     assert set(dataset["spent"]["properties"]) == {"epsilon_rdp", "epsilon_pld"}
-    inside = {k: set(dataset[k]["items"]["properties"]) for k in ("studies", "releases", "refusals")}
+    inside = {
+        k: set(dataset[k]["items"]["properties"]) for k in ("studies", "releases", "refusals")
+    }
     assert {"id", "digest", "status", "epsilon"} <= inside["studies"]
-    assert inside["releases"] == {"study", "round", "kind", "mechanism", "noise_multiplier", "sample_rate", "steps", "at"}
+    assert inside["releases"] == {
+        "study",
+        "round",
+        "kind",
+        "mechanism",
+        "noise_multiplier",
+        "sample_rate",
+        "steps",
+        "at",
+    }
     assert {"study", "reason", "asked", "left", "at"} <= inside["refusals"]
-    assert dataset["releases"]["items"]["properties"]["kind"]["enum"] == ["update", "evaluation", "preparation"]
+    assert dataset["releases"]["items"]["properties"]["kind"]["enum"] == [
+        "update",
+        "evaluation",
+        "preparation",
+    ]
 
 
 def test_every_key_that_is_written_is_described_and_every_object_is_closed():
@@ -69,15 +88,36 @@ def test_every_key_that_is_written_is_described_and_every_object_is_closed():
 
 CHANGES = {
     "a missing key": (lambda r: r.pop("head"), "$ lacks head"),
-    "a key too many": (lambda r: r["datasets"][0]["studies"][0].update(patients=551), "$.datasets[0].studies[0] has patients"),
+    "a key too many": (
+        lambda r: r["datasets"][0]["studies"][0].update(patients=551),
+        "$.datasets[0].studies[0] has patients",
+    ),
     "a wrong type": (lambda r: r.update(events="98"), "$.events is not integer"),
-    "true for a number": (lambda r: r["populations"][0]["budget"].update(epsilon=True), "$.populations[0].budget.epsilon is not number"),
-    "a share above 1": (lambda r: r["populations"][0].update(share_used=1.5), "$.populations[0].share_used breaks maximum"),
-    "an unknown status": (lambda r: r["datasets"][0]["studies"][0].update(status="lost"), "$.datasets[0].studies[0].status is none of"),
-    "a local time": (lambda r: r["approvals"][0].update(at="2026-01-05 09:00"), "$.approvals[0].at is misspelt"),
-    "another format": (lambda r: r.update(schema="securefl-audit/2"), "$.schema is not securefl-audit/1"),
+    "true for a number": (
+        lambda r: r["populations"][0]["budget"].update(epsilon=True),
+        "$.populations[0].budget.epsilon is not number",
+    ),
+    "a share above 1": (
+        lambda r: r["populations"][0].update(share_used=1.5),
+        "$.populations[0].share_used breaks maximum",
+    ),
+    "an unknown status": (
+        lambda r: r["datasets"][0]["studies"][0].update(status="lost"),
+        "$.datasets[0].studies[0].status is none of",
+    ),
+    "a local time": (
+        lambda r: r["approvals"][0].update(at="2026-01-05 09:00"),
+        "$.approvals[0].at is misspelt",
+    ),
+    "another format": (
+        lambda r: r.update(schema="securefl-audit/2"),
+        "$.schema is not securefl-audit/1",
+    ),
     "neither text nor null": (lambda r: r.update(fault=3), "$.fault is not string"),
-    "a delta of 0": (lambda r: r["populations"][0]["budget"].update(delta=0), "$.populations[0].budget.delta breaks exclusiveMinimum"),
+    "a delta of 0": (
+        lambda r: r["populations"][0]["budget"].update(delta=0),
+        "$.populations[0].budget.delta breaks exclusiveMinimum",
+    ),
 }
 
 

@@ -4,7 +4,14 @@ from importlib import import_module
 import pytest
 from audit_room import Hospital, charges, year
 
-from securefl.report.audit_words import cost_of, numbered, part_words, reason_words, runs, share_words
+from securefl.report.audit_words import (
+    cost_of,
+    numbered,
+    part_words,
+    reason_words,
+    runs,
+    share_words,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,9 @@ def test_attempts_are_reserved_and_paid_for(tmp_path):
     h.approve("twice", charges("9", 20), attempts=2)
     (study,) = numbered(h.report(), "referrals")
     assert [(s.reserved, s.sent) for s in study.slots.values()] == [(40, 0), (2, 0)]
-    assert sum(s.one * s.reserved for s in study.slots.values()) == pytest.approx(study.study["cost"])
+    assert sum(s.one * s.reserved for s in study.slots.values()) == pytest.approx(
+        study.study["cost"]
+    )
 
 
 def test_two_charges_of_one_mechanism_are_counted_once(tmp_path):
@@ -78,14 +87,30 @@ def test_two_charges_of_one_mechanism_are_counted_once(tmp_path):
     (study,) = numbered(h.report(), "referrals")
     assert [(s.reserved, s.sent) for s in study.slots.values()] == [(20, 20), (2, 1)]
     sent = sum(cost_of(r, study.slots) for r in study.releases)
-    assert sent + sum(s.one * s.unsent for s in study.slots.values()) == pytest.approx(study.study["cost"])
+    assert sent + sum(s.one * s.unsent for s in study.slots.values()) == pytest.approx(
+        study.study["cost"]
+    )
 
 
 def test_runs_break_at_gaps_kinds_and_mechanisms():
     def release(number, kind="update", noise="5", steps=1):
-        return {"round": number, "kind": kind, "mechanism": "m", "noise_multiplier": noise, "sample_rate": "1/5", "steps": steps}
+        return {
+            "round": number,
+            "kind": kind,
+            "mechanism": "m",
+            "noise_multiplier": noise,
+            "sample_rate": "1/5",
+            "steps": steps,
+        }
 
-    listed = [release(1), release(2), release(4), release(5, noise="6"), release(6, noise="6", steps=2), release(2, "evaluation")]
+    listed = [
+        release(1),
+        release(2),
+        release(4),
+        release(5, noise="6"),
+        release(6, noise="6", steps=2),
+        release(2, "evaluation"),
+    ]
     assert [[r["round"] for r in run] for run in runs(listed)] == [[1, 2], [2], [4], [5], [6]]
 
 
@@ -97,8 +122,13 @@ def test_shares_are_never_told_smaller_than_they_are():
 
 def test_room_is_told_in_studies(report):
     population = {**report.populations[0], "share_used": 0.96, "studies_like_last": 0}
-    assert share_words(population, "x-1") == "96 % of the budget used; no room for another study like the last one (x-1)."
-    assert share_words({**population, "studies_like_last": 1}, None).endswith("room for 1 more study like the typical one (thyroid-hypo/1).")
+    assert (
+        share_words(population, "x-1")
+        == "96 % of the budget used; no room for another study like the last one (x-1)."
+    )
+    assert share_words({**population, "studies_like_last": 1}, None).endswith(
+        "room for 1 more study like the typical one (thyroid-hypo/1)."
+    )
 
 
 def test_a_reason_without_words_is_shown_as_it_is():

@@ -4,8 +4,22 @@ from securefl.report.parts import plain_text
 
 
 def test_an_error_says_what_whose_and_next():
-    out = plain_text(error_panel(BudgetError("The study asks for 32 % of the budget; 6 % is left.", next_step="At most 3 training steps would fit.")))
-    for part in ("What", "32 % of the budget", "Who can mend it", "the data owner", "Next", "At most 3 training steps"):
+    out = plain_text(
+        error_panel(
+            BudgetError(
+                "The study asks for 32 % of the budget; 6 % is left.",
+                next_step="At most 3 training steps would fit.",
+            )
+        )
+    )
+    for part in (
+        "What",
+        "32 % of the budget",
+        "Who can mend it",
+        "the data owner",
+        "Next",
+        "At most 3 training steps",
+    ):
         assert part in out
     assert "Traceback" not in out
 
@@ -25,8 +39,12 @@ def test_an_error_of_several_lines_keeps_them_each_behind_a_bar():
 
 
 def test_a_hostile_name_cannot_leave_the_frame():
-    out = plain_text(error_panel(MessageError("bad\x1b[2J", whose="x\ny", next_step="[link=http://z]go[/link]")), 60)
+    out = plain_text(
+        error_panel(MessageError("bad\x1b[2J", whose="x\ny", next_step="[link=http://z]go[/link]")),
+        60,
+    )
     assert "\x1b" not in out
     assert "[link=http://z]go[/link]" in out
-    # open to the right: a border there would have to know how wide each character before it is drawn
+    # open to the right: a border there would have to know how wide each character before it is
+    # drawn
     assert all(line[0] in "╭│╰" and len(line) <= 60 for line in out.splitlines())

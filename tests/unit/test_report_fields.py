@@ -27,18 +27,33 @@ def test_sixteen_bits_cost_nothing_and_take_everybody():
     assert [w.bits for w in fields.widths] == [6, 8, 12, 16, 20, 24]
     assert fields.own.added_variance == wire_of(study).added_variance
     said = words(study)
-    assert "rounds its sum by lot to fields of 16 bits. That costs no privacy; it adds less than 0.001 % to the noise's variance." in said[0]
-    assert "A field shows 40 patients who pull one way in a step (the usual bound) and 6.5 standard deviations of noise" in said[1]
+    assert (
+        "rounds its sum by lot to fields of 16 bits. That costs no privacy; it adds less than 0.001"
+        " % to the noise's variance." in said[0]
+    )
+    assert (
+        "A field shows 40 patients who pull one way in a step (the usual bound) and 6.5 standard"
+        " deviations of noise" in said[1]
+    )
     assert said[1].endswith("is cut with a chance of less than 1 in 1,000,000,000.")
-    assert said[-1] == "A step is planned to draw 40 patients at the largest hospital: all of them may pull one way."
+    assert (
+        said[-1]
+        == "A step is planned to draw 40 patients at the largest hospital: all of them may pull one"
+        " way."
+    )
 
 
 @pytest.mark.parametrize("bits", [6, 8])
 def test_few_bits_say_what_rounding_adds_and_whom_they_cut(bits):
     study = protocol(MANY, ("bits = 16", f"bits = {bits}"))
     said = words(study)
-    assert f"it adds {variance_words(wire_of(study).added_variance)} to the noise's variance" in said[0]
-    assert "A step is planned to draw 4,000 patients at the largest hospital. If more than" in said[2]
+    assert (
+        f"it adds {variance_words(wire_of(study).added_variance)} to the noise's variance"
+        in said[0]
+    )
+    assert (
+        "A step is planned to draw 4,000 patients at the largest hospital. If more than" in said[2]
+    )
 
 
 def test_a_stated_bound_is_named_and_one_that_costs_much_is_said_to():
@@ -49,15 +64,21 @@ def test_a_stated_bound_is_named_and_one_that_costs_much_is_said_to():
 
 
 def test_more_bits_add_less_and_send_more():
-    widths = plan_fields(protocol(MANY, ('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [4000]'))).widths
-    assert [w.added_variance for w in widths] == sorted((w.added_variance for w in widths), reverse=True)
+    widths = plan_fields(
+        protocol(MANY, ('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [4000]'))
+    ).widths
+    assert [w.added_variance for w in widths] == sorted(
+        (w.added_variance for w in widths), reverse=True
+    )
     assert [w.bytes_per_parameter for w in widths] == sorted(w.bytes_per_parameter for w in widths)
     assert widths[0].bytes_per_parameter < widths[2].bytes_per_parameter
 
 
 @pytest.mark.parametrize("name", ["first-study", "thyroid"])
 def test_the_studies_that_we_publish_read_as_good(name):
-    study = parse_protocol((Path(__file__).parents[2] / "protocols/studies" / name / "protocol.toml").read_bytes())
+    study = parse_protocol(
+        (Path(__file__).parents[2] / "protocols/studies" / name / "protocol.toml").read_bytes()
+    )
     assert words(study)[-1].endswith("all of them may pull one way.")
 
 

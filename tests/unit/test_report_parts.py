@@ -32,7 +32,22 @@ from securefl.report.parts import (
 )
 
 
-@pytest.mark.parametrize("hostile", ["\x1b[2J", "\x1b]8;;http://x\x07", "a\rb", "a\x08b", "\u202e", "\u2066", "\u200b", "\x9b31m", "\ufeff", "\U000e0041", "\x00"])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\x1b[2J",
+        "\x1b]8;;http://x\x07",
+        "a\rb",
+        "a\x08b",
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\x9b31m",
+        "\ufeff",
+        "\U000e0041",
+        "\x00",
+    ],
+)
 def test_a_character_that_a_screen_obeys_is_spelled_out(hostile):
     assert shown(hostile).isprintable()
     assert f"<U+{ord(max(hostile)):04X}>" in shown(hostile) or "<U+00" in shown(hostile)
@@ -56,7 +71,10 @@ def test_no_text_gets_a_control_character_onto_a_page(text):
 
 @given(st.text(max_size=400))
 def test_no_text_makes_a_page_wider_than_asked(text):
-    assert all(cell_len(line) <= 60 for line in plain_text(page(literal(text), Quoted(text)), 60).splitlines())
+    assert all(
+        cell_len(line) <= 60
+        for line in plain_text(page(literal(text), Quoted(text)), 60).splitlines()
+    )
 
 
 @given(st.text(st.characters(categories=["L", "P", "Z", "Cc"]), max_size=400))
@@ -67,7 +85,9 @@ def test_every_line_of_somebody_elses_words_stands_behind_the_bar(text):
 
 
 def test_rich_markup_in_a_text_is_shown_and_does_not_style():
-    console = Console(force_terminal=True, color_system="truecolor", record=True, width=60, file=io.StringIO())
+    console = Console(
+        force_terminal=True, color_system="truecolor", record=True, width=60, file=io.StringIO()
+    )
     console.print(page(literal("[bold red]hi[/] :warning:"), Quoted("[link=http://x]y[/link]")))
     out = console.export_text(styles=True)
     assert "[bold red]hi[/] :warning:" in out
@@ -76,7 +96,10 @@ def test_rich_markup_in_a_text_is_shown_and_does_not_style():
 
 
 def test_blanks_cannot_push_a_text_into_a_line_of_its_own():
-    assert literal("a" + " " * 200 + "isolation: all is enforced").plain == "a isolation: all is enforced"
+    assert (
+        literal("a" + " " * 200 + "isolation: all is enforced").plain
+        == "a isolation: all is enforced"
+    )
 
 
 def test_a_budget_bar_never_hides_what_was_used():
@@ -102,17 +125,30 @@ def test_the_examples_in_the_docstrings_hold():
 
 def test_the_pages_bring_no_framework_with_them():
     code = (
-        "import sys, securefl.report.request, securefl.report.audit, securefl.report.run, securefl.report.status, securefl.report.study\n"
-        "print([m for m in ('torch', 'opacus', 'syft', 'pandas', 'sklearn', 'tenseal', 'securefl.node') if m in sys.modules])"
+        "import sys, securefl.report.request, securefl.report.audit, securefl.report.run,"
+        " securefl.report.status, securefl.report.study\nprint([m for m in ('torch', 'opacus',"
+        " 'syft', 'pandas', 'sklearn', 'tenseal', 'securefl.node') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 def test_a_page_sent_into_a_file_has_no_blanks_at_the_ends_of_its_lines():
     file = io.StringIO()
     rows = table(["a", "b"])
     rows.add_row("one", "two")
-    Console(file=file, width=70).print(page(title("x"), section("y", facts([("label", "value"), ("more", Quoted("z"))]), bullets(["a b"]), rows)))
+    Console(file=file, width=70).print(
+        page(
+            title("x"),
+            section(
+                "y", facts([("label", "value"), ("more", Quoted("z"))]), bullets(["a b"]), rows
+            ),
+        )
+    )
     lines = file.getvalue().split("\n")
     assert len(lines) > 8
     assert [line for line in lines if line != line.rstrip()] == []
@@ -121,4 +157,6 @@ def test_a_page_sent_into_a_file_has_no_blanks_at_the_ends_of_its_lines():
 def test_a_name_stays_whole_on_a_narrow_screen_and_stands_in_a_table_on_a_wide_one():
     records = Records(["study", "state"], [(literal("n" * 50), literal("running"))])
     assert plain_text(records, 60).splitlines() == ["n" * 50, "    state running"]
-    assert any(line.split() == ["n" * 50, "running"] for line in plain_text(records, 80).splitlines())
+    assert any(
+        line.split() == ["n" * 50, "running"] for line in plain_text(records, 80).splitlines()
+    )

@@ -40,7 +40,12 @@ def quoted(earlier=0):
 
 def rendered(study=STUDY, **changed):
     arguments = {
-        "site": "SVI", "sender": "Researcher@securefl.invalid", "quote": quoted(), "trusted": ALL, "faults": (), "isolation": ISOLATION,
+        "site": "SVI",
+        "sender": "Researcher@securefl.invalid",
+        "quote": quoted(),
+        "trusted": ALL,
+        "faults": (),
+        "isolation": ISOLATION,
     }
     return request_page(study, DIGEST, **(arguments | changed))
 
@@ -66,23 +71,41 @@ def test_the_page_says_who_asks_with_the_fingerprint_to_compare():
 
 def test_the_price_is_told_in_plain_words():
     page = flat()
-    assert "raise a coin-flip guess whether one patient's record was used from 50 % to at most 73 %, but for a chance of 1 in 100,000." in page
-    assert "A patient whom two of the hospitals treated loses more: the guess can then rise to 88 %, but for a chance of 1 in 50,000." in page
+    assert (
+        "raise a coin-flip guess whether one patient's record was used from 50 % to at most 73 %,"
+        " but for a chance of 1 in 100,000." in page
+    )
+    assert (
+        "A patient whom two of the hospitals treated loses more: the guess can then rise to 88 %,"
+        " but for a chance of 1 in 50,000." in page
+    )
 
 
 def test_the_larger_of_the_two_epsilons_is_the_one_in_words():
-    worse = STUDY.model_copy(update={"evaluation": STUDY.evaluation.model_copy(update={"epsilon": Decimal(3)})})
+    worse = STUDY.model_copy(
+        update={"evaluation": STUDY.evaluation.model_copy(update={"epsilon": Decimal(3)})}
+    )
     assert "at most 95.3 %" in flat(study=worse)
 
 
 def test_the_isolation_line_stands_there_word_for_word():
-    for line in (ISOLATION, "isolation: network NOT blocked: this machine forbids user namespaces; files: not enforced yet"):
+    for line in (
+        ISOLATION,
+        (
+            "isolation: network NOT blocked: this machine forbids user namespaces; files: not"
+            " enforced yet"
+        ),
+    ):
         assert line in text(isolation=line)
 
 
 def test_each_hospital_is_marked_as_verified_or_not():
     page = text(trusted=("SVI", "STMW"))
-    lines = {line.split()[0]: line for line in page.splitlines() if line.strip().endswith("(test)") and line.startswith("  ")}
+    lines = {
+        line.split()[0]: line
+        for line in page.splitlines()
+        if line.strip().endswith("(test)") and line.startswith("  ")
+    }
     assert VERIFIED in lines["STMW"]
     assert "this hospital" in lines["SVI"]
     for name in ("SVHC", "SVHD", "other"):
@@ -92,17 +115,26 @@ def test_each_hospital_is_marked_as_verified_or_not():
 
 def test_beside_verified_stand_the_cards_own_names_and_never_the_studys():
     false = {"legal_name": "Ministry of Health", "email": "minister@example.gov"}
-    study = STUDY.model_copy(update={
-        "coordinator": STUDY.coordinator.model_copy(update=false),
-        "participants": tuple(p.model_copy(update=false) for p in STUDY.participants),
-    })
-    cards = {p.name: card(p, role) for p, role in ((STUDY.coordinator, "researcher"), *((p, "hospital") for p in STUDY.participants))}
+    study = STUDY.model_copy(
+        update={
+            "coordinator": STUDY.coordinator.model_copy(update=false),
+            "participants": tuple(p.model_copy(update=false) for p in STUDY.participants),
+        }
+    )
+    cards = {
+        p.name: card(p, role)
+        for p, role in (
+            (STUDY.coordinator, "researcher"),
+            *((p, "hospital") for p in STUDY.participants),
+        )
+    }
     page = flat(study=study, cards=cards)
     assert "Ministry" not in page
     assert "minister@" not in page
     assert "Researcher (test)" in page
     assert "researcher@example.org" in page
-    # control: without cards the study's own words stand there, and the page says whose words they are
+    # control: without cards the study's own words stand there, and the page says whose words they
+    # are
     bare = flat(study=study)
     assert "organisation (says the study)" in bare
     assert "Ministry of Health" in bare
@@ -114,13 +146,21 @@ def test_a_researcher_that_is_not_in_the_list_is_marked():
 
 
 def test_a_name_whose_keys_differ_is_not_called_verified_even_if_the_caller_says_so():
-    page = text(faults=(UntrustedError("The study names other keys for SVHC.", whose="SVHC", next_step="Telephone SVHC."),))
+    page = text(
+        faults=(
+            UntrustedError(
+                "The study names other keys for SVHC.", whose="SVHC", next_step="Telephone SVHC."
+            ),
+        )
+    )
     line = next(line for line in page.splitlines() if line.startswith("  SVHC"))
     assert NOT_LISTED in line
     assert VERIFIED not in line
 
 
-@pytest.mark.parametrize("sender", ["Researcher", "Researcher@securefl.invalid", "researcher@example.org"])
+@pytest.mark.parametrize(
+    "sender", ["Researcher", "Researcher@securefl.invalid", "researcher@example.org"]
+)
 def test_the_researchers_own_addresses_are_accepted_as_sender(sender):
     assert "is NOT the researcher" not in text(sender=sender)
 
@@ -157,7 +197,8 @@ def test_no_page_ever_shows_what_is_left_as_an_epsilon():
         page = flat(study=renamed(lay_summary="Hospitals train one model."), quote=quoted(earlier))
         assert "epsilon left" not in page
         assert "remaining" not in page
-        # the only epsilons on the page are the study's own: the figures, and the column of what is charged apart
+        # the only epsilons on the page are the study's own: the figures, and the column of what is
+        # charged apart
         assert page.count("epsilon") == 3
         assert "training epsilon 1, check epsilon 1," in page
 
@@ -173,7 +214,12 @@ def test_what_cannot_be_undone_stands_there():
 
 
 def test_every_fault_is_listed_with_its_next_step():
-    page = flat(faults=(DataError("A column is missing.", next_step="Rename it."), UntrustedError("Who is X?", whose="X", next_step="Telephone X.")))
+    page = flat(
+        faults=(
+            DataError("A column is missing.", next_step="Rename it."),
+            UntrustedError("Who is X?", whose="X", next_step="Telephone X."),
+        )
+    )
     assert "2 faults" in page
     for part in ("A column is missing.", "Rename it.", "Who is X?", "Telephone X."):
         assert part in page
@@ -190,7 +236,10 @@ def test_the_next_commands_name_this_request():
 
 def test_what_the_owner_may_know_of_the_own_table_is_marked_as_staying_here():
     page = flat(rows=RowCount(9172, 9171, 51, {"age: outside 0 to 120": 1}))
-    assert "Your table: 9,172 rows, 9,171 can be used (51 positive); 1 set aside: │ age: outside 0 to 120 (1)" in page
+    assert (
+        "Your table: 9,172 rows, 9,171 can be used (51 positive); 1 set aside: │ age: outside 0 to"
+        " 120 (1)" in page
+    )
     assert "never sent" in page
     assert "ROW" not in page
 
@@ -202,19 +251,46 @@ def test_a_table_that_cannot_be_used_is_said_before_everything_else():
 
 def test_the_page_shows_what_stood_in_the_rows_that_are_set_aside_and_what_else_the_owner_should_know():
     found = (Found("sex: not one of the declared levels", "m", 12, 3, "would match 'M'"),)
-    page = flat(rows=RowCount(20, 8, 2, {"sex: not one of the declared levels": 12}, found, ("patient_id: 2 of 8 identifiers differ",)))
-    assert "sex: not one of the declared levels: found 'm' 12 times, first in line 3, would match 'M'" in page
+    page = flat(
+        rows=RowCount(
+            20,
+            8,
+            2,
+            {"sex: not one of the declared levels": 12},
+            found,
+            ("patient_id: 2 of 8 identifiers differ",),
+        )
+    )
+    assert (
+        "sex: not one of the declared levels: found 'm' 12 times, first in line 3, would match 'M'"
+        in page
+    )
     assert "patient_id: 2 of 8 identifiers differ" in page
 
 
 @pytest.mark.parametrize(
     ("state", "words", "todo"),
     [
-        ("approved", "You approved it. It starts when every hospital has approved and the researcher runs it; until then it costs nothing.", "securefl site withdraw"),
+        (
+            "approved",
+            (
+                "You approved it. It starts when every hospital has approved and the researcher"
+                " runs it; until then it costs nothing."
+            ),
+            "securefl site withdraw",
+        ),
         ("running", "You approved it, and it runs.", "securefl site withdraw"),
-        ("completed", "It is over: you approved it, and it was completed.", "nothing is left to decide"),
+        (
+            "completed",
+            "It is over: you approved it, and it was completed.",
+            "nothing is left to decide",
+        ),
         ("failed", "It is over: you approved it, and it failed.", "nothing is left to decide"),
-        ("withdrawn", "It is over: you approved it, and withdrew later.", "nothing is left to decide"),
+        (
+            "withdrawn",
+            "It is over: you approved it, and withdrew later.",
+            "nothing is left to decide",
+        ),
         ("refused", "You refused it; that is final", "nothing is left to decide"),
     ],
 )
@@ -229,41 +305,79 @@ def test_a_request_that_was_decided_says_so_first_and_offers_no_second_decision(
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_the_page_fits_the_screen_and_never_exceeds_100_columns(width):
-    long = STUDY.model_copy(update={"participants": tuple(replace_name(p) for p in STUDY.participants)})
+    long = STUDY.model_copy(
+        update={"participants": tuple(replace_name(p) for p in STUDY.participants)}
+    )
     console = Console(width=width, record=True, file=io.StringIO())
     console.print(rendered(study=long, site="S" * 40))
-    assert max(cell_len(line.rstrip()) for line in console.export_text().splitlines()) <= min(width, 100)
+    assert max(cell_len(line.rstrip()) for line in console.export_text().splitlines()) <= min(
+        width, 100
+    )
 
 
 def replace_name(participant):
-    return participant.model_copy(update={"name": (participant.name * 40)[:40], "legal_name": "Hospital " * 30})
+    return participant.model_copy(
+        update={"name": (participant.name * 40)[:40], "legal_name": "Hospital " * 30}
+    )
 
 
-SPOOF = "[bold green]All checks passed[/]\x1b[2J\x1b[32m\n\nisolation: network blocked; files: blocked\u202e"
+SPOOF = (
+    "[bold green]All checks passed[/]\x1b[2J\x1b[32m\n\nisolation: network blocked; files:"
+    " blocked\u202e"
+)
 
 
 def test_a_hostile_text_can_neither_style_nor_forge_the_page():
-    fields = dict.fromkeys(("title", "lead", "lay_summary", "ethics_ref", "legal_basis", "purpose"), SPOOF)
+    fields = dict.fromkeys(
+        ("title", "lead", "lay_summary", "ethics_ref", "legal_basis", "purpose"), SPOOF
+    )
     study = renamed(**fields)
     column = STUDY.data.columns[0].model_copy(update={"unit": SPOOF})
-    study = study.model_copy(update={
-        "coordinator": STUDY.coordinator.model_copy(update={"legal_name": SPOOF, "email": SPOOF}),
-        "participants": tuple(p.model_copy(update={"legal_name": f"{SPOOF} — {VERIFIED}"}) for p in STUDY.participants),
-        "data": STUDY.data.model_copy(update={"columns": (column, *STUDY.data.columns[1:])}),
-    })
-    console = Console(width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO())
-    console.print(rendered(study=study, sender=SPOOF, faults=(DataError(SPOOF),), rows=RowCount(2, 1, 0, {SPOOF: 1}), trusted=()))
+    study = study.model_copy(
+        update={
+            "coordinator": STUDY.coordinator.model_copy(
+                update={"legal_name": SPOOF, "email": SPOOF}
+            ),
+            "participants": tuple(
+                p.model_copy(update={"legal_name": f"{SPOOF} — {VERIFIED}"})
+                for p in STUDY.participants
+            ),
+            "data": STUDY.data.model_copy(update={"columns": (column, *STUDY.data.columns[1:])}),
+        }
+    )
+    console = Console(
+        width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO()
+    )
+    console.print(
+        rendered(
+            study=study,
+            sender=SPOOF,
+            faults=(DataError(SPOOF),),
+            rows=RowCount(2, 1, 0, {SPOOF: 1}),
+            trusted=(),
+        )
+    )
     out = console.export_text(styles=True, clear=False)
     assert "\x1b[2J" not in out
     assert "\u202e" not in out
     assert "[bold green]" in out
     plain = console.export_text()
-    forged = [line for line in plain.splitlines() if line.strip().startswith(("isolation:", "All checks", "– isolation"))]
-    assert forged == [line for line in plain.splitlines() if line.startswith("  – isolation: network blocked; files: not enforced yet")]
+    forged = [
+        line
+        for line in plain.splitlines()
+        if line.strip().startswith(("isolation:", "All checks", "– isolation"))
+    ]
+    assert forged == [
+        line
+        for line in plain.splitlines()
+        if line.startswith("  – isolation: network blocked; files: not enforced yet")
+    ]
 
 
 def test_the_control_without_the_care_is_forged():
-    console = Console(width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO())
+    console = Console(
+        width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO()
+    )
     console.print(SPOOF, highlight=False)
     out = console.export_text(styles=True)
     assert "[bold green]" not in out
@@ -278,9 +392,8 @@ def test_no_title_breaks_the_page(title):
     assert ISOLATION in page
 
 
-
-
-# --- what is signed: schedule, terms, charges, registration ----------------------------------------------------------
+# --- what is signed: schedule, terms, charges, registration
+# ----------------------------------------------------------
 
 
 def part(section, **fields):
@@ -291,24 +404,38 @@ def section_of(page, heading):
     """The lines of a section, up to the next heading."""
     lines = page.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith(heading))
-    end = next((i for i in range(at + 1, len(lines)) if lines[i] and not lines[i].startswith(" ")), len(lines))
+    end = next(
+        (i for i in range(at + 1, len(lines)) if lines[i] and not lines[i].startswith(" ")),
+        len(lines),
+    )
     return " ".join(" ".join(lines[at:end]).split())
 
 
 def test_the_page_says_when_it_runs_and_what_happens_if_nothing_is_decided():
     page = text()
-    assert "until 2031-01-01 00:00 UTC, when every hospital has approved." in section_of(page, "When it runs")
+    assert "until 2031-01-01 00:00 UTC, when every hospital has approved." in section_of(
+        page, "When it runs"
+    )
     asked = section_of(page, "Until when, and whom to ask")
-    assert "If you do nothing, the study does not start, at any hospital: nothing runs, nothing leaves and nothing is charged." in asked
+    assert (
+        "If you do nothing, the study does not start, at any hospital: nothing runs, nothing leaves"
+        " and nothing is charged." in asked
+    )
     assert STUDY.study.lead in asked
     assert STUDY.coordinator.email in asked
     assert "Until when" not in text(state="approved")
 
 
 def test_what_is_enforced_and_what_is_promised_stand_apart():
-    out = part("outputs", owner="The State", licence="None at all", notes=("We shall not sell it",)).outputs
-    said = section_of(text(study=STUDY.model_copy(update={"outputs": out})), "What comes out, and what holds")
-    enforced, promised = said.split("Promised by the researcher, and kept by people alone: no program enforces it.")
+    out = part(
+        "outputs", owner="The State", licence="None at all", notes=("We shall not sell it",)
+    ).outputs
+    said = section_of(
+        text(study=STUDY.model_copy(update={"outputs": out})), "What comes out, and what holds"
+    )
+    enforced, promised = said.split(
+        "Promised by the researcher, and kept by people alone: no program enforces it."
+    )
     assert "Enforced by this program:" in enforced
     assert "Spent budget is never given back." in enforced
     assert "lowest acceptable AUC is 0.5" in enforced
@@ -357,22 +484,49 @@ def test_what_the_others_decided_stands_at_the_top_while_it_matters():
 def test_every_word_of_the_researcher_stands_behind_a_bar():
     """Also column names, levels, the licence, an e-mail, and what a fault repeats of them."""
     mark = "zzmark " * 40
-    study = STUDY.model_copy(update={
-        "study": STUDY.study.model_copy(update=dict.fromkeys(("title", "purpose", "lead", "lay_summary", "ethics_ref", "legal_basis"), mark)),
-        "outputs": STUDY.outputs.model_copy(update={"owner": mark, "licence": mark, "intended_use": mark, "artefacts": (mark,), "notes": (mark,)}),
-        "exit": STUDY.exit.model_copy(update={"notice": mark}),
-        "coordinator": STUDY.coordinator.model_copy(update={"legal_name": mark, "email": mark}),
-        "aggregator": STUDY.aggregator.model_copy(update={"legal_name": mark}),
-        "participants": tuple(p.model_copy(update={"legal_name": mark}) for p in STUDY.participants),
-        "data": STUDY.data.model_copy(update={
-            "patient": mark,
-            "label": STUDY.data.label.model_copy(update={"column": mark, "positive": (mark,)}),
-            "columns": tuple(c.model_copy(update={"name": mark, **({"unit": mark} if c.kind == "numeric" else {})}) for c in STUDY.data.columns),
-        }),
-    })
+    study = STUDY.model_copy(
+        update={
+            "study": STUDY.study.model_copy(
+                update=dict.fromkeys(
+                    ("title", "purpose", "lead", "lay_summary", "ethics_ref", "legal_basis"), mark
+                )
+            ),
+            "outputs": STUDY.outputs.model_copy(
+                update={
+                    "owner": mark,
+                    "licence": mark,
+                    "intended_use": mark,
+                    "artefacts": (mark,),
+                    "notes": (mark,),
+                }
+            ),
+            "exit": STUDY.exit.model_copy(update={"notice": mark}),
+            "coordinator": STUDY.coordinator.model_copy(update={"legal_name": mark, "email": mark}),
+            "aggregator": STUDY.aggregator.model_copy(update={"legal_name": mark}),
+            "participants": tuple(
+                p.model_copy(update={"legal_name": mark}) for p in STUDY.participants
+            ),
+            "data": STUDY.data.model_copy(
+                update={
+                    "patient": mark,
+                    "label": STUDY.data.label.model_copy(
+                        update={"column": mark, "positive": (mark,)}
+                    ),
+                    "columns": tuple(
+                        c.model_copy(
+                            update={"name": mark, **({"unit": mark} if c.kind == "numeric" else {})}
+                        )
+                        for c in STUDY.data.columns
+                    ),
+                }
+            ),
+        }
+    )
     fault = DataError(f"The registered table has no column '{mark}'.", next_step="Rename it.")
     found = (Found(f"{mark}: not a number", "x", 2, 3, ""),)
-    rows = RowCount(20, 8, 2, {f"{mark}: not a number": 12}, found, (f"{mark}: identifiers differ",))
+    rows = RowCount(
+        20, 8, 2, {f"{mark}: not a number": 12}, found, (f"{mark}: identifiers differ",)
+    )
     page = text(80, study=study, faults=[fault], registered={}, rows=rows)
     marked = [line for line in page.splitlines() if "zzmark" in line]
     assert len(marked) > 60

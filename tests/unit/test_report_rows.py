@@ -14,7 +14,11 @@ def test_the_examples_hold():
 
 def test_reasons_stand_with_the_most_frequent_first():
     words = rows_words(RowCount(10, 4, 2, {"a: not a number": 1, "b: not recorded": 5}))
-    assert words == "10 rows, 4 can be used (2 positive); 5 set aside (b: not recorded); 1 set aside (a: not a number)."
+    assert (
+        words
+        == "10 rows, 4 can be used (2 positive); 5 set aside (b: not recorded); 1 set aside (a: not"
+        " a number)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,11 +39,13 @@ def test_the_owner_is_warned_where_a_study_would_learn_next_to_nothing(count, wa
 
 
 def test_what_was_found_is_told_with_its_number_its_line_and_what_it_would_match():
-    assert found_lines([
-        Found("target: neither", "Yes", 132, 7, "would match 'yes'"),
-        Found("age: not a number", "x", 1),
-        Found(MALFORMED, "it has 1 values, the header names 2", 2, 9),
-    ]) == [
+    assert found_lines(
+        [
+            Found("target: neither", "Yes", 132, 7, "would match 'yes'"),
+            Found("age: not a number", "x", 1),
+            Found(MALFORMED, "it has 1 values, the header names 2", 2, 9),
+        ]
+    ) == [
         "target: neither: found 'Yes' 132 times, first in line 7, would match 'yes'",
         "age: not a number: found 'x' once",
         "no record: it has 1 values, the header names 2 (2 times, first in line 9)",

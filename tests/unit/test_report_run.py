@@ -19,7 +19,9 @@ from securefl.report.run import (
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])
-EVALUATION = evaluate(np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), STUDY.evaluation, 5)
+EVALUATION = evaluate(
+    np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), STUDY.evaluation, 5
+)
 
 
 @dataclass
@@ -43,18 +45,35 @@ def flat(renderable, width=100):
 
 
 def outcome(evaluation=EVALUATION, **changed):
-    given = {"model_dir": "out/model", "study_title": "A [bold]study[/]", "quality": "met", "quality_minimum": Decimal("0.5")}
+    given = {
+        "model_dir": "out/model",
+        "study_title": "A [bold]study[/]",
+        "quality": "met",
+        "quality_minimum": Decimal("0.5"),
+    }
     return flat(outcome_page(evaluation, **(given | changed)))
 
 
 def test_a_round_line_says_one_sum():
-    assert round_line(7, 40, "update", 5, 59_900, 31) == "round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each"
-    assert round_line(41, 40, "evaluation", 5, 59_900, 16).startswith("evaluation: received one sum of 5 hospitals")
+    assert (
+        round_line(7, 40, "update", 5, 59_900, 31)
+        == "round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each"
+    )
+    assert round_line(41, 40, "evaluation", 5, 59_900, 16).startswith(
+        "evaluation: received one sum of 5 hospitals"
+    )
 
 
 def test_a_lost_hospital_is_named_in_the_line_and_on_the_page():
-    assert round_line(7, 40, "update", 4, 59_900, 31, lost=["SVI"]).endswith("each; SVI is lost from here on")
-    records = [Record(1, "preparation", "abc"), Record(2, "update", "abc"), Record(3, "update", "ab"), Record(4, "evaluation", "a")]
+    assert round_line(7, 40, "update", 4, 59_900, 31, lost=["SVI"]).endswith(
+        "each; SVI is lost from here on"
+    )
+    records = [
+        Record(1, "preparation", "abc"),
+        Record(2, "update", "abc"),
+        Record(3, "update", "ab"),
+        Record(4, "evaluation", "a"),
+    ]
     lost = lost_hospitals(records, "abc")
     assert lost == {"b": "evaluation", "c": "round 2 of 2"}
     assert "lost b, from the evaluation on; c, from round 2 of 2 on" in outcome(lost=lost)
@@ -63,7 +82,10 @@ def test_a_lost_hospital_is_named_in_the_line_and_on_the_page():
 
 def test_the_outcome_names_the_auc_with_its_interval_and_where_it_came_from():
     page = outcome()
-    assert f"AUC 95 % interval {EVALUATION.low:.3f} to {EVALUATION.high:.3f}, around {EVALUATION.auc:.3f}" in page
+    assert (
+        f"AUC 95 % interval {EVALUATION.low:.3f} to {EVALUATION.high:.3f}, around"
+        f" {EVALUATION.auc:.3f}" in page
+    )
     assert "one encrypted, noised total" in page
     assert "securefl predict out/model rows.csv --json scores.json" in page
     assert "A [bold]study[/]" in page
@@ -71,8 +93,12 @@ def test_the_outcome_names_the_auc_with_its_interval_and_where_it_came_from():
 
 def test_the_outcome_says_whether_the_asked_quality_is_met():
     assert "asked for at least 0.5: met; the whole interval lies above" in outcome()
-    assert "at least 1: NOT met; the whole interval lies below" in outcome(quality="not-met", quality_minimum=Decimal(1))
-    assert "at least 0.9: cannot be judged; the interval holds it" in outcome(quality="cannot-be-judged", quality_minimum=Decimal("0.9"))
+    assert "at least 1: NOT met; the whole interval lies below" in outcome(
+        quality="not-met", quality_minimum=Decimal(1)
+    )
+    assert "at least 0.9: cannot be judged; the interval holds it" in outcome(
+        quality="cannot-be-judged", quality_minimum=Decimal("0.9")
+    )
 
 
 def test_an_evaluation_that_holds_chance_gives_no_single_figure():
@@ -96,7 +122,12 @@ def test_bands_lost_in_the_noise_are_marked():
 
 
 def comparison(*rows, exact=0.98):
-    return demo_table(rows or [Row("other", 220, 0.985, 0.97, 0.98), Row("SVHD", 6, 0.9, 0.6, 0.98)], exact, 0.975, (0.943, 1.0))
+    return demo_table(
+        rows or [Row("other", 220, 0.985, 0.97, 0.98), Row("SVHD", 6, 0.9, 0.6, 0.98)],
+        exact,
+        0.975,
+        (0.943, 1.0),
+    )
 
 
 def test_the_comparison_is_headed_as_what_only_a_demonstration_can_show():
@@ -107,7 +138,10 @@ def test_the_comparison_is_headed_as_what_only_a_demonstration_can_show():
 def test_a_hospital_that_loses_is_named_in_words():
     page = flat(comparison())
     assert "-0.005 loses" in page
-    assert "other loses by joining: alone and without privacy it reaches 0.985, federated 0.980." in page
+    assert (
+        "other loses by joining: alone and without privacy it reaches 0.985, federated 0.980."
+        in page
+    )
     assert "SVHD loses" not in page
 
 
@@ -124,17 +158,33 @@ def test_a_hospital_that_cannot_train_alone_has_no_figure():
 
 
 def test_the_comparison_says_whether_the_interval_held():
-    assert "95 % interval 0.943 to 1.000, around 0.975. The exact figure lies within the interval." in flat(comparison())
+    assert (
+        "95 % interval 0.943 to 1.000, around 0.975. The exact figure lies within the interval."
+        in flat(comparison())
+    )
     assert "lies NOT within" in flat(comparison(exact=0.9))
 
 
 def test_the_pages_fit_80_columns():
-    for renderable in (comparison(), outcome_page(EVALUATION, model_dir="m" * 90, study_title="t" * 300, quality="cannot-be-judged", quality_minimum=Decimal("0.9"))):
+    for renderable in (
+        comparison(),
+        outcome_page(
+            EVALUATION,
+            model_dir="m" * 90,
+            study_title="t" * 300,
+            quality="cannot-be-judged",
+            quality_minimum=Decimal("0.9"),
+        ),
+    ):
         assert max(map(len, plain_text(renderable, 80).splitlines())) <= 80
 
 
 def test_extracts_are_a_line_a_hospital_and_a_missing_one_is_named():
-    extract = {"study": {"status": "completed"}, "epsilon": 0.9982, "releases": [{"kind": "update"}] * 40 + [{"kind": "evaluation"}]}
+    extract = {
+        "study": {"status": "completed"},
+        "epsilon": 0.9982,
+        "releases": [{"kind": "update"}] * 40 + [{"kind": "evaluation"}],
+    }
     words = plain_text(extracts_page({"SVI": extract}, ["SVI", "SVHD"]))
     assert re.search(r"SVI +completed +40 +1 +0\.9982", words)
     assert re.search(r"SVHD +has not come yet", words)

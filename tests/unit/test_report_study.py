@@ -30,15 +30,27 @@ def test_a_study_is_explained_from_who_asks_to_how_to_leave():
     headings = [line for line in words.splitlines() if line.startswith("#")]
     assert headings[0] == "# A small study"
     assert [h.removeprefix("## ") for h in headings[1:]] == [
-        "For what", "Who asks and who takes part", "Which columns", "What is trained", "What leaves each hospital", "Who can see it",
-        "What it costs a patient's privacy", "What cannot be undone", "What comes out", "When it runs and how a hospital leaves",
+        "For what",
+        "Who asks and who takes part",
+        "Which columns",
+        "What is trained",
+        "What leaves each hospital",
+        "Who can see it",
+        "What it costs a patient's privacy",
+        "What cannot be undone",
+        "What comes out",
+        "When it runs and how a hospital leaves",
     ]
 
 
 def test_the_digest_and_every_partys_fingerprint_stand_there():
     words = study_words(STUDY, DIGEST)
     assert DIGEST in words
-    for party, role in ((STUDY.coordinator, "researcher"), (STUDY.aggregator, "aggregator"), *((p, "hospital") for p in STUDY.participants)):
+    for party, role in (
+        (STUDY.coordinator, "researcher"),
+        (STUDY.aggregator, "aggregator"),
+        *((p, "hospital") for p in STUDY.participants),
+    ):
         assert meaning.card(party, role).spoken in words
     assert all(site in words for site in SITES)
 
@@ -61,50 +73,81 @@ def test_what_leaves_is_told_round_by_round_with_sizes():
 def test_labels_are_told_by_kind():
     label = STUDY.data.label
     against = "against -, |, A, B, C, D, G, H, I, J, K; a row with any other character is set aside"
-    assert meaning.label_words(label) == f"whether target contains one of the letters E, F ({against})"
+    assert (
+        meaning.label_words(label) == f"whether target contains one of the letters E, F ({against})"
+    )
     equals = TextCondition(column="target", kind="equals", positive=("yes",), negative=("no",))
-    assert meaning.label_words(equals) == "whether target is yes (against no; a row with any other text is set aside)"
+    assert (
+        meaning.label_words(equals)
+        == "whether target is yes (against no; a row with any other text is set aside)"
+    )
     two = equals.model_copy(update={"positive": ("a", "b"), "missing_codes": ("-9", "k.A.")})
-    assert meaning.label_words(two) == (
-        'whether target is one of a, b (against no; a row with any other text is set aside; -9, k.A. mean "not recorded")'
+    assert (
+        meaning.label_words(two)
+        == "whether target is one of a, b (against no; a row with any other text is set aside; -9,"
+        ' k.A. mean "not recorded")'
     )
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("at-least", "is 1.5 or more"), ("above", "is above 1.5"), ("at-most", "is 1.5 or less"), ("below", "is below 1.5")]
+    ("kind", "words"),
+    [
+        ("at-least", "is 1.5 or more"),
+        ("above", "is above 1.5"),
+        ("at-most", "is 1.5 or less"),
+        ("below", "is below 1.5"),
+    ],
 )
 def test_labels_of_a_number_are_told_with_their_threshold_and_range(kind, words):
     label = NumberCondition(column="HbA1c", kind=kind, value="1.5", low="0", high="20")
-    assert meaning.label_words(label) == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
+    assert (
+        meaning.label_words(label) == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
+    )
 
 
 def test_a_label_out_of_two_columns_is_told_with_both():
     died = TextCondition(column="died", kind="equals", positive=("yes",), negative=("no",))
-    lactate = NumberCondition(column="lactate", kind="at-least", value="4", low="0", high="30", missing_codes=("-9",))
+    lactate = NumberCondition(
+        column="lactate", kind="at-least", value="4", low="0", high="30", missing_codes=("-9",)
+    )
     parts = (
         "died is yes (against no; a row with any other text is set aside); "
         'lactate is 4 or more (a row outside 0 to 30 is set aside; -9 means "not recorded")'
     )
     any_of = CombinedLabel(kind="any-of", conditions=(died, lactate))
     assert meaning.label_words(any_of) == f"whether at least one of these holds: {parts}"
-    assert meaning.label_words(any_of.model_copy(update={"kind": "all-of"})) == f"whether all of these hold: {parts}"
+    assert (
+        meaning.label_words(any_of.model_copy(update={"kind": "all-of"}))
+        == f"whether all of these hold: {parts}"
+    )
 
 
 def test_codes_and_clipping_stand_behind_their_column():
     age, tsh, sex, sick = STUDY.data.columns
     columns = (
-        age.model_copy(update={"missing_codes": ("0", "999")}), tsh.model_copy(update={"outside": "clip", "missing_codes": ("-9",)}),
-        sex.model_copy(update={"missing_codes": ("9",)}), sick.model_copy(update={"missing_codes": ("u",)}),
+        age.model_copy(update={"missing_codes": ("0", "999")}),
+        tsh.model_copy(update={"outside": "clip", "missing_codes": ("-9",)}),
+        sex.model_copy(update={"missing_codes": ("9",)}),
+        sick.model_copy(update={"missing_codes": ("u",)}),
     )
-    rows = dict(meaning.column_rows(STUDY.model_copy(update={"data": STUDY.data.model_copy(update={"columns": columns})})))
+    rows = dict(
+        meaning.column_rows(
+            STUDY.model_copy(update={"data": STUDY.data.model_copy(update={"columns": columns})})
+        )
+    )
     assert 'age (0 to 120 years; 0, 999 mean "not recorded")' in rows["numbers"]
-    assert 'TSH (0.005 to 600; a value outside counts as the nearer end; -9 means "not recorded")' in rows["numbers"]
+    assert (
+        'TSH (0.005 to 600; a value outside counts as the nearer end; -9 means "not recorded")'
+        in rows["numbers"]
+    )
     assert rows["choices"] == 'sex (F, M; 9 means "not recorded")'
     assert rows["yes or no"] == 'sick (u means "not recorded")'
 
 
 def test_a_network_is_called_one():
-    network = STUDY.model_copy(update={"model": STUDY.model.model_copy(update={"kind": "mlp", "hidden": (8, 4)})})
+    network = STUDY.model_copy(
+        update={"model": STUDY.model.model_copy(update={"kind": "mlp", "hidden": (8, 4)})}
+    )
     assert "A small neural network (hidden layers of 8, 4) with" in flat(network)
 
 
@@ -120,7 +163,13 @@ def test_an_unknown_use_code_is_shown_as_it_is():
 
 def test_the_markdown_of_a_study_shows_hostile_texts_literally():
     hostile = "# Approved\n\n<b>x</b> [y](http://z) ![i](http://j) `c` *s* | t"
-    study = STUDY.model_copy(update={"study": STUDY.study.model_copy(update=dict.fromkeys(("title", "lay_summary", "purpose", "lead"), hostile))})
+    study = STUDY.model_copy(
+        update={
+            "study": STUDY.study.model_copy(
+                update=dict.fromkeys(("title", "lay_summary", "purpose", "lead"), hostile)
+            )
+        }
+    )
     tokens = MARKDOWN.parse(study_words(study, DIGEST))
     assert sum(t.type == "heading_open" for t in tokens) == 11
     kinds = {c.type for t in tokens for c in t.children or ()}
@@ -141,7 +190,11 @@ def test_a_quoted_summary_stays_in_its_quote(text):
     opened = [i for i, t in enumerate(tokens) if t.type == "blockquote_open"]
     closed = [i for i, t in enumerate(tokens) if t.type == "blockquote_close"]
     assert len(opened) == len(closed) == 1
-    assert {t.type for t in tokens[opened[0] + 1 : closed[0]]} <= {"paragraph_open", "inline", "paragraph_close"}
+    assert {t.type for t in tokens[opened[0] + 1 : closed[0]]} <= {
+        "paragraph_open",
+        "inline",
+        "paragraph_close",
+    }
     assert sum(t.type == "heading_open" for t in tokens) == 11
 
 
@@ -153,7 +206,20 @@ def test_the_page_fits_100_columns():
 
 
 def test_what_a_hospital_shows_of_a_column_has_its_codes_and_its_clipping():
-    column = {"name": "TSH", "low": "0.005", "high": "600", "unit": "mU/L", "outside": "clip", "missing_codes": ["0", "-9"]}
-    words = 'TSH (0.005 to 600 mU/L; a value outside counts as the nearer end; 0, -9 mean "not recorded")'
+    column = {
+        "name": "TSH",
+        "low": "0.005",
+        "high": "600",
+        "unit": "mU/L",
+        "outside": "clip",
+        "missing_codes": ["0", "-9"],
+    }
+    words = (
+        'TSH (0.005 to 600 mU/L; a value outside counts as the nearer end; 0, -9 mean "not'
+        ' recorded")'
+    )
     assert meaning.column_words(column) == words
-    assert meaning.column_words({"name": "sick", "missing_codes": ["u"]}) == 'sick (u means "not recorded")'
+    assert (
+        meaning.column_words({"name": "sick", "missing_codes": ["u"]})
+        == 'sick (u means "not recorded")'
+    )

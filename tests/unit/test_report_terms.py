@@ -23,58 +23,92 @@ def test_the_examples_hold():
 
 
 def test_between_which_times_it_may_start():
-    assert terms.open_sentence(OPENS, CLOSES) == "It may start from 2026-01-01 00:00 UTC until 2027-12-01 18:30 UTC, when every hospital has approved."
+    assert (
+        terms.open_sentence(OPENS, CLOSES)
+        == "It may start from 2026-01-01 00:00 UTC until 2027-12-01 18:30 UTC, when every hospital"
+        " has approved."
+    )
 
 
 def test_how_long_a_round_waits_and_when_an_answer_leaves():
     assert terms.round_sentences(60, Decimal("0.20")) == [
         "In each round the researcher waits at most 60 seconds for a hospital.",
-        "Your answer leaves 0.2 seconds after a round opens, not when it is ready: its time tells nothing about your patients.",
+        (
+            "Your answer leaves 0.2 seconds after a round opens, not when it is ready: its time"
+            " tells nothing about your patients."
+        ),
     ]
 
 
 def test_what_a_missing_hospital_does():
-    assert terms.dropout_sentence(goes_on=False, hospitals=5, least=5) == (
-        "If one hospital does not answer in time, the study ends for all. What was charged stays charged."
+    assert (
+        terms.dropout_sentence(goes_on=False, hospitals=5, least=5)
+        == "If one hospital does not answer in time, the study ends for all. What was charged stays"
+        " charged."
     )
-    assert terms.dropout_sentence(goes_on=True, hospitals=5, least=4) == (
-        "If a hospital does not answer in time, the others go on without it, for at most 1 hospital; then the study ends for all. What was charged stays charged."
+    assert (
+        terms.dropout_sentence(goes_on=True, hospitals=5, least=4)
+        == "If a hospital does not answer in time, the others go on without it, for at most 1"
+        " hospital; then the study ends for all. What was charged stays charged."
     )
 
 
 def test_what_happens_when_nothing_is_decided():
     assert terms.nothing_sentences(CLOSES) == [
         "You can decide until 2027-12-01 18:30 UTC.",
-        "If you do nothing, the study does not start, at any hospital: nothing runs, nothing leaves and nothing is charged.",
+        (
+            "If you do nothing, the study does not start, at any hospital: nothing runs, nothing"
+            " leaves and nothing is charged."
+        ),
     ]
 
 
 def test_what_the_quality_rule_does_and_does_not():
-    assert terms.quality_sentence(Decimal("0.70")) == (
-        "The lowest acceptable AUC is 0.7, judged on the lower end of the noised interval; every hospital is told whether it was met. "
-        "A model that misses it is released all the same, and nothing is given back."
+    assert (
+        terms.quality_sentence(Decimal("0.70"))
+        == "The lowest acceptable AUC is 0.7, judged on the lower end of the noised interval; every"
+        " hospital is told whether it was met. A model that misses it is released all the same,"
+        " and nothing is given back."
     )
-    assert terms.quality_sentence(Decimal(0)) == "The study asks for no lowest AUC: the model is released whatever comes out."
+    assert (
+        terms.quality_sentence(Decimal(0))
+        == "The study asks for no lowest AUC: the model is released whatever comes out."
+    )
 
 
 def test_who_gets_the_model_and_what_the_program_keeps_of_it():
-    assert terms.recipients_sentence(["Nord", "Sued"]) == (
-        "The researcher makes the model and has it. The study names to get it: Nord, Sued. The program sends it to nobody else."
+    assert (
+        terms.recipients_sentence(["Nord", "Sued"])
+        == "The researcher makes the model and has it. The study names to get it: Nord, Sued. The"
+        " program sends it to nobody else."
     )
-    assert terms.recipients_sentence([]) == (
-        "The researcher makes the model and has it. The study names nobody else to get it, and the program sends it to nobody else."
+    assert (
+        terms.recipients_sentence([])
+        == "The researcher makes the model and has it. The study names nobody else to get it, and"
+        " the program sends it to nobody else."
     )
 
 
 def test_how_a_hospital_leaves():
-    assert terms.exit_sentence() == (
-        "You can leave at any time with `securefl site withdraw`: from then on nothing more is sent, and the study ends for all. Spent budget is never given back."
+    assert (
+        terms.exit_sentence()
+        == "You can leave at any time with `securefl site withdraw`: from then on nothing more is"
+        " sent, and the study ends for all. Spent budget is never given back."
     )
 
 
 def test_what_is_promised_stands_apart_and_says_so():
-    assert terms.PROMISED == "Promised by the researcher, and kept by people alone: no program enforces it."
-    study = changed("outputs", owner="The hospitals", licence="CC-BY-4.0", notes=("Nobody sells it",), intended_use="Tests only.")
+    assert (
+        terms.PROMISED
+        == "Promised by the researcher, and kept by people alone: no program enforces it."
+    )
+    study = changed(
+        "outputs",
+        owner="The hospitals",
+        licence="CC-BY-4.0",
+        notes=("Nobody sells it",),
+        intended_use="Tests only.",
+    )
     assert dict(terms.promises(study)) == {
         "results belong to": "The hospitals",
         "licence": "CC-BY-4.0",
@@ -89,7 +123,9 @@ def test_the_schedule_of_a_study_as_a_whole():
     said = terms.when_sentences(STUDY)
     assert said[0].startswith("It may start from 2026-01-01 00:00 UTC until ")
     assert said[-1] == terms.dropout_sentence(goes_on=False, hospitals=5, least=5)
-    assert terms.when_sentences(changed("schedule", on_dropout="continue"))[-1].startswith("If a hospital does not answer in time, the others go on")
+    assert terms.when_sentences(changed("schedule", on_dropout="continue"))[-1].startswith(
+        "If a hospital does not answer in time, the others go on"
+    )
 
 
 def test_every_public_code_has_words():

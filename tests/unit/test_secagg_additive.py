@@ -1,4 +1,6 @@
-"""One hospital's numbers under its key, and their sum: exact, of the right cohort, and gone afterwards."""
+"""One hospital's numbers under its key, and their sum: exact, of the right cohort, and gone
+afterwards.
+"""
 
 from dataclasses import replace
 
@@ -33,7 +35,8 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
     monkeypatch.setattr(sections, "_BLOCK_BYTES", 2 * CHUNK_BYTES)
     pieces = a_round.body("A", np.arange(100_000) % 1000, draw=draw.bytes)
     assert [p.shape for p in pieces] == [w.shape for w in whole]
-    # the errors are drawn a block at a time, so only what does not depend on them can be compared: the sum opens alike
+    # the errors are drawn a block at a time, so only what does not depend on them can be compared:
+    # the sum opens alike
     other = a_round.body("B", np.zeros(100_000, dtype=np.int64))
     assert np.array_equal(a_round.open(a_round.add([pieces, other])), np.arange(100_000) % 1000)
 

@@ -15,7 +15,9 @@ def ciphertext():
     keys = seal.RoundKeyPair.generate()
     context = seal._context()
     key, zero = sealapi.PublicKey(), sealapi.Ciphertext()
-    seal.load_seal_file(seal._context(), key, seal.seal_file(context.key_parms_id(), keys.public.residues, ntt=True))
+    seal.load_seal_file(
+        seal._context(), key, seal.seal_file(context.key_parms_id(), keys.public.residues, ntt=True)
+    )
     sealapi.Encryptor(context, key).encrypt_zero(zero)
     return zero
 
@@ -30,7 +32,10 @@ def one_at_a_time(array):
 
 
 class Claims:
-    """Not SEAL's: where its array would be lies an object of Python, or nothing. Slots lie in the order of their names."""
+    """Not SEAL's: where its array would be lies an object of Python, or nothing.
+
+    Slots lie in the order of their names.
+    """
 
     __slots__ = ("at_its_place", "capacity_", "size_")
 
@@ -48,7 +53,9 @@ class Claims:
 
 
 def test_this_tenseals_arrays_lie_as_expected(known):
-    """Should a new release lay them otherwise, encryption still works, at half the speed: benchmarks would show it."""
+    """Should a new release lay them otherwise, encryption still works, at half the speed:
+    benchmarks would show it.
+    """
     assert bulk.lies_as_expected(known.dyn_array(), NUMBERS)
     assert seal._arrays_are_whole()
 
@@ -79,7 +86,9 @@ def test_another_python_reads_one_at_a_time(known, monkeypatch):
 @pytest.mark.parametrize("capacity", [5, 6], ids=["other size", "other capacity"])
 def test_an_array_that_lies_elsewhere_is_read_one_at_a_time(capacity):
     claims = Claims(3, capacity)
-    claims.at_its_place = (None,) * 5  # a tuple's third word is its length, where the capacity would be
+    claims.at_its_place = (
+        None,
+    ) * 5  # a tuple's third word is its length, where the capacity would be
     assert bulk.read_all(claims, whole=True).tolist() == [0, 1, 2]
 
 
@@ -107,7 +116,9 @@ def test_an_object_that_cannot_be_read_whole_is_no_proof():
 
 def test_memory_is_read_only_where_it_was_proven_to_lie_as_expected(known, monkeypatch):
     asked = []
-    monkeypatch.setattr(bulk, "_in_one_piece", lambda array: asked.append(array) or np.arange(4, dtype=np.uint64))
+    monkeypatch.setattr(
+        bulk, "_in_one_piece", lambda array: asked.append(array) or np.arange(4, dtype=np.uint64)
+    )
     assert bulk.read_all(known.dyn_array(), whole=False).tolist() == list(NUMBERS)
     assert asked == []
     assert bulk.read_all(known.dyn_array(), whole=True).tolist() == [0, 1, 2, 3]

@@ -21,12 +21,16 @@ def dealt(me="SVI", seeds=None, cards=None, terms=TERMS):
 def test_four_packets_restore_the_seeds_and_commitments_show_it():
     dealing = Dealing(TERMS, "SVI", dealt())
     holders = TERMS.neighbours.holders("SVI")
-    shares = np.stack([dealing.open_packet(name, WORLD.identities[name].unseal) for name in holders])
+    shares = np.stack(
+        [dealing.open_packet(name, WORLD.identities[name].unseal) for name in holders]
+    )
     seeds = shamir.restore(shares[1:], [1, 2, 3, 4])
     assert seeds == [SELF, *(WORLD.pair_seeds("SVI")[name] for name in TERMS.neighbours.of("SVI"))]
     from securefl.secagg.dealing import seed_commitment
 
-    assert [seed_commitment(TERMS, seed) for seed in seeds] == [dealing.seed_commitment(i) for i in range(5)]
+    assert [seed_commitment(TERMS, seed) for seed in seeds] == [
+        dealing.seed_commitment(i) for i in range(5)
+    ]
     assert dealing.seed_index(None) == 0
     assert dealing.seed_index("STMW") == 1
 
@@ -52,7 +56,11 @@ def test_a_packet_opens_for_its_holder_in_its_round_only():
         Dealing(TERMS, "SVHC", data).open_packet("STMW", WORLD.identities["STMW"].unseal)
 
 
-@pytest.mark.parametrize("plain", [b"", bytes(36), bytes(180), b"\xff" * 180], ids=["empty", "short", "zeros", "above the prime"])
+@pytest.mark.parametrize(
+    "plain",
+    [b"", bytes(36), bytes(180), b"\xff" * 180],
+    ids=["empty", "short", "zeros", "above the prime"],
+)
 def test_a_packet_with_other_shares_than_committed_is_refused_in_the_dealers_name(plain):
     class Says:
         def unseal(self, sealed, info):
@@ -69,11 +77,17 @@ def test_every_bit_of_a_share_is_committed_to():
     assert dealing.share_fits("STMW", 2, share)
     assert not dealing.share_fits("STMW", 1, share)
     assert not dealing.share_fits("SVHC", 2, share)
-    assert not any(dealing.share_fits("STMW", 2, share[:i] + bytes([share[i] ^ 1]) + share[i + 1 :]) for i in range(36))
+    assert not any(
+        dealing.share_fits("STMW", 2, share[:i] + bytes([share[i] ^ 1]) + share[i + 1 :])
+        for i in range(36)
+    )
 
 
 def test_two_dealings_of_the_same_seeds_share_no_packet():
-    one, two = dealt(), deal(TERMS, "SVI", SELF, WORLD.pair_seeds("SVI"), cards=WORLD.cards, draw=Draws("other"))
+    one, two = (
+        dealt(),
+        deal(TERMS, "SVI", SELF, WORLD.pair_seeds("SVI"), cards=WORLD.cards, draw=Draws("other")),
+    )
     assert one[:160] == two[:160]  # commitments to the same seeds
     assert one[160:176] != two[160:176]
 

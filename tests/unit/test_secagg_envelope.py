@@ -20,7 +20,9 @@ def frame_of(manifest, body=b"firstother"):
 
 
 def signed_text(text):
-    """A manifest with a good signature over any text at all: what a rostered but hostile party can make."""
+    """A manifest with a good signature over any text at all: what a rostered but hostile party can
+    make.
+    """
     return b"securefl-signed/1 " + SENDER.sign(text).hex().encode() + b"\n" + text
 
 
@@ -108,17 +110,27 @@ def test_a_signed_manifest_that_is_no_manifest_is_refused(text):
 def test_a_manifest_in_another_order_or_with_spaces_is_refused():
     text = rfc8785.dumps(fields_of())
     assert "canonical" in refused(frame_of(signed_text(text.replace(b":", b": ", 1))))
-    assert "canonical" in refused(frame_of(signed_text(b'{"type":"securefl-test/1",' + text[1:].replace(b',"type":"securefl-test/1"', b""))))
+    assert "canonical" in refused(
+        frame_of(
+            signed_text(
+                b'{"type":"securefl-test/1",' + text[1:].replace(b',"type":"securefl-test/1"', b"")
+            )
+        )
+    )
 
 
 def test_a_duplicated_key_is_refused():
     text = rfc8785.dumps(fields_of())
-    assert "canonical" in refused(frame_of(signed_text(text.replace(b'"round":1', b'"round":1,"round":1'))))
+    assert "canonical" in refused(
+        frame_of(signed_text(text.replace(b'"round":1', b'"round":1,"round":1')))
+    )
 
 
 @pytest.mark.parametrize("value", [True, "1", 2, None, [1]])
 def test_a_field_of_another_type_is_refused(value):
-    assert "round is not this round's" in refused(frame_of(dump_signed(fields_of(round=value), SENDER.sign)))
+    assert "round is not this round's" in refused(
+        frame_of(dump_signed(fields_of(round=value), SENDER.sign))
+    )
 
 
 @pytest.mark.parametrize("changes", [{"round": 1.5}, {"more": 1}, {"type": "securefl-other/1"}])
@@ -138,8 +150,12 @@ def test_a_list_of_hashes_that_is_not_the_chunks_is_refused(chunks):
 
 
 def test_a_manifest_as_long_as_its_limit_is_read_and_one_byte_more_is_not():
-    envelope = Envelope("securefl-test/1", {"round": 1}, ((2, 5),), more=frozenset({"pad"}), more_bytes=100)
-    room = envelope.manifest_limit - (len(envelope.write(CHUNKS, SENDER.sign, pad="")) - PREFIX_BYTES - 10)
+    envelope = Envelope(
+        "securefl-test/1", {"round": 1}, ((2, 5),), more=frozenset({"pad"}), more_bytes=100
+    )
+    room = envelope.manifest_limit - (
+        len(envelope.write(CHUNKS, SENDER.sign, pad="")) - PREFIX_BYTES - 10
+    )
     full = envelope.write(CHUNKS, SENDER.sign, pad="x" * room)
     assert len(full) == envelope.limit
     assert envelope.open(full, "SVI", SENDER.verify)[0]["pad"] == "x" * room
@@ -197,5 +213,10 @@ def test_runs_of_chunks_of_several_sizes_open_whole_and_piece_by_piece():
 
 def test_the_hash_of_what_was_read_is_kept_piece_by_piece():
     file = Hashed(io.BytesIO(b"firstother"))
-    assert [file.read(5), file.read(1), file.read(100), file.read(1)] == [b"first", b"o", b"ther", b""]
+    assert [file.read(5), file.read(1), file.read(100), file.read(1)] == [
+        b"first",
+        b"o",
+        b"ther",
+        b"",
+    ]
     assert file.sha256 == sha256(b"firstother").hexdigest()

@@ -37,7 +37,10 @@ def test_every_fact_changes_the_digest(name):
 @pytest.mark.parametrize("primes", [1, 2, 3])
 def test_how_the_numbers_travel_is_part_of_the_digest(primes):
     under_keys = replace(make_facts(), layout=NumberLayout(16, 5, primes))
-    others = [make_facts(), *(replace(make_facts(), layout=NumberLayout(16, 5, n)) for n in {1, 2, 3} - {primes})]
+    others = [
+        make_facts(),
+        *(replace(make_facts(), layout=NumberLayout(16, 5, n)) for n in {1, 2, 3} - {primes}),
+    ]
     assert under_keys.digest() not in {facts.digest() for facts in others}
     assert (under_keys.chunks, under_keys.cipher_layout) == (1, FieldLayout(8, 5))
     assert under_keys.sections[0].masked
@@ -93,7 +96,9 @@ def test_the_last_value_of_a_range_is_in_it(name, value):
     assert getattr(replace(make_facts(), **{name: value}), name) == value
 
 
-@pytest.mark.parametrize(("name", "value"), [("attempt", 1_000_001), ("length", facts.MAX_LENGTH + 1), ("bound", -1)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("attempt", 1_000_001), ("length", facts.MAX_LENGTH + 1), ("bound", -1)]
+)
 def test_the_first_value_after_a_range_is_not(name, value):
     with pytest.raises(StudyError):
         replace(make_facts(), **{name: value})

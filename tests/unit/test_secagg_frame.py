@@ -18,7 +18,13 @@ FACTS = make_facts(length=9000)
 SVI, AGGREGATOR, COORDINATOR = Party("SVI"), Party("aggregator"), Party("coordinator")
 CIPHERTEXT = fake_ciphertext(2)
 PARTS = {name: digest_of(name) for name in NAMES}
-ANNOUNCED = {"study": FACTS.study, "round_number": 1, "attempt": 1, "kind": "update", "sender": "coordinator"}
+ANNOUNCED = {
+    "study": FACTS.study,
+    "round_number": 1,
+    "attempt": 1,
+    "kind": "update",
+    "sender": "coordinator",
+}
 
 
 def manifest_of(data):
@@ -64,7 +70,8 @@ def test_a_public_key_survives_its_frame():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("study", digest_of("other")), ("round_number", 2), ("attempt", 2), ("kind", "evaluation")]
+    ("name", "value"),
+    [("study", digest_of("other")), ("round_number", 2), ("attempt", 2), ("kind", "evaluation")],
 )
 def test_a_public_key_for_another_round_is_refused(name, value):
     data = frame.write_public_key(some_public_key(), **ANNOUNCED, sign=COORDINATOR.sign)
@@ -146,22 +153,31 @@ def test_a_sum_that_does_not_list_the_cohort_cannot_be_written():
 )
 def test_a_signed_sum_whose_list_is_not_the_cohort_is_refused(parts):
     envelope = frame._sum_envelope(FACTS, "aggregator")
-    data = envelope.write([pack_bits(one, MODULUS_BITS) for one in CIPHERTEXT], AGGREGATOR.sign, parts=parts)
+    data = envelope.write(
+        [pack_bits(one, MODULUS_BITS) for one in CIPHERTEXT], AGGREGATOR.sign, parts=parts
+    )
     with pytest.raises(MessageError, match="cohort"):
         read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
 
 
 @pytest.mark.parametrize(
-    "ciphertext", [CIPHERTEXT[:1], CIPHERTEXT + np.uint64(MODULUS), CIPHERTEXT.astype(np.int64)], ids=["short", "q", "int64"]
+    "ciphertext",
+    [CIPHERTEXT[:1], CIPHERTEXT + np.uint64(MODULUS), CIPHERTEXT.astype(np.int64)],
+    ids=["short", "q", "int64"],
 )
 def test_only_ciphertexts_of_the_round_are_written(ciphertext):
     with pytest.raises(UsageError):
         write_contribution(FACTS, "SVI", ciphertext, SVI.sign)
 
 
-@pytest.mark.parametrize(("bits", "full", "whole"), [(16, 7.26, 7.32), (12, 4.84, 4.88), (8, 3.63, 3.69)])
+@pytest.mark.parametrize(
+    ("bits", "full", "whole"), [(16, 7.26, 7.32), (12, 4.84, 4.88), (8, 3.63, 3.69)]
+)
 def test_bytes_per_parameter_are_those_of_the_design(bits, full, whole):
-    """``full``: with every ciphertext full. ``whole``: at 1e6 parameters, where the last one is partly padding."""
+    """``full``: with every ciphertext full.
+
+    ``whole``: at 1e6 parameters, where the last one is partly padding.
+    """
     facts = make_facts(bits=bits, length=1_000_000)
     filled = replace(facts, length=facts.chunks * facts.layout.values_per_chunk)
     data = write_contribution(filled, "SVI", fake_ciphertext(facts.chunks), SVI.sign)
@@ -171,10 +187,15 @@ def test_bytes_per_parameter_are_those_of_the_design(bits, full, whole):
 
 
 def test_a_list_of_parts_with_one_that_is_none_is_refused():
-    for wrong in ({"sender": sorted(NAMES)[1], "sha256": "x"}, {"sender": sorted(NAMES)[1], "sha256": digest_of("x"), "more": 1}):
+    for wrong in (
+        {"sender": sorted(NAMES)[1], "sha256": "x"},
+        {"sender": sorted(NAMES)[1], "sha256": digest_of("x"), "more": 1},
+    ):
         parts = [{"sender": name, "sha256": digest_of(name)} for name in sorted(NAMES)]
         parts[1] = wrong
-        data = frame._sum_envelope(FACTS, "aggregator").write([pack_bits(one, MODULUS_BITS) for one in CIPHERTEXT], AGGREGATOR.sign, parts=parts)
+        data = frame._sum_envelope(FACTS, "aggregator").write(
+            [pack_bits(one, MODULUS_BITS) for one in CIPHERTEXT], AGGREGATOR.sign, parts=parts
+        )
         with pytest.raises(MessageError, match="cohort"):
             read_sum(data, FACTS, "aggregator", AGGREGATOR.verify)
 
@@ -182,12 +203,20 @@ def test_a_list_of_parts_with_one_that_is_none_is_refused():
 def test_caps_leave_room_for_the_longest_names_and_little_more():
     names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
     facts = make_facts(names, length=9000)
-    data = write_sum(facts, "aggregator", CIPHERTEXT, {name: digest_of(name) for name in names}, AGGREGATOR.sign)
+    data = write_sum(
+        facts, "aggregator", CIPHERTEXT, {name: digest_of(name) for name in names}, AGGREGATOR.sign
+    )
     assert len(data) <= frame.sum_bytes(facts) < len(data) + 10_000
     assert frame.public_key_bytes() < 81920 + 3000
 
 
 def test_blocks_of_another_shape_or_too_few_of_them_are_no_contribution():
-    for blocks in ([CIPHERTEXT[:, :1]], [CIPHERTEXT[:1]], [], [CIPHERTEXT, CIPHERTEXT[:1]], [CIPHERTEXT.reshape(-1, 4, DEGREE)]):
+    for blocks in (
+        [CIPHERTEXT[:, :1]],
+        [CIPHERTEXT[:1]],
+        [],
+        [CIPHERTEXT, CIPHERTEXT[:1]],
+        [CIPHERTEXT.reshape(-1, 4, DEGREE)],
+    ):
         with pytest.raises(UsageError, match="ciphertext of this round"):
             frame.write_contribution(FACTS, "SVI", iter(blocks), io.BytesIO(), SVI.sign)

@@ -1,4 +1,6 @@
-"""Samples for keys and errors: from the exact table, the same work for each, and really of that distribution."""
+"""Samples for keys and errors: from the exact table, the same work for each, and really of that
+distribution.
+"""
 
 import math
 from decimal import Decimal, localcontext
@@ -17,7 +19,7 @@ from securefl.secagg.gaussian import LARGEST, SIGMA, gaussian_samples, threshold
 def exact_probabilities():
     """P(|X| = k) of the whole discrete Gaussian, worked out apart from the product, in 60 digits."""
     with localcontext(prec=60):
-        masses = [(-Decimal(k) ** 2 / (2 * SIGMA**2)).exp() * (2 if k else 1) for k in range(200)]
+        masses = [(-(Decimal(k) ** 2) / (2 * SIGMA**2)).exp() * (2 if k else 1) for k in range(200)]
         total = sum(masses)
         return [m / total for m in masses]
 
@@ -35,7 +37,9 @@ def test_what_is_cut_off_and_what_the_table_rounds_lie_below_two_to_the_minus_12
     edges = [0, *thresholds(), 1 << 128]
     with localcontext(prec=60):
         mine = [Decimal(b - a) / 2**128 for a, b in pairwise(edges)]
-        distance = sum(abs(a - b) for a, b in zip(mine, exact, strict=False)) / 2 + sum(exact[len(mine) :])
+        distance = sum(abs(a - b) for a, b in zip(mine, exact, strict=False)) / 2 + sum(
+            exact[len(mine) :]
+        )
     assert distance < Decimal(2) ** -120
 
 
@@ -81,7 +85,9 @@ def test_nothing_is_larger_than_the_largest():
 @pytest.mark.parametrize("k", [0, 1, 7, 40])
 @pytest.mark.parametrize("below", [0, 1])
 def test_a_word_that_equals_a_threshold_is_decided_by_its_lower_half(k, below):
-    """P(|X| <= k) ends inside that word: with a lower half below the threshold's the sample is k, else k + 1."""
+    """P(|X| <= k) ends inside that word: with a lower half below the threshold's the sample is k,
+    else k + 1.
+    """
     threshold = thresholds()[k]
     upper, lower = divmod(threshold, 1 << 64)
     answers = [(upper).to_bytes(8, "little"), b"\x00", (lower - below).to_bytes(8, "little")]

@@ -26,13 +26,18 @@ class Scene:
         self.me = parties[ME]
 
     def set(self, *without):
-        return Survivors(TERMS, {name: head.sha256 for name, head in self.heads.items() if name not in without})
+        return Survivors(
+            TERMS, {name: head.sha256 for name, head in self.heads.items() if name not in without}
+        )
 
     def proposal(self, *without):
         return write_proposal(self.set(*without), COORDINATOR, WORLD.coordinator.sign)
 
     def signatures(self, survivors, *names):
-        return {name: write_agreement(survivors, name, WORLD.identities[name].sign) for name in names or survivors.names}
+        return {
+            name: write_agreement(survivors, name, WORLD.identities[name].sign)
+            for name in names or survivors.names
+        }
 
     def agree(self, *without, **changes):
         arguments = {
@@ -43,7 +48,9 @@ class Scene:
 
     def answer(self, survivors, *names, heads=None):
         signatures = self.signatures(survivors, *names)
-        return self.me.holder.answer(survivors, signatures, verify=WORLD.verify, heads=heads or self.heads)
+        return self.me.holder.answer(
+            survivors, signatures, verify=WORLD.verify, heads=heads or self.heads
+        )
 
 
 def test_nothing_is_sent_before_it_is_kept(scene):
@@ -52,7 +59,11 @@ def test_nothing_is_sent_before_it_is_kept(scene):
     assert scene.me.holder.again("signature", TERMS.round_digest) is None
     with pytest.raises(UsageError, match="waits"):
         scene.answer(scene.set())
-    assert scene.me.keep(record) == record.message == scene.me.holder.again("signature", TERMS.round_digest)
+    assert (
+        scene.me.keep(record)
+        == record.message
+        == scene.me.holder.again("signature", TERMS.round_digest)
+    )
     with pytest.raises(UsageError):
         scene.me.holder.kept(record)
 
@@ -81,7 +92,9 @@ def test_one_answer_a_round_whatever_the_attempt(scene):
             scene.me.restart()
         with pytest.raises(RoundError, match="one answer"):
             scene.answer(scene.set("STMW"))
-    frames = {name: Party(WORLD, name).contribute(2) for name in NAMES if name != ME} | {ME: scene.me.contribute(2)}
+    frames = {name: Party(WORLD, name).contribute(2) for name in NAMES if name != ME} | {
+        ME: scene.me.contribute(2)
+    }
     heads = {name: WORLD.head(data, name, 2) for name, data in frames.items()}
     second = Survivors(WORLD.terms(2), {name: head.sha256 for name, head in heads.items()})
     with pytest.raises(RoundError, match="one answer"):
@@ -133,7 +146,9 @@ def test_one_contribution_an_attempt_and_the_same_bytes_after_a_restart(scene):
 def test_one_that_did_not_contribute_signs_and_answers_nothing(scene):
     holder = WORLD.holder(ME)
     with pytest.raises(RoundError, match="contributed to last"):
-        holder.answer(scene.set(), scene.signatures(scene.set()), verify=WORLD.verify, heads=scene.heads)
+        holder.answer(
+            scene.set(), scene.signatures(scene.set()), verify=WORLD.verify, heads=scene.heads
+        )
 
 
 def test_a_proposal_that_is_not_the_coordinators_is_refused(scene):
@@ -143,7 +158,10 @@ def test_a_proposal_that_is_not_the_coordinators_is_refused(scene):
 
 
 def test_a_head_that_is_missing_or_of_another_frame_is_refused(scene):
-    for heads in ({ME: scene.heads[ME]}, {**scene.heads, "STMW": WORLD.head(WORLD.frame("STMW", draw=bytes), "STMW")}):
+    for heads in (
+        {ME: scene.heads[ME]},
+        {**scene.heads, "STMW": WORLD.head(WORLD.frame("STMW", draw=bytes), "STMW")},
+    ):
         with pytest.raises(MessageError, match="not the one in the survivor set"):
             scene.agree(heads=heads)
         assert scene.me.holder.refused_dealer == ""  # who put it there is not known
@@ -164,7 +182,9 @@ def test_a_pair_that_holds_different_seeds_is_seen_before_anybody_signs(scene):
 
 
 def test_a_packet_that_does_not_open_is_refused_when_signing_and_left_out_when_answering(scene):
-    data = WORLD.frame("STMW", cards={**WORLD.cards, ME: WORLD.cards["SVHC"]})  # sealed to somebody else
+    data = WORLD.frame(
+        "STMW", cards={**WORLD.cards, ME: WORLD.cards["SVHC"]}
+    )  # sealed to somebody else
     scene.heads["STMW"] = WORLD.head(data, "STMW")
     with pytest.raises(MessageError, match="does not open") as caught:
         scene.agree()
@@ -199,7 +219,9 @@ def test_after_a_restart_the_order_of_the_records_changes_nothing(scene):
 
 
 def test_another_round_under_the_same_number_gets_nothing(scene):
-    """The coordinator announces the attempt anew, with other facts: this hospital contributed to the first one only."""
+    """The coordinator announces the attempt anew, with other facts: this hospital contributed to
+    the first one only.
+    """
     other = World(NAMES, 4, 1, length=11)
     survivors = Survivors(other.terms(), {name: other.usual(name)[2].sha256 for name in NAMES})
     with pytest.raises(RoundError, match="contributed to last"):
@@ -217,7 +239,9 @@ def test_a_head_that_was_dealt_under_other_terms_is_refused(scene):
 
 
 def test_control_a_rule_is_off_only_where_the_constructor_says_so(scene):
-    """The attacks' controls rest on it: the same hospital, restrained no more, signs and answers twice."""
+    """The attacks' controls rest on it: the same hospital, restrained no more, signs and answers
+    twice.
+    """
     scene.me.more = {"restraint": Restraint(one_signature=False, one_answer=False)}
     scene.me.restart()
     for without in ((), ("STMW",)):

@@ -104,7 +104,9 @@ def test_rejection_reads_the_stream_in_order_and_gives_every_residue(modulus):
     if modulus < 300:
         counts = np.bincount(residues.astype(np.int64), minlength=modulus)
         expected = 5000 / modulus
-        assert float(((counts - expected) ** 2 / expected).sum()) < modulus + 6 * (2 * modulus) ** 0.5
+        assert (
+            float(((counts - expected) ** 2 / expected).sum()) < modulus + 6 * (2 * modulus) ** 0.5
+        )
 
 
 def test_residues_are_spread_over_the_whole_ring():

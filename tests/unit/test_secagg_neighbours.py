@@ -36,7 +36,10 @@ def test_the_sparse_graph_is_regular_symmetric_and_without_loops():
 
 
 def test_the_order_comes_from_the_seed_alone():
-    one, two = Neighbours.sparse(NAMES, degree(6), SEED), Neighbours.sparse(NAMES[::-1], degree(6), SEED)
+    one, two = (
+        Neighbours.sparse(NAMES, degree(6), SEED),
+        Neighbours.sparse(NAMES[::-1], degree(6), SEED),
+    )
     assert one.ring == two.ring
     assert Neighbours.sparse(NAMES, degree(6), digest_of("another")).ring != one.ring
 
@@ -58,7 +61,9 @@ def test_degrees_that_no_ring_graph_has_are_refused(value):
         Neighbours.sparse(NAMES, degree(value), SEED)
 
 
-@pytest.mark.parametrize(("others", "marked", "drawn", "most"), [(20, 5, 6, 2), (99, 10, 30, 6), (9, 9, 4, 3)])
+@pytest.mark.parametrize(
+    ("others", "marked", "drawn", "most"), [(20, 5, 6, 2), (99, 10, 30, 6), (9, 9, 4, 3)]
+)
 def test_the_tail_is_that_of_scipy(others, marked, drawn, most):
     from scipy.stats import hypergeom
 
@@ -66,7 +71,10 @@ def test_the_tail_is_that_of_scipy(others, marked, drawn, most):
     assert 2 ** _log2_tail(others, marked, drawn, most) == pytest.approx(exact, rel=1e-9)
 
 
-@pytest.mark.parametrize(("others", "marked", "drawn", "bits"), [(999, 50, 100, 57.0), (99, 5, 20, 40.0), (999, 100, 150, 30.0)])
+@pytest.mark.parametrize(
+    ("others", "marked", "drawn", "bits"),
+    [(999, 50, 100, 57.0), (99, 5, 20, 40.0), (999, 100, 150, 30.0)],
+)
 def test_the_least_bound_is_the_least(others, marked, drawn, bits):
     least = _least_exceeded(others, marked, drawn, bits)
     assert _log2_tail(others, marked, drawn, least) <= -bits
@@ -78,12 +86,20 @@ def figure(bits):
 
 
 def test_the_figures_that_the_decision_page_shows():
-    page = (Path(__file__).parents[2] / "docs" / "decisions" / "0012-dropouts-in-one-frame.md").read_text("utf-8")
+    page = (
+        Path(__file__).parents[2] / "docs" / "decisions" / "0012-dropouts-in-one-frame.md"
+    ).read_text("utf-8")
     rows = re.findall(r"^\| (\d+) \| (\d+) \| (\d+) \| (.*) \|$", page, re.MULTILINE)
     assert len(rows) == 6
     for hospitals, colluders, dropouts, rest in rows:
         plan = plan_degree(int(hospitals), int(colluders), int(dropouts))
-        shown = (plan.degree, plan.colluders_near, plan.share_threshold, figure(plan.privacy_bits), figure(plan.loss_bits))
+        shown = (
+            plan.degree,
+            plan.colluders_near,
+            plan.share_threshold,
+            figure(plan.privacy_bits),
+            figure(plan.loss_bits),
+        )
         assert rest == " | ".join(map(str, shown))
 
 
@@ -91,7 +107,9 @@ def test_without_colluders_the_threshold_needs_only_the_ring():
     assert plan_degree(30, 0, 1).colluders_near == 0
 
 
-@pytest.mark.parametrize(("hospitals", "colluders", "dropouts"), [(21, 2, 2), (50, 2, 5), (200, 20, 10), (1000, 100, 50)])
+@pytest.mark.parametrize(
+    ("hospitals", "colluders", "dropouts"), [(21, 2, 2), (50, 2, 5), (200, 20, 10), (1000, 100, 50)]
+)
 def test_a_plan_keeps_both_promises_and_is_the_smallest(hospitals, colluders, dropouts):
     plan = plan_degree(hospitals, colluders, dropouts)
     assert plan.privacy_bits >= 40
@@ -105,7 +123,9 @@ def test_where_no_sparse_graph_is_safe_there_is_none():
 
 
 def test_an_adversary_that_picks_the_lost_in_full_sight_never_splits_the_ring():
-    """The claim that the module proves: where every opened survivor has more than half of its neighbours, survivors hang together."""
+    """The claim that the module proves: where every opened survivor has more than half of its
+    neighbours, survivors hang together.
+    """
     rng = np.random.default_rng(3)
     graph = Neighbours.sparse(NAMES, degree(8), SEED)
     at = {name: i for i, name in enumerate(graph.ring)}
@@ -130,11 +150,19 @@ def test_an_adversary_that_picks_the_lost_in_full_sight_never_splits_the_ring():
     assert tried > 100
 
 
-@pytest.mark.parametrize(("hospitals", "colluders", "near"), [(200, 20, 24), (200, 33, 52), (200, 20, 36), (500, 33, 88), (1000, 66, 40)])
+@pytest.mark.parametrize(
+    ("hospitals", "colluders", "near"),
+    [(200, 20, 24), (200, 33, 52), (200, 20, 36), (500, 33, 88), (1000, 66, 40)],
+)
 def test_the_least_threshold_counts_every_hospital_and_every_draw(hospitals, colluders, near):
-    """Cases where one draw more, or hospitals and draws added instead of multiplied, would allow another threshold."""
+    """Cases where one draw more, or hospitals and draws added instead of multiplied, would allow
+    another threshold.
+    """
     graph = Neighbours(tuple(f"H{i:04}" for i in range(hospitals)), near, 0, SEED)
-    exceeded = (-_log2_tail(hospitals - 1, colluders, near, m) - math.log2(hospitals * (colluders + 1)) for m in range(near))
+    exceeded = (
+        -_log2_tail(hospitals - 1, colluders, near, m) - math.log2(hospitals * (colluders + 1))
+        for m in range(near)
+    )
     beside = next(m for m, bits in enumerate(exceeded) if bits >= 40)
     assert graph.least_threshold(hospitals, colluders) == near // 2 + beside + 2
     assert Neighbours.complete(graph.ring, 150).least_threshold(150, colluders) == 150

@@ -13,7 +13,9 @@ DRAWN = {name: bytes([i]) * 32 for i, name in enumerate(NAMES)}
 
 def committed(name):
     party = PARTIES[name]
-    return nonces.read_commitment(nonces.write_commitment(DRAWN[name], STUDY, name, party.sign), STUDY, name, party.verify)
+    return nonces.read_commitment(
+        nonces.write_commitment(DRAWN[name], STUDY, name, party.sign), STUDY, name, party.verify
+    )
 
 
 def revealed(name, nonce=None, commitment=None):
@@ -30,9 +32,13 @@ def test_a_nonce_is_what_was_committed_to():
 
 
 def test_a_commitment_is_good_for_one_hospital_and_study():
-    """Otherwise a hospital could copy another's commitment, and then its nonce, and cancel its part in the draw."""
+    """Otherwise a hospital could copy another's commitment, and then its nonce, and cancel its part
+    in the draw.
+    """
     assert nonces.commitment(bytes(32), STUDY, "A") != nonces.commitment(bytes(32), STUDY, "B")
-    assert nonces.commitment(bytes(32), STUDY, "A") != nonces.commitment(bytes(32), digest_of("other"), "A")
+    assert nonces.commitment(bytes(32), STUDY, "A") != nonces.commitment(
+        bytes(32), digest_of("other"), "A"
+    )
 
 
 def test_every_nonce_moves_the_seed():
@@ -58,7 +64,9 @@ def test_a_withheld_nonce_ends_the_draw_in_its_hospitals_name():
         (nonces.REVEAL_TYPE, "nonce", "nonce", "00" * 33),
     ],
 )
-def test_statements_that_hold_no_such_thing_are_refused_in_their_senders_name(kind, read, field, value):
+def test_statements_that_hold_no_such_thing_are_refused_in_their_senders_name(
+    kind, read, field, value
+):
     party = PARTIES["A"]
     data = dump_signed({"type": kind, "study": STUDY, "sender": "A", field: value}, party.sign)
     more = () if read == "commitment" else (committed("A"),)
@@ -67,11 +75,15 @@ def test_statements_that_hold_no_such_thing_are_refused_in_their_senders_name(ki
     assert caught.value.whose == "A"
 
 
-@pytest.mark.parametrize("changes", [{"study": digest_of("other")}, {"name": "B"}, {"verify": PARTIES["B"].verify}])
+@pytest.mark.parametrize(
+    "changes", [{"study": digest_of("other")}, {"name": "B"}, {"verify": PARTIES["B"].verify}]
+)
 def test_statements_of_another_study_hospital_or_key_are_refused(changes):
     arguments = {"study": STUDY, "name": "A", "verify": PARTIES["A"].verify} | changes
     with pytest.raises(MessageError):
-        nonces.read_commitment(nonces.write_commitment(DRAWN["A"], STUDY, "A", PARTIES["A"].sign), **arguments)
+        nonces.read_commitment(
+            nonces.write_commitment(DRAWN["A"], STUDY, "A", PARTIES["A"].sign), **arguments
+        )
 
 
 def test_a_nonce_has_32_bytes():
@@ -81,5 +93,7 @@ def test_a_nonce_has_32_bytes():
 
 def test_the_statements_are_of_the_types_of_the_wire_format():
     sign = PARTIES["A"].sign
-    assert b'"type":"securefl-nonce-commitment/1"' in nonces.write_commitment(bytes(32), STUDY, "A", sign)
+    assert b'"type":"securefl-nonce-commitment/1"' in nonces.write_commitment(
+        bytes(32), STUDY, "A", sign
+    )
     assert b'"type":"securefl-nonce/1"' in nonces.write_nonce(bytes(32), STUDY, "A", sign)

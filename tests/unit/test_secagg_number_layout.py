@@ -34,7 +34,10 @@ def total_of(layout, many):
 def test_sums_of_all_contributors_come_back(bits, contributors, primes, length, seed):
     layout = NumberLayout(bits, contributors, primes)
     rng = np.random.default_rng(seed)
-    many = [rng.integers(-layout.max_value, layout.max_value, length, endpoint=True) for _ in range(contributors)]
+    many = [
+        rng.integers(-layout.max_value, layout.max_value, length, endpoint=True)
+        for _ in range(contributors)
+    ]
     many[0][0] = layout.max_value
     values, canaries, share = opened(layout, total_of(layout, many), length, contributors)
     assert np.array_equal(values, sum(many))
@@ -108,13 +111,17 @@ def test_a_value_out_of_range_is_refused_and_never_clipped():
     layout.pack(np.array([127, -127]))
 
 
-@pytest.mark.parametrize("values", [np.zeros(3), np.zeros((2, 2), dtype=np.int64), np.zeros(3, dtype=np.int32)])
+@pytest.mark.parametrize(
+    "values", [np.zeros(3), np.zeros((2, 2), dtype=np.int64), np.zeros(3, dtype=np.int32)]
+)
 def test_other_arrays_are_a_wrong_use(values):
     with pytest.raises(UsageError, match="int64"):
         NumberLayout(8, 5, 2).pack(values)
 
 
-@pytest.mark.parametrize("layout", [(3, 5, 1), (25, 5, 1), (16, 0, 1), (16, 4097, 1), (16, 5, 0), (16, 5, 4)])
+@pytest.mark.parametrize(
+    "layout", [(3, 5, 1), (25, 5, 1), (16, 0, 1), (16, 4097, 1), (16, 5, 0), (16, 5, 4)]
+)
 def test_layouts_that_there_are_not(layout):
     with pytest.raises(StudyError):
         NumberLayout(*layout)
@@ -132,9 +139,15 @@ def test_what_no_contributions_add_up_to_is_refused(primes):
     assert opened(layout, good, 2, 5)[0].tolist() == [15, -20]
     top = layout.error_bits + layout.fields * layout.field_bits
     spoils = {
-        "padding": lambda w: w[:, 0].__setitem__((0, 9), w[0, 0, 9] + np.uint64(1 << layout.error_bits)),
+        "padding": (
+            lambda w: w[:, 0].__setitem__((0, 9), w[0, 0, 9] + np.uint64(1 << layout.error_bits))
+        ),
         "field": lambda w: w[:, 0].__setitem__((0, 0), np.uint64(0)),
-        "above": lambda w: w[:, top // 58].__setitem__((0, 5), w[0, top // 58, 5] | np.uint64(1 << (top % 58))),
+        "above": (
+            lambda w: w[:, top // 58].__setitem__(
+                (0, 5), w[0, top // 58, 5] | np.uint64(1 << (top % 58))
+            )
+        ),
     }
     for spoil in spoils.values():
         words = good.copy()

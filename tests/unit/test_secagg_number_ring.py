@@ -1,4 +1,6 @@
-"""Arithmetic of the number rings against Python's integers, and their transform against its definition."""
+"""Arithmetic of the number rings against Python's integers, and their transform against its
+definition.
+"""
 
 import random
 
@@ -43,7 +45,9 @@ def test_the_primes_are_those_of_the_library(ring):
     bits = [WORD_BITS] * len(ring.primes)
     moduli = [m.value() for m in sealapi.CoeffModulus.Create(ring.degree, [*bits, 22])]
     assert tuple(moduli[:-1]) == ring.primes
-    assert all(prime % (2 * ring.degree) == 1 and (1 << 58) - prime < 1 << 21 for prime in ring.primes)
+    assert all(
+        prime % (2 * ring.degree) == 1 and (1 << 58) - prime < 1 << 21 for prime in ring.primes
+    )
     assert 1 << ring.modulus_bits <= product_of(ring) < 1 << (ring.modulus_bits + 1)
 
 
@@ -51,8 +55,18 @@ def test_the_primes_are_those_of_the_library(ring):
 def test_long_integers_come_back_from_their_residues(ring):
     random.seed(4)
     whole = product_of(ring)
-    edges = [0, 1, whole - 1, whole // 2, *ring.primes, *(p - 1 for p in ring.primes), (1 << ring.modulus_bits) - 1]
-    integers = [x % whole for x in edges] + [random.randrange(whole) for _ in range(ring.degree - len(edges))]
+    edges = [
+        0,
+        1,
+        whole - 1,
+        whole // 2,
+        *ring.primes,
+        *(p - 1 for p in ring.primes),
+        (1 << ring.modulus_bits) - 1,
+    ]
+    integers = [x % whole for x in edges] + [
+        random.randrange(whole) for _ in range(ring.degree - len(edges))
+    ]
     residues = ring.from_words(words_of(integers, ring))
     for i, prime in enumerate(ring.primes):
         assert residues[0, i].tolist() == [x % prime for x in integers]
@@ -74,25 +88,41 @@ def test_sums_differences_and_products_are_those_of_the_integers(ring):
                 assert found[element, i].tolist() == [expected(x, y) % prime for x, y in pairs]
 
 
-@given(st.lists(st.integers(0, (1 << 58) - 1), min_size=4, max_size=4), st.sampled_from([p for r in RINGS for p in r.primes]))
+@given(
+    st.lists(st.integers(0, (1 << 58) - 1), min_size=4, max_size=4),
+    st.sampled_from([p for r in RINGS for p in r.primes]),
+)
 def test_the_product_of_any_two_residues(numbers, prime):
     ring = NumberRing(2, (prime,))
     residues = [n % prime for n in numbers]
-    found = ring.multiply(np.array([[residues[:2]]], dtype=np.uint64), np.array([residues[2:]], dtype=np.uint64))
-    assert found.ravel().tolist() == [residues[0] * residues[2] % prime, residues[1] * residues[3] % prime]
+    found = ring.multiply(
+        np.array([[residues[:2]]], dtype=np.uint64), np.array([residues[2:]], dtype=np.uint64)
+    )
+    assert found.ravel().tolist() == [
+        residues[0] * residues[2] % prime,
+        residues[1] * residues[3] % prime,
+    ]
 
 
 @EACH
 def test_small_integers_keep_their_sign(ring):
     values = np.arange(-ring.degree // 2, ring.degree // 2)
-    assert all(ring.small(values)[i].tolist() == [v % p for v in values.tolist()] for i, p in enumerate(ring.primes))
+    assert all(
+        ring.small(values)[i].tolist() == [v % p for v in values.tolist()]
+        for i, p in enumerate(ring.primes)
+    )
 
 
 @EACH
 def test_what_is_no_element_is_told(ring):
     element = elements(ring, 1)[0]
     assert ring.contains(element)
-    for spoilt in (element[:, :-1], element.astype(np.int64), np.vstack([element, element]), element[:0]):
+    for spoilt in (
+        element[:, :-1],
+        element.astype(np.int64),
+        np.vstack([element, element]),
+        element[:0],
+    ):
         assert not ring.contains(spoilt)
     for i, prime in enumerate(ring.primes):
         spoilt = element.copy()
@@ -146,7 +176,9 @@ def test_a_product_in_transformed_order_is_the_product_of_the_polynomials(ring):
     right = to_transformed(ring, ring.small(b)[None])[0]
     expected = np.zeros(ring.degree, dtype=np.int64)
     expected[0], expected[2], expected[ring.degree - 1], expected[1] = 2, 14, 5, -35
-    assert np.array_equal(from_transformed(ring, ring.multiply(left, right)), ring.small(expected)[None])
+    assert np.array_equal(
+        from_transformed(ring, ring.multiply(left, right)), ring.small(expected)[None]
+    )
 
 
 @pytest.mark.parametrize("primes", [0, 4, -1])

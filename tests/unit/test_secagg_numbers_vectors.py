@@ -18,10 +18,14 @@ VECTORS = json.loads((FOLDER / "numbers-vectors.json").read_bytes())
 
 
 def test_the_file_is_what_the_independent_implementation_writes():
-    assert (FOLDER / "numbers-vectors.json").read_text("utf-8") == runpy.run_path(str(FOLDER / "reference_numbers.py"))["text"]()
+    assert (FOLDER / "numbers-vectors.json").read_text("utf-8") == runpy.run_path(
+        str(FOLDER / "reference_numbers.py")
+    )["text"]()
 
 
-@pytest.mark.parametrize("vector", VECTORS["layouts"], ids=lambda v: f"{v['bits']}-{v['contributors']}-{v['primes']}")
+@pytest.mark.parametrize(
+    "vector", VECTORS["layouts"], ids=lambda v: f"{v['bits']}-{v['contributors']}-{v['primes']}"
+)
 def test_layouts(vector):
     layout = NumberLayout(vector["bits"], vector["contributors"], vector["primes"])
     names = ("field_bits", "error_bits", "fields")
@@ -29,7 +33,9 @@ def test_layouts(vector):
     assert layout.values_per_element == vector["values"]
 
 
-@pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda v: f"{v['layout']['primes']} primes")
+@pytest.mark.parametrize(
+    "vector", VECTORS["cases"], ids=lambda v: f"{v['layout']['primes']} primes"
+)
 def test_elements_residue_for_residue_and_what_their_sum_opens_to(vector, monkeypatch):
     shape = vector["layout"]
     layout = NumberLayout(shape["bits"], shape["contributors"], shape["primes"])
@@ -52,7 +58,12 @@ def test_elements_residue_for_residue_and_what_their_sum_opens_to(vector, monkey
         key_sum = key_sum + key.values
     assert hashed(total) == vector["sum_sha256"]
     opened, canaries, _ = open_numbers(
-        total, layout, NumberKey(ring, key_sum), shared, length=vector["length"], contributors=layout.contributors
+        total,
+        layout,
+        NumberKey(ring, key_sum),
+        shared,
+        length=vector["length"],
+        contributors=layout.contributors,
     )
     assert opened.tolist() == vector["opened"]
     assert canaries.tolist() == [layout.contributors]

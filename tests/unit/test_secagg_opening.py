@@ -9,7 +9,10 @@ from securefl.errors import RoundError, UsageError
 from securefl.secagg.ring import add, sum_mod_q
 
 
-@pytest.mark.parametrize(("names", "bits", "length"), [(("A", "B"), 8, 1), (NAMES, 16, 9000), (tuple("ABCDEFGH"), 12, 500)])
+@pytest.mark.parametrize(
+    ("names", "bits", "length"),
+    [(("A", "B"), 8, 1), (NAMES, 16, 9000), (tuple("ABCDEFGH"), 12, 500)],
+)
 def test_a_complete_masked_round_opens_to_the_plain_sum(names, bits, length):
     a_round = Round(names, bits, length)
     values = a_round.values()

@@ -10,7 +10,15 @@ from securefl.secagg.ring import DEGREE, MODULUS
 
 @pytest.mark.parametrize(
     ("bits", "contributors", "field_bits", "fields"),
-    [(16, 5, 19, 2), (16, 126, 23, 2), (12, 8, 15, 3), (8, 8, 11, 4), (8, 1, 8, 5), (24, 5, 27, 1), (16, 1, 16, 2)],
+    [
+        (16, 5, 19, 2),
+        (16, 126, 23, 2),
+        (12, 8, 15, 3),
+        (8, 8, 11, 4),
+        (8, 1, 8, 5),
+        (24, 5, 27, 1),
+        (16, 1, 16, 2),
+    ],
 )
 def test_fields_per_coefficient_are_those_of_the_design(bits, contributors, field_bits, fields):
     layout = FieldLayout(bits, contributors)
@@ -81,7 +89,12 @@ def test_the_smallest_64_bit_integer_is_refused_too():
 
 @pytest.mark.parametrize(
     "values",
-    [np.zeros(3), np.zeros(3, dtype=np.int32), np.zeros((2, 2), dtype=np.int64), np.array([np.nan])],
+    [
+        np.zeros(3),
+        np.zeros(3, dtype=np.int32),
+        np.zeros((2, 2), dtype=np.int64),
+        np.array([np.nan]),
+    ],
 )
 def test_only_integer_vectors_are_packed(values):
     with pytest.raises(UsageError, match="packed from int64"):
@@ -102,7 +115,9 @@ def test_a_sum_of_another_shape_is_refused():
 def test_a_field_that_no_honest_cohort_adds_up_to_is_refused(coefficient, field):
     layout = FieldLayout(16, 3)
     messages = layout.pack(np.zeros(8000, dtype=np.int64)) * np.uint64(3)
-    messages[0, coefficient] |= np.uint64(((1 << layout.field_bits) - 1) << (field * layout.field_bits))
+    messages[0, coefficient] |= np.uint64(
+        ((1 << layout.field_bits) - 1) << (field * layout.field_bits)
+    )
     with pytest.raises(RoundError, match="nothing was released"):
         layout.unpack(messages, 8000)
 

@@ -37,7 +37,9 @@ def test_the_stages_of_an_attempt_and_whom_it_waits_for():
     with pytest.raises(RoundError, match="have answered"):
         proposer.unmasking()
     for name in NAMES[:4]:
-        proposer.add_answer(name, parties[name].answer(proposer.survivors, proposer.agreements, heads))
+        proposer.add_answer(
+            name, parties[name].answer(proposer.survivors, proposer.agreements, heads)
+        )
     assert (proposer.stage, proposer.waiting_for) == (Stage.UNMASKED, ())
     assert np.array_equal(WORLD.opened(proposer.unmasking(), frames), WORLD.truth(NAMES[:4]))
 
@@ -45,7 +47,9 @@ def test_the_stages_of_an_attempt_and_whom_it_waits_for():
 def test_everything_may_come_twice_or_late():
     proposer, frames, parties = run_round(WORLD, NAMES)
     for name in NAMES:
-        proposer.add_agreement(name, parties[name].holder.again("signature", WORLD.terms().round_digest))
+        proposer.add_agreement(
+            name, parties[name].holder.again("signature", WORLD.terms().round_digest)
+        )
         proposer.add_answer(name, parties[name].holder.again("answer", WORLD.terms().round_digest))
     assert np.array_equal(WORLD.opened(proposer.unmasking(), frames), WORLD.truth(NAMES))
 
@@ -72,7 +76,11 @@ def test_too_few_frames_make_no_proposal_and_nothing_can_follow():
     with pytest.raises(RoundError, match="needed"):
         WORLD.propose(proposer)
     assert proposer.stage is Stage.COLLECTING
-    for call in (lambda: proposer.survivors, lambda: proposer.add_agreement("SVI", b""), lambda: proposer.add_answer("SVI", b"")):
+    for call in (
+        lambda: proposer.survivors,
+        lambda: proposer.add_agreement("SVI", b""),
+        lambda: proposer.add_answer("SVI", b""),
+    ):
         with pytest.raises(UsageError):
             call()
 
@@ -95,10 +103,14 @@ def test_a_pair_that_quarrels_is_named_and_one_of_the_two_can_be_left_out():
 def test_signatures_under_another_set_or_by_others_are_refused():
     proposer = collected()
     WORLD.propose(proposer, without=frozenset({"STMW"}))
-    everybody = Survivors(WORLD.terms(), {name: head.sha256 for name, head in proposer._heads.items()})
+    everybody = Survivors(
+        WORLD.terms(), {name: head.sha256 for name, head in proposer._heads.items()}
+    )
     for name, survivors in (("SVI", everybody), ("STMW", proposer.survivors)):
         with pytest.raises(MessageError, match="another set") as caught:
-            proposer.add_agreement(name, write_agreement(survivors, name, WORLD.identities[name].sign))
+            proposer.add_agreement(
+                name, write_agreement(survivors, name, WORLD.identities[name].sign)
+            )
         assert caught.value.whose == name
     with pytest.raises(MessageError):
         proposer.add_agreement("SVI", b"nonsense")
@@ -142,10 +154,17 @@ def test_it_waits_for_those_who_have_not_signed_then_for_those_who_have_not_answ
     for name in NAMES[2:]:
         proposer.add_agreement(name, parties[name].agree(proposal, proposer._heads))
     for name in NAMES[:3]:
-        proposer.add_answer(name, parties[name].answer(proposer.survivors, proposer.agreements, proposer._heads))
+        proposer.add_answer(
+            name, parties[name].answer(proposer.survivors, proposer.agreements, proposer._heads)
+        )
     assert (proposer.stage, set(proposer.waiting_for)) == (Stage.AGREED, set(NAMES[3:]))
-    proposer.add_answer(NAMES[3], parties[NAMES[3]].answer(proposer.survivors, proposer.agreements, proposer._heads))
-    assert (proposer.stage, proposer.waiting_for) == (Stage.UNMASKED, ())  # four are enough, nobody waits for the fifth
+    proposer.add_answer(
+        NAMES[3], parties[NAMES[3]].answer(proposer.survivors, proposer.agreements, proposer._heads)
+    )
+    assert (proposer.stage, proposer.waiting_for) == (
+        Stage.UNMASKED,
+        (),
+    )  # four are enough, nobody waits for the fifth
 
 
 def test_quarrels_are_named_in_the_order_of_names_whoever_came_first():

@@ -9,7 +9,9 @@ from securefl.secagg.residues import keep_residues, kept_residues
 from securefl.secagg.ring import CHUNK_BYTES, DEGREE, MODULUS
 from securefl.secagg.sections import Section, ciphertext_section
 
-BLOCKS = [np.random.default_rng(n).integers(0, MODULUS, (n, 2, DEGREE), dtype=np.uint64) for n in (2, 3)]
+BLOCKS = [
+    np.random.default_rng(n).integers(0, MODULUS, (n, 2, DEGREE), dtype=np.uint64) for n in (2, 3)
+]
 
 
 FIVE = (ciphertext_section(5),)
@@ -36,7 +38,10 @@ def test_ciphertexts_come_back_in_blocks_of_any_size(file, size, monkeypatch):
 
 
 def test_two_read_one_file_at_the_same_time(file):
-    assert all(np.array_equal(a, b) for a, b in zip(kept_residues(file, FIVE), kept_residues(file, FIVE), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(kept_residues(file, FIVE), kept_residues(file, FIVE), strict=True)
+    )
 
 
 def test_what_is_read_can_be_written_on_and_changes_nothing(file):
@@ -52,9 +57,16 @@ def test_a_file_that_is_cut_off_is_no_sum_of_fewer(file):
 
 
 def test_sections_of_several_shapes_come_back_one_after_the_other():
-    plan = (ciphertext_section(3), Section(2, 128, (MODULUS,), masked=False), Section(1, 64, (MODULUS,), masked=False))
+    plan = (
+        ciphertext_section(3),
+        Section(2, 128, (MODULUS,), masked=False),
+        Section(1, 64, (MODULUS,), masked=False),
+    )
     rng = np.random.default_rng(1)
-    blocks = [rng.integers(0, MODULUS, (n, *section.item_shape), dtype=np.uint64) for section, n in zip(plan, (3, 2, 1), strict=True)]
+    blocks = [
+        rng.integers(0, MODULUS, (n, *section.item_shape), dtype=np.uint64)
+        for section, n in zip(plan, (3, 2, 1), strict=True)
+    ]
     file = io.BytesIO()
     keep_residues(blocks, file)
     back = list(kept_residues(file, plan))

@@ -56,7 +56,11 @@ def test_uniform_polynomials_are_not_degenerate_and_empty_or_constant_ones_are()
 @pytest.mark.parametrize("width", [1, 22, 58, 63, 64])
 def test_bit_packing_is_the_plain_little_endian_bit_string(width):
     rng = np.random.default_rng(width)
-    values = rng.integers(0, 1 << width, 128, dtype=np.uint64, endpoint=False) if width < 64 else EDGES.repeat(32)[:128]
+    values = (
+        rng.integers(0, 1 << width, 128, dtype=np.uint64, endpoint=False)
+        if width < 64
+        else EDGES.repeat(32)[:128]
+    )
     whole = sum(int(value) << (i * width) for i, value in enumerate(values))
     assert ring.pack_bits(values, width) == whole.to_bytes(128 * width // 8, "little")
     assert np.array_equal(ring.unpack_bits(ring.pack_bits(values, width), width), values)

@@ -18,11 +18,15 @@ LAYOUT = FieldLayout(16, 1)
 
 def messages_of(seed, layout=LAYOUT, chunks=1):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 1 << (layout.fields * layout.field_bits), (chunks, DEGREE), dtype=np.uint64)
+    return rng.integers(
+        0, 1 << (layout.fields * layout.field_bits), (chunks, DEGREE), dtype=np.uint64
+    )
 
 
 def test_the_ring_is_the_one_that_seal_builds():
-    primes = [prime.value() for prime in seal._context().first_context_data().parms().coeff_modulus()]
+    primes = [
+        prime.value() for prime in seal._context().first_context_data().parms().coeff_modulus()
+    ]
     assert primes == [MODULUS]
     keys = [prime.value() for prime in seal._context().key_context_data().parms().coeff_modulus()]
     assert keys == [MODULUS, SPECIAL_MODULUS]
@@ -76,7 +80,9 @@ def test_fresh_noise_has_the_standard_deviation_that_the_margin_assumes():
     keys = seal.RoundKeyPair.generate()
     messages = messages_of(1, chunks=8)
     ciphertext = seal.encrypt(keys.public, messages, LAYOUT)
-    noisy = seal._from_ntt(np.stack([seal._decrypt_chunk(keys._decryptor, chunk) for chunk in ciphertext]))
+    noisy = seal._from_ntt(
+        np.stack([seal._decrypt_chunk(keys._decryptor, chunk) for chunk in ciphertext])
+    )
     noise = (noisy - messages * np.uint64(LAYOUT.scale)).astype(np.int64)
     assert float(noise.std()) < 1.05 * NOISE_SD
 
@@ -136,7 +142,15 @@ def test_a_sum_under_another_key_fails_and_releases_nothing():
         keys.open_once(ciphertext, LAYOUT)
 
 
-@pytest.mark.parametrize("spoil", [lambda m: m[0], lambda m: m[:, :8], lambda m: m.astype(np.int64), lambda m: m << np.uint64(20)])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda m: m[0],
+        lambda m: m[:, :8],
+        lambda m: m.astype(np.int64),
+        lambda m: m << np.uint64(20),
+    ],
+)
 def test_only_messages_of_the_layout_are_encrypted(spoil):
     public = seal.RoundKeyPair.generate().public
     with pytest.raises(UsageError):
@@ -193,7 +207,9 @@ def test_everything_that_the_key_could_be_solved_from_is_zeroed_after_the_openin
     ciphertext = seal.encrypt(keys.public, messages_of(1, chunks=3), LAYOUT)
     monkeypatch.setattr(seal, "read_residues", residues_of)
     monkeypatch.setattr(seal, "_decrypt_chunk", kept(decrypt))
-    monkeypatch.setattr(seal, "_from_ntt", kept(lambda polynomials: made.append(polynomials) or invert(polynomials)))
+    monkeypatch.setattr(
+        seal, "_from_ntt", kept(lambda polynomials: made.append(polynomials) or invert(polynomials))
+    )
     keys.open_once(ciphertext, LAYOUT)
     assert len(made) == 3 + 3 + 1 + 1 + 1
     assert not any(array.any() for array in made)
@@ -254,7 +270,14 @@ def test_noise_up_to_its_limit_is_rounded_away_and_more_is_refused(sign):
     assert (messages.tolist(), share) == ([[7]], seal.NOISE_LIMIT)
     with pytest.raises(RoundError, match="nothing was released"):
         rounded(most + 1)
-    assert [rounded(noise)[1] for noise in (1, 24, 25, 26, 49, 51)] == [0.05, 0.05, 0.05, 0.1, 0.1, 0.15]
+    assert [rounded(noise)[1] for noise in (1, 24, 25, 26, 49, 51)] == [
+        0.05,
+        0.05,
+        0.05,
+        0.1,
+        0.1,
+        0.15,
+    ]
 
 
 def test_parameters_that_seal_finds_insecure_are_refused(monkeypatch):

@@ -1,4 +1,6 @@
-"""The exact-integer ring against TenSEAL's own public ``ckks_vector``: two ciphers with nothing in common give the same integers."""
+"""The exact-integer ring against TenSEAL's own public ``ckks_vector``: two ciphers with nothing in
+common give the same integers.
+"""
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from securefl.secagg.seal import CkksIntegers
 
 
 class PlainVectors:
-    """The slow home: a whole number in each slot, 81 bytes each, one key holder who could open every part."""
+    """The slow home: a whole number in each slot, 81 bytes each, one key holder who could open
+    every part.
+    """
 
     def __init__(self):
         self.context = ts.context(ts.SCHEME_TYPE.CKKS, 8192, coeff_mod_bit_sizes=[60, 40, 40, 60])
@@ -47,4 +51,6 @@ def test_a_round_of_survivors_opens_to_what_plain_ckks_vectors_open_to(plain):
     proposer, frames, _ = run_round(world, left)
     opened = world.opened(proposer.unmasking(), frames)
     assert np.array_equal(opened, plain.sum([world.values(name) for name in left]))
-    assert not np.array_equal(opened, plain.sum([world.values(name) for name in NAMES]))  # the check can fail
+    assert not np.array_equal(
+        opened, plain.sum([world.values(name) for name in NAMES])
+    )  # the check can fail

@@ -31,7 +31,9 @@ def test_a_number_at_or_above_the_prime_is_no_share():
 
 
 def test_fewer_shares_fit_every_secret():
-    """With one share less, each secret is as likely: for any other secret there are polynomials through the same shares."""
+    """With one share less, each secret is as likely: for any other secret there are polynomials
+    through the same shares.
+    """
     one = shamir.split([SEEDS[0]], 3, 3, secrets.token_bytes)[:2]
     other = shamir._to_limbs(SEEDS[2]).astype(object)
     # the polynomial of degree 2 through (0, other), (1, s1), (2, s2), taken at 3
@@ -44,7 +46,9 @@ def test_fewer_shares_fit_every_secret():
 def test_shares_below_the_threshold_look_alike_whatever_the_secret():
     """Means over 2000 sharings of two opposite secrets: a single share of threshold 2 is uniform."""
     for secret in (bytes(32), b"\xff" * 32):
-        shares = np.concatenate([shamir.split([secret], 2, 2, secrets.token_bytes)[:1, 0] for _ in range(2000)])
+        shares = np.concatenate(
+            [shamir.split([secret], 2, 2, secrets.token_bytes)[:1, 0] for _ in range(2000)]
+        )
         assert abs(shares.mean() / (shamir.PRIME - 1) - 0.5) < 0.01
 
 
@@ -73,7 +77,10 @@ def test_numbers_are_uniform_below_the_prime_and_never_short():
     assert int(numbers.max()) < shamir.PRIME
 
 
-@pytest.mark.parametrize(("secret", "holders", "threshold"), [(bytes(31), 3, 2), (bytes(32), 3, 4), (bytes(32), 3, 0), (bytes(32), 65521, 2)])
+@pytest.mark.parametrize(
+    ("secret", "holders", "threshold"),
+    [(bytes(31), 3, 2), (bytes(32), 3, 4), (bytes(32), 3, 0), (bytes(32), 65521, 2)],
+)
 def test_what_cannot_be_shared_is_refused(secret, holders, threshold):
     with pytest.raises(UsageError):
         shamir.split([secret], holders, threshold, secrets.token_bytes)
@@ -88,7 +95,9 @@ def test_a_holder_counts_once():
 
 
 def test_a_share_is_the_value_of_a_polynomial_of_full_degree():
-    """Were two powers alike, shares would still restore the secret, and fewer than the threshold would too."""
+    """Were two powers alike, shares would still restore the secret, and fewer than the threshold
+    would too.
+    """
     powers = shamir._powers(9, 6).tolist()
     assert powers == [[pow(x, m, shamir.PRIME) for m in range(6)] for x in range(1, 10)]
 

@@ -36,7 +36,12 @@ def test_a_contribution_is_its_ciphertexts_plus_pair_masks_plus_self_mask():
     blocks = list(spooling.ciphertext_blocks(io.BytesIO(SPOOL), TERMS, head))
     seeds = WORLD.pair_seeds("SVI")
     mask = Seeds(tuple((n > "SVI", s) for n, s in seeds.items()), (Draws("SVI/1")(32),))
-    expected = add_mask(WORLD.cipher.encrypt(None, TERMS.facts.layout.pack(WORLD.values("SVI")), TERMS.facts.layout), mask.block(0, 9))
+    expected = add_mask(
+        WORLD.cipher.encrypt(
+            None, TERMS.facts.layout.pack(WORLD.values("SVI")), TERMS.facts.layout
+        ),
+        mask.block(0, 9),
+    )
     assert np.array_equal(np.concatenate(blocks), expected)
 
 
@@ -58,7 +63,9 @@ def test_the_head_is_small_and_limits_are_known_before_reading():
     assert spooling.head_limit(TERMS) < 6000
 
 
-@pytest.mark.parametrize("data", [HEAD, HEAD + SPOOL[:-1], HEAD[:-1], HEAD[:500], b"", HEAD[:12]], ids=range(6))
+@pytest.mark.parametrize(
+    "data", [HEAD, HEAD + SPOOL[:-1], HEAD[:-1], HEAD[:500], b"", HEAD[:12]], ids=range(6)
+)
 def test_a_frame_that_ends_early_is_refused_in_its_senders_name(data):
     with pytest.raises(MessageError) as caught:
         read(data)
@@ -92,8 +99,13 @@ def test_residues_that_are_none_are_refused_though_signed():
         ciphertext = ring.unpack_bits(SPOOL, 58).reshape(-1, 2, 4096).copy()
         change(ciphertext)
         spool = io.BytesIO()
-        hashes = [read(HEAD + SPOOL).head.manifest["chunks"][0], *TERMS.facts.sections[0].write(ciphertext, spool)]
-        head = spooling.contribution_envelope(TERMS, "SVI").head(hashes, WORLD.identities["SVI"].sign)
+        hashes = [
+            read(HEAD + SPOOL).head.manifest["chunks"][0],
+            *TERMS.facts.sections[0].write(ciphertext, spool),
+        ]
+        head = spooling.contribution_envelope(TERMS, "SVI").head(
+            hashes, WORLD.identities["SVI"].sign
+        )
         with pytest.raises(MessageError, match=why):
             read(head + HEAD[-len(read(HEAD + SPOOL).head.lead) :] + spool.getvalue())
 

@@ -46,11 +46,18 @@ def added(world, proposer, frames):
 
 def as_frame(world, proposer, blocks):
     spool = io.BytesIO()
-    return streaming.write_survivors_sum(proposer.survivors, blocks, spool, "aggregator", world.aggregator.sign) + spool.getvalue()
+    return (
+        streaming.write_survivors_sum(
+            proposer.survivors, blocks, spool, "aggregator", world.aggregator.sign
+        )
+        + spool.getvalue()
+    )
 
 
 def read(world, proposer, data):
-    return streaming.read_survivors_sum(io.BytesIO(data), proposer.survivors, "aggregator", world.aggregator.card.verify)
+    return streaming.read_survivors_sum(
+        io.BytesIO(data), proposer.survivors, "aggregator", world.aggregator.card.verify
+    )
 
 
 def test_survivors_open_to_their_exact_sum_under_ckks(real):
@@ -75,7 +82,9 @@ def test_without_the_unmasking_the_sum_does_not_open(real):
     world, proposer, frames = real
     nothing = Unmasking(proposer.survivors, Seeds((), ()))
     with pytest.raises(RoundError, match="nothing was released"):
-        opened(world, proposer.survivors, streaming.add_survivors(nothing, files(frames), world.verify))
+        opened(
+            world, proposer.survivors, streaming.add_survivors(nothing, files(frames), world.verify)
+        )
     assert world.keys[1].erased
 
 
@@ -105,16 +114,25 @@ def test_a_sum_under_another_survivor_set_key_or_name_is_refused(clear):
     with pytest.raises(MessageError, match="not this round's"):
         list(read(world, other, data))
     with pytest.raises(MessageError) as caught:
-        list(streaming.read_survivors_sum(io.BytesIO(data), proposer.survivors, "aggregator", world.coordinator.card.verify))
+        list(
+            streaming.read_survivors_sum(
+                io.BytesIO(data), proposer.survivors, "aggregator", world.coordinator.card.verify
+            )
+        )
     assert caught.value.whose == "aggregator"
 
 
 def test_a_frame_that_is_missing_or_exchanged_is_named(clear):
     world, proposer, frames = clear
     with pytest.raises(RoundError) as missing:
-        list(added(world, proposer, {name: data for name, data in frames.items() if name != "SVHD"}))
+        list(
+            added(world, proposer, {name: data for name, data in frames.items() if name != "SVHD"})
+        )
     assert missing.value.whose == "SVHD"
-    for exchanged in ({**frames, "SVHD": frames["SVHC"]}, {**frames, "SVHD": world.frame("SVHD", draw=bytes)}):
+    for exchanged in (
+        {**frames, "SVHD": frames["SVHC"]},
+        {**frames, "SVHD": world.frame("SVHD", draw=bytes)},
+    ):
         with pytest.raises(MessageError) as caught:
             list(added(world, proposer, exchanged))
         assert caught.value.whose == "SVHD"
@@ -145,7 +163,10 @@ class Says:
     [
         (lambda blocks: [*blocks, blocks[0]], "more ciphertexts"),
         (lambda blocks: blocks[:-1], "fewer ciphertexts"),
-        (lambda blocks: [blocks[0] + np.eye(1, 4096, dtype=np.uint64), *blocks[1:]], "exactly one contribution"),
+        (
+            lambda blocks: [blocks[0] + np.eye(1, 4096, dtype=np.uint64), *blocks[1:]],
+            "exactly one contribution",
+        ),
     ],
     ids=["too many", "too few", "canary"],
 )
@@ -155,14 +176,18 @@ def test_an_opening_that_is_no_complete_sum_is_refused_and_the_key_erased(clear,
     message = sum(layout.pack(world.values(name)) for name in LEFT)
     keys = Says(world, change([message[:32], message[32:]]))
     with pytest.raises(RoundError, match=why):
-        streaming.open_survivors(keys, iter([]), proposer.survivors, np.empty(LENGTH, dtype=np.int64))
+        streaming.open_survivors(
+            keys, iter([]), proposer.survivors, np.empty(LENGTH, dtype=np.int64)
+        )
     assert keys.erased
 
 
 def test_another_rounds_key_opens_nothing(clear):
     proposer, keys = clear[1], CkksIntegers().generate()
     with pytest.raises(RoundError, match="not the one"):
-        streaming.open_survivors(keys, iter([]), proposer.survivors, np.empty(LENGTH, dtype=np.int64))
+        streaming.open_survivors(
+            keys, iter([]), proposer.survivors, np.empty(LENGTH, dtype=np.int64)
+        )
     assert keys.erased
 
 
@@ -182,7 +207,9 @@ def test_the_sums_head_says_what_was_added_for_whom(clear):
 def test_the_cap_of_a_sum_leaves_room_for_the_longest_names():
     names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
     survivors = Survivors(World(names, 12, 1).terms(), {name: digest_of(name) for name in names})
-    head = streaming._sum_envelope(survivors, "aggregator").head(["0" * 64], World(names, 12, 1).aggregator.sign)
+    head = streaming._sum_envelope(survivors, "aggregator").head(
+        ["0" * 64], World(names, 12, 1).aggregator.sign
+    )
     assert len(head) + CHUNK_BYTES <= streaming.sum_limit(survivors)
 
 
@@ -205,7 +232,9 @@ def test_a_claimed_sum_is_read_to_its_end_and_one_that_is_short_is_named(clear):
 def test_no_value_is_written_before_its_canaries_are_right(clear):
     world, proposer, _ = clear
     layout = proposer.terms.facts.layout
-    message = sum(layout.pack(world.values(name)) for name in LEFT) + np.eye(1, 4096, dtype=np.uint64)
+    message = sum(layout.pack(world.values(name)) for name in LEFT) + np.eye(
+        1, 4096, dtype=np.uint64
+    )
     into = np.zeros(LENGTH, dtype=np.int64)
     with pytest.raises(RoundError, match="exactly one contribution"):
         streaming.open_survivors(Says(world, [message]), iter([]), proposer.survivors, into)
@@ -216,10 +245,14 @@ def test_a_last_ciphertext_with_one_value_opens(clear):
     layout = clear[1].terms.facts.layout
     world = World(NAMES, 4, 1, length=layout.values_per_chunk + 1)
     proposer, frames, _ = run_round(world, LEFT)
-    assert np.array_equal(opened(world, proposer.survivors, added(world, proposer, frames))[1], world.truth(LEFT))
+    assert np.array_equal(
+        opened(world, proposer.survivors, added(world, proposer, frames))[1], world.truth(LEFT)
+    )
     first, last = (layout.pack(world.values(LEFT[0])) for _ in range(2))
     total = sum(layout.pack(world.values(name)) for name in LEFT)
     into = np.zeros(world.length, dtype=np.int64)
-    streaming.open_survivors(Says(world, [total[:1], total[1:]]), iter([]), proposer.survivors, into)
+    streaming.open_survivors(
+        Says(world, [total[:1], total[1:]]), iter([]), proposer.survivors, into
+    )
     assert np.array_equal(into, world.truth(LEFT))
     assert first.shape == last.shape

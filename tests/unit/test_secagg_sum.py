@@ -1,4 +1,6 @@
-"""Contributions are added as they come, each as a whole or not at all; a sum is compared before anybody decrypts it."""
+"""Contributions are added as they come, each as a whole or not at all; a sum is compared before
+anybody decrypts it.
+"""
 
 import io
 from hashlib import sha256
@@ -16,7 +18,9 @@ from securefl.secagg.sum import RunningSum, check_parts, same_sum
 FACTS = make_facts(length=20_000)  # three ciphertexts
 PARTIES = {name: Party(name) for name in NAMES}
 CIPHERTEXTS = {name: fake_ciphertext(3, name) for name in NAMES}
-FRAMES = {name: write_contribution(FACTS, name, CIPHERTEXTS[name], PARTIES[name].sign) for name in NAMES}
+FRAMES = {
+    name: write_contribution(FACTS, name, CIPHERTEXTS[name], PARTIES[name].sign) for name in NAMES
+}
 PLAIN = sum(item.astype(object) for item in CIPHERTEXTS.values()) % MODULUS
 
 
@@ -67,7 +71,9 @@ SPOILED = {
     "altered in its last block": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
     "something follows": lambda data: data + b"x",
     "another's": lambda data: FRAMES["STMW"],
-    "to another round": lambda data: write_contribution(make_facts(length=20_000, round=2), "SVI", CIPHERTEXTS["SVI"], PARTIES["SVI"].sign),
+    "to another round": lambda data: write_contribution(
+        make_facts(length=20_000, round=2), "SVI", CIPHERTEXTS["SVI"], PARTIES["SVI"].sign
+    ),
 }
 
 
@@ -106,7 +112,9 @@ def test_a_stranger_adds_nothing():
 def test_an_honest_sum_is_what_was_computed():
     total = added()
     check_parts(dict(total.parts), total.parts, "aggregator")
-    assert np.array_equal(whole(same_sum(total.blocks(), total.blocks(), "aggregator")).astype(object), PLAIN)
+    assert np.array_equal(
+        whole(same_sum(total.blocks(), total.blocks(), "aggregator")).astype(object), PLAIN
+    )
 
 
 def test_a_sum_that_is_not_the_sum_is_the_aggregators():
@@ -121,6 +129,8 @@ def test_a_sum_that_is_not_the_sum_is_the_aggregators():
 
 def test_a_sum_of_other_contributions_is_refused():
     parts = added().parts
-    with pytest.raises(RoundError, match=f"added another contribution of {NAMES[1]} than") as caught:
+    with pytest.raises(
+        RoundError, match=f"added another contribution of {NAMES[1]} than"
+    ) as caught:
         check_parts({**parts, NAMES[1]: digest_of("x")}, parts, "aggregator")
     assert caught.value.whose == f"aggregator, or {NAMES[1]}"  # either may have shown two

@@ -63,7 +63,10 @@ PART = {"sender": "SVI", "sha256": digest_of("SVI")}
     ids=range(13),
 )  # fmt: skip
 def test_lists_that_name_no_set_are_refused_though_signed(parts):
-    data = dump_signed({"type": "securefl-survivors/1", **TERMS.announced(COORDINATOR), "survivors": parts}, COORD.sign)
+    data = dump_signed(
+        {"type": "securefl-survivors/1", **TERMS.announced(COORDINATOR), "survivors": parts},
+        COORD.sign,
+    )
     with pytest.raises(MessageError) as caught:
         read_proposal(data, TERMS, COORDINATOR, COORD.card.verify)
     assert caught.value.whose == COORDINATOR
@@ -71,7 +74,11 @@ def test_lists_that_name_no_set_are_refused_though_signed(parts):
 
 @pytest.mark.parametrize("field", ["study", "round", "attempt", "kind", "sender", "round_digest"])
 def test_a_statement_that_differs_in_one_field_is_refused(field):
-    said = {"type": "securefl-survivors/1", **TERMS.announced(COORDINATOR), "survivors": SET.parts()}
+    said = {
+        "type": "securefl-survivors/1",
+        **TERMS.announced(COORDINATOR),
+        "survivors": SET.parts(),
+    }
     said[field] = True if field in ("round", "attempt") else "other"  # True == 1 in Python
     with pytest.raises(MessageError, match=field):
         read_proposal(dump_signed(said, COORD.sign), TERMS, COORDINATOR, COORD.card.verify)
@@ -92,7 +99,10 @@ def test_an_agreement_is_to_one_set_by_one_survivor():
 
 def test_an_agreement_to_no_hash_is_refused():
     svi = WORLD.identities["SVI"]
-    data = dump_signed({"type": "securefl-survivors-agreed/1", **TERMS.announced("SVI"), "survivors_sha256": 7}, svi.sign)
+    data = dump_signed(
+        {"type": "securefl-survivors-agreed/1", **TERMS.announced("SVI"), "survivors_sha256": 7},
+        svi.sign,
+    )
     with pytest.raises(MessageError, match="no hash"):
         agrees(data, SET, "SVI", svi.card.verify)
 
@@ -112,4 +122,8 @@ def test_a_proposal_of_the_longest_names_is_within_its_limit():
     names = [f"{i:02}" + "\N{GRINNING FACE}" * 62 for i in range(20)]
     world = World(names, 12, 1)
     survivors = Survivors(world.terms(), {name: digest_of(name) for name in names})
-    assert len(write_proposal(survivors, COORDINATOR, COORD.sign)) <= proposal_limit(world.terms()) < 20_000
+    assert (
+        len(write_proposal(survivors, COORDINATOR, COORD.sign))
+        <= proposal_limit(world.terms())
+        < 20_000
+    )

@@ -1,4 +1,6 @@
-"""securefl against protocols/wire/secagg/survivors-vectors.json, which an independent, slow implementation wrote."""
+"""securefl against protocols/wire/secagg/survivors-vectors.json, which an independent, slow
+implementation wrote.
+"""
 
 import io
 import json
@@ -30,9 +32,14 @@ def key(kind, name):
 
 
 def identity(name):
-    signing, sealing = Ed25519PrivateKey.from_private_bytes(key(3, name)), X25519PrivateKey.from_private_bytes(key(2, name))
+    signing, sealing = (
+        Ed25519PrivateKey.from_private_bytes(key(3, name)),
+        X25519PrivateKey.from_private_bytes(key(2, name)),
+    )
     publics = (k.public_key().public_bytes_raw().hex() for k in (signing, sealing))
-    return Identity(IdentityCard(name, "hospital", name, "x@example.org", *publics), signing, sealing)
+    return Identity(
+        IdentityCard(name, "hospital", name, "x@example.org", *publics), signing, sealing
+    )
 
 
 WHO = {name: identity(name) for name in NAMES}
@@ -41,7 +48,16 @@ STUDY = {name: X25519PrivateKey.from_private_bytes(key(1, name)) for name in NAM
 
 def terms():
     facts = VECTORS["terms"]
-    kept = ("study", "round", "attempt", "kind", "public_key_sha256", "length", "bound", "model_sha256")
+    kept = (
+        "study",
+        "round",
+        "attempt",
+        "kind",
+        "public_key_sha256",
+        "length",
+        "bound",
+        "model_sha256",
+    )
     return Terms.for_round(
         RoundFacts(**{name: facts[name] for name in kept}, cohort=NAMES, instances=tuple(facts["instances"]), layout=FieldLayout(facts["bits"], 3)),
         min_contributors=facts["min_contributors"], colluders=facts["colluders"],
@@ -69,7 +85,9 @@ def dealing(name):
 
 
 def test_the_file_is_what_the_independent_implementation_writes():
-    assert (FOLDER / "survivors-vectors.json").read_text("utf-8") == runpy.run_path(str(FOLDER / "reference_survivors.py"))["text"]()
+    assert (FOLDER / "survivors-vectors.json").read_text("utf-8") == runpy.run_path(
+        str(FOLDER / "reference_survivors.py")
+    )["text"]()
 
 
 def test_the_round_digest():
@@ -78,7 +96,9 @@ def test_the_round_digest():
 
 
 def test_pair_seeds_and_self_masks():
-    assert {a + b: seed.hex() for a in NAMES for b, seed in pair_seeds(a).items()} == VECTORS["pair_seeds"]
+    assert {a + b: seed.hex() for a in NAMES for b, seed in pair_seeds(a).items()} == VECTORS[
+        "pair_seeds"
+    ]
     first = masks.expand_chunk(key(6, "A"), 0, masks.SELF_MASK_LABEL)[:4]
     assert [str(value) for value in first] == VECTORS["self_mask_first_residues_A"]
 
@@ -93,11 +113,18 @@ def test_shares():
 @pytest.mark.parametrize("name", ["A", "C"])
 def test_dealings(name):
     cards = {n: who.card for n, who in WHO.items()}
-    written = deal(TERMS, name, key(6, name), pair_seeds(name), cards=cards, draw=stream(key(5, name)))
+    written = deal(
+        TERMS, name, key(6, name), pair_seeds(name), cards=cards, draw=stream(key(5, name))
+    )
     commitments = 3 * 32 + 9 * 16
     assert written[:commitments].hex() == VECTORS["dealings"][name][: 2 * commitments]
     assert 2 * len(written) == len(VECTORS["dealings"][name])
-    for holder, who in WHO.items():  # HPKE draws its own ephemeral key: the packets differ, what is in them does not
+    for (
+        holder,
+        who,
+    ) in (
+        WHO.items()
+    ):  # HPKE draws its own ephemeral key: the packets differ, what is in them does not
         ours = Dealing(TERMS, name, written).open_packet(holder, who.unseal)
         assert np.array_equal(dealing(name).open_packet(holder, who.unseal), ours)
 
@@ -107,7 +134,10 @@ def test_contributions_byte_for_byte(name):
     ciphertext = masks.uniform_residues(key(7, name), 2 * ring.DEGREE, ring.MODULUS)
     spool = io.BytesIO()
     dealt = dealing(name).data
-    hashes = [sha256(dealt).hexdigest(), *TERMS.facts.sections[0].write(ciphertext.reshape(1, 2, -1), spool)]
+    hashes = [
+        sha256(dealt).hexdigest(),
+        *TERMS.facts.sections[0].write(ciphertext.reshape(1, 2, -1), spool),
+    ]
     head = spooling.contribution_envelope(TERMS, name).head(hashes, WHO[name].sign)
     data = head + dealt + spool.getvalue()
     assert head[12:].decode() == VECTORS["contributions"][name]["manifest"]
@@ -118,7 +148,9 @@ def test_contributions_byte_for_byte(name):
 
 def test_statements_byte_for_byte():
     assert SET.sha256 == VECTORS["survivors_sha256"]
-    assert survivors.write_proposal(SET, "coordinator", WHO["B"].sign).decode() == VECTORS["proposal"]
+    assert (
+        survivors.write_proposal(SET, "coordinator", WHO["B"].sign).decode() == VECTORS["proposal"]
+    )
     assert survivors.write_agreement(SET, "A", WHO["A"].sign).decode() == VECTORS["agreement_A"]
 
 
@@ -126,7 +158,9 @@ def test_answers_byte_for_byte_and_what_they_restore():
     dealings = {name: dealing(name) for name in ("A", "C")}
     answers = {}
     for name in ("A", "C"):
-        data = unmasking.write_answer(SET, name, dealings, unseal=WHO[name].unseal, sign=WHO[name].sign)
+        data = unmasking.write_answer(
+            SET, name, dealings, unseal=WHO[name].unseal, sign=WHO[name].sign
+        )
         assert data.hex() == VECTORS["answers"][name]
         answers[name] = unmasking.read_answer(data, SET, name, dealings, WHO[name].card.verify)
     seeds = unmasking.unmask(SET, answers, dealings).seeds

@@ -21,7 +21,9 @@ def test_five_hospitals_and_one_colluder_need_four():
         terms(t=3)
 
 
-@pytest.mark.parametrize(("k", "t", "c"), [(5, 6, 0), (5, 4, 3), (5, 1, 0), (4, 3, 2), (6, 3, 0), (5, 4, -1), (3, 2, 1)])
+@pytest.mark.parametrize(
+    ("k", "t", "c"), [(5, 6, 0), (5, 4, 3), (5, 1, 0), (4, 3, 2), (6, 3, 0), (5, 4, -1), (3, 2, 1)]
+)
 def test_rule_4_is_kept(k, t, c):
     with pytest.raises(StudyError):
         terms(tuple(f"H{i}" for i in range(k)), t, c)
@@ -65,9 +67,13 @@ def test_a_graph_that_is_not_safe_or_not_the_cohorts_is_refused():
         Terms(make_facts(), 4, 1, Neighbours.complete(NAMES, 3))
 
 
-@pytest.mark.parametrize(("k", "t", "c"), [(5, 6, 1), (5, 5, 4), (40, 30, -1), (40, 41, 2), (40, 3, 3), (2, 1, 0)])
+@pytest.mark.parametrize(
+    ("k", "t", "c"), [(5, 6, 1), (5, 5, 4), (40, 30, -1), (40, 41, 2), (40, 3, 3), (2, 1, 0)]
+)
 def test_rule_4_is_kept_by_each_of_its_parts(k, t, c):
-    """t beyond the cohort; t one short of c + 2; no such number of colluders: each breaks one part alone, or the planning before it."""
+    """t beyond the cohort; t one short of c + 2; no such number of colluders: each breaks one part
+    alone, or the planning before it.
+    """
     with pytest.raises(StudyError, match="two sets could be opened"):
         terms(tuple(f"H{i:02}" for i in range(k)), t, c, ring_seed=SEED)
 
@@ -85,7 +91,10 @@ def test_up_to_twenty_hospitals_the_graph_is_complete_though_a_sparse_one_would_
 
 
 def test_fewer_random_losses_to_bear_make_a_sparser_graph():
-    assert terms(MANY, 30, 2, ring_seed=SEED, dropouts=1).neighbours.degree < terms(MANY, 30, 2, ring_seed=SEED).neighbours.degree
+    assert (
+        terms(MANY, 30, 2, ring_seed=SEED, dropouts=1).neighbours.degree
+        < terms(MANY, 30, 2, ring_seed=SEED).neighbours.degree
+    )
 
 
 def test_a_seed_that_takes_more_shares_than_there_are_holders_is_refused():

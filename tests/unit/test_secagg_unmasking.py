@@ -20,7 +20,9 @@ def a_round():
 
 def dealings_of(a_round):
     proposer, frames, _ = a_round
-    return proposer.survivors, {name: WORLD.check(data, name).dealing for name, data in frames.items()}
+    return proposer.survivors, {
+        name: WORLD.check(data, name).dealing for name, data in frames.items()
+    }
 
 
 def answer_of(a_round, name="SVI"):
@@ -49,7 +51,9 @@ def test_an_answer_holds_one_kind_for_each_hospital(a_round):
     for dealer, rows in got.shares.items():
         packet = dealings[dealer].open_packet("SVI", WORLD.identities["SVI"].unseal)
         given = {0, dealings[dealer].seed_index("STMW")}
-        assert [np.array_equal(packet[i], row) for i, row in zip(sorted(given), rows, strict=True)] == [True, True]
+        assert [
+            np.array_equal(packet[i], row) for i, row in zip(sorted(given), rows, strict=True)
+        ] == [True, True]
     assert len(answer_of(a_round)) <= unmasking.answer_limit(survivors, "SVI")
 
 
@@ -58,7 +62,10 @@ def test_every_threshold_of_answers_restores_the_same_seeds():
     survivors, dealings = dealings_of(everybody)
     answers = {name: read(everybody, answer_of(everybody, name), name) for name in NAMES}
     found = {
-        unmasking.unmask(survivors, {n: a for n, a in answers.items() if n != left_out}, dealings).seeds for left_out in NAMES
+        unmasking.unmask(
+            survivors, {n: a for n, a in answers.items() if n != left_out}, dealings
+        ).seeds
+        for left_out in NAMES
     }
     assert found == {everybody[0].unmasking().seeds}
 
@@ -76,7 +83,9 @@ def signed(a_round, name="SVI", shares=None, without=(), readable=None):
     """An answer that says what we like, signed by its hospital."""
     survivors, _ = dealings_of(a_round)
     body = answer_of(a_round, name)[-4 * 72 :] if shares is None else shares
-    envelope = unmasking._envelope(survivors, name, survivors.names if readable is None else readable)
+    envelope = unmasking._envelope(
+        survivors, name, survivors.names if readable is None else readable
+    )
     return envelope.write([body], WORLD.identities[name].sign, without=without)
 
 
@@ -98,7 +107,9 @@ def test_numbers_above_the_prime_are_refused(a_round):
         read(a_round, signed(a_round, shares=b"\xff" * (4 * 72), without=[]))
 
 
-@pytest.mark.parametrize("without", [None, [1], ["STMW"], ["SVI", "SVI"], ["SVI", "SVHC"], {}, "SVI"], ids=range(7))
+@pytest.mark.parametrize(
+    "without", [None, [1], ["STMW"], ["SVI", "SVI"], ["SVI", "SVHC"], {}, "SVI"], ids=range(7)
+)
 def test_a_list_of_left_out_dealers_that_is_none_is_refused(a_round, without):
     with pytest.raises(MessageError) as caught:
         read(a_round, signed(a_round, without=without))
@@ -113,7 +124,9 @@ def test_a_dealer_whose_packet_was_unreadable_is_left_out_and_the_rest_counts(a_
             raise MessageError("no")
         return WORLD.identities["SVI"].unseal(sealed, info)
 
-    data = unmasking.write_answer(survivors, "SVI", dealings, unseal=unseal, sign=WORLD.identities["SVI"].sign)
+    data = unmasking.write_answer(
+        survivors, "SVI", dealings, unseal=unseal, sign=WORLD.identities["SVI"].sign
+    )
     assert set(read(a_round, data).shares) == set(LEFT) - {"SVHC"}
 
 
@@ -125,11 +138,15 @@ def test_an_answer_of_one_that_did_not_survive_or_too_long_is_refused(a_round):
 
 
 def test_a_dealer_whose_shares_give_another_seed_than_committed_is_named(monkeypatch):
-    """Shares of one seed, a commitment to another: every holder's share fits, and the result does not."""
+    """Shares of one seed, a commitment to another: every holder's share fits, and the result does
+    not.
+    """
     from securefl.secagg import dealing
 
     real = dealing.split
-    monkeypatch.setattr(dealing, "split", lambda seeds, *rest: real([b"\x01" * 32, *seeds[1:]], *rest))
+    monkeypatch.setattr(
+        dealing, "split", lambda seeds, *rest: real([b"\x01" * 32, *seeds[1:]], *rest)
+    )
     bad = WORLD.frame("SVHC")
     monkeypatch.undo()
     frames = {name: bad if name == "SVHC" else WORLD.frame(name) for name in LEFT}
@@ -140,7 +157,9 @@ def test_a_dealer_whose_shares_give_another_seed_than_committed_is_named(monkeyp
     dealings = {name: WORLD.check(data, name).dealing for name, data in frames.items()}
     for name in LEFT:
         identity = WORLD.identities[name]
-        data = unmasking.write_answer(proposer.survivors, name, dealings, unseal=identity.unseal, sign=identity.sign)
+        data = unmasking.write_answer(
+            proposer.survivors, name, dealings, unseal=identity.unseal, sign=identity.sign
+        )
         proposer.add_answer(name, data)
     with pytest.raises(MessageError, match="do not give the seeds") as caught:
         proposer.unmasking()
@@ -155,10 +174,14 @@ def test_a_self_mask_and_a_pair_mask_of_one_seed_differ():
 
 
 def test_a_lost_hospitals_own_answer_is_refused_though_its_shares_are_true():
-    """It holds shares like everybody else; its word would count towards opening a set that it is not in."""
+    """It holds shares like everybody else; its word would count towards opening a set that it is
+    not in.
+    """
     everybody = run_round(WORLD, NAMES)
     dealings = dealings_of(everybody)[1]
-    survivors = Survivors(WORLD.terms(), {name: WORLD.check(everybody[1][name], name).sha256 for name in LEFT})
+    survivors = Survivors(
+        WORLD.terms(), {name: WORLD.check(everybody[1][name], name).sha256 for name in LEFT}
+    )
     lost = WORLD.identities["STMW"]
     data = unmasking.write_answer(survivors, "STMW", dealings, unseal=lost.unseal, sign=lost.sign)
     with pytest.raises(MessageError, match="no survivor") as caught:
@@ -171,7 +194,9 @@ def test_the_seeds_of_a_dealer_come_from_those_who_could_read_its_packet():
     survivors, dealings = dealings_of(everybody)
     answers = {name: read(everybody, answer_of(everybody, name), name) for name in NAMES}
     first = min(NAMES)
-    without_one = {dealer: rows for dealer, rows in answers[first].shares.items() if dealer != "SVI"}
+    without_one = {
+        dealer: rows for dealer, rows in answers[first].shares.items() if dealer != "SVI"
+    }
     some = {**answers, first: unmasking.Answer(first, without_one)}
     assert unmasking.missing_shares(survivors, some.values()) == {}
     assert unmasking.unmask(survivors, some, dealings).seeds == everybody[0].unmasking().seeds

@@ -1,4 +1,6 @@
-"""securefl against protocols/wire/secagg/vectors.json, which an independent, slow implementation wrote."""
+"""securefl against protocols/wire/secagg/vectors.json, which an independent, slow implementation
+wrote.
+"""
 
 import json
 import runpy
@@ -52,12 +54,16 @@ def public_key():
     key = bytes.fromhex(VECTORS["public_key"]["residues_from_key"])
     residues = np.empty((2, 2, ring.DEGREE), dtype=np.uint64)
     residues[:, 0] = masks.uniform_residues(key, 2 * ring.DEGREE, ring.MODULUS).reshape(2, -1)
-    residues[:, 1] = masks.uniform_residues(key, 2 * ring.DEGREE, ring.SPECIAL_MODULUS).reshape(2, -1)
+    residues[:, 1] = masks.uniform_residues(key, 2 * ring.DEGREE, ring.SPECIAL_MODULUS).reshape(
+        2, -1
+    )
     return PublicKey(residues)
 
 
 def test_the_file_is_what_the_independent_implementation_writes():
-    assert (FOLDER / "vectors.json").read_text("utf-8") == runpy.run_path(str(FOLDER / "reference.py"))["text"]()
+    assert (FOLDER / "vectors.json").read_text("utf-8") == runpy.run_path(
+        str(FOLDER / "reference.py")
+    )["text"]()
 
 
 def test_the_ring():
@@ -73,7 +79,9 @@ def test_bit_packing():
     assert ring.pack_bits(integers(case["values"]), case["width"]).hex() == case["packed"]
 
 
-@pytest.mark.parametrize("case", VECTORS["layouts"], ids=lambda case: f"{case['bits']} bits, {case['contributors']}")
+@pytest.mark.parametrize(
+    "case", VECTORS["layouts"], ids=lambda case: f"{case['bits']} bits, {case['contributors']}"
+)
 def test_layouts(case):
     layout = FieldLayout(case["bits"], case["contributors"])
     assert {**{name: getattr(layout, name) for name in case}, "scale": str(layout.scale)} == case
@@ -88,7 +96,9 @@ def test_packing():
 
 def test_uniform_residues_by_rejection():
     case = VECTORS["uniform"]
-    residues = masks.uniform_residues(bytes.fromhex(case["key"]), len(case["residues"]), int(case["modulus"]))
+    residues = masks.uniform_residues(
+        bytes.fromhex(case["key"]), len(case["residues"]), int(case["modulus"])
+    )
     assert residues.tolist() == case["residues"]
 
 
@@ -99,13 +109,20 @@ def test_the_round_digest():
 
 def test_masks():
     case = VECTORS["masks"]
-    private = {name: X25519PrivateKey.from_private_bytes(bytes.fromhex(key)) for name, key in case["private_keys"].items()}
+    private = {
+        name: X25519PrivateKey.from_private_bytes(bytes.fromhex(key))
+        for name, key in case["private_keys"].items()
+    }
     public = {name: bytes.fromhex(key) for name, key in case["public_keys"].items()}
     secret = masks.pair_secret(private["A"], public["B"])
-    assert secret.hex() == masks.pair_secret(private["B"], public["A"]).hex() == case["pair_secret_AB"]
+    assert (
+        secret.hex() == masks.pair_secret(private["B"], public["A"]).hex() == case["pair_secret_AB"]
+    )
     seed = masks.pair_seed(secret, VECTORS["round"]["digest"])
     assert seed.hex() == case["pair_seed_AB"]
-    assert [masks._hkdf(seed, masks.CHUNK_KEY_LABEL + bytes([0, 0, 0, i])).hex() for i in range(2)] == case["chunk_keys_AB"]
+    assert [
+        masks._hkdf(seed, masks.CHUNK_KEY_LABEL + bytes([0, 0, 0, i])).hex() for i in range(2)
+    ] == case["chunk_keys_AB"]
     assert [str(value) for value in masks.expand_chunk(seed, 0)[:4]] == case["first_residues_AB"]
     secrets = {"A": secret, "C": masks.pair_secret(private["B"], public["C"])}
     mask = pairwise_mask("B", secrets, round_facts())
@@ -114,11 +131,15 @@ def test_masks():
 
 def test_the_public_key():
     key = public_key()
-    assert (key.sha256, len(key.body)) == (VECTORS["public_key"]["sha256"], VECTORS["public_key"]["bytes"])
+    assert (key.sha256, len(key.body)) == (
+        VECTORS["public_key"]["sha256"],
+        VECTORS["public_key"]["bytes"],
+    )
 
 
 def decryptor_of(secret_key):
-    """A SEAL decryptor for a secret key given in the clear: its file is the transformed key modulo both primes.
+    """A SEAL decryptor for a secret key given in the clear: its file is the transformed key modulo
+    both primes.
 
     Decryption reads the first prime's half only, so the other may hold anything below its prime.
     """
@@ -127,14 +148,18 @@ def decryptor_of(secret_key):
     for at, value in secret_key.items():
         coefficients[:, 0, int(at)] = value % ring.MODULUS
     carrier = sealapi.Ciphertext()
-    seal.load_seal_file(seal._context(), carrier, seal.seal_file(context.first_parms_id(), coefficients, ntt=False))
+    seal.load_seal_file(
+        seal._context(), carrier, seal.seal_file(context.first_parms_id(), coefficients, ntt=False)
+    )
     sealapi.Evaluator(context).transform_to_ntt_inplace(carrier)
     values = np.zeros(2 * ring.DEGREE, dtype="<u8")
     values[: ring.DEGREE] = seal.read_residues(carrier)[: ring.DEGREE]
     members = struct.pack("<4QQd", *context.key_parms_id(), values.size, 1.0)
     array = seal._seal_header(8 + values.nbytes) + struct.pack("<Q", values.size) + values.tobytes()
     key = sealapi.SecretKey()
-    seal.load_seal_file(seal._context(), key, seal._seal_header(len(members) + len(array)) + members + array)
+    seal.load_seal_file(
+        seal._context(), key, seal._seal_header(len(members) + len(array)) + members + array
+    )
     return sealapi.Decryptor(context, key)
 
 
@@ -164,7 +189,9 @@ def test_frames_byte_for_byte():
     case, facts = VECTORS["frames"], round_facts()
     signing = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(case["signing_private_key"]))
     shape = (2, 2, ring.DEGREE)
-    ciphertext = masks.uniform_residues(bytes.fromhex(case["ciphertext_from_key"]), 4 * ring.DEGREE, ring.MODULUS).reshape(shape)
+    ciphertext = masks.uniform_residues(
+        bytes.fromhex(case["ciphertext_from_key"]), 4 * ring.DEGREE, ring.MODULUS
+    ).reshape(shape)
     parts = {name: sha256(name.encode()).hexdigest() for name in facts.cohort}
     announced = {
         "study": facts.study, "round_number": 7, "attempt": 1, "kind": "update", "sender": "coordinator",
@@ -182,6 +209,11 @@ def test_frames_byte_for_byte():
     def trusted(signature, message):
         return verify(signing.public_key().public_bytes_raw().hex(), signature, message)
 
-    assert np.array_equal(read_contribution(written["contribution"], facts, "B", trusted).ciphertext, ciphertext)
+    assert np.array_equal(
+        read_contribution(written["contribution"], facts, "B", trusted).ciphertext, ciphertext
+    )
     assert read_sum(written["sum"], facts, "aggregator", trusted).parts == parts
-    assert frame.read_public_key(written["public_key"], **announced, verify=trusted).sha256 == facts.public_key_sha256
+    assert (
+        frame.read_public_key(written["public_key"], **announced, verify=trusted).sha256
+        == facts.public_key_sha256
+    )

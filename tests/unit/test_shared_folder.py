@@ -1,4 +1,6 @@
-"""A folder that others write to: links are not followed below its root, and what is in the way of a write is set aside, not lost."""
+"""A folder that others write to: links are not followed below its root, and what is in the way of a
+write is set aside, not lost.
+"""
 
 import os
 from pathlib import Path
@@ -65,7 +67,15 @@ def test_a_link_on_the_way_of_a_write_is_set_aside(folder, tmp_path, target):
     assert [str(p.readlink()) for p in (tmp_path / "real").iterdir() if p.is_symlink()] == [target]
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda p: p.symlink_to("/etc/hostname"), os.mkdir, lambda p: (p / "x").mkdir(parents=True)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        os.mkfifo,
+        lambda p: p.symlink_to("/etc/hostname"),
+        os.mkdir,
+        lambda p: (p / "x").mkdir(parents=True),
+    ],
+)
 def test_whatever_is_in_the_place_of_a_file_gives_way_to_it(folder, tmp_path, make):
     make(tmp_path / "real" / "file")
     with pytest.raises((FileNotFoundError, IsADirectoryError)):
@@ -74,7 +84,9 @@ def test_whatever_is_in_the_place_of_a_file_gives_way_to_it(folder, tmp_path, ma
     assert read(folder, "file") == b"data"
 
 
-def test_whoever_is_in_the_way_again_and_again_stops_the_write_and_nothing_is_left(folder, tmp_path, monkeypatch):
+def test_whoever_is_in_the_way_again_and_again_stops_the_write_and_nothing_is_left(
+    folder, tmp_path, monkeypatch
+):
     (tmp_path / "real" / "file").mkdir()
     (tmp_path / "real" / "way").write_bytes(b"")
     monkeypatch.setattr(os, "rename", lambda *_, **__: None)

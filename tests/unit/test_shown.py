@@ -1,4 +1,6 @@
-"""What a Python session shows of our objects: one short line, and a small table in a notebook, whatever a study's texts hold."""
+"""What a Python session shows of our objects: one short line, and a small table in a notebook,
+whatever a study's texts hold.
+"""
 
 import numpy as np
 import pytest
@@ -38,9 +40,13 @@ def objects(tmp_path_factory):
     end.unpacked(end.files, root / "model")
     model = load_model(root / "model")
     many = {f"H{i:04}": "0" * 64 for i in range(1000)}
-    record = end.outcome.records[0].__class__(**{**end.outcome.records[0].__dict__, "contributions": many})
+    record = end.outcome.records[0].__class__(
+        **{**end.outcome.records[0].__dict__, "contributions": many}
+    )
     result = Result(model, evaluation, end.outcome, {}, root / "model", {}, "met")
-    dataset = PublicDataset("SVI", "records", {"columns": [{"name": f"column {i}"} for i in range(200)]}, b"")
+    dataset = PublicDataset(
+        "SVI", "records", {"columns": [{"name": f"column {i}"} for i in range(200)]}, b""
+    )
     return [c.lab, study, dataset, result, evaluation, model, record]
 
 

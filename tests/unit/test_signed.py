@@ -14,7 +14,9 @@ DATA = dump_signed(BODY, SVI.sign)
 
 
 def opened(data, *, kind=KIND, fields=FIELDS, verify=SVI.card.verify, max_bytes=4096):
-    return open_signed(data, kind=kind, fields=fields, verify=verify, sender="SVI", max_bytes=max_bytes)
+    return open_signed(
+        data, kind=kind, fields=fields, verify=verify, sender="SVI", max_bytes=max_bytes
+    )
 
 
 def signed(payload: bytes) -> bytes:
@@ -100,7 +102,9 @@ def test_a_signature_has_one_spelling():
         (canonical(BODY | {"more": 1}), "unknown or missing fields"),
     ],
 )
-def test_even_a_rightly_signed_statement_must_be_canonical_and_of_the_kind_and_fields_expected(payload, why):
+def test_even_a_rightly_signed_statement_must_be_canonical_and_of_the_kind_and_fields_expected(
+    payload, why
+):
     with pytest.raises(MessageError, match=why):
         opened(signed(payload), max_bytes=1 << 20)
 

@@ -11,14 +11,20 @@ from securefl.store import Store, persist, poll
 
 @pytest.fixture(params=["folder", "file url", "memory"])
 def store(request, tmp_path):
-    urls = {"folder": str(tmp_path / "s"), "file url": f"file://{tmp_path}/s", "memory": f"memory://{secrets.token_hex(8)}"}
+    urls = {
+        "folder": str(tmp_path / "s"),
+        "file url": f"file://{tmp_path}/s",
+        "memory": f"memory://{secrets.token_hex(8)}",
+    }
     return Store(urls[request.param])
 
 
 @pytest.fixture(params=["folder", "memory", "other"])
 def any_store(request, tmp_path):
     """A folder, memory, and a folder through the calls that any other file system takes."""
-    made = Store(f"memory://{secrets.token_hex(8)}" if request.param == "memory" else str(tmp_path / "s"))
+    made = Store(
+        f"memory://{secrets.token_hex(8)}" if request.param == "memory" else str(tmp_path / "s")
+    )
     made._local = request.param == "folder"
     return made
 
@@ -85,12 +91,43 @@ def test_a_deleted_object_is_gone(store):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "/", "/etc/passwd", "../x", "a/../b", "a/..", "a//b", "a/", ".", "./a", ".hidden", "a/.part", "a..b", "-rf", "a b", "a\nb", "a\x00b", "a\\b", "é", "*", "a?b", "[a]", "~", "x" * 129],
+    [
+        "",
+        "/",
+        "/etc/passwd",
+        "../x",
+        "a/../b",
+        "a/..",
+        "a//b",
+        "a/",
+        ".",
+        "./a",
+        ".hidden",
+        "a/.part",
+        "a..b",
+        "-rf",
+        "a b",
+        "a\nb",
+        "a\x00b",
+        "a\\b",
+        "é",
+        "*",
+        "a?b",
+        "[a]",
+        "~",
+        "x" * 129,
+    ],
 )
 def test_a_path_that_is_not_canonical_is_refused_by_every_operation(store, path):
     for operation in (
-        lambda: store.put(path, b""), lambda: store.get(path, 1), lambda: store.delete(path), lambda: store.exists(path),
-        lambda: store.put_file(path, io.BytesIO()), lambda: store.get_head(path, 1), lambda: store.stamp(path), lambda: store.open(path, 1).__enter__(),
+        lambda: store.put(path, b""),
+        lambda: store.get(path, 1),
+        lambda: store.delete(path),
+        lambda: store.exists(path),
+        lambda: store.put_file(path, io.BytesIO()),
+        lambda: store.get_head(path, 1),
+        lambda: store.stamp(path),
+        lambda: store.open(path, 1).__enter__(),
     ):
         with pytest.raises(MessageError, match="not a canonical path"):
             operation()
@@ -172,10 +209,20 @@ class Broken:
         pass
 
 
-@pytest.mark.parametrize("operation", [
-    lambda s: s.put("a", b""), lambda s: s.get("a", 1), lambda s: s.list(), lambda s: s.delete("a"), lambda s: s.exists("a"),
-    lambda s: s.put_file("a", io.BytesIO()), lambda s: s.get_head("a", 1), lambda s: s.stamp("a"), lambda s: s.open("a", 1).__enter__(),
-])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda s: s.put("a", b""),
+        lambda s: s.get("a", 1),
+        lambda s: s.list(),
+        lambda s: s.delete("a"),
+        lambda s: s.exists("a"),
+        lambda s: s.put_file("a", io.BytesIO()),
+        lambda s: s.get_head("a", 1),
+        lambda s: s.stamp("a"),
+        lambda s: s.open("a", 1).__enter__(),
+    ],
+)
 def test_a_network_failure_is_a_store_error_in_every_operation(store, operation):
     store._fs, store._local, store._memory = Broken(), False, False
     with pytest.raises(StoreError, match="Connection reset by peer"):
@@ -364,7 +411,11 @@ def test_links_and_pipes_have_no_pieces_no_head_and_no_stamp(tmp_path):
     (tmp_path / "s" / "link").symlink_to(tmp_path / "secret")
     os.mkfifo(tmp_path / "s" / "pipe")
     for name in ("link", "pipe"):
-        assert (through(store, name, 9), store.get_head(name, 9), store.stamp(name)) == (None, None, None)
+        assert (through(store, name, 9), store.get_head(name, 9), store.stamp(name)) == (
+            None,
+            None,
+            None,
+        )
 
 
 def test_a_store_that_says_nothing_about_changes_gives_no_stamp(tmp_path, monkeypatch):
@@ -393,7 +444,8 @@ def test_a_failure_of_the_reader_is_no_failure_of_the_store(any_store):
         raise OSError(28, "disk full")
 
 
-# --- a store that is away for a while --------------------------------------------------------------------------------
+# --- a store that is away for a while
+# --------------------------------------------------------------------------------
 
 
 class Away:

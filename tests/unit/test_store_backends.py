@@ -1,4 +1,6 @@
-"""Stores of other kinds: each has errors of its own, and some clients are not made for several threads."""
+"""Stores of other kinds: each has errors of its own, and some clients are not made for several
+threads.
+"""
 
 import os
 import secrets
@@ -79,7 +81,9 @@ def call(self, work):
 Odd.call = call
 for _name in ("pipe_file", "mv", "makedirs", "info", "exists", "ls", "rm_file", "cat_file"):
     setattr(Odd, _name, method(_name))
-Odd.open = lambda self, path, mode="rb", **kwargs: self.call(lambda: Reader(self, LocalFileSystem.open(self, path, mode, **kwargs)))
+Odd.open = lambda self, path, mode="rb", **kwargs: self.call(
+    lambda: Reader(self, LocalFileSystem.open(self, path, mode, **kwargs))
+)
 
 
 @pytest.fixture
@@ -108,7 +112,18 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("error", [BackendError("no credentials"), EOFError(), ValueError("odd"), RuntimeError("closed"), TimeoutError(), OSError(5, "I/O error"), PermissionError(13, "denied")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        BackendError("no credentials"),
+        EOFError(),
+        ValueError("odd"),
+        RuntimeError("closed"),
+        TimeoutError(),
+        OSError(5, "I/O error"),
+        PermissionError(13, "denied"),
+    ],
+)
 @pytest.mark.parametrize("name", CALLS)
 def test_whatever_a_backend_raises_is_the_stores_error(odd, name, error, monkeypatch):
     monkeypatch.setattr(Odd, "failing", error)

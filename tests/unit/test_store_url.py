@@ -5,7 +5,16 @@ from securefl.store import Store
 from securefl.store_url import reason, usable_url, without_password
 
 
-@pytest.mark.parametrize("text", ["s3://bucket/prefix", "sftp://host/folder", "file:///a/b", "abfs://box@account/x", "ftp://host/x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://bucket/prefix",
+        "sftp://host/folder",
+        "file:///a/b",
+        "abfs://box@account/x",
+        "ftp://host/x",
+    ],
+)
 def test_a_url_stays_as_it_is(text):
     assert usable_url(text) == text
 
@@ -19,21 +28,24 @@ def test_a_folder_becomes_a_whole_path(tmp_path, monkeypatch):
     assert usable_url("./a::b") == f"{tmp_path}/a::b"
 
 
-@pytest.mark.parametrize(("text", "words", "step"), [
-    ("", "empty text", "Name a folder"),
-    ("  ", "empty text", "Name a folder"),
-    ("a\nb", "no screen shows", "Name a folder"),
-    (r"\\srv\share", "Windows path", "Mount the share"),
-    ("//srv/share", "Windows path", "Mount the share"),
-    (r"C:\share", "Windows path", "Mount the share"),
-    ("D:/share", "Windows path", "Mount the share"),
-    ("s3:/bucket", "one slash", "s3://bucket"),
-    ("memory://x", "nothing that several machines share", "Name a folder"),
-    ("nonsense://x", "no kind of store", "Name a folder"),
-    ("s3://", "names no place", "Name a folder"),
-    ("simplecache::s3://b/x", "behind another one", "Name a folder"),
-    ("filecache://x", "nothing that several machines share", "Name a folder"),
-])
+@pytest.mark.parametrize(
+    ("text", "words", "step"),
+    [
+        ("", "empty text", "Name a folder"),
+        ("  ", "empty text", "Name a folder"),
+        ("a\nb", "no screen shows", "Name a folder"),
+        (r"\\srv\share", "Windows path", "Mount the share"),
+        ("//srv/share", "Windows path", "Mount the share"),
+        (r"C:\share", "Windows path", "Mount the share"),
+        ("D:/share", "Windows path", "Mount the share"),
+        ("s3:/bucket", "one slash", "s3://bucket"),
+        ("memory://x", "nothing that several machines share", "Name a folder"),
+        ("nonsense://x", "no kind of store", "Name a folder"),
+        ("s3://", "names no place", "Name a folder"),
+        ("simplecache::s3://b/x", "behind another one", "Name a folder"),
+        ("filecache://x", "nothing that several machines share", "Name a folder"),
+    ],
+)
 def test_what_names_no_shared_store_is_refused_with_the_right_form(text, words, step):
     with pytest.raises(UsageError, match=words) as caught:
         usable_url(text)

@@ -47,7 +47,13 @@ def test_an_approval_by_another_site_is_refused_even_with_the_right_key():
 
 
 def test_an_approval_that_names_another_key_than_its_own_is_refused():
-    for key in (SVHC.card.signing_public, "", "z" * 64, SVI.card.signing_public.upper(), SVI.card.sealing_public):
+    for key in (
+        SVHC.card.signing_public,
+        "",
+        "z" * 64,
+        SVI.card.signing_public.upper(),
+        SVI.card.sealing_public,
+    ):
         refused(with_fields(signing_public=key), "not the one that signed it")
 
 
@@ -74,7 +80,10 @@ def test_a_truncated_approval_is_refused(cut):
 @pytest.mark.parametrize("field", list(APPROVAL.__dict__))
 def test_every_field_is_needed_and_is_text(field):
     body = {"type": TYPE, **APPROVAL.__dict__}
-    refused(dump_signed({k: v for k, v in body.items() if k != field}, SVI.sign), "unknown or missing fields")
+    refused(
+        dump_signed({k: v for k, v in body.items() if k != field}, SVI.sign),
+        "unknown or missing fields",
+    )
     for value in (None, 1, ["x"], {}):
         refused(with_fields(**{field: value}), "a field is not text")
 
@@ -89,12 +98,25 @@ def test_a_study_key_is_32_bytes_in_hex(key):
     refused(with_fields(study_key=key), "study key is not 32 bytes")
 
 
-@pytest.mark.parametrize("at", ["", "yesterday", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02T03:04:05Z\n", "\x1b[2J", "2026-01-02T03:04:05+01:00"])
+@pytest.mark.parametrize(
+    "at",
+    [
+        "",
+        "yesterday",
+        "2026-01-02",
+        "2026-01-02T03:04:05",
+        "2026-01-02T03:04:05Z\n",
+        "\x1b[2J",
+        "2026-01-02T03:04:05+01:00",
+    ],
+)
 def test_the_time_shown_to_people_is_a_time_in_utc(at):
     refused(with_fields(at=at), "time is not a date and time")
 
 
-@pytest.mark.parametrize("at", ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05+00:00"])
+@pytest.mark.parametrize(
+    "at", ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123456Z", "2026-01-02T03:04:05+00:00"]
+)
 def test_the_usual_ways_to_write_utc_are_read(at):
     assert opened(with_fields(at=at)).at == at
 

@@ -56,21 +56,34 @@ def test_the_real_accountant_confirms_the_small_study():
     from securefl.privacy.accounting import PldAccountant
 
     assert faults(PROTOCOL, PldAccountant()) == ""
-    assert "privacy.epsilon" in faults(protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "2.13"')), PldAccountant())
+    assert "privacy.epsilon" in faults(
+        protocol_text(('noise_multiplier = "2.14"', 'noise_multiplier = "2.13"')), PldAccountant()
+    )
 
 
 def test_the_accountant_is_asked_about_exactly_what_the_study_does():
     accountant = Accountant()
     faults(PROTOCOL, accountant)
-    assert accountant.asked == [(Decimal("2.14"), Fraction(1, 5), 4, Decimal("1e-5")), (Decimal("3.75"), Decimal("1e-5"))]
+    assert accountant.asked == [
+        (Decimal("2.14"), Fraction(1, 5), 4, Decimal("1e-5")),
+        (Decimal("3.75"), Decimal("1e-5")),
+    ]
 
 
 # steps
 
 
 def test_steps_that_are_not_rounds_times_local_steps_are_refused_with_the_right_figure():
-    says(protocol_text(("steps = 4", "steps = 5")), "steps = 5", r"privacy\.steps: says 5, but 4 rounds of 1 make 4; write 4")
-    says(protocol_text(("local_steps = 1", "local_steps = 3")), "steps = 4", r"privacy\.steps: .*write 12")
+    says(
+        protocol_text(("steps = 4", "steps = 5")),
+        "steps = 5",
+        r"privacy\.steps: says 5, but 4 rounds of 1 make 4; write 4",
+    )
+    says(
+        protocol_text(("local_steps = 1", "local_steps = 3")),
+        "steps = 4",
+        r"privacy\.steps: .*write 12",
+    )
 
 
 # epsilon
@@ -78,7 +91,12 @@ def test_steps_that_are_not_rounds_times_local_steps_are_refused_with_the_right_
 
 def test_an_epsilon_below_what_the_noise_costs_is_refused_with_the_figure_that_fits():
     text = protocol_text(('epsilon = "1"\ndelta', 'epsilon = "0.998"\ndelta'))
-    says(text, 'epsilon = "0.998"', r'privacy\.epsilon: says 0\.998, but the noise gives 0\.9982 at delta 0\.00001; write "0\.999"')
+    says(
+        text,
+        'epsilon = "0.998"',
+        r"privacy\.epsilon: says 0\.998, but the noise gives 0\.9982 at delta 0\.00001; write"
+        r' "0\.999"',
+    )
 
 
 def test_an_evaluation_epsilon_is_checked_on_its_own():
@@ -87,33 +105,60 @@ def test_an_evaluation_epsilon_is_checked_on_its_own():
     assert "privacy.epsilon" not in what
 
 
-@pytest.mark.parametrize(("real", "accepted"), [(1.0, True), (0.981, True), (0.98, False), (0.5, False), (1.0001, False)])
+@pytest.mark.parametrize(
+    ("real", "accepted"), [(1.0, True), (0.981, True), (0.98, False), (0.5, False), (1.0001, False)]
+)
 def test_a_claim_may_lie_two_in_a_hundred_above_the_figure_and_never_below(real, accepted):
     assert (faults(PROTOCOL, Accountant(training=real)) == "") is accepted
 
 
 @pytest.mark.parametrize("real", [1e-4, 0.0123456, 0.33333, 0.9999, 1.001, 7.77777, 49.949, 97.5])
 def test_the_figure_an_error_suggests_is_accepted(real):
-    what = faults(protocol_text(('epsilon = "1"\ndelta', 'epsilon = "100"\ndelta')), Accountant(training=real))
+    what = faults(
+        protocol_text(('epsilon = "1"\ndelta', 'epsilon = "100"\ndelta')), Accountant(training=real)
+    )
     suggestion = re.search(r'write "([^"]+)"', what).group(1)
-    assert faults(protocol_text(('epsilon = "1"\ndelta', f'epsilon = "{suggestion}"\ndelta')), Accountant(training=real)) == ""
+    assert (
+        faults(
+            protocol_text(('epsilon = "1"\ndelta', f'epsilon = "{suggestion}"\ndelta')),
+            Accountant(training=real),
+        )
+        == ""
+    )
 
 
 def test_no_suggestion_exceeds_what_a_study_may_ask_for():
     what = faults(PROTOCOL, Accountant(training=1234.56))
-    assert "the noise gives 1235 at delta 0.00001, and at most 100 may be asked for; raise noise_multiplier" in what
+    assert (
+        "the noise gives 1235 at delta 0.00001, and at most 100 may be asked for; raise"
+        " noise_multiplier" in what
+    )
     assert 'write "' not in what
 
 
-@pytest.mark.parametrize("error", [MemoryError(), OverflowError("math range error"), ZeroDivisionError(), Overflow(), InvalidOperation()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OverflowError("math range error"),
+        ZeroDivisionError(),
+        Overflow(),
+        InvalidOperation(),
+    ],
+)
 def test_figures_that_cannot_be_worked_out_are_a_fault_and_never_stop_the_review(error):
     for told in (Accountant(training=error), Accountant(evaluation=error)):
-        assert "no epsilon that can be worked out at delta 0.00001; raise noise_multiplier" in faults(PROTOCOL, told)
+        assert (
+            "no epsilon that can be worked out at delta 0.00001; raise noise_multiplier"
+            in faults(PROTOCOL, told)
+        )
 
 
 @pytest.mark.parametrize("noise", ["0.1", "0.05", "0.01"])
 def test_noise_that_once_took_the_machine_is_a_fault_at_once(noise):
-    """Built past the schema, which refuses it first: 0.1 took 52 s and 2.3 GB, 0.05 all memory, 0.01 raised decimal.Overflow."""
+    """Built past the schema, which refuses it first: 0.1 took 52 s and 2.3 GB, 0.05 all memory,
+    0.01 raised decimal.Overflow.
+    """
     from securefl.privacy.accounting import PldAccountant
 
     study = parse_protocol(PROTOCOL)
@@ -130,7 +175,10 @@ def test_the_accountants_own_figure_is_always_a_right_claim(hundredths):
     noise, study = Decimal(hundredths) / 100, parse_protocol(PROTOCOL)
     claim = PldAccountant().evaluation_epsilon(noise, study.privacy.delta)
     evaluation = study.evaluation.model_copy(update={"noise_multiplier": noise, "epsilon": claim})
-    assert consistency._epsilons(study.model_copy(update={"evaluation": evaluation}), PldAccountant()) == []
+    assert (
+        consistency._epsilons(study.model_copy(update={"evaluation": evaluation}), PldAccountant())
+        == []
+    )
     less = evaluation.model_copy(update={"epsilon": claim - Decimal("1e-20")})
     assert consistency._epsilons(study.model_copy(update={"evaluation": less}), PldAccountant())
 
@@ -139,7 +187,9 @@ def test_noise_without_a_finite_epsilon_is_a_fault_of_the_study_not_a_crash():
     assert "no finite epsilon" in faults(PROTOCOL, Accountant(training=math.inf))
     assert "no finite epsilon" in faults(PROTOCOL, Accountant(evaluation=math.nan))
     error = UsageError("These releases have no figure.", next_step="Use more noise.")
-    assert "privacy.epsilon: These releases have no figure. Use more noise." in faults(PROTOCOL, Accountant(training=error))
+    assert "privacy.epsilon: These releases have no figure. Use more noise." in faults(
+        PROTOCOL, Accountant(training=error)
+    )
 
 
 # fields of counts
@@ -148,7 +198,11 @@ def test_noise_without_a_finite_epsilon_is_a_fault_of_the_study_not_a_crash():
 @pytest.mark.parametrize(("section", "bound"), [("evaluation", 8_388_608), ("evaluation", 1 << 30)])
 def test_counts_that_no_field_holds_are_refused(section, bound):
     text = protocol_text(("bound = 20000", f"bound = {bound}"))
-    says(text, f"bound = {bound}", rf"{section}\.bound: makes fields of \d+ bits with its noise; 24 are the most: lower it")
+    says(
+        text,
+        f"bound = {bound}",
+        rf"{section}\.bound: makes fields of \d+ bits with its noise; 24 are the most: lower it",
+    )
     assert faults(protocol_text(("bound = 20000", "bound = 8388000"))) == ""
     assert consistency.MAX_BITS == MAX_BITS
 
@@ -157,7 +211,11 @@ def test_counts_that_no_field_holds_are_refused(section, bound):
 
 
 def with_contributors(n, k, colluders):
-    return edited(make_study(n)[0], (f"min_contributors = {n}", f"min_contributors = {k}"), (f"colluders = {n - 2}", f"colluders = {colluders}"))
+    return edited(
+        make_study(n)[0],
+        (f"min_contributors = {n}", f"min_contributors = {k}"),
+        (f"colluders = {n - 2}", f"colluders = {colluders}"),
+    )
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 6])
@@ -169,21 +227,37 @@ def test_exactly_the_safe_numbers_of_contributors_pass(n):
         if faults(with_contributors(n, k, t), parse=parse_study) == ""
     }
     # rule 4: no two sets that can be opened leave a difference of fewer than two honest hospitals
-    assert passed == {(k, t) for k in range(1, n + 1) for t in range(n + 1) if 2 * k > n + t and k >= t + 2}
+    assert passed == {
+        (k, t) for k in range(1, n + 1) for t in range(n + 1) if 2 * k > n + t and k >= t + 2
+    }
 
 
 def test_too_few_contributors_are_refused_with_the_number_that_is_safe():
     text = with_contributors(5, 3, 1)
-    says(text, "min_contributors = 3", r"secagg\.min_contributors: must be at least 4: .*two different sets", parse=parse_study)
+    says(
+        text,
+        "min_contributors = 3",
+        r"secagg\.min_contributors: must be at least 4: .*two different sets",
+        parse=parse_study,
+    )
     assert faults(with_contributors(5, 4, 1), parse=parse_study) == ""
 
 
 def test_more_contributors_than_participants_are_refused():
-    says(with_contributors(3, 4, 1), "min_contributors = 4", r"secagg\.min_contributors: says 4, but the study has 3 participants; write at most 3", parse=parse_study)
+    says(
+        with_contributors(3, 4, 1),
+        "min_contributors = 4",
+        r"secagg\.min_contributors: says 4, but the study has 3 participants; write at most 3",
+        parse=parse_study,
+    )
 
 
 def test_a_sum_of_one_honest_hospital_is_refused_already_in_the_protocol():
-    says(protocol_text(("colluders = 3", "colluders = 4")), "min_contributors = 5", r"secagg\.min_contributors: must be at least colluders \+ 2 = 6")
+    says(
+        protocol_text(("colluders = 3", "colluders = 4")),
+        "min_contributors = 5",
+        r"secagg\.min_contributors: must be at least colluders \+ 2 = 6",
+    )
 
 
 # the answer
@@ -197,7 +271,11 @@ def test_a_contradiction_says_whose_it_is_and_what_next():
 
 
 def test_all_contradictions_are_listed_at_once():
-    text = protocol_text(("steps = 4", "steps = 5"), ("bound = 20000", "bound = 20000000"), ("colluders = 3", "colluders = 4"))
+    text = protocol_text(
+        ("steps = 4", "steps = 5"),
+        ("bound = 20000", "bound = 20000000"),
+        ("colluders = 3", "colluders = 4"),
+    )
     assert faults(text, Accountant(0.5, 0.5)).count("  line ") == 5
 
 

@@ -15,23 +15,31 @@ TEXT = make_study()[0]
 
 def test_the_digest_is_the_labelled_sha256_of_the_canonical_json():
     # json.dumps is canonical for what a study holds: ASCII keys, texts, whole numbers, booleans
-    canonical = json.dumps(plain(load_raw(TEXT)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    assert study_digest(TEXT) == hashlib.sha256(b"securefl-study-digest/1\n" + canonical.encode()).hexdigest()
+    canonical = json.dumps(
+        plain(load_raw(TEXT)), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    assert (
+        study_digest(TEXT)
+        == hashlib.sha256(b"securefl-study-digest/1\n" + canonical.encode()).hexdigest()
+    )
 
 
 def test_the_digest_of_the_small_study_never_moves():
     assert study_digest(TEXT) == "538de56d300be9d5e2f65f112a6284a3a62bf256bc276939f66c438b7043f4b9"
 
 
-@pytest.mark.parametrize("same", [
-    TEXT.encode(),
-    "# a comment\n" + TEXT,
-    TEXT.replace("\n", "\r\n"),
-    re.sub(r"(?m)^(\w+) = ", r"\1=", TEXT),
-    TEXT.replace("\n[", "\n\n  [").replace("]\n", "]  # table\n"),
-    edited(TEXT, ("opens = 2026-01-01T00:00:00Z", "opens = 2026-01-01T05:30:00+05:30")),
-    edited(TEXT, ('title = "A small study"', "title = '''A small study'''")),
-])
+@pytest.mark.parametrize(
+    "same",
+    [
+        TEXT.encode(),
+        "# a comment\n" + TEXT,
+        TEXT.replace("\n", "\r\n"),
+        re.sub(r"(?m)^(\w+) = ", r"\1=", TEXT),
+        TEXT.replace("\n[", "\n\n  [").replace("]\n", "]  # table\n"),
+        edited(TEXT, ("opens = 2026-01-01T00:00:00Z", "opens = 2026-01-01T05:30:00+05:30")),
+        edited(TEXT, ('title = "A small study"', "title = '''A small study'''")),
+    ],
+)
 def test_comments_spaces_line_ends_and_ways_to_write_a_value_do_not_count(same):
     assert study_digest(same) == study_digest(TEXT)
 
@@ -51,21 +59,26 @@ def test_the_order_of_participants_counts():
     assert study_digest(dump_toml(raw)) != study_digest(TEXT)
 
 
-@pytest.mark.parametrize("edit", [
-    ('securefl = "0.1.0"', 'securefl = "0.1.1"'),
-    ("0" * 64, "0" * 63 + "1"),
-    ('epsilon = "1"\ndelta', 'epsilon = "1.0"\ndelta'),
-    ("closes = 2031-01-01T00:00:00Z", "closes = 2031-01-01T00:00:01Z"),
-    ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00-00:01"),
-    ('id = "small"', 'id = "smalk"'),
-    ("bits = 16", "bits = 15"),
-    ('unit = "years"', 'unit = "yeazs"'),
-])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ('securefl = "0.1.0"', 'securefl = "0.1.1"'),
+        ("0" * 64, "0" * 63 + "1"),
+        ('epsilon = "1"\ndelta', 'epsilon = "1.0"\ndelta'),
+        ("closes = 2031-01-01T00:00:00Z", "closes = 2031-01-01T00:00:01Z"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00-00:01"),
+        ('id = "small"', 'id = "smalk"'),
+        ("bits = 16", "bits = 15"),
+        ('unit = "years"', 'unit = "yeazs"'),
+    ],
+)
 def test_the_edit_of_one_value_is_another_study(edit):
     assert study_digest(edited(TEXT, edit)) != study_digest(TEXT)
 
 
-@pytest.mark.parametrize("text", [PROTOCOL, "", TEXT + "more = 1\n", edited(TEXT, ("bits = 16", "bits = 16.0"))])
+@pytest.mark.parametrize(
+    "text", [PROTOCOL, "", TEXT + "more = 1\n", edited(TEXT, ("bits = 16", "bits = 16.0"))]
+)
 def test_what_is_no_valid_study_has_no_digest(text):
     with pytest.raises(StudyError):
         study_digest(text)

@@ -1,4 +1,6 @@
-"""Edges from the published prevalence: what they lose, how a study file says them, and that a sealed study lists them."""
+"""Edges from the published prevalence: what they lose, how a study file says them, and that a
+sealed study lists them.
+"""
 
 import tomllib
 from decimal import Decimal

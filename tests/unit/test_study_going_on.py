@@ -13,7 +13,12 @@ GOES_ON = ('on_dropout = "fail"', 'on_dropout = "continue"')
 
 
 def study(n, least, colluders, *edits):
-    text = make_study(n, (f"min_contributors = {n}", f"min_contributors = {least}"), (f"colluders = {n - 2}", f"colluders = {colluders}"), *edits)[0]
+    text = make_study(
+        n,
+        (f"min_contributors = {n}", f"min_contributors = {least}"),
+        (f"colluders = {n - 2}", f"colluders = {colluders}"),
+        *edits,
+    )[0]
     return parse_study(text)
 
 
@@ -31,7 +36,17 @@ def test_five_hospitals_and_one_colluder_can_lose_one():
 
 
 def test_a_template_says_how_many_there_must_be_and_not_how_many_there_are():
-    text = " ".join(sum_sentences(parse_protocol(protocol_text(("min_contributors = 5", "min_contributors = 4"), ("colluders = 3", "colluders = 1"), GOES_ON))))
+    text = " ".join(
+        sum_sentences(
+            parse_protocol(
+                protocol_text(
+                    ("min_contributors = 5", "min_contributors = 4"),
+                    ("colluders = 3", "colluders = 1"),
+                    GOES_ON,
+                )
+            )
+        )
+    )
     assert "of at least 4 hospitals;" in text
     assert "Each hospital beyond 4 may be lost" in text
     assert "At most 0" not in text
@@ -45,7 +60,10 @@ def test_a_study_that_ends_with_a_loss_says_so():
 
 def test_a_study_that_can_lose_nobody_does_not_go_on():
     assert faults(study(5, 5, 3, GOES_ON)) == [
-        '"continue" can lose nobody while secagg.min_contributors is 5, all participants; lower it, or write "fail"'
+        (
+            '"continue" can lose nobody while secagg.min_contributors is 5, all participants; lower it,'
+            ' or write "fail"'
+        )
     ]
     assert faults(study(5, 5, 3)) == []
 

@@ -40,11 +40,26 @@ k = 2
 '''.replace("t = 'it''s'\n", "t = 'its'\n")
 
 EXPECTED = {
-    ("top",): "top =", ("quoted key",): '"quoted key"', ("literal",): "'literal'", ("a",): "[a]", ("a", "x"): "x =",
-    ("a", "y"): "y = '''", ("a", "z"): "z =", ("a", "t"): "t =", ("a", "sub"): "[a . ", ("a", "sub", "q", "r", "s"): "q.r.s",
-    ("a", "sub", "q"): "q.r.s", ("many", 0): "[[many]]", ("many", 0, "n"): "n = 1", ("many", 0, "list", 1): "list =",
-    ("many", 0, "list", 1, 1): "list =", ("many", 0, "list", 2): "{ p", ("many", 0, "list", 2, "q", 0): "{ p",
-    ("many", 1, "n"): "n = 2", ("many", 1, "inner", "deep"): "deep", ("many", 1, "more", 1, "k"): "k = 2",
+    ("top",): "top =",
+    ("quoted key",): '"quoted key"',
+    ("literal",): "'literal'",
+    ("a",): "[a]",
+    ("a", "x"): "x =",
+    ("a", "y"): "y = '''",
+    ("a", "z"): "z =",
+    ("a", "t"): "t =",
+    ("a", "sub"): "[a . ",
+    ("a", "sub", "q", "r", "s"): "q.r.s",
+    ("a", "sub", "q"): "q.r.s",
+    ("many", 0): "[[many]]",
+    ("many", 0, "n"): "n = 1",
+    ("many", 0, "list", 1): "list =",
+    ("many", 0, "list", 1, 1): "list =",
+    ("many", 0, "list", 2): "{ p",
+    ("many", 0, "list", 2, "q", 0): "{ p",
+    ("many", 1, "n"): "n = 2",
+    ("many", 1, "inner", "deep"): "deep",
+    ("many", 1, "more", 1, "k"): "k = 2",
 }
 
 
@@ -64,14 +79,39 @@ def test_characters_that_only_some_programs_take_for_line_ends_do_not_shift_the_
     assert line_index(text) == {("a",): 1, ("b",): 2}
 
 
-@pytest.mark.parametrize("quotes", ['""""a"""""', '"""\\""""', "''''a'''''", '""', "''", '"\\\\"', '"""a\\\\"""'])
+@pytest.mark.parametrize(
+    "quotes", ['""""a"""""', '"""\\""""', "''''a'''''", '""', "''", '"\\\\"', '"""a\\\\"""']
+)
 def test_a_text_ends_where_toml_says_it_ends(quotes):
     text = f"a = {quotes}\nb = 1\n"
     tomllib.loads(text)
     assert line_index(text) == {("a",): 1, ("b",): 2}
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# only\n", "=", "]", "[", "[[", "[]", "a", "a =", "a = [", "a = {", "a = {b", "a = {b = ", "a = [{]", 'a = "', "a.", "a = [}", "é = 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n\n",
+        "# only\n",
+        "=",
+        "]",
+        "[",
+        "[[",
+        "[]",
+        "a",
+        "a =",
+        "a = [",
+        "a = {",
+        "a = {b",
+        "a = {b = ",
+        "a = [{]",
+        'a = "',
+        "a.",
+        "a = [}",
+        "é = 1",
+    ],
+)
 def test_text_that_is_no_toml_ends_too(text):
     assert all(line >= 1 for line in line_index(text).values())
 

@@ -1,4 +1,6 @@
-"""Studies that cannot learn are refused with the line and a mend that is accepted; whatever is meant passes."""
+"""Studies that cannot learn are refused with the line and a mend that is accepted; whatever is
+meant passes.
+"""
 
 import re
 
@@ -14,17 +16,60 @@ NORMALISER = 'normaliser = "200"'
 SERVER, LOCAL = 'server_learning_rate = "4"', 'local_learning_rate = "1"'
 COUNT = (
     "[evaluation]",
-    '[preparation]\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum = 5000\n\n[evaluation]',
+    (
+        '[preparation]\nnoise_multiplier = "18.54"\nepsilon = "0.174"\nbound = 20000\nminimum ='
+        " 5000\n\n[evaluation]"
+    ),
 )
 CASES = {
-    "nobody trains": ((NORMALISER, 'normaliser = "1"'), "privacy.normaliser", r"stands for 5 patients .*\((\d+) or more\)", 'normaliser = "{}"'),
-    "more than there are": ((NORMALISER, 'normaliser = "1e9"'), "privacy.normaliser", r"5,000,000,000 patients .*at most (\d+)", 'normaliser = "{}"'),
-    "a server rate of 1000": ((SERVER, 'server_learning_rate = "1000"'), "training.server_learning_rate", r"at most (\d+)", None),
-    "a local rate of 1000": ((LOCAL, 'local_learning_rate = "1000"'), "training.local_learning_rate", r"at most (\d+)", None),
-    "rates that multiply": ((LOCAL, 'local_learning_rate = "90"'), "training.server_learning_rate", r"in a round .*about ([0-9.]+)", 'server_learning_rate = "{}"'),
-    "rates without effect": ((SERVER, 'server_learning_rate = "1e-6"'), "training.server_learning_rate", r"where it starts.*take ([0-9.]+) or more", 'server_learning_rate = "{}"'),
-    "a bound in grid units": (("bits = 16", "bits = 16\nbound = 20000"), "secagg.bound", r"in clip norms.*or write (\d+)", "bound = {}"),
-    "a bound that cuts nearly everything": (("bits = 16", "bits = 16\nbound = 1"), "secagg.bound", r"write (\d+) or more", "bound = {}"),
+    "nobody trains": (
+        (NORMALISER, 'normaliser = "1"'),
+        "privacy.normaliser",
+        r"stands for 5 patients .*\((\d+) or more\)",
+        'normaliser = "{}"',
+    ),
+    "more than there are": (
+        (NORMALISER, 'normaliser = "1e9"'),
+        "privacy.normaliser",
+        r"5,000,000,000 patients .*at most (\d+)",
+        'normaliser = "{}"',
+    ),
+    "a server rate of 1000": (
+        (SERVER, 'server_learning_rate = "1000"'),
+        "training.server_learning_rate",
+        r"at most (\d+)",
+        None,
+    ),
+    "a local rate of 1000": (
+        (LOCAL, 'local_learning_rate = "1000"'),
+        "training.local_learning_rate",
+        r"at most (\d+)",
+        None,
+    ),
+    "rates that multiply": (
+        (LOCAL, 'local_learning_rate = "90"'),
+        "training.server_learning_rate",
+        r"in a round .*about ([0-9.]+)",
+        'server_learning_rate = "{}"',
+    ),
+    "rates without effect": (
+        (SERVER, 'server_learning_rate = "1e-6"'),
+        "training.server_learning_rate",
+        r"where it starts.*take ([0-9.]+) or more",
+        'server_learning_rate = "{}"',
+    ),
+    "a bound in grid units": (
+        ("bits = 16", "bits = 16\nbound = 20000"),
+        "secagg.bound",
+        r"in clip norms.*or write (\d+)",
+        "bound = {}",
+    ),
+    "a bound that cuts nearly everything": (
+        ("bits = 16", "bits = 16\nbound = 1"),
+        "secagg.bound",
+        r"write (\d+) or more",
+        "bound = {}",
+    ),
 }
 
 
@@ -53,19 +98,36 @@ def test_what_cannot_learn_is_refused_with_its_line_and_a_mend_that_is_accepted(
         assert told(again) == ""
 
 
-@pytest.mark.parametrize("edits", [
-    (), ((NORMALISER, 'normaliser = "10"'),), ((NORMALISER, 'normaliser = "20000000"'),), ((SERVER, 'server_learning_rate = "100"'),),
-    ((LOCAL, 'local_learning_rate = "0.001"'),), (("bits = 16", "bits = 6\nbound = 400"),), (("bits = 16", "bits = 6"),),
-])
+@pytest.mark.parametrize(
+    "edits",
+    [
+        (),
+        ((NORMALISER, 'normaliser = "10"'),),
+        ((NORMALISER, 'normaliser = "20000000"'),),
+        ((SERVER, 'server_learning_rate = "100"'),),
+        ((LOCAL, 'local_learning_rate = "0.001"'),),
+        (("bits = 16", "bits = 6\nbound = 400"),),
+        (("bits = 16", "bits = 6"),),
+    ],
+)
 def test_whatever_could_be_meant_passes(edits):
     assert told(edited(PROTOCOL, *edits)) == ""
 
 
 def test_noise_above_all_that_could_be_taught_is_refused():
-    text = protocol_text((NORMALISER, 'normaliser = "10"'), ('noise_multiplier = "2.14"', 'noise_multiplier = "40"'), ('epsilon = "1"\ndelta', 'epsilon = "0.0427"\ndelta'))
+    text = protocol_text(
+        (NORMALISER, 'normaliser = "10"'),
+        ('noise_multiplier = "2.14"', 'noise_multiplier = "40"'),
+        ('epsilon = "1"\ndelta', 'epsilon = "0.0427"\ndelta'),
+    )
     what = told(text)
-    assert "the noise of 5 hospitals over 4 steps is larger than all of them together could teach; take 45 or more" in what
-    assert "privacy.normaliser" not in told(edited(text, ('normaliser = "10"', 'normaliser = "45"')))
+    assert (
+        "the noise of 5 hospitals over 4 steps is larger than all of them together could teach;"
+        " take 45 or more" in what
+    )
+    assert "privacy.normaliser" not in told(
+        edited(text, ('normaliser = "10"', 'normaliser = "45"'))
+    )
 
 
 def test_a_normaliser_below_the_patients_that_the_study_itself_asks_for_is_refused():

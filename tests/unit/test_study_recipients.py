@@ -20,7 +20,10 @@ def named(*words):
     [
         (("participants",), ("STMW", "SVHC", "SVHD", "SVI", "other")),
         (("SVI", "other"), ("SVI", "other")),
-        (("participants", "SVI", "aggregator"), ("Aggregator", "STMW", "SVHC", "SVHD", "SVI", "other")),
+        (
+            ("participants", "SVI", "aggregator"),
+            ("Aggregator", "STMW", "SVHC", "SVHD", "SVI", "other"),
+        ),
         (("Aggregator", "coordinator", "Researcher"), ("Aggregator",)),
         ((), ()),
     ],
@@ -40,5 +43,7 @@ def test_a_stranger_or_a_text_is_refused_with_its_line():
 
 def test_what_is_only_a_promise_goes_into_notes():
     assert parse_protocol(protocol_text()).outputs.notes == ()
-    said = parse_protocol(protocol_text((FIELD, f'{FIELD}\nnotes = ["a paper, all hospitals as authors"]')))
+    said = parse_protocol(
+        protocol_text((FIELD, f'{FIELD}\nnotes = ["a paper, all hospitals as authors"]'))
+    )
     assert said.outputs.notes == ("a paper, all hospitals as authors",)

@@ -40,32 +40,60 @@ def test_a_histogram_has_one_bin_more_than_inner_edges():
 
 def test_columns_are_of_three_kinds_with_their_defaults():
     age, tsh, sex, sick = STUDY.data.columns
-    assert (age.kind, age.transform, age.missing, age.unit) == ("numeric", "linear", "refuse", "years")
+    assert (age.kind, age.transform, age.missing, age.unit) == (
+        "numeric",
+        "linear",
+        "refuse",
+        "years",
+    )
     assert (tsh.transform, tsh.missing, tsh.low) == ("log", "flag", Decimal("0.005"))
     assert sex.levels == ("F", "M")
     assert (sick.true, sick.false) == ("t", "f")
 
 
 def test_a_multilayer_perceptron_names_its_layers():
-    protocol = parse_protocol(protocol_text(('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [8, 4]')))
+    protocol = parse_protocol(
+        protocol_text(('kind = "logistic-regression"', 'kind = "mlp"\nhidden = [8, 4]'))
+    )
     assert protocol.model.hidden == (8, 4)
 
 
-LABEL = 'kind = "any-of-letters"\npositive = ["E", "F"]\nnegative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]\n'
+LABEL = (
+    'kind = "any-of-letters"\npositive = ["E", "F"]\nnegative = ["-", "|", "A", "B", "C", "D", "G",'
+    ' "H", "I", "J", "K"]\n'
+)
 
 
-@pytest.mark.parametrize(("kind", "positive", "negative"), [("equals", '["sick", "very sick"]', '["well"]'), ("any-of-letters", '["K"]', '["-"]')])
+@pytest.mark.parametrize(
+    ("kind", "positive", "negative"),
+    [("equals", '["sick", "very sick"]', '["well"]'), ("any-of-letters", '["K"]', '["-"]')],
+)
 def test_a_label_of_a_text_declares_both_outcomes(kind, positive, negative):
-    protocol = parse_protocol(protocol_text((LABEL, f'kind = "{kind}"\npositive = {positive}\nnegative = {negative}\n')))
+    protocol = parse_protocol(
+        protocol_text((LABEL, f'kind = "{kind}"\npositive = {positive}\nnegative = {negative}\n'))
+    )
     assert protocol.data.label.kind == kind
     assert protocol.data.label.columns == ("target",)
 
 
 @pytest.mark.parametrize("kind", ["at-least", "above", "at-most", "below"])
 def test_a_label_of_a_number_declares_threshold_and_range(kind):
-    protocol = parse_protocol(protocol_text((LABEL, f'kind = "{kind}"\nvalue = "6.5"\nlow = "3"\nhigh = "20"\nmissing_codes = ["-9"]\n')))
+    protocol = parse_protocol(
+        protocol_text(
+            (
+                LABEL,
+                f'kind = "{kind}"\nvalue = "6.5"\nlow = "3"\nhigh = "20"\nmissing_codes = ["-9"]\n',
+            )
+        )
+    )
     label = protocol.data.label
-    assert (label.kind, label.value, label.low, label.high, label.missing_codes) == (kind, Decimal("6.5"), 3, 20, ("-9",))
+    assert (label.kind, label.value, label.low, label.high, label.missing_codes) == (
+        kind,
+        Decimal("6.5"),
+        3,
+        20,
+        ("-9",),
+    )
 
 
 @pytest.mark.parametrize("kind", ["any-of", "all-of"])
@@ -74,7 +102,11 @@ def test_a_label_can_be_made_of_two_columns(kind):
         '{ column = "died", kind = "equals", positive = ["yes"], negative = ["no"] },'
         '{ column = "lactate", kind = "at-least", value = "4", low = "0", high = "30" },'
     )
-    label = parse_protocol(protocol_text((f'column = "target"\n{LABEL}', f'kind = "{kind}"\nconditions = [{conditions}]\n'))).data.label
+    label = parse_protocol(
+        protocol_text(
+            (f'column = "target"\n{LABEL}', f'kind = "{kind}"\nconditions = [{conditions}]\n')
+        )
+    ).data.label
     assert (label.kind, label.columns, len(label.parts)) == (kind, ("died", "lactate"), 2)
 
 
@@ -99,7 +131,9 @@ def test_a_decimal_is_written_in_one_of_the_usual_ways(number):
 
 
 def test_values_that_are_exact_already_are_taken_as_they_are():
-    again = type(STUDY).model_validate({"schema": STUDY.schema_, **{k: v for k, v in STUDY if k != "schema_"}})
+    again = type(STUDY).model_validate(
+        {"schema": STUDY.schema_, **{k: v for k, v in STUDY if k != "schema_"}}
+    )
     assert again == STUDY
     assert type(STUDY.privacy).model_validate(dict(STUDY.privacy)) == STUDY.privacy
     assert type(STUDY.data).model_validate(dict(STUDY.data)) == STUDY.data

@@ -8,13 +8,19 @@ from securefl.study import parse_study, seal_study
 from securefl.study.parse import load_raw
 from securefl.study.seal import dump_toml
 
-HOSPITALS = [party(fixed_identity(n, "hospital")) | {"weight": "1/2", "weight_source": "equal"} for n in ("B", "A")]
+HOSPITALS = [
+    party(fixed_identity(n, "hospital")) | {"weight": "1/2", "weight_source": "equal"}
+    for n in ("B", "A")
+]
 
 
 def sealed(text=PROTOCOL, **changes):
     arguments = {
-        "coordinator": party(fixed_identity("R", "researcher")), "aggregator": party(fixed_identity("G", "aggregator")),
-        "participants": HOSPITALS, "software": {"securefl": "0.1.0", "lock_sha256": "0" * 64}, "initial_sha256": "1" * 64,
+        "coordinator": party(fixed_identity("R", "researcher")),
+        "aggregator": party(fixed_identity("G", "aggregator")),
+        "participants": HOSPITALS,
+        "software": {"securefl": "0.1.0", "lock_sha256": "0" * 64},
+        "initial_sha256": "1" * 64,
     }
     return seal_study(text, **(arguments | changes))
 
@@ -22,7 +28,9 @@ def sealed(text=PROTOCOL, **changes):
 def test_a_sealed_study_holds_the_protocol_unchanged_and_what_was_added():
     study, protocol = load_raw(sealed()), load_raw(PROTOCOL)
     assert study["model"].pop("initial_sha256") == "1" * 64
-    assert {k: study[k] for k in protocol if k != "schema"} == {k: v for k, v in protocol.items() if k != "schema"}
+    assert {k: study[k] for k in protocol if k != "schema"} == {
+        k: v for k, v in protocol.items() if k != "schema"
+    }
     assert set(study) - set(protocol) == {"coordinator", "aggregator", "participants", "software"}
 
 
@@ -45,9 +53,15 @@ def test_sealing_changes_nothing_that_was_handed_over():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"participants": HOSPITALS[:1]}, {"participants": []}, {"participants": [HOSPITALS[0], {"weight": "1/2"}]},
-        {"participants": [HOSPITALS[0], HOSPITALS[0]]}, {"coordinator": HOSPITALS[0]}, {"software": {}},
-        {"initial_sha256": "x"}, {"study_id": "a b"}, {"software": {"securefl": "0\n[x]", "lock_sha256": "0" * 64}},
+        {"participants": HOSPITALS[:1]},
+        {"participants": []},
+        {"participants": [HOSPITALS[0], {"weight": "1/2"}]},
+        {"participants": [HOSPITALS[0], HOSPITALS[0]]},
+        {"coordinator": HOSPITALS[0]},
+        {"software": {}},
+        {"initial_sha256": "x"},
+        {"study_id": "a b"},
+        {"software": {"securefl": "0\n[x]", "lock_sha256": "0" * 64}},
         {"coordinator": party(fixed_identity("R", "researcher")) | {"a\n[secagg]\nx": "1"}},
     ],
 )
@@ -65,8 +79,15 @@ def test_an_invalid_protocol_is_never_sealed():
 
 def test_every_kind_of_value_comes_back():
     raw = {
-        "a": 'quote " backslash \\ tab \t line \n', "b": -3, "c": True, "d": False, "e": datetime(2026, 1, 1, tzinfo=UTC),
-        "f": ["x", [1, 2]], "g": {"h": {"i": "deep"}, "j": [{"k": 1}, {"k": 2, "l": {"m": "n"}}]}, "empty": [], "o": {},
+        "a": 'quote " backslash \\ tab \t line \n',
+        "b": -3,
+        "c": True,
+        "d": False,
+        "e": datetime(2026, 1, 1, tzinfo=UTC),
+        "f": ["x", [1, 2]],
+        "g": {"h": {"i": "deep"}, "j": [{"k": 1}, {"k": 2, "l": {"m": "n"}}]},
+        "empty": [],
+        "o": {},
     }
     assert load_raw(dump_toml(raw)) == raw
 

@@ -13,11 +13,16 @@ from securefl.identity import Identity
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl(2) is Linux's")
 
-STATE = "import resource; from securefl.undumpable import is_dumpable; print(is_dumpable(), resource.getrlimit(resource.RLIMIT_CORE)[0])"
+STATE = (
+    "import resource; from securefl.undumpable import is_dumpable; print(is_dumpable(),"
+    " resource.getrlimit(resource.RLIMIT_CORE)[0])"
+)
 
 
 def run(code, **more):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **more)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, **more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +38,20 @@ def test_control_a_process_without_keys_is_dumpable():
 
 
 @linux
-@pytest.mark.parametrize("opening", [
-    "from securefl.identity import Identity; Identity.load(Path({keys!r}))",
-    "from securefl.identity import read_secret; read_secret(Path({keys!r}) / 'signing.key', 32)",
-    "from securefl.identity import Identity; Identity.generate('N', 'hospital', 'N', 'a@b.example')",
-])
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "from securefl.identity import Identity; Identity.load(Path({keys!r}))",
+        (
+            "from securefl.identity import read_secret; read_secret(Path({keys!r}) /"
+            " 'signing.key', 32)"
+        ),
+        (
+            "from securefl.identity import Identity; Identity.generate('N', 'hospital', 'N',"
+            " 'a@b.example')"
+        ),
+    ],
+)
 def test_who_opens_or_makes_a_key_is_undumpable(opening, keys):
     done = run(f"from pathlib import Path; {opening.format(keys=str(keys))}; {STATE}")
     assert done.stdout.split() == ["False", "0"], done.stderr
@@ -45,9 +59,13 @@ def test_who_opens_or_makes_a_key_is_undumpable(opening, keys):
 
 @linux
 def test_a_crash_leaves_no_core_file(keys, tmp_path):
-    resource_limit = "import resource; resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2); "
+    resource_limit = (
+        "import resource; resource.setrlimit(resource.RLIMIT_CORE,"
+        " (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2); "
+    )
     done = run(
-        f"{resource_limit}from pathlib import Path; from securefl.identity import Identity; Identity.load(Path({str(keys)!r})); import os; os.abort()",
+        f"{resource_limit}from pathlib import Path; from securefl.identity import Identity;"
+        f" Identity.load(Path({str(keys)!r})); import os; os.abort()",
         cwd=tmp_path,
     )
     assert done.returncode == -signal.SIGABRT
@@ -56,9 +74,15 @@ def test_a_crash_leaves_no_core_file(keys, tmp_path):
 
 @linux
 def test_a_program_that_is_started_afterwards_works_as_ever(keys):
-    code = f"from pathlib import Path; from securefl.identity import Identity; Identity.load(Path({str(keys)!r})); "
-    done = run(code + "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'print(7)'], capture_output=True, text=True).stdout.strip()); "
-               "import os; print(len(os.listdir('/proc/self/fd')) > 0)")
+    code = (
+        "from pathlib import Path; from securefl.identity import Identity;"
+        f" Identity.load(Path({str(keys)!r})); "
+    )
+    done = run(
+        code + "import subprocess, sys; print(subprocess.run([sys.executable, '-c', 'print(7)'],"
+        " capture_output=True, text=True).stdout.strip()); import os;"
+        " print(len(os.listdir('/proc/self/fd')) > 0)"
+    )
     assert done.stdout.split() == ["7", "True"]
 
 

@@ -125,7 +125,10 @@ def opening() -> dict[str, Any]:
     width, contributors = 16, 5
     scale = int(layout(width, contributors)["scale"])
     values = [[i * k - 1000 * (i % 3) for i in range(20)] for k in range(1, contributors + 1)]
-    message = [sum(column) for column in zip(*(pack(v, width, contributors)[0] for v in values), strict=True)]
+    message = [
+        sum(column)
+        for column in zip(*(pack(v, width, contributors)[0] for v in values), strict=True)
+    ]
     secret = {3: 1, 500: -1, 4095: 1}
     noise = [(i * 37) % 201 - 100 for i in range(N)]
     c1 = residues(bytes([7] * 32), N, Q)
@@ -147,7 +150,10 @@ def vectors() -> dict[str, Any]:
     """Everything in vectors.json."""
     names = ["A", "B", "C"]
     private = {name: bytes([i + 1] * 32) for i, name in enumerate(names)}
-    public = {n: X25519PrivateKey.from_private_bytes(k).public_key().public_bytes_raw().hex() for n, k in private.items()}
+    public = {
+        n: X25519PrivateKey.from_private_bytes(k).public_key().public_bytes_raw().hex()
+        for n, k in private.items()
+    }
     key_rows = [residues(bytes([9] * 32), 2 * N, Q), residues(bytes([9] * 32), 2 * N, P)]
     key_body = bits(key_rows[0], 58) + bits(key_rows[1], 22)
     facts: dict[str, Any] = {
@@ -168,12 +174,21 @@ def vectors() -> dict[str, Any]:
     }
     round_digest = digest(canonical(facts))
     seeds = {
-        one + two: hkdf(pair(private[one], private[two]), b"securefl/secagg/pair-seed/1" + bytes.fromhex(round_digest))
+        one + two: hkdf(
+            pair(private[one], private[two]),
+            b"securefl/secagg/pair-seed/1" + bytes.fromhex(round_digest),
+        )
         for one, two in ("AB", "AC", "BC")
     }
-    polynomials = {name: [residues(chunk_key(seed, c), N, Q) for c in range(2)] for name, seed in seeds.items()}
+    polynomials = {
+        name: [residues(chunk_key(seed, c), N, Q) for c in range(2)] for name, seed in seeds.items()
+    }
     mask_of_b = [
-        [(plus - minus) % Q for plus, minus in zip(polynomials["BC"][c], polynomials["AB"][c], strict=True)] for c in range(2)
+        [
+            (plus - minus) % Q
+            for plus, minus in zip(polynomials["BC"][c], polynomials["AB"][c], strict=True)
+        ]
+        for c in range(2)
     ]
     signing = bytes([5] * 32)
     flat = residues(bytes([8] * 32), 2 * 2 * N, Q)
@@ -182,17 +197,43 @@ def vectors() -> dict[str, Any]:
     in_round = {**common, "round_digest": round_digest, "shape": [[2, 2, N]]}
     parts = [{"sender": name, "sha256": digest(name.encode())} for name in names]
     frames = {
-        "contribution": frame({"type": "securefl-contribution/1", **in_round, "sender": "B"}, chunks, signing),
-        "sum": frame({"type": "securefl-sum/1", **in_round, "sender": "aggregator", "parts": parts}, chunks, signing),
-        "public_key": frame({"type": "securefl-public-key/1", **common, "sender": "coordinator"}, [key_body], signing),
+        "contribution": frame(
+            {"type": "securefl-contribution/1", **in_round, "sender": "B"}, chunks, signing
+        ),
+        "sum": frame(
+            {"type": "securefl-sum/1", **in_round, "sender": "aggregator", "parts": parts},
+            chunks,
+            signing,
+        ),
+        "public_key": frame(
+            {"type": "securefl-public-key/1", **common, "sender": "coordinator"},
+            [key_body],
+            signing,
+        ),
     }
     sample = [(i * i * 2654435761) % Q for i in range(64)]
     packed = pack([1, -1, 32767, -32767, 5], 16, 5)[0]
     return {
         "format": "securefl-secagg-vectors/1",
         "ring": {"degree": N, "modulus": str(Q), "special_modulus": str(P)},
-        "bit_packing": {"width": 58, "values": [str(value) for value in sample], "packed": bits(sample, 58).hex()},
-        "layouts": [layout(width, k) for width, k in ((8, 8), (12, 5), (12, 8), (16, 1), (16, 5), (16, 126), (16, 127), (24, 5))],
+        "bit_packing": {
+            "width": 58,
+            "values": [str(value) for value in sample],
+            "packed": bits(sample, 58).hex(),
+        },
+        "layouts": [
+            layout(width, k)
+            for width, k in (
+                (8, 8),
+                (12, 5),
+                (12, 8),
+                (16, 1),
+                (16, 5),
+                (16, 126),
+                (16, 127),
+                (24, 5),
+            )
+        ],
         "packing": {
             "bits": 16,
             "contributors": 5,
@@ -211,7 +252,11 @@ def vectors() -> dict[str, Any]:
             "first_residues_AB": [str(value) for value in polynomials["AB"][0][:4]],
             "mask_of_B_sha256": [digest(bits(row, 58)) for row in mask_of_b],
         },
-        "public_key": {"residues_from_key": "09" * 32, "sha256": digest(key_body), "bytes": len(key_body)},
+        "public_key": {
+            "residues_from_key": "09" * 32,
+            "sha256": digest(key_body),
+            "bytes": len(key_body),
+        },
         "opening": opening(),
         "frames": {
             "signing_private_key": signing.hex(),

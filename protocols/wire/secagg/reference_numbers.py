@@ -52,14 +52,18 @@ def reversed_bits(index: int, bits: int) -> int:
 
 
 def evaluate(coefficients: list[int], points: list[int], prime: int) -> list[int]:
-    """The polynomial at x for each x in ``points``, which come as the odd powers of psi in bit-reversed order.
+    """The polynomial at x for each x in ``points``, which come as the odd powers of psi in
+    bit-reversed order.
 
     By halves: at x and -x the even part is the same and the odd part changes its sign.
     """
     if len(coefficients) == 1:
         return coefficients
     squares = [x * x % prime for x in points[::2]]
-    even, odd = evaluate(coefficients[::2], squares, prime), evaluate(coefficients[1::2], squares, prime)
+    even, odd = (
+        evaluate(coefficients[::2], squares, prime),
+        evaluate(coefficients[1::2], squares, prime),
+    )
     found = []
     for e, o, x in zip(even, odd, points[::2], strict=True):
         found += [(e + x * o) % prime, (e - x * o) % prime]
@@ -73,7 +77,9 @@ def transformed(coefficients: list[int], prime: int) -> list[int]:
     powers = [1]
     for _ in range(2 * degree - 1):
         powers.append(powers[-1] * psi % prime)
-    return evaluate(coefficients, [powers[2 * reversed_bits(i, bits) + 1] for i in range(degree)], prime)
+    return evaluate(
+        coefficients, [powers[2 * reversed_bits(i, bits) + 1] for i in range(degree)], prime
+    )
 
 
 def coefficients_of(values: list[int], prime: int) -> list[int]:
@@ -90,8 +96,13 @@ def coefficients_of(values: list[int], prime: int) -> list[int]:
             return values
         half = pow(2, -1, prime)
         pairs = list(zip(values[::2], values[1::2], points[::2], strict=True))
-        even = interpolate([(a + b) * half % prime for a, b, _ in pairs], [x * x % prime for x in points[::2]])
-        odd = interpolate([(a - b) * half * pow(x, -1, prime) % prime for a, b, x in pairs], [x * x % prime for x in points[::2]])
+        even = interpolate(
+            [(a + b) * half % prime for a, b, _ in pairs], [x * x % prime for x in points[::2]]
+        )
+        odd = interpolate(
+            [(a - b) * half * pow(x, -1, prime) % prime for a, b, x in pairs],
+            [x * x % prime for x in points[::2]],
+        )
         return [c for pair in zip(even, odd, strict=True) for c in pair]
 
     return interpolate(values, points)
@@ -104,7 +115,12 @@ def layout(bits: int, contributors: int, primes: int) -> dict[str, int]:
     room = math.ceil(math.log2(12 * 4.6 * math.sqrt(contributors))) + 1
     fields = (math.prod(moduli).bit_length() - 1 - room) // field
     return {
-        "bits": bits, "contributors": contributors, "primes": primes, "field_bits": field, "error_bits": room, "fields": fields,
+        "bits": bits,
+        "contributors": contributors,
+        "primes": primes,
+        "field_bits": field,
+        "error_bits": room,
+        "fields": fields,
         "values": fields * degree - 1,
     }
 
@@ -141,34 +157,56 @@ def shared(digest: str, element: int, primes: int) -> list[list[int]]:
     return found
 
 
-def encrypt(values: list[int], key: list[int], errors: list[int], digest: str, shape: dict[str, int]) -> list[list[int]]:
-    """The last, cut element of a contribution, by coefficients, modulo each prime; element 0 of the round."""
+def encrypt(
+    values: list[int], key: list[int], errors: list[int], digest: str, shape: dict[str, int]
+) -> list[list[int]]:
+    """The last, cut element of a contribution, by coefficients, modulo each prime; element 0 of the
+    round.
+    """
     degree, moduli = RINGS[shape["primes"]]
     message, count = pack(values, shape), cut(len(values), shape)
     found = []
     for prime, a in zip(moduli, shared(digest, 0, shape["primes"]), strict=True):
-        product = [x * y % prime for x, y in zip(a, transformed([k % prime for k in key], prime), strict=True)]
+        product = [
+            x * y % prime
+            for x, y in zip(a, transformed([k % prime for k in key], prime), strict=True)
+        ]
         mask = coefficients_of(product, prime)
         found.append([(mask[i] + errors[i] + message[i]) % prime for i in range(degree)][:count])
     return found
 
 
-def open_sum(total: list[list[int]], key: list[int], digest: str, shape: dict[str, int], length: int) -> list[int]:
+def open_sum(
+    total: list[list[int]], key: list[int], digest: str, shape: dict[str, int], length: int
+) -> list[int]:
     """The sums in a cut element, by the sum of the keys."""
     moduli = RINGS[shape["primes"]][1]
     half = 1 << (shape["error_bits"] - 1)
     residues = []
     for prime, row, a in zip(moduli, total, shared(digest, 0, shape["primes"]), strict=True):
-        product = [x * y % prime for x, y in zip(a, transformed([k % prime for k in key], prime), strict=True)]
+        product = [
+            x * y % prime
+            for x, y in zip(a, transformed([k % prime for k in key], prime), strict=True)
+        ]
         mask = coefficients_of(product, prime)
         residues.append([(b - m + half) % prime for b, m in zip(row, mask, strict=False)])
     whole, slots = math.prod(moduli), []
     for parts in zip(*residues, strict=True):
-        integer = sum(r * (whole // p) * pow(whole // p, -1, p) for r, p in zip(parts, moduli, strict=True)) % whole
-        if abs((integer & (2 * half - 1)) - half) > 0.75 * half or integer >> (shape["error_bits"] + shape["fields"] * shape["field_bits"]):
+        integer = (
+            sum(
+                r * (whole // p) * pow(whole // p, -1, p)
+                for r, p in zip(parts, moduli, strict=True)
+            )
+            % whole
+        )
+        if abs((integer & (2 * half - 1)) - half) > 0.75 * half or integer >> (
+            shape["error_bits"] + shape["fields"] * shape["field_bits"]
+        ):
             raise ValueError("no complete sum")
         for j in range(shape["fields"]):
-            slot = integer >> (shape["error_bits"] + j * shape["field_bits"]) & ((1 << shape["field_bits"]) - 1)
+            slot = integer >> (shape["error_bits"] + j * shape["field_bits"]) & (
+                (1 << shape["field_bits"]) - 1
+            )
             slots.append(slot - (shape["contributors"] << (shape["bits"] - 1)))
     if slots[0] != shape["contributors"] or any(slots[length + 1 :]):
         raise ValueError("no complete sum")
@@ -185,22 +223,42 @@ def hashed(rows: list[list[int]]) -> str:
 def case(bits: int, contributors: int, primes: int) -> dict[str, Any]:
     """One sum: fixed keys, errors and values, every hospital's element, and what opens."""
     degree, _ = RINGS[primes]
-    shape, digest = layout(bits, contributors, primes), sha256(f"{bits}/{contributors}/{primes}".encode()).hexdigest()
+    shape, digest = (
+        layout(bits, contributors, primes),
+        sha256(f"{bits}/{contributors}/{primes}".encode()).hexdigest(),
+    )
     most, length = (1 << (bits - 1)) - 1, 70
-    values = [[(i * i * (k + 3)) % (2 * most + 1) - most for i in range(length)] for k in range(contributors)]
+    values = [
+        [(i * i * (k + 3)) % (2 * most + 1) - most for i in range(length)]
+        for k in range(contributors)
+    ]
     keys = [[(i * (k + 2) + i * i) % 19 - 9 for i in range(degree)] for k in range(contributors)]
     errors = [[(i * (k + 5)) % 23 - 11 for i in range(degree)] for k in range(contributors)]
-    elements = [encrypt(v, s, e, digest, shape) for v, s, e in zip(values, keys, errors, strict=True)]
+    elements = [
+        encrypt(v, s, e, digest, shape) for v, s, e in zip(values, keys, errors, strict=True)
+    ]
     moduli = RINGS[primes][1]
-    total = [[sum(column) % p for column in zip(*rows, strict=True)] for p, rows in zip(moduli, zip(*elements, strict=True), strict=True)]
-    opened = open_sum(total, [sum(column) for column in zip(*keys, strict=True)], digest, shape, length)
+    total = [
+        [sum(column) % p for column in zip(*rows, strict=True)]
+        for p, rows in zip(moduli, zip(*elements, strict=True), strict=True)
+    ]
+    opened = open_sum(
+        total, [sum(column) for column in zip(*keys, strict=True)], digest, shape, length
+    )
     if opened != [sum(column) for column in zip(*values, strict=True)]:
         raise ValueError("the reference does not open its own sum")
     return {
-        "layout": shape, "round_digest": digest, "residues": cut(length, shape), "length": length,
-        "values": "(i * i * (k + 3)) mod (2 most + 1) - most", "keys": "(i * (k + 2) + i * i) mod 19 - 9", "errors": "(i * (k + 5)) mod 23 - 11",
+        "layout": shape,
+        "round_digest": digest,
+        "residues": cut(length, shape),
+        "length": length,
+        "values": "(i * i * (k + 3)) mod (2 most + 1) - most",
+        "keys": "(i * (k + 2) + i * i) mod 19 - 9",
+        "errors": "(i * (k + 5)) mod 23 - 11",
         "shared_first": [[str(v) for v in row[:3]] for row in shared(digest, 0, primes)],
-        "elements_sha256": [hashed(rows) for rows in elements], "sum_sha256": hashed(total), "opened": opened,
+        "elements_sha256": [hashed(rows) for rows in elements],
+        "sum_sha256": hashed(total),
+        "opened": opened,
     }
 
 
@@ -208,7 +266,19 @@ def vectors() -> dict[str, Any]:
     """Everything in numbers-vectors.json."""
     return {
         "format": "securefl-numbers-vectors/1",
-        "layouts": [layout(b, k, p) for b, k, p in ((16, 5, 1), (16, 5, 2), (16, 5, 3), (8, 5, 3), (8, 8, 3), (6, 5, 2), (24, 4096, 1), (12, 40, 2))],
+        "layouts": [
+            layout(b, k, p)
+            for b, k, p in (
+                (16, 5, 1),
+                (16, 5, 2),
+                (16, 5, 3),
+                (8, 5, 3),
+                (8, 8, 3),
+                (6, 5, 2),
+                (24, 4096, 1),
+                (12, 40, 2),
+            )
+        ],
         "cases": [case(16, 3, 1), case(8, 2, 2), case(12, 3, 3)],
     }
 

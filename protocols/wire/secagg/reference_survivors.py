@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 BASE = runpy.run_path(str(Path(__file__).with_name("reference.py")))
-canonical, digest, hkdf, bits, residues, pair = (BASE[n] for n in ("canonical", "digest", "hkdf", "bits", "residues", "pair"))
+canonical, digest, hkdf, bits, residues, pair = (
+    BASE[n] for n in ("canonical", "digest", "hkdf", "bits", "residues", "pair")
+)
 MAGIC, N, Q = BASE["MAGIC"], BASE["N"], BASE["Q"]
 PRIME = 65521
 NAMES = ["A", "B", "C"]
@@ -32,7 +34,9 @@ def limbs(secret: bytes) -> list[int]:
 
 
 def words(key: bytes) -> Any:  # noqa: ANN401 - a generator of integers
-    """Numbers below the prime: 16-bit little-endian words of AES-256-CTR, those at or above it skipped."""
+    """Numbers below the prime: 16-bit little-endian words of AES-256-CTR, those at or above it
+    skipped.
+    """
     stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
     while True:
         word = int.from_bytes(stream.update(bytes(2)), "little")
@@ -40,7 +44,9 @@ def words(key: bytes) -> Any:  # noqa: ANN401 - a generator of integers
             yield word
 
 
-def share_out(secrets: list[bytes], holders: int, threshold: int, key: bytes) -> list[list[list[int]]]:
+def share_out(
+    secrets: list[bytes], holders: int, threshold: int, key: bytes
+) -> list[list[list[int]]]:
     """Holders x secrets x 18; the random coefficients come in the order power, secret, number."""
     source = words(key)
     powers = [[[next(source) for _ in range(18)] for _ in secrets] for _ in range(threshold - 1)]
@@ -73,15 +79,24 @@ def expand(key: bytes, suite: bytes, label: bytes, info: bytes, size: int) -> by
 
 
 def hpke(plain: bytes, recipient: bytes, info: bytes, ephemeral: bytes) -> bytes:
-    """HPKE in base mode: X25519, HKDF-SHA256, ChaCha20-Poly1305; the encapsulated key, then the ciphertext."""
+    """HPKE in base mode: X25519, HKDF-SHA256, ChaCha20-Poly1305; the encapsulated key, then the
+    ciphertext.
+    """
     own = X25519PrivateKey.from_private_bytes(ephemeral)
     encapsulated = own.public_key().public_bytes_raw()
     kem, suite = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x03"
-    shared = extract(b"", kem, b"eae_prk", own.exchange(X25519PublicKey.from_public_bytes(recipient)))
+    shared = extract(
+        b"", kem, b"eae_prk", own.exchange(X25519PublicKey.from_public_bytes(recipient))
+    )
     shared = expand(shared, kem, b"shared_secret", encapsulated + recipient, 32)
-    context = b"\x00" + extract(b"", suite, b"psk_id_hash", b"") + extract(b"", suite, b"info_hash", info)
+    context = (
+        b"\x00" + extract(b"", suite, b"psk_id_hash", b"") + extract(b"", suite, b"info_hash", info)
+    )
     secret = extract(shared, suite, b"secret", b"")
-    key, nonce = expand(secret, suite, b"key", context, 32), expand(secret, suite, b"base_nonce", context, 12)
+    key, nonce = (
+        expand(secret, suite, b"key", context, 32),
+        expand(secret, suite, b"base_nonce", context, 12),
+    )
     return encapsulated + ChaCha20Poly1305(key).encrypt(nonce, plain, b"")
 
 
@@ -98,13 +113,19 @@ def sealing_public(name: str) -> bytes:
 def statement(fields: dict[str, Any], signing: bytes) -> str:
     """A signed statement."""
     text = canonical(fields)
-    return f"securefl-signed/1 {Ed25519PrivateKey.from_private_bytes(signing).sign(text).hex()}\n{text.decode()}"
+    return (
+        "securefl-signed/1"
+        f" {Ed25519PrivateKey.from_private_bytes(signing).sign(text).hex()}\n{text.decode()}"
+    )
 
 
 def dealing(name: str, seeds: list[bytes], round_digest: bytes, threshold: int) -> bytes:
     """What ``name`` deals to A, B and C."""
     table = share_out(seeds, 3, threshold, key_of(5, name))
-    data = b"".join(sha256(b"securefl/secagg/seed-commitment/1" + round_digest + seed).digest() for seed in seeds)
+    data = b"".join(
+        sha256(b"securefl/secagg/seed-commitment/1" + round_digest + seed).digest()
+        for seed in seeds
+    )
     for holder, row in zip(NAMES, table, strict=True):
         prefix = b"securefl/secagg/share-commitment/1" + round_digest + canonical([name, holder])
         for index, share in enumerate(row):
@@ -123,7 +144,9 @@ def vectors() -> dict[str, Any]:
         "share_threshold": 2, "ring_seed": "",
     }  # fmt: skip
     round_digest = sha256(canonical(terms)).digest()
-    common = {name: terms[name] for name in ("attempt", "kind", "round", "study")} | {"round_digest": round_digest.hex()}
+    common = {name: terms[name] for name in ("attempt", "kind", "round", "study")} | {
+        "round_digest": round_digest.hex()
+    }
     pair_seeds = {
         one + two: hkdf(pair(key_of(1, one), key_of(1, two)), b"securefl/secagg/pair-seed/1" + round_digest)
         for one in NAMES for two in NAMES if one != two
@@ -136,25 +159,43 @@ def vectors() -> dict[str, Any]:
         tables[name] = share_out(seeds, 3, 2, key_of(5, name))
         chunk = bits(residues(key_of(7, name), 2 * N, Q), 58)
         fields = {"type": "securefl-contribution/2", **common, "sender": name, "shape": [[1, 2, N]]}
-        manifest = statement({**fields, "chunks": [digest(dealt[name]), digest(chunk)]}, key_of(3, name)).encode()
+        manifest = statement(
+            {**fields, "chunks": [digest(dealt[name]), digest(chunk)]}, key_of(3, name)
+        ).encode()
         head = MAGIC + len(manifest).to_bytes(4, "big") + manifest
         hashes[name] = digest(head)
-        frames[name] = {"manifest": manifest.decode(), "sha256_of_all_bytes": digest(head + dealt[name] + chunk)}
+        frames[name] = {
+            "manifest": manifest.decode(),
+            "sha256_of_all_bytes": digest(head + dealt[name] + chunk),
+        }
     parts = [{"sender": name, "sha256": hashes[name]} for name in ("A", "C")]
     survivors = digest(canonical({"round_digest": round_digest.hex(), "survivors": parts}))
     answers = {}
     for holder in ("A", "C"):
         at = NAMES.index(holder)
-        # of A: its self-mask seed and its pair seed with B (index 1); of C: its self-mask seed and that with B (index 2)
-        body = packed([tables["A"][at][0], tables["A"][at][1], tables["C"][at][0], tables["C"][at][2]])
-        fields = {"type": "securefl-unmasking/1", **common, "sender": holder, "survivors_sha256": survivors, "without": []}
+        # of A: its self-mask seed and its pair seed with B (index 1); of C: its self-mask seed and
+        # that with B (index 2)
+        body = packed(
+            [tables["A"][at][0], tables["A"][at][1], tables["C"][at][0], tables["C"][at][2]]
+        )
+        fields = {
+            "type": "securefl-unmasking/1",
+            **common,
+            "sender": holder,
+            "survivors_sha256": survivors,
+            "without": [],
+        }
         manifest = statement({**fields, "chunks": [digest(body)]}, key_of(3, holder)).encode()
         answers[holder] = (MAGIC + len(manifest).to_bytes(4, "big") + manifest + body).hex()
     ring = [f"H{i:02}" for i in range(24)]
     nonces = {name: bytes([i + 1] * 32) for i, name in enumerate(NAMES)}
     study = bytes.fromhex(terms["study"])
     seed = digest(b"securefl/secagg/ring-seed/1" + study + b"".join(nonces[name] for name in NAMES))
-    ring.sort(key=lambda name: sha256(b"securefl/secagg/ring-order/1" + bytes.fromhex(seed) + name.encode()).digest())
+    ring.sort(
+        key=lambda name: sha256(
+            b"securefl/secagg/ring-order/1" + bytes.fromhex(seed) + name.encode()
+        ).digest()
+    )
     self_key = hkdf(self_seeds["A"], b"securefl/secagg/self-mask-key/1" + bytes(4))
     return {
         "format": "securefl-secagg-survivors-vectors/1",
