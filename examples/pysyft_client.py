@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from securefl.datasite import site_email
+from securefl.datasite.address import site_email
 from securefl.datasite.client import pysyft_client
 
 

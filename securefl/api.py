@@ -20,18 +20,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from securefl.datasite import open_datasite, site_email, site_name
+from securefl.datasite.address import site_email, site_name
+from securefl.datasite.site import open_datasite
 from securefl.environment import software
 from securefl.errors import NotApprovedError, UsageError
-from securefl.federation.rounds import Plan
+from securefl.federation.round_plan import RoundPlan
 from securefl.federation.verifying import verify_round
 from securefl.files import read_given
 from securefl.identity import IdentityCard, as_it_was_sent, read_card, replace_file
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
-from securefl.node.folder import PartyFolder
-from securefl.node.naming import fit_words, meant
-from securefl.node.pysyft_keys import publish_pysyft_keys
+from securefl.party.folder import PartyFolder
+from securefl.party.pysyft_keys import publish_pysyft_keys
+from securefl.party.study_names import fit_words, meant
 from securefl.privacy.accounting import PldAccountant
 from securefl.researcher.asking import (
     causes,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from securefl.federation.exchange import Waiting
     from securefl.federation.verifying import VerifiedRound
     from securefl.learning.artefact import Model
-    from securefl.researcher import Result
+    from securefl.researcher.results import Result
     from securefl.study.schema import Study as StudyFile
 
 __all__ = ["Lab", "PublicDataset", "Study", "connect", "load_model"]
@@ -387,7 +388,8 @@ class Study(Shown):
                 budget stays charged.
             StoreError: the store was away for a whole round deadline; the study is over as well.
         """
-        from securefl.researcher import run_once, save_result
+        from securefl.researcher.results import save_result
+        from securefl.researcher.run_study import run_once
 
         lab, target = self._lab.folder, self.place(model_folder)
         persist(
@@ -408,7 +410,7 @@ class Study(Shown):
             UsageError: the study was run before, or the folder exists: a model is never
                 overwritten.
         """
-        from securefl.researcher.running import refuse_second
+        from securefl.researcher.run_study import refuse_second
 
         refuse_second(self._lab.folder, self.folder, self.plan)
         target = model_folder or self._lab.folder.path / "model"
@@ -431,7 +433,7 @@ class Study(Shown):
             NotApprovedError: it never will: a hospital refused or left.
         """
         from securefl.researcher.results import has_result, read_result
-        from securefl.researcher.running import was_run
+        from securefl.researcher.run_study import was_run
 
         if not has_result(self.folder) and not was_run(self.folder):
             refuse_if_over(self._lab.folder, self.folder, self.plan, self.status())
@@ -460,9 +462,9 @@ class Study(Shown):
     # ------------------------------------------------------------------------------------------------------
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RoundPlan:
         """The study with what follows from it for its rounds."""
-        return Plan(self.file, self.digest)
+        return RoundPlan(self.file, self.digest)
 
 
 def _fields(card: IdentityCard) -> dict[str, str]:

@@ -3,7 +3,7 @@ README.md beside it.
 
     python benchmarks/evaluation/run.py [--runs 1000]
 
-About a minute. Everything is seeded; the settings are those of `tests/evaluation_room.py`, which
+About a minute. Everything is seeded; the settings are those of `tests/support/simulated_evaluations.py`, which
 the tests run smaller.
 """
 
@@ -16,9 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1] / "tests"))
+sys.path.insert(0, str(HERE.parents[1] / "tests" / "support"))
 
-from evaluation_room import (  # noqa: E402 - the path stands above
+from simulated_evaluations import (  # noqa: E402 - the path stands above
     SETTINGS,
     Setting,
     mended_auc,

@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from securefl.node.site import Site
 from securefl.privacy import ledger_log
-from securefl.privacy.charges import Charge, Terms
+from securefl.privacy.charges import Charge, ChargeTerms
 from securefl.privacy.ledger_reading import read_ledger
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order
@@ -49,7 +49,7 @@ DELTA = Decimal("1e-5")
 STUDIES, ROUNDS = 20, 100
 #: Events written in a stretch, and how often the sides take turns.
 STRETCH, TURNS = 120, 5
-TERMS = Terms(clip_norm="1", normaliser="551.2", noise_source="benchmark", code="c0" * 32)
+TERMS = ChargeTerms(clip_norm="1", normaliser="551.2", noise_source="benchmark", code="c0" * 32)
 
 
 def charges(noise: str, rounds: int) -> tuple[Charge, ...]:

@@ -42,7 +42,7 @@ from securefl.study.wire import largest_value, wire_of
 
 if TYPE_CHECKING:
     from securefl.learning.features import Prepared
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE.parents[1] / "protocols/studies/thyroid/protocol.toml"
@@ -54,7 +54,7 @@ COARSE_GRID, COARSE_BITS = 4, 8
 WEIGHTS = {site: Fraction(rows, sum(SITES.values())) for site, rows in SITES.items()}
 
 
-def protocol(hidden: int, bits: int) -> Protocol:
+def protocol(hidden: int, bits: int) -> Template:
     """The thyroid template with a perceptron, other fields, and the noise that makes epsilon 3."""
     text = TEMPLATE.read_text()
     plain = parse_protocol(text).privacy
@@ -71,7 +71,7 @@ def protocol(hidden: int, bits: int) -> Protocol:
     return parse_protocol(text)
 
 
-def halves(study: Protocol, seed: int) -> dict[str, tuple[Prepared, Prepared]]:
+def halves(study: Template, seed: int) -> dict[str, tuple[Prepared, Prepared]]:
     """Each hospital's rows to train and to check."""
     found = {}
     for site, table in site_tables().items():
@@ -83,7 +83,7 @@ def halves(study: Protocol, seed: int) -> dict[str, tuple[Prepared, Prepared]]:
 
 
 def trained(
-    study: Protocol, parts: dict[str, tuple[Prepared, Prepared]], *, coarse: bool
+    study: Template, parts: dict[str, tuple[Prepared, Prepared]], *, coarse: bool
 ) -> tuple[float, int]:
     """(exact AUC on all held-out rows, values cut) of one run with fresh noise."""
     draws = RandomDraws(SystemRandomness())

@@ -25,10 +25,10 @@ import numpy as np
 from tenseal import sealapi
 
 from securefl.bench.sums import bench_vector
-from securefl.secagg.bulk import read_all
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.ring import DEGREE, MODULUS_BITS, pack_bits, sum_mod_q, unpack_bits
 from securefl.secagg.seal import CkksIntegers
+from securefl.secagg.seal_memory import read_all
 
 
 class Ckks:

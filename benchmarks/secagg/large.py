@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from machine import machine
 
 from securefl.bench.memory import peak_mb, resident_mb
-from securefl.federation.spools import spool
+from securefl.federation.tempfiles import open_tempfile
 from securefl.identity import Identity
-from securefl.secagg.contributing import contribute
-from securefl.secagg.facts import RoundFacts
+from securefl.secagg.contribution import contribute
 from securefl.secagg.frame import read_sum, write_sum
 from securefl.secagg.masks import pair_secret
 from securefl.secagg.opening import open_sum
 from securefl.secagg.packing import FieldLayout
+from securefl.secagg.round_context import RoundContext
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.sum import RunningSum, check_parts, same_sum
 
@@ -73,7 +73,7 @@ class Round:
             }
             for s in SITES
         }
-        self.facts = RoundFacts(
+        self.facts = RoundContext(
             study=secrets.token_hex(32),
             round=1,
             attempt=1,
@@ -125,7 +125,7 @@ class Round:
                 raise SystemExit("the sum is not exact")
 
     def _added(self) -> RunningSum:
-        total = RunningSum(self.facts, spool)
+        total = RunningSum(self.facts, open_tempfile)
         for site in SITES:
             with (self.folder / site).open("rb") as file:
                 total.add(file, site, self.people[site].card.verify)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from securefl.environment import software
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
-from securefl.federation.rounds import Plan
+from securefl.federation.round_plan import RoundPlan
 from securefl.identity import Identity, write_secret
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, parameter_count, weights_sha256
@@ -70,7 +70,7 @@ def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
 
 def make_consortium(
     root: Path, *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str = "fail"
-) -> Plan:
+) -> RoundPlan:
     """Make keys, study and approvals below ``root``; returns the study's plan."""
     names = [f"site{i:03d}" for i in range(sites)]
     parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
@@ -112,13 +112,15 @@ def make_consortium(
         )
         store.put(paths.approval(digest, name), approval.sign(party.sign))
     (root / FOLDERS.study).write_text(text)
-    return Plan(parse_study(text), digest)
+    return RoundPlan(parse_study(text), digest)
 
 
-def read_parties(root: Path, name: str) -> tuple[Plan, Identity]:
+def read_parties(root: Path, name: str) -> tuple[RoundPlan, Identity]:
     """The study and one party's keys."""
     text = (root / FOLDERS.study).read_bytes()
-    return Plan(parse_study(text), study_digest(text)), Identity.load(root / FOLDERS.keys / name)
+    return RoundPlan(parse_study(text), study_digest(text)), Identity.load(
+        root / FOLDERS.keys / name
+    )
 
 
 def write_values(root: Path, name: str, values: NDArray[np.int64]) -> None:

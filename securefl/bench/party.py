@@ -24,18 +24,18 @@ from securefl.bench.memory import peak_mb, resident_mb
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator, announced_facts
-from securefl.federation.arrivals import Arrivals
+from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
+from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Ready, open_call
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
-from securefl.federation.serving import AggregatorService
 from securefl.identity import IdentityCard, read_secret, replace_file, verify, write_file
 from securefl.partners import AddressBook
 from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
-from securefl.secagg.spooling import head_limit
+from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
 from securefl.store import Store
 from securefl.study.approval import MAX_BYTES, open_approval
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.federation.coordinator import RoundRecord
-    from securefl.federation.later import LaterStages
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.unmasking_stage import UnmaskingStage
     from securefl.identity import Identity
-    from securefl.secagg.facts import RoundFacts
     from securefl.secagg.holder import Record
-    from securefl.secagg.terms import Terms
+    from securefl.secagg.round_context import RoundContext
+    from securefl.secagg.survivor_terms import SurvivorTerms
 
 _PAUSE = 0.002
 _PATIENCE = 600.0
@@ -106,19 +106,19 @@ def _await(store: Store, path: str, limit: int) -> bytes:
         time.sleep(_PAUSE)
 
 
-def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
+def _hospital(root: Path, store: Store, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     name = identity.card.name
 
     def train(kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
         del model, largest
         return read_values(root, name) if kind == "update" else np.zeros(length, dtype=np.int64)
 
-    def keep(facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
+    def keep(facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
         file = root / "kept" / name / str(facts.round)
         write_file(file, write)
         return file.open("rb")
 
-    def keep_word(terms: Terms, record: Record) -> None:
+    def keep_word(terms: SurvivorTerms, record: Record) -> None:
         replace_file(root / "kept" / name / f"{terms.facts.round}-{record.kind}", record.message)
 
     approvals = {}
@@ -169,7 +169,7 @@ def _hospital(root: Path, store: Store, plan: Plan, identity: Identity, watch: _
     watch.report()
 
 
-def _say_the_rest(store: Store, name: str, later: LaterStages, at: paths.RoundPaths) -> None:
+def _say_the_rest(store: Store, name: str, later: UnmaskingStage, at: paths.RoundPaths) -> None:
     """The signature under who is left, then the answer."""
     limit = head_limit(later.terms)
     proposal = _await(store, at.proposal, proposal_limit(later.terms))
@@ -190,13 +190,13 @@ def _say_the_rest(store: Store, name: str, later: LaterStages, at: paths.RoundPa
         time.sleep(_PAUSE)
 
 
-def _aggregator(store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
+def _aggregator(store: Store, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     aggregator = Aggregator(plan, identity)
     watch.start()
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
-        with closing(Arrivals(plan, announced_facts(plan, announcement))) as arrivals:
+        with closing(FullRound(plan, announced_facts(plan, announcement))) as arrivals:
             while arrivals.missing:
                 if not arrivals.look(store):
                     time.sleep(_PAUSE)
@@ -206,7 +206,7 @@ def _aggregator(store: Store, plan: Plan, identity: Identity, watch: _Watch) -> 
     watch.report()
 
 
-def _service(root: Path, store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
+def _service(root: Path, store: Store, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     """The aggregator of a study that goes on after a loss, as it runs in earnest."""
     book, c = AddressBook(root / "partners", identity), plan.study.coordinator
     book.trust(
@@ -227,7 +227,9 @@ def _service(root: Path, store: Store, plan: Plan, identity: Identity, watch: _W
     watch.report()
 
 
-def _coordinator(root: Path, store: Store, plan: Plan, identity: Identity, watch: _Watch) -> None:
+def _coordinator(
+    root: Path, store: Store, plan: RoundPlan, identity: Identity, watch: _Watch
+) -> None:
     uploads = []
 
     def completed(record: RoundRecord) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
 
 
 _PATIENCE = 120.0
@@ -128,7 +128,7 @@ def bench_round(
     }
 
 
-def _load(plan: Plan) -> Load:
+def _load(plan: RoundPlan) -> Load:
     """The ciphertexts and elements of one contribution."""
     facts = plan.facts(
         1, 1, "0" * 64, "0" * 64, instances=dict.fromkeys(plan.study.cohort, "0" * 64)
@@ -137,7 +137,7 @@ def _load(plan: Plan) -> Load:
     return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
 
 
-def _run(root: Path, plan: Plan) -> dict[str, dict[str, Any]]:
+def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
     """Start everybody, wait for the end; what each process said about itself, by name."""
     store, names = (
         Store(str(root / FOLDERS.store)),
@@ -184,7 +184,7 @@ def _wait(
         time.sleep(0.01)
 
 
-def _exact(plan: Plan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:
+def _exact(plan: RoundPlan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:
     """Every round adds the same known sum with learning rate 1, so the last model tells whether all
     were exact.
     """

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from securefl.bench.memory import peak_mb
 from securefl.identity import Identity
 from securefl.learning.public import public_uniforms
-from securefl.secagg.contributing import encrypted_body
-from securefl.secagg.facts import RoundFacts
+from securefl.secagg.contribution import encrypted_body
 from securefl.secagg.frame import contribution_blocks, write_contribution
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.masks import pair_secret, pairwise_seeds
 from securefl.secagg.opening import open_sum
+from securefl.secagg.round_context import RoundContext
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.sum import RunningSum
 
@@ -69,7 +69,7 @@ def bench_secagg(
     parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
     study_keys = {n: X25519PrivateKey.generate() for n in names}
     keys = cipher.generate()
-    facts = RoundFacts(
+    facts = RoundContext(
         study="00" * 32,
         round=1,
         attempt=1,

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from securefl.federation.serving import AggregatorService
-    from securefl.node.folder import PartyFolder
-    from securefl.node.presence import Presence
-    from securefl.node.store_watch import StoreWatch
+    from securefl.federation.aggregator_service import AggregatorService
+    from securefl.party.folder import PartyFolder
+    from securefl.party.pidfile import Presence
+    from securefl.party.store_watch import StoreWatch
 
 _aggregator_option = folder_option("aggregator", "SECUREFL_AGGREGATOR")
 _ROLE = "aggregator"
 
 
 def _open(folder: str | None) -> PartyFolder:
-    from securefl.node.folder import PartyFolder, find_folder
+    from securefl.party.folder import PartyFolder, find_folder
 
     return PartyFolder.open(find_folder(folder, "SECUREFL_AGGREGATOR"), "aggregator")
 
@@ -52,7 +52,7 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
 
     It never holds a key that opens a sum.
     """
-    from securefl.node.folder import PartyFolder
+    from securefl.party.folder import PartyFolder
 
     directory = directory.absolute()
     made = PartyFolder.create(
@@ -97,11 +97,11 @@ def trust(
 @_aggregator_option
 def start(background: bool, folder: str | None) -> None:
     """Serve studies until Ctrl-C or `securefl aggregator stop`."""
-    from securefl.federation.serving import AggregatorService
-    from securefl.node.journal import Journal
-    from securefl.node.presence import Presence
-    from securefl.node.site import utc_now
-    from securefl.node.store_watch import StoreWatch
+    from securefl.federation.aggregator_service import AggregatorService
+    from securefl.party.clock import utc_now
+    from securefl.party.journal import Journal
+    from securefl.party.pidfile import Presence
+    from securefl.party.store_watch import StoreWatch
 
     here = _open(folder)
     log = here.path / "aggregator.log"
@@ -173,7 +173,7 @@ def model(study: str, folder: str | None) -> None:
 @_aggregator_option
 def stop(folder: str | None) -> None:
     """Stop the aggregator. A study that it serves cannot go on without it."""
-    from securefl.node.presence import stop_role
+    from securefl.party.pidfile import stop_role
 
     say(
         "The aggregator has stopped."
@@ -186,11 +186,11 @@ def stop(folder: str | None) -> None:
 @_aggregator_option
 def status(folder: str | None) -> None:
     """Say whether the aggregator runs, and whom it serves."""
-    from securefl.node.presence import last_end, present, store_away
+    from securefl.party.pidfile import last_end, running_process, store_away
     from securefl.report.parts import day
 
     here = _open(folder)
-    state = present(here.path, _ROLE)
+    state = running_process(here.path, _ROLE)
     running = (
         f"running since {state['since']}"
         if state
@@ -234,7 +234,7 @@ def _serve(
             store.look(service.store)
             presence.tell(turned=True)
             trouble = ""
-            time.sleep(service.left)
+            time.sleep(service.remaining)
         except StoreError as error:  # it comes back; said once
             store.missed(error)
             if str(error) != trouble:

@@ -78,8 +78,8 @@ def audit(
     Exit codes: 0 intact, 3 altered, 4 not readable. An altered ledger is still shown as far as it
     holds.
     """
-    from securefl.node.folder import FILE_NAMES, find_folder, wrong_folder
     from securefl.node.rotation import finish, unfinished
+    from securefl.party.folder import FILE_NAMES, find_folder, wrong_folder
     from securefl.privacy.audit import audit as fold
 
     here, after = find_folder(folder, "SECUREFL_SITE"), None if since is None else _utc(since)
@@ -106,7 +106,7 @@ def audit(
     if only_verify and json_file != "-":
         say(_verdict(report, known))
     elif json_file != "-":
-        from securefl.node.reasons import reason_of
+        from securefl.party.failure_note import reason_of
         from securefl.report.audit import audit_tables
 
         failed = [

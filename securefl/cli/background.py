@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError, SecureFLError, StoreError, UsageError
 from securefl.files import read_file
-from securefl.node.presence import last_end, present, store_away
-from securefl.node.reasons import one_line
+from securefl.party.failure_note import one_line
+from securefl.party.pidfile import last_end, running_process, store_away
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,7 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
         StoreError: it runs, and cannot use its store; it goes on trying.
         RoundError: it ended; or it runs, and its first turn did not go well, or takes very long.
     """
-    if present(folder, role) is not None:
+    if running_process(folder, role) is not None:
         raise UsageError(f"The {role} of this folder runs already.", next_step="Stop it first.")
     fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
     try:
@@ -55,7 +55,7 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
         os.close(fd)
     end = time.monotonic() + _PATIENCE
     while process.poll() is None:
-        state = present(folder, role)
+        state = running_process(folder, role)
         if (
             state is not None and state["pid"] == process.pid
         ):  # a killed one's file may still lie there

@@ -29,7 +29,7 @@ def doctor(folder: str | None, json_file: str | None) -> None:
     """Check this machine: pinned versions, encryption, isolation, clock; in a party's folder its
     keys and store too.
     """
-    from securefl.node.folder import find_folder
+    from securefl.party.folder import find_folder
 
     checks: list[dict[str, str]] = []
 
@@ -115,9 +115,9 @@ def _clock() -> str:
 
 
 def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
-    from securefl.node.folder import FILE_NAMES, PartyFolder
     from securefl.node.places import shut_folders
     from securefl.node.site import Site
+    from securefl.party.folder import FILE_NAMES, PartyFolder
     from securefl.store_marker import remember
     from securefl.store_url import usable_url
 

@@ -148,7 +148,7 @@ def pause(resume: bool, note: str, folder: str | None) -> None:
         here.ledger.resume()
         say("Resumed.")
     else:
-        from securefl.node.approving import pause as hold
+        from securefl.node.decisions import pause as hold
 
         hold(here, note)
         say(

@@ -23,7 +23,7 @@ def backup(directory: Path, folder: str | None) -> None:
     keys can sign in your hospital's name. Private tables are not in it.
     """
     from securefl.node.backup import describe, make_backup
-    from securefl.node.site import utc_now
+    from securefl.party.clock import utc_now
 
     made = make_backup(open_site(folder), directory, utc_now())
     say(f"The backup is {made.folder}: {describe(made)[0]}")
@@ -44,8 +44,8 @@ def restore(directory: Path, yes: bool, folder: str | None) -> None:
     """
     from securefl.node.backup import describe, read_backup, restore_backup
     from securefl.node.checkpoints import hospitals_of
-    from securefl.node.folder import find_folder
     from securefl.node.site import Site
+    from securefl.party.folder import find_folder
 
     found, target = read_backup(directory), find_folder(folder, "SECUREFL_SITE")
     for line in describe(found):

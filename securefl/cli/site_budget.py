@@ -59,12 +59,12 @@ def budget_set(
     The typical study decides how the budget is accounted for (the order of the filter), and a
     budget that could not pay for one such study is refused.
     """
-    from securefl.node.folder import NAME_RULE
     from securefl.node.policy import charges_of
+    from securefl.party.folder import NAME_RULE
     from securefl.privacy.accounting import PldAccountant
+    from securefl.privacy.explain import explain_epsilon, explain_share, guess_percent
     from securefl.privacy.mechanisms import decimal_text
     from securefl.privacy.planning import choose_order
-    from securefl.privacy.words import explain_epsilon, explain_share, guess_percent
     from securefl.study.consistency import parse_consistent
     from securefl.study.fields import NAME
 
@@ -153,9 +153,9 @@ def budget_revoke(
     one. `securefl site budget set` opens the budget again with a new grant; what is left now does
     not come back with it.
     """
-    from securefl.node.approving import reserved_here, take_back
+    from securefl.node.decisions import reserved_here, revoke_budget
+    from securefl.privacy.explain import percent
     from securefl.privacy.planning import share
-    from securefl.privacy.words import percent
 
     here = open_site(folder)
     held, studies = here.ledger.state.open_budget(population), reserved_here(here, population)
@@ -164,7 +164,7 @@ def budget_revoke(
         for line in _what_it_does(population, used, studies):
             say(line)
     confirm(f"Take back the rest of the budget of '{population}'?", yes=yes, read="the lines above")
-    take_back(here, population, note)
+    revoke_budget(here, population, note)
     if json_file:
         going_on = [{"id": s.approval.id, "digest": s.digest, "status": s.status} for s in studies]
         write_json(
@@ -189,7 +189,7 @@ def budget_revoke(
 
 def _what_it_does(population: str, used: Decimal, studies: Sequence[StudyState]) -> list[str]:
     """The page before the question."""
-    from securefl.privacy.words import percent
+    from securefl.privacy.explain import percent
     from securefl.report.audit_words import study_name
 
     lines = [

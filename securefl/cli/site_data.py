@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from securefl.learning.patient_hashes import Patients
     from securefl.node.site import Site
     from securefl.node.tables import Looked
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 
 @click.group()
@@ -202,7 +202,7 @@ def _same_patients(here: Site, population: str, patients: Patients, *, yes: bool
 
 
 def _look(
-    table: Path, declared: Protocol, encoding: str, separator: str | None, decimal: str
+    table: Path, declared: Template, encoding: str, separator: str | None, decimal: str
 ) -> Looked:
     from securefl.node.tables import look
 
@@ -220,7 +220,7 @@ def _say_reading(looked: Looked) -> None:
         )
 
 
-def _say_rows(here: Site, table: Path, declared: Protocol, looked: Looked) -> None:
+def _say_rows(here: Site, table: Path, declared: Template, looked: Looked) -> None:
     """The count of usable rows and all that was found, for the owner's screen."""
     from securefl.errors import DataError
     from securefl.node.tables import count_rows

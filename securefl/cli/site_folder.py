@@ -17,7 +17,7 @@ def open_site(folder: str | None) -> Site:
 
     Raises as ``Site.at``.
     """
-    from securefl.node.folder import find_folder
     from securefl.node.site import Site
+    from securefl.party.folder import find_folder
 
     return Site.at(find_folder(folder, "SECUREFL_SITE"))

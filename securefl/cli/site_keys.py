@@ -34,7 +34,8 @@ def rotate_key(yes: bool, json_file: str | None, folder: str | None) -> None:
     """
     from securefl.node.rotation import check_no_study
     from securefl.node.rotation import rotate_key as change
-    from securefl.node.site import Site, utc_now
+    from securefl.node.site import Site
+    from securefl.party.clock import utc_now
 
     here = open_site(folder)
     check_no_study(here)
@@ -228,7 +229,7 @@ def _go_without(here: Site, name: str, *, yes: bool) -> None:
     from securefl.errors import UsageError
     from securefl.node.checkpoints import hospitals_of
     from securefl.node.holders import excuse
-    from securefl.node.site import utc_now
+    from securefl.party.clock import utc_now
 
     if name not in hospitals_of(here):
         raise UsageError(

@@ -71,7 +71,7 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
     no noise: do not pass them on.
     """
     from securefl.node.models import find_model
-    from securefl.report.meaning import units
+    from securefl.report.explain_study import units
     from securefl.report.own_model import own_model_page
     from securefl.study.parse import parse_study
 

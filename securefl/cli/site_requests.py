@@ -13,7 +13,7 @@ from securefl.cli.screen import confirm, json_option, say, say_quoted, screen, w
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
-    from securefl.node.others import Others
+    from securefl.node.other_studies import Others
     from securefl.node.policy import Review
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def inbox(json_file: str | None, folder: str | None) -> None:
     """List the requests that came in, with what was decided, and those that cannot run any more."""
     from securefl.node.agent import agent_state
-    from securefl.node.desk import sync_datasite
+    from securefl.node.request_intake import sync_datasite
     from securefl.node.requests import kept_requests
 
     here = open_site(folder)
@@ -70,8 +70,8 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
 
     ID is the whole id of the request, or six digits or more of its digest.
     """
-    from securefl.node.approving import approve as sign
-    from securefl.privacy.words import percent
+    from securefl.node.decisions import approve as sign
+    from securefl.privacy.explain import percent
     from securefl.report.rows import rows_warning
 
     here = open_site(folder)
@@ -108,7 +108,7 @@ def refuse(request_id: str, reason: str, folder: str | None) -> None:
 
     ID is its whole id, or six digits or more of its digest.
     """
-    from securefl.node.approving import refuse as say_no
+    from securefl.node.decisions import refuse as say_no
 
     here = open_site(folder)
     kept = _undecided(here, request_id)
@@ -127,7 +127,7 @@ def withdraw(request_id: str, reason: str, yes: bool, folder: str | None) -> Non
 
     ID is the whole id of the request, or six digits or more of its digest.
     """
-    from securefl.node.approving import withdraw as leave
+    from securefl.node.decisions import withdraw as leave
     from securefl.node.requests import find_kept
 
     here = open_site(folder)
@@ -157,7 +157,7 @@ def _others_words(here: Site, kept: KeptRequest) -> str:
     says why).
     """
     from securefl.errors import StoreError, StudyError, UnreadableError
-    from securefl.node.others import look_around
+    from securefl.node.other_studies import look_around
     from securefl.node.requests import study_text
     from securefl.study.parse import parse_study
 
@@ -189,7 +189,7 @@ def _review(here: Site, request_id: str) -> tuple[KeptRequest, Review, Others | 
     from datetime import UTC, datetime
 
     from securefl.errors import NotApprovedError, StoreError
-    from securefl.node.others import look_around
+    from securefl.node.other_studies import look_around
     from securefl.node.policy import review as check
     from securefl.node.requests import find_request
 

@@ -6,15 +6,15 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from securefl.federation.rounds import Plan
+from securefl.federation.round_plan import RoundPlan
 from securefl.files import read_file
 from securefl.node.agent import agent_end, agent_state
 from securefl.node.leaving import COUNTS
-from securefl.node.presence import store_away
 from securefl.node.quality import verdict_of
-from securefl.node.reasons import reason_of
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.waiting import waiting_for
+from securefl.party.failure_note import reason_of
+from securefl.party.pidfile import store_away
 from securefl.privacy.planning import share
 from securefl.report.quality import quality_words
 from securefl.report.status import BudgetLine, StudyLine, site_status
@@ -110,7 +110,7 @@ def _budget(state: LedgerState, population: str) -> dict[str, Any]:
 
 def _study(site: Site, state: LedgerState, digest: str, short: str) -> dict[str, Any]:
     found = state.studies[digest]
-    plan = Plan(parse_study(study_text(site, digest)), digest)
+    plan = RoundPlan(parse_study(study_text(site, digest)), digest)
     last = max((r for r, _ in found.sent), default=0)
     reason = reason_of(site.path, digest) if found.status == "failed" else None
     folder = site.study_folder(digest)

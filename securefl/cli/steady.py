@@ -55,7 +55,7 @@ class SteadyStream:
             os.dup2(nothing, self._stream.fileno())
             os.close(nothing)
         with suppress(OSError):
-            from securefl.node.journal import Journal
+            from securefl.party.journal import Journal
 
             log = Journal(self._log)
             log.say(f"the screen is gone ({error}); the work goes on, and nothing more is shown")

@@ -28,7 +28,7 @@ _researcher_option = folder_option("researcher", "SECUREFL_RESEARCHER")
 
 def _lab(folder: str | None) -> Lab:
     from securefl.api import connect
-    from securefl.node.folder import find_folder
+    from securefl.party.folder import find_folder
 
     return connect(find_folder(folder, "SECUREFL_RESEARCHER"))
 
@@ -55,7 +55,7 @@ def study() -> None:
 @click.option("--store", required=True, help="The store that the hospitals use.")
 def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
     """Make a researcher's folder: keys and a card to give to the hospitals."""
-    from securefl.node.folder import PartyFolder
+    from securefl.party.folder import PartyFolder
 
     directory = directory.absolute()
     made = PartyFolder.create(
@@ -115,7 +115,7 @@ def datasets(json_file: str | None, folder: str | None) -> None:
     Each is checked against its hospital's signature. One that does not hold is named, and nothing
     of it is shown.
     """
-    from securefl.report.meaning import column_words
+    from securefl.report.explain_study import column_words
 
     found = _lab(folder).datasets()
     if json_file:
@@ -328,7 +328,7 @@ def run(
     be judged on the interval.
     """
     from securefl.cli.steady import steady_screen
-    from securefl.researcher.running import RUN_LOG
+    from securefl.researcher.run_study import RUN_LOG
 
     found = _lab(folder).study(name)
     found.place(out)  # before anybody waits
@@ -342,7 +342,7 @@ def _run(
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from securefl.report.meaning import units
+    from securefl.report.explain_study import units
     from securefl.report.quality import quality_words
     from securefl.report.run import extracts_page, outcome_page
     from securefl.researcher.progress import round_lines
@@ -457,8 +457,8 @@ def verify(number: str, name: str, folder: str | None, json_file: str | None) ->
     """
     from rich.progress import track
 
-    from securefl.node.folder import find_folder
     from securefl.node.verifying import RoundsView, round_json
+    from securefl.party.folder import find_folder
     from securefl.report.rounds import RoundLine, rounds_page
 
     view = RoundsView.of(find_folder(folder, "SECUREFL_FOLDER"), name)

@@ -8,7 +8,7 @@ Differences from PySyft's own login, and why:
 - the owner's event log is not replayed at start. PySyft replays it over newer local files, which
   brings finished jobs back to "approved"; the site's folder is the record, and without that folder
   the keys that open the log are gone too;
-- the owner's table of file hashes is held in memory (:mod:`securefl.datasite.held`).
+- the owner's table of file hashes is held in memory (:mod:`securefl.datasite.cached_hashes`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from securefl.datasite.cached_hashes import HeldHashes
 from securefl.datasite.connection import FsspecConnectionConfig
-from securefl.datasite.held import HeldHashes
+from securefl.datasite.import_guard import muted
 from securefl.datasite.inbox import Guard
-from securefl.datasite.local import make_private
+from securefl.datasite.local_files import make_private
 from securefl.datasite.pysyft import (
     COLLECTION_SUBPATH,
     DATASET_COLLECTION_SPECS,
@@ -36,7 +37,6 @@ from securefl.datasite.pysyft import (
     SyftRDSClientConfig,
     VersionInfo,
 )
-from securefl.datasite.quiet import muted
 from securefl.errors import SecureFLError, UnreadableError
 from securefl.undumpable import make_undumpable
 

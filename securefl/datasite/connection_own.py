@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import PrivateAttr
 
 from securefl.datasite.layout import MAX_NAMES, MAX_PLAIN, MAX_SMALL, datasite
-from securefl.datasite.local import read_json, write_json
+from securefl.datasite.local_files import read_json, write_json
 from securefl.datasite.pysyft import (
     FileChangeEventsMessageFileName,
     SyftboxPlatformConnection,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast, get_args
 
-from securefl.datasite.local import read_json, write_json
+from securefl.datasite.local_files import read_json, write_json
 from securefl.datasite.models import FINAL, Status
 from securefl.errors import UnreadableError, UsageError
 

@@ -5,7 +5,7 @@ Pinned to 0.10; the contract test names it all.
 
 from __future__ import annotations
 
-from securefl.datasite.quiet import quiet_import
+from securefl.datasite.import_guard import quiet_import
 
 with quiet_import():
     from syft.sync.connections.base_connection import (

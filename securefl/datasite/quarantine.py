@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from securefl.datasite.layout import MAX_NAMES, MAX_QUARANTINE
-from securefl.datasite.local import make_private
+from securefl.datasite.local_files import make_private
 from securefl.datasite.models import Quarantined
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from securefl.datasite.layout import (
     is_job_name,
     is_name,
 )
-from securefl.datasite.local import read_json, write_json
+from securefl.datasite.local_files import read_json, write_json
 from securefl.datasite.models import FINAL, Request, Status
 from securefl.datasite.peers import fingerprint
 from securefl.datasite.pysyft import (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from securefl.datasite.address import check_email
-from securefl.datasite.local import folder_lock
+from securefl.datasite.local_files import folder_lock
 from securefl.errors import SecureFLError, StoreError, UsageError
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from securefl.study.wire import GRID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 FloatArray = npt.NDArray[np.float64]
 _NEWTON_STEPS = 50
@@ -69,7 +69,7 @@ class Comparison:
 
 
 def compare(
-    study: Protocol,
+    study: Template,
     tables: Mapping[str, bytes],
     secrets: Mapping[str, bytes],
     published_rows: Mapping[str, int],
@@ -136,7 +136,7 @@ def train_alone(train: Prepared, ridge: float = 1.0) -> FloatArray:
     return theta
 
 
-def train_alone_private(study: Protocol, train: Prepared, published_rows: int) -> FloatArray:
+def train_alone_private(study: Template, train: Prepared, published_rows: int) -> FloatArray:
     """The study's own training with this hospital as the only one: same steps, clip, noise and
     epsilon.
 
@@ -159,5 +159,5 @@ def train_alone_private(study: Protocol, train: Prepared, published_rows: int) -
     return state.theta
 
 
-def _halves(study: Protocol, table: bytes, secret: bytes) -> tuple[Prepared, Prepared]:
+def _halves(study: Template, table: bytes, secret: bytes) -> tuple[Prepared, Prepared]:
     return split_rows(prepare(read_table(table), study.data, secret), secret, study.data.holdout)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
 from securefl.federation.messages import open_announcement
-from securefl.federation.spools import spool, spooling
+from securefl.federation.tempfiles import disk_errors, open_tempfile
 from securefl.identity import verify
 from securefl.secagg.envelope import write_frame
 from securefl.secagg.frame import write_sum
@@ -18,14 +18,14 @@ from securefl.secagg.streaming import sum_head_bytes, write_survivors_sum
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from securefl.federation.arrivals import Arrivals
-    from securefl.federation.rounds import Plan
-    from securefl.federation.tally import Tally
+    from securefl.federation.full_round import FullRound
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.survivor_round import SurvivorRound
     from securefl.identity import Identity
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
 
 
-def announced_facts(plan: Plan, announcement: bytes) -> RoundFacts:
+def announced_facts(plan: RoundPlan, announcement: bytes) -> RoundContext:
     """The facts of an announced round as a party without data sees them.
 
     Raises:
@@ -63,11 +63,11 @@ def announced_facts(plan: Plan, announcement: bytes) -> RoundFacts:
 class Aggregator:
     """Adds the contributions of one study's rounds."""
 
-    def __init__(self, plan: Plan, identity: Identity) -> None:
+    def __init__(self, plan: RoundPlan, identity: Identity) -> None:
         self.plan = plan
         self._me = identity
 
-    def add(self, arrivals: Arrivals) -> BinaryIO:
+    def add(self, arrivals: FullRound) -> BinaryIO:
         """The signed sum of one round that every hospital contributed to: a nameless file, at its
         beginning.
 
@@ -75,8 +75,8 @@ class Aggregator:
             RoundError: naming the hospitals that are missing.
             StoreError: this machine's disk is full.
         """
-        me, total = self._me, spool()
-        with spooling():
+        me, total = self._me, open_tempfile()
+        with disk_errors():
             write_sum(
                 arrivals.facts,
                 me.card.name,
@@ -88,12 +88,12 @@ class Aggregator:
             total.seek(0)
         return total
 
-    def add_survivors(self, tally: Tally) -> BinaryIO:
+    def add_survivors(self, tally: SurvivorRound) -> BinaryIO:
         """The signed sum over the survivors of one round, their masks taken off: a nameless file,
         at its beginning.
 
         Args:
-            tally: with enough answers (:attr:`Tally.missing` empty) and every survivor's frame.
+            tally: with enough answers (:attr:`SurvivorRound.missing` empty) and every survivor's frame.
 
         Raises:
             MessageError: naming a dealer whose shares do not give its seeds, or the hospital whose
@@ -101,8 +101,8 @@ class Aggregator:
             RoundError: too few answers.
             StoreError: this machine's disk is full.
         """
-        me, total = self._me, spool()
-        with spooling():
+        me, total = self._me, open_tempfile()
+        with disk_errors():
             place = sum_head_bytes(tally.survivors, me.card.name)
             write_frame(
                 total,

@@ -22,13 +22,13 @@ from securefl.errors import MessageError
 from securefl.federation.messages import MAX_SMALL
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.transcript import open_transcript, transcript_sha256
-from securefl.secagg.facts import is_sha256
+from securefl.secagg.round_context import is_sha256
 from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.federation.transcript import Transcript
     from securefl.identity import Identity, IdentityCard
 
@@ -59,7 +59,7 @@ class SealedBundle:
     sealed: bytes | bytearray
 
 
-def limits(plan: Plan) -> dict[str, int]:
+def limits(plan: RoundPlan) -> dict[str, int]:
     """The longest that each file may be, in bytes; it follows from the study."""
     numbers = 8 * plan.parameters
     transcripts = plan.last_round * (4096 + 256 * len(plan.study.participants))
@@ -72,14 +72,14 @@ def limits(plan: Plan) -> dict[str, int]:
     }
 
 
-def bundle_limit(plan: Plan) -> int:
+def bundle_limit(plan: RoundPlan) -> int:
     """The longest that the sealed object may be, in bytes."""
     inside = _LENGTH_BYTES + _LIST_BYTES + sum(limits(plan).values())
     return inside + sealed_limit(0, len(plan.study.participants) + 1)
 
 
 def seal_bundle(
-    plan: Plan,
+    plan: RoundPlan,
     files: Mapping[str, bytes],
     readers: Iterable[IdentityCard],
     sign: Callable[[bytes], bytes],
@@ -103,7 +103,7 @@ def seal_bundle(
 
 
 def open_statement(
-    data: bytes, plan: Plan, verify: Callable[[bytes, bytes], bool]
+    data: bytes, plan: RoundPlan, verify: Callable[[bytes, bytes], bool]
 ) -> tuple[str, int]:
     """Check the coordinator's word on the sealed object: its SHA-256 (hex) and its size in bytes.
 
@@ -124,7 +124,7 @@ def open_statement(
 
 
 def open_bundle(
-    bundle: SealedBundle, plan: Plan, me: Identity, verify: Callable[[bytes, bytes], bool]
+    bundle: SealedBundle, plan: RoundPlan, me: Identity, verify: Callable[[bytes, bytes], bool]
 ) -> dict[str, bytes]:
     """The files of a bundle, each with the hash that its list names.
 
@@ -158,7 +158,7 @@ def pack_transcripts(transcripts: Sequence[bytes]) -> bytes:
 
 
 def read_transcripts(
-    data: bytes, plan: Plan, verify: Callable[[bytes, bytes], bool]
+    data: bytes, plan: RoundPlan, verify: Callable[[bytes, bytes], bool]
 ) -> tuple[Transcript, ...]:
     """The transcripts of all rounds, each signed by the coordinator and naming the one before.
 
@@ -206,7 +206,7 @@ def _listed(head: bytes, most: Mapping[str, int]) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _context(plan: Plan) -> bytes:
+def _context(plan: RoundPlan) -> bytes:
     return f"{plan.digest}/model".encode()
 
 

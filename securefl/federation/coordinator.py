@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from securefl.errors import MessageError, RoundError
-from securefl.federation.arrivals import Arrivals
+from securefl.federation.full_round import FullRound
 from securefl.federation.messages import Announcement, Call
 from securefl.federation.participant import RoundInput
-from securefl.federation.rounds import card_of
+from securefl.federation.round_plan import card_of
 from securefl.federation.sealing import seal_model
-from securefl.federation.tally import Tally
+from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.federation.exchange import Exchange
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.identity import Identity
     from securefl.learning.preparation import Counted
     from securefl.secagg.cipher import RoundKeys, SumCipher
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,7 +115,7 @@ class Coordinator:
     """Runs the rounds of one study over an exchange."""
 
     def __init__(
-        self, plan: Plan, identity: Identity, exchange: Exchange, cipher: SumCipher
+        self, plan: RoundPlan, identity: Identity, exchange: Exchange, cipher: SumCipher
     ) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
         #: Who is still in the study; nobody comes back.
@@ -200,7 +200,7 @@ class Coordinator:
             del given  # the model twice over
             if self._plan.goes_on:
                 return self._survive(facts, keys)
-            with closing(Arrivals(self._plan, facts)) as arrivals:
+            with closing(FullRound(self._plan, facts)) as arrivals:
                 return self._open(arrivals, keys)
         finally:
             keys.erase()
@@ -221,7 +221,7 @@ class Coordinator:
 
     def _announce(
         self, number: int, theta: NDArray[np.float64], keys: RoundKeys
-    ) -> tuple[RoundFacts, RoundInput]:
+    ) -> tuple[RoundContext, RoundInput]:
         plan, attempt = self._plan, 1
         model = weights_to_bytes(theta)
         sealed = seal_model(
@@ -263,7 +263,7 @@ class Coordinator:
         )
         return facts, RoundInput(announcement.dump(self._me.sign), key, sealed)
 
-    def _open(self, arrivals: Arrivals, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
+    def _open(self, arrivals: FullRound, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
         facts, aggregator = arrivals.facts, self._plan.study.aggregator.name
         claimed = self._exchange.collect(arrivals, float(self._plan.study.schedule.round_deadline))
         # recomputed before it is decrypted, block by block: a crafted "sum" would read the round's
@@ -283,11 +283,13 @@ class Coordinator:
         )
         return values, record
 
-    def _survive(self, facts: RoundFacts, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
+    def _survive(
+        self, facts: RoundContext, keys: RoundKeys
+    ) -> tuple[NDArray[np.int64], RoundRecord]:
         """A round that is opened over those that are left: all that came by the deadline, signed by
         them, unmasked by them.
         """
-        with closing(Tally(self._plan, self._plan.terms(facts))) as tally:
+        with closing(SurvivorRound(self._plan, self._plan.terms(facts))) as tally:
             values, record = self._open_survivors(tally, keys)
         gone = self._exchange.gone()
         self._cohort = tuple(s for s in sorted(record.contributions) if s not in gone)
@@ -304,7 +306,7 @@ class Coordinator:
         return values, record
 
     def _open_survivors(
-        self, tally: Tally, keys: RoundKeys
+        self, tally: SurvivorRound, keys: RoundKeys
     ) -> tuple[NDArray[np.int64], RoundRecord]:
         plan, terms, seconds = (
             self._plan,

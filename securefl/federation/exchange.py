@@ -14,24 +14,24 @@ from securefl.errors import EndedError, MessageError, RoundError, SecureFLError,
 from securefl.federation import paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.readiness import all_ready
-from securefl.federation.silence import silent
-from securefl.federation.words import all_words, ended, final_word, last_word
-from securefl.secagg.spooling import head_limit
+from securefl.federation.status_board import departures, ended, ending_departure, first_departure
+from securefl.federation.timeouts import timeout_error
+from securefl.secagg.survivor_contribution import head_limit
 from securefl.store import persist, poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from securefl.federation.aggregator import Aggregator
-    from securefl.federation.arrivals import Arrivals
-    from securefl.federation.later import LaterStages
+    from securefl.federation.full_round import FullRound
     from securefl.federation.messages import Call
     from securefl.federation.participant import Participant, RoundInput
-    from securefl.federation.rounds import Plan
-    from securefl.federation.spools import ClaimedSum
-    from securefl.federation.tally import Tally
-    from securefl.secagg.facts import RoundFacts
-    from securefl.secagg.spooling import ContributionHead
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.survivor_round import SurvivorRound
+    from securefl.federation.tempfiles import ClaimedSum
+    from securefl.federation.unmasking_stage import UnmaskingStage
+    from securefl.secagg.round_context import RoundContext
+    from securefl.secagg.survivor_contribution import ContributionHead
     from securefl.store import Store
 
 T = TypeVar("T")
@@ -85,10 +85,10 @@ class Exchange(Protocol):
             RoundError: not all were ready in time; the text names who is awaited.
         """
 
-    def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
+    def broadcast(self, facts: RoundContext, given: RoundInput) -> None:
         """Make the round known to every hospital and the aggregator."""
 
-    def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:
+    def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
         """Take in every hospital's contribution, and wait for the aggregator's sum; returns it,
         read and checked.
 
@@ -97,7 +97,7 @@ class Exchange(Protocol):
                 said.
         """
 
-    def gather(self, tally: Tally, seconds: float) -> None:
+    def gather(self, tally: SurvivorRound, seconds: float) -> None:
         """In a study that goes on after a loss: take in contributions until all that can come are
         there, or the time is over.
 
@@ -105,7 +105,7 @@ class Exchange(Protocol):
             RoundError: too few can come.
         """
 
-    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:
+    def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
         """Make the survivor set known, collect signatures, answers and the aggregator's sum;
         returns the sum, read and checked.
 
@@ -152,11 +152,11 @@ class LocalExchange:
         """See :class:`Exchange`."""
         return {p.name: p.instance for p in self._participants}
 
-    def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:  # noqa: ARG002 - the interface
+    def broadcast(self, facts: RoundContext, given: RoundInput) -> None:  # noqa: ARG002 - the interface
         """See :class:`Exchange`."""
         self._given = given
 
-    def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
+    def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         if self._given is None:
             raise RoundError("No round was broadcast.", whose="the coordinator")
@@ -166,7 +166,7 @@ class LocalExchange:
         with self._aggregator.add(arrivals) as total:
             return arrivals.check_sum(total)
 
-    def gather(self, tally: Tally, seconds: float) -> None:  # noqa: ARG002 - nobody is late in one process
+    def gather(self, tally: SurvivorRound, seconds: float) -> None:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         if self._given is None:
             raise RoundError("No round was broadcast.", whose="the coordinator")
@@ -178,7 +178,7 @@ class LocalExchange:
                     frame.seek(0)
                     self._heads[p.name] = frame.read(head_limit(tally.terms))
 
-    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
+    def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         number = tally.terms.facts.round
         survivors = {
@@ -197,11 +197,11 @@ class LocalExchange:
             ):
                 tally.hear(site, data)
         if not tally.unmasked:
-            raise silent(tally, 0)
+            raise timeout_error(tally, 0)
         with self._aggregator.add_survivors(tally) as total:
             return tally.check_sum(total)
 
-    def _head(self, reader: LaterStages, site: str) -> ContributionHead:
+    def _head(self, reader: UnmaskingStage, site: str) -> ContributionHead:
         return reader.read(site, self._heads[site])
 
     def gone(self) -> frozenset[str]:
@@ -233,7 +233,7 @@ class StoreExchange:
     def __init__(
         self,
         store: Store,
-        plan: Plan,
+        plan: RoundPlan,
         warn: Callable[[str], None] = _nothing,
         waiting: Callable[[Waiting], None] | None = None,
     ) -> None:
@@ -250,7 +250,7 @@ class StoreExchange:
 
         def look() -> dict[str, str] | EndedError | None:
             nonlocal missing
-            said = last_word(self._store, self._plan)
+            said = first_departure(self._store, self._plan)
             if said is not None:
                 return ended(said, "nothing was charged for it.")
             found = all_ready(self._store, self._plan, call.nonce)
@@ -274,7 +274,7 @@ class StoreExchange:
             ),
         )
 
-    def broadcast(self, facts: RoundFacts, given: RoundInput) -> None:
+    def broadcast(self, facts: RoundContext, given: RoundInput) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
         if self._persist(lambda: self._announced(at)):
@@ -302,7 +302,7 @@ class StoreExchange:
             return False
         return found is not None and self._plan.by_coordinator(found)
 
-    def collect(self, arrivals: Arrivals, seconds: float) -> ClaimedSum:
+    def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
         tell = self._timer(seconds)
 
@@ -335,7 +335,7 @@ class StoreExchange:
             ),
         )
 
-    def gather(self, tally: Tally, seconds: float) -> None:
+    def gather(self, tally: SurvivorRound, seconds: float) -> None:
         """See :class:`Exchange`."""
         terms = tally.terms
         at = paths.RoundPaths(self._plan.digest, terms.facts.round, terms.facts.attempt)
@@ -350,15 +350,15 @@ class StoreExchange:
                 return None
             # one that left after it contributed is in the sum all the same
             looked, kept = time.monotonic(), frozenset(tally.heads)
-            if (said := final_word(self._store, self._plan, terms.cohort, kept)) is not None:
+            if (said := ending_departure(self._store, self._plan, terms.cohort, kept)) is not None:
                 raise ended(said, _CHARGED)
-            gone = frozenset(all_words(self._store, self._plan))
+            gone = frozenset(departures(self._store, self._plan))
             return True if set(terms.cohort) <= kept | gone else None
 
         for _ in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
             return
 
-    def conclude(self, tally: Tally, proposal: bytes, seconds: float) -> ClaimedSum:
+    def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
         facts = tally.terms.facts
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
@@ -374,7 +374,7 @@ class StoreExchange:
             if time.monotonic() - looked >= _WORDS:
                 looked, kept = time.monotonic(), frozenset(tally.answers)
                 if (
-                    said := final_word(self._store, self._plan, tally.survivors.names, kept)
+                    said := ending_departure(self._store, self._plan, tally.survivors.names, kept)
                 ) is not None:
                     raise ended(said, _CHARGED)
             return None
@@ -382,11 +382,11 @@ class StoreExchange:
         for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
             claimed: ClaimedSum = found
             return claimed
-        raise silent(tally, seconds, tally.complaints(self._store, at))
+        raise timeout_error(tally, seconds, tally.complaints(self._store, at))
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
-        return self._persist(lambda: frozenset(all_words(self._store, self._plan))) - {
+        return self._persist(lambda: frozenset(departures(self._store, self._plan))) - {
             self._plan.study.aggregator.name
         }
 
@@ -456,5 +456,5 @@ class StoreExchange:
         """What a hospital said about itself, or the aggregator's refusal; only codes, never
         details.
         """
-        said = last_word(self._store, self._plan)
+        said = first_departure(self._store, self._plan)
         return None if said is None else ended(said, _CHARGED)

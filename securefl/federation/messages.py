@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import PUBLIC_CODES, MessageError
-from securefl.secagg.facts import KINDS
+from securefl.secagg.round_context import KINDS
 from securefl.signed import canonical, dump_signed, open_signed
 from securefl.study.fields import NAME
 from securefl.study.schema import VERDICTS
@@ -17,7 +17,7 @@ from securefl.study.schema import VERDICTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.secagg.terms import Terms
+    from securefl.secagg.survivor_terms import SurvivorTerms
 
     Verify = Callable[[bytes, bytes], bool]
     Sign = Callable[[bytes], bytes]
@@ -307,7 +307,7 @@ class Complaint:
         return dump_signed({"type": COMPLAINT, **self.__dict__}, sign)
 
 
-def open_complaint(data: bytes, *, terms: Terms, site: str, verify: Verify) -> Complaint:
+def open_complaint(data: bytes, *, terms: SurvivorTerms, site: str, verify: Verify) -> Complaint:
     """Check and read a hospital's complaint in the round of these terms.
 
     Raises :class:`MessageError`.

@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopiesError, UsageError
-from securefl.federation.later import LaterStages
 from securefl.federation.messages import Announcement, open_announcement
-from securefl.federation.rounds import card_of
+from securefl.federation.round_plan import card_of
 from securefl.federation.sealing import open_model
+from securefl.federation.unmasking_stage import UnmaskingStage
 from securefl.identity import verify
-from securefl.secagg.contributing import contribute
+from securefl.secagg.contribution import contribute
 from securefl.secagg.envelope import write_frame
 from securefl.secagg.frame import read_public_key
 from securefl.secagg.masks import pair_secret, pair_seed
-from securefl.secagg.spooling import head_bytes, spool_contribution
+from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from numpy.typing import NDArray
 
-    from securefl.federation.later import RecordKeeper
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.identity import Identity
     from securefl.secagg.cipher import SumCipher
-    from securefl.secagg.facts import RoundFacts
     from securefl.secagg.publickey import PublicKey
+    from securefl.secagg.round_context import RoundContext
     from securefl.study.approval import Approval
 
 
@@ -55,7 +55,7 @@ class Keeper(Protocol):
     ledger.
     """
 
-    def __call__(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
+    def __call__(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
         """Keep what ``write`` writes as this hospital's only contribution to that round; raises,
         before it is written, if there is one already.
 
@@ -77,7 +77,7 @@ class RoundInput:
 class Accepted:
     """An announced round that was checked and may be answered: its facts and its public key."""
 
-    facts: RoundFacts
+    facts: RoundContext
     public: PublicKey
 
 
@@ -111,7 +111,7 @@ class Participant:
     def __init__(
         self,
         *,
-        plan: Plan,
+        plan: RoundPlan,
         identity: Identity,
         study_key: X25519PrivateKey,
         approvals: Mapping[str, Approval],
@@ -141,7 +141,7 @@ class Participant:
         self.instance = instance
         self._instances: dict[str, str] = {}
         self.cohort = plan.study.cohort
-        self.later: LaterStages | None = None
+        self.later: UnmaskingStage | None = None
         self.done = 0
         self._spoiled = False
 
@@ -340,7 +340,7 @@ class Participant:
         return frame
 
     def _protect(
-        self, values: NDArray[np.int64], facts: RoundFacts, public: PublicKey, file: BinaryIO
+        self, values: NDArray[np.int64], facts: RoundContext, public: PublicKey, file: BinaryIO
     ) -> None:
         """Encrypted, masked, signed; with dealings where the round is to survive losses."""
         me = self._me
@@ -376,7 +376,7 @@ class Participant:
             ),
         )
 
-    def _stages(self, facts: RoundFacts, frame: BinaryIO) -> LaterStages | None:
+    def _stages(self, facts: RoundContext, frame: BinaryIO) -> UnmaskingStage | None:
         if self._records is None or not self.plan.goes_on:
             return None
         terms = self.plan.terms(facts)
@@ -387,7 +387,7 @@ class Participant:
         }
         head = frame.read(head_bytes(terms, self.name))
         frame.seek(0)
-        return LaterStages(
+        return UnmaskingStage(
             plan=self.plan,
             identity=self._me,
             terms=terms,
@@ -398,7 +398,7 @@ class Participant:
 
 
 def pair_secrets(
-    plan: Plan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]
+    plan: RoundPlan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]
 ) -> dict[str, bytes]:
     """The secret with each other hospital, bound to the study and both names.
 

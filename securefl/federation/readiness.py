@@ -15,11 +15,11 @@ from securefl.federation.messages import MAX_SMALL, Call, Ready, open_call, open
 from securefl.identity import verify
 
 if TYPE_CHECKING:
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.store import Store
 
 
-def call_of(store: Store, plan: Plan) -> Call | None:
+def call_of(store: Store, plan: RoundPlan) -> Call | None:
     """The coordinator's newest call; None while it has not called.
 
     Raises:
@@ -37,7 +37,7 @@ def call_of(store: Store, plan: Plan) -> Call | None:
         return None
 
 
-def ready_of(store: Store, plan: Plan, site: str) -> Ready | None:
+def ready_of(store: Store, plan: RoundPlan, site: str) -> Ready | None:
     """What that hospital signed about its being ready; None when it said nothing.
 
     Raises:
@@ -56,7 +56,7 @@ def ready_of(store: Store, plan: Plan, site: str) -> Ready | None:
         return None
 
 
-def all_ready(store: Store, plan: Plan, call: str) -> dict[str, str]:
+def all_ready(store: Store, plan: RoundPlan, call: str) -> dict[str, str]:
     """Hospital → nonce of the run of its agent, of all that answered this call.
 
     Raises:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError
-from securefl.secagg.facts import KINDS, is_sha256
+from securefl.secagg.round_context import KINDS, is_sha256
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from securefl.errors import MessageError, RoundError, UsageError
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
-from securefl.federation.arrivals import Arrivals
+from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT
-from securefl.federation.tally import Tally
+from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import (
     MAX_TRANSCRIPT,
     Transcript,
@@ -31,8 +31,8 @@ from securefl.secagg.survivors import proposal_limit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from securefl.federation.rounds import Plan
-    from securefl.secagg.facts import RoundFacts
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.secagg.round_context import RoundContext
     from securefl.store import Store
 
 
@@ -69,7 +69,7 @@ class _Added:
     signed_by: tuple[str, ...] = ()
 
 
-def read_transcript(store: Store, plan: Plan, number: int) -> tuple[Transcript, bytes]:
+def read_transcript(store: Store, plan: RoundPlan, number: int) -> tuple[Transcript, bytes]:
     """The coordinator's transcript of a round, and its bytes.
 
     Raises:
@@ -96,7 +96,7 @@ def read_transcript(store: Store, plan: Plan, number: int) -> tuple[Transcript, 
     return found, data
 
 
-def verify_round(store: Store, plan: Plan, number: int) -> VerifiedRound:
+def verify_round(store: Store, plan: RoundPlan, number: int) -> VerifiedRound:
     """Compute a round's sum again and compare all that was signed about it.
 
     Args:
@@ -153,7 +153,7 @@ def verify_round(store: Store, plan: Plan, number: int) -> VerifiedRound:
     return VerifiedRound(transcript, found.frames, absent, found.signed_by, transcript_sha256(data))
 
 
-def last_transcript(store: Store, plan: Plan) -> int:
+def last_transcript(store: Store, plan: RoundPlan) -> int:
     """The highest round with a transcript by the coordinator, 0 where there is none."""
     for number in range(plan.last_round, 0, -1):
         with suppress(RoundError):
@@ -162,7 +162,7 @@ def last_transcript(store: Store, plan: Plan) -> int:
     return 0
 
 
-def _follows(store: Store, plan: Plan, transcript: Transcript) -> None:
+def _follows(store: Store, plan: RoundPlan, transcript: Transcript) -> None:
     """That the transcript names the one before it, and that nobody who was lost there came back."""
     number = transcript.round
     left, hashed = plan.study.cohort, ""
@@ -181,10 +181,10 @@ def _follows(store: Store, plan: Plan, transcript: Transcript) -> None:
         )
 
 
-def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> _Added:
+def _whole(store: Store, plan: RoundPlan, facts: RoundContext, at: paths.RoundPaths) -> _Added:
     """Everybody contributed."""
     aggregator = plan.study.aggregator.name
-    with closing(Arrivals(plan, facts)) as arrivals:
+    with closing(FullRound(plan, facts)) as arrivals:
         while arrivals.look(store):
             pass
         if arrivals.missing:
@@ -200,10 +200,10 @@ def _whole(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) ->
         return _Added(dict(arrivals.parts), dict(arrivals.parts), claimed.sha256)
 
 
-def _survivors(store: Store, plan: Plan, facts: RoundFacts, at: paths.RoundPaths) -> _Added:
+def _survivors(store: Store, plan: RoundPlan, facts: RoundContext, at: paths.RoundPaths) -> _Added:
     """The same for a round over those that were left, with who signed their set."""
     coordinator, aggregator = plan.study.coordinator.name, plan.study.aggregator.name
-    with closing(Tally(plan, plan.terms(facts))) as tally:
+    with closing(SurvivorRound(plan, plan.terms(facts))) as tally:
         with _lying_there(f"survivor set of round {facts.round}", coordinator):
             tally.propose(
                 _there(

@@ -18,7 +18,7 @@ from securefl.errors import RoundError
 from securefl.study.wire import GRID, wire_of
 
 if TYPE_CHECKING:
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,7 +45,7 @@ class ServerState:
     momentum: float
 
     @classmethod
-    def start(cls, study: Protocol, theta: FloatArray) -> Self:
+    def start(cls, study: Template, theta: FloatArray) -> Self:
         """The state before round 1, from the study's public constants."""
         return cls(
             theta=theta.astype(np.float64),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 FloatArray = npt.NDArray[np.float64]
 #: True AUCs for which a plan says the interval.
@@ -72,7 +72,7 @@ class EvaluationPlan:
     least_met: float | None
 
 
-def plan_evaluation(study: Protocol, hospitals: int) -> EvaluationPlan | None:
+def plan_evaluation(study: Template, hospitals: int) -> EvaluationPlan | None:
     """The plan of a study's evaluation; None where it names no prevalence.
 
     Held-out patients are those that ``data.holdout`` leaves of the published size, which normaliser

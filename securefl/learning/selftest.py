@@ -38,7 +38,7 @@ from securefl.learning.algorithms import ServerState
 from securefl.learning.evaluation import release_counts, score_histogram
 from securefl.learning.steps import Draws, FloatArray, PrivateSteps, RandomDraws, StepRule
 from securefl.privacy.accounting import pld_epsilon
-from securefl.privacy.empirical import fitted_mu, lower_bound, max_detectable
+from securefl.privacy.empirical import epsilon_lower_bound, fitted_mu, max_detectable
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.counts import EvaluationSpec
@@ -302,7 +302,7 @@ def _try(
         scores[name] = look(path, source, each)
         advance()
     bounds = {
-        name: lower_bound(*s, delta=float(DELTA), alpha=ALPHA / len(_LOOKS))
+        name: epsilon_lower_bound(*s, delta=float(DELTA), alpha=ALPHA / len(_LOOKS))
         for name, s in scores.items()
     }
     fits = {name: fitted_mu(*scores[name]) for name in _farthest()}

@@ -24,8 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Self
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +38,7 @@ from securefl.study.wire import GRID, wire_of
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -54,7 +53,7 @@ _BLOCK_NUMBERS = 1 << 20
 _LEAST_ROWS, _MOST_ROWS = 64, 4096
 
 
-class Draws(Interface):
+class Draws(Protocol):
     """Where a hospital's randomness comes from: :class:`RandomDraws`, except in tests."""
 
     def poisson_sample(self, n: int, rate: Fraction) -> BoolArray:
@@ -118,7 +117,7 @@ class StepRule:
     grid: int = GRID
 
     @classmethod
-    def from_study(cls, study: Protocol, weight: Fraction) -> Self:
+    def from_study(cls, study: Template, weight: Fraction) -> Self:
         """The rule for the hospital with this weight."""
         wire = wire_of(study)
         return cls(

@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from securefl.datasite import site_email, waiting
+from securefl.datasite.address import site_email
+from securefl.datasite.inbox_probe import waiting
 from securefl.errors import (
     EndedError,
     LedgerAlteredError,
@@ -28,29 +29,29 @@ from securefl.errors import (
     StoreError,
     UsageError,
 )
-from securefl.federation.pace import Pace
-from securefl.federation.rounds import Plan
-from securefl.node.approving import publish_approval, say_code
+from securefl.federation.backoff import Backoff
+from securefl.federation.round_plan import RoundPlan
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
+from securefl.node.decisions import publish_approval, publish_status
 from securefl.node.extract import publish_extract
-from securefl.node.journal import Journal
 from securefl.node.models import ModelWatch, expect_model
-from securefl.node.outbox import deliver
 from securefl.node.pasts import doubted, two_pasts
-from securefl.node.presence import Presence, last_end, present, stop_role
-from securefl.node.reasons import keep_reason, one_line
 from securefl.node.requests import study_text
-from securefl.node.running import StudyRun
-from securefl.node.site import utc_now
-from securefl.node.store_watch import StoreWatch
+from securefl.node.study_run import StudyRun
+from securefl.party.clock import utc_now
+from securefl.party.failure_note import keep_reason, one_line
+from securefl.party.journal import Journal
+from securefl.party.outbox import deliver
+from securefl.party.pidfile import Presence, last_end, running_process, stop_role
+from securefl.party.store_watch import StoreWatch
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from securefl.node.presence import Ended
     from securefl.node.site import Site
+    from securefl.party.pidfile import Ended
     from securefl.privacy.ledger_state import LedgerState
 
 #: Seconds between two exchanges with PySyft when there is something to say or to take in, idle and
@@ -68,7 +69,7 @@ _ROLE = "agent"
 
 def agent_state(site: Site) -> dict[str, object] | None:
     """What the running agent last wrote about itself; None when none runs."""
-    return present(site.path, _ROLE)
+    return running_process(site.path, _ROLE)
 
 
 class Agent:
@@ -94,7 +95,7 @@ class Agent:
         self._site = site
         self._runs: dict[str, StudyRun] = {}
         self._last_sync, self._sync_took = -SYNC_ANYWAY, 0.0
-        self._anyway = Pace(SYNC_IDLE, SYNC_ANYWAY, share=1.0, clock=clock)
+        self._anyway = Backoff(SYNC_IDLE, SYNC_ANYWAY, share=1.0, clock=clock)
         self._synced: tuple[object, ...] = ()
         self._looked = -SYNC_IDLE
         self._stopping = False
@@ -217,8 +218,8 @@ class Agent:
         self._looked = now
         news = self._news()
         if news != self._synced:
-            self._anyway.moved()
-        if not self._anyway.due:
+            self._anyway.reset()
+        if not self._anyway.ready:
             return
         self._last_sync = now
         try:
@@ -228,7 +229,7 @@ class Agent:
             self._last_sync = self._clock()
             self._sync_took = self._last_sync - now
             self._anyway.longest = max(SYNC_ANYWAY, _SYNC_ANYWAY_APART * self._sync_took)
-            self._anyway.looked()
+            self._anyway.failed()
 
     def _news(self) -> tuple[object, ...]:
         """All that an exchange with PySyft depends on, as far as it can be seen without one: while
@@ -308,7 +309,7 @@ class Agent:
         with suppress(NotApprovedError):  # withdrawn in this very moment: that stands
             self._site.ledger.settle(digest, "failed")
             cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
-            say_code(self._site, digest, error.code, cause)
+            publish_status(self._site, digest, error.code, cause)
         self._drop(digest)
 
     def _drop(self, digest: str) -> None:
@@ -349,7 +350,7 @@ class Agent:
             try:
                 publish_approval(self._site, digest)
                 text = study_text(self._site, digest)
-                plan = Plan(parse_study(text), digest)
+                plan = RoundPlan(parse_study(text), digest)
             except (StoreError, LedgerAlteredError):
                 raise
             except SecureFLError as error:
@@ -391,7 +392,7 @@ class Agent:
             self.say(line)
 
     def _sync(self) -> None:
-        from securefl.node.desk import sync_datasite
+        from securefl.node.request_intake import sync_datasite
 
         self._site = sync_datasite(self._site, self.say)
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from securefl.errors import SecureFLError, StoreError, UsageError
 from securefl.federation import bundle, paths
 from securefl.federation.messages import MAX_SMALL
-from securefl.federation.rounds import Plan
+from securefl.federation.round_plan import RoundPlan
 from securefl.identity import replace_file, verify
 from securefl.learning.artefact import load_model
-from securefl.node.folder import private_folder
 from securefl.node.model_check import check_by_transcripts
 from securefl.node.models import short_name
+from securefl.party.folder import private_folder
 from securefl.study.digest import study_digest
 from securefl.study.parse import MAX_BYTES, parse_study
 from securefl.study.recipients import recipients
@@ -25,7 +25,7 @@ from securefl.study.recipients import recipients
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from securefl.node.folder import PartyFolder
+    from securefl.party.folder import PartyFolder
 
 
 def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
@@ -85,7 +85,7 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     return target
 
 
-def _studies(here: PartyFolder) -> Iterator[Plan]:
+def _studies(here: PartyFolder) -> Iterator[RoundPlan]:
     """Studies of trusted coordinators that name this aggregator as a recipient; what anybody else
     wrote there is none.
     """
@@ -95,7 +95,7 @@ def _studies(here: PartyFolder) -> Iterator[Plan]:
             text = here.store.get(paths.study_file(digest), MAX_BYTES)
             if text is None or study_digest(text) != digest:
                 continue
-            plan = Plan(parse_study(text), digest)
+            plan = RoundPlan(parse_study(text), digest)
         except StoreError:
             raise
         except SecureFLError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError
 from securefl.identity import replace_file
-from securefl.node.folder import private_folder
+from securefl.party.folder import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

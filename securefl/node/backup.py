@@ -35,8 +35,8 @@ from securefl.errors import (
 )
 from securefl.files import check_regular, sync_folder
 from securefl.identity import read_card, write_file
-from securefl.node.folder import FILE_NAMES, private_folder
-from securefl.node.presence import kept_away
+from securefl.party.folder import FILE_NAMES, private_folder
+from securefl.party.pidfile import exclude_role
 from securefl.privacy.ledger_chain import Checkpoint, check_against, read_checkpoint
 from securefl.privacy.ledger_file import LedgerFile
 from securefl.privacy.ledger_reading import read_chain
@@ -261,7 +261,7 @@ def restore_backup(backup: Backup, folder: Path) -> Path | None:
         )
     try:
         private_folder(folder)
-        with kept_away(folder, "agent") as away:
+        with exclude_role(folder, "agent") as away:
             if not away:
                 raise UsageError(
                     f"An agent runs in {folder}.",

@@ -22,7 +22,6 @@ from securefl.errors import (
 from securefl.federation import checkpoints as said
 from securefl.identity import replace_file
 from securefl.node.answered import Answered
-from securefl.node.folder import private_folder
 from securefl.node.holders import (
     MAY_BE_SILENT,
     excused,
@@ -31,6 +30,7 @@ from securefl.node.holders import (
     still_silent,
 )
 from securefl.node.pasts import doubt, doubted, keep_past, known_past, note_handed, two_pasts
+from securefl.party.folder import private_folder
 from securefl.privacy.ledger import read_checkpoint
 
 if TYPE_CHECKING:

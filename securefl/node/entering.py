@@ -20,8 +20,8 @@ from securefl.federation import paths
 from securefl.federation.messages import Ready
 from securefl.federation.participant import Participant
 from securefl.federation.readiness import call_of, ready_of
-from securefl.federation.words import end_of, ended, last_word, over
-from securefl.node.approving import all_approvals
+from securefl.federation.status_board import end_of, ended, first_departure, over
+from securefl.node.decisions import all_approvals
 from securefl.node.instances import Instances, check_alone
 from securefl.node.policy import review
 from securefl.node.public_times import PublicTimes
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from securefl.federation.later import RecordKeeper
     from securefl.federation.participant import Accepted, Keeper, RoundInput
-    from securefl.federation.rounds import Plan
-    from securefl.node.asked import Asked
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.node.launcher import Worker
     from securefl.node.site import Site
+    from securefl.node.worker_question import Asked
     from securefl.study.approval import Approval
 
 #: How often a worker that died while the others decide is started again.
@@ -61,7 +61,7 @@ def free_bytes(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Entered:
-    """The first round, accepted, its approval used up: what :class:`securefl.node.running.StudyRun`
+    """The first round, accepted, its approval used up: what :class:`securefl.node.study_run.StudyRun`
     goes on with.
     """
 
@@ -86,7 +86,7 @@ class Entering:
         start_worker: starts the process that trains.
         ask: asks the worker without waiting for it.
         keeper: makes contributions durable (:class:`securefl.federation.participant.Keeper`).
-        records: makes later words durable (:class:`securefl.federation.later.RecordKeeper`).
+        records: makes later words durable (:class:`securefl.federation.unmasking_stage.RecordKeeper`).
         first_round: fetches what the coordinator announced as the first round; None while there is
             nothing.
         free: bytes that may be written to a folder's disk.
@@ -98,7 +98,7 @@ class Entering:
     """
 
     site: Site
-    plan: Plan
+    plan: RoundPlan
     text: bytes
     say: Callable[[str], None]
     now: Callable[[], datetime]
@@ -186,7 +186,7 @@ class Entering:
                     " dates."
                 ),
             )
-        said = last_word(self.site.store, self.plan)
+        said = first_departure(self.site.store, self.plan)
         if said is not None and said.site != self.site.name:
             raise ended(said, _COSTS_NOTHING)
         end = end_of(self.site.store, self.plan)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import MessageError
 from securefl.federation import paths
 from securefl.identity import IdentityCard, verify
-from securefl.node.outbox import post
+from securefl.party.outbox import post
 from securefl.privacy.audit import extract
 from securefl.signed import dump_signed, open_signed
 

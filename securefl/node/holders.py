@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 from securefl.errors import SecureFLError
 from securefl.files import sync_folder
 from securefl.identity import replace_file
-from securefl.node.folder import private_folder
 from securefl.node.pasts import handed_to
 from securefl.node.requests import study_text
+from securefl.party.folder import private_folder
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:

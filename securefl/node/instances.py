@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import TwoCopiesError
 from securefl.federation.readiness import ready_of
-from securefl.federation.words import status_of
+from securefl.federation.status_board import status_of
 from securefl.identity import replace_file
-from securefl.node.folder import private_folder
+from securefl.party.folder import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.node.site import Site
 
 _FILE = "instances"
@@ -68,7 +68,7 @@ class Instances:
         return _NONCE.findall(data.decode("ascii", errors="replace"))
 
 
-def check_alone(site: Site, plan: Plan, instances: Instances) -> None:
+def check_alone(site: Site, plan: RoundPlan, instances: Instances) -> None:
     """Look in this hospital's own places in the store for words that this folder did not say.
 
     Only what this hospital's key signed counts; what earlier runs on this folder said may lie

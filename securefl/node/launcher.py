@@ -15,7 +15,7 @@ from securefl import errors
 from securefl.errors import RoundError, SecureFLError
 from securefl.learning.reading import USUAL, Reading, table_descriptor
 from securefl.node.channel import Channel, ChannelClosedError
-from securefl.node.journal import turn_over
+from securefl.party.journal import turn_over
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from securefl.errors import NotApprovedError, TwoCopiesError
 from securefl.federation import paths
 from securefl.identity import replace_file
+from securefl.node.durable_contribution import DurableContribution, keep_contribution
 from securefl.node.instances import NEXT
-from securefl.node.made import Made, keep_contribution
 from securefl.node.policy import charges_of
 from securefl.secagg.own_place import manifest_limit, other_contribution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.node.public_times import PublicTimes
     from securefl.node.site import Site
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
 
 #: What the owner's screen shows of a study's rows and replies; it stays in the study's folder.
 COUNTS = "counts.json"
@@ -48,9 +48,9 @@ class Leaving:
     """
 
     site: Site
-    plan: Plan
+    plan: RoundPlan
     say: Callable[[str], None]
-    made: Made | None = None
+    made: DurableContribution | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     late: int = 0
     _table_hash: str = ""
@@ -71,7 +71,7 @@ class Leaving:
             self.counts["clamped_rounds"] = self.counts.get("clamped_rounds", 0) + 1
         self._keep_counts()
 
-    def keep(self, facts: RoundFacts, write: Callable[[BinaryIO], None]) -> BinaryIO:
+    def keep(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
         """Durable before its mask is used; there is one for each round, ever
         (:class:`securefl.federation.participant.Keeper`).
         """
@@ -117,7 +117,7 @@ class Leaving:
         )
         return True
 
-    def _check_place(self, made: Made, at: paths.RoundPaths) -> None:
+    def _check_place(self, made: DurableContribution, at: paths.RoundPaths) -> None:
         """Nothing of its own is written over: another contribution by this hospital's key is
         another process's.
         """
@@ -160,14 +160,14 @@ class Leaving:
             " ask for a longer reply_after"
         )
 
-    def _held(self, made: Made) -> bool:
+    def _held(self, made: DurableContribution) -> bool:
         """Whether the owner keeps it in the house."""
         state = self.site.ledger.state
         held = state.paused or state.study(self.plan.digest).ended
         made.held |= held
         return held
 
-    def _note(self, made: Made) -> None:
+    def _note(self, made: DurableContribution) -> None:
         """Write into the ledger what leaves, and with the first reply the table that was read: one
         event each, whatever it is.
         """

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.federation.transcript import Transcript
     from securefl.learning.artefact import Model
 
@@ -60,7 +60,7 @@ class Announced:
 def check_model(
     model: Model,
     files: Mapping[str, bytes],
-    plan: Plan,
+    plan: RoundPlan,
     announced: Announced,
     verify: Callable[[bytes, bytes], bool],
 ) -> None:
@@ -86,7 +86,10 @@ def check_model(
 
 
 def check_by_transcripts(
-    model: Model, files: Mapping[str, bytes], plan: Plan, verify: Callable[[bytes, bytes], bool]
+    model: Model,
+    files: Mapping[str, bytes],
+    plan: RoundPlan,
+    verify: Callable[[bytes, bytes], bool],
 ) -> Sequence[Transcript]:
     """Check what a recipient can that was given no global model, as an aggregator; the transcripts.
 
@@ -103,7 +106,7 @@ def check_by_transcripts(
 def _check_step(
     theta: NDArray[np.float64],
     files: Mapping[str, bytes],
-    plan: Plan,
+    plan: RoundPlan,
     announced: Announced,
     *,
     contributors: int,
@@ -138,7 +141,7 @@ def _check_step(
 
 
 def _check_figures(
-    model: Model, files: Mapping[str, bytes], plan: Plan, rounds: Sequence[Transcript]
+    model: Model, files: Mapping[str, bytes], plan: RoundPlan, rounds: Sequence[Transcript]
 ) -> None:
     study = plan.study
     try:

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError, SecureFLError, StoreError, UnreadableError, UsageError
 from securefl.federation import bundle, paths
+from securefl.federation.backoff import Backoff
 from securefl.federation.messages import MAX_SMALL
-from securefl.federation.pace import Pace
-from securefl.federation.rounds import Plan
+from securefl.federation.round_plan import RoundPlan
 from securefl.identity import replace_file, verify
 from securefl.learning.artefact import load_model
-from securefl.node.folder import private_folder
 from securefl.node.model_check import Announced, check_model
+from securefl.party.folder import private_folder
 from securefl.study.parse import parse_study
 from securefl.study.recipients import recipients
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from securefl.learning.artefact import Model
     from securefl.node.site import Site
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
 
 #: Days after a study's end for which its model is looked for.
 LOOKED_FOR: Final = 30
@@ -71,7 +71,9 @@ class ModelRow:
 # ----------------------------------------------------------------------------------------------
 
 
-def remember_round(site: Site, plan: Plan, facts: RoundFacts, model: bytes | bytearray) -> None:
+def remember_round(
+    site: Site, plan: RoundPlan, facts: RoundContext, model: bytes | bytearray
+) -> None:
     """Keep what the finished model will be checked against, where this hospital is one of its
     recipients.
 
@@ -99,7 +101,7 @@ def remember_round(site: Site, plan: Plan, facts: RoundFacts, model: bytes | byt
             replace_file(folder / f"{facts.round:05d}", bytes(model))
 
 
-def expect_model(site: Site, plan: Plan, now: datetime) -> None:
+def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
     """After the end of a study that was completed here: look for its model, where this hospital is
     one of its recipients.
     """
@@ -111,7 +113,7 @@ def expect_model(site: Site, plan: Plan, now: datetime) -> None:
     )
 
 
-def short_name(plan: Plan) -> str:
+def short_name(plan: RoundPlan) -> str:
     """The study's id and the first twelve digits of its digest."""
     return f"{plan.study.study.id}-{plan.digest[:12]}"
 
@@ -122,7 +124,7 @@ def short_name(plan: Plan) -> str:
 
 @dataclass
 class ModelWatch:
-    """Looks for models that have not come yet; the agent calls :meth:`turn`.
+    """RefusalCache for models that have not come yet; the agent calls :meth:`turn`.
 
     Args:
         say: writes a line to the owner's own log.
@@ -131,7 +133,7 @@ class ModelWatch:
 
     say: Callable[[str], None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _paces: dict[str, Pace] = field(default_factory=dict)
+    _paces: dict[str, Backoff] = field(default_factory=dict)
     _seen: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def turn(self, site: Site) -> None:
@@ -144,9 +146,9 @@ class ModelWatch:
         for digest, entry in _expected(site).items():
             if entry["until"] == "":
                 continue
-            pace = self._paces.setdefault(digest, Pace(_OFTEN, _SELDOM, share=0.05))
-            if pace.due:
-                pace.looked()
+            pace = self._paces.setdefault(digest, Backoff(_OFTEN, _SELDOM, share=0.05))
+            if pace.ready:
+                pace.failed()
                 self._look(site, digest, entry)
 
     def _look(self, site: Site, digest: str, entry: dict[str, str]) -> None:
@@ -193,7 +195,7 @@ def fetch_model(site: Site, digest: str) -> Path | None:
         MessageError, UnreadableError: it is refused, and nothing of it is kept.
         StoreError: the store is away.
     """
-    plan = Plan(parse_study((site.study_folder(digest) / "study.toml").read_bytes()), digest)
+    plan = RoundPlan(parse_study((site.study_folder(digest) / "study.toml").read_bytes()), digest)
     key = plan.study.coordinator.signing_public
 
     def by_coordinator(signature: bytes, message: bytes) -> bool:

@@ -22,7 +22,7 @@ from securefl.errors import UntrustedError
 from securefl.federation.checkpoints import MOST_PAST, KnownPast
 from securefl.files import read_file, sync_folder
 from securefl.identity import replace_file
-from securefl.node.folder import private_folder
+from securefl.party.folder import private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,7 +23,7 @@ from securefl.errors import DataError, UnreadableError, UsageError
 from securefl.identity import replace_file
 from securefl.learning.patient_hashes import Patients, patients_among
 from securefl.learning.table import read_table
-from securefl.node.folder import private_folder
+from securefl.party.folder import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from securefl.datasite import site_email
+from securefl.datasite.address import site_email
 
 if TYPE_CHECKING:
     from securefl.store import Store

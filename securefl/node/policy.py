@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
     from securefl.identity import IdentityCard, Role
     from securefl.learning.reading import Reading
-    from securefl.node.folder import DatasetEntry
     from securefl.node.site import Site
     from securefl.partners import AddressBook
+    from securefl.party.folder import DatasetEntry
     from securefl.privacy.planning import Quote
-    from securefl.study.schema import Party, Protocol, Study
+    from securefl.study.schema import Party, Study, Template
 
 
-def charges_of(study: Protocol) -> tuple[Charge, ...]:
+def charges_of(study: Template) -> tuple[Charge, ...]:
     """Everything a study releases at one hospital: its training steps, its evaluation, and the
     count before it where there is one.
     """

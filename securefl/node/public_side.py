@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, UnreadableError
 from securefl.identity import replace_file
-from securefl.node.folder import private_folder
+from securefl.party.folder import private_folder
 from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:

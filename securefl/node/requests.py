@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import UnreadableError, UsageError
 from securefl.files import read_file
 from securefl.identity import replace_file
-from securefl.node.naming import fit_words, meant, short_name
+from securefl.party.study_names import fit_words, meant, short_name
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
@@ -78,7 +78,7 @@ def find_request(site: Site, name: str, *, deciding: bool = False) -> tuple[Kept
 
 
 def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
-    """The one request that is meant by ``name`` (:func:`securefl.node.naming.meant`). Its text is
+    """The one request that is meant by ``name`` (:func:`securefl.party.study_names.meant`). Its text is
     not read.
 
     Raises:

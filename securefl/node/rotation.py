@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError, NotApprovedError, UnreadableError, UsageError
 from securefl.files import read_file, sync_folder
 from securefl.identity import MAX_CARD_BYTES, erase_file, read_card, write_secret
-from securefl.node.folder import private_folder
-from securefl.node.locks import holding
-from securefl.node.presence import kept_away
+from securefl.party.folder import private_folder
+from securefl.party.locks import holding
+from securefl.party.pidfile import exclude_role
 from securefl.privacy.ledger_reading import read_ledger
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def rotate_key(site: Site, at: str) -> IdentityCard:
         NotApprovedError: a study is approved or running: its approval names the old key.
     """
     check_no_study(site)  # first: whoever stops the agent for this ends what runs
-    with kept_away(site.path, "agent") as away:
+    with exclude_role(site.path, "agent") as away:
         if not away:
             raise UsageError(
                 "The agent runs, with the old keys.",

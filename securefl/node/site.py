@@ -10,7 +10,6 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -22,9 +21,10 @@ from pydantic import ValidationError
 from securefl.errors import DataError, UsageError
 from securefl.identity import erase_file, read_secret, replace_file, write_secret
 from securefl.learning.reading import USUAL, Reading, check_name, table_descriptor
-from securefl.node.folder import NAME_RULE, DatasetEntry, PartyFolder, private_folder
-from securefl.node.locks import holding
 from securefl.node.rotation import finish, unfinished
+from securefl.party.clock import utc_now
+from securefl.party.folder import NAME_RULE, DatasetEntry, PartyFolder, private_folder
+from securefl.party.locks import holding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.privacy.ledger import Ledger
-
-
-def utc_now() -> str:
-    """The time as ledgers and messages write it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def split_secret(secret: bytes, population: str) -> bytes:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from securefl.learning.reading import DecimalSign, Separator
     from securefl.node.site import Site
     from securefl.study.columns import DataSpec
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 _SHOWN: Final = 12
 _AS_CSV: Final = "Save the table as CSV: UTF-8 text, the columns' names in the first line."
@@ -104,7 +104,7 @@ def look(
     )
 
 
-def count_rows(site: Site, table: Path, protocol: Protocol, reading: Reading) -> RowCount:
+def count_rows(site: Site, table: Path, protocol: Template, reading: Reading) -> RowCount:
     """Which rows of the table a study of this protocol would use here, as its worker would choose
     them.
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import RoundError, UsageError
-from securefl.federation.rounds import Plan
+from securefl.federation.round_plan import RoundPlan
+from securefl.federation.status_board import end_of
 from securefl.federation.verifying import last_transcript, verify_round
-from securefl.federation.words import end_of
-from securefl.node.folder import FILE_NAMES, PartyFolder
-from securefl.node.naming import meant
 from securefl.node.requests import kept_requests, study_text
 from securefl.node.site import Site
+from securefl.party.folder import FILE_NAMES, PartyFolder
+from securefl.party.study_names import meant
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
@@ -39,7 +39,7 @@ class RoundsView:
     """
 
     name: str
-    plan: Plan
+    plan: RoundPlan
     store: Store
     site: str
     sent: Mapping[int, str]
@@ -72,7 +72,7 @@ class RoundsView:
                 }
                 return cls(
                     short,
-                    Plan(parse_study(study_text(site, kept[short])), kept[short]),
+                    RoundPlan(parse_study(study_text(site, kept[short])), kept[short]),
                     site.store,
                     site.name,
                     sent,
@@ -89,7 +89,7 @@ class RoundsView:
 
         def made(short: str) -> RoundsView:
             text = texts[short].read_bytes()
-            return cls(short, Plan(parse_study(text), study_digest(text)), lab.store, "", {})
+            return cls(short, RoundPlan(parse_study(text), study_digest(text)), lab.store, "", {})
 
         return _one(texts, name, made)
 

@@ -79,7 +79,7 @@ MechanismField = Annotated[
 ]
 
 
-class Terms(BaseModel):
+class ChargeTerms(BaseModel):
     """What the figures of a reservation rest on, for an auditor who wants to repeat them. Texts,
     all public.
 

@@ -70,7 +70,9 @@ def max_detectable(trials: int, *, delta: float, alpha: float) -> float:
     return _epsilon(counted, 0, counted, delta, alpha) if counted else 0.0
 
 
-def lower_bound(inside: FloatArray, outside: FloatArray, *, delta: float, alpha: float) -> float:
+def epsilon_lower_bound(
+    inside: FloatArray, outside: FloatArray, *, delta: float, alpha: float
+) -> float:
     """A lower bound on epsilon that is wrong with probability at most ``alpha``.
 
     The guess compares a score with a threshold. Threshold and direction are chosen on the first

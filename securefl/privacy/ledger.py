@@ -35,7 +35,7 @@ from securefl.privacy.planning import OrderChoice, Quote, over_budget, quote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from securefl.privacy.charges import Charge, Purpose, Terms
+    from securefl.privacy.charges import Charge, ChargeTerms, Purpose
     from securefl.privacy.mechanisms import Mechanism
 
 __all__ = ["Checkpoint", "Ledger", "Reading", "read_checkpoint", "read_ledger"]
@@ -129,7 +129,7 @@ class Ledger(LedgerLog):
         attempts: int,
         epsilon: Decimal,
         delta: Decimal,
-        terms: Terms,
+        terms: ChargeTerms,
     ) -> Quote:
         """The owner's yes, and the reservation for the most the study can spend: both or neither.
 

@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from securefl.errors import UnreadableError, UsageError
-from securefl.privacy.charges import MechanismField, Purpose, Terms
+from securefl.privacy.charges import ChargeTerms, MechanismField, Purpose
 from securefl.privacy.mechanisms import decimal_text
 from securefl.signed import canonical
 
@@ -172,7 +172,7 @@ class Reserve(_Event):
     epsilon: DecimalText
     delta: DecimalText
     accountants: tuple[Line, ...]
-    terms: Terms
+    terms: ChargeTerms
 
 
 class Start(_Event):

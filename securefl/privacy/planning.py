@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from securefl.errors import BudgetError, UsageError
 from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost, rdp_epsilon
 from securefl.privacy.charges import Charge, all_attempts, total_cost
+from securefl.privacy.explain import percent
 from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian
-from securefl.privacy.words import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

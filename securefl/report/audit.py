@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rich.console import Group
 from rich.text import Text
 
-from securefl.privacy.words import explain_epsilon, explain_share, percent
+from securefl.privacy.explain import explain_epsilon, explain_share, percent
 from securefl.report.audit_words import KINDS, figure, reason_words, runs, slots, study_name
 from securefl.report.parts import (
     BAD,
@@ -23,13 +23,13 @@ from securefl.report.parts import (
     Records,
     bar,
     bullets,
-    counted,
     day,
     facts,
     joined,
     literal,
     page,
     plain_text,
+    plural,
     section,
     title,
 )
@@ -161,7 +161,7 @@ def extract_words(extract: Json) -> str:
 def _verification(report: AuditReport) -> RenderableType:
     if report.verified:
         return Text(
-            f"Verified: {counted(report.events, 'event')}, unbroken and signed; the last is"
+            f"Verified: {plural(report.events, 'event')}, unbroken and signed; the last is"
             f" {report.head[:12]}.",
             style=GOOD,
         )
@@ -171,7 +171,7 @@ def _verification(report: AuditReport) -> RenderableType:
         (
             (
                 f" {report.next_step or ''} What follows shows the"
-                f" {counted(report.events, 'event')} that are unbroken and signed, and nothing"
+                f" {plural(report.events, 'event')} that are unbroken and signed, and nothing"
                 " after them."
             ),
             BAD,
@@ -273,7 +273,7 @@ def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableTy
     for s in dataset["studies"]:
         if s["answers"]:
             lines.setdefault(s["digest"], []).append(
-                f"{counted(s['answers'], 'answer')} that took the masks off a sum"
+                f"{plural(s['answers'], 'answer')} that took the masks off a sum"
             )
     if not lines:
         return Text("Nothing left the house.", style=DIM)
@@ -310,7 +310,7 @@ def _run(run: list[Json]) -> str:
     since = day(first["at"])
     when = since if since == day(last["at"]) else f"{since.removesuffix(' UTC')} to {until}"
     return (
-        f"rounds {first['round']} to {last['round']}: {counted(len(run), *KINDS[first['kind']])},"
+        f"rounds {first['round']} to {last['round']}: {plural(len(run), *KINDS[first['kind']])},"
         f" {when}"
     )
 
@@ -363,6 +363,6 @@ def _charge_words(charge: Json) -> str:
         else f", each on {charge['sample_rate']} of the patients at random"
     )
     return (
-        f"{counted(steps, *KINDS[charge['kind']])}{rate}, noise multiplier"
+        f"{plural(steps, *KINDS[charge['kind']])}{rate}, noise multiplier"
         f" {charge['noise_multiplier']}"
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from securefl.privacy.explain import percent
 from securefl.privacy.ledger_events import RESTORE
-from securefl.privacy.words import percent
 from securefl.report.audit_population import (
     facts,
     moment,
@@ -20,7 +20,7 @@ from securefl.report.audit_population import (
 from securefl.report.audit_words import numbered
 from securefl.report.html_parts import Html, document, joined, said, table, tag
 from securefl.report.html_style import STYLE
-from securefl.report.parts import counted, day
+from securefl.report.parts import day, plural
 
 if TYPE_CHECKING:
     from securefl.privacy.audit import AuditReport
@@ -61,7 +61,7 @@ def audit_page(report: AuditReport, about: PageFacts) -> str:
         partial = tag(
             "p",
             "Incomplete: the ledger does not hold. This shows only its"
-            f" {counted(report.events, 'event')} that are unbroken and signed.",
+            f" {plural(report.events, 'event')} that are unbroken and signed.",
             class_="partial",
         )
     names = [p["name"] for p in report.populations]
@@ -116,7 +116,7 @@ def _verdict(report: AuditReport, about: PageFacts) -> Html:
     if report.verified:
         end = (
             "It contains the past that a checkpoint held elsewhere knows"
-            f" ({counted(about.checkpoint, 'event')})."
+            f" ({plural(about.checkpoint, 'event')})."
             if about.checkpoint is not None
             else (
                 "No checkpoint of another party was compared, so events missing at the very end"
@@ -128,7 +128,7 @@ def _verdict(report: AuditReport, about: PageFacts) -> Html:
             tag("p", "✓ The ledger is intact", class_="word"),
             tag(
                 "p",
-                f"All {counted(report.events, 'event')} are there in order, unchanged, signed with"
+                f"All {plural(report.events, 'event')} are there in order, unchanged, signed with"
                 f" this hospital's key and within the rules. {end}",
             ),
             class_="verdict good",
@@ -141,7 +141,7 @@ def _verdict(report: AuditReport, about: PageFacts) -> Html:
         tag("p", tag("b", "What to do: "), report.next_step or RESTORE),
         tag(
             "p",
-            f"This page shows the {counted(report.events, 'event')} of the file that are unbroken"
+            f"This page shows the {plural(report.events, 'event')} of the file that are unbroken"
             " and signed, and nothing after them. Do not rely on its sums: later charges may be"
             " missing.",
         ),
@@ -179,7 +179,7 @@ def _glance(report: AuditReport, about: PageFacts) -> Html:
         ("Hospital", joined(said(about.legal_name), f" ({report.site})")),
         (
             "Ledger",
-            joined(f"{counted(report.events, 'event')}, ending in ", tag("code", report.head)),
+            joined(f"{plural(report.events, 'event')}, ending in ", tag("code", report.head)),
         ),
         (
             "Card",
@@ -189,11 +189,11 @@ def _glance(report: AuditReport, about: PageFacts) -> Html:
         ),
         (
             "Approved",
-            counted(len(studies), "study", "studies")
+            plural(len(studies), "study", "studies")
             + (f": {', '.join(by_status)}" if by_status else ""),
         ),
-        ("Left the hospital", counted(sent, "noised release")),
-        ("Refused", counted(refused, "study", "studies")),
+        ("Left the hospital", plural(sent, "noised release")),
+        ("Refused", plural(refused, "study", "studies")),
     ]
     if about.since:
         entries.append(
@@ -349,7 +349,7 @@ def _witnessed(report: AuditReport) -> Html | None:
 def _checked(report: AuditReport, about: PageFacts) -> Html:
     with_checkpoint = (
         "It was compared with a checkpoint that another party holds, of"
-        f" {counted(about.checkpoint, 'event')}."
+        f" {plural(about.checkpoint, 'event')}."
         if about.checkpoint is not None
         else (
             "It was not compared with a checkpoint. An end that was cut off, or a whole ledger"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
-from securefl.privacy.words import explain_epsilon, percent
+from securefl.privacy.explain import explain_epsilon, percent
 from securefl.report.audit_words import (
     KINDS,
     Numbered,
@@ -23,7 +23,7 @@ from securefl.report.audit_words import (
 )
 from securefl.report.html_charts import Segment, Sent, Spent, budget_bar, legend, releases, spending
 from securefl.report.html_parts import Html, joined, said, table, tag
-from securefl.report.parts import counted
+from securefl.report.parts import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -390,13 +390,11 @@ def _total(s: Numbered, of: str) -> int:
 
 def _over(s: Numbered) -> Html:
     share = percent(Decimal(str(s.study["share"]))) if s.study["share"] else "none"
-    answers = (
-        f" and {counted(s.study['answers'], 'unmasking answer')}" if s.study["answers"] else ""
-    )
+    answers = f" and {plural(s.study['answers'], 'unmasking answer')}" if s.study["answers"] else ""
     return joined(
         f"{s.number}  ",
         tag("span", s.name, class_="name"),
-        f": {counted(len(s.releases), 'release')}{answers}; charged: {share} of the budget",
+        f": {plural(len(s.releases), 'release')}{answers}; charged: {share} of the budget",
     )
 
 
@@ -408,7 +406,7 @@ def _run_rows(s: Numbered, cap: float | None) -> list[list[Html | str]]:
     rows = [
         [
             str(run[0]["round"]) if len(run) == 1 else f"{run[0]['round']} to {run[-1]['round']}",
-            counted(len(run), *KINDS[run[0]["kind"]]),
+            plural(len(run), *KINDS[run[0]["kind"]]),
             *_mechanism(run[0]),
             f"{sum(r['steps'] for r in run):,}",
             _cost(sum(cost_of(r, s.slots) for r in run), cap),
@@ -550,9 +548,9 @@ def _terms(studies: Iterable[Numbered]) -> list[tuple[str, list[int]]]:
         words = (
             f"one {t['unit']} added or removed; {t['sampling'].capitalize()} sampling; clip norm"
             f" {t['clip_norm']}; normaliser {t['normaliser']}; at most"
-            f" {counted(t['rows_per_patient'], 'row')} a patient; training and evaluation on"
+            f" {plural(t['rows_per_patient'], 'row')} a patient; training and evaluation on"
             f" {t['split'].replace('-', ' ')}; noise: {t['noise_source']}; code {t['code']};"
-            f" {counted(s.study['attempts'], 'attempt')}; accountants:"
+            f" {plural(s.study['attempts'], 'attempt')}; accountants:"
             f" {'; '.join(s.study['accountants'])}"
         )
         found.setdefault(words, []).append(s.number)

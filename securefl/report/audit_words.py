@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from securefl.privacy.words import percent
+from securefl.privacy.explain import percent
 from securefl.report.parts import decimal_words
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from rich.text import Text
 
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
-from securefl.report.meaning import hospitals
-from securefl.report.parts import counted, table
+from securefl.report.explain_study import hospitals
+from securefl.report.parts import plural, table
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study.wire import SHOWN, bound_of, planned_patients, usual_bound, wire_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 WIDTHS = (6, 8, 12, 16, 20, 24)
 #: Below this a part of the noise's variance, or a chance, is said to be nothing.
@@ -60,7 +60,7 @@ class Fields:
     saturation: float
 
 
-def plan_fields(study: Protocol) -> Fields:
+def plan_fields(study: Template) -> Fields:
     """Work the widths out from the study's public constants."""
     wire = wire_of(study)
     return Fields(
@@ -71,7 +71,7 @@ def plan_fields(study: Protocol) -> Fields:
     )
 
 
-def _width(study: Protocol, bits: int) -> FieldWidth:
+def _width(study: Template, bits: int) -> FieldWidth:
     parameters = parameter_count(study.model, len(feature_names(study.data)))
     size = body_bytes(layout_for(bits, hospitals(study), parameters), parameters)
     stated = study.secagg.bound
@@ -79,7 +79,7 @@ def _width(study: Protocol, bits: int) -> FieldWidth:
     return FieldWidth(bits, bound, wire_of(study, bits, bound).added_variance, size / parameters)
 
 
-def fields_words(study: Protocol, fields: Fields) -> list[str]:
+def fields_words(study: Template, fields: Fields) -> list[str]:
     """What follows from them, in sentences."""
     own = fields.own
     bound = bound_of(study)
@@ -89,13 +89,13 @@ def fields_words(study: Protocol, fields: Fields) -> list[str]:
         f" costs no privacy; it adds {variance_words(own.added_variance)} to the noise's variance."
     )
     cutting = (
-        f"A field shows {counted(bound, 'patient')} who pull one way in a step ({said}) and {SHOWN}"
+        f"A field shows {plural(bound, 'patient')} who pull one way in a step ({said}) and {SHOWN}"
         " standard deviations of noise on either side; what is larger is cut to that. A value at"
         f" that bound is cut with a chance of {chance_words(fields.saturation)}."
     )
     lines = [rounding, cutting]
     planned = (
-        f"A step is planned to draw {counted(fields.planned, 'patient')} at the largest hospital"
+        f"A step is planned to draw {plural(fields.planned, 'patient')} at the largest hospital"
     )
     if bound >= fields.planned:
         lines.append(f"{planned}: all of them may pull one way.")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.learning.artefact import ModelFacts
 from securefl.learning.evaluation import judge
-from securefl.privacy.words import explain_epsilon
+from securefl.privacy.explain import explain_epsilon
 from securefl.report.evaluation import auc_words, calibration_lines, calibration_words
-from securefl.report.meaning import worst_epsilon
+from securefl.report.explain_study import worst_epsilon
 from securefl.report.quality import quality_words
 from securefl.report.run import lost_hospitals
 

@@ -214,10 +214,10 @@ def bytes_words(count: int) -> str:
     return f"{count / 1000:.1f} kB" if count < 999_950 else f"{count / 1_000_000:.1f} MB"
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def plural(count: int, one: str, many: str = "") -> str:
     """A number with its noun.
 
-    >>> counted(1, "hospital"), counted(5, "hospital"), counted(0, "study", "studies")
+    >>> plural(1, "hospital"), plural(5, "hospital"), plural(0, "study", "studies")
     ('1 hospital', '5 hospitals', '0 studies')
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"

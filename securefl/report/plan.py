@@ -14,6 +14,7 @@ from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.charges import all_attempts
+from securefl.privacy.explain import explain_epsilon, percent
 from securefl.privacy.forecast import (
     BudgetShare,
     Longer,
@@ -23,18 +24,17 @@ from securefl.privacy.forecast import (
     noise_effect,
 )
 from securefl.privacy.planning import study_epsilon
-from securefl.privacy.words import explain_epsilon, percent
+from securefl.report.explain_study import hospitals
 from securefl.report.fields import Fields, fields_table, fields_words, plan_fields
-from securefl.report.meaning import hospitals
 from securefl.report.parts import (
     BAD,
     DIM,
     bullets,
-    counted,
     decimal_words,
     facts,
     literal,
     page,
+    plural,
     section,
     table,
     title,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from securefl.learning.expected import EvaluationPlan
     from securefl.privacy.charges import Charge
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class StudyPlan:
         }
 
 
-def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str] = ()) -> StudyPlan:
+def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str] = ()) -> StudyPlan:
     """Compute the plan of a protocol or study.
 
     Args:
@@ -208,7 +208,7 @@ def plan_study(study: Protocol, charges: Sequence[Charge], faults: Sequence[str]
     )
 
 
-def _sites(study: Protocol) -> tuple[SitePlan, ...]:
+def _sites(study: Template) -> tuple[SitePlan, ...]:
     named = getattr(study, "participants", ())
     normaliser = float(study.privacy.normaliser)
     return tuple(
@@ -271,7 +271,7 @@ def _cost(plan: StudyPlan) -> list[RenderableType | str]:
             _KINDS[kind],
             (
                 f"epsilon {decimal_words(epsilon)} at delta {decimal_words(plan.delta)},"
-                f" {counted(count, 'noised release')}"
+                f" {plural(count, 'noised release')}"
             ),
         )
         for kind, count, epsilon in plan.parts
@@ -320,7 +320,7 @@ def _budgets(plan: StudyPlan) -> RenderableType:
                     grant,
                     (
                         f"{percent(budget.part)} of it; it pays for"
-                        f" {counted(budget.room, 'study', 'studies')} like this"
+                        f" {plural(budget.room, 'study', 'studies')} like this"
                     ),
                 )
             )

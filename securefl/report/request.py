@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from securefl.errors import UntrustedError
+from securefl.privacy.explain import explain_share, percent
 from securefl.privacy.planning import share
-from securefl.privacy.words import explain_share, percent
-from securefl.report import meaning, terms
+from securefl.report import explain_study, terms
 from securefl.report.errors import error_facts
 from securefl.report.parts import (
     BAD,
@@ -26,12 +26,12 @@ from securefl.report.parts import (
     bar,
     bullets,
     bytes_words,
-    counted,
     decimal_words,
     facts,
     joined,
     literal,
     page,
+    plural,
     section,
     table,
     title,
@@ -137,14 +137,14 @@ def request_page(
         _leaves(study),
         section(
             "What it costs your patients",
-            bullets(meaning.privacy_sentences(study)),
-            Text(f"Figures: {meaning.figure_words(study)}", style=DIM),
+            bullets(explain_study.privacy_sentences(study)),
+            Text(f"Figures: {explain_study.figure_words(study)}", style=DIM),
         ),
         *([_budget(study, quote)] if state == WAITING else []),
         section("When it runs", bullets(terms.when_sentences(study))),
         _terms(study),
         _enforced(isolation),
-        section("What cannot be undone", bullets(meaning.undone_sentences())),
+        section("What cannot be undone", bullets(explain_study.undone_sentences())),
         *_faults(faults),
         *([_nothing(study, cards or {})] if state == WAITING else []),
         _next(request_id(study, digest), faults, state),
@@ -159,7 +159,7 @@ def decided_words(state: str) -> str:
 def _verdict(faults: Sequence[SecureFLError], state: str) -> Text:
     if state != WAITING:
         since = (
-            f" Since then {counted(len(faults), 'fault')} came up, listed at the end."
+            f" Since then {plural(len(faults), 'fault')} came up, listed at the end."
             if faults
             else ""
         )
@@ -169,7 +169,7 @@ def _verdict(faults: Sequence[SecureFLError], state: str) -> Text:
         )
     if faults:
         return Text(
-            f"It cannot be approved as it stands: {counted(len(faults), 'fault')}, listed at the"
+            f"It cannot be approved as it stands: {plural(len(faults), 'fault')}, listed at the"
             " end.",
             style=BAD,
         )
@@ -208,7 +208,10 @@ def _who_asks(
                 (f"organisation{claimed}", Quoted((own or who).legal_name)),
                 ("lead", Quoted(study.study.lead)),
                 (f"e-mail{claimed}", Quoted(mail)),
-                ("key fingerprint", Text(meaning.card(who, "researcher").spoken, style="bold")),
+                (
+                    "key fingerprint",
+                    Text(explain_study.card(who, "researcher").spoken, style="bold"),
+                ),
                 (
                     "",
                     Text(
@@ -224,7 +227,7 @@ def _who_asks(
 
 def _for_what(study: Study) -> RenderableType:
     about = study.study
-    uses = ", ".join(meaning.duo_words(code) for code in about.duo)
+    uses = ", ".join(explain_study.duo_words(code) for code in about.duo)
     return section(
         "For what (in the researcher's own words)",
         Quoted(about.lay_summary),
@@ -262,12 +265,12 @@ def _who_else(
     body: list[RenderableType] = [grid]
     if strangers:
         warning = (
-            f"{strangers} of {counted(len(study.participants), 'hospital')} NOT in your list. A"
+            f"{strangers} of {plural(len(study.participants), 'hospital')} NOT in your list. A"
             " researcher could invent hospitals; only those that you verified can hide your"
             " numbers in the total."
         )
         body = [Text(warning, style=BAD), *body]
-    return section(f"Who takes part ({counted(len(study.participants), 'hospital')})", *body)
+    return section(f"Who takes part ({plural(len(study.participants), 'hospital')})", *body)
 
 
 def _columns(
@@ -288,14 +291,14 @@ def _columns(
         ]
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
-        facts((label, Quoted(text)) for label, text in meaning.column_rows(study)),
-        meaning.use_words(study),
+        facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),
+        explain_study.use_words(study),
         *extra,
     )
 
 
 def _leaves(study: Study) -> RenderableType:
-    items = meaning.leaving(study)
+    items = explain_study.leaving(study)
     total = bytes_words(sum(i.times * i.size for i in items))
     lines = [
         Text.assemble((i.sentence.partition(":")[0], "bold"), ":", i.sentence.partition(":")[2])
@@ -318,7 +321,7 @@ def _leaves(study: Study) -> RenderableType:
             "Who can see it",
             bullets(
                 [
-                    *meaning.sum_sentences(study),
+                    *explain_study.sum_sentences(study),
                     (
                         "The others can see whether you approved, and whether your answers came in"
                         " time."
@@ -377,7 +380,9 @@ def _charges(study: Study, quote: Quote) -> RenderableType:
             "–" if epsilon is None else decimal_words(epsilon),
         )
     made.add_row(
-        "the whole study", percent(quote.asked_share), decimal_words(meaning.worst_epsilon(study))
+        "the whole study",
+        percent(quote.asked_share),
+        decimal_words(explain_study.worst_epsilon(study)),
     )
     return made
 

@@ -12,10 +12,10 @@ from securefl.report.parts import (
     DIM,
     GOOD,
     bullets,
-    counted,
     facts,
     literal,
     page,
+    plural,
     section,
     table,
     title,
@@ -81,7 +81,7 @@ def rounds_page(
     )
     parts: list[RenderableType] = [
         title(f"Rounds of {name}, added again"),
-        Text.assemble(f"{checked} of {counted(rounds, 'round')} checked: ", verdict),
+        Text.assemble(f"{checked} of {plural(rounds, 'round')} checked: ", verdict),
     ]
     if found:
         rows = table(("round", "contributed", "not in it"))

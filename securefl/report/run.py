@@ -5,8 +5,7 @@ compare.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-from typing import Protocol as Interface
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.text import Text
 
@@ -26,10 +25,10 @@ from securefl.report.parts import (
     Quoted,
     bullets,
     bytes_words,
-    counted,
     facts,
     literal,
     page,
+    plural,
     section,
     table,
     title,
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 DEMO_HEADING = "Only a demonstration can show this, because the table is public"
 
 
-class SiteRow(Interface):
+class SiteRow(Protocol):
     """One hospital of the comparison; AUCs on the union of all held-out rows, NaN where there is
     none.
     """
@@ -104,8 +103,8 @@ def round_line(  # noqa: PLR0917 - the study's own word
         f"; {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} lost from here on" if lost else ""
     )
     return (
-        f"{_which(round, rounds, kind)}: received one sum of {counted(hospitals, 'hospital')}:"
-        f" {counted(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"
+        f"{_which(round, rounds, kind)}: received one sum of {plural(hospitals, 'hospital')}:"
+        f" {plural(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"
     )
 
 
@@ -113,7 +112,7 @@ def _which(number: int, rounds: int, kind: str) -> str:
     return _OTHER_ROUNDS.get(kind, f"round {number} of {rounds}")
 
 
-class Round(Interface):
+class Round(Protocol):
     """What the coordinator keeps of a round, as far as losses show in it."""
 
     @property
@@ -197,7 +196,7 @@ def outcome_page(
         quality_minimum: the lowest AUC that the study accepts.
         trained_on: the count before training, where the study had one.
         lost: from :func:`lost_hospitals`.
-        units: what it counted (:func:`securefl.report.meaning.units`).
+        units: what it counted (:func:`securefl.report.explain_study.units`).
     """
     e = evaluation
     return page(

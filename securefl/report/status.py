@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Group
 from rich.text import Text
 
-from securefl.privacy.words import explain_share, percent
+from securefl.privacy.explain import explain_share, percent
 from securefl.report.parts import (
     BAD,
     DIM,
@@ -19,11 +19,11 @@ from securefl.report.parts import (
     Records,
     bar,
     bullets,
-    counted,
     day,
     facts,
     literal,
     page,
+    plural,
     section,
     title,
 )
@@ -161,9 +161,9 @@ def _clamped(counts: Mapping[str, Any]) -> str:
     """
     if not counts.get("clamped"):
         return ""
-    rounds = counted(counts["clamped_rounds"], "round")
+    rounds = plural(counts["clamped_rounds"], "round")
     return (
-        f" In {rounds} {counted(counts['clamped'], 'value')} of its noised sums did not fit the"
+        f" In {rounds} {plural(counts['clamped'], 'value')} of its noised sums did not fit the"
         " study's fields and were cut to the largest that does: the model learns less from this"
         " hospital there."
     )
@@ -220,7 +220,7 @@ def _waiting(count: int) -> Text:
     if not count:
         return Text("no request waits for a decision")
     return Text(
-        f"{counted(count, 'request')} for your decision; `securefl site inbox` lists them",
+        f"{plural(count, 'request')} for your decision; `securefl site inbox` lists them",
         style=WARN,
     )
 
@@ -228,9 +228,7 @@ def _waiting(count: int) -> Text:
 def _quarantined(count: int) -> Text:
     if not count:
         return Text("no message was turned away")
-    return Text(
-        f"{counted(count, 'message')} did not pass the checks and had no effect", style=WARN
-    )
+    return Text(f"{plural(count, 'message')} did not pass the checks and had no effect", style=WARN)
 
 
 def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | str]]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from securefl.report import meaning
+from securefl.report import explain_study
 from securefl.report.characters import shown
-from securefl.report.parts import WIDTH, bytes_words, counted
+from securefl.report.parts import WIDTH, bytes_words, plural
 from securefl.study.schema import Study
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from securefl.identity import Role
-    from securefl.study.schema import Party, Protocol
+    from securefl.study.schema import Party, Template
 
 _MARKUP = re.compile(
     r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))",
@@ -43,7 +43,7 @@ def _escape(match: re.Match[str]) -> str:
     return found[:-1] + "\\" + found[-1]
 
 
-def study_words(study: Protocol | Study, digest: str | None = None) -> str:
+def study_words(study: Template | Study, digest: str | None = None) -> str:
     """What the study means, as Markdown.
 
     Args:
@@ -62,27 +62,27 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
                 f"Lead: {_line(about.lead)}",
                 f"Ethics: {_line(about.ethics_ref)}",
                 f"Legal basis: {_line(about.legal_basis)}",
-                *(f"Allowed use: {_line(meaning.duo_words(code))}" for code in about.duo),
+                *(f"Allowed use: {_line(explain_study.duo_words(code))}" for code in about.duo),
             ]
         ),
         "## Who asks and who takes part",
         _parties(study),
         "## Which columns",
         f"Data set `{study.data.dataset}` of the patients of `{study.data.population}`.",
-        _list(f"{label}: {_line(text)}" for label, text in meaning.column_rows(study)),
-        _line(meaning.use_words(study)),
+        _list(f"{label}: {_line(text)}" for label, text in explain_study.column_rows(study)),
+        _line(explain_study.use_words(study)),
         "## What is trained",
         _line(_training(study)),
         "## What leaves each hospital",
-        _list(_line(item.sentence) for item in meaning.leaving(study)),
+        _list(_line(item.sentence) for item in explain_study.leaving(study)),
         _line(_total(study)),
         "## Who can see it",
-        _list(map(_line, meaning.sum_sentences(study))),
+        _list(map(_line, explain_study.sum_sentences(study))),
         "## What it costs a patient's privacy",
-        _list(map(_line, meaning.privacy_sentences(study))),
-        f"Figures: {_line(meaning.figure_words(study))}",
+        _list(map(_line, explain_study.privacy_sentences(study))),
+        f"Figures: {_line(explain_study.figure_words(study))}",
         "## What cannot be undone",
-        _list(map(_line, meaning.undone_sentences())),
+        _list(map(_line, explain_study.undone_sentences())),
         "## What comes out",
         _list(
             [
@@ -99,7 +99,7 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
                     f"A promise between people, which no program keeps: {_line(note)}"
                     for note in out.notes
                 ),
-                meaning.quality_sentence(study),
+                explain_study.quality_sentence(study),
             ]
         ),
         f"Intended use: {_line(out.intended_use)}",
@@ -109,7 +109,7 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
                 (
                     f"May run from {study.schedule.opens:%Y-%m-%d} to"
                     f" {study.schedule.closes:%Y-%m-%d}; a round waits at most"
-                    f" {counted(study.schedule.round_deadline, 'second')}."
+                    f" {plural(study.schedule.round_deadline, 'second')}."
                 ),
                 (
                     f"{_line(study.exit.notice)}. The study then ends for all; what it spent stays"
@@ -121,7 +121,7 @@ def study_words(study: Protocol | Study, digest: str | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def study_page(study: Protocol | Study, digest: str | None = None) -> RenderableType:
+def study_page(study: Template | Study, digest: str | None = None) -> RenderableType:
     """:func:`study_words` for a terminal."""
     from rich.constrain import Constrain
     from rich.markdown import Markdown
@@ -148,7 +148,7 @@ def _list(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
 
 
-def _identity(study: Protocol | Study, digest: str | None) -> str:
+def _identity(study: Template | Study, digest: str | None) -> str:
     if not isinstance(study, Study):
         return f"`{study.study.id}`, a template: it has no hospitals yet and cannot be requested."
     if digest is None:
@@ -159,10 +159,10 @@ def _identity(study: Protocol | Study, digest: str | None) -> str:
     )
 
 
-def _parties(study: Protocol | Study) -> str:
+def _parties(study: Template | Study) -> str:
     if not isinstance(study, Study):
         return (
-            f"Not decided yet; at least {counted(study.secagg.min_contributors, 'hospital')}."
+            f"Not decided yet; at least {plural(study.secagg.min_contributors, 'hospital')}."
             " `securefl study new` adds them."
         )
     parties: list[tuple[str, Role, Party]] = [
@@ -172,29 +172,29 @@ def _parties(study: Protocol | Study) -> str:
     ]
     lines = [
         f"{words}: {party.name}, {_line(party.legal_name)}; key"
-        f" `{meaning.card(party, role).spoken}`"
+        f" `{explain_study.card(party, role).spoken}`"
         for words, role, party in parties
     ]
     return _list([*lines]) + "\n\nThe keys are compared by telephone, each with its owner."
 
 
-def _training(study: Protocol) -> str:
+def _training(study: Template) -> str:
     t = study.training
     steps = "one step" if t.local_steps == 1 else f"{t.local_steps} steps"
-    model = meaning.model_words(study)
+    model = explain_study.model_words(study)
     of_its = (
         "all of its patients who train, every time"
         if study.privacy.sample_rate == 1
-        else f"{meaning.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
+        else f"{explain_study.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
     )
     return (
-        f"{model[0].upper()}{model[1:]}, in {counted(t.rounds, 'round')}. In each round every"
+        f"{model[0].upper()}{model[1:]}, in {plural(t.rounds, 'round')}. In each round every"
         f" hospital takes {steps} on {of_its}. The study brings no program code of its own."
     )
 
 
-def _total(study: Protocol) -> str:
-    total = sum(item.times * item.size for item in meaning.leaving(study))
+def _total(study: Template) -> str:
+    total = sum(item.times * item.size for item in explain_study.leaving(study))
     return (
         f"In all {bytes_words(total)} from each hospital, over the whole study. No record, no"
         " patient identifier, no exact count of rows and no figure without noise leaves a"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from securefl.report.parts import counted, decimal_words
+from securefl.report.parts import decimal_words, plural
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_sentence(opens: datetime, closes: datetime) -> str:
 def round_sentences(deadline: int, reply_after: Decimal) -> list[str]:
     """How long a round waits, and when an answer leaves."""
     return [
-        f"In each round the researcher waits at most {counted(deadline, 'second')} for a hospital.",
+        f"In each round the researcher waits at most {plural(deadline, 'second')} for a hospital.",
         (
             f"Your answer leaves {decimal_words(reply_after)} seconds after a round opens, not when"
             " it is ready: its time tells nothing about your patients."
@@ -57,7 +57,7 @@ def dropout_sentence(*, goes_on: bool, hospitals: int, least: int) -> str:
             "If one hospital does not answer in time, the study ends for all. What was charged"
             " stays charged."
         )
-    lost = counted(hospitals - least, "hospital")
+    lost = plural(hospitals - least, "hospital")
     return (
         f"If a hospital does not answer in time, the others go on without it, for at most {lost};"
         " then the study ends for all. What was charged stays charged."

@@ -6,26 +6,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.datasite import open_datasite, site_email, site_name
+from securefl.datasite.address import site_email, site_name
+from securefl.datasite.site import open_datasite
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
-from securefl.federation.rounds import card_of
-from securefl.federation.words import all_words, end_of, first_to_end, status_of
+from securefl.federation.round_plan import card_of
+from securefl.federation.status_board import departures, end_of, first_to_end, status_of
 from securefl.identity import verify
-from securefl.node.pysyft_keys import signed_fingerprint
+from securefl.party.pysyft_keys import signed_fingerprint
 from securefl.report.study import study_words
-from securefl.researcher.running import is_running, refuse_second, was_run
+from securefl.researcher.run_study import is_running, refuse_second, was_run
 from securefl.study.approval import MAX_BYTES, open_approval
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from securefl.federation.rounds import Plan
-    from securefl.node.folder import PartyFolder
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.party.folder import PartyFolder
 
 
-def send_request(lab: PartyFolder, plan: Plan, name: str, text: bytes) -> dict[str, str]:
+def send_request(lab: PartyFolder, plan: RoundPlan, name: str, text: bytes) -> dict[str, str]:
     """Send a study to every datasite that has not got it yet, and invite the aggregator; site → job
     of those.
 
@@ -66,7 +67,7 @@ def send_request(lab: PartyFolder, plan: Plan, name: str, text: bytes) -> dict[s
     return jobs
 
 
-def states(lab: PartyFolder, plan: Plan) -> dict[str, str]:
+def states(lab: PartyFolder, plan: RoundPlan) -> dict[str, str]:
     """Site → ``waiting``, ``approved``, ``new-keys`` or the code it ended with
     (:meth:`securefl.api.Study.status`).
     """
@@ -90,18 +91,18 @@ def states(lab: PartyFolder, plan: Plan) -> dict[str, str]:
     return result
 
 
-def causes(lab: PartyFolder, plan: Plan) -> dict[str, tuple[str, str]]:
+def causes(lab: PartyFolder, plan: RoundPlan) -> dict[str, tuple[str, str]]:
     """Site → whom it followed when it ended its part, and that party's code
     (:meth:`securefl.api.Study.causes`).
     """
     return {
         site: (word.cause, word.cause_code)
-        for site, word in all_words(lab.store, plan).items()
+        for site, word in departures(lab.store, plan).items()
         if word.cause
     }
 
 
-def run_words(lab: PartyFolder, folder: Path, plan: Plan) -> str:
+def run_words(lab: PartyFolder, folder: Path, plan: RoundPlan) -> str:
     """A sentence on the study's run; empty where it was not run yet."""
     if is_running(folder):
         return "The study is running."
@@ -137,7 +138,7 @@ def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
     return {site_name(r.hospital): f"{r.status}: {r.note}".removesuffix(": ") for r in mine}
 
 
-def refuse_if_over(lab: PartyFolder, folder: Path, plan: Plan, now: dict[str, str]) -> None:
+def refuse_if_over(lab: PartyFolder, folder: Path, plan: RoundPlan, now: dict[str, str]) -> None:
     """Say who ended a study. Who only followed (the code of a failed round) cannot mend it, and is
     not asked to.
 
@@ -171,7 +172,7 @@ def refuse_if_over(lab: PartyFolder, folder: Path, plan: Plan, now: dict[str, st
     )
 
 
-def _approved(lab: PartyFolder, plan: Plan, site: str) -> bool:
+def _approved(lab: PartyFolder, plan: RoundPlan, site: str) -> bool:
     key = plan.study.participant(site).signing_public
     try:
         data = lab.store.get(paths.approval(plan.digest, site), MAX_BYTES)
@@ -185,6 +186,6 @@ def _approved(lab: PartyFolder, plan: Plan, site: str) -> bool:
     return True
 
 
-def _last_word(lab: PartyFolder, plan: Plan, site: str, signing_public: str) -> str | None:
+def _last_word(lab: PartyFolder, plan: RoundPlan, site: str, signing_public: str) -> str | None:
     said = status_of(lab.store, plan.digest, site, signing_public)
     return said.code if said else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from securefl.errors import StoreError
 from securefl.federation import bundle, paths
-from securefl.federation.rounds import card_of
+from securefl.federation.round_plan import card_of
 from securefl.identity import IdentityCard, replace_file
 from securefl.report.outcome import evaluation_record
 from securefl.store import persist
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.federation.coordinator import LastStep, Outcome
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.learning.evaluation import Evaluation
-    from securefl.node.folder import PartyFolder
+    from securefl.party.folder import PartyFolder
 
 #: In the study's folder until the store has them; the sealed one is removed then.
 STATEMENT: Final = "model.statement"
 SEALED: Final = "model.sealed"
 
 
-def readers_of(plan: Plan, outcome: Outcome) -> tuple[IdentityCard, ...]:
+def readers_of(plan: RoundPlan, outcome: Outcome) -> tuple[IdentityCard, ...]:
     """The cards to which the model is sealed: the study's recipients, without hospitals that were
     lost on the way.
     """
@@ -65,7 +65,7 @@ def bundle_files(
 def deliver(
     lab: PartyFolder,
     folder: Path,
-    plan: Plan,
+    plan: RoundPlan,
     outcome: Outcome,
     evaluation: Evaluation,
     *,
@@ -110,7 +110,7 @@ def deliver(
     return tuple(card.name for card in readers)
 
 
-def send(lab: PartyFolder, folder: Path, plan: Plan) -> bool:
+def send(lab: PartyFolder, folder: Path, plan: RoundPlan) -> bool:
     """Send a sealed model that waits; whether there was one. The statement goes last: who sees it
     finds the rest.
 

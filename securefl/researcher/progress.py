@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from securefl.federation.coordinator import RoundRecord
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
 
 
-def round_lines(plan: Plan) -> Callable[[RoundRecord], str]:
+def round_lines(plan: RoundPlan) -> Callable[[RoundRecord], str]:
     """Return a function that puts each record of this study, in order, into words; it remembers who
     was there before.
     """

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from securefl.datasite import site_name
+from securefl.datasite.address import site_name
 from securefl.errors import MessageError
 from securefl.node.public_side import open_public
 from securefl.shown import Shown
@@ -14,7 +14,7 @@ from securefl.shown import Shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from securefl.datasite import DatasetInfo
+    from securefl.datasite.models import DatasetInfo
     from securefl.identity import IdentityCard
 
 

@@ -18,7 +18,7 @@ from securefl.learning.evaluation import evaluate, judge
 from securefl.node.extract import read_extract
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import deliver, send
-from securefl.researcher.running import RESULT, is_running, was_run
+from securefl.researcher.run_study import RESULT, is_running, was_run
 from securefl.shown import Shown
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.federation.coordinator import Outcome
-    from securefl.federation.rounds import Plan
+    from securefl.federation.round_plan import RoundPlan
     from securefl.learning.artefact import Model
     from securefl.learning.evaluation import Evaluation
-    from securefl.node.folder import PartyFolder
+    from securefl.party.folder import PartyFolder
     from securefl.study.schema import Verdict
 
 Extracts = dict[str, dict[str, Any]]
@@ -72,7 +72,7 @@ class Result(Shown):
 def save_result(
     lab: PartyFolder,
     folder: Path,
-    plan: Plan,
+    plan: RoundPlan,
     outcome: Outcome,
     target: Path,
     *,
@@ -112,7 +112,7 @@ def save_result(
     return Result(model, evaluation, outcome, extracts, target, lost, verdict, sent_to)
 
 
-def read_result(lab: PartyFolder, folder: Path, plan: Plan) -> dict[str, Any]:
+def read_result(lab: PartyFolder, folder: Path, plan: RoundPlan) -> dict[str, Any]:
     """What :func:`save_result` wrote, with extracts that came since.
 
     Raises:
@@ -157,7 +157,9 @@ def _write(folder: Path, result: dict[str, Any]) -> None:
     replace_file(folder / RESULT, json.dumps(result, indent=1).encode(), mode=0o644)
 
 
-def _extracts(lab: PartyFolder, plan: Plan, seconds: float, wanted: tuple[str, ...]) -> Extracts:
+def _extracts(
+    lab: PartyFolder, plan: RoundPlan, seconds: float, wanted: tuple[str, ...]
+) -> Extracts:
     """The hospitals' extracts, as far as they come in time; those ``wanted`` are waited for."""
     found: Extracts = {}
     end = time.monotonic() + seconds
@@ -174,7 +176,7 @@ def _extracts(lab: PartyFolder, plan: Plan, seconds: float, wanted: tuple[str, .
             end = time.monotonic()
 
 
-def _extract(lab: PartyFolder, plan: Plan, site: str) -> dict[str, Any] | None:
+def _extract(lab: PartyFolder, plan: RoundPlan, site: str) -> dict[str, Any] | None:
     try:
         return read_extract(lab.store, lab.identity, plan.digest, site, plan.study)
     except (MessageError, StoreError):

@@ -1,7 +1,7 @@
 """Ctrl-C during a run: the first says what stopping costs, the second within five seconds stops.
 
 Where nobody sits at a terminal or in an interactive session, the first stops. SIGTERM always does.
-Either way the others are told that the study is over (:mod:`securefl.researcher.running`): inside a
+Either way the others are told that the study is over (:mod:`securefl.researcher.run_study`): inside a
 run it arrives as ``KeyboardInterrupt``.
 """
 

@@ -69,7 +69,7 @@ def shared_elements(
     digest = bytes.fromhex(round_digest)
     if len(digest) != SHA256.digest_size:
         raise UsageError(
-            "Shared elements follow from a round digest.", next_step="Pass RoundFacts.digest()."
+            "Shared elements follow from a round digest.", next_step="Pass RoundContext.digest()."
         )
     found = np.empty((stop - start, len(ring.primes), ring.degree), dtype=np.uint64)
     for element, index in zip(found, range(start, stop), strict=True):

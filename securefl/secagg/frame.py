@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import MessageError, UsageError
 from securefl.secagg.envelope import Envelope, refused, write_frame
-from securefl.secagg.facts import is_sha256
 from securefl.secagg.publickey import PUBLIC_KEY_BYTES, PublicKey
+from securefl.secagg.round_context import is_sha256
 from securefl.secagg.sections import blocks_of, placed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.secagg.envelope import Head, Readable, Sign, Verify
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
     from securefl.secagg.sections import Section
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/1"
@@ -50,14 +50,14 @@ class SumFrame:
     blocks: Iterator[NDArray[np.uint64]]
 
 
-def contribution_bytes(facts: RoundFacts) -> int:
+def contribution_bytes(facts: RoundContext) -> int:
     """The most bytes that a contribution to this round can have; the cap for reading it from a
     store.
     """
     return _contribution_envelope(facts, "").limit
 
 
-def sum_bytes(facts: RoundFacts) -> int:
+def sum_bytes(facts: RoundContext) -> int:
     """The most bytes that a sum of this round can have; the cap for reading it from a store."""
     return _sum_envelope(facts, "").limit
 
@@ -68,7 +68,11 @@ def public_key_bytes() -> int:
 
 
 def write_contribution(
-    facts: RoundFacts, sender: str, blocks: Iterable[NDArray[np.uint64]], file: BinaryIO, sign: Sign
+    facts: RoundContext,
+    sender: str,
+    blocks: Iterable[NDArray[np.uint64]],
+    file: BinaryIO,
+    sign: Sign,
 ) -> None:
     """Write one hospital's masked ciphertexts to ``file`` as a signed frame, from where it stands.
 
@@ -97,7 +101,7 @@ def write_contribution(
 
 
 def contribution_blocks(
-    file: Readable, facts: RoundFacts, sender: str, verify: Verify
+    file: Readable, facts: RoundContext, sender: str, verify: Verify
 ) -> Iterator[NDArray[np.uint64]]:
     """A contribution's ciphertexts, uint64[n, 2, 4096] at a time, each checked: residues below q.
 
@@ -118,7 +122,7 @@ def contribution_blocks(
 
 
 def write_sum(
-    facts: RoundFacts,
+    facts: RoundContext,
     sender: str,
     blocks: Iterable[NDArray[np.uint64]],
     file: BinaryIO,
@@ -154,7 +158,7 @@ def write_sum(
     )
 
 
-def read_sum(file: Readable, facts: RoundFacts, sender: str, verify: Verify) -> SumFrame:
+def read_sum(file: Readable, facts: RoundContext, sender: str, verify: Verify) -> SumFrame:
     """Check a sum's head; arguments as in :func:`contribution_blocks`, the sender is the
     aggregator.
 
@@ -226,7 +230,7 @@ def _announced(
     }
 
 
-def _round_fields(facts: RoundFacts, sender: str) -> dict[str, Any]:
+def _round_fields(facts: RoundContext, sender: str) -> dict[str, Any]:
     return {
         **_announced(facts.study, facts.round, facts.attempt, facts.kind, sender),
         "round_digest": facts.digest(),
@@ -262,18 +266,18 @@ def body_blocks(
         yield section.read(block, sender)
 
 
-def _contribution_envelope(facts: RoundFacts, sender: str) -> Envelope:
+def _contribution_envelope(facts: RoundContext, sender: str) -> Envelope:
     return Envelope(CONTRIBUTION_TYPE, _round_fields(facts, sender), body_runs(facts.sections))
 
 
-def _sum_envelope(facts: RoundFacts, sender: str) -> Envelope:
+def _sum_envelope(facts: RoundContext, sender: str) -> Envelope:
     parts_bytes = len(facts.cohort) * _PART_BYTES
     fields = _round_fields(facts, sender)
     return Envelope(SUM_TYPE, fields, body_runs(facts.sections), frozenset({"parts"}), parts_bytes)
 
 
 def _write_blocks(
-    blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts, file: BinaryIO
+    blocks: Iterable[NDArray[np.uint64]], facts: RoundContext, file: BinaryIO
 ) -> list[str]:
     """The hashes of the chunks."""
     hashes: list[str] = []
@@ -286,7 +290,7 @@ def _write_blocks(
     return hashes
 
 
-def _no_ciphertext(facts: RoundFacts) -> UsageError:
+def _no_ciphertext(facts: RoundContext) -> UsageError:
     shapes = ", ".join(f"uint64{shape}" for shape in body_shape(facts.sections))
     return UsageError(
         f"A ciphertext of this round is {shapes} of residues below their primes.",

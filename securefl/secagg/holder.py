@@ -46,18 +46,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from securefl.errors import MessageError, RoundError, UnreadableError, UsageError
-from securefl.secagg.dealing import seed_commitment
+from securefl.secagg.key_shares import seed_commitment
 from securefl.secagg.survivors import count_agreements, read_proposal, write_agreement
 from securefl.secagg.unmasking import dealers_of, write_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from securefl.secagg.dealing import Dealing, Unseal
     from securefl.secagg.envelope import Sign, Verify
-    from securefl.secagg.spooling import ContributionHead
+    from securefl.secagg.key_shares import Dealing, Unseal
+    from securefl.secagg.survivor_contribution import ContributionHead
+    from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.secagg.survivors import Survivors, VerifyBy
-    from securefl.secagg.terms import Terms
 
     Kind = Literal["contribution", "signature", "answer"]
 
@@ -83,7 +83,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Restraint:
+class OrderRules:
     """The two rules whose absence an attack test shows to be fatal.
 
     Nothing but a test's constructor turns one off.
@@ -119,11 +119,11 @@ class Holder:
         sign: Sign,
         unseal: Unseal,
         kept: Iterable[Record] = (),
-        restraint: Restraint | None = None,
+        restraint: OrderRules | None = None,
     ) -> None:
         self._me, self._sign, self._unseal = me, sign, unseal
         self.refused_dealer = ""
-        self._restraint = restraint or Restraint()
+        self._restraint = restraint or OrderRules()
         self._kept: list[Record] = []
         self._pending: Record | None = None
         for record in kept:
@@ -142,7 +142,7 @@ class Holder:
             (record.attempt for record in self._kept if record.kind == "contribution"), default=0
         )
 
-    def contributed(self, terms: Terms, head: bytes, frame_sha256: str) -> Record:
+    def contributed(self, terms: SurvivorTerms, head: bytes, frame_sha256: str) -> Record:
         """A contribution was made and its spool is durable: ``head`` is what goes before the spool.
 
         Raises:
@@ -159,7 +159,7 @@ class Holder:
 
     def agree(
         self,
-        terms: Terms,
+        terms: SurvivorTerms,
         proposal: bytes,
         *,
         coordinator: str,
@@ -254,7 +254,7 @@ class Holder:
             Record("answer", terms.facts.attempt, terms.round_digest, survivors.sha256, message)
         )
 
-    def kept(self, record: Record) -> bytes:
+    def confirm_durable(self, record: Record) -> bytes:
         """``record`` is durable: the bytes that may now be sent.
 
         Raises:
@@ -269,13 +269,13 @@ class Holder:
         self._pending = None
         return record.message
 
-    def dropped(self) -> None:
+    def discard(self) -> None:
         """The record that waited could not be made durable, and surely is not: it is as if it had
         not been made.
         """
         self._pending = None
 
-    def again(self, kind: Kind, round_digest: str) -> bytes | None:
+    def resend(self, kind: Kind, round_digest: str) -> bytes | None:
         """The message of that kind in that attempt, once more, if it was kept."""
         found = self._find(kind, round_digest)
         return found.message if found else None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
 
 PAIR_SECRET_LABEL: Final = b"securefl/secagg/pair-secret/1"
 PAIR_SEED_LABEL: Final = b"securefl/secagg/pair-seed/1"
@@ -82,7 +82,7 @@ def pair_seed(secret: bytes, round_digest: str) -> bytes:
     if len(secret) != SECRET_BYTES or len(round_digest) != 64:
         raise UsageError(
             "A pair seed needs a 32 byte secret and a round digest.",
-            next_step="Pass what pair_secret and RoundFacts.digest return.",
+            next_step="Pass what pair_secret and RoundContext.digest return.",
         )
     return _hkdf(secret, PAIR_SEED_LABEL + bytes.fromhex(round_digest))
 
@@ -133,7 +133,7 @@ class Seeds:
         return total
 
 
-def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundFacts) -> Seeds:
+def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundContext) -> Seeds:
     """The mask that hospital ``me`` adds to c0: + for each peer that sorts after it, - for each
     before. Over the cohort these add up to zero.
 

@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import MessageError, RoundError, UsageError
-from securefl.secagg.facts import is_sha256
+from securefl.secagg.round_context import is_sha256
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:

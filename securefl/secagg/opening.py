@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.secagg.cipher import RoundKeys
-    from securefl.secagg.facts import RoundFacts
     from securefl.secagg.number_layout import NumberLayout
+    from securefl.secagg.round_context import RoundContext
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class OpenedSum:
 def open_sum(
     keys: RoundKeys,
     blocks: Iterable[NDArray[np.uint64]],
-    facts: RoundFacts,
+    facts: RoundContext,
     into: NDArray[np.int64],
     contributors: int | None = None,
     *,
@@ -87,7 +87,7 @@ def open_sum(
 class _Body:
     """A sum's blocks as they come, those of its ciphertexts first."""
 
-    def __init__(self, blocks: Iterable[NDArray[np.uint64]], facts: RoundFacts) -> None:
+    def __init__(self, blocks: Iterable[NDArray[np.uint64]], facts: RoundContext) -> None:
         self._blocks = iter(blocks)
         self._sections = facts.sections
 
@@ -125,7 +125,7 @@ class _Body:
 
 
 def _open_ciphertexts(
-    keys: RoundKeys, body: _Body, facts: RoundFacts, into: NDArray[np.int64], count: int
+    keys: RoundKeys, body: _Body, facts: RoundContext, into: NDArray[np.int64], count: int
 ) -> float:
     layout = facts.cipher_layout
     place, noise = 0, 0.0

@@ -16,7 +16,7 @@ from securefl.signed import open_signed
 
 if TYPE_CHECKING:
     from securefl.secagg.envelope import Verify
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
 
 #: Contributions to a round that needs everybody, and to one that survives losses
 #: (:mod:`securefl.secagg.frame`, ``spooling``).
@@ -28,14 +28,14 @@ _FIELDS: Final = frozenset(
 _BASE, _HASH = 4096, 67
 
 
-def manifest_limit(facts: RoundFacts) -> int:
+def manifest_limit(facts: RoundContext) -> int:
     """Within how many bytes of a contribution its signed manifest ends."""
     chunks = sum(section.count for section in facts.sections)
     return PREFIX_BYTES + _BASE + (chunks + 1) * _HASH
 
 
 def other_contribution(
-    head: bytes, own: bytes, facts: RoundFacts, sender: str, verify: Verify
+    head: bytes, own: bytes, facts: RoundContext, sender: str, verify: Verify
 ) -> bool:
     """Whether a frame is a contribution of ``sender`` to the same round of the same study, and not
     this one.

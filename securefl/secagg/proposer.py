@@ -22,9 +22,9 @@ from securefl.secagg.unmasking import missing_shares, read_answer, unmask
 
 if TYPE_CHECKING:
     from securefl.secagg.envelope import Sign
-    from securefl.secagg.spooling import ContributionHead
+    from securefl.secagg.survivor_contribution import ContributionHead
+    from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.secagg.survivors import VerifyBy
-    from securefl.secagg.terms import Terms
     from securefl.secagg.unmasking import Answer, Unmasking
 
 
@@ -45,7 +45,7 @@ class Proposer:
         verify: with the rostered key of the named hospital (name, signature, message).
     """
 
-    def __init__(self, terms: Terms, verify: VerifyBy) -> None:
+    def __init__(self, terms: SurvivorTerms, verify: VerifyBy) -> None:
         self.terms = terms
         self._verify = verify
         self._heads: dict[str, ContributionHead] = {}

@@ -22,7 +22,6 @@ import numpy as np
 from tenseal import sealapi
 
 from securefl.errors import RoundError, SecureFLError, UsageError
-from securefl.secagg.bulk import lies_as_expected, read_all
 from securefl.secagg.cipher import RoundKeys, SumCipher
 from securefl.secagg.publickey import PublicKey
 from securefl.secagg.ring import (
@@ -34,6 +33,7 @@ from securefl.secagg.ring import (
     add,
     are_residues,
 )
+from securefl.secagg.seal_memory import layout_matches, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -314,7 +314,7 @@ def read_residues(carrier: Any) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi
 def _arrays_are_whole() -> bool:
     """Whether this TenSEAL's arrays can be read in one piece; the benchmarks would show it if not."""
     known = sealapi.Plaintext("2Ax^3 + 7x^1 + FFFFFFFFFFFF")
-    return lies_as_expected(known.dyn_array(), (0xFFFFFFFFFFFF, 7, 0, 0x2A))
+    return layout_matches(known.dyn_array(), (0xFFFFFFFFFFFF, 7, 0, 0x2A))
 
 
 def seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:

@@ -17,7 +17,7 @@ from securefl.secagg.frame import body_blocks, body_runs, body_shape
 from securefl.secagg.opening import open_sum
 from securefl.secagg.ring import subtract
 from securefl.secagg.sections import blocks_of, placed
-from securefl.secagg.spooling import ciphertext_blocks, read_head
+from securefl.secagg.survivor_contribution import ciphertext_blocks, read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.secagg.envelope import Readable, Verify
-    from securefl.secagg.facts import RoundFacts
+    from securefl.secagg.round_context import RoundContext
 
 
 class RunningSum:
@@ -40,7 +40,7 @@ class RunningSum:
         frame_bytes: the size of the largest of them.
     """
 
-    def __init__(self, facts: RoundFacts, spool: Callable[[], BinaryIO]) -> None:
+    def __init__(self, facts: RoundContext, spool: Callable[[], BinaryIO]) -> None:
         self.parts: dict[str, str] = {}
         self.frame_bytes = 0
         self._facts, self._spool = facts, spool

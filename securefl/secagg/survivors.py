@@ -13,14 +13,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg.facts import is_sha256
+from securefl.secagg.round_context import is_sha256
 from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from securefl.secagg.envelope import Sign, Verify
-    from securefl.secagg.terms import Terms
+    from securefl.secagg.survivor_terms import SurvivorTerms
 
     VerifyBy = Callable[[str, bytes, bytes], bool]  # name, signature, message
 
@@ -42,7 +42,7 @@ class Survivors:
         RoundError: too few, or a stranger among them.
     """
 
-    terms: Terms
+    terms: SurvivorTerms
     frames: Mapping[str, str]
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Survivors:
         ).hexdigest()
 
 
-def proposal_limit(terms: Terms) -> int:
+def proposal_limit(terms: SurvivorTerms) -> int:
     """The most bytes of a proposal in this round."""
     return MAX_AGREEMENT_BYTES + len(terms.cohort) * _PART_BYTES
 
@@ -103,7 +103,7 @@ def write_proposal(survivors: Survivors, sender: str, sign: Sign) -> bytes:
     )
 
 
-def read_proposal(data: bytes, terms: Terms, sender: str, verify: Verify) -> Survivors:
+def read_proposal(data: bytes, terms: SurvivorTerms, sender: str, verify: Verify) -> Survivors:
     """Check and read a proposal.
 
     Raises:
@@ -122,7 +122,7 @@ def read_proposal(data: bytes, terms: Terms, sender: str, verify: Verify) -> Sur
     return Survivors(terms, read_parts(body, terms, sender))
 
 
-def read_parts(parts: object, terms: Terms, sender: str) -> dict[str, str]:
+def read_parts(parts: object, terms: SurvivorTerms, sender: str) -> dict[str, str]:
     """A list of survivors out of a message of ``sender``: hospitals of the cohort in order, each
     once, with a hash each.
 
@@ -191,7 +191,14 @@ def count_agreements(
 
 
 def _read(
-    data: bytes, kind: str, what: str, terms: Terms, *, sender: str, verify: Verify, max_bytes: int
+    data: bytes,
+    kind: str,
+    what: str,
+    terms: SurvivorTerms,
+    *,
+    sender: str,
+    verify: Verify,
+    max_bytes: int,
 ) -> object:
     expected = terms.announced(sender)
     body = open_signed(

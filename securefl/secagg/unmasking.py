@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg.dealing import seed_commitment
 from securefl.secagg.envelope import Envelope, refused
+from securefl.secagg.key_shares import seed_commitment
 from securefl.secagg.masks import Seeds
 from securefl.secagg.shamir import LIMBS, SHARE_BYTES, read_shares, restore, share_bytes
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from securefl.secagg.dealing import Dealing, Unseal
     from securefl.secagg.envelope import Sign, Verify
+    from securefl.secagg.key_shares import Dealing, Unseal
     from securefl.secagg.survivors import Survivors
 
 ANSWER_TYPE: Final = "securefl-unmasking/1"

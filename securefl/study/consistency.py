@@ -48,7 +48,7 @@ class Accountant(Protocol):
 MAX_BITS = 24
 
 
-def check_consistency(study: schema.Protocol, accountant: Accountant, text: str = "") -> None:
+def check_consistency(study: schema.Template, accountant: Accountant, text: str = "") -> None:
     """Refuse a protocol or study whose figures contradict each other.
 
     Args:
@@ -69,7 +69,7 @@ def check_consistency(study: schema.Protocol, accountant: Accountant, text: str 
         )
 
 
-def parse_consistent(text: bytes, accountant: Accountant) -> schema.Protocol:
+def parse_consistent(text: bytes, accountant: Accountant) -> schema.Template:
     """Read a protocol or study whose figures agree: the one door for a file that a person hands to
     a command.
 
@@ -83,7 +83,7 @@ def parse_consistent(text: bytes, accountant: Accountant) -> schema.Protocol:
     return found
 
 
-def contradictions(study: schema.Protocol, accountant: Accountant, text: str = "") -> list[str]:
+def contradictions(study: schema.Template, accountant: Accountant, text: str = "") -> list[str]:
     """What :func:`check_consistency` refuses, a sentence each with its place; empty where the
     figures agree.
     """
@@ -100,7 +100,7 @@ def contradictions(study: schema.Protocol, accountant: Accountant, text: str = "
     return [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
 
 
-def _unit(study: schema.Protocol) -> list[Finding]:
+def _unit(study: schema.Template) -> list[Finding]:
     if study.privacy.unit == "patient" or study.data.max_rows_per_patient == 1:
         return []
     # a limit would let one row's absence admit another row of the same patient: two records would
@@ -112,7 +112,7 @@ def _unit(study: schema.Protocol) -> list[Finding]:
     return [(("data", "max_rows_per_patient"), fault)]
 
 
-def _steps(study: schema.Protocol) -> list[Finding]:
+def _steps(study: schema.Template) -> list[Finding]:
     t = study.training
     want = t.rounds * t.local_steps
     if study.privacy.steps == want:
@@ -128,7 +128,7 @@ def _steps(study: schema.Protocol) -> list[Finding]:
     ]
 
 
-def _epsilons(study: schema.Protocol, accountant: Accountant) -> list[Finding]:
+def _epsilons(study: schema.Template, accountant: Accountant) -> list[Finding]:
     p, e = study.privacy, study.evaluation
     claims = [
         (
@@ -190,7 +190,7 @@ def _epsilon_fault(claimed: Decimal, compute: Callable[[], Decimal], delta: Deci
     )
 
 
-def _fields(study: schema.Protocol) -> list[Finding]:
+def _fields(study: schema.Template) -> list[Finding]:
     faults: list[Finding] = []
     for table in ("evaluation", "preparation"):
         spec = getattr(study, table)
@@ -203,7 +203,7 @@ def _fields(study: schema.Protocol) -> list[Finding]:
     return faults
 
 
-def _contributors(study: schema.Protocol) -> list[Finding]:
+def _contributors(study: schema.Template) -> list[Finding]:
     s = study.secagg
     where = ("secagg", "min_contributors")
     faults: list[Finding] = []
@@ -235,7 +235,7 @@ def _contributors(study: schema.Protocol) -> list[Finding]:
 LARGEST_THAT_GOES_ON = 100
 
 
-def _dropouts(study: schema.Protocol) -> list[Finding]:
+def _dropouts(study: schema.Template) -> list[Finding]:
     k = len(getattr(study, "participants", ()))
     if study.schedule.on_dropout == "fail" or k == 0:
         return []

@@ -11,7 +11,7 @@ from securefl.study.lines import line_index
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from securefl.study.schema import Protocol
+    from securefl.study.schema import Template
 
 
 def time_here(now: datetime) -> str:
@@ -21,7 +21,7 @@ def time_here(now: datetime) -> str:
     return f"by this machine's clock it is {now:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def check_not_over(study: Protocol, now: datetime, text: str = "") -> None:
+def check_not_over(study: Template, now: datetime, text: str = "") -> None:
     """Refuse a protocol or study whose time has passed: every hospital would, and nothing of it
     could run.
 

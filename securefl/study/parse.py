@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from securefl.errors import StudyError
 from securefl.study.faults import describe, listed
 from securefl.study.lines import line_index
-from securefl.study.schema import Protocol, Study
+from securefl.study.schema import Study, Template
 
 #: A study is read by people; a longer one is not a study (rule 5: cap before parsing).
 MAX_BYTES = 256 * 1024
@@ -27,9 +27,9 @@ _LONG_KEY = re.compile(
     r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+){32}"""
 )
 
-_SCHEMAS: dict[type[Protocol], str] = {Protocol: "securefl-protocol/1", Study: "securefl-study/1"}
+_SCHEMAS: dict[type[Template], str] = {Template: "securefl-protocol/1", Study: "securefl-study/1"}
 
-_Model = TypeVar("_Model", bound=Protocol)
+_Model = TypeVar("_Model", bound=Template)
 
 
 def parse_study(text: str | bytes) -> Study:
@@ -41,14 +41,14 @@ def parse_study(text: str | bytes) -> Study:
     return _parse(text, Study)
 
 
-def parse_protocol(text: str | bytes) -> Protocol:
+def parse_protocol(text: str | bytes) -> Template:
     """Read a protocol (a template without parties). Raises as :func:`parse_study`."""
-    return _parse(text, Protocol)
+    return _parse(text, Template)
 
 
-def parse_any(text: str | bytes) -> Protocol:
+def parse_any(text: str | bytes) -> Template:
     """Read a protocol or a study, whichever the text says it is. Raises as :func:`parse_study`."""
-    return _parse(text, Study if load_raw(text).get("schema") == _SCHEMAS[Study] else Protocol)
+    return _parse(text, Study if load_raw(text).get("schema") == _SCHEMAS[Study] else Template)
 
 
 def load_raw(text: str | bytes) -> dict[str, Any]:

@@ -37,12 +37,12 @@ LEAST_MOVE: Final = Fraction(1, 100)
 _BOUND_SLACK: Final = 10
 
 
-def learning_faults(study: schema.Protocol) -> list[Finding]:
+def learning_faults(study: schema.Template) -> list[Finding]:
     """Everything of a study with which it cannot learn: the place, and what would fit."""
     return [*_normaliser(study), *_rates(study), *_bound(study)]
 
 
-def _normaliser(study: schema.Protocol) -> list[Finding]:
+def _normaliser(study: schema.Template) -> list[Finding]:
     p, where = study.privacy, ("privacy", "normaliser")
     rate = p.sample_rate
     patients = Fraction(p.normaliser) / rate
@@ -68,7 +68,7 @@ def _normaliser(study: schema.Protocol) -> list[Finding]:
     return _drowned(study)
 
 
-def _drowned(study: schema.Protocol) -> list[Finding]:
+def _drowned(study: schema.Template) -> list[Finding]:
     """Noise above all that a study could teach even if all patients pulled one way in all rounds."""
     p = study.privacy
     hospitals = len(getattr(study, "participants", ())) or study.secagg.min_contributors
@@ -85,7 +85,7 @@ def _drowned(study: schema.Protocol) -> list[Finding]:
     return [(("privacy", "normaliser"), fault)]
 
 
-def _rates(study: schema.Protocol) -> list[Finding]:
+def _rates(study: schema.Template) -> list[Finding]:
     t = study.training
     fault = (
         f"cannot be meant: at most {MOST_RATE}, for a mean gradient is at most one clip norm long"
@@ -123,7 +123,7 @@ def _rates(study: schema.Protocol) -> list[Finding]:
     return []
 
 
-def _bound(study: schema.Protocol) -> list[Finding]:
+def _bound(study: schema.Template) -> list[Finding]:
     bound, where = study.secagg.bound, ("secagg", "bound")
     if bound is None:
         return []

@@ -283,7 +283,7 @@ class Exit(Section):
     spent_budget: Literal["never-returned"]
 
 
-class Protocol(Section):
+class Template(Section):
     """A template: question, columns, model, privacy, training; no parties, no digest, cannot be
     requested.
     """
@@ -304,7 +304,7 @@ class Protocol(Section):
     exit: Exit
 
 
-class Study(Protocol):
+class Study(Template):
     """A sealed study: a protocol with its parties, initial weights and software; this has the
     digest.
     """

@@ -105,7 +105,7 @@ def count_bits(spec: Counting) -> int:
     return largest.bit_length() + 1
 
 
-def field_bits(study: schema.Protocol, kind: str) -> int:
+def field_bits(study: schema.Template, kind: str) -> int:
     """Bits of a field in a round of that kind: ``update``, ``evaluation`` or ``preparation``."""
     if kind == "update":
         return study.secagg.bits
@@ -113,7 +113,7 @@ def field_bits(study: schema.Protocol, kind: str) -> int:
     return study.secagg.bits if spec is None else count_bits(spec)
 
 
-def largest_update(study: schema.Protocol) -> int:
+def largest_update(study: schema.Template) -> int:
     """An upper bound on the number of values in one hospital's update, from the columns and layers
     the study names.
     """
@@ -124,7 +124,7 @@ def largest_update(study: schema.Protocol) -> int:
     return sum((a + 1) * b for a, b in pairwise(sizes))
 
 
-def planned_patients(study: schema.Protocol) -> Fraction:
+def planned_patients(study: schema.Template) -> Fraction:
     """Patients whom a step is planned to draw at the hospital with the largest weight: normaliser
     times weight.
 
@@ -135,7 +135,7 @@ def planned_patients(study: schema.Protocol) -> Fraction:
     return Fraction(study.privacy.normaliser) * largest
 
 
-def least_bound(study: schema.Protocol) -> int:
+def least_bound(study: schema.Template) -> int:
     """The least ``secagg.bound`` that is taken, in clip norms: with less, most of what a round
     could teach is cut away.
 
@@ -147,7 +147,7 @@ def least_bound(study: schema.Protocol) -> int:
     return max(1, math.ceil(part * float(planned_patients(study))))
 
 
-def usual_bound(study: schema.Protocol, bits: int) -> int:
+def usual_bound(study: schema.Template, bits: int) -> int:
     """``secagg.bound`` where the study states none, in clip norms.
 
     Every patient planned in a step may pull one way, where that costs nothing; with few bits it is
@@ -160,7 +160,7 @@ def usual_bound(study: schema.Protocol, bits: int) -> int:
     return min(most, max(free, least_bound(study)))
 
 
-def bound_of(study: schema.Protocol) -> int:
+def bound_of(study: schema.Template) -> int:
     """The largest sum of a step before noise that a field shows, in clip norms: as stated, or the
     usual one.
     """
@@ -168,7 +168,7 @@ def bound_of(study: schema.Protocol) -> int:
     return usual_bound(study, study.secagg.bits) if stated is None else stated
 
 
-def wire_of(study: schema.Protocol, bits: int | None = None, bound: int | None = None) -> Wire:
+def wire_of(study: schema.Template, bits: int | None = None, bound: int | None = None) -> Wire:
     """The wire of a study's updates; with other bits or another bound to compare."""
     bits = study.secagg.bits if bits is None else bits
     if bound is None:

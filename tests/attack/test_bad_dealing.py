@@ -11,16 +11,16 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import INSTANCES, Room, going_on, sealed_study
+from in_process_federation import INSTANCES, Room, going_on, sealed_study
 
-import securefl.secagg.spooling as spooling
+import securefl.secagg.survivor_contribution as spooling
 from securefl.errors import MessageError, RoundError
 from securefl.federation import paths
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import COMPLAINT, MAX_SMALL, Complaint
-from securefl.federation.tally import Tally
-from securefl.node.saying import Saying
-from securefl.secagg.dealing import packet_bytes
+from securefl.federation.survivor_round import SurvivorRound
+from securefl.node.unmasking_sender import UnmaskingSender
+from securefl.secagg.key_shares import packet_bytes
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.signed import dump_signed
 from securefl.store import Store
@@ -64,7 +64,7 @@ class Consortium:
                 1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES
             )
         )
-        self.tally = Tally(PLAN, self.terms)
+        self.tally = SurvivorRound(PLAN, self.terms)
         self.tally.look(self.store, AT)
         survivors = Survivors(self.terms, {s: self.tally.heads[s].sha256 for s in FIVE})
         self.proposal = write_proposal(survivors, "Researcher", self.room.researcher.sign)
@@ -83,7 +83,7 @@ class Consortium:
             ledger=ledger,
             deciding=nullcontext,
         )
-        return Saying(here, PLAN, self.lines[site].append)
+        return UnmaskingSender(here, PLAN, self.lines[site].append)
 
     def speak(self):
         for _ in range(3):

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from federation_room import NAMES, Room
+from in_process_federation import NAMES, Room
 from secagg_whole import pairwise_mask
 
 from securefl.errors import MessageError

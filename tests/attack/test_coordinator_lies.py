@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from federation_room import INSTANCES, NAMES, Room, added, in_memory
+from in_process_federation import INSTANCES, NAMES, Room, added, in_memory
 from secagg_whole import open_sum, read_contribution
 
 from securefl.errors import MessageError, RoundError

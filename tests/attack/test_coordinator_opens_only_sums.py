@@ -9,15 +9,15 @@ models. The control takes the same values to the same keys without masks, and re
 import fsspec
 import numpy as np
 import pytest
-from federation_room import NAMES, Room, sealed_study
+from in_process_federation import NAMES, Room, sealed_study
 from secagg_whole import pairwise_mask, read_contribution
 
 from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
+from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Invitation, open_announcement
 from securefl.federation.participant import RoundInput, pair_secrets
-from securefl.federation.serving import AggregatorService
 from securefl.secagg import masks, seal
 from securefl.secagg.masks import add_mask
 from securefl.secagg.ring import sum_mod_q

@@ -13,8 +13,8 @@ import shutil
 import numpy as np
 import pytest
 from consortium import NAMES, Consortium
-from federation_room import INSTANCES, Room, in_memory
-from running_room import study_scene
+from in_process_federation import INSTANCES, Room, in_memory
+from running_study import study_scene
 from secagg_round import make_facts
 from secagg_whole import pairwise_mask
 
@@ -23,8 +23,8 @@ from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.participant import pair_secrets
 from securefl.node.entering import Entering
-from securefl.node.running import StudyRun
 from securefl.node.site import Site
+from securefl.node.study_run import StudyRun
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.own_place import manifest_limit, other_contribution
 
@@ -188,7 +188,7 @@ def test_control_who_looks_nowhere_sends_a_second_payload_over_the_first(scene, 
     scene.make()
     scene.run.step()
     first = scene.sent()
-    for place in ("entering", "running"):
+    for place in ("entering", "study_run"):
         monkeypatch.setattr(f"securefl.node.{place}.check_alone", lambda *_: None)
     monkeypatch.setattr("securefl.node.leaving.other_contribution", lambda *_: False)
     monkeypatch.setattr(other.entering.instances, "mine", scene.run.entering.instances.mine)

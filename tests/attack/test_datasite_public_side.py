@@ -9,9 +9,10 @@ import pytest
 from consortium import NAMES, Consortium
 
 from securefl.cli.main import cli
-from securefl.datasite import open_datasite, site_email
+from securefl.datasite.address import site_email
+from securefl.datasite.site import open_datasite
 from securefl.errors import MessageError
-from securefl.node.desk import sync_datasite
+from securefl.node.request_intake import sync_datasite
 from securefl.signed import canonical, dump_signed
 
 ME, OTHER, _ = NAMES

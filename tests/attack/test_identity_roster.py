@@ -14,10 +14,10 @@ from consortium import NAMES, Consortium
 from securefl.environment import software
 from securefl.errors import StudyError, UntrustedError
 from securefl.identity import Identity, IdentityCard
-from securefl.node.approving import approve
+from securefl.node.decisions import approve
 from securefl.node.policy import review
 from securefl.partners import AddressBook
-from securefl.study import parse_study
+from securefl.study.parse import parse_study
 from securefl.study.seal import seal_study
 
 VICTIM = fixed_identity("SVI", "hospital")

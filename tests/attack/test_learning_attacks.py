@@ -6,7 +6,7 @@ noise, because the noise is sized for that bound.
 
 import numpy as np
 import pytest
-from learning_room import FixedDraws, rows, rule
+from small_study import FixedDraws, rows, rule
 
 from securefl.learning.clipping import clip_to_grid
 from securefl.learning.evaluation import exact_auc
@@ -186,7 +186,7 @@ def test_control_without_noise_membership_is_certain():
 
 @pytest.mark.parametrize("value", ["NaN", "inf", "1e999", "-inf"])
 def test_a_poisoned_value_never_reaches_the_model(value):
-    from learning_room import SPEC, csv
+    from small_study import SPEC, csv
 
     from securefl.learning.features import prepare
     from securefl.learning.table import read_table

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from completed_study import finished, other_weights
 from conftest import fixed_identity
-from model_room import finished, other_weights
 
 from securefl.errors import MessageError
 from securefl.federation import bundle

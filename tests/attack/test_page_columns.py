@@ -5,13 +5,13 @@ page, as if the hospital's machine said it.
 import locale
 
 import pytest
-from federation_room import sealed_study
+from in_process_federation import sealed_study
 from rich.console import Group
 from rich.text import Text
-from terminal import BAR, c_locale, draw, drawn_width
+from terminal_widths import BAR, c_locale, draw, drawn_width
 
 from securefl.errors import StudyError
-from securefl.node.journal import Journal
+from securefl.party.journal import Journal
 from securefl.report.errors import error_panel
 from securefl.report.parts import plain_text
 from securefl.report.request import request_page

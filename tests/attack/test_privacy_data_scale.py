@@ -3,7 +3,7 @@ of all of them.
 """
 
 import numpy as np
-from learning_room import SPEC, FixedDraws, csv, rule
+from small_study import SPEC, FixedDraws, csv, rule
 
 from securefl.learning.features import prepare
 from securefl.learning.steps import PrivateSteps, logistic_gradients

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from learning_room import rows, rule
+from small_study import rows, rule
 
 from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
 from securefl.privacy.randomness import SystemRandomness

@@ -12,7 +12,7 @@ import pytest
 
 from securefl.learning.clipping import clip_to_grid
 from securefl.learning.steps import RandomDraws
-from securefl.privacy.empirical import lower_bound
+from securefl.privacy.empirical import epsilon_lower_bound
 from securefl.privacy.noise import TABLE_MAX_SIGMA, IntegerGaussian
 from securefl.privacy.randomness import SystemRandomness
 
@@ -44,7 +44,7 @@ def test_the_low_bits_of_a_release_say_nothing():
     inside, outside = released(True), released(False)
     for bits in (1, 2, 3, 4):
         assert (
-            lower_bound(
+            epsilon_lower_bound(
                 (inside % (1 << bits)).astype(float),
                 (outside % (1 << bits)).astype(float),
                 delta=1e-5,

@@ -3,7 +3,7 @@
 """
 
 import numpy as np
-from learning_room import FixedDraws, rows, rule
+from small_study import FixedDraws, rows, rule
 
 from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
 from securefl.privacy.randomness import SystemRandomness

@@ -11,7 +11,7 @@ import json
 import re
 
 import pytest
-from privacy_room import CHARGES, DELTA, TERMS, digest
+from ledger_site import CHARGES, DELTA, TERMS, digest
 
 from securefl.node.site import Site
 from securefl.privacy.audit import audit, extract

@@ -10,8 +10,8 @@ import os
 
 import numpy as np
 import pytest
-from learning_room import rows, rule
-from privacy_room import approve, digest, keys, new_ledger, send
+from ledger_site import approve, digest, keys, new_ledger, send
+from small_study import rows, rule
 
 from securefl.errors import NotApprovedError, RoundError
 from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from asked_room import after, blocking
 from consortium import NAMES, Consortium
+from worker_stand_ins import after, blocking
 
 from securefl.federation import checkpoints as said
 from securefl.federation import paths
@@ -22,14 +22,14 @@ from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import all_ready
-from securefl.federation.rounds import Plan
+from securefl.federation.round_plan import RoundPlan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.node import agent as agent_module
 from securefl.node.agent import Agent
 from securefl.node.answered import Answered
 from securefl.node.checkpoints import answer_questions
-from securefl.node.running import StudyRun
+from securefl.node.study_run import StudyRun
 from securefl.secagg.seal import CkksIntegers
 
 ME, OTHER, THIRD = NAMES
@@ -145,7 +145,7 @@ class Hospital:
         return question
 
     def announce(self, number):
-        plan = Plan(self.study.file, self.study.digest)
+        plan = RoundPlan(self.study.file, self.study.digest)
         coordinator = Coordinator(
             plan, self.c.lab.folder.identity, StoreExchange(self.store, plan), CkksIntegers()
         )
@@ -182,7 +182,7 @@ class Hospital:
         while not self.sent(3):
             assert self.clock.now < 200.0
             ready = len(
-                all_ready(self.store, Plan(self.study.file, self.study.digest), self.nonce)
+                all_ready(self.store, RoundPlan(self.study.file, self.study.digest), self.nonce)
             ) == len(NAMES)
             if ready and (number == 0 or self.sent(number)):
                 number += 1

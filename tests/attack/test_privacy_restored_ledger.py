@@ -9,9 +9,9 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from checkpoint_room import approved, hand, three_hospitals
+from checkpoint_hospitals import approved, hand, three_hospitals
 from click.testing import CliRunner
-from privacy_room import digest
+from ledger_site import digest
 
 from securefl.cli.audit import audit
 from securefl.errors import LedgerAlteredError, MessageError, UnreadableError, UntrustedError

@@ -7,11 +7,11 @@ approval starts again.
 
 import shutil
 
-import checkpoint_room
+import checkpoint_hospitals
 import pytest
-from checkpoint_room import approved, three_hospitals
+from checkpoint_hospitals import approved, three_hospitals
 from click.testing import CliRunner
-from privacy_room import digest
+from ledger_site import digest
 
 from securefl.cli.main import cli
 from securefl.errors import LedgerAlteredError
@@ -25,7 +25,7 @@ FIRST, NEXT = ("A", "B", "C"), ("A", "D", "E")
 
 @pytest.fixture
 def five(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint_room, "NAMES", ("A", "B", "C", "D", "E"))
+    monkeypatch.setattr(checkpoint_hospitals, "NAMES", ("A", "B", "C", "D", "E"))
     return three_hospitals(tmp_path)
 
 

@@ -6,7 +6,7 @@ it covers the keys alone, as a proof that may stand anywhere, and the washed led
 """
 
 import pytest
-from privacy_room import (
+from ledger_site import (
     KEY_HEX,
     NEXT_HEX,
     NEXT_KEY,

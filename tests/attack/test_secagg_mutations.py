@@ -16,7 +16,7 @@ from secagg_survivors import COORDINATOR, World, run_round
 from secagg_whole import read_contribution, write_contribution
 
 from securefl.errors import MessageError, RoundError
-from securefl.secagg import dealing, shamir, spooling, streaming, unmasking
+from securefl.secagg import key_shares, shamir, streaming, survivor_contribution, unmasking
 from securefl.secagg.envelope import MAGIC, PREFIX_BYTES
 from securefl.secagg.ring import unpack_bits
 from securefl.secagg.survivors import agrees, read_parts, read_proposal
@@ -268,7 +268,7 @@ def test_the_body_in_another_spelling_is_refused_though_signed(kind):
 def test_no_message_makes_a_reader_take_more_memory_than_its_declared_size(kind):
     message = MESSAGES[kind]
     limit = {
-        "contribution": spooling.contribution_limit(TERMS), "head": spooling.head_limit(TERMS), "sum": streaming.sum_limit(SET),
+        "contribution": survivor_contribution.contribution_limit(TERMS), "head": survivor_contribution.head_limit(TERMS), "sum": streaming.sum_limit(SET),
         "answer": unmasking.answer_limit(SET, "SVI"),
     }.get(kind, 10_000)  # fmt: skip
     huge = [
@@ -292,7 +292,7 @@ def test_no_message_makes_a_reader_take_more_memory_than_its_declared_size(kind)
 
 def signed_dealing(data):
     """A contribution of SVI that is good in everything but its dealing."""
-    envelope = spooling.contribution_envelope(TERMS, "SVI")
+    envelope = survivor_contribution.contribution_envelope(TERMS, "SVI")
     hashes = [sha256(data).hexdigest(), *WORLD.head(FRAMES["SVI"], "SVI").head.hashes]
     spool = FRAMES["SVI"][-59392:]
     return envelope.head(hashes, WORLD.identities["SVI"].sign) + data + spool
@@ -311,7 +311,7 @@ def test_two_thousand_altered_dealings_are_found_by_their_holders_or_change_noth
     found = {"refused": 0, "taken": 0}
     for _ in range(2000):
         at = rng.randrange(len(good))
-        altered = dealing.Dealing(
+        altered = key_shares.Dealing(
             TERMS, "SVI", good[:at] + bytes([good[at] ^ rng.randrange(1, 256)]) + good[at + 1 :]
         )
         touched = (
@@ -341,7 +341,7 @@ def test_two_thousand_altered_dealings_are_found_by_their_holders_or_change_noth
 def test_a_dealing_of_garbage_in_a_good_frame_is_a_whole_frame_that_no_holder_signs():
     rng = np.random.default_rng(4)
     for _ in range(20):
-        data = signed_dealing(rng.bytes(dealing.dealing_bytes(TERMS)))
+        data = signed_dealing(rng.bytes(key_shares.dealing_bytes(TERMS)))
         head = WORLD.check(data, "SVI")
         for holder in NAMES:
             with pytest.raises(MessageError) as caught:
@@ -399,7 +399,7 @@ def test_shares_made_at_random_restore_nothing_that_passes_for_a_seed():
         shares = rng.integers(0, shamir.PRIME, (4, 3, 18)).astype(np.uint16)
         for seed in shamir.restore(shares, [0, 1, 2, 3]):
             committed = [DEALINGS["SVI"].seed_commitment(i) for i in range(5)]
-            assert seed is None or dealing.seed_commitment(TERMS, seed) not in committed
+            assert seed is None or key_shares.seed_commitment(TERMS, seed) not in committed
 
 
 def test_after_all_this_the_sum_is_exact_and_frames_of_the_first_version_are_not_taken_for_the_second():

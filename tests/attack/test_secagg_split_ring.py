@@ -9,8 +9,8 @@ from secagg_survivors import World
 
 from securefl.errors import StudyError
 from securefl.secagg.neighbours import Degree, Neighbours
+from securefl.secagg.survivor_terms import SurvivorTerms
 from securefl.secagg.survivors import Survivors
-from securefl.secagg.terms import Terms
 from securefl.secagg.unmasking import write_answer
 
 NAMES = [f"H{i:02}" for i in range(24)]
@@ -26,7 +26,7 @@ class Ring(World):
         if share_threshold is not None:
             degree = Degree(usual.neighbours.degree, 0, share_threshold, 0.0, 0.0)
             weak = Neighbours.sparse(usual.cohort, degree, usual.neighbours.seed)
-            self._terms[1] = Terms(usual.facts, NEEDED, COLLUDERS, weak)
+            self._terms[1] = SurvivorTerms(usual.facts, NEEDED, COLLUDERS, weak)
 
 
 def opened(world, lost, own):

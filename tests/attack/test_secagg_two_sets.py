@@ -13,7 +13,7 @@ from secagg_adversary import Adversary
 from secagg_survivors import COORDINATOR, Party, World
 
 from securefl.errors import RoundError, SecureFLError
-from securefl.secagg.holder import Restraint
+from securefl.secagg.holder import OrderRules
 from securefl.secagg.masks import Seeds, add_mask, subtract
 from securefl.secagg.ring import unpack_bits
 from securefl.secagg.shamir import restore
@@ -88,7 +88,7 @@ class Scene:
         if (
             pending is not None and pending.kind == "answer" and written
         ):  # the adversary asks for it again
-            data = party.holder.again("answer", pending.round_digest)
+            data = party.holder.resend("answer", pending.round_digest)
             self.adversary.sees_answer(data, self.said[name][1], name)
 
 
@@ -188,7 +188,7 @@ def test_the_same_over_many_more_plays(size, steps, own):
 
 @SIZE
 def test_control_the_same_adversary_opens_several_sets_where_answers_are_not_single(size):
-    assert len(played(size, [], 1, restraint=Restraint(one_answer=False))) > 1
+    assert len(played(size, [], 1, restraint=OrderRules(one_answer=False))) > 1
 
 
 def everybody_contributed(size, attempts=1, **more):
@@ -242,7 +242,7 @@ def test_control_without_single_answers_and_signatures_one_hospital_is_opened():
     masks are all open.
     """
     scene = everybody_contributed(
-        (5, 1, 4), restraint=Restraint(one_signature=False, one_answer=False)
+        (5, 1, 4), restraint=OrderRules(one_signature=False, one_answer=False)
     )
     victim = "H0"
     for left_out in ("H1", "H2", "H3"):
@@ -271,7 +271,7 @@ def attempts_with_different_losses(**more):
 
 def test_control_without_single_answers_two_attempts_open_two_sets():
     """Their difference is one hospital's update, when the same values are sent again."""
-    opened = attempts_with_different_losses(restraint=Restraint(one_answer=False))
+    opened = attempts_with_different_losses(restraint=OrderRules(one_answer=False))
     assert opened == [(1, frozenset({"H0", "H1", "H2", "H3"})), (2, frozenset({"H0", "H1", "H2"}))]
 
 

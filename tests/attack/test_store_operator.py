@@ -6,10 +6,10 @@ import io
 from types import SimpleNamespace
 
 import pytest
-from checkpoint_room import approved, three_hospitals
+from checkpoint_hospitals import approved, three_hospitals
 from conftest import SITES, fixed_identity
-from federation_room import Room, going_on, sealed_study
-from privacy_room import digest
+from in_process_federation import Room, going_on, sealed_study
+from ledger_site import digest
 
 from securefl.errors import RoundError
 from securefl.federation import paths
@@ -17,7 +17,7 @@ from securefl.federation.aggregator import announced_facts
 from securefl.federation.exchange import LocalExchange, StoreExchange
 from securefl.federation.transcript import MAX_TRANSCRIPT, open_transcript
 from securefl.node.checkpoints import collect, hand_out, kept_path
-from securefl.node.saying import Saying
+from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.store import Store
 
@@ -34,7 +34,9 @@ class Late:
         )
         self.store = Store(str(folder))
         self.at = paths.RoundPaths(self.room.plan.digest, ROUND, 1)
-        self.saying = Saying(SimpleNamespace(name=FIVE[0], store=self.store), self.room.plan, print)
+        self.saying = UnmaskingSender(
+            SimpleNamespace(name=FIVE[0], store=self.store), self.room.plan, print
+        )
         _, given = self.room.announce(ROUND)
         self.announcement = given.announcement
 

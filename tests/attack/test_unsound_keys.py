@@ -14,7 +14,8 @@ from securefl.federation.messages import Status, open_status
 from securefl.identity import IdentityCard, read_card, verify
 from securefl.secagg.masks import pair_secret
 from securefl.signed import dump_signed
-from securefl.study import Approval, open_approval, parse_study
+from securefl.study.approval import Approval, open_approval
+from securefl.study.parse import parse_study
 
 NEUTRAL = "01" + "00" * 31
 #: R is the neutral point and S is zero: S·B = R + k·A holds for every k.

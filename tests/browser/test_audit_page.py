@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from audit_room import year
+from ledger_after_a_year import year
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -1,6 +1,6 @@
 """A column that is not recorded in any row: which one it is, is said."""
 
-from found_room import register, table
+from hospital_folder import register, table
 
 
 def test_a_column_that_is_never_recorded_is_named(tmp_path):

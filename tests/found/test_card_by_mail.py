@@ -1,7 +1,7 @@
 """A card that came by mail: line ends of Windows, an empty line more, a byte order mark."""
 
 import pytest
-from found_cli import hospital, securefl
+from command_line_hospital import hospital, securefl
 
 from securefl.errors import MessageError
 from securefl.identity import Identity, as_it_was_sent, read_card

@@ -7,8 +7,8 @@ from conftest import make_study
 
 from securefl.errors import StudyError
 from securefl.node.policy import _schedule
-from securefl.study import parse_study
 from securefl.study.dates import time_here
+from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])
 

@@ -1,7 +1,7 @@
 """Levels like "None" and "NA": what a study declares wins over the words that mean "not recorded"."""
 
 import pytest
-from found_room import row, table
+from hospital_folder import row, table
 
 from securefl.learning.features import prepare
 from securefl.learning.table import read_table

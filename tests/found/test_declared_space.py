@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import protocol_text
-from found_room import typed
+from hospital_folder import typed
 
 EDITS = [
     ('levels = ["F", "M"]', 'levels = ["F ", "M"]', "data.columns.3.levels.1"),

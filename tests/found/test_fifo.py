@@ -6,7 +6,7 @@ import os
 
 import pytest
 from conftest import protocol_text
-from found_room import hospital, register, registered, row, table, typed
+from hospital_folder import hospital, register, registered, row, table, typed
 
 from securefl.errors import DataError
 from securefl.learning.reading import table_bytes

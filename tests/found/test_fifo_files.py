@@ -6,7 +6,7 @@ The table's own case is tested with tables.
 import os
 
 import pytest
-from found_cli import hospital, protocol_file, securefl, unbroken, words
+from command_line_hospital import hospital, protocol_file, securefl, unbroken, words
 
 
 @pytest.mark.parametrize(

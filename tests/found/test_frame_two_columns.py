@@ -4,7 +4,7 @@ by that name.
 
 import pandas as pd
 import pytest
-from found_room import saved_model
+from hospital_folder import saved_model
 
 from securefl.errors import DataError
 from securefl.learning.table import table_from_frame

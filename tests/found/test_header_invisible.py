@@ -1,7 +1,7 @@
 """Column names that look right and are not: the characters that make the difference are named."""
 
 import pytest
-from found_room import HEADER, register, row
+from hospital_folder import HEADER, register, row
 
 COMBINED, COMPOSED = "gro\u0308\u00dfe", "gr\u00f6\u00dfe"
 

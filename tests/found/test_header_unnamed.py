@@ -3,7 +3,7 @@ is understood.
 """
 
 import pytest
-from found_room import HEADER, register, registered, row
+from hospital_folder import HEADER, register, registered, row
 
 LINE = row("p1", "E")
 

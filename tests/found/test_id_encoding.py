@@ -1,6 +1,6 @@
 """Identifiers in another encoding than the table is read in: three people do not become one."""
 
-from found_room import register, row, table
+from hospital_folder import register, row, table
 
 from securefl.learning.features import prepare
 from securefl.learning.reading import Reading

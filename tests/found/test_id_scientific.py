@@ -2,7 +2,7 @@
 told.
 """
 
-from found_room import register, row, table
+from hospital_folder import register, row, table
 
 
 def test_rounded_identifiers_are_named_with_their_rows(tmp_path):

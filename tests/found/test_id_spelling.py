@@ -2,7 +2,7 @@
 silence.
 """
 
-from found_room import register, row, table
+from hospital_folder import register, row, table
 
 IDS = ("100", "100.0", "000100", "100\u200b")
 

@@ -3,7 +3,7 @@ which text it was.
 """
 
 import pytest
-from found_room import LETTERS, register, row, table
+from hospital_folder import LETTERS, register, row, table
 
 from securefl.learning.features import prepare
 from securefl.learning.table import read_table

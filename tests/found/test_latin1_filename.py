@@ -3,7 +3,7 @@
 import os
 
 from conftest import protocol_text
-from found_room import hospital, registered, row, table, typed
+from hospital_folder import hospital, registered, row, table, typed
 
 
 def test_a_file_name_that_is_no_utf_8_is_refused_with_its_bytes(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from securefl.errors import UsageError
-from securefl.node.folder import PartyFolder
+from securefl.party.folder import PartyFolder
 
 
 @pytest.mark.parametrize(

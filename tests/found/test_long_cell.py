@@ -2,7 +2,7 @@
 is named by its line.
 """
 
-from found_room import HEADER, register, row
+from hospital_folder import HEADER, register, row
 
 
 def test_a_long_note_spoils_nothing(tmp_path):

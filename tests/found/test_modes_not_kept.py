@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from found_cli import hospital
+from command_line_hospital import hospital
 
 from securefl import files
 from securefl.errors import UnreadableError
-from securefl.node.folder import PartyFolder
+from securefl.party.folder import PartyFolder
 
 
 def test_keys_are_not_made_where_everybody_could_read_them(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import fcntl
 import os
 
 import pytest
-from found_cli import init, words
+from command_line_hospital import init, words
 
 from securefl.cli.main import main
 from securefl.node.site import Site

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from found_room import saved_model, typed
+from hospital_folder import saved_model, typed
 
 LINES = "age,TSH,sex,sick\n30,1,F,f\n40.5,2,M,t\n"
 

@@ -5,7 +5,7 @@ An empty one is called empty.
 
 import pytest
 from conftest import protocol_text
-from found_room import typed
+from hospital_folder import typed
 
 TEXT = protocol_text().encode()
 MARK = b"\xef\xbb\xbf"

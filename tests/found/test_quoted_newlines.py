@@ -1,6 +1,6 @@
 """Line breaks inside quoted notes: no patient is lost, and none is made out of a note."""
 
-from found_room import HEADER, register, registered, table
+from hospital_folder import HEADER, register, registered, table
 
 from securefl.learning.features import prepare
 from securefl.learning.table import read_table
@@ -42,7 +42,7 @@ def test_a_table_in_which_a_quotation_mark_is_broken_is_not_registered(tmp_path)
 
 
 def test_a_broken_quotation_mark_is_shown_by_a_look_that_registers_nothing(tmp_path):
-    from found_room import typed
+    from hospital_folder import typed
 
     register(tmp_path, table("P1,30,1,F,f,E"))
     (tmp_path / "broken.csv").write_bytes(table('"P1,30,1,F,f,E', "P2,30,1,F,f,-"))

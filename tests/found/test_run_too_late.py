@@ -4,7 +4,7 @@ cost every budget and the study was dead.
 
 import pytest
 from consortium import Consortium
-from running_room import study_scene
+from running_study import study_scene
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 from consortium import Consortium
-from running_room import study_scene
+from running_study import study_scene
 
 from securefl.errors import TwoCopiesError
-from securefl.node.running import StudyRun
 from securefl.node.site import Site
+from securefl.node.study_run import StudyRun
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """A terminal in ISO-8859-1 or a C locale without UTF-8: a traceback after the work was done."""
 
 import pytest
-from found_cli import hospital, securefl
+from command_line_hospital import hospital, securefl
 
 
 @pytest.mark.parametrize(

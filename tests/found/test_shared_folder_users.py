@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from found_cli import hospital
+from command_line_hospital import hospital
 
 from securefl.cli.doctor import _party_checks
 from securefl.errors import StoreError

@@ -3,7 +3,7 @@ folder of that name.
 """
 
 import pytest
-from found_cli import hospital, init, securefl, words
+from command_line_hospital import hospital, init, securefl, words
 
 
 @pytest.mark.parametrize(

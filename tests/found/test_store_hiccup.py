@@ -13,17 +13,17 @@ from functools import partial
 import numpy as np
 import pytest
 from consortium import consortium
-from federation_room import Room, sealed_study
+from in_process_federation import Room, sealed_study
 
 from securefl.errors import StoreError
 from securefl.federation import paths
+from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, Invitation, Ready
 from securefl.federation.participant import RoundInput
 from securefl.federation.readiness import call_of
-from securefl.federation.serving import AggregatorService
-from securefl.secagg.spooling import head_limit
+from securefl.secagg.survivor_contribution import head_limit
 from securefl.store import Store, persist
 
 TIMES = 2

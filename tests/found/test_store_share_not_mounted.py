@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from found_cli import hospital, securefl, words
+from command_line_hospital import hospital, securefl, words
 
 from securefl.errors import StoreError
 from securefl.node.site import Site

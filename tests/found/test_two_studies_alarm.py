@@ -1,7 +1,7 @@
 """Two honest studies of the same hospitals at once: each hospital's log cried tampering 29 times."""
 
-from checkpoint_room import three_hospitals
-from privacy_room import digest
+from checkpoint_hospitals import three_hospitals
+from ledger_site import digest
 
 from securefl.node.checkpoints import Question, hand_out, kept
 from securefl.node.pasts import doubted

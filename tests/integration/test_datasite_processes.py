@@ -13,7 +13,7 @@ from datasite_parties import DESCRIPTION, FILES, MOCK, Parties
 
 from securefl.datasite.address import site_email
 
-CHILD = Path(__file__).parents[1] / "datasite_child.py"
+CHILD = Path(__file__).parents[1] / "support" / "datasite_child.py"
 R = site_email("researcher")
 HOSPITALS = ("SVI", "other")
 

@@ -10,7 +10,7 @@ from datasite_parties import FILES, MOCK, Parties
 from securefl.datasite.address import site_email
 from securefl.datasite.client import pysyft_client
 from securefl.datasite.entry import COMMAND
-from securefl.datasite.quiet import muted
+from securefl.datasite.import_guard import muted
 
 R, SVI = site_email("researcher"), site_email("SVI")
 JOB = f"{R}/st"

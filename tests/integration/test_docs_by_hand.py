@@ -3,7 +3,7 @@ processes, and the screens compared.
 """
 
 import pytest
-from by_hand import Terminals, shows, steps
+from by_hand_terminals import Terminals, shows, steps
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ import pytest
 from consortium import NAMES, children, consortium, deadline_by_hand, running
 
 from securefl.errors import RoundError
-from securefl.node import approving
+from securefl.node import decisions
 
 ME, OTHER, THIRD = NAMES
 REST = (OTHER, THIRD)
@@ -214,4 +214,4 @@ def test_the_budget_of_every_study_that_started_is_still_charged(c):
         assert state.used("clinic") == sum(s.approval.cost for s in started)
         assert all(s.ended for s in started)
         site.ledger.close()
-    approving.pause(c.site(ME), "end of the test")
+    decisions.pause(c.site(ME), "end of the test")

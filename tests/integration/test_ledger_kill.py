@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from privacy_room import (
+from ledger_site import (
     CHARGES,
     KEY_HEX,
     NEXT_KEY,
@@ -25,7 +25,7 @@ from privacy_room import (
 from securefl.errors import BudgetError, NotApprovedError, RoundError
 from securefl.privacy.ledger import Ledger
 
-TESTS = Path(__file__).parents[1]
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 def run_and_kill(path, action, statement):
@@ -179,7 +179,7 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from privacy_room import approve, digest, keys, send
+from ledger_site import approve, digest, keys, send
 from securefl.errors import BudgetError
 from securefl.privacy.ledger import Ledger
 ledger = Ledger.open(Path(sys.argv[2]), **keys())
@@ -202,7 +202,7 @@ def test_an_owner_and_an_agent_write_at_once_and_the_chain_stays_one(tmp_path):
     new_ledger(path).close()
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(TESTS), str(path), str(first)],
+            [sys.executable, "-c", WRITER, str(SUPPORT), str(path), str(first)],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -10,14 +10,14 @@ import time
 from contextlib import suppress
 
 import pytest
-from checkpoint_room import approved, three_hospitals
-from found_cli import hospital, securefl, unbroken, words
-from privacy_room import digest
+from checkpoint_hospitals import approved, three_hospitals
+from command_line_hospital import hospital, securefl, unbroken, words
+from ledger_site import digest
 
 from securefl.node.answered import Answered
 from securefl.node.checkpoints import Question, answer_questions, collect, hand_out
-from securefl.node.presence import last_end, present
 from securefl.node.site import Site
+from securefl.party.pidfile import last_end, running_process
 
 LIMIT = 120
 
@@ -47,7 +47,7 @@ def ends():
     made = []
     yield made
     for folder, name in made:
-        state = present(folder, name)
+        state = running_process(folder, name)
         if state is not None:
             with suppress(ProcessLookupError):
                 os.kill(state["pid"], signal.SIGKILL)
@@ -70,8 +70,8 @@ def test_an_agents_owner_sees_since_when_the_store_is_away_and_how_the_agent_end
     away.rename(store)
     until(lambda: values(folder)["store_away"] is None, "the agent to find its store again")
     assert "unreachable" not in page(folder)
-    until(lambda: present(folder, "agent").get("turned"), "a whole turn")
-    assert "trouble" not in present(folder, "agent")
+    until(lambda: running_process(folder, "agent").get("turned"), "a whole turn")
+    assert "trouble" not in running_process(folder, "agent")
 
     assert securefl("site", "stop", "--site", folder).returncode == 0
     assert "The last agent ended at 2" in page(folder)
@@ -85,7 +85,7 @@ def test_an_agents_owner_sees_since_when_the_store_is_away_and_how_the_agent_end
     ), done.stderr
     found = values(folder)
     assert (found["running"], found["ended"], found["store_away"]) == (True, None, None)
-    os.kill(present(folder, "agent")["pid"], signal.SIGKILL)
+    os.kill(running_process(folder, "agent")["pid"], signal.SIGKILL)
     until(lambda: last_end(folder, "agent") is not None, "the kernel to end the agent")
     assert "The last agent ended without a word: it was killed, or the machine stopped" in page(
         folder

@@ -16,7 +16,7 @@ from consortium import NAMES, RARE, children, consortium
 from securefl.errors import NotApprovedError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import open_status
-from securefl.node import approving
+from securefl.node import decisions
 from securefl.node.leaving import COUNTS
 from securefl.privacy.ledger import read_ledger
 
@@ -166,7 +166,7 @@ def test_a_completed_study_does_not_run_again_after_a_restart_or_a_copied_approv
     assert c.status(ME, again) == "approved"
     assert c.status(OTHER, again) is None
     assert not c.state(ME, again).started
-    approving.withdraw(c.site(ME), again.digest, "")
+    decisions.withdraw(c.site(ME), again.digest, "")
     assert c.status(ME, study) == "completed"
     assert (
         c.site(ME).ledger.size == size + 3
@@ -188,7 +188,7 @@ def test_an_unapproved_study_never_touches_data(c):
     assert c.workers(THIRD) == []
     assert c.status(THIRD, study) is None
     site, found = c.review(THIRD, study)
-    approving.refuse(site, found, "not our question")
+    decisions.refuse(site, found, "not our question")
     c.ended(study, ME, OTHER)
     for name in (ME, OTHER):
         assert not c.state(name, study).started
@@ -211,7 +211,7 @@ def test_a_request_that_is_sent_again_with_an_edit_is_another_study_and_waits(c)
     assert re.search(rf"{study.name}\s+approved", rows)
     assert re.search(rf"{edited.name}\s+waiting", rows)
     assert edited.status()[ME] == "waiting"
-    approving.withdraw(c.site(ME), study.digest, "")
+    decisions.withdraw(c.site(ME), study.digest, "")
 
 
 def test_a_study_that_was_edited_on_the_hospitals_disk_after_its_approval_does_not_run(c):

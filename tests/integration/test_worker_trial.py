@@ -14,7 +14,7 @@ from securefl.node.launcher import Worker
 from securefl.node.worker_trial import ask_workers, trial_workers, write_trial_table
 from securefl.privacy.worker_answers import judge_with_controls
 
-TESTS = Path(__file__).parents[1]
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 def test_the_real_worker_draws_fresh_noise_and_chooses_patients_as_promised(tmp_path):
@@ -32,7 +32,7 @@ def test_a_worker_with_broken_draws_is_convicted(tmp_path, monkeypatch):
     the product leads there.
     """
     script = tmp_path / "python"
-    script.write_text(stand_in(sys.executable, str(TESTS)))
+    script.write_text(stand_in(sys.executable, str(SUPPORT)))
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
     write_trial_table(tmp_path / "trial.csv")

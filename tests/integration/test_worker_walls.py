@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import protocol_text
 from consortium import SMALL, running
-from federation_room import sealed_study
+from in_process_federation import sealed_study
 
 from securefl.errors import DataError
 from securefl.learning.features import feature_names

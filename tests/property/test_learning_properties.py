@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from learning_room import HEADER, SPEC, protocol
+from small_study import HEADER, SPEC, protocol
 
 from securefl.errors import DataError
 from securefl.learning.clipping import (

@@ -7,7 +7,7 @@ import pytest
 from grid_lines import SHAPES, WEIGHTS, GridLines
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learning_room import protocol
+from small_study import protocol
 
 from securefl.learning.models import parameter_count, predict_scores
 from securefl.learning.summing import sum_in_order, sum_of_squares

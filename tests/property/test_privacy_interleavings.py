@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from privacy_room import CHARGES, DELTA, HISTOGRAM, STEP, TERMS, approve, digest, new_ledger
+from ledger_site import CHARGES, DELTA, HISTOGRAM, STEP, TERMS, approve, digest, new_ledger
 
 from securefl.errors import SecureFLError
 from securefl.privacy import ledger_events as ev

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from learning_room import SPEC, FixedDraws, csv, rule
+from small_study import SPEC, FixedDraws, csv, rule
 
 from securefl.errors import DataError
 from securefl.learning.evaluation import score_histogram

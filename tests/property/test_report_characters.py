@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from terminal import c_locale, draw, drawn_width, unmarked
+from terminal_widths import c_locale, draw, drawn_width, unmarked
 
 from securefl.report.characters import broken, columns, quoted_lines, shown
 from securefl.report.parts import BAR_COLUMNS, Quoted, facts, literal, page, plain_text, section

@@ -106,7 +106,7 @@ class Network:
                 ):  # dies after the write, before the message: it is sent after the restart
                     party.restart()
                 else:
-                    party.holder.kept(record)
+                    party.holder.confirm_durable(record)
             self.speak(party)
         if self.store:  # anything that was ever sent arrives now, perhaps again
             self.deliver(*rng.choice(self.store))
@@ -118,7 +118,7 @@ class Network:
         return None
 
     def signature(self, party):
-        said = party.holder.again("signature", self.world.terms().round_digest)
+        said = party.holder.resend("signature", self.world.terms().round_digest)
         if self.proposal is None or said or party.name not in self.proposer.survivors.frames:
             return None
         return party.holder.agree(
@@ -142,7 +142,7 @@ class Network:
 
     def speak(self, party):
         for kind in ("contribution", "signature", "answer"):
-            message = party.holder.again(kind, self.world.terms().round_digest)
+            message = party.holder.resend(kind, self.world.terms().round_digest)
             if message is not None and (kind, party.name, message) not in self.store:
                 self.store.append((kind, party.name, message))
 

@@ -10,12 +10,12 @@ from secagg_round import digest_of, make_facts
 from secagg_survivors import COORDINATOR, Draws, Party, World
 
 from securefl.secagg import sections
-from securefl.secagg.facts import MAX_LENGTH
 from securefl.secagg.ring import CHUNK_BYTES
+from securefl.secagg.round_context import MAX_LENGTH
 from securefl.secagg.seal import CkksIntegers
-from securefl.secagg.spooling import check_contribution, spool_contribution
 from securefl.secagg.streaming import add_survivors, open_survivors, write_survivors_sum
-from securefl.secagg.terms import Terms
+from securefl.secagg.survivor_contribution import check_contribution, spool_contribution
+from securefl.secagg.survivor_terms import SurvivorTerms
 
 
 def many(hospitals, t, c, *, dropouts, lost):
@@ -192,4 +192,4 @@ def test_the_memory_of_adding_and_opening_does_not_grow_with_the_model(monkeypat
 def test_the_largest_model_has_an_index_for_every_ciphertext():
     facts = make_facts(("A", "B", "C"), length=MAX_LENGTH)
     assert facts.chunks < 1 << 32
-    assert Terms.for_round(facts, min_contributors=2, colluders=0).facts.chunks == 131_089
+    assert SurvivorTerms.for_round(facts, min_contributors=2, colluders=0).facts.chunks == 131_089

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from securefl.errors import StudyError
-from securefl.study import study_digest
+from securefl.study.digest import study_digest
 from securefl.study.parse import load_raw
 from securefl.study.seal import dump_toml
 

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from securefl.errors import StudyError
-from securefl.study import parse_protocol, parse_study
 from securefl.study.lines import line_index
-from securefl.study.parse import load_raw
+from securefl.study.parse import load_raw, parse_protocol, parse_study
 from securefl.study.seal import dump_toml
 
 STUDY = make_study()[0]

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from securefl.errors import StudyError
-from securefl.study import parse_study
-from securefl.study.parse import load_raw
+from securefl.study.parse import load_raw, parse_study
 from securefl.study.seal import dump_toml
 
 STUDY = load_raw(make_study()[0])

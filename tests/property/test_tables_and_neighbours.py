@@ -7,7 +7,7 @@ import io
 
 from hypothesis import given
 from hypothesis import strategies as st
-from learning_room import SPEC
+from small_study import SPEC
 
 from securefl.learning.features import prepare
 from securefl.learning.reading import Reading

@@ -16,7 +16,7 @@ from consortium import NAMES, Consortium
 
 from securefl.api import Study, connect, load_model
 from securefl.cli.main import cli, main
-from securefl.datasite import site_email
+from securefl.datasite.address import site_email
 from securefl.errors import (
     NotApprovedError,
     RoundError,
@@ -29,13 +29,13 @@ from securefl.federation import coordinator as coordinator_module
 from securefl.federation import paths
 from securefl.federation.coordinator import Outcome, RoundRecord
 from securefl.federation.messages import End, Status
-from securefl.federation.rounds import Plan
-from securefl.federation.words import end_of
+from securefl.federation.round_plan import RoundPlan
+from securefl.federation.status_board import end_of
 from securefl.learning.models import initial_weights
-from securefl.node import approving
+from securefl.node import decisions
 from securefl.node.extract import publish_extract
-from securefl.node.locks import Lock
 from securefl.node.rotation import rotate_key
+from securefl.party.locks import Lock
 from securefl.report.quality import quality_words
 from securefl.researcher import asking, results
 from securefl.store import Store
@@ -61,7 +61,7 @@ def approved(c, study):
 
 
 def ended(c, study):
-    return end_of(c.lab.folder.store, Plan(study.file, study.digest))
+    return end_of(c.lab.folder.store, RoundPlan(study.file, study.digest))
 
 
 def outcome(study):
@@ -228,7 +228,7 @@ def test_a_study_is_found_by_the_beginning_of_its_name(c, study):
 
 
 def test_a_folder_without_studies_has_none(tmp_path, c):
-    from securefl.node.folder import PartyFolder
+    from securefl.party.folder import PartyFolder
 
     PartyFolder.create(
         tmp_path / "r",
@@ -244,7 +244,7 @@ def test_a_folder_without_studies_has_none(tmp_path, c):
 
 
 def test_trusting_a_card_takes_bytes_or_a_file(tmp_path, c):
-    from securefl.node.folder import PartyFolder
+    from securefl.party.folder import PartyFolder
 
     lab = connect(
         PartyFolder.create(
@@ -372,7 +372,7 @@ def test_a_researcher_learns_that_a_hospital_changed_its_keys_and_hears_its_no_u
     old = c.site(ME).identity
     rotate_key(c.site(ME), "2026-11-24T12:00:00Z")
     site, found = c.review(ME, study)
-    approving.refuse(site, found, "names the old key")
+    decisions.refuse(site, found, "names the old key")
     assert (
         study.status()[ME] == "waiting"
     )  # whose key signed that no, the researcher cannot know yet
@@ -405,7 +405,7 @@ def test_a_researcher_learns_that_a_hospital_changed_its_keys_and_hears_its_no_u
 
 def test_waiting_ends_when_a_hospital_refuses(c, study):
     site, found = c.review(OTHER, study)
-    approving.refuse(site, found, "no")
+    decisions.refuse(site, found, "no")
     with pytest.raises(NotApprovedError, match=r"not-approved") as refused:
         study.wait(seconds=60)
     assert refused.value.whose == OTHER
@@ -533,7 +533,7 @@ def test_a_run_that_stops_for_any_reason_tells_the_others(c, approved, monkeypat
 
 def test_a_store_that_is_away_does_not_hide_why_the_run_failed(c, approved, monkeypatch):
     monkeypatch.setattr(
-        "securefl.researcher.running.persist", lambda work, _seconds: work()
+        "securefl.researcher.run_study.persist", lambda work, _seconds: work()
     )  # it need not be waited for here
 
     def lost(_):
@@ -690,7 +690,7 @@ def test_a_quality_rule_that_is_not_met_is_told_everywhere(
 
 def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, monkeypatch):
     monkeypatch.setattr(
-        "securefl.researcher.running.persist", lambda work, _seconds: work()
+        "securefl.researcher.run_study.persist", lambda work, _seconds: work()
     )  # it need not be waited for here
 
     def away(*_):

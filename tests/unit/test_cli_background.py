@@ -7,7 +7,7 @@ import pytest
 
 from securefl.cli import background
 from securefl.errors import RoundError, StoreError, UsageError
-from securefl.node.presence import Presence
+from securefl.party.pidfile import Presence
 
 
 def test_a_turn_that_went_well_is_no_fault():

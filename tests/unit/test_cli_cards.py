@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from securefl.cli.main import cli
 from securefl.errors import MessageError, UsageError
-from securefl.node.folder import PartyFolder
+from securefl.party.folder import PartyFolder
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from learning_room import SPEC, protocol
+from small_study import SPEC, protocol
 from test_learning_artefact import DETAILS
 
 from securefl.cli.main import cli

@@ -8,7 +8,7 @@ import os
 import pytest
 from click.testing import CliRunner
 from conftest import protocol_text
-from learning_room import SPEC
+from small_study import SPEC
 
 from securefl.cli.main import cli
 from securefl.errors import DataError, StudyError, UnreadableError, UsageError

@@ -8,9 +8,9 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from checkpoint_room import approved, three_hospitals
+from checkpoint_hospitals import approved, three_hospitals
 from click.testing import CliRunner
-from privacy_room import digest
+from ledger_site import digest
 
 from securefl.cli.main import cli
 from securefl.identity import read_card

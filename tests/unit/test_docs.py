@@ -13,10 +13,10 @@ import pytest
 from conftest import protocol_text
 
 from securefl.cli.main import cli
-from securefl.datasite import site_email
+from securefl.datasite.address import site_email
 from securefl.errors import ExitCode
-from securefl.privacy.words import guess_percent
-from securefl.report import meaning
+from securefl.privacy.explain import guess_percent
+from securefl.report import explain_study
 from securefl.report.parts import bytes_words
 from securefl.study.parse import parse_protocol
 
@@ -28,7 +28,12 @@ PAGES = [
     *sorted((ROOT / "protocols" / "studies").glob("*/README.md")),
 ]
 TEXTS = {p.relative_to(ROOT).as_posix(): p.read_text("utf-8") for p in PAGES}
-SOURCES = "\n".join(p.read_text("utf-8") for p in sorted((ROOT / "securefl").rglob("*.py")))
+#: The program's texts, with literals that stand on several lines put together.
+SOURCES = re.sub(
+    r"\"\n\s*f?\"",
+    "",
+    "\n".join(p.read_text("utf-8") for p in sorted((ROOT / "securefl").rglob("*.py"))),
+)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PROMPT = re.compile(r"\w*\$ (securefl .*)")
 
@@ -215,7 +220,7 @@ def test_the_readme_shows_the_thyroid_study_as_it_is():
         (ROOT / "protocols" / "studies" / "thyroid" / "protocol.toml").read_bytes()
     )
     shown = " ".join(TEXTS["README.md"].split())
-    update = meaning.leaving(study)[0]
+    update = explain_study.leaving(study)[0]
     assert (
         f"{update.times} times: one encrypted list of {update.values} numbers blurred with noise,"
         f" {bytes_words(update.size)}" in shown

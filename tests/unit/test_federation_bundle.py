@@ -5,7 +5,7 @@ bytes are.
 import json
 
 import pytest
-from model_room import finished
+from completed_study import finished
 
 from securefl.errors import MessageError
 from securefl.federation import bundle

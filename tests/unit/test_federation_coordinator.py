@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from federation_room import INSTANCES, NAMES, Room, added, sealed_study
+from in_process_federation import INSTANCES, NAMES, Room, added, sealed_study
 from secagg_whole import read_contribution, write_sum
 
 from securefl.errors import MessageError, RoundError, StudyError

@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import (
+from in_process_federation import (
     INSTANCES,
     NAMES,
     Room,
@@ -23,12 +23,12 @@ from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import exchange as exchange_module
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
-from securefl.federation.arrivals import Arrivals
+from securefl.federation.aggregator_service import AggregatorService, _Serving
 from securefl.federation.exchange import LocalExchange, StoreExchange, Waiting
+from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
-from securefl.federation.serving import AggregatorService, _Serving
-from securefl.federation.tally import Tally
-from securefl.federation.words import end_of, final_word, last_word, status_of
+from securefl.federation.status_board import end_of, ending_departure, first_departure, status_of
+from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.streaming import read_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.store import Store
@@ -112,7 +112,7 @@ def test_a_round_is_announced_once(room, exchange):
 def test_the_sum_and_its_contributions_come_back(room, store, exchange):
     _, facts, frames = answer_all(room, store)
     store.put(at(room).contribution("Stranger"), b"not asked for")
-    arrivals = Arrivals(room.plan, facts)
+    arrivals = FullRound(room.plan, facts)
     claimed = exchange.collect(arrivals, 60)
     assert claimed.sha256 == hashlib.sha256(store.get(at(room).sum, 1 << 20)).hexdigest()
     assert (
@@ -130,10 +130,11 @@ def test_a_sum_that_the_aggregator_did_not_sign_is_not_there_yet(room, store, ex
     whole = store.get(at(room).sum, 1 << 20)
     store.put(at(room).sum, junk)
     with pytest.raises(RoundError, match="the aggregator"):
-        exchange.collect(Arrivals(room.plan, facts), 0.05)
+        exchange.collect(FullRound(room.plan, facts), 0.05)
     store.put(at(room).sum, whole)
     assert (
-        exchange.collect(Arrivals(room.plan, facts), 60).sha256 == hashlib.sha256(whole).hexdigest()
+        exchange.collect(FullRound(room.plan, facts), 60).sha256
+        == hashlib.sha256(whole).hexdigest()
     )
 
 
@@ -156,7 +157,7 @@ def test_a_deadline_that_passes_at_once_still_names_only_who_is_missing(room, st
     """
     _, facts, _ = answer_all(room, store, NAMES[1:])
     with pytest.raises(RoundError, match="not complete") as late:
-        exchange.collect(Arrivals(room.plan, facts), 0)
+        exchange.collect(FullRound(room.plan, facts), 0)
     assert late.value.whose == NAMES[0]
 
 
@@ -164,7 +165,7 @@ def test_a_deadline_that_passes_at_once_still_names_only_who_is_missing(room, st
 def test_a_deadline_names_who_is_missing(room, store, exchange, missing):
     _, facts, _ = answer_all(room, store, [s for s in NAMES if s not in missing])
     with pytest.raises(RoundError, match="not complete") as late:
-        exchange.collect(Arrivals(room.plan, facts), 0)
+        exchange.collect(FullRound(room.plan, facts), 0)
     assert late.value.whose == ", ".join(missing)
 
 
@@ -172,14 +173,14 @@ def test_when_all_hospitals_answered_the_aggregator_is_named(room, store, exchan
     _, facts, _ = answer_all(room, store)
     store.delete(at(room).sum)
     with pytest.raises(RoundError, match="the aggregator"):
-        exchange.collect(Arrivals(room.plan, facts), 0)
+        exchange.collect(FullRound(room.plan, facts), 0)
 
 
 def test_a_hospitals_code_ends_the_round_at_once_and_names_it(room, store, exchange):
     keys, _ = room.announce()
     say(room, store, NAMES[1], "data")
     with pytest.raises(RoundError, match=f"{NAMES[1]} ended .* 'data'") as over:
-        exchange.collect(Arrivals(room.plan, facts_of(room, keys)), 60)
+        exchange.collect(FullRound(room.plan, facts_of(room, keys)), 60)
     assert over.value.whose == NAMES[1]
 
 
@@ -187,7 +188,7 @@ def test_the_aggregators_refusal_ends_the_round(room, store, exchange):
     keys, _ = room.announce()
     say(room, store, "Aggregator", "message")
     with pytest.raises(RoundError, match="Aggregator ended"):
-        exchange.collect(Arrivals(room.plan, facts_of(room, keys)), 60)
+        exchange.collect(FullRound(room.plan, facts_of(room, keys)), 60)
 
 
 SPOOFS = {
@@ -212,15 +213,15 @@ def test_what_the_stores_operator_writes_in_a_hospitals_name_is_ignored(
     room, store, exchange, spoof
 ):
     SPOOFS[spoof](room, store)
-    assert last_word(store, room.plan) is None
+    assert first_departure(store, room.plan) is None
     _, facts, _ = answer_all(room, store)
-    assert exchange.collect(Arrivals(room.plan, facts), 60).parts
+    assert exchange.collect(FullRound(room.plan, facts), 60).parts
 
 
 def test_a_signed_status_is_found_behind_spoofed_ones(room, store):
     SPOOFS["another signer"](room, store)
     say(room, store, NAMES[2], "withdrawn")
-    assert last_word(store, room.plan).site == NAMES[2]
+    assert first_departure(store, room.plan).site == NAMES[2]
     assert (
         status_of(store, room.plan.digest, NAMES[0], room.identities[NAMES[0]].card.signing_public)
         is None
@@ -245,7 +246,7 @@ def test_only_the_coordinator_ends_a_study(room, store):
 def test_in_one_process_a_round_is_broadcast_before_it_is_collected(room):
     keys, _ = room.announce()
     with pytest.raises(RoundError, match="No round was broadcast"):
-        LocalExchange([], room.aggregator).collect(Arrivals(room.plan, facts_of(room, keys)), 1)
+        LocalExchange([], room.aggregator).collect(FullRound(room.plan, facts_of(room, keys)), 1)
 
 
 # --- studies that go on after a loss
@@ -274,20 +275,22 @@ def test_who_left_is_not_waited_for_and_who_is_silent_is_until_the_deadline(five
     room, terms, _, frames, _ = five
     lost, *rest = FIVE
     place(room, store, {s: frames[s] for s in rest})
-    tally = Tally(GOING_ON, terms)
+    tally = SurvivorRound(GOING_ON, terms)
     StoreExchange(store, GOING_ON).gather(
         tally, 0.05
     )  # comes back at the deadline, with those that are there
     assert set(tally.heads) == set(rest)
     say(room, store, lost, "round")
-    StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)  # comes back at once
+    StoreExchange(store, GOING_ON).gather(
+        SurvivorRound(GOING_ON, terms), 3600
+    )  # comes back at once
 
 
 def test_who_left_after_contributing_is_in_the_sum(five, store):
     room, terms, _, frames, _ = five
     place(room, store, frames)
     say(room, store, FIVE[0], "round")
-    tally = Tally(GOING_ON, terms)
+    tally = SurvivorRound(GOING_ON, terms)
     StoreExchange(store, GOING_ON).gather(tally, 3600)
     assert set(tally.heads) == set(FIVE)
 
@@ -299,7 +302,7 @@ def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
         store,
         {**frames, FIVE[1]: frames[FIVE[1]][:-1], FIVE[2]: bytes(10_000_000), "Stranger": b"x"},
     )
-    tally = Tally(GOING_ON, terms)
+    tally = SurvivorRound(GOING_ON, terms)
     StoreExchange(store, GOING_ON).gather(tally, 0.05)
     assert set(tally.refused) == set(FIVE[1:3])
     place(room, store, frames)  # and is looked at again
@@ -309,7 +312,7 @@ def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
 
 def test_a_hospital_reads_in_the_proposal_whether_its_very_frame_is_in_it(five):
     room, terms, people, frames, _ = five
-    tally = Tally(GOING_ON, terms)
+    tally = SurvivorRound(GOING_ON, terms)
     for site in FIVE[1:]:
         tally.take(
             site, io.BytesIO(frames[site]) if isinstance(frames[site], bytes) else frames[site]
@@ -339,7 +342,7 @@ def test_what_ends_a_study_that_goes_on(five, store, why):
     room, terms, *_ = five
     FATAL[why](room, store)
     with pytest.raises(RoundError, match="ended its part"):
-        StoreExchange(store, GOING_ON).gather(Tally(GOING_ON, terms), 3600)
+        StoreExchange(store, GOING_ON).gather(SurvivorRound(GOING_ON, terms), 3600)
 
 
 def test_a_transcript_that_the_store_does_not_take_is_left_with_the_next_and_ends_nothing(
@@ -370,9 +373,9 @@ def test_a_transcript_that_the_store_does_not_take_is_left_with_the_next_and_end
 def test_one_that_is_gone_ends_nothing(five, store):
     room, *_ = five
     say(room, store, FIVE[0], "round")
-    assert final_word(store, GOING_ON, FIVE) is None
-    assert final_word(store, GOING_ON, FIVE[:4]).site == FIVE[0]
-    assert final_word(store, GOING_ON, FIVE[:4], frozenset(FIVE[:1])) is None
+    assert ending_departure(store, GOING_ON, FIVE) is None
+    assert ending_departure(store, GOING_ON, FIVE[:4]).site == FIVE[0]
+    assert ending_departure(store, GOING_ON, FIVE[:4], frozenset(FIVE[:1])) is None
     assert StoreExchange(store, GOING_ON).gone() == {FIVE[0]}
 
 
@@ -387,7 +390,7 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     assert not serving.step()
     room_frames = {s: people[s].answer(given).read() for s in FIVE[1:]}
     place(room, store, room_frames)
-    tally = Tally(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
+    tally = SurvivorRound(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     exchange.gather(tally, 0.05)
     survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE[1:]})
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
@@ -435,7 +438,7 @@ def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it
     assert not serving.step()
     store.put(at(room).announcement, given.announcement)
     place(room, store, {**frames, FIVE[0]: frames[FIVE[1]]})
-    tally = Tally(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
+    tally = SurvivorRound(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     for site, frame in frames.items():
         tally.take(site, io.BytesIO(frame))
     survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE})
@@ -458,7 +461,7 @@ def test_whom_a_round_waits_for_is_told_with_the_time(room, store, monkeypatch):
     watched = StoreExchange(store, room.plan, waiting=told.append)
     _, facts, _ = answer_all(room, store, NAMES[:2])
     with pytest.raises(RoundError):
-        watched.collect(Arrivals(room.plan, facts), 0.3)
+        watched.collect(FullRound(room.plan, facts), 0.3)
     assert told[0].names == NAMES
     assert told[-1].names == NAMES[2:]
     assert all(0 <= one.seconds <= one.deadline == 0.3 for one in told[:-1])
@@ -466,6 +469,6 @@ def test_whom_a_round_waits_for_is_told_with_the_time(room, store, monkeypatch):
     store.delete(at(room).sum)
     del told[:]
     with pytest.raises(RoundError):
-        watched.collect(Arrivals(room.plan, facts), 0.3)
+        watched.collect(FullRound(room.plan, facts), 0.3)
     assert told[-1].names == ("Aggregator",)
     assert str(Waiting(("Nord", "Sued"), 41.2, 120.0)) == "waiting for Nord, Sued (41 s of 120)"

@@ -6,10 +6,10 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from federation_room import Room, sealed_study
+from in_process_federation import Room, sealed_study
 from test_federation_losses import LAST, LOST, PLAN, Losing, assert_exact
 
-from securefl.federation import rounds
+from securefl.federation import round_plan
 from securefl.learning.algorithms import ServerState
 from securefl.secagg.number_layout import NumberLayout
 
@@ -17,7 +17,7 @@ from securefl.secagg.number_layout import NumberLayout
 @pytest.fixture(params=[1, 2, 3], ids=["1 prime", "2 primes", "3 primes"], autouse=True)
 def _under_keys(request, monkeypatch):
     monkeypatch.setattr(
-        rounds,
+        round_plan,
         "layout_for",
         lambda bits, contributors, length: NumberLayout(bits, contributors, request.param),
     )

@@ -8,11 +8,11 @@ from functools import reduce
 import numpy as np
 import pytest
 from conftest import SITES
-from federation_room import INSTANCES, Room, going_on, head_in, sealed_study
+from in_process_federation import INSTANCES, Room, going_on, head_in, sealed_study
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.exchange import LocalExchange
-from securefl.federation.tally import Tally
+from securefl.federation.survivor_round import SurvivorRound
 from securefl.learning.algorithms import ServerState
 from securefl.secagg.streaming import write_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal
@@ -108,7 +108,7 @@ def test_a_contribution_that_is_not_whole_counts_as_none():
 
     class Spoiled(Losing):
         def gather(self, tally, seconds):
-            inner = Tally.take
+            inner = SurvivorRound.take
 
             def take(self, site, frame):
                 inner(
@@ -122,7 +122,7 @@ def test_a_contribution_that_is_not_whole_counts_as_none():
                 )
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(Tally, "take", take)
+                patch.setattr(SurvivorRound, "take", take)
                 super().gather(tally, seconds)
 
     outcome = room.coordinator(Spoiled(room)).run()
@@ -164,7 +164,7 @@ def half():
     facts = PLAN.facts(
         1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES
     )
-    tally = Tally(PLAN, PLAN.terms(facts))
+    tally = SurvivorRound(PLAN, PLAN.terms(facts))
     for site, p in people.items():
         tally.take(site, p.answer(given))
     return room, people, tally

@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
-from securefl.federation.arrivals import Arrivals
+from securefl.federation.full_round import FullRound
 from securefl.federation.participant import Participant
-from securefl.federation.tally import Tally
+from securefl.federation.survivor_round import SurvivorRound
 from securefl.identity import read_secret
 from securefl.secagg import sections
 from securefl.secagg.layouts import body_bytes
 from securefl.secagg.ring import CHUNK_BYTES
 from securefl.secagg.seal import CkksIntegers
-from securefl.secagg.spooling import head_limit
 from securefl.secagg.sum import same_sum
+from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.store import Store
 from securefl.study.approval import MAX_BYTES, open_approval
@@ -94,9 +94,9 @@ class Frames:
     def added(self):
         """Bytes that take, sum and comparison need at most."""
         if not self.plan.goes_on:
-            with closing(Arrivals(self.plan, self.facts)) as arrivals:
+            with closing(FullRound(self.plan, self.facts)) as arrivals:
                 return peak_of(lambda: self.whole(arrivals))
-        with closing(Tally(self.plan, self.plan.terms(self.facts))) as here:
+        with closing(SurvivorRound(self.plan, self.plan.terms(self.facts))) as here:
             taken = peak_of(lambda: here.look(self.store, self.at))
             here.adopt(Survivors(here.terms, {s: h.sha256 for s, h in here.heads.items()}))
             proposal = write_proposal(here.survivors, "coordinator", self.researcher.sign)

@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from federation_room import INSTANCES, NAMES, Room, in_memory
+from in_process_federation import INSTANCES, NAMES, Room, in_memory
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.participant import RoundInput
-from securefl.federation.rounds import card_of
+from securefl.federation.round_plan import card_of
 
 ME = NAMES[0]
 STRANGER = fixed_identity("Stranger", "researcher")

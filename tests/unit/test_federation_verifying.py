@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 from conftest import SITES, fixed_identity
-from federation_room import Room, going_on, sealed_study
+from in_process_federation import Room, going_on, sealed_study
 from secagg_whole import write_sum
 
 from securefl.errors import RoundError, UsageError

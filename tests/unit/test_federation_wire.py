@@ -21,7 +21,8 @@ from securefl.federation import messages, paths
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript
 from securefl.identity import Identity, IdentityCard
-from securefl.node import extract, pysyft_keys
+from securefl.node import extract
+from securefl.party import pysyft_keys
 from securefl.store import Store
 
 WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire"

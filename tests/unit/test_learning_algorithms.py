@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from learning_room import protocol
+from small_study import protocol
 
 from securefl.errors import RoundError
 from securefl.learning.algorithms import ServerState

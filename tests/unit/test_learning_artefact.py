@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from learning_room import SPEC, protocol
+from small_study import SPEC, protocol
 
 from securefl.errors import DataError, UnreadableError
 from securefl.learning.artefact import (

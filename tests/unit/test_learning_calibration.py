@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from evaluation_room import Setting
+from simulated_evaluations import Setting
 
 from securefl.learning.calibration import (
     CalibrationRow,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import make_study
-from learning_room import rows
+from small_study import rows
 
 from securefl.demo import baselines, thyroid
 from securefl.errors import DataError, StudyError

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from evaluation_room import SETTINGS, Setting, mended_auc, simulate
+from simulated_evaluations import SETTINGS, Setting, mended_auc, simulate
 
 from securefl.learning.discrimination import (
     _inverse,

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from learning_room import FixedDraws, protocol, rows, rule
+from small_study import FixedDraws, protocol, rows, rule
 
 from securefl.learning.dpsgd import PrivateTrainer, TorchModel, opacus_gradients
 from securefl.learning.exact import exponent, factor_bits

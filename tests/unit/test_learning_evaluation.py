@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from learning_room import FixedDraws, protocol
+from small_study import FixedDraws, protocol
 
 from securefl.errors import RoundError
 from securefl.learning.discrimination import histogram_auc

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from learning_room import SPEC, csv
+from small_study import SPEC, csv
 
 from securefl.errors import DataError
 from securefl.learning.encoding import MALFORMED

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from learning_room import SPEC
+from small_study import SPEC
 
 from securefl.learning.features import prepare
 from securefl.learning.labels import outcomes

@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from learning_room import protocol
+from small_study import protocol
 
 from securefl.errors import MessageError
 from securefl.learning.models import (

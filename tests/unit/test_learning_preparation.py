@@ -5,14 +5,14 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from conftest import make_study, protocol_text
-from federation_room import Room, going_on, sealed_study
+from in_process_federation import Room, going_on, sealed_study
 
 from securefl.errors import RoundError, StudyError
 from securefl.learning.preparation import Counted, class_counts, counted, require_enough
 from securefl.node.policy import charges_of
 from securefl.privacy.accounting import PldAccountant, pld_epsilon
 from securefl.privacy.planning import study_epsilon
-from securefl.report import meaning
+from securefl.report import explain_study
 from securefl.report.study import study_words
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol, parse_study
@@ -88,9 +88,9 @@ def test_it_is_charged_and_the_patients_who_train_pay_for_both():
         [c.mechanism for c in charges if c.purpose != "evaluation"], study.privacy.delta
     )
     whole = study_epsilon(charges, 1, study.privacy.delta, disjoint=True)
-    assert whole == both == meaning.worst_epsilon(study) > Decimal("1.01")
+    assert whole == both == explain_study.worst_epsilon(study) > Decimal("1.01")
     without = parse_study(make_study(5)[0])
-    assert meaning.worst_epsilon(without) == 1
+    assert explain_study.worst_epsilon(without) == 1
 
 
 def test_the_worker_may_send_the_longest_list_of_any_round():
@@ -143,7 +143,7 @@ def test_what_makes_no_sense_is_refused(old, new, why):
 
 def test_pages_say_that_patients_are_counted():
     study = parse_study(make_study(5, COUNTED)[0])
-    first = meaning.leaving(study)[0]
+    first = explain_study.leaving(study)[0]
     assert first.sentence.startswith(
         "once, at the start: one encrypted list of 2 numbers blurred with noise"
     )

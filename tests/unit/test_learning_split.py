@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import numpy as np
-from learning_room import SPEC, csv
+from small_study import SPEC, csv
 
 from securefl.learning.features import prepare
 from securefl.learning.split import held_out, split_rows

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from learning_room import FixedDraws, protocol, rows, rule
+from small_study import FixedDraws, protocol, rows, rule
 
 from securefl.errors import DataError, RoundError, StudyError
 from securefl.learning.clipping import clip_to_grid

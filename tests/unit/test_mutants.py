@@ -113,8 +113,8 @@ def test_a_mutants_tests_are_those_that_reach_it_its_own_file_first_and_no_slow_
 ):
     own, other, slow = (
         "tests/unit/test_secagg_ring.py::a",
-        "tests/unit/test_secagg_bulk.py::b",
-        "tests/unit/test_secagg_bulk.py::slow",
+        "tests/unit/test_secagg_seal_memory.py::b",
+        "tests/unit/test_secagg_seal_memory.py::slow",
     )
     attack = "tests/attack/test_secagg_x.py::c"
     seconds = {attack: 0.1, slow: 9.0, other: 0.1, own: 9.0}

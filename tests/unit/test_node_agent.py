@@ -14,7 +14,7 @@ from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
 from securefl.cli.main import cli
-from securefl.datasite import site_email
+from securefl.datasite.address import site_email
 from securefl.datasite.layout import datasite
 from securefl.errors import (
     DataError,
@@ -27,11 +27,11 @@ from securefl.errors import (
 from securefl.federation import paths
 from securefl.federation.messages import open_status
 from securefl.node import agent as agent_module
-from securefl.node import approving
+from securefl.node import decisions
 from securefl.node.agent import Agent, agent_state, stop_agent
 from securefl.node.extract import read_extract
 from securefl.node.pasts import doubt, settle_doubt
-from securefl.node.presence import store_away
+from securefl.party.pidfile import store_away
 from securefl.store import Store
 
 ME = NAMES[0]
@@ -131,7 +131,7 @@ def scene(hospitals, monkeypatch, request):
     if made.agent is not None:
         made.agent._presence._lock.release()
     if made.status == "approved":  # nothing of it is left for the next test
-        approving.withdraw(made.c.site(ME), made.study.digest, "")
+        decisions.withdraw(made.c.site(ME), made.study.digest, "")
     if made.status == "running":
         made.c.site(ME).ledger.settle(made.study.digest, "failed")
 
@@ -196,7 +196,7 @@ def test_a_disk_that_keeps_no_reason_does_not_keep_the_study_from_ending(scene, 
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("securefl.node.reasons.replace_file", full)
+    monkeypatch.setattr("securefl.party.failure_note.replace_file", full)
     turns(scene.begin("start", RoundError("late", whose="x")))
     assert scene.status == "failed"
 
@@ -301,7 +301,7 @@ def test_a_code_that_the_store_did_not_take_is_said_later(scene):
 def test_a_withdrawn_study_is_dropped_with_its_worker_and_key(scene):
     agent = scene.begin("start", None)
     turns(agent, 2)
-    approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    decisions.withdraw(scene.c.site(ME), scene.study.digest, "")
     turns(agent, 1)
     assert scene.run.ended == ["stop"]
     assert scene.code() == "withdrawn"
@@ -315,7 +315,7 @@ def test_a_study_that_fails_as_it_is_withdrawn_stays_withdrawn(scene):
     turns(agent, 1)
 
     def step():
-        approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+        decisions.withdraw(scene.c.site(ME), scene.study.digest, "")
         raise RoundError("gone", whose="x")
 
     scene.run.step = step
@@ -328,7 +328,7 @@ def test_during_a_pause_no_step_is_taken(scene):
     agent = scene.begin("start", None)
     turns(agent, 1)
     owner = scene.c.site(ME)
-    approving.pause(owner, "")
+    decisions.pause(owner, "")
     try:
         turns(agent)
         assert scene.run.calls == 1
@@ -391,7 +391,7 @@ def test_when_a_study_has_ended_its_kept_contributions_are_removed_and_nothing_e
     before = {p.name for p in study.iterdir()}
     assert kept.exists()  # while it runs
     if end == "withdrawn":
-        approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+        decisions.withdraw(scene.c.site(ME), scene.study.digest, "")
     turns(agent, 1)
     assert not kept.exists()
     assert {p.name for p in study.iterdir()} == before - {"contributions"} | (
@@ -403,7 +403,7 @@ def test_contributions_of_a_study_that_ended_while_no_agent_ran_are_removed_at_i
     agent = scene.begin("start", None)
     turns(agent, 2)
     kept = keeps(scene)
-    approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    decisions.withdraw(scene.c.site(ME), scene.study.digest, "")
     agent._recover()
     assert not kept.exists()
 
@@ -461,7 +461,7 @@ class Syncs:
         self.agent = scene.begin(None)
         scene.monkeypatch.setattr(Agent, "_sync", lambda _: self.sync())
         self.agent._clock = self.agent._anyway.clock = lambda: self.now
-        self.agent._anyway.moved()
+        self.agent._anyway.reset()
 
     def sync(self):
         self.times.append(self.now)
@@ -506,7 +506,7 @@ def test_a_message_that_comes_in_is_taken_in_within_two_seconds(scene):
 def test_a_decision_and_a_card_are_shown_within_two_seconds(scene):
     syncs = Syncs(scene)
     quiet(syncs)
-    approving.withdraw(scene.c.site(ME), scene.study.digest, "")
+    decisions.withdraw(scene.c.site(ME), scene.study.digest, "")
     assert syncs.seconds(2) == 1
     quiet(syncs)
     scene.c.site(ME).book.trust(fixed_identity("Newcomer", "researcher").card)
@@ -619,7 +619,7 @@ def test_stopping_ends_what_runs_and_keeps_what_waits(scene):
     assert scene.status == "failed"
     assert scene.code() == "round"
     assert scene.c.status(ME, waiting) == "approved"
-    approving.withdraw(scene.c.site(ME), waiting.digest, "")
+    decisions.withdraw(scene.c.site(ME), waiting.digest, "")
 
 
 def test_a_worker_that_ends_with_its_agent_does_not_spoil_a_waiting_approval(scene):

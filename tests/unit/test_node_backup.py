@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from checkpoint_room import approved, three_hospitals
+from checkpoint_hospitals import approved, three_hospitals
 from click.testing import CliRunner
-from privacy_room import digest
+from ledger_site import digest
 
 from securefl.cli.main import cli
 from securefl.errors import LedgerAlteredError, StoreError, UnreadableError, UsageError
@@ -25,7 +25,7 @@ from securefl.privacy.ledger import read_ledger
 
 AT = "2026-11-28T12:00:00Z"
 COHORT = ("A", "B", "C")
-TESTS = Path(__file__).parents[1]
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_it_is_not_put_over_newer_keys_another_hospital_a_working_agent_or_any_f
     with pytest.raises(UsageError, match="no hospital's folder"):
         restore_backup(made, tmp_path / "photos")
     with (
-        module.kept_away(sites["A"].path, "agent"),
+        module.exclude_role(sites["A"].path, "agent"),
         pytest.raises(UsageError, match="An agent runs"),
     ):
         restore_backup(made, sites["A"].path)

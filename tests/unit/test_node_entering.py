@@ -5,14 +5,14 @@ runs in one place.
 import secrets
 
 import pytest
-from asked_room import after
 from consortium import NAMES, Consortium
-from running_room import study_scene
+from running_study import study_scene
+from worker_stand_ins import after
 
 from securefl.errors import DataError, EndedError, RoundError, StoreError, TwoCopiesError
 from securefl.federation import paths
 from securefl.federation.messages import Call, End, Ready, Status
-from securefl.node import approving
+from securefl.node import decisions
 from securefl.node.instances import Instances
 from securefl.node.waiting import keep_waiting, waiting_for
 
@@ -166,7 +166,7 @@ def test_an_owner_who_pauses_says_nothing_and_goes_on_after_it(scene):
     scene.wait()
     scene.call()
     owner = scene.c.site(ME)
-    approving.pause(owner, "audit")
+    decisions.pause(owner, "audit")
     try:
         scene.wait()
         assert scene.ready() is None

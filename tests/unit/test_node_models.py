@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from completed_study import finished, other_weights
 from conftest import fixed_identity
-from model_room import finished, other_weights
 
 from securefl.errors import StoreError, UsageError
 from securefl.federation import paths
@@ -57,7 +57,7 @@ def here(tmp_path, end):
 
 
 def keep_rounds(site, end):
-    from federation_room import sealed_study
+    from in_process_federation import sealed_study
 
     folder = site.study_folder(end.plan.digest)
     folder.mkdir(parents=True)

@@ -10,8 +10,8 @@ from conftest import fixed_identity, party
 from consortium import NAMES, Consortium
 
 from securefl.errors import StudyError
-from securefl.node.folder import PartyFolder
 from securefl.node.policy import charges_of, header_of, review
+from securefl.party.folder import PartyFolder
 
 ME, OTHER, THIRD = NAMES
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

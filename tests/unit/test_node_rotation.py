@@ -10,19 +10,19 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-from checkpoint_room import approved, three_hospitals
+from checkpoint_hospitals import approved, three_hospitals
 from click.testing import CliRunner
 from conftest import fixed_identity
 from consortium import Consortium
-from privacy_room import digest
+from ledger_site import digest
 
 from securefl.cli.main import cli
 from securefl.errors import NotApprovedError, UnreadableError, UsageError
 from securefl.identity import Identity
-from securefl.node.presence import Presence
 from securefl.node.rotation import BEFORE, NEXT, rotate_key
 from securefl.node.site import Site
 from securefl.partners import AddressBook
+from securefl.party.pidfile import Presence
 from securefl.privacy.ledger import read_ledger
 
 NOW = "2026-11-24T12:00:00Z"
@@ -117,7 +117,7 @@ def test_an_approval_given_while_the_change_begins_stops_it(site, monkeypatch):
         approved(site)
         yield True
 
-    monkeypatch.setattr("securefl.node.rotation.kept_away", slow)
+    monkeypatch.setattr("securefl.node.rotation.exclude_role", slow)
     refused(site, NotApprovedError, "names the old key")
 
 

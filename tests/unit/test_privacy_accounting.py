@@ -333,8 +333,9 @@ def test_epsilon_is_a_decimal_in_range(epsilon):
 
 def test_costs_caps_and_the_ledger_load_no_slow_accountant():
     code = (
-        "import sys; from decimal import Decimal; from securefl.privacy import rdp_cost, rdp_cap,"
-        " Gaussian, Ledger, audit;rdp_cost(Gaussian(Decimal(5)), 7); rdp_cap(Decimal(1),"
+        "import sys; from decimal import Decimal; from securefl.privacy import audit, ledger;"
+        "from securefl.privacy.accounting import rdp_cap, rdp_cost;"
+        "from securefl.privacy.mechanisms import Gaussian; rdp_cost(Gaussian(Decimal(5)), 7); rdp_cap(Decimal(1),"
         " Decimal('1e-5'), 7);print([m for m in ('dp_accounting', 'scipy', 'torch', 'opacus',"
         " 'syft', 'pandas') if m in sys.modules])"
     )

@@ -4,7 +4,7 @@ import sys
 from decimal import Decimal
 
 import pytest
-from privacy_room import (
+from ledger_site import (
     CHARGES,
     DELTA,
     STEP,
@@ -179,7 +179,7 @@ def test_the_owners_notes_stay_out_of_the_extract(path):
 
 def test_an_audit_of_one_study_loads_no_accountant(path):
     code = (
-        f"import sys; sys.path[:0] = {sys.path!r}; from pathlib import Path; from privacy_room"
+        f"import sys; sys.path[:0] = {sys.path!r}; from pathlib import Path; from ledger_site"
         " import verify;from securefl.privacy.audit import audit; from"
         " securefl.privacy.ledger_reading import"
         f" read_ledger;audit(read_ledger(Path({str(path)!r}), verify));print([m for m in"

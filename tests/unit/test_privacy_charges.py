@@ -1,12 +1,12 @@
 from decimal import Decimal
 
 import pytest
-from privacy_room import CHARGES, HISTOGRAM, STEP, TERMS
+from ledger_site import CHARGES, HISTOGRAM, STEP, TERMS
 from pydantic import ValidationError
 
 from securefl.errors import UsageError
 from securefl.privacy.accounting import rdp_cost
-from securefl.privacy.charges import Charge, Terms, all_attempts, total_cost
+from securefl.privacy.charges import Charge, ChargeTerms, all_attempts, total_cost
 from securefl.privacy.ledger_events import Part
 
 
@@ -28,9 +28,9 @@ def test_an_unknown_kind_of_release_is_refused():
 
 def test_terms_are_complete_and_nothing_else():
     with pytest.raises(ValidationError):
-        Terms(clip_norm="1", normaliser="1", noise_source="x")
+        ChargeTerms(clip_norm="1", normaliser="1", noise_source="x")
     with pytest.raises(ValidationError):
-        Terms.model_validate({**TERMS.model_dump(), "shuffled": "yes"})
+        ChargeTerms.model_validate({**TERMS.model_dump(), "shuffled": "yes"})
     assert TERMS.sampling == "poisson"
     assert TERMS.split == "disjoint-patients"
 

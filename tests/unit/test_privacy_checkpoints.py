@@ -4,8 +4,8 @@ import shutil
 from itertools import permutations
 
 import pytest
-from checkpoint_room import approved, three_hospitals
-from privacy_room import digest
+from checkpoint_hospitals import approved, three_hospitals
+from ledger_site import digest
 
 from securefl.errors import MessageError, UnreadableError
 from securefl.federation import checkpoints as said

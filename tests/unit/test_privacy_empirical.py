@@ -3,7 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from securefl.privacy.empirical import clopper_pearson, fitted_mu, lower_bound, max_detectable
+from securefl.privacy.empirical import (
+    clopper_pearson,
+    epsilon_lower_bound,
+    fitted_mu,
+    max_detectable,
+)
 
 DELTA, ALPHA = 1e-5, 0.05
 
@@ -42,17 +47,18 @@ def test_four_thousand_right_guesses_of_each_kind_show_seven():
 def test_perfect_guesses_reach_what_is_detectable_and_no_scores_exceed_it():
     n = 4000
     best = max_detectable(n, delta=DELTA, alpha=ALPHA)
-    assert lower_bound(np.full(n, 1.0), np.zeros(n), delta=DELTA, alpha=ALPHA) == best
-    assert lower_bound(np.zeros(n), np.full(n, 1.0), delta=DELTA, alpha=ALPHA) == best
+    assert epsilon_lower_bound(np.full(n, 1.0), np.zeros(n), delta=DELTA, alpha=ALPHA) == best
+    assert epsilon_lower_bound(np.zeros(n), np.full(n, 1.0), delta=DELTA, alpha=ALPHA) == best
     assert all(
-        lower_bound(*scores(mu, n), delta=DELTA, alpha=ALPHA) <= best for mu in (0, 0.5, 1, 5, 20)
+        epsilon_lower_bound(*scores(mu, n), delta=DELTA, alpha=ALPHA) <= best
+        for mu in (0, 0.5, 1, 5, 20)
     )
 
 
 def test_more_noise_shows_less_and_no_difference_shows_nothing():
-    bounds = [lower_bound(*scores(mu), delta=DELTA, alpha=ALPHA) for mu in (4, 2, 1, 0.5)]
+    bounds = [epsilon_lower_bound(*scores(mu), delta=DELTA, alpha=ALPHA) for mu in (4, 2, 1, 0.5)]
     assert bounds == sorted(bounds, reverse=True)
-    assert lower_bound(*scores(0), delta=DELTA, alpha=ALPHA) < 0.1
+    assert epsilon_lower_bound(*scores(0), delta=DELTA, alpha=ALPHA) < 0.1
 
 
 def test_the_bound_is_below_the_true_epsilon_of_randomized_response():
@@ -64,7 +70,7 @@ def test_the_bound_is_below_the_true_epsilon_of_randomized_response():
             inside, outside = (
                 (generator.uniform(size=2000) < p).astype(float) for p in (truth, 1 - truth)
             )
-            bound = lower_bound(inside, outside, delta=0.0, alpha=ALPHA)
+            bound = epsilon_lower_bound(inside, outside, delta=0.0, alpha=ALPHA)
             wrong += bound > epsilon
             assert bound > epsilon * 0.6
         assert wrong <= 4  # 2 are expected at most
@@ -73,7 +79,7 @@ def test_the_bound_is_below_the_true_epsilon_of_randomized_response():
 def test_a_difference_only_in_the_spread_is_seen():
     generator = np.random.default_rng(2)
     assert (
-        lower_bound(
+        epsilon_lower_bound(
             generator.normal(0, 1, 4000), generator.normal(0, 3, 4000), delta=DELTA, alpha=ALPHA
         )
         > 1.5
@@ -82,7 +88,7 @@ def test_a_difference_only_in_the_spread_is_seen():
 
 def test_too_few_trials_show_nothing():
     assert max_detectable(1, delta=DELTA, alpha=ALPHA) == 0.0
-    assert lower_bound(np.ones(3), np.zeros(3), delta=DELTA, alpha=ALPHA) == 0.0
+    assert epsilon_lower_bound(np.ones(3), np.zeros(3), delta=DELTA, alpha=ALPHA) == 0.0
     assert max_detectable(0, delta=DELTA, alpha=ALPHA) == 0.0
 
 
@@ -96,7 +102,7 @@ def test_too_few_trials_show_nothing():
 )
 def test_scores_that_do_not_fit_are_refused(inside, outside):
     with pytest.raises(ValueError, match="finite scores"):
-        lower_bound(inside, outside, delta=DELTA, alpha=ALPHA)
+        epsilon_lower_bound(inside, outside, delta=DELTA, alpha=ALPHA)
 
 
 @pytest.mark.parametrize("mu", [1.0, 0.5, 0.25])

@@ -2,7 +2,7 @@ import sqlite3
 from decimal import Decimal
 
 import pytest
-from privacy_room import (
+from ledger_site import (
     CHARGES,
     DELTA,
     HISTOGRAM,

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from privacy_room import KEY, KEY_HEX, NEXT_HEX, verify
+from ledger_site import KEY, KEY_HEX, NEXT_HEX, verify
 
 from securefl.errors import LedgerAlteredError, MessageError
 from securefl.privacy import ledger_events as ev

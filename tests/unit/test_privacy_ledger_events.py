@@ -2,7 +2,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from privacy_room import HISTOGRAM, STEP, TERMS
+from ledger_site import HISTOGRAM, STEP, TERMS
 from pydantic import ValidationError
 
 from securefl.errors import UnreadableError, UsageError

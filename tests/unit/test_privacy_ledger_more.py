@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from privacy_room import (
+from ledger_site import (
     CHARGES,
     DELTA,
     KEY_HEX,

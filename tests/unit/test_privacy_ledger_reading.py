@@ -1,7 +1,7 @@
 import sqlite3
 
 import pytest
-from privacy_room import approve, example_ledger, keys, verify
+from ledger_site import approve, example_ledger, keys, verify
 
 from securefl.errors import LedgerAlteredError, UnreadableError
 from securefl.privacy.ledger import Ledger, read_checkpoint, read_ledger

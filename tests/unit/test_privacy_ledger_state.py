@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from privacy_room import CHARGES, DELTA, HISTOGRAM, STEP, TERMS, digest
+from ledger_site import CHARGES, DELTA, HISTOGRAM, STEP, TERMS, digest
 
 from securefl.errors import BudgetError, NotApprovedError, RoundError, UsageError
 from securefl.privacy import ledger_events as ev

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from privacy_room import vector_ledger, verify, verify_next
+from ledger_site import vector_ledger, verify, verify_next
 
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import NANO

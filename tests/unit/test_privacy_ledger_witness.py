@@ -9,7 +9,7 @@ import stat
 from contextlib import suppress
 
 import pytest
-from privacy_room import (
+from ledger_site import (
     NEXT_KEY,
     approve,
     digest,

@@ -2,7 +2,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from privacy_room import CHARGES, DELTA, HISTOGRAM, STEP
+from ledger_site import CHARGES, DELTA, HISTOGRAM, STEP
 
 from securefl.errors import BudgetError, UsageError
 from securefl.privacy.accounting import ORDERS, pld_epsilon, rdp_cap

@@ -7,7 +7,7 @@ from conftest import protocol_text
 
 from securefl.errors import StudyError
 from securefl.privacy.accounting import PldAccountant
-from securefl.report.meaning import privacy_sentences, use_words
+from securefl.report.explain_study import privacy_sentences, use_words
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol
 from securefl.study.refusals import refusal, refused_value

@@ -3,12 +3,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from audit_room import year
 from conftest import fixed_identity
+from ledger_after_a_year import year
 
 from securefl.errors import BudgetError
 from securefl.privacy.audit import audit, extract
-from securefl.privacy.charges import Charge, Terms
+from securefl.privacy.charges import Charge, ChargeTerms
 from securefl.privacy.ledger import Ledger
 from securefl.privacy.ledger_reading import read_ledger
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
@@ -51,7 +51,7 @@ def approve(book, digest, name):
         attempts=1,
         epsilon=Decimal(1),
         delta=DELTA,
-        terms=Terms(clip_norm="1", normaliser="200", noise_source="x", code="none"),
+        terms=ChargeTerms(clip_norm="1", normaliser="200", noise_source="x", code="none"),
     )
 
 

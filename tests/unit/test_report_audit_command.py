@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from audit_room import Hospital, checked, year
+from ledger_after_a_year import Hospital, checked, year
 
 from securefl.cli.main import main
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from audit_room import Hospital, charges, sha, year
+from ledger_after_a_year import Hospital, charges, sha, year
 
 from securefl.privacy.audit import extract
 from securefl.report.audit import extract_words

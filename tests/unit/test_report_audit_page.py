@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from audit_room import EVIL, TERMS, TYPICAL, Hospital, charges, sha, year
+from ledger_after_a_year import EVIL, TERMS, TYPICAL, Hospital, charges, sha, year
 
 from securefl.privacy.ledger import read_checkpoint
 from securefl.report import audit_population

@@ -1,5 +1,5 @@
 """``docs/audit.schema.json`` against real reports. No JSON Schema library is locked, so a checker
-of the subset it uses stands in :mod:`audit_room`; that the checker bites is tested here as well.
+of the subset it uses stands in :mod:`ledger_after_a_year`; that the checker bites is tested here as well.
 """
 
 import copy
@@ -7,7 +7,7 @@ import json
 import re
 
 import pytest
-from audit_room import ROOT, SCHEMA, Hospital, checked, year
+from ledger_after_a_year import ROOT, SCHEMA, Hospital, checked, year
 
 
 @pytest.fixture(scope="module")

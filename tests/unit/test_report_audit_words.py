@@ -2,7 +2,7 @@ import doctest
 from importlib import import_module
 
 import pytest
-from audit_room import Hospital, charges, year
+from ledger_after_a_year import Hospital, charges, year
 
 from securefl.report.audit_words import (
     cost_of,

@@ -5,11 +5,11 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from conftest import protocol_text
-from learning_room import protocol
+from small_study import protocol
 
 from securefl.learning.expected import EvaluationPlan, band_shares, plan_evaluation
 from securefl.report.evaluation import auc_words, calibration_lines
-from securefl.report.meaning import quality_sentence
+from securefl.report.explain_study import quality_sentence
 from securefl.report.parts import plain_text
 from securefl.report.plan_evaluation import (
     NO_PREVALENCE,

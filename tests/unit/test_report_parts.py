@@ -18,7 +18,6 @@ from securefl.report.parts import (
     bar,
     bullets,
     bytes_words,
-    counted,
     day,
     decimal_words,
     facts,
@@ -26,6 +25,7 @@ from securefl.report.parts import (
     literal,
     page,
     plain_text,
+    plural,
     section,
     table,
     title,
@@ -112,8 +112,8 @@ def test_a_budget_bar_never_hides_what_was_used():
 def test_words_for_numbers():
     assert bytes_words(999) == "999 bytes"
     assert bytes_words(999_960) == "1.0 MB"
-    assert counted(1, "study", "studies") == "1 study"
-    assert counted(9172, "row") == "9,172 rows"
+    assert plural(1, "study", "studies") == "1 study"
+    assert plural(9172, "row") == "9,172 rows"
     assert decimal_words(Decimal("1e-5")) == "0.00001"
     assert day("2026-01-31T12:34:56.123Z") == "2026-01-31 12:34 UTC"
 

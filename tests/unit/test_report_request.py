@@ -12,11 +12,11 @@ from rich.console import Console
 from securefl.errors import DataError, UntrustedError
 from securefl.learning.features import Found
 from securefl.privacy.charges import Charge
+from securefl.privacy.explain import percent
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order, over_budget, share
 from securefl.privacy.planning import quote as price
-from securefl.privacy.words import percent
-from securefl.report.meaning import card, leaving
+from securefl.report.explain_study import card, leaving
 from securefl.report.parts import plain_text
 from securefl.report.request import NOT_LISTED, NOT_REGISTERED, VERIFIED, request_id, request_page
 from securefl.report.rows import RowCount

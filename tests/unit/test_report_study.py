@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 from rich.cells import cell_len
 from rich.console import Console
 
-from securefl.report import meaning
+from securefl.report import explain_study
 from securefl.report.parts import plain_text
 from securefl.report.study import escaped, study_page, study_words
 from securefl.study.digest import study_digest
@@ -51,7 +51,7 @@ def test_the_digest_and_every_partys_fingerprint_stand_there():
         (STUDY.aggregator, "aggregator"),
         *((p, "hospital") for p in STUDY.participants),
     ):
-        assert meaning.card(party, role).spoken in words
+        assert explain_study.card(party, role).spoken in words
     assert all(site in words for site in SITES)
 
 
@@ -74,16 +74,17 @@ def test_labels_are_told_by_kind():
     label = STUDY.data.label
     against = "against -, |, A, B, C, D, G, H, I, J, K; a row with any other character is set aside"
     assert (
-        meaning.label_words(label) == f"whether target contains one of the letters E, F ({against})"
+        explain_study.label_words(label)
+        == f"whether target contains one of the letters E, F ({against})"
     )
     equals = TextCondition(column="target", kind="equals", positive=("yes",), negative=("no",))
     assert (
-        meaning.label_words(equals)
+        explain_study.label_words(equals)
         == "whether target is yes (against no; a row with any other text is set aside)"
     )
     two = equals.model_copy(update={"positive": ("a", "b"), "missing_codes": ("-9", "k.A.")})
     assert (
-        meaning.label_words(two)
+        explain_study.label_words(two)
         == "whether target is one of a, b (against no; a row with any other text is set aside; -9,"
         ' k.A. mean "not recorded")'
     )
@@ -101,7 +102,8 @@ def test_labels_are_told_by_kind():
 def test_labels_of_a_number_are_told_with_their_threshold_and_range(kind, words):
     label = NumberCondition(column="HbA1c", kind=kind, value="1.5", low="0", high="20")
     assert (
-        meaning.label_words(label) == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
+        explain_study.label_words(label)
+        == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
     )
 
 
@@ -115,9 +117,9 @@ def test_a_label_out_of_two_columns_is_told_with_both():
         'lactate is 4 or more (a row outside 0 to 30 is set aside; -9 means "not recorded")'
     )
     any_of = CombinedLabel(kind="any-of", conditions=(died, lactate))
-    assert meaning.label_words(any_of) == f"whether at least one of these holds: {parts}"
+    assert explain_study.label_words(any_of) == f"whether at least one of these holds: {parts}"
     assert (
-        meaning.label_words(any_of.model_copy(update={"kind": "all-of"}))
+        explain_study.label_words(any_of.model_copy(update={"kind": "all-of"}))
         == f"whether all of these hold: {parts}"
     )
 
@@ -131,7 +133,7 @@ def test_codes_and_clipping_stand_behind_their_column():
         sick.model_copy(update={"missing_codes": ("u",)}),
     )
     rows = dict(
-        meaning.column_rows(
+        explain_study.column_rows(
             STUDY.model_copy(update={"data": STUDY.data.model_copy(update={"columns": columns})})
         )
     )
@@ -157,8 +159,8 @@ def test_without_tolerated_colluders_nobody_else_is_named():
 
 
 def test_an_unknown_use_code_is_shown_as_it_is():
-    assert meaning.duo_words("DUO:0000042") == "DUO:0000042 (general research use)"
-    assert meaning.duo_words("DUO:9999999") == "DUO:9999999"
+    assert explain_study.duo_words("DUO:0000042") == "DUO:0000042 (general research use)"
+    assert explain_study.duo_words("DUO:9999999") == "DUO:9999999"
 
 
 def test_the_markdown_of_a_study_shows_hostile_texts_literally():
@@ -218,8 +220,8 @@ def test_what_a_hospital_shows_of_a_column_has_its_codes_and_its_clipping():
         'TSH (0.005 to 600 mU/L; a value outside counts as the nearer end; 0, -9 mean "not'
         ' recorded")'
     )
-    assert meaning.column_words(column) == words
+    assert explain_study.column_words(column) == words
     assert (
-        meaning.column_words({"name": "sick", "missing_codes": ["u"]})
+        explain_study.column_words({"name": "sick", "missing_codes": ["u"]})
         == 'sick (u means "not recorded")'
     )

@@ -10,7 +10,7 @@ from secagg_keyed import KeyedRound
 from secagg_round import digest_of, make_facts
 
 from securefl.errors import RoundError, UsageError
-from securefl.secagg import additive, contributing, sections
+from securefl.secagg import additive, contribution, sections
 from securefl.secagg.additive import NumberKey, shared_elements
 from securefl.secagg.number_layout import NumberLayout
 from securefl.secagg.ring import CHUNK_BYTES
@@ -67,7 +67,7 @@ def test_the_key_of_a_contribution_is_overwritten_when_it_is_made(monkeypatch):
             assert np.any(drawn[-1].values)
             return drawn[-1]
 
-    monkeypatch.setattr(contributing, "NumberKey", Kept)
+    monkeypatch.setattr(contribution, "NumberKey", Kept)
     a_round = KeyedRound(("A", "B"), length=100, primes=2)
     a_round.body("A", np.zeros(100, dtype=np.int64))
     assert not np.any(drawn[0].values)

@@ -3,7 +3,7 @@ from secagg_round import NAMES
 from secagg_survivors import COORDINATOR, Party, World, run_round
 
 from securefl.errors import MessageError, RoundError, UnreadableError, UsageError
-from securefl.secagg.holder import Restraint
+from securefl.secagg.holder import OrderRules
 from securefl.secagg.survivors import Survivors, write_agreement, write_proposal
 
 WORLD = World(NAMES, 4, 1)
@@ -56,21 +56,21 @@ class Scene:
 def test_nothing_is_sent_before_it_is_kept(scene):
     assert scene.me.holder.refused_dealer == ""
     record = scene.agree()
-    assert scene.me.holder.again("signature", TERMS.round_digest) is None
+    assert scene.me.holder.resend("signature", TERMS.round_digest) is None
     with pytest.raises(UsageError, match="waits"):
         scene.answer(scene.set())
     assert (
         scene.me.keep(record)
         == record.message
-        == scene.me.holder.again("signature", TERMS.round_digest)
+        == scene.me.holder.resend("signature", TERMS.round_digest)
     )
     with pytest.raises(UsageError):
-        scene.me.holder.kept(record)
+        scene.me.holder.confirm_durable(record)
 
 
 def test_a_record_that_could_not_be_written_is_as_if_it_had_not_been_made(scene):
     scene.agree()
-    scene.me.holder.dropped()
+    scene.me.holder.discard()
     assert scene.me.keep(scene.agree("STMW"))
 
 
@@ -139,7 +139,7 @@ def test_one_contribution_an_attempt_and_the_same_bytes_after_a_restart(scene):
     with pytest.raises(RoundError, match="has a contribution"):
         scene.me.holder.contributed(TERMS, b"another", "0" * 64)
     scene.me.restart()
-    again = scene.me.holder.again("contribution", TERMS.round_digest)
+    again = scene.me.holder.resend("contribution", TERMS.round_digest)
     assert scene.frames[ME].startswith(again)
 
 
@@ -242,7 +242,7 @@ def test_control_a_rule_is_off_only_where_the_constructor_says_so(scene):
     """The attacks' controls rest on it: the same hospital, restrained no more, signs and answers
     twice.
     """
-    scene.me.more = {"restraint": Restraint(one_signature=False, one_answer=False)}
+    scene.me.more = {"restraint": OrderRules(one_signature=False, one_answer=False)}
     scene.me.restart()
     for without in ((), ("STMW",)):
         scene.me.keep(scene.agree(*without))

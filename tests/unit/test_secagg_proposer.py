@@ -48,9 +48,9 @@ def test_everything_may_come_twice_or_late():
     proposer, frames, parties = run_round(WORLD, NAMES)
     for name in NAMES:
         proposer.add_agreement(
-            name, parties[name].holder.again("signature", WORLD.terms().round_digest)
+            name, parties[name].holder.resend("signature", WORLD.terms().round_digest)
         )
-        proposer.add_answer(name, parties[name].holder.again("answer", WORLD.terms().round_digest))
+        proposer.add_answer(name, parties[name].holder.resend("answer", WORLD.terms().round_digest))
     assert np.array_equal(WORLD.opened(proposer.unmasking(), frames), WORLD.truth(NAMES))
 
 

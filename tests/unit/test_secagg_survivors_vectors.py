@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from securefl.identity import Identity, IdentityCard
-from securefl.secagg import masks, nonces, ring, shamir, spooling, survivors, unmasking
-from securefl.secagg.dealing import Dealing, deal
-from securefl.secagg.facts import RoundFacts
+from securefl.secagg import masks, nonces, ring, shamir, survivor_contribution, survivors, unmasking
+from securefl.secagg.key_shares import Dealing, deal
 from securefl.secagg.neighbours import Degree, Neighbours
 from securefl.secagg.packing import FieldLayout
-from securefl.secagg.terms import Terms
+from securefl.secagg.round_context import RoundContext
+from securefl.secagg.survivor_terms import SurvivorTerms
 
 FOLDER = Path(__file__).parents[2] / "protocols" / "wire" / "secagg"
 VECTORS = json.loads((FOLDER / "survivors-vectors.json").read_text("utf-8"))
@@ -58,8 +58,8 @@ def terms():
         "bound",
         "model_sha256",
     )
-    return Terms.for_round(
-        RoundFacts(**{name: facts[name] for name in kept}, cohort=NAMES, instances=tuple(facts["instances"]), layout=FieldLayout(facts["bits"], 3)),
+    return SurvivorTerms.for_round(
+        RoundContext(**{name: facts[name] for name in kept}, cohort=NAMES, instances=tuple(facts["instances"]), layout=FieldLayout(facts["bits"], 3)),
         min_contributors=facts["min_contributors"], colluders=facts["colluders"],
     )  # fmt: skip
 
@@ -138,11 +138,13 @@ def test_contributions_byte_for_byte(name):
         sha256(dealt).hexdigest(),
         *TERMS.facts.sections[0].write(ciphertext.reshape(1, 2, -1), spool),
     ]
-    head = spooling.contribution_envelope(TERMS, name).head(hashes, WHO[name].sign)
+    head = survivor_contribution.contribution_envelope(TERMS, name).head(hashes, WHO[name].sign)
     data = head + dealt + spool.getvalue()
     assert head[12:].decode() == VECTORS["contributions"][name]["manifest"]
     assert sha256(data).hexdigest() == VECTORS["contributions"][name]["sha256_of_all_bytes"]
-    read = spooling.check_contribution(io.BytesIO(data), TERMS, name, WHO[name].card.verify)
+    read = survivor_contribution.check_contribution(
+        io.BytesIO(data), TERMS, name, WHO[name].card.verify
+    )
     assert read.sha256 == VECTORS["frame_sha256"][name]
 
 

@@ -141,11 +141,11 @@ def test_a_dealer_whose_shares_give_another_seed_than_committed_is_named(monkeyp
     """Shares of one seed, a commitment to another: every holder's share fits, and the result does
     not.
     """
-    from securefl.secagg import dealing
+    from securefl.secagg import key_shares
 
-    real = dealing.split
+    real = key_shares.split
     monkeypatch.setattr(
-        dealing, "split", lambda seeds, *rest: real([b"\x01" * 32, *seeds[1:]], *rest)
+        key_shares, "split", lambda seeds, *rest: real([b"\x01" * 32, *seeds[1:]], *rest)
     )
     bad = WORLD.frame("SVHC")
     monkeypatch.undo()

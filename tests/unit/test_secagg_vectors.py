@@ -17,9 +17,9 @@ from tenseal import sealapi
 
 from securefl.identity import verify
 from securefl.secagg import frame, masks, ring, seal
-from securefl.secagg.facts import RoundFacts
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.publickey import PublicKey
+from securefl.secagg.round_context import RoundContext
 
 FOLDER = Path(__file__).parents[2] / "protocols" / "wire" / "secagg"
 VECTORS = json.loads((FOLDER / "vectors.json").read_text("utf-8"))
@@ -35,7 +35,7 @@ def hash_of(values, width):
 
 def round_facts():
     facts = VECTORS["round"]["facts"]
-    return RoundFacts(
+    return RoundContext(
         study=facts["study"],
         round=facts["round"],
         attempt=facts["attempt"],

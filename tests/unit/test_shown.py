@@ -4,8 +4,8 @@ whatever a study's texts hold.
 
 import numpy as np
 import pytest
+from completed_study import finished
 from consortium import NAMES, Consortium
-from model_room import finished
 
 from securefl.api import PublicDataset, load_model
 from securefl.learning.evaluation import evaluate

@@ -5,8 +5,7 @@ from conftest import fixed_identity
 
 from securefl.errors import MessageError
 from securefl.signed import canonical, dump_signed
-from securefl.study import Approval, open_approval
-from securefl.study.approval import MAX_BYTES, TYPE
+from securefl.study.approval import MAX_BYTES, TYPE, Approval, open_approval
 
 SVI, SVHC = fixed_identity("SVI", "hospital"), fixed_identity("SVHC", "hospital")
 STUDY, OTHER = "a" * 64, "b" * 64

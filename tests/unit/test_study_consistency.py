@@ -8,7 +8,9 @@ from conftest import PROTOCOL, edited, make_study, protocol_text
 
 from securefl.errors import StudyError, UsageError
 from securefl.secagg.packing import MAX_BITS
-from securefl.study import check_consistency, consistency, parse_protocol, parse_study
+from securefl.study import consistency
+from securefl.study.consistency import check_consistency
+from securefl.study.parse import parse_protocol, parse_study
 
 
 class Accountant:

@@ -6,7 +6,7 @@ import pytest
 from conftest import PROTOCOL, edited, make_study
 
 from securefl.errors import StudyError
-from securefl.study import study_digest
+from securefl.study.digest import study_digest
 from securefl.study.parse import load_raw, plain
 from securefl.study.seal import dump_toml
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from conftest import edited, make_study, protocol_text
-from evaluation_room import Setting
+from simulated_evaluations import Setting
 
 from securefl.errors import StudyError
 from securefl.study.edges import DEFAULT_BINS, default_edges

@@ -4,7 +4,7 @@ import pytest
 from conftest import make_study, protocol_text
 
 from securefl.errors import StudyError
-from securefl.report.meaning import sum_sentences
+from securefl.report.explain_study import sum_sentences
 from securefl.secagg.neighbours import plan_degree
 from securefl.study import consistency
 from securefl.study.parse import parse_protocol, parse_study

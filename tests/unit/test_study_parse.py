@@ -6,8 +6,7 @@ import pytest
 from conftest import PROTOCOL, edited, make_study, protocol_text
 
 from securefl.errors import ExitCode, StudyError
-from securefl.study import parse_protocol, parse_study
-from securefl.study.parse import MAX_BYTES, load_raw, parse_any, plain
+from securefl.study.parse import MAX_BYTES, load_raw, parse_any, parse_protocol, parse_study, plain
 
 STUDY = make_study()[0]
 
@@ -801,7 +800,7 @@ def test_a_study_is_no_protocol():
 
 def test_a_file_of_either_schema_is_read_as_what_it_says_it_is():
     assert type(parse_any(STUDY)).__name__ == "Study"
-    assert type(parse_any(PROTOCOL)).__name__ == "Protocol"
+    assert type(parse_any(PROTOCOL)).__name__ == "Template"
     assert 'expected "securefl-protocol/1"' in fault(parse_any, "schema = 3")
 
 

@@ -5,7 +5,7 @@ import pytest
 from conftest import make_study, protocol_text
 from pydantic import ValidationError
 
-from securefl.study import parse_protocol, parse_study
+from securefl.study.parse import parse_protocol, parse_study
 
 STUDY = parse_study(make_study()[0])
 

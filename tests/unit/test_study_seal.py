@@ -4,9 +4,8 @@ import pytest
 from conftest import PROTOCOL, fixed_identity, make_study, party, protocol_text
 
 from securefl.errors import StudyError
-from securefl.study import parse_study, seal_study
-from securefl.study.parse import load_raw
-from securefl.study.seal import dump_toml
+from securefl.study.parse import load_raw, parse_study
+from securefl.study.seal import dump_toml, seal_study
 
 HOSPITALS = [
     party(fixed_identity(n, "hospital")) | {"weight": "1/2", "weight_source": "equal"}

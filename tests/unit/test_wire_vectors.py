@@ -23,8 +23,8 @@ from securefl.errors import MessageError
 from securefl.identity import MAX_CARD_BYTES, Identity, read_card
 from securefl.partners import MAX_BOOK_BYTES
 from securefl.signed import canonical, dump_signed, open_signed
-from securefl.study import Approval, open_approval, study_digest
-from securefl.study.approval import MAX_BYTES
+from securefl.study.approval import MAX_BYTES, Approval, open_approval
+from securefl.study.digest import study_digest
 
 WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire"
 VECTORS = json.loads((WIRE / "statement-vectors.json").read_text("utf-8"))

@@ -1,0 +1,359 @@
+"""The aggregator at work: finds studies that a trusted coordinator invited it to, and adds each
+round as it completes.
+
+It runs for months beside hundreds of old studies: one that is over, that is another aggregator's,
+or whose time has passed is remembered by name and read no more; what cannot be served yet and what
+does not move is looked at less and less often.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
+from securefl.federation import paths
+from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.backoff import Backoff
+from securefl.federation.full_round import FullRound
+from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Status, open_invitation
+from securefl.federation.round_plan import RoundPlan
+from securefl.federation.status_board import end_of
+from securefl.federation.survivor_round import SurvivorRound
+from securefl.secagg.survivors import proposal_limit
+from securefl.study.digest import study_digest
+from securefl.study.parse import MAX_BYTES, parse_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from securefl.identity import Identity
+    from securefl.partners import AddressBook
+    from securefl.store import Store
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+#: Seconds between two looks for new studies: at least, and when none came for long.
+_LOOK, _LONGEST_LOOK = 0.5, 2.0
+#: Seconds between two looks at a study that is served and does not move, at most (and a twentieth
+#: of its round deadline).
+_LONGEST_WAIT = 5.0
+#: Seconds between two looks at a study that cannot be served, at most, and as a part of the time
+#: since it was first seen.
+_LONGEST_LATER, _SHARE_LATER = 60.0, 0.2
+
+
+@dataclass
+class _Serving:
+    aggregator: Aggregator
+    pace: Backoff = field(default_factory=Backoff)
+    next_round: int = 1
+    announcement: bytes = b""
+    arrivals: FullRound | None = None
+    tally: SurvivorRound | None = None
+
+    def go_on(self) -> None:
+        """To the next round; what this one held is let go."""
+        for held in (self.arrivals, self.tally):
+            if held is not None:
+                held.close()
+        self.next_round, self.arrivals, self.tally = self.next_round + 1, None, None
+
+    @property
+    def came(self) -> tuple[object, ...]:
+        """What is there of the round: while it changes, something is going on."""
+        tally = self.tally
+        said = (
+            ()
+            if tally is None
+            else (len(tally.heads), tally.proposed, len(tally.agreements), len(tally.answers))
+        )
+        return (
+            self.next_round,
+            self.announcement,
+            self.arrivals is not None and len(self.arrivals.parts),
+            said,
+        )
+
+
+@dataclass
+class AggregatorService:
+    """Serves every study in the store that names this aggregator and whose coordinator it trusts.
+
+    Args:
+        store: where the studies are.
+        identity: the aggregator's keys.
+        book: the coordinators it serves.
+        say: writes a line for the operator.
+        now: the wall clock, for the schedule.
+        clock: the monotonic clock, in seconds.
+    """
+
+    store: Store
+    identity: Identity
+    book: AddressBook
+    say: Callable[[str], None]
+    now: Callable[[], datetime] = _utc_now
+    clock: Callable[[], float] = time.monotonic
+    _serving: dict[str, _Serving] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
+    _refused: dict[str, str] = field(default_factory=dict)
+    _later: dict[str, Backoff] = field(default_factory=dict)
+    _trusted: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self._looking = Backoff(_LOOK, _LONGEST_LOOK, clock=self.clock)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a study is being served."""
+        return bool(self._serving)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until :meth:`turn` has something to do."""
+        return min([self._looking.remaining, *(s.pace.remaining for s in self._serving.values())])
+
+    def turn(self) -> bool:
+        """:meth:`look` and :meth:`step`, each as often as is worth it; whether anything was added."""
+        if self._looking.ready:
+            self.look(only_due=True)
+        return self.step(only_due=True)
+
+    def look(self, *, only_due: bool = False) -> None:
+        """Take up new studies.
+
+        One that is not for this aggregator, or not by a trusted coordinator, is left alone.
+        """
+        trusted = frozenset(card.signing_public for card in self.book.cards().values())
+        if trusted != self._trusted:
+            self._trusted, self._later = trusted, {}
+        served = len(self._serving)
+        for digest in self.store.list("studies"):
+            if digest in self._serving or digest in self._done:
+                continue
+            later = self._later.setdefault(
+                digest, Backoff(_LOOK, _LONGEST_LATER, _SHARE_LATER, self.clock)
+            )
+            if only_due and not later.ready:
+                continue
+            if self._is_settled(digest):
+                del self._later[digest]
+            else:
+                later.failed()
+        if len(self._serving) > served:
+            self._looking.reset()
+        self._looking.failed()
+
+    def _is_settled(self, digest: str) -> bool:
+        """Serve the study, or know for good that it is not to be served; False when that may
+        change.
+        """
+        try:
+            plan = self._take_up(digest)
+        except StoreError:
+            raise
+        except SecureFLError as error:
+            if self._refused.get(digest) != error.what:
+                self._refused[digest] = error.what
+                self.say(f"study {digest[:12]} is not served: {error}")
+            return False
+        if plan is None:
+            return digest in self._done
+        if self._is_past(plan) or end_of(self.store, plan) is not None:
+            self._done.add(digest)  # over before this process began
+        else:
+            pace = Backoff(
+                longest=min(_LONGEST_WAIT, plan.study.schedule.round_deadline / 20),
+                clock=self.clock,
+            )
+            self._serving[digest] = _Serving(Aggregator(plan, self.identity), pace)
+            self.say(
+                f"serving study {plan.study.study.id} ({digest[:12]}),"
+                f" {len(plan.study.participants)} hospitals"
+            )
+        return True
+
+    def _is_past(self, plan: RoundPlan) -> bool:
+        """Whether the time of a study is over; what was sent in it is still added for one round's
+        length.
+        """
+        schedule = plan.study.schedule
+        return self.now() > schedule.closes + timedelta(seconds=schedule.round_deadline)
+
+    def step(self, *, only_due: bool = False) -> bool:
+        """Add what is complete; whether anything was.
+
+        Raises:
+            StoreError: the store was away for one of the studies, after all others were served;
+                call again.
+        """
+        added = False
+        away: StoreError | None = None
+        for digest, serving in tuple(self._serving.items()):
+            if only_due and not serving.pace.ready:
+                continue
+            try:
+                added |= self._paced(digest, serving)
+            except StoreError as error:  # one study's objects hold up nothing of the others
+                away = error
+        if away is not None:
+            raise away
+        return added
+
+    def _paced(self, digest: str, serving: _Serving) -> bool:
+        before = serving.came
+        added = self._step(digest, serving)
+        if serving.came != before:
+            serving.pace.reset()
+        serving.pace.failed()
+        return added
+
+    def _take_up(self, digest: str) -> RoundPlan | None:
+        invitation = self.store.get(paths.invitation(digest), MAX_SMALL)
+        text = self.store.get(paths.study_file(digest), MAX_BYTES)
+        if invitation is None or text is None:
+            return None
+        # the coordinator's signature first: the invitation binds the digest, the digest binds the
+        # text
+        for card in self.book.cards().values():
+            try:
+                open_invitation(invitation, study=digest, verify=card.verify)
+                break
+            except MessageError:
+                continue
+        else:
+            raise UntrustedError(
+                "Its invitation is by nobody in this aggregator's list.",
+                whose="the aggregator's operator",
+                next_step="`securefl aggregator trust CARD`, if its coordinator should be served.",
+            )
+        study = parse_study(text)
+        mine = self.identity.card
+        if study_digest(text) != digest or study.coordinator.signing_public != card.signing_public:
+            raise MessageError(
+                "The study in the store is not the one of the invitation.",
+                whose=card.name,
+                next_step="Ask for a new request.",
+            )
+        if (study.aggregator.name, study.aggregator.signing_public) != (
+            mine.name,
+            mine.signing_public,
+        ):
+            self._done.add(digest)  # its digest says whose it is, for good
+            return None
+        return RoundPlan(study, digest)
+
+    def _step(self, digest: str, serving: _Serving) -> bool:
+        plan = serving.aggregator.plan
+        if (
+            serving.next_round > plan.last_round
+            or end_of(self.store, plan) is not None
+            or self._is_past(plan)
+        ):
+            self.say(f"study {digest[:12]} is over")
+            self._leave(digest)
+            return False
+        at = paths.RoundPaths(digest, serving.next_round, 1)
+        try:
+            total = (
+                self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving, at)
+            )
+            if total is None:
+                return False
+            with total:
+                self.store.put_file(at.sum, total)
+        except StoreError:
+            raise  # it comes back; the round is added then
+        except SecureFLError as error:
+            self._give_up(digest, serving, error)
+            return False
+        except Exception:  # noqa: BLE001 - a fault of ours ends this study, not the service
+            self.say(traceback.format_exc())
+            self._give_up(
+                digest,
+                serving,
+                SecureFLError(
+                    "A fault in securefl.",
+                    whose="securefl's authors",
+                    next_step="Report the lines above.",
+                ),
+            )
+            return False
+        serving.go_on()
+        return True
+
+    def _whole_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
+        arrivals = self._arrivals(serving, at)
+        if arrivals is None or arrivals.missing:
+            return None
+        return serving.aggregator.add(arrivals)
+
+    def _survivors_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
+        """The sum over those that are left, as soon as their answers take the masks off; None
+        before.
+
+        Anybody can write into the store: what is not signed by whom it should be is not there yet.
+        """
+        if serving.tally is None and not self._tally(serving, at):
+            return None
+        tally = serving.tally
+        if tally is None:
+            return None
+        tally.look(self.store, at)
+        try:
+            if not tally.proposed:
+                tally.propose(self.store.get(at.proposal, proposal_limit(tally.terms)) or b"")
+                tally.look(self.store, at)
+            tally.check_frames()
+        except MessageError:
+            return None
+        tally.listen(self.store, at)
+        return serving.aggregator.add_survivors(tally) if tally.unmasked else None
+
+    def _tally(self, serving: _Serving, at: paths.RoundPaths) -> bool:
+        plan = serving.aggregator.plan
+        try:
+            serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
+        except MessageError:  # no announcement is that long
+            return False
+        if not plan.by_coordinator(serving.announcement):
+            return False
+        serving.tally = SurvivorRound(plan, plan.terms(announced_facts(plan, serving.announcement)))
+        return True
+
+    def _arrivals(self, serving: _Serving, at: paths.RoundPaths) -> FullRound | None:
+        """What came to the round that is being served; None while its coordinator announced
+        nothing.
+        """
+        if serving.arrivals is None:
+            plan = serving.aggregator.plan
+            try:
+                serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
+            except MessageError:  # no announcement is that long
+                return None
+            if plan.by_coordinator(serving.announcement):
+                serving.arrivals = FullRound(plan, announced_facts(plan, serving.announcement))
+        while serving.arrivals is not None and serving.arrivals.look(self.store):
+            pass
+        return serving.arrivals
+
+    def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
+        self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")
+        name = self.identity.card.name
+        self.store.put(
+            paths.status(digest, name),
+            Status(digest, name, serving.next_round, error.code).dump(self.identity.sign),
+        )
+        self._leave(digest)
+
+    def _leave(self, digest: str) -> None:
+        self._serving.pop(digest).go_on()
+        self._done.add(digest)

@@ -1,0 +1,149 @@
+"""Contributions to a round that needs every hospital: checked and added as they come, while the
+others are still at work.
+
+Anybody can write into the store, so what does not pass its checks under a hospital's name is not
+there yet: it is looked at again when it changed, and at the deadline the hospital is named as
+missing, with what was found in its place.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError, RoundError
+from securefl.federation import paths
+from securefl.federation.refusal_cache import RefusalCache
+from securefl.federation.tempfiles import ClaimedSum, TempFiles, disk_errors, open_tempfile
+from securefl.identity import verify
+from securefl.secagg.envelope import Hashed
+from securefl.secagg.frame import contribution_bytes, read_sum, sum_bytes
+from securefl.secagg.sum import RunningSum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.secagg.envelope import Readable
+    from securefl.secagg.round_context import RoundContext
+    from securefl.store import Store
+
+
+class FullRound:
+    """One round's contributions as far as they came, as a party without data sees them. Close it
+    when the round is over.
+
+    Attributes:
+        refused: hospital → why what lies under its name is no contribution of this round.
+    """
+
+    def __init__(self, plan: RoundPlan, facts: RoundContext) -> None:
+        self.plan, self.facts = plan, facts
+        self.refused: dict[str, str] = {}
+        self._sum = RunningSum(facts, open_tempfile)
+        self._refusals = RefusalCache()
+        self._tempfiles = TempFiles()
+        self._at = paths.RoundPaths(plan.digest, facts.round, facts.attempt)
+
+    def close(self) -> None:
+        """Let go of what was added; harmless when repeated."""
+        self._sum.close()
+        self._tempfiles.close()
+
+    def take(self, site: str, frame: Readable) -> None:
+        """Check one frame and add it; what is refused is as if it had not come.
+
+        Raises:
+            StoreError: the store is away, or this machine's disk is full.
+        """
+        with suppress(MessageError):
+            self._take(site, frame)
+
+    def _take(self, site: str, frame: Readable) -> None:
+        try:
+            with disk_errors():
+                self._sum.add(frame, site, lambda s, m: self.plan.verify(site, s, m))
+            self.refused.pop(site, None)
+        except MessageError as error:
+            self.refused[site] = error.what
+            raise
+
+    def look(self, store: Store) -> bool:
+        """Take in one that is new; whether there was one.
+
+        Raises :class:`StoreError` as :meth:`take`.
+        """
+        for site in store.list(self._at.contributions):
+            if site in self.missing:
+                with suppress(MessageError):
+                    if self._refusals.read(
+                        store, self._at.contribution(site), partial(self._fetch, store, site)
+                    ):
+                        return True
+        return False
+
+    def _fetch(self, store: Store, site: str) -> bool:
+        try:
+            with store.open(self._at.contribution(site), contribution_bytes(self.facts)) as frame:
+                if frame is not None:
+                    self._take(site, frame)
+                return frame is not None
+        except MessageError as error:
+            self.refused[site] = error.what
+            raise
+
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """Hospital → SHA-256 of its frame, of those that were added."""
+        return self._sum.parts
+
+    @property
+    def frame_bytes(self) -> int:
+        """The size of the largest frame."""
+        return self._sum.frame_bytes
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Hospitals whose contribution is not there yet."""
+        return self._sum.missing
+
+    def missing_words(self) -> str:
+        """The missing hospitals by name, each with what was found in its place."""
+        return "; ".join(
+            f"{s} ({self.refused[s]})" if s in self.refused else s for s in self.missing
+        )
+
+    def sum_blocks(self) -> Iterator[NDArray[np.uint64]]:
+        """The sum of the whole cohort, a block of items at a time.
+
+        Raises:
+            RoundError: naming the hospitals that are missing.
+        """
+        if self.missing:
+            raise RoundError(
+                f"No contribution of {self.missing_words()}: nothing was added, and nothing can be"
+                " opened.",
+                whose=", ".join(self.missing),
+                next_step="Ask whether their process runs; start a new study when they are back.",
+            )
+        return self._sum.blocks()
+
+    def look_for_sum(self, store: Store) -> ClaimedSum | None:
+        """The aggregator's sum; what it did not sign for this round is not there yet."""
+        return self._refusals.for_one(store, self._at.sum, sum_bytes(self.facts), self.check_sum)
+
+    def check_sum(self, file: Readable) -> ClaimedSum:
+        """Read and check the aggregator's sum; whether it is that of the contributions is for
+        whoever opens it to see.
+
+        Raises:
+            MessageError: naming the aggregator and the first check that failed.
+        """
+        who, frame = self.plan.study.aggregator, Hashed(file)
+        read = read_sum(frame, self.facts, who.name, lambda s, m: verify(who.signing_public, s, m))
+        held = self._tempfiles.store(read.blocks)
+        return ClaimedSum(frame.sha256, read.parts, held, self.facts.sections)

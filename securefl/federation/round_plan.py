@@ -1,0 +1,218 @@
+"""What a round of a study must look like: the same facts, derived by every party from the study for
+itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError
+from securefl.federation.messages import Announcement, open_announcement
+from securefl.identity import IdentityCard, verify
+from securefl.learning.features import feature_names
+from securefl.learning.models import parameter_count
+from securefl.learning.preparation import COUNTS
+from securefl.secagg.frame import read_public_key
+from securefl.secagg.layouts import layout_for
+from securefl.secagg.neighbours import Neighbours
+from securefl.secagg.round_context import RoundContext
+from securefl.secagg.survivor_terms import SurvivorTerms
+from securefl.study.wire import field_bits, wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from securefl.study.schema import Participant, Study
+
+
+@dataclass(frozen=True)
+class RoundPlan:
+    """A study with its digest and everything about its rounds that follows from it."""
+
+    study: Study
+    digest: str
+
+    @property
+    def last_round(self) -> int:
+        """Number of the evaluation round: after the count where there is one, and the training
+        rounds.
+        """
+        return (self.study.preparation is not None) + self.study.training.rounds + 1
+
+    @property
+    def parameters(self) -> int:
+        """Size of the global model."""
+        return parameter_count(self.study.model, len(feature_names(self.study.data)))
+
+    @property
+    def first_update(self) -> int:
+        """Number of the first training round: it starts from the initial weights, like the count
+        before it.
+        """
+        return self.last_round - self.study.training.rounds
+
+    @property
+    def longest(self) -> int:
+        """The most integers that a hospital sends in any round."""
+        return max(self.length(number) for number in (1, self.first_update, self.last_round))
+
+    def kind(self, number: int) -> str:
+        """What is summed in that round: ``update``, ``evaluation`` or ``preparation``."""
+        if number >= self.last_round:
+            return "evaluation"
+        return "preparation" if number == 1 and self.study.preparation is not None else "update"
+
+    def length(self, number: int) -> int:
+        """Integers each hospital sends in that round."""
+        kind = self.kind(number)
+        if kind == "update":
+            return self.parameters
+        return 2 * self.study.evaluation.bins if kind == "evaluation" else COUNTS
+
+    def bound(self, number: int) -> int:
+        """The largest of them before noise that is planned for: a count, or steps of the wire."""
+        kind = self.kind(number)
+        if kind == "update":
+            wire = wire_of(self.study)
+            return -(-wire.bound // wire.step)
+        spec = self.study.evaluation if kind == "evaluation" else self.study.preparation
+        return 0 if spec is None else spec.bound
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a lost hospital is gone on without (``on_dropout``)."""
+        return self.study.schedule.on_dropout != "fail"
+
+    def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
+        """Whether a round may be announced to ``cohort`` when those of the last round were
+        ``before``.
+
+        In a study that ends with a loss it is everybody, always. In one that goes on, it is enough
+        of those that were left: nobody comes back.
+        """
+        if not self.goes_on:
+            return cohort == self.study.cohort
+        return (
+            list(cohort) == sorted(set(cohort))
+            and set(cohort) <= set(before)
+            and len(cohort) >= self.study.secagg.min_contributors
+        )
+
+    def terms(self, facts: RoundContext) -> SurvivorTerms:
+        """The terms of a round that survives losses.
+
+        Raises:
+            StudyError: numbers with which two sets could be opened.
+        """
+        s = self.study.secagg
+        # whoever may lose all but min_contributors has no use for a sparse graph (decision 0013)
+        return SurvivorTerms(
+            facts,
+            s.min_contributors,
+            s.colluders,
+            Neighbours.complete(facts.cohort, s.min_contributors),
+        )
+
+    def round_digest(self, facts: RoundContext) -> str:
+        """What masks and messages of the round are bound to."""
+        return self.terms(facts).round_digest if self.goes_on else facts.digest()
+
+    def verify(self, name: str, signature: bytes, message: bytes) -> bool:
+        """Whether a hospital of the study signed ``message``, by the key that the study names."""
+        return verify(self.study.participant(name).signing_public, signature, message)
+
+    def facts(
+        self,
+        number: int,
+        attempt: int,
+        public_key_sha256: str,
+        model_sha256: str,
+        cohort: tuple[str, ...] | None = None,
+        *,
+        instances: Mapping[str, str],
+    ) -> RoundContext:
+        """The round's facts as this party sees them; their digest binds the masks. ``cohort``: all
+        participants unless said.
+
+        Args:
+            number: of the round.
+            attempt: of the round.
+            public_key_sha256: of the round's CKKS key.
+            model_sha256: of the global model that it starts from.
+            cohort: who is to contribute.
+            instances: hospital → nonce of the run of its agent that may answer.
+
+        Raises:
+            StudyError: a hospital has no nonce, or facts contradict each other.
+        """
+        cohort = self.study.cohort if cohort is None else cohort
+        return RoundContext(
+            study=self.digest,
+            round=number,
+            attempt=attempt,
+            kind=self.kind(number),
+            cohort=cohort,
+            instances=tuple(instances.get(site, "") for site in cohort),
+            public_key_sha256=public_key_sha256,
+            # an update's fields are as the study says, those of counts wide enough to be exact
+            layout=layout_for(
+                field_bits(self.study, self.kind(number)), len(cohort), self.length(number)
+            ),
+            length=self.length(number),
+            bound=self.bound(number),
+            model_sha256=model_sha256,
+        )
+
+    def context(self, number: int, attempt: int) -> bytes:
+        """What a sealed payload of that round is bound to."""
+        return f"{self.digest}/{number}/{attempt}".encode()
+
+    def by_coordinator(self, announcement: bytes) -> bool:
+        """Whether the study's coordinator signed an announcement of this study."""
+        try:
+            self._announced(announcement)
+        except MessageError:
+            return False
+        return True
+
+    def comes_with(self, announcement: bytes, key: bytes, model: bytes) -> bool:
+        """Whether these are the key frame and the sealed model of that announcement."""
+        said = self._announced(announcement)
+        who = self.study.coordinator
+        if hashlib.sha256(model).hexdigest() != said.sealed_sha256:
+            return False
+        try:
+            public = read_public_key(
+                key,
+                study=self.digest,
+                round_number=said.round,
+                attempt=said.attempt,
+                kind=said.kind,
+                sender=who.name,
+                verify=lambda s, m: verify(who.signing_public, s, m),
+            )
+        except MessageError:
+            return False
+        return public.sha256 == said.public_key_sha256
+
+    def _announced(self, data: bytes) -> Announcement:
+        key = self.study.coordinator.signing_public
+        return open_announcement(data, study=self.digest, verify=lambda s, m: verify(key, s, m))
+
+    def signing_keys(self) -> dict[str, str]:
+        """Hospital → Ed25519 public key (hex), from the study."""
+        return {p.name: p.signing_public for p in self.study.participants}
+
+
+def card_of(participant: Participant) -> IdentityCard:
+    """A participant's card as the study states it."""
+    return IdentityCard(
+        participant.name,
+        "hospital",
+        participant.legal_name,
+        participant.email,
+        participant.signing_public,
+        participant.sealing_public,
+    )

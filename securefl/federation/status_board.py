@@ -1,0 +1,164 @@
+"""Last words in the store: anybody can write there, so only what a party of the study signed
+counts; the rest is as if it were not there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.errors import EndedError, MessageError, NotApprovedError
+from securefl.federation import paths
+from securefl.federation.messages import MAX_SMALL, End, Status, open_end, open_status
+from securefl.identity import verify
+
+if TYPE_CHECKING:
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.store import Store
+
+
+def first_departure(store: Store, plan: RoundPlan) -> Status | None:
+    """The signed status of the hospital or the aggregator that ended its part first, as far as can
+    be seen; None when none did.
+
+    Whoever follows another says whom (:attr:`Status.cause`). One that follows nobody is taken
+    before one that does.
+    """
+    said = departures(store, plan)
+    return min(said.values(), key=lambda word: (word.cause != "", word.site), default=None)
+
+
+def ended(said: Status, costs: str) -> EndedError:
+    """The study is over since another party ended its part: who was first, and with which code.
+
+    Args:
+        said: that party's word, or one that follows it.
+        costs: what that costs, as the end of a sentence.
+    """
+    first, code = (said.cause, said.cause_code) if said.cause else (said.site, said.code)
+    by = f" {said.site} says so." if said.cause else ""
+    what = f"{first} ended its part in the study with the code '{code}'"
+    if code == NotApprovedError.code:
+        what = f"{first} does not take part in the study ('{code}')"
+    return EndedError(
+        f"{what}.{by} More is known only there.",
+        site=first,
+        ended_with=code,
+        next_step=f"Ask {first}; the study ends here, {costs}",
+    )
+
+
+def first_to_end(store: Store, plan: RoundPlan, end: End) -> tuple[str, str] | None:
+    """Who ended a study first and with which code, where it was not the coordinator itself: by that
+    party's word, or by the coordinator's.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    said = first_departure(store, plan)
+    first = (end.cause, end.cause_code)
+    if said is not None:
+        first = (said.cause, said.cause_code) if said.cause else (said.site, said.code)
+    return None if first[0] in {"", plan.study.coordinator.name} else first
+
+
+def departures(store: Store, plan: RoundPlan) -> dict[str, Status]:
+    """Everybody of the study who ended its part, with what was signed about it."""
+    aggregator = plan.study.aggregator
+    keys = {**plan.signing_keys(), aggregator.name: aggregator.signing_public}
+    found = (
+        (site, status_of(store, plan.digest, site, keys[site]))
+        for site in store.list(paths.status_folder(plan.digest))
+        if site in keys
+    )
+    return {site: said for site, said in found if said is not None}
+
+
+def ending_departure(
+    store: Store, plan: RoundPlan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()
+) -> Status | None:
+    """The word that ends the study for all; None when there is none.
+
+    Where the study ends with a loss, anybody's. Where it goes on: the aggregator's, a withdrawal
+    where the study says that it ends then, or the one with which too few hospitals are left.
+
+    Args:
+        store: the store.
+        plan: the study.
+        cohort: who is still in it.
+        keeps: who counts as there whatever they said, since nothing more is needed of them in this
+            round.
+    """
+    if not plan.goes_on:
+        return first_departure(store, plan)
+    said = departures(store, plan)
+    for name, word in sorted(said.items()):
+        if name == plan.study.aggregator.name or (
+            name in cohort
+            and word.code == "withdrawn"
+            and plan.study.exit.on_withdrawal == "study-ends"
+        ):
+            return word
+    gone = [word for name, word in sorted(said.items()) if name in cohort and name not in keeps]
+    gone.sort(key=lambda word: (word.cause != "", word.site))
+    return gone[0] if len(cohort) - len(gone) < plan.study.secagg.min_contributors else None
+
+
+def over(store: Store, plan: RoundPlan, end: End, what: str, costs: str) -> EndedError:
+    """The study is over by the coordinator's word, in the name of whoever ended it first.
+
+    Args:
+        store: the store.
+        plan: the study.
+        end: the coordinator's word.
+        what: the beginning of the sentence.
+        costs: its end: what that costs.
+
+    Raises:
+        StoreError: the store is away.
+    """
+    first = first_to_end(store, plan, end)
+    if first is None:
+        # whoever follows the coordinator says so, or it would be taken for the first itself
+        return EndedError(
+            f"{what}: {end.outcome}.",
+            site=plan.study.coordinator.name,
+            ended_with=end.outcome,
+            whose="the coordinator",
+            next_step=f"Ask the researcher for the reason; {costs}",
+        )
+    site, code = first
+    return EndedError(
+        f"{what}, since {site} ended its part with the code '{code}'.",
+        site=site,
+        ended_with=code,
+        next_step=f"Ask {site} for the reason; {costs}",
+    )
+
+
+def status_of(store: Store, digest: str, site: str, signing_public: str) -> Status | None:
+    """What that party signed about its own end of the study; None when it said nothing."""
+    try:
+        data = store.get(paths.status(digest, site), MAX_SMALL)
+        return (
+            open_status(
+                data, study=digest, site=site, verify=lambda s, m: verify(signing_public, s, m)
+            )
+            if data
+            else None
+        )
+    except MessageError:
+        return None
+
+
+def end_of(store: Store, plan: RoundPlan) -> End | None:
+    """The end that the coordinator signed; None while it has not ended the study."""
+    key = plan.study.coordinator.signing_public
+    try:
+        data = store.get(paths.ending(plan.digest), MAX_SMALL)
+        return (
+            open_end(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
+            if data
+            else None
+        )
+    except MessageError:
+        return None

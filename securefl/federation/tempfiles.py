@@ -1,0 +1,107 @@
+"""Nameless files for what is larger than memory should hold: only this process reaches them, and
+they end with it, even when it is killed.
+
+They lie where ``TMPDIR`` says, else in ``/var/tmp``, which is on a disk where ``/tmp`` may be in
+memory.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from securefl.errors import StoreError
+from securefl.secagg.residues import keep_residues, kept_residues
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.secagg.sections import Section
+
+_ON_DISK: Final = "/var/tmp"  # noqa: S108 - the files made there have no name
+
+
+def open_tempfile() -> BinaryIO:
+    """A new one, to write and to read; closing it gives its space back.
+
+    Raises:
+        StoreError: none can be made.
+    """
+    with disk_errors():
+        return cast("BinaryIO", tempfile.TemporaryFile(dir=_folder()))
+
+
+@dataclass(frozen=True, eq=False)
+class ClaimedSum:
+    """The aggregator's sum as it was read and checked; whether it is that of the contributions is
+    for whoever opens it to see.
+
+    Args:
+        sha256: of its frame.
+        parts: hospital → hash of the frame that was added, as the aggregator says.
+        file: its ciphertexts, in a private file.
+        sections: what the body of such a sum consists of.
+    """
+
+    sha256: str
+    parts: Mapping[str, str]
+    file: BinaryIO
+    sections: tuple[Section, ...]
+
+    def blocks(self) -> Iterator[NDArray[np.uint64]]:
+        """Its body, a block of items at a time."""
+        return kept_residues(self.file, self.sections)
+
+
+class TempFiles:
+    """The private files of one round. Close it when the round is over."""
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+
+    def close(self) -> None:
+        """Let go of them; harmless when repeated."""
+        self._held.close()
+
+    def store(self, blocks: Iterator[NDArray[np.uint64]]) -> BinaryIO:
+        """Checked ciphertexts in a private file, or none where a check fails.
+
+        Raises:
+            StoreError: the disk is full.
+        """
+        with ExitStack() as unless_whole:
+            kept = unless_whole.enter_context(open_tempfile())
+            with disk_errors():
+                keep_residues(blocks, kept)
+            self._held.push(unless_whole.pop_all())
+        return kept
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Around what writes to a temporary file: a full disk is said as such.
+
+    Raises:
+        StoreError: the disk is full, or fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"Temporary files cannot be written in {_folder()}: {error.strerror or error}.",
+            whose="whoever operates this machine",
+            next_step="Free some space there, or name another folder in TMPDIR.",
+        ) from None
+
+
+def _folder() -> str:
+    """Where temporary files of any size go."""
+    named = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    return tempfile.gettempdir() if named or not Path(_ON_DISK).is_dir() else _ON_DISK

@@ -1,0 +1,78 @@
+"""What the researcher reads when a round that goes on after a loss is not complete: who is silent,
+and whom they name as the reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.errors import RoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from securefl.federation.survivor_round import SurvivorRound
+
+
+def timeout_error(
+    tally: SurvivorRound, seconds: float, complaints: Mapping[str, str] | None = None
+) -> RoundError:
+    """A round that was not complete by its deadline after its survivors were proposed.
+
+    Args:
+        tally: the round as far as it came.
+        seconds: how long it was waited for.
+        complaints: timeout_error hospital → the hospital whose dealing it says it could not use.
+    """
+    if complaints:
+        return _dealt_badly(tally, seconds, complaints)
+    who = ", ".join(tally.silent) or "the aggregator"
+    what = (
+        "no sum"
+        if tally.unmasked
+        else "no unmasking answer"
+        if tally.agreed
+        else "no signature under the survivor set"
+    )
+    return RoundError(
+        f"{_not_complete(tally, seconds)}: {what} came from {who}.",
+        whose=who,
+        next_step=(
+            "Ask whether their process runs (`securefl site status`); the study ends here, every"
+            " budget stays charged."
+        ),
+    )
+
+
+def _dealt_badly(tally: SurvivorRound, seconds: float, complaints: Mapping[str, str]) -> RoundError:
+    """A dealing that cannot be used is its dealer's fault, unless those who say so lie: nobody else
+    can see which.
+    """
+    dealers = sorted(set(complaints.values()))
+    said = [
+        f"{_and(site for site in sorted(complaints) if complaints[site] == dealer)} could not use"
+        f" what {dealer} dealt to them"
+        for dealer in dealers
+    ]
+    rest = [site for site in tally.silent if site not in complaints]
+    beside = f"; no word came from {_and(rest)}" if rest else ""
+    return RoundError(
+        f"{_not_complete(tally, seconds)}: in their own words, {'; '.join(said)}{beside}.",
+        whose=", ".join([*dealers, *(site for site in rest if site not in dealers)]),
+        next_step=(
+            f"Ask {_and(dealers)} first, then those who say so: only they can see it. The study"
+            " ends here, every budget stays charged."
+        ),
+    )
+
+
+def _not_complete(tally: SurvivorRound, seconds: float) -> str:
+    return (
+        f"Round {tally.terms.facts.round} was not complete {seconds:.0f} seconds after its"
+        " survivors were proposed"
+    )
+
+
+def _and(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,288 @@
+"""The owner's decisions: approve with a signature, refuse with a reason, withdraw, take a budget
+back. Each is one event in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError, NotApprovedError, SecureFLError
+from securefl.federation import paths
+from securefl.federation.messages import Status
+from securefl.files import read_file
+from securefl.identity import replace_file
+from securefl.node.policy import charges_of
+from securefl.node.requests import KeptRequest, study_text
+from securefl.party.clock import utc_now
+from securefl.party.folder import private_folder
+from securefl.party.outbox import post
+from securefl.privacy.charges import ChargeTerms
+from securefl.privacy.mechanisms import decimal_text
+from securefl.privacy.planning import study_epsilon
+from securefl.study.approval import MAX_BYTES, Approval, open_approval
+from securefl.study.fields import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+    from pathlib import Path
+
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.node.policy import Review
+    from securefl.node.site import Site
+    from securefl.privacy.ledger_state import StudyState
+    from securefl.privacy.planning import Quote
+
+_NOISE_SOURCE = (
+    "integer Gaussian on ChaCha20 keyed by the operating system (securefl.privacy.noise)"
+)
+
+
+def approve(site: Site, request: Review) -> Quote:
+    """Sign this hospital's approval of exactly this digest, reserve its budget, and publish the
+    approval.
+
+    The key for the study is made and the signed approval is kept before the ledger says yes, so
+    that a crash in between leaves nothing that others could use and nothing that cannot be done
+    again.
+
+    Raises:
+        BudgetError: more than is left; the refusal is in the ledger.
+        NotApprovedError: decided before.
+        SecureFLError: the first fault of the review.
+    """
+    digest = request.digest
+    if request.faults:
+        over = [f for f in request.faults if f.code == "budget"]
+        if over != list(request.faults):
+            raise next(f for f in request.faults if f.code != "budget")
+    epsilon = _study_epsilon(request)  # takes seconds: before the lock
+    with site.deciding():
+        quote = _decide(site, request, epsilon)
+    publish_approval(site, digest)
+    return quote
+
+
+def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
+    study, digest = request.study, request.digest
+    state = site.ledger.state
+    if digest in state.studies or state.declined(digest):
+        raise NotApprovedError(
+            "This study was decided here before; an approval is given and used once.",
+            next_step="`securefl site inbox` shows the decision.",
+        )
+    key = site.new_study_key(digest)
+    approval = Approval(
+        digest,
+        site.name,
+        site.identity.card.signing_public,
+        key.public_key().public_bytes_raw().hex(),
+        utc_now(),
+    )
+    signed = approval.sign(site.identity.sign)
+    private_folder(site.study_folder(digest))
+    replace_file(approval_file(site, digest), signed)
+    try:
+        return site.ledger.approve(
+            study=digest,
+            study_id=study.study.id,
+            researcher=study.coordinator.name,
+            statement=hashlib.sha256(signed).hexdigest(),
+            population=study.data.population,
+            dataset=study.data.dataset,
+            charges=charges_of(study),
+            attempts=study.privacy.max_attempts,
+            epsilon=epsilon,
+            delta=study.privacy.delta,
+            terms=ChargeTerms(
+                unit=study.privacy.unit,
+                rows_per_patient=study.data.max_rows_per_patient,
+                clip_norm=decimal_text(study.privacy.clip_norm),
+                normaliser=decimal_text(study.privacy.normaliser),
+                noise_source=_NOISE_SOURCE,
+                code=study.software.lock_sha256,
+            ),
+        )
+    except SecureFLError:
+        site.erase_study_key(digest)
+        approval_file(site, digest).unlink(missing_ok=True)
+        raise
+
+
+def publish_approval(site: Site, digest: str) -> None:
+    """Put the kept approval into the store; safe to repeat. When the store takes nothing now, the
+    agent sends it later.
+
+    Raises:
+        NotApprovedError: as :func:`kept_approval`.
+    """
+    post(site, paths.approval(digest, site.name), kept_approval(site, digest))
+
+
+def kept_approval(site: Site, digest: str) -> bytes:
+    """The approval that this hospital signed.
+
+    Raises:
+        NotApprovedError: it is gone, or not the one that the ledger knows.
+    """
+    try:
+        signed = read_file(approval_file(site, digest))
+    except OSError:
+        signed = b""
+    if hashlib.sha256(signed).hexdigest() != site.ledger.state.study(digest).approval.statement:
+        raise NotApprovedError(
+            "The kept approval is not the one in the ledger.",
+            next_step="Do not run this study; ask the researcher for a new one.",
+        )
+    return signed
+
+
+def refuse(site: Site, request: Review | KeptRequest, note: str) -> None:
+    """The owner's no; final for this digest. The note stays in the ledger; others see the code.
+
+    It needs no review: a request that cannot be read, priced or checked can be refused all the
+    same.
+    """
+    named = _named(site, request)
+    with site.deciding():
+        site.ledger.refuse(study=request.digest, note=note, **named)
+    publish_status(site, request.digest, NotApprovedError.code)
+
+
+def _named(site: Site, request: Review | KeptRequest) -> dict[str, str]:
+    """What the refusal calls the request: as its text does where that can be read, "unknown" where
+    not.
+    """
+    if isinstance(request, KeptRequest):
+        try:
+            body = tomllib.loads(study_text(site, request.digest).decode())
+            researcher, dataset = body["coordinator"]["name"], body["data"]["dataset"]
+        except (SecureFLError, ValueError, KeyError, TypeError, RecursionError):
+            researcher = dataset = ""
+        fits = [
+            isinstance(name, str) and re.fullmatch(NAME, name) for name in (researcher, dataset)
+        ]
+        return {
+            "study_id": request.study_id,
+            "researcher": researcher if fits[0] else "unknown",
+            "dataset": dataset if fits[1] else "unknown",
+        }
+    study = request.study
+    return {
+        "study_id": study.study.id,
+        "researcher": study.coordinator.name,
+        "dataset": study.data.dataset,
+    }
+
+
+def withdraw(site: Site, digest: str, note: str) -> None:
+    """Leave a study: once this returns, nothing more is sent, and the study ends for all; what ran
+    stays charged.
+
+    Raises:
+        NotApprovedError: not approved here, or ended already.
+    """
+    with site.deciding():
+        site.ledger.withdraw(digest, note)
+        site.erase_study_key(digest)
+    publish_status(site, digest, "withdrawn")
+
+
+def reserved_here(site: Site, population: str) -> tuple[StudyState, ...]:
+    """The studies on a population's patients that were approved and have not ended: they go on when
+    its budget is taken back.
+    """
+    studies = site.ledger.state.studies.values()
+    return tuple(s for s in studies if s.reservation.population == population and not s.ended)
+
+
+def revoke_budget(site: Site, population: str, note: str) -> None:
+    """Take back what is left of a population's budget. What is reserved stays reserved, what is
+    spent stays spent.
+
+    Raises:
+        BudgetError: there is no such budget, or it was taken back before.
+    """
+    with site.deciding():
+        site.ledger.revoke(population, note)
+
+
+def pause(site: Site, note: str) -> None:
+    """From now on nothing starts, and once this returns nothing leaves the house."""
+    with site.deciding():
+        site.ledger.pause(note)
+
+
+def publish_status(site: Site, digest: str, code: str, cause: tuple[str, str] = ("", "")) -> None:
+    """Say a public code to the others, signed; kept until the store takes it.
+
+    Args:
+        site: this hospital.
+        digest: the study.
+        code: the public code.
+        cause: the party that this hospital follows, and that one's code; empty where it is the
+            first to end.
+    """
+    state = site.ledger.state
+    sent = state.studies[digest].sent if digest in state.studies else {}
+    status = Status(digest, site.name, max((r for r, _ in sent), default=0), code, *cause)
+    post(site, paths.status(digest, site.name), status.dump(site.identity.sign))
+
+
+def all_approvals(
+    site: Site, plan: RoundPlan, not_there: Callable[[str, MessageError], None]
+) -> dict[str, Approval] | None:
+    """Every hospital's approval, checked with the keys this hospital trusts; None while one is
+    missing or not by its hospital.
+
+    Args:
+        site: this hospital.
+        plan: the study.
+        not_there: told of a hospital's name under which something else lies: anybody can write into
+            the store.
+
+    Raises:
+        NotApprovedError: a hospital is no longer in this hospital's list.
+    """
+    found = {}
+    cards = {**site.book.cards(), site.name: site.identity.card}
+    for name in plan.study.cohort:
+        if name not in cards:
+            raise NotApprovedError(
+                f"{name} is no longer in this hospital's list.",
+                whose=name,
+                next_step="Trust its card again, then ask for a new study.",
+            )
+        try:
+            data = (
+                site.store.get(paths.approval(plan.digest, name), MAX_BYTES)
+                if name != site.name
+                else kept_approval(site, plan.digest)
+            )
+            if data is None:
+                return None
+            found[name] = open_approval(
+                data, site=name, study=plan.digest, verify=cards[name].verify
+            )
+        except MessageError as error:
+            not_there(name, error)
+            return None
+    return found
+
+
+def approval_file(site: Site, digest: str) -> Path:
+    """Where the signed approval is kept."""
+    return site.study_folder(digest) / "approval"
+
+
+def _study_epsilon(request: Review) -> Decimal:
+    """The study's own PLD figure for one patient, who either trains or is kept aside
+    (:func:`securefl.privacy.planning.study_epsilon`).
+    """
+    privacy = request.study.privacy
+    return study_epsilon(
+        charges_of(request.study), privacy.max_attempts, privacy.delta, disjoint=True
+    )

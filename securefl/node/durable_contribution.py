@@ -1,0 +1,57 @@
+"""A hospital's contribution on its own disk: written once, a piece at a time, and durable before it
+leaves (rule 6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from securefl.errors import RoundError
+from securefl.identity import write_file
+from securefl.party.folder import private_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from securefl.secagg.round_context import RoundContext
+
+
+@dataclass
+class DurableContribution:
+    """A contribution that is on disk, in ``file``, and has not left yet."""
+
+    facts: RoundContext
+    file: Path
+    size: int
+    sha256: str
+    noted: bool = False
+    held: bool = False
+
+
+def keep_contribution(
+    study: Path, facts: RoundContext, write: Callable[[BinaryIO], None]
+) -> DurableContribution:
+    """Keep what ``write`` writes as the one contribution to that round, ever.
+
+    Args:
+        study: the study's folder.
+        facts: the facts of the round.
+        write: writes the frame; see :class:`securefl.federation.participant.Keeper`.
+
+    Raises:
+        RoundError: there is one already; nothing is written.
+    """
+    file = private_folder(private_folder(study) / "contributions") / f"{facts.round:05d}"
+    if file.exists():
+        raise RoundError(
+            f"A contribution to round {facts.round} was made before.",
+            whose="this hospital",
+            next_step="The study ends here; its budget stays charged.",
+        )
+    write_file(file, write)
+    with file.open("rb") as kept:
+        sha256 = hashlib.file_digest(kept, "sha256").hexdigest()
+    return DurableContribution(facts, file, file.stat().st_size, sha256)

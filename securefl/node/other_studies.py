@@ -1,0 +1,103 @@
+"""What the other parties of a study have signed about it so far, as this hospital may believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError, NotApprovedError
+from securefl.federation import paths
+from securefl.federation.messages import MAX_SMALL, open_end
+from securefl.federation.status_board import status_of
+from securefl.report.codes import cannot_run_sentence
+from securefl.study.approval import MAX_BYTES, open_approval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from securefl.identity import IdentityCard
+    from securefl.node.site import Site
+    from securefl.study.schema import Party, Study
+
+
+@dataclass(frozen=True)
+class Others:
+    """Sites that approved, sites that said nothing, and party → public code of each that ended its
+    part.
+
+    Only words signed by a card of this hospital's own list count: a researcher could invent a
+    hospital, and its no.
+    """
+
+    approved: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    ended: Mapping[str, str] = field(default_factory=dict)
+
+    def check_open(self) -> None:
+        """Refuse a study that needs every approval and cannot get them any more.
+
+        Raises:
+            NotApprovedError: naming who said no.
+        """
+        if self.ended:
+            raise NotApprovedError(
+                f"{cannot_run_sentence(self.ended)} An approval would reserve budget for nothing.",
+                whose=", ".join(self.ended),
+                next_step=(
+                    "Refuse it, or leave it as it is: nothing runs. The researcher can make another"
+                    " study."
+                ),
+            )
+
+
+def look_around(site: Site, study: Study, digest: str) -> Others:
+    """Read the others' approvals and last words from the store.
+
+    Raises:
+        StoreError: the store cannot be reached.
+    """
+    cards = site.book.cards()
+    approved, waiting, ended = [], [], {}
+    for party in study.participants:
+        if party.name == site.name:
+            continue
+        card = _listed(cards, party)
+        said = (
+            None if card is None else status_of(site.store, digest, party.name, card.signing_public)
+        )
+        if said is not None:
+            ended[party.name] = said.code
+        elif card is not None and _has_approved(site, digest, card):
+            approved.append(party.name)
+        else:
+            waiting.append(party.name)
+    coordinator = _listed(cards, study.coordinator)
+    outcome = _outcome(site, digest, coordinator) if coordinator is not None else None
+    if outcome is not None and not ended:
+        ended[study.coordinator.name] = outcome
+    return Others(tuple(approved), tuple(waiting), ended)
+
+
+def _listed(cards: Mapping[str, IdentityCard], party: Party) -> IdentityCard | None:
+    card = cards.get(party.name)
+    return card if card is not None and card.signing_public == party.signing_public else None
+
+
+def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:
+    try:
+        data = site.store.get(paths.approval(digest, card.name), MAX_BYTES)
+        if data is not None:
+            open_approval(data, site=card.name, study=digest, verify=card.verify)
+    except MessageError:
+        return (
+            False  # anybody can write into the store: what that hospital did not sign is not there
+        )
+    return data is not None
+
+
+def _outcome(site: Site, digest: str, coordinator: IdentityCard) -> str | None:
+    try:
+        data = site.store.get(paths.ending(digest), MAX_SMALL)
+        return open_end(data, study=digest, verify=coordinator.verify).outcome if data else None
+    except MessageError:
+        return None

@@ -1,0 +1,257 @@
+"""In a study that goes on after a loss: a hospital's signature under who is left, then its one
+unmasking answer, to each round.
+
+Nothing in them depends on the data, nor does their time: they follow from what every party can read
+in the store. Each is durable before it leaves, an answer in the ledger too; a paused or withdrawn
+study keeps them in the house.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError, NotApprovedError, RoundError
+from securefl.federation import paths
+from securefl.federation.aggregator import announced_facts
+from securefl.federation.messages import Complaint
+from securefl.federation.refusal_cache import RefusalCache
+from securefl.files import read_file
+from securefl.identity import replace_file, verify
+from securefl.party.folder import private_folder
+from securefl.secagg.survivor_contribution import head_limit
+from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit, read_proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.unmasking_stage import UnmaskingStage
+    from securefl.node.site import Site
+    from securefl.secagg.holder import Record
+    from securefl.secagg.survivor_contribution import ContributionHead
+    from securefl.secagg.survivor_terms import SurvivorTerms
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A signature or an answer that is durable and has not left yet: where it goes, and what it is."""
+
+    path: str
+    data: bytes
+    what: str
+
+
+@dataclass
+class UnmaskingSender:
+    """What one hospital says after its contributions to one study.
+
+    Args:
+        site: the hospital.
+        plan: the study.
+        say: writes a line to the owner's own log.
+    """
+
+    site: Site
+    plan: RoundPlan
+    say: Callable[[str], None]
+    word: Outgoing | None = None
+    _complained: tuple[int, str] | None = None
+    _refused: str = ""
+    _refusals: RefusalCache = field(default_factory=RefusalCache)
+
+    def step(self, later: UnmaskingStage | None) -> bool:
+        """Say what can be said now in the round that was contributed to last; whether something
+        left the house.
+
+        Raises:
+            StoreError: the store is away; call again.
+            RoundError: the others go on without this hospital.
+        """
+        if self.word is None and later is not None and not later.answered and not self._held():
+            try:
+                self.word = self._next(later)
+            # anybody can write into the store: what is not signed by whom it should be is not there
+            # yet
+            except MessageError as error:
+                if self._refused != error.what:
+                    self._refused = error.what
+                    self.say(f"waiting: {error.what}")
+                self._complain(later)
+            except NotApprovedError:
+                if not self._held():
+                    # else the owner paused or withdrew while it was made, and it was not said
+                    raise
+        return self.word is not None and self._let_go(self.word)
+
+    def check_in_time(self, announcement: bytes) -> None:
+        """Nothing is trained for a round whose survivors are proposed already: this hospital is not
+        among them.
+
+        Anybody can write into the store: only what the coordinator signed for exactly this round is
+        its proposal.
+
+        Args:
+            announcement: of the round; one that is refused is for whoever answers it to name.
+
+        Raises:
+            RoundError: they are.
+            StoreError: the store is away; call again.
+        """
+        if not self.plan.goes_on:
+            return
+        coordinator = self.plan.study.coordinator
+        try:
+            terms = self.plan.terms(announced_facts(self.plan, announcement))
+            at = paths.RoundPaths(self.plan.digest, terms.facts.round, terms.facts.attempt)
+            proposal = self.site.store.get(at.proposal, proposal_limit(terms))
+            if proposal is None:
+                return
+            read_proposal(
+                proposal,
+                terms,
+                coordinator.name,
+                lambda s, m: verify(coordinator.signing_public, s, m),
+            )
+        except MessageError:
+            return
+        raise RoundError(
+            "The others go on without this hospital: it was not there in time.",
+            whose="this hospital",
+            next_step="The study has ended here; its budget stays charged.",
+        )
+
+    def was_counted(self, later: UnmaskingStage) -> bool:
+        """Whether the round that was contributed to last was opened with this hospital; False while
+        the store does not show it.
+
+        Raises:
+            StoreError: the store is away; call again.
+            RoundError: it was opened without it.
+        """
+        if later.survivors is not None:  # this hospital signed that it is among them
+            return True
+        facts = later.terms.facts
+        at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
+        try:
+            proposal = self.site.store.get(at.proposal, proposal_limit(later.terms))
+            if proposal is None:
+                return False
+            counted = later.is_in(proposal)
+        except MessageError:  # not the coordinator's: as if it were not there
+            return False
+        if not counted:
+            raise RoundError(
+                f"The others went on without this hospital in round {facts.round}, the last one:"
+                " its contribution was not there in time, or was not whole.",
+                whose="this hospital",
+                next_step=(
+                    "The study has ended here; its budget stays charged. What it gave to earlier"
+                    " rounds is in the model."
+                ),
+            )
+        return True
+
+    def record(self, terms: SurvivorTerms, record: Record) -> None:
+        """Make a signature or an answer durable; see
+        :class:`securefl.federation.unmasking_stage.RecordKeeper`.
+
+        Raises:
+            RoundError: something else of that kind was made in that round before.
+            NotApprovedError: paused, or ended.
+        """
+        folder = private_folder(private_folder(self.site.study_folder(self.plan.digest)) / "said")
+        file = folder / f"{terms.facts.round:05d}-{record.kind}"
+        if file.exists() and read_file(file) != record.message:
+            raise RoundError(
+                f"Another {record.kind} was made in round {terms.facts.round} before.",
+                whose="this hospital",
+                next_step="The study ends here; its budget stays charged.",
+            )
+        replace_file(file, record.message)
+        if record.kind == "answer":
+            self.site.ledger.answer(
+                self.plan.digest, round_number=terms.facts.round, payload=record.message
+            )
+
+    def _next(self, later: UnmaskingStage) -> Outgoing | None:
+        store, facts = self.site.store, later.terms.facts
+        at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
+        if later.survivors is None:
+            proposal = store.get(at.proposal, proposal_limit(later.terms))
+            if proposal is None:
+                return None
+            limit = head_limit(later.terms)
+
+            def head_of(site: str) -> ContributionHead:
+                path = at.contribution(site)
+                return self._refusals.read(
+                    store, path, lambda: later.read(site, store.get_head(path, limit))
+                )
+
+            data = later.agree(proposal, head_of)
+            return Outgoing(
+                at.agreement(self.site.name),
+                data,
+                f"round {facts.round}: the signature under who is left",
+            )
+        answer = later.answer(self._agreements(later.survivors.names, at))
+        return (
+            None
+            if answer is None
+            else Outgoing(
+                at.answer(self.site.name), answer, f"round {facts.round}: the one unmasking answer"
+            )
+        )
+
+    def _agreements(self, names: tuple[str, ...], at: paths.RoundPaths) -> dict[str, bytes]:
+        """The survivors' statements that are in the store; whether they hold is for the holder to
+        see.
+        """
+        found = {}
+        for site in names:
+            try:
+                data = self.site.store.get(at.agreement(site), MAX_AGREEMENT_BYTES)
+            except MessageError:
+                continue  # longer than any: nobody's word
+            if data is not None:
+                found[site] = data
+        return found
+
+    def _complain(self, later: UnmaskingStage) -> None:
+        """Say once in a round whose dealing is why nothing is signed here.
+
+        It tells no more than the missing signature does, but whose fault it is.
+        """
+        facts, about = later.terms.facts, later.refused_dealer
+        if about in {"", self.site.name} or self._complained == (facts.round, about):
+            return
+        complaint = Complaint(
+            facts.study, facts.round, facts.attempt, later.terms.round_digest, self.site.name, about
+        )
+        with self.site.deciding():
+            if self._held():
+                return
+            at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
+            self.site.store.put(
+                at.complaint(self.site.name), complaint.dump(self.site.identity.sign)
+            )
+        self._complained = (facts.round, about)
+        self.say(
+            f"round {facts.round}: a complaint left the house: what {about} dealt to this hospital"
+            " cannot be used"
+        )
+
+    def _let_go(self, word: Outgoing) -> bool:
+        with self.site.deciding():
+            if self._held():
+                return False
+            self.site.store.put(word.path, word.data)
+        self.word = None
+        self.say(f"{word.what} left the house ({len(word.data)} bytes)")
+        return True
+
+    def _held(self) -> bool:
+        """Whether the owner keeps everything in the house."""
+        state = self.site.ledger.state
+        return state.paused or state.study(self.plan.digest).ended

@@ -1,0 +1,267 @@
+"""A party's own folder: its settings (one TOML file), its keys, its signed list of partners.
+
+Nobody else reads it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from securefl.errors import UnreadableError, UsageError, file_error
+from securefl.files import check_kept_to_owner, made_whole, read_file
+from securefl.identity import Identity, Role, read_secret, replace_file, write_secret
+from securefl.learning.reading import Reading, known_encoding
+from securefl.partners import AddressBook
+from securefl.party.locks import holding
+from securefl.store import Store
+from securefl.store_marker import known_marker, remember
+from securefl.store_url import usable_url
+from securefl.study.fields import Line, Name, Section
+from securefl.study.seal import dump_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+#: The settings file's name tells whose folder it is.
+FILE_NAMES: Mapping[Role, str] = {
+    "hospital": "site.toml",
+    "researcher": "researcher.toml",
+    "aggregator": "aggregator.toml",
+}
+#: What a refusal of a name tells the one who typed it.
+NAME_RULE = (
+    "Names start with a letter and have letters, digits, '-' and '_', at most 40 characters:"
+    " 'thyroid-referrals'."
+)
+_LINE_RULE = (
+    "Write it on one line: 1 to 400 characters, without line breaks and other characters that a"
+    " screen obeys."
+)
+#: What a refusal says and advises for each field of the settings.
+_FIELD_WORDS: Mapping[str, tuple[str, str]] = {
+    "name": ("{value!r} cannot be a party's name", NAME_RULE),
+    "legal_name": ("The legal name {value!r} cannot stand in a party's settings", _LINE_RULE),
+    "email": ("The address {value!r} cannot stand in a party's settings", _LINE_RULE),
+    "store": (
+        "The store {value!r} cannot stand in a party's settings",
+        "Name a folder or a URL of at most 4,096 characters.",
+    ),
+}
+#: A settings file is a few lines for each data set.
+_MAX_SETTINGS = 4 * 1024 * 1024
+_COMMANDS: Mapping[Role, str] = {
+    "hospital": "securefl site init",
+    "researcher": "securefl study init",
+    "aggregator": "securefl aggregator init",
+}
+
+
+class DatasetEntry(Section):
+    """A registered data set: the private file's path (relative to the folder, or absolute), its
+    population, and how it is read.
+
+    The last is what the owner said or saw when the table was registered: each study's worker reads
+    it in this way.
+    """
+
+    name: Name
+    population: Name
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    encoding: Annotated[str, Field(min_length=1, max_length=40)] = "utf-8"
+    separator: Literal[",", ";", "\t", "|"] = ","
+    decimal: Literal[".", ","] = "."
+
+    @model_validator(mode="after")
+    def _known_encoding(self) -> Self:
+        if known_encoding(self.encoding) != self.encoding:
+            raise ValueError(f"{self.encoding!r} is no encoding that tables are read in")
+        return self
+
+    @property
+    def reading(self) -> Reading:
+        """How the table is read."""
+        return Reading(self.encoding, self.separator, self.decimal)
+
+
+class Settings(Section):
+    """What stands in the folder's TOML file; public facts and paths, never a secret."""
+
+    schema_: Literal["securefl-party/1"] = Field(alias="schema")
+    name: Name
+    role: Literal["hospital", "researcher", "aggregator"]
+    legal_name: Line
+    email: Line
+    store: Annotated[str, Field(min_length=1, max_length=4096)]
+    datasets: tuple[DatasetEntry, ...] = ()
+
+    def dump(self) -> str:
+        """The settings as TOML text."""
+        raw = {k: getattr(self, k) for k in ("name", "role", "legal_name", "email", "store")}
+        tables = [d.model_dump() for d in self.datasets]
+        return dump_toml(
+            {"schema": self.schema_, **raw, **({"datasets": tables} if tables else {})}
+        )
+
+
+@dataclass(frozen=True)
+class PartyFolder:
+    """A folder of any role; :class:`securefl.node.site.Site` is a hospital's."""
+
+    path: Path
+    settings: Settings
+
+    @classmethod
+    def create(
+        cls, path: Path, *, name: str, role: Role, legal_name: str, email: str, store: str
+    ) -> Self:
+        """Make keys and settings in ``path``, all or nothing; refuses a folder that has them. The
+        store is tried first.
+
+        Raises:
+            UsageError: the folder is a party's already, or a field is malformed.
+            StoreError: the store cannot be written and read.
+            UnreadableError: the file system refuses, or keeps no permissions.
+        """
+        taken = [n for n in FILE_NAMES.values() if (path / n).exists()]
+        if taken:
+            raise UsageError(
+                f"{path} is a party's folder already ({taken[0]}).",
+                next_step="Choose another folder; keys are never overwritten.",
+            )
+        if not re.fullmatch(r"[^\s@]+@[^\s@]+", email):
+            raise UsageError(
+                f"'{email}' is not an address: something@something.",
+                next_step="Give --email the address of a person who can be asked; no mail is sent.",
+            )
+        fields = {
+            "name": name,
+            "legal_name": legal_name,
+            "email": email,
+            "store": usable_url(store),
+        }
+        try:
+            settings = Settings.model_validate(
+                {"schema": "securefl-party/1", "role": role, **fields}
+            )
+        except ValidationError as error:
+            field = str(error.errors()[0]["loc"][0])
+            what, step = _FIELD_WORDS[field]
+            raise UsageError(f"{what.format(value=fields[field])}.", next_step=step) from None
+        reached = Store(settings.store)
+        reached.check_writable()
+        with made_whole(path, FILE_NAMES[role]) as building:
+            made = cls(building, settings)
+            made.fill()
+            remember(building, reached)
+            replace_file(building / FILE_NAMES[role], settings.dump().encode())
+        return cls(path, settings)
+
+    def fill(self) -> None:
+        """Make what a party of this role begins with: keys, and the folder that PySyft shares."""
+        mine = self.settings
+        Identity.generate(mine.name, mine.role, mine.legal_name, mine.email).save(
+            private_folder(self.keys)
+        )
+        write_secret(self.keys / "site.secret", secrets.token_bytes(32))
+        private_folder(self.datasite)
+
+    @classmethod
+    def open(cls, path: Path, role: Role) -> Self:
+        """Read the settings of a folder of that role.
+
+        Raises:
+            UsageError: it is not such a folder.
+            UnreadableError: the settings file is broken.
+        """
+        file = path / FILE_NAMES[role]
+        try:
+            raw = tomllib.loads(read_file(file, _MAX_SETTINGS).decode("utf-8"))
+            settings = Settings.model_validate({**raw, "datasets": tuple(raw.get("datasets", ()))})
+        except (FileNotFoundError, NotADirectoryError):
+            raise wrong_folder(path, role) from None
+        except OSError as error:
+            raise file_error(error, file) from None
+        except (ValueError, TypeError) as error:
+            raise UnreadableError(
+                f"{file} cannot be read: {str(error).splitlines()[0]}.",
+                next_step="Mend it or restore it from your backup.",
+            ) from None
+        return cls(path, settings)
+
+    def save(self, settings: Settings) -> Self:
+        """The folder with new settings, written to disk."""
+        replace_file(self.path / FILE_NAMES[settings.role], settings.dump().encode())
+        return type(self)(self.path, settings)
+
+    @property
+    def name(self) -> str:
+        """The party's name."""
+        return self.settings.name
+
+    @property
+    def keys(self) -> Path:
+        """The folder of private keys."""
+        return self.path / "keys"
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The party's keys, checked."""
+        return Identity.load(self.keys)
+
+    @cached_property
+    def book(self) -> AddressBook:
+        """The party's own list of partners."""
+        return AddressBook(self.keys / "partners", self.identity, self.listing)
+
+    def listing(self) -> AbstractContextManager[None]:
+        """Held while the list of partners changes: one process at a time."""
+        return holding(self.path / "partners.lock")
+
+    @cached_property
+    def store(self) -> Store:
+        """The store; one that is not the store that this party used before is refused at its first
+        use.
+        """
+        return Store(self.settings.store, known_marker(self.path))
+
+    @cached_property
+    def secret(self) -> bytes:
+        """32 bytes for keyed hashes; they never leave this folder."""
+        return read_secret(self.keys / "site.secret", 32)
+
+    @property
+    def datasite(self) -> Path:
+        """PySyft's synced folder."""
+        return self.path / "syftbox"
+
+
+def wrong_folder(path: Path, role: Role) -> UsageError:
+    """The error for a folder that is not one of that role."""
+    article = "an" if role == "aggregator" else "a"
+    return UsageError(
+        f"{path} has no {FILE_NAMES[role]}: it is not {article} {role}'s folder.",
+        next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`.",
+    )
+
+
+def private_folder(path: Path) -> Path:
+    """``path`` as a folder that only its owner enters (0700)."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    check_kept_to_owner(path)
+    return path
+
+
+def find_folder(given: str | None, variable: str) -> Path:
+    """The folder named on the command line, else by the environment variable, else the current one."""
+    return Path(given or os.environ.get(variable) or ".").expanduser().absolute()

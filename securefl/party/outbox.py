@@ -1,0 +1,50 @@
+"""What this hospital has decided to say and the store has not taken yet.
+
+Codes, approvals and extracts are kept on disk before they are sent: neither a crash nor a store
+that is away swallows them. Contributions do not come here: whether one may still leave is asked
+again at the moment it leaves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from securefl.errors import StoreError
+from securefl.files import read_file
+from securefl.identity import replace_file
+from securefl.party.folder import private_folder
+
+if TYPE_CHECKING:
+    from securefl.party.folder import PartyFolder
+
+
+def post(party: PartyFolder, path: str, data: bytes) -> bool:
+    """Say ``data`` at ``path``; False when the store did not take it now and the agent has to try
+    again.
+    """
+    folder = private_folder(party.path / "outbox")
+    replace_file(folder / hashlib.sha256(path.encode()).hexdigest(), path.encode() + b"\n" + data)
+    try:
+        deliver(party)
+    except StoreError:
+        return False
+    return True
+
+
+def deliver(party: PartyFolder) -> None:
+    """Send what waits; the same object twice is harmless.
+
+    Raises:
+        StoreError: the store takes nothing now; all of it stays.
+    """
+    folder = party.path / "outbox"
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if file.name.startswith("."):
+            continue  # half written by a process that was killed
+        try:
+            path, data = read_file(file).split(b"\n", 1)
+        except FileNotFoundError:
+            continue  # another process of this hospital sent it
+        party.store.put(path.decode(), data)
+        file.unlink(missing_ok=True)

@@ -1,0 +1,426 @@
+"""What a study means, in sentences without any markup. Pages show them literally, Markdown escapes
+them.
+
+Every figure is read off the study or computed from it; nothing here is estimated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from securefl.errors import UsageError
+from securefl.identity import IdentityCard
+from securefl.learning.features import feature_names
+from securefl.learning.models import parameter_count
+from securefl.learning.preparation import COUNTS
+from securefl.privacy.accounting import gated_epsilon
+from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
+from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
+from securefl.report.parts import bytes_words, decimal_words, plural
+from securefl.secagg.layouts import body_bytes, layout_for
+from securefl.study import meanings
+from securefl.study.wire import field_bits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+    from fractions import Fraction
+
+    from securefl.identity import Role
+    from securefl.study.columns import Column
+    from securefl.study.labels import Label
+    from securefl.study.schema import Party, Template
+
+#: GA4GH Data Use Ontology, the codes that data owners meet most (obolibrary.org/obo/duo.owl).
+DUO = {
+    "DUO:0000004": "no restriction",
+    "DUO:0000006": "health, medical or biomedical research",
+    "DUO:0000007": "research on a named disease",
+    "DUO:0000011": "research on population origins or ancestry",
+    "DUO:0000018": "not for profit, non-commercial use only",
+    "DUO:0000019": "results must be published",
+    "DUO:0000020": "collaboration with the data's owners required",
+    "DUO:0000021": "ethics approval required",
+    "DUO:0000022": "limited to a region",
+    "DUO:0000025": "limited in time",
+    "DUO:0000026": "limited to named users",
+    "DUO:0000027": "limited to a named project",
+    "DUO:0000028": "limited to named institutions",
+    "DUO:0000042": "general research use",
+    "DUO:0000043": "use in clinical care",
+    "DUO:0000045": "not-for-profit organisations only",
+    "DUO:0000046": "non-commercial use only",
+}
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """One kind of message that leaves each hospital: how often, how many numbers, how large (bytes
+    of ciphertext), what they are.
+    """
+
+    times: int
+    values: int
+    size: int
+    what: str
+    often: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """As a person says it."""
+        return (
+            f"{self.often or f'{self.times:,} times'}: one encrypted list of {self.values:,}"
+            f" numbers blurred with noise, {bytes_words(self.size)}: {self.what}."
+        )
+
+
+def card(party: Party, role: Role) -> IdentityCard:
+    """The identity card that a party's keys in the study make; its fingerprint is compared by
+    telephone.
+    """
+    return IdentityCard(
+        party.name, role, party.legal_name, party.email, party.signing_public, party.sealing_public
+    )
+
+
+def hospitals(study: Template) -> int:
+    """How many hospitals take part; for a template, how many it needs at least."""
+    return len(getattr(study, "participants", ())) or study.secagg.min_contributors
+
+
+def leaving(study: Template) -> tuple[Leaving, ...]:
+    """What leaves each hospital: the count before training where there is one, the training rounds,
+    the evaluation.
+    """
+    weights = parameter_count(study.model, len(feature_names(study.data)))
+    counts = 2 * study.evaluation.bins
+
+    def size(kind: str, values: int) -> int:
+        return body_bytes(layout_for(field_bits(study, kind), hospitals(study), values), values)
+
+    before = [
+        Leaving(1, COUNTS, size("preparation", COUNTS), _count_words(study), "once, at the start")
+    ]
+    return (
+        *(before if study.preparation is not None else []),
+        Leaving(
+            study.training.rounds,
+            weights,
+            size("update", weights),
+            f"how the model should change, summed over {group_words(study)}",
+        ),
+        Leaving(
+            1,
+            counts,
+            size("evaluation", counts),
+            "how many of the patients kept aside fall into each band of the model's score",
+            "once, at the end",
+        ),
+    )
+
+
+def units(study: Template) -> str:
+    """What the figures are about: patients, or rows of the table."""
+    return "patients" if study.privacy.unit == "patient" else "rows"
+
+
+def _count_words(study: Template) -> str:
+    least = study.preparation.minimum if study.preparation is not None else 0
+    end = (
+        f"; with fewer than {least:,} in all hospitals the study ends there, and its budget stays"
+        " charged"
+        if least
+        else ""
+    )
+    return f"how many {units(study)} train the model, without and with what is to be predicted{end}"
+
+
+def quality_sentence(study: Template) -> str:
+    """The quality rule, and what comes of it."""
+    if not study.quality.minimum:
+        return "No lowest AUC is asked for."
+    asked = decimal_words(study.quality.minimum)
+    return (
+        f"The lowest acceptable AUC is {asked}, judged on the lower end of the noised interval;"
+        " every hospital is told whether it was met."
+    )
+
+
+def ratio(value: Fraction) -> str:
+    """A share as people say it: "1 in 5" or "3 of 10"."""
+    return f"{value.numerator} {'in' if value.numerator == 1 else 'of'} {value.denominator}"
+
+
+def group_words(study: Template) -> str:
+    """Whose rows enter one step of the training."""
+    who = "patients who train" if study.privacy.unit == "patient" else "rows that train"
+    return (
+        f"all of its {who}"
+        if study.privacy.sample_rate == 1
+        else f"a random group of {units(study)}"
+    )
+
+
+def drawn_words(study: Template, noun: str) -> str:
+    """How many of ``noun`` one step takes: a share drawn by lot, or every one of them where the
+    rate is 1.
+    """
+    if study.privacy.sample_rate == 1:
+        return f"all {noun}, every time: none is drawn by lot"
+    return f"{ratio(study.privacy.sample_rate)} {noun} drawn at random"
+
+
+def model_words(study: Template) -> str:
+    """The kind of model and its size."""
+    weights = parameter_count(study.model, len(feature_names(study.data)))
+    kind = (
+        "a logistic regression"
+        if not study.model.hidden
+        else f"a small neural network (hidden layers of {', '.join(map(str, study.model.hidden))})"
+    )
+    return f"{kind} with {plural(weights, 'weight')}"
+
+
+def column_rows(study: Template) -> list[tuple[str, str]]:
+    """The columns by kind, label and text."""
+    data = study.data
+    numbers = [
+        f"{c.name} ({decimal_words(c.low)} to"
+        f" {decimal_words(c.high)}{f' {c.unit}' if c.unit else ''}{_noted(c)})"
+        for c in data.columns
+        if c.kind == "numeric"
+    ]
+    choices = [
+        f"{c.name} ({', '.join(c.levels)}{_noted(c)})" for c in data.columns if c.kind == "category"
+    ]
+    yes_no = [
+        f"{c.name}{f' ({codes})' if (codes := meanings.column_notes(c)) else ''}"
+        for c in data.columns
+        if c.kind == "boolean"
+    ]
+    missing = [c.name for c in data.columns if c.missing == "flag"]
+    rows = [
+        ("numbers", ", ".join(numbers)),
+        ("choices", ", ".join(choices)),
+        ("yes or no", ", ".join(yes_no)),
+        ("may be missing", ", ".join(missing)),
+        ("to be predicted", label_words(data.label)),
+        ("tells patients apart", f"{data.patient} (used inside the hospital only, never sent)"),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def column_words(column: Mapping[str, Any]) -> str:
+    """One declared column as a hospital shows it: its name with range and unit, or levels.
+
+    Args:
+        column: the fields of a column of ``[data]``, from a statement that was verified; a field
+            that is not there is left out.
+
+    >>> column_words({"name": "age", "low": "0", "high": "120", "unit": "years"}), column_words({"name": "sex", "levels": ["F", "M"]})
+    ('age (0 to 120 years)', 'sex (F, M)')
+    """
+    if "low" in column and "high" in column:
+        inside = f"{column['low']} to {column['high']} {column.get('unit', '')}".strip()
+    else:
+        inside = ", ".join(map(str, column.get("levels", ())))
+    clipped = meanings.CLIPPED if column.get("outside") == "clip" else ""
+    codes = meanings.codes_words(tuple(map(str, column.get("missing_codes", ()))))
+    inside = "; ".join(part for part in (inside, clipped, codes) if part)
+    return f"{column['name']} ({inside})" if inside else str(column["name"])
+
+
+def _noted(column: Column) -> str:
+    """What a column declares beside its values, behind them."""
+    notes = meanings.column_notes(column)
+    return f"; {notes}" if notes else ""
+
+
+def label_words(label: Label) -> str:
+    """What the model learns to recognise, and what sets a row aside."""
+    return meanings.label_words(label)
+
+
+def use_words(study: Template) -> str:
+    """How a hospital's rows are used."""
+    return (
+        f"{ratio(study.data.holdout)} patients, drawn by a secret lot of each hospital, are kept"
+        " aside to check the model; the others train it. A row outside the ranges and choices"
+        f" above is set aside and not used, unless the column says otherwise.{_rows_words(study)}"
+    )
+
+
+def _rows_words(study: Template) -> str:
+    """How many rows of one patient count; nothing to say where it is one."""
+    if study.privacy.unit == "record":
+        return " Every row is used, also where a patient has several."
+    most = study.data.max_rows_per_patient
+    if most == 1:
+        return ""
+    return (
+        f" Of one patient at most {most} rows are used, drawn by the same secret lot; what they"
+        " teach together is limited as if they were one."
+    )
+
+
+def worst_epsilon(study: Template) -> Decimal:
+    """Epsilon for one patient: of those who train (with the count before it, where there is one) or
+    of those kept aside, the larger.
+    """
+    p, c = study.privacy, study.preparation
+    training = p.epsilon
+    if c is not None:
+        both = (
+            SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps),
+            Gaussian(c.noise_multiplier),
+        )
+        try:
+            training = max(training, gated_epsilon(both, p.delta))
+        except UsageError:  # a study of such figures is refused; its page still says what it claims
+            training = p.epsilon + c.epsilon
+    return max(training, study.evaluation.epsilon)
+
+
+def privacy_sentences(study: Template) -> list[str]:
+    """What taking part costs one patient, in plain words, and what that rests on."""
+    p, worst = study.privacy, worst_epsilon(study)
+    twice = 2 * p.delta
+    return [
+        explain_epsilon(worst, p.delta),
+        *_unit_sentences(study),
+        "This holds even against somebody who knows everything about all other patients.",
+        (
+            "What a model teaches about people in general is not covered: it would be nearly the"
+            " same without that one patient."
+        ),
+        (
+            f"In one hospital a patient is used either to train the model{_and_count(study)} or to"
+            " check it, never for both. The budget is charged for"
+            f" {'all' if study.preparation else 'both'}."
+        ),
+        (
+            "A patient whom two of the hospitals treated loses more: the guess can then rise to"
+            f" {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}."
+        ),
+    ]
+
+
+def _and_count(study: Template) -> str:
+    return " (and is counted before that)" if study.preparation is not None else ""
+
+
+def _unit_sentences(study: Template) -> list[str]:
+    """What the figure is for, where it is not for a whole patient."""
+    if study.privacy.unit == "patient":
+        return []
+    return [
+        (
+            "The figure is for ONE ROW of the table, not for a patient: a patient with several rows"
+            " loses more, with n rows up to n times the epsilon."
+        )
+    ]
+
+
+def figure_words(study: Template) -> str:
+    """The figures themselves, for those who know them."""
+    p, e, c = study.privacy, study.evaluation, study.preparation
+    before = (
+        ""
+        if c is None
+        else (
+            f"count epsilon {decimal_words(c.epsilon)} (noise {decimal_words(c.noise_multiplier)}),"
+            f" together with training {decimal_words(worst_epsilon(study))}; "
+        )
+    )
+    return (
+        f"{before}training epsilon {decimal_words(p.epsilon)}, check epsilon"
+        f" {decimal_words(e.epsilon)}, both at delta {decimal_words(p.delta)}; unit {p.unit}, add"
+        f" or remove one; {p.steps} steps, each on {drawn_words(study, 'patients')}; noise"
+        f" multiplier {decimal_words(p.noise_multiplier)} (check"
+        f" {decimal_words(e.noise_multiplier)}), clip norm {decimal_words(p.clip_norm)}."
+    )
+
+
+def sum_sentences(study: Template) -> list[str]:
+    """Who can see what, in plain words."""
+    c = study.secagg.colluders
+    together = "nobody else" if c == 0 else plural(c, "other hospital")
+    return [
+        "Each hospital adds the full noise for its own patients before anything leaves.",
+        (
+            "Then it encrypts and masks the numbers. The aggregator adds what comes from"
+            f" {_adds(study)} and holds no key."
+        ),
+        *_loss_sentences(study),
+        (
+            f"Should researcher, aggregator and {together} work together, they see no more than the"
+            " noised total of the rest."
+        ),
+        (
+            "Should all others work together against one hospital, they see its noised numbers; its"
+            " own noise is in them, so the privacy figures still hold."
+        ),
+    ]
+
+
+def _adds(study: Template) -> str:
+    return (
+        f"all {hospitals(study)} hospitals"
+        if study.schedule.on_dropout == "fail"
+        else "the hospitals that are left"
+    )
+
+
+def _loss_sentences(study: Template) -> list[str]:
+    """What happens when a hospital is missing."""
+    k, least, named = (
+        hospitals(study),
+        study.secagg.min_contributors,
+        hasattr(study, "participants"),
+    )
+    if study.schedule.on_dropout == "fail":
+        return [
+            (
+                f"The researcher can open only the total of all {k}. If one is missing, the round fails"
+                " and nothing is opened."
+            )
+        ]
+    # a protocol names no hospitals yet: how many can be lost depends on how many there will be
+    lost = (
+        f"At most {plural(k - least, 'hospital')} can be lost"
+        if named
+        else f"Each hospital beyond {least} may be lost"
+    )
+    return [
+        (
+            "The researcher can open only one total a round, of at least"
+            f" {least}{f' of the {k}' if named else ''} hospitals; all in it sign who they are"
+            " before it can be opened."
+        ),
+        (
+            f"{lost}: the others go on without, and nobody comes back. With"
+            f" {'one more missing' if named else f'fewer than {least}'} the study ends, and nothing"
+            " more is opened."
+        ),
+    ]
+
+
+def undone_sentences() -> list[str]:
+    """What no later decision takes back."""
+    return [
+        (
+            "What has left cannot be called back: a sum that was opened, and a model that was"
+            " released, stay known."
+        ),
+        "Budget that was spent never comes back, even if the study fails or is stopped halfway.",
+        (
+            "An approval is for exactly this study and is used once. It can be withdrawn at any"
+            " time: then nothing more is sent, and the study ends for all."
+        ),
+    ]
+
+
+def duo_words(code: str) -> str:
+    """A data-use code with its meaning where it is a common one."""
+    return f"{code} ({DUO[code]})" if code in DUO else code

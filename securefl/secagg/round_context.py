@@ -1,0 +1,161 @@
+"""The facts of one round: what every hospital must have been told alike before its masks cancel."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from securefl.errors import StudyError
+from securefl.secagg.number_layout import KEY_BITS, NumberLayout
+from securefl.secagg.packing import FieldLayout
+from securefl.secagg.sections import ciphertext_section
+from securefl.signed import canonical
+
+if TYPE_CHECKING:
+    from securefl.secagg.sections import Section
+
+#: What is summed: a training update, the score histograms of the held-out patients, or the count
+#: before training.
+KINDS: Final = ("update", "evaluation", "preparation")
+MAX_NAME: Final = 64
+MAX_COUNTER: Final = 1_000_000
+MAX_LENGTH: Final = 1 << 30
+
+_HEX = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def is_sha256(text: object) -> bool:
+    """Whether ``text`` is a lower-case hex SHA-256."""
+    return isinstance(text, str) and _HEX.match(text) is not None
+
+
+@dataclass(frozen=True)
+class RoundContext:
+    """Everything a mask is bound to. Two parties with different facts hold masks that do not
+    cancel.
+
+    Args:
+        study: digest of the study, hex SHA-256.
+        round: number of the round, from 1 (0 for one before training).
+        attempt: number of the attempt at this round, from 1.
+        kind: one of :data:`KINDS`.
+        cohort: names of the contributing hospitals, sorted by code point, each once.
+        instances: for each of them, in that order, the nonce of the run of its agent that may
+            answer (32 bytes in hex): two processes of one hospital never mask alike.
+        public_key_sha256: :attr:`PublicKey.sha256` of this round's CKKS key.
+        layout: the packing of the numbers: in the ciphertexts themselves, or in elements under keys
+            that add up, whose keys the ciphertexts then hold. Its ``contributors`` is the size of
+            the cohort.
+        length: d, how many integers each hospital sends.
+        bound: the largest value before noise that is planned for: a count, or steps of the wire.
+        model_sha256: SHA-256 of the global model that the round starts from.
+
+    Raises:
+        StudyError: facts that contradict each other.
+    """
+
+    study: str
+    round: int
+    attempt: int
+    kind: str
+    cohort: tuple[str, ...]
+    instances: tuple[str, ...]
+    public_key_sha256: str
+    layout: FieldLayout | NumberLayout
+    length: int
+    bound: int
+    model_sha256: str
+
+    def __post_init__(self) -> None:
+        self._check_hex()
+        if not 0 <= self.round <= MAX_COUNTER or not 1 <= self.attempt <= MAX_COUNTER:
+            raise _contradiction(f"round {self.round}, attempt {self.attempt} is no such round")
+        if self.kind not in KINDS:
+            raise _contradiction(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        if list(self.cohort) != sorted(set(self.cohort)):
+            raise _contradiction("the cohort is not sorted, or names a hospital twice")
+        if not all(0 < len(name) <= MAX_NAME and name.isprintable() for name in self.cohort):
+            raise _contradiction("a hospital's name is empty, too long or not printable")
+        if len(self.cohort) != self.layout.contributors:
+            raise _contradiction(
+                f"{len(self.cohort)} hospitals, but a layout for {self.layout.contributors}"
+            )
+        if not 1 <= self.length <= MAX_LENGTH:
+            raise _contradiction(f"{self.length} values cannot be summed")
+        if not 0 < self.bound <= self.layout.max_value:
+            raise _contradiction(f"bound {self.bound} does not fit in {self.layout.bits} bits")
+
+    def _check_hex(self) -> None:
+        for name in ("study", "public_key_sha256", "model_sha256"):
+            if not is_sha256(getattr(self, name)):
+                raise _contradiction(f"{name} is no lower-case hex SHA-256")
+        if len(self.instances) != len(self.cohort) or not all(
+            is_sha256(nonce) for nonce in self.instances
+        ):
+            raise _contradiction("not every hospital has one nonce of 32 bytes in hex")
+
+    @property
+    def numbers(self) -> NumberLayout | None:
+        """The packing under keys that add up; None where the ciphertexts hold the numbers
+        themselves.
+        """
+        return self.layout if isinstance(self.layout, NumberLayout) else None
+
+    @cached_property
+    def cipher_layout(self) -> FieldLayout:
+        """The packing of what the ciphertexts hold: the numbers, or one key's coefficients."""
+        if isinstance(self.layout, NumberLayout):
+            return FieldLayout(KEY_BITS, self.layout.contributors)
+        return self.layout
+
+    @property
+    def encrypted_length(self) -> int:
+        """Integers in the ciphertexts: the numbers themselves, or one key's coefficients."""
+        return self.length if self.numbers is None else self.numbers.ring.degree
+
+    @property
+    def chunks(self) -> int:
+        """Ciphertexts in one contribution."""
+        return self.cipher_layout.chunks_for(self.encrypted_length)
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The body of a contribution and of the sum: ciphertexts, then the elements of the numbers
+        where there are any.
+        """
+        elements = () if self.numbers is None else self.numbers.sections(self.length)
+        return (ciphertext_section(self.chunks), *elements)
+
+    def as_json(self) -> dict[str, object]:
+        """The facts as the dictionary that is hashed; its keys are the wire format's."""
+        return {
+            "attempt": self.attempt,
+            "bits": self.layout.bits,
+            "bound": self.bound,
+            "cohort": list(self.cohort),
+            "fields": self.layout.fields,
+            "format": "securefl-round/3",
+            "instances": list(self.instances),
+            "kind": self.kind,
+            "length": self.length,
+            "model_sha256": self.model_sha256,
+            "primes": 0 if self.numbers is None else self.numbers.primes,
+            "public_key_sha256": self.public_key_sha256,
+            "round": self.round,
+            "study": self.study,
+        }
+
+    def digest(self) -> str:
+        """The round digest: hex SHA-256 of the canonical JSON (RFC 8785) of :meth:`as_json`."""
+        return sha256(canonical(self.as_json())).hexdigest()
+
+
+def _contradiction(what: str) -> StudyError:
+    return StudyError(
+        f"The facts of the round contradict each other: {what}.",
+        whose="the researcher who runs the round",
+        next_step="Announce the round again with consistent facts.",
+    )

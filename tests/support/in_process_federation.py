@@ -1,0 +1,282 @@
+"""Three hospitals, an aggregator and a coordinator in one process: real keys, real noise, real
+encryption, the real checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+from conftest import SITES, fixed_identity, party, protocol_text
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.coordinator import Coordinator
+from securefl.federation.exchange import LocalExchange
+from securefl.federation.full_round import FullRound
+from securefl.federation.messages import Announcement
+from securefl.federation.participant import Participant, RoundInput
+from securefl.federation.round_plan import RoundPlan, card_of
+from securefl.federation.sealing import seal_model
+from securefl.learning.evaluation import release_counts, score_histogram
+from securefl.learning.features import feature_names
+from securefl.learning.models import (
+    initial_weights,
+    predict_scores,
+    weights_from_bytes,
+    weights_sha256,
+    weights_to_bytes,
+)
+from securefl.learning.preparation import class_counts
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, logistic_gradients
+from securefl.privacy.randomness import SystemRandomness
+from securefl.secagg.frame import write_public_key
+from securefl.secagg.seal import CkksIntegers
+from securefl.study.approval import Approval
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.seal import seal_study
+
+NAMES = tuple(sorted(SITES[:3]))
+#: Hospital → nonce of the one run of its agent, as its ready statement would say it.
+INSTANCES = {name: hashlib.sha256(f"run of {name}".encode()).hexdigest() for name in SITES}
+
+
+def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
+    """A study of these hospitals with its true initial weights: ``(text, plan)``."""
+    n = len(names)
+    text = protocol_text(
+        ("min_contributors = 5", f"min_contributors = {n}"),
+        ("colluders = 3", "colluders = 1"),
+        *edits,
+    )
+    plain = parse_protocol(text)
+    theta = initial_weights(plain.model, len(feature_names(plain.data)))
+    sealed = seal_study(
+        text,
+        coordinator=party(fixed_identity("Researcher", "researcher")),
+        aggregator=party(fixed_identity("Aggregator", "aggregator")),
+        participants=[
+            party(fixed_identity(name, "hospital"))
+            | {
+                "weight": f"1/{n}",
+                "weight_source": "equal shares",
+            }
+            for name in names
+        ],
+        software={"securefl": "0.1.0", "lock_sha256": "0" * 64},
+        initial_sha256=weights_sha256(theta),
+    )
+    return sealed, RoundPlan(parse_study(sealed), study_digest(sealed))
+
+
+def going_on(plan: RoundPlan) -> RoundPlan:
+    """The same study, but one that goes on after a loss."""
+    schedule = plan.study.schedule.model_copy(update={"on_dropout": "continue"})
+    return RoundPlan(plan.study.model_copy(update={"schedule": schedule}), plan.digest)
+
+
+def in_memory(facts, write):
+    """A keeper that keeps nothing for long."""
+    file = io.BytesIO()
+    write(file)
+    file.seek(0)
+    return file
+
+
+def added(room, announcement, frames):
+    """The aggregator's frame over these contributions (site → bytes)."""
+    with closing(FullRound(room.plan, announced_facts(room.plan, announcement))) as arrivals:
+        for site, frame in frames.items():
+            arrivals.take(site, io.BytesIO(frame))
+        return room.aggregator.add(arrivals).read()
+
+
+def head_in(frames):
+    """Where a hospital finds the heads of the others' frames: ``later.agree(proposal,
+    head_in(frames)(later))``.
+    """
+    return lambda later: lambda site: later.read(site, frames.get(site))
+
+
+class Hospital:
+    """Rows of one hospital and its noised steps; it remembers what it handed over."""
+
+    def __init__(self, plan: RoundPlan, name: str, seed: int) -> None:
+        self._study = plan.study
+        self._draws = RandomDraws(SystemRandomness())
+        features = len(feature_names(plan.study.data))
+        generator = np.random.default_rng(seed)
+        x = generator.uniform(-1, 1, (60, features)).astype(np.float32)
+        y = (x[:, 0] > 0.3).astype(np.int8)
+        self._held_out, self._train_y = (x[40:], y[40:]), y[:40]
+        rule = StepRule.from_study(plan.study, plan.study.participant(name).weight)
+        self._steps = PrivateSteps(rule, logistic_gradients, x[:40], y[:40], self._draws)
+        self.produced: list[np.ndarray] = []
+
+    def __call__(self, kind, model, length, largest):
+        theta = weights_from_bytes(model, self._steps_size)
+        if kind == "update":
+            values = self._steps.update(theta)
+        elif kind == "preparation":
+            values = release_counts(
+                class_counts(self._train_y), self._study.preparation, self._draws
+            )
+        else:
+            x, y = self._held_out
+            counts = score_histogram(
+                predict_scores(theta, self._study.model, x), y, self._study.evaluation.edges
+            )
+            values = release_counts(counts, self._study.evaluation, self._draws)
+        assert len(values) == length
+        assert np.abs(values).max() <= largest
+        self.produced.append(values)
+        return values
+
+    @property
+    def _steps_size(self) -> int:
+        return len(feature_names(self._study.data)) + 1
+
+
+@dataclass
+class Room:
+    """Everybody of one study.
+
+    ``kept`` is what each hospital's keeper was given: (site, round) → frame; ``said`` is what was
+    kept later.
+    """
+
+    plan: RoundPlan = field(default_factory=lambda: sealed_study()[1])
+    kept: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    said: list[tuple[str, int, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cipher = CkksIntegers()
+        self.researcher = fixed_identity("Researcher", "researcher")
+        self.operator = fixed_identity("Aggregator", "aggregator")
+        self.identities = {
+            name: fixed_identity(name, "hospital") for name in self.plan.study.cohort
+        }
+        self.study_keys = {
+            name: X25519PrivateKey.from_private_bytes(
+                hashlib.sha256(f"study key {name}".encode()).digest()
+            )
+            for name in self.identities
+        }
+        self.approvals = {
+            name: Approval(
+                self.plan.digest,
+                name,
+                self.identities[name].card.signing_public,
+                key.public_key().public_bytes_raw().hex(),
+                "2026-01-02T03:04:05Z",
+            )
+            for name, key in self.study_keys.items()
+        }
+        self.hospitals = {
+            name: Hospital(self.plan, name, seed) for seed, name in enumerate(self.identities)
+        }
+
+    def keep(self, site):
+        def keeper(facts, write):
+            assert (site, facts.round) not in self.kept
+            file = in_memory(facts, write)
+            self.kept[site, facts.round] = file.getvalue()
+            return file
+
+        return keeper
+
+    def record(self, site):
+        def records(terms, record):
+            self.said.append((site, terms.facts.round, record.kind))
+
+        return records
+
+    def participant(self, site, **changes):
+        given = {
+            "plan": self.plan,
+            "identity": self.identities[site],
+            "study_key": self.study_keys[site],
+            "approvals": self.approvals,
+            "trainer": self.hospitals[site],
+            "keeper": self.keep(site),
+            "cipher": self.cipher,
+            "records": self.record(site),
+            "instance": INSTANCES[site],
+        }
+        return Participant(**(given | changes))
+
+    def participants(self):
+        return [self.participant(site) for site in self.plan.study.cohort]
+
+    @property
+    def aggregator(self):
+        return Aggregator(self.plan, self.operator)
+
+    def coordinator(self, exchange=None, identity=None):
+        exchange = exchange or LocalExchange(self.participants(), self.aggregator)
+        coordinator = Coordinator(self.plan, identity or self.researcher, exchange, self.cipher)
+        coordinator._instances = INSTANCES  # as if all had said that they are ready
+        return coordinator
+
+    @property
+    def theta(self):
+        return initial_weights(self.plan.study.model, len(feature_names(self.plan.study.data)))
+
+    def announce(
+        self,
+        number=1,
+        theta=None,
+        keys=None,
+        *,
+        sign=None,
+        readers=None,
+        sealed_under=None,
+        said_model=None,
+        key_signer=None,
+        instances=None,
+        **changes,
+    ):
+        """A coordinator's round input, honest but for the changes; ``(keys, RoundInput)``."""
+        plan = self.plan
+        keys = keys or self.cipher.generate()
+        model = weights_to_bytes(self.theta if theta is None else theta)
+        readers = readers or [card_of(p) for p in plan.study.participants]
+        sealed = seal_model(model, readers, sealed_under or plan.context(number, 1))
+        model_sha256 = said_model or hashlib.sha256(model).hexdigest()
+        facts = plan.facts(
+            number, 1, keys.public.sha256, model_sha256, instances=instances or INSTANCES
+        )
+        honest = {
+            "study": plan.digest,
+            "round": number,
+            "attempt": 1,
+            "kind": facts.kind,
+            "cohort": facts.cohort,
+            "instances": facts.instances,
+            "length": facts.length,
+            "parameters": plan.parameters,
+            "model_sha256": model_sha256,
+            "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
+            "public_key_sha256": keys.public.sha256,
+            "round_digest": plan.round_digest(facts),
+        }
+        if "cohort" in changes:
+            changes = {
+                "instances": tuple(INSTANCES.get(site, "0" * 64) for site in changes["cohort"]),
+                **changes,
+            }
+        announcement = Announcement(**(honest | changes)).dump(sign or self.researcher.sign)
+        key = write_public_key(
+            keys.public,
+            study=plan.digest,
+            round_number=number,
+            attempt=1,
+            kind=facts.kind,
+            sender=plan.study.coordinator.name,
+            sign=key_signer or self.researcher.sign,
+        )
+        return keys, RoundInput(announcement, key, sealed)

@@ -1,0 +1,220 @@
+"""One approved study at one hospital: keys, ledger, masks, encryption and store are real, the
+worker and the clock are the test's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import numpy as np
+from consortium import NAMES, Consortium
+from worker_stand_ins import AtOnce
+
+from securefl.federation import paths
+from securefl.federation.coordinator import Coordinator
+from securefl.federation.exchange import StoreExchange
+from securefl.federation.messages import Call, Ready
+from securefl.federation.readiness import call_of, ready_of
+from securefl.federation.round_plan import RoundPlan
+from securefl.learning.features import feature_names
+from securefl.learning.models import initial_weights
+from securefl.learning.patient_hashes import patients_among
+from securefl.node.study_run import StudyRun
+from securefl.secagg.seal import CkksIntegers
+
+ME, OTHER, THIRD = NAMES
+INSTANCES = {name: hashlib.sha256(name.encode()).hexdigest() for name in NAMES}
+
+
+class FakeWorker:
+    """Answers at once with ones; remembers what it was asked, in order."""
+
+    def __init__(self, *_args, **_kwargs):
+        self.alive, self.did, self.problem, self.while_training, self.clamped = (
+            True,
+            [],
+            None,
+            lambda: None,
+            0,
+        )
+        self.table, self.unfit = "0" * 64, None
+        self.patients = ()
+
+    def holds(self, _table):
+        return True
+
+    why_ended = ""
+
+    def check(self, text, reading):
+        self.did.append("check")
+        if self.unfit:
+            raise self.unfit
+
+    def prepare(self, text, site, secret, reading, patient_key):
+        self.did.append("prepare")
+        if self.problem:
+            raise self.problem
+        counts = {
+            "rows": 80,
+            "kept": 79,
+            "training": 60,
+            "held_out": 19,
+            "positives": 30,
+            "set_aside": {"age: not recorded": 1},
+            "sha256": self.table,
+        }
+        return counts | {"patients": patients_among(self.patients, patient_key).dump().hex()}
+
+    def release(self, kind, model, length, largest, timeout):
+        self.did.append(kind)
+        self.while_training()
+        return np.ones(length, dtype=np.int64)
+
+    def kill(self):
+        self.did.append("kill")
+
+    def stop(self):
+        self.did.append("stop")
+
+
+@dataclasses.dataclass
+class Scene:
+    """One study seen from one hospital, with the other parties' words put into the store by hand."""
+
+    c: Consortium
+    study: object
+    run: StudyRun
+    workers: list
+    lines: list
+    clock: SimpleNamespace
+    tune: object = None
+
+    @property
+    def worker(self):
+        return self.workers[-1]
+
+    @property
+    def site(self):
+        return self.run.site
+
+    @property
+    def store(self):
+        return self.site.store
+
+    @property
+    def ledger_says(self):
+        return self.site.ledger.state.study(self.study.digest)
+
+    def at(self, number=1):
+        return paths.RoundPaths(self.study.digest, number, 1)
+
+    def announce(self, number=1, **spoil):
+        coordinator = Coordinator(
+            self.run.plan,
+            self.c.lab.folder.identity,
+            StoreExchange(self.store, self.run.plan),
+            CkksIntegers(),
+        )
+        coordinator._instances = {
+            **INSTANCES,
+            ME: self.run.entering.instances.mine,
+            **spoil.pop("instances", {}),
+        }
+        theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
+        _, given = coordinator._announce(number, theta, CkksIntegers().generate())
+        for name in ("key", "model", "announcement"):
+            self.store.put(getattr(self.at(number), name), spoil.get(name, getattr(given, name)))
+
+    def others_approve(self):
+        for name in (OTHER, THIRD):
+            self.c.approve(name, self.study)
+
+    def others_ready(self, *names):
+        """The others' answers to the newest call."""
+        nonce = call_of(self.store, self.run.plan).nonce
+        for name in names or (OTHER, THIRD):
+            word = Ready(self.study.digest, name, INSTANCES[name], nonce)
+            self.store.put(
+                paths.ready(self.study.digest, name), word.dump(self.c.site(name).identity.sign)
+            )
+
+    def call(self):
+        """The researcher types `securefl study run`."""
+        call = Call(self.study.digest, secrets.token_hex(32))
+        self.store.put(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
+        return call.nonce
+
+    def wait(self, seconds=1.0):
+        """A step now, and one later."""
+        self.run.step()
+        self.clock.now += seconds
+        return self.run.step()
+
+    def enter(self):
+        """Everything before the first announcement: approvals, the table's check, the call, and all
+        are ready.
+        """
+        self.others_approve()
+        self.wait()
+        self.call()
+        self.wait()
+        self.others_ready()
+        assert self.ready() is not None
+
+    def ready(self):
+        return ready_of(self.store, self.run.plan, ME)
+
+    def begin(self):
+        """The first round is announced, and this hospital works on its reply."""
+        self.enter()
+        self.announce()
+        self.run.step()
+        assert self.run.started
+
+    def make(self):
+        """The announced round is seen, and at its public time the reply is made; it has not left
+        yet.
+        """
+        self.run.step()
+        assert self.run.answering
+        assert self.run.made is None
+        self.clock.now += 0.2001
+        self.run.step()
+
+    def sent(self, number=1):
+        return self.store.get(self.at(number).contribution(ME), 1 << 20)
+
+    def kept(self):
+        return self.c.contributions(ME, self.study)
+
+
+def study_scene(hospitals, request):
+    """A fresh study of one hospital; for a fixture."""
+    study = hospitals.new_study("s" + str(abs(hash(request.node.name)))[:12])
+    hospitals.approve(ME, study)
+    site, lines, workers, clock = hospitals.site(ME), [], [], SimpleNamespace(now=1000.0)
+
+    def start_worker(*args, **kwargs):
+        workers.append(FakeWorker(*args, **kwargs))
+        if made.tune:
+            made.tune(workers[-1])
+        return workers[-1]
+
+    run = StudyRun(
+        site,
+        RoundPlan(study.file, study.digest),
+        study.text,
+        lines.append,
+        lambda: datetime.now(UTC),
+        clock=lambda: clock.now,
+        start_worker=start_worker,
+        ask=AtOnce,
+        settle_seconds=0.0,
+    )
+    made = Scene(hospitals, study, run, workers, lines, clock)
+    yield made
+    site.ledger.close()

@@ -1,0 +1,441 @@
+"""The aggregator at work: it serves whom its operator trusts, adds complete rounds only, and says a
+code when it cannot.
+"""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from conftest import fixed_identity
+from in_process_federation import NAMES, Room, added, in_memory, sealed_study
+from secagg_whole import read_sum
+
+from securefl.errors import MessageError, RoundError, StoreError
+from securefl.federation import paths
+from securefl.federation.aggregator import announced_facts
+from securefl.federation.aggregator_service import AggregatorService
+from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, open_status
+from securefl.store import Store
+
+TEXT, PLAN = sealed_study()
+
+
+class Book:
+    """The coordinators that the operator trusts."""
+
+    def __init__(self, *identities):
+        self._cards = {i.card.name: i.card for i in identities}
+
+    def cards(self):
+        return self._cards
+
+
+@pytest.fixture(scope="module")
+def room():
+    return Room(PLAN)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path))
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+def service(room, store, said, *trusted):
+    return AggregatorService(
+        store, room.operator, Book(*(trusted or (room.researcher,))), said.append
+    )
+
+
+def invite(room, store, *, by=None, text=TEXT, digest=PLAN.digest):
+    store.put(paths.study_file(digest), text.encode())
+    store.put(
+        paths.invitation(digest),
+        Invitation(digest, "Researcher").dump((by or room.researcher).sign),
+    )
+
+
+def answered(room, store, sites=NAMES):
+    """Round 1 announced and answered by these hospitals; returns its facts and the frames."""
+    _, given = room.announce()
+    at = paths.RoundPaths(PLAN.digest, 1, 1)
+    store.put(at.announcement, given.announcement)
+    frames = {}
+    for seed, site in enumerate(sites):
+        values = np.full(PLAN.parameters, seed, dtype=np.int64)
+        me = room.participant(site, trainer=lambda *_, v=values: v, keeper=in_memory)
+        frames[site] = me.answer(given).read()
+        store.put(at.contribution(site), frames[site])
+    return announced_facts(PLAN, given.announcement), frames
+
+
+def test_a_complete_round_is_added_and_signed(room, store, said):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    assert here.busy
+    assert not here.step()
+    facts, frames = answered(room, store)
+    assert here.step()
+    total = read_sum(
+        store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20),
+        facts,
+        "Aggregator",
+        room.operator.card.verify,
+    )
+    assert set(total.parts) == set(frames)
+    assert not here.step()  # round 2 is not announced
+
+
+def test_nothing_is_added_while_a_hospital_is_missing(room, store, said):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    answered(room, store, NAMES[:2])
+    assert not here.step()
+    assert store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+
+
+def test_a_study_of_somebody_who_is_not_trusted_is_not_served(room, store, said):
+    invite(room, store)
+    here = service(room, store, said, fixed_identity("Another", "researcher"))
+    here.look()
+    here.look()
+    assert not here.busy
+    assert (
+        len([line for line in said if "nobody in this aggregator's list" in line]) == 1
+    )  # once, not at every look
+
+
+def test_an_invitation_by_a_trusted_coordinator_to_anothers_study_is_refused(room, store, said):
+    another = fixed_identity("Another", "researcher")
+    invite(room, store, by=another)
+    here = service(room, store, said, room.researcher, another)
+    here.look()
+    assert not here.busy
+    assert "not the one of the invitation" in said[0]
+
+
+def test_a_text_that_has_not_the_invited_digest_is_refused(room, store, said):
+    invite(room, store, text=TEXT.replace('title = "A small study"', 'title = "Another study"'))
+    here = service(room, store, said)
+    here.look()
+    assert not here.busy
+    assert "not the one of the invitation" in said[0]
+
+
+@pytest.mark.parametrize("spoil", ["invitation", "text", "nothing"])
+def test_junk_in_the_store_is_left_alone(room, store, said, spoil):
+    if spoil == "invitation":
+        store.put(paths.study_file(PLAN.digest), TEXT.encode())
+        store.put(paths.invitation(PLAN.digest), b" " * (MAX_SMALL + 1))
+    elif spoil == "text":
+        invite(room, store, text="not a study")
+    else:
+        store.put(paths.approval(PLAN.digest, "x"), b"")
+    here = service(room, store, said)
+    here.look()
+    assert not here.busy
+
+
+def test_a_study_for_another_aggregator_is_left_alone(room, store, said):
+    invite(room, store)
+    here = AggregatorService(
+        store, fixed_identity("Neighbour", "aggregator"), Book(room.researcher), said.append
+    )
+    here.look()
+    assert not here.busy
+    assert said == []
+
+
+def test_an_end_that_the_coordinator_did_not_sign_changes_nothing(room, store, said):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    for junk in (
+        b"over",
+        b" " * (MAX_SMALL + 1),
+        End(PLAN.digest, "completed", 5).dump(fixed_identity("Stranger", "researcher").sign),
+    ):
+        store.put(paths.ending(PLAN.digest), junk)
+        here.step()
+        assert here.busy
+    store.put(paths.ending(PLAN.digest), End(PLAN.digest, "round", 1).dump(room.researcher.sign))
+    here.step()
+    assert not here.busy
+    again = service(room, store, said)  # after a restart
+    again.look()
+    assert not again.busy
+
+
+SPOILED = {
+    "oversized announcement": lambda at, frames: (at.announcement, b" " * (MAX_ANNOUNCEMENT + 1)),
+    "unsigned announcement": lambda at, frames: (at.announcement, b"round 1 begins"),
+    "truncated contribution": lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[0]][:-1]),
+    "malformed contribution": lambda at, frames: (at.contribution(NAMES[0]), b"junk"),
+    "empty contribution": lambda at, frames: (at.contribution(NAMES[0]), b""),
+    "oversized contribution": lambda at, frames: (
+        at.contribution(NAMES[0]),
+        frames[NAMES[0]] + bytes(1 << 16),
+    ),
+    "altered contribution": lambda at, frames: (
+        at.contribution(NAMES[0]),
+        frames[NAMES[0]][:-1] + bytes([frames[NAMES[0]][-1] ^ 1]),
+    ),
+    "another's contribution": lambda at, frames: (at.contribution(NAMES[0]), frames[NAMES[1]]),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED)
+def test_what_is_malformed_is_not_added_and_the_round_waits(room, store, said, spoil):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    _, frames = answered(room, store)
+    at = paths.RoundPaths(PLAN.digest, 1, 1)
+    announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
+    store.put(*SPOILED[spoil](at, frames))
+    assert not here.step()
+    assert here.busy  # anybody can write there: the round is not over before its deadline
+    assert store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+    assert store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL) is None
+    store.put(at.announcement, announcement)
+    store.put(at.contribution(NAMES[0]), frames[NAMES[0]])
+    assert here.step()
+
+
+def test_a_store_that_is_away_ends_nothing(room, store, said, monkeypatch):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    answered(room, store)
+
+    def away(*_):
+        raise StoreError("The store is away.")
+
+    with monkeypatch.context() as during:
+        during.setattr(store, "put_file", away)
+        with pytest.raises(StoreError):
+            here.step()
+        during.setattr(store, "get", away)
+        with pytest.raises(StoreError):
+            service(room, store, said).look()
+    assert here.step()
+
+
+def test_one_studys_objects_that_cannot_be_read_hold_up_no_other_study(
+    room, store, said, monkeypatch
+):
+    other_text, other = sealed_study(('id = "small"', 'id = "other"'))
+    invite(room, store)
+    invite(room, store, text=other_text, digest=other.digest)
+    here = service(room, store, said)
+    here.look()
+    broken, sound = here._serving
+    asked = []
+
+    def get(path, max_bytes):
+        asked.append(path)
+        if broken in path:
+            raise StoreError("This object cannot be read.")
+        return Store.get(store, path, max_bytes)
+
+    with monkeypatch.context() as during:
+        during.setattr(store, "get", get)
+        with pytest.raises(StoreError):
+            here.step()
+    assert any(sound in path for path in asked)
+    assert list(here._serving) == [broken, sound]
+
+
+def test_an_announcement_that_contradicts_the_study_is_refused(room):
+    for changes in ({"round_digest": "5" * 64}, {"attempt": 2}):
+        with pytest.raises(MessageError, match="contradicts"):
+            announced_facts(PLAN, room.announce(**changes)[1].announcement)
+    with pytest.raises(MessageError, match="contradicts"):
+        announced_facts(PLAN, room.announce(PLAN.last_round + 1)[1].announcement)
+
+
+def test_the_aggregator_adds_no_incomplete_cohort(room, store):
+    _, frames = answered(room, store)
+    announcement = store.get(paths.RoundPaths(PLAN.digest, 1, 1).announcement, 1 << 20)
+    with pytest.raises(RoundError, match=NAMES[0]):
+        added(room, announcement, {s: f for s, f in frames.items() if s != NAMES[0]})
+
+
+def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, monkeypatch):
+    invite(room, store)
+    here = service(room, store, said)
+    here.look()
+    answered(room, store)
+    monkeypatch.setattr("securefl.federation.aggregator.write_sum", lambda *_, **_more: 1 / 0)
+    assert not here.step()
+    assert not here.busy
+    assert any("ZeroDivisionError" in line for line in said)
+    data = store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
+    assert (
+        open_status(
+            data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify
+        ).code
+        == "internal"
+    )
+
+
+# --- months of old studies
+# ------------------------------------------------------------------------------------------
+
+
+class Counting(Store):
+    """Counts what is read."""
+
+    reads = 0
+
+    def get(self, path, max_bytes):
+        self.reads += 1
+        return super().get(path, max_bytes)
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    time = 1000.0
+
+    def __call__(self):
+        return self.time
+
+
+@pytest.fixture
+def counted(tmp_path):
+    return Counting(str(tmp_path))
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def watched(room, store, said, clock, *trusted, now=None):
+    here = service(room, store, said, *trusted)
+    return AggregatorService(store, room.operator, here.book, said.append, now or here.now, clock)
+
+
+def an_hour(here, clock, seconds=3600.0):
+    """What the process does in that time; how often it woke up."""
+    end, turns = clock.time + seconds, 0
+    while clock.time < end:
+        here.turn()
+        clock.time += max(here.remaining, 0.001)
+        turns += 1
+    return turns
+
+
+def end_it(room, store):
+    store.put(
+        paths.ending(PLAN.digest), End(PLAN.digest, "completed", 5).dump(room.researcher.sign)
+    )
+
+
+def test_a_study_that_is_over_is_read_once_and_never_again(room, counted, said, clock):
+    invite(room, counted)
+    end_it(room, counted)
+    here = watched(room, counted, said, clock)
+    here.turn()
+    before = counted.reads
+    an_hour(here, clock)
+    assert counted.reads == before
+    assert not here.busy
+
+
+def test_another_aggregators_study_is_read_once_and_never_again(room, counted, said, clock):
+    invite(room, counted)
+    here = watched(room, counted, said, clock)
+    here.identity = fixed_identity("Another", "aggregator")
+    here.turn()
+    before = counted.reads
+    an_hour(here, clock)
+    assert counted.reads == before
+    assert said == []
+
+
+def test_a_study_that_never_began_is_dropped_when_its_time_is_over(room, counted, said, clock):
+    invite(room, counted)
+    closes = PLAN.study.schedule.closes
+    times = [closes - timedelta(days=1)]
+    here = watched(room, counted, said, clock, now=lambda: times[0])
+    here.turn()
+    assert here.busy
+    times[0] = closes + timedelta(days=1)
+    clock.time += 60
+    here.turn()
+    assert not here.busy
+    assert said[-1].endswith("is over")
+    before = counted.reads
+    an_hour(here, clock)
+    again = watched(
+        room, counted, said, clock, now=lambda: times[0]
+    )  # nor does the next process serve it
+    again.turn()
+    assert not again.busy
+    assert counted.reads <= before + 3
+
+
+def test_what_was_sent_before_its_time_was_over_is_still_added(room, store, said, clock):
+    invite(room, store)
+    closes = PLAN.study.schedule.closes
+    here = watched(
+        room,
+        store,
+        said,
+        clock,
+        now=lambda: closes + timedelta(seconds=PLAN.study.schedule.round_deadline - 1),
+    )
+    here.turn()
+    answered(room, store)
+    clock.time += 60
+    assert here.turn()
+
+
+def test_a_study_that_cannot_be_served_is_read_less_and_less_often_and_at_once_when_its_coordinator_is_trusted(
+    room, counted, said, clock
+):
+    invite(room, counted)
+    here = watched(room, counted, said, clock, fixed_identity("Another", "researcher"))
+    an_hour(here, clock)
+    assert 2 * 60 <= counted.reads < 2 * 110  # two objects, once a minute in the end
+    here.book = Book(room.researcher)
+    clock.time += here.remaining
+    here.turn()
+    assert here.busy
+
+
+def test_a_study_that_waits_for_its_first_round_costs_less_than_a_read_a_second_and_its_first_sum_comes_soon(
+    room, counted, said, clock
+):
+    invite(room, counted)
+    here = watched(room, counted, said, clock)
+    turns = an_hour(here, clock)
+    assert turns < 3600
+    assert counted.reads < 3600
+    facts, _ = answered(room, counted)
+    began = clock.time
+    while not here.turn():
+        clock.time += max(here.remaining, 0.001)
+    assert clock.time - began <= 3.501  # a twentieth of its round deadline
+    assert here.remaining == pytest.approx(0.01)  # the next round is looked for often
+    assert facts.round == 1
+
+
+def test_an_announcement_is_noticed_before_anything_comes_and_the_round_is_looked_at_often(
+    room, store, said, clock
+):
+    invite(room, store)
+    here = watched(room, store, said, clock)
+    an_hour(here, clock)
+    store.put(paths.RoundPaths(PLAN.digest, 1, 1).announcement, room.announce()[1].announcement)
+    clock.time += 3.5
+    here.turn()
+    assert here.remaining == pytest.approx(0.01)

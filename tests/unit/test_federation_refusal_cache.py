@@ -1,0 +1,81 @@
+"""What is refused is looked at again when it changed, and not before."""
+
+import pytest
+
+from securefl.errors import MessageError, StoreError
+from securefl.federation.refusal_cache import RefusalCache
+from securefl.store import Store
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(str(tmp_path))
+
+
+def counting(store):
+    """A look at "a" that takes nothing but b"good", and how often it was taken."""
+    looked = []
+
+    def look():
+        looked.append(data := store.get("a", 10))
+        if data != b"good":
+            raise MessageError(f"{data!r} is not good")
+        return data
+
+    return look, looked
+
+
+def test_a_refused_object_is_looked_at_once_until_it_changes(store):
+    looks, (look, looked) = RefusalCache(), counting(store)
+    for junk in (b"junk", b"more junk"):
+        store.put("a", junk)
+        for _ in range(3):
+            with pytest.raises(MessageError, match=repr(junk)):
+                looks.read(store, "a", look)
+    assert looked == [b"junk", b"more junk"]
+    store.put("a", b"good")
+    assert looks.read(store, "a", look) == b"good"
+
+
+def test_a_refusal_that_stands_does_not_grow(store):
+    looks, (look, _) = RefusalCache(), counting(store)
+    store.put("a", b"junk")
+    depths = set()
+    for _ in range(5):
+        with pytest.raises(MessageError) as caught:
+            looks.read(store, "a", look)
+        depths.add(len(caught.traceback))
+    assert max(depths) < 5
+
+
+def test_what_is_not_there_is_looked_at_every_time(store):
+    looks, (look, looked) = RefusalCache(), counting(store)
+    for _ in range(2):
+        with pytest.raises(MessageError):
+            looks.read(store, "a", look)
+    assert looked == [None, None]
+
+
+def test_an_object_that_changes_during_its_look_is_looked_at_again(store):
+    looks = RefusalCache()
+    store.put("a", b"junk")
+
+    def look():
+        store.put("a", b"good")  # somebody is faster
+        raise MessageError("junk")
+
+    with pytest.raises(MessageError):
+        looks.read(store, "a", look)
+    assert looks.read(store, "a", lambda: store.get("a", 10)) == b"good"
+
+
+def test_a_store_that_was_away_refused_nothing(store):
+    looks, (look, _) = RefusalCache(), counting(store)
+    store.put("a", b"good")
+
+    def away():
+        raise StoreError("away")
+
+    with pytest.raises(StoreError):
+        looks.read(store, "a", away)
+    assert looks.read(store, "a", look) == b"good"

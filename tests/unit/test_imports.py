@@ -1,0 +1,55 @@
+"""No command pays for a framework that it does not use: rooms are imported in fresh processes."""
+
+import json
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import securefl.demo
+import securefl.learning
+import securefl.privacy
+import securefl.secagg
+import securefl.study
+
+HEAVY = ("_sealapi_cpp", "opacus", "pandas", "sklearn", "syft", "tenseal", "torch")
+#: The modules that are there to bring a framework in.
+BRINGS = {
+    "securefl.learning.dpsgd",
+    "securefl.learning.exact",
+    "securefl.learning.selftest",
+    "securefl.learning.selftest_controls",
+    "securefl.secagg.seal",
+    "securefl.secagg.seal_ring",
+}
+
+
+def heavy_after(*modules):
+    program = (
+        "import importlib, json, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def modules_of(room):
+    names = [m.name for m in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")]
+    return [name for name in names if name not in BRINGS]
+
+
+@pytest.mark.parametrize(
+    "room", [securefl.study, securefl.privacy, securefl.secagg, securefl.learning, securefl.demo]
+)
+def test_a_room_brings_no_framework_but_where_it_is_meant_to(room):
+    modules = modules_of(room)
+    assert len(modules) > 4
+    assert heavy_after(*modules) == []
+
+
+def test_the_cipher_brings_tenseal_and_nothing_else():
+    assert heavy_after("securefl.secagg.seal") == ["_sealapi_cpp", "tenseal"]
