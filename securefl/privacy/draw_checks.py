@@ -64,6 +64,8 @@ def noise_faults(releases: FloatArray) -> dict[str, float]:
     faults = {name: value for name, value in found.items() if not abs(value) <= SURE}
     if not (shape := _shape(releases)) <= _SURE_OF_SHAPE:
         faults["shape"] = shape
+    if not (tails := _tails(releases)) >= -SURE:
+        faults["tails"] = tails
     return faults
 
 
@@ -123,6 +125,15 @@ def _above_usual(largest: float, count: int) -> float:
     # of so many the largest lies near the first root; a deviation more there is rarer than it is
     # for one number
     return largest * SURE / math.sqrt(SURE**2 + 2 * math.log(count))
+
+
+def _tails(releases: FloatArray) -> float:
+    """The fourth moment, less the 3 of a normal number, in its standard deviations.
+
+    Only too little convicts: that is bounded noise, and a mean of fourth powers is seldom far below
+    its expectation, while a few large values put it far above.
+    """
+    return float(((releases**4).mean() - 3) * math.sqrt(releases.size / 96))
 
 
 def _shape(releases: FloatArray) -> float:

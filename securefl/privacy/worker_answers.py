@@ -100,6 +100,9 @@ def broken_answers(like: Answers, draws: Floats) -> Mapping[str, Answers]:
         "half the noise": with_noise(lambda noise: noise / 2),
         "no noise": with_noise(np.zeros_like),
         "the same noise at every check": replace(sound, histogram=_first_again(sound.histogram)),
+        "bounded noise at every check": replace(
+            sound, histogram=math.sqrt(12) * (draws.random(sound.histogram.shape) - 0.5)
+        ),
         "the same noise at every count": replace(sound, count=_first_again(sound.count)),
         "the same patients every time": noisy(
             np.repeat(in_rounds((1, shape[1])), shape[0], axis=0)

@@ -38,7 +38,7 @@ def test_a_worker_with_broken_draws_is_convicted(tmp_path, monkeypatch):
     write_trial_table(tmp_path / "trial.csv")
     with Worker(tmp_path / "trial.csv", max_bytes=8 * 4096, log=tmp_path / "worker.log") as worker:
         for mutant, word in MUTANTS.items():
-            found = judge_with_controls(ask_workers([worker], releases=8), np.random.default_rng())
+            found = judge_with_controls(ask_workers([worker], releases=16), np.random.default_rng())
             assert bool(found.faults) is bool(word), f"{mutant.__name__}: {found.faults}"
             assert any(fault.endswith(word) for fault in found.faults) or not word, (
                 f"{mutant.__name__}: {found.faults}"

@@ -110,7 +110,7 @@ MUTANTS: dict[type, str] = {
     ReusedInARound: "deviation",
     HalfNoise: "deviation",
     NoNoise: "deviation",
-    UniformNoise: "shape",
+    UniformNoise: "tails",
     OneNumberForAll: "other values of a release",
     Everybody: "rate",
     TwiceTheRate: "rate",

@@ -47,6 +47,7 @@ def test_sound_releases_pass(seed):
         (normal() * 1.1, "deviation"),
         (normal() * 0.9, "deviation"),
         (np.sign(normal()), "shape"),
+        (np.random.default_rng(5).uniform(-(3**0.5), 3**0.5, (32, 128)), "tails"),
         (np.repeat(normal(shape=(1, 200)), 40, axis=0), "other releases"),
         (np.repeat(normal(shape=(40, 1)), 200, axis=1), "other values of a release"),
         (
@@ -100,13 +101,15 @@ def test_each_broken_worker_is_convicted_and_a_sound_one_is_not():
     assert (found.faults, found.missed) == ((), ())
     assert found.deviation == pytest.approx(1, abs=0.05)
     broken = broken_answers(SOUND, np.random.default_rng(10))
-    assert len(broken) == 9
+    assert len(broken) == 10
     assert all(judge_answers(answers).faults for answers in broken.values())
 
 
 def test_the_kind_of_release_is_named():
     found = judge_answers(replace(SOUND, histogram=SOUND.histogram / 2))
-    assert found.faults == ("noise of the evaluation: deviation", "noise of the evaluation: shape")
+    assert found.faults == tuple(
+        f"noise of the evaluation: {name}" for name in ("deviation", "shape", "tails")
+    )
 
 
 def test_too_few_answers_to_convict_are_said_to_be_so():
