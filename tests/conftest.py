@@ -92,7 +92,7 @@ server_momentum = "0.8"
 
 [schedule]
 opens = 2026-01-01T00:00:00Z
-closes = 2031-01-01T00:00:00Z
+closes = 2999-01-01T00:00:00Z
 round_deadline = 60
 reply_after = "0.2"
 on_dropout = "fail"

@@ -196,7 +196,7 @@ def test_a_study_whose_time_is_over_is_refused_at_check_new_and_request(c, study
     over.write_text(
         edited(
             c.protocol.read_text(),
-            ("closes = 2031-01-01T00:00:00Z", "closes = 2026-01-02T00:00:00Z"),
+            ("closes = 2999-01-01T00:00:00Z", "closes = 2026-01-02T00:00:00Z"),
         )
     )
     with pytest.raises(
@@ -211,10 +211,10 @@ def test_a_study_whose_time_is_over_is_refused_at_check_new_and_request(c, study
     class Later(datetime):
         @classmethod
         def now(cls, tz=None):
-            return cls(2031, 1, 1, tzinfo=tz)
+            return cls(2999, 1, 1, tzinfo=tz)
 
     monkeypatch.setattr("securefl.api.datetime", Later)
-    with pytest.raises(StudyError, match="until 2031-01-01"):
+    with pytest.raises(StudyError, match="until 2999-01-01"):
         study.request()
     assert c.lab.folder.store.list(f"studies/{study.digest}") == []
 
