@@ -26,8 +26,8 @@ from securefl.environment import software
 from securefl.errors import NotApprovedError, UsageError
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.verifying import verify_round
-from securefl.files import read_given
-from securefl.identity import IdentityCard, as_it_was_sent, read_card, replace_file
+from securefl.files import read_given, replace_file
+from securefl.identity import IdentityCard, as_it_was_sent, read_card
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256
 from securefl.party.folder import PartyFolder

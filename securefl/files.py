@@ -16,10 +16,12 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import SecureFLError, UnreadableError, UsageError, file_error
+from securefl.undumpable import make_undumpable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 #: What fsync(2) of a folder gives where the file system has no such thing (CIFS, some FUSE): its
 #: names are as durable as they get.
@@ -116,6 +118,112 @@ def check_kept_to_owner(path: Path) -> None:
 def kept_mode(path: Path) -> int:
     """The permission bits that a path has now."""
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def private_folder(path: Path) -> Path:
+    """``path`` as a folder that only its owner enters (0700)."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    check_kept_to_owner(path)
+    return path
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Create ``path`` with mode 0600, never overwriting, and make it durable."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UnreadableError(
+            f"{path} exists already; keys are never overwritten.",
+            next_step="Choose another folder, or move the old keys away yourself.",
+        ) from None
+
+    def fill(file: BinaryIO) -> None:
+        check_kept_to_owner(path)
+        file.write(data)
+
+    try:
+        _write_through(fd, fill)
+    except BaseException:  # half a key is none
+        path.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _write_through(fd: int, write: Callable[[BinaryIO], object]) -> None:
+    with os.fdopen(fd, "wb") as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def erase_file(path: Path) -> None:
+    """Overwrite a secret in place, then remove it; harmless when it is gone.
+
+    On disks that write elsewhere (SSD, snapshots) the old bytes may live on.
+    """
+    try:
+        with path.open("r+b") as file:
+            file.write(bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
+
+
+def read_secret(path: Path, size: int) -> bytes:
+    """Read a key file of exactly ``size`` bytes that only its owner may read.
+
+    Raises:
+        UnreadableError: missing, readable by others, or of another size.
+    """
+    make_undumpable()
+    try:
+        mode = kept_mode(path)
+        data = read_file(path, size)
+    except OSError as error:
+        raise UnreadableError(
+            f"{path} cannot be read: {error.strerror}.", next_step="Restore it from your backup."
+        ) from None
+    if mode & 0o077:
+        raise UnreadableError(
+            f"{path} is readable by others (mode {mode:o}).", next_step=_close_it(path)
+        )
+    if len(data) != size:
+        raise UnreadableError(
+            f"{path} is not a key of {size} bytes.", next_step="Restore it from your backup."
+        )
+    return data
+
+
+def _close_it(path: Path) -> str:
+    return (
+        f"chmod 600 {path}. Where that changes nothing (a Windows drive, CIFS, exFAT), move the"
+        " folder to a disk of this machine's own."
+    )
+
+
+def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write ``data`` beside ``path``, make it durable, then move it into place: a reader sees the
+    old or the new file.
+    """
+    write_file(path, lambda file: file.write(data), mode)
+
+
+def write_file(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o600) -> None:
+    """:func:`replace_file` of what ``write`` writes into the file it is given; where it fails,
+    nothing is left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
+    try:
+        _write_through(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), write)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, UnreadableError, UntrustedError, file_error
-from securefl.files import read_file
-from securefl.identity import MAX_EARLIER, Identity, IdentityCard, Role, read_earlier, replace_file
+from securefl.files import read_file, replace_file
+from securefl.identity import MAX_EARLIER, Identity, IdentityCard, Role, read_earlier
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:

@@ -11,8 +11,7 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import UnreadableError, file_error
-from securefl.files import read_file
-from securefl.identity import replace_file
+from securefl.files import read_file, replace_file
 from securefl.store import MARKER_FORM
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from securefl.environment import software
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
 from securefl.federation.round_plan import RoundPlan
-from securefl.identity import Identity, write_secret
+from securefl.files import write_secret
+from securefl.identity import Identity
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, parameter_count, weights_sha256
 from securefl.store import Store

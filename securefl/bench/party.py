@@ -31,7 +31,8 @@ from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Ready, open_call
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.sealing import sealed_limit
-from securefl.identity import IdentityCard, read_secret, replace_file, verify, write_file
+from securefl.files import read_secret, replace_file, write_file
+from securefl.identity import IdentityCard, verify
 from securefl.partners import AddressBook
 from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers

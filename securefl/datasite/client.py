@@ -20,7 +20,6 @@ from securefl.datasite.cached_hashes import HeldHashes
 from securefl.datasite.connection import FsspecConnectionConfig
 from securefl.datasite.import_guard import muted
 from securefl.datasite.inbox import Guard
-from securefl.datasite.local_files import make_private
 from securefl.datasite.pysyft import (
     COLLECTION_SUBPATH,
     DATASET_COLLECTION_SPECS,
@@ -38,6 +37,7 @@ from securefl.datasite.pysyft import (
     VersionInfo,
 )
 from securefl.errors import SecureFLError, UnreadableError
+from securefl.files import private_folder
 from securefl.undumpable import make_undumpable
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def pysyft_client(
     Everything else in this room goes through :func:`securefl.datasite.site.open_datasite`. Whoever
     wants PySyft's own interface on the same store takes this, and holds no lock.
     """
-    make_private(folder)
-    make_private(folder / "keys")
+    private_folder(folder)
+    private_folder(folder / "keys")
     tree = (folder / "syftbox").resolve()
     make_undumpable()  # PySyft's own keys are opened here
     config = FsspecConnectionConfig(email=email, home=folder, store_url=store_url, marker=marker)

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from securefl.datasite.layout import MAX_NAMES, MAX_QUARANTINE
-from securefl.datasite.local_files import make_private
 from securefl.datasite.models import Quarantined
+from securefl.files import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ class Quarantine:
         """Write down a refusal and keep ``raw`` (0600) while there is room; ``raw`` is None where
         it was too long to read.
         """
-        make_private(self._folder)
+        private_folder(self._folder)
         kept = raw is not None and sum(1 for _ in self._folder.iterdir()) <= MAX_QUARANTINE
         entry = Quarantined(
             datetime.now(UTC).isoformat(timespec="seconds"), sender, message, reason, kept

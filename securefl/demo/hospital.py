@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from securefl.demo.thyroid import demo_secret, site_tables
-from securefl.identity import replace_file
+from securefl.files import replace_file
 
 TABLE = "private/thyroid.csv"
 

@@ -13,11 +13,11 @@ from securefl.errors import SecureFLError, StoreError, UsageError
 from securefl.federation import bundle, paths
 from securefl.federation.messages import MAX_SMALL
 from securefl.federation.round_plan import RoundPlan
-from securefl.identity import replace_file, verify
+from securefl.files import private_folder, replace_file
+from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.node.model_check import check_by_transcripts
 from securefl.node.models import short_name
-from securefl.party.folder import private_folder
 from securefl.study.digest import study_digest
 from securefl.study.parse import MAX_BYTES, parse_study
 from securefl.study.recipients import recipients

@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError
-from securefl.identity import replace_file
-from securefl.party.folder import private_folder
+from securefl.files import private_folder, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -33,9 +33,9 @@ from securefl.errors import (
     UnreadableError,
     UsageError,
 )
-from securefl.files import check_regular, sync_folder
-from securefl.identity import read_card, write_file
-from securefl.party.folder import FILE_NAMES, private_folder
+from securefl.files import check_regular, private_folder, sync_folder, write_file
+from securefl.identity import read_card
+from securefl.party.folder import FILE_NAMES
 from securefl.party.pidfile import exclude_role
 from securefl.privacy.ledger_chain import Checkpoint, check_against, read_checkpoint
 from securefl.privacy.ledger_file import LedgerFile

@@ -20,7 +20,7 @@ from securefl.errors import (
     UntrustedError,
 )
 from securefl.federation import checkpoints as said
-from securefl.identity import replace_file
+from securefl.files import private_folder, replace_file
 from securefl.node.answered import Answered
 from securefl.node.holders import (
     MAY_BE_SILENT,
@@ -30,7 +30,6 @@ from securefl.node.holders import (
     still_silent,
 )
 from securefl.node.pasts import doubt, doubted, keep_past, known_past, note_handed, two_pasts
-from securefl.party.folder import private_folder
 from securefl.privacy.ledger import read_checkpoint
 
 if TYPE_CHECKING:

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError, NotApprovedError, SecureFLError
 from securefl.federation import paths
 from securefl.federation.messages import Status
-from securefl.files import read_file
-from securefl.identity import replace_file
+from securefl.files import private_folder, read_file, replace_file
 from securefl.node.policy import charges_of
 from securefl.node.requests import KeptRequest, study_text
 from securefl.party.clock import utc_now
-from securefl.party.folder import private_folder
 from securefl.party.outbox import post
 from securefl.privacy.charges import ChargeTerms
 from securefl.privacy.mechanisms import decimal_text

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from securefl.errors import RoundError
-from securefl.identity import write_file
-from securefl.party.folder import private_folder
+from securefl.files import private_folder, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

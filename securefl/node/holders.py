@@ -22,11 +22,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.errors import SecureFLError
-from securefl.files import sync_folder
-from securefl.identity import replace_file
+from securefl.files import private_folder, replace_file, sync_folder
 from securefl.node.pasts import handed_to
 from securefl.node.requests import study_text
-from securefl.party.folder import private_folder
 from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:

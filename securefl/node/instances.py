@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import TwoCopiesError
 from securefl.federation.readiness import ready_of
 from securefl.federation.status_board import status_of
-from securefl.identity import replace_file
-from securefl.party.folder import private_folder
+from securefl.files import private_folder, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from securefl.errors import NotApprovedError, TwoCopiesError
 from securefl.federation import paths
-from securefl.identity import replace_file
+from securefl.files import replace_file
 from securefl.node.durable_contribution import DurableContribution, keep_contribution
 from securefl.node.instances import NEXT
 from securefl.node.policy import charges_of

@@ -26,10 +26,10 @@ from securefl.federation import bundle, paths
 from securefl.federation.backoff import Backoff
 from securefl.federation.messages import MAX_SMALL
 from securefl.federation.round_plan import RoundPlan
-from securefl.identity import replace_file, verify
+from securefl.files import private_folder, replace_file
+from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.node.model_check import Announced, check_model
-from securefl.party.folder import private_folder
 from securefl.study.parse import parse_study
 from securefl.study.recipients import recipients
 

@@ -20,9 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UntrustedError
 from securefl.federation.checkpoints import MOST_PAST, KnownPast
-from securefl.files import read_file, sync_folder
-from securefl.identity import replace_file
-from securefl.party.folder import private_folder
+from securefl.files import private_folder, read_file, replace_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,10 +20,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import DataError, UnreadableError, UsageError
-from securefl.identity import replace_file
+from securefl.files import private_folder, replace_file
 from securefl.learning.patient_hashes import Patients, patients_among
 from securefl.learning.table import read_table
-from securefl.party.folder import private_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, UnreadableError
-from securefl.identity import replace_file
-from securefl.party.folder import private_folder
+from securefl.files import private_folder, replace_file
 from securefl.signed import canonical, dump_signed, open_signed
 
 if TYPE_CHECKING:

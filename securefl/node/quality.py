@@ -8,8 +8,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from securefl.files import read_file
-from securefl.identity import replace_file
+from securefl.files import read_file, replace_file
 from securefl.study.schema import VERDICTS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from securefl.datasite.address import site_email, site_name
 from securefl.datasite.site import open_datasite
 from securefl.errors import SecureFLError, StudyError, UsageError
-from securefl.identity import replace_file
+from securefl.files import replace_file
 from securefl.node.public_side import sign_public
 from securefl.node.requests import keep_request, kept_requests
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
-from securefl.files import read_file
-from securefl.identity import replace_file
+from securefl.files import read_file, replace_file
 from securefl.party.study_names import fit_words, meant, short_name
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study

@@ -20,10 +20,9 @@ import shutil
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, UnreadableError, UsageError
-from securefl.files import read_file, sync_folder
-from securefl.identity import MAX_CARD_BYTES, erase_file, read_card, write_secret
-from securefl.party.folder import private_folder
-from securefl.party.locks import holding
+from securefl.files import erase_file, private_folder, read_file, sync_folder, write_secret
+from securefl.identity import MAX_CARD_BYTES, read_card
+from securefl.locks import holding
 from securefl.party.pidfile import exclude_role
 from securefl.privacy.ledger_reading import read_ledger
 

@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
-from securefl.identity import erase_file, read_secret, replace_file, write_secret
+from securefl.files import erase_file, private_folder, read_secret, replace_file, write_secret
 from securefl.learning.reading import USUAL, Reading, check_name, table_descriptor
+from securefl.locks import holding
 from securefl.node.rotation import finish, unfinished
 from securefl.party.clock import utc_now
-from securefl.party.folder import NAME_RULE, DatasetEntry, PartyFolder, private_folder
-from securefl.party.locks import holding
+from securefl.party.folder import NAME_RULE, DatasetEntry, PartyFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

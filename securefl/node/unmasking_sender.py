@@ -16,9 +16,8 @@ from securefl.federation import paths
 from securefl.federation.aggregator import announced_facts
 from securefl.federation.messages import Complaint
 from securefl.federation.refusal_cache import RefusalCache
-from securefl.files import read_file
-from securefl.identity import replace_file, verify
-from securefl.party.folder import private_folder
+from securefl.files import private_folder, read_file, replace_file
+from securefl.identity import verify
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit, read_proposal
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.identity import replace_file
+from securefl.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path

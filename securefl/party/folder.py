@@ -17,11 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from securefl.errors import UnreadableError, UsageError, file_error
-from securefl.files import check_kept_to_owner, made_whole, read_file
-from securefl.identity import Identity, Role, read_secret, replace_file, write_secret
+from securefl.files import (
+    made_whole,
+    private_folder,
+    read_file,
+    read_secret,
+    replace_file,
+    write_secret,
+)
+from securefl.identity import Identity, Role
 from securefl.learning.reading import Reading, known_encoding
+from securefl.locks import holding
 from securefl.partners import AddressBook
-from securefl.party.locks import holding
 from securefl.store import Store
 from securefl.store_marker import known_marker, remember
 from securefl.store_url import usable_url
@@ -252,14 +259,6 @@ def wrong_folder(path: Path, role: Role) -> UsageError:
         f"{path} has no {FILE_NAMES[role]}: it is not {article} {role}'s folder.",
         next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`.",
     )
-
-
-def private_folder(path: Path) -> Path:
-    """``path`` as a folder that only its owner enters (0700)."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-    check_kept_to_owner(path)
-    return path
 
 
 def find_folder(given: str | None, variable: str) -> Path:

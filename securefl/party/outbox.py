@@ -11,9 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from securefl.errors import StoreError
-from securefl.files import read_file
-from securefl.identity import replace_file
-from securefl.party.folder import private_folder
+from securefl.files import private_folder, read_file, replace_file
 
 if TYPE_CHECKING:
     from securefl.party.folder import PartyFolder

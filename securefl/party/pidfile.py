@@ -16,10 +16,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from securefl.errors import RoundError
-from securefl.files import read_file
-from securefl.identity import replace_file
+from securefl.files import read_file, replace_file
+from securefl.locks import Lock, is_held
 from securefl.party.failure_note import one_line
-from securefl.party.locks import Lock, is_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,8 +23,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import LedgerAlteredError, MessageError, UntrustedError
-from securefl.files import read_file
-from securefl.identity import replace_file
+from securefl.files import read_file, replace_file
 from securefl.privacy.ledger_chain import CHECKPOINT_FORM, read_own
 from securefl.privacy.ledger_events import RESTORE
 from securefl.signed import peek_signed

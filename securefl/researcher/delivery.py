@@ -12,7 +12,8 @@ import numpy as np
 from securefl.errors import StoreError
 from securefl.federation import bundle, paths
 from securefl.federation.round_plan import card_of
-from securefl.identity import IdentityCard, replace_file
+from securefl.files import replace_file
+from securefl.identity import IdentityCard
 from securefl.report.outcome import evaluation_record
 from securefl.store import persist
 from securefl.study.recipients import recipients

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, StoreError, UsageError
-from securefl.files import read_file
-from securefl.identity import replace_file
+from securefl.files import read_file, replace_file
 from securefl.learning.artefact import save_model
 from securefl.learning.evaluation import evaluate, judge
 from securefl.node.extract import read_extract

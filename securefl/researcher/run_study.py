@@ -10,8 +10,8 @@ from securefl.errors import EndedError, RoundError, SecureFLError, StoreError, U
 from securefl.federation import paths
 from securefl.federation.messages import End
 from securefl.federation.status_board import end_of
+from securefl.locks import Lock, is_held
 from securefl.party.journal import Journal
-from securefl.party.locks import Lock, is_held
 from securefl.researcher.stopping import asking_first
 from securefl.store import persist
 

@@ -32,10 +32,10 @@ from securefl.federation.messages import End, Status
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.status_board import end_of
 from securefl.learning.models import initial_weights
+from securefl.locks import Lock
 from securefl.node import decisions
 from securefl.node.extract import publish_extract
 from securefl.node.rotation import rotate_key
-from securefl.party.locks import Lock
 from securefl.report.quality import quality_words
 from securefl.researcher import asking, results
 from securefl.store import Store

@@ -16,7 +16,7 @@ from securefl.federation.aggregator import Aggregator
 from securefl.federation.full_round import FullRound
 from securefl.federation.participant import Participant
 from securefl.federation.survivor_round import SurvivorRound
-from securefl.identity import read_secret
+from securefl.files import read_secret
 from securefl.secagg import sections
 from securefl.secagg.layouts import body_bytes
 from securefl.secagg.ring import CHUNK_BYTES

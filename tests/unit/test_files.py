@@ -7,8 +7,7 @@ import pytest
 
 from securefl import files
 from securefl.errors import UnreadableError, UsageError
-from securefl.files import made_whole, read_file, read_given, sync_folder
-from securefl.identity import read_secret, write_secret
+from securefl.files import made_whole, read_file, read_given, read_secret, sync_folder, write_secret
 
 
 def test_a_regular_file_is_read_up_to_its_cap_and_one_byte(tmp_path):

@@ -5,17 +5,8 @@ import pytest
 from conftest import fixed_identity
 
 from securefl.errors import MessageError, UnreadableError, UntrustedError
-from securefl.identity import (
-    MAX_CARD_BYTES,
-    MAX_EARLIER,
-    Identity,
-    erase_file,
-    read_card,
-    read_secret,
-    replace_file,
-    verify,
-    write_secret,
-)
+from securefl.files import erase_file, read_secret, replace_file, write_secret
+from securefl.identity import MAX_CARD_BYTES, MAX_EARLIER, Identity, read_card, verify
 from securefl.signed import dump_signed
 
 SVI, SVHC = fixed_identity("SVI", "hospital"), fixed_identity("SVHC", "hospital")

@@ -14,12 +14,13 @@ from consortium import NAMES, Consortium
 from securefl import partners
 from securefl.errors import DataError, MessageError, StoreError, UnreadableError, UsageError
 from securefl.federation import paths
+from securefl.files import private_folder
+from securefl.locks import Lock, holding, is_held
 from securefl.node.extract import publish_extract, read_extract
 from securefl.node.requests import find_request, keep_request, kept_requests, study_text
 from securefl.node.site import Site, split_secret
 from securefl.partners import AddressBook
-from securefl.party.folder import PartyFolder, find_folder, private_folder
-from securefl.party.locks import Lock, holding, is_held
+from securefl.party.folder import PartyFolder, find_folder
 from securefl.party.outbox import deliver, post
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.store import Store
@@ -199,7 +200,7 @@ def test_a_lock_is_held_by_one_and_free_after_release(tmp_path):
 
 def test_a_killed_holder_holds_nothing(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from securefl.party.locks import Lock; lock ="
+        "import sys, time; from pathlib import Path; from securefl.locks import Lock; lock ="
         " Lock(Path(sys.argv[1])); lock.take(); "
     )
     child = subprocess.Popen(

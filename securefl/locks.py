@@ -1,4 +1,4 @@
-"""Locks between this hospital's own processes.
+"""Locks between processes of one party on one machine: flock(2) on a file.
 
 The kernel lets go of one when its holder ends, however it ends.
 """
