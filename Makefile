@@ -20,8 +20,11 @@ demo: $(READY)
 
 test: lint types contract unit
 
+# The shape, the rules, and how densely and plainly the package is written.
 lint: $(READY)
+	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check .
+	$(BIN)/python tools/house.py --report
 
 types: $(READY)
 	$(BIN)/mypy
