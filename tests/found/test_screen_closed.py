@@ -84,6 +84,8 @@ def test_a_full_device_and_a_terminal_that_closes(c):
 def at_a_terminal(c, study):
     """``study run`` at a terminal of its own; the terminal's other end, and the process."""
     ours, theirs = pty.openpty()
+    # a shell starts its background jobs with Ctrl-C ignored, and what is ignored is inherited
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command(c, study), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     )
