@@ -25,8 +25,8 @@ from simulated_evaluations import (  # noqa: E402 - the path stands above
     simulate,
 )
 
-from securefl.learning.discrimination import expected_interval, histogram_auc  # noqa: E402
-from securefl.learning.expected import band_shares  # noqa: E402
+from securefl.learning.tasks.binary.discrimination import expected_interval, histogram_auc  # noqa: E402
+from securefl.learning.tasks.binary.expected import band_shares  # noqa: E402
 from securefl.study.edges import default_edges  # noqa: E402
 
 SEED = 1

@@ -26,14 +26,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import machine
 
 from securefl.demo.thyroid import SITES, demo_secret, site_tables
-from securefl.learning.algorithms import ServerState
 from securefl.learning.dpsgd import PrivateTrainer
-from securefl.learning.evaluation import exact_auc
 from securefl.learning.features import feature_names, prepare
 from securefl.learning.models import initial_weights, parameter_count, predict_scores
 from securefl.learning.split import split_rows
 from securefl.learning.steps import RandomDraws, StepRule
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.learning.table import read_table
+from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import noise_for_epsilon
 from securefl.privacy.randomness import SystemRandomness

@@ -20,9 +20,9 @@ from securefl.bench.bare import Load, bench_bare
 from securefl.bench.consortium import FOLDERS, make_consortium, write_values
 from securefl.bench.sums import bench_vector
 from securefl.errors import RoundError
-from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.store import Store
 
 if TYPE_CHECKING:

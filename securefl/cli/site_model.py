@@ -15,7 +15,7 @@ from securefl.cli.site_folder import site_option as _site_option
 from securefl.errors import SecureFLError
 
 if TYPE_CHECKING:
-    from securefl.learning.own_figures import OwnFigures
+    from securefl.learning.tasks.binary.own_figures import OwnFigures
     from securefl.node.site import Site
     from securefl.study.schema import Study
 

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from securefl.errors import StudyError
-from securefl.learning.algorithms import ServerState
-from securefl.learning.evaluation import exact_auc
 from securefl.learning.features import Prepared, feature_names, prepare
 from securefl.learning.models import initial_weights, predict_scores, sigmoid
 from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, logistic_gradients
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.learning.table import read_table
+from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.wire import GRID
 

@@ -21,10 +21,10 @@ from securefl.federation.round_plan import card_of
 from securefl.federation.sealing import seal_model
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript, transcript_sha256
-from securefl.learning.algorithms import ServerState
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, weights_sha256, weights_to_bytes
 from securefl.learning.preparation import counted, require_enough
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.opening import open_sum
 from securefl.secagg.proposer import Proposer

@@ -33,9 +33,9 @@ from securefl.learning.cells import (
     plain_number,
 )
 from securefl.learning.encoding import MALFORMED, Float32Array, column_features, encode_table
-from securefl.learning.labels import near_outcome, outcomes
 from securefl.learning.reading import DAMAGED_SIGN
 from securefl.learning.table import MISSING, Cell, Table, table_from_frame
+from securefl.learning.tasks.binary.labels import near_outcome, outcomes
 from securefl.study.columns import BooleanColumn, CategoryColumn, DataSpec, NumericColumn
 
 if TYPE_CHECKING:

@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from securefl.errors import UsageError
-from securefl.learning.algorithms import ServerState
-from securefl.learning.evaluation import release_counts, score_histogram
 from securefl.learning.steps import Draws, FloatArray, PrivateSteps, RandomDraws, StepRule
+from securefl.learning.strategies.fedavg import ServerState
+from securefl.learning.tasks.binary.evaluation import release_counts, score_histogram
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.empirical import epsilon_lower_bound, fitted_mu, max_detectable
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian

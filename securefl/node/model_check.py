@@ -26,10 +26,10 @@ import numpy as np
 
 from securefl.errors import MessageError
 from securefl.federation import bundle
-from securefl.learning.algorithms import ServerState
 from securefl.learning.artefact import model_card
-from securefl.learning.evaluation import evaluate
 from securefl.learning.models import weights_from_bytes, weights_sha256
+from securefl.learning.strategies.fedavg import ServerState
+from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.report.outcome import evaluation_record, model_facts
 from securefl.secagg.packing import FieldLayout
 

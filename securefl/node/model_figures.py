@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from securefl.errors import DataError
 from securefl.learning.features import prepare
 from securefl.learning.models import predict_scores
-from securefl.learning.own_figures import figures_of
 from securefl.learning.reading import table_bytes
 from securefl.learning.split import split_rows
 from securefl.learning.table import read_table
+from securefl.learning.tasks.binary.own_figures import figures_of
 
 if TYPE_CHECKING:
     from securefl.learning.artefact import Model
-    from securefl.learning.own_figures import OwnFigures
+    from securefl.learning.tasks.binary.own_figures import OwnFigures
     from securefl.node.site import Site
     from securefl.study.schema import Study
 

@@ -65,8 +65,8 @@ class _Task:
 
     def _preparation(self, _model: bytes | bytearray) -> bytes:
         """int64[2]: the noised count of the patients who train."""
-        from securefl.learning.evaluation import release_counts
         from securefl.learning.preparation import class_counts
+        from securefl.learning.tasks.binary.evaluation import release_counts
 
         if self._study.preparation is None:
             raise RoundError("The study has no count before training.", whose="the coordinator")
@@ -85,8 +85,8 @@ class _Task:
 
     def _evaluation(self, model: bytes | bytearray) -> bytes:
         """int64[2 x bins]: the noised score histogram of the held-out patients."""
-        from securefl.learning.evaluation import release_counts, score_histogram
         from securefl.learning.models import predict_scores, weights_from_bytes
+        from securefl.learning.tasks.binary.evaluation import release_counts, score_histogram
 
         theta = weights_from_bytes(model, self._parameters)
         scores = predict_scores(theta, self._study.model, self._held_out.X)
@@ -174,7 +174,7 @@ def _import_libraries() -> None:
     import torch
 
     import securefl.learning.dpsgd
-    import securefl.learning.evaluation
+    import securefl.learning.tasks.binary.evaluation
     import securefl.study.parse  # noqa: F401
 
     torch.set_num_threads(1)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.identity import Identity, Role
-from securefl.learning.algorithms import ServerState
 from securefl.learning.models import weights_to_bytes
 from securefl.learning.split import held_out
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.node.launcher import Worker
 from securefl.privacy.draw_checks import Draws
 from securefl.privacy.worker_answers import Answers

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from securefl.learning.calibration import CalibrationRow, CalibrationVerdict
-    from securefl.learning.evaluation import Evaluation
+    from securefl.learning.tasks.binary.calibration import CalibrationRow, CalibrationVerdict
+    from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.study.schema import Verdict
 
 _STYLES = {"met": GOOD, "not-met": BAD, "cannot-be-judged": WARN}
@@ -98,7 +98,7 @@ def calibration_words(verdict: CalibrationVerdict) -> str:
 def calibration_lines(rows: Sequence[CalibrationRow]) -> tuple[str, ...]:
     """Each row in a line, as the model card has it.
 
-    >>> from securefl.learning.calibration import CalibrationRow
+    >>> from securefl.learning.tasks.binary.calibration import CalibrationRow
     >>> calibration_lines([CalibrationRow(0, 0.07, 820.4, 0.011, 0.034, 0.0221, 0.01, 0.04, 6)])
     ('score 0 to 0.07: 1.1 to 3.4 % of about 820 patients are positive',)
     """

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from securefl.learning.artefact import ModelFacts
-from securefl.learning.evaluation import judge
+from securefl.learning.tasks.binary.evaluation import judge
 from securefl.privacy.explain import explain_epsilon
 from securefl.report.evaluation import auc_words, calibration_lines, calibration_words
 from securefl.report.explain_study import worst_epsilon
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from securefl.learning.evaluation import Evaluation
+    from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.report.run import Round
     from securefl.study.schema import Study
 

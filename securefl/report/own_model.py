@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from securefl.learning.artefact import Model
-    from securefl.learning.own_figures import OwnFigures
+    from securefl.learning.tasks.binary.own_figures import OwnFigures
 
 
 def own_model_page(

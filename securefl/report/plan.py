@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from securefl.learning.expected import plan_evaluation
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
+from securefl.learning.tasks.binary.expected import plan_evaluation
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.charges import all_attempts
 from securefl.privacy.explain import explain_epsilon, percent
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from securefl.learning.expected import EvaluationPlan
+    from securefl.learning.tasks.binary.expected import EvaluationPlan
     from securefl.privacy.charges import Charge
     from securefl.study.schema import Template
 

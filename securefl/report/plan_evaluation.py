@@ -12,7 +12,7 @@ from securefl.report.parts import DIM, bullets, section, table
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from securefl.learning.expected import EvaluationPlan
+    from securefl.learning.tasks.binary.expected import EvaluationPlan
 
 NO_PREVALENCE = (
     "This file names no prevalence, so the interval to expect cannot be worked out. "
@@ -21,7 +21,7 @@ NO_PREVALENCE = (
 
 
 def evaluation_section(plan: EvaluationPlan | None) -> RenderableType:
-    """The section of the page, from :func:`securefl.learning.expected.plan_evaluation`."""
+    """The section of the page, from :func:`securefl.learning.tasks.binary.expected.plan_evaluation`."""
     heading = "What the check of the model will be able to say"
     if plan is None:
         return section(heading, Text(NO_PREVALENCE, style=DIM))

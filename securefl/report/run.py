@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from securefl.learning.evaluation import Evaluation
     from securefl.learning.preparation import Counted
+    from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.study.schema import Verdict
 
 DEMO_HEADING = "Only a demonstration can show this, because the table is public"
@@ -188,11 +188,11 @@ def outcome_page(
     """How well the model does, from the one noised histogram that was released.
 
     Args:
-        evaluation: from :func:`securefl.learning.evaluation.evaluate`.
+        evaluation: from :func:`securefl.learning.tasks.binary.evaluation.evaluate`.
         model_dir: the model's folder.
         study_title: the study's title.
         quality: how the study's quality rule was judged
-            (:func:`securefl.learning.evaluation.judge`).
+            (:func:`securefl.learning.tasks.binary.evaluation.judge`).
         quality_minimum: the lowest AUC that the study accepts.
         trained_on: the count before training, where the study had one.
         lost: from :func:`lost_hospitals`.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from securefl.federation.coordinator import LastStep, Outcome
     from securefl.federation.round_plan import RoundPlan
-    from securefl.learning.evaluation import Evaluation
+    from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.party.folder import PartyFolder
 
 #: In the study's folder until the store has them; the sealed one is removed then.

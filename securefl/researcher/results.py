@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import MessageError, StoreError, UsageError
 from securefl.files import read_file, replace_file
 from securefl.learning.artefact import save_model
-from securefl.learning.evaluation import evaluate, judge
+from securefl.learning.tasks.binary.evaluation import evaluate, judge
 from securefl.node.extract import read_extract
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import deliver, send
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from securefl.federation.coordinator import Outcome
     from securefl.federation.round_plan import RoundPlan
     from securefl.learning.artefact import Model
-    from securefl.learning.evaluation import Evaluation
+    from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.party.folder import PartyFolder
     from securefl.study.schema import Verdict
 

@@ -233,7 +233,7 @@ def _judgement(plan: RoundPlan, outcome: Outcome) -> str:
     """The study's quality rule, judged on the charged evaluation: hospitals read it in the signed
     end.
     """
-    from securefl.learning.evaluation import evaluate, judge
+    from securefl.learning.tasks.binary.evaluation import evaluate, judge
 
     study = plan.study
     return judge(

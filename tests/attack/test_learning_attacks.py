@@ -9,8 +9,8 @@ import pytest
 from small_study import FixedDraws, rows, rule
 
 from securefl.learning.clipping import clip_to_grid
-from securefl.learning.evaluation import exact_auc
 from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
+from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.privacy.randomness import SystemRandomness
 
 GRID = rule().grid

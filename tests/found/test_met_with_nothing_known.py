@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import make_study
 
-from securefl.learning.evaluation import evaluate, judge
+from securefl.learning.tasks.binary.evaluation import evaluate, judge
 from securefl.report.parts import plain_text
 from securefl.report.run import outcome_page
 from securefl.study.parse import parse_study

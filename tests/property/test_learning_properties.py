@@ -16,8 +16,6 @@ from securefl.learning.clipping import (
     clipped_sum_of_factors,
     written_out,
 )
-from securefl.learning.discrimination import histogram_auc
-from securefl.learning.evaluation import evaluate, exact_auc, score_histogram
 from securefl.learning.features import prepare, rows_for_predict
 from securefl.learning.models import (
     flat_vector,
@@ -28,6 +26,8 @@ from securefl.learning.models import (
 )
 from securefl.learning.split import held_out
 from securefl.learning.table import read_table
+from securefl.learning.tasks.binary.discrimination import histogram_auc
+from securefl.learning.tasks.binary.evaluation import evaluate, exact_auc, score_histogram
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True, width=64)
 CELL = st.one_of(

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from small_study import SPEC, FixedDraws, csv, rule
 
 from securefl.errors import DataError
-from securefl.learning.evaluation import score_histogram
 from securefl.learning.features import EXTRA_ROW, prepare
 from securefl.learning.split import split_rows
 from securefl.learning.steps import PrivateSteps, logistic_gradients
 from securefl.learning.table import read_table
+from securefl.learning.tasks.binary.evaluation import score_histogram
 
 SECRET = b"s" * 32
 ROW = st.tuples(

@@ -21,7 +21,6 @@ from securefl.federation.messages import Announcement
 from securefl.federation.participant import Participant, RoundInput
 from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.sealing import seal_model
-from securefl.learning.evaluation import release_counts, score_histogram
 from securefl.learning.features import feature_names
 from securefl.learning.models import (
     initial_weights,
@@ -32,6 +31,7 @@ from securefl.learning.models import (
 )
 from securefl.learning.preparation import class_counts
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, logistic_gradients
+from securefl.learning.tasks.binary.evaluation import release_counts, score_histogram
 from securefl.privacy.randomness import SystemRandomness
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.seal import CkksIntegers

@@ -13,8 +13,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from securefl.learning.discrimination import auc_interval, histogram_auc, unbiased_auc
-from securefl.learning.expected import band_shares
+from securefl.learning.tasks.binary.discrimination import auc_interval, histogram_auc, unbiased_auc
+from securefl.learning.tasks.binary.expected import band_shares
 from securefl.study.edges import DEFAULT_BINS, default_edges
 
 #: Epsilon 1 at delta 1e-5, by the PLD accountant.

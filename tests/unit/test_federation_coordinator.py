@@ -14,7 +14,7 @@ from secagg_whole import read_contribution, write_sum
 
 from securefl.errors import MessageError, RoundError, StudyError
 from securefl.federation.exchange import LocalExchange
-from securefl.learning.algorithms import ServerState
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.secagg.ring import sum_mod_q
 
 

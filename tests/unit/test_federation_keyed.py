@@ -10,7 +10,7 @@ from in_process_federation import Room, sealed_study
 from test_federation_losses import LAST, LOST, PLAN, Losing, assert_exact
 
 from securefl.federation import round_plan
-from securefl.learning.algorithms import ServerState
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.secagg.number_layout import NumberLayout
 
 

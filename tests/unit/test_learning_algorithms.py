@@ -3,7 +3,7 @@ import pytest
 from small_study import protocol
 
 from securefl.errors import RoundError
-from securefl.learning.algorithms import ServerState
+from securefl.learning.strategies.fedavg import ServerState
 from securefl.study.wire import GRID, wire_of
 
 STUDY = protocol()  # normaliser 200, server learning rate 4, momentum 0.8

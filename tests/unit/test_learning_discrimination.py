@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from simulated_evaluations import SETTINGS, Setting, mended_auc, simulate
 
-from securefl.learning.discrimination import (
+from securefl.learning.tasks.binary.discrimination import (
     _inverse,
     auc_interval,
     expected_interval,

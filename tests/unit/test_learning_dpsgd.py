@@ -233,9 +233,9 @@ def test_opacus_is_used_without_a_warning():
 
 def test_noised_training_learns_an_easy_question():
     study = protocol(('noise_multiplier = "2.14"', 'noise_multiplier = "0.5"'))
-    from securefl.learning.algorithms import ServerState
-    from securefl.learning.evaluation import exact_auc
     from securefl.learning.steps import StepRule
+    from securefl.learning.strategies.fedavg import ServerState
+    from securefl.learning.tasks.binary.evaluation import exact_auc
 
     x, y = rows(n=1000)
     state = ServerState.start(study, initial_weights(study.model, 4))

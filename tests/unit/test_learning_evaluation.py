@@ -7,8 +7,8 @@ import pytest
 from small_study import FixedDraws, protocol
 
 from securefl.errors import RoundError
-from securefl.learning.discrimination import histogram_auc
-from securefl.learning.evaluation import (
+from securefl.learning.tasks.binary.discrimination import histogram_auc
+from securefl.learning.tasks.binary.evaluation import (
     evaluate,
     exact_auc,
     judge,

@@ -13,8 +13,8 @@ from securefl.learning.features import (
     prepare,
     rows_for_predict,
 )
-from securefl.learning.labels import NO_LABEL
 from securefl.learning.table import read_table
+from securefl.learning.tasks.binary.labels import NO_LABEL
 
 SECRET = b"s" * 32
 

@@ -3,9 +3,9 @@ import pytest
 from small_study import SPEC
 
 from securefl.learning.features import prepare
-from securefl.learning.labels import outcomes
 from securefl.learning.mock import mock_table
 from securefl.learning.table import read_table
+from securefl.learning.tasks.binary.labels import outcomes
 from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
 
 DIED = TextCondition(column="died", kind="equals", positive=("yes",), negative=("no", "-"))

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from securefl.learning.own_figures import Band, figures_of
+from securefl.learning.tasks.binary.own_figures import Band, figures_of
 
 
 def test_counts_bands_and_auc_are_exact():

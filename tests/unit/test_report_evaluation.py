@@ -7,7 +7,7 @@ import pytest
 from conftest import protocol_text
 from small_study import protocol
 
-from securefl.learning.expected import EvaluationPlan, band_shares, plan_evaluation
+from securefl.learning.tasks.binary.expected import EvaluationPlan, band_shares, plan_evaluation
 from securefl.report.evaluation import auc_words, calibration_lines
 from securefl.report.explain_study import quality_sentence
 from securefl.report.parts import plain_text

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 from conftest import make_study
 
-from securefl.learning.evaluation import evaluate
+from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.report.parts import plain_text
 from securefl.report.run import (
     DEMO_HEADING,

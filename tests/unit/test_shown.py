@@ -8,7 +8,7 @@ from completed_study import finished
 from consortium import NAMES, Consortium
 
 from securefl.api import PublicDataset, load_model
-from securefl.learning.evaluation import evaluate
+from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.researcher.results import Result
 from securefl.shown import Shown
 

@@ -28,8 +28,8 @@ def test_the_default_bands_lose_at_most_half_a_hundredth_of_the_auc(prevalence):
 
 
 def test_bands_even_from_0_to_1_lose_many_times_as_much():
-    from securefl.learning.discrimination import histogram_auc
-    from securefl.learning.expected import band_shares
+    from securefl.learning.tasks.binary.discrimination import histogram_auc
+    from securefl.learning.tasks.binary.expected import band_shares
 
     even = [Decimal(i) / DEFAULT_BINS for i in range(1, DEFAULT_BINS)]
     assert 0.7 - histogram_auc(*band_shares(0.7, 0.02, even)) > 0.1

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from securefl.learning.discrimination import NORMAL_95, fieller
+from securefl.learning.tasks.binary.discrimination import NORMAL_95, fieller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

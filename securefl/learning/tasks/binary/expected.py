@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from securefl.learning.discrimination import expected_interval, histogram_auc
+from securefl.learning.tasks.binary.discrimination import expected_interval, histogram_auc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ Each hospital counts its held-out patients by class and score bin (public edges)
 integer Gaussian noise to every count (one patient changes one count by 1, so the sensitivity is 1),
 and only the sum over hospitals opens. All figures here are post-processing of that sum, with no
 assumption on the model: a worthless one gets no better figure than it deserves
-(:mod:`securefl.learning.discrimination`). Where the interval of the AUC holds .5, chance, no single
+(:mod:`securefl.learning.tasks.binary.discrimination`). Where the interval of the AUC holds .5, chance, no single
 figure is given: it would be read as one.
 """
 
@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from securefl.errors import RoundError
-from securefl.learning.calibration import (
+from securefl.learning.tasks.binary.calibration import (
     CalibrationRow,
     CalibrationVerdict,
     calibration_rows,
     calibration_verdict,
     share_interval,
 )
-from securefl.learning.discrimination import auc_interval, unbiased_auc
+from securefl.learning.tasks.binary.discrimination import auc_interval, unbiased_auc
 from securefl.shown import Shown
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from securefl.learning.evaluation import exact_auc
+from securefl.learning.tasks.binary.evaluation import exact_auc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

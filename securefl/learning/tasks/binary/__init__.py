@@ -1,0 +1,1 @@
+"""The binary task: two outcomes, logistic loss, and the ranking of held-out patients."""
