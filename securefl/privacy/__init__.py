@@ -1,3 +1,1 @@
-"""The privacy room: what a release costs, the noise that pays for it, and the ledger that refuses
-overspending.
-"""
+"""Privacy: the price of a release, its noise, and the ledger that refuses overspending."""

@@ -1,5 +1,4 @@
-"""What releases cost: PLD for a study's own epsilon, Rényi cost at one integer order for the
-ledger's filter.
+"""Price of releases: PLD for a study's own epsilon, Rényi cost at one integer order for the ledger.
 
 Two accountants, because two questions are asked. A study's parameters are fixed beforehand, so the
 tight privacy loss distribution (Koskela et al. 2020, as computed pessimistically by dp-accounting)
@@ -81,6 +80,8 @@ _EPSILON_STEP = Decimal("0.0001")
 
 
 def _order(order: int) -> int:
+    """Return the order, if it is one of :data:`ORDERS`."""
+    # Costs are kept at one order for ever, and the integer formula needs a whole one.
     if not isinstance(order, int) or order not in ORDERS:
         raise UsageError(
             f"A Rényi order is a whole number from {ORDERS[0]} to {ORDERS[-1]}, not {order!r}.",
@@ -90,6 +91,8 @@ def _order(order: int) -> int:
 
 
 def _delta(delta: Decimal) -> Decimal:
+    """Return delta, if it is a decimal between 0 and 1."""
+    # A float is refused: 1e-5 as a float is another number, and a figure must be repeatable.
     if not isinstance(delta, Decimal) or not delta.is_finite() or not 0 < delta < 1:
         raise UsageError(
             f"Delta must be a decimal between 0 and 1, not {delta!r}.",
@@ -100,16 +103,17 @@ def _delta(delta: Decimal) -> Decimal:
 
 @lru_cache(maxsize=4096)
 def _step_divergence(noise_multiplier: Decimal, sample_rate: Fraction, order: int) -> Decimal:
-    """Rényi divergence of one release at ``order`` (Mironov, Talwar, Zhang 2019, equation for
-    integer orders).
+    """Rényi divergence of one release at ``order``.
 
-    ``A = sum_k C(a,k) (1-q)^(a-k) q^k exp((k^2-k) / 2 sigma^2)`` is summed as ``A - 1`` with the
-    binomial weights' own sum taken off: the terms k = 0 and 1 vanish, all others are positive, and
-    nothing cancels when the divergence is tiny.
+    Mironov, Talwar, Zhang 2019, the equation for integer orders: ``A = sum_k C(a,k) (1-q)^(a-k) q^k
+    exp((k^2-k) / 2 sigma^2)``. It is summed as ``A - 1`` with the binomial weights' own sum taken
+    off: the terms k = 0 and 1 vanish, all others are positive, and nothing cancels when the
+    divergence is tiny.
     """
     with localcontext(_CONTEXT):
         twice_variance = 2 * noise_multiplier * noise_multiplier
         rate = Decimal(sample_rate.numerator) / sample_rate.denominator
+        # From the ratio, not as 1 - rate: at a rate near 1 that difference would lose digits.
         other = Decimal(sample_rate.denominator - sample_rate.numerator) / sample_rate.denominator
         if not other:
             return Decimal(order) / twice_variance
@@ -130,7 +134,8 @@ def rdp_cost(mechanism: Mechanism, order: int) -> int:
     Raises:
         UsageError: ``order`` is not one of :data:`ORDERS`.
     """
-    if mechanism.sample_rate == 1:  # count * order / 2 sigma^2, a ratio of integers: exact
+    if mechanism.sample_rate == 1:
+        # count * order / 2 sigma^2 is a ratio of integers, so it is worked out exactly.
         return math.ceil(
             Fraction(mechanism.count * _order(order) * NANO, 2)
             / Fraction(mechanism.noise_multiplier) ** 2
@@ -145,8 +150,7 @@ def rdp_cost(mechanism: Mechanism, order: int) -> int:
 
 @lru_cache(maxsize=1024, typed=True)
 def rdp_cap(epsilon: Decimal, delta: Decimal, order: int) -> int:
-    """The Rényi divergence at ``order`` that still implies (epsilon, delta), in nano units, rounded
-    down.
+    """The largest divergence at ``order`` that implies (epsilon, delta): nano units, rounded down.
 
     Canonne, Kamath, Steinke 2020, proposition 12: ``cap = epsilon - log(1 - 1/a) + log(delta a) /
     (a - 1)``. Not above 0: no study fits at this order.
@@ -165,12 +169,14 @@ def rdp_cap(epsilon: Decimal, delta: Decimal, order: int) -> int:
     with localcontext(_CONTEXT):
         a = Decimal(_order(order))
         cap = epsilon - (1 - 1 / a).ln() + (_delta(delta) * a).ln() / (a - 1)
+        # The 50-digit logarithms err by far less than 1e-20; taken off, the cap is never too large.
         return int((cap * NANO - Decimal("1e-20")).to_integral_value(rounding=ROUND_FLOOR))
 
 
 def epsilon_of_rdp(cost: int, delta: Decimal, order: int) -> Decimal:
-    """The epsilon that a cost of ``cost`` nano units at ``order`` implies: :func:`rdp_cap` turned
-    round, rounded up.
+    """The epsilon that ``cost`` nano units at ``order`` imply, rounded up.
+
+    :func:`rdp_cap` turned round.
     """
     with localcontext(_CONTEXT):
         a = Decimal(_order(order))
@@ -179,8 +185,9 @@ def epsilon_of_rdp(cost: int, delta: Decimal, order: int) -> Decimal:
 
 
 def _grouped(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
-    """Equal releases counted together: composing a distribution with itself is one power, not n
-    convolutions.
+    """Count equal releases together.
+
+    Composing a distribution with itself is one power, not n convolutions.
     """
     counts: Counter[tuple[Decimal, Fraction, bool]] = Counter()
     for m in mechanisms:
@@ -192,18 +199,18 @@ def _grouped(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
 
 
 def _rounded_up(epsilon: float) -> Decimal:
+    """Round an epsilon up to 1e-4: a figure that is shown never understates."""
     return Decimal(epsilon).quantize(_EPSILON_STEP, rounding=ROUND_CEILING)
 
 
 def pld_epsilon(
     mechanisms: Sequence[Mechanism], delta: Decimal, *, interval: float = PLD_INTERVAL
 ) -> Decimal:
-    """Epsilon at ``delta`` of all ``mechanisms`` together by privacy loss distributions, rounded up
-    to 1e-4.
+    """Epsilon at ``delta`` of all ``mechanisms`` together by privacy loss distributions.
 
-    The larger of two figures: with continuous noise, and with the integer noise that counts really
-    get. Valid when the parameters were fixed beforehand, as those of one study are. Below
-    :data:`LEAST_PLD_DELTA`, and where the distributions have no finite figure, it is
+    Rounded up to 1e-4. The larger of two figures: with continuous noise, and with the integer noise
+    that counts really get. Valid when the parameters were fixed beforehand, as those of one study
+    are. Below :data:`LEAST_PLD_DELTA`, and where the distributions have no finite figure, it is
     :func:`rdp_epsilon`, which is never smaller. Loads ``dp_accounting``.
 
     Args:
@@ -227,9 +234,13 @@ def pld_epsilon(
 
 
 def _integer_sensitivity(mechanism: Mechanism) -> int | None:
-    """The sensitivity in whole units where integer noise needs a figure of its own: 1 count."""
-    if isinstance(mechanism, Gaussian):
-        return 1 if mechanism.noise_multiplier <= _LARGEST_TABLE else None
+    """Return the sensitivity in counts where integer noise needs a figure of its own, else None.
+
+    One patient changes one count by 1.
+    """
+    is_count = isinstance(mechanism, Gaussian)
+    if is_count and mechanism.noise_multiplier <= _LARGEST_TABLE:
+        return 1
     return None
 
 
@@ -240,6 +251,10 @@ def _pld(
     interval: float,
     whole: tuple[int | None, ...],
 ) -> float:
+    """PLD epsilon with the noise of each mechanism as ``whole`` says: integer, or continuous (None).
+
+    Cached: a page, a ledger and an audit ask for the same figures, and one takes seconds.
+    """
     if not mechanisms:
         return 0.0
     from dp_accounting.pld import privacy_loss_distribution as pld
@@ -276,6 +291,8 @@ def _divergence(mechanism: Mechanism, order: float) -> float:
     integrand is analytic and falls off like a Gaussian, so equal steps converge geometrically; at
     sigma >= 0.3 and this step the error is below float64's.
     """
+    # The integrand lies between normal densities centred at 0 and at `order`; 14 deviations beyond
+    # either centre, e^-98 of a density is left.
     noise, rate = float(mechanism.noise_multiplier), float(mechanism.sample_rate)
     if rate >= 1:
         return order / (2 * noise**2)
@@ -291,45 +308,51 @@ def _divergence(mechanism: Mechanism, order: float) -> float:
 
 
 def rdp_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
-    """Epsilon at ``delta`` of all ``mechanisms`` together by Rényi accounting at the best order,
-    rounded up to 1e-4.
+    """Epsilon at ``delta`` of all ``mechanisms`` together by Rényi accounting at the best order.
 
-    Orders from 1.1 to 10.9 by tenths, then whole ones up to 256. They are our own because
-    dp-accounting 0.6.0 sums the absolute values of alternating terms at fractional orders: 12.41
-    where 12.36 is right. The ledger's figure at its own order is :func:`epsilon_of_rdp`.
+    Rounded up to 1e-4. Orders from 1.1 to 10.9 by tenths, then whole ones up to 256. They are our
+    own because dp-accounting 0.6.0 sums the absolute values of alternating terms at fractional
+    orders: 12.41 where 12.36 is right. The ledger's figure at its own order is
+    :func:`epsilon_of_rdp`.
 
     Raises:
         UsageError: delta out of range.
     """
     grouped = _grouped(mechanisms)
-    log_delta = float(_delta(delta).ln())  # a float of a delta below 1e-308 is 0
+    # The logarithm is taken of the decimal: the float of a delta below 1e-308 is 0.
+    log_delta = float(_delta(delta).ln())
     if not grouped:
         return Decimal(0)
     best = math.inf
     if all(m.noise_multiplier >= _LEAST_SMOOTH_NOISE for m in grouped):
-        orders, divergence = (*_TENTHS, *_WHOLE), _divergence
+        orders = (*_TENTHS, *_WHOLE)
+        divergence = _divergence
     else:
-        orders, divergence = _WHOLE, _exact_divergence
+        # With so little noise the trapezoidal rule's error is not bounded; whole orders have a sum.
+        orders = _WHOLE
+        divergence = _exact_divergence
     for order in orders:
         total = sum(m.count * divergence(m, order) for m in grouped)
-        best = min(
-            best, total + math.log1p(-1 / order) - (log_delta + math.log(order)) / (order - 1)
-        )
+        # Canonne, Kamath, Steinke 2020, proposition 12: from a divergence to an epsilon.
+        implied = total + math.log1p(-1 / order) - (log_delta + math.log(order)) / (order - 1)
+        best = min(best, implied)
     return max(Decimal(0), _rounded_up(best))
 
 
 def _exact_divergence(mechanism: Mechanism, order: float) -> float:
+    """Rényi divergence of one release at a whole order, by the ledger's own sum."""
     return float(_step_divergence(mechanism.noise_multiplier, mechanism.sample_rate, int(order)))
 
 
 def epsilon_method(delta: Decimal) -> str:
-    """The words in a reservation for how :func:`pld_epsilon` works its figure out at this delta."""
+    """Return the words in a reservation for how :func:`pld_epsilon` works at this delta."""
     return FAINT_METHOD if delta < LEAST_PLD_DELTA else PLD_METHOD
 
 
 def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
-    """:func:`pld_epsilon` of somebody else's study: a quick figure first, so that no request takes
-    the machine.
+    """:func:`pld_epsilon` of somebody else's study, with a quick figure first.
+
+    The quick figure keeps a request with next to no noise from taking the machine.
 
     Raises:
         UsageError: the quick figure is above :data:`MOST_EPSILON`, or as :func:`pld_epsilon`.
@@ -345,7 +368,7 @@ def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:
 
 
 class PldAccountant:
-    """The figures that a study file is checked against, exact as :func:`pld_epsilon` gives them."""
+    """Figures that a study file is checked against, exact as :func:`pld_epsilon` gives them."""
 
     def training_epsilon(
         self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal

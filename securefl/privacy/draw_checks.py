@@ -1,11 +1,10 @@
-"""Tests of many releases whose un-noised sums are known: is the noise the one that was promised,
-and fresh each time?
+"""Tests of a worker's draws: is the noise as large as promised, of its shape, and fresh each time?
 
-Releases come as float64[releases, values], the known sum taken off, in standard deviations that
-were promised. If all is well they are independent standard normal numbers. Each statistic below is
-then nearly standard normal itself, and more than six of its deviations (one in 500 million)
-convict. A pass is only as good as the faults that it would have seen: the controls beside it must
-all be convicted.
+Many releases are looked at whose un-noised sums are known. They come as float64[releases, values],
+the known sum taken off, in standard deviations that were promised. If all is well they are
+independent standard normal numbers. Each statistic below is then nearly standard normal itself, and
+more than six of its deviations (one in 500 million) convict. A pass is only as good as the faults
+that it would have seen: the controls beside it must all be convicted.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ _ENOUGH = 32
 
 @dataclass(frozen=True)
 class Draws:
-    """What a participant's batches are known by: one value for each patient and release, and one
-    that adds all of them.
+    """Choices of patients, told by one value a patient and release, and by one of all of them.
 
     Attributes:
         values: float64[releases, patients], each the sum over ``steps`` of ``-weight`` if the
@@ -61,25 +59,31 @@ def noise_faults(releases: FloatArray) -> dict[str, float]:
         "one other release": _repeated(releases),
         "other releases, moved on": _moved(releases),
     }
+    # Written with `not`, so that a statistic that is not a number convicts as well.
     faults = {name: value for name, value in found.items() if not abs(value) <= SURE}
-    if not (shape := _shape(releases)) <= _SURE_OF_SHAPE:
+    shape = _shape(releases)
+    if not shape <= _SURE_OF_SHAPE:
         faults["shape"] = shape
-    if not (tails := _tails(releases)) >= -SURE:
+    tails = _tails(releases)
+    if not tails >= -SURE:
         faults["tails"] = tails
     return faults
 
 
 def draw_faults(drawn: Draws) -> dict[str, float]:
-    """The same for the choice of patients: rate, and independence of steps, releases and patients."""
+    """The same for the choice of patients: rate, and independence of steps, releases, patients."""
     releases, patients = drawn.values.shape
     mean = -drawn.weight * drawn.rate * drawn.steps
-    chosen = drawn.weight**2 * drawn.rate * (1 - drawn.rate)  # of a patient in a step
+    # Variance of one patient's part in one step: a coin of chance `rate`, times its weight.
+    chosen = drawn.weight**2 * drawn.rate * (1 - drawn.rate)
+    # Steps are independent, and each brings noise of variance 1.
     variance = drawn.steps * (1 + chosen)
     centred = (drawn.values - mean) / math.sqrt(variance)
     of_total = drawn.steps * (1 + chosen * patients)
     totals = (drawn.totals - mean * patients) / math.sqrt(of_total)
     found = {
         "rate": float(centred.mean() * math.sqrt(centred.size)),
+        # One batch for all steps of a round keeps the mean and raises the variance.
         "steps of a round": float(((centred**2).mean() - 1) * math.sqrt(centred.size / 2)),
         "batches of other releases": _together(centred),
         "rate of the whole": float(totals.mean() * math.sqrt(releases)),
@@ -89,16 +93,17 @@ def draw_faults(drawn: Draws) -> dict[str, float]:
 
 
 def _together(rows: FloatArray) -> float:
-    """Products of each column's values in different rows: 0 on average where rows are independent."""
+    """Products of each column's values in different rows: about 0 where rows are independent."""
     count, columns = rows.shape
     if count < 2:
         return 0.0
+    # The square of a sum, less the squares, is twice the sum over all pairs: no loop over pairs.
     products = (rows.sum(axis=0) ** 2 - (rows**2).sum(axis=0)) / 2
     return float(products.sum() / math.sqrt(columns * count * (count - 1) / 2))
 
 
 def _repeated(rows: FloatArray) -> float:
-    """The largest correlation of any two rows: a release that comes again."""
+    """Largest correlation of any two rows: a release that comes again."""
     count, columns = rows.shape
     if count < 2 or columns < _ENOUGH:
         return 0.0
@@ -107,28 +112,28 @@ def _repeated(rows: FloatArray) -> float:
 
 
 def _moved(rows: FloatArray) -> float:
-    """The largest correlation of a row with the next at any shift: noise that is used again in
-    another place.
-    """
+    """Largest correlation of a row with the next at any shift: noise used again elsewhere."""
     columns = rows.shape[1]
     if len(rows) < 2 or columns < _ENOUGH:
         return 0.0
+    # A product of Fourier transforms is the correlation at every shift at once.
     waves = np.fft.rfft(rows, axis=1)
     products = np.fft.irfft(waves[1:] * np.conj(waves[:-1]), n=columns, axis=1) / math.sqrt(columns)
     return _above_usual(float(np.abs(products).max()), products.size)
 
 
 def _above_usual(largest: float, count: int) -> float:
-    """The largest of ``count`` standard normal numbers, told as one: beyond 6 with a chance of
-    about 1 in 500 million.
+    """Tell the largest of ``count`` standard normal numbers as one.
+
+    It is beyond 6 with a chance of about 1 in 500 million.
     """
-    # of so many the largest lies near the first root; a deviation more there is rarer than it is
-    # for one number
+    # Of so many numbers the largest lies near sqrt(2 log count), and a deviation more is rarer there
+    # than it is for one number.
     return largest * SURE / math.sqrt(SURE**2 + 2 * math.log(count))
 
 
 def _tails(releases: FloatArray) -> float:
-    """The fourth moment, less the 3 of a normal number, in its standard deviations.
+    """Fourth moment, less the 3 of a normal number, in its standard deviations.
 
     Only too little convicts: that is bounded noise, and a mean of fourth powers is seldom far below
     its expectation, while a few large values put it far above.
@@ -137,15 +142,14 @@ def _tails(releases: FloatArray) -> float:
 
 
 def _shape(releases: FloatArray) -> float:
-    """Kolmogorov's statistic against the normal distribution, times the root of the number of
-    values.
-    """
+    """Kolmogorov's statistic against the normal distribution, times the root of the count."""
     from scipy.special import ndtr
 
     ordered = np.sort(releases, axis=None)
     count = ordered.size
     expected = ndtr(ordered)
+    # The empirical distribution jumps at each value: compared just after it, and just before.
     steps = np.arange(count + 1) / count
-    return float(
-        max((steps[1:] - expected).max(), (expected - steps[:-1]).max()) * math.sqrt(count)
-    )
+    above = (steps[1:] - expected).max()
+    below = (expected - steps[:-1]).max()
+    return float(max(above, below) * math.sqrt(count))

@@ -1,5 +1,4 @@
-"""What trials can prove about a release: a lower bound on its epsilon, and how large an epsilon
-they could have proved.
+"""Lower bounds on epsilon from trials, and the largest bound that so many trials could have given.
 
 Somebody looks at a release and guesses whether one patient was in. An (epsilon, delta) release
 leaves every guess with ``P(guess "in" | in) <= e^epsilon P(guess "in" | out) + delta``, and the
@@ -32,8 +31,9 @@ _TAILS = 0.5 * 10.0 ** -np.linspace(0, 3, 31)
 
 
 def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, float]:
-    """Exact limits of a binomial probability (Clopper and Pearson 1934), each wrong with
-    probability at most ``alpha``.
+    """Exact limits of a binomial probability, each wrong with probability at most ``alpha``.
+
+    Clopper and Pearson 1934.
 
     >>> low, high = clopper_pearson(0, 4000, 0.025)
     >>> low, round(high * 4000, 2)
@@ -41,39 +41,41 @@ def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, f
     """
     from scipy.special import betaincinv
 
-    low = float(betaincinv(successes, trials - successes + 1, alpha)) if successes else 0.0
-    high = (
-        float(betaincinv(successes + 1, trials - successes, 1 - alpha))
-        if successes < trials
-        else 1.0
-    )
+    # At either end the Beta distribution has no such parameter; the limit is the end itself.
+    low, high = 0.0, 1.0
+    if successes:
+        low = float(betaincinv(successes, trials - successes + 1, alpha))
+    if successes < trials:
+        high = float(betaincinv(successes + 1, trials - successes, 1 - alpha))
     return low, high
 
 
 def _epsilon(hits: int, false_alarms: int, trials: int, delta: float, alpha: float) -> float:
-    """The least epsilon that explains so many hits and false alarms, of ``trials`` each; 0 if none
-    is needed.
-    """
+    """The least epsilon that explains so many hits and false alarms, of ``trials`` each."""
     low, _ = clopper_pearson(hits, trials, alpha / 2)
     _, high = clopper_pearson(false_alarms, trials, alpha / 2)
-    return max(0.0, math.log((low - delta) / high)) if low > delta else 0.0
+    if low <= delta:
+        # Delta alone explains so few hits.
+        return 0.0
+    return max(0.0, math.log((low - delta) / high))
 
 
 def max_detectable(trials: int, *, delta: float, alpha: float) -> float:
-    """The largest lower bound that ``trials`` with and as many without the patient can give: every
-    guess was right.
+    """The largest bound that ``trials`` with and as many without the patient can give: all right.
 
     >>> round(max_detectable(4000, delta=1e-5, alpha=0.05), 2)
     6.7
     """
     counted = trials - trials // CHOOSING
-    return _epsilon(counted, 0, counted, delta, alpha) if counted else 0.0
+    if not counted:
+        return 0.0
+    return _epsilon(counted, 0, counted, delta, alpha)
 
 
 def epsilon_lower_bound(
     inside: FloatArray, outside: FloatArray, *, delta: float, alpha: float
 ) -> float:
-    """A lower bound on epsilon that is wrong with probability at most ``alpha``.
+    """Bound epsilon from below, wrongly with probability at most ``alpha``.
 
     The guess compares a score with a threshold. Threshold and direction are chosen on the first
     quarter of the trials and counted on the rest, so that the choice cannot flatter the count.
@@ -97,11 +99,9 @@ def epsilon_lower_bound(
     if not first:
         return 0.0
     choosing = inside[:first], outside[:first]
-    candidates = np.unique(
-        np.quantile(
-            np.concatenate(choosing), np.concatenate([_TAILS, 1 - _TAILS]), method="midpoint"
-        )
-    )
+    # Between two scores: at a score itself, "above" and "not above" would both miss that trial.
+    shares = np.concatenate([_TAILS, 1 - _TAILS])
+    candidates = np.unique(np.quantile(np.concatenate(choosing), shares, method="midpoint"))
     guesses = [
         _Guess(float(t), above, swapped)
         for t in candidates
@@ -121,25 +121,28 @@ class _Guess:
     swapped: bool
 
     def bound(self, inside: FloatArray, outside: FloatArray, delta: float, alpha: float) -> float:
-        hits, false_alarms = (
-            int(((scores > self.threshold) == self.above).sum()) for scores in (inside, outside)
-        )
+        hits = self._count(inside)
+        false_alarms = self._count(outside)
         if self.swapped:
+            # Guessing "out" bounds epsilon by the same inequality with the two worlds exchanged.
             hits, false_alarms = false_alarms, hits
         return _epsilon(hits, false_alarms, len(inside), delta, alpha)
 
+    def _count(self, scores: FloatArray) -> int:
+        """Count the scores on this guess's side of the threshold."""
+        return int(((scores > self.threshold) == self.above).sum())
+
 
 def fitted_mu(inside: FloatArray, outside: FloatArray) -> tuple[float, float] | None:
-    """``(mu, standard error)`` of the Gaussian mechanism that fits (Dong, Roth, Su 2022): 1 over
-    the noise multiplier.
+    """``(mu, standard error)`` of the Gaussian mechanism that fits (Dong, Roth, Su 2022).
 
-    mu is the distance of the two means in standard deviations. None where the scores do not vary:
-    there is no noise.
+    mu is 1 over the noise multiplier: the distance of the two means in standard deviations. None
+    where the scores do not vary: there is no noise.
     """
     n = len(inside)
-    spread = (
-        math.sqrt((float(inside.var(ddof=1)) + float(outside.var(ddof=1))) / 2) if n > 1 else 0.0
-    )
+    if n < 2:
+        return None
+    spread = math.sqrt((float(inside.var(ddof=1)) + float(outside.var(ddof=1))) / 2)
     if spread == 0.0:
         return None
     mu = (float(inside.mean()) - float(outside.mean())) / spread

@@ -1,5 +1,4 @@
-"""What a hospital releases, as the accountants see it: two Gaussian mechanisms with public
-parameters.
+"""Mechanisms of releases, as the accountants see them: two Gaussian ones with public parameters.
 
 Neighbours differ by one patient, added or removed. Parameters are exact: noise multipliers are
 decimals, sampling rates are ratios, counts are integers; a float can state none of them (``int(1 /
@@ -33,14 +32,12 @@ MAX_STEPS = 10_000_000
 
 
 def ratio_text(value: Fraction) -> str:
-    """The one spelling of a ratio in files: always ``p/q`` in lowest terms, so "1" is written
-    "1/1".
-    """
+    """Spell a ratio as files do: always ``p/q`` in lowest terms, so 1 is "1/1"."""
     return f"{value.numerator}/{value.denominator}"
 
 
 def decimal_text(value: Decimal) -> str:
-    """The one spelling of a decimal in files: plain digits, no exponent, no trailing zeros.
+    """Spell a decimal as files do: plain digits, no exponent, no trailing zeros.
 
     >>> decimal_text(Decimal("1e-5")), decimal_text(Decimal("10.00")), decimal_text(Decimal("-0"))
     ('0.00001', '10', '0')
@@ -100,7 +97,7 @@ class SubsampledGaussian:
 
     @property
     def count(self) -> int:
-        """How many releases this stands for."""
+        """Number of releases that this stands for."""
         return self.steps
 
     def with_count(self, count: int) -> SubsampledGaussian:
@@ -123,8 +120,7 @@ class SubsampledGaussian:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """``releases`` Gaussian releases over all patients (no sampling): an evaluation histogram, a
-    statistic.
+    """``releases`` Gaussian releases over all patients, without sampling: a histogram, a statistic.
 
     Args:
         noise_multiplier: standard deviation of the noise over the L2 sensitivity. For a histogram
@@ -144,12 +140,12 @@ class Gaussian:
 
     @property
     def sample_rate(self) -> Fraction:
-        """Every patient takes part."""
+        """Rate of 1: every patient takes part."""
         return Fraction(1)
 
     @property
     def count(self) -> int:
-        """How many releases this stands for."""
+        """Number of releases that this stands for."""
         return self.releases
 
     def with_count(self, count: int) -> Gaussian:

@@ -63,8 +63,7 @@ _CONTEXT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 def poisson_sample(population: int, rate: Fraction, source: RandomBytes) -> NDArray[np.bool_]:
-    """Each of ``population`` patients independently, with probability exactly ``rate``:
-    bool[population].
+    """Draw each patient independently, with probability exactly ``rate``: bool[population].
 
     A patient is in when an integer uniform on ``0 .. q - 1`` is below ``p``, for the rate ``p/q``;
     no float rounds the probability. The number of bytes drawn depends on ``population`` and chance,
@@ -82,12 +81,11 @@ def poisson_sample(population: int, rate: Fraction, source: RandomBytes) -> NDAr
 
 
 def gaussian_tail_multiplier(draws: int, probability: float = 2.0**-40) -> float:
-    """How many sigmas none of ``draws`` draws exceeds in magnitude, but for a chance of
-    ``probability``.
+    """Return t such that no draw exceeds t sigma, but for a chance of ``probability``.
 
-    Union bound over ``P(|X| >= t sigma) <= 2 exp(-t^2 / 2)``, which holds for the continuous and
-    the discrete Gaussian (Canonne, Kamath, Steinke 2020, proposition 25) and for sums of them;
-    rounding adds half a unit.
+    Union bound over ``draws`` draws with ``P(|X| >= t sigma) <= 2 exp(-t^2 / 2)``, which holds for
+    the continuous and the discrete Gaussian (Canonne, Kamath, Steinke 2020, proposition 25) and for
+    sums of them; rounding adds half a unit.
 
     >>> round(gaussian_tail_multiplier(1), 3), round(gaussian_tail_multiplier(10**6), 3)
     (7.539, 9.191)
@@ -118,12 +116,16 @@ class IntegerGaussian:
         #: Integers in a block: 1 where the table holds single integers.
         self.block = 1
         if sigma > TABLE_MAX_SIGMA:
+            # The largest power of two that is at most sigma / 512: a block is drawn by its
+            # largest weight, and within so narrow a block few draws are rejected.
             self.block = 1 << (int(sigma) // _BLOCKS).bit_length() - 1
+        # Single integers: zero has one sign and every other magnitude two, so those weigh double.
+        # Blocks: each has both signs, the first one too, and its second zero is rejected later.
         self._table = _cumulative(sigma / self.block, mirrored=self.block == 1)
         self._high = np.array([t >> 64 for t in self._table], dtype=np.uint64)
 
     def draw(self, size: int) -> NDArray[np.int64]:
-        """``size`` fresh draws, int64[size]."""
+        """Draw ``size`` fresh integers: int64[size]."""
         found = np.empty(size, dtype=np.int64)
         for start in range(0, size, _AT_ONCE):
             count = min(_AT_ONCE, size - start)
@@ -131,6 +133,7 @@ class IntegerGaussian:
         return found
 
     def _some(self, size: int) -> NDArray[np.int64]:
+        """Draw ``size`` integers at once; rejected ones are drawn again."""
         if self.block == 1:
             magnitude = self._entries(size)
             return np.where(self._signs(size), -magnitude, magnitude)
@@ -142,7 +145,7 @@ class IntegerGaussian:
         return found
 
     def _tried(self, size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """One attempt at ``size`` draws, and which of them are kept: int64[size], bool[size]."""
+        """Make one attempt at ``size`` draws: the draws, and which are kept (int64, bool)."""
         base = self._entries(size) * self.block
         within = (uniform_words(size, self._source) & np.uint64(self.block - 1)).astype(np.int64)
         # exp(-(m^2 - base^2) / 2 sigma^2) for the magnitude m = base + within; 2 base + within is
@@ -152,12 +155,17 @@ class IntegerGaussian:
             * within.astype(np.float64)
             / (2.0 * float(self.sigma) ** 2)
         )
-        words = (uniform_words(size, self._source) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        negative, magnitude = self._signs(size), base + within
-        kept = (words < np.exp(-exponent)) & ~(negative & (magnitude == 0))  # zero has one sign
+        # The upper 53 bits of a word, as a float64 in [0, 1) without rounding.
+        chance = (uniform_words(size, self._source) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        negative = self._signs(size)
+        magnitude = base + within
+        # Plus and minus zero are one integer: without this it would come twice as often.
+        second_zero = negative & (magnitude == 0)
+        kept = (chance < np.exp(-exponent)) & ~second_zero
         return np.where(negative, -magnitude, magnitude), kept
 
     def _entries(self, size: int) -> NDArray[np.int64]:
+        """Draw entries of the table by inverting it: int64[size]."""
         # The entry is the number of thresholds at or below a 128-bit uniform word. The upper 64
         # bits decide, unless they equal a threshold's: then (once in 10^14 draws) 64 more are
         # drawn.
@@ -170,6 +178,7 @@ class IntegerGaussian:
         return entry.astype(np.int64, copy=False)
 
     def _signs(self, size: int) -> NDArray[np.bool_]:
+        """Draw signs, a bit for each: true is negative, bool[size]."""
         signs = np.frombuffer(self._source(-(-size // 8)), dtype=np.uint8)
         return np.unpackbits(signs, count=size).astype(bool)
 
@@ -177,8 +186,7 @@ class IntegerGaussian:
 def stochastic_quotient(
     values: NDArray[np.int64], step: int, source: RandomBytes
 ) -> NDArray[np.int64]:
-    """``values`` in steps, rounded down or up with the chances that make it right on average:
-    int64, exactly unbiased.
+    """Divide ``values`` by ``step``, rounding down or up at random: int64, exactly unbiased.
 
     ``q step + r`` becomes ``q + 1`` with probability exactly ``r / step``: an integer uniform on
     ``0 .. step - 1`` is below r.
@@ -195,15 +203,16 @@ def stochastic_quotient(
 
 
 def _cumulative(sigma: Decimal, *, mirrored: bool) -> list[int]:
-    """Thresholds ``floor(2^128 P(entry <= k))`` for k = 0, 1, ..., the last left out (it is 2^128).
+    """Compute the thresholds ``floor(2^128 P(entry <= k))`` for k = 0, 1, ... without the last.
 
-    The weight of entry k is ``exp(-k^2 / 2 sigma^2)``, twice that from 1 on where ``mirrored``: the
-    entry then is a magnitude.
+    The last one is 2^128, which every word is below. The weight of entry k is ``exp(-k^2 / 2
+    sigma^2)``, twice that from 1 on where ``mirrored``: the entry then is a magnitude.
     """
     one = 1 << _WORK_BITS
     with localcontext(_CONTEXT):
         rate = -1 / (2 * sigma * sigma)
-        ratio, growth = int(rate.exp() * one), int((2 * rate).exp() * one)
+        ratio = int(rate.exp() * one)
+        growth = int((2 * rate).exp() * one)
     # weight(k) = exp(-k^2 / 2 sigma^2) by weight(k+1) = weight(k) * ratio(k), ratio(k+1) = ratio(k)
     # * exp(-1/sigma^2), in fixed point of 256 bits: the error stays below entries^2 * 2^-256.
     weight, masses = one, [one]
@@ -211,8 +220,11 @@ def _cumulative(sigma: Decimal, *, mirrored: bool) -> list[int]:
         weight = weight * ratio >> _WORK_BITS
         ratio = ratio * growth >> _WORK_BITS
         masses.append(2 * weight if mirrored else weight)
-    total, running, thresholds = sum(masses), 0, []
+    total = sum(masses)
+    running = 0
+    thresholds = []
     for mass in masses[:-1]:
         running += mass
         thresholds.append((running << _BITS) // total)
+    # Far out the floor reaches 2^128 itself, which no 128-bit word can be at or above.
     return [t for t in thresholds if t < 1 << _BITS]
