@@ -40,18 +40,15 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
     """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to
     the others.
     """
-    from securefl.node.site import Site
+    from securefl.node.owner.folder import make_site
 
-    directory = directory.absolute()
-    made = Site.init(directory, name=name, legal_name=legal_name, email=email, store=store)
+    made = make_site(directory, name=name, legal_name=legal_name, email=email, store=store)
     say(
-        f"{directory} is the folder of {name} now. Back up {directory} with `securefl site backup`:"
+        f"{made.path} is the folder of {name} now. Back up {made.path} with `securefl site backup`:"
         " nobody can replace its keys."
     )
-    say(
-        f"Give {directory}/keys/card.json to the others and read them its fingerprint by telephone:"
-    )
-    say(f"  {made.identity.card.spoken}")
+    say(f"Give {made.card_file} to the others and read them its fingerprint by telephone:")
+    say(f"  {made.fingerprint}")
     say("Next: securefl site trust CARD, for each card that you were given.")
 
 
@@ -114,9 +111,9 @@ def start(background: bool, folder: str | None) -> None:
         )
         say(f"The agent of {here.name} runs. Its log: {here.path / 'agent.log'}")
         return
-    from securefl.node.agent import Agent
+    from securefl.node.owner.agent import make_agent
 
-    agent = Agent(here)
+    agent = make_agent(here)
     say(
         f"The agent of {here.name} runs; stop it with Ctrl-C or `securefl site stop`. Log:"
         f" {here.path / 'agent.log'}"
@@ -132,7 +129,7 @@ def stop(folder: str | None) -> None:
     A study that runs is over for this hospital and stays charged. It ends for all, or where it says
     on_dropout = "continue" the others go on while enough are left.
     """
-    from securefl.node.agent import stop_agent
+    from securefl.node.owner.agent import stop_agent
 
     say("The agent has stopped." if stop_agent(_open(folder)) else "No agent runs here.")
 
@@ -143,14 +140,14 @@ def stop(folder: str | None) -> None:
 @_site_option
 def pause(resume: bool, note: str, folder: str | None) -> None:
     """Pause: nothing starts and nothing leaves the house until `securefl site pause --resume`."""
+    from securefl.node.owner import agent
+
     here = _open(folder)
     if resume:
-        here.ledger.resume()
+        agent.resume(here)
         say("Resumed.")
     else:
-        from securefl.node.decisions import pause as hold
-
-        hold(here, note)
+        agent.pause(here, note)
         say(
             "Paused: nothing starts and nothing leaves the house. Resume with `securefl site pause"
             " --resume`."
@@ -162,10 +159,11 @@ def pause(resume: bool, note: str, folder: str | None) -> None:
 @_site_option
 def status(json_file: str | None, folder: str | None) -> None:
     """Show the agent, the data sets, the budgets and the studies of this hospital."""
-    from securefl.cli.site_status import collect_status, status_page
+    from securefl.cli.site_status import status_json, status_page
+    from securefl.node.owner.status import read_status
 
-    found = collect_status(_open(folder))
+    found = read_status(_open(folder))
     if json_file:
-        write_json(found, json_file)
+        write_json(status_json(found), json_file)
     if json_file != "-":
         screen().print(status_page(found))

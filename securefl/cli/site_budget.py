@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,13 @@ import click
 
 from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
-from securefl.errors import UsageError
 from securefl.files import read_given
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
     from decimal import Decimal
 
-    from securefl.privacy.ledger_state import StudyState
+    from securefl.node.owner.budgets import Granted, GrantPlan, Revocation
 
 
 @click.group()
@@ -59,82 +57,77 @@ def budget_set(
     The typical study decides how the budget is accounted for (the order of the filter), and a
     budget that could not pay for one such study is refused.
     """
-    from securefl.node.policy import charges_of
-    from securefl.party.folder import NAME_RULE
-    from securefl.privacy.accounting import PldAccountant
-    from securefl.privacy.explain import explain_epsilon, explain_share, guess_percent
-    from securefl.privacy.mechanisms import decimal_text
-    from securefl.privacy.planning import choose_order
-    from securefl.study.consistency import parse_consistent
-    from securefl.study.fields import NAME
+    from securefl.node.owner import budgets
 
-    here, plain = open_site(folder), parse_consistent(read_given(typical), PldAccountant())
-    if not re.fullmatch(NAME, population):
-        raise UsageError(f"'{population}' cannot be the name of a population.", next_step=NAME_RULE)
-    amount, chance = (
-        _decimal(epsilon, "--epsilon", "0.0001", "1000"),
-        _decimal(delta, "--delta", "1e-30", "1e-3"),
+    here, text = open_site(folder), read_given(typical)
+    amount = _read(budgets.read_epsilon, epsilon, "--epsilon")
+    chance = _read(budgets.read_delta, delta, "--delta")
+    plan = budgets.plan_grant(here, population, amount, chance, text)
+    if plan.unknown_population:
+        _ask_unknown(plan, yes=yes)
+    if plan.kind is budgets.GrantKind.ADDED:
+        _ask_added(plan, yes=yes)
+    _say_granted(budgets.grant(here, plan))
+
+
+def _read(read: Callable[[str], Decimal], text: str, option: str) -> Decimal:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _ask_unknown(plan: GrantPlan, *, yes: bool) -> None:
+    """Ask where no data set has this population."""
+    known = ", ".join(plan.populations)
+    have = f"Those registered are: {known}." if known else "No data set is registered here yet."
+    say(f"No data set of the population '{plan.population}' is registered here. {have}")
+    say(
+        "Check the spelling: a budget for a name that no data set has serves no study, and it"
+        " stays in the ledger for ever."
     )
-    before = here.ledger.state.budgets.get(population)
-    if before is None and population not in (
-        known := sorted({d.population for d in here.settings.datasets})
-    ):
-        have = (
-            f"Those registered are: {', '.join(known)}."
-            if known
-            else "No data set is registered here yet."
-        )
-        say(f"No data set of the population '{population}' is registered here. {have}")
+    confirm(f"Grant a budget to '{plan.population}' all the same?", yes=yes)
+
+
+def _ask_added(plan: GrantPlan, *, yes: bool) -> None:
+    """Ask where the grant is added to an earlier one."""
+    from securefl.privacy.explain import guess_percent
+    from securefl.privacy.mechanisms import decimal_text
+
+    if not yes and plan.before is not None:
         say(
-            "Check the spelling: a budget for a name that no data set has serves no study, and it"
-            " stays in the ledger for ever."
+            f"The patients of '{plan.population}' have a budget already: epsilon"
+            f" {decimal_text(plan.before)} is granted now, {decimal_text(plan.after)} after this."
         )
-        confirm(f"Grant a budget to '{population}' all the same?", yes=yes)
-    after = here.ledger.state.epsilon_after(population, amount)
-    choice = choose_order(after, chance, charges_of(plain), plain.privacy.max_attempts)
-    if before is not None and not before.revoked:
-        if not yes:
-            say(
-                f"The patients of '{population}' have a budget already: epsilon"
-                f" {decimal_text(before.epsilon)} is granted now, {decimal_text(after)} after this."
-            )
-            say(
-                f"The guess can then rise to {guess_percent(after)}, where it was"
-                f" {guess_percent(before.epsilon)}. A grant cannot be made smaller later; `securefl"
-                " site budget revoke` takes back all that is left."
-            )
-        confirm(
-            f"Add epsilon {decimal_text(amount)} to the budget of '{population}'?",
-            yes=yes,
-            read="the lines above",
+        say(
+            f"The guess can then rise to {guess_percent(plan.after)}, where it was"
+            f" {guess_percent(plan.before)}. A grant cannot be made smaller later; `securefl"
+            " site budget revoke` takes back all that is left."
         )
-    here.ledger.grant(
-        population,
-        epsilon=amount,
-        delta=chance,
-        choice=choice,
-        typical=plain.study.id,
-        charges=charges_of(plain),
-        attempts=plain.privacy.max_attempts,
+    confirm(
+        f"Add epsilon {decimal_text(plan.amount)} to the budget of '{plan.population}'?",
+        yes=yes,
+        read="the lines above",
     )
-    quote = here.ledger.quote(population, charges_of(plain), plain.privacy.max_attempts)
-    total = here.ledger.state.budget(population)
-    if before is not None and before.revoked:
+
+
+def _say_granted(made: Granted) -> None:
+    from securefl.node.owner.budgets import GrantKind
+    from securefl.privacy.explain import explain_epsilon, explain_share
+
+    total = made.budget
+    if made.plan.kind is GrantKind.REOPENED:
         say(
-            f"Opened again: what was used of the earlier budget stays used, and epsilon {amount}"
-            " comes on top of it. What was left of it does not come back."
+            "Opened again: what was used of the earlier budget stays used, and epsilon"
+            f" {made.plan.amount} comes on top of it. What was left of it does not come back."
         )
     say(
         f"Granted: epsilon {total.epsilon} at delta {total.delta} in all for the patients of"
-        f" '{population}'."
+        f" '{total.population}'."
     )
-    say(
-        explain_epsilon(total.epsilon, total.delta).replace(
-            "Whoever studies the result", "Whoever studies all that is ever released under it"
-        )
-    )
-    say(explain_share(quote.used_share, quote.room))
-    say(f"For specialists: {total.grants[-1].reason}")
+    say(explain_epsilon(total.epsilon, total.delta, of="all that is ever released under it"))
+    say(explain_share(made.used, made.room))
+    say(f"For specialists: {made.reason}")
 
 
 @budget.command("revoke")
@@ -153,33 +146,33 @@ def budget_revoke(
     one. `securefl site budget set` opens the budget again with a new grant; what is left now does
     not come back with it.
     """
-    from securefl.node.decisions import reserved_here, revoke_budget
+    from securefl.node.owner import budgets
     from securefl.privacy.explain import percent
-    from securefl.privacy.planning import share
 
     here = open_site(folder)
-    held, studies = here.ledger.state.open_budget(population), reserved_here(here, population)
-    used = share(here.ledger.state.used(population), held.cap)
+    plan = budgets.plan_revocation(here, population)
     if not yes:
-        for line in _what_it_does(population, used, studies):
+        for line in _what_it_does(plan):
             say(line)
     confirm(f"Take back the rest of the budget of '{population}'?", yes=yes, read="the lines above")
-    revoke_budget(here, population, note)
+    budgets.revoke(here, plan, note)
     if json_file:
-        going_on = [{"id": s.approval.id, "digest": s.digest, "status": s.status} for s in studies]
+        going_on = [
+            {"id": s.approval.id, "digest": s.digest, "status": s.status} for s in plan.going_on
+        ]
         write_json(
             {
                 "population": population,
                 "revoked": True,
-                "share_used": float(used),
+                "share_used": float(plan.used),
                 "going_on": going_on,
             },
             json_file,
         )
     if json_file != "-":
         say(
-            f"Taken back: {percent(used)} of the budget stays spent, and nothing more is charged to"
-            f" the patients of '{population}'."
+            f"Taken back: {percent(plan.used)} of the budget stays spent, and nothing more is"
+            f" charged to the patients of '{population}'."
         )
         say(
             "Requests on these patients can no longer be approved. `securefl site budget set` would"
@@ -187,24 +180,22 @@ def budget_revoke(
         )
 
 
-def _what_it_does(population: str, used: Decimal, studies: Sequence[StudyState]) -> list[str]:
+def _what_it_does(plan: Revocation) -> list[str]:
     """The page before the question."""
     from securefl.privacy.explain import percent
     from securefl.report.audit_words import study_name
 
-    lines = [
-        (
-            f"The budget of the patients of '{population}': {percent(used)} is used. If you take back"
-            " the rest:"
+    used = percent(plan.used)
+    whose = f"The budget of the patients of '{plan.population}'"
+    lines = [f"{whose}: {used} is used. If you take back the rest:"]
+    if plan.used:
+        lines.append(
+            f"- {used} stays spent, and stays in the audit: what left the house cannot be called"
+            " back"
         )
-    ]
-    lines.append(
-        f"- {percent(used)} stays spent, and stays in the audit: what left the house cannot be"
-        " called back"
-        if used
-        else "- nothing was spent so far"
-    )
-    for study in studies:
+    else:
+        lines.append("- nothing was spent so far")
+    for study in plan.going_on:
         name = study_name(study.approval.id, study.digest)
         lines.append(
             f"- {name} ({study.status}) goes on with the part reserved for it; `securefl site"
@@ -215,22 +206,3 @@ def _what_it_does(population: str, used: Decimal, studies: Sequence[StudyState])
         " is left today does not come back with it"
     )
     return lines
-
-
-def _decimal(text: str, option: str, least: str, most: str) -> Decimal:
-    from decimal import Decimal, InvalidOperation
-
-    from securefl.privacy.mechanisms import decimal_text
-
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise click.BadParameter(f"{text!r} is not a number", param_hint=option) from None
-    if not value.is_finite() or not Decimal(least) <= value <= Decimal(most):
-        raise click.BadParameter(f"must be at least {least} and at most {most}", param_hint=option)
-    if len(decimal_text(value)) > 40:
-        raise click.BadParameter(
-            "has more digits than a budget needs: write at most 40 characters in plain digits",
-            param_hint=option,
-        )
-    return value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from securefl.cli.screen import folder_option
 
 if TYPE_CHECKING:
-    from securefl.node.site import Site
+    from securefl.node.owner.folder import Site
 
 site_option = folder_option("site", "SECUREFL_SITE")
 
@@ -17,7 +17,7 @@ def open_site(folder: str | None) -> Site:
 
     Raises as ``Site.at``.
     """
-    from securefl.node.site import Site
+    from securefl.node.owner import folder as owner
     from securefl.party.folder import find_folder
 
-    return Site.at(find_folder(folder, "SECUREFL_SITE"))
+    return owner.open_site(find_folder(folder, "SECUREFL_SITE"))

@@ -53,10 +53,8 @@ def approve(site: Site, request: Review) -> Quote:
         SecureFLError: the first fault of the review.
     """
     digest = request.digest
-    if request.faults:
-        over = [f for f in request.faults if f.code == "budget"]
-        if over != list(request.faults):
-            raise next(f for f in request.faults if f.code != "budget")
+    if request.faults_beside_budget:
+        raise request.faults_beside_budget[0]
     epsilon = _study_epsilon(request)  # takes seconds: before the lock
     with site.deciding():
         quote = _decide(site, request, epsilon)

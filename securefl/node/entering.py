@@ -307,7 +307,7 @@ class Entering:
     def _review(self) -> None:
         """The request is reviewed once more: lists and software may have changed."""
         again = review(self.site, self.text, self.now())
-        faults = [f for f in again.faults if f.code != "budget"]  # its budget is reserved already
+        faults = again.faults_beside_budget  # its budget is reserved already
         if again.digest != self.plan.digest or faults:
             raise (
                 faults[0]

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.environment import software
-from securefl.errors import DataError, SecureFLError, StudyError, UntrustedError
+from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, UntrustedError
 from securefl.learning.reading import USUAL, first_bytes
 from securefl.learning.table import header_names, near_name
 from securefl.privacy.accounting import PldAccountant
@@ -66,6 +66,11 @@ class Review:
     dataset: DatasetEntry | None
     quote: Quote | None
     faults: tuple[SecureFLError, ...]
+
+    @property
+    def faults_beside_budget(self) -> tuple[SecureFLError, ...]:
+        """Faults that no grant mends; a study that has its budget reserved is judged by these."""
+        return tuple(f for f in self.faults if not isinstance(f, BudgetError))
 
 
 def review(site: Site, text: bytes, now: datetime) -> Review:

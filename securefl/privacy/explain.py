@@ -58,15 +58,20 @@ def one_in(delta: Decimal) -> str:
     return f"1 in {int((1 / delta).to_integral_value(rounding=ROUND_FLOOR)):,}"
 
 
-def explain_epsilon(epsilon: Decimal, delta: Decimal) -> str:
-    """What a study's epsilon means for one patient, in a sentence.
+def explain_epsilon(epsilon: Decimal, delta: Decimal, of: str = "the result") -> str:
+    """Meaning of an epsilon for one patient, in a sentence.
+
+    Args:
+        epsilon: of a study, or of a budget.
+        delta: the chance that the bound does not hold.
+        of: what is studied, as it stands after "Whoever studies".
 
     >>> explain_epsilon(Decimal(1), Decimal("1e-5"))[-60:]
     'from 50 % to at most 73 %, but for a chance of 1 in 100,000.'
     """
     return (
-        "Whoever studies the result can raise a coin-flip guess whether one patient's record was"
-        f" used from 50 % to at most {guess_percent(epsilon)}, but for a chance of {one_in(delta)}."
+        f"Whoever studies {of} can raise a coin-flip guess whether one patient's record was used"
+        f" from 50 % to at most {guess_percent(epsilon)}, but for a chance of {one_in(delta)}."
     )
 
 

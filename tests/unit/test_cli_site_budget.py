@@ -192,3 +192,13 @@ def test_a_typical_study_that_contradicts_itself_is_refused_as_a_study_is(fresh)
     assert isinstance(done.exception, StudyError)
     assert "says 5, but 4 rounds of 1 make 4" in done.exception.what
     assert budgets(fresh) == []
+
+
+def test_the_grant_says_what_all_releases_under_it_tell_of_one_patient(fresh):
+    """The owner decides on this sentence: it speaks of the whole budget, not of one study."""
+    out = " ".join(grant(fresh, "clinic", "--yes").output.split())
+    assert (
+        "Whoever studies all that is ever released under it can raise a coin-flip guess whether one"
+        " patient's record was used from 50 % to at most 95.3 %, but for a chance of 1 in 100,000."
+        in out
+    )

@@ -1,0 +1,302 @@
+"""Inbox, review, and the owner's decisions on a request: approve, refuse, withdraw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from securefl.errors import DataError, NotApprovedError, StoreError, StudyError, UnreadableError
+from securefl.node import decisions, policy
+from securefl.node.agent import agent_state
+from securefl.node.isolation import isolation_words
+from securefl.node.other_studies import look_around
+from securefl.node.public_side import registered
+from securefl.node.requests import find_kept, find_request, kept_requests, study_text
+from securefl.node.tables import count_rows
+from securefl.report.request import decided_words
+from securefl.study.parse import parse_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from decimal import Decimal
+
+    from securefl.errors import SecureFLError
+    from securefl.node.other_studies import Others
+    from securefl.node.policy import Review
+    from securefl.node.requests import KeptRequest
+    from securefl.node.site import Site
+    from securefl.report.rows import RowCount
+
+
+class RequestState(StrEnum):
+    """State of a request at this hospital.
+
+    The first two are of the request; the others are the states of a study in the ledger.
+    """
+
+    WAITING = "waiting"
+    REFUSED = "refused"
+    APPROVED = "approved"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+#: States in which the study may still run here: what the others decided matters.
+_OPEN = frozenset({RequestState.WAITING, RequestState.APPROVED})
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Decisions of the other parties on a request, as they signed them.
+
+    ``others`` is None while the store does not answer: nothing can be seen of them.
+    """
+
+    others: Others | None
+
+
+@dataclass(frozen=True)
+class InboxRow:
+    """One request of the inbox.
+
+    ``elsewhere`` is None where it matters no more, or where the request cannot be read.
+    """
+
+    request: KeptRequest
+    state: RequestState
+    elsewhere: Elsewhere | None
+
+
+@dataclass(frozen=True)
+class RequestReview:
+    """A request as this hospital checked it.
+
+    Attributes:
+        request: as it is kept here.
+        found: all checks of this hospital; a study that can start nowhere is among its faults.
+        state: what was decided here before.
+        elsewhere: what the others decided.
+    """
+
+    request: KeptRequest
+    found: Review
+    state: RequestState
+    elsewhere: Elsewhere
+
+    @property
+    def faults(self) -> tuple[SecureFLError, ...]:
+        """Faults that stand against the request in its state.
+
+        An approved study has its budget reserved, so the budget is no fault of it. A study that
+        runs or is over has none.
+        """
+        if self.state is RequestState.WAITING:
+            return self.found.faults
+        if self.state is RequestState.APPROVED:
+            return self.found.faults_beside_budget
+        return ()
+
+    @property
+    def may_be_asked(self) -> bool:
+        """Whether the owner is asked for a yes.
+
+        With too little budget the owner is asked too: the ledger notes its own refusal.
+        """
+        return not self.found.faults_beside_budget
+
+
+@dataclass(frozen=True)
+class OwnView:
+    """Facts of this hospital alone that stand on a request's page.
+
+    Attributes:
+        rows: the registered table as counted here; None where it is of no use or not asked for.
+        registered: the data set as its owner declared it; None where nothing is registered.
+        isolation: the line that says what is enforced on this machine.
+    """
+
+    rows: RowCount | None
+    registered: dict[str, Any] | None
+    isolation: str
+
+
+@dataclass(frozen=True)
+class Approved:
+    """An approval that was signed: of which request, and the share of the budget it reserves."""
+
+    review: RequestReview
+    reserved_share: Decimal
+
+
+def take_in_requests(site: Site, say: Callable[[str], None]) -> Site:
+    """Exchange with PySyft once where no agent runs that does it; the site as it is now.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    if agent_state(site) is not None:
+        return site
+    from securefl.node.request_intake import sync_datasite  # PySyft, which takes a second
+
+    return sync_datasite(site, say)
+
+
+def inbox(site: Site) -> tuple[InboxRow, ...]:
+    """All requests that came in, oldest first."""
+    return tuple(_listed(site, request) for request in kept_requests(site))
+
+
+def request_state(site: Site, digest: str) -> RequestState:
+    """State of a request, by the ledger."""
+    state = site.ledger.state
+    if digest in state.studies:
+        return RequestState(state.studies[digest].status)
+    return RequestState.REFUSED if state.declined(digest) else RequestState.WAITING
+
+
+def waiting_requests(site: Site) -> tuple[KeptRequest, ...]:
+    """Requests on which nothing was decided yet."""
+    return tuple(
+        request
+        for request in kept_requests(site)
+        if request_state(site, request.digest) is RequestState.WAITING
+    )
+
+
+def review(site: Site, name: str, now: datetime) -> RequestReview:
+    """Check a request: this hospital's own checks, and what the others signed.
+
+    Args:
+        site: the hospital.
+        name: the request's id or the beginning of its digest.
+        now: UTC; a study has an opening and a closing time.
+
+    Raises:
+        UsageError: no request, or several, have that name.
+        StudyError, UnreadableError: there is nothing to show.
+    """
+    request, text = find_request(site, name)
+    found = policy.review(site, text, now)
+    others: Others | None = None
+    try:
+        others = look_around(site, found.study, found.digest)
+        others.check_open()
+    except StoreError:
+        pass  # the page says so; an approval waits in the outbox
+    except NotApprovedError as error:
+        found = replace(found, faults=(error, *found.faults))
+    state = request_state(site, request.digest)
+    return RequestReview(request, found, state, Elsewhere(others))
+
+
+def own_view(site: Site, reviewed: RequestReview) -> OwnView:
+    """Collect what only this hospital knows of a request, for its owner's screen."""
+    return OwnView(
+        own_rows(site, reviewed.found) if reviewed.state in _OPEN else None,
+        registered(site, reviewed.found.study.data.dataset),
+        isolation_words(),
+    )
+
+
+def own_rows(site: Site, found: Review) -> RowCount | None:
+    """Count the rows of the own table; None where there is no table that fits the study.
+
+    The time that it takes tells how many rows there are. Never count between the owner's yes and
+    the signed approval, which others see come in.
+    """
+    if found.dataset is None:
+        return None
+    table = site.path / found.dataset.path
+    try:
+        return count_rows(site, table, found.study, found.dataset.reading)
+    except DataError:  # a fault of the review says so
+        return None
+
+
+def approve(
+    site: Site, name: str, *, now: datetime, agree: Callable[[RequestReview], None]
+) -> Approved:
+    """Approve a request: sign it, reserve its budget, publish the approval.
+
+    Args:
+        site: the hospital.
+        name: the whole id, or six digits or more of the digest.
+        now: UTC.
+        agree: shows the review to a person and raises where the answer is no.
+
+    Raises:
+        UsageError: no request, or several, have that name.
+        NotApprovedError: it was decided before, or can start nowhere.
+        BudgetError: more than is left; the refusal is in the ledger.
+        SecureFLError: the first fault of the review.
+    """
+    request = check_undecided(site, name)
+    reviewed = review(site, request.digest, now)
+    agree(reviewed)
+    quote = decisions.approve(site, reviewed.found)
+    return Approved(reviewed, quote.asked_share)
+
+
+def refuse(site: Site, name: str, reason: str) -> KeptRequest:
+    """Refuse a request, for good. The reason stays in the ledger here; others see the code.
+
+    Raises:
+        UsageError: no request, or several, have that name.
+        NotApprovedError: it was decided before.
+    """
+    request = check_undecided(site, name)
+    decisions.refuse(site, request, reason)
+    return request
+
+
+def withdraw(site: Site, name: str, reason: str, *, agree: Callable[[str], None]) -> KeptRequest:
+    """Leave a study that was approved: nothing more is sent, and what was spent stays spent.
+
+    ``agree`` asks a person about the request of that id, and raises where the answer is no.
+
+    Raises:
+        UsageError: no request, or several, have that name.
+        NotApprovedError: it was not approved here, or has ended.
+    """
+    request = find_kept(site, name, deciding=True)
+    agree(request.short)
+    decisions.withdraw(site, request.digest, reason)
+    return request
+
+
+def check_undecided(site: Site, name: str) -> KeptRequest:
+    """Find a request on which nothing was decided.
+
+    Raises:
+        UsageError: no request, or several, have that name.
+        NotApprovedError: with what was decided.
+    """
+    request = find_kept(site, name, deciding=True)
+    state = request_state(site, request.digest)
+    if state is not RequestState.WAITING:
+        raise NotApprovedError(
+            f"{request.short} was decided here before. {decided_words(state)}",
+            next_step="`securefl site inbox` lists what waits for you.",
+        )
+    return request
+
+
+def _listed(site: Site, request: KeptRequest) -> InboxRow:
+    state = request_state(site, request.digest)
+    elsewhere = _elsewhere(site, request) if state in _OPEN else None
+    return InboxRow(request, state, elsewhere)
+
+
+def _elsewhere(site: Site, request: KeptRequest) -> Elsewhere | None:
+    """Decisions of the others; None where the request cannot be read: its review says why."""
+    try:
+        study = parse_study(study_text(site, request.digest))
+        return Elsewhere(look_around(site, study, request.digest))
+    except StoreError:
+        return Elsewhere(None)
+    except (StudyError, UnreadableError):
+        return None

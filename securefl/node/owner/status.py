@@ -1,0 +1,179 @@
+"""State of a hospital: its agent, data sets, budgets and studies."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from securefl.federation.round_plan import RoundPlan
+from securefl.files import read_file
+from securefl.node.agent import agent_end, agent_state
+from securefl.node.leaving import COUNTS
+from securefl.node.owner.requests import RequestState, waiting_requests
+from securefl.node.quality import verdict_of
+from securefl.node.requests import kept_requests, study_text
+from securefl.node.waiting import waiting_for
+from securefl.party.failure_note import reason_of
+from securefl.party.pidfile import store_away
+from securefl.privacy.planning import share
+from securefl.study.parse import parse_study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+    from pathlib import Path
+
+    from securefl.node.requests import KeptRequest
+    from securefl.node.site import Site
+    from securefl.party.folder import DatasetEntry
+    from securefl.party.pidfile import Ended, StoreAway
+    from securefl.privacy.ledger_state import LedgerState
+
+
+@dataclass(frozen=True)
+class BudgetStatus:
+    """A population's budget.
+
+    Attributes:
+        population: whose patients.
+        used: share of the cap, 0 to 1.
+        room: how many more studies like the last one fit.
+        revoked: the owner took back the rest.
+    """
+
+    population: str
+    used: Decimal
+    room: int
+    revoked: bool
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """An approved study.
+
+    Attributes:
+        name: id of the request.
+        state: of the study in the ledger.
+        last_round: the last one that was answered; 0 for none.
+        rounds: how many there are.
+        rows: counts of the rows here, as the worker kept them for the owner; empty before.
+        reason: why it failed; None where it did not, or where no reason was kept.
+        waits_for: what an approved study that has not begun waits for; empty where nobody said.
+        verdict: how the coordinator judged the study's quality rule; None before its end.
+        minimum: the lowest AUC that the rule accepts.
+    """
+
+    name: str
+    state: RequestState
+    last_round: int
+    rounds: int
+    rows: Mapping[str, Any]
+    reason: str | None
+    waits_for: str
+    verdict: str | None
+    minimum: Decimal
+
+
+@dataclass(frozen=True)
+class SiteStatus:
+    """All that ``securefl site status`` shows.
+
+    Attributes:
+        name: of the hospital.
+        running: whether its agent runs.
+        paused: whether its owner has paused it.
+        store_away: since when the running agent cannot use its store; None where it can.
+        ended: how the last agent ended; None while one runs.
+        datasets: as they are registered.
+        budgets: by population.
+        studies: approved ones, oldest request first.
+        waiting: requests that wait for a decision.
+        quarantined: messages put aside because they did not pass the checks.
+    """
+
+    name: str
+    running: bool
+    paused: bool
+    store_away: StoreAway | None
+    ended: Ended | None
+    datasets: tuple[DatasetEntry, ...]
+    budgets: tuple[BudgetStatus, ...]
+    studies: tuple[StudyStatus, ...]
+    waiting: int
+    quarantined: int
+
+    @property
+    def late_replies(self) -> int:
+        """Answers that came after their deadline, in all studies."""
+        return sum(study.rows.get("late", 0) for study in self.studies)
+
+
+def read_status(site: Site) -> SiteStatus:
+    """Read how the hospital stands.
+
+    Raises:
+        UnreadableError: a file of a request or study is broken.
+        LedgerAlteredError: the ledger does not hold.
+    """
+    state = site.ledger.state
+    agent = agent_state(site)
+    approved = [request for request in kept_requests(site) if request.digest in state.studies]
+    return SiteStatus(
+        name=site.name,
+        running=agent is not None,
+        paused=state.paused,
+        store_away=store_away(agent),
+        ended=agent_end(site),
+        datasets=site.settings.datasets,
+        budgets=budget_statuses(site),
+        studies=tuple(_study(site, request) for request in approved),
+        waiting=len(waiting_requests(site)),
+        quarantined=int(_read(site.path / "desk.json").get("quarantined", 0)),
+    )
+
+
+def budget_statuses(site: Site) -> tuple[BudgetStatus, ...]:
+    """Every population's budget, by its name."""
+    state = site.ledger.state
+    return tuple(_budget(state, population) for population in sorted(state.budgets))
+
+
+def _budget(state: LedgerState, population: str) -> BudgetStatus:
+    budget, used = state.budgets[population], state.used(population)
+    costs = [
+        study.approval.cost
+        for study in state.studies.values()
+        if study.reservation.population == population
+    ]
+    like = costs[-1] if costs else budget.typical_cost
+    room = 0 if budget.revoked else max(0, budget.cap - used) // like
+    return BudgetStatus(population, share(used, budget.cap), room, budget.revoked)
+
+
+def _study(site: Site, request: KeptRequest) -> StudyStatus:
+    digest, folder = request.digest, site.study_folder(request.digest)
+    found = site.ledger.state.studies[digest]
+    state = RequestState(found.status)
+    plan = RoundPlan(parse_study(study_text(site, digest)), digest)
+    failed, approved = state is RequestState.FAILED, state is RequestState.APPROVED
+    return StudyStatus(
+        name=request.short,
+        state=state,
+        last_round=max((number for number, _ in found.sent), default=0),
+        rounds=plan.last_round,
+        rows=_read(folder / COUNTS),
+        reason=reason_of(site.path, digest) if failed else None,
+        waits_for=waiting_for(folder) if approved else "",
+        verdict=verdict_of(folder),
+        minimum=plan.study.quality.minimum,
+    )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A small file of our own that may not be there yet."""
+    try:
+        found: dict[str, Any] = json.loads(read_file(file))
+    except (OSError, ValueError):
+        return {}
+    return found
