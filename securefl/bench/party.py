@@ -23,13 +23,14 @@ from securefl.bench.consortium import FOLDERS, read_parties, read_values
 from securefl.bench.memory import peak_mb, resident_mb
 from securefl.errors import RoundError
 from securefl.federation import paths
-from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService
+from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Ready, open_call
-from securefl.federation.participant import Participant, RoundInput
+from securefl.federation.participant import Participant
 from securefl.federation.sealing import sealed_limit
 from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
@@ -157,7 +158,7 @@ def _hospital(root: Path, store: Store, plan: RoundPlan, identity: Identity, wat
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
-        given = RoundInput(
+        given = Broadcast(
             announcement,
             _await(store, at.key, public_key_bytes()),
             _await(store, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
@@ -197,7 +198,9 @@ def _aggregator(store: Store, plan: RoundPlan, identity: Identity, watch: _Watch
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
-        with closing(FullRound(plan, announced_facts(plan, announcement))) as arrivals:
+        with closing(
+            FullRound(plan, AnnouncedRound.open(plan, announcement).checked_context())
+        ) as arrivals:
             while arrivals.missing:
                 if not arrivals.look(store):
                     time.sleep(_PAUSE)

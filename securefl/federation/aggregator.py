@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError
-from securefl.federation.messages import open_announcement
 from securefl.federation.tempfiles import disk_errors, open_tempfile
-from securefl.identity import verify
 from securefl.secagg.envelope import write_frame
 from securefl.secagg.frame import write_sum
 from securefl.secagg.streaming import sum_head_bytes, write_survivors_sum
@@ -22,42 +19,6 @@ if TYPE_CHECKING:
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.survivor_round import SurvivorRound
     from securefl.identity import Identity
-    from securefl.secagg.round_context import RoundContext
-
-
-def announced_facts(plan: RoundPlan, announcement: bytes) -> RoundContext:
-    """The facts of an announced round as a party without data sees them.
-
-    Raises:
-        MessageError: the announcement fails its checks or contradicts the study.
-    """
-    key = plan.study.coordinator.signing_public
-    said = open_announcement(announcement, study=plan.digest, verify=lambda s, m: verify(key, s, m))
-    if not plan.allows(said.cohort, plan.study.cohort):
-        raise MessageError(
-            "An announcement names another cohort than the study allows.",
-            whose="the coordinator",
-            next_step="Make a new study.",
-        )
-    facts = plan.facts(
-        said.round,
-        said.attempt,
-        said.public_key_sha256,
-        said.model_sha256,
-        said.cohort,
-        instances=said.by_site,
-    )
-    if (
-        plan.round_digest(facts) != said.round_digest
-        or said.round > plan.last_round
-        or said.attempt != 1
-    ):
-        raise MessageError(
-            "An announcement contradicts the study.",
-            whose="the coordinator",
-            next_step="Make a new study.",
-        )
-    return facts
 
 
 class Aggregator:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
-from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.aggregator import Aggregator
 from securefl.federation.backoff import Backoff
 from securefl.federation.full_round import FullRound
-from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Status, open_invitation
+from securefl.federation.messages import MAX_SMALL, Status, open_invitation
+from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.status_board import end_of
 from securefl.federation.survivor_round import SurvivorRound
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from securefl.federation.checked_round import AnnouncedRound
     from securefl.identity import Identity
     from securefl.partners import AddressBook
+    from securefl.secagg.round_context import RoundContext
     from securefl.store import Store
 
 
@@ -55,16 +58,20 @@ class _Serving:
     aggregator: Aggregator
     pace: Backoff = field(default_factory=Backoff)
     next_round: int = 1
-    announcement: bytes = b""
+    announced: AnnouncedRound | None = None
     arrivals: FullRound | None = None
     tally: SurvivorRound | None = None
+
+    def __post_init__(self) -> None:
+        self.inbox = RoundInbox(self.aggregator.plan)
 
     def go_on(self) -> None:
         """To the next round; what this one held is let go."""
         for held in (self.arrivals, self.tally):
             if held is not None:
                 held.close()
-        self.next_round, self.arrivals, self.tally = self.next_round + 1, None, None
+        self.next_round += 1
+        self.announced, self.arrivals, self.tally = None, None, None
 
     @property
     def came(self) -> tuple[object, ...]:
@@ -77,7 +84,7 @@ class _Serving:
         )
         return (
             self.next_round,
-            self.announcement,
+            self.announced is not None,
             self.arrivals is not None and len(self.arrivals.parts),
             said,
         )
@@ -263,9 +270,7 @@ class AggregatorService:
             return False
         at = paths.RoundPaths(digest, serving.next_round, 1)
         try:
-            total = (
-                self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving, at)
-            )
+            total = self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving)
             if total is None:
                 return False
             with total:
@@ -290,8 +295,8 @@ class AggregatorService:
         serving.go_on()
         return True
 
-    def _whole_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
-        arrivals = self._arrivals(serving, at)
+    def _whole_sum(self, serving: _Serving) -> BinaryIO | None:
+        arrivals = self._arrivals(serving)
         if arrivals is None or arrivals.missing:
             return None
         return serving.aggregator.add(arrivals)
@@ -302,9 +307,7 @@ class AggregatorService:
 
         Anybody can write into the store: what is not signed by whom it should be is not there yet.
         """
-        if serving.tally is None and not self._tally(serving, at):
-            return None
-        tally = serving.tally
+        tally = self._tally(serving)
         if tally is None:
             return None
         tally.look(self.store, at)
@@ -318,29 +321,30 @@ class AggregatorService:
         tally.listen(self.store, at)
         return serving.aggregator.add_survivors(tally) if tally.unmasked else None
 
-    def _tally(self, serving: _Serving, at: paths.RoundPaths) -> bool:
-        plan = serving.aggregator.plan
-        try:
-            serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
-        except MessageError:  # no announcement is that long
-            return False
-        if not plan.by_coordinator(serving.announcement):
-            return False
-        serving.tally = SurvivorRound(plan, plan.terms(announced_facts(plan, serving.announcement)))
-        return True
+    def _announced(self, serving: _Serving) -> RoundContext | None:
+        """The facts of the round that is served; None while its coordinator announced nothing.
 
-    def _arrivals(self, serving: _Serving, at: paths.RoundPaths) -> FullRound | None:
-        """What came to the round that is being served; None while its coordinator announced
-        nothing.
+        Raises:
+            MessageError: what was announced contradicts the study.
         """
+        if serving.announced is None:
+            serving.announced = serving.inbox.announced(self.store, serving.next_round)
+        return None if serving.announced is None else serving.announced.checked_context()
+
+    def _tally(self, serving: _Serving) -> SurvivorRound | None:
+        """What came to the round that is served, in a study that goes on after a loss."""
+        if serving.tally is None:
+            plan, context = serving.aggregator.plan, self._announced(serving)
+            if context is not None:
+                serving.tally = SurvivorRound(plan, plan.terms(context))
+        return serving.tally
+
+    def _arrivals(self, serving: _Serving) -> FullRound | None:
+        """What came to the round that is served, where every hospital must contribute."""
         if serving.arrivals is None:
-            plan = serving.aggregator.plan
-            try:
-                serving.announcement = self.store.get(at.announcement, MAX_ANNOUNCEMENT) or b""
-            except MessageError:  # no announcement is that long
-                return None
-            if plan.by_coordinator(serving.announcement):
-                serving.arrivals = FullRound(plan, announced_facts(plan, serving.announcement))
+            context = self._announced(serving)
+            if context is not None:
+                serving.arrivals = FullRound(serving.aggregator.plan, context)
         while serving.arrivals is not None and serving.arrivals.look(self.store):
             pass
         return serving.arrivals

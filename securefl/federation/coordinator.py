@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from securefl.errors import MessageError, RoundError
+from securefl.federation.checked_round import Broadcast
 from securefl.federation.full_round import FullRound
 from securefl.federation.messages import Announcement, Call
-from securefl.federation.participant import RoundInput
 from securefl.federation.round_plan import card_of
 from securefl.federation.sealing import seal_model
 from securefl.federation.survivor_round import SurvivorRound
@@ -221,7 +221,7 @@ class Coordinator:
 
     def _announce(
         self, number: int, theta: NDArray[np.float64], keys: RoundKeys
-    ) -> tuple[RoundContext, RoundInput]:
+    ) -> tuple[RoundContext, Broadcast]:
         plan, attempt = self._plan, 1
         model = weights_to_bytes(theta)
         sealed = seal_model(
@@ -261,7 +261,7 @@ class Coordinator:
             sender=plan.study.coordinator.name,
             sign=self._me.sign,
         )
-        return facts, RoundInput(announcement.dump(self._me.sign), key, sealed)
+        return facts, Broadcast(announcement.dump(self._me.sign), key, sealed)
 
     def _open(self, arrivals: FullRound, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
         facts, aggregator = arrivals.facts, self._plan.study.aggregator.name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from securefl.errors import EndedError, MessageError, RoundError, SecureFLError, StoreError
 from securefl.federation import paths
+from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.readiness import all_ready
 from securefl.federation.status_board import departures, ended, ending_departure, first_departure
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from securefl.federation.aggregator import Aggregator
+    from securefl.federation.checked_round import Broadcast
     from securefl.federation.full_round import FullRound
     from securefl.federation.messages import Call
-    from securefl.federation.participant import Participant, RoundInput
+    from securefl.federation.participant import Participant
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.survivor_round import SurvivorRound
     from securefl.federation.tempfiles import ClaimedSum
@@ -85,7 +87,7 @@ class Exchange(Protocol):
             RoundError: not all were ready in time; the text names who is awaited.
         """
 
-    def broadcast(self, facts: RoundContext, given: RoundInput) -> None:
+    def broadcast(self, facts: RoundContext, given: Broadcast) -> None:
         """Make the round known to every hospital and the aggregator."""
 
     def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
@@ -144,7 +146,7 @@ class LocalExchange:
         there: Callable[[str, int, str], bool] = _everybody_is_there,
     ) -> None:
         self._participants, self._aggregator, self._there = participants, aggregator, there
-        self._given: RoundInput | None = None
+        self._given: Broadcast | None = None
         self.transcripts: dict[int, bytes] = {}
         self._heads: dict[str, bytes] = {}
 
@@ -152,7 +154,7 @@ class LocalExchange:
         """See :class:`Exchange`."""
         return {p.name: p.instance for p in self._participants}
 
-    def broadcast(self, facts: RoundContext, given: RoundInput) -> None:  # noqa: ARG002 - the interface
+    def broadcast(self, facts: RoundContext, given: Broadcast) -> None:  # noqa: ARG002 - the interface
         """See :class:`Exchange`."""
         self._given = given
 
@@ -274,7 +276,7 @@ class StoreExchange:
             ),
         )
 
-    def broadcast(self, facts: RoundContext, given: RoundInput) -> None:
+    def broadcast(self, facts: RoundContext, given: Broadcast) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
         if self._persist(lambda: self._announced(at)):
@@ -298,9 +300,11 @@ class StoreExchange:
         """
         try:
             found = self._store.get(at.announcement, MAX_ANNOUNCEMENT)
+            if found is not None:
+                AnnouncedRound.open(self._plan, found)
         except MessageError:
             return False
-        return found is not None and self._plan.by_coordinator(found)
+        return found is not None
 
     def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""

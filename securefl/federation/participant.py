@@ -7,7 +7,6 @@ makes a contribution durable before its mask is used (rule 6).
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,14 +14,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopiesError, UsageError
-from securefl.federation.messages import Announcement, open_announcement
+from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.round_plan import card_of
-from securefl.federation.sealing import open_model
 from securefl.federation.unmasking_stage import UnmaskingStage
-from securefl.identity import verify
 from securefl.secagg.contribution import contribute
 from securefl.secagg.envelope import write_frame
-from securefl.secagg.frame import read_public_key
 from securefl.secagg.masks import pair_secret, pair_seed
 from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
 
@@ -34,6 +30,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
     from numpy.typing import NDArray
 
+    from securefl.federation.checked_round import Broadcast, CheckedRound
+    from securefl.federation.messages import Announcement
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.identity import Identity
@@ -62,15 +60,6 @@ class Keeper(Protocol):
         Returns it, opened at its beginning. ``write`` seeks in the file it is given, which holds
         nothing else.
         """
-
-
-@dataclass(frozen=True)
-class RoundInput:
-    """What a hospital finds in the store for one round, as bytes."""
-
-    announcement: bytes
-    key: bytes
-    model: bytes | bytearray
 
 
 @dataclass(frozen=True)
@@ -150,17 +139,14 @@ class Participant:
         """This hospital's name in the cohort."""
         return self._me.card.name
 
-    def check(self, data: bytes) -> Announcement:
-        """The announcement, if it is the next round of this study and says what this hospital
-        expects.
+    def check(self, announced: AnnouncedRound) -> RoundContext:
+        """The facts of an announced round, if it is the next of this study and says what this
+        hospital expects.
 
         Raises:
-            MessageError: signature, study or a field is wrong.
             RoundError: it is not the next round, or its facts are not those of the study.
         """
-        plan = self.plan
-        key = plan.study.coordinator.signing_public
-        said = open_announcement(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
+        plan, said = self.plan, announced.said
         number = self.done + 1
         if said.round != number or said.attempt != 1 or number > plan.last_round:
             raise RoundError(
@@ -199,21 +185,13 @@ class Participant:
                 next_step="Make a new study.",
             )
         self._check_instances(said)
-        facts = plan.facts(
-            number,
-            said.attempt,
-            said.public_key_sha256,
-            said.model_sha256,
-            said.cohort,
-            instances=said.by_site,
-        )
-        if plan.round_digest(facts) != said.round_digest:
+        if not announced.has_own_digest:
             raise RoundError(
                 "The announced round digest is not that of the announced facts.",
                 whose="the coordinator",
                 next_step="Make a new study.",
             )
-        return said
+        return announced.context
 
     def _check_instances(self, said: Announcement) -> None:
         """Every hospital is the run of its agent that it was in the first round, and this one is
@@ -244,9 +222,9 @@ class Participant:
                 ),
             )
 
-    def answer(self, given: RoundInput) -> BinaryIO:
-        """This hospital's contribution to the announced round, encrypted, masked, signed, kept: the
-        kept file, at its beginning.
+    def answer(self, given: Broadcast) -> BinaryIO:
+        """This hospital's contribution to a round that was just sent, encrypted, masked, signed,
+        kept: the kept file, at its beginning.
 
         Raises:
             MessageError, RoundError: as :meth:`accept`; nothing is trained then. After a failure of
@@ -258,59 +236,26 @@ class Participant:
                 "This participant has no trainer.",
                 next_step="Pass one, or use accept and contribute.",
             )
-        accepted, model = self.accept(given)
+        announced = AnnouncedRound.open(self.plan, given.announcement)
+        self.check(announced)
+        accepted, model = self.accept(announced.with_payload(given.key, given.model))
         facts = accepted.facts
         values = self._trainer(facts.kind, model, facts.length, facts.layout.max_value)
         del model  # it may be large, and encrypting takes memory of its own
         return self.contribute(accepted, values)
 
-    def accept(self, given: RoundInput) -> tuple[Accepted, bytes]:
-        """Check the announced round as a whole; returns it and the global model that it starts
+    def accept(self, checked: CheckedRound) -> tuple[Accepted, bytes]:
+        """Take the announced round for the next one; returns it and the global model that it starts
         from.
 
         From here on this hospital answers the round once or never: it cannot be accepted again.
 
         Raises:
-            MessageError, RoundError: as :meth:`check`, or key and model are not those announced.
+            RoundError: as :meth:`check`.
+            MessageError: the model is not the one announced, or not sealed to this hospital.
         """
-        said = self.check(given.announcement)
-        plan, coordinator = self.plan, self.plan.study.coordinator
-        public = read_public_key(
-            given.key,
-            study=plan.digest,
-            round_number=said.round,
-            attempt=said.attempt,
-            kind=said.kind,
-            sender=coordinator.name,
-            verify=lambda s, m: verify(coordinator.signing_public, s, m),
-        )
-        if public.sha256 != said.public_key_sha256:
-            raise MessageError(
-                "The round's public key is not the one announced.",
-                whose="the coordinator or the store's operator",
-                next_step="Make a new study.",
-            )
-        if hashlib.sha256(given.model).hexdigest() != said.sealed_sha256:
-            raise MessageError(
-                "The sealed model is not the one announced.",
-                whose="the coordinator or the store's operator",
-                next_step="Make a new study.",
-            )
-        model = open_model(given.model, self._me, plan.context(said.round, said.attempt))
-        if hashlib.sha256(model).hexdigest() != said.model_sha256:
-            raise MessageError(
-                "This hospital was given another global model than the one announced to all.",
-                whose="the coordinator",
-                next_step="Do not go on; tell the other hospitals.",
-            )
-        facts = plan.facts(
-            said.round,
-            said.attempt,
-            public.sha256,
-            said.model_sha256,
-            said.cohort,
-            instances=said.by_site,
-        )
+        facts = self.check(checked.announced)
+        model = checked.open_model(self._me)
         if self._spoiled:
             raise RoundError(
                 "An earlier answer to this round failed after its noise was drawn; it is not tried"
@@ -319,8 +264,8 @@ class Participant:
                 next_step="The study ends here; its budget stays charged.",
             )
         self._spoiled = True
-        self._instances = said.by_site
-        return Accepted(facts, public), model
+        self._instances = checked.said.by_site
+        return Accepted(facts, checked.public), model
 
     def contribute(self, accepted: Accepted, values: NDArray[np.int64]) -> BinaryIO:
         """The noised ``values`` (int64[length]) as this hospital's one contribution: encrypted,

@@ -4,17 +4,13 @@ itself.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError
-from securefl.federation.messages import Announcement, open_announcement
 from securefl.identity import IdentityCard, verify
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.learning.preparation import COUNTS
-from securefl.secagg.frame import read_public_key
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.neighbours import Neighbours
 from securefl.secagg.round_context import RoundContext
@@ -168,38 +164,6 @@ class RoundPlan:
     def context(self, number: int, attempt: int) -> bytes:
         """What a sealed payload of that round is bound to."""
         return f"{self.digest}/{number}/{attempt}".encode()
-
-    def by_coordinator(self, announcement: bytes) -> bool:
-        """Whether the study's coordinator signed an announcement of this study."""
-        try:
-            self._announced(announcement)
-        except MessageError:
-            return False
-        return True
-
-    def comes_with(self, announcement: bytes, key: bytes, model: bytes) -> bool:
-        """Whether these are the key frame and the sealed model of that announcement."""
-        said = self._announced(announcement)
-        who = self.study.coordinator
-        if hashlib.sha256(model).hexdigest() != said.sealed_sha256:
-            return False
-        try:
-            public = read_public_key(
-                key,
-                study=self.digest,
-                round_number=said.round,
-                attempt=said.attempt,
-                kind=said.kind,
-                sender=who.name,
-                verify=lambda s, m: verify(who.signing_public, s, m),
-            )
-        except MessageError:
-            return False
-        return public.sha256 == said.public_key_sha256
-
-    def _announced(self, data: bytes) -> Announcement:
-        key = self.study.coordinator.signing_public
-        return open_announcement(data, study=self.digest, verify=lambda s, m: verify(key, s, m))
 
     def signing_keys(self) -> dict[str, str]:
         """Hospital → Ed25519 public key (hex), from the study."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from securefl.errors import MessageError, RoundError, UsageError
 from securefl.federation import paths
-from securefl.federation.aggregator import announced_facts
+from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.survivor_round import SurvivorRound
@@ -115,7 +115,8 @@ def verify_round(store: Store, plan: RoundPlan, number: int) -> VerifiedRound:
     coordinator, what = plan.study.coordinator.name, f"announcement of round {number}"
     at = paths.RoundPaths(plan.digest, number, 1)
     with _lying_there(what, coordinator):
-        facts = announced_facts(plan, _there(store.get(at.announcement, MAX_ANNOUNCEMENT), what))
+        announcement = _there(store.get(at.announcement, MAX_ANNOUNCEMENT), what)
+        facts = AnnouncedRound.open(plan, announcement).checked_context()
     if facts.round != number:
         raise _gone(
             what, f"whoever can write into the store: that of round {facts.round} lies in its place"

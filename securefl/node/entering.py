@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from securefl.federation.participant import Accepted, Keeper, RoundInput
+    from securefl.federation.checked_round import CheckedRound
+    from securefl.federation.participant import Accepted, Keeper
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.node.launcher import Worker
@@ -108,7 +109,7 @@ class Entering:
     ask: Callable[[Callable[[], Any]], Asked[Any]]
     keeper: Keeper
     records: RecordKeeper
-    first_round: Callable[[], RoundInput | None]
+    first_round: Callable[[], CheckedRound | None]
     free: Callable[[Path], int] = free_bytes
     unheard: Callable[[], str] = str
     worker: Worker | None = None
@@ -150,8 +151,8 @@ class Entering:
         self._answer_call(approvals)
         if not self._answered:
             return None
-        given = self.first_round()
-        return None if given is None else self._begin(approvals, given)
+        checked = self.first_round()
+        return None if checked is None else self._begin(approvals, checked)
 
     def pause(self) -> float:
         """Seconds until :meth:`step` is worth calling again: by what was seen last, and by nothing
@@ -338,14 +339,14 @@ class Entering:
                 next_step="Make room; then ask the researcher for the study again.",
             )
 
-    def _begin(self, approvals: dict[str, Approval], given: RoundInput) -> Entered | None:
+    def _begin(self, approvals: dict[str, Approval], checked: CheckedRound) -> Entered | None:
         """Use the approval up for a first round that was announced to those who said that they are
         ready.
         """
         participant = self._participant(approvals)
         seen = self.clock()
-        said = participant.check(given.announcement)
-        for site, nonce in said.by_site.items():
+        participant.check(checked.announced)
+        for site, nonce in checked.said.by_site.items():
             ready = ready_of(self.site.store, self.plan, site)
             if ready is None or ready.instance != nonce:
                 self._say_once(
@@ -354,7 +355,7 @@ class Entering:
                 )
                 return None
         self._review()
-        accepted, model = participant.accept(given)
+        accepted, model = participant.accept(checked)
         # what can fail without the data was done before: after this line the budget is spent
         try:
             self.site.ledger.start(self.plan.digest)

@@ -17,11 +17,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import MessageError, RoundError, StudyError
-from securefl.federation import paths
-from securefl.federation.messages import MAX_ANNOUNCEMENT
-from securefl.federation.participant import RoundInput
-from securefl.federation.sealing import sealed_limit
+from securefl.errors import RoundError, StudyError
+from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.status_board import end_of, ended, ending_departure, over
 from securefl.node.entering import Entering
 from securefl.node.instances import check_alone
@@ -35,7 +32,6 @@ from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.node.waiting import keep_waiting
 from securefl.node.worker_question import Asked
 from securefl.report.quality import quality_words
-from securefl.secagg.frame import public_key_bytes
 from securefl.study.dates import time_here
 
 if TYPE_CHECKING:
@@ -45,6 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from securefl.federation.checked_round import CheckedRound
     from securefl.federation.messages import End
     from securefl.federation.participant import Accepted, Participant
     from securefl.federation.round_plan import RoundPlan
@@ -124,6 +121,7 @@ class StudyRun:
     _looked: float = 0.0
 
     def __post_init__(self) -> None:
+        self.inbox = RoundInbox(self.plan)
         self.saying = UnmaskingSender(self.site, self.plan, self.say)
         self.leaving = Leaving(self.site, self.plan, self.say)
         self.entering = Entering(
@@ -243,11 +241,13 @@ class StudyRun:
                 next_step="Ask the researcher; the study ends here.",
             )
         number = participant.done + 1
-        given = self._given(number) if number <= self.plan.last_round else None
-        if given is not None:
+        if number > self.plan.last_round:
+            return None
+        checked = self.inbox.fetch(self.site.store, number)
+        if checked is not None:
             seen = self.clock()
-            self.saying.check_in_time(given.announcement)
-            accepted, model = participant.accept(given)
+            self.saying.check_in_time(checked.announced)
+            accepted, model = participant.accept(checked)
             self._in_hand(accepted, model, seen)
         return None
 
@@ -261,12 +261,12 @@ class StudyRun:
             f" {seconds:g} s later"
         )
 
-    def _first(self) -> RoundInput | None:
+    def _first(self) -> CheckedRound | None:
         """What was announced as the first round, while nothing is charged yet."""
-        given = self._given(1)
-        if given is not None:
-            self.saying.check_in_time(given.announcement)
-        return given
+        checked = self.inbox.fetch(self.site.store, 1)
+        if checked is not None:
+            self.saying.check_in_time(checked.announced)
+        return checked
 
     def _ask(self, accepted: Accepted, model: bytes, seen: float) -> InHand:
         """Ask the worker for what is due, and for the first round to prepare the table before;
@@ -320,25 +320,6 @@ class StudyRun:
         released = in_hand.released.answer()
         self.leaving.read(released.counts, released.clamped)
         participant.contribute(in_hand.accepted, released.values).close()
-
-    def _given(self, number: int) -> RoundInput | None:
-        """The next round's objects. Anybody can write into the store: what the coordinator did not
-        sign, or what is not the key and model that it announced, is not there yet; its own deadline
-        ends a round that stays so.
-        """
-        store, plan = self.site.store, self.plan
-        at = paths.RoundPaths(plan.digest, number, 1)
-        try:
-            announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
-            if announcement is None or not plan.by_coordinator(announcement):
-                return None
-            key = store.get(at.key, public_key_bytes())
-            model = store.get(at.model, sealed_limit(plan.parameters, len(plan.study.participants)))
-            if key is None or model is None or not plan.comes_with(announcement, key, model):
-                return None
-        except MessageError:
-            return None
-        return RoundInput(announcement, key, model)
 
     def _completed(self, participant: Participant, end: End) -> bool:
         """Whether the study ended with all that this hospital gave; False while that cannot be

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
-from securefl.federation.aggregator import announced_facts
 from securefl.federation.messages import Complaint
 from securefl.federation.refusal_cache import RefusalCache
 from securefl.files import private_folder, read_file, replace_file
@@ -24,6 +23,7 @@ from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit, read_
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from securefl.federation.checked_round import AnnouncedRound
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import UnmaskingStage
     from securefl.node.site import Site
@@ -83,7 +83,7 @@ class UnmaskingSender:
                     raise
         return self.word is not None and self._let_go(self.word)
 
-    def check_in_time(self, announcement: bytes) -> None:
+    def check_in_time(self, announced: AnnouncedRound) -> None:
         """Nothing is trained for a round whose survivors are proposed already: this hospital is not
         among them.
 
@@ -91,7 +91,7 @@ class UnmaskingSender:
         its proposal.
 
         Args:
-            announcement: of the round; one that is refused is for whoever answers it to name.
+            announced: the round; one that contradicts the study is for whoever answers it to name.
 
         Raises:
             RoundError: they are.
@@ -101,7 +101,7 @@ class UnmaskingSender:
             return
         coordinator = self.plan.study.coordinator
         try:
-            terms = self.plan.terms(announced_facts(self.plan, announcement))
+            terms = self.plan.terms(announced.checked_context())
             at = paths.RoundPaths(self.plan.digest, terms.facts.round, terms.facts.attempt)
             proposal = self.site.store.get(at.proposal, proposal_limit(terms))
             if proposal is None:

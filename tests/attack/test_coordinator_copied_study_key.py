@@ -9,11 +9,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from in_process_federation import NAMES, Room
+from in_process_federation import NAMES, Room, announced_context
 from secagg_whole import pairwise_mask
 
 from securefl.errors import MessageError
-from securefl.federation.aggregator import announced_facts
 from securefl.federation.participant import pair_secrets
 from securefl.secagg.masks import add_mask, pair_secret
 
@@ -38,7 +37,7 @@ def opened_alone(room, secrets, values):
     itself.
     """
     keys, given = room.announce()
-    facts = announced_facts(room.plan, given.announcement)
+    facts = announced_context(room.plan, given.announcement)
     ciphertext = room.cipher.encrypt(keys.public, facts.layout.pack(values), facts.layout)
     masked = add_mask(ciphertext, pairwise_mask(VICTIM, secrets, facts))
     messages, _ = keys.open_once(masked, facts.layout)

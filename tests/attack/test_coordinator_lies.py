@@ -11,11 +11,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from in_process_federation import INSTANCES, NAMES, Room, added, in_memory
+from in_process_federation import INSTANCES, NAMES, Room, added, announced_context, in_memory
 from secagg_whole import open_sum, read_contribution
 
 from securefl.errors import MessageError, RoundError
-from securefl.federation.aggregator import announced_facts
 from securefl.secagg import seal
 from securefl.secagg.ring import sum_mod_q
 
@@ -40,7 +39,7 @@ class Lies:
             self.hospitals[site].answer(first)
 
     def frames(self, told):
-        """Round 2: each hospital answers what it was told (site → RoundInput)."""
+        """Round 2: each hospital answers what it was told (site → Broadcast)."""
         return {site: self.hospitals[site].answer(told[site]).read() for site in NAMES}
 
     def raw_sum(self, frames, told):
@@ -48,7 +47,7 @@ class Lies:
         parts = [
             read_contribution(
                 frames[site],
-                announced_facts(self.room.plan, told[site].announcement),
+                announced_context(self.room.plan, told[site].announcement),
                 site,
                 self.room.identities[site].card.verify,
             ).ciphertext
@@ -66,7 +65,7 @@ def test_the_control_opens(lies):
     keys, given = lies.room.announce(2)
     told = dict.fromkeys(NAMES, given)
     frames = lies.frames(told)
-    facts = announced_facts(lies.room.plan, given.announcement)
+    facts = announced_context(lies.room.plan, given.announcement)
     added(lies.room, given.announcement, frames)
     assert np.array_equal(
         open_sum(keys, lies.raw_sum(frames, told), facts).values, sum(lies.values.values())
@@ -93,7 +92,7 @@ def nothing_opens(lies, keys, told, more_keys=()):
         )
         assert not np.array_equal(np.diff(read[0, 1 : 1 + len(truth)]), np.diff(truth))
         for site in (VICTIM, NAMES[1]):
-            said = announced_facts(lies.room.plan, told[site].announcement)
+            said = announced_context(lies.room.plan, told[site].announcement)
             if said.public_key_sha256 == pair.public.sha256 and not pair.erased:
                 with pytest.raises(RoundError, match="nothing was released"):
                     open_sum(pair, total, said)
@@ -142,7 +141,7 @@ def test_the_same_round_is_not_answered_again_under_another_key_or_model(lies):
 def test_a_round_that_misses_a_hospital_does_not_open(lies):
     keys, given = lies.room.announce(2)
     frames = lies.frames(dict.fromkeys(NAMES, given))
-    facts = announced_facts(lies.room.plan, given.announcement)
+    facts = announced_context(lies.room.plan, given.announcement)
     parts = [
         read_contribution(frames[s], facts, s, lies.room.identities[s].card.verify).ciphertext
         for s in NAMES[1:]

@@ -9,15 +9,15 @@ models. The control takes the same values to the same keys without masks, and re
 import fsspec
 import numpy as np
 import pytest
-from in_process_federation import NAMES, Room, sealed_study
+from in_process_federation import NAMES, Room, announced_context, sealed_study
 from secagg_whole import pairwise_mask, read_contribution
 
 from securefl.federation import paths
-from securefl.federation.aggregator import announced_facts
 from securefl.federation.aggregator_service import AggregatorService
+from securefl.federation.checked_round import Broadcast
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Invitation, open_announcement
-from securefl.federation.participant import RoundInput, pair_secrets
+from securefl.federation.participant import pair_secrets
 from securefl.secagg import masks, seal
 from securefl.secagg.masks import add_mask
 from securefl.secagg.ring import sum_mod_q
@@ -54,7 +54,7 @@ class InStore(StoreExchange):
     def collect(self, arrivals, seconds):
         facts = arrivals.facts
         at = paths.RoundPaths(facts.study, facts.round, 1)
-        given = RoundInput(
+        given = Broadcast(
             *(self.store.get(p, 1 << 24) for p in (at.announcement, at.key, at.model))
         )
         for participant in self.everybody:
@@ -72,7 +72,7 @@ class Attacker:
     def facts(self, number):
         data = self.store.get(paths.RoundPaths(PLAN.digest, number, 1).announcement, 1 << 20)
         open_announcement(data, study=PLAN.digest, verify=self.room.researcher.card.verify)
-        return announced_facts(PLAN, data)
+        return announced_context(PLAN, data)
 
     def ciphertext(self, number, site):
         facts = self.facts(number)

@@ -13,14 +13,13 @@ import shutil
 import numpy as np
 import pytest
 from consortium import NAMES, Consortium
-from in_process_federation import INSTANCES, Room, in_memory
+from in_process_federation import INSTANCES, Room, announced_context, in_memory
 from running_study import study_scene
 from secagg_round import make_facts
 from secagg_whole import pairwise_mask
 
 from securefl.errors import TwoCopiesError
 from securefl.federation import paths
-from securefl.federation.aggregator import announced_facts
 from securefl.federation.participant import pair_secrets
 from securefl.node.entering import Entering
 from securefl.node.site import Site
@@ -81,7 +80,7 @@ def test_masks_of_two_copies_never_meet_whatever_the_coordinator_announces():
     room = Room()
     me = room.plan.study.cohort[0]
     one, two = (
-        announced_facts(
+        announced_context(
             room.plan, room.announce(instances={**INSTANCES, me: nonce * 64})[1].announcement
         )
         for nonce in "cd"
@@ -97,7 +96,7 @@ def test_control_without_the_nonces_both_copies_mask_alike_and_the_difference_is
     room = Room()
     me = room.plan.study.cohort[0]
     told = [
-        announced_facts(
+        announced_context(
             room.plan, room.announce(instances={**INSTANCES, me: nonce * 64})[1].announcement
         )
         for nonce in "cd"

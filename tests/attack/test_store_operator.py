@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 from checkpoint_hospitals import approved, three_hospitals
 from conftest import SITES, fixed_identity
-from in_process_federation import Room, going_on, sealed_study
+from in_process_federation import Room, announced_context, going_on, sealed_study
 from ledger_site import digest
 
 from securefl.errors import RoundError
 from securefl.federation import paths
-from securefl.federation.aggregator import announced_facts
+from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import LocalExchange, StoreExchange
 from securefl.federation.transcript import MAX_TRANSCRIPT, open_transcript
 from securefl.node.checkpoints import collect, hand_out, kept_path
@@ -42,7 +42,7 @@ class Late:
 
     def proposal(self, *, by=None, announcement=None):
         terms = self.room.plan.terms(
-            announced_facts(self.room.plan, announcement or self.announcement)
+            announced_context(self.room.plan, announcement or self.announcement)
         )
         return write_proposal(
             Survivors(terms, dict.fromkeys(terms.cohort[1:], "ab" * 32)),
@@ -51,7 +51,7 @@ class Late:
         )
 
     def goes_on(self):
-        self.saying.check_in_time(self.announcement)
+        self.saying.check_in_time(AnnouncedRound.open(self.room.plan, self.announcement))
 
 
 @pytest.fixture

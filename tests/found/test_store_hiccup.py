@@ -18,10 +18,10 @@ from in_process_federation import Room, sealed_study
 from securefl.errors import StoreError
 from securefl.federation import paths
 from securefl.federation.aggregator_service import AggregatorService
+from securefl.federation.checked_round import Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, Invitation, Ready
-from securefl.federation.participant import RoundInput
 from securefl.federation.readiness import call_of
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.store import Store, persist
@@ -145,7 +145,7 @@ def hospital(plan, store, one):
     at = paths.RoundPaths(plan.digest, one.done + 1, 1)
     announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
     if announcement is not None:
-        given = RoundInput(announcement, store.get(at.key, 1 << 24), store.get(at.model, 1 << 24))
+        given = Broadcast(announcement, store.get(at.key, 1 << 24), store.get(at.model, 1 << 24))
         with one.answer(given) as frame:
             store.put_file(at.contribution(one.name), frame)
     later = one.later

@@ -13,12 +13,13 @@ import numpy as np
 from conftest import SITES, fixed_identity, party, protocol_text
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from securefl.federation.aggregator import Aggregator, announced_facts
+from securefl.federation.aggregator import Aggregator
+from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import LocalExchange
 from securefl.federation.full_round import FullRound
 from securefl.federation.messages import Announcement
-from securefl.federation.participant import Participant, RoundInput
+from securefl.federation.participant import Participant
 from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.sealing import seal_model
 from securefl.learning.features import feature_names
@@ -87,9 +88,14 @@ def in_memory(facts, write):
     return file
 
 
+def announced_context(plan, announcement):
+    """The facts of a round as a party sees them that follows no round before it."""
+    return AnnouncedRound.open(plan, announcement).checked_context()
+
+
 def added(room, announcement, frames):
     """The aggregator's frame over these contributions (site → bytes)."""
-    with closing(FullRound(room.plan, announced_facts(room.plan, announcement))) as arrivals:
+    with closing(FullRound(room.plan, announced_context(room.plan, announcement))) as arrivals:
         for site, frame in frames.items():
             arrivals.take(site, io.BytesIO(frame))
         return room.aggregator.add(arrivals).read()
@@ -240,7 +246,7 @@ class Room:
         instances=None,
         **changes,
     ):
-        """A coordinator's round input, honest but for the changes; ``(keys, RoundInput)``."""
+        """A coordinator's broadcast, honest but for the changes; ``(keys, Broadcast)``."""
         plan = self.plan
         keys = keys or self.cipher.generate()
         model = weights_to_bytes(self.theta if theta is None else theta)
@@ -279,4 +285,4 @@ class Room:
             sender=plan.study.coordinator.name,
             sign=key_signer or self.researcher.sign,
         )
-        return keys, RoundInput(announcement, key, sealed)
+        return keys, Broadcast(announcement, key, sealed)

@@ -7,12 +7,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from conftest import fixed_identity
-from in_process_federation import NAMES, Room, added, in_memory, sealed_study
+from in_process_federation import NAMES, Room, added, announced_context, in_memory, sealed_study
 from secagg_whole import read_sum
 
 from securefl.errors import MessageError, RoundError, StoreError
-from securefl.federation import paths
-from securefl.federation.aggregator import announced_facts
+from securefl.federation import checked_round, paths
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, open_status
 from securefl.store import Store
@@ -70,7 +69,7 @@ def answered(room, store, sites=NAMES):
         me = room.participant(site, trainer=lambda *_, v=values: v, keeper=in_memory)
         frames[site] = me.answer(given).read()
         store.put(at.contribution(site), frames[site])
-    return announced_facts(PLAN, given.announcement), frames
+    return announced_context(PLAN, given.announcement), frames
 
 
 def test_a_complete_round_is_added_and_signed(room, store, said):
@@ -89,6 +88,22 @@ def test_a_complete_round_is_added_and_signed(room, store, said):
     )
     assert set(total.parts) == set(frames)
     assert not here.step()  # round 2 is not announced
+
+
+def test_an_announcement_is_opened_once(room, store, said, monkeypatch):
+    invite(room, store)
+    here, opened, honest = service(room, store, said), [], checked_round.open_announcement
+
+    def count(data, **how):
+        opened.append(data)
+        return honest(data, **how)
+
+    here.look()
+    answered(room, store, NAMES[:2])
+    monkeypatch.setattr(checked_round, "open_announcement", count)
+    assert not here.step()
+    assert not here.step()
+    assert len(opened) == 1
 
 
 def test_nothing_is_added_while_a_hospital_is_missing(room, store, said):
@@ -255,9 +270,9 @@ def test_one_studys_objects_that_cannot_be_read_hold_up_no_other_study(
 def test_an_announcement_that_contradicts_the_study_is_refused(room):
     for changes in ({"round_digest": "5" * 64}, {"attempt": 2}):
         with pytest.raises(MessageError, match="contradicts"):
-            announced_facts(PLAN, room.announce(**changes)[1].announcement)
+            announced_context(PLAN, room.announce(**changes)[1].announcement)
     with pytest.raises(MessageError, match="contradicts"):
-        announced_facts(PLAN, room.announce(PLAN.last_round + 1)[1].announcement)
+        announced_context(PLAN, room.announce(PLAN.last_round + 1)[1].announcement)
 
 
 def test_the_aggregator_adds_no_incomplete_cohort(room, store):

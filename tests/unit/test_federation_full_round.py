@@ -8,12 +8,11 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from in_process_federation import NAMES, Room, in_memory
+from in_process_federation import NAMES, Room, announced_context, in_memory
 from secagg_whole import read_sum
 
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import paths, tempfiles
-from securefl.federation.aggregator import announced_facts
 from securefl.federation.full_round import FullRound
 from securefl.store import Store
 
@@ -53,7 +52,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def arrivals(room, answers):
-    with closing(FullRound(room.plan, announced_facts(room.plan, answers[0]))) as made:
+    with closing(FullRound(room.plan, announced_context(room.plan, answers[0]))) as made:
         yield made
 
 

@@ -11,6 +11,7 @@ from conftest import SITES
 from in_process_federation import INSTANCES, Room, going_on, head_in, sealed_study
 
 from securefl.errors import MessageError, RoundError
+from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import LocalExchange
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.learning.strategies.fedavg import ServerState
@@ -252,14 +253,14 @@ def test_nobody_comes_back_and_never_too_few(half, cohort, why):
     me.later.agree(proposal, heads(room)(me.later))
     _, given = room.announce(2, cohort=tuple(cohort))
     with pytest.raises(RoundError, match=why):
-        me.check(given.announcement)
+        me.check(AnnouncedRound.open(PLAN, given.announcement))
 
 
 def test_round_one_is_for_everybody():
     room = Room(PLAN)
     _, given = room.announce(1, cohort=NAMES[1:])
     with pytest.raises(RoundError, match="not the one that the study describes"):
-        room.participant(NAMES[4]).check(given.announcement)
+        room.participant(NAMES[4]).check(AnnouncedRound.open(PLAN, given.announcement))
 
 
 def test_an_aggregator_that_alters_the_sum_is_refused_before_it_is_decrypted():

@@ -10,8 +10,8 @@ from conftest import fixed_identity
 from in_process_federation import INSTANCES, NAMES, Room, in_memory
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopiesError, UsageError
+from securefl.federation.checked_round import Broadcast
 from securefl.federation.messages import MAX_ANNOUNCEMENT
-from securefl.federation.participant import RoundInput
 from securefl.federation.round_plan import card_of
 
 ME = NAMES[0]
@@ -248,8 +248,8 @@ def test_the_trainer_gets_the_announced_model_and_the_layouts_limit(room):
     assert asked == [("update", 8 * room.plan.parameters, room.plan.parameters, 2**15 - 1)]
 
 
-def test_a_round_input_is_three_blobs():
-    assert [f.name for f in dataclasses.fields(RoundInput)] == ["announcement", "key", "model"]
+def test_a_broadcast_is_three_blobs():
+    assert [f.name for f in dataclasses.fields(Broadcast)] == ["announcement", "key", "model"]
 
 
 def test_a_run_that_was_not_announced_answers_nothing(room):

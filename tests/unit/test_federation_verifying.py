@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 from conftest import SITES, fixed_identity
-from in_process_federation import Room, going_on, sealed_study
+from in_process_federation import Room, announced_context, going_on, sealed_study
 from secagg_whole import write_sum
 
 from securefl.errors import RoundError, UsageError
@@ -200,9 +200,7 @@ def test_what_was_removed_is_named(run):
 def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run):
     from secagg_whole import read_contribution
 
-    from securefl.federation.aggregator import announced_facts
-
-    facts = announced_facts(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
+    facts = announced_context(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
     one = {
         s: read_contribution(
             run.room.kept[s, 1], facts, s, lambda s_, m, s=s: run.plan.verify(s, s_, m)
@@ -314,10 +312,9 @@ def test_the_announcement_of_another_round_in_its_place_is_nobodys(run):
 
 @whole
 def test_a_hospital_that_shows_two_frames_is_named_beside_the_aggregator(run):
-    from securefl.federation.aggregator import announced_facts
 
     site = run.plan.study.cohort[0]
-    facts = announced_facts(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
+    facts = announced_context(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
     frame = run.store.get(run.at(1).contribution(site), 1 << 30)
     ciphertext = np.concatenate(
         list(

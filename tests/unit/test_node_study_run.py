@@ -26,7 +26,7 @@ from securefl.errors import (
     StudyError,
     UntrustedError,
 )
-from securefl.federation import paths
+from securefl.federation import checked_round, paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
@@ -75,6 +75,21 @@ def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene)
     scene.announce()
     scene.run.step()
     assert seen == [True]
+
+
+def test_an_announcement_is_opened_once(scene, monkeypatch):
+    opened, honest = [], checked_round.open_announcement
+
+    def count(data, **how):
+        opened.append(data)
+        return honest(data, **how)
+
+    monkeypatch.setattr(checked_round, "open_announcement", count)
+    scene.begin()
+    scene.make()
+    scene.run.step()
+    assert scene.sent()
+    assert opened == [scene.store.get(scene.at().announcement, MAX_ANNOUNCEMENT)]
 
 
 def test_what_can_fail_without_the_data_fails_before_the_budget_is_spent(scene):

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import SITES
-from in_process_federation import Room, going_on, sealed_study
+from in_process_federation import Room, announced_context, going_on, sealed_study
 
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
-from securefl.federation.aggregator import announced_facts
+from securefl.federation.checked_round import AnnouncedRound
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.holder import Record
 from securefl.secagg.survivors import Survivors, write_proposal
@@ -203,16 +203,19 @@ def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
     store = Store(str(tmp_path))
     saying = UnmaskingSender(SimpleNamespace(name=SITES[0], store=store), room.plan, print)
     _, given = room.announce()
-    terms = room.plan.terms(announced_facts(room.plan, given.announcement))
-    saying.check_in_time(given.announcement)
+    terms = room.plan.terms(announced_context(room.plan, given.announcement))
+    announced = AnnouncedRound.open(room.plan, given.announcement)
+    saying.check_in_time(announced)
     left = Survivors(terms, dict.fromkeys(terms.cohort[1:], DIGEST))
     store.put(
         paths.RoundPaths(room.plan.digest, 1, 1).proposal,
         write_proposal(left, "Researcher", room.researcher.sign),
     )
     with pytest.raises(RoundError, match="go on without this hospital"):
-        saying.check_in_time(given.announcement)
-    saying.check_in_time(b"junk")  # whoever answers it names what is wrong with it
+        saying.check_in_time(announced)
+    _, wrong = room.announce(round_digest="5" * 64)
+    # whoever answers it names what is wrong with it
+    saying.check_in_time(AnnouncedRound.open(room.plan, wrong.announcement))
 
 
 def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):

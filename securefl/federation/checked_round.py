@@ -1,0 +1,163 @@
+"""A round's announcement, verified once: bytes come in, an object goes on.
+
+    bytes ──open──► AnnouncedRound ──with_payload──► CheckedRound ──open_model──► global model
+
+An announcement is opened by whoever takes part; key and sealed model are checked against it by the
+hospitals alone. Whether the round is the *next* one is for the party to see
+(:meth:`securefl.federation.participant.Participant.check`), for only it knows what came before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError
+from securefl.federation.messages import open_announcement
+from securefl.federation.sealing import open_model
+from securefl.identity import verify
+from securefl.secagg.frame import read_public_key
+
+if TYPE_CHECKING:
+    from securefl.federation.messages import Announcement
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.identity import Identity
+    from securefl.secagg.publickey import PublicKey
+    from securefl.secagg.round_context import RoundContext
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """What a coordinator sends to begin a round, as it travels: nothing in it is checked."""
+
+    announcement: bytes
+    key: bytes
+    model: bytes | bytearray
+
+
+@dataclass(frozen=True)
+class AnnouncedRound:
+    """An announcement that the study's coordinator signed. Made by :meth:`open` alone."""
+
+    plan: RoundPlan
+    said: Announcement
+
+    @classmethod
+    def open(cls, plan: RoundPlan, announcement: bytes) -> AnnouncedRound:
+        """Check signature, study and fields of an announcement.
+
+        Raises:
+            MessageError: naming the first check that failed.
+        """
+        by_coordinator = partial(verify, plan.study.coordinator.signing_public)
+        return cls(plan, open_announcement(announcement, study=plan.digest, verify=by_coordinator))
+
+    @cached_property
+    def context(self) -> RoundContext:
+        """The announced facts, with those that follow from the study.
+
+        Raises:
+            StudyError: they contradict each other.
+        """
+        said = self.said
+        return self.plan.facts(
+            said.round,
+            said.attempt,
+            said.public_key_sha256,
+            said.model_sha256,
+            said.cohort,
+            instances=said.by_site,
+        )
+
+    @property
+    def has_own_digest(self) -> bool:
+        """Whether the announced round digest is that of the announced facts."""
+        return self.plan.round_digest(self.context) == self.said.round_digest
+
+    def checked_context(self) -> RoundContext:
+        """The facts as a party takes them that follows no round before this one: aggregator, and
+        whoever verifies.
+
+        Raises:
+            MessageError: the announcement contradicts the study.
+        """
+        said, plan = self.said, self.plan
+        if not plan.allows(said.cohort, plan.study.cohort):
+            raise _contradiction("An announcement names another cohort than the study allows.")
+        context = self.context
+        if not self.has_own_digest or said.round > plan.last_round or said.attempt != 1:
+            raise _contradiction("An announcement contradicts the study.")
+        return context
+
+    def with_payload(self, key: bytes, model: bytes | bytearray) -> CheckedRound:
+        """The announced round with its public key and its sealed model.
+
+        Raises:
+            MessageError: they are not those that were announced.
+        """
+        said, coordinator = self.said, self.plan.study.coordinator
+        public = read_public_key(
+            key,
+            study=self.plan.digest,
+            round_number=said.round,
+            attempt=said.attempt,
+            kind=said.kind,
+            sender=coordinator.name,
+            verify=partial(verify, coordinator.signing_public),
+        )
+        if public.sha256 != said.public_key_sha256:
+            raise _exchanged("The round's public key is not the one announced.")
+        if hashlib.sha256(model).hexdigest() != said.sealed_sha256:
+            raise _exchanged("The sealed model is not the one announced.")
+        return CheckedRound(self, public, model)
+
+
+@dataclass(frozen=True)
+class CheckedRound:
+    """An announced round whose key and sealed model are the coordinator's own. Made by
+    :meth:`AnnouncedRound.with_payload` alone.
+    """
+
+    announced: AnnouncedRound
+    public: PublicKey
+    sealed: bytes | bytearray
+
+    @property
+    def said(self) -> Announcement:
+        """The announcement."""
+        return self.announced.said
+
+    @property
+    def context(self) -> RoundContext:
+        """See :attr:`AnnouncedRound.context`."""
+        return self.announced.context
+
+    def open_model(self, reader: Identity) -> bytes:
+        """The global model that the round starts from.
+
+        Raises:
+            MessageError: it is not sealed to this reader for this round, or is another than the one
+                announced to all.
+        """
+        said = self.said
+        under = self.announced.plan.context(said.round, said.attempt)
+        model = open_model(self.sealed, reader, under)
+        if hashlib.sha256(model).hexdigest() != said.model_sha256:
+            raise MessageError(
+                "This hospital was given another global model than the one announced to all.",
+                whose="the coordinator",
+                next_step="Do not go on; tell the other hospitals.",
+            )
+        return model
+
+
+def _contradiction(what: str) -> MessageError:
+    return MessageError(what, whose="the coordinator", next_step="Make a new study.")
+
+
+def _exchanged(what: str) -> MessageError:
+    return MessageError(
+        what, whose="the coordinator or the store's operator", next_step="Make a new study."
+    )

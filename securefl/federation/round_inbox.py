@@ -1,0 +1,72 @@
+"""Fetches an announced round from the store, and opens its announcement once.
+
+Anybody can write into the store: what the coordinator did not sign, or what is not the key and
+model that it announced, is not there yet; a hospital's own deadline ends a round that stays so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from securefl.errors import MessageError
+from securefl.federation import paths
+from securefl.federation.checked_round import AnnouncedRound
+from securefl.federation.messages import MAX_ANNOUNCEMENT
+from securefl.federation.sealing import sealed_limit
+from securefl.secagg.frame import public_key_bytes
+
+if TYPE_CHECKING:
+    from securefl.federation.checked_round import CheckedRound
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.store import Store
+
+
+@dataclass
+class RoundInbox:
+    """The rounds of one study as they are announced.
+
+    Args:
+        plan: the study.
+    """
+
+    plan: RoundPlan
+    _data: bytes = field(default=b"", init=False)
+    _opened: AnnouncedRound | None = field(default=None, init=False)
+
+    def announced(self, store: Store, number: int) -> AnnouncedRound | None:
+        """The announcement of a round; None while the coordinator's is not there.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        at = paths.RoundPaths(self.plan.digest, number, 1)
+        try:
+            data = store.get(at.announcement, MAX_ANNOUNCEMENT)
+            if data is None:
+                return None
+            if self._opened is None or data != self._data:
+                self._opened, self._data = AnnouncedRound.open(self.plan, data), data
+        except MessageError:
+            return None
+        return self._opened
+
+    def fetch(self, store: Store, number: int) -> CheckedRound | None:
+        """The round with its key and its sealed model; None while one of the three is not there.
+
+        Raises:
+            StoreError: the store is away.
+        """
+        announced = self.announced(store, number)
+        if announced is None:
+            return None
+        plan, at = self.plan, paths.RoundPaths(self.plan.digest, number, 1)
+        most = sealed_limit(plan.parameters, len(plan.study.participants))
+        try:
+            key = store.get(at.key, public_key_bytes())
+            model = store.get(at.model, most)
+            if key is None or model is None:
+                return None
+            return announced.with_payload(key, model)
+        except MessageError:
+            return None
