@@ -1,10 +1,9 @@
-"""What a ledger shows: one report for the owner, one extract for a researcher. Figures only; pages
-are made elsewhere.
+"""Reports on a ledger: one for the owner, one extract for a researcher.
 
-The report's JSON keys are relied on by others. Quantities are JSON numbers, for display and
-comparison; a mechanism's parameters stay the exact texts of the study ("4.98", "1/5"); amounts of
-the filter are Rényi divergence at its order. Shares are of the whole budget: used ones rounded up,
-left ones down.
+Figures only; pages are made elsewhere. The report's JSON keys are relied on by others. Quantities
+are JSON numbers, for display and comparison; a mechanism's parameters stay the exact texts of the
+study ("4.98", "1/5"); amounts of the filter are Rényi divergence at its order. Shares are of the
+whole budget: used ones rounded up, left ones down.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ class AuditReport:
     events: int
 
     def to_json(self) -> Json:
-        """The report as plain JSON values."""
+        """Write the report as plain JSON values."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         return {"schema": FORMAT} | {
             k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()
@@ -86,7 +85,7 @@ class AuditReport:
 
 
 def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
-    """The owner's report on a ledger as it was read.
+    """Make the owner's report on a ledger as it was read.
 
     Args:
         reading: from :func:`~securefl.privacy.ledger_reading.read_ledger`; where it has a fault,
@@ -94,7 +93,13 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
         since: leave out releases, refusals, approvals, and studies with nothing new, before this
             UTC time (ISO 8601, compared as text); sums always cover everything.
     """
-    state, after, told = reading.at.state, since or "", history(reading.events)
+    state = reading.at.state
+    after = since or ""
+    told = history(reading.events)
+    fault = next_step = None
+    if reading.fault is not None:
+        fault = reading.fault.what
+        next_step = reading.fault.next_step
     return AuditReport(
         site=state.site,
         populations=tuple(_population(state, name, told) for name in state.budgets),
@@ -125,15 +130,15 @@ def audit(reading: Reading, *, since: str | None = None) -> AuditReport:
         ),
         paused=state.paused,
         verified=reading.fault is None,
-        fault=None if reading.fault is None else reading.fault.what,
-        next_step=None if reading.fault is None else reading.fault.next_step,
+        fault=fault,
+        next_step=next_step,
         head=reading.at.hash,
         events=reading.at.size,
     )
 
 
 def extract(events: Iterable[Event], digest: str) -> Json:
-    """What the researcher of one study may see of this ledger: its charges and releases.
+    """Give what the researcher of one study may see of this ledger: its charges and releases.
 
     No other study, no time of another event, no count of events, no share of the budget (which
     would show what the others cost). The data set is named by its keyed hash.
@@ -169,15 +174,22 @@ def _number(value: Decimal) -> float:
 
 
 def _population(state: LedgerState, name: str, told: History) -> Json:
-    budget, used = state.budgets[name], state.used(name)
+    """Report a population's budget: grants, use, and room for more studies like the last."""
+    budget = state.budgets[name]
+    used = state.used(name)
     studies = [s for s in state.studies.values() if s.reservation.population == name]
-    last = studies[-1].approval.cost if studies else budget.typical_cost
+    last = budget.typical_cost
+    if studies:
+        last = studies[-1].approval.cost
+    room = 0
+    if not budget.revoked:
+        room = max(0, budget.cap - used) // last
     return {
         "name": name,
         "budget": {"epsilon": _number(budget.epsilon), "delta": _number(budget.delta)},
         "filter": {"order": budget.order, "cap": amount(budget.cap), "used": amount(used)},
         "share_used": _number(share(used, budget.cap)),
-        "studies_like_last": 0 if budget.revoked else max(0, budget.cap - used) // last,
+        "studies_like_last": room,
         "grants": [
             {
                 "epsilon": _number(g.epsilon),
@@ -195,6 +207,7 @@ def _population(state: LedgerState, name: str, told: History) -> Json:
 
 
 def _dataset(state: LedgerState, name: str, after: str, told: History) -> Json:
+    """Report a data set: what was charged to it, by which studies, and what left the house."""
     population = state.datasets[name].population
     studies = [s for s in state.studies.values() if s.reservation.dataset == name]
     return {
@@ -240,14 +253,15 @@ def _share(state: LedgerState, study: StudyState) -> float:
 
 
 def _spent(state: LedgerState, population: str, studies: Sequence[StudyState]) -> Json:
-    """What is charged to one data set, as epsilon at the budget's delta, by both accountants."""
+    """Tell what is charged to one data set: epsilon at the budget's delta, by each accountant."""
     if not studies:
         return {"epsilon_rdp": 0.0, "epsilon_pld": 0.0}
     budget = state.budgets[population]
     cost = sum(s.charged for s in studies)
     only = studies[0].reservation
     if len(studies) == 1 and only.delta == budget.delta:
-        tight = only.epsilon  # noted when it was reserved: no need to load the accountant
+        # Worked out when it was reserved: the accountant, slow to load, is not needed.
+        tight = only.epsilon
     else:
         tight = pld_epsilon(
             [m for s in studies for m in _mechanisms(s)], budget.delta, interval=_SUM_INTERVAL

@@ -1,6 +1,4 @@
-"""How a ledger came to say what it says: times and notes that its state does not keep, and spending
-over time.
-"""
+"""History of a ledger: times and notes that its state does not keep, and spending over time."""
 
 from __future__ import annotations
 
@@ -19,14 +17,16 @@ Json: TypeAlias = "dict[str, Any]"
 
 
 def amount(nano: int) -> float:
-    """Nano units as Rényi divergence."""
+    """Turn nano units into Rényi divergence."""
     return nano / NANO
 
 
 @dataclass
 class History:
-    """What only the events say: when a study started and why it was left, snapshots, revocations,
-    pauses, keys, and each population's budget over time.
+    """Facts that only the events have.
+
+    When a study started and why it was left, snapshots, revocations, pauses, keys, and each
+    population's budget over time.
     """
 
     started: dict[str, str] = field(default_factory=dict)
@@ -39,11 +39,13 @@ class History:
 
 
 def history(events: Iterable[Event]) -> History:
-    """The history of a valid ledger."""
+    """Read the history of a valid ledger."""
     told, state = History(), LedgerState()
     for e in events:
-        if e.kind not in {"sent", "answer"}:  # neither changes what is charged
-            before, state = state, apply(state, e)
+        # Neither kind changes what is charged, so the fold need not follow them.
+        if e.kind not in {"sent", "answer"}:
+            before = state
+            state = apply(state, e)
             _note_spending(told, before, state, e.at)
         match e.kind:
             case "genesis" | "rotate":
@@ -64,12 +66,13 @@ def history(events: Iterable[Event]) -> History:
 
 
 def _note_spending(told: History, before: LedgerState, after: LedgerState, at: str) -> None:
-    """What is charged (``used``) and granted (``cap``) after a change, in the filter's unit."""
+    """Note use (``used``) and grants (``cap``) after a change, in the filter's unit."""
     for name, budget in after.budgets.items():
-        old = before.budgets.get(name)
-        if old is not budget or (
-            after.studies is not before.studies and after.used(name) != before.used(name)
-        ):
+        regranted = before.budgets.get(name) is not budget
+        # A state shares with the one before what an event left alone, so identity is enough to
+        # skip the sums.
+        studies_changed = after.studies is not before.studies
+        if regranted or (studies_changed and after.used(name) != before.used(name)):
             step = {"at": at, "used": amount(after.used(name)), "cap": amount(budget.cap)}
             steps = told.spending.setdefault(name, [])
             if not steps or (step["used"], step["cap"]) != (steps[-1]["used"], steps[-1]["cap"]):

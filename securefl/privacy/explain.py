@@ -1,8 +1,8 @@
-"""Privacy figures in plain words, for owners and patients. Numbers here are the ones in the files,
-only said differently.
+"""Privacy figures in plain words, for owners and patients.
 
-Never "budget minus epsilon": epsilons do not subtract. A budget is told as the share used and as
-how many more studies like this one fit.
+Numbers here are the ones in the files, only said differently. Never "budget minus epsilon":
+epsilons do not subtract. A budget is told as the share used and as how many more studies like this
+one fit.
 """
 
 from __future__ import annotations
@@ -11,20 +11,27 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 
 
 def percent(share: Decimal, *, rounding: str = ROUND_CEILING) -> str:
-    """A share of 0 to 1 as people write it: one decimal below 10 %, none above.
+    """Write a share of 0 to 1 as people do: one decimal below 10 %, none above.
 
     >>> percent(Decimal("0.1773")), percent(Decimal("0.0421")), percent(Decimal("0")), percent(Decimal("1"))
     ('18 %', '4.3 %', '0 %', '100 %')
     """
     value = share * 100
-    step = Decimal("0.1") if value < 10 and value != value.to_integral_value() else Decimal(1)
-    rounded = value.quantize(step, rounding=rounding)
-    return f"{rounded:.0f} %" if rounded == rounded.to_integral_value() else f"{rounded} %"
+    step = Decimal(1)
+    if value < 10 and value != value.to_integral_value():
+        step = Decimal("0.1")
+    return _percent_text(value.quantize(step, rounding=rounding))
+
+
+def _percent_text(value: Decimal) -> str:
+    """Write a rounded figure without the decimals of a whole one."""
+    if value == value.to_integral_value():
+        return f"{value:.0f} %"
+    return f"{value} %"
 
 
 def guess_percent(epsilon: Decimal) -> str:
-    """How sure a coin-flip guess can become at most: ``e^epsilon / (1 + e^epsilon)`` in per cent,
-    rounded up.
+    """The most that a coin-flip guess can rise to, in per cent: ``e^epsilon / (1 + e^epsilon)``.
 
     It stands after "at most", so it is never told more than 0.15 points too low: a tenth of a per
     cent, rounded up, but the whole per cent where the figure is less than 0.15 above it (epsilon 1:
@@ -43,14 +50,14 @@ def guess_percent(epsilon: Decimal) -> str:
     whole = value.to_integral_value(rounding=ROUND_FLOOR)
     if value < 99 and value - whole < Decimal("0.15"):
         return f"{whole} %"
-    rounded = value.quantize(
-        Decimal("0.01" if value > Decimal("99.9") else "0.1"), rounding=ROUND_CEILING
-    )
-    return f"{rounded:.0f} %" if rounded == rounded.to_integral_value() else f"{rounded} %"
+    step = Decimal("0.1")
+    if value > Decimal("99.9"):
+        step = Decimal("0.01")
+    return _percent_text(value.quantize(step, rounding=ROUND_CEILING))
 
 
 def one_in(delta: Decimal) -> str:
-    """A small probability as people say it, rounded to the larger chance.
+    """Write a small probability as people say it, rounded to the larger chance.
 
     >>> one_in(Decimal("1e-5")), one_in(Decimal("0.00003"))
     ('1 in 100,000', '1 in 33,333')
@@ -76,7 +83,7 @@ def explain_epsilon(epsilon: Decimal, delta: Decimal, of: str = "the result") ->
 
 
 def explain_share(used: Decimal, room: int) -> str:
-    """How far a budget has gone, in a sentence.
+    """Say in a sentence how far a budget has gone.
 
     >>> explain_share(Decimal("0.1773"), 5)
     '18 % of the budget used; room for 5 more studies like this.'

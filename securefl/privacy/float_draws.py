@@ -1,9 +1,8 @@
-"""Floating-point draws from a source of random bytes: for what is judged, never for what is
-released.
+"""Floating-point draws from a source of random bytes, for the self-test only.
 
-Releases take exact integers (:mod:`securefl.privacy.noise`). The self-test makes answers of broken
-workers out of ordinary normal numbers; they too come from the operating system, so that nothing in
-the product is repeatable.
+Never for what is released: releases take exact integers (:mod:`securefl.privacy.noise`). The
+self-test makes answers of broken workers out of ordinary normal numbers; they too come from the
+operating system, so that nothing in the product is repeatable.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ class Floats(Protocol):
     """Draws that the self-test needs; tests pass numpy's generator."""
 
     def random(self, size: Size, /) -> FloatArray:
-        """Uniform in [0, 1): float64 of that shape."""
+        """Draw uniform numbers in [0, 1): float64 of that shape."""
 
     def normal(self, loc: float = 0.0, scale: float = 1.0, size: Size = 1) -> FloatArray:
-        """Normal with mean ``loc`` and standard deviation ``scale``: float64 of that shape."""
+        """Draw normal numbers of mean ``loc`` and deviation ``scale``: float64 of that shape."""
 
     def binomial(self, n: int, p: float, size: Size, /) -> NDArray[np.int64]:
-        """How many of ``n`` trials of chance ``p`` succeed: int64 of that shape."""
+        """Count the successes in ``n`` trials of chance ``p``: int64 of that shape."""
 
 
 class FloatDraws:
@@ -50,6 +49,7 @@ class FloatDraws:
 
     def normal(self, loc: float = 0.0, scale: float = 1.0, size: Size = 1) -> FloatArray:
         """See :class:`Floats`: by Box and Muller (1958)."""
+        # log1p of -u, for u in [0, 1): never the logarithm of 0.
         radius = np.sqrt(-2.0 * np.log1p(-self.random(size)))
         angle = self.random(size) * (2.0 * math.pi)
         found: FloatArray = loc + scale * radius * np.cos(angle)

@@ -1,4 +1,4 @@
-"""What a study will cost and what its noise will do, before anybody is asked.
+"""Forecast of a study's cost and of its noise's effect, before anybody is asked.
 
 Public figures in, public figures out.
 """
@@ -30,8 +30,9 @@ _POINTS = 24
 
 @dataclass(frozen=True)
 class BudgetShare:
-    """What a study takes from a budget made for studies like it; ``part`` is None where that budget
-    cannot pay for one.
+    """A study's share of a budget made for studies like it.
+
+    ``part`` is None where that budget cannot pay for one such study.
     """
 
     epsilon: Decimal
@@ -42,9 +43,7 @@ class BudgetShare:
 def budget_shares(
     charges: Sequence[Charge], attempts: int, delta: Decimal
 ) -> tuple[BudgetShare, ...]:
-    """The study's share of each of :data:`USUAL_BUDGETS`, at the order that the owner would be
-    offered.
-    """
+    """Share of each of :data:`USUAL_BUDGETS`, at the order that the owner would be offered."""
     found = []
     for epsilon in USUAL_BUDGETS:
         try:
@@ -58,8 +57,9 @@ def budget_shares(
 
 @dataclass(frozen=True)
 class Longer:
-    """The same study with other rounds: epsilon with the noise as it is, and the noise that keeps
-    epsilon (None: none does).
+    """The same study with other rounds.
+
+    Epsilon with the noise as it is, and the noise that keeps epsilon (None: none does).
     """
 
     rounds: int
@@ -69,7 +69,7 @@ class Longer:
 
 @dataclass(frozen=True)
 class Training:
-    """What of a study decides the cost of its training."""
+    """Figures of a study that decide the cost of its training."""
 
     noise_multiplier: Decimal
     sample_rate: Fraction
@@ -80,7 +80,10 @@ class Training:
     attempts: int
 
     def epsilon_at(self, rounds: int) -> Decimal:
-        """Epsilon of so many rounds, for a curve: never below the exact figure, at most 1e-3 above."""
+        """Epsilon of so many rounds, for a curve.
+
+        Never below the exact figure, at most 1e-3 above.
+        """
         steps = rounds * self.local_steps * self.attempts
         return pld_epsilon(
             (SubsampledGaussian(self.noise_multiplier, self.sample_rate, steps),),
@@ -89,36 +92,32 @@ class Training:
         )
 
     def longer(self) -> tuple[Longer, ...]:
-        """Half as many rounds, as many, twice and four times as many."""
+        """Price half as many rounds, as many, twice and four times as many."""
         rows = []
-        for rounds in sorted(
-            {max(1, self.rounds // 2), self.rounds, 2 * self.rounds, 4 * self.rounds}
-        ):
+        half = max(1, self.rounds // 2)
+        for rounds in sorted({half, self.rounds, 2 * self.rounds, 4 * self.rounds}):
             steps = rounds * self.local_steps * self.attempts
-            exact = pld_epsilon(
-                (SubsampledGaussian(self.noise_multiplier, self.sample_rate, steps),), self.delta
-            )
-            try:
-                noise = (
-                    self.noise_multiplier
-                    if rounds == self.rounds
-                    else noise_for_epsilon(self.epsilon, self.delta, self.sample_rate, steps)
-                )
-            except UsageError:
-                noise = None
-            rows.append(Longer(rounds, exact, noise))
+            releases = SubsampledGaussian(self.noise_multiplier, self.sample_rate, steps)
+            exact = pld_epsilon((releases,), self.delta)
+            rows.append(Longer(rounds, exact, self._noise_for(rounds, steps)))
         return tuple(rows)
+
+    def _noise_for(self, rounds: int, steps: int) -> Decimal | None:
+        """Return the noise that keeps epsilon over so many rounds; None: none does."""
+        if rounds == self.rounds:
+            return self.noise_multiplier
+        try:
+            return noise_for_epsilon(self.epsilon, self.delta, self.sample_rate, steps)
+        except UsageError:
+            return None
 
     def curve(self) -> tuple[tuple[int, Decimal], ...]:
         """(rounds, epsilon) from 1 round to four times as many as planned."""
         most = 4 * self.rounds
-        return tuple(
-            (n, self.epsilon_at(n))
-            for n in sorted(
-                {max(1, round(most * i / _POINTS)) for i in range(1, _POINTS + 1)}
-                | {1, self.rounds}
-            )
-        )
+        rounds = {max(1, round(most * i / _POINTS)) for i in range(1, _POINTS + 1)}
+        # Both ends of the story stand on the curve exactly: one round, and the study as planned.
+        rounds |= {1, self.rounds}
+        return tuple((n, self.epsilon_at(n)) for n in sorted(rounds))
 
 
 @dataclass(frozen=True)
@@ -150,17 +149,19 @@ def noise_effect(
     local_steps: int,
     rounds: int,
 ) -> NoiseEffect:
-    """How large the noise is that the model gets to see: every hospital adds its own, and variances
-    add up.
+    """Size of the noise that the model gets to see.
+
+    Every hospital adds its own, and variances add up.
 
     >>> effect = noise_effect(
     ...     noise_multiplier=Decimal(5), normaliser=Decimal(500), hospitals=4, parameters=100, local_steps=1, rounds=25)
     >>> effect.in_one_direction, effect.in_all, effect.after_all_rounds
     (0.02, 0.2, 0.04)
     """
-    # a sum of local_steps independent draws of each hospital, over local_steps mean gradients
-    one = (
-        float(noise_multiplier) * math.sqrt(hospitals) / float(normaliser) / math.sqrt(local_steps)
-    )
+    # Each hospital sums local_steps independent draws, so the noise grows with their root; the
+    # longest update is local_steps mean gradients. The ratio falls with the root.
+    summed = float(noise_multiplier) * math.sqrt(hospitals)
+    one = summed / float(normaliser) / math.sqrt(local_steps)
+    # Independent in each of the parameters: lengths add as squares.
     whole = one * math.sqrt(parameters)
     return NoiseEffect(one, whole, whole / math.sqrt(rounds))

@@ -1,10 +1,9 @@
-"""The hospital's privacy ledger: what was granted, approved, reserved, sent and refused, and
-nothing more than was left.
+"""Privacy ledger of a hospital: what was granted, approved, reserved, sent and refused.
 
-Each method appends events in one immediate transaction: it reads what others wrote meanwhile,
-decides by the rules of :mod:`~securefl.privacy.ledger_state`, and commits to the disk before it
-returns. A process killed at any moment leaves either all events of a call or none. Clock and keys
-are passed in.
+Nothing is reserved beyond what is left. Each method appends events in one immediate transaction: it
+reads what others wrote meanwhile, decides by the rules of
+:mod:`~securefl.privacy.ledger_state`, and commits to the disk before it returns. A process killed
+at any moment leaves either all events of a call or none. Clock and keys are passed in.
 
 A budget is checked and reserved together with the approval, for the most the study can spend (rule
 3). A crash leaves it charged.
@@ -48,7 +47,7 @@ class Ledger(LedgerLog):
     """
 
     def quote(self, population: str, charges: Sequence[Charge], attempts: int = 1) -> Quote:
-        """What a study would take from the population's budget; nothing is written.
+        """Price a study against the population's budget; nothing is written.
 
         Raises:
             BudgetError: no budget was granted for this population.
@@ -87,8 +86,13 @@ class Ledger(LedgerLog):
 
         def events(state: LedgerState) -> list[ev.Event]:
             old = state.budgets.get(population)
+            # Costs at two orders cannot be added, so the first grant's order stays.
             order = old.order if old else choice.order
+            # The rules price the grant against the budget; here only the parts are wanted.
             price = quote(0, 0, order, charges, attempts)
+            reason = choice.reason
+            if order != choice.order:
+                reason = f"A later grant keeps order {order} of the first one."
             fields: dict[str, Any] = {
                 "at": self._now(),
                 "population": population,
@@ -97,19 +101,19 @@ class Ledger(LedgerLog):
                 "order": order,
                 "typical": typical,
                 "typical_parts": _parts(price),
-                "reason": (
-                    choice.reason
-                    if order == choice.order
-                    else f"A later grant keeps order {order} of the first one."
-                ),
+                "reason": reason,
             }
             return [ev.checked_event(ev.Grant, fields)]
 
         self._append(events)
 
     def register_dataset(self, name: str, *, population: str, snapshot: str) -> None:
-        """Register a data set, or a new snapshot of it. ``snapshot``: SHA-256 (hex) keyed with a
-        secret of the site.
+        """Register a data set, or a new snapshot of it.
+
+        Args:
+            name: of the data set.
+            population: whose patients it holds.
+            snapshot: SHA-256 (hex) keyed with a secret of the site.
 
         Raises:
             UsageError: the name belongs to another population.
@@ -131,7 +135,7 @@ class Ledger(LedgerLog):
         delta: Decimal,
         terms: ChargeTerms,
     ) -> Quote:
-        """The owner's yes, and the reservation for the most the study can spend: both or neither.
+        """Note the owner's yes and reserve the most that the study can spend: both or neither.
 
         Args:
             study: the digest.
@@ -165,16 +169,14 @@ class Ledger(LedgerLog):
             price = quote(budget.cap, state.used(population), budget.order, charges, attempts)
             prices.append(price)
             budgets.append(budget)
-            if (
-                (budget.revoked or not price.fits)
-                and study not in state.studies
-                and not state.declined(study)
-            ):
-                why = (
-                    ("the budget was taken back", Decimal(0))
-                    if budget.revoked
-                    else ("", price.left_share)
-                )
+            # A digest decided on before is left to the rules: its fault is not the budget.
+            undecided = study not in state.studies and not state.declined(study)
+            if undecided and (budget.revoked or not price.fits):
+                note = ""
+                left = price.left_share
+                if budget.revoked:
+                    note = "the budget was taken back"
+                    left = Decimal(0)
                 return [
                     ev.checked_event(
                         ev.Refuse,
@@ -185,9 +187,9 @@ class Ledger(LedgerLog):
                             "researcher": researcher,
                             "dataset": dataset,
                             "reason": BUDGET,
-                            "note": why[0],
+                            "note": note,
                             "asked": price.asked_share,
-                            "left": why[1],
+                            "left": left,
                         },
                     )
                 ]
@@ -223,9 +225,12 @@ class Ledger(LedgerLog):
             return [approve, reserve]
 
         written = self._append(events)
-        if isinstance(written[0], ev.Refuse):
-            raise budgets[-1].taken_back() if budgets[-1].revoked else over_budget(prices[-1])
-        return prices[-1]
+        # The refusal is committed first: an error that left the transaction would roll it back.
+        if not isinstance(written[0], ev.Refuse):
+            return prices[-1]
+        if budgets[-1].revoked:
+            raise budgets[-1].taken_back()
+        raise over_budget(prices[-1])
 
     def refuse(
         self,
@@ -237,8 +242,9 @@ class Ledger(LedgerLog):
         reason: str = "owner",
         note: str = "",
     ) -> None:
-        """The owner's no to a digest; final. ``reason`` is a code others may see, ``note`` stays
-        here.
+        """Note the owner's no to a digest; final.
+
+        ``reason`` is a code that others may see, ``note`` stays here.
 
         Raises:
             UsageError: the study was approved; withdraw it instead.
@@ -261,8 +267,9 @@ class Ledger(LedgerLog):
         )
 
     def withdraw(self, study: str, note: str = "") -> None:
-        """Leave a study: from now on nothing of it is sent. What it reserved stays charged if it
-        had started.
+        """Leave a study: from now on nothing of it is sent.
+
+        It stays charged with what it reserved, if it had started.
 
         Raises:
             NotApprovedError: not approved here, or ended already.
@@ -270,10 +277,10 @@ class Ledger(LedgerLog):
         self._append_one(ev.Withdraw, study=study, note=note)
 
     def revoke(self, population: str, note: str = "") -> None:
-        """Take back what is left of a population's budget: nothing more is reserved from it until
-        another grant.
+        """Take back the rest of a population's budget until another grant.
 
-        What was reserved stays reserved: withdraw from a study to end it.
+        Nothing more is reserved from it. What was reserved stays reserved: withdraw from a study to
+        end it.
 
         Raises:
             BudgetError: there is no budget, or it was taken back before.
@@ -281,8 +288,9 @@ class Ledger(LedgerLog):
         self._append_one(ev.Revoke, population=population, note=note)
 
     def rotate(self, key: str, *, sign: Sign, verify: Verify) -> None:
-        """Let a new key sign from now on; the old one signs this last event, and the new one that
-        it takes over.
+        """Let a new key sign from now on.
+
+        The old one signs this last event, and the new one that it takes over.
 
         Args:
             key: the new Ed25519 public key in hex.
@@ -294,7 +302,8 @@ class Ledger(LedgerLog):
         """
 
         def events(_: LedgerState) -> list[ev.Event]:
-            message = rotation_message(self._head, key)  # in this transaction nothing comes between
+            # Within the transaction nothing comes between this head and the rotation.
+            message = rotation_message(self._head, key)
             proof = sign(message)
             if not (verify_key(key, proof, message) and verify(proof, message)):
                 raise UsageError(
@@ -306,25 +315,30 @@ class Ledger(LedgerLog):
             ]
 
         self._append(events, testify=False)
-        self._sign, self._verify = sign, verify
-        # by the new key: what the old one signs about its own last row does not count
+        self._sign = sign
+        self._verify = verify
+        # By the new key: what the old one signs about its own last row does not count.
         self._testify()
 
     def pause(self, note: str = "") -> None:
-        """From now on nothing starts and nothing is sent; pausing twice is one pause."""
-        self._append(
-            lambda state: (
-                []
-                if state.paused
-                else [ev.checked_event(ev.Pause, {"at": self._now(), "note": note})]
-            )
-        )
+        """Let nothing start and nothing be sent from now on; pausing twice is one pause."""
+
+        def events(state: LedgerState) -> list[ev.Event]:
+            if state.paused:
+                return []
+            return [ev.checked_event(ev.Pause, {"at": self._now(), "note": note})]
+
+        self._append(events)
 
     def resume(self) -> None:
         """End the pause, if there is one."""
-        self._append(
-            lambda state: [ev.checked_event(ev.Resume, {"at": self._now()})] if state.paused else []
-        )
+
+        def events(state: LedgerState) -> list[ev.Event]:
+            if not state.paused:
+                return []
+            return [ev.checked_event(ev.Resume, {"at": self._now()})]
+
+        self._append(events)
 
     # Writing: the agent
 
@@ -363,7 +377,7 @@ class Ledger(LedgerLog):
             BudgetError: more releases than were reserved.
             NotApprovedError: not started, ended or paused.
         """
-        digest = payload if isinstance(payload, str) else hashlib.sha256(payload).hexdigest()
+        digest = _sha256(payload)
 
         def events(state: LedgerState) -> list[ev.Event]:
             event = ev.checked_event(
@@ -380,13 +394,16 @@ class Ledger(LedgerLog):
             before = state.study(study).sent.get((round_number, purpose))
             same = before is not None and (before.sha256, before.mechanism) == (digest, mechanism)
             # An ended or paused study does not send again either: let the rules speak.
-            return [] if same and not state.paused and not state.study(study).ended else [event]
+            if same and not state.paused and not state.study(study).ended:
+                return []
+            return [event]
 
         return bool(self._append(events))
 
     def answer(self, study: str, *, round_number: int, payload: bytes | str) -> bool:
-        """Note this hospital's unmasking answer to a round; give it only after this returns (rule
-        4).
+        """Note this hospital's unmasking answer to a round (rule 4).
+
+        Give it only after this returns.
 
         Returns:
             True if it is new, False if exactly this one was noted before (it may be given again).
@@ -395,7 +412,7 @@ class Ledger(LedgerLog):
             RoundError: another answer was noted for this round, in whatever attempt.
             NotApprovedError: not started, ended or paused.
         """
-        digest = payload if isinstance(payload, str) else hashlib.sha256(payload).hexdigest()
+        digest = _sha256(payload)
 
         def events(state: LedgerState) -> list[ev.Event]:
             before = state.study(study).answers.get(round_number)
@@ -404,7 +421,10 @@ class Ledger(LedgerLog):
                 ev.Answer,
                 {"at": self._now(), "study": study, "round": round_number, "sha256": digest},
             )
-            return [] if same and not state.paused and not state.study(study).ended else [event]
+            # As for a contribution: a paused or ended study is for the rules to refuse.
+            if same and not state.paused and not state.study(study).ended:
+                return []
+            return [event]
 
         return bool(self._append(events))
 
@@ -435,27 +455,36 @@ class Ledger(LedgerLog):
         return bool(self._append(events))
 
     def settle(self, study: str, status: ev.Ending) -> None:
-        """A study's end. Settling it again with the same status changes nothing.
+        """Note a study's end; settling it again with the same status changes nothing.
 
         Raises:
             NotApprovedError: not approved here, or ended otherwise.
         """
-        fields: dict[str, object] = {"study": study, "status": status}
-        self._append(
-            lambda state: (
-                []
-                if state.study(study).status == status
-                else [ev.checked_event(ev.Settle, {"at": self._now(), **fields})]
-            )
-        )
+
+        def events(state: LedgerState) -> list[ev.Event]:
+            if state.study(study).status == status:
+                return []
+            fields: dict[str, object] = {"at": self._now(), "study": study, "status": status}
+            return [ev.checked_event(ev.Settle, fields)]
+
+        self._append(events)
+
+
+def _sha256(payload: bytes | str) -> str:
+    """Hash a payload, unless its hash in hex was given."""
+    if isinstance(payload, str):
+        return payload
+    return hashlib.sha256(payload).hexdigest()
 
 
 def _parts(price: Quote) -> tuple[ev.Part, ...]:
+    """Write each charge with its cost, as an event holds it."""
     return tuple(
         ev.Part(purpose=c.purpose, mechanism=c.mechanism, cost=cost) for c, cost in price.parts
     )
 
 
 def _quote(state: LedgerState, population: str, charges: Sequence[Charge], attempts: int) -> Quote:
+    """Price charges against a budget that can be charged to."""
     budget = state.open_budget(population)
     return quote(budget.cap, state.used(population), budget.order, charges, attempts)

@@ -1,11 +1,10 @@
-"""The chain under the ledger: each row's hash covers its number, the hash before it and its text,
-and is signed.
+"""Hash chain under the ledger, each row signed.
 
-An edited, exchanged, inserted or removed row in the middle breaks the chain; a row written by
-somebody else lacks the site's signature. The key is that of the genesis event, then that of the
-last rotation; a reader trusts the whole when the key in its hand signed rows of it, or took over at
-a row of it. A removed tail leaves a valid chain behind: only a :class:`Checkpoint` held elsewhere
-shows it.
+Each row's hash covers its number, the hash before it and its text. An edited, exchanged, inserted
+or removed row in the middle breaks the chain; a row written by somebody else lacks the site's
+signature. The key is that of the genesis event, then that of the last rotation; a reader trusts the
+whole when the key in its hand signed rows of it, or took over at a row of it. A removed tail leaves
+a valid chain behind: only a :class:`Checkpoint` held elsewhere shows it.
 """
 
 from __future__ import annotations
@@ -54,9 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Head:
-    """How far a chain was followed: number of rows, the last one's hash, and what they mean
-    together.
-    """
+    """State of a chain as far as it was followed: number of rows, last hash, and what they mean."""
 
     size: int = 0
     hash: str = NO_HASH
@@ -68,36 +65,36 @@ class Head:
     ended: tuple[int, ...] = ()
 
     def after(self, row: Row, event: Event, state: LedgerState, *, trusted: bool) -> Head:
-        """The head one row on."""
-        return Head(
-            row.seq,
-            row.hash,
-            state,
-            trusted,
-            (*self.ended, row.seq) if isinstance(event, Rotate) else self.ended,
-        )
+        """Return the head one row on."""
+        ended = self.ended
+        if isinstance(event, Rotate):
+            # The old key signed this row, and nothing after it.
+            ended = (*ended, row.seq)
+        return Head(row.seq, row.hash, state, trusted, ended)
 
 
 def row_hash(seq: int, prev: str, body: str) -> str:
-    """SHA-256 (hex) over label, row number, previous hash and body, each on its line; the body
-    comes last.
+    """SHA-256 (hex) over label, row number, previous hash and body, each on its line.
+
+    The body comes last: it is the only part whose length is not fixed by its form.
     """
     return hashlib.sha256(_ROW + f"{seq}\n{prev}\n{body}".encode()).hexdigest()
 
 
 def signed_message(digest: str) -> bytes:
-    """The bytes that a row's signature covers."""
+    """Return the bytes that a row's signature covers."""
     return _SIGNATURE + bytes.fromhex(digest)
 
 
 def make_row(head: Head, body: str, sign: Sign) -> Row:
-    """The next row after ``head``."""
+    """Make the next row after ``head``."""
     seq = head.size + 1
     digest = row_hash(seq, head.hash, body)
     return Row(seq, head.hash, body, digest, sign(signed_message(digest)).hex())
 
 
 def _altered(seq: int, why: str) -> LedgerAlteredError:
+    """Make the error of an event that does not hold."""
     return LedgerAlteredError(f"Event {seq} of the ledger: {why}.", next_step=_RESTORE)
 
 
@@ -114,25 +111,31 @@ def follow(head: Head, row: Row, verify: Verify) -> tuple[Head, Event]:
         raise _altered(seq, "it does not follow the event before it")
     if row.hash != row_hash(seq, row.prev, row.body):
         raise _altered(seq, "its text is not what was signed")
-    message, signature = signed_message(row.hash), _hex(row.signature)
-    if head.size:  # the key is known: nothing is parsed that it did not sign
+    message = signed_message(row.hash)
+    signature = _hex(row.signature)
+    # From the second row on the key is known, and nothing is parsed that it did not sign.
+    if head.size:
         _check_signature(seq, head.state.key, signature, message)
     try:
         event = load_event(row.body)
         state = apply(head.state, event)
     except SecureFLError as error:
         raise _altered(seq, f"it breaks the ledger's rules ({error.what})") from error
+    # The genesis names the key that signs it; if that is this site's, `trusted` says.
     if not head.size:
         _check_signature(seq, state.key, signature, message)
     trusted = head.trusted or verify(signature, message)
     if isinstance(event, Rotate):
-        proof, vouched = _hex(event.proof), rotation_message(head, event.key)
+        proof = _hex(event.proof)
+        vouched = rotation_message(head, event.key)
         _check_signature(seq, event.key, proof, vouched)
+        # A reader who only holds the new key trusts what it vouched for when it took over.
         trusted = trusted or verify(proof, vouched)
     return head.after(row, event, state, trusted=trusted), event
 
 
 def _hex(text: str) -> bytes:
+    """Read hex; what is none becomes a signature that no key has made."""
     try:
         return bytes.fromhex(text)
     except ValueError:
@@ -145,11 +148,11 @@ def _check_signature(seq: int, key: str, signature: bytes, message: bytes) -> No
 
 
 def rotation_message(head: Head, new: str) -> bytes:
-    """What a new key (hex) signs to take over after ``head``: site, old key, new key, the row's
-    number and the hash before it.
+    """Return the bytes that a new key (hex) signs to take over after ``head``.
 
-    The place counts: were the old key alone to vouch for what came before, a thief of it could
-    write another past and put the genuine proof after it.
+    Site, old key, new key, the row's number and the hash before it. The place counts: were the old
+    key alone to vouch for what came before, a thief of it could write another past and put the
+    genuine proof after it.
     """
     return (
         _ROTATION
@@ -158,8 +161,7 @@ def rotation_message(head: Head, new: str) -> bytes:
 
 
 def require_trust(head: Head) -> None:
-    """That the key which the reader holds signed this chain, from the first row on or since it was
-    vouched for.
+    """Check that the key which the reader holds signed or vouched for this chain.
 
     Raises:
         LedgerAlteredError: another key did.
@@ -196,7 +198,7 @@ class Checkpoint:
     head: str
 
     def dump(self, sign: Sign) -> bytes:
-        """The checkpoint as it travels: a signed statement (:mod:`securefl.signed`)."""
+        """Write the checkpoint as it travels: a signed statement (:mod:`securefl.signed`)."""
         return dump_signed({"type": _CHECKPOINT, **self.__dict__}, sign)
 
 
@@ -214,14 +216,10 @@ def read_checkpoint(data: bytes, *, site: str, verify: Verify) -> Checkpoint:
         sender=site,
         max_bytes=4096,
     )
-    size, head = body["size"], body["head"]
-    if (
-        body["site"] != site
-        or not isinstance(size, int)
-        or isinstance(size, bool)
-        or size < 1
-        or not isinstance(head, str)
-    ):
+    size = body["size"]
+    head = body["head"]
+    is_count = isinstance(size, int) and not isinstance(size, bool) and size >= 1
+    if body["site"] != site or not is_count or not isinstance(head, str):
         raise MessageError(
             f"This is not a checkpoint of {site}'s ledger.",
             whose=site,
@@ -231,8 +229,9 @@ def read_checkpoint(data: bytes, *, site: str, verify: Verify) -> Checkpoint:
 
 
 def read_own(data: bytes, head: Head) -> Checkpoint:
-    """Check a checkpoint of this very ledger that somebody gave back, by the key that was in force
-    when it was made.
+    """Check a checkpoint of this very ledger that somebody gave back.
+
+    It is read by the key that was in force when it was made.
 
     Raises:
         MessageError: not a checkpoint of this ledger that one of its keys signed.
@@ -240,6 +239,7 @@ def read_own(data: bytes, head: Head) -> Checkpoint:
             it up, or this ledger was put back to an earlier state before the key was replaced.
     """
     site = head.state.site
+    # Replaced keys first, each with the row in which it ended. The last key has no end yet.
     for key, end in zip(head.state.keys, head.ended, strict=False):
         try:
             found = read_checkpoint(data, site=site, verify=partial(verify_key, key))
@@ -261,7 +261,7 @@ def read_own(data: bytes, head: Head) -> Checkpoint:
 
 
 def check_against(checkpoint: Checkpoint, site: str, hashes: Sequence[str]) -> None:
-    """Whether a ledger with these row hashes contains the checkpoint's past.
+    """Check that a ledger with these row hashes contains the checkpoint's past.
 
     Raises:
         LedgerAlteredError: the ledger is shorter than the checkpoint, or had another past.

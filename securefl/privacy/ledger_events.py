@@ -1,9 +1,9 @@
-"""The events of a hospital's privacy ledger, as they stand in its rows: ``protocols/wire/ledger/``
-is the page on the format.
+"""Events of a hospital's privacy ledger, as they stand in its rows.
 
-An event is one JSON object in canonical form (RFC 8785): text, whole numbers, lists, objects;
-decimals and ratios are text. Unknown keys are refused, so no field can ride along unread. Amounts
-are nano units of Rényi divergence at the budget's order (:mod:`securefl.privacy.accounting`).
+``protocols/wire/ledger/`` is the page on the format. An event is one JSON object in canonical form
+(RFC 8785): text, whole numbers, lists, objects; decimals and ratios are text. Unknown keys are
+refused, so no field can ride along unread. Amounts are nano units of Rényi divergence at the
+budget's order (:mod:`securefl.privacy.accounting`).
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ MAX_DECIMAL = 60
 
 
 def _decimal(value: object) -> object:
-    """Text to decimal, in the one spelling that :func:`decimal_text` writes; a decimal that this
-    spelling cannot hold is refused.
+    """Read a decimal in the one spelling that :func:`decimal_text` writes.
 
-    What is built here is held to what is read, or a ledger could be written that nobody opens
-    again.
+    A decimal that this spelling cannot hold is refused. What is built here is held to what is read,
+    or a ledger could be written that nobody opens again.
     """
     if isinstance(value, Decimal):
+        # The exponent is looked at first: 1E+999999 would be spelt out before its length is known.
         if (
             not value.is_finite()
             or abs(value.adjusted()) > MAX_DECIMAL
@@ -103,7 +103,7 @@ class Part(BaseModel):
 
 
 class Genesis(_Event):
-    """The first event: whose ledger this is.
+    """First event: whose ledger this is.
 
     ``key`` is the Ed25519 public key that signs every row.
     """
@@ -115,8 +115,9 @@ class Genesis(_Event):
 
 
 class Grant(_Event):
-    """The owner adds ``epsilon`` to a population's budget; delta and order stay those of its first
-    grant.
+    """Owner's grant: adds ``epsilon`` to a population's budget.
+
+    Delta and order stay those of its first grant.
     """
 
     kind: Literal["grant"] = "grant"
@@ -130,7 +131,7 @@ class Grant(_Event):
 
 
 class Dataset(_Event):
-    """A data set belongs to a population.
+    """Registration of a data set for a population.
 
     ``snapshot`` is a hash keyed with a secret of the site.
     """
@@ -142,7 +143,7 @@ class Dataset(_Event):
 
 
 class Approve(_Event):
-    """The owner's yes to one digest, used once.
+    """Owner's yes to one digest, used once.
 
     ``statement`` is the SHA-256 of the signed approval; ``cost`` the most it can take.
     """
@@ -156,7 +157,7 @@ class Approve(_Event):
 
 
 class Reserve(_Event):
-    """Always directly after its approval.
+    """Reservation of all that a study can spend, always directly after its approval.
 
     ``epsilon`` is the study's own PLD figure at ``delta``, kept for display.
     """
@@ -176,14 +177,14 @@ class Reserve(_Event):
 
 
 class Start(_Event):
-    """The approval is used up: from here on private data may be touched, and the charge stays."""
+    """Use of the approval: from here on private data may be touched, and the charge stays."""
 
     kind: Literal["start"] = "start"
     study: Digest
 
 
 class Sent(_Event):
-    """These bytes are about to leave the house; written before they do.
+    """Release about to leave the house; written before it does.
 
     ``mechanism`` counts this release's steps.
     """
@@ -197,8 +198,9 @@ class Sent(_Event):
 
 
 class Answer(_Event):
-    """The one unmasking answer to a round, written before it is given (rule 4): one for each round,
-    whatever the attempt.
+    """Unmasking answer to a round, written before it is given (rule 4).
+
+    One for each round, whatever the attempt.
     """
 
     kind: Literal["answer"] = "answer"
@@ -208,7 +210,7 @@ class Answer(_Event):
 
 
 class Settle(_Event):
-    """A study has ended. What it reserved stays charged, unless it never started."""
+    """End of a study. What it reserved stays charged, unless it never started."""
 
     kind: Literal["settle"] = "settle"
     study: Digest
@@ -216,7 +218,7 @@ class Settle(_Event):
 
 
 class Refuse(_Event):
-    """A study was refused.
+    """Refusal of a study.
 
     ``reason`` is a code that others may see; ``note`` and the shares of the budget are the owner's.
     """
@@ -233,7 +235,7 @@ class Refuse(_Event):
 
 
 class Withdraw(_Event):
-    """The owner leaves a study: nothing more is sent."""
+    """Owner's leaving of a study: nothing more is sent."""
 
     kind: Literal["withdraw"] = "withdraw"
     study: Digest
@@ -241,21 +243,22 @@ class Withdraw(_Event):
 
 
 class Pause(_Event):
-    """No study starts and nothing leaves the house until ``resume``."""
+    """Pause: no study starts and nothing leaves the house until ``resume``."""
 
     kind: Literal["pause"] = "pause"
     note: Line
 
 
 class Resume(_Event):
-    """The end of a pause."""
+    """End of a pause."""
 
     kind: Literal["resume"] = "resume"
 
 
 class Revoke(_Event):
-    """The owner takes back what is left of a population's budget: nothing more is reserved until
-    another grant.
+    """Owner's taking back of the rest of a population's budget.
+
+    Nothing more is reserved until another grant.
     """
 
     kind: Literal["revoke"] = "revoke"
@@ -264,7 +267,7 @@ class Revoke(_Event):
 
 
 class Rotate(_Event):
-    """A new signing key.
+    """New signing key.
 
     This row is the last one signed by the old key; ``proof`` is the new key's own signature (hex).
     """
@@ -275,8 +278,9 @@ class Rotate(_Event):
 
 
 class Witness(_Event):
-    """A checkpoint of another hospital's ledger that is held here: ``size`` events, ending in
-    ``head``.
+    """Checkpoint of another hospital's ledger that is held here.
+
+    ``size`` events, ending in ``head``.
     """
 
     kind: Literal["checkpoint"] = "checkpoint"
@@ -307,7 +311,7 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 
 def dump_event(event: Event) -> str:
-    """The event's one canonical text.
+    """Write the event's one canonical text.
 
     >>> dump_event(Pause(at="2026-01-31T12:00:00Z", note="ward moves"))
     '{"at":"2026-01-31T12:00:00Z","kind":"pause","note":"ward moves"}'
@@ -333,6 +337,7 @@ def load_event(body: str) -> Event:
             f"A ledger event does not follow the format {FORMAT}: {error.errors()[0]['msg']}.",
             next_step=f"Use the version of securefl that wrote the ledger. {RESTORE}",
         ) from error
+    # Two texts of one event would have two hashes: only the one that securefl writes is taken.
     if dump_event(event) != body:
         raise UnreadableError(
             "A ledger event is not in canonical form, so securefl did not write it.",
@@ -342,10 +347,10 @@ def load_event(body: str) -> Event:
 
 
 def checked_event(kind: type[_Event], fields: dict[str, object]) -> Event:
-    """An event from values that came from outside, with a clear refusal where one does not fit.
+    """Make an event from values that came from outside.
 
     Raises:
-        UsageError: naming the field.
+        UsageError: a value does not fit; the text names the field.
     """
     try:
         event: Event = kind(**fields)  # type: ignore[assignment, arg-type]

@@ -1,5 +1,6 @@
-"""What a ledger says at one moment: budgets, data sets, studies, refusals. Values only; what
-changes them is in :mod:`~securefl.privacy.ledger_state`.
+"""Values that a ledger's state is made of: budgets, data sets, studies, refusals.
+
+Values only; what changes them is in :mod:`~securefl.privacy.ledger_state`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Status: TypeAlias = Literal["approved", "running", "completed", "failed", "withd
 
 @dataclass(frozen=True)
 class Budget:
-    """A population's budget now. ``cap`` is nano units at ``order``.
+    """Budget of a population now. ``cap`` is nano units at ``order``.
 
     ``epsilon`` is the sum of all grants, but for a budget that was taken back and opened again:
     then it is what was used by then (as Rényi divergence) and the grants since, so that the cap is
@@ -45,11 +46,11 @@ class Budget:
 
     @property
     def cap(self) -> int:
-        """The most that all studies together may cost."""
+        """The most that all studies together may cost, in nano units at ``order``."""
         return rdp_cap(self.epsilon, self.delta, self.order)
 
     def taken_back(self) -> BudgetError:
-        """Why nothing can be charged to a budget that its owner took back."""
+        """Make the error of a charge to a budget that its owner took back."""
         return BudgetError(
             f"The data owner took back the budget of {self.population!r}; nothing more can be"
             " charged to it.",
@@ -75,25 +76,29 @@ class StudyState:
 
     @property
     def digest(self) -> str:
-        """The study's digest."""
+        """Digest of the study."""
         return self.approval.study
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can be sent."""
+        """True once nothing more can be sent."""
         return self.status in {"completed", "failed", "withdrawn"}
 
     @property
     def charged(self) -> int:
-        """What the study takes from the budget, in nano units: all it reserved, unless it ended
-        before it started.
+        """Nano units that the study takes from the budget.
+
+        All that it reserved, unless it ended before it started.
         """
-        return 0 if self.ended and not self.started else self.approval.cost
+        # No private data were touched before the start, so an end before it costs nothing.
+        if self.ended and not self.started:
+            return 0
+        return self.approval.cost
 
 
 @dataclass(frozen=True)
 class LedgerState:
-    """Everything the ledger says, after some number of events."""
+    """State of a ledger after some number of events."""
 
     site: str = ""
     key: str = ""
@@ -112,13 +117,13 @@ class LedgerState:
     pending: ev.Approve | None = None
 
     def used(self, population: str) -> int:
-        """What is charged to a population, in nano units: a sum of integers, in any order the same."""
+        """Charge of a population, in nano units: a sum of integers, in any order the same."""
         return sum(
             s.charged for s in self.studies.values() if s.reservation.population == population
         )
 
     def epsilon_after(self, population: str, granted: Decimal) -> Decimal:
-        """The epsilon of the population's budget once ``granted`` is added.
+        """Return the epsilon of the population's budget once ``granted`` is added.
 
         After a revocation the earlier grants are gone; what was used stays used. A Rényi use U (at
         the budget's order) and a grant of its own make the cap ``U + cap(granted)``, which is the
@@ -128,20 +133,20 @@ class LedgerState:
         old = self.budgets.get(population)
         if old is None:
             return granted
-        return granted + (Decimal(self.used(population)) / NANO if old.revoked else old.epsilon)
+        if old.revoked:
+            return granted + Decimal(self.used(population)) / NANO
+        return granted + old.epsilon
 
     def budget(self, population: str) -> Budget:
-        """The population's budget.
+        """Return the population's budget.
 
         Raises:
             BudgetError: none was granted.
         """
         if population not in self.budgets:
-            known = (
-                f" There are budgets for: {', '.join(sorted(self.budgets))}."
-                if self.budgets
-                else ""
-            )
+            known = ""
+            if self.budgets:
+                known = f" There are budgets for: {', '.join(sorted(self.budgets))}."
             raise BudgetError(
                 f"No budget was granted for the patients of {population!r}.{known}",
                 whose="the data owner",
@@ -150,7 +155,7 @@ class LedgerState:
         return self.budgets[population]
 
     def open_budget(self, population: str) -> Budget:
-        """The population's budget, if studies can be charged to it.
+        """Return the population's budget, if studies can be charged to it.
 
         Raises:
             BudgetError: none was granted, or its owner took it back.
@@ -161,7 +166,7 @@ class LedgerState:
         return budget
 
     def dataset(self, name: str) -> ev.Dataset:
-        """A registered data set.
+        """Return a registered data set.
 
         Raises:
             UsageError: no such data set.
@@ -175,7 +180,7 @@ class LedgerState:
         return self.datasets[name]
 
     def study(self, digest: str) -> StudyState:
-        """An approved study.
+        """Return an approved study.
 
         Raises:
             NotApprovedError: this hospital never approved that digest.
@@ -188,8 +193,9 @@ class LedgerState:
         return self.studies[digest]
 
     def declined(self, digest: str) -> bool:
-        """Whether the owner refused this digest; a refusal for lack of budget is not the owner's
-        no.
+        """True if the owner refused this digest.
+
+        A refusal for lack of budget is not the owner's no.
         """
         return any(r.study == digest and r.reason != BUDGET for r in self.refusals)
 

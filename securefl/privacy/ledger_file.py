@@ -1,5 +1,4 @@
-"""The ledger's rows in an SQLite file: append-only, STRICT, one file, every commit flushed to the
-disk.
+"""SQLite file of the ledger's rows: append-only, STRICT, every commit flushed to the disk.
 
 The journal is a rollback journal, which says nothing between two commits (``PERSIST``: its header
 is zeros then): after each commit the one file has everything, and a copy of it alone is whole
@@ -41,6 +40,7 @@ _SCHEMA = """CREATE TABLE event (
 
 
 def _unreadable(path: Path, why: str) -> UnreadableError:
+    """Make the error of a file that is no ledger, or a damaged one."""
     return UnreadableError(
         f"{path} is not a ledger that securefl can read: {why}.",
         whose="this hospital's data owner",
@@ -66,8 +66,9 @@ class LedgerFile:
 
     @classmethod
     def create(cls, path: Path, fill: Callable[[LedgerFile], None]) -> None:
-        """Make a new file (mode 0600) with its first rows; it appears at ``path`` complete or not
-        at all.
+        """Make a new file (mode 0600) with its first rows.
+
+        It appears at ``path`` complete or not at all.
 
         Raises:
             UsageError: something exists at ``path``; a second ledger would forget what the first
@@ -85,6 +86,7 @@ class LedgerFile:
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             part.unlink(missing_ok=True)
+            # Made with its rights before SQLite opens it: a moment at 0644 would be too long.
             os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             file = cls(path, sqlite3.connect(part, isolation_level=None))
             try:
@@ -112,14 +114,15 @@ class LedgerFile:
 
     @classmethod
     def open(cls, path: Path) -> LedgerFile:
-        """An existing file.
+        """Open an existing file.
 
         Raises:
             UnreadableError: missing, of another kind, or damaged.
         """
         if not path.is_file():
             raise _unreadable(path, "there is no such file")
-        for part in _beside(path):  # SQLite would wait for a pipe without end
+        # A pipe in the place of a log: SQLite would wait for it without end.
+        for part in _beside(path):
             if os.path.lexists(part) and not part.is_file():
                 raise _unreadable(path, f"what lies beside it as {part.name} is no file")
         try:
@@ -127,12 +130,14 @@ class LedgerFile:
         except StoreError:
             if _may_be_written(path) or any(_tells(part) for part in _beside(path)):
                 raise
-        # an older ledger (write-ahead log) on a medium that takes no lock file; nothing else stands
-        # beside it
+        # An older ledger (write-ahead log) on a medium that takes no lock file. Immutable is sound
+        # only because nothing stands beside it: events in a log would not be read.
         return cls._opened(path, f"{path.absolute().as_uri()}?immutable=1", uri=True)
 
     @classmethod
     def _opened(cls, path: Path, name: Path | str, *, uri: bool = False) -> LedgerFile:
+        """Open ``name``, which is the file at ``path``, and check that it is a ledger of ours."""
+        # Taken before the file is opened: one put in its place meanwhile has another number.
         inode = _inode(path)
         with _translated(path):
             connection = sqlite3.connect(
@@ -165,7 +170,7 @@ class LedgerFile:
         self.connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
 
     def check_in_place(self) -> None:
-        """That the file which is open is still the one at its path.
+        """Check that the open file is still the one at its path.
 
         Raises:
             LedgerAlteredError: another one was put in its place, or it is gone.
@@ -182,12 +187,13 @@ class LedgerFile:
         )
 
     def _is_ours(self) -> bool:
+        """Tell a ledger by its application number and its columns."""
         (application,) = self.connection.execute("PRAGMA application_id").fetchone()
         columns = [row[1] for row in self.connection.execute("PRAGMA table_info(event)")]
         return bool(application == APPLICATION_ID and columns == _COLUMNS)
 
     def rows(self, after: int = 0) -> list[Row]:
-        """All rows with a number above ``after``, in order."""
+        """Read all rows with a number above ``after``, in order."""
         with _translated(self.path):
             found = self.connection.execute(
                 "SELECT seq, prev, body, hash, signature FROM event WHERE seq > ? ORDER BY seq",
@@ -196,12 +202,14 @@ class LedgerFile:
             return [Row(*values) for values in found]
 
     def hash_at(self, seq: int) -> str | None:
-        """The stored hash of one row, if it is there."""
+        """Read the stored hash of one row; None if it is not there."""
         with _translated(self.path):
             found = self.connection.execute(
                 "SELECT hash FROM event WHERE seq = ?", (seq,)
             ).fetchone()
-            return None if found is None else str(found[0])
+            if found is None:
+                return None
+            return str(found[0])
 
     def insert(self, row: Row) -> None:
         """Add a row; durable once the transaction around it has ended."""
@@ -213,17 +221,20 @@ class LedgerFile:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """An immediate transaction: no other writer comes between reading and writing. Rolled back
-        on any error.
+        """Hold an immediate transaction: no other writer comes between reading and writing.
+
+        Rolled back on any error.
 
         Raises:
             LedgerAlteredError: the file was replaced: before, then nothing is written; or
                 meanwhile, then what was written is lost and the caller must not act on it.
         """
-        self.check_in_place()  # before SQLite trips over it, in words of its own
+        # Before SQLite trips over a file that is gone, in words of its own.
+        self.check_in_place()
         with _translated(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
         try:
+            # Again under the lock: it may have been replaced while this writer waited.
             self.check_in_place()
             yield
             with _translated(self.path):
@@ -232,11 +243,13 @@ class LedgerFile:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
+        # A file moved away between lock and commit took the rows with it.
         self.check_in_place()
 
     def copy_to(self, path: Path) -> None:
-        """A whole copy (mode 0600) of all that is committed, also while others write: SQLite's
-        backup.
+        """Write a whole copy (mode 0600) of all that is committed, also while others write.
+
+        By SQLite's own backup.
 
         Raises:
             StoreError: ``path`` exists, or cannot be written.
@@ -252,8 +265,8 @@ class LedgerFile:
         try:
             with _translated(path):
                 self.connection.backup(copy)
-                # the header of a copy from a write-ahead log asks for one; this one is whole by
-                # itself
+                # The header of a copy from a write-ahead log asks for one; this one is whole by
+                # itself.
                 copy.execute("PRAGMA journal_mode=DELETE")
         finally:
             copy.close()
@@ -267,7 +280,7 @@ class LedgerFile:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """SQLite's errors in our words."""
+    """Turn SQLite's errors into ours, with what to do next."""
     try:
         yield
     except sqlite3.IntegrityError as error:
@@ -280,14 +293,13 @@ def _translated(path: Path) -> Iterator[None]:
             whose="this hospital's data owner",
             next_step="Check the disk and that no other program holds the file, then try again.",
         ) from error
-    except (
-        sqlite3.DatabaseError,
-        UnicodeDecodeError,
-    ) as error:  # bytes that are no text, in a schema too
+    # Bytes that are no text raise UnicodeDecodeError, in a schema too.
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise _unreadable(path, str(error)) from error
 
 
 def _inode(path: Path) -> tuple[int, int] | None:
+    """Return device and number of the file at a path; None if there is none."""
     try:
         found = path.stat()
     except OSError:
@@ -296,28 +308,29 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 
 def _may_be_written(path: Path) -> bool:
+    """True if file and folder take a write: then a lock file was not the obstacle."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _beside(path: Path) -> tuple[Path, Path]:
-    """What may hold events that are not in the file itself: the write-ahead log, a rollback
-    journal.
-    """
+    """Paths of files that may hold events which the file lacks: write-ahead log and journal."""
     return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-journal")
 
 
 def _tells(part: Path) -> bool:
-    """Whether a log or journal has a header; one of zeros says nothing."""
+    """True if a log or journal has a header; one of zeros says nothing."""
     try:
         with part.open("rb") as file:
             return any(file.read(8))
     except FileNotFoundError:
         return False
     except OSError:
+        # Unreadable: it may say something, so the cautious answer is yes.
         return True
 
 
 def _sync_file(path: Path) -> None:
+    """Flush a file to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,5 +1,6 @@
-"""An open ledger as a log: read it, check it, append to it in one transaction. What is appended,
-and when, is decided in :mod:`~securefl.privacy.ledger`.
+"""Log of an open ledger: read it, check it, append to it in one transaction.
+
+What is appended, and when, is decided in :mod:`~securefl.privacy.ledger`.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ _PROBE = signed_message("00" * 32)
 
 
 def _readable(event: ev.Event) -> str:
-    """The event's text, read back as every later opening will: a row that could not be read would
-    close the ledger for good.
+    """Write an event's text, once it reads back as the same event.
+
+    A row that could not be read would close the ledger for good.
 
     Raises:
         UsageError: it could not be read; nothing is written.
@@ -87,6 +89,7 @@ class LedgerLog:
             StoreError: the folder cannot be written.
         """
         genesis = ev.checked_event(ev.Genesis, {"at": now(), "site": site, "key": key})
+        # A pair that does not fit would write a ledger that its own key cannot open.
         probe = sign(_PROBE)
         if not (verify(probe, _PROBE) and verify_key(key, probe, _PROBE)):
             raise UsageError(
@@ -96,6 +99,7 @@ class LedgerLog:
 
         def write(file: LedgerFile) -> None:
             made = cls(file, sign=sign, verify=verify, now=now)
+            # No witness yet: the file has not reached its path.
             made._append(lambda _: [genesis], testify=False)
 
         LedgerFile.create(path, write)
@@ -131,7 +135,7 @@ class LedgerLog:
 
     @property
     def state(self) -> LedgerState:
-        """What the ledger says now, events of other processes included.
+        """State of the ledger now, events of other processes included.
 
         Raises:
             LedgerAlteredError: rows known before are gone, or new ones do not hold.
@@ -152,7 +156,7 @@ class LedgerLog:
         return self._head.hash
 
     def events(self) -> tuple[ev.Event, ...]:
-        """All events, each checked again from the file."""
+        """Read all events, each checked again from the file."""
         return read_rows(self._file, self._verify).require().events
 
     def verify(self, checkpoint: Checkpoint | None = None) -> Checkpoint:
@@ -164,16 +168,19 @@ class LedgerLog:
         Raises:
             LedgerAlteredError: naming the first bad event.
         """
+        # The witness first: read afterwards it could know a commit that the rows read lack.
         words = read_witness(self._file.path)
         found = read_rows(self._file, self._verify)
-        found = found if checkpoint is None else found.against(checkpoint)
+        if checkpoint is not None:
+            found = found.against(checkpoint)
         reading = against_witness(found, self._file.path, words).require()
         self._head = reading.at
         return Checkpoint(reading.at.state.site, reading.at.size, reading.at.hash)
 
     def contains(self, checkpoint: Checkpoint) -> bool:
-        """Whether this ledger has the past that the checkpoint of it knows; quick, for a ledger
-        that was checked when it was opened.
+        """True if this ledger has the past that a checkpoint of it knows.
+
+        Quick, for a ledger that was checked when it was opened.
         """
         self._refresh()
         return (
@@ -182,7 +189,7 @@ class LedgerLog:
         )
 
     def read_own(self, data: bytes) -> Checkpoint:
-        """A checkpoint of this ledger that somebody gives back.
+        """Check a checkpoint of this ledger that somebody gives back.
 
         Raises as :func:`~securefl.privacy.ledger_chain.read_own`.
         """
@@ -190,7 +197,8 @@ class LedgerLog:
         return read_own(data, self._head)
 
     def checkpoint(self) -> bytes:
-        """A signed checkpoint of now, for others to hold;
+        """Sign a checkpoint of now, for others to hold.
+
         :func:`~securefl.privacy.ledger_chain.read_checkpoint` reads it.
 
         Raises:
@@ -201,11 +209,16 @@ class LedgerLog:
         return Checkpoint(self._head.state.site, self._head.size, self._head.hash).dump(self._sign)
 
     def _append_one(self, kind: type[Any], **fields: object) -> None:
+        """Append one event, whatever the state: the rules decide."""
         self._append(lambda _: [ev.checked_event(kind, {"at": self._now(), **fields})])
 
     def _append(
         self, decide: Callable[[LedgerState], list[ev.Event]], *, testify: bool = True
     ) -> list[ev.Event]:
+        """Append the events that ``decide`` names in the light of the newest state.
+
+        One transaction; returns what was written. ``testify`` renews the local witness.
+        """
         with self._file.transaction():
             self._refresh()
             self._check_own_key()
@@ -217,6 +230,7 @@ class LedgerLog:
                 row = make_row(at, body, self._sign)
                 self._file.insert(row)
                 at = at.after(row, event, state, trusted=True)
+        # Only after the commit: an error above leaves this object where the file is.
         self._head = at
         if testify and events:
             self._testify()
@@ -228,7 +242,10 @@ class LedgerLog:
         write_witness(self._file.path, Checkpoint(at.state.site, at.size, at.hash).dump(self._sign))
 
     def _check_own_key(self) -> None:
-        """A row by a key that was replaced meanwhile would spoil the chain."""
+        """Check that this process signs with the key now in force.
+
+        A row by a key that was replaced meanwhile would spoil the chain.
+        """
         key = self._head.state.key
         if key == self._own_key:
             return
@@ -245,7 +262,9 @@ class LedgerLog:
         self._own_key = key
 
     def _refresh(self) -> None:
+        """Follow the rows that other processes wrote since, from the last one known."""
         self._file.check_in_place()
+        # A file put back to an earlier state has another row there, or none.
         known = self._head
         if known.size and self._file.hash_at(known.size) != known.hash:
             raise LedgerAlteredError(

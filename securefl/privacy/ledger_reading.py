@@ -1,5 +1,6 @@
-"""Reading a ledger without writing to it: as far as it holds, and what is wrong with the first
-event that does not.
+"""Reading of a ledger without writing to it.
+
+As far as it holds, and what is wrong with the first event that does not.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """A ledger as it was found: the events that hold, and what is wrong with the first that does
-    not.
-    """
+    """Ledger as it was found: the events that hold, and the fault of the first that does not."""
 
     events: tuple[Event, ...]
     at: Head
@@ -40,7 +39,7 @@ class Reading:
     hashes: tuple[str, ...] = ()
 
     def against(self, checkpoint: Checkpoint) -> Self:
-        """The same, with a fault where it lacks the past that a checkpoint knows.
+        """Return the same, with a fault where it lacks the past that a checkpoint knows.
 
         A fault found before stays.
         """
@@ -52,7 +51,7 @@ class Reading:
         return self
 
     def require(self) -> Self:
-        """Itself, if nothing is wrong.
+        """Return itself, if nothing is wrong.
 
         Raises:
             LedgerAlteredError: what is wrong.
@@ -64,14 +63,19 @@ class Reading:
 
 def read_rows(file: LedgerFile, verify: Verify) -> Reading:
     """Read an open file's rows from the first one, checking each."""
-    head, events, hashes, fault = Head(), [], [], None
+    head = Head()
+    events: list[Event] = []
+    hashes: list[str] = []
+    fault = None
     try:
         for row in file.rows():
             head, event = follow(head, row, verify)
             events.append(event)
             hashes.append(head.hash)
         if not head.trusted and head.size:
-            head, events = Head(), []  # a sound chain by another key: nothing of it is this site's
+            # A sound chain by another key: nothing of it is this site's.
+            head = Head()
+            events = []
             require_trust(Head(1))
         follow_all((), verify, head)
         if not events:
@@ -82,15 +86,19 @@ def read_rows(file: LedgerFile, verify: Verify) -> Reading:
 
 
 def read_ledger(path: Path, verify: Verify, checkpoint: Checkpoint | None = None) -> Reading:
-    """Read a ledger for an audit, as far as it holds, and hold it against a checkpoint and its
-    local witness.
+    """Read a ledger for an audit, as far as it holds.
+
+    It is held against a checkpoint and its local witness.
 
     Raises:
         UnreadableError: missing, damaged or of another kind.
     """
+    # The witness before the rows: another process may commit between the two.
     words = read_witness(path)
     found = read_chain(path, verify)
-    return against_witness(found if checkpoint is None else found.against(checkpoint), path, words)
+    if checkpoint is not None:
+        found = found.against(checkpoint)
+    return against_witness(found, path, words)
 
 
 def read_chain(path: Path, verify: Verify) -> Reading:

@@ -45,7 +45,7 @@ __all__ = ["BUDGET", "Budget", "LedgerState", "Status", "StudyState", "apply", "
 
 
 def fold(events: Iterable[ev.Event], state: LedgerState | None = None) -> LedgerState:
-    """The state after ``events``.
+    """Return the state after ``events``.
 
     Raises:
         SecureFLError: the first event that breaks a rule, with the error of that rule.
@@ -54,17 +54,19 @@ def fold(events: Iterable[ev.Event], state: LedgerState | None = None) -> Ledger
 
 
 def apply(state: LedgerState, event: ev.Event) -> LedgerState:
-    """The state after one more event.
+    """Return the state after one more event.
 
     Raises:
         UsageError, BudgetError, NotApprovedError, RoundError: the event breaks a rule; the state is
             unchanged.
     """
+    # Rule 1: a state has no site exactly until its genesis.
     if (not state.site) != isinstance(event, ev.Genesis):
         raise UsageError(
             "A ledger begins with its genesis, and has one.",
             next_step="`securefl site init` makes a ledger.",
         )
+    # Rule 4: between an approval and its reservation nothing else may stand.
     if state.pending is not None and not (
         isinstance(event, ev.Reserve) and event.study == state.pending.study
     ):
@@ -76,11 +78,14 @@ def apply(state: LedgerState, event: ev.Event) -> LedgerState:
 
 
 def _genesis(state: LedgerState, event: ev.Genesis) -> LedgerState:
+    """Rule 1, whose first half :func:`apply` checks."""
     return replace(state, site=event.site, key=event.key, keys=(event.key,))
 
 
 def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
+    """Rules 2 and 10: a grant adds to its population, and opens a budget that was taken back."""
     old = state.budgets.get(event.population)
+    # Costs at two orders cannot be added, and the cap is worked out for one delta.
     if old and (old.delta, old.order) != (event.delta, event.order):
         raise UsageError(
             f"The budget of {event.population!r} has delta {old.delta} and order {old.order}; a"
@@ -89,6 +94,11 @@ def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
             next_step=f"Grant with delta {old.delta} at order {old.order}.",
         )
     cost = sum(p.cost for p in event.typical_parts)
+    grants: tuple[ev.Grant, ...] = ()
+    held: frozenset[str] = frozenset()
+    if old:
+        grants = old.grants
+        held = old.held
     budget = Budget(
         event.population,
         state.epsilon_after(event.population, event.epsilon),
@@ -96,8 +106,8 @@ def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
         event.order,
         event.typical,
         cost,
-        (*(old.grants if old else ()), event),
-        held=old.held if old else frozenset(),
+        (*grants, event),
+        held=held,
     )
     if event.epsilon <= 0 or cost < 1:
         raise UsageError(
@@ -114,6 +124,7 @@ def _grant(state: LedgerState, event: ev.Grant) -> LedgerState:
 
 
 def _dataset(state: LedgerState, event: ev.Dataset) -> LedgerState:
+    """Rule 3: no name and no table moves to another population."""
     old = state.datasets.get(event.name)
     if old and old.population != event.population:
         raise UsageError(
@@ -122,6 +133,7 @@ def _dataset(state: LedgerState, event: ev.Dataset) -> LedgerState:
             whose="the data owner",
             next_step="Keep its population, or register other patients' data under another name.",
         )
+    # The same table under a second name would give its patients a second budget.
     known = state.tables.get(event.snapshot, event.population)
     if known != event.population:
         raise UsageError(
@@ -140,6 +152,7 @@ def _dataset(state: LedgerState, event: ev.Dataset) -> LedgerState:
 
 
 def _approve(state: LedgerState, event: ev.Approve) -> LedgerState:
+    """Rule 4: once a digest, never after a refusal, and pending until its reservation."""
     if event.study in state.studies:
         raise NotApprovedError(
             f"The study {event.id!r} was approved here already; an approval is given and used"
@@ -156,13 +169,15 @@ def _approve(state: LedgerState, event: ev.Approve) -> LedgerState:
 
 
 def _reserve(state: LedgerState, event: ev.Reserve) -> LedgerState:
+    """Rules 4 and 10: a reservation fits its approval, its data set and what is left."""
     approval = state.pending
     if approval is None:
         raise NotApprovedError(
             "A reservation needs the approval of the same study before it.",
             next_step="Approve the study.",
         )
-    dataset, budget = state.dataset(event.dataset), state.open_budget(event.population)
+    dataset = state.dataset(event.dataset)
+    budget = state.open_budget(event.population)
     if (
         dataset.population != event.population
         or budget.order != event.order
@@ -189,10 +204,12 @@ def _reserve(state: LedgerState, event: ev.Reserve) -> LedgerState:
 
 
 def _with(state: LedgerState, study: StudyState) -> LedgerState:
+    """Return the state with this study in the place of the one before."""
     return replace(state, studies={**state.studies, study.digest: study})
 
 
 def _not_paused(state: LedgerState) -> None:
+    """Rule 8."""
     if state.paused:
         raise NotApprovedError(
             "This hospital is paused: nothing starts and nothing is sent.",
@@ -201,6 +218,7 @@ def _not_paused(state: LedgerState) -> None:
 
 
 def _not_ended(study: StudyState) -> None:
+    """Rule 7."""
     if study.ended:
         raise NotApprovedError(
             f"The study {study.approval.id!r} has ended here ({study.status}).",
@@ -209,6 +227,7 @@ def _not_ended(study: StudyState) -> None:
 
 
 def _start(state: LedgerState, event: ev.Start) -> LedgerState:
+    """Rules 5, 7 and 8."""
     study = state.study(event.study)
     _not_paused(state)
     _not_ended(study)
@@ -222,7 +241,7 @@ def _start(state: LedgerState, event: ev.Start) -> LedgerState:
 
 
 def _reserved(study: StudyState, purpose: Purpose, one: Mechanism) -> int:
-    """How many releases of exactly this kind, noise and rate were reserved, over all attempts."""
+    """Count the releases of exactly this kind, noise and rate reserved in all attempts."""
     return study.reservation.attempts * sum(
         p.mechanism.count
         for p in study.reservation.parts
@@ -231,6 +250,7 @@ def _reserved(study: StudyState, purpose: Purpose, one: Mechanism) -> int:
 
 
 def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
+    """Rules 6, 7 and 8: one contribution a round and kind, within what was reserved."""
     study = state.study(event.study)
     _not_paused(state)
     _not_ended(study)
@@ -249,7 +269,8 @@ def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
             ),
         )
     kind = (event.purpose, event.mechanism.with_count(1))
-    reserved, before = _reserved(study, *kind), study.counts.get(kind, 0)
+    reserved = _reserved(study, *kind)
+    before = study.counts.get(kind, 0)
     after = before + event.mechanism.count
     if after > reserved:
         raise BudgetError(
@@ -265,6 +286,7 @@ def _sent(state: LedgerState, event: ev.Sent) -> LedgerState:
 
 
 def _answer(state: LedgerState, event: ev.Answer) -> LedgerState:
+    """Rules 7, 8 and 9."""
     study = state.study(event.study)
     _not_paused(state)
     _not_ended(study)
@@ -286,6 +308,7 @@ def _answer(state: LedgerState, event: ev.Answer) -> LedgerState:
 
 
 def _end(state: LedgerState, digest: str, status: ev.Ending, at: str) -> LedgerState:
+    """Rules 7 and 10: end a study; what it frees after a revocation is not for spending."""
     study = state.study(digest)
     _not_ended(study)
     if status == "completed" and not study.started:
@@ -297,14 +320,14 @@ def _end(state: LedgerState, digest: str, status: ev.Ending, at: str) -> LedgerS
 
 
 def _kept_back(state: LedgerState, study: StudyState) -> LedgerState:
-    """What a study frees that was reserved before a revocation and never started is not for
-    spending: the cap falls with the use.
+    """Let the cap fall with the use where a study frees what its owner took back.
+
+    It was reserved before a revocation and never started. While the budget is still revoked nothing
+    is done: the next grant counts the use anew.
     """
     population = study.reservation.population
     budget = state.budgets[population]
-    if (
-        study.started or study.digest not in budget.held or budget.revoked
-    ):  # while revoked, the next grant counts the use anew
+    if study.started or study.digest not in budget.held or budget.revoked:
         return state
     smaller = replace(
         budget,
@@ -323,6 +346,7 @@ def _withdraw(state: LedgerState, event: ev.Withdraw) -> LedgerState:
 
 
 def _refuse(state: LedgerState, event: ev.Refuse) -> LedgerState:
+    """Rule 4, from the other side: what was approved is withdrawn, not refused."""
     if event.study in state.studies:
         raise UsageError(
             f"The study {event.id!r} was approved here; it can be withdrawn, not refused.",
@@ -340,6 +364,7 @@ def _resume(state: LedgerState, _event: ev.Resume) -> LedgerState:
 
 
 def _revoke(state: LedgerState, event: ev.Revoke) -> LedgerState:
+    """Rule 10: close a budget, and note what was reserved and never started."""
     budget = state.open_budget(event.population)
     waiting = frozenset(
         d
@@ -351,6 +376,7 @@ def _revoke(state: LedgerState, event: ev.Revoke) -> LedgerState:
 
 
 def _rotate(state: LedgerState, event: ev.Rotate) -> LedgerState:
+    """Rule 11."""
     if event.key in state.keys:
         raise UsageError(
             "This key signed the ledger before; a new one is needed.",
@@ -361,6 +387,7 @@ def _rotate(state: LedgerState, event: ev.Rotate) -> LedgerState:
 
 
 def _checkpoint(state: LedgerState, event: ev.Witness) -> LedgerState:
+    """Rule 12."""
     if event.site == state.site:
         raise UsageError(
             "A ledger holds the checkpoints of others, not its own.",

@@ -1,4 +1,4 @@
-"""A local witness of the ledger: its newest checkpoint, signed, in a small file beside it.
+"""Local witness of the ledger: its newest checkpoint, signed, in a small file beside it.
 
 A chain of events proves itself but for its end: a file that lost its last events is a sound ledger.
 The witness, outside of SQLite, remembers how far it had come. Partners' checkpoints do the same for
@@ -42,21 +42,22 @@ _BLANK = b" \0"
 
 
 def witness_path(ledger: Path) -> Path:
-    """Where the witness of the ledger at this path lies."""
+    """Return the path of the witness of a ledger."""
     return ledger.with_name(f"{ledger.name}.head")
 
 
 def write_witness(ledger: Path, checkpoint: bytes) -> None:
-    """Keep a signed checkpoint (mode 0600), flushed; where the disk does not take it, the earlier
-    one stays.
+    """Keep a signed checkpoint (mode 0600), flushed.
+
+    Where the disk does not take it, the earlier one stays.
     """
     path = witness_path(ledger)
     with suppress(OSError):
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
-            # whole or not at all: cut through, with nothing beside it, it would look like an
-            # altered one
+            # Whole or not at all: cut through, with nothing beside it, it would look like an
+            # altered one.
             replace_file(path, checkpoint.ljust(2 * _PLACE))
             return
         try:
@@ -68,27 +69,31 @@ def write_witness(ledger: Path, checkpoint: bytes) -> None:
 
 
 def _place_to_write(data: bytes) -> int:
-    """The place, 0 or 1, that does not hold the newest word: a write that is cut through must not
-    spoil that one.
+    """Return the place, 0 or 1, that does not hold the newest word.
+
+    A write that is cut through must not spoil that one.
     """
     first, second = (_claimed(place.strip(_BLANK)) for place in _places(data))
-    return 1 if first > second else 0
+    return int(first > second)
 
 
 def _claimed(word: bytes) -> int:
-    """The number of events that a word names, unverified; 0 where it is no whole statement."""
+    """Return the number of events that a word names, unverified; 0 for no whole statement."""
     body = _whole(word)
-    size = 0 if body is None else body["size"]
-    return size if isinstance(size, int) else 0
+    if body is None or not isinstance(body["size"], int):
+        return 0
+    return body["size"]
 
 
 def _places(data: bytes) -> tuple[bytes, bytes]:
+    """Split the file into its two places."""
     return data[:_PLACE], data[_PLACE : 2 * _PLACE]
 
 
 def read_witness(ledger: Path) -> tuple[bytes, ...] | None:
-    """The witness's words as they lie there, at most two; None without one, as beside a ledger of
-    an earlier version.
+    """Read the witness's words as they lie there, at most two.
+
+    None without a witness, as beside a ledger of an earlier version.
     """
     try:
         data = read_file(witness_path(ledger))
@@ -98,24 +103,24 @@ def read_witness(ledger: Path) -> tuple[bytes, ...] | None:
 
 
 def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | None) -> Reading:
-    """The reading, with a fault where it lacks what its witness knows. A fault found before stays.
+    """Return the reading, with a fault where it lacks what its witness knows.
 
-    ``words``: from :func:`read_witness`, read before the rows were: another process may have
-    committed since.
+    A fault found before stays. ``words`` are from :func:`read_witness`, read before the rows were:
+    another process may have committed since.
     """
     if words is None or reading.fault is not None:
         return reading
-    known = [found for word in words if (found := _own(word, reading)) is not None]
-    lacking = [
-        c
-        for c in known
-        if not (c.size <= len(reading.hashes) and reading.hashes[c.size - 1] == c.head)
-    ]
-    if (
-        known
-        and not lacking
-        and not any(_whole(word) for word in words if _own(word, reading) is None)
-    ):
+    known = []
+    foreign = []
+    for word in words:
+        found = _own(word, reading)
+        if found is not None:
+            known.append(found)
+        # A place that was cut through is no statement, and no fault.
+        elif _whole(word):
+            foreign.append(word)
+    lacking = [checkpoint for checkpoint in known if not _contains(reading, checkpoint)]
+    if known and not lacking and not foreign:
         return reading
     why = f"{witness_path(ledger)} beside it is by no key that this ledger knows, or was altered"
     if lacking:
@@ -131,9 +136,17 @@ def against_witness(reading: Reading, ledger: Path, words: tuple[bytes, ...] | N
     return replace(reading, fault=fault)
 
 
+def _contains(reading: Reading, checkpoint: Checkpoint) -> bool:
+    """True if the ledger that was read has the checkpoint's past."""
+    if checkpoint.size > len(reading.hashes):
+        return False
+    return reading.hashes[checkpoint.size - 1] == checkpoint.head
+
+
 def _whole(word: bytes) -> dict[str, Any] | None:
-    """The fields of a whole statement, unverified; None for one that was cut through, whatever key
-    it is by.
+    """Return the fields of a whole statement, unverified, whatever key it is by.
+
+    None for one that was cut through.
     """
     try:
         body, _, _ = peek_signed(
@@ -145,8 +158,9 @@ def _whole(word: bytes) -> dict[str, Any] | None:
 
 
 def _own(word: bytes, reading: Reading) -> Checkpoint | None:
-    """A word of the witness, where a key of this ledger signed it; a place that was cut through is
-    none.
+    """Return a word of the witness as a checkpoint, where a key of this ledger signed it.
+
+    A place that was cut through is none.
     """
     try:
         return read_own(word, reading.at)

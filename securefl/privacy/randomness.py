@@ -1,5 +1,4 @@
-"""Where random bytes come from: ChaCha20 (RFC 8439) keyed by the operating system, and nothing
-else.
+"""Source of random bytes: ChaCha20 (RFC 8439) keyed by the operating system.
 
 Samplers take their source by constructor (:class:`RandomBytes`), so tests can fix it; no file, flag
 or environment variable reaches it. numpy's own generators are never used: their output can be
@@ -25,12 +24,10 @@ _NONCE = bytes(16)
 
 
 class RandomBytes(Protocol):
-    """``source(size)`` returns ``size`` bytes, uniform and independent of everything returned
-    before.
-    """
+    """Random bytes on demand: uniform, and independent of all that were returned before."""
 
     def __call__(self, size: int, /) -> bytes:
-        """``size`` fresh bytes."""
+        """Return ``size`` fresh bytes."""
 
 
 class ChaChaStream:
@@ -43,25 +40,26 @@ class ChaChaStream:
         self._stream = Cipher(ChaCha20(key, _NONCE), mode=None).encryptor()
 
     def __call__(self, size: int, /) -> bytes:
-        """The next ``size`` bytes of the stream."""
+        """Return the next ``size`` bytes of the stream."""
+        # The key stream is the encryption of zeros.
         return self._stream.update(bytes(size))
 
 
 class SystemRandomness:
-    """ChaCha20 under a key from :func:`os.urandom`, fresh for each object, each process and each
-    GiB.
+    """ChaCha20 under a key from :func:`os.urandom`: fresh for each object, process and GiB.
 
     A forked child would otherwise repeat its parent's noise, and two releases with the same noise
     have none in their difference; so the process id is checked at every call.
     """
 
     def __init__(self) -> None:
+        # No process has this id, so the first call keys the stream.
         self._pid = -1
         self._left = 0
         self._stream = ChaChaStream(bytes(KEY_BYTES))
 
     def __call__(self, size: int, /) -> bytes:
-        """``size`` fresh bytes."""
+        """Return ``size`` fresh bytes."""
         if self._pid != os.getpid() or size > self._left:
             self._stream = ChaChaStream(os.urandom(KEY_BYTES))
             self._pid = os.getpid()
@@ -71,13 +69,12 @@ class SystemRandomness:
 
 
 def uniform_words(count: int, source: RandomBytes) -> NDArray[np.uint64]:
-    """``count`` uniform 64-bit words, uint64[count]."""
+    """Draw ``count`` uniform 64-bit words: uint64[count]."""
     return np.frombuffer(source(8 * count), dtype="<u8").astype(np.uint64, copy=False)
 
 
 def uniform_below(count: int, bound: int, source: RandomBytes) -> NDArray[np.uint64]:
-    """``count`` integers uniform on ``0 .. bound - 1``, uint64[count], by rejection and so without
-    bias.
+    """Draw integers uniform on ``0 .. bound - 1``, by rejection and so without bias: uint64[count].
 
     Args:
         count: how many.

@@ -1,4 +1,4 @@
-"""What a worker's answers to the trial show, and the answers of workers that are broken on purpose."""
+"""Judgement of a worker's answers to the trial, beside answers that are broken on purpose."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class WorkerFinding:
-    """What the answers show.
+    """Finding on a worker's answers.
 
     Attributes:
         faults: the tests that convict, in words; none is a pass.
@@ -66,20 +66,20 @@ def judge_answers(answers: Answers) -> WorkerFinding:
 
 
 def judge_with_controls(answers: Answers, draws: Floats) -> WorkerFinding:
-    """:func:`judge_answers`, with the broken workers that answers of this size would not have
-    convicted.
-    """
+    """:func:`judge_answers`, with the broken workers that the same tests would have missed."""
     broken = broken_answers(answers, draws)
     missed = tuple(name for name, told in broken.items() if not judge_answers(told).faults)
     return replace(judge_answers(answers), missed=missed)
 
 
 def broken_answers(like: Answers, draws: Floats) -> Mapping[str, Answers]:
-    """Answers of broken workers, as many as in ``like``, made here from normal numbers: each must
-    be convicted.
+    """Make answers of broken workers from normal numbers, as many as in ``like``.
+
+    Each must be convicted.
     """
     sound = _sound(like, draws)
-    drawn, shape = sound.drawn, sound.drawn.values.shape
+    drawn = sound.drawn
+    shape = drawn.values.shape
 
     def noisy(batches: FloatArray) -> Answers:
         values = batches * -drawn.weight + draws.normal(0, math.sqrt(drawn.steps), shape)
@@ -112,16 +112,21 @@ def broken_answers(like: Answers, draws: Floats) -> Mapping[str, Answers]:
 
 
 def _first_again(releases: FloatArray) -> FloatArray:
+    """Repeat the first release in the place of all others."""
     return np.repeat(releases[:1], len(releases), axis=0)
 
 
 def _sound(like: Answers, draws: Floats) -> Answers:
-    """Answers as a sound worker gives them."""
-    drawn, deviation = like.drawn, math.sqrt(like.drawn.steps)
+    """Make answers as a sound worker gives them."""
+    drawn = like.drawn
+    # Each step of a release brings noise of deviation 1.
+    deviation = math.sqrt(drawn.steps)
     batches = draws.binomial(drawn.steps, drawn.rate, drawn.values.shape) * -drawn.weight
     values = batches + draws.normal(0, deviation, batches.shape)
     totals = batches.sum(axis=1) + draws.normal(0, deviation, len(batches))
-    noise, histogram, count = (
-        draws.normal(size=a.shape) for a in (like.noise, like.histogram, like.count)
+    return Answers(
+        noise=draws.normal(size=like.noise.shape),
+        histogram=draws.normal(size=like.histogram.shape),
+        count=draws.normal(size=like.count.shape),
+        drawn=replace(drawn, values=values, totals=totals),
     )
-    return Answers(noise, histogram, count, replace(drawn, values=values, totals=totals))
