@@ -187,7 +187,7 @@ def stop(folder: str | None) -> None:
 def status(folder: str | None) -> None:
     """Say whether the aggregator runs, and whom it serves."""
     from securefl.party.pidfile import last_end, running_process, store_away
-    from securefl.report.parts import day
+    from securefl.report.words import day
 
     here = _open(folder)
     state = running_process(here.path, _ROLE)

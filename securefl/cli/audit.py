@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import folder_option, json_option, say, screen, write_json
+from securefl.cli.screen import folder_option, json_option, say, show_page, write_json
 from securefl.errors import (
     ExitCode,
     LedgerAlteredError,
@@ -107,13 +107,13 @@ def audit(
         say(_verdict(report, known))
     elif json_file != "-":
         from securefl.party.failure_note import reason_of
-        from securefl.report.audit import audit_tables
+        from securefl.report.audit import audit_overview
 
         failed = [
             s["digest"] for d in report.datasets for s in d["studies"] if s["status"] == "failed"
         ]
-        screen().print(
-            audit_tables(
+        show_page(
+            audit_overview(
                 report,
                 detail=detail,
                 fingerprint=card.spoken,

@@ -29,7 +29,7 @@ def trust_cards(
         UsageError: nobody compared a fingerprint, or one for several cards.
         UntrustedError: another key is trusted under a card's name.
     """
-    from securefl.report.parts import day
+    from securefl.report.words import day
 
     if remove:
         book.distrust(remove)
@@ -89,7 +89,7 @@ def _read(path: Path) -> IdentityCard:
 
 def _takes_over(old: IdentityCard, new: IdentityCard) -> list[str]:
     """What a person should know before trusting a successor."""
-    from securefl.report.parts import day
+    from securefl.report.words import day
 
     until = next(e.until for e in new.earlier if e.signing_public == old.signing_public)
     more = (

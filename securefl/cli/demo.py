@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import json_option, screen, write_json
+from securefl.cli.screen import json_option, screen, show_page, write_json
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -56,7 +56,7 @@ def demo(seed: int, folder: Path, fresh: bool, json_file: str | None) -> None:
             seed=seed,
             fresh=fresh,
             say=_show_line,
-            show=console.print,
+            show=show_page,
             busy=busy,
             wide=console.width,
             coloured=console.is_terminal,

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from securefl.report.page import Page
+
 
 class DeclinedError(Exception):
     """A person was asked and said no: no error of anybody's, so nobody has to mend anything."""
@@ -38,9 +40,17 @@ def show_error(error: SecureFLError) -> None:
     """The error's page, on standard error."""
     from rich.console import Console
 
-    from securefl.report.errors import error_panel
+    from securefl.report.errors import error_page
+    from securefl.report.terminal import drawn
 
-    Console(stderr=True, highlight=False).print(error_panel(error))
+    Console(stderr=True, highlight=False).print(drawn(error_page(error)))
+
+
+def show_page(page: Page) -> None:
+    """A page, on standard output."""
+    from securefl.report.terminal import drawn
+
+    screen().print(drawn(page))
 
 
 def say(text: str) -> None:
@@ -69,7 +79,7 @@ def _filled(line: str, width: int) -> str:
 def say_quoted(text: str) -> None:
     """Another party's words, on lines of their own behind a bar."""
     from securefl.report.characters import quoted_lines
-    from securefl.report.parts import BAR, BAR_COLUMNS
+    from securefl.report.terminal import BAR, BAR_COLUMNS
 
     for line in quoted_lines(text, screen().width - BAR_COLUMNS - 2):
         screen().print(f"  {BAR}{line}".rstrip(), markup=False, soft_wrap=True)

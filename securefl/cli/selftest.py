@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import json_option, screen, write_json
+from securefl.cli.screen import json_option, screen, show_page, write_json
 from securefl.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def privacy(trials: int | None, json_file: str | None) -> None:
     if json_file:
         write_json(outcome.to_json(), json_file)
     if json_file != "-":
-        screen().print(selftest_page(outcome))
+        show_page(selftest_page(outcome))
     sys.exit(_EXIT[outcome.verdict])
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from securefl.cli.screen import json_option, say, screen, write_json
+from securefl.cli.screen import json_option, say, show_page, write_json
 from securefl.cli.site_backup import backup, restore
 from securefl.cli.site_budget import budget
 from securefl.cli.site_data import data
@@ -166,4 +166,4 @@ def status(json_file: str | None, folder: str | None) -> None:
     if json_file:
         write_json(status_json(found), json_file)
     if json_file != "-":
-        screen().print(status_page(found))
+        show_page(status_page(found))

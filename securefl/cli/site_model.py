@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.predict import predict as score
-from securefl.cli.screen import json_option, say, screen, write_json
+from securefl.cli.screen import json_option, say, show_page, write_json
 from securefl.cli.site_folder import open_site as _open
 from securefl.cli.site_folder import site_option as _site_option
 from securefl.errors import SecureFLError
@@ -93,9 +93,7 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
         )
         if json_file == "-":
             return
-    screen().print(
-        own_model_page(found, str(row.folder), figures, why_not=why_not, units=units(study))
-    )
+    show_page(own_model_page(found, str(row.folder), figures, why_not=why_not, units=units(study)))
     say(f"Next: securefl site model predict {row.name} TABLE.csv")
 
 

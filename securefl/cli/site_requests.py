@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import confirm, json_option, say, say_quoted, screen, write_json
+from securefl.cli.screen import confirm, json_option, say, say_quoted, show_page, write_json
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _show(here: Site, reviewed: RequestReview) -> None:
     from securefl.report.request import request_page
 
     found, own = reviewed.found, requests.own_view(here, reviewed)
-    screen().print(
+    show_page(
         request_page(
             found.study,
             found.digest,

@@ -8,9 +8,8 @@ from securefl.report.quality import quality_words
 from securefl.report.status import BudgetLine, StudyLine, site_status
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from securefl.node.owner.status import SiteStatus, StudyStatus
+    from securefl.report.page import Page
 
 
 def status_json(found: SiteStatus) -> dict[str, Any]:
@@ -53,7 +52,7 @@ def _study_json(study: StudyStatus) -> dict[str, Any]:
     }
 
 
-def status_page(found: SiteStatus) -> RenderableType:
+def status_page(found: SiteStatus) -> Page:
     """The state as a page for people."""
     away, ended = found.store_away, found.ended
     return site_status(

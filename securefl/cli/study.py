@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import folder_option, json_option, say, say_quoted, screen, write_json
+from securefl.cli.screen import (
+    folder_option,
+    json_option,
+    say,
+    say_quoted,
+    screen,
+    show_page,
+    write_json,
+)
 from securefl.errors import ExitCode, MessageError, RoundError, SecureFLError, UsageError
 from securefl.files import read_given
 
@@ -213,7 +221,7 @@ def check(file: Path) -> None:
     text = read_given(file)
     found = parse_consistent(text, PldAccountant())
     check_not_over(found, datetime.now(UTC), text.decode())
-    screen().print(study_page(found, study_digest(text) if isinstance(found, Study) else None))
+    show_page(study_page(found, study_digest(text) if isinstance(found, Study) else None))
     say("The file is valid and its figures agree.")
 
 
@@ -245,7 +253,7 @@ def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
     if json_file:
         write_json(made.to_json(), json_file)
     if json_file != "-":
-        screen().print(plan_page(made))
+        show_page(plan_page(made))
 
 
 @study.command()
@@ -373,7 +381,7 @@ def _run(
                 task, description=escape(str(who)) if who.seconds >= _SILENCE else "rounds"
             ),
         )
-    screen().print(
+    show_page(
         outcome_page(
             result.evaluation,
             model_dir=str(result.folder),
@@ -385,7 +393,7 @@ def _run(
             units=units(file),
         )
     )
-    screen().print(extracts_page(result.extracts, file.cohort))
+    show_page(extracts_page(result.extracts, file.cohort))
     say(f"The whole extracts: securefl study report {found.name}{hint}")
     say(f"Next: securefl predict {result.folder} TABLE.csv   (a table with the model's columns)")
     if json_file:
@@ -404,7 +412,7 @@ def _run(
 @_researcher_option
 def report(name: str, json_file: str | None, folder: str | None) -> None:
     """Show a completed study again: figures, model, and each hospital's audit extract."""
-    from securefl.report.audit import extract_words
+    from securefl.report.audit import extract_page
     from securefl.report.evaluation import auc_words
     from securefl.report.quality import quality_words
     from securefl.report.run import lost_words
@@ -432,7 +440,7 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
         )
     for site, extract in result["extracts"].items():
         say(f"\n{site}")
-        say(extract_words(extract))
+        show_page(extract_page(extract))
 
 
 @study.command()
@@ -506,7 +514,7 @@ def verify(number: str, name: str, folder: str | None, json_file: str | None) ->
             )
             for f in found
         ]
-        screen().print(
+        show_page(
             rounds_page(view.name, lines, failed, rounds=view.plan.last_round, site=view.site)
         )
     if failed:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from securefl.demo.baselines import Comparison
+    from securefl.report.page import Page
 
 POPULATION = "thyroid-referrals"
 _NAMES = {
@@ -57,7 +58,7 @@ def play(
     seed: int,
     fresh: bool,
     say: Callable[[str], None],
-    show: Callable[[Any], None],
+    show: Callable[[Page], None],
     busy: Callable[[str], AbstractContextManager[object]] = nullcontext,
     wide: int = 80,
     coloured: bool = False,
@@ -357,7 +358,7 @@ def _finish(
     stage: Stage,
     comparison: Comparison,
     figures: dict[str, Any],
-    show: Callable[[Any], None],
+    show: Callable[[Page], None],
     study: str,
 ) -> None:
     from securefl.learning.mock import mock_table

@@ -17,6 +17,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from securefl.report.isolation import Isolation, isolation_sentence
+
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWIPC = 0x08000000
@@ -122,11 +124,11 @@ def userns_advice(root: Path = Path("/proc/sys")) -> str:
     )
 
 
+def isolation() -> Isolation:
+    """What this machine enforces on the worker."""
+    return Isolation.NETWORK if network_can_be_blocked() else Isolation.NOTHING
+
+
 def isolation_words() -> str:
     """The line on the request page that says what is enforced on this machine."""
-    network = (
-        "blocked"
-        if network_can_be_blocked()
-        else "NOT blocked: this machine forbids user namespaces"
-    )
-    return f"isolation: network {network}; files: not enforced yet"
+    return isolation_sentence(isolation())

@@ -9,50 +9,50 @@ from decimal import ROUND_FLOOR, Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rich.console import Group
-from rich.text import Text
-
 from securefl.privacy.explain import explain_epsilon, explain_share, percent
 from securefl.report.audit_words import KINDS, figure, reason_words, runs, slots, study_name
-from securefl.report.parts import (
-    BAD,
-    DIM,
-    GOOD,
-    WARN,
+from securefl.report.page import (
+    Bar,
+    Gap,
+    Page,
+    Paragraph,
     Quoted,
     Records,
-    bar,
+    Section,
+    Span,
+    Tone,
     bullets,
-    day,
     facts,
-    joined,
-    literal,
+    group,
     page,
-    plain_text,
-    plural,
     section,
-    title,
 )
+from securefl.report.words import day, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import RenderableType
+    from collections.abc import Iterable, Mapping, Sequence
 
     from securefl.privacy.audit import AuditReport
+    from securefl.report.page import Block, Value
 
 Json: TypeAlias = "dict[str, Any]"
-_STATUS = {"approved": WARN, "running": WARN, "completed": GOOD, "failed": BAD, "withdrawn": BAD}
+_STATUS = {
+    "approved": Tone.WARN,
+    "running": Tone.WARN,
+    "completed": Tone.GOOD,
+    "failed": Tone.BAD,
+    "withdrawn": Tone.BAD,
+}
 
 
-def audit_tables(
+def audit_overview(
     report: AuditReport,
     *,
     detail: bool = False,
     fingerprint: str = "",
     reasons: Mapping[str, str] | None = None,
-) -> RenderableType:
-    """The owner's report as a page.
+) -> Page:
+    """The owner's report on one page; :mod:`securefl.report.audit_page` is the whole of it.
 
     Args:
         report: from :func:`securefl.privacy.audit.audit`.
@@ -64,122 +64,94 @@ def audit_tables(
         s["digest"]: study_name(s["id"], s["digest"]) for d in report.datasets for s in d["studies"]
     }
     names |= {a["study"]: study_name(a["id"], a["study"]) for a in report.approvals}
-    parts: list[RenderableType] = [
-        title(f"What left {report.site}, and what it cost"),
-        _verification(report),
-    ]
-    if fingerprint:
-        parts.append(Text(f"The card of {report.site}: {fingerprint}", style=DIM))
-    if report.paused:
-        parts.append(
-            Text(
-                "PAUSED: nothing starts and nothing leaves until `securefl site pause --resume`.",
-                style=WARN,
-            )
-        )
+
+    def sections(datasets: Iterable[Json]) -> list[Section]:
+        return [_dataset(d, names, reasons or {}, detail=detail) for d in datasets]
+
+    budgeted: list[Section] = []
     for population in report.populations:
-        parts.append(_population(population))
-        parts += [
-            _dataset(d, names, reasons or {}, detail=detail)
-            for d in report.datasets
-            if d["population"] == population["name"]
-        ]
-    budgeted = {p["name"] for p in report.populations}
-    parts += [
-        _dataset(d, names, reasons or {}, detail=detail)
-        for d in report.datasets
-        if d["population"] not in budgeted
-    ]
-    if not report.populations:
-        parts.append(
-            section("Budget", "None was granted yet. `securefl site budget set` grants one.")
-        )
-    if report.refusals_elsewhere:
-        parts.append(
-            section(
-                "Refused: data sets that are not registered here",
-                bullets(
-                    joined(f"on {r['dataset']}: ", _refusal(r)) for r in report.refusals_elsewhere
-                ),
-            )
-        )
-    if len(report.keys) > 1:
-        parts.append(
-            section(
-                "Signing keys, each named by the one before it",
-                bullets(
-                    f"{k['key'][:16]}… since {day(k['at'])}"
-                    + (
-                        f", on the card {fingerprint}"
-                        if fingerprint and k is report.keys[-1]
-                        else ""
-                    )
-                    for k in report.keys
-                ),
-            )
-        )
-    if report.pauses:
-        parts.append(section("Pauses", bullets(map(_pause, report.pauses))))
-    parts.append(_approvals(report.approvals))
-    return page(*parts)
+        its = (d for d in report.datasets if d["population"] == population["name"])
+        budgeted += [_population(population), *sections(its)]
+    known = {p["name"] for p in report.populations}
+    return page(
+        f"What left {report.site}, and what it cost",
+        _verification(report),
+        Paragraph(f"The card of {report.site}: {fingerprint}", Tone.QUIET) if fingerprint else None,
+        Paragraph(_PAUSED, Tone.WARN) if report.paused else None,
+        *budgeted,
+        *sections(d for d in report.datasets if d["population"] not in known),
+        None if report.populations else section("Budget", _NO_BUDGET),
+        _elsewhere(report),
+        _keys(report, fingerprint),
+        section("Pauses", bullets(map(_pause, report.pauses))) if report.pauses else None,
+        _approvals(report.approvals),
+    )
 
 
-def extract_words(extract: Json) -> str:
-    """The researcher's view of one hospital's ledger, as plain text: this study's charges and
-    releases only.
+_PAUSED = "PAUSED: nothing starts and nothing leaves until `securefl site pause --resume`."
+_NO_BUDGET = "None was granted yet. `securefl site budget set` grants one."
+
+
+def _elsewhere(report: AuditReport) -> Section | None:
+    if not report.refusals_elsewhere:
+        return None
+    return section(
+        "Refused: data sets that are not registered here",
+        bullets((f"on {r['dataset']}: ", *_refusal(r)) for r in report.refusals_elsewhere),
+    )
+
+
+def _keys(report: AuditReport, fingerprint: str) -> Section | None:
+    if len(report.keys) < 2:
+        return None
+    lines = [f"{k['key'][:16]}… since {day(k['at'])}" for k in report.keys]
+    if fingerprint:
+        lines[-1] += f", on the card {fingerprint}"
+    return section("Signing keys, each named by the one before it", bullets(lines))
+
+
+def extract_page(extract: Json) -> Page:
+    """The researcher's view of one hospital's ledger: this study's charges and releases only.
 
     Args:
         extract: from :func:`securefl.privacy.audit.extract`.
     """
     study, held = extract["study"], extract["dataset"]
     ended = f", ended {day(study['ended_at'])}" if study["ended_at"] else ""
-    charges = [_charge_words(c) for c in extract["charges"]]
+    left = bullets(map(_run, runs(extract["releases"]))) if extract["releases"] else "nothing"
     privacy = explain_epsilon(Decimal(str(extract["epsilon"])), Decimal(str(extract["delta"])))
-    body = page(
-        title(f"Extract of the audit of {extract['site']}"),
+    return page(
+        f"Extract of the audit of {extract['site']}",
         facts(
             [
                 ("study", f"{study_name(study['id'], study['digest'])}: {study['status']}"),
                 ("approved", f"{day(study['approved_at'])}{ended}"),
                 ("data set", f"{held['name']}, patients of {held['population']}"),
-                ("charged", bullets(charges)),
+                ("charged", bullets(map(_charge_words, extract["charges"]))),
                 ("privacy", privacy),
-                (
-                    "what left",
-                    (
-                        bullets(map(_run, runs(extract["releases"])))
-                        if extract["releases"]
-                        else "nothing"
-                    ),
-                ),
+                ("what left", left),
             ]
         ),
     )
-    return plain_text(body)
 
 
-def _verification(report: AuditReport) -> RenderableType:
+def _verification(report: AuditReport) -> Paragraph:
+    held = plural(report.events, "event")
     if report.verified:
-        return Text(
-            f"Verified: {plural(report.events, 'event')}, unbroken and signed; the last is"
-            f" {report.head[:12]}.",
-            style=GOOD,
-        )
-    return Text.assemble(
-        ("NOT VERIFIED: the ledger was altered or damaged. ", BAD),
-        literal(report.fault or "", BAD),
+        words = f"Verified: {held}, unbroken and signed; the last is {report.head[:12]}."
+        return Paragraph(words, Tone.GOOD)
+    follows = f"What follows shows the {held} that are unbroken and signed, and nothing after them."
+    return Paragraph(
         (
-            (
-                f" {report.next_step or ''} What follows shows the"
-                f" {plural(report.events, 'event')} that are unbroken and signed, and nothing"
-                " after them."
-            ),
-            BAD,
+            "NOT VERIFIED: the ledger was altered or damaged. ",
+            report.fault or "",
+            f" {report.next_step or ''} {follows}",
         ),
+        Tone.BAD,
     )
 
 
-def _population(population: Json) -> RenderableType:
+def _population(population: Json) -> Section:
     used = Decimal(str(population["share_used"]))
     grants = [
         f"epsilon {figure(g['epsilon'])} at delta {figure(g['delta'])} on {day(g['at'])}, for"
@@ -190,14 +162,12 @@ def _population(population: Json) -> RenderableType:
         f"Patients of {population['name']}",
         facts(
             [
-                ("budget", bar(used)),
-                ("", literal(_share_words(used, population), "bold")),
+                ("budget", Bar(used)),
+                ("", Span(_share_words(used, population), Tone.STRONG)),
                 ("granted", bullets(grants)),
-                *(
-                    [("taken back", bullets(map(_revocation, population["revocations"])))]
-                    if population["revocations"]
-                    else []
-                ),
+                ("taken back", bullets(map(_revocation, population["revocations"])))
+                if population["revocations"]
+                else None,
             ]
         ),
     )
@@ -220,50 +190,44 @@ def _share_words(used: Decimal, population: Json) -> str:
 
 def _dataset(
     dataset: Json, names: dict[str, str], reasons: Mapping[str, str], *, detail: bool
-) -> RenderableType:
-    parts: list[RenderableType] = []
-    if dataset["studies"]:
-        rows = [
-            (
-                literal(study_name(s["id"], s["digest"])),
-                literal(s["status"], _STATUS.get(s["status"], "")),
-                literal(percent(Decimal(str(s["share"])))),
-                literal(day(s["approved_at"])[:10]),
-                literal(day(s["ended_at"])[:10] if s["ended_at"] else "–"),
-            )
-            for s in dataset["studies"]
-        ]
-        parts.append(Records(["study", "status", "share", "approved", "ended"], rows, right=[2]))
-        for s in dataset["studies"]:
-            if s["digest"] in reasons:  # which may repeat another party's words
-                parts += [
-                    literal(f"{names[s['digest']]} failed:"),
-                    Quoted(reasons[s["digest"]]),
-                    Text(""),
-                ]
-    else:
-        parts.append(Text("No study was approved.", style=DIM))
+) -> Section:
+    parts: list[Value] = [_studies(dataset["studies"])]
+    for s in dataset["studies"]:
+        if s["digest"] in reasons:  # which may repeat another party's words
+            parts += [f"{names[s['digest']]} failed:", Quoted(reasons[s["digest"]]), Gap()]
     parts += [_left(dataset, names, detail=detail), *_unsent(dataset, names)]
     if dataset["refusals"]:
-        parts += [
-            Text("Refused", style="bold"),
-            bullets(map(_refusal, dataset["refusals"])),
-            Text(""),
-        ]
+        refused = bullets(map(_refusal, dataset["refusals"]))
+        parts += [Span("Refused", Tone.STRONG), refused, Gap()]
     spent = dataset["spent"]
     if spent["epsilon_rdp"]:
-        parts.append(
-            Text(
-                f"For specialists: all its studies together, epsilon {figure(spent['epsilon_pld'])}"
-                f" by PLD, {figure(spent['epsilon_rdp'])} by RDP at the budget's order. The budget"
-                " is enforced by RDP.",
-                style=DIM,
-            )
+        words = (
+            f"For specialists: all its studies together, epsilon {figure(spent['epsilon_pld'])} by"
+            f" PLD, {figure(spent['epsilon_rdp'])} by RDP at the budget's order. The budget is"
+            " enforced by RDP."
         )
+        parts.append(Paragraph(words, Tone.QUIET))
     return section(f"Data set {dataset['name']}", *parts)
 
 
-def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableType:
+def _studies(studies: Sequence[Json]) -> Block:
+    if not studies:
+        return Paragraph("No study was approved.", Tone.QUIET)
+    rows = tuple(
+        (
+            study_name(s["id"], s["digest"]),
+            Span(s["status"], _STATUS.get(s["status"], Tone.PLAIN)),
+            percent(Decimal(str(s["share"]))),
+            day(s["approved_at"])[:10],
+            day(s["ended_at"])[:10] if s["ended_at"] else "–",
+        )
+        for s in studies
+    )
+    heads = ("study", "status", "share", "approved", "ended")
+    return Records(heads, rows, right=frozenset({2}))
+
+
+def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> Block:
     lines: dict[str, list[str]] = {}
     for digest, of_study in groupby(dataset["releases"], key=lambda r: r["study"]):
         listed = list(of_study)
@@ -276,16 +240,14 @@ def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> RenderableTy
                 f"{plural(s['answers'], 'answer')} that took the masks off a sum"
             )
     if not lines:
-        return Text("Nothing left the house.", style=DIM)
-    rows: list[tuple[str, RenderableType | str]] = [
-        (names.get(digest, digest[:12]), bullets(said)) for digest, said in lines.items()
-    ]
-    return Group(Text("What left the house", style="bold"), facts(rows), Text(""))
+        return Paragraph("Nothing left the house.", Tone.QUIET)
+    rows = [(names.get(digest, digest[:12]), bullets(said)) for digest, said in lines.items()]
+    return group(Span("What left the house", Tone.STRONG), facts(rows), Gap())
 
 
-def _unsent(dataset: Json, names: dict[str, str]) -> list[RenderableType]:
+def _unsent(dataset: Json, names: dict[str, str]) -> list[Value]:
     """What studies paid for and have not sent; a study that never started pays nothing."""
-    rows: list[tuple[str, RenderableType | str]] = []
+    rows = []
     for s in dataset["studies"]:
         yet = "not sent yet" if s["status"] in {"approved", "running"} else "charged, never sent"
         open_ = [
@@ -295,7 +257,7 @@ def _unsent(dataset: Json, names: dict[str, str]) -> list[RenderableType]:
         ]
         if open_:
             rows.append((names.get(s["digest"], s["digest"][:12]), bullets(open_)))
-    return [Text("Paid for beside that", style="bold"), facts(rows), Text("")] if rows else []
+    return [Span("Paid for beside that", Tone.STRONG), facts(rows), Gap()] if rows else []
 
 
 def _single(release: Json) -> str:
@@ -315,7 +277,7 @@ def _run(run: list[Json]) -> str:
     )
 
 
-def _refusal(refusal: Json) -> Text:
+def _refusal(refusal: Json) -> tuple[str | Span, ...]:
     figures = ""
     if refusal["asked"] is not None and refusal["left"] is not None:
         asked, left = (Decimal(str(refusal[k])) for k in ("asked", "left"))
@@ -325,9 +287,9 @@ def _refusal(refusal: Json) -> Text:
         )
     reason: str = refusal["reason"]
     note = f"; {refusal['note']}" if refusal["note"] else ""
-    return joined(
+    return (
         f"{study_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ",
-        literal(reason_words(reason), WARN),
+        Span(reason_words(reason), Tone.WARN),
         figures,
         note,
     )
@@ -338,21 +300,20 @@ def _pause(pause: Json) -> str:
     return f"from {day(pause['at'])}, {until}" + (f"; {pause['note']}" if pause["note"] else "")
 
 
-def _approvals(approvals: Sequence[Json]) -> RenderableType:
+def _approvals(approvals: Sequence[Json]) -> Section:
     if not approvals:
-        return section("Approvals", Text("None.", style=DIM))
-    rows = [
+        return section("Approvals", Paragraph("None.", Tone.QUIET))
+    rows = tuple(
         (
-            literal(study_name(a["id"], a["study"])),
-            literal(a["researcher"]),
-            literal(day(a["at"])),
-            literal(a["statement"][:12], DIM),
+            study_name(a["id"], a["study"]),
+            a["researcher"],
+            day(a["at"]),
+            Span(a["statement"][:12], Tone.QUIET),
         )
         for a in approvals
-    ]
-    return section(
-        "Approvals", Records(["study", "asked by", "approved", "signed statement"], rows)
     )
+    heads = ("study", "asked by", "approved", "signed statement")
+    return section("Approvals", Records(heads, rows))
 
 
 def _charge_words(charge: Json) -> str:

@@ -20,7 +20,7 @@ from securefl.report.audit_population import (
 from securefl.report.audit_words import numbered
 from securefl.report.html_parts import Html, document, joined, said, table, tag
 from securefl.report.html_style import STYLE
-from securefl.report.parts import day, plural
+from securefl.report.words import day, plural
 
 if TYPE_CHECKING:
     from securefl.privacy.audit import AuditReport

@@ -23,7 +23,7 @@ from securefl.report.audit_words import (
 )
 from securefl.report.html_charts import Segment, Sent, Spent, budget_bar, legend, releases, spending
 from securefl.report.html_parts import Html, joined, said, table, tag
-from securefl.report.parts import plural
+from securefl.report.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

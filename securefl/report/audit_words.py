@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securefl.privacy.explain import percent
-from securefl.report.parts import decimal_words
+from securefl.report.words import decimal_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

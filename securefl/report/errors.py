@@ -6,39 +6,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.box import Box
-from rich.panel import Panel
-from rich.text import Text
-
 from securefl.report.characters import needs_own_lines
-from securefl.report.parts import BAD, Quoted, facts, literal, page
+from securefl.report.page import Facts, Notice, Page, Quoted, Tone, Value, facts
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from securefl.errors import SecureFLError
 
-
-#: A frame that is open to the right: a border there would have to know how wide the screen draws
-#: every character before it.
-_FRAME = Box("╭──╮\n│   \n├── \n│   \n├── \n├── \n│   \n╰──╯\n")
+_HEADING = "This did not work"
 
 
-def error_panel(error: SecureFLError) -> RenderableType:
+def error_page(error: SecureFLError) -> Page:
     """The error in a frame."""
-    return page(
-        Panel(
-            error_facts(error),
-            title=Text("This did not work", style=BAD),
-            title_align="left",
-            border_style="red",
-            padding=(0, 1),
-            box=_FRAME,
-        )
-    )
+    return Page("", (Notice(_HEADING, (error_facts(error),), Tone.BAD),), window=_HEADING)
 
 
-def error_facts(error: SecureFLError, *, quoted: bool = False) -> RenderableType:
+def error_facts(error: SecureFLError, *, quoted: bool = False) -> Facts:
     """The error's three parts, without a frame; parts that are empty are left out.
 
     Args:
@@ -55,8 +37,8 @@ def error_facts(error: SecureFLError, *, quoted: bool = False) -> RenderableType
     return facts((label, shown) for label, shown, text in parts if text)
 
 
-def _words(text: str) -> RenderableType:
+def _words(text: str) -> Value:
     # an error of several lines may repeat a file's own words: none of its lines may look like the
     # page's and marks or scripts from right to left are shown as they are on lines of their own
     # only
-    return Quoted(text, fill=False) if "\n" in text or needs_own_lines(text) else literal(text)
+    return Quoted(text, fill=False) if "\n" in text or needs_own_lines(text) else text

@@ -6,22 +6,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
-from securefl.report.parts import BAD, DIM, GOOD, WARN, literal, table
+from securefl.report.page import Span, Table, Tone
 from securefl.report.quality import quality_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from rich.console import RenderableType
-
     from securefl.learning.tasks.binary.calibration import CalibrationRow, CalibrationVerdict
     from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.study.schema import Verdict
 
-_STYLES = {"met": GOOD, "not-met": BAD, "cannot-be-judged": WARN}
+_TONES = {"met": Tone.GOOD, "not-met": Tone.BAD, "cannot-be-judged": Tone.WARN}
 _MEANINGS = {
     "supported": (
         "The released shares of positives agree with the score: it may be read as an estimated"
@@ -85,9 +81,9 @@ def right_or_wrong(e: Evaluation) -> str:
     )
 
 
-def quality_text(verdict: Verdict, minimum: Decimal) -> Text:
-    """The judgement of the quality rule, coloured."""
-    return Text(quality_words(verdict, minimum), style=_STYLES[verdict])
+def quality_text(verdict: Verdict, minimum: Decimal) -> Span:
+    """The judgement of the quality rule, in its tone."""
+    return Span(quality_words(verdict, minimum), _TONES[verdict])
 
 
 def calibration_words(verdict: CalibrationVerdict) -> str:
@@ -108,17 +104,21 @@ def calibration_lines(rows: Sequence[CalibrationRow]) -> tuple[str, ...]:
     )
 
 
-def calibration_table(rows: Sequence[CalibrationRow]) -> RenderableType:
+def calibration_table(rows: Sequence[CalibrationRow]) -> Table:
     """The rows as a table."""
-    made = table(["score", "patients, about", "really positive"], right=[1, 2])
-    for row in rows:
-        share = (
-            Text("too few to say", style=DIM)
-            if row.positive_share is None
-            else literal(_share(row))
-        )
-        made.add_row(literal(band_words(row)), literal(f"{row.patients:,.0f}"), share)
-    return made
+    unknown = Span("too few to say", Tone.QUIET)
+    return Table(
+        ("score", "patients, about", "really positive"),
+        tuple(
+            (
+                band_words(row),
+                f"{row.patients:,.0f}",
+                unknown if row.positive_share is None else _share(row),
+            )
+            for row in rows
+        ),
+        right=frozenset({1, 2}),
+    )
 
 
 def band_words(row: CalibrationRow) -> str:

@@ -17,7 +17,7 @@ from securefl.learning.preparation import COUNTS
 from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
-from securefl.report.parts import bytes_words, decimal_words, plural
+from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
 from securefl.study.wire import field_bits

@@ -8,18 +8,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.report.explain_study import hospitals
-from securefl.report.parts import plural, table
+from securefl.report.page import Table
+from securefl.report.words import plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study.wire import SHOWN, bound_of, planned_patients, usual_bound, wire_of
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from securefl.study.schema import Template
 
 WIDTHS = (6, 8, 12, 16, 20, 24)
@@ -122,17 +119,18 @@ def chance_words(chance: float) -> str:
     return "less than 1 in 1,000,000,000" if chance < 1e-9 else f"1 in {round(1 / chance):,}"
 
 
-def fields_table(fields: Fields) -> RenderableType:
+def fields_table(fields: Fields) -> Table:
     """The widths as a table."""
-    rows = table(
-        ["bits", "patients pulling one way", "added to the noise's variance", "bytes a parameter"],
-        right=[0, 1, 2, 3],
+    return Table(
+        ("bits", "patients pulling one way", "added to the noise's variance", "bytes a parameter"),
+        tuple(
+            (
+                str(w.bits),
+                f"{w.bound:,}",
+                variance_words(w.added_variance),
+                f"{w.bytes_per_parameter:,.1f}",
+            )
+            for w in fields.widths
+        ),
+        right=frozenset({0, 1, 2, 3}),
     )
-    for w in fields.widths:
-        rows.add_row(
-            str(w.bits),
-            f"{w.bound:,}",
-            variance_words(w.added_variance),
-            Text(f"{w.bytes_per_parameter:,.1f}"),
-        )
-    return rows

@@ -7,20 +7,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
-from securefl.report.parts import DIM, WARN, Quoted, facts, literal, page, section, table, title
+from securefl.report.page import Page, Paragraph, Quoted, Table, Tone, facts, page, section
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from securefl.learning.artefact import Model
     from securefl.learning.tasks.binary.own_figures import OwnFigures
+    from securefl.report.page import Block
 
 
 def own_model_page(
     model: Model, folder: str, figures: OwnFigures | None, *, why_not: str, units: str
-) -> RenderableType:
+) -> Page:
     """The page of ``securefl site model show``.
 
     Args:
@@ -31,9 +28,8 @@ def own_model_page(
         units: what the study counts, "patients" or "records".
     """
     about = model.facts
-    released = [(name, text) for name, text in about.figures.items()]
     return page(
-        title(about.title),
+        about.title,
         section(
             "The model",
             facts(
@@ -50,17 +46,17 @@ def own_model_page(
         ),
         section(
             "What was released, of all hospitals together",
-            facts([(name, literal(text)) for name, text in released]),
+            facts(about.figures.items()),
         ),
         section("On your own patients, exactly", *_own(figures, why_not, units)),
     )
 
 
-def _own(figures: OwnFigures | None, why_not: str, units: str) -> list[RenderableType]:
+def _own(figures: OwnFigures | None, why_not: str, units: str) -> list[Block]:
     if figures is None:
-        return [Text(why_not, style=WARN)]
+        return [Paragraph(why_not, Tone.WARN)]
     share = figures.positives / figures.patients
-    rows = table(["score", units, "really positive", "mean score"], right=[1, 2, 3])
+    rows: list[tuple[str, ...]] = []
     for band in figures.bands:
         real = (
             f"{band.positives:,} ({100 * band.positives / band.patients:.1f} %)"
@@ -68,12 +64,7 @@ def _own(figures: OwnFigures | None, why_not: str, units: str) -> list[Renderabl
             else "–"
         )
         mean = f"{100 * band.mean_score:.1f} %" if band.patients else "–"
-        rows.add_row(
-            literal(f"{band.low:g} to {band.high:g}"),
-            literal(f"{band.patients:,}"),
-            literal(real),
-            literal(mean),
-        )
+        rows.append((f"{band.low:g} to {band.high:g}", f"{band.patients:,}", real, mean))
     auc = (
         "cannot be worked out: all have the same outcome"
         if math.isnan(figures.auc)
@@ -93,10 +84,14 @@ def _own(figures: OwnFigures | None, why_not: str, units: str) -> list[Renderabl
                 ("mean score", f"{100 * figures.mean_score:.1f} %"),
             ]
         ),
-        rows,
-        Text(
+        Table(
+            ("score", units, "really positive", "mean score"),
+            tuple(rows),
+            right=frozenset({1, 2, 3}),
+        ),
+        Paragraph(
             "These figures have no noise. They stand on your screen only: whoever passes them on"
             " tells something of your patients that no budget has paid for.",
-            style=DIM,
+            Tone.QUIET,
         ),
     ]

@@ -7,8 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from securefl.learning.features import feature_names
 from securefl.learning.models import parameter_count
 from securefl.learning.tasks.binary.expected import plan_evaluation
@@ -26,29 +24,28 @@ from securefl.privacy.forecast import (
 from securefl.privacy.planning import study_epsilon
 from securefl.report.explain_study import hospitals
 from securefl.report.fields import Fields, fields_table, fields_words, plan_fields
-from securefl.report.parts import (
-    BAD,
-    DIM,
+from securefl.report.page import (
+    Gap,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    Tone,
     bullets,
-    decimal_words,
     facts,
-    literal,
     page,
-    plural,
     section,
-    table,
-    title,
 )
 from securefl.report.plan_evaluation import evaluation_json, evaluation_section
+from securefl.report.words import decimal_words, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from rich.console import RenderableType
-
     from securefl.learning.tasks.binary.expected import EvaluationPlan
     from securefl.privacy.charges import Charge
+    from securefl.report.page import Block, Facts
     from securefl.study.schema import Template
 
 
@@ -219,11 +216,11 @@ def _sites(study: Template) -> tuple[SitePlan, ...]:
     )
 
 
-def plan_page(plan: StudyPlan) -> RenderableType:
+def plan_page(plan: StudyPlan) -> Page:
     """The plan as a page."""
     return page(
-        title(f"Plan of {plan.study}"),
-        *_faults(plan),
+        f"Plan of {plan.study}",
+        _faults(plan),
         section(
             (
                 "What it costs one patient"
@@ -241,21 +238,19 @@ def plan_page(plan: StudyPlan) -> RenderableType:
     )
 
 
-def _faults(plan: StudyPlan) -> list[RenderableType]:
+def _faults(plan: StudyPlan) -> Section | None:
     """At the head of the page: a plan of figures that no hospital would be asked for."""
     if not plan.faults:
-        return []
-    return [
-        section(
-            "This file is not valid yet",
-            Text(
-                "`securefl study check` refuses it. What follows is computed from the noise that"
-                " the file names, not from the epsilons it claims.",
-                style=BAD,
-            ),
-            bullets(literal(f) for f in plan.faults),
-        )
-    ]
+        return None
+    return section(
+        "This file is not valid yet",
+        Paragraph(
+            "`securefl study check` refuses it. What follows is computed from the noise that"
+            " the file names, not from the epsilons it claims.",
+            Tone.BAD,
+        ),
+        bullets(plan.faults),
+    )
 
 
 _KINDS = {
@@ -265,7 +260,7 @@ _KINDS = {
 }
 
 
-def _cost(plan: StudyPlan) -> list[RenderableType | str]:
+def _cost(plan: StudyPlan) -> list[Block | str]:
     rows = [
         (
             _KINDS[kind],
@@ -278,37 +273,32 @@ def _cost(plan: StudyPlan) -> list[RenderableType | str]:
     ]
     return [
         facts([*rows, ("for one patient", f"epsilon {decimal_words(plan.epsilon)}")]),
-        Text(""),
+        Gap(),
         explain_epsilon(plan.epsilon, plan.delta),
         "The same at every hospital. A patient whom two of them treated pays twice.",
     ]
 
 
-def _hospitals(plan: StudyPlan) -> RenderableType:
+def _hospitals(plan: StudyPlan) -> Section:
     if not plan.sites:
         return section(
             "Hospitals",
-            Text(
+            Paragraph(
                 "A protocol names none yet: the figures hold for each one that takes part.",
-                style=DIM,
+                Tone.QUIET,
             ),
         )
-    rows = table(
-        ["hospital", "weight", "epsilon", "patients in a step, as planned"],
-        right=[1, 2, 3],
+    epsilon = decimal_words(plan.epsilon)
+    rows = Table(
+        ("hospital", "weight", "epsilon", "patients in a step, as planned"),
+        tuple((s.name, s.weight, epsilon, f"{s.patients_per_step:.0f}") for s in plan.sites),
+        right=frozenset({1, 2, 3}),
         least=16,
     )
-    for site in plan.sites:
-        rows.add_row(
-            literal(site.name),
-            site.weight,
-            decimal_words(plan.epsilon),
-            f"{site.patients_per_step:.0f}",
-        )
     return section("At every hospital", rows)
 
 
-def _budgets(plan: StudyPlan) -> RenderableType:
+def _budgets(plan: StudyPlan) -> Facts:
     lines = []
     for budget in plan.budgets:
         grant = f"epsilon {decimal_words(budget.epsilon)}"
@@ -356,21 +346,16 @@ def effect_words(plan: StudyPlan) -> list[str]:
     return lines
 
 
-def _longer(plan: StudyPlan) -> RenderableType:
+def _longer(plan: StudyPlan) -> Table:
     counts = any(kind == "preparation" for kind, _, _ in plan.parts)
-    rows = table(
-        [
-            "rounds",
-            "epsilon of training alone" if counts else "epsilon with this noise",
-            "noise multiplier for the same epsilon",
-        ],
-        right=[0, 1, 2],
-    )
+    rows = []
     for row in plan.longer:
         mark = " (as planned)" if row.rounds == plan.rounds else ""
-        rows.add_row(
-            f"{row.rounds}{mark}",
-            decimal_words(row.epsilon),
-            "none" if row.noise_for_same is None else decimal_words(row.noise_for_same),
-        )
-    return rows
+        same = "none" if row.noise_for_same is None else decimal_words(row.noise_for_same)
+        rows.append((f"{row.rounds}{mark}", decimal_words(row.epsilon), same))
+    heads = (
+        "rounds",
+        "epsilon of training alone" if counts else "epsilon with this noise",
+        "noise multiplier for the same epsilon",
+    )
+    return Table(heads, tuple(rows), right=frozenset({0, 1, 2}))

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
-from securefl.report.parts import DIM, bullets, section, table
+from securefl.report.page import Paragraph, Section, Table, Tone, bullets, section
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from securefl.learning.tasks.binary.expected import EvaluationPlan
 
 NO_PREVALENCE = (
@@ -20,18 +16,22 @@ NO_PREVALENCE = (
 )
 
 
-def evaluation_section(plan: EvaluationPlan | None) -> RenderableType:
+def evaluation_section(plan: EvaluationPlan | None) -> Section:
     """The section of the page, from :func:`securefl.learning.tasks.binary.expected.plan_evaluation`."""
     heading = "What the check of the model will be able to say"
     if plan is None:
-        return section(heading, Text(NO_PREVALENCE, style=DIM))
-    rows = table(["true AUC", "interval to expect", "lost to the bands"], right=[0, 2])
+        return section(heading, Paragraph(NO_PREVALENCE, Tone.QUIET))
+    rows = []
     for row in plan.expected:
         chance = "" if row.told else ", which holds .5: no figure"
-        rows.add_row(
-            f"{row.auc:.2f}", f"{row.low:.2f} to {row.high:.2f}{chance}", f"{row.lost:.3f}"
-        )
-    return section(heading, bullets(evaluation_words(plan)), rows)
+        interval = f"{row.low:.2f} to {row.high:.2f}{chance}"
+        rows.append((f"{row.auc:.2f}", interval, f"{row.lost:.3f}"))
+    expected = Table(
+        ("true AUC", "interval to expect", "lost to the bands"),
+        tuple(rows),
+        right=frozenset({0, 2}),
+    )
+    return section(heading, bullets(evaluation_words(plan)), expected)
 
 
 def evaluation_words(plan: EvaluationPlan) -> list[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.report.parts import decimal_words
+from securefl.report.words import decimal_words
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -4,53 +4,46 @@ programmer.
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR
+from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Final
-
-from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from securefl.errors import UntrustedError
 from securefl.privacy.explain import explain_share, percent
 from securefl.privacy.planning import share
 from securefl.report import explain_study, terms
 from securefl.report.errors import error_facts
-from securefl.report.parts import (
-    BAD,
-    DIM,
-    GOOD,
-    WARN,
+from securefl.report.isolation import Isolation, isolation_sentence
+from securefl.report.page import (
+    Bar,
+    Command,
+    Gap,
+    Page,
+    Paragraph,
     Quoted,
-    bar,
+    Section,
+    Span,
+    Table,
+    Tone,
     bullets,
-    bytes_words,
-    decimal_words,
     facts,
-    joined,
-    literal,
     page,
-    plural,
     section,
-    table,
-    title,
 )
 from securefl.report.registration import unregistered
+from securefl.report.request_parties import who_asks, who_takes_part
 from securefl.report.rows import counts_words, found_lines, reason_lines, rows_warning
+from securefl.report.words import bytes_words, decimal_words, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from rich.console import RenderableType
+    from collections.abc import Mapping, Sequence
 
     from securefl.errors import SecureFLError
     from securefl.identity import IdentityCard
     from securefl.privacy.planning import Quote
+    from securefl.report.page import Value
     from securefl.report.rows import RowCount
     from securefl.study.schema import Study
 
-VERIFIED, NOT_LISTED = "verified here", "NOT in your list"
 #: The state of a request on which nothing was decided yet.
 WAITING = "waiting"
 _DECIDED = {
@@ -71,9 +64,6 @@ _PURPOSES: Final = {
     "evaluation": "check of the model",
     "preparation": "count before training",
 }
-#: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606,
-#: section 2).
-_NO_MAIL = ".invalid"
 
 
 def request_id(study: Study, digest: str) -> str:
@@ -90,13 +80,13 @@ def request_page(
     quote: Quote | None,
     trusted: Sequence[str],
     faults: Sequence[SecureFLError],
-    isolation: str,
+    isolation: Isolation,
     rows: RowCount | None = None,
     state: str = WAITING,
     cards: Mapping[str, IdentityCard] | None = None,
     registered: Mapping[str, Any] | None = None,
     others: str = "",
-) -> RenderableType:
+) -> Page:
     """The request as a page.
 
     Args:
@@ -107,7 +97,7 @@ def request_page(
         quote: its price, or None where no budget or data set fits it.
         trusted: names of the parties whose keys in the study are those of this hospital's own list.
         faults: what stands against an approval; empty when it may be approved.
-        isolation: the line that says what is enforced on this machine; shown as it is.
+        isolation: what is enforced on this machine.
         rows: the own table as counted here; it stays on this screen.
         state: what became of it here: ``waiting``, ``refused``, or the state of the study in the
             ledger.
@@ -121,32 +111,30 @@ def request_page(
     All else follows from ``study``, and so from ``digest`` (decision 22).
     """
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
+    warning = None if rows is None else rows_warning(rows)
     return page(
-        title(f"Request {request_id(study, digest)} to {site}"),
+        f"Request {request_id(study, digest)} to {site}",
         _verdict(faults, state),
-        *([literal(others)] if others and state in {WAITING, "approved"} else []),
-        *(
-            [Text(warning, style=BAD)]
-            if rows is not None and (warning := rows_warning(rows))
-            else []
-        ),
-        _who_asks(study, sender, known, cards or {}),
+        others if others and state in {WAITING, "approved"} else None,
+        Paragraph(warning, Tone.BAD) if warning else None,
+        who_asks(study, sender, known, cards or {}),
         _for_what(study),
-        _who_else(study, site, known, cards or {}),
+        who_takes_part(study, site, known, cards or {}),
         _columns(study, rows, registered),
         _leaves(study),
+        section("Who can see it", bullets(_seen_by(study))),
         section(
             "What it costs your patients",
             bullets(explain_study.privacy_sentences(study)),
-            Text(f"Figures: {explain_study.figure_words(study)}", style=DIM),
+            Paragraph(f"Figures: {explain_study.figure_words(study)}", Tone.QUIET),
         ),
-        *([_budget(study, quote)] if state == WAITING else []),
+        _budget(study, quote) if state == WAITING else None,
         section("When it runs", bullets(terms.when_sentences(study))),
         _terms(study),
         _enforced(isolation),
         section("What cannot be undone", bullets(explain_study.undone_sentences())),
-        *_faults(faults),
-        *([_nothing(study, cards or {})] if state == WAITING else []),
+        _faults(faults),
+        _nothing(study, cards or {}) if state == WAITING else None,
         _next(request_id(study, digest), faults, state),
     )
 
@@ -156,213 +144,132 @@ def decided_words(state: str) -> str:
     return _DECIDED.get(state, f"Its state here: {state}.")
 
 
-def _verdict(faults: Sequence[SecureFLError], state: str) -> Text:
+def _verdict(faults: Sequence[SecureFLError], state: str) -> Paragraph:
+    count = plural(len(faults), "fault")
     if state != WAITING:
-        since = (
-            f" Since then {plural(len(faults), 'fault')} came up, listed at the end."
-            if faults
-            else ""
-        )
-        return Text(
-            decided_words(state) + since,
-            style=BAD if faults or state in {"failed", "refused", "withdrawn"} else GOOD,
-        )
+        since = f" Since then {count} came up, listed at the end." if faults else ""
+        stopped = faults or state in {"failed", "refused", "withdrawn"}
+        return Paragraph(decided_words(state) + since, Tone.BAD if stopped else Tone.GOOD)
     if faults:
-        return Text(
-            f"It cannot be approved as it stands: {plural(len(faults), 'fault')}, listed at the"
-            " end.",
-            style=BAD,
-        )
-    return Text("All checks of this hospital passed. The decision is yours.", style=GOOD)
+        words = f"It cannot be approved as it stands: {count}, listed at the end."
+        return Paragraph(words, Tone.BAD)
+    return Paragraph("All checks of this hospital passed. The decision is yours.", Tone.GOOD)
 
 
-def _mark(name: str, known: Collection[str]) -> Text:
-    return Text(VERIFIED, style=GOOD) if name in known else Text(NOT_LISTED, style=BAD)
-
-
-def _who_asks(
-    study: Study, sender: str, known: Collection[str], cards: Mapping[str, IdentityCard]
-) -> RenderableType:
-    who = study.coordinator
-    own = cards.get(who.name)
-    mail = (own or who).email
-    claimed = "" if own else " (says the study)"
-    ours = sender.partition("@")[0] == who.name and sender.endswith(_NO_MAIL)
-    same = ours or sender in {who.name, mail}
-    delivered = (
-        literal(sender)
-        if same
-        else joined(
-            literal(sender, BAD),
-            Text(
-                " is NOT the researcher whom the study names; telephone before you decide",
-                style=BAD,
-            ),
-        )
-    )
-    return section(
-        "Who asks",
-        facts(
-            [
-                ("researcher", joined(literal(who.name, "bold"), " — ", _mark(who.name, known))),
-                (f"organisation{claimed}", Quoted((own or who).legal_name)),
-                ("lead", Quoted(study.study.lead)),
-                (f"e-mail{claimed}", Quoted(mail)),
-                (
-                    "key fingerprint",
-                    Text(explain_study.card(who, "researcher").spoken, style="bold"),
-                ),
-                (
-                    "",
-                    Text(
-                        "Compare these groups by telephone, with a number you know from elsewhere.",
-                        style=DIM,
-                    ),
-                ),
-                ("delivered by", delivered),
-            ]
-        ),
-    )
-
-
-def _for_what(study: Study) -> RenderableType:
+def _for_what(study: Study) -> Section:
     about = study.study
     uses = ", ".join(explain_study.duo_words(code) for code in about.duo)
     return section(
         "For what (in the researcher's own words)",
         Quoted(about.lay_summary),
-        Text(""),
+        Gap(),
         facts(
             [
                 ("title", Quoted(about.title)),
                 ("purpose", Quoted(about.purpose)),
                 ("ethics", Quoted(about.ethics_ref)),
                 ("legal basis", Quoted(about.legal_basis)),
-                *([("allowed use", uses)] if uses else []),
+                ("allowed use", uses) if uses else None,
             ]
         ),
     )
 
 
-def _who_else(
-    study: Study, site: str, known: Collection[str], cards: Mapping[str, IdentityCard]
-) -> RenderableType:
-    # our own mark stands before the party's own words, in a column that those cannot reach
-    grid = Table.grid(padding=(0, 2))
-    for p in study.participants:
-        grid.add_row(
-            literal(p.name, "bold"),
-            Text("this hospital") if p.name == site else _mark(p.name, known),
-            Quoted(cards.get(p.name, p).legal_name),
-        )
-    strangers = sum(p.name != site and p.name not in known for p in study.participants)
-    adds = study.aggregator
-    grid.add_row(
-        literal(adds.name, "bold"),
-        Text("adds, holds no key"),
-        Quoted(cards.get(adds.name, adds).legal_name),
-    )
-    body: list[RenderableType] = [grid]
-    if strangers:
-        warning = (
-            f"{strangers} of {plural(len(study.participants), 'hospital')} NOT in your list. A"
-            " researcher could invent hospitals; only those that you verified can hide your"
-            " numbers in the total."
-        )
-        body = [Text(warning, style=BAD), *body]
-    return section(f"Who takes part ({plural(len(study.participants), 'hospital')})", *body)
-
-
-def _columns(
-    study: Study, rows: RowCount | None, registered: Mapping[str, Any] | None
-) -> RenderableType:
-    extra: list[RenderableType] = []
+def _columns(study: Study, rows: RowCount | None, registered: Mapping[str, Any] | None) -> Section:
     other = [] if registered is None else unregistered(study.data, registered)
-    if other:
-        extra = [Text(""), Text(NOT_REGISTERED, style=BAD), *(Quoted(line) for line in other)]
-    if rows is not None:
-        extra += [
-            Text(""),
-            joined(Text("Your table: ", style="bold"), counts_words(rows)),
-            # reasons and notes name columns, and columns are named by whoever wrote the study
-            *(Quoted(line) for line in (*reason_lines(rows), *found_lines(rows.found))),
-            *(Quoted(note, style=BAD) for note in rows.notes),
-            Text("This stands on your screen only; it is never sent.", style=DIM),
-        ]
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
         facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),
         explain_study.use_words(study),
-        *extra,
+        *(_otherwise(other) if other else []),
+        *([] if rows is None else _own_table(rows)),
     )
 
 
-def _leaves(study: Study) -> RenderableType:
+def _otherwise(lines: Sequence[str]) -> list[Value]:
+    return [Gap(), Span(NOT_REGISTERED, Tone.BAD), *map(Quoted, lines)]
+
+
+def _own_table(rows: RowCount) -> list[Value]:
+    return [
+        Gap(),
+        (Span("Your table: ", Tone.STRONG), counts_words(rows)),
+        # reasons and notes name columns, and columns are named by whoever wrote the study
+        *map(Quoted, (*reason_lines(rows), *found_lines(rows.found))),
+        *(Quoted(note, tone=Tone.BAD) for note in rows.notes),
+        Paragraph("This stands on your screen only; it is never sent.", Tone.QUIET),
+    ]
+
+
+def _leaves(study: Study) -> Section:
     items = explain_study.leaving(study)
     total = bytes_words(sum(i.times * i.size for i in items))
-    lines = [
-        Text.assemble((i.sentence.partition(":")[0], "bold"), ":", i.sentence.partition(":")[2])
-        for i in items
-    ]
-    return Group(
-        section(
-            "What leaves this hospital",
-            bullets(
-                [
-                    *lines,
-                    (
-                        "Nothing else about patients: no record, no identifier, no exact count of"
-                        f" rows, no figure without noise. In all {total}."
-                    ),
-                ]
-            ),
-        ),
-        section(
-            "Who can see it",
-            bullets(
-                [
-                    *explain_study.sum_sentences(study),
-                    (
-                        "The others can see whether you approved, and whether your answers came in"
-                        " time."
-                    ),
-                ]
-            ),
+    parted = [i.sentence.partition(":") for i in items]
+    return section(
+        "What leaves this hospital",
+        bullets(
+            [
+                *((Span(often, Tone.STRONG), colon, what) for often, colon, what in parted),
+                nothing_else_sentence(total),
+            ]
         ),
     )
 
 
-def _budget(study: Study, quote: Quote | None) -> RenderableType:
+def nothing_else_sentence(total: str) -> str:
+    """What does not leave, and how much leaves in all."""
+    return (
+        "Nothing else about patients: no record, no identifier, no exact count of rows, no figure"
+        f" without noise. In all {total}."
+    )
+
+
+def _seen_by(study: Study) -> list[str]:
+    return [
+        *explain_study.sum_sentences(study),
+        "The others can see whether you approved, and whether your answers came in time.",
+    ]
+
+
+def _budget(study: Study, quote: Quote | None) -> Section:
     heading = f"What it takes from the budget of {study.data.population}"
     if quote is None:
-        return section(
-            heading,
-            Text(
-                "There is no budget that this study could be charged to; see the faults below.",
-                style=BAD,
-            ),
-        )
-    after = share(quote.used + quote.asked, quote.cap)
-    rows: list[tuple[str, RenderableType | str]] = [
-        ("budget", bar(quote.used_share, quote.asked_share)),
-        ("now", f"{percent(quote.used_share)} of the budget used"),
-        (
-            "this study",
-            (
-                f"takes {percent(quote.asked_share)} of the whole budget, charged for all it may do"
-                " before any data is touched"
-            ),
+        missing = "There is no budget that this study could be charged to; see the faults below."
+        return section(heading, Paragraph(missing, Tone.BAD))
+    return section(
+        heading,
+        facts(
+            [
+                ("budget", Bar(quote.used_share, quote.asked_share)),
+                ("now", f"{percent(quote.used_share)} of the budget used"),
+                ("this study", takes_sentence(quote.asked_share)),
+                ("after it", _after(quote)),
+            ]
         ),
-    ]
+        _charges(study, quote),
+    )
+
+
+def takes_sentence(asked: Decimal) -> str:
+    """What a study takes from the budget, and when.
+
+    >>> takes_sentence(Decimal("0.32"))[:30]
+    'takes 32 % of the whole budget'
+    """
+    return (
+        f"takes {percent(asked)} of the whole budget, charged for all it may do before any data is"
+        " touched"
+    )
+
+
+def _after(quote: Quote) -> str | Span:
     if quote.fits:
-        rows.append(("after it", explain_share(after, quote.room - 1)))
-    else:
-        left = percent(quote.left_share, rounding=ROUND_FLOOR)
-        rows.append(("after it", Text(f"it does not fit: {left} of the budget is left", style=BAD)))
-    return section(heading, facts(rows), _charges(study, quote))
+        return explain_share(share(quote.used + quote.asked, quote.cap), quote.room - 1)
+    left = percent(quote.left_share, rounding=ROUND_FLOOR)
+    return Span(f"it does not fit: {left} of the budget is left", Tone.BAD)
 
 
-def _charges(study: Study, quote: Quote) -> RenderableType:
+def _charges(study: Study, quote: Quote) -> Table:
     """Each kind of release with its part of the owner's budget, and with its own epsilon by the
     study.
     """
@@ -371,52 +278,55 @@ def _charges(study: Study, quote: Quote) -> RenderableType:
         "evaluation": study.evaluation.epsilon,
         **({"preparation": study.preparation.epsilon} if study.preparation is not None else {}),
     }
-    made = table(["charged apart", "of your budget", "epsilon by itself"], right=[1, 2])
+    rows = []
     for charge, cost in quote.parts:
         epsilon = own.get(charge.purpose)
-        made.add_row(
-            _PURPOSES.get(charge.purpose, charge.purpose),
-            percent(share(cost, quote.cap)),
-            "–" if epsilon is None else decimal_words(epsilon),
+        rows.append(
+            (
+                _PURPOSES.get(charge.purpose, charge.purpose),
+                percent(share(cost, quote.cap)),
+                "–" if epsilon is None else decimal_words(epsilon),
+            )
         )
-    made.add_row(
-        "the whole study",
-        percent(quote.asked_share),
-        decimal_words(explain_study.worst_epsilon(study)),
+    worst = decimal_words(explain_study.worst_epsilon(study))
+    rows.append(("the whole study", percent(quote.asked_share), worst))
+    return Table(
+        ("charged apart", "of your budget", "epsilon by itself"),
+        tuple(rows),
+        right=frozenset({1, 2}),
     )
-    return made
 
 
-def _terms(study: Study) -> RenderableType:
+def _terms(study: Study) -> Section:
     return section(
         "What comes out, and what holds",
-        Text("Enforced by this program:", style="bold"),
+        Span("Enforced by this program:", Tone.STRONG),
         bullets(terms.enforced_sentences(study)),
-        Text(terms.PROMISED, style="bold"),
+        Span(terms.PROMISED, Tone.STRONG),
         facts((label, Quoted(text)) for label, text in terms.promises(study)),
     )
 
 
-def _nothing(study: Study, cards: Mapping[str, IdentityCard]) -> RenderableType:
+def _nothing(study: Study, cards: Mapping[str, IdentityCard]) -> Section:
     who = cards.get(study.coordinator.name, study.coordinator)
     return section(
         "Until when, and whom to ask",
         bullets(terms.nothing_sentences(study.schedule.closes)),
         facts([("ask", Quoted(study.study.lead)), ("or write to", Quoted(who.email))]),
-        Text(
+        Paragraph(
             "Take the telephone number from elsewhere, not from a message about this request.",
-            style=DIM,
+            Tone.QUIET,
         ),
     )
 
 
-def _enforced(isolation: str) -> RenderableType:
-    weak = "NOT" in isolation or "not enforced" in isolation
+def _enforced(isolation: Isolation) -> Section:
+    # no member of Isolation is complete: files are not walled off on any machine yet
     return section(
         "What is enforced here",
         bullets(
             [
-                literal(isolation, WARN if weak else ""),
+                Span(isolation_sentence(isolation), Tone.WARN),
                 (
                     "Only this study runs, unchanged: the approval names its digest. It brings no"
                     " program code of its own."
@@ -430,30 +340,18 @@ def _enforced(isolation: str) -> RenderableType:
     )
 
 
-def _faults(faults: Sequence[SecureFLError]) -> list[RenderableType]:
+def _faults(faults: Sequence[SecureFLError]) -> Section | None:
     if not faults:
-        return []
-    parts: list[RenderableType] = []
-    for i, fault in enumerate(faults):
-        parts += (
-            [Text(""), error_facts(fault, quoted=True)] if i else [error_facts(fault, quoted=True)]
-        )
-    return [section("What stands against it", *parts)]
+        return None
+    first, *more = (error_facts(fault, quoted=True) for fault in faults)
+    apart = [part for fault in more for part in (Gap(), fault)]
+    return section("What stands against it", first, *apart)
 
 
-def _next(name: str, faults: Sequence[SecureFLError], state: str) -> RenderableType:
+def _next(name: str, faults: Sequence[SecureFLError], state: str) -> Section:
     if state in {"approved", "running"}:
-        return section(
-            "What you can do",
-            literal(f"securefl site withdraw {name}", "bold"),
-            Padding(
-                literal(
-                    "leaves the study, which ends for all hospitals; what was spent stays spent",
-                    DIM,
-                ),
-                (0, 0, 0, 4),
-            ),
-        )
+        leaves = "leaves the study, which ends for all hospitals; what was spent stays spent"
+        return section("What you can do", Command(f"securefl site withdraw {name}", leaves))
     if state != WAITING:
         return section(
             "Your decision",
@@ -464,17 +362,12 @@ def _next(name: str, faults: Sequence[SecureFLError], state: str) -> RenderableT
         if faults
         else "says yes, signed with this hospital's key"
     )
+    no = (
+        "says no, for good: the researcher sees that you refused, your reason stays in your own"
+        " ledger"
+    )
     return section(
         "Your decision",
-        literal(f"securefl site approve {name}", "bold"),
-        Padding(literal(yes, DIM), (0, 0, 0, 4)),
-        literal(f'securefl site refuse {name} --reason "..."', "bold"),
-        Padding(
-            literal(
-                "says no, for good: the researcher sees that you refused, your reason stays in your"
-                " own ledger",
-                DIM,
-            ),
-            (0, 0, 0, 4),
-        ),
+        Command(f"securefl site approve {name}", yes),
+        Command(f'securefl site refuse {name} --reason "..."', no),
     )

@@ -5,28 +5,14 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.text import Text
-
-from securefl.report.parts import (
-    BAD,
-    DIM,
-    GOOD,
-    bullets,
-    facts,
-    literal,
-    page,
-    plural,
-    section,
-    table,
-    title,
-)
+from securefl.report.page import Page, Section, Span, Table, Tone, bullets, facts, page, section
+from securefl.report.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from rich.console import RenderableType
-
     from securefl.errors import SecureFLError
+    from securefl.report.page import Words
 
 
 class RoundLine(NamedTuple):
@@ -49,7 +35,7 @@ def rounds_page(
     *,
     rounds: int,
     site: str = "",
-) -> RenderableType:
+) -> Page:
     """What was verified of a study's rounds.
 
     Args:
@@ -75,33 +61,26 @@ def rounds_page(
         "No key was needed, and nothing was opened.",
     ]
     verdict = (
-        Text("all hold", style=GOOD)
+        Span("all hold", Tone.GOOD)
         if not failed
-        else Text(f"{len(failed)} of {checked} do not hold", style=BAD)
+        else Span(f"{len(failed)} of {checked} do not hold", Tone.BAD)
     )
-    parts: list[RenderableType] = [
-        title(f"Rounds of {name}, added again"),
-        Text.assemble(f"{checked} of {plural(rounds, 'round')} checked: ", verdict),
-    ]
+    parts: list[Section] = []
     if found:
-        rows = table(("round", "contributed", "not in it"))
-        for first, last in _alike(found):
-            numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
-            kind = "" if first.kind == "update" else f", {first.kind}"
-            rows.add_row(
-                numbers + kind,
-                literal(", ".join(first.contributed)),
-                literal(", ".join(first.absent) or "nobody", "" if first.absent else DIM),
-            )
-        parts += [section("Who contributed", rows), section("What was compared", bullets(lines))]
+        rows = tuple(_row(first, last) for first, last in _alike(found))
+        contributed = Table(("round", "contributed", "not in it"), rows)
+        parts += [
+            section("Who contributed", contributed),
+            section("What was compared", bullets(lines)),
+        ]
     if checked == len(found) == 1:
         parts.append(
             section(
                 "For specialists",
                 facts(
                     [
-                        ("sum", literal(found[0].sum_sha256)),
-                        ("transcript", literal(found[0].transcript_sha256)),
+                        ("sum", found[0].sum_sha256),
+                        ("transcript", found[0].transcript_sha256),
                     ]
                 ),
             )
@@ -110,12 +89,22 @@ def rounds_page(
         parts.append(
             section(
                 "What does not hold",
-                bullets(
-                    Text.assemble((f"round {n}: ", BAD), literal(str(e))) for n, e in failed.items()
-                ),
+                bullets((Span(f"round {n}: ", Tone.BAD), str(e)) for n, e in failed.items()),
             )
         )
-    return page(*parts)
+    return page(
+        f"Rounds of {name}, added again",
+        (f"{checked} of {plural(rounds, 'round')} checked: ", verdict),
+        *parts,
+    )
+
+
+def _row(first: RoundLine, last: RoundLine) -> tuple[Words, ...]:
+    """A run of rounds with the same hospitals."""
+    numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
+    kind = "" if first.kind == "update" else f", {first.kind}"
+    absent = ", ".join(first.absent) if first.absent else Span("nobody", Tone.QUIET)
+    return (numbers + kind, ", ".join(first.contributed), absent)
 
 
 def _alike(lines: Sequence[RoundLine]) -> Iterator[tuple[RoundLine, RoundLine]]:

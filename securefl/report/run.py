@@ -7,8 +7,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.text import Text
-
 from securefl.report.evaluation import (
     auc_words,
     calibration_table,
@@ -17,28 +15,24 @@ from securefl.report.evaluation import (
     ranking_words,
     right_or_wrong,
 )
-from securefl.report.parts import (
-    BAD,
-    DIM,
-    GOOD,
-    WARN,
+from securefl.report.page import (
+    Page,
+    Paragraph,
     Quoted,
+    Span,
+    Table,
+    Tone,
+    Words,
     bullets,
-    bytes_words,
     facts,
-    literal,
     page,
-    plural,
     section,
-    table,
-    title,
 )
+from securefl.report.words import bytes_words, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
-
-    from rich.console import RenderableType
 
     from securefl.learning.preparation import Counted
     from securefl.learning.tasks.binary.evaluation import Evaluation
@@ -144,9 +138,7 @@ def lost_hospitals(records: Sequence[Round], cohort: Sequence[str]) -> dict[str,
     }
 
 
-def extracts_page(
-    extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]
-) -> RenderableType:
+def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]) -> Page:
     """What each hospital's own ledger says of this study, a line a hospital; the whole extract is
     in the report.
 
@@ -154,24 +146,25 @@ def extracts_page(
         extracts: hospital to :func:`securefl.privacy.audit.extract`, signed by that hospital.
         expected: the hospitals that took part; one without an extract is named.
     """
-    made = table(
-        ["hospital", "study there", "updates that left", "others", "epsilon charged"],
-        right=[2, 3, 4],
+    rows = Table(
+        ("hospital", "study there", "updates that left", "others", "epsilon charged"),
+        tuple(_extract_row(site, extracts.get(site)) for site in expected),
+        right=frozenset({2, 3, 4}),
     )
-    for site in expected:
-        found = extracts.get(site)
-        if found is None:
-            made.add_row(literal(site), Text("has not come yet", style=WARN), "–", "–", "–")
-            continue
-        kinds = [str(r["kind"]) for r in found["releases"]]
-        made.add_row(
-            literal(site),
-            literal(str(found["study"]["status"])),
-            str(kinds.count("update")),
-            str(len(kinds) - kinds.count("update")),
-            f"{float(found['epsilon']):.4g}",
-        )
-    return page(section("What each hospital's own ledger says of this study", made))
+    return page("", section("What each hospital's own ledger says of this study", rows))
+
+
+def _extract_row(site: str, found: Mapping[str, Any] | None) -> tuple[Words, ...]:
+    if found is None:
+        return (site, Span("has not come yet", Tone.WARN), "–", "–", "–")
+    kinds = [str(r["kind"]) for r in found["releases"]]
+    return (
+        site,
+        str(found["study"]["status"]),
+        str(kinds.count("update")),
+        str(len(kinds) - kinds.count("update")),
+        f"{float(found['epsilon']):.4g}",
+    )
 
 
 def outcome_page(
@@ -184,7 +177,7 @@ def outcome_page(
     trained_on: Counted | None = None,
     units: str = "patients",
     lost: Mapping[str, str] | None = None,
-) -> RenderableType:
+) -> Page:
     """How well the model does, from the one noised histogram that was released.
 
     Args:
@@ -200,21 +193,17 @@ def outcome_page(
     """
     e = evaluation
     return page(
-        title("The study is over"),
+        "The study is over",
         Quoted(study_title),
         section(
             "How well the model does",
             facts(
                 [
-                    ("AUC", Text(auc_words(e.low, e.high, e.auc), style="bold")),
-                    *([("in words", ranking_words(e.low, e.high))] if e.known else []),
+                    ("AUC", Span(auc_words(e.low, e.high, e.auc), Tone.STRONG)),
+                    ("in words", ranking_words(e.low, e.high)) if e.known else None,
                     ("asked for", quality_text(quality, quality_minimum)),
                     ("right or wrong", right_or_wrong(e)),
-                    *(
-                        [("trained on", _counted(trained_on, units))]
-                        if trained_on is not None
-                        else []
-                    ),
+                    None if trained_on is None else ("trained on", _counted(trained_on, units)),
                     (
                         "checked on",
                         (
@@ -222,23 +211,23 @@ def outcome_page(
                             f" {e.positives:,.0f} of them positive"
                         ),
                     ),
-                    *([("lost", lost_words(lost))] if lost else []),
+                    ("lost", lost_words(lost)) if lost else None,
                 ]
             ),
-            Text(
+            Paragraph(
                 "These figures were read off one encrypted, noised total of all hospitals. No"
                 " hospital's own figure was seen.",
-                style=DIM,
+                Tone.QUIET,
             ),
         ),
         section(
             "Does a score mean what it says?",
-            Text(calibration_words(e.calibrated)),
+            calibration_words(e.calibrated),
             calibration_table(e.calibration),
-            Text(
+            Paragraph(
                 "Shares as 95 % intervals. Neighbouring bands were read together until the noise"
                 " left something to say.",
-                style=DIM,
+                Tone.QUIET,
             ),
         ),
         section(
@@ -280,7 +269,7 @@ def demo_table(
     overall_exact: float,
     overall_noised: float | None,
     interval: tuple[float, float],
-) -> RenderableType:
+) -> Page:
     """What each hospital gains by taking part, or loses.
 
     Args:
@@ -289,25 +278,15 @@ def demo_table(
         overall_noised: the AUC that was released; None where it could not be told from chance.
         interval: its 95 % interval.
     """
-    made = table(
-        ["hospital", "positives", "alone", "alone, private", "federated", "gain"],
-        right=[1, 2, 3, 4],
+    made = Table(
+        ("hospital", "positives", "alone", "alone, private", "federated", "gain"),
+        tuple(map(_demo_row, rows)),
+        right=frozenset({1, 2, 3, 4}),
     )
-    for row in rows:
-        gain = _gain(row)
-        words = "–" if math.isnan(gain) else f"{gain:+.3f}{'  loses' if gain < 0 else ''}"
-        style = "" if math.isnan(gain) else BAD if gain < 0 else GOOD
-        made.add_row(
-            literal(row.site),
-            literal(f"{row.positives:,}"),
-            literal(_auc(row.auc_alone)),
-            literal(_auc(row.auc_alone_private)),
-            literal(_auc(row.auc_federated), "bold"),
-            literal(words, style),
-        )
     low, high = interval
     within = "within" if low <= overall_exact <= high else "NOT within"
     return page(
+        "",
         section(
             DEMO_HEADING,
             made,
@@ -331,8 +310,27 @@ def demo_table(
                     ),
                 ]
             ),
-        )
+        ),
     )
+
+
+def _demo_row(row: SiteRow) -> tuple[Words, ...]:
+    return (
+        row.site,
+        f"{row.positives:,}",
+        _auc(row.auc_alone),
+        _auc(row.auc_alone_private),
+        Span(_auc(row.auc_federated), Tone.STRONG),
+        _gain_words(_gain(row)),
+    )
+
+
+def _gain_words(gain: float) -> Span:
+    if math.isnan(gain):
+        return Span("–")
+    if gain < 0:
+        return Span(f"{gain:+.3f}  loses", Tone.BAD)
+    return Span(f"{gain:+.3f}", Tone.GOOD)
 
 
 def _gain(row: SiteRow) -> float:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from securefl.learning.selftest import SAMPLED
-from securefl.report.parts import BAD, DIM, GOOD, WARN, bullets, facts, page, section, table, title
+from securefl.report.page import Paragraph, Span, Table, Tone, bullets, facts, page, section
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from securefl.learning.selftest import SelfTest
     from securefl.privacy.worker_answers import WorkerFinding
+    from securefl.report.page import Page
 
-_STYLES = {"PASS": GOOD, "FAIL": BAD, "INCONCLUSIVE": WARN}
+_TONES = {"PASS": Tone.GOOD, "FAIL": Tone.BAD, "INCONCLUSIVE": Tone.WARN}
 _MEANINGS = {
     "PASS": (
         "Nothing was found against the noise of this installation, and every broken mechanism was"
@@ -36,14 +33,14 @@ _BROKEN = {
 }
 
 
-def _worker(found: WorkerFinding) -> list[tuple[str, str | Text]]:
+def _worker(found: WorkerFinding) -> list[tuple[str, str | Span]]:
     """What its answers show."""
     seen = (
-        Text("; ".join(found.faults), style=BAD)
+        Span("; ".join(found.faults), Tone.BAD)
         if found.faults
-        else Text("nothing against it", style=GOOD)
+        else Span("nothing against it", Tone.GOOD)
     )
-    rows: list[tuple[str, str | Text]] = [
+    rows: list[tuple[str, str | Span]] = [
         (
             "asked",
             (
@@ -55,25 +52,30 @@ def _worker(found: WorkerFinding) -> list[tuple[str, str | Text]]:
         ("its noise", f"{found.deviation:.3f} of the promised standard deviation"),
     ]
     if found.missed:
-        rows.append(("not recognised", Text(", ".join(found.missed), style=BAD)))
+        rows.append(("not recognised", Span(", ".join(found.missed), Tone.BAD)))
     return rows
 
 
-def selftest_page(outcome: SelfTest) -> RenderableType:
+def selftest_page(outcome: SelfTest) -> Page:
     """The outcome as a page."""
     found = outcome.finding
-    controls = table(["broken on purpose", "what is wrong", "shown", "seen"], right=[2], least=24)
-    for name, control in outcome.controls.items():
-        seen = control.verdict == "FAIL"
-        controls.add_row(
-            name,
-            _BROKEN.get(name, ""),
-            f"{control.lower_bound:.2f}",
-            Text("yes", style=GOOD) if seen else Text("NO", style=BAD),
-        )
+    controls = Table(
+        ("broken on purpose", "what is wrong", "shown", "seen"),
+        tuple(
+            (
+                name,
+                _BROKEN.get(name, ""),
+                f"{control.lower_bound:.2f}",
+                Span("yes", Tone.GOOD) if control.verdict == "FAIL" else Span("NO", Tone.BAD),
+            )
+            for name, control in outcome.controls.items()
+        ),
+        right=frozenset({2}),
+        least=24,
+    )
     return page(
-        title("Self-test of the noise"),
-        Text(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", style=_STYLES[outcome.verdict]),
+        "Self-test of the noise",
+        Span(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", _TONES[outcome.verdict]),
         section(
             "Noised steps on invented patients, with and without one of them",
             facts(
@@ -117,11 +119,9 @@ def selftest_page(outcome: SelfTest) -> RenderableType:
             ),
         ),
         section("Broken mechanisms, tried in the same way", controls),
-        *(
-            []
-            if outcome.worker is None
-            else [section("The worker process itself", facts(_worker(outcome.worker)))]
-        ),
+        None
+        if outcome.worker is None
+        else section("The worker process itself", facts(_worker(outcome.worker))),
         section(
             "What this means",
             bullets(
@@ -136,6 +136,6 @@ def selftest_page(outcome: SelfTest) -> RenderableType:
                     ),
                 ]
             ),
-            Text("Bounds: Clopper and Pearson, 95 %, over four ways of looking.", style=DIM),
+            Paragraph("Bounds: Clopper and Pearson, 95 %, over four ways of looking.", Tone.QUIET),
         ),
     )

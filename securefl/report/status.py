@@ -6,33 +6,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rich.console import Group
-from rich.text import Text
-
 from securefl.privacy.explain import explain_share, percent
-from securefl.report.parts import (
-    BAD,
-    DIM,
-    GOOD,
-    WARN,
+from securefl.report.page import (
+    Bar,
+    Group,
+    Lines,
+    Page,
+    Paragraph,
     Quoted,
     Records,
-    bar,
+    Span,
+    Tone,
     bullets,
-    day,
     facts,
-    literal,
+    group,
     page,
-    plural,
     section,
-    title,
 )
+from securefl.report.words import day, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-    from rich.console import RenderableType
+    from securefl.report.page import Value
 
 
 class BudgetLine(NamedTuple):
@@ -78,7 +75,7 @@ def site_status(
     quarantined: int = 0,
     store_away: tuple[str, str] | None = None,
     ended: tuple[str, str] | None = None,
-) -> RenderableType:
+) -> Page:
     """The hospital's state as a page.
 
     Args:
@@ -99,48 +96,39 @@ def site_status(
             runs.
     """
     return page(
-        title(f"{site}: how it stands"),
+        f"{site}: how it stands",
         facts(
             [
                 ("agent", _agent(running=running, paused=paused)),
-                *_store(store_away),
+                _store(store_away),
                 ("waiting", _waiting(waiting)),
-                *(
-                    []
-                    if late_replies is None
-                    else [
-                        ("late replies", literal(f"{late_replies:,}", WARN if late_replies else ""))
-                    ]
-                ),
+                _late(late_replies),
                 ("put aside", _quarantined(quarantined)),
             ]
         ),
         *_why(store_away, ended),
         section(
             "Data sets",
-            *([facts(datasets_words(datasets))] if datasets else [_none("securefl site data add")]),
+            facts(datasets_words(datasets)) if datasets else _none("securefl site data add"),
         ),
         section(
             "Budget",
-            *([facts(_budgets(budgets))] if budgets else [_none("securefl site budget set")]),
+            facts(_budgets(budgets)) if budgets else _none("securefl site budget set"),
         ),
         section(
-            "Studies", _studies(studies) if studies else Text("None was approved yet.", style=DIM)
+            "Studies",
+            _studies(studies) if studies else Paragraph("None was approved yet.", Tone.QUIET),
         ),
-        *(
-            [
-                section(
-                    "Your rows, for your eyes alone",
-                    *(part for name, counts in rows for part in _rows(name, counts)),
-                )
-            ]
-            if rows
-            else []
-        ),
+        section(
+            "Your rows, for your eyes alone",
+            *(part for name, counts in rows for part in _rows(name, counts)),
+        )
+        if rows
+        else None,
     )
 
 
-def _rows(name: str, counts: Mapping[str, Any]) -> list[RenderableType]:
+def _rows(name: str, counts: Mapping[str, Any]) -> list[Value]:
     """The counts of a study's rows; reasons name columns as the study does, so they stand behind a
     bar.
     """
@@ -152,7 +140,7 @@ def _rows(name: str, counts: Mapping[str, Any]) -> list[RenderableType]:
         Quoted(f"{number:,} set aside ({reason})")
         for reason, number in sorted(counts["set_aside"].items())
     ]
-    return [literal(used + _clamped(counts)), *aside]
+    return [used + _clamped(counts), *aside]
 
 
 def _clamped(counts: Mapping[str, Any]) -> str:
@@ -174,65 +162,67 @@ def datasets_words(datasets: Sequence[tuple[str, str]]) -> list[tuple[str, str]]
     return [(name, f"patients of {population}") for name, population in datasets]
 
 
-def _none(command: str) -> Text:
-    return Text(f"None yet. Next: `{command}`", style=DIM)
+def _none(command: str) -> Paragraph:
+    return Paragraph(f"None yet. Next: `{command}`", Tone.QUIET)
 
 
-def _agent(*, running: bool, paused: bool) -> Text:
+def _agent(*, running: bool, paused: bool) -> Lines:
     now = (
-        Text("running", style=GOOD)
+        Span("running", Tone.GOOD)
         if running
-        else Text("not running; `securefl site start` starts it", style=BAD)
+        else Span("not running; `securefl site start` starts it", Tone.BAD)
     )
     if not paused:
-        return now
-    return Text.assemble(
-        now,
-        (
-            (
-                "\npaused by its owner: nothing starts and nothing leaves; `securefl site pause"
-                " --resume` ends the pause"
-            ),
-            WARN,
-        ),
+        return Lines((now,))
+    pause = (
+        "paused by its owner: nothing starts and nothing leaves; `securefl site pause --resume`"
+        " ends the pause"
     )
+    return Lines((now, Span(pause, Tone.WARN)))
 
 
-def _store(away: tuple[str, str] | None) -> list[tuple[str, RenderableType | str]]:
+def _store(away: tuple[str, str] | None) -> tuple[str, Span] | None:
     """A line on the store, where the agent cannot use it."""
     if away is None:
-        return []
-    return [("store", literal(f"unreachable since {day(away[0])}; the agent goes on trying", BAD))]
+        return None
+    words = f"unreachable since {day(away[0])}; the agent goes on trying"
+    return ("store", Span(words, Tone.BAD))
 
 
-def _why(away: tuple[str, str] | None, ended: tuple[str, str] | None) -> list[RenderableType]:
+def _late(replies: int | None) -> tuple[str, Span] | None:
+    """Late replies, where somebody counted them."""
+    if replies is None:
+        return None
+    return ("late replies", Span(f"{replies:,}", Tone.WARN if replies else Tone.PLAIN))
+
+
+def _why(away: tuple[str, str] | None, ended: tuple[str, str] | None) -> list[Value]:
     """Reasons; they may hold the words of a store or of another party, so they stand behind a bar."""
-    told: list[RenderableType] = []
+    told: list[Value] = []
     if away is not None:
-        told += [literal("What the store said:"), Quoted(away[1])]
+        told += ["What the store said:", Quoted(away[1])]
     if ended is not None:
         at = f"at {day(ended[0])}" if ended[0] else "without a word"
-        told += [literal(f"The last agent ended {at}:"), Quoted(ended[1])]
+        told += [f"The last agent ended {at}:", Quoted(ended[1])]
     return told
 
 
-def _waiting(count: int) -> Text:
+def _waiting(count: int) -> Span:
     if not count:
-        return Text("no request waits for a decision")
-    return Text(
-        f"{plural(count, 'request')} for your decision; `securefl site inbox` lists them",
-        style=WARN,
-    )
+        return Span("no request waits for a decision")
+    words = f"{plural(count, 'request')} for your decision; `securefl site inbox` lists them"
+    return Span(words, Tone.WARN)
 
 
-def _quarantined(count: int) -> Text:
+def _quarantined(count: int) -> Span:
     if not count:
-        return Text("no message was turned away")
-    return Text(f"{plural(count, 'message')} did not pass the checks and had no effect", style=WARN)
+        return Span("no message was turned away")
+    words = f"{plural(count, 'message')} did not pass the checks and had no effect"
+    return Span(words, Tone.WARN)
 
 
-def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | str]]:
-    rows: list[tuple[str, RenderableType | str]] = []
+def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, Value]]:
+    rows: list[tuple[str, Value]] = []
     for population, used, room, revoked in (BudgetLine(*b) for b in budgets):
         words = (
             f"{percent(used)} of the budget used; you took back the rest, so no study can be"
@@ -240,31 +230,25 @@ def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, RenderableType | 
             if revoked
             else explain_share(used, room)
         )
-        rows += [(population, bar(used)), ("", words)]
+        rows += [(population, Bar(used)), ("", words)]
     return rows
 
 
-def _studies(studies: Sequence[StudyLine]) -> RenderableType:
+def _studies(studies: Sequence[StudyLine]) -> Group:
     lines = [StudyLine(*line) for line in studies]
-    rows = [
-        (
-            literal(s.name),
-            literal(s.state),
-            literal(f"{s.last_round} of {s.rounds}" if s.last_round else "none yet"),
-        )
+    rows = tuple(
+        (s.name, s.state, f"{s.last_round} of {s.rounds}" if s.last_round else "none yet")
         for s in lines
-    ]
-    made = Records(["study", "state", "last round"], rows)
-    failed = [
-        part
-        for s in lines
-        if s.reason is not None
-        for part in (literal(f"{s.name} failed:"), Quoted(s.reason))
-    ]
-    told = [literal(f"{s.name} waits for {s.waits_for}.") for s in lines if s.waits_for]
+    )
+    failed: list[Value] = []
+    for s in lines:
+        if s.reason is not None:
+            failed += [f"{s.name} failed:", Quoted(s.reason)]
+    told = [f"{s.name} waits for {s.waits_for}." for s in lines if s.waits_for]
     told += [
-        literal(f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator).")
+        f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator)."
         for s in lines
         if s.quality
     ]
-    return Group(made, *failed, *([bullets(told)] if told else []))
+    records = Records(("study", "state", "last round"), rows)
+    return group(records, *failed, bullets(told) if told else None)

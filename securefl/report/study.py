@@ -1,181 +1,157 @@
-"""A study or protocol in plain words, as Markdown: for ``securefl study check`` and as the page
+"""A study or protocol in plain words: for ``securefl study check`` and, as Markdown, for the page
 beside a request.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from securefl.report import explain_study
-from securefl.report.characters import shown
-from securefl.report.parts import WIDTH, bytes_words, plural
+from securefl.report.markdown import markdown
+from securefl.report.page import (
+    Code,
+    Facts,
+    Outside,
+    Page,
+    Quoted,
+    Value,
+    bullets,
+    facts,
+    page,
+    section,
+)
+from securefl.report.words import bytes_words, plural
 from securefl.study.schema import Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.console import RenderableType
+    from collections.abc import Sequence
 
     from securefl.identity import Role
+    from securefl.report.page import Words
     from securefl.study.schema import Party, Template
-
-_MARKUP = re.compile(
-    r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))",
-    re.MULTILINE,
-)
-
-
-def escaped(text: str) -> str:
-    r"""Text from elsewhere so that Markdown shows it literally: no heading, link, picture or HTML
-    comes out of it.
-
-    >>> print(escaped("# A [link](x) <b>"))
-    \# A \[link\](x) \<b\>
-    """
-    return _MARKUP.sub(_escape, shown(text, keep_lines=True, own_lines=True))
-
-
-def _escape(match: re.Match[str]) -> str:
-    found = match[0]
-    if found == "://":
-        return ":\\/\\/"  # no address becomes a link that could be clicked
-    return found[:-1] + "\\" + found[-1]
 
 
 def study_words(study: Template | Study, digest: str | None = None) -> str:
-    """What the study means, as Markdown.
+    """:func:`study_page` as Markdown."""
+    return markdown(study_page(study, digest))
+
+
+def study_page(study: Template | Study, digest: str | None = None) -> Page:
+    """What the study means.
 
     Args:
         study: a study, or a protocol (then the parties are not decided yet).
         digest: 64 hex characters, where the study has one.
     """
-    about, out = study.study, study.outputs
-    parts = [
-        f"# {_line(about.title)}",
+    about, data = study.study, study.data
+    return page(
+        about.title,
         _identity(study, digest),
-        "## For what",
-        _quote(about.lay_summary),
-        f"Purpose: {_line(about.purpose)}",
-        _list(
+        section("For what", Quoted(about.lay_summary), _purpose(study)),
+        section("Who asks and who takes part", *_parties(study)),
+        section(
+            "Which columns",
+            ("Data set ", Code(data.dataset), " of the patients of ", Code(data.population), "."),
+            facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),
+            explain_study.use_words(study),
+        ),
+        section("What is trained", _training(study)),
+        section(
+            "What leaves each hospital",
+            bullets(item.sentence for item in explain_study.leaving(study)),
+            _total(study),
+        ),
+        section("Who can see it", bullets(explain_study.sum_sentences(study))),
+        section(
+            "What it costs a patient's privacy",
+            bullets(explain_study.privacy_sentences(study)),
+            f"Figures: {explain_study.figure_words(study)}",
+        ),
+        section("What cannot be undone", bullets(explain_study.undone_sentences())),
+        section("What comes out", *_outputs(study)),
+        section("When it runs and how a hospital leaves", *_schedule(study)),
+    )
+
+
+def _purpose(study: Template) -> Facts:
+    about = study.study
+    return facts(
+        [
+            ("Purpose", Quoted(about.purpose)),
+            ("Lead", Quoted(about.lead)),
+            ("Ethics", Quoted(about.ethics_ref)),
+            ("Legal basis", Quoted(about.legal_basis)),
+            *(("Allowed use", explain_study.duo_words(code)) for code in about.duo),
+        ]
+    )
+
+
+def _outputs(study: Template) -> list[Value]:
+    out = study.outputs
+    return [
+        facts(
             [
-                f"Lead: {_line(about.lead)}",
-                f"Ethics: {_line(about.ethics_ref)}",
-                f"Legal basis: {_line(about.legal_basis)}",
-                *(f"Allowed use: {_line(explain_study.duo_words(code))}" for code in about.duo),
+                ("Artefacts", Quoted(", ".join(out.artefacts))),
+                ("Intended use", Quoted(out.intended_use)),
+                ("Sent at the end, sealed to each, to", _recipients(out.recipients)),
             ]
         ),
-        "## Who asks and who takes part",
-        _parties(study),
-        "## Which columns",
-        f"Data set `{study.data.dataset}` of the patients of `{study.data.population}`.",
-        _list(f"{label}: {_line(text)}" for label, text in explain_study.column_rows(study)),
-        _line(explain_study.use_words(study)),
-        "## What is trained",
-        _line(_training(study)),
-        "## What leaves each hospital",
-        _list(_line(item.sentence) for item in explain_study.leaving(study)),
-        _line(_total(study)),
-        "## Who can see it",
-        _list(map(_line, explain_study.sum_sentences(study))),
-        "## What it costs a patient's privacy",
-        _list(map(_line, explain_study.privacy_sentences(study))),
-        f"Figures: {_line(explain_study.figure_words(study))}",
-        "## What cannot be undone",
-        _list(map(_line, explain_study.undone_sentences())),
-        "## What comes out",
-        _list(
+        "Promised between people, which no program keeps:",
+        facts(
             [
-                f"Artefacts: {_line(', '.join(out.artefacts))}",
-                (
-                    f"Promised between people, which no program keeps: owner {_line(out.owner)};"
-                    f" licence {_line(out.licence)}"
-                ),
-                (
-                    "Sent at the end, sealed to each, to:"
-                    f" {_line(', '.join(out.recipients) or 'nobody but the coordinator')}"
-                ),
-                *(
-                    f"A promise between people, which no program keeps: {_line(note)}"
-                    for note in out.notes
-                ),
-                explain_study.quality_sentence(study),
+                ("owner", Quoted(out.owner)),
+                ("licence", Quoted(out.licence)),
+                *(("further", Quoted(note)) for note in out.notes),
             ]
         ),
-        f"Intended use: {_line(out.intended_use)}",
-        "## When it runs and how a hospital leaves",
-        _list(
-            [
-                (
-                    f"May run from {study.schedule.opens:%Y-%m-%d} to"
-                    f" {study.schedule.closes:%Y-%m-%d}; a round waits at most"
-                    f" {plural(study.schedule.round_deadline, 'second')}."
-                ),
-                (
-                    f"{_line(study.exit.notice)}. The study then ends for all; what it spent stays"
-                    " spent."
-                ),
-            ]
-        ),
+        explain_study.quality_sentence(study),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
-def study_page(study: Template | Study, digest: str | None = None) -> RenderableType:
-    """:func:`study_words` for a terminal."""
-    from rich.constrain import Constrain
-    from rich.markdown import Markdown
-
-    # rich fills these lines: what it may count otherwise than the screen is spelled out here
-    return Constrain(
-        Markdown(shown(study_words(study, digest), keep_lines=True), hyperlinks=False), WIDTH
-    )
+def _recipients(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nobody but the coordinator"
 
 
-def _line(text: str) -> str:
-    # one paragraph: a line break could begin a block of its own
-    return escaped(" ".join(text.split()))
+def _schedule(study: Template) -> list[Value]:
+    schedule = study.schedule
+    waits = plural(schedule.round_deadline, "second")
+    return [
+        f"May run from {schedule.opens:%Y-%m-%d} to {schedule.closes:%Y-%m-%d}.",
+        f"A round waits at most {waits}.",
+        facts([("how a hospital leaves", Quoted(study.exit.notice))]),
+        "The study then ends for all; what it spent stays spent.",
+    ]
 
 
-def _quote(text: str) -> str:
-    return (
-        "\n".join(f"> {escaped(line.strip())}".rstrip() for line in text.strip("\n").splitlines())
-        or ">"
-    )
-
-
-def _list(items: Iterable[str]) -> str:
-    return "\n".join(f"- {item}" for item in items)
-
-
-def _identity(study: Template | Study, digest: str | None) -> str:
+def _identity(study: Template | Study, digest: str | None) -> Words:
+    name = Code(study.study.id)
     if not isinstance(study, Study):
-        return f"`{study.study.id}`, a template: it has no hospitals yet and cannot be requested."
+        return (name, ", a template: it has no hospitals yet and cannot be requested.")
     if digest is None:
-        return f"Study `{study.study.id}`."
+        return ("Study ", name, ".")
     return (
-        f"Study `{study.study.id}`, digest `{digest}`. Any change to the study gives another digest"
-        " and needs new approvals."
+        "Study ",
+        name,
+        ", digest ",
+        Code(digest),
+        ". Any change to the study gives another digest and needs new approvals.",
     )
 
 
-def _parties(study: Template | Study) -> str:
+def _parties(study: Template | Study) -> list[Value]:
     if not isinstance(study, Study):
-        return (
-            f"Not decided yet; at least {plural(study.secagg.min_contributors, 'hospital')}."
-            " `securefl study new` adds them."
-        )
+        least = plural(study.secagg.min_contributors, "hospital")
+        return [f"Not decided yet; at least {least}. `securefl study new` adds them."]
     parties: list[tuple[str, Role, Party]] = [
         ("asks and coordinates", "researcher", study.coordinator),
         *(("hospital", "hospital", p) for p in study.participants),
         ("adds, holds no key", "aggregator", study.aggregator),
     ]
-    lines = [
-        f"{words}: {party.name}, {_line(party.legal_name)}; key"
-        f" `{explain_study.card(party, role).spoken}`"
-        for words, role, party in parties
-    ]
-    return _list([*lines]) + "\n\nThe keys are compared by telephone, each with its owner."
+    lines = []
+    for words, role, party in parties:
+        key = Code(explain_study.card(party, role).spoken)
+        lines.append((f"{words}: {party.name}, ", Outside(party.legal_name), "; key ", key))
+    return [bullets(lines), "The keys are compared by telephone, each with its owner."]
 
 
 def _training(study: Template) -> str:

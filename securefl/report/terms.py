@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from securefl.report.parts import decimal_words, plural
+from securefl.report.words import decimal_words, plural
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:

@@ -2,19 +2,21 @@
 page, as if the hospital's machine said it.
 """
 
+import io
 import locale
 
 import pytest
 from in_process_federation import sealed_study
-from rich.console import Group
+from rich.console import Console
 from rich.text import Text
 from terminal_widths import BAR, c_locale, draw, drawn_width
 
 from securefl.errors import StudyError
 from securefl.party.journal import Journal
-from securefl.report.errors import error_panel
-from securefl.report.parts import plain_text
+from securefl.report.errors import error_page
+from securefl.report.isolation import Isolation
 from securefl.report.request import request_page
+from securefl.report.terminal import plain_text
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
@@ -80,7 +82,7 @@ def screen_of(text):
         quote=None,
         trusted=(),
         faults=(),
-        isolation="isolation: network blocked",
+        isolation=Isolation.NETWORK,
     )
     return draw(plain_text(page, WIDTH), WIDTH)
 
@@ -98,8 +100,9 @@ def forged_lines(screen):
 
 def test_control_a_page_that_counts_a_filler_as_nothing_shows_the_forged_lines_in_the_first_column():
     text = crafted("\u3164", start=4)
-    page = Group(Text(f"  {BAR} {text}", overflow="fold"))
-    screen = draw(plain_text(page, WIDTH), WIDTH)
+    console = Console(file=io.StringIO(), width=WIDTH)
+    console.print(Text(f"  {BAR} {text}", overflow="fold"))
+    screen = draw(console.file.getvalue(), WIDTH)
     assert [line for line in screen if line.lstrip("\u3164").startswith("– Nothing about patients")]
 
 
@@ -117,7 +120,7 @@ def test_no_filler_carries_words_past_the_bar(filler):
 @pytest.mark.parametrize("filler", FILLERS.values(), ids=FILLERS)
 def test_an_error_that_quotes_a_text_keeps_it_inside_its_frame(filler):
     said = plain_text(
-        error_panel(StudyError(f"The study calls it {crafted(filler, start=30)}.")), WIDTH
+        error_page(StudyError(f"The study calls it {crafted(filler, start=30)}.")), WIDTH
     )
     screen = draw(said, WIDTH)
     assert all(line[:1] in {"╭", "╰", BAR, ""} for line in screen)

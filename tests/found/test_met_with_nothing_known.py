@@ -9,8 +9,8 @@ import pytest
 from conftest import make_study
 
 from securefl.learning.tasks.binary.evaluation import evaluate, judge
-from securefl.report.parts import plain_text
 from securefl.report.run import outcome_page
+from securefl.report.terminal import plain_text
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study(3, ('minimum = "0.5"', 'minimum = "0.7"'))[0])

@@ -11,7 +11,8 @@ from rich.cells import cell_len
 from terminal_widths import c_locale, draw, drawn_width, unmarked
 
 from securefl.report.characters import broken, columns, quoted_lines, shown
-from securefl.report.parts import BAR_COLUMNS, Quoted, facts, literal, page, plain_text, section
+from securefl.report.page import Quoted, facts, page, section
+from securefl.report.terminal import BAR_COLUMNS, plain_text
 from securefl.study.fields import LINE, TEXT
 
 ACCEPTED = [
@@ -65,7 +66,7 @@ def test_nothing_that_is_shown_is_invisible_or_unassigned():
 @settings(max_examples=300, deadline=None)
 def test_no_text_reaches_a_line_without_its_bar(text, width, at):
     text = f"{text[:at]}FORGED {text[at:]} FORGED {text[::-1]} FORGED"
-    made = page(section("For what", Quoted(text), facts([("title", Quoted(text))])))
+    made = page("", section("For what", Quoted(text), facts([("title", Quoted(text))])))
     assert unmarked(draw(plain_text(made, width), width), ["FORGED"]) == []
 
 
@@ -77,7 +78,7 @@ def test_no_text_reaches_a_line_without_its_bar(text, width, at):
 )
 @settings(max_examples=200, deadline=None)
 def test_no_line_beside_other_words_is_wider_than_the_screen(text, width):
-    out = plain_text(page(section("x", facts([("name", literal(text))]))), width)
+    out = plain_text(page("", section("x", facts([("name", text)]))), width)
     assert draw(out, width) == out.split("\n")
 
 
@@ -115,7 +116,7 @@ def test_a_letter_stays_with_its_marks(text, width):
 )
 def test_names_and_figures_of_many_languages_stand_as_they_are(name):
     assert shown(name) == name
-    assert name in plain_text(page(Quoted(name)), 100)
+    assert name in plain_text(page("", Quoted(name)), 100)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_names_and_figures_of_many_languages_stand_as_they_are(name):
     ],
 )
 def test_scripts_with_marks_or_from_right_to_left_stand_as_they_are_on_lines_of_their_own(name):
-    assert name in plain_text(page(Quoted(name)), 100)
+    assert name in plain_text(page("", Quoted(name)), 100)
     assert "<U+" in shown(name)
 
 

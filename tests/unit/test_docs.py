@@ -17,7 +17,7 @@ from securefl.datasite.address import site_email
 from securefl.errors import ExitCode
 from securefl.privacy.explain import guess_percent
 from securefl.report import explain_study
-from securefl.report.parts import bytes_words
+from securefl.report.words import bytes_words
 from securefl.study.parse import parse_protocol
 
 ROOT = Path(__file__).parents[2]

@@ -21,8 +21,8 @@ from securefl.privacy.draw_checks import Draws
 from securefl.privacy.mechanisms import Gaussian
 from securefl.privacy.randomness import ChaChaStream, SystemRandomness
 from securefl.privacy.worker_answers import Answers, WorkerFinding, _sound
-from securefl.report.parts import plain_text
 from securefl.report.selftest import selftest_page
+from securefl.report.terminal import plain_text
 
 TRIALS = 20_000
 NAMES = [

@@ -13,8 +13,8 @@ from securefl.privacy.ledger import Ledger
 from securefl.privacy.ledger_reading import read_ledger
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order
-from securefl.report.audit import audit_tables, extract_words
-from securefl.report.parts import plain_text
+from securefl.report.audit import audit_overview, extract_page
+from securefl.report.terminal import plain_text
 
 SITE = fixed_identity("SVI", "hospital")
 CHARGES = (
@@ -107,7 +107,7 @@ def report(reading):
 
 
 def flat(report, **options):
-    return " ".join(plain_text(audit_tables(report, **options), 100).split())
+    return " ".join(plain_text(audit_overview(report, **options), 100).split())
 
 
 def test_the_budget_is_told_as_share_and_room(report):
@@ -134,12 +134,12 @@ def test_answers_and_what_was_paid_for_and_never_sent_stand_there(tmp_path):
 
 
 def test_with_detail_every_release_has_its_line(report):
-    page = plain_text(audit_tables(report, detail=True), 100)
+    page = plain_text(audit_overview(report, detail=True), 100)
     assert sum("model update," in line for line in page.splitlines()) == 39
 
 
 def test_each_study_stands_with_status_and_share(report):
-    lines = plain_text(audit_tables(report), 80).splitlines()
+    lines = plain_text(audit_overview(report), 80).splitlines()
     row = next(
         line
         for line in lines
@@ -176,9 +176,9 @@ def test_the_specialists_figures_are_labelled_and_nothing_is_subtracted(report):
 
 
 def test_a_verified_ledger_says_so_and_an_altered_one_warns_first(report):
-    assert "Verified: " in plain_text(audit_tables(report)).splitlines()[2]
+    assert "Verified: " in plain_text(audit_overview(report)).splitlines()[2]
     altered = replace(report, verified=False, fault="Event 7 does not carry the hash of event 6.")
-    third = " ".join(plain_text(audit_tables(altered)).splitlines()[2:5])
+    third = " ".join(plain_text(audit_overview(altered)).splitlines()[2:5])
     assert third.startswith("NOT VERIFIED")
     assert "Event 7" in third
 
@@ -200,11 +200,11 @@ def test_an_empty_ledger_says_what_comes_next(tmp_path):
 
 
 def test_the_page_fits_80_columns(report):
-    assert max(map(len, plain_text(audit_tables(report, detail=True), 80).splitlines())) <= 80
+    assert max(map(len, plain_text(audit_overview(report, detail=True), 80).splitlines())) <= 80
 
 
 def test_the_extract_shows_one_study_and_no_share_of_the_budget(reading):
-    words = extract_words(extract(reading.events, "a" * 64))
+    words = plain_text(extract_page(extract(reading.events, "a" * 64)))
     flat_words = " ".join(words.split())
     assert "thyroid-aaaaaaaaaaaa: running" in flat_words
     assert (
@@ -218,7 +218,7 @@ def test_the_extract_shows_one_study_and_no_share_of_the_budget(reading):
 
 
 def test_an_extract_without_releases_says_nothing_left(reading):
-    assert "nothing" in extract_words(extract(reading.events, "b" * 64))
+    assert "nothing" in plain_text(extract_page(extract(reading.events, "b" * 64)))
 
 
 def test_a_long_study_name_stands_whole_in_every_table(tmp_path):
@@ -236,7 +236,7 @@ def test_a_long_study_name_stands_whole_in_every_table(tmp_path):
         book.register_dataset("thyroid", population="referrals", snapshot="a" * 64)
         approve(book, "a" * 64, name)
     found = audit(read_ledger(path, SITE.card.verify))
-    lines = plain_text(audit_tables(found, detail=True), 80).splitlines()
+    lines = plain_text(audit_overview(found, detail=True), 80).splitlines()
     assert sum(line.strip().startswith(f"{name}-{'a' * 12}") for line in lines) >= 2
     assert all(len(line) <= 80 for line in lines)
     narrow = " ".join(" ".join(lines).split())
@@ -248,7 +248,7 @@ def test_a_long_study_name_stands_whole_in_every_table(tmp_path):
 
 
 def test_short_study_names_stand_in_tables(report):
-    lines = [" ".join(line.split()) for line in plain_text(audit_tables(report), 80).splitlines()]
+    lines = [" ".join(line.split()) for line in plain_text(audit_overview(report), 80).splitlines()]
     assert "study status share approved ended" in lines
     assert "study asked by approved signed statement" in lines
     assert any(

@@ -7,7 +7,8 @@ import pytest
 from ledger_after_a_year import Hospital, charges, sha, year
 
 from securefl.privacy.audit import extract
-from securefl.report.audit import extract_words
+from securefl.report.audit import extract_page
+from securefl.report.terminal import plain_text
 
 MINE, OTHER = charges("4.98", 40), charges("9", 20)
 
@@ -82,7 +83,7 @@ def test_the_extract_is_the_same_to_the_byte_whatever_others_did(tmp_path):
     alone = extract(run(tmp_path / "a", others=False).ledger.events(), sha("mine"))
     among = extract(run(tmp_path / "b", others=True).ledger.events(), sha("mine"))
     assert json.dumps(alone) == json.dumps(among)
-    assert extract_words(alone) == extract_words(among)
+    assert plain_text(extract_page(alone)) == plain_text(extract_page(among))
     assert len(among["releases"]) == 40
 
 
@@ -131,6 +132,6 @@ def test_the_data_set_is_named_by_its_keyed_hash(tmp_path):
     "study", ["thyroid-hypo", "tsh-reference", "pregnancy", "age-strata", "goitre"]
 )
 def test_every_study_of_a_year_has_words(tmp_path, study):
-    words = extract_words(extract(year(tmp_path).ledger.events(), sha(study)))
+    words = plain_text(extract_page(extract(year(tmp_path).ledger.events(), sha(study))))
     assert f"{study}-{sha(study)[:12]}" in words
     assert "budget" not in words

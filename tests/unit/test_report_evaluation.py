@@ -10,7 +10,6 @@ from small_study import protocol
 from securefl.learning.tasks.binary.expected import EvaluationPlan, band_shares, plan_evaluation
 from securefl.report.evaluation import auc_words, calibration_lines
 from securefl.report.explain_study import quality_sentence
-from securefl.report.parts import plain_text
 from securefl.report.plan_evaluation import (
     NO_PREVALENCE,
     evaluation_json,
@@ -18,6 +17,7 @@ from securefl.report.plan_evaluation import (
     evaluation_words,
 )
 from securefl.report.quality import quality_words
+from securefl.report.terminal import plain_text
 from securefl.study.parse import parse_protocol
 
 WITH = ('edges = ["0.1", "0.3", "0.5"]', 'prevalence = "0.2"\nprevalence_source = "A register"')

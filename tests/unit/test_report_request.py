@@ -17,9 +17,11 @@ from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order, over_budget, share
 from securefl.privacy.planning import quote as price
 from securefl.report.explain_study import card, leaving
-from securefl.report.parts import plain_text
-from securefl.report.request import NOT_LISTED, NOT_REGISTERED, VERIFIED, request_id, request_page
+from securefl.report.isolation import Isolation
+from securefl.report.request import NOT_REGISTERED, request_id, request_page
+from securefl.report.request_parties import NOT_LISTED, VERIFIED
 from securefl.report.rows import RowCount
+from securefl.report.terminal import drawn, plain_text
 from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
 
@@ -45,7 +47,7 @@ def rendered(study=STUDY, **changed):
         "quote": quoted(),
         "trusted": ALL,
         "faults": (),
-        "isolation": ISOLATION,
+        "isolation": Isolation.NETWORK,
     }
     return request_page(study, DIGEST, **(arguments | changed))
 
@@ -89,14 +91,16 @@ def test_the_larger_of_the_two_epsilons_is_the_one_in_words():
 
 
 def test_the_isolation_line_stands_there_word_for_word():
-    for line in (
-        ISOLATION,
-        (
+    lines = {
+        Isolation.NETWORK: ISOLATION,
+        Isolation.NOTHING: (
             "isolation: network NOT blocked: this machine forbids user namespaces; files: not"
             " enforced yet"
         ),
-    ):
-        assert line in text(isolation=line)
+    }
+    assert set(lines) == set(Isolation)
+    for isolation, line in lines.items():
+        assert line in text(isolation=isolation)
 
 
 def test_each_hospital_is_marked_as_verified_or_not():
@@ -309,7 +313,7 @@ def test_the_page_fits_the_screen_and_never_exceeds_100_columns(width):
         update={"participants": tuple(replace_name(p) for p in STUDY.participants)}
     )
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(rendered(study=long, site="S" * 40))
+    console.print(drawn(rendered(study=long, site="S" * 40)))
     assert max(cell_len(line.rstrip()) for line in console.export_text().splitlines()) <= min(
         width, 100
     )
@@ -349,12 +353,14 @@ def test_a_hostile_text_can_neither_style_nor_forge_the_page():
         width=100, force_terminal=True, color_system="truecolor", record=True, file=io.StringIO()
     )
     console.print(
-        rendered(
-            study=study,
-            sender=SPOOF,
-            faults=(DataError(SPOOF),),
-            rows=RowCount(2, 1, 0, {SPOOF: 1}),
-            trusted=(),
+        drawn(
+            rendered(
+                study=study,
+                sender=SPOOF,
+                faults=(DataError(SPOOF),),
+                rows=RowCount(2, 1, 0, {SPOOF: 1}),
+                trusted=(),
+            )
         )
     )
     out = console.export_text(styles=True, clear=False)

@@ -7,7 +7,6 @@ import numpy as np
 from conftest import make_study
 
 from securefl.learning.tasks.binary.evaluation import evaluate
-from securefl.report.parts import plain_text
 from securefl.report.run import (
     DEMO_HEADING,
     demo_table,
@@ -16,6 +15,7 @@ from securefl.report.run import (
     outcome_page,
     round_line,
 )
+from securefl.report.terminal import plain_text
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])

@@ -1,8 +1,8 @@
 from decimal import Decimal
 
-from securefl.report.parts import plain_text
 from securefl.report.quality import quality_words
 from securefl.report.status import BudgetLine, StudyLine, site_status
+from securefl.report.terminal import plain_text
 
 
 def status(width=80, **changed):

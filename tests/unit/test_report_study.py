@@ -9,8 +9,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from securefl.report import explain_study
-from securefl.report.parts import plain_text
-from securefl.report.study import escaped, study_page, study_words
+from securefl.report.markdown import escaped
+from securefl.report.study import study_page, study_words
+from securefl.report.terminal import drawn, plain_text
 from securefl.study.digest import study_digest
 from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
 from securefl.study.parse import parse_protocol, parse_study
@@ -202,7 +203,7 @@ def test_a_quoted_summary_stays_in_its_quote(text):
 
 def test_the_page_fits_100_columns():
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(study_page(STUDY, DIGEST))
+    console.print(drawn(study_page(STUDY, DIGEST)))
     assert max(cell_len(line.rstrip()) for line in console.export_text().splitlines()) <= 100
     assert "73 %" in plain_text(study_page(STUDY, DIGEST))
 

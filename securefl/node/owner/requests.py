@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import DataError, NotApprovedError, StoreError, StudyError, UnreadableError
 from securefl.node import decisions, policy
 from securefl.node.agent import agent_state
-from securefl.node.isolation import isolation_words
+from securefl.node.isolation import isolation
 from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
 from securefl.node.requests import find_kept, find_request, kept_requests, study_text
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from securefl.node.policy import Review
     from securefl.node.requests import KeptRequest
     from securefl.node.site import Site
+    from securefl.report.isolation import Isolation
     from securefl.report.rows import RowCount
 
 
@@ -116,12 +117,12 @@ class OwnView:
     Attributes:
         rows: the registered table as counted here; None where it is of no use or not asked for.
         registered: the data set as its owner declared it; None where nothing is registered.
-        isolation: the line that says what is enforced on this machine.
+        isolation: what is enforced on this machine.
     """
 
     rows: RowCount | None
     registered: dict[str, Any] | None
-    isolation: str
+    isolation: Isolation
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def own_view(site: Site, reviewed: RequestReview) -> OwnView:
     return OwnView(
         own_rows(site, reviewed.found) if reviewed.state in _OPEN else None,
         registered(site, reviewed.found.study.data.dataset),
-        isolation_words(),
+        isolation(),
     )
 
 

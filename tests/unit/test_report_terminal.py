@@ -10,26 +10,33 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from securefl.report import characters, parts, run, study
+from securefl.report import (
+    characters,
+    isolation,
+    markdown,
+    request,
+    request_parties,
+    run,
+    words,
+)
+from securefl.report import (
+    page as pages,
+)
 from securefl.report.characters import shown
-from securefl.report.parts import (
+from securefl.report.page import (
+    Bar,
+    Block,
+    Paragraph,
     Quoted,
     Records,
-    bar,
+    Table,
     bullets,
-    bytes_words,
-    day,
-    decimal_words,
     facts,
-    joined,
-    literal,
     page,
-    plain_text,
-    plural,
     section,
-    table,
-    title,
 )
+from securefl.report.terminal import budget_bar, drawn, plain_text
+from securefl.report.words import bytes_words, day, decimal_words, plural
 
 
 @pytest.mark.parametrize(
@@ -65,15 +72,14 @@ def test_line_ends_stay_only_where_they_are_asked_for():
 
 @given(st.text(st.characters(exclude_categories=[])))
 def test_no_text_gets_a_control_character_onto_a_page(text):
-    out = plain_text(page(literal(text), joined("x", text), Quoted(text)), 60)
+    out = plain_text(page(text, text, ("x", text), Quoted(text)), 60)
     assert all(c.isprintable() or c == "\n" for c in out)
 
 
 @given(st.text(max_size=400))
 def test_no_text_makes_a_page_wider_than_asked(text):
     assert all(
-        cell_len(line) <= 60
-        for line in plain_text(page(literal(text), Quoted(text)), 60).splitlines()
+        cell_len(line) <= 60 for line in plain_text(page("", text, Quoted(text)), 60).splitlines()
     )
 
 
@@ -88,7 +94,7 @@ def test_rich_markup_in_a_text_is_shown_and_does_not_style():
     console = Console(
         force_terminal=True, color_system="truecolor", record=True, width=60, file=io.StringIO()
     )
-    console.print(page(literal("[bold red]hi[/] :warning:"), Quoted("[link=http://x]y[/link]")))
+    console.print(drawn(page("[bold red]hi[/] :warning:", Quoted("[link=http://x]y[/link]"))))
     out = console.export_text(styles=True)
     assert "[bold red]hi[/] :warning:" in out
     assert "[link=http://x]y[/link]" in out
@@ -97,16 +103,16 @@ def test_rich_markup_in_a_text_is_shown_and_does_not_style():
 
 def test_blanks_cannot_push_a_text_into_a_line_of_its_own():
     assert (
-        literal("a" + " " * 200 + "isolation: all is enforced").plain
-        == "a isolation: all is enforced"
+        plain_text(Paragraph("a" + " " * 200 + "isolation: all is enforced"))
+        == "a isolation: all is enforced\n"
     )
 
 
 def test_a_budget_bar_never_hides_what_was_used():
-    assert bar(Decimal("0.0001"), width=10).plain == "█░░░░░░░░░"
-    assert bar(Decimal(0), width=10).plain == "░" * 10
-    assert bar(Decimal("0.9"), Decimal("1.2"), width=10).plain == "█" * 9 + "▒"
-    assert bar(Decimal(3), width=10).plain == "█" * 10
+    assert budget_bar(Bar(Decimal("0.0001")), 10).plain == "█░░░░░░░░░"
+    assert budget_bar(Bar(Decimal(0)), 10).plain == "░" * 10
+    assert budget_bar(Bar(Decimal("0.9"), Decimal("1.2")), 10).plain == "█" * 9 + "▒"
+    assert budget_bar(Bar(Decimal(3)), 10).plain == "█" * 10
 
 
 def test_words_for_numbers():
@@ -119,7 +125,7 @@ def test_words_for_numbers():
 
 
 def test_the_examples_in_the_docstrings_hold():
-    for module in (characters, parts, run, study):
+    for module in (characters, isolation, markdown, pages, request, request_parties, run, words):
         assert doctest.testmod(module).failed == 0
 
 
@@ -139,14 +145,15 @@ def test_the_pages_bring_no_framework_with_them():
 
 def test_a_page_sent_into_a_file_has_no_blanks_at_the_ends_of_its_lines():
     file = io.StringIO()
-    rows = table(["a", "b"])
-    rows.add_row("one", "two")
+    rows = Table(("a", "b"), (("one", "two"),))
     Console(file=file, width=70).print(
-        page(
-            title("x"),
-            section(
-                "y", facts([("label", "value"), ("more", Quoted("z"))]), bullets(["a b"]), rows
-            ),
+        drawn(
+            page(
+                "x",
+                section(
+                    "y", facts([("label", "value"), ("more", Quoted("z"))]), bullets(["a b"]), rows
+                ),
+            )
         )
     )
     lines = file.getvalue().split("\n")
@@ -155,8 +162,16 @@ def test_a_page_sent_into_a_file_has_no_blanks_at_the_ends_of_its_lines():
 
 
 def test_a_name_stays_whole_on_a_narrow_screen_and_stands_in_a_table_on_a_wide_one():
-    records = Records(["study", "state"], [(literal("n" * 50), literal("running"))])
+    records = Records(("study", "state"), (("n" * 50, "running"),))
     assert plain_text(records, 60).splitlines() == ["n" * 50, "    state running"]
     assert any(
         line.split() == ["n" * 50, "running"] for line in plain_text(records, 80).splitlines()
     )
+
+
+def test_a_kind_of_block_that_no_renderer_knows_is_refused():
+    class Strange(Block):
+        pass
+
+    with pytest.raises(TypeError, match="Strange has no shape in a terminal"):
+        plain_text(page("x", Strange()))

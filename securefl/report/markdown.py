@@ -1,0 +1,106 @@
+"""A page as Markdown: for the study's README beside a PySyft request, and for whoever reads it there.
+
+Words of every origin are escaped, so that Markdown shows them literally.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import singledispatch
+
+from securefl.report import page as pages
+from securefl.report.characters import shown
+from securefl.report.page import Block, Code, Page, Span, Value, Words, spans
+
+_MARKUP = re.compile(
+    r"([\\`*\[\]<>|~#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|&(?=[#A-Za-z])|(?<=\w)://|^\s*(?:[-+=]|\d+[.)])(?=\s|$|[-+=]))",
+    re.MULTILINE,
+)
+
+
+def escaped(text: str) -> str:
+    r"""Text from elsewhere so that Markdown shows it literally: no heading, link, picture or HTML
+    comes out of it.
+
+    >>> print(escaped("# A [link](x) <b>"))
+    \# A \[link\](x) \<b\>
+    """
+    return _MARKUP.sub(_escape, shown(text, keep_lines=True, own_lines=True))
+
+
+def _escape(match: re.Match[str]) -> str:
+    found = match[0]
+    if found == "://":
+        return ":\\/\\/"  # no address becomes a link that could be clicked
+    return found[:-1] + "\\" + found[-1]
+
+
+def markdown(page: Page) -> str:
+    """The page as Markdown, with a line at its end."""
+    parts = [f"# {_line(page.title)}", *(_drawn(block, 2) for block in page.blocks)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _line(words: Words) -> str:
+    return "".join(
+        f"`{span.text}`" if _is_code(span) else _said(span.text) for span in spans(words)
+    )
+
+
+def _is_code(span: Span) -> bool:
+    # a backtick would end the code, and nothing in code can be escaped
+    return isinstance(span, Code) and span.text.isprintable() and "`" not in span.text
+
+
+def _said(text: str) -> str:
+    # one paragraph: a line break could begin a block of its own
+    joined = " ".join(text.split())
+    before = " " if text[:1] == " " else ""
+    after = " " if text[-1:] == " " and joined else ""
+    return f"{before}{escaped(joined)}{after}"
+
+
+@singledispatch
+def _drawn(block: Block, _level: int) -> str:
+    """The block as Markdown; kinds that no Markdown page has are not drawn."""
+    raise TypeError(f"{type(block).__name__} has no shape in Markdown.")
+
+
+@_drawn.register
+def _(block: pages.Paragraph, _level: int) -> str:
+    return _line(block.words)
+
+
+@_drawn.register
+def _(_block: pages.Gap, _level: int) -> str:
+    return ""
+
+
+@_drawn.register
+def _(block: pages.Bullets, _level: int) -> str:
+    return "\n".join(f"- {_line(item)}" for item in block.items)
+
+
+@_drawn.register
+def _(block: pages.Quoted, _level: int) -> str:
+    lines = block.text.strip("\n").splitlines()
+    return "\n".join(f"> {escaped(line.strip())}".rstrip() for line in lines) or ">"
+
+
+@_drawn.register
+def _(block: pages.Facts, _level: int) -> str:
+    return "\n".join(f"- {_said(label)}: {_value(value)}" for label, value in block.rows)
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, pages.Quoted):
+        return _said(value.text)
+    if isinstance(value, Block):
+        raise TypeError(f"{type(value).__name__} has no shape in a line of Markdown.")
+    return _line(value)
+
+
+@_drawn.register
+def _(block: pages.Section, level: int) -> str:
+    parts = [f"{'#' * level} {_line(block.heading)}"]
+    return "\n\n".join([*parts, *(_drawn(b, level + 1) for b in block.blocks)])

@@ -1,0 +1,109 @@
+"""Who asks and who takes part, on the page of a request: each party marked as verified here or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from securefl.report import explain_study
+from securefl.report.page import Paragraph, Quoted, Section, Span, Table, Tone, facts, section
+from securefl.report.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from securefl.identity import IdentityCard
+    from securefl.report.page import Row, Words
+    from securefl.study.schema import Study
+
+VERIFIED: Final = "verified here"
+NOT_LISTED: Final = "NOT in your list"
+#: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606,
+#: section 2).
+_NO_MAIL = ".invalid"
+
+
+def who_asks(
+    study: Study, sender: str, known: Collection[str], cards: Mapping[str, IdentityCard]
+) -> Section:
+    """The researcher, with the fingerprint to compare.
+
+    Args:
+        study: what is asked for.
+        sender: by whom the request was delivered.
+        known: names of the parties that are verified here.
+        cards: this hospital's own cards of them; the study's own words stand there only where no
+            card does, and are marked as such.
+    """
+    who = study.coordinator
+    own = cards.get(who.name)
+    claimed = "" if own else " (says the study)"
+    compare = "Compare these groups by telephone, with a number you know from elsewhere."
+    fingerprint = explain_study.card(who, "researcher").spoken
+    return section(
+        "Who asks",
+        facts(
+            [
+                ("researcher", (Span(who.name, Tone.STRONG), " — ", _mark(who.name, known))),
+                (f"organisation{claimed}", Quoted((own or who).legal_name)),
+                ("lead", Quoted(study.study.lead)),
+                (f"e-mail{claimed}", Quoted((own or who).email)),
+                ("key fingerprint", Span(fingerprint, Tone.STRONG)),
+                ("", Span(compare, Tone.QUIET)),
+                ("delivered by", _delivered(sender, who.name, (own or who).email)),
+            ]
+        ),
+    )
+
+
+def _delivered(sender: str, name: str, mail: str) -> Words:
+    ours = sender.partition("@")[0] == name and sender.endswith(_NO_MAIL)
+    if ours or sender in {name, mail}:
+        return sender
+    warning = " is NOT the researcher whom the study names; telephone before you decide"
+    return (Span(sender, Tone.BAD), Span(warning, Tone.BAD))
+
+
+def who_takes_part(
+    study: Study, site: str, known: Collection[str], cards: Mapping[str, IdentityCard]
+) -> Section:
+    """The hospitals and the aggregator; a warning above them where some are not verified."""
+    # our own mark stands before the party's own words, in a column that those cannot reach
+    rows: list[Row] = [
+        (
+            Span(p.name, Tone.STRONG),
+            "this hospital" if p.name == site else _mark(p.name, known),
+            Quoted(cards.get(p.name, p).legal_name),
+        )
+        for p in study.participants
+    ]
+    adds = study.aggregator
+    rows.append(
+        (
+            Span(adds.name, Tone.STRONG),
+            "adds, holds no key",
+            Quoted(cards.get(adds.name, adds).legal_name),
+        )
+    )
+    count = plural(len(study.participants), "hospital")
+    strangers = sum(p.name != site and p.name not in known for p in study.participants)
+    return section(
+        f"Who takes part ({count})",
+        Paragraph(strangers_sentence(strangers, count), Tone.BAD) if strangers else None,
+        Table((), tuple(rows)),
+    )
+
+
+def strangers_sentence(strangers: int, hospitals: str) -> str:
+    """What hospitals that nobody verified here may be.
+
+    >>> strangers_sentence(3, "5 hospitals")[:37]
+    '3 of 5 hospitals NOT in your list. A '
+    """
+    return (
+        f"{strangers} of {hospitals} {NOT_LISTED}. A researcher could invent hospitals; only those"
+        " that you verified can hide your numbers in the total."
+    )
+
+
+def _mark(name: str, known: Collection[str]) -> Span:
+    return Span(VERIFIED, Tone.GOOD) if name in known else Span(NOT_LISTED, Tone.BAD)

@@ -1,0 +1,385 @@
+"""A page in a terminal; the one module here that knows rich.
+
+A study's title is written by somebody who wants a yes. So nothing is ever read as rich markup,
+characters that a screen obeys or counts otherwise are spelled out
+(:mod:`securefl.report.characters`), and texts of other parties stand behind a bar on every line.
+"""
+
+from __future__ import annotations
+
+import io
+from decimal import ROUND_FLOOR, Decimal
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from securefl.report import page as pages
+from securefl.report.characters import one_line, quoted_lines
+from securefl.report.page import Block, Moment, Page, Span, Tone, Value, Words, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import ConsoleOptions, RenderResult
+
+#: No page is wider, whatever the terminal.
+WIDTH = 100
+#: Before every line of another party. A bar and a blank, and one column more where a terminal draws
+#: the bar wide.
+BAR = "│ "
+BAR_COLUMNS = 3
+
+_STYLES = {
+    Tone.PLAIN: "",
+    Tone.STRONG: "bold",
+    Tone.GOOD: "green",
+    Tone.WARN: "yellow",
+    Tone.BAD: "bold red",
+    Tone.QUIET: "dim",
+}
+_HEADING, _SUBHEADING = "bold cyan", "bold"
+_BAR_CELLS = 40
+_CURVE = "▁▂▃▄▅▆▇█"
+#: A frame that is open to the right: a border there would have to know how wide the screen draws
+#: every character before it.
+_FRAME = box.Box("╭──╮\n│   \n├── \n│   \n├── \n├── \n│   \n╰──╯\n")
+
+
+def drawn(page: Page | Block, *, most: int = WIDTH) -> RenderableType:
+    """The page for a rich console, at most ``most`` columns wide."""
+    if isinstance(page, Block):
+        return _Narrow([_draw(page)], most)
+    head: list[RenderableType] = []
+    if page.title:
+        title = _text(page.title, "bold")
+        rule = Text("═" * min(title.cell_len, most), style="dim", overflow="crop", no_wrap=True)
+        head = [title, rule]
+    if page.under:
+        head.append(_text(page.under, "dim"))
+    foot = [Text(""), _literal(page.footer, "dim")] if page.footer else []
+    return _Narrow([*head, *map(_draw, page.blocks), *foot], most)
+
+
+def plain_text(page: Page | Block, width: int = 80, *, most: int = WIDTH) -> str:
+    """The page without colours, for files, mails and screens that cannot show them.
+
+    Trailing blanks are removed.
+    """
+    file = io.StringIO()
+    console = Console(
+        file=file,
+        width=min(width, most),
+        force_terminal=False,
+        color_system=None,
+        legacy_windows=False,
+        emoji=False,
+        highlight=False,
+    )
+    console.print(drawn(page, most=most))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+class _Narrow:
+    """A page's parts, without the blanks at the ends of lines that only fill a screen."""
+
+    def __init__(self, parts: Sequence[RenderableType], most: int) -> None:
+        self._parts = parts
+        self._most = most
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        narrow = options.update(width=min(self._most, options.max_width))
+        for line in console.render_lines(Group(*self._parts), narrow, pad=False):
+            yield from _without_blanks(line)
+            yield Segment.line()
+
+
+def _without_blanks(line: list[Segment]) -> list[Segment]:
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    if kept:
+        kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style, kept[-1].control)
+    return kept
+
+
+# Words
+
+
+def _literal(text: str, style: str = "") -> Text:
+    """Words beside others, in one style, never read as markup.
+
+    Runs of blanks become one: with enough of them a text could reach into the next line and look
+    like a part of the page.
+    """
+    return Text(one_line(text), style=style, overflow="fold")
+
+
+def _text(words: Words, style: str = "") -> Text:
+    """Words in their tones; those without one have ``style``."""
+    parts = spans(words)
+    if len(parts) == 1:
+        return _literal(_said(parts[0]), _STYLES[parts[0].tone] or style)
+    made = Text(style=style, overflow="fold")
+    for part in parts:
+        made.append_text(_literal(_said(part), _STYLES[part.tone]))
+    return made
+
+
+def _said(span: Span) -> str:
+    return f"{span.day} {span.minute}" if isinstance(span, Moment) else span.text
+
+
+def _value(value: Value) -> RenderableType:
+    return _draw(value) if isinstance(value, Block) else _text(value)
+
+
+# Blocks
+
+
+@singledispatch
+def _draw(block: Block) -> RenderableType:
+    """The block for a rich console; a function below for each kind."""
+    raise TypeError(f"{type(block).__name__} has no shape in a terminal.")
+
+
+@_draw.register
+def _(block: pages.Paragraph) -> RenderableType:
+    return _text(block.words, _STYLES[block.tone] or ("bold" if block.lead else ""))
+
+
+@_draw.register
+def _(_block: pages.Gap) -> RenderableType:
+    return Text("")
+
+
+@_draw.register
+def _(block: pages.Lines) -> RenderableType:
+    return Group(*map(_text, block.items))
+
+
+@_draw.register
+def _(block: pages.Group) -> RenderableType:
+    return Group(*map(_draw, block.blocks))
+
+
+@_draw.register
+def _(block: pages.Bullets) -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    grid.add_column(ratio=1, overflow="fold")
+    for item in block.items:
+        grid.add_row(Text("–", style="dim"), _text(item))
+    return grid
+
+
+@_draw.register
+def _(block: pages.Quoted) -> RenderableType:
+    return _Quotation(block)
+
+
+class _Quotation:
+    """Another party's lines, broken before rich sees them (:func:`quoted_lines`), each behind a
+    bar.
+    """
+
+    def __init__(self, block: pages.Quoted) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        style, quiet = console.get_style(_STYLES[self._block.tone]), console.get_style("dim")
+        width = options.max_width - BAR_COLUMNS
+        for line in quoted_lines(self._block.text, width, fill=self._block.fill):
+            yield Segment(BAR, quiet)
+            yield Segment(line, style)
+            yield Segment.line()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(min(12, options.max_width), options.max_width)
+
+
+@_draw.register
+def _(block: pages.Bar) -> RenderableType:
+    return budget_bar(block)
+
+
+def budget_bar(block: pages.Bar, width: int = _BAR_CELLS) -> Text:
+    """A budget as a bar: used full, asked for hatched, left pale; anything used shows at least one
+    cell.
+    """
+    full = min(width, _cells(block.used, width))
+    more = min(width - full, _cells(block.asked, width))
+    return Text.assemble(
+        ("█" * full, "blue"), ("▒" * more, "yellow"), ("░" * (width - full - more), "dim")
+    )
+
+
+def _cells(share: Decimal, width: int) -> int:
+    cells = int((share * width).to_integral_value(rounding=ROUND_FLOOR))
+    return max(1, cells) if share > 0 else 0
+
+
+@_draw.register
+def _(block: pages.Facts) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1, overflow="fold")
+    for label, value in block.rows:
+        grid.add_row(_literal(label, "dim"), _value(value))
+    return grid
+
+
+@_draw.register
+def _(block: pages.Glossary) -> RenderableType:
+    parts = ((_literal(term, "bold"), Padding(_literal(m), (0, 0, 0, 2))) for term, m in block.rows)
+    return Group(*(part for pair in parts for part in pair))
+
+
+@_draw.register
+def _(block: pages.Table) -> RenderableType:
+    caption = [_literal(block.caption, "dim")] if block.caption else []
+    if not block.heads:
+        return Group(*caption, _grid(block.rows))
+    if not block.groups:
+        return Group(*caption, _ruled(block, block.rows))
+    # titles run over all columns, which rich knows nothing of: equal columns, a table a group
+    widths = _widths(block)
+    parts: list[RenderableType] = [*caption, _ruled(block, block.rows, widths)]
+    for group in block.groups:
+        parts += [_text(group.title, "bold"), _ruled(block, group.rows, widths, heads=False)]
+    return Group(*parts)
+
+
+def _grid(rows: Sequence[pages.Row]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for row in rows:
+        grid.add_row(*map(_value, row))
+    return grid
+
+
+def _ruled(
+    block: pages.Table | pages.Records,
+    rows: Sequence[Sequence[Value]],
+    widths: Sequence[int] = (),
+    *,
+    heads: bool = True,
+) -> Table:
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_header=heads)
+    least = block.least if isinstance(block, pages.Table) else 0
+    for i, head in enumerate(block.heads):
+        made.add_column(
+            _literal(head),
+            justify="right" if i in block.right else "left",
+            overflow="fold",
+            min_width=widths[i] if widths else (0 if i else least),
+        )
+    for row in rows:
+        made.add_row(*map(_value, row))
+    return made
+
+
+def _widths(block: pages.Table) -> list[int]:
+    rows = (*block.rows, *(row for group in block.groups for row in group.rows))
+    return [
+        max(len(head), *(_longest(row[i]) for row in rows)) for i, head in enumerate(block.heads)
+    ]
+
+
+def _longest(value: Value) -> int:
+    if isinstance(value, pages.Lines):
+        return max((_text(item).cell_len for item in value.items), default=0)
+    return 0 if isinstance(value, Block) else _text(value).cell_len
+
+
+@_draw.register
+def _(block: pages.Records) -> RenderableType:
+    return _Records(block)
+
+
+class _Records:
+    """A table where the screen is wide enough for it, else a name a line with its row below."""
+
+    def __init__(self, block: pages.Records) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        block = self._block
+        cells = [
+            max(_literal(head).cell_len, *(_text(row[i]).cell_len for row in block.rows))
+            for i, head in enumerate(block.heads)
+        ]
+        if sum(cells) + 3 * len(cells) <= options.max_width:
+            yield _ruled(block, block.rows)
+            return
+        for row in block.rows:
+            yield _text(row[0])
+            rest = Text("; ").join(
+                Text.assemble(_literal(f"{head} "), _text(cell))
+                for head, cell in zip(block.heads[1:], row[1:], strict=True)
+            )
+            yield Padding(rest, (0, 0, 0, 4))
+
+
+@_draw.register
+def _(block: pages.Picture) -> RenderableType:
+    lines = [part for line in block.spoken for part in _spoken(line)]
+    legend = [_literal(words, "dim") for _, words in block.legend]
+    caption = [_literal(block.caption, "dim")] if block.caption else []
+    return Group(*lines, *legend, *caption)
+
+
+def _spoken(line: pages.Spoken) -> list[Text]:
+    """What stands for a line of a picture: a bar or a curve, and its words below."""
+    shapes = []
+    if line.bar:
+        shapes.append(Text("".join(round(s * _BAR_CELLS) * c for s, c in line.bar), style="blue"))
+    if line.curve:
+        last = len(_CURVE) - 1
+        shapes.append(Text("".join(_CURVE[round(v * last)] for v in line.curve), style="blue"))
+    return [*shapes, _literal(line.words)]
+
+
+@_draw.register
+def _(block: pages.Command) -> RenderableType:
+    return Group(
+        _literal(block.command, "bold"), Padding(_literal(block.does, "dim"), (0, 0, 0, 4))
+    )
+
+
+@_draw.register
+def _(block: pages.Notice) -> RenderableType:
+    style = _STYLES[block.tone]
+    fault = [_literal(block.fault, style)] if block.fault else []
+    return Panel(
+        Group(*fault, *map(_draw, block.blocks)),
+        title=_literal(block.heading, style),
+        title_align="left",
+        border_style=style.removeprefix("bold "),
+        padding=(0, 1),
+        box=_FRAME,
+    )
+
+
+@_draw.register
+def _(block: pages.Details) -> RenderableType:
+    body = map(_draw, block.blocks) if block.open else ()
+    return Group(_literal(block.summary, "bold"), *body)
+
+
+@_draw.register
+def _(block: pages.Section) -> RenderableType:
+    return _section(block, _HEADING)
+
+
+def _section(block: pages.Section, style: str) -> RenderableType:
+    body = [
+        _section(b, _SUBHEADING) if isinstance(b, pages.Section) else _draw(b) for b in block.blocks
+    ]
+    return Group(Text(""), _text(block.heading, style), Padding(Group(*body), (0, 0, 0, 2)))
