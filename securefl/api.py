@@ -47,9 +47,8 @@ from securefl.shown import Shown
 from securefl.store import persist
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import check_not_over
-from securefl.study.digest import study_digest
-from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.seal import seal_study
+from securefl.study.sealed import SealedStudy, UnsealedStudy
 from securefl.study.shares import shares
 
 if TYPE_CHECKING:
@@ -171,7 +170,7 @@ class Lab(Shown):
         """Studies made here."""
         root = self.folder.path / "studies"
         return (
-            [Study(self, f) for f in sorted(root.iterdir()) if (f / "study.toml").exists()]
+            [Study.open(self, f) for f in sorted(root.iterdir()) if (f / "study.toml").exists()]
             if root.is_dir()
             else []
         )
@@ -183,10 +182,10 @@ class Lab(Shown):
         Raises:
             UsageError: none or several fit.
         """
-        there = {s.name: s for s in self.studies()}
-        fits = meant(name, {n: s.digest for n, s in there.items()})
+        there = {s.sealed.id: s for s in self.studies()}
+        fits = meant(name, there)
         if len(fits) != 1:
-            listed = ", ".join(fits or there) or "none"
+            listed = ", ".join(study.name for study in fits or there) or "none"
             said = (
                 f"{fit_words(len(fits), 'study', 'studies', name)}"
                 f" {'They are' if fits else 'There are'}: {listed}."
@@ -198,14 +197,28 @@ class Lab(Shown):
 
 
 class Study(Shown):
-    """A sealed study in the researcher's folder."""
+    """A sealed study in the researcher's folder.
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    Args:
+        lab: whose study it is.
+        folder: where it is kept.
+        sealed: what stands in the folder's ``study.toml``.
+    """
+
+    def __init__(self, lab: Lab, folder: Path, sealed: SealedStudy) -> None:
         self._lab = lab
         self.folder = folder
-        self.text = read_given(folder / "study.toml")
-        self.file: StudyFile = parse_study(self.text)
-        self.digest = study_digest(self.text)
+        self.sealed = sealed
+
+    @classmethod
+    def open(cls, lab: Lab, folder: Path) -> Self:
+        """Read a study that was made before.
+
+        Raises:
+            UnreadableError: there is none.
+            StudyError: it is no valid study.
+        """
+        return cls(lab, folder, SealedStudy.read(read_given(folder / "study.toml")))
 
     @classmethod
     def new(
@@ -236,10 +249,10 @@ class Study(Shown):
             UsageError: somebody is not in the researcher's list, the weights do not add up to
                 exactly 1, or exactly this study was made before: a study runs once.
         """
-        text = read_given(Path(protocol))
-        plain = parse_protocol(text)
+        unsealed = UnsealedStudy.read(read_given(Path(protocol)))
+        plain = unsealed.study
         theta = initial_weights(plain.model, len(feature_names(plain.data)))
-        check_not_over(plain, datetime.now(UTC), text.decode())
+        check_not_over(plain, datetime.now(UTC), unsealed.text.decode())
         weighed = shares(hospitals, weights, weight_source)
         participants = [
             {**_party(lab, h, "hospital"), "weight": weight, "weight_source": source}
@@ -247,7 +260,7 @@ class Study(Shown):
         ]
         me = lab.folder.identity.card
         sealed = seal_study(
-            text,
+            unsealed,
             coordinator=_fields(me),
             aggregator=_party(lab, aggregator, "aggregator"),
             participants=participants,
@@ -255,9 +268,8 @@ class Study(Shown):
             initial_sha256=weights_sha256(theta),
             study_id=study_id,
         )
-        check_consistency(parse_study(sealed), PldAccountant(), sealed)
-        digest = study_digest(sealed)
-        folder = lab.folder.path / "studies" / f"{parse_study(sealed).study.id}-{digest[:12]}"
+        check_consistency(sealed.study, PldAccountant(), sealed.text.decode())
+        folder = lab.folder.path / "studies" / sealed.name
         if folder.exists():
             raise UsageError(
                 f"{folder.name} is made already: the same protocol, parties and keys make the same"
@@ -268,8 +280,23 @@ class Study(Shown):
                     f" Python). To go on with this one: `securefl study request {folder.name}`."
                 ),
             )
-        replace_file(folder / "study.toml", sealed.encode(), mode=0o644)
-        return cls(lab, folder)
+        replace_file(folder / "study.toml", sealed.text, mode=0o644)
+        return cls(lab, folder, sealed)
+
+    @property
+    def file(self) -> StudyFile:
+        """What the study file says."""
+        return self.sealed.study
+
+    @property
+    def text(self) -> bytes:
+        """The study file's bytes."""
+        return self.sealed.text
+
+    @property
+    def digest(self) -> str:
+        """The study's identity, SHA-256 in hex."""
+        return self.sealed.digest
 
     @property
     def name(self) -> str:
@@ -302,7 +329,7 @@ class Study(Shown):
             StudyError: its time is over.
         """
         check_not_over(self.file, datetime.now(UTC), self.text.decode())
-        return send_request(self._lab.folder, self.plan, self.name, self.text)
+        return send_request(self._lab.folder, self.plan, self.name)
 
     def status(self) -> dict[str, str]:
         """Site → ``waiting``, ``approved``, the code it ended with, or ``new-keys``: it can no
@@ -464,7 +491,7 @@ class Study(Shown):
     @property
     def plan(self) -> RoundPlan:
         """The study with what follows from it for its rounds."""
-        return RoundPlan(self.file, self.digest)
+        return RoundPlan(self.sealed)
 
 
 def _fields(card: IdentityCard) -> dict[str, str]:

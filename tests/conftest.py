@@ -14,6 +14,7 @@ from hypothesis import settings
 
 from securefl.identity import Identity, IdentityCard
 from securefl.study.seal import seal_study
+from securefl.study.sealed import UnsealedStudy
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("repeatable")
@@ -176,12 +177,13 @@ def make_study(n: int = 5, *edits: tuple[str, str], software: dict[str, str] | N
     )
     names = SITES[:n] + tuple(f"H{i:02}" for i in range(len(SITES), n))
     hospitals = [fixed_identity(name, "hospital") for name in names]
-    text = seal_study(
-        protocol_text(
-            ("min_contributors = 5", f"min_contributors = {n}"),
-            ("colluders = 3", f"colluders = {n - 2}"),
-            *edits,
-        ),
+    protocol = protocol_text(
+        ("min_contributors = 5", f"min_contributors = {n}"),
+        ("colluders = 3", f"colluders = {n - 2}"),
+        *edits,
+    )
+    sealed = seal_study(
+        UnsealedStudy.read(protocol),
         coordinator=party(coordinator),
         aggregator=party(aggregator),
         participants=[
@@ -190,4 +192,4 @@ def make_study(n: int = 5, *edits: tuple[str, str], software: dict[str, str] | N
         software=software or {"securefl": "0.1.0", "lock_sha256": "0" * 64},
         initial_sha256="1" * 64,
     )
-    return text, coordinator, aggregator, hospitals
+    return sealed.text.decode(), coordinator, aggregator, hospitals

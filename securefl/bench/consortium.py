@@ -22,10 +22,9 @@ from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, parameter_count, weights_sha256
 from securefl.store import Store
 from securefl.study.approval import Approval
-from securefl.study.digest import study_digest
-from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.schema import ModelSpec
 from securefl.study.seal import seal_study
+from securefl.study.sealed import SealedStudy, UnsealedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +80,10 @@ def make_consortium(
     aggregator = Identity.generate(
         "aggregator", "aggregator", "Benchmark", "nobody@securefl.invalid"
     )
-    protocol = _protocol(parameters, sites, bits, rounds, on_dropout)
-    plain = parse_protocol(protocol)
+    protocol = UnsealedStudy.read(_protocol(parameters, sites, bits, rounds, on_dropout))
+    plain = protocol.study
     theta = initial_weights(plain.model, len(feature_names(plain.data)))
-    text = seal_study(
+    sealed = seal_study(
         protocol,
         coordinator=_fields(coordinator),
         aggregator=_fields(aggregator),
@@ -95,9 +94,9 @@ def make_consortium(
         software=software(),
         initial_sha256=weights_sha256(theta),
     )
-    digest = study_digest(text)
+    digest = sealed.digest
     store = Store(str(root / FOLDERS.store))
-    store.put(paths.study_file(digest), text.encode())
+    store.put(paths.study_file(digest), sealed.text)
     store.put(paths.invitation(digest), Invitation(digest, "coordinator").dump(coordinator.sign))
     for party in (*parties.values(), coordinator, aggregator):
         party.save(root / FOLDERS.keys / party.card.name)
@@ -112,16 +111,14 @@ def make_consortium(
             "2026-01-01T00:00:00Z",
         )
         store.put(paths.approval(digest, name), approval.sign(party.sign))
-    (root / FOLDERS.study).write_text(text)
-    return RoundPlan(parse_study(text), digest)
+    (root / FOLDERS.study).write_bytes(sealed.text)
+    return RoundPlan(sealed)
 
 
 def read_parties(root: Path, name: str) -> tuple[RoundPlan, Identity]:
     """The study and one party's keys."""
     text = (root / FOLDERS.study).read_bytes()
-    return RoundPlan(parse_study(text), study_digest(text)), Identity.load(
-        root / FOLDERS.keys / name
-    )
+    return RoundPlan(SealedStudy.read(text)), Identity.load(root / FOLDERS.keys / name)
 
 
 def write_values(root: Path, name: str, values: NDArray[np.int64]) -> None:

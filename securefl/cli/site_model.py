@@ -71,13 +71,13 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
     no noise: do not pass them on.
     """
     from securefl.node.models import find_model
+    from securefl.node.requests import kept_study
     from securefl.report.explain_study import units
     from securefl.report.own_model import own_model_page
-    from securefl.study.parse import parse_study
 
     here = _open(folder)
     row, found = find_model(here, name)
-    study = parse_study((here.study_folder(row.digest) / "study.toml").read_bytes())
+    study = kept_study(here, row.digest).study
     figures, why_not = _figures(here, name, study)
     if json_file:
         own = {k: _plain(v) for k, v in asdict(figures).items()} if figures else None

@@ -213,15 +213,16 @@ def check(file: Path) -> None:
     """
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.study import study_page
-    from securefl.study.consistency import parse_consistent
+    from securefl.study.consistency import check_consistency
     from securefl.study.dates import check_not_over
-    from securefl.study.digest import study_digest
-    from securefl.study.schema import Study
+    from securefl.study.sealed import SealedStudy, read_any
 
     text = read_given(file)
-    found = parse_consistent(text, PldAccountant())
-    check_not_over(found, datetime.now(UTC), text.decode())
-    show_page(study_page(found, study_digest(text) if isinstance(found, Study) else None))
+    found = read_any(text)
+    check_consistency(found.study, PldAccountant(), text.decode())
+    check_not_over(found.study, datetime.now(UTC), text.decode())
+    digest = found.digest if isinstance(found, SealedStudy) else None
+    show_page(study_page(found.study, digest))
     say("The file is valid and its figures agree.")
 
 

@@ -25,8 +25,9 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.federation.status_board import end_of
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.survivors import proposal_limit
-from securefl.study.digest import study_digest
-from securefl.study.parse import MAX_BYTES, parse_study
+from securefl.study.parse import MAX_BYTES
+from securefl.study.sealed import SealedStudy
+from securefl.study.study_id import short_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +171,7 @@ class AggregatorService:
         except SecureFLError as error:
             if self._refused.get(digest) != error.what:
                 self._refused[digest] = error.what
-                self.say(f"study {digest[:12]} is not served: {error}")
+                self.say(f"study {short_digest(digest)} is not served: {error}")
             return False
         if plan is None:
             return digest in self._done
@@ -183,7 +184,7 @@ class AggregatorService:
             )
             self._serving[digest] = _Serving(Aggregator(plan, self.identity), pace)
             self.say(
-                f"serving study {plan.study.study.id} ({digest[:12]}),"
+                f"serving study {plan.study.study.id} ({short_digest(digest)}),"
                 f" {len(plan.study.participants)} hospitals"
             )
         return True
@@ -242,9 +243,10 @@ class AggregatorService:
                 whose="the aggregator's operator",
                 next_step="`securefl aggregator trust CARD`, if its coordinator should be served.",
             )
-        study = parse_study(text)
+        sealed = SealedStudy.read(text)
+        study = sealed.study
         mine = self.identity.card
-        if study_digest(text) != digest or study.coordinator.signing_public != card.signing_public:
+        if sealed.digest != digest or study.coordinator.signing_public != card.signing_public:
             raise MessageError(
                 "The study in the store is not the one of the invitation.",
                 whose=card.name,
@@ -256,7 +258,7 @@ class AggregatorService:
         ):
             self._done.add(digest)  # its digest says whose it is, for good
             return None
-        return RoundPlan(study, digest)
+        return RoundPlan(sealed)
 
     def _step(self, digest: str, serving: _Serving) -> bool:
         plan = serving.aggregator.plan
@@ -265,7 +267,7 @@ class AggregatorService:
             or end_of(self.store, plan) is not None
             or self._is_past(plan)
         ):
-            self.say(f"study {digest[:12]} is over")
+            self.say(f"study {short_digest(digest)} is over")
             self._leave(digest)
             return False
         at = paths.RoundPaths(digest, serving.next_round, 1)
@@ -350,7 +352,7 @@ class AggregatorService:
         return serving.arrivals
 
     def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
-        self.say(f"round {serving.next_round} of {digest[:12]} was not added: {error}")
+        self.say(f"round {serving.next_round} of {short_digest(digest)} was not added: {error}")
         name = self.identity.card.name
         self.store.put(
             paths.status(digest, name),

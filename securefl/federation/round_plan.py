@@ -21,14 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.study.schema import Participant, Study
+    from securefl.study.sealed import SealedStudy
 
 
 @dataclass(frozen=True)
 class RoundPlan:
-    """A study with its digest and everything about its rounds that follows from it."""
+    """A sealed study and everything about its rounds that follows from it."""
 
-    study: Study
-    digest: str
+    sealed: SealedStudy
+
+    @property
+    def study(self) -> Study:
+        """What the study file says."""
+        return self.sealed.study
+
+    @property
+    def digest(self) -> str:
+        """The study's identity, SHA-256 in hex."""
+        return self.sealed.digest
 
     @property
     def last_round(self) -> int:

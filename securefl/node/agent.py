@@ -36,7 +36,7 @@ from securefl.node.decisions import publish_approval, publish_status
 from securefl.node.extract import publish_extract
 from securefl.node.models import ModelWatch, expect_model
 from securefl.node.pasts import doubted, two_pasts
-from securefl.node.requests import study_text
+from securefl.node.requests import kept_study
 from securefl.node.study_run import StudyRun
 from securefl.party.clock import utc_now
 from securefl.party.failure_note import keep_reason, one_line
@@ -44,7 +44,7 @@ from securefl.party.journal import Journal
 from securefl.party.outbox import deliver
 from securefl.party.pidfile import Presence, last_end, running_process, stop_role
 from securefl.party.store_watch import StoreWatch
-from securefl.study.parse import parse_study
+from securefl.study.study_id import short_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,7 +292,7 @@ class Agent:
                 with suppress(StoreError):
                     self._hand_out(digest, run)
                 publish_extract(self._site, digest, run.plan.study)
-                self.say(f"study {digest[:12]} completed; {run.late} late replies")
+                self.say(f"study {short_digest(digest)} completed; {run.late} late replies")
                 self._drop(digest)
 
     def _fail(self, digest: str, error: SecureFLError) -> None:
@@ -302,7 +302,7 @@ class Agent:
         """
         if self._stopping and not self._site.ledger.state.study(digest).started:
             return  # its worker was ended with the agent; the approval stays good
-        self.say(f"study {digest[:12]} failed: {error}")
+        self.say(f"study {short_digest(digest)} failed: {error}")
         keep_reason(self._site.path, digest, error)
         if digest in self._runs:
             self._runs[digest].stop()
@@ -329,7 +329,7 @@ class Agent:
                 )  # killed between the two, or ended by its owner while no agent ran
             elif study.started:
                 self.say(
-                    f"study {digest[:12]} was interrupted; it is over, and its budget stays charged"
+                    f"study {short_digest(digest)} was interrupted; it is over, and its budget stays charged"
                 )
                 self._fail(
                     digest,
@@ -349,8 +349,7 @@ class Agent:
             self._site = self._site.refreshed()
             try:
                 publish_approval(self._site, digest)
-                text = study_text(self._site, digest)
-                plan = RoundPlan(parse_study(text), digest)
+                plan = RoundPlan(kept_study(self._site, digest))
             except (StoreError, LedgerAlteredError):
                 raise
             except SecureFLError as error:
@@ -359,14 +358,13 @@ class Agent:
             self._runs[digest] = StudyRun(
                 self._site,
                 plan,
-                text,
                 self.say,
                 lambda: datetime.now(UTC),
                 self._clock,
                 agreed=partial(self._question.agreed, self._site, plan.study.cohort),
                 unheard=partial(self._question.unheard, self._site, plan.study.cohort),
             )
-            self.say(f"study {digest[:12]} is approved; waiting for the other hospitals")
+            self.say(f"study {short_digest(digest)} is approved; waiting for the other hospitals")
         self._gone_through = state
 
     def _ask_and_answer(self) -> None:

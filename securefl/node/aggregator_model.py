@@ -17,10 +17,9 @@ from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.node.model_check import check_by_transcripts
-from securefl.node.models import short_name
-from securefl.study.digest import study_digest
-from securefl.study.parse import MAX_BYTES, parse_study
+from securefl.study.parse import MAX_BYTES
 from securefl.study.recipients import recipients
+from securefl.study.sealed import SealedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +43,7 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     fits = [
         plan
         for plan in _studies(here)
-        if name in {plan.study.study.id, short_name(plan)} or plan.digest.startswith(name)
+        if name in {plan.study.study.id, plan.sealed.name} or plan.digest.startswith(name)
     ]
     if len(fits) != 1:
         said = "No study" if not fits else f"{len(fits)} studies"
@@ -58,7 +57,7 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     def by_coordinator(signature: bytes, message: bytes) -> bool:
         return verify(key, signature, message)
 
-    target = private_folder(here.path / "models") / short_name(plan)
+    target = private_folder(here.path / "models") / plan.sealed.name
     if target.exists():
         return target
     statement = here.store.get(paths.model_statement(plan.digest), MAX_SMALL)
@@ -67,7 +66,7 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     )
     if not statement or not sealed:
         raise UsageError(
-            f"The model of {short_name(plan)} is not in the store.",
+            f"The model of {plan.sealed.name} is not in the store.",
             whose=plan.study.coordinator.name,
             next_step="Wait for the study's end, or ask the researcher.",
         )
@@ -93,16 +92,17 @@ def _studies(here: PartyFolder) -> Iterator[RoundPlan]:
     for digest in here.store.list("studies"):
         try:
             text = here.store.get(paths.study_file(digest), MAX_BYTES)
-            if text is None or study_digest(text) != digest:
+            if text is None:
                 continue
-            plan = RoundPlan(parse_study(text), digest)
+            plan = RoundPlan(SealedStudy.read(text))
         except StoreError:
             raise
         except SecureFLError:
             continue
         who = plan.study.aggregator
         if (
-            plan.study.coordinator.signing_public in trusted
+            plan.digest == digest
+            and plan.study.coordinator.signing_public in trusted
             and who.signing_public == mine.signing_public
             and mine.name in recipients(plan.study)
         ):

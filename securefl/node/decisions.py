@@ -5,8 +5,6 @@ back. Each is one event in the ledger.
 from __future__ import annotations
 
 import hashlib
-import re
-import tomllib
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, SecureFLError
@@ -14,14 +12,13 @@ from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.files import private_folder, read_file, replace_file
 from securefl.node.policy import charges_of
-from securefl.node.requests import KeptRequest, study_text
+from securefl.node.requests import KeptRequest, kept_study
 from securefl.party.clock import utc_now
 from securefl.party.outbox import post
 from securefl.privacy.charges import ChargeTerms
 from securefl.privacy.mechanisms import decimal_text
 from securefl.privacy.planning import study_epsilon
 from securefl.study.approval import MAX_BYTES, Approval, open_approval
-from securefl.study.fields import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,17 +151,14 @@ def _named(site: Site, request: Review | KeptRequest) -> dict[str, str]:
     """
     if isinstance(request, KeptRequest):
         try:
-            body = tomllib.loads(study_text(site, request.digest).decode())
-            researcher, dataset = body["coordinator"]["name"], body["data"]["dataset"]
-        except (SecureFLError, ValueError, KeyError, TypeError, RecursionError):
-            researcher = dataset = ""
-        fits = [
-            isinstance(name, str) and re.fullmatch(NAME, name) for name in (researcher, dataset)
-        ]
+            study = kept_study(site, request.digest).study
+            researcher, dataset = study.coordinator.name, study.data.dataset
+        except SecureFLError:
+            researcher = dataset = "unknown"
         return {
             "study_id": request.study_id,
-            "researcher": researcher if fits[0] else "unknown",
-            "dataset": dataset if fits[1] else "unknown",
+            "researcher": researcher,
+            "dataset": dataset,
         }
     study = request.study
     return {

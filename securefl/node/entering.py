@@ -27,6 +27,7 @@ from securefl.node.policy import review
 from securefl.node.public_times import PublicTimes
 from securefl.secagg.frame import contribution_bytes
 from securefl.study.dates import time_here
+from securefl.study.study_id import short_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +80,6 @@ class Entering:
     Args:
         site: the hospital.
         plan: the approved study.
-        text: its text as it was approved.
         say: writes a line to the owner's own log.
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
@@ -100,7 +100,6 @@ class Entering:
 
     site: Site
     plan: RoundPlan
-    text: bytes
     say: Callable[[str], None]
     now: Callable[[], datetime]
     clock: Callable[[], float]
@@ -247,7 +246,7 @@ class Entering:
         """
         worker, text, reading = (
             self.worker,
-            self.text,
+            self.plan.sealed.text,
             self.site.dataset(self.plan.study.data.dataset).reading,
         )
         if self._fits or worker is None:
@@ -301,20 +300,16 @@ class Entering:
         self._answered.add(call.nonce)
         self._moved = self.clock()
         self.say(
-            f"study {self.plan.digest[:12]}: the researcher starts the run; this hospital said that"
-            " it is ready"
+            f"study {short_digest(self.plan.digest)}: the researcher starts the run; this hospital"
+            " said that it is ready"
         )
 
     def _review(self) -> None:
         """The request is reviewed once more: lists and software may have changed."""
-        again = review(self.site, self.text, self.now())
+        again = review(self.site, self.plan.sealed, self.now())
         faults = again.faults_beside_budget  # its budget is reserved already
-        if again.digest != self.plan.digest or faults:
-            raise (
-                faults[0]
-                if faults
-                else NotApprovedError("The study's text changed after it was approved.")
-            )
+        if faults:
+            raise faults[0]
 
     def _room(self) -> None:
         plan = self.plan

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import SecureFLError
 from securefl.files import private_folder, replace_file, sync_folder
 from securefl.node.pasts import handed_to
-from securefl.node.requests import study_text
-from securefl.study.parse import parse_study
+from securefl.node.requests import kept_study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +45,7 @@ def known_holders(site: Site, cohorts: dict[str, tuple[str, ...]]) -> set[str]:
     for digest, study in state.studies.items():
         if not study.ended and digest not in cohorts:
             try:
-                cohorts[digest] = parse_study(study_text(site, digest)).cohort
+                cohorts[digest] = kept_study(site, digest).study.cohort
             except SecureFLError:
                 cohorts[digest] = ()  # it cannot run either
     returned = site.path / "checkpoints" / "returned"

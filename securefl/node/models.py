@@ -30,7 +30,7 @@ from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.node.model_check import Announced, check_model
-from securefl.study.parse import parse_study
+from securefl.node.requests import kept_study
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -109,13 +109,8 @@ def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
         return
     until = now + timedelta(days=LOOKED_FOR)
     _note(
-        site, plan.digest, {"name": short_name(plan), "until": until.strftime(_TIME), "refused": ""}
+        site, plan.digest, {"name": plan.sealed.name, "until": until.strftime(_TIME), "refused": ""}
     )
-
-
-def short_name(plan: RoundPlan) -> str:
-    """The study's id and the first twelve digits of its digest."""
-    return f"{plan.study.study.id}-{plan.digest[:12]}"
 
 
 # --- after its end
@@ -195,7 +190,7 @@ def fetch_model(site: Site, digest: str) -> Path | None:
         MessageError, UnreadableError: it is refused, and nothing of it is kept.
         StoreError: the store is away.
     """
-    plan = RoundPlan(parse_study((site.study_folder(digest) / "study.toml").read_bytes()), digest)
+    plan = RoundPlan(kept_study(site, digest))
     key = plan.study.coordinator.signing_public
 
     def by_coordinator(signature: bytes, message: bytes) -> bool:
@@ -213,7 +208,7 @@ def fetch_model(site: Site, digest: str) -> Path | None:
     )
     del sealed
     announced = _announced(site, digest)
-    target = private_folder(site.path / "models") / short_name(plan)
+    target = private_folder(site.path / "models") / plan.sealed.name
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
         for name, content in files.items():

@@ -20,8 +20,6 @@ from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import time_here
-from securefl.study.digest import study_digest
-from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from securefl.party.folder import DatasetEntry
     from securefl.privacy.planning import Quote
     from securefl.study.schema import Party, Study, Template
+    from securefl.study.sealed import SealedStudy
 
 
 def charges_of(study: Template) -> tuple[Charge, ...]:
@@ -57,9 +56,7 @@ MIN_REPLY_AFTER = Decimal("0.1")
 class Review:
     """A request as this hospital sees it. ``faults`` empty means that the owner may approve."""
 
-    study: Study
-    text: bytes
-    digest: str
+    sealed: SealedStudy
     trusted: tuple[str, ...]
     #: This hospital's own cards of the parties in ``trusted``: what their owners call themselves.
     cards: Mapping[str, IdentityCard]
@@ -72,14 +69,20 @@ class Review:
         """Faults that no grant mends; a study that has its budget reserved is judged by these."""
         return tuple(f for f in self.faults if not isinstance(f, BudgetError))
 
+    @property
+    def study(self) -> Study:
+        """What the study file says."""
+        return self.sealed.study
 
-def review(site: Site, text: bytes, now: datetime) -> Review:
-    """Check a request against this hospital's keys, list, data sets, software and budget.
+    @property
+    def digest(self) -> str:
+        """The study's identity, SHA-256 in hex."""
+        return self.sealed.digest
 
-    Raises:
-        StudyError: the text is no valid study at all; there is nothing to show.
-    """
-    study, digest = parse_study(text), study_digest(text)
+
+def review(site: Site, sealed: SealedStudy, now: datetime) -> Review:
+    """Check a request against this hospital's keys, list, data sets, software and budget."""
+    study = sealed.study
     faults: list[SecureFLError] = []
 
     def check(step: Callable[[], object]) -> None:
@@ -88,7 +91,7 @@ def review(site: Site, text: bytes, now: datetime) -> Review:
         except SecureFLError as error:
             faults.append(error)
 
-    check(lambda: check_consistency(study, PldAccountant(), text.decode()))
+    check(lambda: check_consistency(study, PldAccountant(), sealed.text.decode()))
     check(lambda: _software(study))
     check(lambda: _schedule(study, now))
     check(lambda: _my_place(site, study))
@@ -121,7 +124,7 @@ def review(site: Site, text: bytes, now: datetime) -> Review:
         for p in (*study.participants, study.coordinator, study.aggregator)
         if p.name == site.name or p.name in cards
     )
-    return Review(study, text, digest, trusted, cards, dataset, quote, tuple(faults))
+    return Review(sealed, trusted, cards, dataset, quote, tuple(faults))
 
 
 def _software(study: Study) -> None:

@@ -18,7 +18,7 @@ from securefl.node.public_side import sign_public
 from securefl.node.requests import keep_request, kept_requests
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.report.characters import quoted_lines
-from securefl.study.parse import parse_study
+from securefl.study.sealed import SealedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,14 +112,15 @@ def _take_in(site: Site, desk: Datasite, request: Request, say: Callable[[str], 
         return False
     text = request.files.get("study.toml", b"")
     try:
-        study = parse_study(text)
+        sealed = SealedStudy.read(text)
+        study = sealed.study
         if site_email(study.coordinator.name) != request.sender:
             raise StudyError(
                 f"{site_name(request.sender)} sent a study whose coordinator is"
                 f" {study.coordinator.name}."
             )
         kept = keep_request(
-            site, text, job=request.job, sender=request.sender, received=request.received
+            site, sealed, job=request.job, sender=request.sender, received=request.received
         )
         if kept.job != request.job:
             desk.set_status(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
 from securefl.files import read_file, replace_file
-from securefl.party.study_names import fit_words, meant, short_name
-from securefl.study.digest import study_digest
-from securefl.study.parse import parse_study
+from securefl.party.study_names import fit_words, meant
+from securefl.study.sealed import SealedStudy
+from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,24 +32,28 @@ class KeptRequest:
     received: str
 
     @property
+    def id(self) -> StudyId:
+        """The study's id with its digest."""
+        return StudyId(self.study_id, self.digest)
+
+    @property
     def short(self) -> str:
         """The name on the pages: the study's id and the first twelve digits of its digest."""
-        return short_name(self.study_id, self.digest)
+        return self.id.name
 
 
-def keep_request(site: Site, text: bytes, *, job: str, sender: str, received: str) -> KeptRequest:
+def keep_request(
+    site: Site, sealed: SealedStudy, *, job: str, sender: str, received: str
+) -> KeptRequest:
     """Keep a request's study for review. The same study again changes nothing: the first request of
     it is returned.
-
-    Raises:
-        StudyError: the text is no valid study.
     """
-    study, digest = parse_study(text), study_digest(text)
-    kept = KeptRequest(digest, study.study.id, study.study.title, job, sender, received)
-    file = site.study_folder(digest) / "request.json"
+    about = sealed.study.study
+    kept = KeptRequest(sealed.digest, about.id, about.title, job, sender, received)
+    file = site.study_folder(sealed.digest) / "request.json"
     if file.exists():
         return _read(file)
-    site.keep_study(digest, text)
+    site.keep_study(sealed)
     replace_file(file, json.dumps(asdict(kept), indent=1).encode())
     return kept
 
@@ -65,15 +69,17 @@ def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
     return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
 
 
-def find_request(site: Site, name: str, *, deciding: bool = False) -> tuple[KeptRequest, bytes]:
-    """As :func:`find_kept`, with the study's text.
+def find_request(
+    site: Site, name: str, *, deciding: bool = False
+) -> tuple[KeptRequest, SealedStudy]:
+    """As :func:`find_kept`, with the study itself.
 
     Raises:
         UsageError: none or several fit.
         UnreadableError: the kept text is not the one that has this digest.
     """
     kept = find_kept(site, name, deciding=deciding)
-    return kept, study_text(site, kept.digest)
+    return kept, kept_study(site, kept.digest)
 
 
 def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
@@ -83,14 +89,13 @@ def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
     Raises:
         UsageError: none or several fit.
     """
-    there = {r.short: r for r in kept_requests(site)}
-    digests = {short: r.digest for short, r in there.items()}
-    fits = meant(name, digests, deciding=deciding)
+    there = {r.id: r for r in kept_requests(site)}
+    fits = meant(name, there, deciding=deciding)
     if len(fits) == 1:
         return there[fits[0]]
-    near = fits or meant(name, digests)
+    near = fits or meant(name, there)
     listed = "They are" if fits else "There are"
-    names = ", ".join(near or tuple(there)) or "none"
+    names = ", ".join(study.name for study in near or there) or "none"
     if near and not fits:
         listed = "It begins the name of"
     step = "`securefl site inbox` lists them."
@@ -104,11 +109,12 @@ def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
     )
 
 
-def study_text(site: Site, digest: str) -> bytes:
-    """The kept text of a study, checked against its digest.
+def kept_study(site: Site, digest: str) -> SealedStudy:
+    """A study as this hospital keeps it, checked against its digest.
 
     Raises:
         UnreadableError: missing, or changed since it was kept.
+        StudyError: no valid study any more.
     """
     file = site.study_folder(digest) / "study.toml"
     try:
@@ -118,12 +124,13 @@ def study_text(site: Site, digest: str) -> bytes:
             f"{file} cannot be read: {error.strerror}.",
             next_step="Ask the researcher to send the request again.",
         ) from None
-    if study_digest(text) != digest:
+    sealed = SealedStudy.read(text)
+    if sealed.digest != digest:
         raise UnreadableError(
             f"{file} is not the study that was kept under this digest.",
             next_step="Do not run it; ask the researcher to send the request again.",
         )
-    return text
+    return sealed
 
 
 def _read(file: Path) -> KeptRequest:

@@ -25,6 +25,7 @@ from securefl.identity import MAX_CARD_BYTES, read_card
 from securefl.locks import holding
 from securefl.party.pidfile import exclude_role
 from securefl.privacy.ledger_reading import read_ledger
+from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,7 @@ def check_no_study(site: Site) -> None:
         NotApprovedError: a study is approved or running here.
     """
     going = [
-        f"{s.approval.id}-{s.digest[:12]} ({s.status})"
+        f"{StudyId(s.approval.id, s.digest).name} ({s.status})"
         for s in site.ledger.state.studies.values()
         if not s.ended
     ]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.privacy.ledger import Ledger
+    from securefl.study.sealed import SealedStudy
 
 
 def split_secret(secret: bytes, population: str) -> bytes:
@@ -243,9 +244,10 @@ class Site(PartyFolder):
         """Where this hospital keeps a study: its text, approval and contributions."""
         return self.path / "studies" / digest
 
-    def keep_study(self, digest: str, text: bytes) -> None:
-        """Keep the text that was reviewed."""
-        replace_file(private_folder(self.study_folder(digest)) / "study.toml", text)
+    def keep_study(self, sealed: SealedStudy) -> None:
+        """Keep a study that was asked for."""
+        folder = private_folder(self.study_folder(sealed.digest))
+        replace_file(folder / "study.toml", sealed.text)
 
     def new_study_key(self, digest: str) -> X25519PrivateKey:
         """A fresh agreement key for one study; kept 0600 until the study ends.

@@ -90,7 +90,6 @@ class StudyRun:
     Args:
         site: the hospital.
         plan: the approved study.
-        text: its text as it was approved.
         say: writes a line to the owner's own log.
         now: the wall clock, for the schedule.
         clock: the monotonic clock, in seconds.
@@ -104,7 +103,6 @@ class StudyRun:
 
     site: Site
     plan: RoundPlan
-    text: bytes
     say: Callable[[str], None]
     now: Callable[[], datetime]
     clock: Callable[[], float] = time.monotonic
@@ -127,7 +125,6 @@ class StudyRun:
         self.entering = Entering(
             self.site,
             self.plan,
-            self.text,
             self.say,
             self.now,
             self.clock,
@@ -276,7 +273,7 @@ class StudyRun:
         if worker is None:
             raise RoundError("The worker is not running.", whose="this hospital")
         text, name, secret = (
-            self.text,
+            self.plan.sealed.text,
             self.site.name,
             self.site.split_secret(self.plan.study.data.population),
         )

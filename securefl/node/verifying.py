@@ -11,15 +11,16 @@ from securefl.errors import RoundError, UsageError
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.status_board import end_of
 from securefl.federation.verifying import last_transcript, verify_round
-from securefl.node.requests import kept_requests, study_text
+from securefl.files import read_given
+from securefl.node.requests import kept_requests, kept_study
 from securefl.node.site import Site
 from securefl.party.folder import FILE_NAMES, PartyFolder
 from securefl.party.study_names import meant
-from securefl.study.digest import study_digest
-from securefl.study.parse import parse_study
+from securefl.study.sealed import SealedStudy
+from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from securefl.federation.verifying import VerifiedRound
@@ -59,20 +60,16 @@ class RoundsView:
         """
         if (folder / FILE_NAMES["hospital"]).exists():
             site = Site.at(folder)
-            kept = {
-                r.short: r.digest
-                for r in kept_requests(site)
-                if r.digest in site.ledger.state.studies
-            }
+            booked = site.ledger.state.studies
+            kept = [r.id for r in kept_requests(site) if r.digest in booked]
 
-            def held(short: str) -> RoundsView:
+            def held(study: StudyId) -> RoundsView:
                 sent = {
-                    number: event.sha256
-                    for (number, _), event in site.ledger.state.studies[kept[short]].sent.items()
+                    number: event.sha256 for (number, _), event in booked[study.digest].sent.items()
                 }
                 return cls(
-                    short,
-                    RoundPlan(parse_study(study_text(site, kept[short])), kept[short]),
+                    study.name,
+                    RoundPlan(kept_study(site, study.digest)),
                     site.store,
                     site.name,
                     sent,
@@ -85,13 +82,15 @@ class RoundsView:
                 next_step="Name it: --folder DIR.",
             )
         lab = PartyFolder.open(folder, "researcher")
-        texts = {f.parent.name: f for f in sorted((folder / "studies").glob("*/study.toml"))}
+        files = sorted((folder / "studies").glob("*/study.toml"))
+        # read when it is chosen: the folder's name carries the first digits of the digest
+        names = [StudyId(*file.parent.name.rsplit("-", 1)) for file in files]
 
-        def made(short: str) -> RoundsView:
-            text = texts[short].read_bytes()
-            return cls(short, RoundPlan(parse_study(text), study_digest(text)), lab.store, "", {})
+        def made(study: StudyId) -> RoundsView:
+            text = read_given(folder / "studies" / study.name / "study.toml")
+            return cls(study.name, RoundPlan(SealedStudy.read(text)), lab.store, "", {})
 
-        return _one(texts, name, made)
+        return _one(names, name, made)
 
     def rounds_over(self) -> int:
         """The last round that is over: by a transcript, the coordinator's end of the study, or what
@@ -157,14 +156,11 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
     }
 
 
-def _one(names: Mapping[str, object], name: str, view: Callable[[str], RoundsView]) -> RoundsView:
+def _one(
+    studies: Sequence[StudyId], name: str, view: Callable[[StudyId], RoundsView]
+) -> RoundsView:
     """The study that fits; of several, the only one of which a round is over."""
-    # a hospital's names lead to digests; a researcher's folders carry the first twelve digits
-    # themselves
-    digests = {
-        short: found if isinstance(found, str) else short[-12:] for short, found in names.items()
-    }
-    fits = meant(name, digests) if name else tuple(names)
+    fits = meant(name, studies) if name else studies
     if len(fits) == 1:
         return view(fits[0])
     over = [v for v in map(view, fits) if v.last_over()]
@@ -172,16 +168,20 @@ def _one(names: Mapping[str, object], name: str, view: Callable[[str], RoundsVie
         return over[0]
     if not fits:
         what = (
-            f"No study here fits '{name}'. There are: {', '.join(names)}."
-            if names
+            f"No study here fits '{name}'. There are: {_listed(studies)}."
+            if studies
             else "There is no study here yet."
         )
         raise UsageError(
             what,
             next_step=(
-                "Name one: --study NAME." if names else "Wait for a request, or make a study."
+                "Name one: --study NAME." if studies else "Wait for a request, or make a study."
             ),
         )
     raise UsageError(
-        f"There are several studies here: {', '.join(fits)}.", next_step="Name one: --study NAME."
+        f"There are several studies here: {_listed(fits)}.", next_step="Name one: --study NAME."
     )
+
+
+def _listed(studies: Sequence[StudyId]) -> str:
+    return ", ".join(study.name for study in studies)

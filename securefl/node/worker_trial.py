@@ -27,8 +27,8 @@ from securefl.learning.strategies.fedavg import ServerState
 from securefl.node.launcher import Worker
 from securefl.privacy.draw_checks import Draws
 from securefl.privacy.worker_answers import Answers
-from securefl.study.parse import parse_study
 from securefl.study.seal import seal_study
+from securefl.study.sealed import SealedStudy, UnsealedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,8 +76,8 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
     Raises:
         RoundError, DataError: as :class:`~securefl.node.launcher.Worker` does.
     """
-    text = trial_study()
-    study = parse_study(text)
+    sealed = trial_study()
+    study = sealed.study
     parameters, bins = PATIENTS + 1, study.evaluation.bins
     zeros, certain = np.zeros(parameters), np.append(np.zeros(PATIENTS), _CERTAIN)
     asked = (
@@ -90,7 +90,7 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
     largest = (1 << (study.secagg.bits - 1)) - 1
     for worker in workers:
         for _ in range(_EXECUTIONS):
-            worker.prepare(text.encode(), _SITE, _SECRET)
+            worker.prepare(sealed.text, _SITE, _SECRET)
             for answers, (kind, theta, length) in zip(heard, asked, strict=True):
                 model = weights_to_bytes(theta)
                 answers += [
@@ -163,16 +163,18 @@ def _listed(texts: Sequence[str]) -> str:
     return ", ".join(f'"{text}"' for text in texts)
 
 
-def trial_study() -> str:
+def trial_study() -> SealedStudy:
     """A sealed study for :func:`ask_workers`; its keys are made here and thrown away, and nobody is
     ever asked for it.
     """
     coordinator, aggregator = _party("coordinator", "researcher"), _party("sums", "aggregator")
     hospitals = [_party(name, "hospital") for name in (_SITE, "there")]
     return seal_study(
-        _PROTOCOL.format(
-            levels=_listed(["none", *(f"k{i}" for i in range(PATIENTS))]),
-            edges=_listed([str(i / 64) for i in range(1, 64)]),
+        UnsealedStudy.read(
+            _PROTOCOL.format(
+                levels=_listed(["none", *(f"k{i}" for i in range(PATIENTS))]),
+                edges=_listed([str(i / 64) for i in range(1, 64)]),
+            )
         ),
         coordinator=coordinator,
         aggregator=aggregator,

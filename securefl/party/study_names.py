@@ -1,6 +1,7 @@
-"""Which study a person means: by its id, its name on the pages, its digest, or a beginning of one.
+"""Choice of the study that a person means: by its id, its name on the pages, its digest, or a
+beginning of one.
 
-A name on the pages is the study's id and the first twelve digits of its digest. An id may be the
+A name on the pages is :attr:`securefl.study.study_id.StudyId.name`. An id may be the
 beginning of another ("surgery-3", "surgery-30d"), so an exact id wins; and a decision is never
 taken on the beginning of a name.
 """
@@ -11,25 +12,17 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable
+
+    from securefl.study.study_id import StudyId
 
 #: Fewer digits of a digest are too easily typed by mistake.
 LEAST_DIGITS = 6
-_DIGITS = 12
 _DIGEST = re.compile(rf"[0-9a-f]{{{LEAST_DIGITS},64}}")
 
 
-def short_name(study_id: str, digest: str) -> str:
-    """The name on the pages.
-
-    >>> short_name("surgery-3", "c0ffee" * 10 + "c0ff")
-    'surgery-3-c0ffeec0ffee'
-    """
-    return f"{study_id}-{digest[:_DIGITS]}"
-
-
-def meant(typed: str, digests: Mapping[str, str], *, deciding: bool = False) -> tuple[str, ...]:
-    """The names that fit what was typed, in their order; what fits better hides what fits worse.
+def meant(typed: str, studies: Iterable[StudyId], *, deciding: bool = False) -> tuple[StudyId, ...]:
+    """The studies that fit what was typed, in their order; what fits better hides what fits worse.
 
     In this order: the whole name or digest; the whole id; the id and a beginning of the digest, or
     that beginning alone (six digits or more); and, where nothing is decided, any beginning of a
@@ -37,32 +30,37 @@ def meant(typed: str, digests: Mapping[str, str], *, deciding: bool = False) -> 
 
     Args:
         typed: by a person.
-        digests: name on the pages → digest in hex, of all studies there are.
+        studies: all that there are.
         deciding: something follows that cannot be undone: the beginning of a name is not enough.
 
-    >>> there = {"surgery-3-aaaaaaaaaaaa": "a" * 64, "surgery-30d-bbbbbbbbbbbb": "b" * 64}
-    >>> meant("surgery-3", there), meant("surgery", there)
-    (('surgery-3-aaaaaaaaaaaa',), ('surgery-3-aaaaaaaaaaaa', 'surgery-30d-bbbbbbbbbbbb'))
-    >>> meant("surgery-30", there, deciding=True), meant("bbbbbb", there, deciding=True)
-    ((), ('surgery-30d-bbbbbbbbbbbb',))
+    >>> from securefl.study.study_id import StudyId
+    >>> there = StudyId("surgery-3", "a" * 64), StudyId("surgery-30d", "b" * 64)
+    >>> [study.id for study in meant("surgery-3", there)]
+    ['surgery-3']
+    >>> [study.id for study in meant("surgery", there)]
+    ['surgery-3', 'surgery-30d']
+    >>> meant("surgery-30", there, deciding=True)
+    ()
+    >>> [study.id for study in meant("bbbbbb", there, deciding=True)]
+    ['surgery-30d']
     """
-    ids = {name: name[: -_DIGITS - 1] for name in digests}
-    rules = (
-        lambda name: typed in {name, digests[name]},
-        lambda name: typed == ids[name],
-        lambda name: _names_digest(typed, ids[name], digests[name]),
-        lambda name: not deciding and name.startswith(typed),
+    rules: tuple[Callable[[StudyId], bool], ...] = (
+        lambda study: typed in {study.name, study.digest},
+        lambda study: typed == study.id,
+        lambda study: _names_digest(typed, study),
+        lambda study: not deciding and study.name.startswith(typed),
     )
+    known = tuple(studies)
     for fits in rules:
-        found = tuple(name for name in digests if fits(name))
+        found = tuple(filter(fits, known))
         if found:
             return found
     return ()
 
 
-def _names_digest(typed: str, study_id: str, digest: str) -> bool:
-    part = typed.removeprefix(f"{study_id}-")
-    return _DIGEST.fullmatch(part) is not None and digest.startswith(part)
+def _names_digest(typed: str, study: StudyId) -> bool:
+    part = typed.removeprefix(f"{study.id}-")
+    return _DIGEST.fullmatch(part) is not None and study.digest.startswith(part)
 
 
 def fit_words(count: int, one: str, many: str, typed: str) -> str:

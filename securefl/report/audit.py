@@ -28,6 +28,7 @@ from securefl.report.page import (
     section,
 )
 from securefl.report.words import day, plural
+from securefl.study.study_id import short_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -241,7 +242,9 @@ def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> Block:
             )
     if not lines:
         return Paragraph("Nothing left the house.", Tone.QUIET)
-    rows = [(names.get(digest, digest[:12]), bullets(said)) for digest, said in lines.items()]
+    rows = [
+        (names.get(digest, short_digest(digest)), bullets(said)) for digest, said in lines.items()
+    ]
     return group(Span("What left the house", Tone.STRONG), facts(rows), Gap())
 
 

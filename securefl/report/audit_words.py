@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words
+from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ KINDS: dict[str, tuple[str, str]] = {
 
 def study_name(study_id: str, digest: str) -> str:
     """A study as people tell it from others: its name and the beginning of its digest."""
-    return f"{study_id}-{digest[:12]}"
+    return StudyId(study_id, digest).name
 
 
 def reason_words(code: str) -> str:

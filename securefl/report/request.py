@@ -33,6 +33,7 @@ from securefl.report.registration import unregistered
 from securefl.report.request_parties import who_asks, who_takes_part
 from securefl.report.rows import counts_words, found_lines, reason_lines, rows_warning
 from securefl.report.words import bytes_words, decimal_words, plural
+from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ _PURPOSES: Final = {
 
 def request_id(study: Study, digest: str) -> str:
     """What the owner types: the study's name and the first twelve characters of its digest."""
-    return f"{study.study.id}-{digest[:12]}"
+    return StudyId(study.study.id, digest).name
 
 
 def request_page(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from securefl.party.folder import PartyFolder
 
 
-def send_request(lab: PartyFolder, plan: RoundPlan, name: str, text: bytes) -> dict[str, str]:
+def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]:
     """Send a study to every datasite that has not got it yet, and invite the aggregator; site → job
     of those.
 
@@ -34,9 +34,9 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str, text: bytes) -> d
         NotApprovedError: as :meth:`securefl.api.Study.request`.
     """
     store, me, study = lab.store, lab.identity, plan.study
-    store.put(paths.study_file(plan.digest), text)
+    store.put(paths.study_file(plan.digest), plan.sealed.text)
     store.put(paths.invitation(plan.digest), Invitation(plan.digest, me.card.name).dump(me.sign))
-    files = {"study.toml": text.decode(), "README.md": study_words(study, plan.digest)}
+    files = {"study.toml": plan.sealed.text.decode(), "README.md": study_words(study, plan.digest)}
     keys = {
         p.name: signed_fingerprint(store, card_of(p), site_email(p.name))
         for p in study.participants

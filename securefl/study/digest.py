@@ -6,22 +6,23 @@ Any edit of a value is another study.
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, Any
 
 from securefl.signed import canonical
-from securefl.study.parse import load_raw, parse_study, plain
+from securefl.study.parse import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LABEL = b"securefl-study-digest/1\n"
 
 
-def study_digest(text: str | bytes) -> str:
-    """The digest (64 hex characters) of a valid sealed study.
+def digest_of(raw: Mapping[str, Any]) -> str:
+    """The digest (64 hex characters) of a sealed study's TOML values, which were checked before
+    (:class:`securefl.study.sealed.SealedStudy`).
 
     It covers every value of the file, among them the securefl version and the hash of
     requirements.lock, and the hash of the code where there is one. Comments and the order of keys
     do not count.
-
-    Raises:
-        StudyError: the text is no valid study.
     """
-    parse_study(text)
-    return hashlib.sha256(_LABEL + canonical(plain(load_raw(text)))).hexdigest()
+    return hashlib.sha256(_LABEL + canonical(plain(dict(raw)))).hexdigest()

@@ -6,7 +6,7 @@ import codecs
 import re
 import tomllib
 from datetime import UTC, date, datetime, time
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -14,6 +14,9 @@ from securefl.errors import StudyError
 from securefl.study.faults import describe, listed
 from securefl.study.lines import line_index
 from securefl.study.schema import Study, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: A study is read by people; a longer one is not a study (rule 5: cap before parsing).
 MAX_BYTES = 256 * 1024
@@ -38,17 +41,37 @@ def parse_study(text: str | bytes) -> Study:
     Raises:
         StudyError: with each fault's line number, what is wrong and how to mend it.
     """
-    return _parse(text, Study)
+    return study_from(load_raw(text), text)
 
 
 def parse_protocol(text: str | bytes) -> Template:
     """Read a protocol (a template without parties). Raises as :func:`parse_study`."""
-    return _parse(text, Template)
+    return template_from(load_raw(text), text)
 
 
 def parse_any(text: str | bytes) -> Template:
     """Read a protocol or a study, whichever the text says it is. Raises as :func:`parse_study`."""
-    return _parse(text, Study if load_raw(text).get("schema") == _SCHEMAS[Study] else Template)
+    raw = load_raw(text)
+    return study_from(raw, text) if is_study(raw) else template_from(raw, text)
+
+
+def study_from(raw: Mapping[str, Any], text: str | bytes) -> Study:
+    """Check what :func:`load_raw` made of a sealed study's text.
+
+    Raises:
+        StudyError: with each fault's line number, what is wrong and how to mend it.
+    """
+    return _checked(raw, text, Study)
+
+
+def template_from(raw: Mapping[str, Any], text: str | bytes) -> Template:
+    """Check what :func:`load_raw` made of a protocol's text. Raises as :func:`study_from`."""
+    return _checked(raw, text, Template)
+
+
+def is_study(raw: Mapping[str, Any]) -> bool:
+    """Whether a file says that it is a sealed study."""
+    return raw.get("schema") == _SCHEMAS[Study]
 
 
 def load_raw(text: str | bytes) -> dict[str, Any]:
@@ -115,8 +138,7 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
     return value
 
 
-def _parse(text: str | bytes, model: type[_Model]) -> _Model:
-    raw = load_raw(text)
+def _checked(raw: Mapping[str, Any], text: str | bytes, model: type[_Model]) -> _Model:
     want = _SCHEMAS[model]
     if raw.get("schema") != want:
         raise _other_schema(raw, want)
@@ -145,7 +167,7 @@ def _causes(items: list[Any]) -> list[Any]:
     ]
 
 
-def _other_schema(raw: dict[str, Any], want: str) -> StudyError:
+def _other_schema(raw: Mapping[str, Any], want: str) -> StudyError:
     """The error for a file that is no protocol, or no study, or neither."""
     if not raw:
         return StudyError(

@@ -1,21 +1,22 @@
-"""From a protocol to a study: add parties, software and the hash of the initial weights, as TOML
-text.
-"""
+"""Sealing of a protocol: parties, software and the hash of the initial weights are added."""
 
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from securefl.study.parse import load_raw, parse_protocol, parse_study
+from securefl.study.sealed import SealedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from securefl.study.sealed import UnsealedStudy
+
 
 def seal_study(
-    protocol_text: str | bytes,
+    protocol: UnsealedStudy,
     *,
     coordinator: Mapping[str, str],
     aggregator: Mapping[str, str],
@@ -23,11 +24,11 @@ def seal_study(
     software: Mapping[str, str],
     initial_sha256: str,
     study_id: str | None = None,
-) -> str:
-    """The text of a sealed study.
+) -> SealedStudy:
+    """Make a protocol a sealed study.
 
     Args:
-        protocol_text: a valid protocol.
+        protocol: what is asked; it is left as it is.
         coordinator: the fields of :class:`~securefl.study.schema.Party`.
         aggregator: the same.
         participants: the fields of :class:`~securefl.study.schema.Participant`, one mapping a
@@ -37,13 +38,14 @@ def seal_study(
         study_id: replaces the protocol's id, so that one protocol can serve several studies.
 
     Raises:
-        StudyError: the protocol or the resulting study is invalid.
+        StudyError: the resulting study is invalid.
     """
-    protocol = parse_protocol(protocol_text)
-    raw = load_raw(protocol_text)
+    raw = deepcopy(protocol.raw)
     raw["schema"] = "securefl-study/1"
     raw["model"]["initial_sha256"] = initial_sha256
-    raw["evaluation"].setdefault("edges", [format(edge, "f") for edge in protocol.evaluation.edges])
+    raw["evaluation"].setdefault(
+        "edges", [format(edge, "f") for edge in protocol.study.evaluation.edges]
+    )
     if study_id is not None:
         raw["study"]["id"] = study_id
     raw |= {
@@ -52,9 +54,7 @@ def seal_study(
         "software": dict(software),
         "participants": sorted((dict(p) for p in participants), key=lambda p: p.get("name", "")),
     }
-    text = dump_toml(raw)
-    parse_study(text)
-    return text
+    return SealedStudy.read(dump_toml(raw))
 
 
 def dump_toml(raw: Mapping[str, Any]) -> str:

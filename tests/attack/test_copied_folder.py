@@ -55,7 +55,6 @@ def copy(scene, tmp_path):
             StudyRun(
                 Site.at(folder),
                 run.plan,
-                run.text,
                 scene.lines.append,
                 run.now,
                 run.clock,

@@ -17,8 +17,8 @@ from securefl.identity import Identity, IdentityCard
 from securefl.node.decisions import approve
 from securefl.node.policy import review
 from securefl.partners import AddressBook
-from securefl.study.parse import parse_study
 from securefl.study.seal import seal_study
+from securefl.study.sealed import UnsealedStudy
 
 VICTIM = fixed_identity("SVI", "hospital")
 REAL = [fixed_identity(n, "hospital") for n in ("STMW", "SVHC", "SVHD", "other")]
@@ -26,15 +26,15 @@ RESEARCHER = fixed_identity("Researcher", "researcher")
 
 
 def study_of(hospitals, coordinator=RESEARCHER):
-    text = seal_study(
-        protocol_text(),
+    sealed = seal_study(
+        UnsealedStudy.read(protocol_text()),
         coordinator=party(coordinator),
         aggregator=party(fixed_identity("Aggregator", "aggregator")),
         participants=[party(h) | {"weight": "1/5", "weight_source": "equal"} for h in hospitals],
         software={"securefl": "0.1.0", "lock_sha256": "0" * 64},
         initial_sha256="1" * 64,
     )
-    return parse_study(text)
+    return sealed.study
 
 
 def check_roster(study, book):
@@ -131,8 +131,8 @@ def asked_with_invented_partners(consortium):
     """The researcher keeps the victim and puts four hospitals beside it whose keys it holds itself."""
     victim = consortium.site(NAMES[0])
     fakes = [invented(n) for n in ("HA", "HB", "HC", "HD")]
-    text = seal_study(
-        protocol_text(),
+    sealed = seal_study(
+        UnsealedStudy.read(protocol_text()),
         coordinator=party(consortium.lab.folder.identity),
         aggregator=party(fixed_identity("Aggregator", "aggregator")),
         participants=[
@@ -142,7 +142,7 @@ def asked_with_invented_partners(consortium):
         software=software(),
         initial_sha256="1" * 64,
     )
-    return victim, fakes, review(victim, text.encode(), datetime(2026, 6, 1, tzinfo=UTC))
+    return victim, fakes, review(victim, sealed, datetime(2026, 6, 1, tzinfo=UTC))
 
 
 def test_a_review_finds_every_invented_hospital(consortium):

@@ -17,8 +17,8 @@ from securefl.report.errors import error_page
 from securefl.report.isolation import Isolation
 from securefl.report.request import request_page
 from securefl.report.terminal import plain_text
-from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
+from securefl.study.sealed import SealedStudy
 
 WIDTH = 100
 LEAD = "We compare how the model does."
@@ -76,7 +76,7 @@ def screen_of(text):
     study = parse_study(edited)
     page = request_page(
         study,
-        study_digest(edited),
+        SealedStudy.read(edited).digest,
         site="Nord",
         sender="Researcher@securefl.invalid",
         quote=None,

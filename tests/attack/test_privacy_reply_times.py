@@ -22,7 +22,6 @@ from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import all_ready
-from securefl.federation.round_plan import RoundPlan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.node import agent as agent_module
@@ -145,7 +144,7 @@ class Hospital:
         return question
 
     def announce(self, number):
-        plan = RoundPlan(self.study.file, self.study.digest)
+        plan = self.study.plan
         coordinator = Coordinator(
             plan, self.c.lab.folder.identity, StoreExchange(self.store, plan), CkksIntegers()
         )
@@ -181,9 +180,7 @@ class Hospital:
         self.call()
         while not self.sent(3):
             assert self.clock.now < 200.0
-            ready = len(
-                all_ready(self.store, RoundPlan(self.study.file, self.study.digest), self.nonce)
-            ) == len(NAMES)
+            ready = len(all_ready(self.store, self.study.plan, self.nonce)) == len(NAMES)
             if ready and (number == 0 or self.sent(number)):
                 number += 1
                 self.announce(number)

@@ -29,7 +29,6 @@ def test_two_agents_with_one_identity_send_one_contribution_at_most_and_say_so(s
     clone = StudyRun(
         Site.at(tmp_path / "clone"),
         first.plan,
-        first.text,
         scene.lines.append,
         first.now,
         first.clock,

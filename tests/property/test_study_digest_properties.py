@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from securefl.errors import StudyError
-from securefl.study.digest import study_digest
 from securefl.study.parse import load_raw
 from securefl.study.seal import dump_toml
+from securefl.study.sealed import SealedStudy
 
 TEXT = make_study()[0]
 RAW = load_raw(TEXT)
-DIGEST = study_digest(TEXT)
+DIGEST = SealedStudy.read(TEXT).digest
 
 
 def leaves(value, path=()):
@@ -37,7 +37,7 @@ def parent(raw, path):
 
 def digest_or_none(raw):
     try:
-        return study_digest(dump_toml(raw))
+        return SealedStudy.read(dump_toml(raw)).digest
     except StudyError:
         return None
 
@@ -107,4 +107,4 @@ def test_comments_and_empty_lines_are_no_edit(insertions):
     lines = TEXT.split("\n")
     for place, text in insertions:
         lines.insert(place % len(lines), text)
-    assert study_digest("\n".join(lines)) == DIGEST
+    assert SealedStudy.read("\n".join(lines)).digest == DIGEST

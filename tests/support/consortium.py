@@ -32,6 +32,7 @@ from securefl.node.waiting import waiting_for
 from securefl.party.folder import PartyFolder
 from securefl.privacy.planning import choose_order
 from securefl.study.parse import parse_protocol
+from securefl.study.sealed import SealedStudy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,7 +203,7 @@ class Consortium:
         site = self.site(name)
         keep_request(
             site,
-            study.text,
+            study.sealed,
             job=f"job-{study.digest[:6]}",
             sender="researcher@securefl.example",
             received="2026-01-02T03:04:05Z",
@@ -210,7 +211,8 @@ class Consortium:
 
     def review(self, name: str, study: Study, text: bytes | None = None) -> Any:
         site = self.site(name)
-        return site, review(site, text or study.text, datetime.now(UTC))
+        sealed = SealedStudy.read(text) if text else study.sealed
+        return site, review(site, sealed, datetime.now(UTC))
 
     def approve(self, name: str, study: Study) -> Any:
         site, found = self.review(name, study)

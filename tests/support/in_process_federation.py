@@ -37,9 +37,8 @@ from securefl.privacy.randomness import SystemRandomness
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.seal import CkksIntegers
 from securefl.study.approval import Approval
-from securefl.study.digest import study_digest
-from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.seal import seal_study
+from securefl.study.sealed import SealedStudy, UnsealedStudy
 
 NAMES = tuple(sorted(SITES[:3]))
 #: Hospital → nonce of the one run of its agent, as its ready statement would say it.
@@ -54,10 +53,11 @@ def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
         ("colluders = 3", "colluders = 1"),
         *edits,
     )
-    plain = parse_protocol(text)
+    protocol = UnsealedStudy.read(text)
+    plain = protocol.study
     theta = initial_weights(plain.model, len(feature_names(plain.data)))
     sealed = seal_study(
-        text,
+        protocol,
         coordinator=party(fixed_identity("Researcher", "researcher")),
         aggregator=party(fixed_identity("Aggregator", "aggregator")),
         participants=[
@@ -71,13 +71,13 @@ def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
         software={"securefl": "0.1.0", "lock_sha256": "0" * 64},
         initial_sha256=weights_sha256(theta),
     )
-    return sealed, RoundPlan(parse_study(sealed), study_digest(sealed))
+    return sealed.text.decode(), RoundPlan(sealed)
 
 
 def going_on(plan: RoundPlan) -> RoundPlan:
     """The same study, but one that goes on after a loss."""
-    schedule = plan.study.schedule.model_copy(update={"on_dropout": "continue"})
-    return RoundPlan(plan.study.model_copy(update={"schedule": schedule}), plan.digest)
+    text = plan.sealed.text.replace(b'on_dropout = "fail"', b'on_dropout = "continue"')
+    return RoundPlan(SealedStudy.read(text))
 
 
 def in_memory(facts, write):

@@ -19,7 +19,6 @@ from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import call_of, ready_of
-from securefl.federation.round_plan import RoundPlan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.learning.patient_hashes import patients_among
@@ -206,8 +205,7 @@ def study_scene(hospitals, request):
 
     run = StudyRun(
         site,
-        RoundPlan(study.file, study.digest),
-        study.text,
+        study.plan,
         lines.append,
         lambda: datetime.now(UTC),
         clock=lambda: clock.now,

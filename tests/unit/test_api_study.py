@@ -29,7 +29,6 @@ from securefl.federation import coordinator as coordinator_module
 from securefl.federation import paths
 from securefl.federation.coordinator import Outcome, RoundRecord
 from securefl.federation.messages import End, Status
-from securefl.federation.round_plan import RoundPlan
 from securefl.federation.status_board import end_of
 from securefl.learning.models import initial_weights
 from securefl.locks import Lock
@@ -61,7 +60,7 @@ def approved(c, study):
 
 
 def ended(c, study):
-    return end_of(c.lab.folder.store, RoundPlan(study.file, study.digest))
+    return end_of(c.lab.folder.store, study.plan)
 
 
 def outcome(study):

@@ -14,8 +14,10 @@ from secagg_whole import read_contribution, write_sum
 
 from securefl.errors import MessageError, RoundError, StudyError
 from securefl.federation.exchange import LocalExchange
+from securefl.federation.round_plan import RoundPlan
 from securefl.learning.strategies.fedavg import ServerState
 from securefl.secagg.ring import sum_mod_q
+from securefl.study.sealed import SealedStudy
 
 
 @pytest.fixture(scope="module")
@@ -273,10 +275,9 @@ def test_the_key_of_a_round_is_erased_also_when_the_round_fails():
 
 def test_initial_weights_that_are_not_those_of_the_study_are_refused():
     room = Room()
-    study = room.plan.study.model_copy(
-        update={"model": room.plan.study.model.model_copy(update={"initial_sha256": "1" * 64})}
-    )
-    room.plan = dataclasses.replace(room.plan, study=study)
+    sealed = room.plan.sealed
+    true = sealed.study.model.initial_sha256.encode()
+    room.plan = RoundPlan(SealedStudy.read(sealed.text.replace(true, b"1" * 64)))
     with pytest.raises(MessageError, match="initial weights"):
         room.coordinator().run()
 

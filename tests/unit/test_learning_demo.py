@@ -15,7 +15,7 @@ from securefl.learning.features import Prepared, feature_names, prepare
 from securefl.learning.models import initial_weights
 from securefl.learning.table import read_table
 from securefl.study.consistency import check_consistency
-from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.parse import parse_protocol
 
 PROTOCOL = parse_protocol(
     (Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes()
@@ -174,14 +174,16 @@ def test_the_comparison_is_for_logistic_regression():
 def test_the_protocol_becomes_a_study_of_five():
     from securefl.learning.models import weights_sha256
     from securefl.study.seal import seal_study
+    from securefl.study.sealed import UnsealedStudy
 
     small = tomllib.loads(make_study(5)[0])
-    text = seal_study(
-        (Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml").read_bytes(),
+    protocol = Path(__file__).parents[2] / "protocols/studies/thyroid/protocol.toml"
+    sealed = seal_study(
+        UnsealedStudy.read(protocol.read_bytes()),
         coordinator=small["coordinator"],
         aggregator=small["aggregator"],
         participants=small["participants"],
         software=small["software"],
         initial_sha256=weights_sha256(initial_weights(PROTOCOL.model, 23)),
     )
-    assert parse_study(text).cohort == tuple(sorted(thyroid.SITES))
+    assert sealed.study.cohort == tuple(sorted(thyroid.SITES))

@@ -15,6 +15,7 @@ from ledger_site import digest
 
 from securefl.cli.main import cli
 from securefl.errors import LedgerAlteredError, StoreError, UnreadableError, UsageError
+from securefl.files import private_folder, replace_file
 from securefl.node import backup as module
 from securefl.node.answered import Answered
 from securefl.node.backup import make_backup, read_backup, restore_backup
@@ -33,7 +34,7 @@ def sites(tmp_path):
     made = three_hospitals(tmp_path)
     here = made["A"]
     approved(here)
-    here.keep_study(digest(1), b"the study")
+    replace_file(private_folder(here.study_folder(digest(1))) / "study.toml", b"the study")
     here.new_study_key(digest(1))
     (here.path / "private" / "table.csv").write_text("patient,age\n1,50\n")
     (here.study_folder(digest(1)) / "contributions").mkdir()

@@ -127,7 +127,7 @@ def test_a_request_that_cannot_be_reviewed_can_still_be_refused(hospitals, study
 
 def test_refusing_runs_no_review_and_no_accountant(hospitals, study, monkeypatch):
     site = hospitals.site(ME)
-    for name in ("parse_study", "check_consistency", "PldAccountant"):
+    for name in ("review", "check_consistency", "PldAccountant"):
         monkeypatch.setattr(policy, name, lambda *_, **__: pytest.fail("a review was run"))
     result = CliRunner().invoke(
         cli, ["site", "refuse", study.digest, "--reason", "no", "--site", str(site.path)]

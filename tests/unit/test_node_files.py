@@ -17,13 +17,14 @@ from securefl.federation import paths
 from securefl.files import private_folder
 from securefl.locks import Lock, holding, is_held
 from securefl.node.extract import publish_extract, read_extract
-from securefl.node.requests import find_request, keep_request, kept_requests, study_text
+from securefl.node.requests import find_request, keep_request, kept_requests, kept_study
 from securefl.node.site import Site, split_secret
 from securefl.partners import AddressBook
 from securefl.party.folder import PartyFolder, find_folder
 from securefl.party.outbox import deliver, post
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.store import Store
+from securefl.study.sealed import SealedStudy
 
 ME, OTHER, _ = NAMES
 
@@ -326,14 +327,14 @@ def test_the_same_study_twice_is_one_request(hospitals, site):
     study = hospitals.new_study("twice")
     first = keep_request(
         site,
-        study.text,
+        study.sealed,
         job="job-1",
         sender="researcher@securefl.example",
         received="2026-01-02T03:04:05Z",
     )
     again = keep_request(
         site,
-        study.text,
+        study.sealed,
         job="job-2",
         sender="researcher@securefl.example",
         received="2026-01-03T03:04:05Z",
@@ -345,10 +346,14 @@ def test_the_same_study_twice_is_one_request(hospitals, site):
 def test_an_edited_study_is_another_request(hospitals, site):
     study = hospitals.new_study("original")
     edited = study.text.replace(b"Shows the parts.", b"Shows other parts.")
-    first = keep_request(site, study.text, job="job-3", sender="r", received="2026-01-02T03:04:05Z")
-    second = keep_request(site, edited, job="job-4", sender="r", received="2026-01-02T03:04:06Z")
+    first = keep_request(
+        site, study.sealed, job="job-3", sender="r", received="2026-01-02T03:04:05Z"
+    )
+    second = keep_request(
+        site, SealedStudy.read(edited), job="job-4", sender="r", received="2026-01-02T03:04:06Z"
+    )
     assert first.digest != second.digest
-    assert find_request(site, second.short)[1] == edited
+    assert find_request(site, second.short)[1].text == edited
     with pytest.raises(UsageError, match="2 requests fit"):
         find_request(site, "original")
     with pytest.raises(UsageError, match="request fits"):
@@ -361,10 +366,10 @@ def test_a_kept_text_that_was_changed_or_lost_is_not_read(hospitals, site):
     file = site.study_folder(study.digest) / "study.toml"
     file.write_bytes(study.text.replace(b"Shows the parts.", b"Shows other parts."))
     with pytest.raises(UnreadableError, match="not the study that was kept"):
-        study_text(site, study.digest)
+        kept_study(site, study.digest)
     file.unlink()
     with pytest.raises(UnreadableError, match="cannot be read"):
-        study_text(site, study.digest)
+        kept_study(site, study.digest)
     (site.study_folder(study.digest) / "request.json").write_text("[")
     with pytest.raises(UnreadableError, match=r"request\.json"):
         kept_requests(site)

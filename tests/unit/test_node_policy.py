@@ -12,6 +12,7 @@ from consortium import NAMES, Consortium
 from securefl.errors import StudyError
 from securefl.node.policy import charges_of, header_of, review
 from securefl.party.folder import PartyFolder
+from securefl.study.sealed import SealedStudy
 
 ME, OTHER, THIRD = NAMES
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -35,7 +36,7 @@ def site(c):
 
 
 def codes(site, text, now=NOW):
-    return [(f.code, f.what) for f in review(site, text, now).faults]
+    return [(f.code, f.what) for f in review(site, SealedStudy.read(text), now).faults]
 
 
 def only(site, text, code, what, now=NOW):
@@ -53,7 +54,7 @@ def replaced(study, *edits):
 
 
 def test_a_request_that_fits_has_no_fault_and_a_quote(site, study):
-    found = review(site, study.text, NOW)
+    found = review(site, study.sealed, NOW)
     assert found.faults == ()
     assert found.quote.fits
     assert set(found.trusted) == {*NAMES, "researcher"}
@@ -63,7 +64,7 @@ def test_a_request_that_fits_has_no_fault_and_a_quote(site, study):
 def test_what_is_no_study_cannot_be_reviewed(site):
     for text in (b"", b"schema = 1", b"\xff\xfe", b"x" * 10_000):
         with pytest.raises(StudyError):
-            review(site, text, NOW)
+            review(site, SealedStudy.read(text), NOW)
 
 
 def test_charges_are_all_steps_and_the_evaluation(study):
@@ -144,7 +145,7 @@ def test_a_participant_that_is_not_in_this_hospitals_list_is_a_fault(site, study
     site.book.distrust(OTHER)
     try:
         only(site, study.text, "untrusted", f"{OTHER} is not in this party's own list of partners")
-        assert OTHER not in review(site, study.text, NOW).trusted
+        assert OTHER not in review(site, study.sealed, NOW).trusted
     finally:
         site.book.trust(card)
 
@@ -189,7 +190,9 @@ def test_a_false_name_on_true_keys_is_a_fault(c, site, study, name, field):
     only(site, text, "untrusted", f"The study calls {name} '")
     only(site, text, "untrusted", "Ministry of Health")
     if name != ME:
-        assert getattr(review(site, text, NOW).cards[name], field) == getattr(card, field)
+        assert getattr(review(site, SealedStudy.read(text), NOW).cards[name], field) == getattr(
+            card, field
+        )
 
 
 def test_a_false_name_of_a_listed_aggregator_is_a_fault(c, site, study):
@@ -206,16 +209,14 @@ def test_a_false_name_of_a_listed_aggregator_is_a_fault(c, site, study):
         site.book.distrust("sums")
     # control: who is not listed is not called verified, and its names are the study's own words
     assert codes(site, replaced(study, ('"A Neutral Party"', '"Ministry of Health"'))) == []
-    assert "sums" not in review(site, study.text, NOW).trusted
+    assert "sums" not in review(site, study.sealed, NOW).trusted
 
 
 def test_the_coordinator_cannot_hold_this_hospitals_key(site, study):
     coordinator = study.file.coordinator
     with pytest.raises(StudyError):
-        review(
-            site,
-            replaced(study, (coordinator.signing_public, site.identity.card.signing_public)),
-            NOW,
+        codes(
+            site, replaced(study, (coordinator.signing_public, site.identity.card.signing_public))
         )
 
 
@@ -254,7 +255,7 @@ def test_too_little_budget_is_a_fault_with_its_figures(tmp_path_factory):
     first, second = poor.new_study("first"), poor.new_study("second")
     poor.approve(ME, first)
     site = poor.site(ME)
-    found = review(site, second.text, NOW)
+    found = review(site, second.sealed, NOW)
     assert [f.code for f in found.faults] == ["budget"]
     assert not found.quote.fits
     assert found.quote.asked > found.quote.cap - found.quote.used > 0

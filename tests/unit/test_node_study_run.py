@@ -28,6 +28,7 @@ from securefl.errors import (
 )
 from securefl.federation import checked_round, paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
+from securefl.federation.round_plan import RoundPlan
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.learning.patient_hashes import patients_among
@@ -36,6 +37,7 @@ from securefl.node.leaving import COUNTS
 from securefl.node.patients import keep_patients, overlaps, patient_key
 from securefl.node.quality import verdict_of
 from securefl.secagg.seal import CkksIntegers
+from securefl.study.sealed import SealedStudy
 
 ME, OTHER, THIRD = NAMES
 
@@ -165,8 +167,9 @@ def test_other_software_than_the_studys_stops_the_start(scene, monkeypatch):
 
 
 def test_a_text_that_is_not_the_approved_one_stops_the_start(scene):
-    scene.run.entering.text = scene.study.text.replace(b"A small study", b"A small story")
-    with pytest.raises(NotApprovedError, match="changed after it was approved"):
+    text = scene.study.text.replace(b"A small study", b"A small story")
+    scene.run.entering.plan = RoundPlan(SealedStudy.read(text))
+    with pytest.raises(NotApprovedError):
         scene.enter()
     assert not scene.ledger_says.started
 

@@ -6,13 +6,17 @@ import pytest
 
 from securefl.errors import UsageError
 from securefl.node import verifying
+from securefl.study.study_id import StudyId
 
 
 def one(over, name=""):
     """``over``: study → rounds of it that are over."""
-    return verifying._one(
-        over, name, lambda n: SimpleNamespace(name=n, last_over=lambda: over[n])
-    ).name
+    studies = [StudyId(*short.rsplit("-", 1)) for short in over]
+
+    def view(study):
+        return SimpleNamespace(name=study.name, last_over=lambda: over[study.name])
+
+    return verifying._one(studies, name, view).name
 
 
 def test_the_only_study_with_rounds_that_are_over_is_meant():

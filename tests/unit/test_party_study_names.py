@@ -5,11 +5,11 @@ import doctest
 import pytest
 
 from securefl.party import study_names
-from securefl.party.study_names import fit_words, meant, short_name
+from securefl.party.study_names import fit_words, meant
+from securefl.study.study_id import StudyId
 
 THREE, THIRTY, AGAIN = "aaaaaa11" * 8, "aaaaaa22" * 8, "cc" * 32
-THERE = {short_name("surgery-3", THREE): THREE, short_name("surgery-30d", THIRTY): THIRTY}
-FIRST, SECOND = THERE
+FIRST, SECOND = THERE = StudyId("surgery-3", THREE), StudyId("surgery-30d", THIRTY)
 
 
 def test_the_examples_hold():
@@ -22,7 +22,7 @@ def test_the_examples_hold():
     [
         ("surgery-3", (FIRST,)),
         ("surgery-30d", (SECOND,)),
-        (FIRST, (FIRST,)),
+        (FIRST.name, (FIRST,)),
         (THREE, (FIRST,)),
         ("surgery-3-aaaaaa11", (FIRST,)),
         ("aaaaaa22", (SECOND,)),
@@ -42,15 +42,14 @@ def test_a_decision_is_not_taken_on_a_beginning(typed):
 
 
 def test_an_id_that_is_there_alone_is_not_meant_by_a_shorter_one():
-    alone = {SECOND: THIRTY}
-    assert meant("surgery-3", alone) == (SECOND,)
-    assert meant("surgery-3", alone, deciding=True) == ()
+    assert meant("surgery-3", [SECOND]) == (SECOND,)
+    assert meant("surgery-3", [SECOND], deciding=True) == ()
 
 
 def test_two_studies_of_one_id_both_fit():
-    name = short_name("surgery-3", AGAIN)
-    assert meant("surgery-3", {**THERE, name: AGAIN}, deciding=True) == (FIRST, name)
-    assert meant("surgery-3-cccccc", {**THERE, name: AGAIN}, deciding=True) == (name,)
+    again = StudyId("surgery-3", AGAIN)
+    assert meant("surgery-3", (*THERE, again), deciding=True) == (FIRST, again)
+    assert meant("surgery-3-cccccc", (*THERE, again), deciding=True) == (again,)
 
 
 def test_how_many_fit_is_said_in_grammar():

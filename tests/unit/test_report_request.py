@@ -22,11 +22,11 @@ from securefl.report.request import NOT_REGISTERED, request_id, request_page
 from securefl.report.request_parties import NOT_LISTED, VERIFIED
 from securefl.report.rows import RowCount
 from securefl.report.terminal import drawn, plain_text
-from securefl.study.digest import study_digest
 from securefl.study.parse import parse_study
+from securefl.study.sealed import SealedStudy
 
 TEXT = make_study()[0]
-STUDY, DIGEST = parse_study(TEXT), study_digest(TEXT)
+STUDY, DIGEST = parse_study(TEXT), SealedStudy.read(TEXT).digest
 CHARGES = (
     Charge("update", SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4)),
     Charge("evaluation", Gaussian(Decimal("3.75"), 1)),

@@ -12,12 +12,12 @@ from securefl.report import explain_study
 from securefl.report.markdown import escaped
 from securefl.report.study import study_page, study_words
 from securefl.report.terminal import drawn, plain_text
-from securefl.study.digest import study_digest
 from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
 from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.sealed import SealedStudy
 
 TEXT = make_study()[0]
-STUDY, DIGEST = parse_study(TEXT), study_digest(TEXT)
+STUDY, DIGEST = parse_study(TEXT), SealedStudy.read(TEXT).digest
 PROTOCOL = parse_protocol(protocol_text())
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 

@@ -6,9 +6,9 @@ import pytest
 from conftest import PROTOCOL, edited, make_study
 
 from securefl.errors import StudyError
-from securefl.study.digest import study_digest
 from securefl.study.parse import load_raw, plain
 from securefl.study.seal import dump_toml
+from securefl.study.sealed import SealedStudy
 
 TEXT = make_study()[0]
 
@@ -19,13 +19,16 @@ def test_the_digest_is_the_labelled_sha256_of_the_canonical_json():
         plain(load_raw(TEXT)), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     )
     assert (
-        study_digest(TEXT)
+        SealedStudy.read(TEXT).digest
         == hashlib.sha256(b"securefl-study-digest/1\n" + canonical.encode()).hexdigest()
     )
 
 
 def test_the_digest_of_the_small_study_never_moves():
-    assert study_digest(TEXT) == "a741ae60bb9da555d0e502c5d5e4431f5a50a88db964b3ad52fc6f8086b9c438"
+    assert (
+        SealedStudy.read(TEXT).digest
+        == "a741ae60bb9da555d0e502c5d5e4431f5a50a88db964b3ad52fc6f8086b9c438"
+    )
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_the_digest_of_the_small_study_never_moves():
     ],
 )
 def test_comments_spaces_line_ends_and_ways_to_write_a_value_do_not_count(same):
-    assert study_digest(same) == study_digest(TEXT)
+    assert SealedStudy.read(same).digest == SealedStudy.read(TEXT).digest
 
 
 def test_the_order_of_tables_and_keys_does_not_count():
@@ -50,13 +53,13 @@ def test_the_order_of_tables_and_keys_does_not_count():
     arrays = [t for t in tables if t.startswith("[")]
     turned = "\n\n[".join([head, *arrays, *reversed(plain_tables)]) + "\n"
     assert turned != TEXT
-    assert study_digest(turned) == study_digest(TEXT)
+    assert SealedStudy.read(turned).digest == SealedStudy.read(TEXT).digest
 
 
 def test_the_order_of_participants_counts():
     raw = load_raw(TEXT)
     raw["participants"].reverse()
-    assert study_digest(dump_toml(raw)) != study_digest(TEXT)
+    assert SealedStudy.read(dump_toml(raw)).digest != SealedStudy.read(TEXT).digest
 
 
 @pytest.mark.parametrize(
@@ -73,7 +76,7 @@ def test_the_order_of_participants_counts():
     ],
 )
 def test_the_edit_of_one_value_is_another_study(edit):
-    assert study_digest(edited(TEXT, edit)) != study_digest(TEXT)
+    assert SealedStudy.read(edited(TEXT, edit)).digest != SealedStudy.read(TEXT).digest
 
 
 @pytest.mark.parametrize(
@@ -81,4 +84,4 @@ def test_the_edit_of_one_value_is_another_study(edit):
 )
 def test_what_is_no_valid_study_has_no_digest(text):
     with pytest.raises(StudyError):
-        study_digest(text)
+        SealedStudy.read(text)

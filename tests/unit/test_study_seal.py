@@ -6,6 +6,7 @@ from conftest import PROTOCOL, fixed_identity, make_study, party, protocol_text
 from securefl.errors import StudyError
 from securefl.study.parse import load_raw, parse_study
 from securefl.study.seal import dump_toml, seal_study
+from securefl.study.sealed import UnsealedStudy
 
 HOSPITALS = [
     party(fixed_identity(n, "hospital")) | {"weight": "1/2", "weight_source": "equal"}
@@ -21,7 +22,7 @@ def sealed(text=PROTOCOL, **changes):
         "software": {"securefl": "0.1.0", "lock_sha256": "0" * 64},
         "initial_sha256": "1" * 64,
     }
-    return seal_study(text, **(arguments | changes))
+    return seal_study(UnsealedStudy.read(text), **(arguments | changes)).text
 
 
 def test_a_sealed_study_holds_the_protocol_unchanged_and_what_was_added():

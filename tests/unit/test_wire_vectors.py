@@ -24,7 +24,7 @@ from securefl.identity import MAX_CARD_BYTES, Identity, read_card
 from securefl.partners import MAX_BOOK_BYTES
 from securefl.signed import canonical, dump_signed, open_signed
 from securefl.study.approval import MAX_BYTES, Approval, open_approval
-from securefl.study.digest import study_digest
+from securefl.study.sealed import SealedStudy
 
 WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire"
 VECTORS = json.loads((WIRE / "statement-vectors.json").read_text("utf-8"))
@@ -254,7 +254,9 @@ def approved(data):
 
 
 def test_the_digest_of_the_study_is_that_of_the_page():
-    assert study_digest(STUDY["text"]) == study_digest_2(STUDY["text"]) == STUDY["digest"]
+    assert (
+        SealedStudy.read(STUDY["text"]).digest == study_digest_2(STUDY["text"]) == STUDY["digest"]
+    )
 
 
 def test_an_approval_is_written_and_read_as_the_vector_says():

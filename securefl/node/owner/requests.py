@@ -12,10 +12,9 @@ from securefl.node.agent import agent_state
 from securefl.node.isolation import isolation
 from securefl.node.other_studies import look_around
 from securefl.node.public_side import registered
-from securefl.node.requests import find_kept, find_request, kept_requests, study_text
+from securefl.node.requests import find_kept, find_request, kept_requests, kept_study
 from securefl.node.tables import count_rows
 from securefl.report.request import decided_words
-from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,8 +179,8 @@ def review(site: Site, name: str, now: datetime) -> RequestReview:
         UsageError: no request, or several, have that name.
         StudyError, UnreadableError: there is nothing to show.
     """
-    request, text = find_request(site, name)
-    found = policy.review(site, text, now)
+    request, sealed = find_request(site, name)
+    found = policy.review(site, sealed, now)
     others: Others | None = None
     try:
         others = look_around(site, found.study, found.digest)
@@ -295,7 +294,7 @@ def _listed(site: Site, request: KeptRequest) -> InboxRow:
 def _elsewhere(site: Site, request: KeptRequest) -> Elsewhere | None:
     """Decisions of the others; None where the request cannot be read: its review says why."""
     try:
-        study = parse_study(study_text(site, request.digest))
+        study = kept_study(site, request.digest).study
         return Elsewhere(look_around(site, study, request.digest))
     except StoreError:
         return Elsewhere(None)

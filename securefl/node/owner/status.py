@@ -12,12 +12,11 @@ from securefl.node.agent import agent_end, agent_state
 from securefl.node.leaving import COUNTS
 from securefl.node.owner.requests import RequestState, waiting_requests
 from securefl.node.quality import verdict_of
-from securefl.node.requests import kept_requests, study_text
+from securefl.node.requests import kept_requests, kept_study
 from securefl.node.waiting import waiting_for
 from securefl.party.failure_note import reason_of
 from securefl.party.pidfile import store_away
 from securefl.privacy.planning import share
-from securefl.study.parse import parse_study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +154,7 @@ def _study(site: Site, request: KeptRequest) -> StudyStatus:
     digest, folder = request.digest, site.study_folder(request.digest)
     found = site.ledger.state.studies[digest]
     state = RequestState(found.status)
-    plan = RoundPlan(parse_study(study_text(site, digest)), digest)
+    plan = RoundPlan(kept_study(site, digest))
     failed, approved = state is RequestState.FAILED, state is RequestState.APPROVED
     return StudyStatus(
         name=request.short,
