@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +13,8 @@ from securefl.cli.site_folder import open_site, site_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.learning.patient_hashes import Patients
-    from securefl.node.site import Site
-    from securefl.node.tables import Looked
-    from securefl.study.schema import Template
+    from securefl.learning.reading import DecimalSign, Separator
+    from securefl.node.owner.data import OwnCount, TableCheck, TableFile, TablePlan
 
 
 @click.group()
@@ -26,8 +24,8 @@ def data() -> None:
     """
 
 
-_SEPARATOR_NAMES = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-_SIGN_NAMES = {"point": ".", "comma": ","}
+_SEPARATOR_NAMES: dict[str, Separator] = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+_SIGN_NAMES: dict[str, DecimalSign] = {"point": ".", "comma": ","}
 
 
 def _how_to_read(command: Callable[..., None]) -> Callable[..., None]:
@@ -107,43 +105,27 @@ def data_add(
     could use is counted for your screen alone; `securefl site data check` counts it without
     registering anything.
     """
-    from securefl.files import read_given
-    from securefl.learning.mock import mock_table
-    from securefl.node.patients import keep_patients, patients_of
-    from securefl.node.public_side import keep_public
-    from securefl.node.tables import check_records
-    from securefl.privacy.accounting import PldAccountant
-    from securefl.study.consistency import parse_consistent
-    from securefl.study.parse import parse_any
+    from securefl.node.owner import data as owner
 
     here = open_site(folder)
-    text = read_given(columns)
-    looked = _look(
-        table, parse_any(text), encoding, separator, decimal
-    )  # before what takes seconds
-    declared = parse_consistent(text, PldAccountant())
-    check_records(table, looked.reading)
-    known = here.other_file(name, table, population)
-    if known is not None:
+    given = _table_file(table, columns, encoding, separator, decimal)
+    plan = owner.plan_registration(here, name, given, population, mock_rows)
+    if plan.other_file is not None:
         say(
-            f"'{name}' is registered already, for the file {known}. From now on it would stand for"
-            f" {table}."
+            f"'{name}' is registered already, for the file {plan.other_file}. From now on it would"
+            f" stand for {table}."
         )
         confirm(f"Let '{name}' stand for {table}?", yes=yes, read="the line above")
-    patients = patients_of(here, table, declared.data.patient, looked.reading)
-    _same_patients(here, population, patients, yes=yes)
-    here = here.with_dataset(name, table, population, looked.reading)
-    keep_patients(here, population, patients)
-    spec = declared.data.model_copy(update={"dataset": name, "population": population})
-    keep_public(here, spec, mock_table(spec, mock_rows, seed=1))
+    _ask_patients(plan, yes=yes)
+    here = owner.register(here, plan)
     say(f"'{name}' is registered for the patients of '{population}'. The table stays at {table}.")
-    _say_reading(looked)
+    _say_reading(plan)
     say(
         f"Others will see its columns and {mock_rows} invented rows. Next: securefl site budget set"
         f" {population} ..."
     )
     # after all that others can see: how long it takes tells nobody how many rows there are
-    _say_rows(here, table, declared.model_copy(update={"data": spec}), looked)
+    _say_rows(owner.registered_count(here, plan))
 
 
 @data.command("check")
@@ -164,36 +146,41 @@ def data_check(
 
     Everything is for your screen alone.
     """
-    from securefl.node.tables import check_records
-    from securefl.study.parse import parse_any
+    from securefl.node.owner import data as owner
 
     here = open_site(folder)
+    given = _table_file(table, columns, encoding, separator, decimal)
+    found = owner.check_table(here, given)
+    _say_reading(found)
+    _say_rows(found.count)
+    if found.broken is not None:
+        raise found.broken
+
+
+def _table_file(
+    table: Path, columns: Path, encoding: str, separator: str | None, decimal: str
+) -> TableFile:
     from securefl.files import read_given
+    from securefl.node.owner.data import TableFile
 
-    declared = parse_any(read_given(columns))
-    looked = _look(table, declared, encoding, separator, decimal)
-    _say_reading(looked)
-    _say_rows(here, table, declared, looked)
-    check_records(table, looked.reading)
+    between = None if separator is None else _SEPARATOR_NAMES[separator]
+    return TableFile(table, read_given(columns), encoding, between, _SIGN_NAMES[decimal])
 
 
-def _same_patients(here: Site, population: str, patients: Patients, *, yes: bool) -> None:
-    """Refuse or ask where patients have a budget under another name already."""
-    from securefl.node.patients import ASKED, check_same_patients, never_compared, overlaps
-
-    found = overlaps(here, population, patients)
-    check_same_patients(population, found)
-    for overlap in found:
+def _ask_patients(plan: TablePlan, *, yes: bool) -> None:
+    """Say which patients another population has too, and ask where they are many."""
+    population = plan.spec.population
+    for overlap in plan.overlaps:
         say(
             f"For your eyes only: of the patients of this table, {overlap.words} are also among"
             f" those of '{overlap.population}'. They lose the sum of what both budgets allow."
         )
-    if others := never_compared(here, population):
+    if plan.never_compared:
         say(
-            f"Not compared with the patients of {', '.join(others)}: register their tables again"
-            " (`securefl site data add`), then this is done."
+            f"Not compared with the patients of {', '.join(plan.never_compared)}: register their"
+            " tables again (`securefl site data add`), then this is done."
         )
-    if any(overlap.share >= ASKED for overlap in found):
+    if plan.second_budget:
         confirm(
             f"Let these patients have a budget as '{population}' too?",
             yes=yes,
@@ -201,44 +188,29 @@ def _same_patients(here: Site, population: str, patients: Patients, *, yes: bool
         )
 
 
-def _look(
-    table: Path, declared: Template, encoding: str, separator: str | None, decimal: str
-) -> Looked:
-    from securefl.node.tables import look
-
-    chosen: Any = _SEPARATOR_NAMES.get(separator or "")
-    sign: Any = _SIGN_NAMES[decimal]
-    return look(table, declared.data, encoding=encoding, separator=chosen, decimal=sign)
-
-
-def _say_reading(looked: Looked) -> None:
-    say(f"It is read as {looked.reading.words}.")
-    for column, near in looked.missing.items():
+def _say_reading(found: TableCheck | TablePlan) -> None:
+    say(f"It is read as {found.looked.reading.words}.")
+    for column, near in found.looked.missing.items():
         say(
             f"Warning: the table has no column {column}; studies that need it cannot run"
             f" here.{f' {near}' if near else ''}"
         )
 
 
-def _say_rows(here: Site, table: Path, declared: Template, looked: Looked) -> None:
+def _say_rows(count: OwnCount) -> None:
     """The count of usable rows and all that was found, for the owner's screen."""
-    from securefl.errors import DataError
-    from securefl.node.tables import count_rows
     from securefl.report.rows import found_lines, rows_warning, rows_words
 
-    if looked.missing:
+    if count.fault is not None:
+        say(f"Warning: {count.fault.what}")
+    if count.rows is None:
         return
-    try:
-        count = count_rows(here, table, declared, looked.reading)
-    except DataError as error:
-        say(f"Warning: {error.what}")
-        return
-    say(f"For your eyes only, by the protocol's columns: {rows_words(count)}")
-    for line in found_lines(count.found):
+    say(f"For your eyes only, by the protocol's columns: {rows_words(count.rows)}")
+    for line in found_lines(count.rows.found):
         say(f"  {line}")
-    for note in count.notes:
+    for note in count.rows.notes:
         say(f"WARNING: {note}")
-    if warning := rows_warning(count):
+    if warning := rows_warning(count.rows):
         say(f"WARNING: {warning}")
 
 
@@ -250,16 +222,17 @@ def data_list(json_file: str | None, folder: str | None) -> None:
 
     For your screen; others never see the file's name.
     """
-    here = open_site(folder)
+    from securefl.node.owner.data import registered_tables
+
     rows = [
         {
-            "name": d.name,
-            "population": d.population,
-            "file": str(here.path / d.path),
-            "there": (here.path / d.path).is_file(),
-            "read_as": d.reading.words,
+            "name": table.name,
+            "population": table.population,
+            "file": str(table.file),
+            "there": table.there,
+            "read_as": table.reading.words,
         }
-        for d in here.settings.datasets
+        for table in registered_tables(open_site(folder))
     ]
     if json_file:
         write_json({"datasets": rows}, json_file)

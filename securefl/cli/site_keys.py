@@ -4,6 +4,7 @@ what it holds of others' ledgers.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +13,9 @@ from securefl.cli.screen import confirm, json_option, say, write_json
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from securefl.identity import IdentityCard
-    from securefl.node.site import Site
+    from securefl.node.owner.checkpoints import HeldCheckpoint, SignedCheckpoint
+    from securefl.node.owner.folder import Site
+    from securefl.node.owner.keys import Rotated, RotationPlan
 
 
 @click.command("rotate-key")
@@ -32,92 +32,80 @@ def rotate_key(yes: bool, json_file: str | None, folder: str | None) -> None:
     this hospital can begin. Refused while the agent runs or a study is approved or running here.
     PySyft's own keys and the site's secret (it decides who is held out) stay.
     """
-    from securefl.node.rotation import check_no_study
-    from securefl.node.rotation import rotate_key as change
-    from securefl.node.site import Site
+    from securefl.node.owner import keys
     from securefl.party.clock import utc_now
 
     here = open_site(folder)
-    check_no_study(here)
-    old, waiting = here.identity.card, _waiting(here)
-    partners = [f"{c.name} ({c.role})" for c in here.book.cards().values()]
+    plan = keys.plan_rotation(here)
     if not yes:
-        for line in _what_it_does(old, partners, waiting):
+        for line in _what_it_does(plan):
             say(line)
     confirm(f"Make new keys for {here.name} now?", yes=yes, read="the lines above")
-    new = change(here, utc_now())
-    here = Site.at(here.path)
-    card_file, since = here.keys / "card.json", new.earlier[-1].until
+    made = keys.rotate_key(here, plan, utc_now())
     if json_file:
-        write_json(
-            {
-                "site": here.name,
-                "since": since,
-                "fingerprint": new.spoken,
-                "replaced": old.spoken,
-                "card": str(card_file),
-                "partners": [c.name for c in here.book.cards().values()],
-                "waiting": waiting,
-            },
-            json_file,
-        )
-    if json_file == "-":
-        return
+        write_json(_rotated_json(made), json_file)
+    if json_file != "-":
+        _say_rotated(made)
+
+
+def _rotated_json(made: Rotated) -> dict[str, Any]:
+    return {
+        "site": made.card.name,
+        "since": made.since,
+        "fingerprint": made.card.spoken,
+        "replaced": made.plan.card.spoken,
+        "card": str(made.card_file),
+        "partners": [card.name for card in made.plan.partners],
+        "waiting": list(made.plan.waiting),
+    }
+
+
+def _say_rotated(made: Rotated) -> None:
+    since, partners = made.since, _partners(made.plan) or "your partners"
     say(
-        f"{here.name} has new keys since {since[:10]} {since[11:16]} UTC. The old private keys are"
-        " erased from this folder."
+        f"{made.card.name} has new keys since {since[:10]} {since[11:16]} UTC. The old private keys"
+        " are erased from this folder."
     )
     say(
         "1. Back up now with `securefl site backup`; destroy older copies of the keys, older"
         " backups too, wherever they are."
     )
-    say(
-        f"2. Give {card_file} to {', '.join(partners) or 'your partners'} and read them its new"
-        " fingerprint by telephone:"
-    )
-    say(f"     {new.spoken}")
+    say(f"2. Give {made.card_file} to {partners} and read them its new fingerprint by telephone:")
+    say(f"     {made.card.spoken}")
     say(
         "   They type `securefl site trust CARD` (a researcher: `securefl study trust CARD`) and"
         " see that it replaces the older card."
     )
-    if waiting:
+    if made.plan.waiting:
         say(
             "3. These requests name the old key and can no longer be approved; ask the researcher"
-            f" to make them again: {', '.join(waiting)}"
+            f" to make them again: {', '.join(made.plan.waiting)}"
         )
     say("Then: securefl site start")
 
 
-def _what_it_does(old: IdentityCard, partners: list[str], waiting: list[str]) -> list[str]:
+def _what_it_does(plan: RotationPlan) -> list[str]:
     """The page before the question."""
+    old = plan.card
+    partners = _partners(plan) or "nobody is on your list yet"
     lines = [
         f"{old.name} signs with the key of the card {old.spoken} until now. If you make new keys:",
         (
             "- the old private keys are erased; what they signed (ledger, approvals, checkpoints)"
             " can still be checked"
         ),
-        (
-            f"- no study with {old.name} can begin before its partners trust the new card:"
-            f" {', '.join(partners) or 'nobody is on your list yet'}"
-        ),
+        f"- no study with {old.name} can begin before its partners trust the new card: {partners}",
     ]
-    if waiting:
+    if plan.waiting:
         lines.append(
             "- requests that wait for you name the old key and can no longer be approved:"
-            f" {', '.join(waiting)}"
+            f" {', '.join(plan.waiting)}"
         )
     return lines
 
 
-def _waiting(here: Site) -> list[str]:
-    from securefl.node.requests import kept_requests
-
-    state = here.ledger.state
-    return [
-        r.short
-        for r in kept_requests(here)
-        if r.digest not in state.studies and not state.declined(r.digest)
-    ]
+def _partners(plan: RotationPlan) -> str:
+    return ", ".join(f"{card.name} ({card.role})" for card in plan.partners)
 
 
 @click.command()
@@ -160,6 +148,7 @@ def checkpoint(
     ledger types, in its folder: securefl audit --verify --checkpoint FILE
     """
     from securefl.errors import UsageError
+    from securefl.node.owner import checkpoints
 
     here = open_site(folder)
     if name is None:
@@ -168,23 +157,25 @@ def checkpoint(
                 "--out, --settled and --without need the name of a hospital.",
                 next_step="`securefl site checkpoint` lists them.",
             )
-        _list(here, json_file)
+        _list_held(here, json_file)
         return
     if settled or without:
         (_settle if settled else _go_without)(here, name, yes=yes)
         return
-    size, head, data = _one(here, name)
-    found = {"site": name, "size": size, "head": head}
+    found = checkpoints.find_checkpoint(here, name)
     if out:
-        _write(out, data)
+        _write(out, found.signed)
     if json_file:
-        write_json(found, json_file)
-    if json_file == "-":
-        return
-    say(
-        f"{'The ledger' if name == here.name else 'The newest checkpoint held here: the ledger'} of"
-        f" {name} had {size:,} {'event' if size == 1 else 'events'}; the last one was {head[:12]}."
-    )
+        write_json({"site": name, "size": found.size, "head": found.head}, json_file)
+    if json_file != "-":
+        _say_checkpoint(found, out, own=name == here.name)
+
+
+def _say_checkpoint(found: SignedCheckpoint, out: str | None, *, own: bool) -> None:
+    name = found.site
+    what = "The ledger" if own else "The newest checkpoint held here: the ledger"
+    events = f"{found.size:,} {'event' if found.size == 1 else 'events'}"
+    say(f"{what} of {name} had {events}; the last one was {found.head[:12]}.")
     if out:
         say(
             f"It is in {out}, signed by {name}. To compare, {name} types: securefl audit --verify"
@@ -195,14 +186,9 @@ def checkpoint(
 
 
 def _settle(here: Site, name: str, *, yes: bool) -> None:
-    from securefl.errors import UsageError
-    from securefl.node.pasts import doubted, settle_doubt
+    from securefl.node.owner import checkpoints
 
-    if not doubted(here, (name,)):
-        raise UsageError(
-            f"Nothing about the ledger of {name} is in doubt here.",
-            next_step="`securefl site checkpoint` lists what is held.",
-        )
+    checkpoints.check_doubted(here, name)
     if not yes:
         say(
             f"{name} has signed two pasts of its ledger that cannot both be true. Either an older"
@@ -217,7 +203,7 @@ def _settle(here: Site, name: str, *, yes: bool) -> None:
             " that it hands out counts as its first."
         )
     confirm(f"Has {name} told you by telephone what it was, and that it was ended?", yes=yes)
-    aside = settle_doubt(here, name)
+    aside = checkpoints.settle_doubt(here, name)
     say(
         f"Settled: studies with {name} can start again. What it had signed lies in {aside};"
         " keep it."
@@ -226,24 +212,18 @@ def _settle(here: Site, name: str, *, yes: bool) -> None:
 
 def _go_without(here: Site, name: str, *, yes: bool) -> None:
     """The page before the question, and the note."""
-    from securefl.errors import UsageError
-    from securefl.node.checkpoints import hospitals_of
-    from securefl.node.holders import excuse
+    from securefl.node.owner import checkpoints
     from securefl.party.clock import utc_now
 
-    if name not in hospitals_of(here):
-        raise UsageError(
-            f"{name} is not among the hospitals on your list.",
-            next_step="`securefl site trust` shows the list.",
-        )
+    plan = checkpoints.plan_excuse(here, name)
     if not yes:
-        last = here.ledger.events()[-1].at
+        last = plan.last_at
         say(
             f"Before a study starts, {here.name} waits for {name} to say which checkpoint of this"
             " ledger it holds."
         )
         say(
-            f"This ledger has {here.ledger.size:,} events, the last one of {last[:10]}"
+            f"This ledger has {plan.size:,} events, the last one of {last[:10]}"
             f" {last[11:16]} UTC. Was this folder ever put back from a backup, or copied to another"
             " machine?"
         )
@@ -256,62 +236,16 @@ def _go_without(here: Site, name: str, *, yes: bool) -> None:
             " waited for again once it has answered, and where it takes part itself."
         )
     confirm(f"Start studies without a word of {name}?", yes=yes)
-    excuse(here, name, utc_now())
+    checkpoints.excuse(here, plan, utc_now())
     say(f"{name} is not waited for any more, until it answers.")
 
 
-def _one(here: Site, name: str) -> tuple[int, str, bytes]:
-    from securefl.errors import UsageError
-    from securefl.node.checkpoints import hospitals_of, kept
+def _list_held(here: Site, json_file: str | None) -> None:
+    from securefl.node.owner.checkpoints import held_checkpoints
 
-    if name == here.name:
-        return here.ledger.size, here.ledger.head, here.ledger.checkpoint()
-    card = hospitals_of(here).get(name)
-    if card is None:
-        raise UsageError(
-            f"{name} is not among the hospitals on your list.",
-            next_step=(
-                "`securefl site trust` shows the list; `securefl site checkpoint` shows of whom a"
-                " checkpoint is held."
-            ),
-        )
-    held = kept(here, card)
-    if held is None:
-        known = ", ".join(row["site"] for row in _held(here)) or "none"
-        raise UsageError(
-            f"No checkpoint of {name} is held here. Held: {known}.",
-            next_step="Hospitals hand them out with each round of a study that they run together.",
-        )
-    return held[0].size, held[0].head, held[1]
-
-
-def _held(here: Site) -> list[dict[str, Any]]:
-    """What is held of whom; ``fault`` where it cannot be read."""
-    from securefl.errors import UnreadableError
-    from securefl.node.checkpoints import hospitals_of, kept
-    from securefl.node.pasts import doubted
-
-    rows: list[dict[str, Any]] = []
-    for name, card in hospitals_of(here).items():
-        try:
-            found = kept(here, card)
-        except UnreadableError as error:
-            rows.append({"site": name, "fault": str(error)})
-            continue
-        if found is not None:
-            rows.append({"site": name, "size": found[0].size, "head": found[0].head})
-            if doubted(here, (name,)):
-                rows[-1]["fault"] = (
-                    f"has shown two pasts of its ledger: telephone {name}, then securefl site"
-                    f" checkpoint {name} --settled"
-                )
-    return rows
-
-
-def _list(here: Site, json_file: str | None) -> None:
-    rows = _held(here)
+    rows = held_checkpoints(here)
     if json_file:
-        write_json({"held": rows}, json_file)
+        write_json({"held": [_held_json(row) for row in rows]}, json_file)
     if json_file == "-":
         return
     if not rows:
@@ -320,23 +254,41 @@ def _list(here: Site, json_file: str | None) -> None:
             " round of a study."
         )
     for row in rows:
-        say(
-            f"{row['site']:<16} {row['fault']}"
-            if "fault" in row
-            else f"{row['site']:<16} {row['size']:>8,} events, ending in {row['head'][:12]}"
-        )
+        say(f"{row.site:<16} {_held_words(row)}")
     if rows:
         say("To hand one on: securefl site checkpoint SITE --out FILE")
 
 
-def _write(out: str, data: bytes) -> None:
-    from pathlib import Path
+def _held_json(row: HeldCheckpoint) -> dict[str, Any]:
+    """What is held of a hospital; ``fault`` where it cannot be read or is in doubt."""
+    found: dict[str, Any] = {"site": row.site}
+    if row.checkpoint is not None:
+        found |= {"size": row.checkpoint.size, "head": row.checkpoint.head}
+    fault = _held_fault(row)
+    return found | {"fault": fault} if fault else found
 
+
+def _held_words(row: HeldCheckpoint) -> str:
+    fault = _held_fault(row)
+    if fault or row.checkpoint is None:
+        return fault
+    return f"{row.checkpoint.size:>8,} events, ending in {row.checkpoint.head[:12]}"
+
+
+def _held_fault(row: HeldCheckpoint) -> str:
+    if row.doubted:
+        return (
+            f"has shown two pasts of its ledger: telephone {row.site}, then securefl site"
+            f" checkpoint {row.site} --settled"
+        )
+    return row.unreadable
+
+
+def _write(out: str, data: bytes) -> None:
     from securefl.errors import UsageError
 
-    target: Path = Path(out)
     try:
-        target.write_bytes(data)
+        Path(out).write_bytes(data)
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written: {error.strerror}.", next_step="Name another file."

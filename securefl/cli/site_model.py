@@ -10,14 +10,12 @@ import click
 
 from securefl.cli.predict import predict as score
 from securefl.cli.screen import json_option, say, show_page, write_json
-from securefl.cli.site_folder import open_site as _open
-from securefl.cli.site_folder import site_option as _site_option
-from securefl.errors import SecureFLError
+from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
-    from securefl.learning.tasks.binary.own_figures import OwnFigures
-    from securefl.node.site import Site
-    from securefl.study.schema import Study
+    from typing import Any
+
+    from securefl.node.owner.models import OwnModel
 
 
 @click.group()
@@ -31,12 +29,12 @@ def model() -> None:
 
 @model.command(name="list")
 @json_option
-@_site_option
+@site_option
 def list_(json_file: str | None, folder: str | None) -> None:
     """List the models that are here, and those that are looked for, were refused or never came."""
-    from securefl.node.models import list_models
+    from securefl.node.owner.models import models
 
-    rows = list_models(_open(folder))
+    rows = models(open_site(folder))
     if json_file:
         listed = [
             {
@@ -63,45 +61,40 @@ def list_(json_file: str | None, folder: str | None) -> None:
 @model.command()
 @click.argument("name")
 @json_option
-@_site_option
+@site_option
 def show(name: str, json_file: str | None, folder: str | None) -> None:
     """Show a model: what was released, and its exact figures on your own held-out patients.
 
     The exact figures are worked out here and now, stand on this screen, and never leave. They have
     no noise: do not pass them on.
     """
-    from securefl.node.models import find_model
-    from securefl.node.requests import kept_study
+    from securefl.node.owner.models import own_model
     from securefl.report.explain_study import units
     from securefl.report.own_model import own_model_page
 
-    here = _open(folder)
-    row, found = find_model(here, name)
-    study = kept_study(here, row.digest).study
-    figures, why_not = _figures(here, name, study)
+    found = own_model(open_site(folder), name)
+    why_not = f"They cannot be worked out: {found.fault}" if found.fault else ""
     if json_file:
-        own = {k: _plain(v) for k, v in asdict(figures).items()} if figures else None
-        write_json(
-            {
-                "model": row.name,
-                "digest": found.digest,
-                "released": found.facts.figures,
-                "own": own,
-                "why_not": why_not,
-            },
-            json_file,
-        )
+        write_json(_json(found, why_not), json_file)
         if json_file == "-":
             return
-    show_page(own_model_page(found, str(row.folder), figures, why_not=why_not, units=units(study)))
-    say(f"Next: securefl site model predict {row.name} TABLE.csv")
+    show_page(
+        own_model_page(
+            found.model,
+            str(found.folder),
+            found.figures,
+            why_not=why_not,
+            units=units(found.study),
+        )
+    )
+    say(f"Next: securefl site model predict {found.name} TABLE.csv")
 
 
 @model.command()
 @click.argument("name")
 @click.argument("rows", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @json_option
-@_site_option
+@site_option
 @click.pass_context
 def predict(
     ctx: click.Context, name: str, rows: Path, json_file: str | None, folder: str | None
@@ -109,21 +102,24 @@ def predict(
     """Score ROWS (a table with the model's columns) with a model that came home; as `securefl
     predict`.
     """
-    from securefl.node.models import find_model
+    from securefl.node.owner.models import model_folder
 
-    row, _ = find_model(_open(folder), name)
-    ctx.invoke(score, model_dir=row.folder, rows=rows, json_file=json_file)
+    ctx.invoke(
+        score, model_dir=model_folder(open_site(folder), name), rows=rows, json_file=json_file
+    )
 
 
-def _figures(here: Site, name: str, study: Study) -> tuple[OwnFigures | None, str]:
-    """The exact figures, or why there are none: a table that was moved does not hide the model."""
-    from securefl.node.model_figures import own_figures
-    from securefl.node.models import find_model
-
-    try:
-        return own_figures(here, find_model(here, name)[1], study), ""
-    except SecureFLError as error:
-        return None, f"They cannot be worked out: {error}"
+def _json(found: OwnModel, why_not: str) -> dict[str, Any]:
+    own = None
+    if found.figures is not None:
+        own = {key: _plain(value) for key, value in asdict(found.figures).items()}
+    return {
+        "model": found.name,
+        "digest": found.model.digest,
+        "released": found.model.facts.figures,
+        "own": own,
+        "why_not": why_not,
+    }
 
 
 def _plain(value: object) -> object:

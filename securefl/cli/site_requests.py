@@ -70,17 +70,14 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
     from securefl.report.rows import rows_warning
 
     here = open_site(folder)
-
-    def agree(reviewed: RequestReview) -> None:
-        if not yes:
-            _show(here, reviewed)
-        if reviewed.may_be_asked:
-            question = f"Approve {reviewed.request.short} for {here.name}?"
-            confirm(question, yes=yes, read="the page above")
-
-    made = requests.approve(here, request_id, now=datetime.now(UTC), agree=agree)
-    reserved = percent(made.reserved_share)
-    say(f"Approved {made.review.request.short}: signed, {reserved} of the budget reserved.")
+    reviewed = requests.plan_approval(here, request_id, datetime.now(UTC))
+    if not yes:
+        _show(here, reviewed)
+    short = reviewed.request.short
+    if reviewed.may_be_asked:
+        confirm(f"Approve {short} for {here.name}?", yes=yes, read="the page above")
+    reserved = percent(requests.approve(here, reviewed))
+    say(f"Approved {short}: signed, {reserved} of the budget reserved.")
     say(
         "It starts when every hospital has approved and the researcher runs it; until then it costs"
         " nothing. `securefl site status` shows it; `securefl site withdraw` leaves it."
@@ -88,7 +85,7 @@ def approve(request_id: str, yes: bool, folder: str | None) -> None:
     # counted when the approval is out already: the time it takes tells nobody how many rows there
     # are
     if yes:
-        rows = requests.own_rows(here, made.review.found)
+        rows = requests.own_rows(here, reviewed.found)
         if rows is not None and (warning := rows_warning(rows)):
             say(f"WARNING: {warning}")
 
@@ -125,12 +122,11 @@ def withdraw(request_id: str, reason: str, yes: bool, folder: str | None) -> Non
     """
     from securefl.node.owner import requests
 
-    def agree(short: str) -> None:
-        confirm(f"Withdraw from {short}? The study ends for all hospitals.", yes=yes)
-
     here = open_site(folder)
-    left = requests.withdraw(here, request_id, reason, agree=agree)
-    say(f"{here.name} has left {left.short}. What was sent before cannot be called back.")
+    request = requests.plan_withdrawal(here, request_id)
+    confirm(f"Withdraw from {request.short}? The study ends for all hospitals.", yes=yes)
+    requests.withdraw(here, request, reason)
+    say(f"{here.name} has left {request.short}. What was sent before cannot be called back.")
 
 
 def _row(found: InboxRow) -> dict[str, Any]:

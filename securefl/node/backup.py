@@ -375,16 +375,3 @@ def _put_aside(folder: Path) -> Path | None:
     sync_folder(aside)
     sync_folder(folder)
     return aside
-
-
-def describe(backup: Backup) -> tuple[str, ...]:
-    """Lines about a backup for its owner."""
-    events = backup.reading.at.size
-    return (
-        (
-            f"{len(backup.files)} files and {events:,} event{'' if events == 1 else 's'} of the"
-            f" ledger of {backup.card.name}, the last is {backup.reading.at.hash[:12]}; made"
-            f" {backup.made_at}."
-        ),
-        "Not in it: private tables, and the keys of studies at work.",
-    )

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from securefl.learning.reading import DecimalSign, Separator
     from securefl.node.site import Site
     from securefl.study.columns import DataSpec
-    from securefl.study.schema import Template
+    from securefl.study.data_part import Unit
 
 _SHOWN: Final = 12
 _AS_CSV: Final = "Save the table as CSV: UTF-8 text, the columns' names in the first line."
@@ -104,17 +104,16 @@ def look(
     )
 
 
-def count_rows(site: Site, table: Path, protocol: Template, reading: Reading) -> RowCount:
-    """Which rows of the table a study of this protocol would use here, as its worker would choose
-    them.
+def count_rows(site: Site, table: Path, data: DataSpec, unit: Unit, reading: Reading) -> RowCount:
+    """Count the rows of the table that a study of these columns would use here, as its worker would
+    choose them.
 
     Raises:
         DataError: the table cannot be read, or lacks a column.
     """
-    data = protocol.data
     content = table_bytes(table)
     read = read_table(content, reading)
-    prepared = prepare(read, data, site.split_secret(data.population), protocol.privacy.unit)
+    prepared = prepare(read, data, site.split_secret(data.population), unit)
     notes = [
         *_encoding_notes(content, reading),
         *_never_recorded(prepared, data),

@@ -8,9 +8,10 @@ import tomllib
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from securefl.errors import StudyError
+from securefl.study.data_part import DataPart
 from securefl.study.faults import describe, listed
 from securefl.study.lines import line_index
 from securefl.study.schema import Study, Template
@@ -32,7 +33,8 @@ _LONG_KEY = re.compile(
 
 _SCHEMAS: dict[type[Template], str] = {Template: "securefl-protocol/1", Study: "securefl-study/1"}
 
-_Model = TypeVar("_Model", bound=Template)
+_Model = TypeVar("_Model", bound=BaseModel)
+_Template = TypeVar("_Template", bound=Template)
 
 
 def parse_study(text: str | bytes) -> Study:
@@ -72,6 +74,16 @@ def template_from(raw: Mapping[str, Any], text: str | bytes) -> Template:
 def is_study(raw: Mapping[str, Any]) -> bool:
     """Whether a file says that it is a sealed study."""
     return raw.get("schema") == _SCHEMAS[Study]
+
+
+def parse_data(text: str | bytes) -> DataPart:
+    """Read the columns that a protocol or study declares; a fault elsewhere in it is not looked
+    for. Raises as :func:`parse_study`.
+    """
+    raw = load_raw(text)
+    if raw.get("schema") not in _SCHEMAS.values():
+        raise _other_schema(raw, _SCHEMAS[Template])
+    return _validated(raw, text, DataPart)
 
 
 def load_raw(text: str | bytes) -> dict[str, Any]:
@@ -138,10 +150,14 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
     return value
 
 
-def _checked(raw: Mapping[str, Any], text: str | bytes, model: type[_Model]) -> _Model:
+def _checked(raw: Mapping[str, Any], text: str | bytes, model: type[_Template]) -> _Template:
     want = _SCHEMAS[model]
     if raw.get("schema") != want:
         raise _other_schema(raw, want)
+    return _validated(raw, text, model)
+
+
+def _validated(raw: Mapping[str, Any], text: str | bytes, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(_tuples(raw))
     except ValidationError as error:

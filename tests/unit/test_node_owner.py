@@ -8,31 +8,53 @@ from decimal import Decimal
 import pytest
 from conftest import protocol_text
 from consortium import NAMES, Consortium
+from hospital_folder import saved_model
+from small_study import SPEC
 
-from securefl.errors import BudgetError, NotApprovedError, SecureFLError, UsageError
+from securefl.errors import (
+    BudgetError,
+    DataError,
+    NotApprovedError,
+    SecureFLError,
+    StudyError,
+    UnreadableError,
+    UsageError,
+)
 from securefl.federation import paths
 from securefl.federation.messages import Status
-from securefl.node.owner import agent, budgets, requests, status
+from securefl.learning.artefact import save_model
+from securefl.learning.mock import mock_table
+from securefl.node import holders
+from securefl.node.owner import (
+    agent,
+    backups,
+    budgets,
+    checkpoints,
+    data,
+    keys,
+    models,
+    requests,
+    status,
+)
 from securefl.node.owner.folder import make_site, open_site
 from securefl.node.owner.requests import RequestState
 
 ME, OTHER, THIRD = NAMES
 
 
-class DeclinedError(Exception):
-    """A person's no."""
-
-
-def decline(_asked):
-    raise DeclinedError
-
-
-def agree(_asked):
-    """A person's yes."""
-
-
 def now():
     return datetime.now(UTC)
+
+
+def approve(here, name):
+    """Review and approve a request; the review."""
+    reviewed = requests.plan_approval(here, name, now())
+    requests.approve(here, reviewed)
+    return reviewed
+
+
+def withdraw(here, name):
+    requests.withdraw(here, requests.plan_withdrawal(here, name), "")
 
 
 @pytest.fixture
@@ -84,28 +106,24 @@ def test_a_request_that_cannot_be_read_has_no_word_of_the_others(c, here):
     assert row.elsewhere is None
 
 
-def test_approval_asks_with_the_review_and_reserves_a_share(c, here):
+def test_approval_reserves_a_share_of_what_was_reviewed(c, here):
     study = study_of(c, "first")
-    asked = []
-    made = requests.approve(here, "first", now=now(), agree=asked.append)
-    (reviewed,) = asked
-    assert reviewed is made.review
+    reviewed = requests.plan_approval(here, "first", now())
     assert (reviewed.may_be_asked, reviewed.faults, reviewed.state) == (True, (), "waiting")
-    assert 0 < made.reserved_share < 1
+    assert 0 < requests.approve(here, reviewed) < 1
     assert requests.request_state(here, study.digest) is RequestState.APPROVED
-    assert requests.own_rows(here, made.review.found).usable == 80
+    assert requests.own_rows(here, reviewed.found).usable == 80
 
 
-def test_a_no_leaves_ledger_and_store_as_they_were(c, here):
+def test_a_plan_leaves_ledger_and_store_as_they_were(c, here):
     study_of(c, "first")
     before = here.ledger.size, c.objects()
-    with pytest.raises(DeclinedError):
-        requests.approve(here, "first", now=now(), agree=decline)
+    requests.own_view(here, requests.plan_approval(here, "first", now()))
     assert (here.ledger.size, c.objects()) == before
-    requests.approve(here, "first", now=now(), agree=agree)
+    approve(here, "first")
     before = here.ledger.size, c.objects()
-    with pytest.raises(DeclinedError):
-        requests.withdraw(here, "first", "", agree=decline)
+    requests.plan_withdrawal(here, "first")
+    budgets.plan_revocation(here, "clinic")
     assert (here.ledger.size, c.objects()) == before
 
 
@@ -120,20 +138,20 @@ def test_nobody_counts_rows_between_a_yes_and_the_signed_approval(c, here, monke
         return count(*arguments)
 
     monkeypatch.setattr(requests, "count_rows", counted)
-    made = requests.approve(here, "first", now=now(), agree=agree)
+    reviewed = approve(here, "first")
     assert seen == []
-    requests.own_rows(here, made.review.found)
+    requests.own_rows(here, reviewed.found)
     assert seen == [True]
 
 
 def test_what_was_decided_is_not_asked_again(c, here):
     study_of(c, "first")
-    requests.approve(here, "first", now=now(), agree=agree)
+    approve(here, "first")
     with pytest.raises(NotApprovedError, match="was decided here before"):
-        requests.approve(here, "first", now=now(), agree=decline)
+        requests.plan_approval(here, "first", now())
     with pytest.raises(NotApprovedError, match="was decided here before"):
         requests.refuse(here, "first", "")
-    requests.withdraw(here, "first", "", agree=agree)
+    withdraw(here, "first")
     reviewed = requests.review(here, "first", now())
     assert (reviewed.state, reviewed.faults) == (RequestState.WITHDRAWN, ())
     assert requests.own_view(here, reviewed).rows is None
@@ -149,7 +167,7 @@ def test_a_study_that_another_refused_is_no_question(c, here):
     (fault,) = reviewed.faults
     assert fault.whose == OTHER
     with pytest.raises(NotApprovedError, match="cannot run any more"):
-        requests.approve(here, "first", now=now(), agree=agree)
+        approve(here, "first")
 
 
 def test_too_little_budget_is_asked_and_its_refusal_stands_in_the_ledger(c, here):
@@ -159,14 +177,14 @@ def test_too_little_budget_is_asked_and_its_refusal_stands_in_the_ledger(c, here
     assert reviewed.may_be_asked
     assert [type(fault) for fault in reviewed.faults] == [BudgetError]
     with pytest.raises(BudgetError):
-        requests.approve(here, "first", now=now(), agree=agree)
+        approve(here, "first")
     assert here.ledger.state.refusals[-1].study == study.digest
     assert requests.request_state(here, study.digest) is RequestState.WAITING
 
 
 def test_the_budget_is_no_fault_of_a_study_that_has_it_reserved(c, here):
     study_of(c, "first")
-    requests.approve(here, "first", now=now(), agree=agree)
+    approve(here, "first")
     budgets.revoke(here, budgets.plan_revocation(here, "clinic"), "")
     reviewed = requests.review(here, "first", now())
     assert [type(fault) for fault in reviewed.found.faults] == [BudgetError]
@@ -236,7 +254,7 @@ def test_figures_that_a_ledger_could_not_keep_are_refused(read, text, why):
 
 def test_a_revocation_names_the_studies_that_go_on(c, here):
     study = study_of(c, "first")
-    requests.approve(here, "first", now=now(), agree=agree)
+    approve(here, "first")
     found = budgets.plan_revocation(here, "clinic")
     assert [s.digest for s in found.going_on] == [study.digest]
     assert 0 < found.used < 1
@@ -250,7 +268,7 @@ def test_a_revocation_names_the_studies_that_go_on(c, here):
 
 def test_the_status_counts_what_waits_and_what_was_approved(c, here):
     study_of(c, "first"), study_of(c, "second")
-    requests.approve(here, "first", now=now(), agree=agree)
+    approve(here, "first")
     agent.pause(here, "holidays")
     found = status.read_status(here)
     assert (found.name, found.running, found.paused, found.waiting) == (ME, False, True, 1)
@@ -281,3 +299,136 @@ def test_a_new_hospital_has_a_card_to_hand_out(tmp_path):
         make_site(
             tmp_path / "N", name="N", legal_name="N", email="n@example.org", store=str(tmp_path)
         )
+
+
+# --- data sets
+
+
+def table_file(here, content=None, edits=()):
+    file = here.path / "private" / "records.csv"
+    if content is not None:
+        file = here.path / "private" / "other.csv"
+        file.write_bytes(content)
+    return data.TableFile(file, protocol_text(*edits).encode())
+
+
+def test_a_table_is_looked_at_by_the_data_part_of_its_protocol_alone(c, here):
+    """A fault in the figures of the privacy or of the training is no fault of the table."""
+    broken = (
+        ('noise_multiplier = "2.14"', 'noise_multiplier = "none"'),
+        ("steps = 4", 'steps = "many"'),
+    )
+    found = data.check_table(here, table_file(here, edits=broken))
+    assert (found.looked.missing, found.count.rows.usable, found.broken) == ({}, 80, None)
+    with pytest.raises(StudyError, match=r"data\.holdout"):
+        data.check_table(here, table_file(here, edits=(('holdout = "3/10"', 'holdout = "3"'),)))
+
+
+def test_a_look_at_a_table_registers_nothing_and_names_broken_records(c, here):
+    size, known = here.ledger.size, here.settings
+    content = (here.path / "private" / "records.csv").read_bytes() + b'x1,"30,1,F,f,-\n'
+    found = data.check_table(here, table_file(here, content))
+    assert "quotation marks are broken" in found.broken.what
+    assert (here.ledger.size, c.site(ME).settings) == (size, known)
+
+
+def test_a_registration_says_whose_name_and_whose_patients_it_would_take(c, here):
+    again = data.plan_registration(here, "records", table_file(here), "clinic", 10)
+    assert (again.other_file, again.overlaps, again.second_budget) == (None, (), False)
+    here = data.register(here, again)
+    assert data.registered_count(here, again).rows.usable == 80
+    content = (here.path / "private" / "records.csv").read_bytes()
+    with pytest.raises(UsageError, match="have a budget of their own"):
+        data.plan_registration(here, "ward", table_file(here), "ward", 10)
+    other = data.plan_registration(here, "records", table_file(here, content), "clinic", 10)
+    assert other.other_file == here.path / "private" / "records.csv"
+    few = (
+        mock_table(SPEC, 20, seed=77).replace(b"mock-", b"x-")
+        + content.splitlines(keepends=True)[1]
+    )
+    ward = data.plan_registration(here, "ward", table_file(here, few), "ward", 10)
+    assert [overlap.population for overlap in ward.overlaps] == ["clinic"]
+    assert ward.second_budget
+    assert [table.name for table in data.registered_tables(here)] == ["records"]
+
+
+# --- keys, checkpoints, backups, models
+
+
+def test_new_keys_say_first_what_they_would_end(c, here):
+    study = study_of(c, "first")
+    plan = keys.plan_rotation(here)
+    assert plan.waiting == (f"first-{study.digest[:12]}",)
+    assert {card.name for card in plan.partners} == {OTHER, THIRD, "researcher"}
+    made = keys.rotate_key(here, plan, "2026-11-28T12:00:00Z")
+    assert made.card.signing_public != plan.card.signing_public
+    assert made.since == "2026-11-28T12:00:00Z"
+    assert made.card_file.is_file()
+
+
+def test_no_new_keys_while_an_approval_names_the_old_one(c, here):
+    study_of(c, "first")
+    approve(here, "first")
+    with pytest.raises(NotApprovedError, match="names the old key"):
+        keys.plan_rotation(here)
+
+
+def test_a_checkpoint_of_the_own_ledger_is_there_and_of_others_once_handed(c, here):
+    own = checkpoints.find_checkpoint(here, ME)
+    assert (own.site, own.size, own.head) == (ME, here.ledger.size, here.ledger.head)
+    assert checkpoints.held_checkpoints(here) == ()
+    with pytest.raises(UsageError, match=f"No checkpoint of {OTHER} is held here. Held: none"):
+        checkpoints.find_checkpoint(here, OTHER)
+    other = c.site(OTHER)
+    (here.path / "checkpoints").mkdir(exist_ok=True)
+    (here.path / "checkpoints" / OTHER).write_bytes(other.ledger.checkpoint())
+    (row,) = checkpoints.held_checkpoints(here)
+    assert (row.site, row.checkpoint.size, row.doubted) == (OTHER, other.ledger.size, False)
+    (here.path / "checkpoints" / OTHER).write_bytes(own.signed)
+    (row,) = checkpoints.held_checkpoints(here)
+    assert (row.checkpoint, "is by no key" in row.unreadable) == (None, True)
+    with pytest.raises(UsageError, match="is not among the hospitals"):
+        checkpoints.find_checkpoint(here, "nobody")
+
+
+def test_only_a_doubt_is_settled_and_only_a_listed_hospital_excused(here):
+    with pytest.raises(UsageError, match="is in doubt here"):
+        checkpoints.check_doubted(here, OTHER)
+    with pytest.raises(UsageError, match="is not among the hospitals"):
+        checkpoints.plan_excuse(here, "nobody")
+    plan = checkpoints.plan_excuse(here, OTHER)
+    assert (plan.site, plan.size) == (OTHER, here.ledger.size)
+    checkpoints.excuse(here, plan, "2026-11-28T12:00:00Z")
+    assert holders.excused(here) == {OTHER}
+
+
+def test_a_backup_is_checked_before_it_is_put_back_and_names_what_is_missing(c, here):
+    made = backups.make_backup(here, c.root / "copy", "2026-11-28T12:00:00Z")
+    assert (made.events, made.head) == (here.ledger.size, here.ledger.head)
+    plan = backups.plan_restore(c.root / "copy", c.root / "again")
+    assert (plan.facts, plan.target.exists()) == (made, False)
+    done = backups.restore(plan)
+    assert (done.aside, done.partners) == (None, tuple(sorted((OTHER, THIRD))))
+    assert done.missing == ("private/records.csv",)
+    (c.root / "copy" / "ledger.sqlite").write_bytes(b"altered")
+    with pytest.raises(UnreadableError):
+        backups.plan_restore(c.root / "copy", c.root / "third")
+
+
+def test_a_model_keeps_its_page_where_its_table_was_moved(c, here):
+    study = study_of(c, "first")
+    name = f"first-{study.digest[:12]}"
+    folder = here.path / "models" / name
+    folder.mkdir(parents=True)
+    model = saved_model(c.root / "made")
+    facts = model.facts.model_copy(update={"study_digest": study.digest})
+    save_model(folder, model.theta, model.spec, model.data, facts)
+    assert [row.state for row in models.models(here)] == ["here"]
+    assert models.model_folder(here, "first") == folder
+    found = models.own_model(here, "first")
+    assert (found.name, found.fault) == (name, None)
+    assert found.figures is not None
+    c.table(ME).unlink()
+    found = models.own_model(here, "first")
+    assert found.figures is None
+    assert isinstance(found.fault, DataError)

@@ -124,14 +124,6 @@ class OwnView:
     isolation: Isolation
 
 
-@dataclass(frozen=True)
-class Approved:
-    """An approval that was signed: of which request, and the share of the budget it reserves."""
-
-    review: RequestReview
-    reserved_share: Decimal
-
-
 def take_in_requests(site: Site, say: Callable[[str], None]) -> Site:
     """Exchange with PySyft once where no agent runs that does it; the site as it is now.
 
@@ -210,35 +202,41 @@ def own_rows(site: Site, found: Review) -> RowCount | None:
     """
     if found.dataset is None:
         return None
-    table = site.path / found.dataset.path
+    table, study = site.path / found.dataset.path, found.study
     try:
-        return count_rows(site, table, found.study, found.dataset.reading)
+        return count_rows(site, table, study.data, study.privacy.unit, found.dataset.reading)
     except DataError:  # a fault of the review says so
         return None
 
 
-def approve(
-    site: Site, name: str, *, now: datetime, agree: Callable[[RequestReview], None]
-) -> Approved:
-    """Approve a request: sign it, reserve its budget, publish the approval.
+def plan_approval(site: Site, name: str, now: datetime) -> RequestReview:
+    """Review a request on which nothing was decided, for the owner's yes.
 
     Args:
         site: the hospital.
         name: the whole id, or six digits or more of the digest.
         now: UTC.
-        agree: shows the review to a person and raises where the answer is no.
 
     Raises:
         UsageError: no request, or several, have that name.
+        NotApprovedError: it was decided before.
+        StudyError, UnreadableError: there is nothing to show.
+    """
+    return review(site, check_undecided(site, name).digest, now)
+
+
+def approve(site: Site, reviewed: RequestReview) -> Decimal:
+    """Sign the approval, reserve the budget, publish the approval.
+
+    Returns:
+        The share of the budget that is reserved.
+
+    Raises:
         NotApprovedError: it was decided before, or can start nowhere.
         BudgetError: more than is left; the refusal is in the ledger.
         SecureFLError: the first fault of the review.
     """
-    request = check_undecided(site, name)
-    reviewed = review(site, request.digest, now)
-    agree(reviewed)
-    quote = decisions.approve(site, reviewed.found)
-    return Approved(reviewed, quote.asked_share)
+    return decisions.approve(site, reviewed.found).asked_share
 
 
 def refuse(site: Site, name: str, reason: str) -> KeptRequest:
@@ -253,19 +251,22 @@ def refuse(site: Site, name: str, reason: str) -> KeptRequest:
     return request
 
 
-def withdraw(site: Site, name: str, reason: str, *, agree: Callable[[str], None]) -> KeptRequest:
-    """Leave a study that was approved: nothing more is sent, and what was spent stays spent.
-
-    ``agree`` asks a person about the request of that id, and raises where the answer is no.
+def plan_withdrawal(site: Site, name: str) -> KeptRequest:
+    """Find the study that is to be left.
 
     Raises:
         UsageError: no request, or several, have that name.
+    """
+    return find_kept(site, name, deciding=True)
+
+
+def withdraw(site: Site, request: KeptRequest, reason: str) -> None:
+    """Leave a study that was approved: nothing more is sent, and what was spent stays spent.
+
+    Raises:
         NotApprovedError: it was not approved here, or has ended.
     """
-    request = find_kept(site, name, deciding=True)
-    agree(request.short)
     decisions.withdraw(site, request.digest, reason)
-    return request
 
 
 def check_undecided(site: Site, name: str) -> KeptRequest:

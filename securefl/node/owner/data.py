@@ -1,0 +1,231 @@
+"""Data sets: looking at a table, registering it, and the list of those that are registered.
+
+Counts of rows are for the owner's screen alone. They are taken after all that others can see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.errors import DataError
+from securefl.learning.mock import mock_table
+from securefl.node.patients import (
+    ASKED,
+    check_same_patients,
+    keep_patients,
+    never_compared,
+    overlaps,
+    patients_of,
+)
+from securefl.node.public_side import keep_public
+from securefl.node.tables import check_records, count_rows, look
+from securefl.privacy.accounting import PldAccountant
+from securefl.study.consistency import parse_consistent
+from securefl.study.parse import parse_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.learning.patient_hashes import Patients
+    from securefl.learning.reading import DecimalSign, Reading, Separator
+    from securefl.node.patients import Overlap
+    from securefl.node.site import Site
+    from securefl.node.tables import Looked
+    from securefl.report.rows import RowCount
+    from securefl.study.columns import DataSpec
+    from securefl.study.data_part import Unit
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """A table as its owner names it, and how it is read.
+
+    Attributes:
+        path: of the file.
+        columns: text of a protocol or study that declares the columns.
+        encoding: how its text is stored.
+        separator: between values; None where the first line shows it.
+        decimal: sign in decimal numbers; never guessed.
+    """
+
+    path: Path
+    columns: bytes
+    encoding: str = "utf-8"
+    separator: Separator | None = None
+    decimal: DecimalSign = "."
+
+    def look(self, spec: DataSpec) -> Looked:
+        """Read its first bytes. Raises as :func:`securefl.node.tables.look`."""
+        return look(
+            self.path,
+            spec,
+            encoding=self.encoding,
+            separator=self.separator,
+            decimal=self.decimal,
+        )
+
+
+@dataclass(frozen=True)
+class OwnCount:
+    """Rows of a table that studies could use.
+
+    Attributes:
+        rows: None where they cannot be counted.
+        fault: why they cannot; None also where a declared column is missing.
+    """
+
+    rows: RowCount | None
+    fault: DataError | None = None
+
+
+@dataclass(frozen=True)
+class TableCheck:
+    """A look at a table that registers nothing.
+
+    Attributes:
+        looked: how it is read, and which columns it lacks.
+        count: of the rows that studies could use.
+        broken: records that would keep it from being registered; None where there are none.
+    """
+
+    looked: Looked
+    count: OwnCount
+    broken: DataError | None
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """A registration before the owner's yes.
+
+    Attributes:
+        table: the file.
+        looked: how it is read, and which columns it lacks.
+        spec: the declared columns under the registered name and population.
+        unit: whose records are one unit, for the count of rows.
+        mock_rows: invented rows that others will see.
+        patients: keyed hashes of the table's patients.
+        other_file: the file for which the name stands now; None where it is new or the same.
+        overlaps: other populations that have some of these patients, largest share first.
+        never_compared: populations whose patients are not known here.
+    """
+
+    table: Path
+    looked: Looked
+    spec: DataSpec
+    unit: Unit
+    mock_rows: int
+    patients: Patients
+    other_file: Path | None
+    overlaps: tuple[Overlap, ...]
+    never_compared: tuple[str, ...]
+
+    @property
+    def second_budget(self) -> bool:
+        """Whether so many patients have a budget elsewhere that the owner is asked."""
+        return any(overlap.share >= ASKED for overlap in self.overlaps)
+
+
+@dataclass(frozen=True)
+class RegisteredTable:
+    """A line of the list of data sets."""
+
+    name: str
+    population: str
+    file: Path
+    there: bool
+    reading: Reading
+
+
+def check_table(site: Site, table: TableFile) -> TableCheck:
+    """Look at a table and register nothing. Only ``[data]`` of its protocol is read.
+
+    Raises:
+        StudyError: the text declares no columns.
+        DataError: no study could use the table.
+    """
+    declared = parse_data(table.columns)
+    looked = table.look(declared.data)
+    count = _count(site, table.path, declared.data, declared.unit, looked)
+    try:
+        check_records(table.path, looked.reading)
+    except DataError as error:
+        return TableCheck(looked, count, error)
+    return TableCheck(looked, count, None)
+
+
+def plan_registration(
+    site: Site, name: str, table: TableFile, population: str, mock_rows: int
+) -> TablePlan:
+    """Work out what a registration would do; nothing is written.
+
+    Raises:
+        StudyError: the text is no protocol, or its figures contradict each other.
+        DataError: no study could use the table, or its records cannot be told apart.
+        UsageError: most of its patients have a budget under another name.
+    """
+    looked = table.look(parse_data(table.columns).data)  # before what takes seconds
+    declared = parse_consistent(table.columns, PldAccountant())
+    check_records(table.path, looked.reading)
+    patients = patients_of(site, table.path, declared.data.patient, looked.reading)
+    shared = overlaps(site, population, patients)
+    check_same_patients(population, shared)
+    return TablePlan(
+        table=table.path,
+        looked=looked,
+        spec=declared.data.model_copy(update={"dataset": name, "population": population}),
+        unit=declared.privacy.unit,
+        mock_rows=mock_rows,
+        patients=patients,
+        other_file=site.other_file(name, table.path, population),
+        overlaps=shared,
+        never_compared=tuple(never_compared(site, population)),
+    )
+
+
+def register(site: Site, plan: TablePlan) -> Site:
+    """Register a table: the settings, the ledger, its patients, what others see of it.
+
+    Returns:
+        The site with its settings as they are now.
+
+    Raises:
+        UsageError: the name stands for another population, or one of the two is no name.
+        DataError: the file is gone, or lies inside the folder that PySyft shares.
+    """
+    spec = plan.spec
+    site = site.with_dataset(spec.dataset, plan.table, spec.population, plan.looked.reading)
+    keep_patients(site, spec.population, plan.patients)
+    keep_public(site, spec, mock_table(spec, plan.mock_rows, seed=1))
+    return site
+
+
+def registered_count(site: Site, plan: TablePlan) -> OwnCount:
+    """Count the usable rows of a table that was registered.
+
+    How long it takes tells how many rows there are: call it after :func:`register`.
+    """
+    return _count(site, plan.table, plan.spec, plan.unit, plan.looked)
+
+
+def registered_tables(site: Site) -> tuple[RegisteredTable, ...]:
+    """All data sets, in the order in which they were registered."""
+    return tuple(
+        RegisteredTable(
+            entry.name,
+            entry.population,
+            site.path / entry.path,
+            (site.path / entry.path).is_file(),
+            entry.reading,
+        )
+        for entry in site.settings.datasets
+    )
+
+
+def _count(site: Site, table: Path, spec: DataSpec, unit: Unit, looked: Looked) -> OwnCount:
+    if looked.missing:
+        return OwnCount(None)
+    try:
+        return OwnCount(count_rows(site, table, spec, unit, looked.reading))
+    except DataError as error:
+        return OwnCount(None, error)

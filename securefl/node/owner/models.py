@@ -1,0 +1,69 @@
+"""Models of completed studies that came home to a hospital."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from securefl.errors import SecureFLError
+from securefl.node.model_figures import own_figures
+from securefl.node.models import find_model, list_models
+from securefl.node.requests import kept_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.learning.artefact import Model
+    from securefl.learning.tasks.binary.own_figures import OwnFigures
+    from securefl.node.models import ModelRow
+    from securefl.node.site import Site
+    from securefl.study.schema import Study
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model, with its exact figures on this hospital's own held-out patients.
+
+    Attributes:
+        name: of its study.
+        folder: where it lies.
+        model: as it was released.
+        study: that it comes from.
+        figures: for this screen alone, without noise; None where they cannot be worked out.
+        fault: why they cannot: a table that was moved does not hide the model.
+    """
+
+    name: str
+    folder: Path
+    model: Model
+    study: Study
+    figures: OwnFigures | None
+    fault: SecureFLError | None
+
+
+def models(site: Site) -> tuple[ModelRow, ...]:
+    """Models that are here, then those that are looked for, were refused or never came."""
+    return list_models(site)
+
+
+def model_folder(site: Site, name: str) -> Path:
+    """The folder of a model that came home.
+
+    Raises:
+        UsageError: none or several have that name, or it is not here.
+        UnreadableError: its folder was changed.
+    """
+    row, _ = find_model(site, name)
+    return cast("Path", row.folder)  # a model that is here has one
+
+
+def own_model(site: Site, name: str) -> OwnModel:
+    """A model and its figures here. Raises as :func:`model_folder`."""
+    row, model = find_model(site, name)
+    folder = cast("Path", row.folder)
+    study = kept_study(site, row.digest).study
+    try:
+        figures = own_figures(site, model, study)
+    except SecureFLError as error:
+        return OwnModel(row.name, folder, model, study, None, error)
+    return OwnModel(row.name, folder, model, study, figures, None)
