@@ -1,5 +1,4 @@
-"""DP-SGD with Opacus' per-record gradients; the only module that imports torch and opacus (worker
-processes).
+"""DP-SGD with Opacus' per-record gradients, for worker processes alone: it imports torch.
 
 Opacus computes each record's gradient (``GradSampleModule``, hooks mode); clipping, rounding, noise
 and sampling are :mod:`securefl.learning.steps`. ``PrivacyEngine.make_private`` is not used: it
@@ -14,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
-from opacus import GradSampleModule
-from opacus.grad_sample import register_grad_sampler
 from torch import nn
 
 from securefl.errors import StudyError
 from securefl.learning.clipping import Factors, written_out
 from securefl.learning.exact import ExactLayers, ExactLinear
 from securefl.learning.models import layer_sizes
+from securefl.learning.opacus_hooks import GradSampleModule, register_grad_sampler
 from securefl.learning.steps import Draws, FloatArray, PrivateSteps, StepRule
 
 if TYPE_CHECKING:

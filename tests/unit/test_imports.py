@@ -17,6 +17,7 @@ HEAVY = ("_sealapi_cpp", "opacus", "pandas", "sklearn", "syft", "tenseal", "torc
 #: The modules that are there to bring a framework in.
 BRINGS = {
     "securefl.learning.dpsgd",
+    "securefl.learning.opacus_hooks",
     "securefl.learning.exact",
     "securefl.learning.selftest",
     "securefl.learning.selftest_controls",

@@ -1,6 +1,8 @@
 """One module for everything that needs torch and opacus: importing them takes seconds."""
 
 import math
+import subprocess
+import sys
 import warnings
 from fractions import Fraction
 
@@ -253,3 +255,15 @@ def test_opacus_and_the_closed_form_send_the_same_update():
     one = PrivateTrainer(LOGISTIC, rule(), x, y, FixedDraws()).noised_steps(theta)
     other = PrivateSteps(rule(), logistic_gradients, x, y, FixedDraws()).noised_steps(theta)
     assert np.abs(one - other).max() <= 300  # a unit, 2^-20 of the clip norm, for each record
+
+
+def test_the_hooks_come_without_opacus_engine_and_the_whole_package_can_still_be_imported():
+    program = (
+        "import sys, securefl.learning.dpsgd\n"
+        "assert 'opacus.grad_sample' in sys.modules\n"
+        "assert not [m for m in sys.modules if m.startswith(('opacus.acc', 'opacus.priv'))]\n"
+        "import opacus\n"
+        "from securefl.learning.opacus_hooks import GradSampleModule\n"
+        "assert opacus.GradSampleModule is GradSampleModule and opacus.PrivacyEngine"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)
