@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from securefl.boards.opening import open_board
 from securefl.datasite.address import site_email
 from securefl.datasite.client import pysyft_client
 
@@ -22,7 +23,7 @@ from securefl.datasite.client import pysyft_client
 def main() -> None:
     """Print datasites, data sets with the first rows of their mock data, and jobs."""
     store, folder, name = sys.argv[1:]
-    client, _ = pysyft_client(store, site_email(name), Path(folder), "researcher")
+    client, _ = pysyft_client(open_board(store), site_email(name), Path(folder), "researcher")
     client.sync()
 
     print("Datasites:")

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from securefl.backoff import persist
 from securefl.datasite.address import site_email, site_name
 from securefl.datasite.site import open_datasite
 from securefl.environment import software
@@ -44,7 +45,6 @@ from securefl.researcher.asking import (
 )
 from securefl.researcher.public_data import PublicDataset, verified_dataset
 from securefl.shown import Shown
-from securefl.store import persist
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import check_not_over
 from securefl.study.seal import seal_study
@@ -126,14 +126,13 @@ class Lab(Shown):
         for site in sites:
             _party(self, site, "hospital")
         with open_datasite(
-            self.folder.settings.store,
+            self.folder.board,
             self.email,
             self.folder.datasite,
             "researcher",
-            marker=self.folder.store.marker,
         ) as desk:
             publish_pysyft_keys(
-                self.folder.store, self.folder.identity, self.email, desk.fingerprint
+                self.folder.board, self.folder.identity, self.email, desk.fingerprint
             )
             for site in sites:
                 desk.request_peer(site_email(site))
@@ -147,11 +146,10 @@ class Lab(Shown):
         ``fault`` and without its content.
         """
         with open_datasite(
-            self.folder.settings.store,
+            self.folder.board,
             self.email,
             self.folder.datasite,
             "researcher",
-            marker=self.folder.store.marker,
         ) as desk:
             desk.sync()
             found = [
@@ -474,7 +472,7 @@ class Study(Shown):
             UsageError: the study has no such round.
             RoundError, MessageError: it does not hold; the error says what and whose.
         """
-        return verify_round(self._lab.folder.store, self.plan, number)
+        return verify_round(self._lab.folder.board, self.plan, number)
 
     def _default_watch(self) -> Callable[[RoundRecord], None] | None:
         from securefl.researcher.progress import round_lines

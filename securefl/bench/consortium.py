@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from securefl.boards.opening import open_board
 from securefl.environment import software
 from securefl.federation import paths
 from securefl.federation.messages import Invitation
@@ -20,7 +21,6 @@ from securefl.files import write_secret
 from securefl.identity import Identity
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights, parameter_count, weights_sha256
-from securefl.store import Store
 from securefl.study.approval import Approval
 from securefl.study.schema import ModelSpec
 from securefl.study.seal import seal_study
@@ -95,9 +95,9 @@ def make_consortium(
         initial_sha256=weights_sha256(theta),
     )
     digest = sealed.digest
-    store = Store(str(root / FOLDERS.store))
-    store.put(paths.study_file(digest), sealed.text)
-    store.put(paths.invitation(digest), Invitation(digest, "coordinator").dump(coordinator.sign))
+    board = open_board(str(root / FOLDERS.store))
+    board.post(paths.study_file(digest), sealed.text)
+    board.post(paths.invitation(digest), Invitation(digest, "coordinator").dump(coordinator.sign))
     for party in (*parties.values(), coordinator, aggregator):
         party.save(root / FOLDERS.keys / party.card.name)
     for name, party in parties.items():
@@ -110,7 +110,7 @@ def make_consortium(
             key.public_key().public_bytes_raw().hex(),
             "2026-01-01T00:00:00Z",
         )
-        store.put(paths.approval(digest, name), approval.sign(party.sign))
+        board.post(paths.approval(digest, name), approval.sign(party.sign))
     (root / FOLDERS.study).write_bytes(sealed.text)
     return RoundPlan(sealed)
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.bench.consortium import FOLDERS, read_parties, read_values
 from securefl.bench.memory import peak_mb, resident_mb
+from securefl.boards.opening import open_board
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
@@ -39,7 +40,6 @@ from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
-from securefl.store import Store
 from securefl.study.approval import MAX_BYTES, open_approval
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.boards.board import Board
     from securefl.federation.coordinator import RoundRecord
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import UnmaskingStage
@@ -66,7 +67,7 @@ class _Watch:
     nothing of the rounds is.
     """
 
-    store: Store
+    board: Board
     name: str
     start_mb: float = 0.0
     cpu: list[float] = field(default_factory=list)
@@ -75,8 +76,8 @@ class _Watch:
     def start(self) -> None:
         """Say that this process is ready; returns when all are."""
         self.start_mb = resident_mb()
-        self.store.put(f"ready/{self.name}", b"ready")
-        _await(self.store, "go", 2)
+        self.board.post(f"ready/{self.name}", b"ready")
+        _await(self.board, "go", 2)
         self.mark()
 
     def mark(self) -> None:
@@ -94,13 +95,13 @@ class _Watch:
             "seconds": [b - a for a, b in itertools.pairwise(self.seconds)],
             **more,
         }
-        self.store.put(f"done/{self.name}", json.dumps(figures).encode())
+        self.board.post(f"done/{self.name}", json.dumps(figures).encode())
 
 
-def _await(store: Store, path: str, limit: int) -> bytes:
+def _await(board: Board, path: str, limit: int) -> bytes:
     end = time.monotonic() + _PATIENCE
     while True:
-        data = store.get(path, limit)
+        data = board.read(path, limit)
         if data is not None:
             return data
         if time.monotonic() > end:
@@ -108,7 +109,7 @@ def _await(store: Store, path: str, limit: int) -> bytes:
         time.sleep(_PAUSE)
 
 
-def _hospital(root: Path, store: Store, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
+def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     name = identity.card.name
 
     def train(kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
@@ -126,7 +127,7 @@ def _hospital(root: Path, store: Store, plan: RoundPlan, identity: Identity, wat
     approvals = {}
     for site in plan.study.cohort:
         key = plan.study.participant(site).signing_public
-        data = _await(store, paths.approval(plan.digest, site), MAX_BYTES)
+        data = _await(board, paths.approval(plan.digest, site), MAX_BYTES)
         approvals[site] = open_approval(
             data, site=site, study=plan.digest, verify=partial(verify, key)
         )
@@ -147,70 +148,70 @@ def _hospital(root: Path, store: Store, plan: RoundPlan, identity: Identity, wat
     watch.start()
     coordinator = plan.study.coordinator.signing_public
     call = open_call(
-        _await(store, paths.call(plan.digest), MAX_SMALL),
+        _await(board, paths.call(plan.digest), MAX_SMALL),
         study=plan.digest,
         verify=lambda s, m: verify(coordinator, s, m),
     )
-    store.put(
+    board.post(
         paths.ready(plan.digest, name),
         Ready(plan.digest, name, participant.instance, call.nonce).dump(identity.sign),
     )
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
-        announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
+        announcement = _await(board, at.announcement, MAX_ANNOUNCEMENT)
         given = Broadcast(
             announcement,
-            _await(store, at.key, public_key_bytes()),
-            _await(store, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
+            _await(board, at.key, public_key_bytes()),
+            _await(board, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
         )
         with participant.answer(given) as frame:
-            store.put_file(at.contribution(name), frame)
+            board.post_file(at.contribution(name), frame)
         if participant.later is not None:
-            _say_the_rest(store, name, participant.later, at)
+            _say_the_rest(board, name, participant.later, at)
         watch.mark()
     watch.report()
 
 
-def _say_the_rest(store: Store, name: str, later: UnmaskingStage, at: paths.RoundPaths) -> None:
+def _say_the_rest(board: Board, name: str, later: UnmaskingStage, at: paths.RoundPaths) -> None:
     """The signature under who is left, then the answer."""
     limit = head_limit(later.terms)
-    proposal = _await(store, at.proposal, proposal_limit(later.terms))
-    store.put(
+    proposal = _await(board, at.proposal, proposal_limit(later.terms))
+    board.post(
         at.agreement(name),
         later.agree(
-            proposal, lambda site: later.read(site, store.get_head(at.contribution(site), limit))
+            proposal, lambda site: later.read(site, board.read_head(at.contribution(site), limit))
         ),
     )
     while True:
         came = {
-            site: store.get(at.agreement(site), MAX_AGREEMENT_BYTES) for site in later.terms.cohort
+            site: board.read(at.agreement(site), MAX_AGREEMENT_BYTES) for site in later.terms.cohort
         }
         answer = later.answer({site: data for site, data in came.items() if data is not None})
         if answer is not None:
-            store.put(at.answer(name), answer)
+            board.post(at.answer(name), answer)
             return
         time.sleep(_PAUSE)
 
 
-def _aggregator(store: Store, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
+def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     aggregator = Aggregator(plan, identity)
     watch.start()
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
-        announcement = _await(store, at.announcement, MAX_ANNOUNCEMENT)
+        announcement = _await(board, at.announcement, MAX_ANNOUNCEMENT)
         with closing(
             FullRound(plan, AnnouncedRound.open(plan, announcement).checked_context())
         ) as arrivals:
             while arrivals.missing:
-                if not arrivals.look(store):
+                if not arrivals.look(board):
                     time.sleep(_PAUSE)
             with aggregator.add(arrivals) as total:
-                store.put_file(at.sum, total)
+                board.post_file(at.sum, total)
         watch.mark()
     watch.report()
 
 
-def _service(root: Path, store: Store, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
+def _service(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     """The aggregator of a study that goes on after a loss, as it runs in earnest."""
     book, c = AddressBook(root / "partners", identity), plan.study.coordinator
     book.trust(
@@ -219,7 +220,7 @@ def _service(root: Path, store: Store, plan: RoundPlan, identity: Identity, watc
         )
     )
     lines: list[str] = []
-    service = AggregatorService(store, identity, book, lines.append)
+    service = AggregatorService(board, identity, book, lines.append)
     service.look()
     watch.start()
     for _ in range(plan.last_round):
@@ -232,7 +233,7 @@ def _service(root: Path, store: Store, plan: RoundPlan, identity: Identity, watc
 
 
 def _coordinator(
-    root: Path, store: Store, plan: RoundPlan, identity: Identity, watch: _Watch
+    root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch
 ) -> None:
     uploads = []
 
@@ -241,7 +242,7 @@ def _coordinator(
         if record.kind == "update":
             uploads.append(record.upload_bytes)
 
-    coordinator = Coordinator(plan, identity, StoreExchange(store, plan), CkksIntegers())
+    coordinator = Coordinator(plan, identity, StoreExchange(board, plan), CkksIntegers())
     watch.start()
     outcome = coordinator.run(completed)
     watch.report(uploads=uploads)
@@ -252,16 +253,16 @@ def main() -> None:
     """Serve all rounds, then end."""
     root, name = Path(sys.argv[1]), sys.argv[2]
     plan, identity = read_parties(root, name)
-    store = Store(str(root / FOLDERS.store))
-    watch = _Watch(store, name)
+    board = open_board(str(root / FOLDERS.store))
+    watch = _Watch(board, name)
     if name == "coordinator":
-        _coordinator(root, store, plan, identity, watch)
+        _coordinator(root, board, plan, identity, watch)
     elif name != "aggregator":
-        _hospital(root, store, plan, identity, watch)
+        _hospital(root, board, plan, identity, watch)
     elif plan.goes_on:
-        _service(root, store, plan, identity, watch)
+        _service(root, board, plan, identity, watch)
     else:
-        _aggregator(store, plan, identity, watch)
+        _aggregator(board, plan, identity, watch)
 
 
 if __name__ == "__main__":

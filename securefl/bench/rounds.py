@@ -19,11 +19,11 @@ import numpy as np
 from securefl.bench.bare import Load, bench_bare
 from securefl.bench.consortium import FOLDERS, make_consortium, write_values
 from securefl.bench.sums import bench_vector
+from securefl.boards.opening import open_board
 from securefl.errors import RoundError
 from securefl.learning.features import feature_names
 from securefl.learning.models import initial_weights
 from securefl.learning.strategies.fedavg import ServerState
-from securefl.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,8 +139,8 @@ def _load(plan: RoundPlan) -> Load:
 
 def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
     """Start everybody, wait for the end; what each process said about itself, by name."""
-    store, names = (
-        Store(str(root / FOLDERS.store)),
+    board, names = (
+        open_board(str(root / FOLDERS.store)),
         (
             *plan.study.cohort,
             "aggregator",
@@ -155,15 +155,15 @@ def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
         for name in names
     ]
     try:
-        _wait(lambda: len(store.list("ready")) == len(names), processes)
-        store.put("go", b"go")  # all at once, when everybody has loaded its libraries
+        _wait(lambda: len(board.names("ready")) == len(names), processes)
+        board.post("go", b"go")  # all at once, when everybody has loaded its libraries
         for process in processes:
             _wait(partial(_has_ended, process), processes, patience=float("inf"))
     finally:
         for process in processes:
             process.kill()
             process.wait()
-    return {name: json.loads(store.get(f"done/{name}", _REPORT) or b"") for name in names}
+    return {name: json.loads(board.read(f"done/{name}", _REPORT) or b"") for name in names}
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

@@ -128,7 +128,7 @@ def start(background: bool, folder: str | None) -> None:
         click.echo(line)
         journal.say(line)
 
-    service = AggregatorService(here.store, here.identity, here.book, tell)
+    service = AggregatorService(here.board, here.identity, here.book, tell)
     presence.announce(utc_now())
     say(
         f"The aggregator {here.name} serves {here.settings.store}; stop it with Ctrl-C or `securefl"
@@ -231,7 +231,7 @@ def _serve(
     while not stopping:
         try:
             service.turn()
-            store.look(service.store)
+            store.look(service.board)
             presence.tell(turned=True)
             trouble = ""
             time.sleep(service.remaining)

@@ -115,11 +115,12 @@ def _clock() -> str:
 
 
 def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
+    from securefl.boards.board import check_writable
+    from securefl.boards.marker import known_marker, remember
+    from securefl.boards.url import usable_url
     from securefl.node.places import shut_folders
     from securefl.node.site import Site
     from securefl.party.folder import FILE_NAMES, PartyFolder
-    from securefl.store_marker import remember
-    from securefl.store_url import usable_url
 
     role = next((r for r, name in FILE_NAMES.items() if (here / name).exists()), None)
     if role is None:
@@ -146,10 +147,10 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
     def store() -> str:
         party = PartyFolder.open(here, role)
         usable_url(party.settings.store)
-        party.store.check_writable()
-        if party.store.marker is None:  # the mark was forgotten on purpose, or never known
-            remember(party.path, party.store)
-        shut = shut_folders(party.store, party.name)
+        check_writable(party.board)
+        if known_marker(party.path) is None:  # the mark was forgotten on purpose, or never known
+            remember(party.path, party.board)
+        shut = shut_folders(party.board, party.name)
         if shut:
             more = f" and {len(shut) - 1} more" if len(shut) > 1 else ""
             raise StoreError(
@@ -161,7 +162,7 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
                 ),
             )
         return (
-            f"{party.store.url} can be written, read and cleaned, also where this party's"
+            f"{party.board.url} can be written, read and cleaned, also where this party's"
             " messages lie"
         )
 

@@ -44,12 +44,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from securefl.boards.board import Board
     from securefl.datasite.connection import FsspecConnection
     from securefl.datasite.models import SiteRole
 
 
 def pysyft_client(
-    store_url: str, email: str, folder: Path, role: SiteRole, marker: str | None = None
+    board: Board, email: str, folder: Path, role: SiteRole
 ) -> tuple[Any, FsspecConnection]:
     """PySyft's ``SyftRDSClient`` for one party, with the inbox check in place, and its connection.
 
@@ -60,7 +61,7 @@ def pysyft_client(
     private_folder(folder / "keys")
     tree = (folder / "syftbox").resolve()
     make_undumpable()  # PySyft's own keys are opened here
-    config = FsspecConnectionConfig(email=email, home=folder, store_url=store_url, marker=marker)
+    config = FsspecConnectionConfig(email=email, home=folder, board=board)
     _drop_torn(folder / "syftbox-events")
     _drop_torn(folder / "syftbox-event-messages")
     for path in (tree / email).rglob(PERMISSION_FILE_NAME) if tree.exists() else ():

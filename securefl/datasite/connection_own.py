@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import PrivateAttr
 
+from securefl.boards.board import Board  # noqa: TC001 - pydantic reads the annotation
 from securefl.datasite.layout import MAX_NAMES, MAX_PLAIN, MAX_SMALL, datasite
 from securefl.datasite.local_files import read_json, write_json
 from securefl.datasite.pysyft import (
@@ -23,7 +24,6 @@ from securefl.datasite.pysyft import (
     VersionInfo,
 )
 from securefl.errors import MessageError, StoreError
-from securefl.store import Store
 
 _ROLLING = "rolling_state"
 _FULL = "checkpoint_"
@@ -39,15 +39,14 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     email: str
     home: Path
-    store_url: str
-    marker: str | None = None
-    _store: Store = PrivateAttr()
+    board: Any  # a Board; pydantic cannot check a protocol
+    _board: Board = PrivateAttr()
     _guarded: threading.RLock = PrivateAttr(default_factory=threading.RLock)
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 - pydantic's own signature
-        """Open the store."""
+        """Type the board."""
         super().model_post_init(context)
-        self._store = Store(self.store_url, self.marker)
+        self._board = self.board
 
     def get_authenticated_email(self) -> str:
         """This party's address; nobody vouches for it but the keys."""
@@ -61,7 +60,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def write_version_file(self, version_info: Any) -> None:  # noqa: ANN401 - PySyft is untyped
         """Publish which PySyft this party runs."""
-        self._store.put(datasite(self.email, "version.json"), version_info.to_json().encode())
+        self._board.post(datasite(self.email, "version.json"), version_info.to_json().encode())
 
     def read_own_version_file(self) -> Any:  # noqa: ANN401 - PySyft is untyped
         """What :meth:`write_version_file` published, or None."""
@@ -83,7 +82,9 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def write_encryption_bundle(self, peer_email: str, bundle_json: str) -> None:
         """Publish this party's public keys for a peer."""
-        self._store.put(datasite(self.email, "bundles", f"{peer_email}.json"), bundle_json.encode())
+        self._board.post(
+            datasite(self.email, "bundles", f"{peer_email}.json"), bundle_json.encode()
+        )
 
     def share_encryption_bundles_folder(self, peer_email: str) -> None:
         """Nothing to do: a folder has no permissions to set."""
@@ -229,7 +230,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         Raises:
             StoreError: it is gone.
         """
-        data = self._store.get(file_id, MAX_PLAIN)
+        data = self._board.read(file_id, MAX_PLAIN)
         if data is None:
             raise StoreError(
                 f"{file_id} is no longer in the store.", next_step="Synchronise again."
@@ -238,18 +239,18 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def _put(self, kind: str, filename: str, data: bytes) -> str:
         path = datasite(self.email, kind, filename)
-        self._store.put(path, data)
+        self._board.post(path, data)
         return path
 
     def _small(self, path: str) -> bytes | None:
         """A small file that another party wrote; one that is too long counts as none."""
         try:
-            return self._store.get(path, MAX_SMALL)
+            return self._board.read(path, MAX_SMALL)
         except MessageError:
             return None
 
     def _names(self, folder: str) -> list[str]:
-        return self._store.list(folder)[:MAX_NAMES]
+        return self._board.names(folder)[:MAX_NAMES]
 
     def _events_in(self, folder: str) -> list[tuple[float, str]]:
         """(time, name) of the event messages in a folder, oldest first; names of any other form are
@@ -278,4 +279,4 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
     def _drop(self, prefix: str, keep: str = "") -> None:
         for name in self._checkpoints(prefix):
             if name != keep:
-                self._store.delete(datasite(self.email, "checkpoints", name))
+                self._board.erase(datasite(self.email, "checkpoints", name))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from securefl.datasite.layout import datasite
 
 if TYPE_CHECKING:
-    from securefl.store import Store
+    from securefl.boards.board import Board
 
 
-def waiting(store: Store, email: str) -> tuple[str, ...]:
+def waiting(board: Board, email: str) -> tuple[str, ...]:
     """Names of the messages in a datasite's inbox and of the parties that ask to be its peers. They
     are nobody's word yet.
 
@@ -22,7 +22,7 @@ def waiting(store: Store, email: str) -> tuple[str, ...]:
     inbox = datasite(email, "inbox")
     messages = (
         f"{sender}/{name}"
-        for sender in store.list(inbox)
-        for name in store.list(f"{inbox}/{sender}")
+        for sender in board.names(inbox)
+        for name in board.names(f"{inbox}/{sender}")
     )
-    return (*store.list(datasite(email, "peers")), *messages)
+    return (*board.names(datasite(email, "peers")), *messages)

@@ -15,6 +15,7 @@ from securefl.errors import SecureFLError, StoreError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from securefl.boards.board import Board
     from securefl.datasite.connection import FsspecConnection
     from securefl.datasite.models import (
         DatasetInfo,
@@ -33,25 +34,22 @@ _MOST_FAILURES = 20
 
 @contextmanager
 def open_datasite(
-    store_url: str,
+    board: Board,
     email: str,
     folder: Path | str,
     role: SiteRole,
     *,
-    marker: str | None = None,
     lock_seconds: float = 60.0,
 ) -> Iterator[Datasite]:
     """Open a party's datasite and hold its lock until the ``with`` block ends.
 
     Args:
-        store_url: any fsspec URL, the same for all parties; a plain path means a folder.
+        board: the one through which all parties exchange.
         email: this party's PySyft identity, see :func:`~securefl.datasite.address.site_email`. No
             mail is sent to it.
         folder: the party's own folder for this; made if need be, closed to other users.
         role: ``"hospital"`` owns data sets and reviews requests; ``"researcher"`` sees mock data
             and sends requests.
-        marker: what marks the store that this party used before; another store is refused at its
-            first use.
         lock_seconds: how long to wait while another process holds the datasite.
 
     Raises:
@@ -69,7 +67,7 @@ def open_datasite(
         from securefl.datasite.client import pysyft_client, translated
 
         with translated("open the datasite"):
-            client, connection = pysyft_client(store_url, email, home, role, marker)
+            client, connection = pysyft_client(board, email, home, role)
         try:
             yield Datasite(client, connection, home, role)
         finally:

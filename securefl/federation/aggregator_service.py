@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
-from securefl.federation.backoff import Backoff
 from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_SMALL, Status, open_invitation
 from securefl.federation.round_inbox import RoundInbox
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from securefl.boards.board import Board
     from securefl.federation.checked_round import AnnouncedRound
     from securefl.identity import Identity
     from securefl.partners import AddressBook
     from securefl.secagg.round_context import RoundContext
-    from securefl.store import Store
 
 
 def _utc_now() -> datetime:
@@ -96,7 +96,7 @@ class AggregatorService:
     """Serves every study in the store that names this aggregator and whose coordinator it trusts.
 
     Args:
-        store: where the studies are.
+        board: where the studies are.
         identity: the aggregator's keys.
         book: the coordinators it serves.
         say: writes a line for the operator.
@@ -104,7 +104,7 @@ class AggregatorService:
         clock: the monotonic clock, in seconds.
     """
 
-    store: Store
+    board: Board
     identity: Identity
     book: AddressBook
     say: Callable[[str], None]
@@ -144,7 +144,7 @@ class AggregatorService:
         if trusted != self._trusted:
             self._trusted, self._later = trusted, {}
         served = len(self._serving)
-        for digest in self.store.list("studies"):
+        for digest in self.board.names("studies"):
             if digest in self._serving or digest in self._done:
                 continue
             later = self._later.setdefault(
@@ -175,7 +175,7 @@ class AggregatorService:
             return False
         if plan is None:
             return digest in self._done
-        if self._is_past(plan) or end_of(self.store, plan) is not None:
+        if self._is_past(plan) or end_of(self.board, plan) is not None:
             self._done.add(digest)  # over before this process began
         else:
             pace = Backoff(
@@ -225,8 +225,8 @@ class AggregatorService:
         return added
 
     def _take_up(self, digest: str) -> RoundPlan | None:
-        invitation = self.store.get(paths.invitation(digest), MAX_SMALL)
-        text = self.store.get(paths.study_file(digest), MAX_BYTES)
+        invitation = self.board.read(paths.invitation(digest), MAX_SMALL)
+        text = self.board.read(paths.study_file(digest), MAX_BYTES)
         if invitation is None or text is None:
             return None
         # the coordinator's signature first: the invitation binds the digest, the digest binds the
@@ -264,7 +264,7 @@ class AggregatorService:
         plan = serving.aggregator.plan
         if (
             serving.next_round > plan.last_round
-            or end_of(self.store, plan) is not None
+            or end_of(self.board, plan) is not None
             or self._is_past(plan)
         ):
             self.say(f"study {short_digest(digest)} is over")
@@ -276,7 +276,7 @@ class AggregatorService:
             if total is None:
                 return False
             with total:
-                self.store.put_file(at.sum, total)
+                self.board.post_file(at.sum, total)
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
@@ -312,15 +312,15 @@ class AggregatorService:
         tally = self._tally(serving)
         if tally is None:
             return None
-        tally.look(self.store, at)
+        tally.look(self.board, at)
         try:
             if not tally.proposed:
-                tally.propose(self.store.get(at.proposal, proposal_limit(tally.terms)) or b"")
-                tally.look(self.store, at)
+                tally.propose(self.board.read(at.proposal, proposal_limit(tally.terms)) or b"")
+                tally.look(self.board, at)
             tally.check_frames()
         except MessageError:
             return None
-        tally.listen(self.store, at)
+        tally.listen(self.board, at)
         return serving.aggregator.add_survivors(tally) if tally.unmasked else None
 
     def _announced(self, serving: _Serving) -> RoundContext | None:
@@ -330,7 +330,7 @@ class AggregatorService:
             MessageError: what was announced contradicts the study.
         """
         if serving.announced is None:
-            serving.announced = serving.inbox.announced(self.store, serving.next_round)
+            serving.announced = serving.inbox.announced(self.board, serving.next_round)
         return None if serving.announced is None else serving.announced.checked_context()
 
     def _tally(self, serving: _Serving) -> SurvivorRound | None:
@@ -347,14 +347,14 @@ class AggregatorService:
             context = self._announced(serving)
             if context is not None:
                 serving.arrivals = FullRound(serving.aggregator.plan, context)
-        while serving.arrivals is not None and serving.arrivals.look(self.store):
+        while serving.arrivals is not None and serving.arrivals.look(self.board):
             pass
         return serving.arrivals
 
     def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
         self.say(f"round {serving.next_round} of {short_digest(digest)} was not added: {error}")
         name = self.identity.card.name
-        self.store.put(
+        self.board.post(
             paths.status(digest, name),
             Status(digest, name, serving.next_round, error.code).dump(self.identity.sign),
         )

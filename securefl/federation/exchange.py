@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from securefl.errors import EndedError, MessageError, RoundError, SecureFLError, StoreError
+from securefl.backoff import persist, poll
+from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT
@@ -18,11 +19,11 @@ from securefl.federation.readiness import all_ready
 from securefl.federation.status_board import departures, ended, ending_departure, first_departure
 from securefl.federation.timeouts import timeout_error
 from securefl.secagg.survivor_contribution import head_limit
-from securefl.store import persist, poll
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from securefl.boards.board import Board
     from securefl.federation.aggregator import Aggregator
     from securefl.federation.checked_round import Broadcast
     from securefl.federation.full_round import FullRound
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from securefl.federation.unmasking_stage import UnmaskingStage
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.survivor_contribution import ContributionHead
-    from securefl.store import Store
 
 T = TypeVar("T")
 
@@ -226,7 +226,7 @@ class StoreExchange:
     is told once.
 
     Args:
-        store: the store.
+        board: where the study's objects lie.
         plan: the study.
         warn: told what went wrong and ends nothing.
         waiting: told about twice a second whom a round waits for.
@@ -234,38 +234,36 @@ class StoreExchange:
 
     def __init__(
         self,
-        store: Store,
+        board: Board,
         plan: RoundPlan,
         warn: Callable[[str], None] = _nothing,
         waiting: Callable[[Waiting], None] | None = None,
     ) -> None:
-        self._store, self._plan, self._warn, self._waiting = store, plan, warn, waiting
+        self._board, self._plan, self._warn, self._waiting = board, plan, warn, waiting
         self._to_leave: dict[int, bytes] = {}
         self._told: set[str] = set()
 
     def assemble(self, call: Call, signed: bytes, seconds: float) -> dict[str, str]:
         """See :class:`Exchange`."""
-        self._persist(lambda: self._store.put(paths.call(self._plan.digest), signed))
+        self._persist(lambda: self._board.post(paths.call(self._plan.digest), signed))
         cohort = self._plan.study.cohort
         missing: tuple[str, ...] = ()
         tell = self._timer(seconds)
 
-        def look() -> dict[str, str] | EndedError | None:
+        def look() -> dict[str, str] | None:
             nonlocal missing
-            said = first_departure(self._store, self._plan)
+            said = first_departure(self._board, self._plan)
             if said is not None:
-                return ended(said, "nothing was charged for it.")
-            found = all_ready(self._store, self._plan, call.nonce)
+                raise ended(said, "nothing was charged for it.")
+            found = all_ready(self._board, self._plan, call.nonce)
             missing = tuple(site for site in cohort if site not in found)
             if missing:
                 tell(missing)
             return None if missing else found
 
-        for found in poll(look, seconds=seconds, longest=_WORDS, told=self._away):
-            if isinstance(found, EndedError):
-                raise found
-            instances: dict[str, str] = found
-            return instances
+        found = poll(look, seconds=seconds, longest=_WORDS, told=self._away)
+        if found is not None:
+            return found
         who = ", ".join(missing)
         raise RoundError(
             f"{who} did not say within {seconds:.0f} seconds that it is ready.",
@@ -292,14 +290,14 @@ class StoreExchange:
             (at.model, given.model),
             (at.announcement, given.announcement),
         ):
-            self._persist(partial(self._store.put, path, data))
+            self._persist(partial(self._board.post, path, data))
 
     def _announced(self, at: paths.RoundPaths) -> bool:
         """Whether this coordinator announced the round before; what somebody else put there is
         written over.
         """
         try:
-            found = self._store.get(at.announcement, MAX_ANNOUNCEMENT)
+            found = self._board.read(at.announcement, MAX_ANNOUNCEMENT)
             if found is not None:
                 AnnouncedRound.open(self._plan, found)
         except MessageError:
@@ -310,22 +308,21 @@ class StoreExchange:
         """See :class:`Exchange`."""
         tell = self._timer(seconds)
 
-        def look() -> ClaimedSum | SecureFLError | None:
+        def look() -> ClaimedSum | None:
             tell(arrivals.missing)
-            found = arrivals.look_for_sum(self._store) or self._bad_news()
+            found = arrivals.look_for_sum(self._board)
             if found is None:
-                arrivals.look(self._store)
+                self._check_nobody_left()
+                arrivals.look(self._board)
             return found
 
-        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
-            if isinstance(found, SecureFLError):
-                raise found
-            while self._persist(lambda: arrivals.look(self._store)):
+        found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+        if found is not None:
+            while self._persist(lambda: arrivals.look(self._board)):
                 pass
-            claimed: ClaimedSum = found
-            return claimed
+            return found
         while self._persist(
-            lambda: arrivals.look(self._store), seconds=0
+            lambda: arrivals.look(self._board), seconds=0
         ):  # who is named as missing is missing, however slow this machine is
             pass
         who = ", ".join(arrivals.missing) or "the aggregator"
@@ -348,49 +345,48 @@ class StoreExchange:
         def look() -> bool | None:
             nonlocal looked
             tell(tuple(site for site in terms.cohort if site not in tally.heads))
-            if tally.look(self._store, at):
+            if tally.look(self._board, at):
                 looked = 0.0
             if time.monotonic() - looked < _WORDS:
                 return None
             # one that left after it contributed is in the sum all the same
             looked, kept = time.monotonic(), frozenset(tally.heads)
-            if (said := ending_departure(self._store, self._plan, terms.cohort, kept)) is not None:
+            if (said := ending_departure(self._board, self._plan, terms.cohort, kept)) is not None:
                 raise ended(said, _CHARGED)
-            gone = frozenset(departures(self._store, self._plan))
+            gone = frozenset(departures(self._board, self._plan))
             return True if set(terms.cohort) <= kept | gone else None
 
-        for _ in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
-            return
+        poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
 
     def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
         facts = tally.terms.facts
         at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
-        self._persist(lambda: self._store.put(at.proposal, proposal))
+        self._persist(lambda: self._board.post(at.proposal, proposal))
         looked, tell = 0.0, self._timer(seconds)
 
         def look() -> ClaimedSum | None:
             nonlocal looked
             tell(tally.silent)
-            tally.listen(self._store, at)
-            if tally.unmasked and (found := tally.look_for_sum(self._store, at)) is not None:
+            tally.listen(self._board, at)
+            if tally.unmasked and (found := tally.look_for_sum(self._board, at)) is not None:
                 return found
             if time.monotonic() - looked >= _WORDS:
                 looked, kept = time.monotonic(), frozenset(tally.answers)
                 if (
-                    said := ending_departure(self._store, self._plan, tally.survivors.names, kept)
+                    said := ending_departure(self._board, self._plan, tally.survivors.names, kept)
                 ) is not None:
                     raise ended(said, _CHARGED)
             return None
 
-        for found in poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away):
-            claimed: ClaimedSum = found
-            return claimed
-        raise timeout_error(tally, seconds, tally.complaints(self._store, at))
+        found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
+        if found is not None:
+            return found
+        raise timeout_error(tally, seconds, tally.complaints(self._board, at))
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""
-        return self._persist(lambda: frozenset(departures(self._store, self._plan))) - {
+        return self._persist(lambda: frozenset(departures(self._board, self._plan))) - {
             self._plan.study.aggregator.name
         }
 
@@ -410,7 +406,7 @@ class StoreExchange:
             try:
                 persist(
                     partial(
-                        self._store.put,
+                        self._board.post,
                         paths.RoundPaths(self._plan.digest, number, 1).transcript,
                         transcript,
                     ),
@@ -456,9 +452,13 @@ class StoreExchange:
             self._told.add(error.what)
             self._warn(f"{error.what} It is tried again until the round's deadline.")
 
-    def _bad_news(self) -> SecureFLError | None:
-        """What a hospital said about itself, or the aggregator's refusal; only codes, never
-        details.
+    def _check_nobody_left(self) -> None:
+        """Refuse to go on when a hospital or the aggregator ended its part; only codes are said,
+        never details.
+
+        Raises:
+            EndedError: one did.
         """
-        said = first_departure(self._store, self._plan)
-        return None if said is None else ended(said, _CHARGED)
+        said = first_departure(self._board, self._plan)
+        if said is not None:
+            raise ended(said, _CHARGED)

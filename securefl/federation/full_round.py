@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
     from securefl.secagg.envelope import Readable
     from securefl.secagg.round_context import RoundContext
-    from securefl.store import Store
 
 
 class FullRound:
@@ -72,23 +72,23 @@ class FullRound:
             self.refused[site] = error.what
             raise
 
-    def look(self, store: Store) -> bool:
+    def look(self, board: Board) -> bool:
         """Take in one that is new; whether there was one.
 
         Raises :class:`StoreError` as :meth:`take`.
         """
-        for site in store.list(self._at.contributions):
+        for site in board.names(self._at.contributions):
             if site in self.missing:
                 with suppress(MessageError):
                     if self._refusals.read(
-                        store, self._at.contribution(site), partial(self._fetch, store, site)
+                        board, self._at.contribution(site), partial(self._fetch, board, site)
                     ):
                         return True
         return False
 
-    def _fetch(self, store: Store, site: str) -> bool:
+    def _fetch(self, board: Board, site: str) -> bool:
         try:
-            with store.open(self._at.contribution(site), contribution_bytes(self.facts)) as frame:
+            with board.open(self._at.contribution(site), contribution_bytes(self.facts)) as frame:
                 if frame is not None:
                     self._take(site, frame)
                 return frame is not None
@@ -132,9 +132,9 @@ class FullRound:
             )
         return self._sum.blocks()
 
-    def look_for_sum(self, store: Store) -> ClaimedSum | None:
+    def look_for_sum(self, board: Board) -> ClaimedSum | None:
         """The aggregator's sum; what it did not sign for this round is not there yet."""
-        return self._refusals.for_one(store, self._at.sum, sum_bytes(self.facts), self.check_sum)
+        return self._refusals.for_one(board, self._at.sum, sum_bytes(self.facts), self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
         """Read and check the aggregator's sum; whether it is that of the contributions is for

@@ -15,11 +15,11 @@ from securefl.federation.messages import MAX_SMALL, Call, Ready, open_call, open
 from securefl.identity import verify
 
 if TYPE_CHECKING:
+    from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
-    from securefl.store import Store
 
 
-def call_of(store: Store, plan: RoundPlan) -> Call | None:
+def call_of(board: Board, plan: RoundPlan) -> Call | None:
     """The coordinator's newest call; None while it has not called.
 
     Raises:
@@ -27,7 +27,7 @@ def call_of(store: Store, plan: RoundPlan) -> Call | None:
     """
     key = plan.study.coordinator.signing_public
     try:
-        data = store.get(paths.call(plan.digest), MAX_SMALL)
+        data = board.read(paths.call(plan.digest), MAX_SMALL)
         return (
             open_call(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
             if data
@@ -37,14 +37,14 @@ def call_of(store: Store, plan: RoundPlan) -> Call | None:
         return None
 
 
-def ready_of(store: Store, plan: RoundPlan, site: str) -> Ready | None:
+def ready_of(board: Board, plan: RoundPlan, site: str) -> Ready | None:
     """What that hospital signed about its being ready; None when it said nothing.
 
     Raises:
         StoreError: the store is away.
     """
     try:
-        data = store.get(paths.ready(plan.digest, site), MAX_SMALL)
+        data = board.read(paths.ready(plan.digest, site), MAX_SMALL)
         return (
             open_ready(
                 data, study=plan.digest, site=site, verify=lambda s, m: plan.verify(site, s, m)
@@ -56,11 +56,11 @@ def ready_of(store: Store, plan: RoundPlan, site: str) -> Ready | None:
         return None
 
 
-def all_ready(store: Store, plan: RoundPlan, call: str) -> dict[str, str]:
+def all_ready(board: Board, plan: RoundPlan, call: str) -> dict[str, str]:
     """Hospital → nonce of the run of its agent, of all that answered this call.
 
     Raises:
         StoreError: the store is away.
     """
-    found = ((site, ready_of(store, plan, site)) for site in plan.study.cohort)
+    found = ((site, ready_of(board, plan, site)) for site in plan.study.cohort)
     return {site: said.instance for site, said in found if said is not None and said.call == call}

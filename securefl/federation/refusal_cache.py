@@ -12,8 +12,8 @@ from securefl.errors import MessageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.capped import CappedReader
-    from securefl.store import Store
+    from securefl.boards.board import Board
+    from securefl.boards.capped import CappedReader
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class RefusalCache:
     def __init__(self) -> None:
         self._refused: dict[str, tuple[str | None, MessageError]] = {}
 
-    def read(self, store: Store, path: str, look: Callable[[], T]) -> T:
+    def read(self, board: Board, path: str, look: Callable[[], T]) -> T:
         """What ``look`` makes of the object at ``path``. A refusal stands, and is not asked for
         again, until the object is another.
 
@@ -32,7 +32,7 @@ class RefusalCache:
             MessageError: out of ``look``, now or before.
             StoreError: the store cannot be read.
         """
-        stamp = store.stamp(path)  # before the look: what changes during it is another afterwards
+        stamp = board.stamp(path)  # before the look: what changes during it is another afterwards
         known = self._refused.get(path)
         if stamp is not None and known is not None and known[0] == stamp:
             raise known[1].with_traceback(None)
@@ -43,7 +43,7 @@ class RefusalCache:
             raise
 
     def for_one(
-        self, store: Store, path: str, max_bytes: int, read: Callable[[CappedReader], T]
+        self, board: Board, path: str, max_bytes: int, read: Callable[[CappedReader], T]
     ) -> T | None:
         """What ``read`` makes of the object at ``path``; None while there is none, or one that it
         refuses: that is not there yet.
@@ -53,9 +53,9 @@ class RefusalCache:
         """
 
         def fetch() -> T | None:
-            with store.open(path, max_bytes) as file:
+            with board.open(path, max_bytes) as file:
                 return None if file is None else read(file)
 
         with suppress(MessageError):
-            return self.read(store, path, fetch)
+            return self.read(board, path, fetch)
         return None

@@ -17,9 +17,9 @@ from securefl.federation.sealing import sealed_limit
 from securefl.secagg.frame import public_key_bytes
 
 if TYPE_CHECKING:
+    from securefl.boards.board import Board
     from securefl.federation.checked_round import CheckedRound
     from securefl.federation.round_plan import RoundPlan
-    from securefl.store import Store
 
 
 @dataclass
@@ -34,7 +34,7 @@ class RoundInbox:
     _data: bytes = field(default=b"", init=False)
     _opened: AnnouncedRound | None = field(default=None, init=False)
 
-    def announced(self, store: Store, number: int) -> AnnouncedRound | None:
+    def announced(self, board: Board, number: int) -> AnnouncedRound | None:
         """The announcement of a round; None while the coordinator's is not there.
 
         Raises:
@@ -42,7 +42,7 @@ class RoundInbox:
         """
         at = paths.RoundPaths(self.plan.digest, number, 1)
         try:
-            data = store.get(at.announcement, MAX_ANNOUNCEMENT)
+            data = board.read(at.announcement, MAX_ANNOUNCEMENT)
             if data is None:
                 return None
             if self._opened is None or data != self._data:
@@ -51,20 +51,20 @@ class RoundInbox:
             return None
         return self._opened
 
-    def fetch(self, store: Store, number: int) -> CheckedRound | None:
+    def fetch(self, board: Board, number: int) -> CheckedRound | None:
         """The round with its key and its sealed model; None while one of the three is not there.
 
         Raises:
             StoreError: the store is away.
         """
-        announced = self.announced(store, number)
+        announced = self.announced(board, number)
         if announced is None:
             return None
         plan, at = self.plan, paths.RoundPaths(self.plan.digest, number, 1)
         most = sealed_limit(plan.parameters, len(plan.study.participants))
         try:
-            key = store.get(at.key, public_key_bytes())
-            model = store.get(at.model, most)
+            key = board.read(at.key, public_key_bytes())
+            model = board.read(at.model, most)
             if key is None or model is None:
                 return None
             return announced.with_payload(key, model)

@@ -12,18 +12,18 @@ from securefl.federation.messages import MAX_SMALL, End, Status, open_end, open_
 from securefl.identity import verify
 
 if TYPE_CHECKING:
+    from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
-    from securefl.store import Store
 
 
-def first_departure(store: Store, plan: RoundPlan) -> Status | None:
+def first_departure(board: Board, plan: RoundPlan) -> Status | None:
     """The signed status of the hospital or the aggregator that ended its part first, as far as can
     be seen; None when none did.
 
     Whoever follows another says whom (:attr:`Status.cause`). One that follows nobody is taken
     before one that does.
     """
-    said = departures(store, plan)
+    said = departures(board, plan)
     return min(said.values(), key=lambda word: (word.cause != "", word.site), default=None)
 
 
@@ -47,34 +47,34 @@ def ended(said: Status, costs: str) -> EndedError:
     )
 
 
-def first_to_end(store: Store, plan: RoundPlan, end: End) -> tuple[str, str] | None:
+def first_to_end(board: Board, plan: RoundPlan, end: End) -> tuple[str, str] | None:
     """Who ended a study first and with which code, where it was not the coordinator itself: by that
     party's word, or by the coordinator's.
 
     Raises:
         StoreError: the store is away.
     """
-    said = first_departure(store, plan)
+    said = first_departure(board, plan)
     first = (end.cause, end.cause_code)
     if said is not None:
         first = (said.cause, said.cause_code) if said.cause else (said.site, said.code)
     return None if first[0] in {"", plan.study.coordinator.name} else first
 
 
-def departures(store: Store, plan: RoundPlan) -> dict[str, Status]:
+def departures(board: Board, plan: RoundPlan) -> dict[str, Status]:
     """Everybody of the study who ended its part, with what was signed about it."""
     aggregator = plan.study.aggregator
     keys = {**plan.signing_keys(), aggregator.name: aggregator.signing_public}
     found = (
-        (site, status_of(store, plan.digest, site, keys[site]))
-        for site in store.list(paths.status_folder(plan.digest))
+        (site, status_of(board, plan.digest, site, keys[site]))
+        for site in board.names(paths.status_folder(plan.digest))
         if site in keys
     )
     return {site: said for site, said in found if said is not None}
 
 
 def ending_departure(
-    store: Store, plan: RoundPlan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()
+    board: Board, plan: RoundPlan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()
 ) -> Status | None:
     """The word that ends the study for all; None when there is none.
 
@@ -82,15 +82,15 @@ def ending_departure(
     where the study says that it ends then, or the one with which too few hospitals are left.
 
     Args:
-        store: the store.
+        board: where the study's objects lie.
         plan: the study.
         cohort: who is still in it.
         keeps: who counts as there whatever they said, since nothing more is needed of them in this
             round.
     """
     if not plan.goes_on:
-        return first_departure(store, plan)
-    said = departures(store, plan)
+        return first_departure(board, plan)
+    said = departures(board, plan)
     for name, word in sorted(said.items()):
         if name == plan.study.aggregator.name or (
             name in cohort
@@ -103,11 +103,11 @@ def ending_departure(
     return gone[0] if len(cohort) - len(gone) < plan.study.secagg.min_contributors else None
 
 
-def over(store: Store, plan: RoundPlan, end: End, what: str, costs: str) -> EndedError:
+def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> EndedError:
     """The study is over by the coordinator's word, in the name of whoever ended it first.
 
     Args:
-        store: the store.
+        board: where the study's objects lie.
         plan: the study.
         end: the coordinator's word.
         what: the beginning of the sentence.
@@ -116,7 +116,7 @@ def over(store: Store, plan: RoundPlan, end: End, what: str, costs: str) -> Ende
     Raises:
         StoreError: the store is away.
     """
-    first = first_to_end(store, plan, end)
+    first = first_to_end(board, plan, end)
     if first is None:
         # whoever follows the coordinator says so, or it would be taken for the first itself
         return EndedError(
@@ -135,10 +135,10 @@ def over(store: Store, plan: RoundPlan, end: End, what: str, costs: str) -> Ende
     )
 
 
-def status_of(store: Store, digest: str, site: str, signing_public: str) -> Status | None:
+def status_of(board: Board, digest: str, site: str, signing_public: str) -> Status | None:
     """What that party signed about its own end of the study; None when it said nothing."""
     try:
-        data = store.get(paths.status(digest, site), MAX_SMALL)
+        data = board.read(paths.status(digest, site), MAX_SMALL)
         return (
             open_status(
                 data, study=digest, site=site, verify=lambda s, m: verify(signing_public, s, m)
@@ -150,11 +150,11 @@ def status_of(store: Store, digest: str, site: str, signing_public: str) -> Stat
         return None
 
 
-def end_of(store: Store, plan: RoundPlan) -> End | None:
+def end_of(board: Board, plan: RoundPlan) -> End | None:
     """The end that the coordinator signed; None while it has not ended the study."""
     key = plan.study.coordinator.signing_public
     try:
-        data = store.get(paths.ending(plan.digest), MAX_SMALL)
+        data = board.read(paths.ending(plan.digest), MAX_SMALL)
         return (
             open_end(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
             if data

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from securefl.boards.board import Board
     from securefl.federation.paths import RoundPaths
     from securefl.federation.round_plan import RoundPlan
     from securefl.secagg.envelope import Readable
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.secagg.survivors import Survivors
     from securefl.secagg.unmasking import Answer
-    from securefl.store import Store
 
 
 class SurvivorRound:
@@ -99,25 +99,25 @@ class SurvivorRound:
         self.heads[site], self._kept[site], self.frame_hashes[site] = head, kept, read.sha256
         self.refused.pop(site, None)
 
-    def look(self, store: Store, at: RoundPaths) -> bool:
+    def look(self, board: Board, at: RoundPaths) -> bool:
         """Take in what is new in the store; whether there was anything.
 
         Raises :class:`StoreError` as :meth:`take`.
         """
         before = len(self.heads)
         for site in [
-            s for s in store.list(at.contributions) if s in self.terms.cohort and not self._has(s)
+            s for s in board.names(at.contributions) if s in self.terms.cohort and not self._has(s)
         ]:
             try:
                 self._refusals.read(
-                    store, at.contribution(site), partial(self._fetch, store, at, site)
+                    board, at.contribution(site), partial(self._fetch, board, at, site)
                 )
             except MessageError as error:
                 self.refused[site] = error.with_traceback(None)  # as above
         return len(self.heads) > before
 
-    def _fetch(self, store: Store, at: RoundPaths, site: str) -> None:
-        with store.open(at.contribution(site), contribution_limit(self.terms)) as frame:
+    def _fetch(self, board: Board, at: RoundPaths, site: str) -> None:
+        with board.open(at.contribution(site), contribution_limit(self.terms)) as frame:
             if frame is not None:
                 self._take(site, frame)
 
@@ -183,23 +183,23 @@ class SurvivorRound:
     # --- what survivors say
     # -------------------------------------------------------------------------------------------
 
-    def listen(self, store: Store, at: RoundPaths) -> None:
+    def listen(self, board: Board, at: RoundPaths) -> None:
         """Take in signatures and answers that are in the store; what does not pass its checks is as
         if it were not there.
         """
-        for site in store.list(at.agreements):
+        for site in board.names(at.agreements):
             if site in self.survivors.frames and site not in self.agreements:
-                self._agreement(store, at, site)
-        for site in store.list(at.answers):
+                self._agreement(board, at, site)
+        for site in board.names(at.answers):
             if site in self.survivors.frames and site not in self.answers:
                 with suppress(MessageError):
-                    data = store.get(at.answer(site), answer_limit(self.survivors, site))
+                    data = board.read(at.answer(site), answer_limit(self.survivors, site))
                     if data is not None:
                         self.hear(site, data)
 
-    def _agreement(self, store: Store, at: RoundPaths, site: str) -> None:
+    def _agreement(self, board: Board, at: RoundPaths, site: str) -> None:
         with suppress(MessageError):
-            data = store.get(at.agreement(site), MAX_AGREEMENT_BYTES)
+            data = board.read(at.agreement(site), MAX_AGREEMENT_BYTES)
             if data is not None:
                 self.agree(site, data)
 
@@ -237,7 +237,7 @@ class SurvivorRound:
         came = self.answers if self.agreed else self.agreements
         return tuple(name for name in self.survivors.names if name not in came)
 
-    def complaints(self, store: Store, at: RoundPaths) -> dict[str, str]:
+    def complaints(self, board: Board, at: RoundPaths) -> dict[str, str]:
         """Survivor without a signature → the survivor whose dealing it says it cannot use.
 
         Looked for when the round has failed: they decide nothing.
@@ -247,7 +247,7 @@ class SurvivorRound:
             return found
         for site in self.silent:
             with suppress(MessageError, StoreError):  # they only choose the words of another error
-                data = store.get(at.complaint(site), MAX_SMALL)
+                data = board.read(at.complaint(site), MAX_SMALL)
                 if data is not None:
                     about = open_complaint(
                         data, terms=self.terms, site=site, verify=partial(self.plan.verify, site)
@@ -273,9 +273,9 @@ class SurvivorRound:
     # --- the sum
     # ------------------------------------------------------------------------------------------------------
 
-    def look_for_sum(self, store: Store, at: RoundPaths) -> ClaimedSum | None:
+    def look_for_sum(self, board: Board, at: RoundPaths) -> ClaimedSum | None:
         """The aggregator's sum over the survivors; what it did not sign for them is not there yet."""
-        return self._refusals.for_one(store, at.sum, sum_limit(self.survivors), self.check_sum)
+        return self._refusals.for_one(board, at.sum, sum_limit(self.survivors), self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
         """Read and check the aggregator's sum; whether it is that of the frames is for whoever

@@ -31,9 +31,9 @@ from securefl.secagg.survivors import proposal_limit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
     from securefl.secagg.round_context import RoundContext
-    from securefl.store import Store
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class _Added:
     signed_by: tuple[str, ...] = ()
 
 
-def read_transcript(store: Store, plan: RoundPlan, number: int) -> tuple[Transcript, bytes]:
+def read_transcript(board: Board, plan: RoundPlan, number: int) -> tuple[Transcript, bytes]:
     """The coordinator's transcript of a round, and its bytes.
 
     Raises:
@@ -85,7 +85,7 @@ def read_transcript(store: Store, plan: RoundPlan, number: int) -> tuple[Transcr
     coordinator, what = plan.study.coordinator, f"transcript of round {number}"
     with _lying_there(what, coordinator.name):
         data = _there(
-            store.get(paths.RoundPaths(plan.digest, number, 1).transcript, MAX_TRANSCRIPT), what
+            board.read(paths.RoundPaths(plan.digest, number, 1).transcript, MAX_TRANSCRIPT), what
         )
         found = open_transcript(
             data,
@@ -96,11 +96,11 @@ def read_transcript(store: Store, plan: RoundPlan, number: int) -> tuple[Transcr
     return found, data
 
 
-def verify_round(store: Store, plan: RoundPlan, number: int) -> VerifiedRound:
+def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
     """Compute a round's sum again and compare all that was signed about it.
 
     Args:
-        store: where the study's rounds lie.
+        board: where the study's rounds lie.
         plan: the study, from a text that this party trusts.
         number: the round.
 
@@ -111,11 +111,11 @@ def verify_round(store: Store, plan: RoundPlan, number: int) -> VerifiedRound:
             whoever can write into the store may have put it there.
         StoreError: the store is away.
     """
-    transcript, data = read_transcript(store, plan, number)
+    transcript, data = read_transcript(board, plan, number)
     coordinator, what = plan.study.coordinator.name, f"announcement of round {number}"
     at = paths.RoundPaths(plan.digest, number, 1)
     with _lying_there(what, coordinator):
-        announcement = _there(store.get(at.announcement, MAX_ANNOUNCEMENT), what)
+        announcement = _there(board.read(at.announcement, MAX_ANNOUNCEMENT), what)
         facts = AnnouncedRound.open(plan, announcement).checked_context()
     if facts.round != number:
         raise _gone(
@@ -131,8 +131,8 @@ def verify_round(store: Store, plan: RoundPlan, number: int) -> VerifiedRound:
     )
     if said != told:
         raise _otherwise(number, "other facts than its announcement", coordinator)
-    _follows(store, plan, transcript)
-    found = (_survivors if plan.goes_on else _whole)(store, plan, facts, at)
+    _follows(board, plan, transcript)
+    found = (_survivors if plan.goes_on else _whole)(board, plan, facts, at)
     differ = sorted(
         s
         for s in {*transcript.contributions, *found.parts}
@@ -154,21 +154,21 @@ def verify_round(store: Store, plan: RoundPlan, number: int) -> VerifiedRound:
     return VerifiedRound(transcript, found.frames, absent, found.signed_by, transcript_sha256(data))
 
 
-def last_transcript(store: Store, plan: RoundPlan) -> int:
+def last_transcript(board: Board, plan: RoundPlan) -> int:
     """The highest round with a transcript by the coordinator, 0 where there is none."""
     for number in range(plan.last_round, 0, -1):
         with suppress(RoundError):
-            read_transcript(store, plan, number)
+            read_transcript(board, plan, number)
             return number
     return 0
 
 
-def _follows(store: Store, plan: RoundPlan, transcript: Transcript) -> None:
+def _follows(board: Board, plan: RoundPlan, transcript: Transcript) -> None:
     """That the transcript names the one before it, and that nobody who was lost there came back."""
     number = transcript.round
     left, hashed = plan.study.cohort, ""
     if number > 1:
-        before, data = read_transcript(store, plan, number - 1)
+        before, data = read_transcript(board, plan, number - 1)
         left, hashed = tuple(before.contributions), transcript_sha256(data)
     if transcript.previous != hashed:
         raise _otherwise(
@@ -182,17 +182,17 @@ def _follows(store: Store, plan: RoundPlan, transcript: Transcript) -> None:
         )
 
 
-def _whole(store: Store, plan: RoundPlan, facts: RoundContext, at: paths.RoundPaths) -> _Added:
+def _whole(board: Board, plan: RoundPlan, facts: RoundContext, at: paths.RoundPaths) -> _Added:
     """Everybody contributed."""
     aggregator = plan.study.aggregator.name
     with closing(FullRound(plan, facts)) as arrivals:
-        while arrivals.look(store):
+        while arrivals.look(board):
             pass
         if arrivals.missing:
             raise _gone(f"contribution of {arrivals.missing_words()}")
         with (
             _lying_there(f"sum of round {facts.round}", aggregator),
-            store.open(at.sum, sum_bytes(facts)) as file,
+            board.open(at.sum, sum_bytes(facts)) as file,
         ):
             claimed = arrivals.check_sum(_there(file, f"sum of round {facts.round}"))
         check_parts(claimed.parts, arrivals.parts, aggregator)
@@ -201,18 +201,18 @@ def _whole(store: Store, plan: RoundPlan, facts: RoundContext, at: paths.RoundPa
         return _Added(dict(arrivals.parts), dict(arrivals.parts), claimed.sha256)
 
 
-def _survivors(store: Store, plan: RoundPlan, facts: RoundContext, at: paths.RoundPaths) -> _Added:
+def _survivors(board: Board, plan: RoundPlan, facts: RoundContext, at: paths.RoundPaths) -> _Added:
     """The same for a round over those that were left, with who signed their set."""
     coordinator, aggregator = plan.study.coordinator.name, plan.study.aggregator.name
     with closing(SurvivorRound(plan, plan.terms(facts))) as tally:
         with _lying_there(f"survivor set of round {facts.round}", coordinator):
             tally.propose(
                 _there(
-                    store.get(at.proposal, proposal_limit(tally.terms)),
+                    board.read(at.proposal, proposal_limit(tally.terms)),
                     f"survivor set of round {facts.round}",
                 )
             )
-        tally.look(store, at)
+        tally.look(board, at)
         absent = [
             s
             for s in tally.survivors.names
@@ -223,12 +223,12 @@ def _survivors(store: Store, plan: RoundPlan, facts: RoundContext, at: paths.Rou
                 f"contribution of {', '.join(absent)} that the survivors signed for",
                 f"{', '.join(absent)}, or whoever can write into the store",
             )
-        tally.listen(store, at)
+        tally.listen(board, at)
         if not tally.agreed or not tally.unmasked:
             raise _gone(f"{'answer' if tally.agreed else 'signature'} of {', '.join(tally.silent)}")
         with (
             _lying_there(f"sum of round {facts.round}", aggregator),
-            store.open(at.sum, sum_limit(tally.survivors)) as file,
+            board.open(at.sum, sum_limit(tally.survivors)) as file,
         ):
             claimed = tally.check_sum(_there(file, f"sum of round {facts.round}"))
         for _ in same_sum(claimed.blocks(), tally.sum_blocks(), aggregator):

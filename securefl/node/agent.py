@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from securefl.backoff import Backoff
 from securefl.datasite.address import site_email
 from securefl.datasite.inbox_probe import waiting
 from securefl.errors import (
@@ -29,7 +30,6 @@ from securefl.errors import (
     StoreError,
     UsageError,
 )
-from securefl.federation.backoff import Backoff
 from securefl.federation.round_plan import RoundPlan
 from securefl.node.checkpoints import Question, collect, hand_out, note_witnessed
 from securefl.node.decisions import publish_approval, publish_status
@@ -169,7 +169,7 @@ class Agent:
         self._due = {digest: due for digest, due in self._due.items() if digest in self._runs}
         part("models", lambda: self._models.turn(self._site))
         part("PySyft", self._sync_when_due)
-        self._store.look(self._site.store)
+        self._store.look(self._site.board)
         self._trouble = {name: text for name, text in self._trouble.items() if name in troubled}
         self._tell_turn()
         if troubled and not self._busy:
@@ -245,7 +245,7 @@ class Agent:
             states,
             len(state.refusals),
             self._site.book.cards(),
-            waiting(self._site.store, site_email(self._site.name)),
+            waiting(self._site.board, site_email(self._site.name)),
         )
 
     def _rest(self, seconds: float) -> None:

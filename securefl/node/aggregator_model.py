@@ -60,8 +60,8 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     target = private_folder(here.path / "models") / plan.sealed.name
     if target.exists():
         return target
-    statement = here.store.get(paths.model_statement(plan.digest), MAX_SMALL)
-    sealed = statement and here.store.get(
+    statement = here.board.read(paths.model_statement(plan.digest), MAX_SMALL)
+    sealed = statement and here.board.read(
         paths.model_sealed(plan.digest), bundle.open_statement(statement, plan, by_coordinator)[1]
     )
     if not statement or not sealed:
@@ -89,9 +89,9 @@ def _studies(here: PartyFolder) -> Iterator[RoundPlan]:
     wrote there is none.
     """
     mine, trusted = here.identity.card, {card.signing_public for card in here.book.cards().values()}
-    for digest in here.store.list("studies"):
+    for digest in here.board.names("studies"):
         try:
-            text = here.store.get(paths.study_file(digest), MAX_BYTES)
+            text = here.board.read(paths.study_file(digest), MAX_BYTES)
             if text is None:
                 continue
             plan = RoundPlan(SealedStudy.read(text))

@@ -73,7 +73,7 @@ def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
                 site.identity.sign
             )
             sealed = cards[name].seal(handed, said.handed_info(digest, site.name, name))
-            site.store.put(said.handed_path(digest, site.name, name), sealed)
+            site.board.post(said.handed_path(digest, site.name, name), sealed)
 
 
 def _given_back(site: Site, name: str) -> said.Point | None:
@@ -117,7 +117,7 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
 def _get(site: Site, path: str, longest: int) -> bytes | None:
     """An object, or None where there is none; one that is too long is nobody's word."""
     try:
-        return site.store.get(path, longest)
+        return site.board.read(path, longest)
     except MessageError:
         return None
 
@@ -249,7 +249,7 @@ def answer_questions(site: Site, answered: Answered) -> list[str]:
             lines.append(str(error))  # "nothing" would be a lie
         else:
             answer = said.Held(site.name, name, ask.nonce, held or b"").dump(site.identity.sign)
-            site.store.put(
+            site.board.post(
                 said.held_path(name, site.name), card.seal(answer, said.held_info(name, site.name))
             )
             answered.add(name, ask.nonce)
@@ -288,7 +288,7 @@ class Question:
             StoreError: the store is away.
         """
         if not self._asked:
-            site.store.put(
+            site.board.post(
                 said.ask_path(site.name), said.Ask(site.name, self.nonce).dump(site.identity.sign)
             )
             self._asked = True

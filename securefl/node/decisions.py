@@ -248,7 +248,7 @@ def all_approvals(
             )
         try:
             data = (
-                site.store.get(paths.approval(plan.digest, name), MAX_BYTES)
+                site.board.read(paths.approval(plan.digest, name), MAX_BYTES)
                 if name != site.name
                 else kept_approval(site, plan.digest)
             )

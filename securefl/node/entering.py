@@ -186,13 +186,13 @@ class Entering:
                     " dates."
                 ),
             )
-        said = first_departure(self.site.store, self.plan)
+        said = first_departure(self.site.board, self.plan)
         if said is not None and said.site != self.site.name:
             raise ended(said, _COSTS_NOTHING)
-        end = end_of(self.site.store, self.plan)
+        end = end_of(self.site.board, self.plan)
         if end is not None:
             raise over(
-                self.site.store,
+                self.site.board,
                 self.plan,
                 end,
                 "The coordinator ended the study before it began here",
@@ -268,7 +268,7 @@ class Entering:
 
     def _answer_call(self, approvals: dict[str, Approval]) -> None:
         """Say that this hospital is ready, once to each call of the coordinator."""
-        call = call_of(self.site.store, self.plan)
+        call = call_of(self.site.board, self.plan)
         if call is None:
             self.waiting = (
                 "the researcher, who has not started the run yet; the approval stays good until the"
@@ -296,7 +296,7 @@ class Entering:
             state = self.site.ledger.state
             if state.paused or state.study(self.plan.digest).status != "approved":
                 return
-            self.site.store.put(paths.ready(self.plan.digest, self.site.name), word)
+            self.site.board.post(paths.ready(self.plan.digest, self.site.name), word)
         self._answered.add(call.nonce)
         self._moved = self.clock()
         self.say(
@@ -342,7 +342,7 @@ class Entering:
         seen = self.clock()
         participant.check(checked.announced)
         for site, nonce in checked.said.by_site.items():
-            ready = ready_of(self.site.store, self.plan, site)
+            ready = ready_of(self.site.board, self.plan, site)
             if ready is None or ready.instance != nonce:
                 self._say_once(
                     f"round 1 was announced to another run of {site} than {site} itself says;"

@@ -15,9 +15,9 @@ from securefl.privacy.audit import extract
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
+    from securefl.boards.board import Board
     from securefl.identity import Identity
     from securefl.node.site import Site
-    from securefl.store import Store
     from securefl.study.schema import Study
 
 TYPE = "securefl-audit-extract/1"
@@ -43,14 +43,14 @@ def publish_extract(site: Site, digest: str, study: Study) -> None:
 
 
 def read_extract(
-    store: Store, reader: Identity, digest: str, site: str, study: Study
+    board: Board, reader: Identity, digest: str, site: str, study: Study
 ) -> dict[str, Any] | None:
     """The extract of one hospital, or None while it has not come.
 
     Raises:
         MessageError: not sealed to this reader, not signed by that hospital, or for another study.
     """
-    sealed = store.get(paths.extract(digest, site), MAX_BYTES)
+    sealed = board.read(paths.extract(digest, site), MAX_BYTES)
     if sealed is None:
         return None
     key = study.participant(site).signing_public

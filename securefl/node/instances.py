@@ -77,7 +77,7 @@ def check_alone(site: Site, plan: RoundPlan, instances: Instances) -> None:
         TwoCopiesError: another process works in this hospital's name.
         StoreError: the store is away.
     """
-    said = ready_of(site.store, plan, site.name)
+    said = ready_of(site.board, plan, site.name)
     if (
         said is not None
         and said.instance != instances.mine
@@ -87,7 +87,7 @@ def check_alone(site: Site, plan: RoundPlan, instances: Instances) -> None:
             "Another copy of this hospital runs: it said that it is ready for this study.",
             next_step=NEXT,
         )
-    word = status_of(site.store, plan.digest, site.name, site.identity.card.signing_public)
+    word = status_of(site.board, plan.digest, site.name, site.identity.card.signing_public)
     # the ledger is asked after the store: this folder ends a study there before it says so
     if word is not None and not site.ledger.state.study(plan.digest).ended:
         raise TwoCopiesError(

@@ -107,7 +107,7 @@ class Leaving:
                 return False
             self._check_place(made, at)
             with made.file.open("rb") as kept:
-                self.site.store.put_file(at.contribution(self.site.name), kept)
+                self.site.board.post_file(at.contribution(self.site.name), kept)
         self.made = None
         if times.late > 0 and not made.held:
             self._tell_late(times.late)
@@ -122,7 +122,7 @@ class Leaving:
         another process's.
         """
         size = manifest_limit(made.facts)
-        there = self.site.store.get_head(at.contribution(self.site.name), size)
+        there = self.site.board.read_head(at.contribution(self.site.name), size)
         if there is None:
             return
         with made.file.open("rb") as kept:

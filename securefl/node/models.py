@@ -21,9 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UnreadableError, UsageError
 from securefl.federation import bundle, paths
-from securefl.federation.backoff import Backoff
 from securefl.federation.messages import MAX_SMALL
 from securefl.federation.round_plan import RoundPlan
 from securefl.files import private_folder, replace_file
@@ -156,8 +156,8 @@ class ModelWatch:
             _forget(site, digest)
             return
         stamps = (
-            site.store.stamp(paths.model_statement(digest)),
-            site.store.stamp(paths.model_sealed(digest)),
+            site.board.stamp(paths.model_statement(digest)),
+            site.board.stamp(paths.model_sealed(digest)),
         )
         if stamps[0] is None or (None not in stamps and self._seen.get(digest) == stamps):
             return
@@ -196,11 +196,11 @@ def fetch_model(site: Site, digest: str) -> Path | None:
     def by_coordinator(signature: bytes, message: bytes) -> bool:
         return verify(key, signature, message)
 
-    statement = site.store.get(paths.model_statement(digest), MAX_SMALL)
+    statement = site.board.read(paths.model_statement(digest), MAX_SMALL)
     if statement is None:
         return None
     _, size = bundle.open_statement(statement, plan, by_coordinator)  # before the large one is read
-    sealed = site.store.get(paths.model_sealed(digest), size)
+    sealed = site.board.read(paths.model_sealed(digest), size)
     if sealed is None:
         return None
     files = bundle.open_bundle(

@@ -63,7 +63,7 @@ def look_around(site: Site, study: Study, digest: str) -> Others:
             continue
         card = _listed(cards, party)
         said = (
-            None if card is None else status_of(site.store, digest, party.name, card.signing_public)
+            None if card is None else status_of(site.board, digest, party.name, card.signing_public)
         )
         if said is not None:
             ended[party.name] = said.code
@@ -85,7 +85,7 @@ def _listed(cards: Mapping[str, IdentityCard], party: Party) -> IdentityCard | N
 
 def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:
     try:
-        data = site.store.get(paths.approval(digest, card.name), MAX_BYTES)
+        data = site.board.read(paths.approval(digest, card.name), MAX_BYTES)
         if data is not None:
             open_approval(data, site=card.name, study=digest, verify=card.verify)
     except MessageError:
@@ -97,7 +97,7 @@ def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:
 
 def _outcome(site: Site, digest: str, coordinator: IdentityCard) -> str | None:
     try:
-        data = site.store.get(paths.ending(digest), MAX_SMALL)
+        data = site.board.read(paths.ending(digest), MAX_SMALL)
         return open_end(data, study=digest, verify=coordinator.verify).outcome if data else None
     except MessageError:
         return None

@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING
 from securefl.datasite.address import site_email
 
 if TYPE_CHECKING:
-    from securefl.store import Store
+    from securefl.boards.board import Board
 
 #: A study's folders, down to those in which a round's answers lie.
 _STUDIES = r"studies(/[^/]+(/(approvals|status|extracts|rounds(/[^/]+(/[^/]+)?)?))?)?"
 
 
-def shut_folders(store: Store, name: str) -> list[str]:
+def shut_folders(board: Board, name: str) -> list[str]:
     """Folders that are there, in which the party ``name`` writes, and in which this user cannot.
 
     Only a shared folder tells; elsewhere the list is empty.
     """
-    if store.folder is None:
-        return []
     me = re.escape(site_email(name))
     pattern = re.compile(
         rf"{_STUDIES}|identities(/{re.escape(name)})?|datasites(/{me}(/.*)?|/[^/]+/(peers|inbox(/{me})?))?"
     )
-    return store.folder.shut(lambda path: pattern.fullmatch(path) is not None)
+    return board.shut(lambda path: pattern.fullmatch(path) is not None)

@@ -55,10 +55,8 @@ def sync_datasite(site: Site, say: Callable[[str], None]) -> Site:
     """
     site = site.refreshed()
     email = site_email(site.name)
-    with open_datasite(
-        site.settings.store, email, site.datasite, "hospital", marker=site.store.marker
-    ) as desk:
-        publish_pysyft_keys(site.store, site.identity, email, desk.fingerprint)
+    with open_datasite(site.board, email, site.datasite, "hospital") as desk:
+        publish_pysyft_keys(site.board, site.identity, email, desk.fingerprint)
         _publish(site, desk)
         for refused in desk.sync().quarantined:
             say(f"a message of {site_name(refused.sender)} was set aside: {refused.reason}")
@@ -97,7 +95,7 @@ def _approve_peers(site: Site, desk: Datasite, say: Callable[[str], None]) -> bo
         if peer.state != "requested-by-peer" or card is None or card.role != "researcher":
             continue
         try:
-            signed = signed_fingerprint(site.store, card, peer.email)
+            signed = signed_fingerprint(site.board, card, peer.email)
             if signed is not None:
                 desk.approve_peer(peer.email, signed)
                 say(f"{card.name} may now see the data sets' public side and send requests")

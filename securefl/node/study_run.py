@@ -209,7 +209,7 @@ class StudyRun:
     # ------------------------------------------------------------------------------------------------------
 
     def _rounds(self, participant: Participant) -> str | None:
-        end = end_of(self.site.store, self.plan)
+        end = end_of(self.site.board, self.plan)
         if end is not None:
             return "completed" if self._completed(participant, end) else None
         if self.now() > self.plan.study.schedule.closes:
@@ -240,7 +240,7 @@ class StudyRun:
         number = participant.done + 1
         if number > self.plan.last_round:
             return None
-        checked = self.inbox.fetch(self.site.store, number)
+        checked = self.inbox.fetch(self.site.board, number)
         if checked is not None:
             seen = self.clock()
             self.saying.check_in_time(checked.announced)
@@ -260,7 +260,7 @@ class StudyRun:
 
     def _first(self) -> CheckedRound | None:
         """What was announced as the first round, while nothing is charged yet."""
-        checked = self.inbox.fetch(self.site.store, 1)
+        checked = self.inbox.fetch(self.site.board, 1)
         if checked is not None:
             self.saying.check_in_time(checked.announced)
         return checked
@@ -350,7 +350,7 @@ class StudyRun:
                 whose="this hospital",
                 next_step="The study has ended here; its budget stays charged.",
             )
-        raise over(self.site.store, self.plan, end, "The coordinator ended the study", _CHARGED)
+        raise over(self.site.board, self.plan, end, "The coordinator ended the study", _CHARGED)
 
     def _judged(self, end: End) -> None:
         """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
@@ -375,7 +375,7 @@ class StudyRun:
         self._looked = self.clock()
         check_alone(self.site, self.plan, self.entering.instances)
         cohort = self.participant.cohort if self.participant else self.plan.study.cohort
-        said = ending_departure(self.site.store, self.plan, cohort)
+        said = ending_departure(self.site.board, self.plan, cohort)
         if said is not None and said.site != self.site.name:
             raise ended(said, _CHARGED)
 

@@ -103,7 +103,7 @@ class UnmaskingSender:
         try:
             terms = self.plan.terms(announced.checked_context())
             at = paths.RoundPaths(self.plan.digest, terms.facts.round, terms.facts.attempt)
-            proposal = self.site.store.get(at.proposal, proposal_limit(terms))
+            proposal = self.site.board.read(at.proposal, proposal_limit(terms))
             if proposal is None:
                 return
             read_proposal(
@@ -133,7 +133,7 @@ class UnmaskingSender:
         facts = later.terms.facts
         at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
         try:
-            proposal = self.site.store.get(at.proposal, proposal_limit(later.terms))
+            proposal = self.site.board.read(at.proposal, proposal_limit(later.terms))
             if proposal is None:
                 return False
             counted = later.is_in(proposal)
@@ -174,10 +174,10 @@ class UnmaskingSender:
             )
 
     def _next(self, later: UnmaskingStage) -> Outgoing | None:
-        store, facts = self.site.store, later.terms.facts
+        board, facts = self.site.board, later.terms.facts
         at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
         if later.survivors is None:
-            proposal = store.get(at.proposal, proposal_limit(later.terms))
+            proposal = board.read(at.proposal, proposal_limit(later.terms))
             if proposal is None:
                 return None
             limit = head_limit(later.terms)
@@ -185,7 +185,7 @@ class UnmaskingSender:
             def head_of(site: str) -> ContributionHead:
                 path = at.contribution(site)
                 return self._refusals.read(
-                    store, path, lambda: later.read(site, store.get_head(path, limit))
+                    board, path, lambda: later.read(site, board.read_head(path, limit))
                 )
 
             data = later.agree(proposal, head_of)
@@ -210,7 +210,7 @@ class UnmaskingSender:
         found = {}
         for site in names:
             try:
-                data = self.site.store.get(at.agreement(site), MAX_AGREEMENT_BYTES)
+                data = self.site.board.read(at.agreement(site), MAX_AGREEMENT_BYTES)
             except MessageError:
                 continue  # longer than any: nobody's word
             if data is not None:
@@ -232,7 +232,7 @@ class UnmaskingSender:
             if self._held():
                 return
             at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
-            self.site.store.put(
+            self.site.board.post(
                 at.complaint(self.site.name), complaint.dump(self.site.identity.sign)
             )
         self._complained = (facts.round, about)
@@ -245,7 +245,7 @@ class UnmaskingSender:
         with self.site.deciding():
             if self._held():
                 return False
-            self.site.store.put(word.path, word.data)
+            self.site.board.post(word.path, word.data)
         self.word = None
         self.say(f"{word.what} left the house ({len(word.data)} bytes)")
         return True

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from securefl.boards.board import Board
     from securefl.federation.verifying import VerifiedRound
-    from securefl.store import Store
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ class RoundsView:
     Args:
         name: the study's id and the first digits of its digest.
         plan: the study.
-        store: where its rounds lie.
+        board: where its rounds lie.
         site: the hospital whose view it is, ``""`` for the researcher.
         sent: round → SHA-256 of what this hospital sent, by its own ledger.
     """
 
     name: str
     plan: RoundPlan
-    store: Store
+    board: Board
     site: str
     sent: Mapping[int, str]
 
@@ -70,7 +70,7 @@ class RoundsView:
                 return cls(
                     study.name,
                     RoundPlan(kept_study(site, study.digest)),
-                    site.store,
+                    site.board,
                     site.name,
                     sent,
                 )
@@ -88,7 +88,7 @@ class RoundsView:
 
         def made(study: StudyId) -> RoundsView:
             text = read_given(folder / "studies" / study.name / "study.toml")
-            return cls(study.name, RoundPlan(SealedStudy.read(text)), lab.store, "", {})
+            return cls(study.name, RoundPlan(SealedStudy.read(text)), lab.board, "", {})
 
         return _one(names, name, made)
 
@@ -110,9 +110,9 @@ class RoundsView:
 
     def last_over(self) -> int:
         """As :meth:`rounds_over`, and 0 where none is."""
-        end = end_of(self.store, self.plan)
+        end = end_of(self.board, self.plan)
         after = (
-            last_transcript(self.store, self.plan),
+            last_transcript(self.board, self.plan),
             end.rounds if end else 0,
             max(self.sent, default=1) - 1,
         )
@@ -125,7 +125,7 @@ class RoundsView:
             RoundError, MessageError, UsageError, StoreError: as
                 :func:`securefl.federation.verifying.verify_round`.
         """
-        found = verify_round(self.store, self.plan, number)
+        found = verify_round(self.board, self.plan, number)
         if self.site in found.frames and found.frames[self.site] != self.sent.get(number):
             raise RoundError(
                 f"Round {number} counts a contribution of {self.site} that is not the one in its"

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from securefl.boards.board import check_writable
+from securefl.boards.marker import known_marker, remember
+from securefl.boards.opening import open_board
+from securefl.boards.url import usable_url
 from securefl.errors import UnreadableError, UsageError, file_error
 from securefl.files import (
     made_whole,
@@ -29,15 +33,14 @@ from securefl.identity import Identity, Role
 from securefl.learning.reading import Reading, known_encoding
 from securefl.locks import holding
 from securefl.partners import AddressBook
-from securefl.store import Store
-from securefl.store_marker import known_marker, remember
-from securefl.store_url import usable_url
 from securefl.study.fields import Line, Name, Section
 from securefl.study.seal import dump_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+
+    from securefl.boards.board import Board
 
 #: The settings file's name tells whose folder it is.
 FILE_NAMES: Mapping[Role, str] = {
@@ -164,8 +167,8 @@ class PartyFolder:
             field = str(error.errors()[0]["loc"][0])
             what, step = _FIELD_WORDS[field]
             raise UsageError(f"{what.format(value=fields[field])}.", next_step=step) from None
-        reached = Store(settings.store)
-        reached.check_writable()
+        reached = open_board(settings.store)
+        check_writable(reached)
         with made_whole(path, FILE_NAMES[role]) as building:
             made = cls(building, settings)
             made.fill()
@@ -235,11 +238,11 @@ class PartyFolder:
         return holding(self.path / "partners.lock")
 
     @cached_property
-    def store(self) -> Store:
-        """The store; one that is not the store that this party used before is refused at its first
+    def board(self) -> Board:
+        """The board; one that is not the one that this party used before is refused at its first
         use.
         """
-        return Store(self.settings.store, known_marker(self.path))
+        return open_board(self.settings.store, known_marker(self.path))
 
     @cached_property
     def secret(self) -> bytes:

@@ -44,5 +44,5 @@ def deliver(party: PartyFolder) -> None:
             path, data = read_file(file).split(b"\n", 1)
         except FileNotFoundError:
             continue  # another process of this hospital sent it
-        party.store.put(path.decode(), data)
+        party.board.post(path.decode(), data)
         file.unlink(missing_ok=True)

@@ -14,28 +14,28 @@ from securefl.federation import paths
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
+    from securefl.boards.board import Board
     from securefl.identity import Identity, IdentityCard
-    from securefl.store import Store
 
 TYPE = "securefl-pysyft-keys/1"
 _FIELDS = frozenset({"name", "email", "fingerprint"})
 _MAX_BYTES = 2048
 
 
-def publish_pysyft_keys(store: Store, identity: Identity, email: str, fingerprint: str) -> None:
+def publish_pysyft_keys(board: Board, identity: Identity, email: str, fingerprint: str) -> None:
     """Say which PySyft keys (SHA-256, hex) are this party's."""
     body = {"type": TYPE, "name": identity.card.name, "email": email, "fingerprint": fingerprint}
-    store.put(paths.pysyft_keys(identity.card.name), dump_signed(body, identity.sign))
+    board.post(paths.pysyft_keys(identity.card.name), dump_signed(body, identity.sign))
 
 
-def signed_fingerprint(store: Store, card: IdentityCard, email: str) -> str | None:
+def signed_fingerprint(board: Board, card: IdentityCard, email: str) -> str | None:
     """The PySyft keys that the trusted ``card``'s owner signed for this address; None when it has
     said nothing.
 
     Raises:
         MessageError: the statement is not signed by that card, or is for another address.
     """
-    data = store.get(paths.pysyft_keys(card.name), _MAX_BYTES)
+    data = board.read(paths.pysyft_keys(card.name), _MAX_BYTES)
     if data is None:
         return None
     body = open_signed(

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from securefl.boards.board import check_writable
 from securefl.errors import StoreError
 from securefl.party.failure_note import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from securefl.boards.board import Board
     from securefl.party.pidfile import Presence
-    from securefl.store import Store
 
 #: Seconds without trouble before the store is asked whether it is back: what is done every second
 #: was done again.
@@ -44,7 +45,7 @@ class StoreWatch:
         self._missed = self._clock()
         self._presence.tell(store_away={"since": self._since, "reason": one_line(error.what)})
 
-    def look(self, store: Store) -> None:
+    def look(self, board: Board) -> None:
         """Ask a store that was away whether it is back, and clear the line where it is.
 
         Call it at every turn.
@@ -52,7 +53,7 @@ class StoreWatch:
         if not self._since or self._clock() - self._missed < _QUIET:
             return
         try:
-            store.check_writable()
+            check_writable(board)
         except StoreError as error:
             self.missed(error)
         else:

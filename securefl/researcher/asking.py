@@ -33,12 +33,12 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
     Raises:
         NotApprovedError: as :meth:`securefl.api.Study.request`.
     """
-    store, me, study = lab.store, lab.identity, plan.study
-    store.put(paths.study_file(plan.digest), plan.sealed.text)
-    store.put(paths.invitation(plan.digest), Invitation(plan.digest, me.card.name).dump(me.sign))
+    board, me, study = lab.board, lab.identity, plan.study
+    board.post(paths.study_file(plan.digest), plan.sealed.text)
+    board.post(paths.invitation(plan.digest), Invitation(plan.digest, me.card.name).dump(me.sign))
     files = {"study.toml": plan.sealed.text.decode(), "README.md": study_words(study, plan.digest)}
     keys = {
-        p.name: signed_fingerprint(store, card_of(p), site_email(p.name))
+        p.name: signed_fingerprint(board, card_of(p), site_email(p.name))
         for p in study.participants
     }
     silent = ", ".join(site for site, key in keys.items() if key is None)
@@ -53,11 +53,10 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
         )
     jobs = {}
     with open_datasite(
-        lab.settings.store,
+        lab.board,
         site_email(lab.name),
         lab.datasite,
         "researcher",
-        marker=lab.store.marker,
     ) as desk:
         desk.sync()
         for site, key in keys.items():
@@ -97,7 +96,7 @@ def causes(lab: PartyFolder, plan: RoundPlan) -> dict[str, tuple[str, str]]:
     """
     return {
         site: (word.cause, word.cause_code)
-        for site, word in departures(lab.store, plan).items()
+        for site, word in departures(lab.board, plan).items()
         if word.cause
     }
 
@@ -106,11 +105,11 @@ def run_words(lab: PartyFolder, folder: Path, plan: RoundPlan) -> str:
     """A sentence on the study's run; empty where it was not run yet."""
     if is_running(folder):
         return "The study is running."
-    said = end_of(lab.store, plan)
+    said = end_of(lab.board, plan)
     if said is not None and said.outcome == "completed":
         return "The study ran to its end; `securefl study report` shows its result."
     if said is not None:
-        first = first_to_end(lab.store, plan, said)
+        first = first_to_end(lab.board, plan, said)
         why = f"{first[0]} ended its part, '{first[1]}'" if first else f"'{said.outcome}'"
         return (
             f"The study was run and ended early ({why}, after {said.rounds} of {plan.last_round}"
@@ -127,11 +126,10 @@ def run_words(lab: PartyFolder, folder: Path, plan: RoundPlan) -> str:
 def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
     """Site → what its datasite shows for the request of that name, with the note beside it."""
     with open_datasite(
-        lab.settings.store,
+        lab.board,
         site_email(lab.name),
         lab.datasite,
         "researcher",
-        marker=lab.store.marker,
     ) as desk:
         desk.sync()
         mine = [r for r in desk.requests() if r.name == name]
@@ -175,7 +173,7 @@ def refuse_if_over(lab: PartyFolder, folder: Path, plan: RoundPlan, now: dict[st
 def _approved(lab: PartyFolder, plan: RoundPlan, site: str) -> bool:
     key = plan.study.participant(site).signing_public
     try:
-        data = lab.store.get(paths.approval(plan.digest, site), MAX_BYTES)
+        data = lab.board.read(paths.approval(plan.digest, site), MAX_BYTES)
         if data is None:
             return False
         open_approval(data, site=site, study=plan.digest, verify=lambda s, m: verify(key, s, m))
@@ -187,5 +185,5 @@ def _approved(lab: PartyFolder, plan: RoundPlan, site: str) -> bool:
 
 
 def _last_word(lab: PartyFolder, plan: RoundPlan, site: str, signing_public: str) -> str | None:
-    said = status_of(lab.store, plan.digest, site, signing_public)
+    said = status_of(lab.board, plan.digest, site, signing_public)
     return said.code if said else None

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from securefl.backoff import persist
 from securefl.errors import StoreError
 from securefl.federation import bundle, paths
 from securefl.federation.round_plan import card_of
 from securefl.files import replace_file
 from securefl.identity import IdentityCard
 from securefl.report.outcome import evaluation_record
-from securefl.store import persist
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def send(lab: PartyFolder, folder: Path, plan: RoundPlan) -> bool:
     if not waiting.exists():
         return False
     with waiting.open("rb") as file:
-        lab.store.put_file(paths.model_sealed(plan.digest), file)
-    lab.store.put(paths.model_statement(plan.digest), (folder / STATEMENT).read_bytes())
+        lab.board.post_file(paths.model_sealed(plan.digest), file)
+    lab.board.post(paths.model_statement(plan.digest), (folder / STATEMENT).read_bytes())
     waiting.unlink()
     return True

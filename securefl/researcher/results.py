@@ -177,6 +177,6 @@ def _extracts(
 
 def _extract(lab: PartyFolder, plan: RoundPlan, site: str) -> dict[str, Any] | None:
     try:
-        return read_extract(lab.store, lab.identity, plan.digest, site, plan.study)
+        return read_extract(lab.board, lab.identity, plan.digest, site, plan.study)
     except (MessageError, StoreError):
         return None  # not by that hospital, or the store is away: as if nothing had come yet

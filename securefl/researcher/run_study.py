@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+from securefl.backoff import persist
 from securefl.errors import EndedError, RoundError, SecureFLError, StoreError, UsageError
 from securefl.federation import paths
 from securefl.federation.messages import End
@@ -13,7 +14,6 @@ from securefl.federation.status_board import end_of
 from securefl.locks import Lock, is_held
 from securefl.party.journal import Journal
 from securefl.researcher.stopping import asking_first
-from securefl.store import persist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ def run_once(
 
     refuse_second(lab, folder, plan)
     log = Journal(folder / RUN_LOG)
-    exchange = StoreExchange(lab.store, plan, _unfailing(warn, log), _unfailing(waiting, log))
+    exchange = StoreExchange(lab.board, plan, _unfailing(warn, log), _unfailing(waiting, log))
     shown = _unfailing(watch, log)
     coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers())
     running: Lock | None = None
@@ -216,7 +216,7 @@ def _second(lab: PartyFolder, folder: Path, plan: RoundPlan) -> UsageError:
     if (
         not (folder / RESULT).exists()
         and not is_running(folder)
-        and end_of(lab.store, plan) is None
+        and end_of(lab.board, plan) is None
     ):
         _say_end(lab, plan, RoundError.code, 0)
     return UsageError(
@@ -251,7 +251,7 @@ def _say_end(
     *,
     cause: tuple[str, str] = ("", ""),
 ) -> None:
-    lab.store.put(
+    lab.board.post(
         paths.ending(plan.digest),
         End(plan.digest, outcome, rounds, quality, *cause).dump(lab.identity.sign),
     )

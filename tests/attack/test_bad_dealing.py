@@ -14,6 +14,7 @@ from conftest import SITES, fixed_identity
 from in_process_federation import INSTANCES, Room, going_on, sealed_study
 
 import securefl.secagg.survivor_contribution as spooling
+from securefl.boards.opening import open_board
 from securefl.errors import MessageError, RoundError
 from securefl.federation import paths
 from securefl.federation.exchange import StoreExchange
@@ -23,7 +24,6 @@ from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.key_shares import packet_bytes
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.signed import dump_signed
-from securefl.store import Store
 
 FIVE = tuple(sorted(SITES))
 DEALER, *OTHERS = FIVE
@@ -49,27 +49,27 @@ class Consortium:
     """Round 1 as far as the survivor set: everybody contributed, the coordinator proposes all five."""
 
     def __init__(self, folder):
-        self.room, self.store, self.lines, self.held = (
+        self.room, self.board, self.lines, self.held = (
             Room(PLAN),
-            Store(str(folder)),
+            open_board(str(folder)),
             {site: [] for site in FIVE},
             False,
         )
         keys, given = self.room.announce()
         self.people = {p.name: p for p in self.room.participants()}
         for site, person in self.people.items():
-            self.store.put(AT.contribution(site), person.answer(given).read())
+            self.board.post(AT.contribution(site), person.answer(given).read())
         self.terms = PLAN.terms(
             PLAN.facts(
                 1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES
             )
         )
         self.tally = SurvivorRound(PLAN, self.terms)
-        self.tally.look(self.store, AT)
+        self.tally.look(self.board, AT)
         survivors = Survivors(self.terms, {s: self.tally.heads[s].sha256 for s in FIVE})
         self.proposal = write_proposal(survivors, "Researcher", self.room.researcher.sign)
         self.tally.adopt(survivors)
-        self.store.put(AT.proposal, self.proposal)
+        self.board.post(AT.proposal, self.proposal)
         self.saying = {site: self._saying(site) for site in FIVE}
 
     def _saying(self, site):
@@ -78,7 +78,7 @@ class Consortium:
         )
         here = SimpleNamespace(
             name=site,
-            store=self.store,
+            board=self.board,
             identity=self.room.identities[site],
             ledger=ledger,
             deciding=nullcontext,
@@ -92,7 +92,7 @@ class Consortium:
 
     def failure(self):
         with pytest.raises(RoundError) as failed:
-            StoreExchange(self.store, PLAN).conclude(self.tally, self.proposal, 0.02)
+            StoreExchange(self.board, PLAN).conclude(self.tally, self.proposal, 0.02)
         return failed.value
 
     def complaint(self, site, *, by=None, **changes):
@@ -121,7 +121,7 @@ def spoiled(tmp_path, monkeypatch):
 def test_the_control_without_complaints_the_victims_are_named_as_silent(spoiled):
     spoiled.speak()
     for victim in VICTIMS:
-        spoiled.store.delete(AT.complaint(victim))
+        spoiled.board.erase(AT.complaint(victim))
     failure = spoiled.failure()
     assert f"no signature under the survivor set came from {', '.join(VICTIMS)}." in failure.what
     assert failure.whose == ", ".join(VICTIMS)
@@ -152,8 +152,8 @@ def test_who_is_silent_without_a_word_is_named_beside_the_dealer(spoiled):
 def test_a_complaint_is_these_fields_and_says_nothing_about_how_it_failed(spoiled):
     spoiled.speak()
     for victim in VICTIMS:
-        assert spoiled.store.get(AT.complaint(victim), MAX_SMALL) == spoiled.complaint(victim)
-    assert spoiled.store.list(AT.complaints) == VICTIMS
+        assert spoiled.board.read(AT.complaint(victim), MAX_SMALL) == spoiled.complaint(victim)
+    assert spoiled.board.names(AT.complaints) == VICTIMS
 
 
 def test_an_owner_who_keeps_everything_in_the_house_keeps_complaints_there(spoiled):
@@ -164,17 +164,17 @@ def test_an_owner_who_keeps_everything_in_the_house_keeps_complaints_there(spoil
             later.agree(
                 spoiled.proposal,
                 lambda site, later=later: later.read(
-                    site, spoiled.store.get_head(AT.contribution(site), 1 << 20)
+                    site, spoiled.board.read_head(AT.contribution(site), 1 << 20)
                 ),
             )
         assert later.refused_dealer == DEALER
         spoiled.saying[victim]._complain(later)
-    assert spoiled.store.list(AT.complaints) == []
+    assert spoiled.board.names(AT.complaints) == []
 
 
 def test_a_complaint_ends_no_round_that_can_be_completed(honest):
     for site in OTHERS:
-        honest.store.put(AT.complaint(site), honest.complaint(site))
+        honest.board.post(AT.complaint(site), honest.complaint(site))
     honest.speak()
     failure = honest.failure()  # for want of the aggregator's sum alone
     assert "no sum came from the aggregator" in failure.what
@@ -183,7 +183,7 @@ def test_a_complaint_ends_no_round_that_can_be_completed(honest):
 def test_who_signed_has_nothing_to_complain_of(honest):
     silent = OTHERS[2:]
     for site in OTHERS:
-        honest.store.put(AT.complaint(site), honest.complaint(site))
+        honest.board.post(AT.complaint(site), honest.complaint(site))
     for site in silent:
         honest.saying.pop(site)
     honest.speak()
@@ -228,7 +228,7 @@ def test_a_complaint_that_is_not_the_hospitals_own_for_this_round_is_not_there(h
         ),
         "too long": lambda: bytes(MAX_SMALL + 1),
     }[why]()  # fmt: skip
-    honest.store.put(AT.complaint(who), honest.complaint(who))
-    assert honest.tally.complaints(honest.store, AT) == {who: DEALER}
-    honest.store.put(AT.complaint(who), data)
-    assert honest.tally.complaints(honest.store, AT) == {}
+    honest.board.post(AT.complaint(who), honest.complaint(who))
+    assert honest.tally.complaints(honest.board, AT) == {who: DEALER}
+    honest.board.post(AT.complaint(who), data)
+    assert honest.tally.complaints(honest.board, AT) == {}

@@ -12,6 +12,7 @@ import pytest
 from in_process_federation import NAMES, Room, announced_context, sealed_study
 from secagg_whole import pairwise_mask, read_contribution
 
+from securefl.boards.opening import open_board
 from securefl.federation import paths
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import Broadcast
@@ -21,7 +22,6 @@ from securefl.federation.participant import pair_secrets
 from securefl.secagg import masks, seal
 from securefl.secagg.masks import add_mask
 from securefl.secagg.ring import sum_mod_q
-from securefl.store import Store
 
 #: 2817 parameters: a correlation by chance stays below 0.1 (5 standard deviations).
 TEXT, PLAN = sealed_study(
@@ -49,16 +49,16 @@ class InStore(StoreExchange):
 
     def __init__(self, room, store, service):
         super().__init__(store, room.plan)
-        self.store, self.service, self.everybody = store, service, room.participants()
+        self.board, self.service, self.everybody = store, service, room.participants()
 
     def collect(self, arrivals, seconds):
         facts = arrivals.facts
         at = paths.RoundPaths(facts.study, facts.round, 1)
         given = Broadcast(
-            *(self.store.get(p, 1 << 24) for p in (at.announcement, at.key, at.model))
+            *(self.board.read(p, 1 << 24) for p in (at.announcement, at.key, at.model))
         )
         for participant in self.everybody:
-            self.store.put(at.contribution(participant.name), participant.answer(given).read())
+            self.board.post(at.contribution(participant.name), participant.answer(given).read())
         self.service.step()
         return super().collect(arrivals, seconds)
 
@@ -67,16 +67,18 @@ class Attacker:
     """What a coordinator and an aggregator that work together with the store's operator have."""
 
     def __init__(self, room, store, pairs):
-        self.room, self.store, self.pairs = room, store, pairs
+        self.room, self.board, self.pairs = room, store, pairs
 
     def facts(self, number):
-        data = self.store.get(paths.RoundPaths(PLAN.digest, number, 1).announcement, 1 << 20)
+        data = self.board.read(paths.RoundPaths(PLAN.digest, number, 1).announcement, 1 << 20)
         open_announcement(data, study=PLAN.digest, verify=self.room.researcher.card.verify)
         return announced_context(PLAN, data)
 
     def ciphertext(self, number, site):
         facts = self.facts(number)
-        frame = self.store.get(paths.RoundPaths(PLAN.digest, number, 1).contribution(site), 1 << 24)
+        frame = self.board.read(
+            paths.RoundPaths(PLAN.digest, number, 1).contribution(site), 1 << 24
+        )
         return read_contribution(
             frame, facts, site, self.room.identities[site].card.verify
         ).ciphertext
@@ -104,7 +106,7 @@ def correlation(read, truth):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    store = Store(str(tmp_path_factory.mktemp("store")))
+    store = open_board(str(tmp_path_factory.mktemp("store")))
     room = Room(PLAN)
     room.cipher = KeepingKeys()
     rng = np.random.default_rng(5)
@@ -121,13 +123,13 @@ def world(tmp_path_factory):
         return train
 
     room.hospitals = {site: trainer(site) for site in NAMES}
-    store.put(paths.study_file(PLAN.digest), TEXT.encode())
-    store.put(
+    store.post(paths.study_file(PLAN.digest), TEXT.encode())
+    store.post(
         paths.invitation(PLAN.digest),
         Invitation(PLAN.digest, "Researcher").dump(room.researcher.sign),
     )
     for site in NAMES:
-        store.put(
+        store.post(
             paths.approval(PLAN.digest, site), room.approvals[site].sign(room.identities[site].sign)
         )
 
@@ -216,7 +218,7 @@ def test_nothing_in_the_store_holds_a_private_key_or_an_update(world):
         for rounds in produced.values()
         for values in rounds.values()
     ]
-    fs, root = fsspec.core.url_to_fs(attacker.store.url)
+    fs, root = fsspec.core.url_to_fs(attacker.board.url)
     files = fs.find(root)
     assert len(files) > 20
     for file in files:

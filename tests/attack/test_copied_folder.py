@@ -210,7 +210,7 @@ def test_another_contribution_in_its_own_place_is_not_written_over(scene):
     mine = made.file.read_bytes()
     theirs = _resigned(scene, mine)
     at = paths.RoundPaths(scene.study.digest, 1, 1).contribution(ME)
-    scene.store.put(at, theirs)
+    scene.board.post(at, theirs)
     with pytest.raises(
         TwoCopiesError, match="another contribution of it lies in the store for round 1"
     ):
@@ -233,7 +233,7 @@ def test_what_anybody_can_put_there_is_written_over(scene, what):
         "cut off": mine[:30],
         "by another key": _resigned(scene, mine, by=scene.c.site(OTHER).identity),
     }
-    scene.store.put(at, lies[what])
+    scene.board.post(at, lies[what])
     scene.run.step()
     assert scene.sent() == mine
 

@@ -51,7 +51,7 @@ def in_store(c, name, file):
 def unsigned(c, name):
     """Control: what PySyft alone hands to the researcher, believed as it comes."""
     with open_datasite(
-        str(c.store_folder), c.lab.email, c.lab.folder.datasite, "researcher"
+        c.lab.folder.board, c.lab.email, c.lab.folder.datasite, "researcher"
     ) as desk:
         desk.sync()
         (info,) = (d for d in desk.datasets() if d.owner == site_email(name))

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from boards import is_there
 from consortium import NAMES, Consortium
 from worker_stand_ins import after, blocking
 
@@ -51,10 +52,10 @@ class Traced:
     """A store whose every use is written down with its time: what its operator sees."""
 
     def __init__(self, store, clock, digest):
-        self._store, self._clock, self._digest, self.trace = store, clock, digest, []
+        self._board, self._clock, self._digest, self.trace = store, clock, digest, []
 
     def __getattr__(self, name):
-        found = getattr(self._store, name)
+        found = getattr(self._board, name)
         if not callable(found):
             return found
 
@@ -118,8 +119,8 @@ class Hospital:
             self.c.approve(name, self.study)
         self.others = [self.c.site(name) for name in (OTHER, THIRD)]
         site = self.c.site(ME)
-        self.store = site.store
-        self.traced = site.__dict__["store"] = Traced(site.store, self.clock, self.study.digest)
+        self.board = site.board
+        self.traced = site.__dict__["board"] = Traced(site.board, self.clock, self.study.digest)
         self.patch = monkeypatch
         monkeypatch.setattr(Agent, "_sync", lambda _: None)
         self.site = site
@@ -140,34 +141,34 @@ class Hospital:
     def ask(self):
         """A question of another hospital, with a number that was never used."""
         question = said.Ask(OTHER, secrets.token_hex(32)).dump(self.others[0].identity.sign)
-        self.store.put(said.ask_path(OTHER), question)
+        self.board.post(said.ask_path(OTHER), question)
         return question
 
     def announce(self, number):
         plan = self.study.plan
         coordinator = Coordinator(
-            plan, self.c.lab.folder.identity, StoreExchange(self.store, plan), CkksIntegers()
+            plan, self.c.lab.folder.identity, StoreExchange(self.board, plan), CkksIntegers()
         )
         theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
-        coordinator._instances = all_ready(self.store, plan, self.nonce)
+        coordinator._instances = all_ready(self.board, plan, self.nonce)
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
         at = paths.RoundPaths(self.study.digest, number, 1)
         for name in ("key", "model", "announcement"):
-            self.store.put(getattr(at, name), getattr(given, name))
+            self.board.post(getattr(at, name), getattr(given, name))
 
     def call(self):
         """The researcher starts the run, and the other hospitals are ready at once."""
         call = Call(self.study.digest, secrets.token_hex(32))
         self.nonce = call.nonce
-        self.store.put(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
+        self.board.post(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
         for other in self.others:
             word = Ready(self.study.digest, other.name, secrets.token_hex(32), call.nonce)
-            self.store.put(
+            self.board.post(
                 paths.ready(self.study.digest, other.name), word.dump(other.identity.sign)
             )
 
     def sent(self, number):
-        return self.store.exists(paths.RoundPaths(self.study.digest, number, 1).contribution(ME))
+        return is_there(self.board, paths.RoundPaths(self.study.digest, number, 1).contribution(ME))
 
     def trace(self):
         """All that the agent did with the store from its start to its third reply, while it was
@@ -180,7 +181,7 @@ class Hospital:
         self.call()
         while not self.sent(3):
             assert self.clock.now < 200.0
-            ready = len(all_ready(self.store, self.study.plan, self.nonce)) == len(NAMES)
+            ready = len(all_ready(self.board, self.study.plan, self.nonce)) == len(NAMES)
             if ready and (number == 0 or self.sent(number)):
                 number += 1
                 self.announce(number)
@@ -209,9 +210,9 @@ def test_all_that_an_agent_does_is_the_same_for_a_small_and_a_large_hospital(hos
         for seconds in (SMALL, LARGE)
     ]
     assert traces[0] == traces[1]
-    assert sum(name == "put_file" for _, name, _ in traces[0]) == 3
+    assert sum(name == "post_file" for _, name, _ in traces[0]) == 3
     assert (
-        sum(name == "put" and path == said.held_path(OTHER, ME) for _, name, path in traces[0]) > 3
+        sum(name == "post" and path == said.held_path(OTHER, ME) for _, name, path in traces[0]) > 3
     )
 
 
@@ -246,10 +247,10 @@ def answers_to_recorded(memory, site, questions, rounds=5):
     answered = 0
     for _ in range(rounds):
         for question in questions:
-            site.store.delete(said.held_path(OTHER, ME))
-            site.store.put(said.ask_path(OTHER), question)
+            site.board.erase(said.held_path(OTHER, ME))
+            site.board.post(said.ask_path(OTHER), question)
             answer_questions(site, memory())
-            answered += site.store.exists(said.held_path(OTHER, ME))
+            answered += is_there(site.board, said.held_path(OTHER, ME))
     return answered
 
 

@@ -86,12 +86,12 @@ def test_a_store_that_plays_back_an_old_answer_gains_nothing(restored):
     early = Question(lambda _: None)
     early.turn(site)
     answer_questions(other, Answered(other.path))
-    old_answer = site.store.get(said.held_path("A", "B"), said.MAX_SEALED)
+    old_answer = site.board.read(said.held_path("A", "B"), said.MAX_SEALED)
     early.turn(site)
     assert early.agreed(site, ("A", "B"))
     late = Question(lambda _: None)  # the agent after the restore asks with another number
     late.turn(site)
-    site.store.put(said.held_path("A", "B"), old_answer)
+    site.board.post(said.held_path("A", "B"), old_answer)
     late.turn(site)
     assert not late.agreed(site, ("A", "B"))
 
@@ -110,19 +110,19 @@ def test_nobody_can_stop_a_hospital_with_an_invented_checkpoint(tmp_path):
     forged = said.Held("B", "A", question.nonce, sites["B"].ledger.checkpoint()).dump(
         sites["B"].identity.sign
     )
-    sites["A"].store.put(
+    sites["A"].board.post(
         said.held_path("A", "B"), sites["A"].identity.card.seal(forged, said.held_info("A", "B"))
     )
-    sites["A"].store.put(said.held_path("A", "C"), b"x" * (said.MAX_SEALED + 1))
+    sites["A"].board.post(said.held_path("A", "C"), b"x" * (said.MAX_SEALED + 1))
     question.turn(sites["A"])
     assert not question.agreed(sites["A"], ("A", "B"))
 
 
 def test_the_store_learns_nothing_about_the_number_of_events(restored):
-    sealed = restored["A"].store.get(said.handed_path(digest(1), "A", "B"), said.MAX_SEALED)
+    sealed = restored["A"].board.read(said.handed_path(digest(1), "A", "B"), said.MAX_SEALED)
     assert b"size" not in sealed
     again = said.handed_path(digest(1), "A", "C")
-    assert abs(len(restored["A"].store.get(again, said.MAX_SEALED)) - len(sealed)) == 0
+    assert abs(len(restored["A"].board.read(again, said.MAX_SEALED)) - len(sealed)) == 0
 
 
 def changed_keys(sites):
@@ -407,7 +407,7 @@ def test_a_partner_with_the_stolen_key_does_not_stop_the_hospital_after_the_chan
         old.sign
     )  # the very row in which the key ended
     answer = said.Held("B", "A", question.nonce, forged).dump(sites["B"].identity.sign)
-    sites["B"].store.put(
+    sites["B"].board.post(
         said.held_path("A", "B"), sites["A"].identity.card.seal(answer, said.held_info("A", "B"))
     )
     question.turn(sites["A"])

@@ -6,11 +6,13 @@ import io
 from types import SimpleNamespace
 
 import pytest
+from boards import following_links, is_there
 from checkpoint_hospitals import approved, three_hospitals
 from conftest import SITES, fixed_identity
 from in_process_federation import Room, announced_context, going_on, sealed_study
 from ledger_site import digest
 
+from securefl.boards.opening import open_board
 from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
@@ -19,7 +21,6 @@ from securefl.federation.transcript import MAX_TRANSCRIPT, open_transcript
 from securefl.node.checkpoints import collect, hand_out, kept_path
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.survivors import Survivors, write_proposal
-from securefl.store import Store
 
 FIVE = tuple(sorted(SITES))
 ROUND = 2
@@ -32,10 +33,10 @@ class Late:
         self.room = Room(
             going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
         )
-        self.store = Store(str(folder))
+        self.board = open_board(str(folder))
         self.at = paths.RoundPaths(self.room.plan.digest, ROUND, 1)
         self.saying = UnmaskingSender(
-            SimpleNamespace(name=FIVE[0], store=self.store), self.room.plan, print
+            SimpleNamespace(name=FIVE[0], board=self.board), self.room.plan, print
         )
         _, given = self.room.announce(ROUND)
         self.announcement = given.announcement
@@ -61,7 +62,7 @@ def late(tmp_path):
 
 def test_the_control_the_coordinators_own_survivor_set_ends_the_study_at_a_late_hospital(late):
     late.goes_on()
-    late.store.put(late.at.proposal, late.proposal())
+    late.board.post(late.at.proposal, late.proposal())
     with pytest.raises(RoundError, match="not there in time"):
         late.goes_on()
 
@@ -79,17 +80,17 @@ def test_the_control_the_coordinators_own_survivor_set_ends_the_study_at_a_late_
 )
 def test_what_the_coordinator_did_not_sign_for_this_round_ends_nothing(late, what):
     if what == "a folder":
-        late.store.put(f"{late.at.proposal}/x", b"")
+        late.board.post(f"{late.at.proposal}/x", b"")
     else:
-        late.store.put(late.at.proposal, {
+        late.board.post(late.at.proposal, {
             "a byte": lambda: b"x",
             "far too much": lambda: bytes(1 << 20),
             "signed by another": lambda: late.proposal(by=fixed_identity("Stranger", "researcher")),
             "of another round": lambda: late.proposal(announcement=late.room.announce(1)[1].announcement),
             "of another announcement": lambda: late.proposal(announcement=late.room.announce(ROUND)[1].announcement),
         }[what]())  # fmt: skip
-    assert late.store.exists(
-        late.at.proposal
+    assert is_there(
+        late.board, late.at.proposal
     )  # the attack on a hospital that asks for no more than this
     late.goes_on()
 
@@ -101,8 +102,8 @@ def linked_store(tmp_path, *, follows):
     own = tmp_path / "own"
     own.mkdir()
     (own / "SVI").write_bytes(b"what the party keeps")
-    store = Store(str(tmp_path / "shared"))
-    store._local = not follows  # the same folder by its whole paths, as a file system takes them
+    shared = tmp_path / "shared"
+    store = following_links(shared) if follows else open_board(str(shared))
     (tmp_path / "shared" / "studies").mkdir(parents=True)
     (tmp_path / "shared" / "studies" / "status").symlink_to(own)
     return store, own
@@ -110,28 +111,28 @@ def linked_store(tmp_path, *, follows):
 
 def test_the_control_a_store_that_follows_links_is_led_out_of_its_folder(tmp_path):
     store, own = linked_store(tmp_path, follows=True)
-    assert store.get("studies/status/SVI", 100) == b"what the party keeps"
-    store.put("studies/status/SVI", b"word")
+    assert store.read("studies/status/SVI", 100) == b"what the party keeps"
+    store.post("studies/status/SVI", b"word")
     assert (own / "SVI").read_bytes() == b"word"
-    store.delete("studies/status/SVI")
+    store.erase("studies/status/SVI")
     assert list(own.iterdir()) == []
 
 
 def test_a_link_in_a_shared_folder_leads_no_party_out_of_it(tmp_path):
     store, own = linked_store(tmp_path, follows=False)
     at = "studies/status/SVI"
-    store.delete(at)
+    store.erase(at)
     assert (
-        store.get(at, 100),
-        store.get_head(at, 1),
+        store.read(at, 100),
+        store.read_head(at, 1),
         store.stamp(at),
-        store.exists(at),
-        store.exists("studies/status"),
+        is_there(store, at),
+        is_there(store, "studies/status"),
     ) == (None, None, None, False, False)
-    assert store.list("studies") == store.list("studies/status") == []
-    store.put(at, b"word")
-    store.put_file("studies/status/SVR", io.BytesIO(b"word"))
-    assert (store.get(at, 100), store.list("studies/status")) == (b"word", ["SVI", "SVR"])
+    assert store.names("studies") == store.names("studies/status") == []
+    store.post(at, b"word")
+    store.post_file("studies/status/SVR", io.BytesIO(b"word"))
+    assert (store.read(at, 100), store.names("studies/status")) == (b"word", ["SVI", "SVR"])
     assert [(p.name, p.read_bytes()) for p in own.iterdir()] == [("SVI", b"what the party keeps")]
 
 
@@ -150,7 +151,8 @@ def test_a_link_makes_no_hospital_write_over_the_checkpoints_that_it_holds(tmp_p
     link = tmp_path / "store" / "studies" / digest(2) / "checkpoints"
     link.mkdir(parents=True)
     (link / "A").symlink_to(tmp_path / "A" / "checkpoints")
-    sites["A"].store._local = not follows
+    if follows:
+        sites["A"].__dict__["board"] = following_links(tmp_path / "store")
     hand_out(sites["A"], digest(2), cohort)
     assert (kept_path(sites["A"], "B").read_bytes() != held) == follows
 
@@ -159,11 +161,10 @@ def test_a_link_makes_no_hospital_write_over_the_checkpoints_that_it_holds(tmp_p
 def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
     """Nor does it keep the transcript out.
 
-    The control, a store that takes paths as the file system does, puts it where nobody looks.
+    The control, a store that takes paths as the file system does, has no place for it.
     """
     room = Room()
-    store = Store(str(tmp_path))
-    store._local = not follows
+    store = following_links(tmp_path) if follows else open_board(str(tmp_path))
     in_store = StoreExchange(store, room.plan)
 
     class Exchange(LocalExchange):
@@ -175,7 +176,7 @@ def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
     outcome = room.coordinator(Exchange(room.participants(), room.aggregator)).run()
     assert len(outcome.records) == last
     for number in range(1, last + 1):
-        data = store.get(paths.RoundPaths(room.plan.digest, number, 1).transcript, MAX_TRANSCRIPT)
+        data = store.read(paths.RoundPaths(room.plan.digest, number, 1).transcript, MAX_TRANSCRIPT)
         if follows and number == ROUND:
             assert data is None
             continue
@@ -185,7 +186,7 @@ def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
 
 
 def test_a_folder_in_the_place_of_a_contribution_keeps_no_hospital_from_sending(tmp_path):
-    store, at = Store(str(tmp_path)), paths.RoundPaths("ab" * 32, 1, 1)
+    store, at = open_board(str(tmp_path)), paths.RoundPaths("ab" * 32, 1, 1)
     (tmp_path / at.contribution("SVI") / "x").mkdir(parents=True)
-    store.put_file(at.contribution("SVI"), io.BytesIO(b"frame"))
-    assert store.get(at.contribution("SVI"), 10) == b"frame"
+    store.post_file(at.contribution("SVI"), io.BytesIO(b"frame"))
+    assert store.read(at.contribution("SVI"), 10) == b"frame"

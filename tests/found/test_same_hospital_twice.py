@@ -5,6 +5,7 @@ hospital lay in the store for every round.
 import shutil
 
 import pytest
+from boards import is_there
 from consortium import Consortium
 from running_study import study_scene
 
@@ -48,7 +49,7 @@ def test_two_agents_with_one_identity_send_one_contribution_at_most_and_say_so(s
                     except TwoCopiesError as error:
                         stopped.append(run)
                         said.append(error.what)
-            if scene.ready() and not scene.store.exists(scene.at().announcement):
+            if scene.ready() and not is_there(scene.board, scene.at().announcement):
                 scene.others_ready()
                 scene.announce()
             if sent := scene.sent():

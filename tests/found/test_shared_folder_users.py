@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from command_line_hospital import hospital
 
+from securefl.boards.opening import open_board
+from securefl.boards.shared_folder import SharedFolder
 from securefl.cli.doctor import _party_checks
 from securefl.errors import StoreError
 from securefl.node.places import shut_folders
-from securefl.shared_folder import SharedFolder
-from securefl.store import Store
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two other users")
 
@@ -41,7 +41,7 @@ def test_what_is_made_below_the_root_has_the_roots_rights_whatever_the_umask(
     root.chmod(rights)
     before = os.umask(umask)
     try:
-        Store(str(root)).put("studies/one/object", b"data")
+        open_board(str(root)).post("studies/one/object", b"data")
     finally:
         os.umask(before)
     assert modes(root) == {"studies": folders, "studies/one": folders, "studies/one/object": files}
@@ -49,11 +49,11 @@ def test_what_is_made_below_the_root_has_the_roots_rights_whatever_the_umask(
 
 AS_USER = """
 import os, sys
-from securefl.store import Store
-store = Store(sys.argv[3])  # the libraries are opened before the rights are given up
+from securefl.boards.opening import open_board
+store = open_board(sys.argv[3])  # the libraries are opened before the rights are given up
 os.setgroups([int(sys.argv[2])]); os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1])); os.umask(0o022)
-store.put(f"studies/s/approvals/{sys.argv[1]}", b"yes")
-print(sorted(store.list("studies/s/approvals")))
+store.post(f"studies/s/approvals/{sys.argv[1]}", b"yes")
+print(sorted(store.names("studies/s/approvals")))
 """
 
 
@@ -87,9 +87,9 @@ def test_two_users_of_one_group_work_in_one_store(open_place):
 
 def test_doctor_names_the_folder_that_another_user_has_shut(tmp_path, monkeypatch):
     folder = hospital(tmp_path)
-    store = Store(str(tmp_path / "store"))
-    store.put("studies/s/approvals/Other", b"1")
-    store.put("datasites/other@x.example/log/event", b"1")
+    store = open_board(str(tmp_path / "store"))
+    store.post("studies/s/approvals/Other", b"1")
+    store.post("datasites/other@x.example/log/event", b"1")
     access, shut = os.access, {"approvals", "log"}
     monkeypatch.setattr(
         os,
@@ -109,7 +109,7 @@ def test_doctor_names_the_folder_that_another_user_has_shut(tmp_path, monkeypatc
 
 
 def test_elsewhere_than_in_a_folder_nothing_is_said_about_rights():
-    assert shut_folders(Store("memory://rights"), "S") == []
+    assert shut_folders(open_board("memory://rights"), "S") == []
 
 
 def test_a_look_at_the_folders_has_an_end(tmp_path):

@@ -12,9 +12,12 @@ from functools import partial
 
 import numpy as np
 import pytest
+from boards import FolderBoard
 from consortium import consortium
 from in_process_federation import Room, sealed_study
 
+from securefl.backoff import persist
+from securefl.boards.opening import open_board
 from securefl.errors import StoreError
 from securefl.federation import paths
 from securefl.federation.aggregator_service import AggregatorService
@@ -24,12 +27,11 @@ from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, Invitation, Ready
 from securefl.federation.readiness import call_of
 from securefl.secagg.survivor_contribution import head_limit
-from securefl.store import Store, persist
 
 TIMES = 2
 
 
-class Flaky(Store):
+class Flaky(FolderBoard):
     """A store whose every call fails the first times that it is made with a path."""
 
     def __init__(self, url: str, methods: frozenset[str]) -> None:
@@ -41,40 +43,44 @@ class Flaky(Store):
             self.failed[method, path] += 1
             raise StoreError(f"The store {self.url} cannot be {method}.")
 
-    def put(self, path, data):
-        self._perhaps("put", path)
-        super().put(path, data)
+    def post(self, path, data):
+        self._perhaps("post", path)
+        super().post(path, data)
 
-    def put_file(self, path, source):
-        self._perhaps("put", path)
+    def post_file(self, path, source):
+        self._perhaps("post", path)
         source.read(10)  # what is tried again begins at its beginning
-        self._perhaps("put in the middle", path)
+        self._perhaps("post in the middle", path)
         source.seek(0)
-        super().put_file(path, source)
+        super().post_file(path, source)
 
-    def get_head(self, path, size):
-        self._perhaps("get", path)
-        return super().get_head(path, size)
+    def read_head(self, path, size):
+        self._perhaps("read", path)
+        return super().read_head(path, size)
 
     @contextmanager
     def open(self, path, max_bytes):
-        self._perhaps("get", path)
+        self._perhaps("read", path)
         with super().open(path, max_bytes) as file:
-            if file is not None and "read" in self.methods and self.failed["read", path] < TIMES:
+            if (
+                file is not None
+                and "read on" in self.methods
+                and self.failed["read on", path] < TIMES
+            ):
                 file.read(100)
-                self._perhaps("read", path)
+                self._perhaps("read on", path)
             yield file
 
-    def list(self, prefix=""):
-        self._perhaps("list", prefix)
-        return super().list(prefix)
+    def names(self, folder=""):
+        self._perhaps("names", folder)
+        return super().names(folder)
 
     def stamp(self, path):
         self._perhaps("stamp", path)
         return super().stamp(path)
 
 
-EVERYTHING = frozenset({"put", "get", "read", "list", "stamp"})
+EVERYTHING = frozenset({"post", "read", "read on", "names", "stamp"})
 
 
 def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fails=frozenset()):
@@ -82,10 +88,10 @@ def theta_of(tmp_path, plan, text, coordinator_fails=frozenset(), aggregator_fai
     coordinator and aggregator poll a folder.
     """
     room = Room(plan)
-    plain = Store(str(tmp_path / "store"))
+    plain = open_board(str(tmp_path / "store"))
     stores = Flaky(plain.url, coordinator_fails), Flaky(plain.url, aggregator_fails)
-    plain.put(paths.study_file(plan.digest), text.encode())
-    plain.put(
+    plain.post(paths.study_file(plan.digest), text.encode())
+    plain.post(
         paths.invitation(plan.digest),
         Invitation(plan.digest, "Researcher").dump(room.researcher.sign),
     )
@@ -135,7 +141,7 @@ def answer_call(plan, room, store, one):
     while (call := call_of(store, plan)) is None:
         time.sleep(0.002)
     word = Ready(plan.digest, one.name, one.instance, call.nonce)
-    store.put(paths.ready(plan.digest, one.name), word.dump(room.identities[one.name].sign))
+    store.post(paths.ready(plan.digest, one.name), word.dump(room.identities[one.name].sign))
 
 
 def hospital(plan, store, one):
@@ -143,29 +149,29 @@ def hospital(plan, store, one):
     in the last one.
     """
     at = paths.RoundPaths(plan.digest, one.done + 1, 1)
-    announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
+    announcement = store.read(at.announcement, MAX_ANNOUNCEMENT)
     if announcement is not None:
-        given = Broadcast(announcement, store.get(at.key, 1 << 24), store.get(at.model, 1 << 24))
+        given = Broadcast(announcement, store.read(at.key, 1 << 24), store.read(at.model, 1 << 24))
         with one.answer(given) as frame:
-            store.put_file(at.contribution(one.name), frame)
+            store.post_file(at.contribution(one.name), frame)
     later = one.later
     if later is None or later.answered:
         return
     before = paths.RoundPaths(plan.digest, one.done, 1)
     if later.survivors is None:
-        proposal = store.get(before.proposal, 1 << 24)
+        proposal = store.read(before.proposal, 1 << 24)
         if proposal is not None:
             limit = head_limit(later.terms)
             signed = later.agree(
                 proposal,
-                lambda site: later.read(site, store.get_head(before.contribution(site), limit)),
+                lambda site: later.read(site, store.read_head(before.contribution(site), limit)),
             )
-            store.put(before.agreement(one.name), signed)
+            store.post(before.agreement(one.name), signed)
         return
-    found = {site: store.get(before.agreement(site), 1 << 24) for site in later.survivors.names}
+    found = {site: store.read(before.agreement(site), 1 << 24) for site in later.survivors.names}
     answer = later.answer({site: data for site, data in found.items() if data is not None})
     if answer is not None:
-        store.put(before.answer(one.name), answer)
+        store.post(before.answer(one.name), answer)
 
 
 @pytest.mark.parametrize("method", sorted(EVERYTHING))
@@ -175,7 +181,7 @@ def hospital(plan, store, one):
 def test_every_call_to_the_store_may_fail_for_a_while_and_the_model_is_the_same(
     tmp_path, monkeypatch, method, goes_on
 ):
-    monkeypatch.setattr("securefl.store._LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("securefl.backoff._LONGEST_PAUSE", 0.05)
     text, plan = sealed_study(
         *([('on_dropout = "fail"', 'on_dropout = "continue"')] if goes_on else [])
     )
@@ -191,8 +197,8 @@ def test_a_store_that_stays_away_ends_the_round_at_its_deadline_with_a_clear_wor
     _, plan = sealed_study(("round_deadline = 60", "round_deadline = 1"))
     room, told = Room(plan), []
 
-    class Gone(Store):
-        def put(self, path, data):
+    class Gone(FolderBoard):
+        def post(self, path, data):
             raise StoreError(
                 f"The store {self.url} cannot be written: no space left.",
                 next_step="Check its free space.",

@@ -16,7 +16,7 @@ def test_a_party_with_a_past_begins_no_new_store(tmp_path):
     with pytest.raises(
         StoreError, match="not the store that was used here before: it has no marker"
     ) as caught:
-        Site.at(folder).store.put("a", b"1")
+        Site.at(folder).board.post("a", b"1")
     assert "mounted" in caught.value.next_step
     doctor = securefl("doctor", "--folder", folder, "--json", "-")
     check = next(c for c in json.loads(doctor.stdout)["checks"] if c["check"] == "store")
@@ -36,7 +36,7 @@ def test_another_partys_store_is_not_taken_for_ones_own(tmp_path):
     settings = folder / "site.toml"
     settings.write_text(settings.read_text().replace(str(tmp_path / "store"), str(other / "store")))
     with pytest.raises(StoreError, match="not the store"):
-        Site.at(folder).store.list("studies")
+        Site.at(folder).board.names("studies")
 
 
 def test_a_store_that_has_really_moved_is_taken_once_its_mark_is_forgotten(tmp_path):
@@ -46,12 +46,12 @@ def test_a_store_that_has_really_moved_is_taken_once_its_mark_is_forgotten(tmp_p
     settings.write_text(
         settings.read_text().replace(str(tmp_path / "store"), str(tmp_path / "moved"))
     )
-    assert Site.at(folder).store.list() is not None  # the same store elsewhere has the same mark
+    assert Site.at(folder).board.names() is not None  # the same store elsewhere has the same mark
     (tmp_path / "moved" / "securefl-store").unlink()
     with pytest.raises(StoreError, match=r"store\.id"):
-        Site.at(folder).store.list()
+        Site.at(folder).board.names()
     (folder / "store.id").unlink()
-    assert Site.at(folder).store.list() == []
+    assert Site.at(folder).board.names() == []
     assert "store" in securefl("doctor", "--folder", folder).stdout
     assert (folder / "store.id").read_bytes().strip() == (
         tmp_path / "moved" / "securefl-store"

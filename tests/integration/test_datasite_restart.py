@@ -7,6 +7,7 @@ import shutil
 import pytest
 from datasite_parties import FILES, MOCK, Parties
 
+from securefl.boards.opening import open_board
 from securefl.datasite.address import site_email
 from securefl.datasite.client import pysyft_client
 from securefl.datasite.entry import COMMAND
@@ -52,7 +53,7 @@ def test_a_replay_of_old_events_does_not_bring_a_finished_request_back(parties):
         for status in ("running", "done"):
             site.set_status(JOB, status, "the model is there")
     # PySyft's own client starts cold: it replays its log over the newer file.
-    client, _ = pysyft_client(str(parties.store), SVI, parties.root / "SVI", "hospital")
+    client, _ = pysyft_client(open_board(str(parties.store)), SVI, parties.root / "SVI", "hospital")
     with muted():
         client.sync_engine.datasite_owner_syncer.initial_sync_done = False
         client.load_peers()
@@ -66,7 +67,7 @@ def test_a_replay_of_old_events_does_not_bring_a_finished_request_back(parties):
 
 
 def test_an_approval_in_pysyft_alone_leaves_the_request_pending_and_names_our_command(parties):
-    client, _ = pysyft_client(str(parties.store), SVI, parties.root / "SVI", "hospital")
+    client, _ = pysyft_client(open_board(str(parties.store)), SVI, parties.root / "SVI", "hospital")
     with muted():
         client.jobs[0].approve("looks fine")
     view = hospitals_view(parties)
@@ -84,7 +85,7 @@ def test_an_approval_in_pysyft_alone_leaves_the_request_pending_and_names_our_co
 
 
 def test_a_refusal_in_pysyft_is_the_owners_and_is_kept(parties):
-    client, _ = pysyft_client(str(parties.store), SVI, parties.root / "SVI", "hospital")
+    client, _ = pysyft_client(open_board(str(parties.store)), SVI, parties.root / "SVI", "hospital")
     with muted():
         client.jobs[0].reject("not here")
     assert (hospitals_view(parties).status, researchers_view(parties).note) == (

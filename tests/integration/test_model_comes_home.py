@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from consortium import consortium
 
+from securefl.boards.board import CarriedBoard
 from securefl.errors import StoreError
 from securefl.federation import paths
 from securefl.learning.artefact import load_model
 from securefl.node.models import list_models
-from securefl.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_who_is_no_recipient_gets_nothing_and_keeps_nothing(c):
 def test_a_model_that_comes_late_comes_all_the_same(c):
     study = c.new_study("late")
     c.ready(study)
-    put_file, told = Store.put_file, []
+    put_file, told = CarriedBoard.post_file, []
 
     def away(store, path, source):
         if path == paths.model_sealed(study.digest):
@@ -106,7 +106,7 @@ def test_a_model_that_comes_late_comes_all_the_same(c):
         put_file(store, path, source)
 
     with pytest.MonkeyPatch.context() as during:
-        during.setattr(Store, "put_file", away)
+        during.setattr(CarriedBoard, "post_file", away)
         during.setattr("securefl.researcher.delivery.persist", lambda work, _seconds: work())
         result = study.run(model_folder=c.root / "late model", warn=told.append)
     assert any("was not sent" in text for text in told)

@@ -159,8 +159,8 @@ def test_a_completed_study_does_not_run_again_after_a_restart_or_a_copied_approv
     again = c.new_study("again")
     c.request(again)
     for name in NAMES:  # the approvals of one study, in the place of another's
-        old = c.site(name).store.get(paths.approval(study.digest, name), 1 << 16)
-        c.site(name).store.put(paths.approval(again.digest, name), old)
+        old = c.site(name).board.read(paths.approval(study.digest, name), 1 << 16)
+        c.site(name).board.post(paths.approval(again.digest, name), old)
     c.approve(ME, again)
     c.until(lambda: f"waiting for {OTHER}" in c.log(ME), "the refusal of a copied approval")
     assert c.status(ME, again) == "approved"
@@ -309,8 +309,8 @@ def test_junk_in_the_place_of_a_round_is_nobodys_word_and_the_study_goes_on(c):
     c.ready(study)
     at = paths.RoundPaths(study.digest, 1, 1)
     for path in (at.key, at.model):
-        c.lab.folder.store.put(path, b"junk")
-    c.lab.folder.store.put(at.announcement, b"securefl-signed/1 " + b"0" * 128 + b"\n{}")
+        c.lab.folder.board.post(path, b"junk")
+    c.lab.folder.board.post(at.announcement, b"securefl-signed/1 " + b"0" * 128 + b"\n{}")
     assert c.run(study).evaluation
     c.ended(study, *NAMES, status="completed")
 

@@ -60,4 +60,4 @@ def hand(giver, reader, checkpoint, *, past=(), number=1, sign=None):
     sealed = reader.identity.card.seal(
         word, said.handed_info(digest(number), giver.name, reader.name)
     )
-    reader.store.put(said.handed_path(digest(number), giver.name, reader.name), sealed)
+    reader.board.post(said.handed_path(digest(number), giver.name, reader.name), sealed)

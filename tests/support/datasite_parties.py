@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from securefl.boards.opening import open_board
 from securefl.datasite.address import site_email
 from securefl.datasite.entry import FIXED
 from securefl.datasite.site import open_datasite
@@ -39,7 +40,7 @@ class Parties:
     @contextmanager
     def open(self, name: str, role: SiteRole = "hospital") -> Iterator[Datasite]:
         with open_datasite(
-            str(self.store), site_email(name), self.root / name, role, lock_seconds=120
+            open_board(str(self.store)), site_email(name), self.root / name, role, lock_seconds=120
         ) as site:
             yield site
 

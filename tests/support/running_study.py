@@ -101,8 +101,8 @@ class Scene:
         return self.run.site
 
     @property
-    def store(self):
-        return self.site.store
+    def board(self):
+        return self.site.board
 
     @property
     def ledger_says(self):
@@ -115,7 +115,7 @@ class Scene:
         coordinator = Coordinator(
             self.run.plan,
             self.c.lab.folder.identity,
-            StoreExchange(self.store, self.run.plan),
+            StoreExchange(self.board, self.run.plan),
             CkksIntegers(),
         )
         coordinator._instances = {
@@ -126,7 +126,7 @@ class Scene:
         theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
         for name in ("key", "model", "announcement"):
-            self.store.put(getattr(self.at(number), name), spoil.get(name, getattr(given, name)))
+            self.board.post(getattr(self.at(number), name), spoil.get(name, getattr(given, name)))
 
     def others_approve(self):
         for name in (OTHER, THIRD):
@@ -134,17 +134,17 @@ class Scene:
 
     def others_ready(self, *names):
         """The others' answers to the newest call."""
-        nonce = call_of(self.store, self.run.plan).nonce
+        nonce = call_of(self.board, self.run.plan).nonce
         for name in names or (OTHER, THIRD):
             word = Ready(self.study.digest, name, INSTANCES[name], nonce)
-            self.store.put(
+            self.board.post(
                 paths.ready(self.study.digest, name), word.dump(self.c.site(name).identity.sign)
             )
 
     def call(self):
         """The researcher types `securefl study run`."""
         call = Call(self.study.digest, secrets.token_hex(32))
-        self.store.put(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
+        self.board.post(paths.call(self.study.digest), call.dump(self.c.lab.folder.identity.sign))
         return call.nonce
 
     def wait(self, seconds=1.0):
@@ -165,7 +165,7 @@ class Scene:
         assert self.ready() is not None
 
     def ready(self):
-        return ready_of(self.store, self.run.plan, ME)
+        return ready_of(self.board, self.run.plan, ME)
 
     def begin(self):
         """The first round is announced, and this hospital works on its reply."""
@@ -185,7 +185,7 @@ class Scene:
         self.run.step()
 
     def sent(self, number=1):
-        return self.store.get(self.at(number).contribution(ME), 1 << 20)
+        return self.board.read(self.at(number).contribution(ME), 1 << 20)
 
     def kept(self):
         return self.c.contributions(ME, self.study)

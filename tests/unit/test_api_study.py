@@ -15,6 +15,7 @@ from conftest import edited, fixed_identity
 from consortium import NAMES, Consortium
 
 from securefl.api import Study, connect, load_model
+from securefl.boards.board import CarriedBoard
 from securefl.cli.main import cli, main
 from securefl.datasite.address import site_email
 from securefl.errors import (
@@ -37,7 +38,6 @@ from securefl.node.extract import publish_extract
 from securefl.node.rotation import rotate_key
 from securefl.report.quality import quality_words
 from securefl.researcher import asking, results
-from securefl.store import Store
 
 ME, OTHER, THIRD = NAMES
 
@@ -60,7 +60,7 @@ def approved(c, study):
 
 
 def ended(c, study):
-    return end_of(c.lab.folder.store, study.plan)
+    return end_of(c.lab.folder.board, study.plan)
 
 
 def outcome(study):
@@ -215,7 +215,7 @@ def test_a_study_whose_time_is_over_is_refused_at_check_new_and_request(c, study
     monkeypatch.setattr("securefl.api.datetime", Later)
     with pytest.raises(StudyError, match="until 2999-01-01"):
         study.request()
-    assert c.lab.folder.store.list(f"studies/{study.digest}") == []
+    assert c.lab.folder.board.names(f"studies/{study.digest}") == []
 
 
 def test_a_study_is_found_by_the_beginning_of_its_name(c, study):
@@ -333,24 +333,24 @@ def test_a_request_that_reached_some_is_completed_by_asking_again(c, study, monk
 def test_only_what_a_hospital_signed_for_this_digest_is_its_approval(c, study):
     other = c.new_study("other")
     c.approve(ME, other)
-    store = c.lab.folder.store
-    copied = store.get(paths.approval(other.digest, ME), 4096)
+    store = c.lab.folder.board
+    copied = store.read(paths.approval(other.digest, ME), 4096)
     for junk in (b"yes", b"", b" " * 10_000, copied):
-        store.put(paths.approval(study.digest, ME), junk)
+        store.post(paths.approval(study.digest, ME), junk)
         assert study.status()[ME] == "waiting"
     c.approve(ME, study)
     assert study.status() == {ME: "approved", OTHER: "waiting", THIRD: "waiting"}
 
 
 def test_only_what_a_hospital_signed_is_its_last_word(c, approved):
-    store = c.lab.folder.store
+    store = c.lab.folder.board
     stranger = fixed_identity(ME, "hospital")
     for junk in (
         b"withdrawn",
         b" " * 10_000,
         Status(approved.digest, ME, 0, "withdrawn").dump(stranger.sign),
     ):
-        store.put(paths.status(approved.digest, ME), junk)
+        store.post(paths.status(approved.digest, ME), junk)
         assert approved.status()[ME] == "approved"
 
 
@@ -375,8 +375,8 @@ def test_a_researcher_learns_that_a_hospital_changed_its_keys_and_hears_its_no_u
     assert (
         study.status()[ME] == "waiting"
     )  # whose key signed that no, the researcher cannot know yet
-    store, refusal = c.lab.folder.store, paths.status(study.digest, ME)
-    assert store.get(refusal, 4096) is not None
+    store, refusal = c.lab.folder.board, paths.status(study.digest, ME)
+    assert store.read(refusal, 4096) is not None
     c.lab.trust(site.identity.signed_card())
     assert study.status() == {ME: "not-approved", OTHER: "waiting", THIRD: "waiting"}
     # without a word of the hospital, or with a stranger's
@@ -384,18 +384,18 @@ def test_a_researcher_learns_that_a_hospital_changed_its_keys_and_hears_its_no_u
         b"x",
         Status(study.digest, ME, 0, "withdrawn").dump(fixed_identity(ME, "hospital").sign),
     ):
-        store.put(refusal, junk)
+        store.post(refusal, junk)
         assert study.status()[ME] == "new-keys"
     with pytest.raises(NotApprovedError, match=r"new-keys") as refused:
         study.wait(seconds=0)
     assert refused.value.whose == ME
-    store.put(
+    store.post(
         refusal, Status(study.digest, ME, 0, "withdrawn").dump(old.sign)
     )  # signed before the change
     assert study.status()[ME] == "withdrawn"
     # a study that is made with the new card hears the new key alone
     after = c.new_study("after")
-    store.put(
+    store.post(
         paths.status(after.digest, ME), Status(after.digest, ME, 0, "withdrawn").dump(old.sign)
     )
     assert after.status()[ME] == "waiting"
@@ -413,7 +413,7 @@ def test_waiting_ends_when_a_hospital_refuses(c, study):
 def test_who_only_followed_is_not_asked_to_mend(c, approved):
     for name, code in ((ME, "round"), (OTHER, "data"), (THIRD, "round")):
         site = c.site(name)
-        c.lab.folder.store.put(
+        c.lab.folder.board.post(
             paths.status(approved.digest, name),
             Status(approved.digest, name, 0, code).dump(site.identity.sign),
         )
@@ -432,7 +432,7 @@ def test_after_a_run_of_ones_own_nobody_else_is_named(c, approved, monkeypatch):
     with pytest.raises(RoundError, match="stopped by hand"):
         approved.run()
     site = c.site(ME)
-    c.lab.folder.store.put(
+    c.lab.folder.board.post(
         paths.status(approved.digest, ME),
         Status(approved.digest, ME, 0, "round").dump(site.identity.sign),
     )
@@ -539,7 +539,7 @@ def test_a_store_that_is_away_does_not_hide_why_the_run_failed(c, approved, monk
         def away(*_):
             raise StoreError("away")
 
-        monkeypatch.setattr(Store, "put", away)
+        monkeypatch.setattr(CarriedBoard, "post", away)
         raise RoundError("Round 1 was not complete.", whose=ME)
 
     coordinated(monkeypatch, lost)
@@ -557,7 +557,7 @@ def test_the_status_after_a_dead_run_does_not_say_that_all_is_well(c, approved, 
     with pytest.raises(RoundError):
         approved.run()
     site = c.site(ME)
-    c.lab.folder.store.put(
+    c.lab.folder.board.post(
         paths.status(approved.digest, ME),
         Status(approved.digest, ME, 0, "data").dump(site.identity.sign),
     )
@@ -584,7 +584,7 @@ def test_the_status_names_each_way_in_which_a_run_stands(c, approved):
     finally:
         lock.release()
     assert "did not come to its end" in approved.run_status()
-    c.lab.folder.store.put(
+    c.lab.folder.board.post(
         paths.ending(approved.digest),
         End(approved.digest, "completed", 4).dump(c.lab.folder.identity.sign),
     )
@@ -632,7 +632,7 @@ def test_a_completed_run_leaves_model_figures_and_extracts_and_looks_again_for_l
 ):
     site = c.site(ME)
     publish_extract(site, approved.digest, approved.file)
-    c.lab.folder.store.put(paths.extract(approved.digest, OTHER), b"junk of the store's operator")
+    c.lab.folder.board.post(paths.extract(approved.digest, OTHER), b"junk of the store's operator")
     coordinated(
         monkeypatch, lambda watch: (watch(outcome(approved).records[0]), outcome(approved))[1]
     )
@@ -696,7 +696,8 @@ def test_a_result_is_not_lost_when_the_store_does_not_take_the_end(c, approved, 
         raise StoreError("away")
 
     coordinated(
-        monkeypatch, lambda _: (monkeypatch.setattr(Store, "put", away), outcome(approved))[1]
+        monkeypatch,
+        lambda _: (monkeypatch.setattr(CarriedBoard, "post", away), outcome(approved))[1],
     )
     monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
     assert approved.run(model_folder=c.root / "model-2").model

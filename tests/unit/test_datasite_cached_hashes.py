@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from securefl.boards.opening import open_board
 from securefl.datasite.cached_hashes import HeldHashes
 from securefl.datasite.pysyft import PersistedDict
 
@@ -70,7 +71,7 @@ def test_a_site_with_a_datasite_holds_it(tmp_path):
     from securefl.datasite.site import open_datasite
 
     with open_datasite(
-        str(tmp_path / "store"), site_email("SVI"), tmp_path / "site", "hospital"
+        open_board(str(tmp_path / "store")), site_email("SVI"), tmp_path / "site", "hospital"
     ) as desk:
         cache = desk._client.sync_engine.datasite_owner_syncer.event_cache
         assert isinstance(cache.file_hashes, HeldHashes)

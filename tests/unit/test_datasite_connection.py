@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from securefl.boards.opening import open_board
 from securefl.datasite.connection import FsspecConnection, FsspecConnectionConfig
 from securefl.datasite.pysyft import VersionInfo
 from securefl.errors import MessageError, StoreError
@@ -31,7 +32,7 @@ def connect(request, tmp_path):
     def connect(email, guard=None):
         home = tmp_path / email
         home.mkdir(exist_ok=True)
-        config = FsspecConnectionConfig(email=email, home=home, store_url=url)
+        config = FsspecConnectionConfig(email=email, home=home, board=open_board(url))
         connection = FsspecConnection.from_config(config)
         assert FsspecConnection.from_config(config) is connection
         connection.guard = guard or Open()
@@ -98,7 +99,7 @@ def test_a_researcher_gets_the_bytes_that_were_checked(connect):
         owner.owner_write_raw_bytes_to_outbox(B, event(time), data)
     found = reader.watcher_get_outbox_file_metadatas(A, 1.5)
     assert [m["timestamp"] for m in found] == [3.5]
-    reader._store.put(found[0]["file_id"], b"swapped")
+    reader._board.post(found[0]["file_id"], b"swapped")
     assert reader.download_file(found[0]["file_id"]) == b"new"
     assert reader.watcher_download_raw_events_from_outbox(A, None) == [b"old", b"swapped"]
     assert [q.sender for q in reader.quarantined()] == [A]
@@ -107,7 +108,7 @@ def test_a_researcher_gets_the_bytes_that_were_checked(connect):
 def test_peer_requests_are_those_not_yet_answered(connect):
     a, b = connect(A), connect(B)
     a.add_peer(B)
-    b._store.put(f"datasites/{B}/peers/no-address.json", b"{}")
+    b._board.post(f"datasites/{B}/peers/no-address.json", b"{}")
     assert b.get_peer_requests() == [A]
     for state in ("accepted", "rejected"):
         b._update_peer_state(A, state, {"k": 1})
@@ -150,7 +151,7 @@ def test_a_damaged_share_shows_nothing(connect):
     a, b = connect(A), connect(B)
     b._update_peer_state(A, "requested_by_me")
     for bad in (b"[]", b"{", b'{"users": 1}', b"[" * 50_000, b" " * 100_000):
-        a._store.put(f"datasites/{A}/shares/{PREFIX}_s_0a.json", bad)
+        a._board.post(f"datasites/{A}/shares/{PREFIX}_s_0a.json", bad)
         assert b.watcher_list_collections(PREFIX) == []
 
 
@@ -203,8 +204,8 @@ def test_versions_and_keys_are_published_and_damaged_ones_count_as_none(connect)
     )
     assert b.read_peer_encryption_bundle(A) == '{"k": 1}'
     for bad in (b"\xff", b"{", b" " * 100_000):
-        a._store.put(f"datasites/{A}/version.json", bad)
-        a._store.put(f"datasites/{A}/bundles/{B}.json", bad)
+        a._board.post(f"datasites/{A}/version.json", bad)
+        a._board.post(f"datasites/{A}/bundles/{B}.json", bad)
         assert b.read_peer_version_file(A) is None
     assert b.read_peer_encryption_bundle(A) is None
 

@@ -6,15 +6,17 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from boards import FolderBoard
 from conftest import fixed_identity
 from in_process_federation import NAMES, Room, added, announced_context, in_memory, sealed_study
 from secagg_whole import read_sum
 
+from securefl.boards.board import CarriedBoard
+from securefl.boards.opening import open_board
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import checked_round, paths
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, open_status
-from securefl.store import Store
 
 TEXT, PLAN = sealed_study()
 
@@ -36,7 +38,7 @@ def room():
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(str(tmp_path))
+    return open_board(str(tmp_path))
 
 
 @pytest.fixture
@@ -51,8 +53,8 @@ def service(room, store, said, *trusted):
 
 
 def invite(room, store, *, by=None, text=TEXT, digest=PLAN.digest):
-    store.put(paths.study_file(digest), text.encode())
-    store.put(
+    store.post(paths.study_file(digest), text.encode())
+    store.post(
         paths.invitation(digest),
         Invitation(digest, "Researcher").dump((by or room.researcher).sign),
     )
@@ -62,13 +64,13 @@ def answered(room, store, sites=NAMES):
     """Round 1 announced and answered by these hospitals; returns its facts and the frames."""
     _, given = room.announce()
     at = paths.RoundPaths(PLAN.digest, 1, 1)
-    store.put(at.announcement, given.announcement)
+    store.post(at.announcement, given.announcement)
     frames = {}
     for seed, site in enumerate(sites):
         values = np.full(PLAN.parameters, seed, dtype=np.int64)
         me = room.participant(site, trainer=lambda *_, v=values: v, keeper=in_memory)
         frames[site] = me.answer(given).read()
-        store.put(at.contribution(site), frames[site])
+        store.post(at.contribution(site), frames[site])
     return announced_context(PLAN, given.announcement), frames
 
 
@@ -81,7 +83,7 @@ def test_a_complete_round_is_added_and_signed(room, store, said):
     facts, frames = answered(room, store)
     assert here.step()
     total = read_sum(
-        store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20),
+        store.read(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20),
         facts,
         "Aggregator",
         room.operator.card.verify,
@@ -112,7 +114,7 @@ def test_nothing_is_added_while_a_hospital_is_missing(room, store, said):
     here.look()
     answered(room, store, NAMES[:2])
     assert not here.step()
-    assert store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+    assert store.read(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
 
 
 def test_a_study_of_somebody_who_is_not_trusted_is_not_served(room, store, said):
@@ -146,12 +148,12 @@ def test_a_text_that_has_not_the_invited_digest_is_refused(room, store, said):
 @pytest.mark.parametrize("spoil", ["invitation", "text", "nothing"])
 def test_junk_in_the_store_is_left_alone(room, store, said, spoil):
     if spoil == "invitation":
-        store.put(paths.study_file(PLAN.digest), TEXT.encode())
-        store.put(paths.invitation(PLAN.digest), b" " * (MAX_SMALL + 1))
+        store.post(paths.study_file(PLAN.digest), TEXT.encode())
+        store.post(paths.invitation(PLAN.digest), b" " * (MAX_SMALL + 1))
     elif spoil == "text":
         invite(room, store, text="not a study")
     else:
-        store.put(paths.approval(PLAN.digest, "x"), b"")
+        store.post(paths.approval(PLAN.digest, "x"), b"")
     here = service(room, store, said)
     here.look()
     assert not here.busy
@@ -176,10 +178,10 @@ def test_an_end_that_the_coordinator_did_not_sign_changes_nothing(room, store, s
         b" " * (MAX_SMALL + 1),
         End(PLAN.digest, "completed", 5).dump(fixed_identity("Stranger", "researcher").sign),
     ):
-        store.put(paths.ending(PLAN.digest), junk)
+        store.post(paths.ending(PLAN.digest), junk)
         here.step()
         assert here.busy
-    store.put(paths.ending(PLAN.digest), End(PLAN.digest, "round", 1).dump(room.researcher.sign))
+    store.post(paths.ending(PLAN.digest), End(PLAN.digest, "round", 1).dump(room.researcher.sign))
     here.step()
     assert not here.busy
     again = service(room, store, said)  # after a restart
@@ -212,14 +214,14 @@ def test_what_is_malformed_is_not_added_and_the_round_waits(room, store, said, s
     here.look()
     _, frames = answered(room, store)
     at = paths.RoundPaths(PLAN.digest, 1, 1)
-    announcement = store.get(at.announcement, MAX_ANNOUNCEMENT)
-    store.put(*SPOILED[spoil](at, frames))
+    announcement = store.read(at.announcement, MAX_ANNOUNCEMENT)
+    store.post(*SPOILED[spoil](at, frames))
     assert not here.step()
     assert here.busy  # anybody can write there: the round is not over before its deadline
-    assert store.get(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
-    assert store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL) is None
-    store.put(at.announcement, announcement)
-    store.put(at.contribution(NAMES[0]), frames[NAMES[0]])
+    assert store.read(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+    assert store.read(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL) is None
+    store.post(at.announcement, announcement)
+    store.post(at.contribution(NAMES[0]), frames[NAMES[0]])
     assert here.step()
 
 
@@ -233,10 +235,10 @@ def test_a_store_that_is_away_ends_nothing(room, store, said, monkeypatch):
         raise StoreError("The store is away.")
 
     with monkeypatch.context() as during:
-        during.setattr(store, "put_file", away)
+        during.setattr(store, "post_file", away)
         with pytest.raises(StoreError):
             here.step()
-        during.setattr(store, "get", away)
+        during.setattr(store, "read", away)
         with pytest.raises(StoreError):
             service(room, store, said).look()
     assert here.step()
@@ -257,10 +259,10 @@ def test_one_studys_objects_that_cannot_be_read_hold_up_no_other_study(
         asked.append(path)
         if broken in path:
             raise StoreError("This object cannot be read.")
-        return Store.get(store, path, max_bytes)
+        return CarriedBoard.read(store, path, max_bytes)
 
     with monkeypatch.context() as during:
-        during.setattr(store, "get", get)
+        during.setattr(store, "read", get)
         with pytest.raises(StoreError):
             here.step()
     assert any(sound in path for path in asked)
@@ -277,7 +279,7 @@ def test_an_announcement_that_contradicts_the_study_is_refused(room):
 
 def test_the_aggregator_adds_no_incomplete_cohort(room, store):
     _, frames = answered(room, store)
-    announcement = store.get(paths.RoundPaths(PLAN.digest, 1, 1).announcement, 1 << 20)
+    announcement = store.read(paths.RoundPaths(PLAN.digest, 1, 1).announcement, 1 << 20)
     with pytest.raises(RoundError, match=NAMES[0]):
         added(room, announcement, {s: f for s, f in frames.items() if s != NAMES[0]})
 
@@ -291,7 +293,7 @@ def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, m
     assert not here.step()
     assert not here.busy
     assert any("ZeroDivisionError" in line for line in said)
-    data = store.get(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
+    data = store.read(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
     assert (
         open_status(
             data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify
@@ -304,14 +306,14 @@ def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, m
 # ------------------------------------------------------------------------------------------
 
 
-class Counting(Store):
+class Counting(FolderBoard):
     """Counts what is read."""
 
     reads = 0
 
-    def get(self, path, max_bytes):
+    def read(self, path, max_bytes):
         self.reads += 1
-        return super().get(path, max_bytes)
+        return super().read(path, max_bytes)
 
 
 class Clock:
@@ -349,7 +351,7 @@ def an_hour(here, clock, seconds=3600.0):
 
 
 def end_it(room, store):
-    store.put(
+    store.post(
         paths.ending(PLAN.digest), End(PLAN.digest, "completed", 5).dump(room.researcher.sign)
     )
 
@@ -450,7 +452,7 @@ def test_an_announcement_is_noticed_before_anything_comes_and_the_round_is_looke
     invite(room, store)
     here = watched(room, store, said, clock)
     an_hour(here, clock)
-    store.put(paths.RoundPaths(PLAN.digest, 1, 1).announcement, room.announce()[1].announcement)
+    store.post(paths.RoundPaths(PLAN.digest, 1, 1).announcement, room.announce()[1].announcement)
     clock.time += 3.5
     here.turn()
     assert here.remaining == pytest.approx(0.01)

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pytest
+from boards import FolderBoard, is_there
 from conftest import SITES, fixed_identity
 from in_process_federation import (
     INSTANCES,
@@ -19,6 +20,7 @@ from in_process_federation import (
     sealed_study,
 )
 
+from securefl.boards.opening import open_board
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import exchange as exchange_module
 from securefl.federation import paths
@@ -31,7 +33,6 @@ from securefl.federation.status_board import end_of, ending_departure, first_dep
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.secagg.streaming import read_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal
-from securefl.store import Store
 
 STRANGER = fixed_identity("Stranger", "hospital")
 
@@ -43,7 +44,7 @@ def room():
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(str(tmp_path))
+    return open_board(str(tmp_path))
 
 
 @pytest.fixture
@@ -65,9 +66,9 @@ def answer_all(room, store, sites=NAMES):
             .read()
         )
         if site in sites:
-            store.put(at(room).contribution(site), frames[site])
+            store.post(at(room).contribution(site), frames[site])
     if tuple(sites) == tuple(NAMES):
-        store.put(at(room).sum, added(room, given.announcement, frames))
+        store.post(at(room).sum, added(room, given.announcement, frames))
     return keys, facts_of(room, keys), frames
 
 
@@ -83,7 +84,7 @@ def at(room, number=1):
 
 def say(room, store, site, code="data", *, by=None, digest=None):
     by = by or room.identities.get(site, room.operator)
-    store.put(
+    store.post(
         paths.status(room.plan.digest, site),
         Status(digest or room.plan.digest, site, 1, code).dump(by.sign),
     )
@@ -92,10 +93,10 @@ def say(room, store, site, code="data", *, by=None, digest=None):
 def test_who_sees_an_announcement_finds_the_rest(room, store):
     order = []
 
-    class Watching(Store):
-        def put(self, path, data):
+    class Watching(FolderBoard):
+        def post(self, path, data):
             order.append(path)
-            super().put(path, data)
+            super().post(path, data)
 
     keys, given = room.announce()
     StoreExchange(Watching(store.url), room.plan).broadcast(facts_of(room, keys), given)
@@ -111,10 +112,10 @@ def test_a_round_is_announced_once(room, exchange):
 
 def test_the_sum_and_its_contributions_come_back(room, store, exchange):
     _, facts, frames = answer_all(room, store)
-    store.put(at(room).contribution("Stranger"), b"not asked for")
+    store.post(at(room).contribution("Stranger"), b"not asked for")
     arrivals = FullRound(room.plan, facts)
     claimed = exchange.collect(arrivals, 60)
-    assert claimed.sha256 == hashlib.sha256(store.get(at(room).sum, 1 << 20)).hexdigest()
+    assert claimed.sha256 == hashlib.sha256(store.read(at(room).sum, 1 << 20)).hexdigest()
     assert (
         claimed.parts
         == arrivals.parts
@@ -127,11 +128,11 @@ def test_the_sum_and_its_contributions_come_back(room, store, exchange):
 )
 def test_a_sum_that_the_aggregator_did_not_sign_is_not_there_yet(room, store, exchange, junk):
     _, facts, _ = answer_all(room, store)
-    whole = store.get(at(room).sum, 1 << 20)
-    store.put(at(room).sum, junk)
+    whole = store.read(at(room).sum, 1 << 20)
+    store.post(at(room).sum, junk)
     with pytest.raises(RoundError, match="the aggregator"):
         exchange.collect(FullRound(room.plan, facts), 0.05)
-    store.put(at(room).sum, whole)
+    store.post(at(room).sum, whole)
     assert (
         exchange.collect(FullRound(room.plan, facts), 60).sha256
         == hashlib.sha256(whole).hexdigest()
@@ -145,10 +146,10 @@ def test_what_somebody_else_put_in_an_announcements_place_is_written_over(room, 
         b" " * (MAX_ANNOUNCEMENT + 1),
         room.announce(sign=STRANGER.sign)[1].announcement,
     ):
-        store.put(at(room).announcement, junk)
+        store.post(at(room).announcement, junk)
         exchange.broadcast(facts_of(room, keys), given)
-        assert store.get(at(room).announcement, MAX_ANNOUNCEMENT) == given.announcement
-        store.delete(at(room).announcement)
+        assert store.read(at(room).announcement, MAX_ANNOUNCEMENT) == given.announcement
+        store.erase(at(room).announcement)
 
 
 def test_a_deadline_that_passes_at_once_still_names_only_who_is_missing(room, store, exchange):
@@ -171,7 +172,7 @@ def test_a_deadline_names_who_is_missing(room, store, exchange, missing):
 
 def test_when_all_hospitals_answered_the_aggregator_is_named(room, store, exchange):
     _, facts, _ = answer_all(room, store)
-    store.delete(at(room).sum)
+    store.erase(at(room).sum)
     with pytest.raises(RoundError, match="the aggregator"):
         exchange.collect(FullRound(room.plan, facts), 0)
 
@@ -197,13 +198,13 @@ SPOOFS = {
         room, store, NAMES[0], by=room.identities[NAMES[1]]
     ),
     "another study": lambda room, store: say(room, store, NAMES[0], digest="ab" * 32),
-    "not signed": lambda room, store: store.put(
+    "not signed": lambda room, store: store.post(
         paths.status(room.plan.digest, NAMES[0]), b"withdrawn"
     ),
-    "oversized": lambda room, store: store.put(
+    "oversized": lambda room, store: store.post(
         paths.status(room.plan.digest, NAMES[0]), b" " * (MAX_SMALL + 1)
     ),
-    "empty": lambda room, store: store.put(paths.status(room.plan.digest, NAMES[0]), b""),
+    "empty": lambda room, store: store.post(paths.status(room.plan.digest, NAMES[0]), b""),
     "no participant": lambda room, store: say(room, store, "Stranger", by=STRANGER),
 }
 
@@ -237,9 +238,9 @@ def test_only_the_coordinator_ends_a_study(room, store):
         b" " * (MAX_SMALL + 1),
         b"",
     ):
-        store.put(paths.ending(room.plan.digest), data)
+        store.post(paths.ending(room.plan.digest), data)
         assert end_of(store, room.plan) is None
-    store.put(paths.ending(room.plan.digest), end.dump(room.researcher.sign))
+    store.post(paths.ending(room.plan.digest), end.dump(room.researcher.sign))
     assert end_of(store, room.plan) == end
 
 
@@ -268,7 +269,7 @@ def five():
 
 def place(room, store, frames):
     for site, frame in frames.items():
-        store.put(at(room).contribution(site), frame)
+        store.post(at(room).contribution(site), frame)
 
 
 def test_who_left_is_not_waited_for_and_who_is_silent_is_until_the_deadline(five, store):
@@ -348,13 +349,13 @@ def test_what_ends_a_study_that_goes_on(five, store, why):
 def test_a_transcript_that_the_store_does_not_take_is_left_with_the_next_and_ends_nothing(
     room, store
 ):
-    class Away(Store):
+    class Away(FolderBoard):
         away = True
 
-        def put(self, path, data):
+        def post(self, path, data):
             if self.away:
                 raise StoreError("The store is away.")
-            super().put(path, data)
+            super().post(path, data)
 
     away, warnings = Away(store.url), []
     exchange = StoreExchange(away, room.plan, warnings.append)
@@ -364,7 +365,7 @@ def test_a_transcript_that_the_store_does_not_take_is_left_with_the_next_and_end
     assert len(warnings) == 2
     away.away = False
     exchange.leave(2, b"second")
-    assert [store.get(at(room, n).transcript, 10) for n in (1, 2)] == [b"first", b"second"]
+    assert [store.read(at(room, n).transcript, 10) for n in (1, 2)] == [b"first", b"second"]
     away.away = True
     exchange.catch_up()  # nothing is left to leave
     assert len(warnings) == 2
@@ -405,13 +406,13 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
         s: people[s].later.agree(proposal, head_in(room_frames)(people[s].later)) for s in FIVE[1:]
     }
     for site, data in said.items():
-        store.put(here.agreement(site), data)
-    store.put(here.agreement("Stranger"), b"x")
-    store.put(here.answer(FIVE[1]), b"junk")  # as if it were not there
+        store.post(here.agreement(site), data)
+    store.post(here.agreement("Stranger"), b"x")
+    store.post(here.answer(FIVE[1]), b"junk")  # as if it were not there
     with pytest.raises(RoundError, match="no unmasking answer came from " + ", ".join(FIVE[1:])):
         exchange.conclude(tally, proposal, 0.05)
     for site in FIVE[1:]:
-        store.put(here.answer(site), people[site].later.answer(said))
+        store.post(here.answer(site), people[site].later.answer(said))
     with pytest.raises(RoundError, match="no sum came from the aggregator"):
         exchange.conclude(tally, proposal, 0.05)
     assert serving.step()
@@ -419,7 +420,7 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     assert all(
         np.array_equal(a, b) for a, b in zip(claimed.blocks(), tally.sum_blocks(), strict=True)
     )
-    data = store.get(here.sum, 1 << 20)
+    data = store.read(here.sum, 1 << 20)
     whole = read_survivors_sum(io.BytesIO(data), survivors, "Aggregator", room.operator.card.verify)
     assert all(np.array_equal(a, b) for a, b in zip(whole, tally.sum_blocks(), strict=True))
     assert not serving.step()  # round 2 is not announced
@@ -432,27 +433,27 @@ def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it
     frames = {site: p.answer(given).read() for site, p in people.items()}
     serving = AggregatorService(store, room.operator, None, lambda _: None)
     serving._serving[GOING_ON.digest] = _Serving(Aggregator(GOING_ON, room.operator))
-    store.put(at(room).announcement, b"x" * (MAX_ANNOUNCEMENT + 1))
+    store.post(at(room).announcement, b"x" * (MAX_ANNOUNCEMENT + 1))
     assert not serving.step()
-    store.put(at(room).announcement, b"junk")
+    store.post(at(room).announcement, b"junk")
     assert not serving.step()
-    store.put(at(room).announcement, given.announcement)
+    store.post(at(room).announcement, given.announcement)
     place(room, store, {**frames, FIVE[0]: frames[FIVE[1]]})
     tally = SurvivorRound(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     for site, frame in frames.items():
         tally.take(site, io.BytesIO(frame))
     survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE})
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
-    store.put(at(room).proposal, b"x" * (1 << 20))
+    store.post(at(room).proposal, b"x" * (1 << 20))
     assert not serving.step()
-    store.put(at(room).proposal, proposal)
+    store.post(at(room).proposal, proposal)
     said = {s: people[s].later.agree(proposal, head_in(frames)(people[s].later)) for s in FIVE}
     for site in FIVE:
-        store.put(at(room).answer(site), people[site].later.answer(said))
+        store.post(at(room).answer(site), people[site].later.answer(said))
     assert not serving.step()
     place(room, store, frames)
     assert serving.step()
-    assert store.exists(at(room).sum)
+    assert is_there(store, at(room).sum)
 
 
 def test_whom_a_round_waits_for_is_told_with_the_time(room, store, monkeypatch):
@@ -466,7 +467,7 @@ def test_whom_a_round_waits_for_is_told_with_the_time(room, store, monkeypatch):
     assert told[-1].names == NAMES[2:]
     assert all(0 <= one.seconds <= one.deadline == 0.3 for one in told[:-1])
     _, facts, _ = answer_all(room, store, NAMES)
-    store.delete(at(room).sum)
+    store.erase(at(room).sum)
     del told[:]
     with pytest.raises(RoundError):
         watched.collect(FullRound(room.plan, facts), 0.3)

@@ -8,13 +8,13 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from boards import FolderBoard
 from in_process_federation import NAMES, Room, announced_context, in_memory
 from secagg_whole import read_sum
 
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import paths, tempfiles
 from securefl.federation.full_round import FullRound
-from securefl.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def answers(room):
     return given.announcement, frames
 
 
-class Counting(Store):
+class Counting(FolderBoard):
     """Counts how often a contribution was opened."""
 
     opened = 0
@@ -61,7 +61,7 @@ def at(room):
 
 
 def put(store, room, site, frame):
-    store.put(at(room).contribution(site), frame)
+    store.post(at(room).contribution(site), frame)
 
 
 def total_of(arrivals):
@@ -154,12 +154,12 @@ def test_the_aggregators_sum_is_read_when_it_signed_it_and_not_before(
     assert arrivals.look_for_sum(store) is None
     whole = room.aggregator.add(arrivals).read()
     for junk in (b"junk", whole[:-1], whole + b"x"):
-        store.put(at(room).sum, junk)
+        store.post(at(room).sum, junk)
         assert arrivals.look_for_sum(store) is None
         with pytest.raises(MessageError) as caught:
             arrivals.check_sum(io.BytesIO(junk))
         assert caught.value.whose == "Aggregator"
-    store.put(at(room).sum, whole)
+    store.post(at(room).sum, whole)
     claimed = arrivals.look_for_sum(store)
     assert (claimed.sha256, claimed.parts) == (hashlib.sha256(whole).hexdigest(), arrivals.parts)
     assert np.array_equal(np.concatenate(list(claimed.blocks())), total_of(arrivals))

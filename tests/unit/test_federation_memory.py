@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.bench.consortium import FOLDERS, make_consortium, read_parties
+from securefl.boards.opening import open_board
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.full_round import FullRound
@@ -24,7 +25,6 @@ from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.sum import same_sum
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import Survivors, write_proposal
-from securefl.store import Store
 from securefl.study.approval import MAX_BYTES, open_approval
 
 
@@ -37,7 +37,7 @@ class Frames:
         self.plan = make_consortium(
             root, parameters=parameters, sites=3, bits=8, rounds=1, on_dropout=on_dropout
         )
-        self.store, cipher = Store(str(root / FOLDERS.store)), CkksIntegers()
+        self.board, cipher = open_board(str(root / FOLDERS.store)), CkksIntegers()
         keys = cipher.generate()
         facts = self.plan.facts(
             1,
@@ -50,7 +50,7 @@ class Frames:
         identities = {site: read_parties(root, site)[1] for site in self.plan.study.cohort}
         approvals = {
             site: open_approval(
-                self.store.get(paths.approval(self.plan.digest, site), MAX_BYTES),
+                self.board.read(paths.approval(self.plan.digest, site), MAX_BYTES),
                 site=site,
                 study=self.plan.digest,
                 verify=who.card.verify,
@@ -81,14 +81,14 @@ class Frames:
                 )
                 frame.seek(0)
                 me.later = me._stages(facts, frame)
-                self.store.put_file(self.at.contribution(site), frame)
+                self.board.post_file(self.at.contribution(site), frame)
             self.people[site] = me.later
         self.operator = read_parties(root, "aggregator")[1]
         self.researcher = read_parties(root, "coordinator")[1]
 
     def read(self, later):
         return lambda site: later.read(
-            site, self.store.get_head(self.at.contribution(site), head_limit(later.terms))
+            site, self.board.read_head(self.at.contribution(site), head_limit(later.terms))
         )
 
     def added(self):
@@ -97,7 +97,7 @@ class Frames:
             with closing(FullRound(self.plan, self.facts)) as arrivals:
                 return peak_of(lambda: self.whole(arrivals))
         with closing(SurvivorRound(self.plan, self.plan.terms(self.facts))) as here:
-            taken = peak_of(lambda: here.look(self.store, self.at))
+            taken = peak_of(lambda: here.look(self.board, self.at))
             here.adopt(Survivors(here.terms, {s: h.sha256 for s, h in here.heads.items()}))
             proposal = write_proposal(here.survivors, "coordinator", self.researcher.sign)
             for site, later in self.people.items():
@@ -108,24 +108,24 @@ class Frames:
 
             def work():
                 with aggregator.add_survivors(here) as total:
-                    self.store.put_file(self.at.sum, total)
-                claimed = here.look_for_sum(self.store, self.at)
+                    self.board.post_file(self.at.sum, total)
+                claimed = here.look_for_sum(self.board, self.at)
                 for _ in same_sum(claimed.blocks(), here.sum_blocks(), "aggregator"):
                     pass
 
             more = peak_of(work)
             assert (
-                here.look_for_sum(self.store, self.at).sha256
-                == hashlib.sha256(self.store.get(self.at.sum, 1 << 30)).hexdigest()
+                here.look_for_sum(self.board, self.at).sha256
+                == hashlib.sha256(self.board.read(self.at.sum, 1 << 30)).hexdigest()
             )
             return max(taken, more)
 
     def whole(self, arrivals):
-        while arrivals.look(self.store):
+        while arrivals.look(self.board):
             pass
         with Aggregator(self.plan, self.operator).add(arrivals) as total:
-            self.store.put_file(self.at.sum, total)
-        claimed = arrivals.look_for_sum(self.store)
+            self.board.post_file(self.at.sum, total)
+        claimed = arrivals.look_for_sum(self.board)
         for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), "aggregator"):
             pass
 

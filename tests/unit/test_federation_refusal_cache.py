@@ -2,14 +2,14 @@
 
 import pytest
 
+from securefl.boards.opening import open_board
 from securefl.errors import MessageError, StoreError
 from securefl.federation.refusal_cache import RefusalCache
-from securefl.store import Store
 
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(str(tmp_path))
+    return open_board(str(tmp_path))
 
 
 def counting(store):
@@ -17,7 +17,7 @@ def counting(store):
     looked = []
 
     def look():
-        looked.append(data := store.get("a", 10))
+        looked.append(data := store.read("a", 10))
         if data != b"good":
             raise MessageError(f"{data!r} is not good")
         return data
@@ -28,18 +28,18 @@ def counting(store):
 def test_a_refused_object_is_looked_at_once_until_it_changes(store):
     looks, (look, looked) = RefusalCache(), counting(store)
     for junk in (b"junk", b"more junk"):
-        store.put("a", junk)
+        store.post("a", junk)
         for _ in range(3):
             with pytest.raises(MessageError, match=repr(junk)):
                 looks.read(store, "a", look)
     assert looked == [b"junk", b"more junk"]
-    store.put("a", b"good")
+    store.post("a", b"good")
     assert looks.read(store, "a", look) == b"good"
 
 
 def test_a_refusal_that_stands_does_not_grow(store):
     looks, (look, _) = RefusalCache(), counting(store)
-    store.put("a", b"junk")
+    store.post("a", b"junk")
     depths = set()
     for _ in range(5):
         with pytest.raises(MessageError) as caught:
@@ -58,20 +58,20 @@ def test_what_is_not_there_is_looked_at_every_time(store):
 
 def test_an_object_that_changes_during_its_look_is_looked_at_again(store):
     looks = RefusalCache()
-    store.put("a", b"junk")
+    store.post("a", b"junk")
 
     def look():
-        store.put("a", b"good")  # somebody is faster
+        store.post("a", b"good")  # somebody is faster
         raise MessageError("junk")
 
     with pytest.raises(MessageError):
         looks.read(store, "a", look)
-    assert looks.read(store, "a", lambda: store.get("a", 10)) == b"good"
+    assert looks.read(store, "a", lambda: store.read("a", 10)) == b"good"
 
 
 def test_a_store_that_was_away_refused_nothing(store):
     looks, (look, _) = RefusalCache(), counting(store)
-    store.put("a", b"good")
+    store.post("a", b"good")
 
     def away():
         raise StoreError("away")

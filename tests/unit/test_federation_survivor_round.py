@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from boards import FolderBoard
 from conftest import SITES
 from in_process_federation import INSTANCES, Room, going_on, head_in, sealed_study
 
@@ -17,14 +18,13 @@ from securefl.secagg.streaming import add_survivors
 from securefl.secagg.survivor_contribution import head_limit
 from securefl.secagg.survivors import Survivors, write_proposal
 from securefl.secagg.unmasking import unmask
-from securefl.store import Store
 
 FIVE = tuple(sorted(SITES))
 PLAN = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
 AT = paths.RoundPaths(PLAN.digest, 1, 1)
 
 
-class Counting(Store):
+class Counting(FolderBoard):
     """Counts how often a contribution was opened."""
 
     opened = 0
@@ -63,7 +63,7 @@ def five():
 def store(five, tmp_path):
     made = Counting(str(tmp_path))
     for site, frame in five.frames.items():
-        made.put(AT.contribution(site), frame)
+        made.post(AT.contribution(site), frame)
     return made
 
 
@@ -79,7 +79,7 @@ def test_what_was_checked_is_what_is_added_whatever_the_store_says_afterwards(fi
     for site in FIVE:
         here.agree(site, five.signed[site])
         here.hear(site, five.answers[site])
-        store.put(AT.contribution(site), b"exchanged")
+        store.post(AT.contribution(site), b"exchanged")
     unmasking = unmask(here.survivors, here.answers, {s: h.dealing for s, h in here.heads.items()})
     whole = add_survivors(
         unmasking, {s: io.BytesIO(f) for s, f in five.frames.items()}, PLAN.verify
@@ -101,14 +101,14 @@ def test_a_frame_that_is_refused_is_looked_at_again_when_it_changed_and_not_befo
         "altered at its end": frame[:-1] + bytes([frame[-1] ^ 1]),
         "too long": frame + bytes(10_000_000),
     }
-    store.put(AT.contribution(first), spoiled.get(junk, junk))
+    store.post(AT.contribution(first), spoiled.get(junk, junk))
     assert here.look(store, AT)
     assert set(here.refused) == {first}
     store.opened = 0
     for _ in range(3):
         assert not here.look(store, AT)
     assert store.opened == 0
-    store.put(AT.contribution(first), frame)
+    store.post(AT.contribution(first), frame)
     assert here.look(store, AT)
     assert here.refused == {}
     assert set(here.heads) == set(FIVE)

@@ -10,6 +10,7 @@ from conftest import SITES, fixed_identity
 from in_process_federation import Room, announced_context, going_on, sealed_study
 from secagg_whole import write_sum
 
+from securefl.boards.opening import open_board
 from securefl.errors import RoundError, UsageError
 from securefl.federation import paths
 from securefl.federation.exchange import LocalExchange
@@ -17,7 +18,6 @@ from securefl.federation.transcript import open_transcript, transcript_sha256
 from securefl.federation.verifying import last_transcript, verify_round
 from securefl.secagg.frame import contribution_blocks, write_contribution
 from securefl.secagg.ring import CHUNK_BYTES
-from securefl.store import Store
 
 NAMES = tuple(sorted(SITES))
 WHOLE = sealed_study()[1]
@@ -30,7 +30,7 @@ class Posting(LocalExchange):
     """
 
     def __init__(self, room, store, lost=()):
-        self.room, self.store, self.lost = room, store, lost
+        self.room, self.board, self.lost = room, store, lost
         super().__init__(
             room.participants(),
             room.aggregator,
@@ -42,12 +42,12 @@ class Posting(LocalExchange):
 
     def broadcast(self, facts, given):
         super().broadcast(facts, given)
-        self.store.put(self.at(facts).announcement, given.announcement)
+        self.board.post(self.at(facts).announcement, given.announcement)
 
     def _contributions(self, facts):
         for (site, number), frame in self.room.kept.items():
             if number == facts.round:
-                self.store.put(self.at(facts).contribution(site), frame)
+                self.board.post(self.at(facts).contribution(site), frame)
 
     def collect(self, arrivals, seconds):
         self._post_sum(arrivals, self.at(arrivals.facts).sum)
@@ -60,7 +60,7 @@ class Posting(LocalExchange):
         check = here.check_sum
 
         def post(file):
-            self.store.put_file(path, file)
+            self.board.post_file(path, file)
             file.seek(0)
             return check(file)
 
@@ -73,33 +73,33 @@ class Posting(LocalExchange):
             {p.name: p.later for p in self._participants if p.name in tally.survivors.frames},
         )
         self._contributions(facts)
-        self.store.put(at.proposal, proposal)
+        self.board.post(at.proposal, proposal)
         hear, agree = tally.hear, tally.agree
         tally.agree = lambda site, data: (
-            self.store.put(at.agreement(site), data),
+            self.board.post(at.agreement(site), data),
             agree(site, data),
         )
-        tally.hear = lambda site, data: (self.store.put(at.answer(site), data), hear(site, data))
+        tally.hear = lambda site, data: (self.board.post(at.answer(site), data), hear(site, data))
         self._post_sum(tally, at.sum)
         assert later
         return super().conclude(tally, proposal, seconds)
 
     def leave(self, number, transcript):
         super().leave(number, transcript)
-        self.store.put(paths.RoundPaths(self.room.plan.digest, number, 1).transcript, transcript)
+        self.board.post(paths.RoundPaths(self.room.plan.digest, number, 1).transcript, transcript)
 
 
 class Ran:
     def __init__(self, plan, lost=()):
         self.plan, self.room = plan, Room(plan)
-        self.store = Store(f"memory://verify-{id(self)}")
-        self.outcome = self.room.coordinator(Posting(self.room, self.store, lost)).run()
+        self.board = open_board(f"memory://verify-{id(self)}")
+        self.outcome = self.room.coordinator(Posting(self.room, self.board, lost)).run()
 
     def at(self, number):
         return paths.RoundPaths(self.plan.digest, number, 1)
 
     def check(self, number):
-        return verify_round(self.store, self.plan, number)
+        return verify_round(self.board, self.plan, number)
 
 
 @pytest.fixture(scope="module")
@@ -123,16 +123,16 @@ def run(request):
     """A study that ran; what a test changes in its store is put back."""
     ran = request.getfixturevalue(request.param)
     before = {
-        name: ran.store.get(name, 1 << 30)
-        for name in _objects(ran.store, f"studies/{ran.plan.digest}")
+        name: ran.board.read(name, 1 << 30)
+        for name in _objects(ran.board, f"studies/{ran.plan.digest}")
     }
     yield ran
     for name, data in before.items():
-        ran.store.put(name, data)
+        ran.board.post(name, data)
 
 
 def _objects(store, prefix):
-    names = store.list(prefix)
+    names = store.names(prefix)
     return [prefix] if not names else [o for n in names for o in _objects(store, f"{prefix}/{n}")]
 
 
@@ -145,7 +145,7 @@ both = pytest.mark.parametrize(
 
 @both
 def test_every_round_of_a_study_holds(run):
-    assert last_transcript(run.store, run.plan) == run.plan.last_round
+    assert last_transcript(run.board, run.plan) == run.plan.last_round
     before = ""
     for record in run.outcome.records:
         found = run.check(record.round)
@@ -173,9 +173,9 @@ def test_it_says_who_was_lost_and_who_signed_the_survivors(run):
 @both
 def test_another_contribution_is_refused_in_its_hospitals_name(run):
     path = run.at(2).contribution(NAMES[0] if run.plan is GOING else run.plan.study.cohort[0])
-    frame = bytearray(run.store.get(path, 1 << 30))
+    frame = bytearray(run.board.read(path, 1 << 30))
     frame[-CHUNK_BYTES // 2] ^= 1
-    run.store.put(path, bytes(frame))
+    run.board.post(path, bytes(frame))
     with pytest.raises(RoundError) as refused:
         run.check(2)
     assert run.plan.study.cohort[0] in refused.value.what
@@ -186,10 +186,10 @@ def test_another_contribution_is_refused_in_its_hospitals_name(run):
 @both
 def test_what_was_removed_is_named(run):
     path = run.at(1).sum
-    run.store.delete(path)
+    run.board.erase(path)
     with pytest.raises(RoundError, match="sum of round 1 is not in the store"):
         run.check(1)
-    run.store.delete(run.at(2).transcript)
+    run.board.erase(run.at(2).transcript)
     with pytest.raises(RoundError, match="transcript of round 2 is not in the store"):
         run.check(2)
     with pytest.raises(RoundError, match="transcript of round 2 is not in the store"):
@@ -200,7 +200,7 @@ def test_what_was_removed_is_named(run):
 def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run):
     from secagg_whole import read_contribution
 
-    facts = announced_context(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
+    facts = announced_context(run.plan, run.board.read(run.at(1).announcement, 1 << 20))
     one = {
         s: read_contribution(
             run.room.kept[s, 1], facts, s, lambda s_, m, s=s: run.plan.verify(s, s_, m)
@@ -208,7 +208,7 @@ def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run)
         for s in facts.cohort
     }
     wrong = one[facts.cohort[0]].ciphertext
-    run.store.put(
+    run.board.post(
         run.at(1).sum,
         write_sum(
             facts,
@@ -224,7 +224,7 @@ def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run)
 
 def resigned(run, number, **changes):
     """The transcript of a round with other words, signed by the coordinator all the same."""
-    data = run.store.get(run.at(number).transcript, 1 << 20)
+    data = run.board.read(run.at(number).transcript, 1 << 20)
     said = open_transcript(
         data, study=run.plan.digest, round_number=number, verify=run.room.researcher.card.verify
     )
@@ -248,7 +248,7 @@ def resigned(run, number, **changes):
     ids=lambda v: str(v)[:40],
 )
 def test_a_coordinator_cannot_say_otherwise_afterwards(run, changes, why):
-    run.store.put(run.at(2).transcript, resigned(run, 2, **changes))
+    run.board.post(run.at(2).transcript, resigned(run, 2, **changes))
     with pytest.raises(RoundError, match=why):
         run.check(2)
 
@@ -256,11 +256,11 @@ def test_a_coordinator_cannot_say_otherwise_afterwards(run, changes, why):
 @both
 def test_a_transcript_by_anybody_else_is_refused(run):
     other = fixed_identity("Somebody", "researcher")
-    data = run.store.get(run.at(1).transcript, 1 << 20)
+    data = run.board.read(run.at(1).transcript, 1 << 20)
     said = open_transcript(
         data, study=run.plan.digest, round_number=1, verify=run.room.researcher.card.verify
     )
-    run.store.put(run.at(1).transcript, said.dump(other.sign))
+    run.board.post(run.at(1).transcript, said.dump(other.sign))
     with pytest.raises(
         RoundError, match="transcript of round 1 of Researcher is not in the store"
     ) as refused:
@@ -270,9 +270,9 @@ def test_a_transcript_by_anybody_else_is_refused(run):
 
 @whole
 def test_a_later_transcript_names_the_one_before_it(run):
-    before = transcript_sha256(run.store.get(run.at(1).transcript, 1 << 20))
+    before = transcript_sha256(run.board.read(run.at(1).transcript, 1 << 20))
     assert run.check(2).transcript.previous == before
-    run.store.put(run.at(1).transcript, resigned(run, 1, sum_sha256="0" * 64))
+    run.board.post(run.at(1).transcript, resigned(run, 1, sum_sha256="0" * 64))
     with pytest.raises(RoundError, match="another round before it"):
         run.check(2)
 
@@ -286,9 +286,9 @@ def test_a_round_that_the_study_does_not_have(run):
 
 @going
 def test_too_few_signatures_or_answers_are_not_enough(run):
-    run.store.delete(run.at(1).agreement(NAMES[0]))
+    run.board.erase(run.at(1).agreement(NAMES[0]))
     assert NAMES[0] not in run.check(1).signed_by  # four are enough
-    run.store.delete(run.at(1).agreement(NAMES[1]))
+    run.board.erase(run.at(1).agreement(NAMES[1]))
     with pytest.raises(RoundError, match="signature of"):
         run.check(1)
 
@@ -296,7 +296,7 @@ def test_too_few_signatures_or_answers_are_not_enough(run):
 @both
 @pytest.mark.parametrize("name", ["transcript", "announcement", "sum"])
 def test_junk_in_the_store_is_nobodys(run, name):
-    run.store.put(getattr(run.at(1), name), b"junk")
+    run.board.post(getattr(run.at(1), name), b"junk")
     with pytest.raises(RoundError, match="is not in the store") as refused:
         run.check(1)
     assert refused.value.whose.startswith("whoever can write into the store")
@@ -304,7 +304,7 @@ def test_junk_in_the_store_is_nobodys(run, name):
 
 @both
 def test_the_announcement_of_another_round_in_its_place_is_nobodys(run):
-    run.store.put(run.at(1).announcement, run.store.get(run.at(2).announcement, 1 << 20))
+    run.board.post(run.at(1).announcement, run.board.read(run.at(2).announcement, 1 << 20))
     with pytest.raises(RoundError, match="announcement of round 1 is not in the store") as refused:
         run.check(1)
     assert "that of round 2 lies in its place" in refused.value.whose
@@ -314,8 +314,8 @@ def test_the_announcement_of_another_round_in_its_place_is_nobodys(run):
 def test_a_hospital_that_shows_two_frames_is_named_beside_the_aggregator(run):
 
     site = run.plan.study.cohort[0]
-    facts = announced_context(run.plan, run.store.get(run.at(1).announcement, 1 << 20))
-    frame = run.store.get(run.at(1).contribution(site), 1 << 30)
+    facts = announced_context(run.plan, run.board.read(run.at(1).announcement, 1 << 20))
+    frame = run.board.read(run.at(1).contribution(site), 1 << 30)
     ciphertext = np.concatenate(
         list(
             contribution_blocks(
@@ -326,7 +326,7 @@ def test_a_hospital_that_shows_two_frames_is_named_beside_the_aggregator(run):
     ciphertext[0, 0, 0] ^= np.uint64(1)
     out = io.BytesIO()
     write_contribution(facts, site, [ciphertext], out, run.room.identities[site].sign)
-    run.store.put(run.at(1).contribution(site), out.getvalue())
+    run.board.post(run.at(1).contribution(site), out.getvalue())
     with pytest.raises(RoundError, match=f"another contribution of {site}") as refused:
         run.check(1)
     assert refused.value.whose == f"Aggregator, or {site}"
@@ -335,5 +335,5 @@ def test_a_hospital_that_shows_two_frames_is_named_beside_the_aggregator(run):
 @both
 def test_only_a_transcript_by_the_coordinator_counts_as_the_last(run):
     last = run.plan.last_round
-    run.store.put(run.at(last).transcript, b"x")
-    assert last_transcript(run.store, run.plan) == last - 1
+    run.board.post(run.at(last).transcript, b"x")
+    assert last_transcript(run.board, run.plan) == last - 1

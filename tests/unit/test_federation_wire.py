@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 import securefl
+from securefl.boards.opening import open_board
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
@@ -23,7 +24,6 @@ from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_tran
 from securefl.identity import Identity, IdentityCard
 from securefl.node import extract
 from securefl.party import pysyft_keys
-from securefl.store import Store
 
 WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire"
 PAGE = (WIRE / "rounds" / "README.md").read_text("utf-8")
@@ -55,7 +55,7 @@ class Holding:
     def __init__(self, data):
         self.data = data
 
-    def get(self, _path, max_bytes):
+    def read(self, _path, max_bytes):
         assert len(self.data) <= max_bytes
         return self.data
 
@@ -178,7 +178,7 @@ def test_securefl_writes_the_same_bytes():
     written = {}
 
     class Remembering:
-        def put(self, path, data):
+        def post(self, path, data):
             written[path] = data
 
     keys = VECTORS["pysyft_keys"]["fields"]
@@ -339,9 +339,9 @@ def test_the_page_names_every_place_in_the_store(tmp_path):
     ]
     for place in places:
         assert f"| `{place.replace('00001-1', '<round>-<attempt>')}` |" in PAGE
-    store = Store(str(tmp_path))
+    store = open_board(str(tmp_path))
     for place in places:  # names are canonical paths of every store
-        store.put(
+        store.post(
             place.replace("<digest>", "ab" * 32).replace("<site>", "SVI").replace("<name>", "SVI"),
             b"",
         )

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
+from securefl.boards.board import CarriedBoard
 from securefl.cli.main import cli
 from securefl.datasite.address import site_email
 from securefl.datasite.layout import datasite
@@ -32,7 +33,6 @@ from securefl.node.agent import Agent, agent_state, stop_agent
 from securefl.node.extract import read_extract
 from securefl.node.pasts import doubt, settle_doubt
 from securefl.party.pidfile import store_away
-from securefl.store import Store
 
 ME = NAMES[0]
 PRIVATE = "patient Miller, born 1951, HIV positive"
@@ -115,7 +115,7 @@ class Scene:
 
     def code(self):
         site = self.c.site(ME)
-        data = site.store.get(paths.status(self.study.digest, ME), 4096)
+        data = site.board.read(paths.status(self.study.digest, ME), 4096)
         return (
             data
             and open_status(
@@ -143,9 +143,9 @@ def turns(agent, count=3):
 
 def test_an_approved_study_is_taken_up_and_its_approval_published(scene):
     site = scene.c.site(ME)
-    site.store.delete(paths.approval(scene.study.digest, ME))
+    site.board.erase(paths.approval(scene.study.digest, ME))
     turns(scene.begin(None), 1)
-    assert site.store.get(paths.approval(scene.study.digest, ME), 4096)
+    assert site.board.read(paths.approval(scene.study.digest, ME), 4096)
     assert scene.run.calls == 1
 
 
@@ -153,11 +153,11 @@ def test_a_completed_study_is_settled_and_its_extract_published_sealed(scene):
     turns(scene.begin("start", "completed"))
     assert scene.status == "completed"
     assert scene.code() is None
-    sealed = scene.c.site(ME).store.get(paths.extract(scene.study.digest, ME), 1 << 20)
+    sealed = scene.c.site(ME).board.read(paths.extract(scene.study.digest, ME), 1 << 20)
     assert b"mechanism" not in sealed
     lab = scene.c.lab.folder
     assert scene.study.digest in str(
-        read_extract(lab.store, lab.identity, scene.study.digest, ME, scene.study.file)
+        read_extract(lab.board, lab.identity, scene.study.digest, ME, scene.study.file)
     )
     assert scene.run.ended == ["stop"]
 
@@ -290,7 +290,7 @@ def test_a_code_that_the_store_did_not_take_is_said_later(scene):
 
     turns(agent, 1)
     with scene.monkeypatch.context() as during:
-        during.setattr(Store, "put", away)
+        during.setattr(CarriedBoard, "post", away)
         turns(agent)
         assert scene.code() is None
     assert scene.status == "failed"
@@ -478,7 +478,7 @@ class Syncs:
         return len(self.times) - before
 
     def message(self, name="m"):
-        self.scene.c.site(ME).store.put(
+        self.scene.c.site(ME).board.post(
             datasite(site_email(ME), "inbox", site_email("researcher"), name), b"sealed"
         )
 

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from consortium import NAMES, Consortium
 
+from securefl.boards.board import CarriedBoard
 from securefl.cli.main import cli
 from securefl.errors import BudgetError, NotApprovedError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
@@ -13,7 +14,6 @@ from securefl.federation.messages import open_status
 from securefl.node import decisions, policy
 from securefl.node.requests import find_kept
 from securefl.party.outbox import deliver
-from securefl.store import Store
 from securefl.study.approval import open_approval
 
 ME, OTHER, _ = NAMES
@@ -43,7 +43,7 @@ def key_file(c, study):
 
 def code(c, study):
     site = c.site(ME)
-    data = site.store.get(paths.status(study.digest, ME), 4096)
+    data = site.board.read(paths.status(study.digest, ME), 4096)
     return (
         data
         and open_status(data, study=study.digest, site=ME, verify=site.identity.card.verify).code
@@ -55,7 +55,7 @@ def test_an_approval_is_signed_for_exactly_this_digest_and_names_the_studys_own_
 ):
     hospitals.approve(ME, study)
     site = hospitals.site(ME)
-    signed = site.store.get(paths.approval(study.digest, ME), 4096)
+    signed = site.board.read(paths.approval(study.digest, ME), 4096)
     approval = open_approval(signed, site=ME, study=study.digest, verify=site.identity.card.verify)
     assert approval.study_key == site.study_key(study.digest).public_key().public_bytes_raw().hex()
     assert approval.study_key != site.identity.card.sealing_public
@@ -153,13 +153,13 @@ def test_a_store_that_is_away_does_not_undo_an_approval(hospitals, study, monkey
         raise StoreError("The store is away.")
 
     with monkeypatch.context() as during:
-        during.setattr(Store, "put", away)
+        during.setattr(CarriedBoard, "post", away)
         hospitals.approve(ME, study)
     assert hospitals.status(ME, study) == "approved"
     site = hospitals.site(ME)
-    assert site.store.get(paths.approval(study.digest, ME), 4096) is None
+    assert site.board.read(paths.approval(study.digest, ME), 4096) is None
     deliver(site)
-    assert site.store.get(paths.approval(study.digest, ME), 4096) == decisions.kept_approval(
+    assert site.board.read(paths.approval(study.digest, ME), 4096) == decisions.kept_approval(
         site, study.digest
     )
 
@@ -202,7 +202,7 @@ def test_too_little_budget_is_refused_with_its_figures_and_noted(poor):
     assert poor.status(ME, second) is None
     assert not key_file(poor, second).exists()
     assert not decisions.approval_file(site, second.digest).exists()
-    assert site.store.get(paths.approval(second.digest, ME), 4096) is None
+    assert site.board.read(paths.approval(second.digest, ME), 4096) is None
 
 
 def test_a_budget_that_was_full_and_is_free_again_can_be_used(poor):

@@ -118,7 +118,7 @@ def test_a_ready_statement_leaves_a_whole_second_after_the_call_and_once_for_eac
     scene.run.step()
     said = scene.ready()
     assert said.instance == scene.run.entering.instances.mine
-    scene.store.delete(paths.ready(scene.study.digest, ME))
+    scene.board.erase(paths.ready(scene.study.digest, ME))
     scene.wait()
     assert scene.ready() is None  # the same call is not answered again
     nonce = scene.call()
@@ -130,7 +130,7 @@ def test_a_call_that_the_coordinator_did_not_sign_is_none(scene):
     scene.others_approve()
     scene.wait()
     call = Call(scene.study.digest, secrets.token_hex(32))
-    scene.store.put(paths.call(scene.study.digest), call.dump(scene.c.site(OTHER).identity.sign))
+    scene.board.post(paths.call(scene.study.digest), call.dump(scene.c.site(OTHER).identity.sign))
     scene.wait()
     assert scene.ready() is None
 
@@ -154,7 +154,7 @@ def test_a_store_that_is_away_as_it_says_that_it_is_ready_is_tried_again(scene, 
         raise StoreError("The store is away.")
 
     with monkeypatch.context() as during:
-        during.setattr(scene.store, "put", away)
+        during.setattr(scene.board, "post", away)
         with pytest.raises(StoreError):
             scene.run.step()
     scene.run.step()
@@ -207,7 +207,7 @@ def test_the_first_to_end_is_named_with_its_code_before_the_start(scene):
         (OTHER, Status(scene.study.digest, OTHER, 0, "round", THIRD, "data")),
         (THIRD, Status(scene.study.digest, THIRD, 0, "data")),
     ):
-        scene.store.put(
+        scene.board.post(
             paths.status(scene.study.digest, name), word.dump(scene.c.site(name).identity.sign)
         )
     with pytest.raises(
@@ -220,7 +220,7 @@ def test_the_first_to_end_is_named_with_its_code_before_the_start(scene):
 
 def test_a_follower_alone_names_whom_it_follows(scene):
     word = Status(scene.study.digest, OTHER, 0, "round", THIRD, "data")
-    scene.store.put(
+    scene.board.post(
         paths.status(scene.study.digest, OTHER), word.dump(scene.c.site(OTHER).identity.sign)
     )
     with pytest.raises(EndedError, match=f"{THIRD} ended its part .* {OTHER} says so"):
@@ -230,7 +230,7 @@ def test_a_follower_alone_names_whom_it_follows(scene):
 def test_the_coordinators_end_names_the_first_to_end(scene):
     scene.begin()
     end = End(scene.study.digest, "round", 0, "", OTHER, "data")
-    scene.store.put(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
+    scene.board.post(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
     with pytest.raises(
         EndedError, match=f"since {OTHER} ended its part with the code 'data'"
     ) as error:
@@ -244,7 +244,7 @@ def test_the_coordinators_end_names_the_first_to_end(scene):
 
 def said_ready(scene, instance):
     word = Ready(scene.study.digest, ME, instance, "0" * 64)
-    scene.store.put(paths.ready(scene.study.digest, ME), word.dump(scene.site.identity.sign))
+    scene.board.post(paths.ready(scene.study.digest, ME), word.dump(scene.site.identity.sign))
 
 
 @pytest.mark.parametrize("when", ["before it is ready", "after", "in a round"])
@@ -275,7 +275,7 @@ def test_a_statement_of_an_earlier_run_on_the_same_folder_is_its_own(scene):
 
 def test_a_statement_that_this_hospital_did_not_sign_stops_nothing(scene):
     word = Ready(scene.study.digest, ME, "c" * 64, "0" * 64)
-    scene.store.put(
+    scene.board.post(
         paths.ready(scene.study.digest, ME), word.dump(scene.c.site(OTHER).identity.sign)
     )
     scene.begin()
@@ -292,7 +292,7 @@ def test_a_round_announced_to_another_copy_is_not_begun(scene):
 def test_an_end_in_its_own_name_that_its_ledger_does_not_know_is_another_copys(scene):
     scene.others_approve()
     word = Status(scene.study.digest, ME, 0, "two-copies")
-    scene.store.put(paths.status(scene.study.digest, ME), word.dump(scene.site.identity.sign))
+    scene.board.post(paths.status(scene.study.digest, ME), word.dump(scene.site.identity.sign))
     with pytest.raises(TwoCopiesError, match="it ended its part in this study"):
         scene.run.step()
 

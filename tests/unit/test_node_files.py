@@ -12,6 +12,8 @@ from conftest import fixed_identity
 from consortium import NAMES, Consortium
 
 from securefl import partners
+from securefl.boards.board import CarriedBoard
+from securefl.boards.opening import open_board
 from securefl.errors import DataError, MessageError, StoreError, UnreadableError, UsageError
 from securefl.federation import paths
 from securefl.files import private_folder
@@ -23,7 +25,6 @@ from securefl.partners import AddressBook
 from securefl.party.folder import PartyFolder, find_folder
 from securefl.party.outbox import deliver, post
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint
-from securefl.store import Store
 from securefl.study.sealed import SealedStudy
 
 ME, OTHER, _ = NAMES
@@ -299,24 +300,24 @@ def test_what_the_store_does_not_take_is_kept_and_sent_later(site, monkeypatch):
         raise StoreError("away")
 
     with monkeypatch.context() as during:
-        during.setattr(Store, "put", away)
+        during.setattr(CarriedBoard, "post", away)
         assert post(site, "identities/later", b"a\nb") is False
         with pytest.raises(StoreError):
             deliver(site)
     (site.path / "outbox" / ".half.part").write_bytes(b"half")
     deliver(site)
-    assert site.store.get("identities/later", 10) == b"a\nb"
+    assert site.board.read("identities/later", 10) == b"a\nb"
     (site.path / "outbox" / ".half.part").unlink()
     assert list((site.path / "outbox").iterdir()) == []
 
 
 def test_a_newer_word_replaces_one_that_still_waits(site, monkeypatch):
     with monkeypatch.context() as during:
-        during.setattr(Store, "put", lambda *_: (_ for _ in ()).throw(StoreError("away")))
+        during.setattr(CarriedBoard, "post", lambda *_: (_ for _ in ()).throw(StoreError("away")))
         post(site, "identities/word", b"first")
         post(site, "identities/word", b"second")
     deliver(site)
-    assert site.store.get("identities/word", 10) == b"second"
+    assert site.board.read("identities/word", 10) == b"second"
 
 
 # --- requests
@@ -382,15 +383,15 @@ def test_a_kept_text_that_was_changed_or_lost_is_not_read(hospitals, site):
 
 def test_pysyft_keys_count_only_when_their_owner_signed_them_for_that_address(hospitals, site):
     card = site.identity.card
-    assert signed_fingerprint(Store("memory://nobody"), card, "a@b") is None
-    publish_pysyft_keys(site.store, site.identity, "a@b", "ab" * 32)
-    assert signed_fingerprint(site.store, card, "a@b") == "ab" * 32
+    assert signed_fingerprint(open_board("memory://nobody"), card, "a@b") is None
+    publish_pysyft_keys(site.board, site.identity, "a@b", "ab" * 32)
+    assert signed_fingerprint(site.board, card, "a@b") == "ab" * 32
     with pytest.raises(MessageError, match="another address"):
-        signed_fingerprint(site.store, card, "c@d")
-    publish_pysyft_keys(site.store, hospitals.site(OTHER).identity, "a@b", "cd" * 32)
-    site.store.put(paths.pysyft_keys(ME), site.store.get(paths.pysyft_keys(OTHER), 4096))
+        signed_fingerprint(site.board, card, "c@d")
+    publish_pysyft_keys(site.board, hospitals.site(OTHER).identity, "a@b", "cd" * 32)
+    site.board.post(paths.pysyft_keys(ME), site.board.read(paths.pysyft_keys(OTHER), 4096))
     with pytest.raises(MessageError, match="signature"):
-        signed_fingerprint(site.store, card, "a@b")
+        signed_fingerprint(site.board, card, "a@b")
 
 
 def test_an_extract_opens_for_the_researcher_and_tells_of_one_study_only(hospitals, site):
@@ -400,17 +401,17 @@ def test_an_extract_opens_for_the_researcher_and_tells_of_one_study_only(hospita
         hospitals.approve(ME, one)
     publish_extract(site, study.digest, study.file)
     lab = hospitals.lab.folder
-    found = read_extract(site.store, lab.identity, study.digest, ME, study.file)
+    found = read_extract(site.board, lab.identity, study.digest, ME, study.file)
     assert study.digest in str(found)
     assert other.digest not in str(found)
-    assert read_extract(site.store, lab.identity, other.digest, ME, other.file) is None
+    assert read_extract(site.board, lab.identity, other.digest, ME, other.file) is None
     with pytest.raises(MessageError):
-        read_extract(site.store, hospitals.site(OTHER).identity, study.digest, ME, study.file)
-    site.store.put(
-        paths.extract(other.digest, ME), site.store.get(paths.extract(study.digest, ME), 1 << 20)
+        read_extract(site.board, hospitals.site(OTHER).identity, study.digest, ME, study.file)
+    site.board.post(
+        paths.extract(other.digest, ME), site.board.read(paths.extract(study.digest, ME), 1 << 20)
     )
     with pytest.raises(MessageError):
-        read_extract(site.store, lab.identity, other.digest, ME, other.file)
+        read_extract(site.board, lab.identity, other.digest, ME, other.file)
 
 
 @pytest.mark.parametrize("text", ["[]", "not json", "[" * 100_000])
@@ -422,9 +423,9 @@ def test_an_extract_that_is_none_is_refused(hospitals, site, text):
     signed = dump_signed(
         {"type": TYPE, "study": study.digest, "site": ME, "extract": text}, site.identity.sign
     )
-    site.store.put(
+    site.board.post(
         paths.extract(study.digest, ME),
         hospitals.lab.folder.identity.card.seal(signed, _info(study.digest, ME)),
     )
     with pytest.raises(MessageError, match="not one"):
-        read_extract(site.store, hospitals.lab.folder.identity, study.digest, ME, study.file)
+        read_extract(site.board, hospitals.lab.folder.identity, study.digest, ME, study.file)

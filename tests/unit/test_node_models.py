@@ -10,6 +10,7 @@ import pytest
 from completed_study import finished, other_weights
 from conftest import fixed_identity
 
+from securefl.boards.opening import open_board
 from securefl.errors import StoreError, UsageError
 from securefl.federation import paths
 from securefl.node import models
@@ -21,7 +22,6 @@ from securefl.node.models import (
     list_models,
     remember_round,
 )
-from securefl.store import Store
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ class Here:
             name,
             end.room.identities.get(name, fixed_identity(name, "hospital")),
         )
-        self.store = Store(str(root / "store"))
+        self.board = open_board(str(root / "store"))
         self.path.mkdir()
 
     def study_folder(self, digest):
@@ -91,8 +91,8 @@ def keep_rounds(site, end):
 
 
 def put(site, end, sealed):
-    site.store.put(paths.model_sealed(end.plan.digest), sealed.sealed)
-    site.store.put(paths.model_statement(end.plan.digest), sealed.statement)
+    site.board.post(paths.model_sealed(end.plan.digest), sealed.sealed)
+    site.board.post(paths.model_statement(end.plan.digest), sealed.statement)
 
 
 def watch(said, at=NOW):
@@ -175,7 +175,7 @@ def test_a_refused_one_is_said_once_and_a_right_one_after_it_is_taken(here, end,
 
 def test_what_anybody_writes_into_the_store_is_no_model(here, end):
     said = []
-    here.store.put(paths.model_statement(end.plan.digest), b"junk")
+    here.board.post(paths.model_statement(end.plan.digest), b"junk")
     turn(watch(said), here)
     assert "not a signed statement" in said[0]
     put(here, end, end.sealed(by=fixed_identity("Stranger", "researcher")))
@@ -185,11 +185,11 @@ def test_what_anybody_writes_into_the_store_is_no_model(here, end):
 
 def test_half_of_it_is_not_there_yet(here, end):
     said = []
-    here.store.put(paths.model_statement(end.plan.digest), end.sealed().statement)
+    here.board.post(paths.model_statement(end.plan.digest), end.sealed().statement)
     turn(watch(said), here)
     assert said == []
     assert fetch_model(here, end.plan.digest) is None
-    here.store.delete(paths.model_statement(end.plan.digest))
+    here.board.erase(paths.model_statement(end.plan.digest))
     assert fetch_model(here, end.plan.digest) is None
 
 

@@ -43,7 +43,7 @@ def seen(c, study):
 
 def say_no(c, name, study, code="not-approved", *, sign=None):
     site = c.site(name)
-    site.store.put(
+    site.board.post(
         paths.status(study.digest, name),
         Status(study.digest, name, 0, code).dump(sign or site.identity.sign),
     )
@@ -63,8 +63,8 @@ def test_nobody_said_anything_yet(c, study):
 def test_an_approval_of_another_is_seen_and_a_forged_one_is_not(c, study):
     c.approve(OTHER, study)
     assert seen(c, study).approved == (OTHER,)
-    data = c.lab.folder.store.get(paths.approval(study.digest, OTHER), 4096)
-    c.lab.folder.store.put(paths.approval(study.digest, THIRD), data)
+    data = c.lab.folder.board.read(paths.approval(study.digest, OTHER), 4096)
+    c.lab.folder.board.post(paths.approval(study.digest, THIRD), data)
     assert seen(c, study).waiting == (THIRD,)
 
 
@@ -121,10 +121,10 @@ def test_a_hospital_that_is_not_in_this_hospitals_list_ends_nothing(c, study):
 
 
 def test_an_end_by_the_researcher_is_named(c, study):
-    store, me = c.lab.folder.store, c.lab.folder.identity
-    store.put(paths.ending(study.digest), End(study.digest, "round", 0).dump(me.sign))
+    store, me = c.lab.folder.board, c.lab.folder.identity
+    store.post(paths.ending(study.digest), End(study.digest, "round", 0).dump(me.sign))
     assert seen(c, study).ended == {"researcher": "round"}
-    store.put(
+    store.post(
         paths.ending(study.digest), End(study.digest, "round", 0).dump(c.site(OTHER).identity.sign)
     )
     assert seen(c, study).ended == {}

@@ -134,7 +134,7 @@ def test_nobody_counts_rows_between_a_yes_and_the_signed_approval(c, here, monke
     count = requests.count_rows
 
     def counted(*arguments):
-        seen.append(here.store.get(paths.approval(study.digest, ME), 4096) is not None)
+        seen.append(here.board.read(paths.approval(study.digest, ME), 4096) is not None)
         return count(*arguments)
 
     monkeypatch.setattr(requests, "count_rows", counted)
@@ -161,7 +161,7 @@ def test_a_study_that_another_refused_is_no_question(c, here):
     study = study_of(c, "first")
     other = c.site(OTHER)
     word = Status(study.digest, OTHER, 0, "not-approved").dump(other.identity.sign)
-    other.store.put(paths.status(study.digest, OTHER), word)
+    other.board.post(paths.status(study.digest, OTHER), word)
     reviewed = requests.review(here, "first", now())
     assert not reviewed.may_be_asked
     (fault,) = reviewed.faults

@@ -84,26 +84,26 @@ def approve_peers(site, *peers):
 
 
 def test_a_peer_is_approved_with_the_keys_that_its_trusted_card_signed(c, site):
-    publish_pysyft_keys(c.lab.folder.store, c.lab.folder.identity, RESEARCHER, "cd" * 32)
+    publish_pysyft_keys(c.lab.folder.board, c.lab.folder.identity, RESEARCHER, "cd" * 32)
     assert approve_peers(site, peer())[0] == {RESEARCHER: "cd" * 32}
 
 
 def test_a_peer_whose_card_said_nothing_of_its_keys_waits(c, site):
-    c.lab.folder.store.delete("identities/researcher/pysyft")
+    c.lab.folder.board.erase("identities/researcher/pysyft")
     assert approve_peers(site, peer()) == ({}, [])
 
 
 def test_a_peer_whose_keys_somebody_else_signed_is_not_approved(c, site):
-    publish_pysyft_keys(c.lab.folder.store, c.site(OTHER).identity, RESEARCHER, "cd" * 32)
-    data = c.lab.folder.store.get(f"identities/{OTHER}/pysyft", 4096)
-    c.lab.folder.store.put("identities/researcher/pysyft", data)
+    publish_pysyft_keys(c.lab.folder.board, c.site(OTHER).identity, RESEARCHER, "cd" * 32)
+    data = c.lab.folder.board.read(f"identities/{OTHER}/pysyft", 4096)
+    c.lab.folder.board.post("identities/researcher/pysyft", data)
     approved, lines = approve_peers(site, peer())
     assert approved == {}
     assert "not approved as a peer" in lines[0]
 
 
 def test_neither_a_stranger_nor_a_hospital_becomes_a_peer(c, site):
-    publish_pysyft_keys(c.lab.folder.store, c.site(OTHER).identity, site_email(OTHER), "cd" * 32)
+    publish_pysyft_keys(c.lab.folder.board, c.site(OTHER).identity, site_email(OTHER), "cd" * 32)
     assert approve_peers(site, peer("stranger"), peer(OTHER), peer(state="approved"))[0] == {}
 
 

@@ -91,7 +91,7 @@ def test_an_announcement_is_opened_once(scene, monkeypatch):
     scene.make()
     scene.run.step()
     assert scene.sent()
-    assert opened == [scene.store.get(scene.at().announcement, MAX_ANNOUNCEMENT)]
+    assert opened == [scene.board.read(scene.at().announcement, MAX_ANNOUNCEMENT)]
 
 
 def test_what_can_fail_without_the_data_fails_before_the_budget_is_spent(scene):
@@ -178,7 +178,7 @@ BAD_APPROVALS = {
     "junk": lambda scene, good: b"yes",
     "truncated": lambda scene, good: good[:-1],
     "oversized": lambda scene, good: good + b" " * 5000,
-    "another hospital's": lambda scene, good: scene.store.get(
+    "another hospital's": lambda scene, good: scene.board.read(
         paths.approval(scene.study.digest, THIRD), 1 << 16
     ),
     "of another study": lambda scene, good: _approval_of_another_study(scene),
@@ -190,7 +190,7 @@ def _approval_of_another_study(scene):
     other = scene.c.new_study("another")
     if scene.c.status(OTHER, other) is None:
         scene.c.approve(OTHER, other)
-    return scene.store.get(paths.approval(other.digest, OTHER), 1 << 16)
+    return scene.board.read(paths.approval(other.digest, OTHER), 1 << 16)
 
 
 def _approval_by_a_stranger(scene):
@@ -206,15 +206,15 @@ def _approval_by_a_stranger(scene):
 def test_an_approval_that_is_not_that_hospitals_own_for_this_digest_counts_as_none(scene, kind):
     scene.others_approve()
     path = paths.approval(scene.study.digest, OTHER)
-    good = scene.store.get(path, 1 << 16)
-    scene.store.put(path, BAD_APPROVALS[kind](scene, good))
+    good = scene.board.read(path, 1 << 16)
+    scene.board.post(path, BAD_APPROVALS[kind](scene, good))
     scene.call()
     for _ in range(3):
         scene.wait()
     assert scene.ready() is None
     assert scene.worker.did == []
     assert len([line for line in scene.lines if f"waiting for {OTHER}" in line]) == 1
-    scene.store.put(path, good)
+    scene.board.post(path, good)
     scene.wait()
     scene.wait()
     assert scene.ready() is not None
@@ -222,7 +222,7 @@ def test_an_approval_that_is_not_that_hospitals_own_for_this_digest_counts_as_no
 
 def test_its_own_approval_is_the_one_it_kept_whatever_the_store_says(scene):
     scene.enter()
-    scene.store.put(paths.approval(scene.study.digest, ME), b"replaced")
+    scene.board.post(paths.approval(scene.study.digest, ME), b"replaced")
     scene.announce()
     scene.run.step()
     assert scene.run.started
@@ -233,7 +233,7 @@ def test_its_own_approval_is_the_one_it_kept_whatever_the_store_says(scene):
 )
 def test_a_study_that_another_party_left_is_not_waited_for(scene, site, code):
     who = scene.c.site(site).identity if site != "sums" else _aggregator(scene.c)
-    scene.store.put(
+    scene.board.post(
         paths.status(scene.study.digest, site),
         Status(scene.study.digest, site, 0, code).dump(who.sign),
     )
@@ -256,7 +256,7 @@ def test_a_study_that_nobody_started_in_time_is_over(scene):
 
 
 def test_a_study_that_the_coordinator_ended_before_it_began_is_over(scene):
-    scene.store.put(
+    scene.board.post(
         paths.ending(scene.study.digest),
         End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign),
     )
@@ -392,7 +392,7 @@ def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(sce
         raise StoreError("The store is away.")
 
     with monkeypatch.context() as during:
-        during.setattr(scene.store, "put_file", away)
+        during.setattr(scene.board, "post_file", away)
         for _ in range(3):
             with pytest.raises(StoreError):
                 scene.run.step()
@@ -575,11 +575,11 @@ def test_a_public_key_that_the_coordinator_did_not_sign_is_not_the_rounds_key(sc
 def test_an_announcement_waits_for_its_key(scene):
     scene.begin()
     scene.announce()
-    key = scene.store.get(scene.at().key, 1 << 20)
-    scene.store.delete(scene.at().key)
+    key = scene.board.read(scene.at().key, 1 << 20)
+    scene.board.erase(scene.at().key)
     assert scene.run.step() is None
     assert scene.kept() == []
-    scene.store.put(scene.at().key, key)
+    scene.board.post(scene.at().key, key)
     scene.make()
     assert scene.kept() == ["00001"]
 
@@ -771,7 +771,7 @@ def test_a_started_study_ends_with_its_schedule(scene):
 )
 def test_an_end_that_the_coordinator_did_not_sign_ends_nothing(scene, junk):
     scene.begin()
-    scene.store.put(paths.ending(scene.study.digest), junk)
+    scene.board.post(paths.ending(scene.study.digest), junk)
     scene.announce()
     scene.make()
     assert scene.kept() == ["00001"]
@@ -781,7 +781,7 @@ def test_the_coordinators_end_stops_it_and_a_waiting_reply_stays(scene):
     scene.begin()
     scene.announce()
     scene.make()
-    scene.store.put(
+    scene.board.post(
         paths.ending(scene.study.digest),
         End(scene.study.digest, "round", 0).dump(scene.c.lab.folder.identity.sign),
     )
@@ -793,7 +793,7 @@ def test_the_coordinators_end_stops_it_and_a_waiting_reply_stays(scene):
 
 def test_an_end_as_completed_before_the_last_round_is_no_completion(scene):
     scene.begin()
-    scene.store.put(
+    scene.board.post(
         paths.ending(scene.study.digest),
         End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign),
     )
@@ -808,10 +808,10 @@ def test_a_running_study_that_another_hospital_left_is_over_even_when_the_coordi
     scene.begin()
     stranger = fixed_identity(OTHER, "hospital")
     path = paths.status(scene.study.digest, OTHER)
-    scene.store.put(path, Status(scene.study.digest, OTHER, 1, code).dump(stranger.sign))
+    scene.board.post(path, Status(scene.study.digest, OTHER, 1, code).dump(stranger.sign))
     scene.clock.now += 1
     scene.run.step()  # not by that hospital: nothing happens
-    scene.store.put(
+    scene.board.post(
         path, Status(scene.study.digest, OTHER, 1, code).dump(scene.c.site(OTHER).identity.sign)
     )
     scene.clock.now += 1
@@ -870,7 +870,7 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
     assert scene.kept() == [f"{n:05d}" for n in range(1, last + 1)]
     assert scene.worker.did[2:] == ["update"] * (last - 1) + ["evaluation"]
     end = End(scene.study.digest, "completed", last, "cannot-be-judged")
-    scene.store.put(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
+    scene.board.post(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
     assert scene.run.step() == "completed"
     assert any("at least 0: cannot be judged" in line for line in scene.lines)
     assert verdict_of(scene.run.site.study_folder(scene.study.digest)) == "cannot-be-judged"
@@ -952,7 +952,7 @@ def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_no
         SimpleNamespace(),
     )
     scene.run.saying.was_counted = lambda _: shown[0]
-    scene.store.put(
+    scene.board.post(
         paths.ending(scene.study.digest),
         End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign),
     )

@@ -5,16 +5,17 @@ the owner wants it, once a round.
 from types import SimpleNamespace
 
 import pytest
+from boards import is_there
 from conftest import SITES
 from in_process_federation import Room, announced_context, going_on, sealed_study
 
+from securefl.boards.opening import open_board
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.holder import Record
 from securefl.secagg.survivors import Survivors, write_proposal
-from securefl.store import Store
 
 DIGEST = "ab" * 32
 
@@ -87,11 +88,11 @@ def here(tmp_path, monkeypatch):
         def __exit__(self, *_):
             return None
 
-    ledger, store, lines = Ledger(), Store(str(tmp_path / "store")), []
+    ledger, store, lines = Ledger(), open_board(str(tmp_path / "store")), []
     site = SimpleNamespace(
         name="A",
         ledger=ledger,
-        store=store,
+        board=store,
         deciding=Deciding,
         study_folder=lambda _: tmp_path / "study",
     )
@@ -100,7 +101,7 @@ def here(tmp_path, monkeypatch):
         saying=saying,
         later=Later(saying),
         ledger=ledger,
-        store=store,
+        board=store,
         at=paths.RoundPaths(DIGEST, 1, 1),
         lines=lines,
         said=tmp_path / "study" / "said",
@@ -114,15 +115,15 @@ def test_nothing_is_said_before_it_is_asked(here):
 
 
 def test_first_a_signature_then_one_answer(here):
-    here.store.put(here.at.proposal, b"set")
+    here.board.post(here.at.proposal, b"set")
     assert here.saying.step(here.later)
-    assert here.store.get(here.at.agreement("A"), 100) == b"signed set"
+    assert here.board.read(here.at.agreement("A"), 100) == b"signed set"
     assert not here.saying.step(here.later)  # B has not signed
-    here.store.put(here.at.agreement("B"), bytes(1 << 20))  # too long: nobody's word
+    here.board.post(here.at.agreement("B"), bytes(1 << 20))  # too long: nobody's word
     assert not here.saying.step(here.later)
-    here.store.put(here.at.agreement("B"), b"B too")
+    here.board.post(here.at.agreement("B"), b"B too")
     assert here.saying.step(here.later)
-    assert here.store.get(here.at.answer("A"), 100) == b"answer"
+    assert here.board.read(here.at.answer("A"), 100) == b"answer"
     assert here.ledger.answers == [(DIGEST, 1, b"answer")]
     assert not here.saying.step(here.later)
     assert sorted(p.name for p in here.said.iterdir()) == ["00001-answer", "00001-signature"]
@@ -130,7 +131,7 @@ def test_first_a_signature_then_one_answer(here):
 
 
 def test_a_pause_keeps_it_in_the_house_and_then_it_leaves(here):
-    here.store.put(here.at.proposal, b"set")
+    here.board.post(here.at.proposal, b"set")
     here.ledger.paused = True
     assert not here.saying.step(here.later)
     assert not here.said.exists()
@@ -139,7 +140,7 @@ def test_a_pause_keeps_it_in_the_house_and_then_it_leaves(here):
 
 
 def test_a_pause_between_making_and_letting_go_holds_it_back(here):
-    here.store.put(here.at.proposal, b"set")
+    here.board.post(here.at.proposal, b"set")
     first = here.later.agree
 
     def agree(proposal, fetch):
@@ -149,16 +150,16 @@ def test_a_pause_between_making_and_letting_go_holds_it_back(here):
 
     here.later.agree = agree
     assert not here.saying.step(here.later)
-    assert not here.store.exists(here.at.agreement("A"))
+    assert not is_there(here.board, here.at.agreement("A"))
     here.ledger.paused = False
     assert here.saying.step(here.later)
-    assert here.store.get(here.at.agreement("A"), 100) == b"signed set"
+    assert here.board.read(here.at.agreement("A"), 100) == b"signed set"
 
 
 def test_an_answer_that_the_ledger_did_not_take_is_not_said(here):
-    here.store.put(here.at.proposal, b"set")
+    here.board.post(here.at.proposal, b"set")
     here.saying.step(here.later)
-    here.store.put(here.at.agreement("B"), b"B too")
+    here.board.post(here.at.agreement("B"), b"B too")
     first = here.later.answer
 
     def answer(agreements):
@@ -167,14 +168,14 @@ def test_an_answer_that_the_ledger_did_not_take_is_not_said(here):
 
     here.later.answer = answer
     assert not here.saying.step(here.later)
-    assert not here.store.exists(here.at.answer("A"))
+    assert not is_there(here.board, here.at.answer("A"))
     here.later.answer, here.ledger.paused = first, False
     assert here.saying.step(here.later)
     assert len(here.ledger.answers) == 1
 
 
 def test_a_refusal_of_the_ledger_for_another_reason_is_no_pause(here):
-    here.store.put(here.at.proposal, b"set")
+    here.board.post(here.at.proposal, b"set")
 
     def agree(_proposal, _fetch):
         raise NotApprovedError("never approved")
@@ -200,14 +201,14 @@ def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
             )[1]
         )
     )
-    store = Store(str(tmp_path))
-    saying = UnmaskingSender(SimpleNamespace(name=SITES[0], store=store), room.plan, print)
+    store = open_board(str(tmp_path))
+    saying = UnmaskingSender(SimpleNamespace(name=SITES[0], board=store), room.plan, print)
     _, given = room.announce()
     terms = room.plan.terms(announced_context(room.plan, given.announcement))
     announced = AnnouncedRound.open(room.plan, given.announcement)
     saying.check_in_time(announced)
     left = Survivors(terms, dict.fromkeys(terms.cohort[1:], DIGEST))
-    store.put(
+    store.post(
         paths.RoundPaths(room.plan.digest, 1, 1).proposal,
         write_proposal(left, "Researcher", room.researcher.sign),
     )
@@ -219,7 +220,7 @@ def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
 
 
 def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):
-    here.store.put(here.at.proposal, b"junk")
+    here.board.post(here.at.proposal, b"junk")
     first = here.later.agree
 
     def agree(proposal, fetch):
@@ -231,9 +232,9 @@ def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):
     assert not here.saying.step(here.later)
     assert not here.saying.step(here.later)
     assert here.lines == ["waiting: not signed"]  # once
-    here.store.put(here.at.proposal, b"x" * 1001)  # longer than any
+    here.board.post(here.at.proposal, b"x" * 1001)  # longer than any
     assert not here.saying.step(here.later)
-    here.store.put(here.at.proposal, b"set")
+    here.board.post(here.at.proposal, b"set")
     assert here.saying.step(here.later)
 
 
@@ -244,9 +245,9 @@ def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_change
     fetched so often.
     """
     read, path = [], here.at.contribution("B")
-    head_of = here.store.get_head
+    head_of = here.board.read_head
     monkeypatch.setattr(
-        here.store, "get_head", lambda p, size: read.append((p, size)) or head_of(p, size)
+        here.board, "read_head", lambda p, size: read.append((p, size)) or head_of(p, size)
     )
     first = here.later.agree
 
@@ -259,13 +260,13 @@ def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_change
             raise MessageError(f"the frame of {site} is refused")
 
     here.later.agree, here.later.read = agree, parse
-    here.store.put(here.at.proposal, b"set")
-    here.store.put(path, b"junk")
+    here.board.post(here.at.proposal, b"set")
+    here.board.post(path, b"junk")
     for _ in range(3):
         assert not here.saying.step(here.later)
     assert [found for found in read if found[0] == path] == [(path, 1000)]
     assert here.lines == ["waiting: the frame of B is refused"]
-    here.store.put(path, b"good")
+    here.board.post(path, b"good")
     assert here.saying.step(here.later)
 
 
@@ -274,16 +275,16 @@ def test_only_the_head_of_a_frame_is_read_and_a_refused_one_once_until_it_change
 
 
 def test_who_is_in_the_last_rounds_set_was_counted(here):
-    here.store.put(here.at.proposal, b"A, B")
+    here.board.post(here.at.proposal, b"A, B")
     assert here.saying.was_counted(here.later)
     assert not here.said.exists()  # it is only read: nothing is signed after the end
-    assert not here.store.exists(here.at.agreement("A"))
+    assert not is_there(here.board, here.at.agreement("A"))
 
 
 def test_who_signed_the_set_was_counted_whatever_the_store_shows_now(here):
-    here.store.put(here.at.proposal, b"set")
+    here.board.post(here.at.proposal, b"set")
     here.saying.step(here.later)
-    here.store.delete(here.at.proposal)
+    here.board.erase(here.at.proposal)
     assert here.saying.was_counted(here.later)
 
 
@@ -292,12 +293,12 @@ def test_who_signed_the_set_was_counted_whatever_the_store_shows_now(here):
 )
 def test_while_the_store_does_not_show_the_set_nobody_knows(here, shown):
     if shown:
-        here.store.put(here.at.proposal, shown)
+        here.board.post(here.at.proposal, shown)
     assert not here.saying.was_counted(here.later)
 
 
 def test_who_is_not_in_the_last_rounds_set_is_told_so(here):
-    here.store.put(here.at.proposal, b"B, C")
+    here.board.post(here.at.proposal, b"B, C")
     with pytest.raises(
         RoundError, match="went on without this hospital in round 1, the last one"
     ) as lost:

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from boards import is_there
 from checkpoint_hospitals import three_hospitals
 
 from securefl.errors import RoundError, UnreadableError
@@ -83,4 +84,4 @@ def test_a_memory_that_cannot_be_read_answers_nothing_and_says_so(tmp_path):
         Answered(sites["B"].path).has("A", "ab" * 32)
     (line,) = answer_questions(sites["B"], Answered(sites["B"].path))
     assert "questions" in line
-    assert not sites["B"].store.exists("checkpoints/A/held/B")
+    assert not is_there(sites["B"].board, "checkpoints/A/held/B")

@@ -31,15 +31,22 @@ class Clock:
 
 
 class ShakyStore:
-    """A store whose trial write fails as often as it is told."""
+    """A board whose trial write fails as often as it is told."""
 
     def __init__(self, *errors):
-        self.errors, self.asked = list(errors), 0
+        self.errors, self.asked, self.data = list(errors), 0, b""
 
-    def check_writable(self):
+    def post(self, _path, data):
         self.asked += 1
         if self.errors:
             raise self.errors.pop(0)
+        self.data = data
+
+    def read(self, _path, _max_bytes):
+        return self.data
+
+    def erase(self, _path):
+        pass
 
 
 def test_the_note_of_an_end_is_kept_to_its_owner_and_goes_with_the_next_start(role, tmp_path):

@@ -4,6 +4,7 @@ import shutil
 from itertools import permutations
 
 import pytest
+from boards import is_there
 from checkpoint_hospitals import approved, three_hospitals
 from ledger_site import digest
 
@@ -103,7 +104,7 @@ def test_an_older_checkpoint_that_was_handed_before_is_no_fault_in_whatever_orde
     """Two studies at once: each has an object of its own, which holds what was newest when that
     study last sent something.
     """
-    site, store = sites["A"], sites["B"].store
+    site, store = sites["A"], sites["B"].board
     paths = {}
     for turn in range(6):
         site.ledger.resume() if turn % 2 else site.ledger.pause()
@@ -113,12 +114,12 @@ def test_an_older_checkpoint_that_was_handed_before_is_no_fault_in_whatever_orde
             turn,
             (
                 said.handed_path(study, "A", "B"),
-                store.get(said.handed_path(study, "A", "B"), said.MAX_SEALED),
+                store.read(said.handed_path(study, "A", "B"), said.MAX_SEALED),
             ),
         )
     for order in permutations(range(6), 4):
         for turn in order:
-            store.put(*paths[turn])
+            store.post(*paths[turn])
             for study in (1, 2):
                 assert collect(sites["B"], digest(study), COHORT) == []
     assert doubted(sites["B"], COHORT) == []
@@ -225,7 +226,7 @@ def test_a_malformed_hand_out_is_as_if_it_were_not_there(sites, change):
     word = dump_signed({"type": said.HANDED, **body, **change}, sites["A"].identity.sign)
     with pytest.raises(MessageError):
         said.open_handed(word, site="A", reader="B", verify=sites["A"].identity.card.verify)
-    sites["B"].store.put(
+    sites["B"].board.post(
         said.handed_path(digest(1), "A", "B"),
         sites["B"].identity.card.seal(word, said.handed_info(digest(1), "A", "B")),
     )
@@ -253,14 +254,14 @@ def test_the_end_of_a_study_is_noted_in_the_others_ledgers(sites):
 
 
 def test_what_a_stranger_writes_is_as_if_it_were_not_there(sites):
-    store = sites["B"].store
-    store.put(said.handed_path(digest(1), "A", "B"), b"nonsense")
-    store.put(said.ask_path("A"), b"nonsense")
-    store.put(said.held_path("B", "A"), b"nonsense")
-    store.put(said.ask_path("C"), said.Ask("A", "0" * 64).dump(sites["A"].identity.sign))
+    store = sites["B"].board
+    store.post(said.handed_path(digest(1), "A", "B"), b"nonsense")
+    store.post(said.ask_path("A"), b"nonsense")
+    store.post(said.held_path("B", "A"), b"nonsense")
+    store.post(said.ask_path("C"), said.Ask("A", "0" * 64).dump(sites["A"].identity.sign))
     assert collect(sites["B"], digest(1), COHORT) == []
     Question(lambda _: None).turn(sites["B"], [(digest(1), COHORT)])
-    assert store.get(said.held_path("C", "B"), said.MAX_SEALED) is None
+    assert store.read(said.held_path("C", "B"), said.MAX_SEALED) is None
 
 
 def asked(sites, *names):
@@ -320,7 +321,7 @@ def test_only_listed_hospitals_are_asked_and_answered(sites):
     sites["A"].book.distrust("C")
     assert set(hospitals_of(sites["A"])) == {"B"}
     hand_out(sites["A"], digest(1), COHORT)
-    assert not sites["A"].store.exists(said.handed_path(digest(1), "A", "C"))
+    assert not is_there(sites["A"].board, said.handed_path(digest(1), "A", "C"))
 
 
 @pytest.mark.parametrize("field", ["site", "nonce"])

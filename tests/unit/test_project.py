@@ -47,7 +47,7 @@ def loaded_after(statement):
         "import securefl",
         "from securefl.study import approval, consistency, digest, parse, schema, seal",
         "from securefl.identity import Identity; from securefl.partners import AddressBook",
-        "import securefl.store, securefl.environment",
+        "import securefl.boards.opening, securefl.environment",
     ],
 )
 def test_the_light_parts_load_no_framework(statement):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from securefl.shared_folder import SharedFolder
+from securefl.boards.shared_folder import SharedFolder
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 import pytest
 
+from securefl.boards.opening import open_board
+from securefl.boards.url import reason, usable_url, without_password
 from securefl.errors import StoreError, UsageError
-from securefl.store import Store
-from securefl.store_url import reason, usable_url, without_password
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_password_in_a_url_is_on_no_screen():
     assert without_password("sftp://me:secret@host/x") == "sftp://me:***@host/x"
     assert without_password("s3://bucket/x") == "s3://bucket/x"
     with pytest.raises(StoreError) as caught:
-        Store("nonsense://me:secret@host/x")
+        open_board("nonsense://me:secret@host/x")
     assert "secret" not in str(caught.value)
 
 

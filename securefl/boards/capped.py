@@ -1,6 +1,4 @@
-"""An object of a store that is read piece by piece, and never more of it than its reader allows
-(rule 5).
-"""
+"""Reader of a board's object, piece by piece, and never of more than is allowed (rule 5)."""
 
 from __future__ import annotations
 
@@ -14,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class CappedReader:
-    """An object of a store that is being read: at most so many bytes, and a network's failure is
-    the store's.
+    """An object of a board that is being read: at most so many bytes, and a network's failure is
+    the board's.
 
     Args:
         file: open at its beginning.

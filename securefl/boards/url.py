@@ -1,4 +1,4 @@
-"""Which texts name a store: a folder's path, or a URL of a file system that several machines share."""
+"""URLs of boards: a folder's path, or the URL of a place that several machines share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 import fsspec
 
+from securefl.boards.carrier import CARRIERS
 from securefl.errors import UsageError
 
 #: Stores that live in one process, or through which what was written last is not what is read next.
@@ -68,7 +69,7 @@ def usable_url(text: str) -> str:
             f"{text} has one slash where a URL has two.",
             next_step=f"Write {kind}://{rest.lstrip('/')}",
         )
-    if kind not in fsspec.available_protocols():
+    if kind not in CARRIERS and kind not in fsspec.available_protocols():
         raise UsageError(f"{kind}:// is no kind of store that fsspec knows.", next_step=step)
     if kind in _NOT_SHARED:
         raise UsageError(f"{kind}:// is nothing that several machines share.", next_step=step)

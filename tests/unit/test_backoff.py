@@ -4,7 +4,10 @@ happens.
 
 import itertools
 
-from securefl.federation.backoff import Backoff
+import pytest
+
+from securefl.backoff import Backoff, persist, poll
+from securefl.errors import StoreError
 
 
 class Clock:
@@ -70,3 +73,65 @@ def test_many_that_wait_long_are_looked_at_together():
         pace.failed()
         clock.time += 0.001
     assert len({clock.time + pace.remaining for pace in many}) <= 2
+
+
+def test_polling_gives_the_first_thing_found_and_stops():
+    answers = iter([None, None, 7, 8])
+    assert poll(lambda: next(answers), seconds=10, shortest=0, longest=0) == 7
+
+
+def test_polling_gives_up_at_the_deadline_after_a_last_look():
+    looks = []
+    assert poll(lambda: looks.append(1), seconds=0.02, shortest=0.005) is None
+    assert len(looks) >= 2
+
+
+def test_polling_without_time_still_looks_once():
+    assert poll(lambda: "there", seconds=0) == "there"
+    assert poll(lambda: None, seconds=0) is None
+
+
+# --- a board that is away for a while
+
+
+class Away:
+    """Fails so many times, then says how often it was asked."""
+
+    def __init__(self, times):
+        self.times, self.asked = times, 0
+
+    def __call__(self):
+        self.asked += 1
+        if self.asked <= self.times:
+            raise StoreError(f"away {self.asked}")
+        return self.asked
+
+
+def test_a_board_that_comes_back_in_time_is_all_the_same_and_is_said_once():
+    told = []
+    assert persist(Away(3), 60, told.append) == 4
+    assert [error.what for error in told] == ["away 1"]
+    assert persist(Away(0), 0, told.append) == 1
+    assert len(told) == 1
+
+
+def test_a_board_that_stays_away_is_the_error_when_the_time_is_over():
+    never, told = Away(10**9), []
+    with pytest.raises(StoreError, match="away"):
+        persist(never, 0.2, told.append)
+    assert never.asked >= 2
+    once = Away(1)
+    with pytest.raises(StoreError, match="away 1"):
+        persist(once, 0, told.append)
+    assert (once.asked, len(told)) == (1, 1)  # who does not try again says nothing
+
+
+def test_only_the_board_is_forgiven():
+    with pytest.raises(ZeroDivisionError):
+        persist(lambda: 1 / 0, 60)
+
+
+def test_polling_goes_on_while_the_board_is_away():
+    assert poll(Away(2), seconds=60) == 3
+    with pytest.raises(StoreError):
+        poll(Away(10**9), seconds=0.1)

@@ -1,0 +1,75 @@
+"""Carrier: what keeps the bytes of a board, and the registry that finds one by its URL.
+
+A carrier does what its file system does and nothing else; paths, caps, errors and the marker are
+:class:`~securefl.boards.board.CarriedBoard`'s, the same for all.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import IO, TYPE_CHECKING, Final
+
+from securefl.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Held around each call of a client that is not made for several threads, whoever calls.
+ONE_AT_A_TIME: Final = threading.RLock()
+
+
+class Carrier(ABC):
+    """Objects by path, at one place.
+
+    Paths are canonical: names joined by ``/``, none of which begins with a dot. Where there is no
+    object of a path, a method raises :class:`FileNotFoundError`, :class:`IsADirectoryError` or
+    :class:`NotADirectoryError`; it may raise anything else where it fails.
+
+    Attributes:
+        many_at_a_time: several threads may call at once.
+        comes_and_goes: another place may stand at the URL from one call to the next, as a share
+            that is not mounted leaves an empty folder.
+    """
+
+    many_at_a_time: bool = False
+    comes_and_goes: bool = False
+
+    @abstractmethod
+    def write(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
+        """Make the object of what ``fill`` writes into a file.
+
+        It is there as a whole or not at all, also when ``fill`` raises; an older one is replaced.
+        """
+
+    @abstractmethod
+    def open(self, path: str, most: int) -> IO[bytes]:
+        """The object as a file; the reader takes at most ``most`` bytes of it."""
+
+    @abstractmethod
+    def stamp(self, path: str) -> str | None:
+        """A text that is another when the object changed; None where nothing tells."""
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """Names directly below a folder (``""``: the top), of objects and folders."""
+
+    @abstractmethod
+    def erase(self, path: str) -> None:
+        """Remove the object."""
+
+    def shut(self, wanted: Callable[[str], bool]) -> list[str]:  # noqa: ARG002 - most cannot tell
+        """Folders, among those ``wanted``, in which this user can write nothing."""
+        return []
+
+
+#: Makers of carriers by URL scheme; every other scheme is fsspec's.
+CARRIERS: Registry[Callable[[str], Carrier]] = Registry(
+    "carrier",
+    {
+        "file": "securefl.boards.folder:FolderCarrier",
+        "local": "securefl.boards.folder:FolderCarrier",
+        "memory": "securefl.boards.memory:MemoryCarrier",
+        "fsspec": "securefl.boards.fsspec:at_url",
+    },
+)

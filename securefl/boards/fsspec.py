@@ -1,0 +1,122 @@
+"""Carrier over any file system of fsspec: S3, SFTP, FTP, Azure, WebDAV and so on."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import fsspec
+
+from securefl.boards.carrier import Carrier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Object stores: an object appears when its upload is complete, there are no folders to make, and a
+#: move is a copy and a removal.
+_OBJECT_STORES: Final = frozenset(
+    {"abfs", "abfss", "az", "gcs", "gs", "oci", "ocilake", "oss", "s3", "s3a", "tos", "tosfs"}
+)
+#: What file systems call the facts of an object that tell whether it changed.
+_CHANGES: Final = (
+    "ETag",
+    "etag",
+    "content_md5",
+    "md5Hash",
+    "generation",
+    "LastModified",
+    "last_modified",
+    "mtime",
+    "modified",
+    "updated",
+    "created",
+)
+
+
+class FsspecCarrier(Carrier):
+    """Objects below one folder of an fsspec file system.
+
+    Args:
+        fs: the file system.
+        root: the folder's path in it.
+    """
+
+    def __init__(self, fs: Any, root: str) -> None:  # noqa: ANN401 - fsspec ships no types
+        protocols = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
+        self._fs = fs
+        self._root = root.rstrip("/")
+        self._upload_is_whole = not _OBJECT_STORES.isdisjoint(protocols)
+        self.many_at_a_time = bool(getattr(fs, "async_impl", False))
+
+    def write(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
+        """See :class:`Carrier`. Written under a temporary name and moved, except where an upload
+        appears as a whole.
+        """
+        target = self._full(path)
+        if self._upload_is_whole:
+            self._upload(target, fill)
+            return
+        folder = target.rsplit("/", 1)[0]
+        part = f"{folder}/.{secrets.token_hex(8)}.part"
+        self._fs.makedirs(folder, exist_ok=True)
+        try:
+            with self._fs.open(part, "wb") as file:
+                fill(file)
+            self._move(part, target)
+        except BaseException:
+            with suppress(Exception):  # what went wrong before is what the caller should hear
+                self._fs.rm_file(part)
+            raise
+
+    def _move(self, part: str, target: str) -> None:
+        if self._fs.isdir(target):  # the move would end inside it
+            raise IsADirectoryError(target)
+        self._fs.mv(part, target)
+
+    def _upload(self, target: str, fill: Callable[[IO[bytes]], object]) -> None:
+        file = self._fs.open(target, "wb")
+        try:
+            fill(file)
+        except BaseException:
+            with suppress(Exception):
+                file.discard()
+            file.closed = True  # closing it, as its end of life does, would complete the upload
+            raise
+        file.close()
+
+    def open(self, path: str, most: int) -> IO[bytes]:  # noqa: ARG002 - a file is read as far as it is read
+        """See :class:`Carrier`."""
+        self._fs.invalidate_cache()
+        try:
+            file: IO[bytes] = self._fs.open(self._full(path), "rb")
+        except FileExistsError as error:  # some file systems' word for an object on the way
+            raise NotADirectoryError(path) from error
+        return file
+
+    def stamp(self, path: str) -> str | None:
+        """See :class:`Carrier`."""
+        self._fs.invalidate_cache()
+        info = self._fs.info(self._full(path))
+        facts = [f"{name}={info[name]}" for name in _CHANGES if info.get(name)]
+        return "-".join([*facts, f"size={info.get('size')}"]) if facts else None
+
+    def names(self, folder: str) -> list[str]:
+        """See :class:`Carrier`."""
+        target = self._full(folder)
+        self._fs.invalidate_cache()
+        found = [str(path).rstrip("/") for path in self._fs.ls(target, detail=False)]
+        return [path.rsplit("/", 1)[-1] for path in found if path != target]
+
+    def erase(self, path: str) -> None:
+        """See :class:`Carrier`."""
+        self._fs.rm_file(self._full(path))
+
+    def _full(self, path: str) -> str:
+        return f"{self._root}/{path}" if path else self._root
+
+
+def at_url(url: str) -> FsspecCarrier:
+    """The carrier of an fsspec URL."""
+    fs, root = fsspec.core.url_to_fs(url)
+    return FsspecCarrier(fs, str(root))
