@@ -29,8 +29,7 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.federation.verifying import verify_round
 from securefl.files import read_given, replace_file
 from securefl.identity import IdentityCard, as_it_was_sent, read_card
-from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights, weights_sha256
+from securefl.learning.models import family_of, weights_sha256
 from securefl.party.folder import PartyFolder
 from securefl.party.pysyft_keys import publish_pysyft_keys
 from securefl.party.study_names import fit_words, meant
@@ -249,7 +248,7 @@ class Study(Shown):
         """
         unsealed = UnsealedStudy.read(read_given(Path(protocol)))
         plain = unsealed.study
-        theta = initial_weights(plain.model, len(feature_names(plain.data)))
+        theta = family_of(plain.model, plain.data).initial_weights(plain.model.initial_seed)
         check_not_over(plain, datetime.now(UTC), unsealed.text.decode())
         weighed = shares(hospitals, weights, weight_source)
         participants = [

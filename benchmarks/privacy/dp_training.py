@@ -32,12 +32,13 @@ import torch
 from opacus import GradSampleModule
 from opacus.optimizers import DPOptimizer
 
-from securefl.learning.dpsgd import PrivateTrainer, TorchModel
-from securefl.learning.models import parameter_count
+from securefl.learning.families.layers import Layers
 from securefl.learning.public import public_uniforms
-from securefl.learning.steps import RandomDraws, StepRule
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
+from securefl.learning.strategies.fedavg import FedAvg
+from securefl.learning.tasks.binary.task import Binary
 from securefl.privacy.randomness import SystemRandomness
-from securefl.study.schema import ModelSpec
+from securefl.study.labels import TextCondition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,13 +58,9 @@ class Case:
     steps: int
 
     @property
-    def model(self) -> ModelSpec:
-        """The model as a study names it."""
-        return ModelSpec(
-            kind="mlp" if self.hidden else "logistic-regression",
-            hidden=self.hidden,
-            initial_seed="bench",
-        )
+    def layers(self) -> Layers:
+        """The product's model."""
+        return Layers(self.hidden, self.features, outputs=1)
 
 
 CASES = (
@@ -92,17 +89,27 @@ def ours(case: Case, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
         wire_largest=1 << 30,
         sample_rate=RATE,
         local_steps=case.steps,
-        local_learning_rate=0.1,
+        strategy=FedAvg(Decimal("0.1"), Decimal(1), Decimal(0)),
         share=case.rows * float(RATE),
     )
-    trainer = PrivateTrainer(case.model, rule, x, y, RandomDraws(SystemRandomness()))
-    theta = np.zeros(parameter_count(case.model, case.features))
+    task = Binary(TextCondition(column="y", kind="equals", positive=("1",), negative=("0",)))
+    gradients = case.layers.gradients(task)
+    trainer = PrivateSteps(rule, gradients, x, y, RandomDraws(SystemRandomness()))
+    theta = np.zeros(case.layers.parameters)
     return lambda: trainer.update(theta)
+
+
+def torch_module(case: Case) -> torch.nn.Sequential:
+    """The same layers as plain torch has them, in float32; one logit a row."""
+    parts: list[torch.nn.Module] = []
+    for out, into in case.layers.sizes:
+        parts += [torch.nn.Linear(into, out), torch.nn.Tanh()]
+    return torch.nn.Sequential(*parts[:-1], torch.nn.Flatten(0))
 
 
 def bare(case: Case, x: np.ndarray, y: np.ndarray, *, secure_mode: bool) -> Callable[[], object]:
     """The same steps with Opacus' own module and optimizer."""
-    plain = TorchModel(case.model, case.features).float()
+    plain = torch_module(case)
     module = GradSampleModule(plain, loss_reduction="sum")
     optimizer = DPOptimizer(
         torch.optim.SGD(module.parameters(), lr=0.1),
@@ -153,7 +160,7 @@ def measure_case(case: Case, pairs: int) -> dict[str, Any]:
             taken[name].append(timed(run))
     figures: dict[str, Any] = {
         "case": case.name,
-        "parameters": parameter_count(case.model, case.features),
+        "parameters": case.layers.parameters,
         "pairs": pairs,
         "steps": case.steps,
     }

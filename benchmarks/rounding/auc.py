@@ -26,19 +26,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from machine import machine
 
 from securefl.demo.thyroid import SITES, demo_secret, site_tables
-from securefl.learning.dpsgd import PrivateTrainer
-from securefl.learning.features import feature_names, prepare
-from securefl.learning.models import initial_weights, parameter_count, predict_scores
+from securefl.learning.features import prepare
+from securefl.learning.models import family_of, predict
 from securefl.learning.split import split_rows
-from securefl.learning.steps import RandomDraws, StepRule
-from securefl.learning.strategies.fedavg import ServerState
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
+from securefl.learning.strategies import strategy_of
 from securefl.learning.table import read_table
+from securefl.learning.tasks import task_of
 from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.planning import noise_for_epsilon
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.parse import parse_protocol
-from securefl.study.wire import largest_value, wire_of
+from securefl.study.wire import largest_value, sum_unit, wire_of
 
 if TYPE_CHECKING:
     from securefl.learning.features import Prepared
@@ -86,7 +86,9 @@ def trained(
     study: Template, parts: dict[str, tuple[Prepared, Prepared]], *, coarse: bool
 ) -> tuple[float, int]:
     """(exact AUC on all held-out rows, values cut) of one run with fresh noise."""
-    draws = RandomDraws(SystemRandomness())
+    draws, unit = RandomDraws(SystemRandomness()), sum_unit(study)
+    strategy = strategy_of(study.training)
+    family, task = family_of(study.model, study.data), task_of(study.data)
     trainers = []
     for site, (train, _) in parts.items():
         rule = StepRule.from_study(study, WEIGHTS[site])
@@ -94,18 +96,18 @@ def trained(
             rule = replace(
                 rule, grid=COARSE_GRID, wire_step=1, wire_largest=largest_value(COARSE_BITS)
             )
-        trainers.append(PrivateTrainer(study.model, rule, train.X, train.y, draws))
-    state = ServerState.start(study, initial_weights(study.model, len(feature_names(study.data))))
+        trainers.append(PrivateSteps(rule, family.gradients(task), train.X, train.y, draws))
+    state = strategy.start(family.initial_weights(study.model.initial_seed))
     if coarse:
-        state = replace(state, unit=COARSE_GRID * float(study.privacy.normaliser))
+        unit = COARSE_GRID * float(study.privacy.normaliser)
     cut = 0
     for _ in range(study.training.rounds):
         total = np.sum([t.update(state.theta) for t in trainers], axis=0)
         cut += sum(t.clamped for t in trainers)
-        state = state.apply(total)
+        state = strategy.absorb(state, total, unit)
     x = np.concatenate([held_out.X for _, held_out in parts.values()])
     y = np.concatenate([held_out.y for _, held_out in parts.values()])
-    return exact_auc(y, predict_scores(state.theta, study.model, x)), cut
+    return exact_auc(y, predict(state.theta, family, task, x)), cut
 
 
 def measure() -> dict[str, Any]:
@@ -116,7 +118,7 @@ def measure() -> dict[str, Any]:
             study = protocol(hidden, bits)
             runs = [trained(study, halves(study, seed), coarse=coarse) for seed in range(SEEDS)]
             aucs = [auc for auc, _ in runs]
-            weights = parameter_count(study.model, len(feature_names(study.data)))
+            weights = family_of(study.model, study.data).parameters
             row = {
                 "weights": weights,
                 "bits": bits,

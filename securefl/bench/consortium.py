@@ -19,10 +19,9 @@ from securefl.federation.messages import Invitation
 from securefl.federation.round_plan import RoundPlan
 from securefl.files import write_secret
 from securefl.identity import Identity
-from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights, parameter_count, weights_sha256
+from securefl.learning.families.layers import Layers
+from securefl.learning.models import family_of, weights_sha256
 from securefl.study.approval import Approval
-from securefl.study.schema import ModelSpec
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
 
@@ -62,8 +61,7 @@ def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
             yield from ((features, (h, h)) for h in (half - 1, half, half + 1) if 1 <= h <= 4096)
 
     def size(features: int, hidden: tuple[int, ...]) -> int:
-        kind = "mlp" if hidden else "logistic-regression"
-        return parameter_count(ModelSpec(kind=kind, hidden=hidden, initial_seed="bench"), features)  # type: ignore[arg-type]
+        return Layers(hidden, features, outputs=1).parameters
 
     return min(candidates(), key=lambda c: abs(size(*c) - parameters))
 
@@ -82,7 +80,7 @@ def make_consortium(
     )
     protocol = UnsealedStudy.read(_protocol(parameters, sites, bits, rounds, on_dropout))
     plain = protocol.study
-    theta = initial_weights(plain.model, len(feature_names(plain.data)))
+    theta = family_of(plain.model, plain.data).initial_weights(plain.model.initial_seed)
     sealed = seal_study(
         protocol,
         coordinator=_fields(coordinator),

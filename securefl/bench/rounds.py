@@ -21,9 +21,8 @@ from securefl.bench.consortium import FOLDERS, make_consortium, write_values
 from securefl.bench.sums import bench_vector
 from securefl.boards.opening import open_board
 from securefl.errors import RoundError
-from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights
-from securefl.learning.strategies.fedavg import ServerState
+from securefl.learning.models import family_of
+from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -188,6 +187,7 @@ def _exact(plan: RoundPlan, theta: NDArray[np.float64], total: NDArray[np.int64]
     """Every round adds the same known sum with learning rate 1, so the last model tells whether all
     were exact.
     """
-    start = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
-    moved = (start - theta) * ServerState.start(plan.study, start).unit
+    model = plan.study.model
+    start = family_of(model, plan.study.data).initial_weights(model.initial_seed)
+    moved = (start - theta) * sum_unit(plan.study)
     return bool(np.allclose(moved, plan.study.training.rounds * total, rtol=1e-12, atol=1e-3))

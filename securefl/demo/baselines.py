@@ -16,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 
 from securefl.errors import StudyError
-from securefl.learning.features import Prepared, feature_names, prepare
-from securefl.learning.models import initial_weights, predict_scores, sigmoid
+from securefl.learning.families.linear import closed_gradients
+from securefl.learning.features import Prepared, prepare
+from securefl.learning.models import family_of, predict
 from securefl.learning.split import split_rows
-from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, logistic_gradients
-from securefl.learning.strategies.fedavg import ServerState
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
 from securefl.learning.table import read_table
+from securefl.learning.tasks import task_of
 from securefl.learning.tasks.binary.evaluation import exact_auc
+from securefl.learning.tasks.binary.task import sigmoid
 from securefl.privacy.randomness import SystemRandomness
 from securefl.study.wire import GRID
 
@@ -94,8 +96,10 @@ def compare(
     x = np.concatenate([held.X for _, held in halves.values()])
     y = np.concatenate([held.y for _, held in halves.values()])
 
+    family, task = family_of(study.model, study.data), task_of(study.data)
+
     def auc(weights: FloatArray) -> float:
-        return exact_auc(y, predict_scores(weights, study.model, x))
+        return exact_auc(y, predict(weights, family, task, x))
 
     common = auc(theta)
     sites = tuple(
@@ -149,13 +153,13 @@ def train_alone_private(study: Template, train: Prepared, published_rows: int) -
     """
     share = published_rows * (1 - study.data.holdout) * study.privacy.sample_rate
     rule = replace(StepRule.from_study(study, Fraction(1)), share=float(share))
-    steps = PrivateSteps(
-        rule, logistic_gradients, train.X, train.y, RandomDraws(SystemRandomness())
-    )
-    start = ServerState.start(study, initial_weights(study.model, len(feature_names(study.data))))
-    state = replace(start, unit=GRID / rule.wire_step * float(share))
+    gradients = closed_gradients(task_of(study.data))
+    steps = PrivateSteps(rule, gradients, train.X, train.y, RandomDraws(SystemRandomness()))
+    family, unit = family_of(study.model, study.data), GRID / rule.wire_step * float(share)
+    state = rule.strategy.start(family.initial_weights(study.model.initial_seed))
     for _ in range(study.training.rounds):
-        state = state.apply(steps.update(state.theta))
+        update = steps.update(rule.strategy.broadcast(state))
+        state = rule.strategy.absorb(state, update, unit)
     return state.theta
 
 

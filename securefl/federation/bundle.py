@@ -22,6 +22,7 @@ from securefl.errors import MessageError
 from securefl.federation.messages import MAX_SMALL
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.transcript import open_transcript, transcript_sha256
+from securefl.learning.strategies import strategy_of
 from securefl.secagg.round_context import is_sha256
 from securefl.signed import canonical, dump_signed, open_signed
 
@@ -37,13 +38,13 @@ WEIGHTS: Final = "model.safetensors"
 FACTS: Final = "model.json"
 CARD: Final = "model_card.md"
 EVALUATION: Final = "evaluation.json"
-#: The last training round's opened sum, int64[p] little-endian, and the server's momentum before
-#: it, float64[p].
+#: The last training round's opened sum, int64[p] little-endian, and the strategy's memory before it,
+#: float64[m]: for FedAvg the server's momentum.
 SUM: Final = "step.sum"
-VELOCITY: Final = "step.velocity"
+MEMORY: Final = "step.memory"
 #: All transcripts in order, each after its length (4 bytes, big-endian).
 TRANSCRIPTS: Final = "transcripts"
-FILES: Final = (EVALUATION, FACTS, WEIGHTS, CARD, SUM, VELOCITY, TRANSCRIPTS)
+FILES: Final = (EVALUATION, FACTS, WEIGHTS, CARD, SUM, MEMORY, TRANSCRIPTS)
 
 _SMALL_FILE: Final = 1 << 20
 _TENSOR_HEAD: Final = 1 << 16
@@ -67,7 +68,7 @@ def limits(plan: RoundPlan) -> dict[str, int]:
     return small | {
         WEIGHTS: numbers + _TENSOR_HEAD,
         SUM: numbers,
-        VELOCITY: numbers,
+        MEMORY: 8 * strategy_of(plan.study.training).memory_size(plan.parameters),
         TRANSCRIPTS: transcripts,
     }
 

@@ -21,10 +21,10 @@ from securefl.federation.round_plan import card_of
 from securefl.federation.sealing import seal_model
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript, transcript_sha256
-from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights, weights_sha256, weights_to_bytes
+from securefl.learning.models import family_of, weights_sha256, weights_to_bytes
 from securefl.learning.preparation import counted, require_enough
-from securefl.learning.strategies.fedavg import ServerState
+from securefl.learning.strategies import strategy_of
+from securefl.learning.tasks import task_of
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.opening import open_sum
 from securefl.secagg.proposer import Proposer
@@ -32,6 +32,7 @@ from securefl.secagg.streaming import open_survivors
 from securefl.secagg.sum import check_parts, same_sum
 from securefl.shown import Shown
 from securefl.study.recipients import recipients
+from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,11 +73,11 @@ class LastStep:
     """The last server step's inputs besides the model before it: recipients take the step again.
 
     Attributes:
-        velocity: float64[p], the server's momentum before it.
+        memory: float64[m], the strategy's memory before it.
         total: int64[p], the sum that was opened.
     """
 
-    velocity: NDArray[np.float64]
+    memory: NDArray[np.float64]
     total: NDArray[np.int64]
 
 
@@ -149,14 +150,15 @@ class Coordinator:
         study = self._plan.study
         if not self._instances:
             self.assemble(2.0 * study.schedule.round_deadline)
-        theta = initial_weights(study.model, len(feature_names(study.data)))
+        theta = family_of(study.model, study.data).initial_weights(study.model.initial_seed)
         if weights_sha256(theta) != study.model.initial_sha256:
             raise MessageError(
                 "The initial weights are not those of the study.",
                 whose="the researcher",
                 next_step="Make the study again with this version of securefl.",
             )
-        state = ServerState.start(study, theta)
+        strategy, unit = strategy_of(study.training), sum_unit(study)
+        state = strategy.start(theta)
         del theta
         self._cohort = study.cohort
         records: list[RoundRecord] = []
@@ -166,7 +168,10 @@ class Coordinator:
         patients: Counted | None = None
         for number in range(1, self._plan.last_round + 1):
             cohort = self._cohort
-            values, record = self._round(number, state.theta)
+            training = self._plan.kind(number) == "update"
+            theta = strategy.broadcast(state) if training else state.theta
+            values, record = self._round(number, theta)
+            del theta
             transcripts.append(
                 self._transcript(record, cohort, transcripts[-1] if transcripts else b"")
             )
@@ -174,14 +179,16 @@ class Coordinator:
             records.append(record)
             if record.kind == "update":
                 if number == self._plan.last_round - 1 and recipients(study):
-                    last_step = LastStep(state.velocity, values)
-                state = state.apply(values)
+                    last_step = LastStep(state.memory, values)
+                state = strategy.absorb(state, values, unit)
             elif record.kind == "evaluation":
                 histogram = values
             if watch:
                 watch(record)
             if record.kind == "preparation" and study.preparation is not None:
-                patients = counted(values, study.preparation, len(record.contributions))
+                patients = counted(
+                    values, study.preparation, len(record.contributions), task_of(study.data)
+                )
                 require_enough(patients, study.preparation)
             del values
         if histogram is None:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from securefl.identity import IdentityCard, verify
-from securefl.learning.features import feature_names
-from securefl.learning.models import parameter_count
-from securefl.learning.preparation import COUNTS
+from securefl.learning.models import family_of
+from securefl.learning.tasks import task_of
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.neighbours import Neighbours
 from securefl.secagg.round_context import RoundContext
@@ -50,7 +49,7 @@ class RoundPlan:
     @property
     def parameters(self) -> int:
         """Size of the global model."""
-        return parameter_count(self.study.model, len(feature_names(self.study.data)))
+        return family_of(self.study.model, self.study.data).parameters
 
     @property
     def first_update(self) -> int:
@@ -75,7 +74,10 @@ class RoundPlan:
         kind = self.kind(number)
         if kind == "update":
             return self.parameters
-        return 2 * self.study.evaluation.bins if kind == "evaluation" else COUNTS
+        task = task_of(self.study.data)
+        if kind == "evaluation":
+            return task.histogram_size(self.study.evaluation)
+        return len(task.strata)
 
     def bound(self, number: int) -> int:
         """The largest of them before noise that is planned for: a count, or steps of the wire."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,17 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from securefl.errors import DataError, UnreadableError
-from securefl.learning.features import feature_names, rows_for_predict
-from securefl.learning.models import flat_vector, named_tensors, parameter_count, predict_scores
+from securefl.learning.features import rows_for_predict
+from securefl.learning.models import family_of, predict
 from securefl.learning.table import Table, table_from_frame
+from securefl.learning.tasks import task_of
 from securefl.shown import Shown
 from securefl.study.columns import DataSpec
-from securefl.study.meanings import column_notes, label_words
+from securefl.study.meanings import column_notes
 from securefl.study.schema import ModelSpec
+
+if TYPE_CHECKING:
+    from securefl.learning.tasks.task import Task
 
 FloatArray = npt.NDArray[np.float64]
 WEIGHTS, CARD, FACTS = "model.safetensors", "model_card.md", "model.json"
@@ -131,7 +135,8 @@ class Model(Shown):
                 error.what, whose="whoever made the table", next_step="Add or rename that column."
             ) from error
         usable = np.array([reason is None for reason in reasons], dtype=np.bool_)
-        return np.where(usable, predict_scores(self.theta, self.spec, x), np.nan), reasons
+        family, task = family_of(self.spec, self.data), task_of(self.data)
+        return np.where(usable, predict(self.theta, family, task, x), np.nan), reasons
 
 
 def save_model(
@@ -142,10 +147,9 @@ def save_model(
     """
     from safetensors.numpy import save
 
-    features = len(feature_names(data))
     tensors = {
         name: np.ascontiguousarray(value)
-        for name, value in named_tensors(theta, spec, features).items()
+        for name, value in family_of(spec, data).tensors(theta).items()
     }
     weights, card = save(tensors), model_card(spec, data, facts).encode()
     body = {
@@ -194,20 +198,15 @@ def load_model(folder: Path | str) -> Model:
             raise _unreadable(
                 folder, f"{name} is not the file that {FACTS} names (its SHA-256 differs)"
             )
-    features = len(feature_names(data))
     try:
         tensors = {
             name: np.asarray(value, dtype=np.float64)
             for name, value in load(content[WEIGHTS]).items()
         }
-        theta = flat_vector(tensors, spec, features)
+        theta = family_of(spec, data).from_tensors(tensors)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model") from error
-    if (
-        len(tensors) != 2 * (len(spec.hidden) + 1)
-        or theta.size != parameter_count(spec, features)
-        or not np.isfinite(theta).all()
-    ):
+    if not np.isfinite(theta).all():
         raise _unreadable(folder, f"{WEIGHTS} does not hold the weights of this model")
     return Model(theta, spec, data, facts, hashlib.sha256(raw).hexdigest())
 
@@ -272,20 +271,14 @@ def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
             f"| {column.name} | {values}{f'; {notes}' if notes else ''} |"
             f" {'yes' if column.missing == 'flag' else 'no'} |"
         )
-    return "\n".join([*lines, "", *_score_meaning(facts, label_words(data.label)), ""])
+    return "\n".join([*lines, "", *_score_meaning(facts, task_of(data)), ""])
 
 
-def _score_meaning(facts: ModelFacts, meaning: str) -> list[str]:
+def _score_meaning(facts: ModelFacts, task: Task) -> list[str]:
     """The score in words: a probability only where the released calibration supports it, and the
     figures either way.
     """
-    if facts.probability:
-        said = f"The score is the estimated probability that this holds: {meaning}."
-    else:
-        said = (
-            "The score is a score, not a probability: the higher it is, the more likely it is that"
-            f" this holds: {meaning}."
-        )
+    said = task.score_words(probability=facts.probability)
     shown = [f"- {line}" for line in facts.calibration]
     return ["## What the score means", "", said, *(["", *shown] if shown else [])]
 

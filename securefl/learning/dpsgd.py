@@ -11,37 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from securefl.errors import StudyError
 from securefl.learning.clipping import Factors, written_out
 from securefl.learning.exact import ExactLayers, ExactLinear
-from securefl.learning.models import layer_sizes
 from securefl.learning.opacus_hooks import GradSampleModule, register_grad_sampler
-from securefl.learning.steps import Draws, FloatArray, PrivateSteps, StepRule
 
 if TYPE_CHECKING:
-    from securefl.study.schema import ModelSpec
+    from collections.abc import Sequence
 
-
-class TorchModel(nn.Module):
-    """A declarative model in float64: linear layers with tanh between them, one logit out."""
-
-    def __init__(self, model: ModelSpec, features: int) -> None:
-        super().__init__()
-        sizes = layer_sizes(model, features)
-        self.layers = nn.ModuleList(
-            nn.Linear(into, out, dtype=torch.float64) for out, into in sizes
-        )
-
-    def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Rows [m, features] to logits [m]."""
-        for layer in self.layers[:-1]:
-            rows = torch.tanh(layer(rows))
-        logits: torch.Tensor = self.layers[-1](rows)
-        return logits.squeeze(1)
+    from securefl.learning.steps import FloatArray
+    from securefl.learning.tasks.task import Task
 
 
 def refuse_mixing_layers(module: nn.Module) -> None:
@@ -82,15 +64,19 @@ def _factors(
 
 
 class OpacusGradients:
-    """Per-row gradients of the logistic loss by Opacus' hooks, in the layout of theta: a
-    :data:`GradientFunction`.
+    """Per-row gradients of a task's loss by Opacus' hooks, for linear layers with tanh between
+    them, in the layout of theta: a :data:`~securefl.learning.steps.GradientFunction`.
 
     Every product is exact (:mod:`securefl.learning.exact`), so a row's gradient is the same to the
     last bit in whatever batch it stands. Features beyond [-1, 1] count as its ends.
+
+    Args:
+        sizes: (out, in) of each layer.
+        task: whose loss is learnt.
     """
 
-    def __init__(self, model: ModelSpec, features: int) -> None:
-        self._plain = ExactLayers([(into, out) for out, into in layer_sizes(model, features)])
+    def __init__(self, sizes: Sequence[tuple[int, int]], task: Task) -> None:
+        self._plain = ExactLayers([(into, out) for out, into in sizes], task)
         refuse_mixing_layers(self._plain)
         self._module = GradSampleModule(
             self._plain, batch_first=True, loss_reduction="sum", strict=True
@@ -110,40 +96,11 @@ class OpacusGradients:
             self._taken = theta.copy()
         self._module.zero_grad(set_to_none=True)
         # Opacus' backward hooks warn at inputs without gradients
-        logits = self._module(self._plain.rows(x).requires_grad_())
-        logits.backward(self._plain.residual(logits, y))
+        scores = self._module(self._plain.rows(x).requires_grad_())
+        scores.backward(self._plain.residual(scores, y))
 
         def kept(parameter: torch.Tensor) -> FloatArray:
             sample: torch.Tensor = parameter.grad_sample  # type: ignore[attr-defined]
             return sample.numpy()[: len(x)]
 
         return [Factors(kept(layer.weight), kept(layer.bias)) for layer in self._plain.exact]
-
-
-def opacus_gradients(model: ModelSpec, features: int) -> OpacusGradients:
-    """See :class:`OpacusGradients`."""
-    return OpacusGradients(model, features)
-
-
-class PrivateTrainer(PrivateSteps):
-    """One hospital's noised steps with Opacus' gradients.
-
-    Args:
-        model: the declarative model.
-        rule: public constants of the study for this hospital, :meth:`StepRule.from_study`.
-        x: float32[n, d]; y: int8[n].
-        draws: randomness, from the operating system in every real run.
-        units: see :class:`PrivateSteps`.
-    """
-
-    def __init__(
-        self,
-        model: ModelSpec,
-        rule: StepRule,
-        x: npt.NDArray[np.floating],
-        y: npt.NDArray[np.integer],
-        draws: Draws,
-        *,
-        units: npt.NDArray[np.int64] | None = None,
-    ) -> None:
-        super().__init__(rule, opacus_gradients(model, x.shape[1]), x, y, draws, units=units)

@@ -21,15 +21,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from securefl.learning.models import sigmoid
+from securefl.learning.whole_vectors import padded
 
 if TYPE_CHECKING:
     from securefl.learning.steps import FloatArray
+    from securefl.learning.tasks.task import Task
 
 #: Bits of a float64's significand, less one for the sum's own carry.
 _BITS = 52
-#: Batches are padded to a multiple of this many rows: whole vectors on every machine.
-PAD = 64
 _LEAST, _MOST = -60, 400
 
 
@@ -116,16 +115,18 @@ class ExactLinear(nn.Linear):
 
 
 class ExactLayers(nn.Module):
-    """Linear layers with tanh between them, one logit out, in float64, with every product exact.
+    """Linear layers with tanh between them, in float64, with every product exact.
 
     Args:
         sizes: (inputs, outputs) of each layer.
+        task: whose loss is learnt.
     """
 
     exact: tuple[ExactLinear, ...]
 
-    def __init__(self, sizes: list[tuple[int, int]]) -> None:
+    def __init__(self, sizes: list[tuple[int, int]], task: Task) -> None:
         super().__init__()
+        self._task = task
         self.exact = tuple(ExactLinear(into, out, dtype=torch.float64) for into, out in sizes)
         self.exact[0].first = True
         self.layers = nn.ModuleList(self.exact)
@@ -140,9 +141,9 @@ class ExactLayers(nn.Module):
         Weights beyond 2^400 (in a deeper network the layers share that exponent) count as that
         large.
         """
-        # at the logit |sigmoid - y| <= 1; one layer back at most outputs * largest weight times as
-        # much, and tanh' <= 1
-        bound, end = 0, theta.size
+        # at the scores at most what the task says; one layer back at most outputs * largest weight
+        # times as much, and tanh' <= 1
+        bound, end = math.ceil(math.log2(self._task.steepest)), theta.size
         for i in reversed(range(len(self.exact))):
             layer, bits, (into, out) = self.exact[i], self._bits[i], self._sizes[i]
             self._back[i] = bound - bits
@@ -159,22 +160,22 @@ class ExactLayers(nn.Module):
         """Features [m, inputs] on the grid of the first layer, those beyond [-1, 1] at its ends,
         with rows of zeros up to whole vectors.
         """
-        padded = -(-max(len(x), 1) // PAD) * PAD
-        found = np.zeros((padded, x.shape[1]))
-        found[: len(x)] = snapped(np.clip(x, -1.0, 1.0), -self._bits[0])
-        return torch.from_numpy(found)
+        on_grid = snapped(np.clip(x, -1.0, 1.0), -self._bits[0])
+        return torch.from_numpy(padded(on_grid))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """What :meth:`rows` makes [m, inputs] to logits [m]."""
+        """What :meth:`rows` makes [m, inputs] to scores [m, outputs]."""
         for i, layer in enumerate(self.exact[:-1]):
             rows = _Tanh.apply(layer(rows), -self._bits[i + 1], self._back[i])  # type: ignore[no-untyped-call]
-        logits: torch.Tensor = self.exact[-1](rows)
-        return logits.squeeze(1)
+        scores: torch.Tensor = self.exact[-1](rows)
+        return scores
 
-    def residual(self, logits: torch.Tensor, y: FloatArray) -> torch.Tensor:
-        """The gradient of the logistic loss at the logits [m], sigmoid(logit) - y, on the grid of
-        the last layer; 0 for padding.
+    def residual(self, scores: torch.Tensor, y: FloatArray) -> torch.Tensor:
+        """The gradient of the task's loss at the scores [m, outputs], on the grid of the last
+        layer; 0 for padding.
         """
-        found = np.zeros(len(logits))
-        found[: len(y)] = snapped(sigmoid(logits.detach().numpy())[: len(y)] - y, self._back[-1])
-        return torch.from_numpy(found)
+        most = self._task.steepest
+        gradient = self._task.loss_gradient(scores.detach().numpy(), padded(y))
+        gradient = np.clip(gradient, -most, most)
+        gradient[len(y) :] = 0.0
+        return torch.from_numpy(snapped(gradient, self._back[-1]))

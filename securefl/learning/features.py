@@ -35,11 +35,13 @@ from securefl.learning.cells import (
 from securefl.learning.encoding import MALFORMED, Float32Array, column_features, encode_table
 from securefl.learning.reading import DAMAGED_SIGN
 from securefl.learning.table import MISSING, Cell, Table, table_from_frame
-from securefl.learning.tasks.binary.labels import near_outcome, outcomes
+from securefl.learning.tasks import task_of
 from securefl.study.columns import BooleanColumn, CategoryColumn, DataSpec, NumericColumn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from securefl.learning.tasks.task import Target
 
 IntArray = npt.NDArray[np.int64]
 #: What a neighbouring table lacks: all rows of one patient, or one row.
@@ -77,7 +79,7 @@ class Prepared:
 
     Attributes:
         X: float32[n, d], every value in [-1, 1].
-        y: int8[n], 0 or 1.
+        y: the task's targets[n]; int8, 0 or 1, for a binary one.
         patients: n identifiers. Rows of one patient stand together, in the order of a keyed lot.
         set_aside: rows set aside, by reason. For the owner's screen only: these are counts of
             private records.
@@ -87,7 +89,7 @@ class Prepared:
     """
 
     X: Float32Array
-    y: npt.NDArray[np.int8]
+    y: npt.NDArray[Any]
     patients: tuple[str, ...]
     set_aside: Mapping[str, int]
     found: tuple[Found, ...] = ()
@@ -139,7 +141,8 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
         DataError: a declared column, the patient column or the label column is not in the table.
     """
     patients = table.column(spec.patient)
-    outcome, labels = outcomes(table, spec.label)
+    task = task_of(spec)
+    targets, labels = task.targets(table)
     encoded, reasons, cells = encode_table(table, spec)
     texts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], int] = {}
@@ -150,7 +153,7 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
             patient,
             spec.patient,
             table.malformed.get(row),
-            (outcome[row], labels[row]),
+            (targets[row], labels[row]),
             (reasons[row], cells[row]),
         )
         if reason is not None:
@@ -161,8 +164,8 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
             continue
         # Keyed, and over the row's own content: which rows stay depends on this patient alone, not
         # on file order.
-        person, positive = str(patient), int(outcome[row])
-        content = encoded[row].tobytes() + bytes([positive])
+        person = str(patient)
+        content = encoded[row].tobytes() + np.array(targets[row], dtype=task.dtype).tobytes()
         message = b"securefl/row/1\0" + person.encode() + b"\0" + content
         lots.setdefault(person, []).append(
             (hmac.new(secret, message, hashlib.sha256).digest(), row)
@@ -175,7 +178,7 @@ def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient")
         rows += [row for _, row in kept]
     return Prepared(
         encoded[rows],
-        np.array([outcome[row] for row in rows], dtype=np.int8),
+        np.array([targets[row] for row in rows], dtype=task.dtype),
         tuple(str(patients[row]) for row in rows),
         dict(counts),
         _found(texts, first, spec, table.reading.decimal),
@@ -205,7 +208,7 @@ def _fault(
     patient: Cell,
     patient_column: str,
     wrong: str | None,
-    label: tuple[int | str, Cell],
+    label: tuple[Target | str, Cell],
     features: tuple[str | None, Cell],
 ) -> tuple[str | None, Cell]:
     """The first reason why a row is set aside and the text behind it; ``(None, None)`` for a usable
@@ -255,9 +258,9 @@ def _near(reason: str, text: str, spec: DataSpec, decimal: str) -> str:
 
 
 def _declared_near(reason: str, text: str, spec: DataSpec, decimal: str) -> str | None:
-    for condition in spec.label.parts:
-        if reason.startswith(f"{condition.column}: "):
-            return near_outcome(condition, text, decimal)
+    near = task_of(spec).near(reason, text, decimal)
+    if near is not None:
+        return near
     column = next((c for c in spec.columns if reason.startswith(f"{c.name}: ")), None)
     if isinstance(column, CategoryColumn):
         return DeclaredTexts(column.levels, (), decimal).near(text)

@@ -1,7 +1,7 @@
 """The count before training: how many patients train the model in all, from one noised sum.
 
-Each hospital counts its training patients by class, adds its own integer Gaussian noise to both
-counts (one patient changes one count by 1, so the sensitivity is 1), and only the sum over
+Each hospital counts its training patients by the task's strata, adds its own integer Gaussian noise
+to every count (one patient changes one count by 1, so the sensitivity is 1), and only the sum over
 hospitals opens. What is decided on it, is decided on that release.
 """
 
@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from securefl.errors import RoundError
+from securefl.learning.counts import row_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
     import numpy.typing as npt
 
+    from securefl.learning.tasks.task import Task
     from securefl.study.counts import PreparationSpec
-
-#: Numbers in the count: negatives, positives.
-COUNTS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -29,34 +29,39 @@ class Counted:
     """What the noised count says.
 
     Attributes:
-        negatives: estimated number of training patients without the condition; below 0 the noise
-            was larger than the count.
-        positives: those with it.
-        noise_sd: standard deviation of the noise on each of the two.
+        strata: estimated number of training patients in each of the task's strata, by name; below 0
+            the noise was larger than the count.
+        noise_sd: standard deviation of the noise on each of them.
+        words: how many are in each, for a page.
     """
 
-    negatives: int
-    positives: int
+    strata: Mapping[str, int]
     noise_sd: float
+    words: str
 
     @property
     def patients(self) -> int:
-        """Both together."""
-        return self.negatives + self.positives
+        """All together."""
+        return sum(self.strata.values())
 
 
-def class_counts(y: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """int64[2], negatives and positives among labels int[n] of one row a patient.
+def stratum_counts(y: npt.NDArray[Any], task: Task) -> npt.NDArray[np.int64]:
+    """Targets [n] of one row a patient, counted by the task's strata.
 
     Private: never released without noise.
     """
-    return np.bincount(y, minlength=COUNTS).astype(np.int64)
+    return row_counts(task.stratum(y), len(task.strata))
 
 
-def counted(total: npt.NDArray[np.int64], spec: PreparationSpec, contributors: int) -> Counted:
-    """Read the opened sum of ``contributors`` noised counts, int64[2]."""
+def counted(
+    total: npt.NDArray[np.int64], spec: PreparationSpec, contributors: int, task: Task
+) -> Counted:
+    """Read the opened sum of ``contributors`` noised counts."""
+    strata = [int(count) for count in total]
     return Counted(
-        int(total[0]), int(total[1]), float(spec.noise_multiplier) * math.sqrt(contributors)
+        dict(zip(task.strata, strata, strict=True)),
+        float(spec.noise_multiplier) * math.sqrt(contributors),
+        task.count_words(strata),
     )
 
 

@@ -34,9 +34,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from securefl.errors import UsageError
+from securefl.learning.counts import release_counts
 from securefl.learning.steps import Draws, FloatArray, PrivateSteps, RandomDraws, StepRule
-from securefl.learning.strategies.fedavg import ServerState
-from securefl.learning.tasks.binary.evaluation import release_counts, score_histogram
+from securefl.learning.strategies.fedavg import FedAvg
+from securefl.learning.strategies.strategy import ServerState
+from securefl.learning.tasks.binary.evaluation import score_histogram
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.empirical import epsilon_lower_bound, fitted_mu, max_detectable
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
@@ -74,7 +76,7 @@ RULE = StepRule(
     wire_largest=(1 << 15) - 1,
     sample_rate=Fraction(1),
     local_steps=1,
-    local_learning_rate=1.0,
+    strategy=FedAvg(Decimal(1), Decimal(1), Decimal(0)),
     share=32.0,
 )
 #: A round whose claim rests on sampling: if everybody were drawn, epsilon would be 24, and with one
@@ -117,10 +119,8 @@ class ReleasePath:
         """One release as the coordinator applies it, normalised: float64[p]."""
         used = self.rule(rows, rule)
         zero = np.zeros(_AXES)
-        server = ServerState(
-            zero, zero, 0, used.grid / used.wire_step / used.clip_norm * used.share, 1.0, 1.0, 0.0
-        )
-        return -server.apply(steps.update(zero)).theta
+        unit = used.grid / used.wire_step / used.clip_norm * used.share
+        return -used.strategy.absorb(ServerState(zero, zero), steps.update(zero), unit).theta
 
     def histogram(self, bins: NDArray[np.int64]) -> FloatArray:
         """The evaluation's release for held-out patients in these bins: float64[2 · bins]."""

@@ -24,20 +24,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from securefl.errors import DataError, RoundError
 from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_factors
-from securefl.learning.summing import sum_in_order
+from securefl.learning.strategies import strategy_of
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample, stochastic_quotient
 from securefl.study.wire import GRID, wire_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from securefl.learning.strategies.strategy import Strategy
     from securefl.study.schema import Template
 
 FloatArray = npt.NDArray[np.float64]
@@ -101,7 +102,7 @@ class StepRule:
         wire_largest: the largest value of a field of the wire, in steps.
         sample_rate: chance of each patient to be in a batch.
         local_steps: noised steps per round.
-        local_learning_rate: of a step, in clip norms.
+        strategy: how a noised step moves the hospital's weights.
         share: expected number of this hospital's patients in a batch (normaliser · weight).
         grid: integer units per clip norm: :data:`securefl.study.wire.GRID`, except in tests.
     """
@@ -112,7 +113,7 @@ class StepRule:
     wire_largest: int
     sample_rate: Fraction
     local_steps: int
-    local_learning_rate: float
+    strategy: Strategy
     share: float
     grid: int = GRID
 
@@ -127,7 +128,7 @@ class StepRule:
             wire_largest=wire.largest,
             sample_rate=study.privacy.sample_rate,
             local_steps=study.training.local_steps,
-            local_learning_rate=float(study.training.local_learning_rate),
+            strategy=strategy_of(study.training),
             share=float(Fraction(study.privacy.normaliser) * weight),
         )
 
@@ -142,10 +143,9 @@ class PrivateSteps:
 
     Args:
         rule: public constants.
-        gradients: per-row gradients; for a real run those of
-            :class:`securefl.learning.dpsgd.PrivateTrainer`.
+        gradients: per-row gradients; for a real run those of the study's family.
         x: float32[n, d], finite.
-        y: int8[n], 0 or 1.
+        y: the task's targets, finite numbers[n].
         draws: randomness; nothing else in this class draws any.
         units: int64[n], the unit of privacy (patient) that each row belongs to, 0, 1, 2, ... with a
             unit's rows together; without it every row is a unit of its own. A unit is drawn as a
@@ -160,7 +160,7 @@ class PrivateSteps:
         rule: StepRule,
         gradients: GradientFunction,
         x: npt.NDArray[np.floating],
-        y: npt.NDArray[np.integer],
+        y: npt.NDArray[np.number[Any]],
         draws: Draws,
         *,
         units: IntArray | None = None,
@@ -169,10 +169,10 @@ class PrivateSteps:
             x.ndim != 2
             or y.shape != (len(x),)
             or not np.isfinite(x).all()
-            or not np.isin(y, (0, 1)).all()
+            or not np.isfinite(y).all()
         ):
             raise DataError(
-                "the prepared rows are not finite numbers with a 0/1 label each.",
+                "the prepared rows are not finite numbers with a target each.",
                 next_step=(
                     "Report this: securefl.learning.features should have set such rows aside."
                 ),
@@ -222,7 +222,7 @@ class PrivateSteps:
         for _ in range(rule.local_steps):
             step = self._batch_sum(local) + self._draws.gaussian(rule.sigma, theta.size)
             total += step
-            local = local - rule.local_learning_rate * step / (rule.grid * rule.share)
+            local = rule.strategy.local_step(local, step, rule.grid * rule.share, theta)
         return total
 
     def _batch_sum(self, theta: FloatArray) -> IntArray:
@@ -292,17 +292,3 @@ def block_rows(parameters: int) -> int:
     MB of gradients or 64 rows.
     """
     return max(_LEAST_ROWS, min(_MOST_ROWS, _BLOCK_NUMBERS // max(parameters, 1)))
-
-
-def logistic_gradients(theta: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Gradients of logistic loss in closed form, (sigmoid(w·x + b) - y) · (x, 1), float64[m, d +
-    1].
-
-    Equal to what Opacus computes for ``logistic-regression`` (tested); used where torch would only
-    cost time.
-    """
-    from securefl.learning.models import sigmoid
-
-    wide = np.concatenate([x, np.ones((len(x), 1))], axis=1)
-    residual = sigmoid(sum_in_order(wide * theta)) - y
-    return wide * residual[:, None]

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,10 +28,11 @@ from securefl.errors import MessageError
 from securefl.federation import bundle
 from securefl.learning.artefact import model_card
 from securefl.learning.models import weights_from_bytes, weights_sha256
-from securefl.learning.strategies.fedavg import ServerState
-from securefl.learning.tasks.binary.evaluation import evaluate
+from securefl.learning.strategies import strategy_of
+from securefl.learning.tasks import task_of
 from securefl.report.outcome import evaluation_record, model_facts
 from securefl.secagg.packing import FieldLayout
+from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,7 +115,8 @@ def _check_step(
     if len(files[bundle.SUM]) != 8 * plan.parameters:
         raise _refused("its last sum has another length than the model")
     total = np.frombuffer(files[bundle.SUM], dtype="<i8").astype(np.int64)
-    velocity = weights_from_bytes(files[bundle.VELOCITY], plan.parameters)
+    strategy = strategy_of(plan.study.training)
+    memory = weights_from_bytes(files[bundle.MEMORY], strategy.memory_size(plan.parameters))
     before = [weights_from_bytes(data, plan.parameters) for data in announced.models]
     training = plan.study.training.rounds
     if len(before) != min(2, training):
@@ -126,16 +128,12 @@ def _check_step(
     )
     if total.size and (total.max() > largest or total.min() < -largest):
         raise _refused("its last sum is larger than the hospitals together can have sent")
-    start = ServerState.start(plan.study, before[-1])
-    if training == 1:
-        same_momentum = not velocity.any()
-    else:
-        same_momentum = np.array_equal(before[0] - start.server_learning_rate * velocity, before[1])
-    if not same_momentum:
+    state = strategy.resume(before, memory, training - 1)
+    if state is None:
         raise _refused(
             "its momentum is not the one between the last two models that this hospital was given"
         )
-    made = replace(start, velocity=velocity, rounds=training - 1).apply(total)
+    made = strategy.absorb(state, total, sum_unit(plan.study))
     if not np.array_equal(made.theta, theta):
         raise _refused("it is not what the last round's sum makes of the model before it")
 
@@ -143,16 +141,16 @@ def _check_step(
 def _check_figures(
     model: Model, files: Mapping[str, bytes], plan: RoundPlan, rounds: Sequence[Transcript]
 ) -> None:
-    study = plan.study
+    study, task = plan.study, task_of(plan.study.data)
     try:
         told = json.loads(files[bundle.EVALUATION])
         histogram = np.array(told["histogram"], dtype=np.int64)
         whole = all(type(value) is int for value in told["histogram"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise _refused("its evaluation is malformed") from None
-    if not whole or histogram.shape != (2 * study.evaluation.bins,):
+    if not whole or histogram.shape != (task.histogram_size(study.evaluation),):
         raise _refused("its histogram has another shape than the study's")
-    evaluation = evaluate(histogram, study.evaluation, len(rounds[-1].contributions))
+    evaluation = task.evaluate(histogram, study.evaluation, len(rounds[-1].contributions))
     if not _alike(told, evaluation_record(histogram, evaluation)):
         raise _refused("its figures do not follow from the released histogram")
     facts = model_facts(study, plan.digest, evaluation, rounds)

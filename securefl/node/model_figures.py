@@ -7,24 +7,23 @@ here writes a file or speaks to the store.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from securefl.errors import DataError
 from securefl.learning.features import prepare
-from securefl.learning.models import predict_scores
+from securefl.learning.models import family_of, predict
 from securefl.learning.reading import table_bytes
 from securefl.learning.split import split_rows
 from securefl.learning.table import read_table
-from securefl.learning.tasks.binary.own_figures import figures_of
+from securefl.learning.tasks import task_of
 
 if TYPE_CHECKING:
     from securefl.learning.artefact import Model
-    from securefl.learning.tasks.binary.own_figures import OwnFigures
     from securefl.node.site import Site
     from securefl.study.schema import Study
 
 
-def own_figures(site: Site, model: Model, study: Study) -> OwnFigures:
+def own_figures(site: Site, model: Model, study: Study) -> Any:  # noqa: ANN401 - each task has figures of its own
     """Score the held-out patients of the registered table, the same that the study's evaluation
     counted.
 
@@ -42,5 +41,6 @@ def own_figures(site: Site, model: Model, study: Study) -> OwnFigures:
             "No patient of the table is held out.",
             next_step="There is nothing to check the model on here.",
         )
-    scores = predict_scores(model.theta, model.spec, held_out.X)
-    return figures_of(scores, held_out.y, study.evaluation.edges)
+    task = task_of(study.data)
+    predictions = predict(model.theta, family_of(model.spec, study.data), task, held_out.X)
+    return task.own_figures(predictions, held_out.y, study.evaluation)

@@ -34,18 +34,16 @@ class _Task:
     def __init__(
         self, study: Study, site: str, train: Prepared, held_out: Prepared, draws: RandomDraws
     ) -> None:
-        from securefl.learning.dpsgd import PrivateTrainer
-        from securefl.learning.steps import StepRule
+        from securefl.learning.models import family_of
+        from securefl.learning.tasks import task_of
+        from securefl.learning.training import training_steps
 
         self._study = study
         unit = study.privacy.unit
         self._train, self._held_out = train.one_row_each(unit), held_out.one_row_each(unit)
         self._draws = draws
-        rule = StepRule.from_study(study, study.participant(site).weight)
-        self.trainer = PrivateTrainer(
-            study.model, rule, train.X, train.y, draws, units=train.units(unit)
-        )
-        self._parameters = _parameters(study)
+        self._task, self._family = task_of(study.data), family_of(study.model, study.data)
+        self.trainer = training_steps(study, study.participant(site).weight, train, draws)
 
     def release(self, kind: str, model: bytes | bytearray) -> bytes:
         """What is due in a round of that kind, noised, as little-endian int64."""
@@ -59,22 +57,18 @@ class _Task:
         """int64[p]: the noised steps of one round from this global model."""
         from securefl.learning.models import weights_from_bytes
 
-        return (
-            self.trainer.update(weights_from_bytes(model, self._parameters)).astype("<i8").tobytes()
-        )
+        theta = weights_from_bytes(model, self._family.parameters)
+        return self.trainer.update(theta).astype("<i8").tobytes()
 
     def _preparation(self, _model: bytes | bytearray) -> bytes:
-        """int64[2]: the noised count of the patients who train."""
-        from securefl.learning.preparation import class_counts
-        from securefl.learning.tasks.binary.evaluation import release_counts
+        """The noised count of the patients who train, by the task's strata."""
+        from securefl.learning.counts import release_counts
+        from securefl.learning.preparation import stratum_counts
 
         if self._study.preparation is None:
             raise RoundError("The study has no count before training.", whose="the coordinator")
-        return (
-            release_counts(class_counts(self._train.y), self._study.preparation, self._draws)
-            .astype("<i8")
-            .tobytes()
-        )
+        counts = stratum_counts(self._train.y, self._task)
+        return release_counts(counts, self._study.preparation, self._draws).astype("<i8").tobytes()
 
     @property
     def clamped(self) -> int:
@@ -84,21 +78,16 @@ class _Task:
         return self.trainer.clamped
 
     def _evaluation(self, model: bytes | bytearray) -> bytes:
-        """int64[2 x bins]: the noised score histogram of the held-out patients."""
-        from securefl.learning.models import predict_scores, weights_from_bytes
-        from securefl.learning.tasks.binary.evaluation import release_counts, score_histogram
+        """The noised histogram of the held-out patients."""
+        from securefl.learning.counts import release_counts, row_counts
+        from securefl.learning.models import predict, weights_from_bytes
 
-        theta = weights_from_bytes(model, self._parameters)
-        scores = predict_scores(theta, self._study.model, self._held_out.X)
-        counts = score_histogram(scores, self._held_out.y, self._study.evaluation.edges)
-        return release_counts(counts, self._study.evaluation, self._draws).astype("<i8").tobytes()
-
-
-def _parameters(study: Study) -> int:
-    from securefl.learning.features import feature_names
-    from securefl.learning.models import parameter_count
-
-    return parameter_count(study.model, len(feature_names(study.data)))
+        task, evaluation = self._task, self._study.evaluation
+        theta = weights_from_bytes(model, self._family.parameters)
+        predictions = predict(theta, self._family, task, self._held_out.X)
+        places = task.place(predictions, self._held_out.y, evaluation)
+        counts = row_counts(places, task.histogram_size(evaluation))
+        return release_counts(counts, evaluation, self._draws).astype("<i8").tobytes()
 
 
 def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
@@ -174,7 +163,6 @@ def _import_libraries() -> None:
     import torch
 
     import securefl.learning.dpsgd
-    import securefl.learning.tasks.binary.evaluation
     import securefl.study.parse  # noqa: F401
 
     torch.set_num_threads(1)

@@ -23,12 +23,12 @@ import numpy as np
 from securefl.identity import Identity, Role
 from securefl.learning.models import weights_to_bytes
 from securefl.learning.split import held_out
-from securefl.learning.strategies.fedavg import ServerState
 from securefl.node.launcher import Worker
 from securefl.privacy.draw_checks import Draws
 from securefl.privacy.worker_answers import Answers
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
+from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ def _in_deviations(study: Study, heard: Sequence[FloatArray]) -> Answers:
     """What was heard, without what is known, in the deviations that the study promises."""
     seen, noise, histogram, count = heard
     steps, rate = study.training.local_steps, float(study.privacy.sample_rate)
-    unit = ServerState.start(study, np.zeros(1)).unit / float(study.privacy.normaliser)
+    unit = sum_unit(study) / float(study.privacy.normaliser)
     sigma = unit * float(study.privacy.noise_multiplier)
     aside = held_out(_SECRET, trial_patients(), study.data.holdout)
     of_evaluation, of_count = known_counts(study, int(aside.sum()))

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UsageError
 from securefl.identity import IdentityCard
-from securefl.learning.features import feature_names
-from securefl.learning.models import parameter_count
-from securefl.learning.preparation import COUNTS
+from securefl.learning.models import family_of
+from securefl.learning.tasks import task_of
 from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from securefl.identity import Role
     from securefl.study.columns import Column
-    from securefl.study.labels import Label
     from securefl.study.schema import Party, Template
 
 #: GA4GH Data Use Ontology, the codes that data owners meet most (obolibrary.org/obo/duo.owl).
@@ -93,14 +91,14 @@ def leaving(study: Template) -> tuple[Leaving, ...]:
     """What leaves each hospital: the count before training where there is one, the training rounds,
     the evaluation.
     """
-    weights = parameter_count(study.model, len(feature_names(study.data)))
-    counts = 2 * study.evaluation.bins
+    weights, task = family_of(study.model, study.data).parameters, task_of(study.data)
+    counts, strata = task.histogram_size(study.evaluation), len(task.strata)
 
     def size(kind: str, values: int) -> int:
         return body_bytes(layout_for(field_bits(study, kind), hospitals(study), values), values)
 
     before = [
-        Leaving(1, COUNTS, size("preparation", COUNTS), _count_words(study), "once, at the start")
+        Leaving(1, strata, size("preparation", strata), _count_words(study), "once, at the start")
     ]
     return (
         *(before if study.preparation is not None else []),
@@ -173,13 +171,9 @@ def drawn_words(study: Template, noun: str) -> str:
 
 def model_words(study: Template) -> str:
     """The kind of model and its size."""
-    weights = parameter_count(study.model, len(feature_names(study.data)))
-    kind = (
-        "a logistic regression"
-        if not study.model.hidden
-        else f"a small neural network (hidden layers of {', '.join(map(str, study.model.hidden))})"
-    )
-    return f"{kind} with {plural(weights, 'weight')}"
+    family = family_of(study.model, study.data)
+    kind = family.words(task_of(study.data))
+    return f"{kind} with {plural(family.parameters, 'weight')}"
 
 
 def column_rows(study: Template) -> list[tuple[str, str]]:
@@ -205,7 +199,7 @@ def column_rows(study: Template) -> list[tuple[str, str]]:
         ("choices", ", ".join(choices)),
         ("yes or no", ", ".join(yes_no)),
         ("may be missing", ", ".join(missing)),
-        ("to be predicted", label_words(data.label)),
+        ("to be predicted", task_of(data).words()),
         ("tells patients apart", f"{data.patient} (used inside the hospital only, never sent)"),
     ]
     return [(label, text) for label, text in rows if text]
@@ -235,11 +229,6 @@ def _noted(column: Column) -> str:
     """What a column declares beside its values, behind them."""
     notes = meanings.column_notes(column)
     return f"; {notes}" if notes else ""
-
-
-def label_words(label: Label) -> str:
-    """What the model learns to recognise, and what sets a row aside."""
-    return meanings.label_words(label)
 
 
 def use_words(study: Template) -> str:

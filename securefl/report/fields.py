@@ -8,8 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from securefl.learning.features import feature_names
-from securefl.learning.models import parameter_count
+from securefl.learning.models import family_of
 from securefl.report.explain_study import hospitals
 from securefl.report.page import Table
 from securefl.report.words import plural
@@ -69,7 +68,7 @@ def plan_fields(study: Template) -> Fields:
 
 
 def _width(study: Template, bits: int) -> FieldWidth:
-    parameters = parameter_count(study.model, len(feature_names(study.data)))
+    parameters = family_of(study.model, study.data).parameters
     size = body_bytes(layout_for(bits, hospitals(study), parameters), parameters)
     stated = study.secagg.bound
     bound = usual_bound(study, bits) if stated is None else stated

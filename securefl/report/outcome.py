@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from securefl.learning.artefact import ModelFacts
-from securefl.learning.tasks.binary.evaluation import judge
+from securefl.learning.tasks import task_of
 from securefl.privacy.explain import explain_epsilon
 from securefl.report.evaluation import auc_words, calibration_lines, calibration_words
 from securefl.report.explain_study import worst_epsilon
@@ -39,7 +39,7 @@ def model_facts(
         evaluation: from the released histogram.
         rounds: records or transcripts of all rounds, in order.
     """
-    verdict = judge(evaluation, study.quality)
+    verdict = task_of(study.data).judge(evaluation, study.quality)
     return ModelFacts(
         title=study.study.title,
         study_digest=digest,

@@ -7,8 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from securefl.learning.features import feature_names
-from securefl.learning.models import parameter_count
+from securefl.learning.models import family_of
 from securefl.learning.tasks.binary.expected import plan_evaluation
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.charges import all_attempts
@@ -159,7 +158,7 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
     p, t = study.privacy, study.training
     count, parameters = (
         hospitals(study),
-        parameter_count(study.model, len(feature_names(study.data))),
+        family_of(study.model, study.data).parameters,
     )
     training = Training(
         p.noise_multiplier,

@@ -259,8 +259,8 @@ def lost_words(lost: Mapping[str, str]) -> str:
 
 def _counted(found: Counted, units: str) -> str:
     return (
-        f"about {max(found.patients, 0):,} {units}, about {max(found.positives, 0):,} of them"
-        f" positive; the noise on either count is {found.noise_sd:.0f} (standard deviation)"
+        f"about {max(found.patients, 0):,} {units}, {found.words}; the noise on each count is"
+        f" {found.noise_sd:.0f} (standard deviation)"
     )
 
 

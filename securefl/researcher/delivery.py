@@ -58,7 +58,7 @@ def bundle_files(
             json.dumps(evaluation_record(outcome.histogram, evaluation), sort_keys=True).encode()
         ),
         bundle.SUM: step.total.astype("<i8", copy=False).tobytes(),
-        bundle.VELOCITY: np.ascontiguousarray(step.velocity, dtype="<f8").tobytes(),
+        bundle.MEMORY: np.ascontiguousarray(step.memory, dtype="<f8").tobytes(),
         bundle.TRANSCRIPTS: bundle.pack_transcripts(outcome.transcripts),
     }
 

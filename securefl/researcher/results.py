@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import MessageError, StoreError, UsageError
 from securefl.files import read_file, replace_file
 from securefl.learning.artefact import save_model
-from securefl.learning.tasks.binary.evaluation import evaluate, judge
+from securefl.learning.tasks import task_of
 from securefl.node.extract import read_extract
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import deliver, send
@@ -80,11 +80,11 @@ def save_result(
     """Save the model into ``target`` and the figures into the study's folder; send the model to its
     recipients; collect the extracts that come in time.
     """
-    study = plan.study
-    evaluation = evaluate(
+    study, task = plan.study, task_of(plan.study.data)
+    evaluation = task.evaluate(
         outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)
     )
-    verdict = judge(evaluation, study.quality)
+    verdict = task.judge(evaluation, study.quality)
     facts = model_facts(study, plan.digest, evaluation, outcome.records)
     lost = facts.lost
     model = save_model(target, outcome.theta, study.model, study.data, facts)

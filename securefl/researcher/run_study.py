@@ -233,13 +233,12 @@ def _judgement(plan: RoundPlan, outcome: Outcome) -> str:
     """The study's quality rule, judged on the charged evaluation: hospitals read it in the signed
     end.
     """
-    from securefl.learning.tasks.binary.evaluation import evaluate, judge
+    from securefl.learning.tasks import task_of
 
-    study = plan.study
-    return judge(
-        evaluate(outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)),
-        study.quality,
-    )
+    study, contributors = plan.study, len(outcome.records[-1].contributions)
+    task = task_of(study.data)
+    evaluation = task.evaluate(outcome.histogram, study.evaluation, contributors)
+    return task.judge(evaluation, study.quality)
 
 
 def _say_end(

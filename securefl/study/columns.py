@@ -4,13 +4,23 @@ to scale it (rule 10).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
-from securefl.study.fields import DecimalText, Fault, Name, RatioText, Section
-from securefl.study.labels import Label
+from securefl.study.fields import DecimalText, Fault, Name, RatioText, Section, tuples
+from securefl.study.labels import Label, LabelSection
+from securefl.study.registries import LABELS
 from securefl.study.texts import CellText, ColumnName, in_both, named_twice
 
 #: Texts of one column that mean "not recorded", beside the empty cell and the usual words (``NA``,
@@ -112,6 +122,28 @@ def _check_codes(name: str, declared: tuple[str, ...], codes: MissingCodes) -> N
         )
 
 
+def _label(value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo) -> LabelSection:  # noqa: ANN401 - whatever stood in the file
+    """A label of a registered kind; the kinds of this product go through pydantic's own union."""
+    if info.mode == "json":
+        value = tuples(value)
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if not isinstance(kind, str) or kind not in LABELS:
+        built_in: LabelSection = value if isinstance(value, LabelSection) else parse(value)
+        return built_in
+    section = LABELS[kind]
+    try:
+        return section.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Fault(first["msg"], *first["loc"]) from None
+
+
+if TYPE_CHECKING:
+    StudyLabel = LabelSection
+else:
+    StudyLabel = Annotated[SerializeAsAny[Label], WrapValidator(_label)]
+
+
 class DataSpec(Section):
     """The table a hospital must have: its registered data set, population, patient column, features
     and label.
@@ -125,7 +157,7 @@ class DataSpec(Section):
     population: Name
     patient: ColumnName
     columns: Annotated[tuple[Column, ...], Field(min_length=1)]
-    label: Label
+    label: StudyLabel
     max_rows_per_patient: Annotated[int, Field(ge=1, le=100)]
     holdout: RatioText
 

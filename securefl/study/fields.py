@@ -87,6 +87,15 @@ class Fault(ValueError):  # noqa: N818 - a fault in the file; pydantic catches i
         self.path = path
 
 
+def tuples(value: Any) -> Any:  # noqa: ANN401 - values of every kind
+    """Lists as tuples, which a frozen section holds, at any depth."""
+    if isinstance(value, dict):
+        return {k: tuples(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return tuple(tuples(v) for v in value)
+    return value
+
+
 class Section(BaseModel):
     """A table of the study file: unknown keys refused, no silent conversion, unchangeable once
     read.

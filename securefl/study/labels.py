@@ -8,17 +8,34 @@ neither, so the hospital sees them instead of training on them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from abc import ABC, abstractmethod
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from securefl.study.fields import DecimalText, Fault, Section
 from securefl.study.texts import CellText, ColumnName, in_both, named_twice
 
+
+class LabelSection(Section, ABC):
+    """A rule from which a row's target is read.
+
+    Attributes:
+        task: name of the task that such a label asks for.
+    """
+
+    task: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the label is read from."""
+
+
 Texts = Annotated[tuple[CellText, ...], Field(min_length=1)]
 
 
-class TextCondition(Section):
+class TextCondition(LabelSection):
     """A text and what it means.
 
     ``equals``: positive is one of the texts ``positive``, negative one of ``negative``.
@@ -27,6 +44,7 @@ class TextCondition(Section):
     or ``negative``. A cell that is one of ``missing_codes`` counts as not recorded.
     """
 
+    task: ClassVar[str] = "binary"
     column: ColumnName
     kind: Literal["any-of-letters", "equals"]
     positive: Texts
@@ -55,7 +73,7 @@ class TextCondition(Section):
         return (self.column,)
 
 
-class NumberCondition(Section):
+class NumberCondition(LabelSection):
     """A number and a threshold: ``at-least`` and ``at-most`` include ``value``, ``above`` and
     ``below`` do not.
 
@@ -63,6 +81,7 @@ class NumberCondition(Section):
     counts as not recorded.
     """
 
+    task: ClassVar[str] = "binary"
     column: ColumnName
     kind: Literal["at-least", "above", "at-most", "below"]
     value: DecimalText
@@ -102,7 +121,7 @@ class NumberCondition(Section):
 Condition = TextCondition | NumberCondition
 
 
-class CombinedLabel(Section):
+class CombinedLabel(LabelSection):
     """A label out of several conditions, usually on different columns.
 
     ``any-of``: positive where one condition is, negative where all are negative. ``all-of``:
@@ -110,6 +129,7 @@ class CombinedLabel(Section):
     the answer, the row is set aside.
     """
 
+    task: ClassVar[str] = "binary"
     kind: Literal["any-of", "all-of"]
     conditions: Annotated[
         tuple[Annotated[Condition, Field(discriminator="kind")], ...],

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from securefl.errors import StudyError
 from securefl.study.data_part import DataPart
 from securefl.study.faults import describe, listed
+from securefl.study.fields import tuples
 from securefl.study.lines import line_index
 from securefl.study.schema import Study, Template
 
@@ -159,7 +160,7 @@ def _checked(raw: Mapping[str, Any], text: str | bytes, model: type[_Template]) 
 
 def _validated(raw: Mapping[str, Any], text: str | bytes, model: type[_Model]) -> _Model:
     try:
-        return model.model_validate(_tuples(raw))
+        return model.model_validate(tuples(raw))
     except ValidationError as error:
         lines = line_index(text if isinstance(text, str) else text.decode("utf-8"))
         faults = [describe(item, lines) for item in _causes(error.errors())]
@@ -206,11 +207,3 @@ def _other_schema(raw: Mapping[str, Any], want: str) -> StudyError:
     else:
         mend = f'Write schema = "{want}" at its top, or name another file.'
     return StudyError(what, next_step=mend)
-
-
-def _tuples(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(v) for v in value)
-    return value

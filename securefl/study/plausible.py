@@ -12,6 +12,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from securefl.study.registries import STRATEGIES
 from securefl.study.wire import least_bound, planned_patients
 
 if TYPE_CHECKING:
@@ -24,14 +25,6 @@ Finding = tuple[tuple[str, str], str]
 #: treats more than a hundred million.
 LEAST_PATIENTS: Final = 50
 MOST_PATIENTS: Final = 10**8
-#: A learning rate beyond this is a slip of the decimal point: mean gradients are at most one clip
-#: norm long.
-MOST_RATE: Final = 100
-#: Length that a round may move the model if every patient pulls one way: server rate x local rate x
-#: steps / (1 - momentum).
-MOST_MOVE: Final = 1000
-#: All rounds together must be able to move it by this much, or the first model is the last.
-LEAST_MOVE: Final = Fraction(1, 100)
 #: A bound in clip norms this many times above the patients planned in a step is one in another
 #: unit.
 _BOUND_SLACK: Final = 10
@@ -86,41 +79,10 @@ def _drowned(study: schema.Template) -> list[Finding]:
 
 
 def _rates(study: schema.Template) -> list[Finding]:
-    t = study.training
-    fault = (
-        f"cannot be meant: at most {MOST_RATE}, for a mean gradient is at most one clip norm long"
-    )
-    rates = ("local_learning_rate", "server_learning_rate")
-    faults: list[Finding] = [
-        (("training", name), fault) for name in rates if getattr(t, name) > MOST_RATE
-    ]
-    if faults:
-        return faults
-    step = Fraction(t.server_learning_rate) * Fraction(t.local_learning_rate) * t.local_steps
-    move, where = step / (1 - Fraction(t.server_momentum)), ("training", "server_learning_rate")
-    if move > MOST_MOVE:
-        most = f"{float(Fraction(t.server_learning_rate) * MOST_MOVE / move):.2g}"
-        return [
-            (
-                where,
-                (
-                    f"moves the model by up to {float(move):.3g} in a round (rates x local_steps /"
-                    f" (1 - server_momentum)); at most {MOST_MOVE:,}: about {most}"
-                ),
-            )
-        ]
-    if step * t.rounds < LEAST_MOVE:
-        least = f"{float(Fraction(t.server_learning_rate) * LEAST_MOVE / (step * t.rounds)):.2g}"
-        return [
-            (
-                where,
-                (
-                    "leaves the model where it starts: all rounds together move it by"
-                    f" {float(step * t.rounds):.1g} at most; take {least} or more"
-                ),
-            )
-        ]
-    return []
+    training = study.training
+    strategy = STRATEGIES[training.algorithm].of(training)
+    faults = strategy.faults(training.local_steps, training.rounds)
+    return [(("training", field), fault) for field, fault in faults]
 
 
 def _bound(study: schema.Template) -> list[Finding]:

@@ -126,6 +126,11 @@ class ModelSpec(Section):
             )
         return self
 
+    @property
+    def family(self) -> str:
+        """Name of the model's family."""
+        return {"logistic-regression": "linear", "mlp": "perceptron"}[self.kind]
+
 
 class PrivacySpec(Section):
     """Differential privacy of the training: add/remove one unit, Poisson sampling of units,

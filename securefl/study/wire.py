@@ -21,9 +21,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, Protocol
+
+from securefl.study.registries import FAMILIES, TASKS
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -114,14 +115,21 @@ def field_bits(study: schema.Template, kind: str) -> int:
 
 
 def largest_update(study: schema.Template) -> int:
-    """An upper bound on the number of values in one hospital's update, from the columns and layers
-    the study names.
+    """An upper bound on the number of values in one hospital's update, from the columns and the
+    model that the study names.
     """
     features = sum(
         len(getattr(c, "levels", (0,))) + (c.missing == "flag") for c in study.data.columns
     )
-    sizes = (features, *study.model.hidden, 1)
-    return sum((a + 1) * b for a, b in pairwise(sizes))
+    outputs = TASKS[study.data.label.task](study.data.label).outputs
+    return FAMILIES[study.model.family](study.model, features, outputs).parameters
+
+
+def sum_unit(study: schema.Template) -> float:
+    """Steps of the wire in one clip norm, times the normaliser: a sum of updates divided by it is a
+    mean gradient, in clip norms.
+    """
+    return float(Fraction(GRID, wire_of(study).step) * Fraction(study.privacy.normaliser))
 
 
 def planned_patients(study: schema.Template) -> Fraction:

@@ -6,10 +6,11 @@ noise, because the noise is sized for that bound.
 
 import numpy as np
 import pytest
+from binary_models import logistic_gradients
 from small_study import FixedDraws, rows, rule
 
 from securefl.learning.clipping import clip_to_grid
-from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
+from securefl.learning.steps import PrivateSteps, RandomDraws
 from securefl.learning.tasks.binary.evaluation import exact_auc
 from securefl.privacy.randomness import SystemRandomness
 

@@ -107,13 +107,13 @@ def test_a_wrong_sum_is_refused(end, tmp_path, monkeypatch, change):
 
 
 def test_a_momentum_that_the_last_two_models_do_not_show_is_refused(end, tmp_path):
-    velocity = np.frombuffer(end.files[bundle.VELOCITY], dtype="<f8").copy()
+    velocity = np.frombuffer(end.files[bundle.MEMORY], dtype="<f8").copy()
     velocity[0] += 1.0
     with pytest.raises(MessageError, match="momentum"):
-        end.check(end.files | {bundle.VELOCITY: velocity.tobytes()}, tmp_path / "one")
+        end.check(end.files | {bundle.MEMORY: velocity.tobytes()}, tmp_path / "one")
     velocity[0] = np.nan
     with pytest.raises(MessageError, match="finite"):
-        end.check(end.files | {bundle.VELOCITY: velocity.tobytes()}, tmp_path / "two")
+        end.check(end.files | {bundle.MEMORY: velocity.tobytes()}, tmp_path / "two")
 
 
 def test_a_study_of_one_round_starts_without_momentum(tmp_path):
@@ -121,7 +121,7 @@ def test_a_study_of_one_round_starts_without_momentum(tmp_path):
     one.check(one.files, tmp_path / "one")
     pushed = np.full(one.plan.parameters, 1e-3)
     with pytest.raises(MessageError, match="momentum"):
-        one.check(one.files | {bundle.VELOCITY: pushed.tobytes()}, tmp_path / "two")
+        one.check(one.files | {bundle.MEMORY: pushed.tobytes()}, tmp_path / "two")
 
 
 def test_better_figures_than_the_histogram_gives_are_refused(end, tmp_path, monkeypatch):

@@ -3,10 +3,11 @@ of all of them.
 """
 
 import numpy as np
+from binary_models import logistic_gradients
 from small_study import SPEC, FixedDraws, csv, rule
 
 from securefl.learning.features import prepare
-from securefl.learning.steps import PrivateSteps, logistic_gradients
+from securefl.learning.steps import PrivateSteps
 from securefl.learning.table import read_table
 
 GRID = rule().grid

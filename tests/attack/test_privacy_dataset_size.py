@@ -10,9 +10,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from binary_models import logistic_gradients
 from small_study import rows, rule
 
-from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
+from securefl.learning.steps import PrivateSteps, RandomDraws
 from securefl.privacy.randomness import SystemRandomness
 
 FEATURES, TRIALS = 1000, 40

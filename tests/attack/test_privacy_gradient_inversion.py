@@ -3,9 +3,10 @@
 """
 
 import numpy as np
+from binary_models import logistic_gradients
 from small_study import FixedDraws, rows, rule
 
-from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
+from securefl.learning.steps import PrivateSteps, RandomDraws
 from securefl.privacy.randomness import SystemRandomness
 
 FEATURES, CANDIDATES, TRIALS = 500, 50, 60

@@ -10,11 +10,12 @@ import os
 
 import numpy as np
 import pytest
+from binary_models import logistic_gradients
 from ledger_site import approve, digest, keys, new_ledger, send
 from small_study import rows, rule
 
 from securefl.errors import NotApprovedError, RoundError
-from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
+from securefl.learning.steps import PrivateSteps, RandomDraws
 from securefl.privacy.ledger import Ledger
 from securefl.privacy.noise import IntegerGaussian
 from securefl.privacy.randomness import ChaChaStream, SystemRandomness

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from binary_models import initial_weights
 from boards import is_there
 from consortium import NAMES, Consortium
 from worker_stand_ins import after, blocking
@@ -24,7 +25,6 @@ from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import all_ready
 from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights
 from securefl.node import agent as agent_module
 from securefl.node.agent import Agent
 from securefl.node.answered import Answered

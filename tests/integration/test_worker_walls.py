@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from binary_models import initial_weights
 from conftest import protocol_text
 from consortium import SMALL, running
 from in_process_federation import sealed_study
@@ -20,7 +21,7 @@ from in_process_federation import sealed_study
 from securefl.errors import DataError
 from securefl.learning.features import feature_names
 from securefl.learning.mock import mock_table
-from securefl.learning.models import initial_weights, weights_to_bytes
+from securefl.learning.models import weights_to_bytes
 from securefl.learning.patient_hashes import patients_among
 from securefl.learning.reading import Reading
 from securefl.learning.table import read_table

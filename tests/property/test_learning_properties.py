@@ -3,6 +3,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+from binary_models import flat_vector, named_tensors, parameter_count
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -17,13 +18,7 @@ from securefl.learning.clipping import (
     written_out,
 )
 from securefl.learning.features import prepare, rows_for_predict
-from securefl.learning.models import (
-    flat_vector,
-    named_tensors,
-    parameter_count,
-    weights_from_bytes,
-    weights_to_bytes,
-)
+from securefl.learning.models import weights_from_bytes, weights_to_bytes
 from securefl.learning.split import held_out
 from securefl.learning.table import read_table
 from securefl.learning.tasks.binary.discrimination import histogram_auc

@@ -4,12 +4,12 @@ several rows a patient.
 
 import numpy as np
 import pytest
+from binary_models import parameter_count, predict_scores
 from grid_lines import SHAPES, WEIGHTS, GridLines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_study import protocol
 
-from securefl.learning.models import parameter_count, predict_scores
 from securefl.learning.summing import sum_in_order, sum_of_squares
 
 MODEL = protocol().model

@@ -4,6 +4,7 @@ and batches are.
 
 import numpy as np
 import pytest
+from binary_models import logistic_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_study import SPEC, FixedDraws, csv, rule
@@ -11,7 +12,7 @@ from small_study import SPEC, FixedDraws, csv, rule
 from securefl.errors import DataError
 from securefl.learning.features import EXTRA_ROW, prepare
 from securefl.learning.split import split_rows
-from securefl.learning.steps import PrivateSteps, logistic_gradients
+from securefl.learning.steps import PrivateSteps
 from securefl.learning.table import read_table
 from securefl.learning.tasks.binary.evaluation import score_histogram
 

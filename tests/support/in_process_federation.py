@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
+from binary_models import BINARY, initial_weights, logistic_gradients, predict_scores
 from conftest import SITES, fixed_identity, party, protocol_text
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -22,17 +23,12 @@ from securefl.federation.messages import Announcement
 from securefl.federation.participant import Participant
 from securefl.federation.round_plan import RoundPlan, card_of
 from securefl.federation.sealing import seal_model
+from securefl.learning.counts import release_counts
 from securefl.learning.features import feature_names
-from securefl.learning.models import (
-    initial_weights,
-    predict_scores,
-    weights_from_bytes,
-    weights_sha256,
-    weights_to_bytes,
-)
-from securefl.learning.preparation import class_counts
-from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, logistic_gradients
-from securefl.learning.tasks.binary.evaluation import release_counts, score_histogram
+from securefl.learning.models import weights_from_bytes, weights_sha256, weights_to_bytes
+from securefl.learning.preparation import stratum_counts
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
+from securefl.learning.tasks.binary.evaluation import score_histogram
 from securefl.privacy.randomness import SystemRandomness
 from securefl.secagg.frame import write_public_key
 from securefl.secagg.seal import CkksIntegers
@@ -129,7 +125,7 @@ class Hospital:
             values = self._steps.update(theta)
         elif kind == "preparation":
             values = release_counts(
-                class_counts(self._train_y), self._study.preparation, self._draws
+                stratum_counts(self._train_y, BINARY), self._study.preparation, self._draws
             )
         else:
             x, y = self._held_out

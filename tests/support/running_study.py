@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
+from binary_models import initial_weights
 from consortium import NAMES, Consortium
 from worker_stand_ins import AtOnce
 
@@ -20,7 +21,6 @@ from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import call_of, ready_of
 from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights
 from securefl.learning.patient_hashes import patients_among
 from securefl.node.study_run import StudyRun
 from securefl.secagg.seal import CkksIntegers

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from binary_models import initial_weights
 from click.testing import CliRunner
 from conftest import edited, fixed_identity
 from consortium import NAMES, Consortium
@@ -31,7 +32,6 @@ from securefl.federation import paths
 from securefl.federation.coordinator import Outcome, RoundRecord
 from securefl.federation.messages import End, Status
 from securefl.federation.status_board import end_of
-from securefl.learning.models import initial_weights
 from securefl.locks import Lock
 from securefl.node import decisions
 from securefl.node.extract import publish_extract

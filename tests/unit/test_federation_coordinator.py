@@ -8,6 +8,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from binary_models import Server
 from conftest import fixed_identity
 from in_process_federation import INSTANCES, NAMES, Room, added, sealed_study
 from secagg_whole import read_contribution, write_sum
@@ -15,7 +16,6 @@ from secagg_whole import read_contribution, write_sum
 from securefl.errors import MessageError, RoundError, StudyError
 from securefl.federation.exchange import LocalExchange
 from securefl.federation.round_plan import RoundPlan
-from securefl.learning.strategies.fedavg import ServerState
 from securefl.secagg.ring import sum_mod_q
 from securefl.study.sealed import SealedStudy
 
@@ -34,9 +34,7 @@ def test_the_whole_study_is_the_exact_sum_of_what_the_hospitals_made(done):
         for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)
     ]
     assert len(sums) == room.plan.last_round
-    state = reduce(
-        lambda s, v: s.apply(v), sums[:-1], ServerState.start(room.plan.study, room.theta)
-    )
+    state = reduce(lambda s, v: s.apply(v), sums[:-1], Server.start(room.plan.study, room.theta))
     assert np.array_equal(outcome.theta, state.theta)
     assert np.array_equal(outcome.histogram, sums[-1])
     assert any(np.any(s) for s in sums)
@@ -83,7 +81,7 @@ def test_two_local_steps_add_up_exactly_too():
         reduce(np.add, parts)
         for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)
     ]
-    state = reduce(lambda s, v: s.apply(v), sums[:-1], ServerState.start(plan.study, room.theta))
+    state = reduce(lambda s, v: s.apply(v), sums[:-1], Server.start(plan.study, room.theta))
     assert np.array_equal(outcome.theta, state.theta)
 
 

@@ -6,11 +6,11 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from binary_models import Server
 from in_process_federation import Room, sealed_study
 from test_federation_losses import LAST, LOST, PLAN, Losing, assert_exact
 
 from securefl.federation import round_plan
-from securefl.learning.strategies.fedavg import ServerState
 from securefl.secagg.number_layout import NumberLayout
 
 
@@ -30,9 +30,7 @@ def test_a_study_of_everybody_is_the_exact_sum_of_what_the_hospitals_made():
         reduce(np.add, parts)
         for parts in zip(*(h.produced for h in room.hospitals.values()), strict=True)
     ]
-    state = reduce(
-        lambda s, v: s.apply(v), sums[:-1], ServerState.start(room.plan.study, room.theta)
-    )
+    state = reduce(lambda s, v: s.apply(v), sums[:-1], Server.start(room.plan.study, room.theta))
     assert np.array_equal(outcome.theta, state.theta)
     assert np.array_equal(outcome.histogram, sums[-1])
 

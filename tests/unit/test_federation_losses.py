@@ -7,6 +7,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
+from binary_models import Server
 from conftest import SITES
 from in_process_federation import INSTANCES, Room, going_on, head_in, sealed_study
 
@@ -14,7 +15,6 @@ from securefl.errors import MessageError, RoundError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import LocalExchange
 from securefl.federation.survivor_round import SurvivorRound
-from securefl.learning.strategies.fedavg import ServerState
 from securefl.secagg.streaming import write_survivors_sum
 from securefl.secagg.survivors import Survivors, write_proposal
 
@@ -57,7 +57,7 @@ def ran(*lost):
 
 def assert_exact(room, outcome):
     """Every round is the exact sum of what its survivors made."""
-    state = ServerState.start(PLAN.study, room.theta)
+    state = Server.start(PLAN.study, room.theta)
     for record in outcome.records:
         made = [room.hospitals[site].produced[record.round - 1] for site in record.contributions]
         total = reduce(np.add, made)

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from binary_models import initial_weights, parameter_count
 from small_study import SPEC, protocol
 
 from securefl.errors import DataError, UnreadableError
@@ -14,7 +15,6 @@ from securefl.learning.artefact import (
     model_card,
     save_model,
 )
-from securefl.learning.models import initial_weights, parameter_count
 from securefl.study.labels import NumberCondition, TextCondition
 
 LOGISTIC = protocol().model

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from binary_models import initial_weights
 from conftest import make_study
 from small_study import rows
 
 from securefl.demo import baselines, thyroid
 from securefl.errors import DataError, StudyError
 from securefl.learning.features import Prepared, feature_names, prepare
-from securefl.learning.models import initial_weights
 from securefl.learning.table import read_table
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol
@@ -94,8 +94,9 @@ def test_the_protocols_figures_agree_with_each_other():
 
 def test_nothing_of_the_largest_hospitals_first_step_is_cut():
     train = prepare(read_table(thyroid.site_tables()["other"]), PROTOCOL.data, b"s" * 32)
+    from binary_models import logistic_gradients
+
     from securefl.learning.clipping import clip_to_grid
-    from securefl.learning.steps import logistic_gradients
     from securefl.study.wire import GRID, wire_of
 
     gradients = logistic_gradients(np.zeros(24), train.X.astype(float), train.y.astype(float))

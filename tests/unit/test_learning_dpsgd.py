@@ -9,18 +9,21 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from small_study import FixedDraws, protocol, rows, rule
-
-from securefl.learning.dpsgd import PrivateTrainer, TorchModel, opacus_gradients
-from securefl.learning.exact import exponent, factor_bits
-from securefl.learning.models import (
+from binary_models import (
     initial_weights,
     layer_sizes,
+    logistic_gradients,
     named_tensors,
+    opacus_gradients,
     parameter_count,
     predict_scores,
+    trainer,
 )
-from securefl.learning.steps import PrivateSteps, RandomDraws, logistic_gradients
+from small_study import FixedDraws, protocol, rows, rule
+from torch_model import TorchModel
+
+from securefl.learning.exact import exponent, factor_bits
+from securefl.learning.steps import PrivateSteps, RandomDraws
 from securefl.privacy.randomness import SystemRandomness
 
 LOGISTIC = protocol().model
@@ -208,7 +211,7 @@ def test_one_patient_more_changes_the_update_by_that_patients_clipped_gradient_a
     theta = example(model)[0]
 
     def update(keep):
-        return PrivateTrainer(model, rule(), x[keep], y[keep], FixedDraws()).noised_steps(theta)
+        return trainer(model, rule(), x[keep], y[keep], FixedDraws()).noised_steps(theta)
 
     everybody = update(np.arange(300))
     for i in (0, 1, 150, 299):
@@ -235,24 +238,25 @@ def test_opacus_is_used_without_a_warning():
 
 def test_noised_training_learns_an_easy_question():
     study = protocol(('noise_multiplier = "2.14"', 'noise_multiplier = "0.5"'))
+    from binary_models import Server
+
     from securefl.learning.steps import StepRule
-    from securefl.learning.strategies.fedavg import ServerState
     from securefl.learning.tasks.binary.evaluation import exact_auc
 
     x, y = rows(n=1000)
-    state = ServerState.start(study, initial_weights(study.model, 4))
-    trainer = PrivateTrainer(
+    state = Server.start(study, initial_weights(study.model, 4))
+    hospital = trainer(
         study.model, StepRule.from_study(study, Fraction(1)), x, y, RandomDraws(SystemRandomness())
     )
     for _ in range(15):
-        state = state.apply(trainer.update(state.theta))
+        state = state.apply(hospital.update(state.theta))
     assert exact_auc(y, predict_scores(state.theta, study.model, x)) > 0.9
 
 
 def test_opacus_and_the_closed_form_send_the_same_update():
     x, y = rows(n=300, features=27)
     theta = example(LOGISTIC)[0]
-    one = PrivateTrainer(LOGISTIC, rule(), x, y, FixedDraws()).noised_steps(theta)
+    one = trainer(LOGISTIC, rule(), x, y, FixedDraws()).noised_steps(theta)
     other = PrivateSteps(rule(), logistic_gradients, x, y, FixedDraws()).noised_steps(theta)
     assert np.abs(one - other).max() <= 300  # a unit, 2^-20 of the clip norm, for each record
 

@@ -7,13 +7,13 @@ import pytest
 from small_study import FixedDraws, protocol
 
 from securefl.errors import RoundError
+from securefl.learning.counts import release_counts
 from securefl.learning.tasks.binary.discrimination import histogram_auc
 from securefl.learning.tasks.binary.evaluation import (
     evaluate,
     exact_auc,
     judge,
     raw_auc,
-    release_counts,
     score_histogram,
 )
 

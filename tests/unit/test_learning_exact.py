@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from binary_models import opacus_gradients, parameter_count  # noqa: E402 - after the skip
+
 from securefl.learning.clipping import clipped_sum_of_factors  # noqa: E402 - after the skip
-from securefl.learning.dpsgd import opacus_gradients  # noqa: E402
 from securefl.learning.exact import exponent, factor_bits, snapped  # noqa: E402
-from securefl.learning.models import parameter_count  # noqa: E402
 from securefl.study.schema import ModelSpec  # noqa: E402
 
 MODELS = [

@@ -2,21 +2,19 @@ import hashlib
 
 import numpy as np
 import pytest
-from small_study import protocol
-
-from securefl.errors import MessageError
-from securefl.learning.models import (
+from binary_models import (
     flat_vector,
     initial_weights,
     named_tensors,
     parameter_count,
     predict_scores,
-    sigmoid,
-    weights_from_bytes,
-    weights_sha256,
-    weights_to_bytes,
 )
+from small_study import protocol
+
+from securefl.errors import MessageError
+from securefl.learning.models import weights_from_bytes, weights_sha256, weights_to_bytes
 from securefl.learning.public import public_uniforms
+from securefl.learning.tasks.binary.task import sigmoid
 
 LOGISTIC = protocol().model
 MLP = LOGISTIC.model_copy(update={"kind": "mlp", "hidden": (5, 3)})

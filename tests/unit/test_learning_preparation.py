@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from binary_models import BINARY
 from conftest import make_study, protocol_text
 from in_process_federation import Room, going_on, sealed_study
 
 from securefl.errors import RoundError, StudyError
-from securefl.learning.preparation import Counted, class_counts, counted, require_enough
+from securefl.learning.preparation import Counted, counted, require_enough, stratum_counts
 from securefl.node.policy import charges_of
 from securefl.privacy.accounting import PldAccountant, pld_epsilon
 from securefl.privacy.planning import study_epsilon
@@ -33,26 +34,30 @@ def spec(*edits):
     return parse_protocol(protocol_text(COUNTED, *edits)).preparation
 
 
+def tally(negatives, positives):
+    return Counted({"negative": negatives, "positive": positives}, 1.0, "")
+
+
 def test_patients_are_counted_by_class():
-    assert class_counts(np.array([0, 1, 1, 0, 0], dtype=np.int8)).tolist() == [3, 2]
-    assert class_counts(np.zeros(0, dtype=np.int8)).tolist() == [0, 0]
+    assert stratum_counts(np.array([0, 1, 1, 0, 0], dtype=np.int8), BINARY).tolist() == [3, 2]
+    assert stratum_counts(np.zeros(0, dtype=np.int8), BINARY).tolist() == [0, 0]
 
 
 def test_the_sum_says_how_many_and_how_noisy():
-    found = counted(np.array([120, 31]), spec(), 4)
-    assert (found.negatives, found.positives, found.patients) == (120, 31, 151)
+    found = counted(np.array([120, 31]), spec(), 4, BINARY)
+    assert (found.strata, found.patients) == ({"negative": 120, "positive": 31}, 151)
     assert found.noise_sd == pytest.approx(2 * 18.54)
 
 
 def test_too_few_end_the_study_by_the_released_figure():
-    require_enough(Counted(50, 10, 1.0), spec())
+    require_enough(tally(50, 10), spec())
     with pytest.raises(
         RoundError,
         match="About 59 would train the model in all, and the study asks for at least 60",
     ):
-        require_enough(Counted(50, 9, 1.0), spec())
+        require_enough(tally(50, 9), spec())
     with pytest.raises(RoundError, match="About 0 would"):  # the noise was larger than the count
-        require_enough(Counted(-20, 3, 1.0), spec())
+        require_enough(tally(-20, 3), spec())
 
 
 @pytest.mark.parametrize("goes_on", [False, True], ids=["all", "survivors"])
@@ -62,11 +67,12 @@ def test_the_count_is_the_first_round_and_its_sum_is_exact(goes_on):
     outcome = room.coordinator().run()
     assert [r.kind for r in outcome.records] == ["preparation", *["update"] * 4, "evaluation"]
     assert outcome.counted is not None
-    assert [outcome.counted.negatives, outcome.counted.positives] == sum(
-        h.produced[0] for h in room.hospitals.values()
-    ).tolist()
+    assert (
+        list(outcome.counted.strata.values())
+        == sum(h.produced[0] for h in room.hospitals.values()).tolist()
+    )
     assert [len(h.produced[0]) for h in room.hospitals.values()] == [2, 2, 2]
-    true = sum(class_counts(h._train_y) for h in room.hospitals.values())
+    true = sum(stratum_counts(h._train_y, BINARY) for h in room.hospitals.values())
     assert true.sum() == 3 * 40
     assert abs(outcome.counted.patients - 120) < 8 * outcome.counted.noise_sd
 

@@ -3,22 +3,23 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from binary_models import BINARY, logistic_gradients
 from small_study import FixedDraws, protocol, rows, rule
 
 from securefl.errors import DataError, RoundError, StudyError
 from securefl.learning.clipping import clip_to_grid
-from securefl.learning.steps import (
-    PrivateSteps,
-    RandomDraws,
-    StepRule,
-    block_rows,
-    logistic_gradients,
-)
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule, block_rows
+from securefl.learning.strategies.fedavg import FedAvg
+from securefl.learning.training import check_targets
 from securefl.privacy.randomness import ChaChaStream, SystemRandomness
 from securefl.study.wire import GRID, wire_of
 
+#: FedAvg whose hospitals take half a step.
+HALF = FedAvg(Decimal("0.5"), Decimal(1), Decimal(0))
+
 
 def steps(the_rule, x, y, draws, gradients=logistic_gradients):
+    check_targets(BINARY, y)
     return PrivateSteps(the_rule, gradients, x, y, draws)
 
 
@@ -32,7 +33,7 @@ def test_the_rule_comes_from_the_study_alone():
         wire_largest=32767,
         sample_rate=Fraction(1, 5),
         local_steps=1,
-        local_learning_rate=1.0,
+        strategy=FedAvg(Decimal(1), Decimal(4), Decimal("0.8")),
         share=50.0,
     )
     assert made.grid == 1 << 20
@@ -122,12 +123,12 @@ def test_whatever_the_width_of_the_wire_the_release_is_the_same_but_for_rounding
 
 def test_local_steps_move_the_local_model_and_send_the_sum_of_the_steps():
     x, y = rows()
-    one = rule(local_learning_rate=0.5)
+    one = rule(strategy=HALF)
     theta = np.zeros(5)
     first = steps(one, x, y, FixedDraws()).noised_steps(theta)
     second = steps(one, x, y, FixedDraws()).noised_steps(theta - 0.5 * first / (GRID * 40.0))
     draws = FixedDraws()
-    both = steps(rule(local_steps=2, local_learning_rate=0.5), x, y, draws).noised_steps(theta)
+    both = steps(rule(local_steps=2, strategy=HALF), x, y, draws).noised_steps(theta)
     np.testing.assert_array_equal(both, first + second)
     assert len(draws.sigmas) == 2
     assert not theta.any()

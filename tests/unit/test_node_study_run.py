@@ -11,6 +11,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from binary_models import initial_weights
 from conftest import fixed_identity
 from consortium import NAMES, Consortium
 from running_study import study_scene
@@ -30,7 +31,6 @@ from securefl.federation import checked_round, paths
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Status
 from securefl.federation.round_plan import RoundPlan
 from securefl.learning.features import feature_names
-from securefl.learning.models import initial_weights
 from securefl.learning.patient_hashes import patients_among
 from securefl.node import decisions
 from securefl.node.leaving import COUNTS

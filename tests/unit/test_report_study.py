@@ -12,6 +12,7 @@ from securefl.report import explain_study
 from securefl.report.markdown import escaped
 from securefl.report.study import study_page, study_words
 from securefl.report.terminal import drawn, plain_text
+from securefl.study import meanings
 from securefl.study.labels import CombinedLabel, NumberCondition, TextCondition
 from securefl.study.parse import parse_protocol, parse_study
 from securefl.study.sealed import SealedStudy
@@ -75,17 +76,17 @@ def test_labels_are_told_by_kind():
     label = STUDY.data.label
     against = "against -, |, A, B, C, D, G, H, I, J, K; a row with any other character is set aside"
     assert (
-        explain_study.label_words(label)
+        meanings.label_words(label)
         == f"whether target contains one of the letters E, F ({against})"
     )
     equals = TextCondition(column="target", kind="equals", positive=("yes",), negative=("no",))
     assert (
-        explain_study.label_words(equals)
+        meanings.label_words(equals)
         == "whether target is yes (against no; a row with any other text is set aside)"
     )
     two = equals.model_copy(update={"positive": ("a", "b"), "missing_codes": ("-9", "k.A.")})
     assert (
-        explain_study.label_words(two)
+        meanings.label_words(two)
         == "whether target is one of a, b (against no; a row with any other text is set aside; -9,"
         ' k.A. mean "not recorded")'
     )
@@ -103,8 +104,7 @@ def test_labels_are_told_by_kind():
 def test_labels_of_a_number_are_told_with_their_threshold_and_range(kind, words):
     label = NumberCondition(column="HbA1c", kind=kind, value="1.5", low="0", high="20")
     assert (
-        explain_study.label_words(label)
-        == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
+        meanings.label_words(label) == f"whether HbA1c {words} (a row outside 0 to 20 is set aside)"
     )
 
 
@@ -118,9 +118,9 @@ def test_a_label_out_of_two_columns_is_told_with_both():
         'lactate is 4 or more (a row outside 0 to 30 is set aside; -9 means "not recorded")'
     )
     any_of = CombinedLabel(kind="any-of", conditions=(died, lactate))
-    assert explain_study.label_words(any_of) == f"whether at least one of these holds: {parts}"
+    assert meanings.label_words(any_of) == f"whether at least one of these holds: {parts}"
     assert (
-        explain_study.label_words(any_of.model_copy(update={"kind": "all-of"}))
+        meanings.label_words(any_of.model_copy(update={"kind": "all-of"}))
         == f"whether all of these hold: {parts}"
     )
 

@@ -1,4 +1,4 @@
-"""The coordinator's step: FedAvg with server momentum, on the exact integer sum that was opened.
+"""FedAvg with server momentum, on the exact integer sum that was opened.
 
 McMahan et al. 2017 (arXiv:1602.05629) for FedAvg; Hsu, Qi, Brown 2019 (arXiv:1909.06335) for the
 momentum. Everything here is post-processing of noised sums and uses public constants only, so it
@@ -7,78 +7,136 @@ costs no privacy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from securefl.errors import RoundError
-from securefl.study.wire import GRID, wire_of
+from securefl.learning.strategies.strategy import ServerState, Strategy, check_sum
 
 if TYPE_CHECKING:
-    from securefl.study.schema import Template
+    from collections.abc import Sequence
+    from decimal import Decimal
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+    from securefl.learning.strategies.strategy import FloatArray, IntArray
+
+#: A learning rate beyond this is a slip of the decimal point: mean gradients are at most one clip
+#: norm long.
+MOST_RATE: Final = 100
+#: Length that a round may move the model if every patient pulls one way: server rate x local rate x
+#: steps / (1 - momentum).
+MOST_MOVE: Final = 1000
+#: All rounds together must be able to move it by this much, or the first model is the last.
+LEAST_MOVE: Final = Fraction(1, 100)
+
+
+class FedAvgFigures(Protocol):
+    """What the study file says of it."""
+
+    @property
+    def local_learning_rate(self) -> Decimal:
+        """Of a hospital's step, above 0."""
+
+    @property
+    def server_learning_rate(self) -> Decimal:
+        """Of the server's step, above 0."""
+
+    @property
+    def server_momentum(self) -> Decimal:
+        """At least 0 and below 1."""
 
 
 @dataclass(frozen=True)
-class ServerState:
-    """The global model after some rounds: a value; :meth:`apply` returns the next one.
+class FedAvg(Strategy):
+    """Gradient steps at the hospitals; at the server a step with momentum along their mean.
+
+    The server's memory is its velocity, float64[p].
 
     Attributes:
-        theta: float64[p], the global model.
-        velocity: float64[p], the server's momentum.
-        rounds: rounds applied so far.
-        unit: steps of the wire in one clip norm, times the normaliser; a sum divided by it is a
-            mean gradient, in clip norms.
+        local_learning_rate: of a hospital's step, in clip norms.
+        server_learning_rate: of the server's step.
+        momentum: part of the velocity that the next round keeps.
     """
 
-    theta: FloatArray
-    velocity: FloatArray
-    rounds: int
-    unit: float
-    local_learning_rate: float
-    server_learning_rate: float
-    momentum: float
+    local_learning_rate: Decimal
+    server_learning_rate: Decimal
+    momentum: Decimal
 
     @classmethod
-    def start(cls, study: Template, theta: FloatArray) -> Self:
-        """The state before round 1, from the study's public constants."""
+    def of(cls, section: FedAvgFigures) -> Self:
+        """See :class:`~securefl.learning.strategies.strategy.Strategy`."""
         return cls(
-            theta=theta.astype(np.float64),
-            velocity=np.zeros(theta.shape),
-            rounds=0,
-            unit=float(Fraction(GRID, wire_of(study).step) * Fraction(study.privacy.normaliser)),
-            local_learning_rate=float(study.training.local_learning_rate),
-            server_learning_rate=float(study.training.server_learning_rate),
-            momentum=float(study.training.server_momentum),
+            section.local_learning_rate, section.server_learning_rate, section.server_momentum
         )
 
-    def apply(self, total: IntArray) -> Self:
-        """The state after one more round, from the sum of all hospitals' updates, int64[p] in steps
-        of the wire.
+    def local_step(
+        self, local: FloatArray, noised: IntArray, unit: float, start: FloatArray
+    ) -> FloatArray:
+        """One gradient step."""
+        del start
+        return local - float(self.local_learning_rate) * noised / unit
+
+    def start(self, theta: FloatArray) -> ServerState:
+        """No velocity."""
+        return ServerState(theta.astype(np.float64), np.zeros(theta.shape))
+
+    def absorb(self, state: ServerState, total: IntArray, unit: float) -> ServerState:
+        """One step along the velocity.
 
         Big hospitals weigh more because they send larger sums; nobody's row count is needed for it.
-
-        Raises:
-            RoundError: the sum has another shape or type than the model.
         """
-        if total.shape != self.theta.shape or total.dtype != np.int64:
-            raise RoundError(
-                f"the sum is {total.dtype}{list(total.shape)}; the model needs"
-                f" int64{list(self.theta.shape)}.",
-                whose="the coordinator",
-                next_step="Do not release this round; check the packing that the study names.",
-            )
+        check_sum(state, total)
         # the model may be most of this machine's memory: one array beside each result, and not one
         # for each operation
-        mean = self.local_learning_rate * total
-        mean /= self.unit
-        velocity = self.momentum * self.velocity
+        mean = float(self.local_learning_rate) * total
+        mean /= unit
+        velocity = float(self.momentum) * state.memory
         velocity += mean
-        theta = np.multiply(self.server_learning_rate, velocity, out=mean)
-        np.subtract(self.theta, theta, out=theta)
-        return replace(self, theta=theta, velocity=velocity, rounds=self.rounds + 1)
+        theta = np.multiply(float(self.server_learning_rate), velocity, out=mean)
+        np.subtract(state.theta, theta, out=theta)
+        return ServerState(theta, velocity, state.rounds + 1)
+
+    def memory_size(self, parameters: int) -> int:
+        """A number a weight."""
+        return parameters
+
+    def resume(
+        self, given: Sequence[FloatArray], memory: FloatArray, rounds: int
+    ) -> ServerState | None:
+        """The velocity between two models is what the second is away from the first."""
+        if rounds == 0:
+            fits = not memory.any()
+        else:
+            moved = given[0] - float(self.server_learning_rate) * memory
+            fits = bool(np.array_equal(moved, given[1]))
+        return ServerState(given[-1], memory, rounds) if fits else None
+
+    def faults(self, local_steps: int, rounds: int) -> list[tuple[str, str]]:
+        """Rates that are slips, models that cannot move or that fly away."""
+        fault = (
+            f"cannot be meant: at most {MOST_RATE}, for a mean gradient is at most one clip norm"
+            " long"
+        )
+        rates = ("local_learning_rate", "server_learning_rate")
+        found = [(name, fault) for name in rates if getattr(self, name) > MOST_RATE]
+        if found:
+            return found
+        server = Fraction(self.server_learning_rate)
+        step = server * Fraction(self.local_learning_rate) * local_steps
+        move = step / (1 - Fraction(self.momentum))
+        if move > MOST_MOVE:
+            fault = (
+                f"moves the model by up to {float(move):.3g} in a round (rates x local_steps /"
+                f" (1 - server_momentum)); at most {MOST_MOVE:,}: about"
+                f" {float(server * MOST_MOVE / move):.2g}"
+            )
+            return [("server_learning_rate", fault)]
+        if step * rounds < LEAST_MOVE:
+            fault = (
+                "leaves the model where it starts: all rounds together move it by"
+                f" {float(step * rounds):.1g} at most; take"
+                f" {float(server * LEAST_MOVE / (step * rounds)):.2g} or more"
+            )
+            return [("server_learning_rate", fault)]
+        return []

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from securefl.errors import RoundError
+from securefl.learning.counts import row_counts
 from securefl.learning.tasks.binary.calibration import (
     CalibrationRow,
     CalibrationVerdict,
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from securefl.learning.steps import Draws
-    from securefl.study.counts import EvaluationSpec, PreparationSpec
+    from securefl.study.counts import EvaluationSpec
     from securefl.study.schema import Quality, Verdict
 
 FloatArray = npt.NDArray[np.float64]
@@ -92,29 +92,25 @@ class Evaluation(Shown):
         ]
 
 
-def score_histogram(
+def score_places(
     scores: FloatArray, y: npt.NDArray[np.integer], edges: Sequence[Decimal]
 ) -> IntArray:
-    """Counts of held-out patients: int64[2 · bins], the negatives' bins first. Private: never
-    released without noise.
+    """The bin of each row, int64[m]: the negatives' bins are numbered first.
 
     A score equal to an edge belongs to the bin above it.
     """
     inner = np.array([float(edge) for edge in edges])
-    bins = len(inner) + 1
-    place = np.searchsorted(inner, scores, side="right") + bins * y.astype(np.int64)
-    return np.bincount(place, minlength=2 * bins).astype(np.int64)
-
-
-def release_counts(
-    counts: IntArray, spec: EvaluationSpec | PreparationSpec, draws: Draws
-) -> IntArray:
-    """A hospital's contribution to the evaluation (int64[2 · bins]) or to the count before
-    training: clamped to ``spec.bound``, plus noise.
-    """
-    return np.clip(counts, -spec.bound, spec.bound) + draws.gaussian(
-        spec.noise_multiplier, counts.size
+    place: IntArray = np.searchsorted(inner, scores, side="right") + (len(inner) + 1) * y.astype(
+        np.int64
     )
+    return place
+
+
+def score_histogram(
+    scores: FloatArray, y: npt.NDArray[np.integer], edges: Sequence[Decimal]
+) -> IntArray:
+    """Counts of held-out patients: int64[2 · bins]. Private: never released without noise."""
+    return row_counts(score_places(scores, y, edges), 2 * (len(edges) + 1))
 
 
 def evaluate(total: IntArray, spec: EvaluationSpec, contributors: int) -> Evaluation:

@@ -1,0 +1,83 @@
+"""Interface of a model family: one flat vector of weights, and what it makes of a row.
+
+What travels, is summed and is hashed is theta, float64[p]. Nothing outside a family knows its
+shapes.
+
+Two promises keep one patient's rows from moving another's integers (rule 10), and property tests
+hold every registered family to them:
+
+- a row's scores and gradients depend on that row and theta alone, to the last bit, wherever it
+  stands and whatever stands beside it. So no batch statistics, no matrix product over rows whose
+  terms may be added in another order, no loop whose remainder is computed by other instructions
+  (:mod:`securefl.learning.whole_vectors`);
+- no figure is read off the data.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from securefl.learning.steps import GradientFunction
+    from securefl.learning.tasks.task import Task
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class Family(ABC):
+    """A model of the family, with its shapes.
+
+    Args:
+        section: of the study file.
+        inputs: d, features of a row.
+        outputs: k, scores of a row, as the task wants.
+    """
+
+    @abstractmethod
+    def __init__(self, section: Any, inputs: int, outputs: int) -> None:  # noqa: ANN401 - each family has a section of its own
+        """See the class."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """Length p of theta."""
+
+    @abstractmethod
+    def initial_weights(self, seed: str) -> FloatArray:
+        """The first global model, float64[p], from public constants and the study's public seed."""
+
+    @abstractmethod
+    def scores(self, theta: FloatArray, x: FloatArray) -> FloatArray:
+        """Scores of rows, float64[m, k] of float64[m, d]; m is a multiple of whole vectors, for
+        rows of zeros stand behind where there are fewer.
+        """
+
+    @abstractmethod
+    def gradients(self, task: Task) -> GradientFunction:
+        """The function that gives each row's gradient of the task's loss. It may offer ``factors``
+        beside (:data:`securefl.learning.steps.FactorFunction`).
+        """
+
+    def tensors(self, theta: FloatArray) -> dict[str, FloatArray]:
+        """Theta as named tensors, for the model's file."""
+        return {"theta": theta}
+
+    def from_tensors(self, tensors: Mapping[str, FloatArray]) -> FloatArray:
+        """The inverse of :meth:`tensors`.
+
+        Raises:
+            KeyError, ValueError: a tensor is missing, misshapen, or one too many.
+        """
+        if set(tensors) != {"theta"}:
+            raise KeyError("theta")
+        return tensors["theta"].reshape(self.parameters)
+
+    @abstractmethod
+    def words(self, task: Task) -> str:
+        """The model in a few words, as "a small neural network": for owners."""

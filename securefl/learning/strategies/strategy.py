@@ -1,0 +1,126 @@
+"""Interface of a strategy: the part of federated training that is not private.
+
+A strategy sees the global model, noised steps and opened sums, all of them public or
+post-processing of what is noised, and constants of the study. It never sees a row, so no strategy
+can cost privacy (rule 10).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from securefl.errors import RoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """The coordinator's state between two rounds: a value.
+
+    Attributes:
+        theta: float64[p], the global model.
+        memory: float64[m], what the strategy carries from round to round beside it; a finished
+            model goes home with it, so that each hospital can take the last step again.
+        rounds: rounds absorbed so far.
+    """
+
+    theta: FloatArray
+    memory: FloatArray
+    rounds: int = 0
+
+
+class Strategy(ABC):
+    """How a hospital steps, and how the sum of all steps moves the model. A value: equal constants
+    make equal strategies.
+
+    Sums come with their ``unit``: what one clip norm of one patient counts in them, times the
+    patients expected. A sum divided by its unit is a mean gradient in clip norms.
+    """
+
+    @classmethod
+    @abstractmethod
+    def of(cls, section: Any) -> Self:  # noqa: ANN401 - each strategy has a section of its own
+        """The strategy that a section of the study file describes."""
+
+    @abstractmethod
+    def local_step(
+        self, local: FloatArray, noised: IntArray, unit: float, start: FloatArray
+    ) -> FloatArray:
+        """A hospital's weights after one noised step, float64[p].
+
+        Args:
+            local: float64[p], its weights before the step.
+            noised: int64[p], the noised sum of clipped gradients at ``local``.
+            unit: of that sum.
+            start: float64[p], what was broadcast at the start of the round.
+        """
+
+    @abstractmethod
+    def start(self, theta: FloatArray) -> ServerState:
+        """The state before the first round, from the initial weights float64[p]."""
+
+    def broadcast(self, state: ServerState) -> FloatArray:
+        """The weights from which hospitals start the next round, float64[p]: the model itself,
+        unless a strategy looks ahead.
+        """
+        return state.theta
+
+    @abstractmethod
+    def absorb(self, state: ServerState, total: IntArray, unit: float) -> ServerState:
+        """The state after one more round.
+
+        Args:
+            state: before it.
+            total: int64[p], the sum of all hospitals' noised steps, as it was opened.
+            unit: of that sum.
+
+        Raises:
+            RoundError: the sum has another shape or type than the model.
+        """
+
+    @abstractmethod
+    def memory_size(self, parameters: int) -> int:
+        """Length of :attr:`ServerState.memory` for p parameters."""
+
+    @abstractmethod
+    def resume(
+        self, given: Sequence[FloatArray], memory: FloatArray, rounds: int
+    ) -> ServerState | None:
+        """The state before the last round, from what a hospital was given; None where the memory
+        that the coordinator shows cannot be the one between those broadcasts.
+
+        Args:
+            given: the broadcasts of the last two rounds, the older first; of one where there was
+                one.
+            memory: float64[m], as the coordinator shows it.
+            rounds: rounds before the last.
+        """
+
+    @abstractmethod
+    def faults(self, local_steps: int, rounds: int) -> Sequence[tuple[str, str]]:
+        """Constants with which nothing can be learnt: the field's name, and what would fit."""
+
+
+def check_sum(state: ServerState, total: IntArray) -> None:
+    """Refuse a sum that is not int64 of the model's shape.
+
+    Raises:
+        RoundError: naming both.
+    """
+    if total.shape != state.theta.shape or total.dtype != np.int64:
+        raise RoundError(
+            f"the sum is {total.dtype}{list(total.shape)}; the model needs"
+            f" int64{list(state.theta.shape)}.",
+            whose="the coordinator",
+            next_step="Do not release this round; check the packing that the study names.",
+        )

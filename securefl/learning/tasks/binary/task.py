@@ -1,0 +1,126 @@
+"""Binary task: does it hold or not; logistic loss, judged by how held-out patients are ranked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from securefl.learning.tasks.binary.evaluation import Evaluation, evaluate, judge, score_places
+from securefl.learning.tasks.binary.labels import near_outcome, outcomes
+from securefl.learning.tasks.binary.mock import mock_label
+from securefl.learning.tasks.binary.own_figures import OwnFigures, figures_of
+from securefl.learning.tasks.task import FloatArray, IntArray, Task
+from securefl.study.meanings import label_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from securefl.learning.table import Cell, Table
+    from securefl.study.counts import EvaluationSpec
+    from securefl.study.labels import Label
+    from securefl.study.schema import Quality, Verdict
+
+
+class Binary(Task):
+    """One score a row; its sigmoid is the score that people see. Targets are int8, 0 or 1."""
+
+    regression = "logistic regression"
+    steepest = 1.0
+    dtype = np.int8
+    strata = ("negative", "positive")
+
+    def __init__(self, label: Label) -> None:
+        self._label = label
+
+    @property
+    def outputs(self) -> int:
+        """One."""
+        return 1
+
+    def targets(self, table: Table) -> tuple[list[int | str], list[Cell]]:
+        """By the label's conditions (:mod:`securefl.learning.tasks.binary.labels`)."""
+        return outcomes(table, self._label)
+
+    def near(self, reason: str, text: str, decimal: str) -> str | None:
+        """The declared text of the condition on the column that the reason names."""
+        for condition in self._label.parts:
+            if reason.startswith(f"{condition.column}: "):
+                return near_outcome(condition, text, decimal)
+        return None
+
+    def mock(self, u: float) -> tuple[str, ...]:
+        """A positive label for the upper half of ``u``, a negative one for the lower."""
+        return mock_label(self._label, u)
+
+    def loss(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+        """Log loss, log(1 + exp(s)) - y s."""
+        found: FloatArray = np.logaddexp(0.0, scores[:, 0]) - y * scores[:, 0]
+        return found
+
+    def loss_gradient(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+        """Sigmoid(s) - y."""
+        return sigmoid(scores) - y[:, None]
+
+    def predictions(self, scores: FloatArray) -> FloatArray:
+        """Sigmoid(s), in (0, 1): the higher, the more likely positive."""
+        return sigmoid(scores[:, 0].copy())
+
+    def stratum(self, y: npt.NDArray[np.integer]) -> IntArray:
+        """The target itself."""
+        return y.astype(np.int64)
+
+    def count_words(self, counts: Sequence[int]) -> str:
+        """The positives alone: the others are the rest."""
+        return f"about {max(counts[1], 0):,} of them positive"
+
+    def histogram_size(self, evaluation: EvaluationSpec) -> int:
+        """A number for each class and band of the score."""
+        return 2 * evaluation.bins
+
+    def place(
+        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluationSpec
+    ) -> IntArray:
+        """The bands of the negatives first, then those of the positives."""
+        return score_places(predictions, y, evaluation.edges)
+
+    def evaluate(
+        self, total: IntArray, evaluation: EvaluationSpec, contributors: int
+    ) -> Evaluation:
+        """AUC, accuracy and calibration, intervals first."""
+        return evaluate(total, evaluation, contributors)
+
+    def own_figures(
+        self, predictions: FloatArray, y: npt.NDArray[np.integer], evaluation: EvaluationSpec
+    ) -> OwnFigures:
+        """AUC and bands."""
+        return figures_of(predictions, y, evaluation.edges)
+
+    def judge(self, evaluation: Evaluation, quality: Quality) -> Verdict:
+        """By the interval of the AUC."""
+        return judge(evaluation, quality)
+
+    def words(self) -> str:
+        """What counts as positive, and what sets a row aside."""
+        return label_words(self._label)
+
+    def score_words(self, *, probability: bool) -> str:
+        """A probability only where the released calibration supports it."""
+        if probability:
+            return f"The score is the estimated probability that this holds: {self.words()}."
+        return (
+            "The score is a score, not a probability: the higher it is, the more likely it is that"
+            f" this holds: {self.words()}."
+        )
+
+    def check(self, y: npt.NDArray[np.number]) -> bool:
+        """0 and 1."""
+        return bool(np.isin(y, (0, 1)).all())
+
+
+def sigmoid(logits: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-x)) without overflow."""
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1.0 / (1.0 + small), small / (1.0 + small))

@@ -1,0 +1,158 @@
+"""Interface of a task: what is predicted of a row, with which loss, and how a model is judged.
+
+Nothing outside a task knows how many outcomes there are or what a target looks like. A task is made
+for a study's label, the section of the study file that says where the target is read from.
+
+Two promises keep one patient's rows from moving another's integers (rule 10), and property tests
+hold every registered task to them: what is made of a row depends on that row alone, to the last
+bit; and a row counts in one number of a count or histogram, once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.learning.table import Cell, Table
+    from securefl.study.schema import Quality, Verdict
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+#: A row's target; for a binary task 1 or 0.
+Target: TypeAlias = int | float
+
+
+class Task(ABC):
+    """A task with its label.
+
+    Args:
+        label: the study's, of a kind that names this task.
+
+    Attributes:
+        regression: what a linear model with this loss is called, as "logistic regression".
+        steepest: the largest magnitude that a loss' gradient may have; larger ones are cut to it.
+            Grids of exact gradients follow from it.
+        dtype: of targets; with its bytes a row enters the lot of its patient.
+        strata: names of the groups that a count of patients is split into.
+    """
+
+    regression: ClassVar[str]
+    steepest: ClassVar[float]
+    dtype: ClassVar[type[np.number[Any]]]
+    strata: tuple[str, ...]
+
+    @abstractmethod
+    def __init__(self, label: Any) -> None:  # noqa: ANN401 - each task has labels of its own
+        """See the class."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Scores k that a model gives a row."""
+
+    @abstractmethod
+    def targets(self, table: Table) -> tuple[Sequence[Target | str], Sequence[Cell]]:
+        """Of each row its target, or the reason why it has none; and the cell that is the reason.
+
+        Raises:
+            DataError: a column of the label is not in the table.
+        """
+
+    def near(self, reason: str, text: str, decimal: str) -> str | None:
+        """The declared text that a cell seems to mean which set its row aside; None where there is
+        none, or the reason is not one of the label's.
+        """
+        del reason, text, decimal
+        return None
+
+    @abstractmethod
+    def mock(self, u: float) -> tuple[str, ...]:
+        """Invented cells, one for each column of the label, for a number in (0, 1); such that all
+        targets come up.
+        """
+
+    @abstractmethod
+    def loss(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+        """The loss of rows, float64[m], for scores float64[m, k] and targets float64[m]."""
+
+    @abstractmethod
+    def loss_gradient(self, scores: FloatArray, y: FloatArray) -> FloatArray:
+        """Its gradient with respect to the scores, float64[m, k]; m is a multiple of whole
+        vectors.
+        """
+
+    @abstractmethod
+    def predictions(self, scores: FloatArray) -> FloatArray:
+        """What a model says of rows, float64[m], for scores float64[m, k]; m as above."""
+
+    @abstractmethod
+    def stratum(self, y: npt.NDArray[Any]) -> IntArray:
+        """The place of each target in :attr:`strata`, int64[m]."""
+
+    def count_words(self, counts: Sequence[int]) -> str:
+        """How many of the counted are in each of :attr:`strata`, at least 0 each."""
+        named = zip(counts, self.strata, strict=True)
+        return ", ".join(f"about {max(count, 0):,} of them {name}" for count, name in named)
+
+    @abstractmethod
+    def histogram_size(self, evaluation: Any) -> int:  # noqa: ANN401 - each task has a section of its own
+        """Numbers in the histogram that an evaluation releases."""
+
+    @abstractmethod
+    def place(
+        self,
+        predictions: FloatArray,
+        y: npt.NDArray[Any],
+        evaluation: Any,  # noqa: ANN401 - as above
+    ) -> IntArray:
+        """The place in the histogram in which each row counts, int64[m]."""
+
+    @abstractmethod
+    def evaluate(
+        self,
+        total: IntArray,
+        evaluation: Any,  # noqa: ANN401 - as above
+        contributors: int,
+    ) -> Any:  # noqa: ANN401 - each task has figures of its own
+        """The figures from the opened sum of the contributors' noised histograms.
+
+        Raises:
+            RoundError: the sum has another length.
+        """
+
+    @abstractmethod
+    def own_figures(
+        self,
+        predictions: FloatArray,
+        y: npt.NDArray[Any],
+        evaluation: Any,  # noqa: ANN401 - as above
+    ) -> Any:  # noqa: ANN401 - as above
+        """Exact figures of a hospital's own held-out rows: private, for the owner's own screen
+        (rule 1).
+        """
+
+    @abstractmethod
+    def judge(self, evaluation: Any, quality: Quality) -> Verdict:  # noqa: ANN401 - as above
+        """The study's quality rule, judged on an interval."""
+
+    @abstractmethod
+    def words(self) -> str:
+        """What is predicted, in words: "whether died is yes (against no; ...)"."""
+
+    @abstractmethod
+    def score_words(self, *, probability: bool) -> str:
+        """What a prediction means, in a sentence.
+
+        Args:
+            probability: whether the released figures support reading it as one.
+        """
+
+    def check(self, y: npt.NDArray[Any]) -> bool:
+        """Whether these are targets of the task."""
+        return bool(np.isfinite(y).all())

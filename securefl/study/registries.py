@@ -1,0 +1,82 @@
+"""Registries of what a study names by a word: tasks, families of models, strategies, labels.
+
+They stand in this room because sections of the study file are checked here, and name their
+implementations in higher rooms by path; those are imported when a study asks for them. The
+protocols are what this room asks of them. The whole interfaces are
+:class:`securefl.learning.tasks.task.Task`, :class:`securefl.learning.families.family.Family` and
+:class:`securefl.learning.strategies.strategy.Strategy`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from securefl.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.study.labels import LabelSection
+
+
+class OutputsOfTask(Protocol):
+    """A task with its label, as far as the study file asks."""
+
+    @property
+    def outputs(self) -> int:
+        """Scores that a model gives a row."""
+
+
+class TaskMaker(Protocol):
+    """The class of a task."""
+
+    def __call__(self, label: LabelSection) -> OutputsOfTask:
+        """The task for a study's label."""
+
+
+class SizeOfFamily(Protocol):
+    """A model of a family, as far as the study file asks."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+
+
+class FamilyMaker(Protocol):
+    """The class of a family."""
+
+    def __call__(self, section: object, inputs: int, outputs: int) -> SizeOfFamily:
+        """The model that a section of the study file describes, for this many features and
+        scores.
+        """
+
+
+class StrategyChecks(Protocol):
+    """A strategy, as far as the study file asks."""
+
+    def faults(self, local_steps: int, rounds: int) -> Sequence[tuple[str, str]]:
+        """Figures with which nothing can be learnt: the name of the field, and what would fit."""
+
+
+class StrategyMaker(Protocol):
+    """The class of a strategy."""
+
+    def of(self, section: object) -> StrategyChecks:
+        """The strategy that a section of the study file describes."""
+
+
+TASKS: Registry[TaskMaker] = Registry(
+    "task", {"binary": "securefl.learning.tasks.binary.task:Binary"}
+)
+FAMILIES: Registry[FamilyMaker] = Registry(
+    "family",
+    {
+        "linear": "securefl.learning.families.linear:Linear",
+        "perceptron": "securefl.learning.families.perceptron:Perceptron",
+    },
+)
+STRATEGIES: Registry[StrategyMaker] = Registry(
+    "strategy", {"fedavg": "securefl.learning.strategies.fedavg:FedAvg"}
+)
+#: Kinds of labels beside those of :mod:`securefl.study.labels`, which all are binary.
+LABELS: Registry[type[LabelSection]] = Registry("label", {})
