@@ -9,6 +9,7 @@ from conftest import make_study, protocol_text
 from in_process_federation import Room, going_on, sealed_study
 
 from securefl.errors import RoundError, StudyError
+from securefl.federation.checked_round import AnnouncedRound
 from securefl.learning.preparation import Counted, counted, require_enough, stratum_counts
 from securefl.node.policy import charges_of
 from securefl.privacy.accounting import PldAccountant, pld_epsilon
@@ -117,11 +118,14 @@ def test_the_first_update_starts_from_the_weights_that_were_approved():
         keys = room.cipher.generate()
         return lying._announce(number, theta, keys)[1]
 
+    def opened(given):
+        return AnnouncedRound.open(room.plan, given.announcement)
+
     hospital.answer(announced(1, room.theta)).close()
     with pytest.raises(RoundError, match="Round 2 does not start from the initial weights"):
-        hospital.check(announced(2, room.theta + 1).announcement)
+        hospital.check(opened(announced(2, room.theta + 1)))
     hospital.answer(announced(2, room.theta)).close()
-    hospital.check(announced(3, room.theta + 1).announcement)
+    hospital.check(opened(announced(3, room.theta + 1)))
 
 
 def test_its_claim_is_checked_like_the_others():
