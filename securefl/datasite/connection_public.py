@@ -133,7 +133,7 @@ class PublicFiles(OwnRecords):
     def watcher_download_collection_file(self, file_id: str) -> bytes:
         """One file of a collection, as it lies in the store.
 
-        One of them is the hospital's signature over the others (:mod:`securefl.node.public_side`).
+        One of them is the hospital's signature over the others (:mod:`securefl.party.dataset_statement`).
         """
         data = self._board.read(file_id, MAX_PUBLIC_FILE)
         if data is None:

@@ -309,7 +309,7 @@ def _train(stage: Stage, study: str) -> dict[str, Any]:
 def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
     from securefl.demo.baselines import compare
     from securefl.learning.artefact import load_model
-    from securefl.node.site import split_secret
+    from securefl.party.site_secret import split_secret
     from securefl.study.parse import parse_protocol
 
     protocol = parse_protocol(protocol_file().read_bytes())

@@ -5,7 +5,6 @@ studies.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
 import shutil
 from contextlib import contextmanager
@@ -14,8 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
@@ -25,6 +22,7 @@ from securefl.locks import holding
 from securefl.node.rotation import finish, unfinished
 from securefl.party.clock import utc_now
 from securefl.party.folder import NAME_RULE, DatasetEntry, PartyFolder
+from securefl.party.site_secret import keyed_snapshot, keyed_text, split_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +31,6 @@ if TYPE_CHECKING:
 
     from securefl.privacy.ledger import Ledger
     from securefl.study.sealed import SealedStudy
-
-
-def split_secret(secret: bytes, population: str) -> bytes:
-    """What decides who is held out, from a site's secret: 32 bytes for each population."""
-    return HKDF(SHA256(), 32, salt=None, info=b"securefl/split/1/" + population.encode()).derive(
-        secret
-    )
 
 
 @dataclass(frozen=True)
@@ -224,15 +215,11 @@ class Site(PartyFolder):
         """:meth:`snapshot` of a table whose SHA-256 (hex) is known: the worker, which has no
         secret, takes it of what it reads.
         """
-        return hmac.new(
-            self.secret, b"securefl/snapshot/1\0" + bytes.fromhex(sha256), hashlib.sha256
-        ).hexdigest()
+        return keyed_snapshot(self.secret, sha256)
 
     def keyed(self, text: str) -> str:
         """HMAC-SHA256 (hex) of a text with this site's secret."""
-        return hmac.new(
-            self.secret, b"securefl/keyed/1\0" + text.encode(), hashlib.sha256
-        ).hexdigest()
+        return keyed_text(self.secret, text)
 
     def split_secret(self, population: str) -> bytes:
         """32 bytes that decide who is held out: one per population, the same in every study."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.datasite.address import site_name
 from securefl.errors import MessageError
-from securefl.node.public_side import open_public
+from securefl.party.dataset_statement import open_public
 from securefl.shown import Shown
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from securefl.errors import MessageError, StoreError, UsageError
 from securefl.files import read_file, replace_file
 from securefl.learning.artefact import save_model
 from securefl.learning.tasks import task_of
-from securefl.node.extract import read_extract
+from securefl.party.audit_extract import read_extract
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import deliver, send
 from securefl.researcher.run_study import RESULT, is_running, was_run

@@ -30,8 +30,8 @@ from securefl.federation.messages import open_status
 from securefl.node import agent as agent_module
 from securefl.node import decisions
 from securefl.node.agent import Agent, agent_state, stop_agent
-from securefl.node.extract import read_extract
 from securefl.node.pasts import doubt, settle_doubt
+from securefl.party.audit_extract import read_extract
 from securefl.party.pidfile import store_away
 
 ME = NAMES[0]

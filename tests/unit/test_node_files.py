@@ -18,13 +18,15 @@ from securefl.errors import DataError, MessageError, StoreError, UnreadableError
 from securefl.federation import paths
 from securefl.files import private_folder
 from securefl.locks import Lock, holding, is_held
-from securefl.node.extract import publish_extract, read_extract
+from securefl.node.extract import publish_extract
 from securefl.node.requests import find_request, keep_request, kept_requests, kept_study
-from securefl.node.site import Site, split_secret
+from securefl.node.site import Site
 from securefl.partners import AddressBook
+from securefl.party.audit_extract import read_extract
 from securefl.party.folder import PartyFolder, find_folder
 from securefl.party.outbox import deliver, post
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint
+from securefl.party.site_secret import split_secret
 from securefl.study.sealed import SealedStudy
 
 ME, OTHER, _ = NAMES
@@ -416,7 +418,7 @@ def test_an_extract_opens_for_the_researcher_and_tells_of_one_study_only(hospita
 
 @pytest.mark.parametrize("text", ["[]", "not json", "[" * 100_000])
 def test_an_extract_that_is_none_is_refused(hospitals, site, text):
-    from securefl.node.extract import TYPE, _info
+    from securefl.party.audit_extract import TYPE, _info
     from securefl.signed import dump_signed
 
     study = hospitals.new_study(f"malformed-{len(text)}")
