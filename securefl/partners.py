@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, UnreadableError, UntrustedError, file_error
@@ -34,7 +33,7 @@ class AddressBook:
         self,
         path: Path,
         owner: Identity,
-        alone: Callable[[], AbstractContextManager[None]] = nullcontext,
+        alone: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._path = path
         self._owner = owner

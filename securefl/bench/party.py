@@ -10,7 +10,7 @@ import json
 import secrets
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -213,7 +213,7 @@ def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch
 
 def _service(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     """The aggregator of a study that goes on after a loss, as it runs in earnest."""
-    book, c = AddressBook(root / "partners", identity), plan.study.coordinator
+    book, c = AddressBook(root / "partners", identity, nullcontext), plan.study.coordinator
     book.trust(
         IdentityCard(
             c.name, "researcher", c.legal_name, c.email, c.signing_public, c.sealing_public

@@ -5,6 +5,7 @@ The victim is SVI. With four invented partners the "sum of five" would be SVI's 
 that the researcher knows.
 """
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import pytest
@@ -51,7 +52,7 @@ def invented(name):
 
 @pytest.fixture
 def book(tmp_path):
-    book = AddressBook(tmp_path / "partners.json", VICTIM)
+    book = AddressBook(tmp_path / "partners.json", VICTIM, nullcontext)
     for hospital in REAL:
         book.trust(hospital.card)
     book.trust(RESEARCHER.card)
@@ -72,7 +73,7 @@ def test_four_hospitals_that_the_researcher_invented_are_refused(book):
 
 def test_control_a_hospital_that_trusted_the_invented_cards_without_a_call_lets_them_pass(tmp_path):
     fakes = [invented(n) for n in ("HA", "HB", "HC", "HD")]
-    careless = AddressBook(tmp_path / "careless.json", VICTIM)
+    careless = AddressBook(tmp_path / "careless.json", VICTIM, nullcontext)
     for fake in fakes:
         careless.trust(fake.card)
     assert len(check_roster(study_of([VICTIM, *fakes]), careless)) == 4

@@ -2,6 +2,7 @@
 list.
 """
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ LATER = "2026-11-24T12:00:00Z"
 
 @pytest.fixture
 def book(tmp_path):
-    return AddressBook(tmp_path / "site" / "partners.json", SVI)
+    return AddressBook(tmp_path / "site" / "partners.json", SVI, nullcontext)
 
 
 def test_a_list_that_does_not_exist_trusts_nobody(book):
@@ -84,7 +85,7 @@ def test_a_list_that_somebody_else_edited_is_refused(book, tmp_path):
 
 
 def test_a_list_signed_by_another_party_is_refused(book, tmp_path):
-    theirs = AddressBook(tmp_path / "site" / "partners.json", SVHC)
+    theirs = AddressBook(tmp_path / "site" / "partners.json", SVHC, nullcontext)
     theirs.trust(fixed_identity("Invented", "hospital").card)
     with pytest.raises(UnreadableError, match="not a list signed by this party"):
         book.cards()
@@ -180,11 +181,11 @@ def test_a_list_signed_anew_is_the_same_list_for_the_new_key_alone(book, tmp_pat
     book.trust(SVHC.successor(LATER).card)
     new = SVI.successor(LATER)
     book.sign_anew(tmp_path / "next", new)
-    copied = AddressBook(tmp_path / "next", new).cards()
+    copied = AddressBook(tmp_path / "next", new, nullcontext).cards()
     assert copied == book.cards()
     assert copied["SVHC"].earlier == book.cards()["SVHC"].earlier
     with pytest.raises(UnreadableError):
-        AddressBook(tmp_path / "next", SVI).cards()
+        AddressBook(tmp_path / "next", SVI, nullcontext).cards()
 
 
 # nobody is made to forget an earlier key
