@@ -154,6 +154,23 @@ def verify(signing_public: str, signature: bytes, message: bytes) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Verifier:
+    """Checks the signatures of one named party, by the key that is trusted for it here.
+
+    Args:
+        name: of the party, for the words of a refusal.
+        signing_public: its Ed25519 public key, 32 bytes in hex.
+    """
+
+    name: str
+    signing_public: str
+
+    def __call__(self, signature: bytes, message: bytes) -> bool:
+        """Whether ``signature`` (64 bytes) over ``message`` is by that key."""
+        return verify(self.signing_public, signature, message)
+
+
 class Identity:
     """A party's private keys; they stay in its ``keys/`` folder, files 0600."""
 

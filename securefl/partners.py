@@ -97,7 +97,7 @@ class AddressBook:
         if known is None:
             return
         if known == card or self.replaced(card) is not None:
-            if _goes_on(known, card):
+            if _succeeds(known, card):
                 return
             raise UntrustedError(
                 f"This card of {card.name} leaves out earlier keys that the card trusted here"
@@ -204,7 +204,7 @@ class AddressBook:
         return card
 
 
-def _goes_on(known: IdentityCard, card: IdentityCard) -> bool:
+def _succeeds(known: IdentityCard, card: IdentityCard) -> bool:
     """Whether ``card`` names every earlier key that ``known`` does, with the same words; a full
     card may drop the oldest.
     """

@@ -29,9 +29,9 @@ from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
-from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Ready, open_call
 from securefl.federation.participant import Participant
+from securefl.federation.round_strategy import strategy_of
 from securefl.federation.sealing import sealed_limit
 from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
@@ -146,11 +146,10 @@ def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, wat
         records=keep_word,
     )
     watch.start()
-    coordinator = plan.study.coordinator.signing_public
     call = open_call(
         _await(board, paths.call(plan.digest), MAX_SMALL),
         study=plan.digest,
-        verify=lambda s, m: verify(coordinator, s, m),
+        verify=plan.coordinator,
     )
     board.post(
         paths.ready(plan.digest, name),
@@ -199,12 +198,10 @@ def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch
     for number in range(1, plan.last_round + 1):
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(board, at.announcement, MAX_ANNOUNCEMENT)
-        with closing(
-            FullRound(plan, AnnouncedRound.open(plan, announcement).checked_context())
-        ) as arrivals:
-            while arrivals.missing:
-                if not arrivals.look(board):
-                    time.sleep(_PAUSE)
+        context = AnnouncedRound.open(plan, announcement).checked_context()
+        with closing(strategy_of(plan).aggregation(context)) as arrivals:
+            while not arrivals.poll(board):
+                time.sleep(_PAUSE)
             with aggregator.add(arrivals) as total:
                 board.post_file(at.sum, total)
         watch.mark()
@@ -259,7 +256,7 @@ def main() -> None:
         _coordinator(root, board, plan, identity, watch)
     elif name != "aggregator":
         _hospital(root, board, plan, identity, watch)
-    elif plan.goes_on:
+    elif strategy_of(plan).needs_records:
         _service(root, board, plan, identity, watch)
     else:
         _aggregator(board, plan, identity, watch)

@@ -18,26 +18,23 @@ from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
-from securefl.federation.full_round import FullRound
 from securefl.federation.messages import MAX_SMALL, Status, open_invitation
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_plan import RoundPlan
+from securefl.federation.round_strategy import strategy_of
 from securefl.federation.status_board import end_of
-from securefl.federation.survivor_round import SurvivorRound
-from securefl.secagg.survivors import proposal_limit
 from securefl.study.parse import MAX_BYTES
 from securefl.study.sealed import SealedStudy
 from securefl.study.study_id import short_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO
 
     from securefl.boards.board import Board
     from securefl.federation.checked_round import AnnouncedRound
+    from securefl.federation.round_strategy import Aggregation
     from securefl.identity import Identity
     from securefl.partners import AddressBook
-    from securefl.secagg.round_context import RoundContext
 
 
 def _utc_now() -> datetime:
@@ -60,35 +57,23 @@ class _Serving:
     pace: Backoff = field(default_factory=Backoff)
     next_round: int = 1
     announced: AnnouncedRound | None = None
-    arrivals: FullRound | None = None
-    tally: SurvivorRound | None = None
+    arrivals: Aggregation | None = None
 
     def __post_init__(self) -> None:
         self.inbox = RoundInbox(self.aggregator.plan)
 
     def go_on(self) -> None:
         """To the next round; what this one held is let go."""
-        for held in (self.arrivals, self.tally):
-            if held is not None:
-                held.close()
+        if self.arrivals is not None:
+            self.arrivals.close()
         self.next_round += 1
-        self.announced, self.arrivals, self.tally = None, None, None
+        self.announced, self.arrivals = None, None
 
     @property
     def came(self) -> tuple[object, ...]:
         """What is there of the round: while it changes, something is going on."""
-        tally = self.tally
-        said = (
-            ()
-            if tally is None
-            else (len(tally.heads), tally.proposed, len(tally.agreements), len(tally.answers))
-        )
-        return (
-            self.next_round,
-            self.announced is not None,
-            self.arrivals is not None and len(self.arrivals.parts),
-            said,
-        )
+        progress = () if self.arrivals is None else self.arrivals.progress
+        return (self.next_round, self.announced is not None, progress)
 
 
 @dataclass
@@ -272,10 +257,10 @@ class AggregatorService:
             return False
         at = paths.RoundPaths(digest, serving.next_round, 1)
         try:
-            total = self._survivors_sum(serving, at) if plan.goes_on else self._whole_sum(serving)
-            if total is None:
+            arrivals = self._arrivals(serving)
+            if arrivals is None or not arrivals.poll(self.board):
                 return False
-            with total:
+            with serving.aggregator.add(arrivals) as total:
                 self.board.post_file(at.sum, total)
         except StoreError:
             raise  # it comes back; the round is added then
@@ -297,58 +282,18 @@ class AggregatorService:
         serving.go_on()
         return True
 
-    def _whole_sum(self, serving: _Serving) -> BinaryIO | None:
-        arrivals = self._arrivals(serving)
-        if arrivals is None or arrivals.missing:
-            return None
-        return serving.aggregator.add(arrivals)
-
-    def _survivors_sum(self, serving: _Serving, at: paths.RoundPaths) -> BinaryIO | None:
-        """The sum over those that are left, as soon as their answers take the masks off; None
-        before.
-
-        Anybody can write into the store: what is not signed by whom it should be is not there yet.
-        """
-        tally = self._tally(serving)
-        if tally is None:
-            return None
-        tally.look(self.board, at)
-        try:
-            if not tally.proposed:
-                tally.propose(self.board.read(at.proposal, proposal_limit(tally.terms)) or b"")
-                tally.look(self.board, at)
-            tally.check_frames()
-        except MessageError:
-            return None
-        tally.listen(self.board, at)
-        return serving.aggregator.add_survivors(tally) if tally.unmasked else None
-
-    def _announced(self, serving: _Serving) -> RoundContext | None:
-        """The facts of the round that is served; None while its coordinator announced nothing.
+    def _arrivals(self, serving: _Serving) -> Aggregation | None:
+        """The round that is served, as far as it came; None while its coordinator announced
+        nothing.
 
         Raises:
             MessageError: what was announced contradicts the study.
         """
         if serving.announced is None:
             serving.announced = serving.inbox.announced(self.board, serving.next_round)
-        return None if serving.announced is None else serving.announced.checked_context()
-
-    def _tally(self, serving: _Serving) -> SurvivorRound | None:
-        """What came to the round that is served, in a study that goes on after a loss."""
-        if serving.tally is None:
-            plan, context = serving.aggregator.plan, self._announced(serving)
-            if context is not None:
-                serving.tally = SurvivorRound(plan, plan.terms(context))
-        return serving.tally
-
-    def _arrivals(self, serving: _Serving) -> FullRound | None:
-        """What came to the round that is served, where every hospital must contribute."""
-        if serving.arrivals is None:
-            context = self._announced(serving)
-            if context is not None:
-                serving.arrivals = FullRound(serving.aggregator.plan, context)
-        while serving.arrivals is not None and serving.arrivals.look(self.board):
-            pass
+        if serving.arrivals is None and serving.announced is not None:
+            context = serving.announced.checked_context()
+            serving.arrivals = strategy_of(serving.aggregator.plan).aggregation(context)
         return serving.arrivals
 
     def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:

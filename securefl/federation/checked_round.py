@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
 from securefl.federation.messages import open_announcement
+from securefl.federation.round_strategy import strategy_of
 from securefl.federation.sealing import open_model
-from securefl.identity import verify
 from securefl.secagg.frame import read_public_key
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class AnnouncedRound:
         Raises:
             MessageError: naming the first check that failed.
         """
-        by_coordinator = partial(verify, plan.study.coordinator.signing_public)
-        return cls(plan, open_announcement(announcement, study=plan.digest, verify=by_coordinator))
+        said = open_announcement(announcement, study=plan.digest, verify=plan.coordinator)
+        return cls(plan, said)
 
     @cached_property
     def context(self) -> RoundContext:
@@ -74,7 +74,7 @@ class AnnouncedRound:
     @property
     def has_own_digest(self) -> bool:
         """Whether the announced round digest is that of the announced facts."""
-        return self.plan.round_digest(self.context) == self.said.round_digest
+        return strategy_of(self.plan).round_digest(self.context) == self.said.round_digest
 
     def checked_context(self) -> RoundContext:
         """The facts as a party takes them that follows no round before this one: aggregator, and
@@ -84,7 +84,7 @@ class AnnouncedRound:
             MessageError: the announcement contradicts the study.
         """
         said, plan = self.said, self.plan
-        if not plan.allows(said.cohort, plan.study.cohort):
+        if not strategy_of(plan).allows(said.cohort, plan.study.cohort):
             raise _contradiction("An announcement names another cohort than the study allows.")
         context = self.context
         if not self.has_own_digest or said.round > plan.last_round or said.attempt != 1:
@@ -97,7 +97,7 @@ class AnnouncedRound:
         Raises:
             MessageError: they are not those that were announced.
         """
-        said, coordinator = self.said, self.plan.study.coordinator
+        said, coordinator = self.said, self.plan.coordinator
         public = read_public_key(
             key,
             study=self.plan.digest,
@@ -105,7 +105,7 @@ class AnnouncedRound:
             attempt=said.attempt,
             kind=said.kind,
             sender=coordinator.name,
-            verify=partial(verify, coordinator.signing_public),
+            verify=coordinator,
         )
         if public.sha256 != said.public_key_sha256:
             raise _exchanged("The round's public key is not the one announced.")

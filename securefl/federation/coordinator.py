@@ -7,29 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
-from securefl.errors import MessageError, RoundError
+from securefl.errors import MessageError
 from securefl.federation.checked_round import Broadcast
-from securefl.federation.full_round import FullRound
 from securefl.federation.messages import Announcement, Call
 from securefl.federation.round_plan import card_of
+from securefl.federation.round_strategy import strategy_of
 from securefl.federation.sealing import seal_model
-from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.learning.models import family_of, weights_sha256, weights_to_bytes
 from securefl.learning.preparation import counted, require_enough
 from securefl.learning.strategies import strategy_of
 from securefl.learning.tasks import task_of
 from securefl.secagg.frame import write_public_key
-from securefl.secagg.opening import open_sum
-from securefl.secagg.proposer import Proposer
-from securefl.secagg.streaming import open_survivors
-from securefl.secagg.sum import check_parts, same_sum
 from securefl.shown import Shown
 from securefl.study.recipients import recipients
 from securefl.study.wire import sum_unit
@@ -37,6 +29,7 @@ from securefl.study.wire import sum_unit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from securefl.federation.exchange import Exchange
@@ -119,6 +112,7 @@ class Coordinator:
         self, plan: RoundPlan, identity: Identity, exchange: Exchange, cipher: SumCipher
     ) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
+        self._strategy = strategy_of(plan)
         #: Who is still in the study; nobody comes back.
         self._cohort = plan.study.cohort
         #: Hospital → nonce of the run of its agent that said that it is ready; empty before.
@@ -205,12 +199,20 @@ class Coordinator:
             facts, given = self._announce(number, theta, keys)
             self._exchange.broadcast(facts, given)
             del given  # the model twice over
-            if self._plan.goes_on:
-                return self._survive(facts, keys)
-            with closing(FullRound(self._plan, facts)) as arrivals:
-                return self._open(arrivals, keys)
+            opened = self._strategy.open(self._exchange, facts, keys, self._me.sign)
         finally:
             keys.erase()
+        self._cohort = self._strategy.next_cohort(facts, opened.contributions, self._exchange)
+        record = RoundRecord(
+            facts.round,
+            facts.kind,
+            self._strategy.round_digest(facts),
+            facts.model_sha256,
+            dict(opened.contributions),
+            opened.sum_sha256,
+            opened.frame_bytes,
+        )
+        return opened.values, record
 
     def _transcript(self, record: RoundRecord, cohort: tuple[str, ...], before: bytes) -> bytes:
         return Transcript(
@@ -257,7 +259,7 @@ class Coordinator:
             model_sha256=model_sha256,
             sealed_sha256=hashlib.sha256(sealed).hexdigest(),
             public_key_sha256=keys.public.sha256,
-            round_digest=plan.round_digest(facts),
+            round_digest=self._strategy.round_digest(facts),
         )
         key = write_public_key(
             keys.public,
@@ -269,78 +271,3 @@ class Coordinator:
             sign=self._me.sign,
         )
         return facts, Broadcast(announcement.dump(self._me.sign), key, sealed)
-
-    def _open(self, arrivals: FullRound, keys: RoundKeys) -> tuple[NDArray[np.int64], RoundRecord]:
-        facts, aggregator = arrivals.facts, self._plan.study.aggregator.name
-        claimed = self._exchange.collect(arrivals, float(self._plan.study.schedule.round_deadline))
-        # recomputed before it is decrypted, block by block: a crafted "sum" would read the round's
-        # key out of its opening
-        total = arrivals.sum_blocks()
-        check_parts(claimed.parts, arrivals.parts, aggregator)
-        values = np.empty(facts.length, dtype=np.int64)
-        open_sum(keys, same_sum(claimed.blocks(), total, aggregator), facts, values)
-        record = RoundRecord(
-            facts.round,
-            facts.kind,
-            facts.digest(),
-            facts.model_sha256,
-            dict(arrivals.parts),
-            claimed.sha256,
-            arrivals.frame_bytes,
-        )
-        return values, record
-
-    def _survive(
-        self, facts: RoundContext, keys: RoundKeys
-    ) -> tuple[NDArray[np.int64], RoundRecord]:
-        """A round that is opened over those that are left: all that came by the deadline, signed by
-        them, unmasked by them.
-        """
-        with closing(SurvivorRound(self._plan, self._plan.terms(facts))) as tally:
-            values, record = self._open_survivors(tally, keys)
-        gone = self._exchange.gone()
-        self._cohort = tuple(s for s in sorted(record.contributions) if s not in gone)
-        if (
-            facts.round < self._plan.last_round
-            and len(self._cohort) < self._plan.study.secagg.min_contributors
-        ):
-            raise RoundError(
-                f"{len(self._cohort)} hospitals are left after round {facts.round}, and"
-                f" {self._plan.study.secagg.min_contributors} must be.",
-                whose=", ".join(sorted(gone)),
-                next_step="The study ends here, every budget stays charged.",
-            )
-        return values, record
-
-    def _open_survivors(
-        self, tally: SurvivorRound, keys: RoundKeys
-    ) -> tuple[NDArray[np.int64], RoundRecord]:
-        plan, terms, seconds = (
-            self._plan,
-            tally.terms,
-            float(self._plan.study.schedule.round_deadline),
-        )
-        facts = terms.facts
-        self._exchange.gather(tally, seconds)
-        proposer = Proposer(terms, plan.verify)
-        for head in tally.heads.values():
-            proposer.add_contribution(head)
-        proposal = proposer.propose(plan.study.coordinator.name, self._me.sign)
-        survivors = proposer.survivors
-        tally.adopt(survivors)
-        claimed = self._exchange.conclude(tally, proposal, seconds)
-        # block by block: recomputed from what the survivors signed, compared with the aggregator's,
-        # and only then decrypted
-        blocks = same_sum(claimed.blocks(), tally.sum_blocks(), plan.study.aggregator.name)
-        values = np.empty(facts.length, dtype=np.int64)
-        open_survivors(keys, blocks, survivors, values)
-        record = RoundRecord(
-            facts.round,
-            facts.kind,
-            terms.round_digest,
-            facts.model_sha256,
-            dict(survivors.frames),
-            claimed.sha256,
-            max(tally.heads[s].head.frame_bytes for s in survivors.names),
-        )
-        return values, record

@@ -164,7 +164,7 @@ class LocalExchange:
             raise RoundError("No round was broadcast.", whose="the coordinator")
         for p in self._participants:
             with p.answer(self._given) as frame:
-                arrivals.take(p.name, frame)
+                arrivals.add_frame(p.name, frame)
         with self._aggregator.add(arrivals) as total:
             return arrivals.check_sum(total)
 
@@ -176,7 +176,7 @@ class LocalExchange:
         for p in self._participants:
             if p.name in facts.cohort and self._there(p.name, facts.round, "contribution"):
                 with p.answer(self._given) as frame:
-                    tally.take(p.name, frame)
+                    tally.add_frame(p.name, frame)
                     frame.seek(0)
                     self._heads[p.name] = frame.read(head_limit(tally.terms))
 
@@ -186,21 +186,21 @@ class LocalExchange:
         survivors = {
             p.name: p.later
             for p in self._participants
-            if p.name in tally.survivors.frames and p.later is not None
+            if p.name in tally.state.survivors.frames and p.later is not None
         }
         for site, later in survivors.items():
             if self._there(site, number, "signature"):
-                tally.agree(site, later.agree(proposal, partial(self._head, later)))
+                tally.state.add_agreement(site, later.agree(proposal, partial(self._head, later)))
         for site, later in survivors.items():
             if (
-                site in tally.agreements
+                site in tally.state.agreements
                 and self._there(site, number, "answer")
-                and (data := later.answer(tally.agreements)) is not None
+                and (data := later.answer(tally.state.agreements)) is not None
             ):
-                tally.hear(site, data)
-        if not tally.unmasked:
+                tally.state.add_answer(site, data)
+        if not tally.state.unmasked:
             raise timeout_error(tally, 0)
-        with self._aggregator.add_survivors(tally) as total:
+        with self._aggregator.add(tally) as total:
             return tally.check_sum(total)
 
     def _head(self, reader: UnmaskingStage, site: str) -> ContributionHead:
@@ -310,19 +310,19 @@ class StoreExchange:
 
         def look() -> ClaimedSum | None:
             tell(arrivals.missing)
-            found = arrivals.look_for_sum(self._board)
+            found = arrivals.poll_sum(self._board)
             if found is None:
                 self._check_nobody_left()
-                arrivals.look(self._board)
+                arrivals.poll_frame(self._board)
             return found
 
         found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
         if found is not None:
-            while self._persist(lambda: arrivals.look(self._board)):
+            while self._persist(lambda: arrivals.poll_frame(self._board)):
                 pass
             return found
         while self._persist(
-            lambda: arrivals.look(self._board), seconds=0
+            lambda: arrivals.poll_frame(self._board), seconds=0
         ):  # who is named as missing is missing, however slow this machine is
             pass
         who = ", ".join(arrivals.missing) or "the aggregator"
@@ -339,18 +339,17 @@ class StoreExchange:
     def gather(self, tally: SurvivorRound, seconds: float) -> None:
         """See :class:`Exchange`."""
         terms = tally.terms
-        at = paths.RoundPaths(self._plan.digest, terms.facts.round, terms.facts.attempt)
         looked, tell = 0.0, self._timer(seconds)
 
         def look() -> bool | None:
             nonlocal looked
-            tell(tuple(site for site in terms.cohort if site not in tally.heads))
-            if tally.look(self._board, at):
+            tell(tuple(site for site in terms.cohort if site not in tally.state.heads))
+            if tally.poll_frames(self._board):
                 looked = 0.0
             if time.monotonic() - looked < _WORDS:
                 return None
             # one that left after it contributed is in the sum all the same
-            looked, kept = time.monotonic(), frozenset(tally.heads)
+            looked, kept = time.monotonic(), frozenset(tally.state.heads)
             if (said := ending_departure(self._board, self._plan, terms.cohort, kept)) is not None:
                 raise ended(said, _CHARGED)
             gone = frozenset(departures(self._board, self._plan))
@@ -367,14 +366,16 @@ class StoreExchange:
 
         def look() -> ClaimedSum | None:
             nonlocal looked
-            tell(tally.silent)
-            tally.listen(self._board, at)
-            if tally.unmasked and (found := tally.look_for_sum(self._board, at)) is not None:
+            tell(tally.state.waiting_for)
+            tally.poll_answers(self._board)
+            if tally.state.unmasked and (found := tally.poll_sum(self._board)) is not None:
                 return found
             if time.monotonic() - looked >= _WORDS:
-                looked, kept = time.monotonic(), frozenset(tally.answers)
+                looked, kept = time.monotonic(), frozenset(tally.state.answers)
                 if (
-                    said := ending_departure(self._board, self._plan, tally.survivors.names, kept)
+                    said := ending_departure(
+                        self._board, self._plan, tally.state.survivors.names, kept
+                    )
                 ) is not None:
                     raise ended(said, _CHARGED)
             return None
@@ -382,7 +383,7 @@ class StoreExchange:
         found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
         if found is not None:
             return found
-        raise timeout_error(tally, seconds, tally.complaints(self._board, at))
+        raise timeout_error(tally, seconds, tally.complaints(self._board))
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""

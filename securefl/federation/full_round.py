@@ -16,20 +16,20 @@ from securefl.errors import MessageError, RoundError
 from securefl.federation import paths
 from securefl.federation.refusal_cache import RefusalCache
 from securefl.federation.tempfiles import ClaimedSum, TempFiles, disk_errors, open_tempfile
-from securefl.identity import verify
 from securefl.secagg.envelope import Hashed
-from securefl.secagg.frame import contribution_bytes, read_sum, sum_bytes
+from securefl.secagg.frame import contribution_bytes, read_sum, sum_bytes, write_sum
 from securefl.secagg.sum import RunningSum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import BinaryIO
 
     import numpy as np
     from numpy.typing import NDArray
 
     from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
-    from securefl.secagg.envelope import Readable
+    from securefl.secagg.envelope import Readable, Sign
     from securefl.secagg.round_context import RoundContext
 
 
@@ -54,28 +54,29 @@ class FullRound:
         self._sum.close()
         self._tempfiles.close()
 
-    def take(self, site: str, frame: Readable) -> None:
+    def add_frame(self, site: str, frame: Readable) -> None:
         """Check one frame and add it; what is refused is as if it had not come.
 
         Raises:
             StoreError: the store is away, or this machine's disk is full.
         """
         with suppress(MessageError):
-            self._take(site, frame)
+            self._add(site, frame)
 
-    def _take(self, site: str, frame: Readable) -> None:
+    def _add(self, site: str, frame: Readable) -> None:
         try:
             with disk_errors():
-                self._sum.add(frame, site, lambda s, m: self.plan.verify(site, s, m))
+                self._sum.add(frame, site, self.plan.hospital(site))
             self.refused.pop(site, None)
         except MessageError as error:
             self.refused[site] = error.what
             raise
 
-    def look(self, board: Board) -> bool:
-        """Take in one that is new; whether there was one.
+    def poll_frame(self, board: Board) -> bool:
+        """Add one that is new; whether there was one.
 
-        Raises :class:`StoreError` as :meth:`take`.
+        Raises:
+            StoreError: as :meth:`add_frame`.
         """
         for site in board.names(self._at.contributions):
             if site in self.missing:
@@ -90,11 +91,22 @@ class FullRound:
         try:
             with board.open(self._at.contribution(site), contribution_bytes(self.facts)) as frame:
                 if frame is not None:
-                    self._take(site, frame)
+                    self._add(site, frame)
                 return frame is not None
         except MessageError as error:
             self.refused[site] = error.what
             raise
+
+    def poll(self, board: Board) -> bool:
+        """Add all that is new; whether the sum is complete."""
+        while self.poll_frame(board):
+            pass
+        return not self.missing
+
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """How far the round has come: it grows while something is going on."""
+        return (len(self.parts),)
 
     @property
     def parts(self) -> Mapping[str, str]:
@@ -132,7 +144,15 @@ class FullRound:
             )
         return self._sum.blocks()
 
-    def look_for_sum(self, board: Board) -> ClaimedSum | None:
+    def write_sum(self, total: BinaryIO, sender: str, sign: Sign) -> None:
+        """Write the signed sum of the whole cohort into an empty file.
+
+        Raises:
+            RoundError: naming the hospitals that are missing.
+        """
+        write_sum(self.facts, sender, self.sum_blocks(), total, parts=self.parts, sign=sign)
+
+    def poll_sum(self, board: Board) -> ClaimedSum | None:
         """The aggregator's sum; what it did not sign for this round is not there yet."""
         return self._refusals.for_one(board, self._at.sum, sum_bytes(self.facts), self.check_sum)
 
@@ -143,7 +163,7 @@ class FullRound:
         Raises:
             MessageError: naming the aggregator and the first check that failed.
         """
-        who, frame = self.plan.study.aggregator, Hashed(file)
-        read = read_sum(frame, self.facts, who.name, lambda s, m: verify(who.signing_public, s, m))
+        aggregator, frame = self.plan.aggregator, Hashed(file)
+        read = read_sum(frame, self.facts, aggregator.name, aggregator)
         held = self._tempfiles.store(read.blocks)
         return ClaimedSum(frame.sha256, read.parts, held, self.facts.sections)

@@ -10,17 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-from securefl.errors import MessageError, NotApprovedError, RoundError, TwoCopiesError, UsageError
+from securefl.errors import NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
-from securefl.federation.round_plan import card_of
-from securefl.federation.unmasking_stage import UnmaskingStage
-from securefl.secagg.contribution import contribute
-from securefl.secagg.envelope import write_frame
-from securefl.secagg.masks import pair_secret, pair_seed
-from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
+from securefl.federation.hospital_keys import HospitalKeys, pair_secrets
+from securefl.federation.round_strategy import strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +26,7 @@ if TYPE_CHECKING:
     from securefl.federation.checked_round import Broadcast, CheckedRound
     from securefl.federation.messages import Announcement
     from securefl.federation.round_plan import RoundPlan
-    from securefl.federation.unmasking_stage import RecordKeeper
+    from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.identity import Identity
     from securefl.secagg.cipher import SumCipher
     from securefl.secagg.publickey import PublicKey
@@ -118,10 +111,11 @@ class Participant:
                 next_step="Wait for every hospital.",
             )
         self.plan = plan
-        self._me = identity
+        self._strategy = strategy_of(plan)
         self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
-        self._secrets = pair_secrets(plan, identity.card.name, study_key, approvals)
-        if plan.goes_on and records is None:
+        secrets = pair_secrets(plan, identity.card.name, study_key, approvals)
+        self._keys = HospitalKeys(identity, secrets)
+        if self._strategy.needs_records and records is None:
             raise UsageError(
                 "A study that goes on after a loss needs a keeper of records.",
                 next_step="Pass records.",
@@ -137,7 +131,7 @@ class Participant:
     @property
     def name(self) -> str:
         """This hospital's name in the cohort."""
-        return self._me.card.name
+        return self._keys.name
 
     def check(self, announced: AnnouncedRound) -> RoundContext:
         """The facts of an announced round, if it is the next of this study and says what this
@@ -160,18 +154,13 @@ class Participant:
             if self.later is not None and self.later.survivors is not None
             else self.cohort
         )
-        if plan.goes_on and self.name in before and self.name not in said.cohort:
-            raise RoundError(
-                "The others go on without this hospital.",
-                whose="this hospital",
-                next_step="The study has ended here; its budget stays charged.",
-            )
+        self._strategy.check_place(self.name, said.cohort, before)
         expected = (plan.kind(number), plan.length(number), plan.parameters)
         first = number == 1 and said.cohort != plan.study.cohort
         if (
             (said.kind, said.length, said.parameters) != expected
             or first
-            or not plan.allows(said.cohort, before)
+            or not self._strategy.allows(said.cohort, before)
         ):
             raise RoundError(
                 "The announced round is not the one that the study describes.",
@@ -255,7 +244,7 @@ class Participant:
             MessageError: the model is not the one announced, or not sealed to this hospital.
         """
         facts = self.check(checked.announced)
-        model = checked.open_model(self._me)
+        model = checked.open_model(self._keys.identity)
         if self._spoiled:
             raise RoundError(
                 "An earlier answer to this round failed after its noise was drawn; it is not tried"
@@ -277,100 +266,17 @@ class Participant:
         """
         facts = accepted.facts
         frame = self._keeper(
-            facts, lambda file: self._protect(values, facts, accepted.public, file)
-        )
-        self.later = self._stages(facts, frame)
-        self.cohort = facts.cohort
-        self.done, self._spoiled = facts.round, False
-        return frame
-
-    def _protect(
-        self, values: NDArray[np.int64], facts: RoundContext, public: PublicKey, file: BinaryIO
-    ) -> None:
-        """Encrypted, masked, signed; with dealings where the round is to survive losses."""
-        me = self._me
-        if not self.plan.goes_on:
-            contribute(
-                values,
+            facts,
+            lambda file: self._strategy.write_contribution(
                 file,
-                facts=facts,
-                public=public,
-                me=self.name,
-                secrets=self._secrets,
-                sign=me.sign,
-                cipher=self._cipher,
-            )
-            return
-        terms, cards = (
-            self.plan.terms(facts),
-            {p.name: card_of(p) for p in self.plan.study.participants},
-        )
-        write_frame(
-            file,
-            head_bytes(terms, self.name),
-            lambda behind: spool_contribution(
                 values,
-                behind,
-                terms=terms,
-                public=public,
-                me=self.name,
-                secrets=self._secrets,
-                cards=cards,
-                sign=me.sign,
+                context=facts,
+                public=accepted.public,
+                keys=self._keys,
                 cipher=self._cipher,
             ),
         )
-
-    def _stages(self, facts: RoundContext, frame: BinaryIO) -> UnmaskingStage | None:
-        if self._records is None or not self.plan.goes_on:
-            return None
-        terms = self.plan.terms(facts)
-        seeds = {
-            site: pair_seed(self._secrets[site], terms.round_digest)
-            for site in facts.cohort
-            if site != self.name
-        }
-        head = frame.read(head_bytes(terms, self.name))
-        frame.seek(0)
-        return UnmaskingStage(
-            plan=self.plan,
-            identity=self._me,
-            terms=terms,
-            pair_seeds=seeds,
-            head=head,
-            keep=self._records,
-        )
-
-
-def pair_secrets(
-    plan: RoundPlan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]
-) -> dict[str, bytes]:
-    """The secret with each other hospital, bound to the study and both names.
-
-    A hospital that names another's study key as its own would make this one derive the same secret
-    twice; where the two sort on either side of it, both masks would cancel in its own contribution
-    (a key copied needs no private key). So equal keys are refused, and the names are part of the
-    secret.
-
-    Raises:
-        MessageError: as above.
-    """
-    owners: dict[str, str] = {}
-    for site in plan.study.cohort:
-        other = owners.setdefault(approvals[site].study_key, site)
-        if other != site:
-            raise MessageError(
-                f"The approvals of {other} and {site} name the same study key; one of them"
-                " copied it.",
-                whose=f"{other} or {site}",
-                next_step="Do not take part in this study; tell both hospitals.",
-            )
-    secrets = {}
-    for site in plan.study.cohort:
-        if site != me:
-            shared = pair_secret(study_key, bytes.fromhex(approvals[site].study_key), other=site)
-            info = "\n".join(
-                ("securefl/federation/pair/1", plan.digest, *sorted((me, site)))
-            ).encode()
-            secrets[site] = HKDF(SHA256(), 32, salt=None, info=info).derive(shared)
-    return secrets
+        self.later = self._strategy.unmasking_stage(facts, frame, self._keys, self._records)
+        self.cohort = facts.cohort
+        self.done, self._spoiled = facts.round, False
+        return frame

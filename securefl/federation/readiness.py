@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_SMALL, Call, Ready, open_call, open_ready
-from securefl.identity import verify
 
 if TYPE_CHECKING:
     from securefl.boards.board import Board
@@ -25,14 +24,9 @@ def call_of(board: Board, plan: RoundPlan) -> Call | None:
     Raises:
         StoreError: the store is away.
     """
-    key = plan.study.coordinator.signing_public
     try:
         data = board.read(paths.call(plan.digest), MAX_SMALL)
-        return (
-            open_call(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
-            if data
-            else None
-        )
+        return open_call(data, study=plan.digest, verify=plan.coordinator) if data else None
     except MessageError:
         return None
 
@@ -46,9 +40,7 @@ def ready_of(board: Board, plan: RoundPlan, site: str) -> Ready | None:
     try:
         data = board.read(paths.ready(plan.digest, site), MAX_SMALL)
         return (
-            open_ready(
-                data, study=plan.digest, site=site, verify=lambda s, m: plan.verify(site, s, m)
-            )
+            open_ready(data, study=plan.digest, site=site, verify=plan.hospital(site))
             if data
             else None
         )

@@ -5,9 +5,11 @@ itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from securefl.identity import IdentityCard, verify
+from securefl.errors import MessageError
+from securefl.identity import IdentityCard, Verifier, verify
 from securefl.learning.models import family_of
 from securefl.learning.tasks import task_of
 from securefl.secagg.layouts import layout_for
@@ -88,26 +90,6 @@ class RoundPlan:
         spec = self.study.evaluation if kind == "evaluation" else self.study.preparation
         return 0 if spec is None else spec.bound
 
-    @property
-    def goes_on(self) -> bool:
-        """Whether a lost hospital is gone on without (``on_dropout``)."""
-        return self.study.schedule.on_dropout != "fail"
-
-    def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
-        """Whether a round may be announced to ``cohort`` when those of the last round were
-        ``before``.
-
-        In a study that ends with a loss it is everybody, always. In one that goes on, it is enough
-        of those that were left: nobody comes back.
-        """
-        if not self.goes_on:
-            return cohort == self.study.cohort
-        return (
-            list(cohort) == sorted(set(cohort))
-            and set(cohort) <= set(before)
-            and len(cohort) >= self.study.secagg.min_contributors
-        )
-
     def terms(self, facts: RoundContext) -> SurvivorTerms:
         """The terms of a round that survives losses.
 
@@ -122,10 +104,6 @@ class RoundPlan:
             s.colluders,
             Neighbours.complete(facts.cohort, s.min_contributors),
         )
-
-    def round_digest(self, facts: RoundContext) -> str:
-        """What masks and messages of the round are bound to."""
-        return self.terms(facts).round_digest if self.goes_on else facts.digest()
 
     def verify(self, name: str, signature: bytes, message: bytes) -> bool:
         """Whether a hospital of the study signed ``message``, by the key that the study names."""
@@ -176,6 +154,26 @@ class RoundPlan:
     def context(self, number: int, attempt: int) -> bytes:
         """What a sealed payload of that round is bound to."""
         return f"{self.digest}/{number}/{attempt}".encode()
+
+    @cached_property
+    def coordinator(self) -> Verifier:
+        """Checks what the study's coordinator signed."""
+        return Verifier(self.study.coordinator.name, self.study.coordinator.signing_public)
+
+    @cached_property
+    def aggregator(self) -> Verifier:
+        """Checks what the study's aggregator signed."""
+        return Verifier(self.study.aggregator.name, self.study.aggregator.signing_public)
+
+    def hospital(self, name: str) -> Verifier:
+        """Checks what a hospital of the study signed.
+
+        Raises:
+            MessageError: the study has no hospital of that name.
+        """
+        if name not in self.study.cohort:
+            raise MessageError(f"{name} is no hospital of this study.", whose=name)
+        return Verifier(name, self.study.participant(name).signing_public)
 
     def signing_keys(self) -> dict[str, str]:
         """Hospital → Ed25519 public key (hex), from the study."""

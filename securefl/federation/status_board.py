@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from securefl.errors import EndedError, MessageError, NotApprovedError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_SMALL, End, Status, open_end, open_status
-from securefl.identity import verify
+from securefl.federation.round_strategy import strategy_of
+from securefl.identity import Verifier
 
 if TYPE_CHECKING:
     from securefl.boards.board import Board
@@ -76,10 +77,8 @@ def departures(board: Board, plan: RoundPlan) -> dict[str, Status]:
 def ending_departure(
     board: Board, plan: RoundPlan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()
 ) -> Status | None:
-    """The word that ends the study for all; None when there is none.
-
-    Where the study ends with a loss, anybody's. Where it goes on: the aggregator's, a withdrawal
-    where the study says that it ends then, or the one with which too few hospitals are left.
+    """The word that ends the study for all; None when there is none. Where the study ends with a
+    loss it is anybody's.
 
     Args:
         board: where the study's objects lie.
@@ -88,19 +87,8 @@ def ending_departure(
         keeps: who counts as there whatever they said, since nothing more is needed of them in this
             round.
     """
-    if not plan.goes_on:
-        return first_departure(board, plan)
     said = departures(board, plan)
-    for name, word in sorted(said.items()):
-        if name == plan.study.aggregator.name or (
-            name in cohort
-            and word.code == "withdrawn"
-            and plan.study.exit.on_withdrawal == "study-ends"
-        ):
-            return word
-    gone = [word for name, word in sorted(said.items()) if name in cohort and name not in keeps]
-    gone.sort(key=lambda word: (word.cause != "", word.site))
-    return gone[0] if len(cohort) - len(gone) < plan.study.secagg.min_contributors else None
+    return strategy_of(plan).ending_departure(said, cohort, keeps)
 
 
 def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> EndedError:
@@ -140,9 +128,7 @@ def status_of(board: Board, digest: str, site: str, signing_public: str) -> Stat
     try:
         data = board.read(paths.status(digest, site), MAX_SMALL)
         return (
-            open_status(
-                data, study=digest, site=site, verify=lambda s, m: verify(signing_public, s, m)
-            )
+            open_status(data, study=digest, site=site, verify=Verifier(site, signing_public))
             if data
             else None
         )
@@ -152,13 +138,8 @@ def status_of(board: Board, digest: str, site: str, signing_public: str) -> Stat
 
 def end_of(board: Board, plan: RoundPlan) -> End | None:
     """The end that the coordinator signed; None while it has not ended the study."""
-    key = plan.study.coordinator.signing_public
     try:
         data = board.read(paths.ending(plan.digest), MAX_SMALL)
-        return (
-            open_end(data, study=plan.digest, verify=lambda s, m: verify(key, s, m))
-            if data
-            else None
-        )
+        return open_end(data, study=plan.digest, verify=plan.coordinator) if data else None
     except MessageError:
         return None

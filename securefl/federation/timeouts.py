@@ -26,12 +26,12 @@ def timeout_error(
     """
     if complaints:
         return _dealt_badly(tally, seconds, complaints)
-    who = ", ".join(tally.silent) or "the aggregator"
+    who = ", ".join(tally.state.waiting_for) or "the aggregator"
     what = (
         "no sum"
-        if tally.unmasked
+        if tally.state.unmasked
         else "no unmasking answer"
-        if tally.agreed
+        if tally.state.agreed
         else "no signature under the survivor set"
     )
     return RoundError(
@@ -54,7 +54,7 @@ def _dealt_badly(tally: SurvivorRound, seconds: float, complaints: Mapping[str, 
         f" what {dealer} dealt to them"
         for dealer in dealers
     ]
-    rest = [site for site in tally.silent if site not in complaints]
+    rest = [site for site in tally.state.waiting_for if site not in complaints]
     beside = f"; no word came from {_and(rest)}" if rest else ""
     return RoundError(
         f"{_not_complete(tally, seconds)}: in their own words, {'; '.join(said)}{beside}.",

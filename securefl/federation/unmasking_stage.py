@@ -11,7 +11,6 @@ import io
 from typing import TYPE_CHECKING, Protocol
 
 from securefl.errors import MessageError, RoundError
-from securefl.identity import verify
 from securefl.secagg.holder import Holder
 from securefl.secagg.survivor_contribution import read_head
 from securefl.secagg.survivors import count_agreements, read_proposal
@@ -96,9 +95,7 @@ class UnmaskingStage:
                 whose=f"{site} or the store's operator",
                 next_step="The study ends here; ask who removed it.",
             )
-        return read_head(
-            io.BytesIO(head), self.terms, site, lambda s, m: self._plan.verify(site, s, m)
-        )
+        return read_head(io.BytesIO(head), self.terms, site, self._plan.hospital(site))
 
     def is_in(self, proposal: bytes) -> bool:
         """Whether this hospital's very contribution is in the proposed survivor set, and so in the
@@ -137,7 +134,7 @@ class UnmaskingStage:
             self.terms,
             proposal,
             coordinator=self._plan.study.coordinator.name,
-            verify=self._by_coordinator,
+            verify=self._plan.coordinator,
             heads=self._heads,
             pair_seeds=self._seeds,
         )
@@ -166,13 +163,9 @@ class UnmaskingStage:
             )
         )
 
-    def _by_coordinator(self, signature: bytes, message: bytes) -> bool:
-        return verify(self._plan.study.coordinator.signing_public, signature, message)
-
     def _read_proposal(self, proposal: bytes) -> Survivors:
-        return read_proposal(
-            proposal, self.terms, self._plan.study.coordinator.name, self._by_coordinator
-        )
+        coordinator = self._plan.coordinator
+        return read_proposal(proposal, self.terms, coordinator.name, coordinator)
 
     def _keep_and_say(self, record: Record) -> bytes:
         try:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import RoundError, StudyError
 from securefl.federation.round_inbox import RoundInbox
+from securefl.federation.round_strategy import strategy_of
 from securefl.federation.status_board import end_of, ended, ending_departure, over
 from securefl.node.entering import Entering
 from securefl.node.instances import check_alone
@@ -243,7 +244,7 @@ class StudyRun:
         checked = self.inbox.fetch(self.site.board, number)
         if checked is not None:
             seen = self.clock()
-            self.saying.check_in_time(checked.announced)
+            strategy_of(self.plan).check_in_time(self.site.board, checked.announced)
             accepted, model = participant.accept(checked)
             self._in_hand(accepted, model, seen)
         return None
@@ -262,7 +263,7 @@ class StudyRun:
         """What was announced as the first round, while nothing is charged yet."""
         checked = self.inbox.fetch(self.site.board, 1)
         if checked is not None:
-            self.saying.check_in_time(checked.announced)
+            strategy_of(self.plan).check_in_time(self.site.board, checked.announced)
         return checked
 
     def _ask(self, accepted: Accepted, model: bytes, seen: float) -> InHand:
@@ -344,12 +345,9 @@ class StudyRun:
                     ),
                 )
             return False
-        if end.outcome == "completed" and self.plan.goes_on:
-            raise RoundError(
-                "The study was completed without this hospital: it was not there in time.",
-                whose="this hospital",
-                next_step="The study has ended here; its budget stays charged.",
-            )
+        left_behind = strategy_of(self.plan).left_behind()
+        if end.outcome == "completed" and left_behind is not None:
+            raise left_behind
         raise over(self.site.board, self.plan, end, "The coordinator ended the study", _CHARGED)
 
     def _judged(self, end: End) -> None:

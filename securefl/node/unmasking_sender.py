@@ -16,14 +16,12 @@ from securefl.federation import paths
 from securefl.federation.messages import Complaint
 from securefl.federation.refusal_cache import RefusalCache
 from securefl.files import private_folder, read_file, replace_file
-from securefl.identity import verify
 from securefl.secagg.survivor_contribution import head_limit
-from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit, read_proposal
+from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.federation.checked_round import AnnouncedRound
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import UnmaskingStage
     from securefl.node.site import Site
@@ -82,43 +80,6 @@ class UnmaskingSender:
                     # else the owner paused or withdrew while it was made, and it was not said
                     raise
         return self.word is not None and self._let_go(self.word)
-
-    def check_in_time(self, announced: AnnouncedRound) -> None:
-        """Nothing is trained for a round whose survivors are proposed already: this hospital is not
-        among them.
-
-        Anybody can write into the store: only what the coordinator signed for exactly this round is
-        its proposal.
-
-        Args:
-            announced: the round; one that contradicts the study is for whoever answers it to name.
-
-        Raises:
-            RoundError: they are.
-            StoreError: the store is away; call again.
-        """
-        if not self.plan.goes_on:
-            return
-        coordinator = self.plan.study.coordinator
-        try:
-            terms = self.plan.terms(announced.checked_context())
-            at = paths.RoundPaths(self.plan.digest, terms.facts.round, terms.facts.attempt)
-            proposal = self.site.board.read(at.proposal, proposal_limit(terms))
-            if proposal is None:
-                return
-            read_proposal(
-                proposal,
-                terms,
-                coordinator.name,
-                lambda s, m: verify(coordinator.signing_public, s, m),
-            )
-        except MessageError:
-            return
-        raise RoundError(
-            "The others go on without this hospital: it was not there in time.",
-            whose="this hospital",
-            next_step="The study has ended here; its budget stays charged.",
-        )
 
     def was_counted(self, later: UnmaskingStage) -> bool:
         """Whether the round that was contributed to last was opened with this hospital; False while

@@ -1,27 +1,33 @@
-"""The coordinator in one attempt: collect frames, propose who is left, collect signatures, then
-answers.
+"""A survivor round as a party sees it that holds no share: frames, the proposed survivor set,
+signatures, then answers. Pure: it reads and writes nothing.
 
     COLLECTING ──propose──► PROPOSED ──t signatures──► AGREED ──enough answers──► UNMASKED
 
-One attempt has one proposal: survivors sign once, so a second would find no signatures. An attempt
-that does not come through is abandoned, with its CKKS key; a new attempt has new terms, and
-hospitals that have answered already do not answer in it. Holding no secret, the proposer may be
-asked anything twice: a frame or statement that comes again changes nothing, another of the same
-hospital is refused. Nothing here is trusted by the hospitals; it is how an honest coordinator comes
-to the end.
+The coordinator proposes; aggregator and whoever verifies adopt what it proposed. One attempt has one
+proposal: survivors sign once, so a second would find no signatures. An attempt that does not come
+through is abandoned, with its CKKS key. Holding no secret, the proposer may be asked anything twice:
+a frame or statement that comes again changes nothing, another of the same hospital is refused.
+Nothing here is trusted by the hospitals; it is how an honest coordinator comes to the end.
+
+A party that adopts a set may hold another frame of a hospital than the one the survivors signed for,
+since anybody can write into the store; :meth:`Proposer.add_named` puts the named one in its place.
 """
 
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
-from securefl.errors import RoundError, UsageError
+from securefl.errors import MessageError, RoundError, UsageError
 from securefl.secagg.survivors import Survivors, agrees, refused, write_proposal
 from securefl.secagg.unmasking import missing_shares, read_answer, unmask
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from securefl.secagg.envelope import Sign
+    from securefl.secagg.key_shares import Dealing
     from securefl.secagg.survivor_contribution import ContributionHead
     from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.secagg.survivors import VerifyBy
@@ -58,13 +64,39 @@ class Proposer:
         """How far the attempt has come."""
         if self._survivors is None:
             return Stage.COLLECTING
-        if len(self._agreed) < self.terms.min_contributors:
+        if not self.agreed:
             return Stage.PROPOSED
-        return (
-            Stage.AGREED
-            if missing_shares(self._survivors, self._answers.values())
-            else Stage.UNMASKED
-        )
+        return Stage.UNMASKED if self.unmasked else Stage.AGREED
+
+    @property
+    def heads(self) -> Mapping[str, ContributionHead]:
+        """Hospital → the head of its frame, of those that came."""
+        return self._heads
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """Survivor → its checked answer."""
+        return self._answers
+
+    @property
+    def dealings(self) -> dict[str, Dealing]:
+        """Hospital → what its frame deals to the others."""
+        return {dealer: head.dealing for dealer, head in self._heads.items()}
+
+    @property
+    def proposed(self) -> bool:
+        """Whether there is a survivor set."""
+        return self._survivors is not None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether enough survivors signed the set."""
+        return len(self._agreed) >= self.terms.min_contributors
+
+    @property
+    def unmasked(self) -> bool:
+        """Whether the answers are enough to take the masks off."""
+        return not missing_shares(self.survivors, self._answers.values())
 
     @property
     def survivors(self) -> Survivors:
@@ -87,12 +119,19 @@ class Proposer:
         """Whose frame, signature or answer has not come, in the present stage."""
         if self._survivors is None:
             return tuple(name for name in self.terms.cohort if name not in self._heads)
-        came = self._agreed if self.stage is Stage.PROPOSED else self._answers
-        return (
-            ()
-            if self.stage is Stage.UNMASKED
-            else tuple(name for name in self._survivors.names if name not in came)
-        )
+        if self.unmasked:
+            return ()
+        came = self._answers if self.agreed else self._agreed
+        return tuple(name for name in self._survivors.names if name not in came)
+
+    def waits_for_frame_of(self, name: str) -> bool:
+        """Whether the frame of ``name`` that counts is not here: before a set its first, after it
+        the one that the set names.
+        """
+        head = self._heads.get(name)
+        if self._survivors is None or head is None:
+            return head is None
+        return self._survivors.frames.get(name, head.sha256) != head.sha256
 
     def add_contribution(self, head: ContributionHead) -> None:
         """A whole frame was checked, and this is its head.
@@ -112,6 +151,38 @@ class Proposer:
         ):
             raise refused(head.sender, "its frame is a second one, or one to another attempt")
         self._heads[head.sender] = head
+
+    def add_named(self, head: ContributionHead) -> None:
+        """A whole frame was checked that the survivor set names; it takes the place of another.
+
+        Raises:
+            MessageError: the set names another frame of that hospital.
+        """
+        self.check_named(head)
+        self._heads[head.sender] = head
+
+    def check_named(self, head: ContributionHead) -> None:
+        """Refuse a frame in whose place the survivor set names another.
+
+        Raises:
+            MessageError: naming its hospital.
+        """
+        if self.survivors.frames.get(head.sender, head.sha256) != head.sha256:
+            raise exchanged(head.sender)
+
+    def check_frames(self) -> None:
+        """That the frames here are those that the survivors signed.
+
+        Raises:
+            MessageError: naming the hospital whose frame is not.
+        """
+        for name, digest in self.survivors.frames.items():
+            if name not in self._heads or self._heads[name].sha256 != digest:
+                raise exchanged(name)
+
+    def adopt(self, survivors: Survivors) -> None:
+        """The survivors that the coordinator proposed, at a party that read its proposal."""
+        self._survivors = survivors
 
     def quarrels(self) -> list[tuple[str, str]]:
         """Pairs of neighbours whose frames commit to different pair seeds: only one of the two can
@@ -161,7 +232,7 @@ class Proposer:
         """
         survivors = self.survivors
         if name not in survivors.frames or not agrees(
-            data, survivors, name, lambda s, m: self._verify(name, s, m)
+            data, survivors, name, partial(self._verify, name)
         ):
             raise refused(name, "it signs another set, or is no survivor")
         self._agreed[name] = data
@@ -172,9 +243,8 @@ class Proposer:
         Raises:
             MessageError: naming the holder and the first check that failed.
         """
-        dealings = {dealer: head.dealing for dealer, head in self._heads.items()}
         self._answers[name] = read_answer(
-            data, self.survivors, name, dealings, lambda s, m: self._verify(name, s, m)
+            data, self.survivors, name, self.dealings, partial(self._verify, name)
         )
 
     def unmasking(self) -> Unmasking:
@@ -184,8 +254,13 @@ class Proposer:
             RoundError: too few answers so far.
             MessageError: naming a dealer whose shares do not give the seeds it committed to.
         """
-        return unmask(
-            self.survivors,
-            self._answers,
-            {dealer: head.dealing for dealer, head in self._heads.items()},
-        )
+        return unmask(self.survivors, self._answers, self.dealings)
+
+
+def exchanged(name: str) -> MessageError:
+    """The error about a frame that is not the one in the survivor set."""
+    return MessageError(
+        f"The frame of {name} that is here is not the one in the survivor set.",
+        whose=f"{name} or the store's operator",
+        next_step="Ask the store's operator who wrote it; the round cannot be added.",
+    )

@@ -65,10 +65,10 @@ class Consortium:
             )
         )
         self.tally = SurvivorRound(PLAN, self.terms)
-        self.tally.look(self.board, AT)
-        survivors = Survivors(self.terms, {s: self.tally.heads[s].sha256 for s in FIVE})
+        self.tally.poll_frames(self.board)
+        survivors = Survivors(self.terms, {s: self.tally.state.heads[s].sha256 for s in FIVE})
         self.proposal = write_proposal(survivors, "Researcher", self.room.researcher.sign)
-        self.tally.adopt(survivors)
+        self.tally.state.adopt(survivors)
         self.board.post(AT.proposal, self.proposal)
         self.saying = {site: self._saying(site) for site in FIVE}
 
@@ -229,6 +229,6 @@ def test_a_complaint_that_is_not_the_hospitals_own_for_this_round_is_not_there(h
         "too long": lambda: bytes(MAX_SMALL + 1),
     }[why]()  # fmt: skip
     honest.board.post(AT.complaint(who), honest.complaint(who))
-    assert honest.tally.complaints(honest.board, AT) == {who: DEALER}
+    assert honest.tally.complaints(honest.board) == {who: DEALER}
     honest.board.post(AT.complaint(who), data)
-    assert honest.tally.complaints(honest.board, AT) == {}
+    assert honest.tally.complaints(honest.board) == {}

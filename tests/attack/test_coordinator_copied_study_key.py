@@ -13,7 +13,7 @@ from in_process_federation import NAMES, Room, announced_context
 from secagg_whole import pairwise_mask
 
 from securefl.errors import MessageError
-from securefl.federation.participant import pair_secrets
+from securefl.federation.hospital_keys import pair_secrets
 from securefl.secagg.masks import add_mask, pair_secret
 
 FIRST, VICTIM, LAST = NAMES

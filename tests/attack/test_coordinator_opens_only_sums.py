@@ -17,8 +17,8 @@ from securefl.federation import paths
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import Broadcast
 from securefl.federation.exchange import StoreExchange
+from securefl.federation.hospital_keys import pair_secrets
 from securefl.federation.messages import Invitation, open_announcement
-from securefl.federation.participant import pair_secrets
 from securefl.secagg import masks, seal
 from securefl.secagg.masks import add_mask
 from securefl.secagg.ring import sum_mod_q

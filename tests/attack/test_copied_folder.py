@@ -20,7 +20,7 @@ from secagg_whole import pairwise_mask
 
 from securefl.errors import TwoCopiesError
 from securefl.federation import paths
-from securefl.federation.participant import pair_secrets
+from securefl.federation.hospital_keys import pair_secrets
 from securefl.node.entering import Entering
 from securefl.node.site import Site
 from securefl.node.study_run import StudyRun

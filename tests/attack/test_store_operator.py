@@ -3,7 +3,6 @@ leads a party's writes astray.
 """
 
 import io
-from types import SimpleNamespace
 
 import pytest
 from boards import following_links, is_there
@@ -17,9 +16,9 @@ from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import LocalExchange, StoreExchange
+from securefl.federation.round_strategy import strategy_of
 from securefl.federation.transcript import MAX_TRANSCRIPT, open_transcript
 from securefl.node.checkpoints import collect, hand_out, kept_path
-from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.survivors import Survivors, write_proposal
 
 FIVE = tuple(sorted(SITES))
@@ -35,9 +34,6 @@ class Late:
         )
         self.board = open_board(str(folder))
         self.at = paths.RoundPaths(self.room.plan.digest, ROUND, 1)
-        self.saying = UnmaskingSender(
-            SimpleNamespace(name=FIVE[0], board=self.board), self.room.plan, print
-        )
         _, given = self.room.announce(ROUND)
         self.announcement = given.announcement
 
@@ -52,7 +48,9 @@ class Late:
         )
 
     def goes_on(self):
-        self.saying.check_in_time(AnnouncedRound.open(self.room.plan, self.announcement))
+        strategy_of(self.room.plan).check_in_time(
+            self.board, AnnouncedRound.open(self.room.plan, self.announcement)
+        )
 
 
 @pytest.fixture

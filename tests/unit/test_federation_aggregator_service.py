@@ -289,7 +289,7 @@ def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, m
     here = service(room, store, said)
     here.look()
     answered(room, store)
-    monkeypatch.setattr("securefl.federation.aggregator.write_sum", lambda *_, **_more: 1 / 0)
+    monkeypatch.setattr("securefl.federation.full_round.write_sum", lambda *_, **_more: 1 / 0)
     assert not here.step()
     assert not here.busy
     assert any("ZeroDivisionError" in line for line in said)

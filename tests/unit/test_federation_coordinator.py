@@ -109,7 +109,7 @@ class Spoiling(LocalExchange):
             replies = self.spoil(replies, arrivals.facts, self.earlier)
         self.earlier = replies
         for site, frame in replies.contributions.items():
-            arrivals.take(site, io.BytesIO(frame))
+            arrivals.add_frame(site, io.BytesIO(frame))
         return arrivals.check_sum(io.BytesIO(replies.sum))
 
 

@@ -280,7 +280,7 @@ def test_who_left_is_not_waited_for_and_who_is_silent_is_until_the_deadline(five
     StoreExchange(store, GOING_ON).gather(
         tally, 0.05
     )  # comes back at the deadline, with those that are there
-    assert set(tally.heads) == set(rest)
+    assert set(tally.state.heads) == set(rest)
     say(room, store, lost, "round")
     StoreExchange(store, GOING_ON).gather(
         SurvivorRound(GOING_ON, terms), 3600
@@ -293,7 +293,7 @@ def test_who_left_after_contributing_is_in_the_sum(five, store):
     say(room, store, FIVE[0], "round")
     tally = SurvivorRound(GOING_ON, terms)
     StoreExchange(store, GOING_ON).gather(tally, 3600)
-    assert set(tally.heads) == set(FIVE)
+    assert set(tally.state.heads) == set(FIVE)
 
 
 def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
@@ -308,17 +308,17 @@ def test_a_frame_that_fails_its_checks_is_as_if_it_had_not_come(five, store):
     assert set(tally.refused) == set(FIVE[1:3])
     place(room, store, frames)  # and is looked at again
     StoreExchange(store, GOING_ON).gather(tally, 3600)
-    assert set(tally.heads) == set(FIVE)
+    assert set(tally.state.heads) == set(FIVE)
 
 
 def test_a_hospital_reads_in_the_proposal_whether_its_very_frame_is_in_it(five):
     room, terms, people, frames, _ = five
     tally = SurvivorRound(GOING_ON, terms)
     for site in FIVE[1:]:
-        tally.take(
+        tally.add_frame(
             site, io.BytesIO(frames[site]) if isinstance(frames[site], bytes) else frames[site]
         )
-    hashes = {s: tally.heads[s].sha256 for s in FIVE[1:]}
+    hashes = {s: tally.state.heads[s].sha256 for s in FIVE[1:]}
 
     def proposed(parts, sign=room.researcher.sign):
         return write_proposal(Survivors(terms, parts), "Researcher", sign)
@@ -393,9 +393,9 @@ def test_survivors_sign_answer_and_the_aggregator_adds_through_the_store(store):
     place(room, store, room_frames)
     tally = SurvivorRound(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     exchange.gather(tally, 0.05)
-    survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE[1:]})
+    survivors = Survivors(tally.terms, {s: tally.state.heads[s].sha256 for s in FIVE[1:]})
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
-    tally.adopt(survivors)
+    tally.state.adopt(survivors)
     assert not serving.step()
     with pytest.raises(
         RoundError, match="no signature under the survivor set came from " + ", ".join(FIVE[1:])
@@ -441,8 +441,8 @@ def test_an_aggregator_waits_where_a_signed_frame_was_exchanged_and_adds_when_it
     place(room, store, {**frames, FIVE[0]: frames[FIVE[1]]})
     tally = SurvivorRound(GOING_ON, GOING_ON.terms(facts_of(room, keys)))
     for site, frame in frames.items():
-        tally.take(site, io.BytesIO(frame))
-    survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in FIVE})
+        tally.add_frame(site, io.BytesIO(frame))
+    survivors = Survivors(tally.terms, {s: tally.state.heads[s].sha256 for s in FIVE})
     proposal = write_proposal(survivors, "Researcher", room.researcher.sign)
     store.post(at(room).proposal, b"x" * (1 << 20))
     assert not serving.step()

@@ -69,11 +69,11 @@ def total_of(arrivals):
 
 
 def test_each_is_taken_in_once_and_one_at_a_time(room, store, answers, arrivals):
-    assert not arrivals.look(store)
+    assert not arrivals.poll_frame(store)
     for count, (site, frame) in enumerate(answers[1].items(), 1):
         put(store, room, site, frame)
-        assert arrivals.look(store)
-        assert not arrivals.look(store)
+        assert arrivals.poll_frame(store)
+        assert not arrivals.poll_frame(store)
         assert len(arrivals.parts) == count
         assert bool(arrivals.missing) == (count < len(NAMES))
     assert arrivals.parts == {
@@ -84,7 +84,7 @@ def test_each_is_taken_in_once_and_one_at_a_time(room, store, answers, arrivals)
 
 def test_a_stranger_is_nobody_to_wait_for(room, store, arrivals):
     put(store, room, "Stranger", b"not asked for")
-    assert not arrivals.look(store)
+    assert not arrivals.poll_frame(store)
     assert arrivals.parts == {}
 
 
@@ -109,7 +109,7 @@ def test_what_is_not_the_hospitals_contribution_is_not_there_yet(
     for site in others:
         put(store, room, site, answers[1][site])
     put(store, room, first, WRONG[wrong](answers[1]))
-    while arrivals.look(store):
+    while arrivals.poll_frame(store):
         pass
     assert arrivals.missing == (first,)
     assert arrivals.missing_words().startswith(f"{first} (")
@@ -117,10 +117,10 @@ def test_what_is_not_the_hospitals_contribution_is_not_there_yet(
         arrivals.sum_blocks()
     assert caught.value.whose == first
     store.opened = 0
-    assert not arrivals.look(store)
+    assert not arrivals.poll_frame(store)
     assert store.opened == 0  # it is looked at again when it changed
     put(store, room, first, answers[1][first])
-    assert arrivals.look(store)
+    assert arrivals.poll_frame(store)
     assert arrivals.missing == ()
     assert arrivals.refused == {}
 
@@ -128,20 +128,20 @@ def test_what_is_not_the_hospitals_contribution_is_not_there_yet(
 def test_one_that_is_exchanged_after_its_check_changes_nothing_here(room, store, answers, arrivals):
     for site, frame in answers[1].items():
         put(store, room, site, frame)
-    while arrivals.look(store):
+    while arrivals.poll_frame(store):
         pass
     before = total_of(arrivals)
     put(store, room, NAMES[0], b"another")
-    assert not arrivals.look(store)
+    assert not arrivals.poll_frame(store)
     assert np.array_equal(total_of(arrivals), before)
 
 
 def test_the_sum_is_the_same_whatever_came_first(room, answers, arrivals):
     for site in NAMES:
-        arrivals.take(site, io.BytesIO(answers[1][site]))
+        arrivals.add_frame(site, io.BytesIO(answers[1][site]))
     with closing(FullRound(room.plan, arrivals.facts)) as other:
         for site in NAMES[::-1]:
-            other.take(site, io.BytesIO(answers[1][site]))
+            other.add_frame(site, io.BytesIO(answers[1][site]))
         assert np.array_equal(total_of(other), total_of(arrivals))
         assert room.aggregator.add(other).read() == room.aggregator.add(arrivals).read()
 
@@ -150,17 +150,17 @@ def test_the_aggregators_sum_is_read_when_it_signed_it_and_not_before(
     room, store, answers, arrivals
 ):
     for site in NAMES:
-        arrivals.take(site, io.BytesIO(answers[1][site]))
-    assert arrivals.look_for_sum(store) is None
+        arrivals.add_frame(site, io.BytesIO(answers[1][site]))
+    assert arrivals.poll_sum(store) is None
     whole = room.aggregator.add(arrivals).read()
     for junk in (b"junk", whole[:-1], whole + b"x"):
         store.post(at(room).sum, junk)
-        assert arrivals.look_for_sum(store) is None
+        assert arrivals.poll_sum(store) is None
         with pytest.raises(MessageError) as caught:
             arrivals.check_sum(io.BytesIO(junk))
         assert caught.value.whose == "Aggregator"
     store.post(at(room).sum, whole)
-    claimed = arrivals.look_for_sum(store)
+    claimed = arrivals.poll_sum(store)
     assert (claimed.sha256, claimed.parts) == (hashlib.sha256(whole).hexdigest(), arrivals.parts)
     assert np.array_equal(np.concatenate(list(claimed.blocks())), total_of(arrivals))
     assert np.array_equal(
@@ -180,6 +180,6 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_taken(
     with monkeypatch.context() as during:
         during.setattr(tempfiles.tempfile, "TemporaryFile", full)
         with pytest.raises(StoreError, match="No space left on device"):
-            arrivals.look(store)
+            arrivals.poll_frame(store)
     assert arrivals.parts == {}
-    assert arrivals.look(store)
+    assert arrivals.poll_frame(store)

@@ -109,9 +109,9 @@ def test_a_contribution_that_is_not_whole_counts_as_none():
 
     class Spoiled(Losing):
         def gather(self, tally, seconds):
-            inner = SurvivorRound.take
+            inner = SurvivorRound.add_frame
 
-            def take(self, site, frame):
+            def add_frame(self, site, frame):
                 inner(
                     self,
                     site,
@@ -123,7 +123,7 @@ def test_a_contribution_that_is_not_whole_counts_as_none():
                 )
 
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(SurvivorRound, "take", take)
+                patch.setattr(SurvivorRound, "add_frame", add_frame)
                 super().gather(tally, seconds)
 
     outcome = room.coordinator(Spoiled(room)).run()
@@ -167,7 +167,7 @@ def half():
     )
     tally = SurvivorRound(PLAN, PLAN.terms(facts))
     for site, p in people.items():
-        tally.take(site, p.answer(given))
+        tally.add_frame(site, p.answer(given))
     return room, people, tally
 
 
@@ -177,7 +177,7 @@ def heads(room):
 
 
 def proposal_of(room, tally, names):
-    survivors = Survivors(tally.terms, {s: tally.heads[s].sha256 for s in names})
+    survivors = Survivors(tally.terms, {s: tally.state.heads[s].sha256 for s in names})
     return survivors, write_proposal(survivors, "Researcher", room.researcher.sign)
 
 
@@ -274,7 +274,7 @@ def test_an_aggregator_that_alters_the_sum_is_refused_before_it_is_decrypted():
             first[0, 0, 0] ^= np.uint64(1)
             spool = io.BytesIO()
             head = write_survivors_sum(
-                tally.survivors, iter([first, *rest]), spool, "Aggregator", room.operator.sign
+                tally.state.survivors, iter([first, *rest]), spool, "Aggregator", room.operator.sign
             )
             return tally.check_sum(io.BytesIO(head + spool.getvalue()))
 

@@ -16,6 +16,7 @@ from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.full_round import FullRound
 from securefl.federation.participant import Participant
+from securefl.federation.round_strategy import strategy_of
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.files import read_secret
 from securefl.secagg import sections
@@ -57,7 +58,7 @@ class Frames:
             )
             for site, who in identities.items()
         }
-        self.people, self.peak = {}, 0
+        self.people, self.peak, strategy = {}, 0, strategy_of(self.plan)
         for site, who in identities.items():
             study_key = X25519PrivateKey.from_private_bytes(
                 read_secret(root / FOLDERS.keys / site / "study.key", 32)
@@ -77,10 +78,14 @@ class Frames:
             with file.open("w+b") as frame:
                 self.peak = max(
                     self.peak,
-                    peak_of(lambda m=me, f=frame, v=values: m._protect(v, facts, keys.public, f)),
+                    peak_of(
+                        lambda m=me, f=frame, v=values: strategy.write_contribution(
+                            f, v, context=facts, public=keys.public, keys=m._keys, cipher=cipher
+                        )
+                    ),
                 )
                 frame.seek(0)
-                me.later = me._stages(facts, frame)
+                me.later = strategy.unmasking_stage(facts, frame, me._keys, me._records)
                 self.board.post_file(self.at.contribution(site), frame)
             self.people[site] = me.later
         self.operator = read_parties(root, "aggregator")[1]
@@ -93,39 +98,41 @@ class Frames:
 
     def added(self):
         """Bytes that take, sum and comparison need at most."""
-        if not self.plan.goes_on:
+        if not strategy_of(self.plan).needs_records:
             with closing(FullRound(self.plan, self.facts)) as arrivals:
                 return peak_of(lambda: self.whole(arrivals))
         with closing(SurvivorRound(self.plan, self.plan.terms(self.facts))) as here:
-            taken = peak_of(lambda: here.look(self.board, self.at))
-            here.adopt(Survivors(here.terms, {s: h.sha256 for s, h in here.heads.items()}))
-            proposal = write_proposal(here.survivors, "coordinator", self.researcher.sign)
+            taken = peak_of(lambda: here.poll_frames(self.board))
+            here.state.adopt(
+                Survivors(here.terms, {s: h.sha256 for s, h in here.state.heads.items()})
+            )
+            proposal = write_proposal(here.state.survivors, "coordinator", self.researcher.sign)
             for site, later in self.people.items():
-                here.agree(site, later.agree(proposal, self.read(later)))
+                here.state.add_agreement(site, later.agree(proposal, self.read(later)))
             for site, later in self.people.items():
-                here.hear(site, later.answer(here.agreements))
+                here.state.add_answer(site, later.answer(here.state.agreements))
             aggregator = Aggregator(self.plan, self.operator)
 
             def work():
-                with aggregator.add_survivors(here) as total:
+                with aggregator.add(here) as total:
                     self.board.post_file(self.at.sum, total)
-                claimed = here.look_for_sum(self.board, self.at)
+                claimed = here.poll_sum(self.board)
                 for _ in same_sum(claimed.blocks(), here.sum_blocks(), "aggregator"):
                     pass
 
             more = peak_of(work)
             assert (
-                here.look_for_sum(self.board, self.at).sha256
+                here.poll_sum(self.board).sha256
                 == hashlib.sha256(self.board.read(self.at.sum, 1 << 30)).hexdigest()
             )
             return max(taken, more)
 
     def whole(self, arrivals):
-        while arrivals.look(self.board):
+        while arrivals.poll_frame(self.board):
             pass
         with Aggregator(self.plan, self.operator).add(arrivals) as total:
             self.board.post_file(self.at.sum, total)
-        claimed = arrivals.look_for_sum(self.board)
+        claimed = arrivals.poll_sum(self.board)
         for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), "aggregator"):
             pass
 

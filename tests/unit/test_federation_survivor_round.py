@@ -74,19 +74,23 @@ def here(five):
 
 
 def test_what_was_checked_is_what_is_added_whatever_the_store_says_afterwards(five, store, here):
-    assert here.look(store, AT)
-    here.adopt(five.survivors)
+    assert here.poll_frames(store)
+    here.state.adopt(five.survivors)
     for site in FIVE:
-        here.agree(site, five.signed[site])
-        here.hear(site, five.answers[site])
+        here.state.add_agreement(site, five.signed[site])
+        here.state.add_answer(site, five.answers[site])
         store.post(AT.contribution(site), b"exchanged")
-    unmasking = unmask(here.survivors, here.answers, {s: h.dealing for s, h in here.heads.items()})
+    unmasking = unmask(
+        here.state.survivors,
+        here.state.answers,
+        {s: h.dealing for s, h in here.state.heads.items()},
+    )
     whole = add_survivors(
         unmasking, {s: io.BytesIO(f) for s, f in five.frames.items()}, PLAN.verify
     )
     assert all(np.array_equal(a, b) for a, b in zip(here.sum_blocks(), whole, strict=True))
     store.opened = 0
-    assert not here.look(store, AT)
+    assert not here.poll_frames(store)
     assert store.opened == 0
 
 
@@ -102,37 +106,37 @@ def test_a_frame_that_is_refused_is_looked_at_again_when_it_changed_and_not_befo
         "too long": frame + bytes(10_000_000),
     }
     store.post(AT.contribution(first), spoiled.get(junk, junk))
-    assert here.look(store, AT)
+    assert here.poll_frames(store)
     assert set(here.refused) == {first}
     store.opened = 0
     for _ in range(3):
-        assert not here.look(store, AT)
+        assert not here.poll_frames(store)
     assert store.opened == 0
     store.post(AT.contribution(first), frame)
-    assert here.look(store, AT)
+    assert here.poll_frames(store)
     assert here.refused == {}
-    assert set(here.heads) == set(FIVE)
+    assert set(here.state.heads) == set(FIVE)
 
 
 def test_a_frame_that_is_not_the_survivors_is_refused_once(five, store, here):
     first = FIVE[0]
-    here.adopt(Survivors(five.terms, {**five.survivors.frames, first: "ab" * 32}))
-    assert here.look(store, AT)
+    here.state.adopt(Survivors(five.terms, {**five.survivors.frames, first: "ab" * 32}))
+    assert here.poll_frames(store)
     assert set(here.refused) == {first}
     assert "not the one in the survivor set" in here.refused[first].what
     store.opened = 0
-    assert not here.look(store, AT)
+    assert not here.poll_frames(store)
     assert store.opened == 0
 
 
 def test_one_that_was_taken_before_the_survivors_named_another_is_exchanged(five, store, here):
     first = FIVE[0]
-    assert here.look(store, AT)
-    here.adopt(Survivors(five.terms, {**five.survivors.frames, first: "ab" * 32}))
+    assert here.poll_frames(store)
+    here.state.adopt(Survivors(five.terms, {**five.survivors.frames, first: "ab" * 32}))
     with pytest.raises(MessageError, match="not the one in the survivor set"):
-        here.check_frames()
+        here.state.check_frames()
     for _ in range(2):
-        assert not here.look(store, AT)
+        assert not here.poll_frames(store)
     assert store.opened == len(FIVE) + 1
 
 
@@ -151,13 +155,13 @@ def test_a_full_disk_is_said_as_such_and_nothing_is_taken(five, store, here, mon
     with monkeypatch.context() as during:
         during.setattr(tempfiles, "keep_residues", full)
         with pytest.raises(StoreError, match="No space left on device") as caught:
-            here.look(store, AT)
+            here.poll_frames(store)
         assert "TMPDIR" in caught.value.next_step
         during.setattr(tempfiles.tempfile, "TemporaryFile", full)
         with pytest.raises(StoreError, match="No space left on device"):
-            here.look(store, AT)
-    assert here.heads == {}
-    assert here.look(store, AT)
+            here.poll_frames(store)
+    assert here.state.heads == {}
+    assert here.poll_frames(store)
 
 
 def open_files():
@@ -172,7 +176,7 @@ def test_private_files_have_no_name_and_are_closed_with_the_round(
     monkeypatch.setattr(tempfiles.tempfile, "tempdir", None)
     made = SurvivorRound(PLAN, five.terms)
     before = open_files()
-    made.look(store, AT)
+    made.poll_frames(store)
     assert open_files() == before + 5
     assert list((tmp_path / "temporary").iterdir()) == []
     made.close()

@@ -70,16 +70,19 @@ class Posting(LocalExchange):
         facts = tally.terms.facts
         at, later = (
             self.at(facts),
-            {p.name: p.later for p in self._participants if p.name in tally.survivors.frames},
+            {p.name: p.later for p in self._participants if p.name in tally.state.survivors.frames},
         )
         self._contributions(facts)
         self.board.post(at.proposal, proposal)
-        hear, agree = tally.hear, tally.agree
-        tally.agree = lambda site, data: (
+        hear, agree = tally.state.add_answer, tally.state.add_agreement
+        tally.state.add_agreement = lambda site, data: (
             self.board.post(at.agreement(site), data),
             agree(site, data),
         )
-        tally.hear = lambda site, data: (self.board.post(at.answer(site), data), hear(site, data))
+        tally.state.add_answer = lambda site, data: (
+            self.board.post(at.answer(site), data),
+            hear(site, data),
+        )
         self._post_sum(tally, at.sum)
         assert later
         return super().conclude(tally, proposal, seconds)

@@ -13,6 +13,7 @@ from securefl.boards.opening import open_board
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
+from securefl.federation.round_strategy import strategy_of
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.holder import Record
 from securefl.secagg.survivors import Survivors, write_proposal
@@ -96,7 +97,7 @@ def here(tmp_path, monkeypatch):
         deciding=Deciding,
         study_folder=lambda _: tmp_path / "study",
     )
-    saying = UnmaskingSender(site, SimpleNamespace(digest=DIGEST, goes_on=True), lines.append)
+    saying = UnmaskingSender(site, SimpleNamespace(digest=DIGEST), lines.append)
     return SimpleNamespace(
         saying=saying,
         later=Later(saying),
@@ -202,21 +203,20 @@ def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
         )
     )
     store = open_board(str(tmp_path))
-    saying = UnmaskingSender(SimpleNamespace(name=SITES[0], board=store), room.plan, print)
     _, given = room.announce()
     terms = room.plan.terms(announced_context(room.plan, given.announcement))
     announced = AnnouncedRound.open(room.plan, given.announcement)
-    saying.check_in_time(announced)
+    strategy_of(room.plan).check_in_time(store, announced)
     left = Survivors(terms, dict.fromkeys(terms.cohort[1:], DIGEST))
     store.post(
         paths.RoundPaths(room.plan.digest, 1, 1).proposal,
         write_proposal(left, "Researcher", room.researcher.sign),
     )
     with pytest.raises(RoundError, match="go on without this hospital"):
-        saying.check_in_time(announced)
+        strategy_of(room.plan).check_in_time(store, announced)
     _, wrong = room.announce(round_digest="5" * 64)
     # whoever answers it names what is wrong with it
-    saying.check_in_time(AnnouncedRound.open(room.plan, wrong.announcement))
+    strategy_of(room.plan).check_in_time(store, AnnouncedRound.open(room.plan, wrong.announcement))
 
 
 def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):

@@ -1,0 +1,178 @@
+"""The two kinds of round: one needs its full cohort, the other survives losses.
+
+:func:`strategy_of` is the one place that decides between them. Hospital, coordinator, aggregator
+and whoever verifies ask the strategy, and know nothing of the other kind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from securefl.federation.full_cohort import FullCohort
+from securefl.federation.survivor_cohort import SurvivorCohort
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import BinaryIO
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.boards.board import Board
+    from securefl.errors import RoundError
+    from securefl.federation.checked_round import AnnouncedRound
+    from securefl.federation.evidence import Recomputed
+    from securefl.federation.exchange import Exchange
+    from securefl.federation.hospital_keys import HospitalKeys
+    from securefl.federation.messages import Status
+    from securefl.federation.opened_sum import OpenedSum
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
+    from securefl.secagg.cipher import RoundKeys, SumCipher
+    from securefl.secagg.envelope import Sign
+    from securefl.secagg.publickey import PublicKey
+    from securefl.secagg.round_context import RoundContext
+
+
+class Aggregation(Protocol):
+    """One round's contributions as far as they came, at a party without data. Close it when the
+    round is over.
+    """
+
+    @property
+    def progress(self) -> tuple[int, ...]:
+        """How far the round has come: it changes while something is going on."""
+
+    def poll(self, board: Board) -> bool:
+        """Add all that is new in the store; whether the sum is complete.
+
+        Raises:
+            StoreError: the store is away, or this machine's disk is full.
+            RoundError: the round cannot be completed.
+        """
+
+    def write_sum(self, total: BinaryIO, sender: str, sign: Sign) -> None:
+        """Write the signed sum into an empty file.
+
+        Raises:
+            RoundError: it is not complete.
+            MessageError: naming whose frame or shares do not hold.
+        """
+
+    def close(self) -> None:
+        """Let go of what was added; harmless when repeated."""
+
+
+class RoundStrategy(Protocol):
+    """One kind of round, as each end asks for it."""
+
+    @property
+    def needs_records(self) -> bool:
+        """Whether a hospital says something after its contribution, which must be durable."""
+
+    def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
+        """Whether a round may be announced to ``cohort`` when those of the last one were
+        ``before``.
+        """
+
+    def round_digest(self, context: RoundContext) -> str:
+        """The digest that masks and messages of the round are bound to, hex SHA-256."""
+
+    def ending_departure(
+        self, said: Mapping[str, Status], cohort: tuple[str, ...], keeps: frozenset[str]
+    ) -> Status | None:
+        """The word that ends the study for all; None when there is none.
+
+        Args:
+            said: party → its status, of all that ended their part.
+            cohort: who is still in the study.
+            keeps: who counts as there whatever they said, since nothing more is needed of them in
+                this round.
+        """
+
+    def check_place(self, name: str, cohort: tuple[str, ...], before: tuple[str, ...]) -> None:
+        """Refuse a round to which the others go on without hospital ``name``.
+
+        Raises:
+            RoundError: they do.
+        """
+
+    def check_in_time(self, board: Board, announced: AnnouncedRound) -> None:
+        """Refuse a round that is too far for a contribution: nothing is trained for it.
+
+        Raises:
+            RoundError: it is.
+            StoreError: the store is away; call again.
+        """
+
+    def left_behind(self) -> RoundError | None:
+        """The error of a hospital without which the study was completed; None where it is never."""
+
+    def write_contribution(
+        self,
+        file: BinaryIO,
+        values: NDArray[np.int64],
+        *,
+        context: RoundContext,
+        public: PublicKey,
+        keys: HospitalKeys,
+        cipher: SumCipher,
+    ) -> None:
+        """Write the noised ``values`` (int64[length]) encrypted, masked and signed.
+
+        Raises:
+            RoundError: the values do not fit.
+        """
+
+    def unmasking_stage(
+        self,
+        context: RoundContext,
+        frame: BinaryIO,
+        keys: HospitalKeys,
+        records: RecordKeeper | None,
+    ) -> UnmaskingStage | None:
+        """The rest of what the hospital says in the round; None where that is nothing.
+
+        Args:
+            context: of the round.
+            frame: its contribution, at its beginning, where it is left.
+            keys: its keys.
+            records: makes what it says durable.
+        """
+
+    def open(
+        self, exchange: Exchange, context: RoundContext, keys: RoundKeys, sign: Sign
+    ) -> OpenedSum:
+        """Collect a round that was announced, and open its sum once.
+
+        Raises:
+            RoundError: it was not complete in time.
+            MessageError: the aggregator's sum or a contribution was refused.
+        """
+
+    def next_cohort(
+        self, context: RoundContext, contributors: Collection[str], exchange: Exchange
+    ) -> tuple[str, ...]:
+        """Whom the round after this one is announced to.
+
+        Raises:
+            RoundError: too few are left.
+        """
+
+    def aggregation(self, context: RoundContext) -> Aggregation:
+        """An empty round, to add contributions to."""
+
+    def recompute(self, board: Board, context: RoundContext) -> Recomputed:
+        """Add a finished round again, and compare with the sum that the aggregator signed.
+
+        Raises:
+            RoundError: something is not there, or not as it was signed.
+            MessageError: the sum is not that of the contributions.
+        """
+
+
+def strategy_of(plan: RoundPlan) -> RoundStrategy:
+    """The kind of this study's rounds: its ``on_dropout`` says which."""
+    if plan.study.schedule.on_dropout == "fail":
+        return FullCohort(plan)
+    return SurvivorCohort(plan)

@@ -1,0 +1,281 @@
+"""A round that survives losses: it is opened over all that came by the deadline, signed by them,
+unmasked by them. Nobody comes back.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from securefl.errors import MessageError, RoundError, UsageError
+from securefl.federation import paths
+from securefl.federation.evidence import Recomputed, missing_error, present, reading
+from securefl.federation.opened_sum import OpenedSum
+from securefl.federation.round_plan import card_of
+from securefl.federation.survivor_round import SurvivorRound
+from securefl.federation.unmasking_stage import UnmaskingStage
+from securefl.secagg.envelope import write_frame
+from securefl.secagg.masks import pair_seed
+from securefl.secagg.streaming import open_survivors, sum_limit
+from securefl.secagg.sum import same_sum
+from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
+from securefl.secagg.survivors import proposal_limit, read_proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from securefl.boards.board import Board
+    from securefl.federation.checked_round import AnnouncedRound
+    from securefl.federation.exchange import Exchange
+    from securefl.federation.hospital_keys import HospitalKeys
+    from securefl.federation.messages import Status
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.unmasking_stage import RecordKeeper
+    from securefl.secagg.cipher import RoundKeys, SumCipher
+    from securefl.secagg.envelope import Sign
+    from securefl.secagg.publickey import PublicKey
+    from securefl.secagg.round_context import RoundContext
+
+_CHARGED: Final = "The study has ended here; its budget stays charged."
+
+
+class SurvivorCohort:
+    """Implements :class:`securefl.federation.round_strategy.RoundStrategy`."""
+
+    needs_records: Final = True
+
+    def __init__(self, plan: RoundPlan) -> None:
+        self._plan = plan
+
+    # --- rules that follow from the study
+
+    def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
+        """Enough of those that were left."""
+        return (
+            list(cohort) == sorted(set(cohort))
+            and set(cohort) <= set(before)
+            and len(cohort) >= self._plan.study.secagg.min_contributors
+        )
+
+    def round_digest(self, context: RoundContext) -> str:
+        """See :class:`RoundStrategy`."""
+        return self._plan.terms(context).round_digest
+
+    def ending_departure(
+        self, said: Mapping[str, Status], cohort: tuple[str, ...], keeps: frozenset[str]
+    ) -> Status | None:
+        """The aggregator's, a withdrawal where the study says that it ends then, or the one with
+        which too few hospitals are left.
+        """
+        study = self._plan.study
+        for name, word in sorted(said.items()):
+            if name == study.aggregator.name or (
+                name in cohort
+                and word.code == "withdrawn"
+                and study.exit.on_withdrawal == "study-ends"
+            ):
+                return word
+        gone = [word for name, word in sorted(said.items()) if name in cohort and name not in keeps]
+        gone.sort(key=lambda word: (word.cause != "", word.site))
+        return gone[0] if len(cohort) - len(gone) < study.secagg.min_contributors else None
+
+    # --- a hospital
+
+    def check_place(self, name: str, cohort: tuple[str, ...], before: tuple[str, ...]) -> None:
+        """See :class:`RoundStrategy`."""
+        if name in before and name not in cohort:
+            raise RoundError(
+                "The others go on without this hospital.",
+                whose="this hospital",
+                next_step=_CHARGED,
+            )
+
+    def check_in_time(self, board: Board, announced: AnnouncedRound) -> None:
+        """Refuse a round whose survivors are proposed already: this hospital is not among them.
+
+        Anybody can write into the store: only what the coordinator signed for exactly this round is
+        its proposal.
+        """
+        coordinator = self._plan.coordinator
+        try:
+            terms = self._plan.terms(announced.checked_context())
+            at = paths.RoundPaths(self._plan.digest, terms.facts.round, terms.facts.attempt)
+            proposal = board.read(at.proposal, proposal_limit(terms))
+            if proposal is None:
+                return
+            read_proposal(proposal, terms, coordinator.name, coordinator)
+        except MessageError:
+            return
+        raise RoundError(
+            "The others go on without this hospital: it was not there in time.",
+            whose="this hospital",
+            next_step=_CHARGED,
+        )
+
+    def left_behind(self) -> RoundError:
+        """See :class:`RoundStrategy`."""
+        return RoundError(
+            "The study was completed without this hospital: it was not there in time.",
+            whose="this hospital",
+            next_step=_CHARGED,
+        )
+
+    def write_contribution(
+        self,
+        file: BinaryIO,
+        values: NDArray[np.int64],
+        *,
+        context: RoundContext,
+        public: PublicKey,
+        keys: HospitalKeys,
+        cipher: SumCipher,
+    ) -> None:
+        """See :class:`RoundStrategy`. What it deals to the others stands before its ciphertexts."""
+        terms = self._plan.terms(context)
+        cards = {p.name: card_of(p) for p in self._plan.study.participants}
+        write_frame(
+            file,
+            head_bytes(terms, keys.name),
+            lambda behind: spool_contribution(
+                values,
+                behind,
+                terms=terms,
+                public=public,
+                me=keys.name,
+                secrets=keys.pair_secrets,
+                cards=cards,
+                sign=keys.identity.sign,
+                cipher=cipher,
+            ),
+        )
+
+    def unmasking_stage(
+        self,
+        context: RoundContext,
+        frame: BinaryIO,
+        keys: HospitalKeys,
+        records: RecordKeeper | None,
+    ) -> UnmaskingStage:
+        """See :class:`RoundStrategy`.
+
+        Raises:
+            UsageError: without ``records``.
+        """
+        if records is None:
+            raise UsageError(
+                "A study that goes on after a loss needs a keeper of records.",
+                next_step="Pass records.",
+            )
+        terms = self._plan.terms(context)
+        seeds = {
+            site: pair_seed(keys.pair_secrets[site], terms.round_digest)
+            for site in context.cohort
+            if site != keys.name
+        }
+        head = frame.read(head_bytes(terms, keys.name))
+        frame.seek(0)
+        return UnmaskingStage(
+            plan=self._plan,
+            identity=keys.identity,
+            terms=terms,
+            pair_seeds=seeds,
+            head=head,
+            keep=records,
+        )
+
+    # --- the coordinator
+
+    def open(
+        self, exchange: Exchange, context: RoundContext, keys: RoundKeys, sign: Sign
+    ) -> OpenedSum:
+        """See :class:`RoundStrategy`."""
+        study = self._plan.study
+        seconds = float(study.schedule.round_deadline)
+        with closing(self.aggregation(context)) as arrivals:
+            exchange.gather(arrivals, seconds)
+            state = arrivals.state
+            proposal = state.propose(study.coordinator.name, sign)
+            claimed = exchange.conclude(arrivals, proposal, seconds)
+            # block by block: recomputed from what the survivors signed, compared with the
+            # aggregator's, and only then decrypted
+            blocks = same_sum(claimed.blocks(), arrivals.sum_blocks(), study.aggregator.name)
+            values = np.empty(context.length, dtype=np.int64)
+            open_survivors(keys, blocks, state.survivors, values)
+            size = max(state.heads[s].head.frame_bytes for s in state.survivors.names)
+        return OpenedSum(values, dict(state.survivors.frames), claimed.sha256, size)
+
+    def next_cohort(
+        self, context: RoundContext, contributors: Collection[str], exchange: Exchange
+    ) -> tuple[str, ...]:
+        """Those who contributed and have not ended their part since.
+
+        Raises:
+            RoundError: there is another round, and too few are left for it.
+        """
+        least, gone = self._plan.study.secagg.min_contributors, exchange.gone()
+        cohort = tuple(site for site in sorted(contributors) if site not in gone)
+        if context.round < self._plan.last_round and len(cohort) < least:
+            raise RoundError(
+                f"{len(cohort)} hospitals are left after round {context.round}, and {least} must"
+                " be.",
+                whose=", ".join(sorted(gone)),
+                next_step="The study ends here, every budget stays charged.",
+            )
+        return cohort
+
+    # --- the aggregator, and whoever verifies
+
+    def aggregation(self, context: RoundContext) -> SurvivorRound:
+        """See :class:`RoundStrategy`."""
+        return SurvivorRound(self._plan, self._plan.terms(context))
+
+    def recompute(self, board: Board, context: RoundContext) -> Recomputed:
+        """See :class:`RoundStrategy`, with who signed the survivor set."""
+        coordinator, aggregator = (
+            self._plan.study.coordinator.name,
+            self._plan.study.aggregator.name,
+        )
+        at = paths.RoundPaths(self._plan.digest, context.round, context.attempt)
+        with closing(self.aggregation(context)) as arrivals:
+            self._read_survivors(board, at, arrivals, coordinator)
+            state, what = arrivals.state, f"sum of round {context.round}"
+            arrivals.poll_answers(board)
+            if not state.agreed or not state.unmasked:
+                kind = "answer" if state.agreed else "signature"
+                raise missing_error(f"{kind} of {', '.join(state.waiting_for)}")
+            with (
+                reading(what, aggregator),
+                board.open(at.sum, sum_limit(state.survivors)) as file,
+            ):
+                claimed = arrivals.check_sum(present(file, what))
+            for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), aggregator):
+                pass
+            parts = dict(state.survivors.frames)
+            frames = {site: arrivals.frame_hashes[site] for site in parts}
+            return Recomputed(parts, frames, claimed.sha256, tuple(sorted(state.agreements)))
+
+    def _read_survivors(
+        self, board: Board, at: paths.RoundPaths, arrivals: SurvivorRound, coordinator: str
+    ) -> None:
+        """The survivor set, and every frame that it names."""
+        what = f"survivor set of round {arrivals.terms.facts.round}"
+        with reading(what, coordinator):
+            limit = proposal_limit(arrivals.terms)
+            arrivals.read_proposal(present(board.read(at.proposal, limit), what))
+        arrivals.poll_frames(board)
+        heads = arrivals.state.heads
+        absent = [
+            site
+            for site, sha256 in arrivals.state.survivors.frames.items()
+            if site not in heads or heads[site].sha256 != sha256
+        ]
+        if absent:
+            raise missing_error(
+                f"contribution of {', '.join(absent)} that the survivors signed for",
+                f"{', '.join(absent)}, or whoever can write into the store",
+            )
