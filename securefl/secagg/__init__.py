@@ -1,5 +1,3 @@
-"""Secure aggregation: integers packed, encrypted, masked and signed so that nothing but one
-complete sum can be opened.
-"""
+"""Secure aggregation: of integers packed, encrypted, masked and signed, only a whole sum opens."""
 
 from __future__ import annotations

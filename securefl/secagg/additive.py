@@ -1,5 +1,4 @@
-r"""Symmetric ciphertexts under keys that add up: numbers whose sum opens under the sum of their
-keys.
+r"""Symmetric ciphertexts under keys that add up: a sum opens under the sum of its keys.
 
 For one round every hospital draws a key ``s_i`` and errors ``e_ij`` from a discrete Gaussian
 (:mod:`securefl.secagg.gaussian`). The elements ``a_j`` are public and the same for all, from the
@@ -20,8 +19,10 @@ key and one ``a_j`` show their difference.
 Elements of the kind ``a_j`` and ``b_ij`` are held in transformed order
 (:mod:`securefl.secagg.seal_ring`), where a uniform element is uniform too.
 
-    element key    = HKDF-SHA256(round digest, "securefl/secagg/shared-element/1" | j, 4 bytes | prime index, 1 byte)
-    a_j mod prime  = AES-256-CTR under it, cut to 58 bits, words at or above the prime skipped (securefl.secagg.masks)
+    element key    = HKDF-SHA256(round digest,
+                     "securefl/secagg/shared-element/1" | j, 4 bytes | prime index, 1 byte)
+    a_j mod prime  = AES-256-CTR under it, cut to 58 bits, words at or above the prime skipped
+                     (securefl.secagg.masks)
 
 Ring-LWE with Gaussian secret and error (Lyubashevsky, Peikert, Regev 2010), additive keys as in
 Tutdere and others: see docs/key-additive-sum.md for the argument and its parameters.
@@ -60,8 +61,9 @@ ERROR_LIMIT: Final = 0.75
 def shared_elements(
     ring: NumberRing, round_digest: str, start: int, stop: int
 ) -> NDArray[np.uint64]:
-    """The public elements ``a_j`` for j from ``start`` to ``stop``, in transformed order: uint64[n,
-    primes, degree].
+    """Expand the public elements ``a_j`` for j from ``start`` to ``stop``, in transformed order.
+
+    uint64[n, primes, degree].
 
     Raises:
         UsageError: the digest is no hex SHA-256.
@@ -82,7 +84,7 @@ def shared_elements(
 
 @dataclass(frozen=True, eq=False)
 class NumberKey:
-    """A key, or the sum of several.
+    """Key of numbers, or the sum of several.
 
     Args:
         ring: the numbers' ring.
@@ -96,12 +98,12 @@ class NumberKey:
     def draw(
         cls, ring: NumberRing, draw: Callable[[int], bytes] = secrets.token_bytes
     ) -> NumberKey:
-        """A fresh key for one contribution, from the operating system's generator."""
+        """Draw a fresh key for one contribution, from the operating system's generator."""
         return cls(ring, gaussian_samples(ring.degree, draw))
 
     @classmethod
     def opened(cls, ring: NumberRing, values: NDArray[np.int64], contributors: int) -> NumberKey:
-        """The sum of ``contributors`` keys as it was opened.
+        """Take the sum of ``contributors`` keys as it was opened.
 
         Raises:
             RoundError: a coefficient that no such sum has.
@@ -119,13 +121,14 @@ class NumberKey:
 
     @cached_property
     def _transformed(self) -> NDArray[np.uint64]:
+        """The key in transformed order, uint64[primes, degree]: worked out once."""
         from securefl.secagg.seal_ring import to_transformed
 
         found: NDArray[np.uint64] = to_transformed(self.ring, self.ring.small(self.values)[None])[0]
         return found
 
     def times(self, elements: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """The product with each element, in transformed order: uint64[n, primes, degree]."""
+        """Multiply with each element, in transformed order: uint64[n, primes, degree]."""
         return self.ring.multiply(elements, self._transformed)
 
     def erase(self) -> None:
@@ -143,7 +146,9 @@ def encrypt_numbers(
     *,
     draw: Callable[[int], bytes] = secrets.token_bytes,
 ) -> NDArray[np.uint64]:
-    """One hospital's ciphertexts ``b`` of n elements: uint64[n, primes, the section's degree].
+    """Encrypt one hospital's values to ciphertexts ``b`` of n elements.
+
+    uint64[n, primes, the section's degree].
 
     Args:
         values: int64[d], what the n elements hold; each within the layout's ``max_value``.
@@ -161,12 +166,13 @@ def encrypt_numbers(
 
     ring = layout.ring
     coefficients = ring.from_words(layout.pack(values))
-    errors = gaussian_samples(len(coefficients) * ring.degree, draw).reshape(
-        len(coefficients), ring.degree
-    )
+    # An error on every coefficient, of a cut element's unsent ones too: they are never seen.
+    errors = gaussian_samples(len(coefficients) * ring.degree, draw)
+    errors = errors.reshape(len(coefficients), ring.degree)
     coefficients = ring.add(coefficients, ring.small(errors))
     if section.degree == ring.degree:
         return ring.add(to_transformed(ring, coefficients), key.times(shared))
+    # A cut element leaves the transformed order: there every value depends on all coefficients.
     whole = ring.add(coefficients, from_transformed(ring, key.times(shared)))
     return np.ascontiguousarray(whole[:, :, : section.degree])
 
@@ -180,7 +186,7 @@ def open_numbers(
     length: int,
     contributors: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
-    """The exact sums in ``total``, the sum of ``contributors`` hospitals' ciphertexts.
+    """Open ``total``, the sum of ``contributors`` hospitals' ciphertexts, to exact integers.
 
     Args:
         total: uint64[n, primes, degree or less].
@@ -206,6 +212,7 @@ def open_numbers(
         noisy = from_transformed(ring, ring.subtract(total, key.times(shared)))
     else:
         noisy = ring.subtract(total, from_transformed(ring, key.times(shared))[:, :, :degree])
+    # Half the errors' range is added, so that a negative error does not borrow from the fields.
     half = np.uint64(1 << (layout.error_bits - 1))
     shifted = ring.add(noisy, np.full((len(ring.primes), 1), half))
     values, canaries, share = layout.unpack(ring.to_words(shifted), length, contributors)

@@ -1,4 +1,4 @@
-"""What a cipher must offer to secure aggregation, so that a second home can come later.
+"""Protocol of a cipher for secure aggregation, so that a second home can come later.
 
 Its one home is :class:`securefl.secagg.seal.CkksIntegers`. Ciphertexts are arrays of residues mod q
 whose sum (mod q, element by element) encrypts the sum, so the aggregator needs nothing of it.
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 
 
 class RoundKeys(Protocol):
-    """The key pair of one round, in the coordinator's memory. It opens one sum, then it is gone."""
+    """Key pair of one round, in the coordinator's memory. It opens one sum, then it is gone."""
 
     @property
     def public(self) -> PublicKey:
-        """The public half, to be announced in the signed round message."""
+        """Public half, to be announced in the signed round message."""
         ...
 
     @property
     def erased(self) -> bool:
-        """Whether the secret half is gone."""
+        """True once the secret half is gone."""
         ...
 
     def open_once(
         self, ciphertext: NDArray[np.uint64], layout: FieldLayout
     ) -> tuple[NDArray[np.uint64], float]:
-        """Decrypt uint64[chunks, 2, 4096] to exact integer messages uint64[chunks, 4096], and erase
-        the secret half.
+        """Decrypt a sum to exact integers, and erase the secret half.
 
-        Also returns the largest noise as a share of D/2 (1.0 would change an integer), coarsely.
-        Guarantee: the messages do not depend on the noise, so that publishing them tells nothing
-        about the key (Li and Micciancio 2021).
+        uint64[chunks, 2, 4096] to messages uint64[chunks, 4096]. Also returns the largest noise as
+        a share of D/2 (1.0 would change an integer), coarsely. Guarantee: the messages do not
+        depend on the noise, so that publishing them tells nothing about the key (Li and Micciancio
+        2021).
 
         Raises:
             RoundError: the key was used before, or the noise leaves the margin: nothing is
@@ -50,11 +50,10 @@ class RoundKeys(Protocol):
     def open_blocks(
         self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
     ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
-        """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, 4096]: each block's
-        messages uint64[n, 4096] and noise.
+        """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, 4096].
 
-        The secret half is erased after the last block, or at the first that fails. What came before
-        a failure is not to be released.
+        Each block's messages uint64[n, 4096] and noise. The secret half is erased after the last
+        block, or at the first that fails. What came before a failure is not to be released.
         """
         ...
 
@@ -64,16 +63,17 @@ class RoundKeys(Protocol):
 
 
 class SumCipher(Protocol):
-    """A cipher whose ciphertexts can be added without a key."""
+    """Cipher whose ciphertexts can be added without a key."""
 
     def generate(self) -> RoundKeys:
-        """A fresh key pair for one round."""
+        """Generate a fresh key pair for one round."""
         ...
 
     def encrypt(
         self, public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
     ) -> NDArray[np.uint64]:
-        """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues in coefficient
-        form.
+        """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues.
+
+        The residues are in coefficient form.
         """
         ...

@@ -1,4 +1,4 @@
-"""A hospital's side of a round in one step, so that no caller can forget the mask."""
+"""Contribution of a hospital to a round in one step, so that no caller can forget the mask."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ def contribute(
     sign: Sign,
     cipher: SumCipher,
 ) -> None:
-    """Pack, encrypt, mask and sign one contribution into ``file``, a block of ciphertexts at a
-    time.
+    """Pack, encrypt, mask and sign one contribution into ``file``, a block at a time.
 
     Store it durably before sending it, and never make a second one from other values under the same
     facts: the difference of the two would be readable by the holder of the CKKS key.
@@ -76,8 +75,9 @@ def encrypted_body(
     cipher: SumCipher,
     draw: Callable[[int], bytes] = system.token_bytes,
 ) -> Iterator[NDArray[np.uint64]]:
-    """The body of one contribution, a block at a time: masked ciphertexts, then numbers under this
-    contribution's own key.
+    """Make the body of one contribution, a block at a time.
+
+    Masked ciphertexts, then numbers under this contribution's own key.
 
     Args:
         values: int64[d], already noised.
@@ -96,21 +96,21 @@ def encrypted_body(
     if numbers is None:
         yield from _masked_blocks(values, facts, public, mask, cipher)
         return
+    # One key, one contribution: two payloads under one key would show their difference.
     key = NumberKey.draw(numbers.ring, draw)
     try:
         yield from _masked_blocks(key.values, facts, public, mask, cipher)
         size = numbers.values_per_element
         for section, start, stop in numbered(facts):
             shared = shared_elements(numbers.ring, round_digest, start, stop)
-            yield encrypt_numbers(
-                values[start * size : stop * size], numbers, section, key, shared, draw=draw
-            )
+            block = values[start * size : stop * size]
+            yield encrypt_numbers(block, numbers, section, key, shared, draw=draw)
     finally:
         key.erase()
 
 
 def numbered(facts: RoundContext) -> Iterator[tuple[Section, int, int]]:
-    """The blocks of the numbers' elements, with the places of their elements in the round."""
+    """Plan the blocks of the numbers' elements, with the places of their elements in the round."""
     before = 0
     for section in facts.sections[1:]:
         for _, start, stop in blocks_of((section,)):
@@ -125,6 +125,7 @@ def _masked_blocks(
     mask: Seeds,
     cipher: SumCipher,
 ) -> Iterator[NDArray[np.uint64]]:
+    """Encrypt integers and mask the ciphertexts, a block at a time."""
     layout = facts.cipher_layout
     size = layout.values_per_chunk
     for _, start, stop in blocks_of(facts.sections[:1]):
@@ -135,7 +136,7 @@ def _masked_blocks(
 def check_told(
     values: NDArray[np.int64], *, facts: RoundContext, public: PublicKey, me: str
 ) -> None:
-    """Whether values, key and cohort are those of the round.
+    """Check that values, key and cohort are those of the round.
 
     Raises:
         RoundError: the cohort is this hospital alone, the public key is not the one that the facts

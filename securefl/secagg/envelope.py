@@ -1,9 +1,9 @@
-r"""The envelope of everything that travels in secure aggregation: a signed manifest, then the
-chunks that it hashes.
+r"""Envelope of everything that travels in secure aggregation: a signed manifest, then its chunks.
 
     8 bytes    magic "SFLFRM1\n"
     4 bytes    length of the manifest, big-endian
-    manifest   a signed statement (``securefl.signed``): canonical JSON with the SHA-256 of every chunk
+    manifest   a signed statement (``securefl.signed``): canonical JSON with the SHA-256 of every
+               chunk
     chunks     raw bytes, as many as the public facts say
 
 and nothing after it. A frame may begin with one chunk of another size than the rest
@@ -36,26 +36,28 @@ PREFIX_BYTES: Final = len(MAGIC) + 4
 #: A manifest without its lists: fixed keys, numbers, hashes, a name and a signature; about 700
 #: bytes in practice.
 _MANIFEST_BASE: Final = 2048
-_HASH_BYTES: Final = 67  # 64 hex digits, two quotes, a comma
+#: A hash in the manifest: 64 hex digits, two quotes, a comma.
+_HASH_BYTES: Final = 67
 
 
 class Readable(Protocol):
-    """What a frame is read from: a file, or an object of a store."""
+    """Source of a frame: a file, or an object of a store."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes; none at the end."""
+        """Read up to ``size`` bytes; none at the end."""
         ...
 
 
 class Hashed:
-    """A frame that is being read: the hash of what was read so far, and its ``size`` in bytes."""
+    """Frame that is being read: the hash of what was read so far, and its ``size`` in bytes."""
 
     def __init__(self, file: Readable) -> None:
-        self._file, self._hash = file, sha256()
+        self._file = file
+        self._hash = sha256()
         self.size = 0
 
     def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes; none at the end."""
+        """Read up to ``size`` bytes; none at the end."""
         data = self._file.read(size)
         self._hash.update(data)
         self.size += len(data)
@@ -69,7 +71,7 @@ class Hashed:
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a frame must be, known before one is read.
+    """Form that a frame must have, known before one is read.
 
     Args:
         kind: the manifest's ``type``.
@@ -89,6 +91,7 @@ class Envelope:
 
     @property
     def _count(self) -> int:
+        """Number of chunks, the leading one included."""
         return sum(count for count, _ in self.runs) + bool(self.lead_bytes)
 
     @property
@@ -98,6 +101,7 @@ class Envelope:
 
     @property
     def _body_bytes(self) -> int:
+        """Bytes of all chunks."""
         return self.lead_bytes + self.run_bytes
 
     @property
@@ -111,26 +115,25 @@ class Envelope:
         return PREFIX_BYTES + self.manifest_limit + self._body_bytes
 
     def write(self, chunks: list[bytes], sign: Sign, **more: object) -> bytes:
-        """A signed frame of these chunks."""
-        return b"".join(
-            [self.head([sha256(chunk).hexdigest() for chunk in chunks], sign, **more), *chunks]
-        )
+        """Write a signed frame of these chunks."""
+        hashes = [sha256(chunk).hexdigest() for chunk in chunks]
+        return b"".join([self.head(hashes, sign, **more), *chunks])
 
     def head(self, hashes: list[str], sign: Sign, **more: object) -> bytes:
-        """Everything before the chunks, which have these hashes."""
+        """Write everything before the chunks, which have these hashes."""
         manifest = dump_signed({"type": self.kind, **self.expected, **more, "chunks": hashes}, sign)
         return b"".join([MAGIC, len(manifest).to_bytes(4, "big"), manifest])
 
     def head_bytes(self, **more: object) -> int:
-        """Bytes of the head of every frame with these fields, leading chunk included: hashes and
-        signatures have one length each.
+        """Bytes of the head of every frame with these fields, leading chunk included.
+
+        Hashes and signatures have one length each, so that any will do.
         """
-        return (
-            len(self.head(["0" * 64] * self._count, lambda _: bytes(64), **more)) + self.lead_bytes
-        )
+        hashes = ["0" * 64] * self._count
+        return len(self.head(hashes, lambda _: bytes(64), **more)) + self.lead_bytes
 
     def open(self, data: bytes, sender: str, verify: Verify) -> tuple[dict[str, Any], memoryview]:
-        """The manifest and the bytes of all chunks, checked.
+        """Check a whole frame and return its manifest and the bytes of all chunks.
 
         Raises:
             MessageError: naming the sender and the first check that failed.
@@ -144,16 +147,18 @@ class Envelope:
         manifest = self._manifest(data[PREFIX_BYTES : PREFIX_BYTES + length], sender, verify)
         body = memoryview(data)[PREFIX_BYTES + length :]
         start = 0
-        sizes = [self.lead_bytes] if self.lead_bytes else []
-        sizes += [size for count, size in self.runs for _ in range(count)]
+        sizes = []
+        if self.lead_bytes:
+            sizes.append(self.lead_bytes)
+        for count, size in self.runs:
+            sizes += [size] * count
         for index, (expected, size) in enumerate(zip(manifest["chunks"], sizes, strict=True)):
             _check_hash(body[start : start + size], expected, index, sender)
             start += size
         return manifest, body
 
     def open_head(self, file: Readable, sender: str, verify: Verify) -> Head:
-        """Read and check everything before the equal chunks: the manifest, and the leading chunk if
-        there is one.
+        """Read and check everything before the equal chunks: manifest, and leading chunk if any.
 
         Raises:
             MessageError: naming the sender and the first check that failed. No more is read than
@@ -183,7 +188,7 @@ class Envelope:
     def blocks(
         self, file: Readable, head: Head, sender: str, sizes: Iterable[tuple[int, int]]
     ) -> Iterator[bytes]:
-        """The chunks after ``head``, each checked against its hash; then the end of the file.
+        """Read the chunks after ``head``, each checked against its hash; then the end of the file.
 
         Args:
             file: standing behind the head.
@@ -201,20 +206,22 @@ class Envelope:
             block = _read(file, count * size, sender)
             view = memoryview(block)
             for i in range(count):
-                _check_hash(
-                    view[i * size : (i + 1) * size], head.hashes[done + i], done + i, sender
-                )
+                chunk = view[i * size : (i + 1) * size]
+                _check_hash(chunk, head.hashes[done + i], done + i, sender)
             done += count
             yield block
+        # One frame has one spelling: bytes behind it would give it a second hash.
         if file.read(1):
             raise refused(sender, "something follows its last chunk")
 
     def _manifest_length(self, prefix: bytes, sender: str) -> int:
+        """Check the magic and read the length that the frame claims for its manifest."""
         if prefix[: len(MAGIC)] != MAGIC:
             raise refused(sender, "it is no frame of securefl")
         return int.from_bytes(prefix[len(MAGIC) :], "big")
 
     def _manifest(self, signed: bytes, sender: str, verify: Verify) -> dict[str, Any]:
+        """Check the manifest's signature, then each of its fields."""
         manifest = open_signed(
             signed,
             kind=self.kind,
@@ -235,8 +242,9 @@ class Envelope:
 
 @dataclass(frozen=True)
 class Head:
-    """What comes before a frame's runs of chunks, checked: ``sha256`` is its hash, and pins the
-    whole frame, which has ``frame_bytes``.
+    """Head of a frame, checked: everything before its runs of chunks.
+
+    ``sha256`` is its hash, and pins the whole frame, which has ``frame_bytes``.
     """
 
     manifest: dict[str, Any]
@@ -247,8 +255,9 @@ class Head:
 
 
 def write_frame(file: BinaryIO, head_bytes: int, write: Callable[[BinaryIO], bytes]) -> None:
-    """Write a frame whose head is signed over hashes of what follows it: the head's place is left
-    free, then filled.
+    """Write a frame whose head is signed over hashes of the bytes behind it.
+
+    The head's place is left free, then filled.
 
     Args:
         file: where it is written, from where it stands; it must be one that seeks.
@@ -273,13 +282,15 @@ def write_frame(file: BinaryIO, head_bytes: int, write: Callable[[BinaryIO], byt
 
 
 def _check_hash(chunk: bytes | memoryview, expected: object, index: int, sender: str) -> None:
+    """Check a chunk against the hash in the manifest."""
     if sha256(chunk).hexdigest() != expected:
         raise refused(sender, f"chunk {index} does not have the hash that was signed")
 
 
 def _read(file: Readable, size: int, sender: str) -> bytes:
-    """Exactly ``size`` bytes, however the file hands them out."""
-    parts, missing = [], size
+    """Read exactly ``size`` bytes, however the file hands them out."""
+    parts = []
+    missing = size
     while missing:
         part = file.read(missing)
         if not part:
@@ -290,7 +301,7 @@ def _read(file: Readable, size: int, sender: str) -> bytes:
 
 
 def refused(sender: str, why: str) -> MessageError:
-    """The refusal of a frame, naming its sender."""
+    """Make the refusal of a frame, naming its sender."""
     return MessageError(
         f"A frame of {sender} is refused: {why}.",
         whose=sender,

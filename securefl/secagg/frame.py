@@ -1,9 +1,9 @@
-"""What travels: contributions, sums and public keys, each in its
-:class:`securefl.secagg.envelope.Envelope`.
+"""Frames of contributions, sums and public keys, each in its envelope.
 
-The chunks of contributions and sums are ciphertexts and elements (:mod:`securefl.secagg.sections`),
-residues of 58 bits, bit-packed; a public key is one chunk. After the envelope's checks come those
-of the residues: each below its prime, and no polynomial that is empty or constant.
+The envelope is :class:`securefl.secagg.envelope.Envelope`. The chunks of contributions and sums are
+ciphertexts and elements (:mod:`securefl.secagg.sections`), residues of 58 bits, bit-packed; a
+public key is one chunk. After the envelope's checks come those of the residues: each below its
+prime, and no polynomial that is empty or constant.
 """
 
 from __future__ import annotations
@@ -32,18 +32,16 @@ CONTRIBUTION_TYPE: Final = "securefl-contribution/1"
 SUM_TYPE: Final = "securefl-sum/1"
 PUBLIC_KEY_TYPE: Final = "securefl-public-key/1"
 
-_PART_BYTES: Final = (
-    512  # {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes
-)
+#: {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes.
+_PART_BYTES: Final = 512
 
 
 @dataclass(frozen=True, eq=False)
 class SumFrame:
-    """A sum whose head was read and checked; ``parts`` maps each hospital to the hash of the frame
-    that was added.
+    """Sum whose head was read and checked.
 
-    ``blocks`` reads on: uint64[n, 2, 4096] at a time, each checked; a :class:`MessageError` names
-    the sender.
+    ``parts`` maps each hospital to the hash of the frame that was added. ``blocks`` reads on:
+    uint64[n, 2, 4096] at a time, each checked; a :class:`MessageError` names the sender.
     """
 
     parts: Mapping[str, str]
@@ -51,19 +49,17 @@ class SumFrame:
 
 
 def contribution_bytes(facts: RoundContext) -> int:
-    """The most bytes that a contribution to this round can have; the cap for reading it from a
-    store.
-    """
+    """The most bytes that a contribution to this round can have; the cap for reading it."""
     return _contribution_envelope(facts, "").limit
 
 
 def sum_bytes(facts: RoundContext) -> int:
-    """The most bytes that a sum of this round can have; the cap for reading it from a store."""
+    """The most bytes that a sum of this round can have; the cap for reading it."""
     return _sum_envelope(facts, "").limit
 
 
 def public_key_bytes() -> int:
-    """The most bytes that a public key's frame can have; the cap for reading it from a store."""
+    """The most bytes that a public key's frame can have; the cap for reading it."""
     return Envelope(PUBLIC_KEY_TYPE, {}, ((1, PUBLIC_KEY_BYTES),)).limit
 
 
@@ -93,17 +89,18 @@ def write_contribution(
             next_step="Contribute to rounds that name this hospital.",
         )
     envelope = _contribution_envelope(facts, sender)
-    write_frame(
-        file,
-        envelope.head_bytes(),
-        lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign),
-    )
+
+    def write(behind: BinaryIO) -> bytes:
+        hashes = _write_blocks(blocks, facts, behind)
+        return envelope.head(hashes, sign)
+
+    write_frame(file, envelope.head_bytes(), write)
 
 
 def contribution_blocks(
     file: Readable, facts: RoundContext, sender: str, verify: Verify
 ) -> Iterator[NDArray[np.uint64]]:
-    """A contribution's ciphertexts, uint64[n, 2, 4096] at a time, each checked: residues below q.
+    """Read a contribution's ciphertexts, uint64[n, 2, 4096] at a time, each checked.
 
     Args:
         file: the frame, at its beginning; it is read to its end.
@@ -150,17 +147,16 @@ def write_sum(
         )
     listed = [{"sender": name, "sha256": parts[name]} for name in facts.cohort]
     envelope = _sum_envelope(facts, sender)
-    place = envelope.head_bytes(parts=listed)
-    write_frame(
-        file,
-        place,
-        lambda behind: envelope.head(_write_blocks(blocks, facts, behind), sign, parts=listed),
-    )
+
+    def write(behind: BinaryIO) -> bytes:
+        hashes = _write_blocks(blocks, facts, behind)
+        return envelope.head(hashes, sign, parts=listed)
+
+    write_frame(file, envelope.head_bytes(parts=listed), write)
 
 
 def read_sum(file: Readable, facts: RoundContext, sender: str, verify: Verify) -> SumFrame:
-    """Check a sum's head; arguments as in :func:`contribution_blocks`, the sender is the
-    aggregator.
+    """Check a sum's head; arguments as in :func:`contribution_blocks`, of the aggregator.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
@@ -188,8 +184,9 @@ def write_public_key(
     sender: str,
     sign: Sign,
 ) -> bytes:
-    """The round's public key as a frame signed by the coordinator; it comes before the facts, which
-    cover its hash.
+    """Write the round's public key as a frame signed by the coordinator.
+
+    It comes before the facts, which cover its hash.
     """
     fields = _announced(study, round_number, attempt, kind, sender)
     return Envelope(PUBLIC_KEY_TYPE, fields, ((1, PUBLIC_KEY_BYTES),)).write([public.body], sign)
@@ -221,6 +218,7 @@ def read_public_key(
 def _announced(
     study: str, round_number: int, attempt: int, kind: str, sender: str
 ) -> dict[str, Any]:
+    """Fields that say which round of which study, and who speaks."""
     return {
         "study": study,
         "round": round_number,
@@ -231,6 +229,7 @@ def _announced(
 
 
 def _round_fields(facts: RoundContext, sender: str) -> dict[str, Any]:
+    """Fields that bind a frame to the facts of its round."""
     return {
         **_announced(facts.study, facts.round, facts.attempt, facts.kind, sender),
         "round_digest": facts.digest(),
@@ -239,38 +238,37 @@ def _round_fields(facts: RoundContext, sender: str) -> dict[str, Any]:
 
 
 def body_shape(sections: tuple[Section, ...]) -> list[list[int]]:
-    """The shape of a body as it stands in manifests: (items, rows, residues of a row) of each
-    section.
-    """
+    """Write the shape of a body as manifests do: (items, rows, residues of a row) a section."""
     return [[section.count, *section.item_shape] for section in sections]
 
 
 def body_runs(sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
-    """The runs of chunks of a body: (items, bytes of each) of each section."""
+    """Runs of chunks of a body: (items, bytes of each) of each section."""
     return tuple((section.count, section.item_bytes) for section in sections)
 
 
 def body_blocks(
     envelope: Envelope, file: Readable, head: Head, sender: str, sections: tuple[Section, ...]
 ) -> Iterator[NDArray[np.uint64]]:
-    """The items behind a frame's head, a block at a time, each checked.
+    """Read the items behind a frame's head, a block at a time, each checked.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
     """
     plan = list(blocks_of(sections))
     sizes = [(stop - start, section.item_bytes) for section, start, stop in plan]
-    for (section, _, _), block in zip(
-        plan, envelope.blocks(file, head, sender, sizes), strict=True
-    ):
+    blocks = envelope.blocks(file, head, sender, sizes)
+    for (section, _, _), block in zip(plan, blocks, strict=True):
         yield section.read(block, sender)
 
 
 def _contribution_envelope(facts: RoundContext, sender: str) -> Envelope:
+    """Envelope of a contribution of ``sender`` to this round."""
     return Envelope(CONTRIBUTION_TYPE, _round_fields(facts, sender), body_runs(facts.sections))
 
 
 def _sum_envelope(facts: RoundContext, sender: str) -> Envelope:
+    """Envelope of a sum by ``sender`` of this round, with the list of what was added."""
     parts_bytes = len(facts.cohort) * _PART_BYTES
     fields = _round_fields(facts, sender)
     return Envelope(SUM_TYPE, fields, body_runs(facts.sections), frozenset({"parts"}), parts_bytes)
@@ -279,7 +277,7 @@ def _sum_envelope(facts: RoundContext, sender: str) -> Envelope:
 def _write_blocks(
     blocks: Iterable[NDArray[np.uint64]], facts: RoundContext, file: BinaryIO
 ) -> list[str]:
-    """The hashes of the chunks."""
+    """Write blocks that are ciphertexts of this round; return the hashes of their chunks."""
     hashes: list[str] = []
     for section, block in placed(blocks, facts.sections):
         if not section.contains(block):
@@ -291,6 +289,7 @@ def _write_blocks(
 
 
 def _no_ciphertext(facts: RoundContext) -> UsageError:
+    """Make the error of blocks that are no ciphertexts of this round."""
     shapes = ", ".join(f"uint64{shape}" for shape in body_shape(facts.sections))
     return UsageError(
         f"A ciphertext of this round is {shapes} of residues below their primes.",

@@ -41,7 +41,7 @@ _BLOCK: Final = 1 << 14
 def gaussian_samples(
     count: int, draw: Callable[[int], bytes] = secrets.token_bytes
 ) -> NDArray[np.int64]:
-    """``count`` independent samples, int64[count], mean 0, standard deviation :data:`SIGMA`.
+    """Draw ``count`` independent samples: int64[count], mean 0, standard deviation :data:`SIGMA`.
 
     Args:
         count: how many.
@@ -52,21 +52,25 @@ def gaussian_samples(
     found = np.empty(count, dtype=np.int64)
     for start in range(0, count, _BLOCK):
         found[start : start + _BLOCK] = _magnitudes(words[start : start + _BLOCK], draw)
+    # By arithmetic, not by a branch: the same operations whatever the sign.
     negative = signs.astype(np.int64)
     found *= 1 - 2 * negative
     return found
 
 
 def _magnitudes(words: NDArray[np.uint64], draw: Callable[[int], bytes]) -> NDArray[np.int8]:
+    """Count for each word the thresholds at or below it: int8[words]."""
     counted = np.zeros(words.size, dtype=np.int8)
     equal = np.zeros(words.size, dtype=np.int8)
     answer = np.empty(words.size, dtype=bool)
-    ones = answer.view(np.int8)  # the same bytes, added without a conversion
+    # The same bytes as the answers, added without a conversion.
+    ones = answer.view(np.int8)
     for upper in _upper_thresholds():
         np.greater(words, upper, out=answer)
         counted += ones
         np.equal(words, upper, out=answer)
         equal |= ones
+    # About one word in 10^17: what it tells through time is that the upper bits met a threshold.
     for i in np.flatnonzero(equal):
         word = int(words[i]) << 64 | int.from_bytes(draw(8), "little")
         counted[i] = sum(1 for threshold in thresholds() if threshold <= word)
@@ -75,13 +79,15 @@ def _magnitudes(words: NDArray[np.uint64], draw: Callable[[int], bytes]) -> NDAr
 
 @cache
 def thresholds() -> tuple[int, ...]:
-    """``floor(2^128 P(|X| <= k))`` for k = 0, 1, ... while below 2^128, for the discrete Gaussian
-    cut at :data:`LARGEST`.
+    """Compute ``floor(2^128 P(|X| <= k))`` for k = 0, 1, ... while below 2^128.
+
+    For the discrete Gaussian cut at :data:`LARGEST`.
     """
     with localcontext(_CONTEXT):
+        # Zero has one sign, every other magnitude two.
+        signs = [1] + [2] * LARGEST
         masses = [
-            (-Decimal(k * k) / (2 * SIGMA * SIGMA)).exp() * (2 if k else 1)
-            for k in range(LARGEST + 1)
+            (-Decimal(k * k) / (2 * SIGMA * SIGMA)).exp() * count for k, count in enumerate(signs)
         ]
         total = sum(masses)
         running = Decimal(0)
@@ -94,4 +100,5 @@ def thresholds() -> tuple[int, ...]:
 
 @cache
 def _upper_thresholds() -> NDArray[np.uint64]:
+    """The upper 64 bits of the thresholds, each once."""
     return np.array(sorted({t >> 64 for t in thresholds()}), dtype=np.uint64)

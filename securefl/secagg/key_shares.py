@@ -1,13 +1,17 @@
-r"""What a hospital deals out with its contribution, so that others can finish the round without it:
-the frame's first chunk.
+r"""Dealing of a hospital's seeds in shares, so that others can finish the round without it.
 
-Its seeds, in this order: the self-mask seed, then the pair seed with each neighbour in the order of
-their names. Each is shared (:mod:`securefl.secagg.shamir`) among the holders: its neighbours and
-itself, in the order of their names.
+It is the first chunk of a contribution's frame. The seeds, in this order: the self-mask seed, then
+the pair seed with each neighbour in the order of their names. Each is shared
+(:mod:`securefl.secagg.shamir`) among the holders: its neighbours and itself, in the order of their
+names.
 
-    1 + degree times               32 bytes   commitment to a seed: SHA-256(label | round digest | seed)
-    holders times (1 + degree)     16 bytes   commitment to a share: SHA-256(label | round digest | who deals | holder | index | share), cut
-    holders times                             packet: HPKE for that holder over its 1 + degree shares, 36 bytes each
+    1 + degree times               32 bytes   commitment to a seed:
+                                              SHA-256(label | round digest | seed)
+    holders times (1 + degree)     16 bytes   commitment to a share, cut:
+                                              SHA-256(label | round digest | who deals | holder
+                                                      | index | share)
+    holders times                             packet: HPKE for that holder over its
+                                              1 + degree shares, 36 bytes each
 
 A commitment to a seed shows a wrong dealer, a commitment to a share a wrong holder; a pair's two
 commitments to their common seed must be equal, so that a pair whose masks would not cancel is found
@@ -50,7 +54,8 @@ _PACKET_LABEL: Final = "securefl/secagg/packet/1"
 
 def dealing_bytes(terms: SurvivorTerms) -> int:
     """Bytes of every hospital's dealing in this round."""
-    seeds = terms.neighbours.degree + 1  # as many as there are holders
+    # As many seeds as there are holders.
+    seeds = terms.neighbours.degree + 1
     return seeds * (SEED_COMMITMENT_BYTES + packet_bytes(terms) + seeds * SHARE_COMMITMENT_BYTES)
 
 
@@ -60,12 +65,12 @@ def packet_bytes(terms: SurvivorTerms) -> int:
 
 
 def packet_info(terms: SurvivorTerms, dealer: str, holder: str) -> bytes:
-    """The HPKE context of a packet."""
+    """HPKE context of a packet."""
     return canonical([_PACKET_LABEL, terms.round_digest, dealer, holder])
 
 
 def seed_commitment(terms: SurvivorTerms, seed: bytes) -> bytes:
-    """32 bytes, the same from both hospitals of a pair."""
+    """Commit to a seed: 32 bytes, the same from both hospitals of a pair."""
     return sha256(_SEED_LABEL + terms.digest_bytes + seed).digest()
 
 
@@ -95,7 +100,8 @@ def deal(
         UntrustedError: a holder's card is missing or its sealing key is unusable.
         UsageError: seeds that are not those of the neighbours.
     """
-    near, holders = terms.neighbours.of(me), terms.neighbours.holders(me)
+    near = terms.neighbours.of(me)
+    holders = terms.neighbours.holders(me)
     if set(pair_seeds) != set(near):
         raise UsageError(
             f"{me} deals one pair seed for each neighbour.",
@@ -112,24 +118,21 @@ def deal(
     shares = split(seeds, len(holders), terms.neighbours.share_threshold, draw)
     parts = [seed_commitment(terms, seed) for seed in seeds]
     prefixes = [_share_prefix(terms, me, holder) for holder in holders]
-    parts += [
-        _share_commitment(prefix, index, share_bytes(share))
-        for prefix, row in zip(prefixes, shares, strict=True)
-        for index, share in enumerate(row)
-    ]
-    parts += [
-        cards[holder].seal(share_bytes(row), packet_info(terms, me, holder))
-        for holder, row in zip(holders, shares, strict=True)
-    ]
+    for prefix, row in zip(prefixes, shares, strict=True):
+        for index, share in enumerate(row):
+            parts.append(_share_commitment(prefix, index, share_bytes(share)))
+    for holder, row in zip(holders, shares, strict=True):
+        context = packet_info(terms, me, holder)
+        parts.append(cards[holder].seal(share_bytes(row), context))
     return b"".join(parts)
 
 
 @dataclass(frozen=True, eq=False)
 class Dealing:
-    """A dealing as it came: of the right size and hash, its packets sealed. Holders check what they
-    hold, the rest is checked as it is used.
+    """Dealing as it came: of the right size and hash, its packets sealed.
 
-    ``data`` are its :func:`dealing_bytes` bytes.
+    Holders check what they hold, the rest is checked as it is used. ``data`` are its
+    :func:`dealing_bytes` bytes.
     """
 
     terms: SurvivorTerms
@@ -138,13 +141,14 @@ class Dealing:
 
     @property
     def _seeds(self) -> int:
+        """Number of seeds that were dealt."""
         return self.terms.neighbours.degree + 1
 
     def seed_index(self, neighbour: str | None) -> int:
-        """Where a seed stands: the self-mask seed for None, else the pair seed with ``neighbour``."""
-        return (
-            0 if neighbour is None else 1 + self.terms.neighbours.of(self.dealer).index(neighbour)
-        )
+        """Place of a seed: the self-mask seed for None, else the pair seed with ``neighbour``."""
+        if neighbour is None:
+            return 0
+        return 1 + self.terms.neighbours.of(self.dealer).index(neighbour)
 
     def seed_commitment(self, index: int) -> bytes:
         """The dealer's commitment to seed ``index``."""
@@ -152,45 +156,37 @@ class Dealing:
         return self.data[start : start + SEED_COMMITMENT_BYTES]
 
     def share_fits(self, holder: str, index: int, share: bytes) -> bool:
-        """Whether ``share`` (36 bytes) is what the dealer committed to for that holder and seed."""
-        return self._fits(
-            self._holder(holder), _share_prefix(self.terms, self.dealer, holder), index, share
-        )
+        """True if ``share`` (36 bytes) is what the dealer committed to for that holder and seed."""
+        prefix = _share_prefix(self.terms, self.dealer, holder)
+        return self._fits(self._holder(holder), prefix, index, share)
 
     def _fits(self, at: int, prefix: bytes, index: int, share: bytes) -> bool:
-        start = (
-            self._seeds * SEED_COMMITMENT_BYTES
-            + (at * self._seeds + index) * SHARE_COMMITMENT_BYTES
-        )
-        return (
-            _share_commitment(prefix, index, share)
-            == self.data[start : start + SHARE_COMMITMENT_BYTES]
-        )
+        """Compare a share with the commitment in its place, for the holder at place ``at``."""
+        before = at * self._seeds + index
+        start = self._seeds * SEED_COMMITMENT_BYTES + before * SHARE_COMMITMENT_BYTES
+        committed = self.data[start : start + SHARE_COMMITMENT_BYTES]
+        return _share_commitment(prefix, index, share) == committed
 
     def open_packet(self, holder: str, unseal: Unseal) -> NDArray[np.uint16]:
-        """What was dealt to ``holder``: uint16[1 + degree, 18], each share as committed.
+        """Open the packet for ``holder``: uint16[1 + degree, 18], each share as committed.
 
         Raises:
             MessageError: naming the dealer: it does not open, or holds other shares than those
                 committed to.
         """
-        size, at, prefix = (
-            packet_bytes(self.terms),
-            self._holder(holder),
-            _share_prefix(self.terms, self.dealer, holder),
-        )
-        start = (
-            self._seeds * (SEED_COMMITMENT_BYTES + self._seeds * SHARE_COMMITMENT_BYTES) + at * size
-        )
+        size = packet_bytes(self.terms)
+        at = self._holder(holder)
+        prefix = _share_prefix(self.terms, self.dealer, holder)
+        commitments = SEED_COMMITMENT_BYTES + self._seeds * SHARE_COMMITMENT_BYTES
+        start = self._seeds * commitments + at * size
+        packet = self.data[start : start + size]
         try:
-            plain = unseal(
-                self.data[start : start + size], packet_info(self.terms, self.dealer, holder)
-            )
+            plain = unseal(packet, packet_info(self.terms, self.dealer, holder))
         except MessageError:
             raise self._refused(f"its packet for {holder} does not open") from None
-        shares = (
-            read_shares(plain, self._seeds) if len(plain) == self._seeds * SHARE_BYTES else None
-        )
+        shares = None
+        if len(plain) == self._seeds * SHARE_BYTES:
+            shares = read_shares(plain, self._seeds)
         if shares is None or not all(
             self._fits(at, prefix, i, share_bytes(row)) for i, row in enumerate(shares)
         ):
@@ -198,9 +194,11 @@ class Dealing:
         return shares
 
     def _holder(self, holder: str) -> int:
+        """Place of a holder among those of this dealer."""
         return self.terms.neighbours.holders(self.dealer).index(holder)
 
     def _refused(self, why: str) -> MessageError:
+        """Make the refusal of the dealer's contribution."""
         return MessageError(
             f"The contribution of {self.dealer} is refused: {why}.",
             whose=self.dealer,
@@ -209,8 +207,10 @@ class Dealing:
 
 
 def _share_prefix(terms: SurvivorTerms, dealer: str, holder: str) -> bytes:
+    """Everything of a share's commitment that is the same for all seeds."""
     return _SHARE_LABEL + terms.digest_bytes + canonical([dealer, holder])
 
 
 def _share_commitment(prefix: bytes, index: int, share: bytes) -> bytes:
+    """Commit to a share: the first 16 bytes of the hash."""
     return sha256(prefix + index.to_bytes(4, "big") + share).digest()[:SHARE_COMMITMENT_BYTES]

@@ -1,8 +1,8 @@
-"""The packing that sends a round's numbers in the fewest bytes: in ciphertexts, or under keys that
-add up.
+"""Choice of the packing that sends a round's numbers in the fewest bytes.
 
-A few numbers fit into the one ciphertext that would otherwise carry a key. More of them travel
-under a key, in the ring that wastes least: one, two or three primes.
+In ciphertexts, or under keys that add up. A few numbers fit into the one ciphertext that would
+otherwise carry a key. More of them travel under a key, in the ring that wastes least: one, two or
+three primes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def layout_for(bits: int, contributors: int, length: int) -> Layout:
-    """The packing of ``length`` numbers of ``bits`` bits from ``contributors`` hospitals:
-    everybody's choice, from public figures.
+    """Choose the packing of ``length`` numbers of ``bits`` bits from so many hospitals.
+
+    It follows from public figures, so everybody chooses the same.
 
     Raises:
         StudyError: no packing holds them.
@@ -30,7 +31,7 @@ def layout_for(bits: int, contributors: int, length: int) -> Layout:
     choices: list[Layout] = [NumberLayout(bits, contributors, n + 1) for n in range(len(RINGS))]
     if bits >= MIN_BITS:
         choices.insert(0, FieldLayout(bits, contributors))
-    # the first of equals: the simpler one
+    # The first of equals: the simpler one.
     return min(choices, key=lambda layout: body_bytes(layout, length))
 
 

@@ -1,17 +1,20 @@
-"""Pairwise masks in the ciphertext ring: uniform mod q, bound to the facts of the round, cancelling
-in the full sum.
+"""Pairwise masks in the ciphertext ring: uniform mod q, bound to the round, cancelling in the sum.
 
 Each pair of hospitals shares a secret. For one round it gives a seed, for each ciphertext a key,
 for each key a polynomial uniform mod q. The hospital whose name sorts first adds it to c0, the
 other subtracts it (Bonawitz et al. 2017). The holder of the CKKS key can then open the sum of the
 whole cohort and nothing else.
 
-    pair secret  = HKDF-SHA256(X25519(a, B), "securefl/secagg/pair-secret/1" | lesser public key | greater public key)
+    pair secret  = HKDF-SHA256(X25519(a, B),
+                               "securefl/secagg/pair-secret/1" | lesser key | greater key)
     pair seed    = HKDF-SHA256(pair secret, "securefl/secagg/pair-seed/1" | round digest)
-    chunk key    = HKDF-SHA256(seed, "securefl/secagg/chunk-key/1" | chunk index, 4 bytes, big-endian)
-    self mask    = the same from a random self-mask seed, with "securefl/secagg/self-mask-key/1" in place of that label
-    polynomial   = AES-256-CTR(chunk key, counter from 0) read as little-endian 64-bit words, each cut to its low
-                   58 bits, words at or above q skipped, the first 4096 kept
+    chunk key    = HKDF-SHA256(seed, "securefl/secagg/chunk-key/1" | chunk index)
+    self mask    = the same from a random self-mask seed,
+                   with "securefl/secagg/self-mask-key/1" in place of that label
+    polynomial   = AES-256-CTR(chunk key, counter from 0) read as little-endian 64-bit words,
+                   each cut to its low 58 bits, words at or above q skipped, the first 4096 kept
+
+A chunk index is 4 bytes, big-endian; lesser and greater are the two public keys as bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ SECRET_BYTES: Final = 32
 
 
 def pair_secret(own: X25519PrivateKey, other_public: bytes, *, other: str = "") -> bytes:
-    """The secret that two hospitals share for one study.
+    """Agree on the secret that two hospitals share for one study.
 
     Args:
         own: this hospital's agreement key for the study, never used for sealing.
@@ -68,13 +71,15 @@ def pair_secret(own: X25519PrivateKey, other_public: bytes, *, other: str = "") 
         raise _bad_key(other, "is not a usable X25519 key") from error
     if other_public == own_public:
         raise _bad_key(other, "is this hospital's own key")
+    # Both keys go in, in an order that is the same on both sides: the secret is this pair's only.
     first, second = sorted((own_public, other_public))
     return _hkdf(shared, PAIR_SECRET_LABEL + first + second)
 
 
 def pair_seed(secret: bytes, round_digest: str) -> bytes:
-    """This round's 32 byte seed of one pair. It is a one-way output: revealing it reveals no other
-    round's seed.
+    """Derive this round's 32 byte seed of one pair.
+
+    It is a one-way output: revealing it reveals no other round's seed.
 
     Raises:
         UsageError: the secret is not 32 bytes, or the digest is no hex SHA-256.
@@ -88,19 +93,19 @@ def pair_seed(secret: bytes, round_digest: str) -> bytes:
 
 
 def expand_chunk(seed: bytes, index: int, label: bytes = CHUNK_KEY_LABEL) -> NDArray[np.uint64]:
-    """The mask polynomial of ciphertext ``index`` under ``seed``: uint64[4096], uniform mod q."""
+    """Expand a seed to the mask polynomial of ciphertext ``index``: uint64[4096], uniform mod q."""
     key = _hkdf(seed, label + index.to_bytes(4, "big"))
     return uniform_residues(key, DEGREE, MODULUS)
 
 
 def uniform_residues(key: bytes, count: int, modulus: int) -> NDArray[np.uint64]:
-    """The first ``count`` residues that AES-256-CTR under ``key`` gives by rejection:
-    uint64[count], uniform mod ``modulus``.
+    """Draw ``count`` residues from AES-256-CTR under ``key`` by rejection: uniform mod ``modulus``.
 
-    The stream is read in order, so how much is drawn at a time changes nothing: the same on every
-    platform. A word is accepted with probability modulus / 2^bit_length(modulus): all but 2e-12 of
-    them for the ring's q.
+    uint64[count]. The stream is read in order, so how much is drawn at a time changes nothing: the
+    same on every platform. A word is accepted with probability modulus / 2^bit_length(modulus): all
+    but 2e-12 of them for the ring's q.
     """
+    # A key is used for one polynomial only, so the counter may start at 0.
     stream = Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
     keep = np.uint64((1 << modulus.bit_length()) - 1)
     accepted = np.empty(0, dtype=np.uint64)
@@ -112,8 +117,7 @@ def uniform_residues(key: bytes, count: int, modulus: int) -> NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Seeds:
-    """Seeds whose masks add up: what a hospital adds to its contribution, or what is taken off a
-    sum of survivors.
+    """Seeds whose masks add up: on a contribution, or to be taken off a sum of survivors.
 
     ``pairs`` are pair seeds, each with whether it is added (else subtracted); ``own`` are self-mask
     seeds, added.
@@ -123,19 +127,21 @@ class Seeds:
     own: tuple[bytes, ...]
 
     def block(self, start: int, stop: int) -> NDArray[np.uint64]:
-        """The sum of the masks of ciphertexts ``start`` to ``stop``: uint64[stop - start, 4096]."""
+        """Sum the masks of ciphertexts ``start`` to ``stop``: uint64[stop - start, 4096]."""
         total = np.zeros((stop - start, DEGREE), dtype=np.uint64)
         for row, index in zip(total, range(start, stop), strict=True):
             for plus, seed in self.pairs:
-                row[:] = (add if plus else subtract)(row, expand_chunk(seed, index))
+                mask = expand_chunk(seed, index)
+                row[:] = add(row, mask) if plus else subtract(row, mask)
             for seed in self.own:
                 row[:] = add(row, expand_chunk(seed, index, SELF_MASK_LABEL))
         return total
 
 
 def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundContext) -> Seeds:
-    """The mask that hospital ``me`` adds to c0: + for each peer that sorts after it, - for each
-    before. Over the cohort these add up to zero.
+    """Seeds of the masks that hospital ``me`` adds to c0: + for a peer that sorts after it, else -.
+
+    Over the cohort these add up to zero.
 
     Args:
         me: this hospital's name in the cohort.
@@ -151,16 +157,18 @@ def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundContext) -
             f" {', '.join(facts.cohort)}.",
             next_step="Agree on a secret with every hospital of the cohort.",
         )
+    # Told other facts of the round, a hospital has another digest, and its masks do not cancel.
     digest = facts.digest()
-    return Seeds(
-        tuple((peer > me, pair_seed(secrets[peer], digest)) for peer in facts.cohort if peer != me),
-        (),
-    )
+    peers = [peer for peer in facts.cohort if peer != me]
+    return Seeds(tuple((peer > me, pair_seed(secrets[peer], digest)) for peer in peers), ())
 
 
 def add_mask(ciphertext: NDArray[np.uint64], mask: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A copy of ``ciphertext`` (uint64[chunks, 2, 4096]) with ``mask`` (uint64[chunks, 4096]) added
-    to c0.
+    """Add a mask to c0 of a copy of the ciphertexts.
+
+    Args:
+        ciphertext: uint64[chunks, 2, 4096].
+        mask: uint64[chunks, 4096].
 
     Raises:
         UsageError: shapes that do not fit.
@@ -176,10 +184,12 @@ def add_mask(ciphertext: NDArray[np.uint64], mask: NDArray[np.uint64]) -> NDArra
 
 
 def _hkdf(secret: bytes, info: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869) without salt, 32 bytes: ``info`` alone tells the uses apart."""
     return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=info).derive(secret)
 
 
 def _bad_key(other: str, why: str) -> MessageError:
+    """Make the refusal of an agreement key, naming its hospital where it is known."""
     name = other or "another hospital"
     return MessageError(
         f"The agreement key of {name} {why}.",

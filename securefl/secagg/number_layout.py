@@ -1,10 +1,9 @@
-"""Integer fields packed across the primes of a number ring, so that sums under keys that add up
-open as exact integers.
+"""Packing of integer fields across the primes of a number ring: sums open as exact integers.
 
-A coefficient is a long integer: the lowest bits are room for the errors' sum, then come the fields,
-each wide enough for the sum of all contributors' values. A value is a signed integer of ``bits``
-bits, stored with an offset of 2^(bits-1). Slot 0 of every element is the canary: each contributor
-adds 1, so a complete sum opens to K there.
+For sums under keys that add up. A coefficient is a long integer: the lowest bits are room for the
+errors' sum, then come the fields, each wide enough for the sum of all contributors' values. A value
+is a signed integer of ``bits`` bits, stored with an offset of 2^(bits-1). Slot 0 of every element
+is the canary: each contributor adds 1, so a complete sum opens to K there.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 
     from securefl.secagg.number_ring import NumberRing
 
-#: Fewest bits of a value: noise may be rounded to steps this coarse (facts of the wire's grid stand
-#: in the study).
+#: Fewest bits of a value: noise may be rounded to steps this coarse (the wire's grid stands in the
+#: study).
 LEAST_BITS: Final = 4
 #: Bits of a key's coefficient in the ciphertexts that carry the keys: the largest sample is 65.
 KEY_BITS: Final = 8
@@ -37,8 +36,7 @@ _GROUP: Final = 64
 
 @dataclass(frozen=True)
 class NumberLayout:
-    """How integers of ``bits`` bits from ``contributors`` hospitals lie in the elements of a ring
-    of ``primes`` primes.
+    """Layout of ``bits``-bit integers of ``contributors`` hospitals in a ring of so many primes.
 
     Args:
         bits: bits of one contributor's value, sign included (4 to 24).
@@ -68,13 +66,14 @@ class NumberLayout:
 
     @property
     def ring(self) -> NumberRing:
-        """The ring of the elements."""
+        """Ring of the elements."""
         return ring_of(self.primes)
 
     @property
     def error_bits(self) -> int:
-        """Lowest bits of a coefficient, left to the errors: half their range is 12 standard
-        deviations of the sum of all.
+        """Lowest bits of a coefficient, left to the errors.
+
+        Half their range is 12 standard deviations of the sum of all.
         """
         deviations = MARGIN_SDS * float(SIGMA) * math.sqrt(self.contributors)
         return math.ceil(math.log2(deviations)) + 1
@@ -100,11 +99,10 @@ class NumberLayout:
         return self.fields * self.ring.degree - 1
 
     def sections(self, length: int) -> tuple[Section, ...]:
-        """The elements of ``length`` values: whole ones, and a last one cut to the coefficients
-        that it needs.
+        """The elements of ``length`` values: whole ones, and a last one that is cut.
 
-        Whole elements travel in transformed order, the cut one by its coefficients: each of those
-        opens by itself.
+        It is cut to the coefficients that it needs. Whole elements travel in transformed order, the
+        cut one by its coefficients: each of those opens by itself.
 
         Raises:
             UsageError: ``length`` is not positive.
@@ -115,8 +113,11 @@ class NumberLayout:
             )
         ring = self.ring
         whole, rest = divmod(length, self.values_per_element)
-        found = [Section(whole, ring.degree, ring.primes, masked=False)] if whole else []
+        found = []
+        if whole:
+            found.append(Section(whole, ring.degree, ring.primes, masked=False))
         if rest:
+            # One field more for the canary, then up to whole groups of 64 for the bit packing.
             needed = -(-(rest + 1) // self.fields)
             degree = -(-needed // _GROUP) * _GROUP
             found.append(Section(1, degree, ring.primes, masked=False))
@@ -127,7 +128,7 @@ class NumberLayout:
         return sum(section.count * section.item_bytes for section in self.sections(length))
 
     def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """One contributor's coefficients before the errors.
+        """Pack one contributor's values into coefficients, before the errors.
 
         Args:
             values: int64[d], each at most :attr:`max_value` in absolute value.
@@ -145,10 +146,10 @@ class NumberLayout:
                 f"Values are packed from int64[d], not {values.dtype}{list(values.shape)}.",
                 next_step="Round to integers first.",
             )
-        if (
-            int(values.max(initial=0)) > self.max_value
-            or int(values.min(initial=0)) < -self.max_value
-        ):
+        # Each bound by itself: the absolute value of the least int64 is negative.
+        largest = int(values.max(initial=0))
+        smallest = int(values.min(initial=0))
+        if largest > self.max_value or smallest < -self.max_value:
             raise RoundError(
                 f"A value does not fit in {self.bits} bits; nothing was encrypted.",
                 whose="this hospital: its worker rounds to the study's fields",
@@ -156,8 +157,10 @@ class NumberLayout:
             )
         degree = self.ring.degree
         elements = max(1, -(-values.size // self.values_per_element))
+        # The offset makes every field positive: no field of the sum borrows from the next.
         offset = 1 << (self.bits - 1)
         slots = np.full((elements, degree * self.fields), offset, dtype=np.int64)
+        # The canary of each element.
         slots[:, 0] += 1
         whole = values.size // self.values_per_element
         taken = whole * self.values_per_element
@@ -171,6 +174,7 @@ class NumberLayout:
             field = np.ascontiguousarray(fields[:, :, index])
             word, shift = divmod(self.error_bits + index * self.field_bits, WORD_BITS)
             words[:, word] |= (field << np.uint64(shift)) & low
+            # A field that reaches into the next word leaves its upper bits there.
             if shift + self.field_bits > WORD_BITS:
                 words[:, word + 1] |= field >> np.uint64(WORD_BITS - shift)
         return words
@@ -178,7 +182,7 @@ class NumberLayout:
     def unpack(
         self, words: NDArray[np.uint64], length: int, contributors: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
-        """The opened sum of ``contributors`` contributions.
+        """Take apart the opened sum of ``contributors`` contributions.
 
         Args:
             words: uint64[elements, primes, coefficients], the sums with their errors, to which half
@@ -206,15 +210,14 @@ class NumberLayout:
             if shift + self.field_bits > WORD_BITS:
                 value |= words[:, word + 1] << np.uint64(WORD_BITS - shift)
             slots[:, :, index] = value & field
+        # As many offsets come off as were added: one for each contributor.
         slots -= contributors << (self.bits - 1)
         flat = slots.reshape(elements, -1)
         values = flat[:, 1:].reshape(-1)
         most = contributors * self.max_value
-        if (
-            self._holds_more(words)
-            or bool(np.any(np.abs(flat) > most))
-            or bool(np.any(values[length:]))
-        ):
+        too_large = bool(np.any(np.abs(flat) > most))
+        padding = bool(np.any(values[length:]))
+        if self._holds_more(words) or too_large or padding:
             raise RoundError(
                 "The sum holds values that no complete set of contributions adds up to; nothing was"
                 " released.",
@@ -227,7 +230,7 @@ class NumberLayout:
         return values[:length], flat[:, 0].copy(), share
 
     def _holds_more(self, words: NDArray[np.uint64]) -> bool:
-        """Whether any coefficient has bits above its last field."""
+        """True if any coefficient has bits above its last field."""
         word, shift = divmod(self.error_bits + self.fields * self.field_bits, WORD_BITS)
         if word == self.primes:
             return False

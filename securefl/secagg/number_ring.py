@@ -1,5 +1,4 @@
-"""The rings of numbers under keys that add up: polynomials modulo one, two or three primes of 58
-bits.
+"""Rings of numbers under keys that add up: polynomials modulo one, two or three 58-bit primes.
 
 A ring element is held by its residues modulo each prime (residue number system), uint64[...,
 primes, degree]. Every prime is ``2^58 - c`` with a small ``c``, so that a product is reduced by
@@ -79,14 +78,13 @@ class NumberRing:
         """
         found = np.empty_like(a)
         for element, product in zip(a, found, strict=True):
-            for i, prime in enumerate(self.primes):  # a row at a time stays in the cache
+            # A row at a time stays in the processor's cache.
+            for i, prime in enumerate(self.primes):
                 product[i] = _product(element[i], b[i], prime)
         return found
 
     def contains(self, element: Residues) -> bool:
-        """Check that an array holds residues of this ring: dtype, the last two axes, each below its
-        prime.
-        """
+        """Check that an array holds residues of this ring: dtype, shape, each below its prime."""
         if element.dtype != np.uint64 or element.shape[-2:] != (len(self.primes), self.degree):
             return False
         return element.size > 0 and bool((element < self._column()).all())
@@ -98,12 +96,11 @@ class NumberRing:
         return np.where(wide < 0, wide + column, wide).astype(np.uint64)
 
     def from_words(self, words: Residues) -> Residues:
-        """Residues of long integers: uint64[n, primes, degree] words, lowest first, to residues of
-        that shape.
-        """
+        """Residues of long integers: uint64[n, primes, degree] words, lowest first, to residues."""
         found = np.empty_like(words)
         for integer, element in zip(words, found, strict=True):
             for i, prime in enumerate(self.primes):
+                # Horner's rule in base 2^58, from the highest word down.
                 value = _below(integer[-1].copy(), prime, 1)
                 for word in integer[-2::-1]:
                     value = _below(_times_word(value, prime) + word, prime, 3)
@@ -111,11 +108,10 @@ class NumberRing:
         return found
 
     def to_words(self, element: Residues) -> Residues:
-        """The integers from 0 that have these residues, in words, lowest first: uint64[n, primes,
-        degree].
+        """The integers from 0 that have these residues, in words, lowest first.
 
-        Mixed radix (Garner 1959): ``x = r0 + p0 (k1 + p1 k2)``, each digit from the residues before
-        it.
+        uint64[n, primes, degree], by mixed radix (Garner 1959): ``x = r0 + p0 (k1 + p1 k2)``, each
+        digit from the residues before it.
         """
         found = np.empty_like(element)
         for residues, integer in zip(element, found, strict=True):
@@ -127,17 +123,21 @@ class NumberRing:
         return found
 
     def _digits(self, residues: Residues) -> list[Residues]:
+        """Garner's digits: each is below its own prime."""
         digits = [residues[0]]
         for i, prime in enumerate(self.primes[1:], start=1):
             value = residues[i]
+            # Take each earlier digit off and divide by its prime, all modulo this one.
             for j, digit in enumerate(digits):
                 inverse = np.uint64(pow(self.primes[j], -1, prime))
+                # The prime is added first: below zero the unsigned difference would wrap.
                 difference = value + np.uint64(prime) - _below(digit.copy(), prime, 1)
                 value = _product(_below(difference, prime, 1), inverse, prime)
             digits.append(value)
         return digits
 
     def _column(self) -> Residues:
+        """Return the primes as a column that broadcasts over residues."""
         return np.array(self.primes, dtype=np.uint64)[:, None]
 
 
@@ -149,7 +149,7 @@ RINGS: Final = (
 
 
 def ring_of(primes: int) -> NumberRing:
-    """The ring with that many primes.
+    """Return the ring with that many primes.
 
     Raises:
         StudyError: there is none.
@@ -163,19 +163,23 @@ def ring_of(primes: int) -> NumberRing:
 
 
 def _below(values: Residues, prime: int, times: int) -> Residues:
-    """``values``, below ``(times + 1) * prime``, with the prime taken off until they are below it,
-    in place.
+    """Take the prime off ``values`` until they are below it, in place.
+
+    They are below ``(times + 1) * prime``.
     """
     step = np.uint64(prime)
     for _ in range(times):
-        # where a value is below the prime the subtraction wraps to a huge number, so the minimum is
-        # the residue
+        # Where a value is below the prime the subtraction wraps to a huge number, so the minimum
+        # is the residue.
         np.minimum(values, values - step, out=values)
     return values
 
 
 def _times_word(values: Residues, prime: int) -> Residues:
-    """``values * 2^58`` up to multiples of the prime, below 2^58.1: 2^58 is c modulo ``2^58 - c``."""
+    """``values * 2^58`` up to multiples of the prime, below 2^58.1.
+
+    2^58 is c modulo ``2^58 - c``.
+    """
     small = np.uint64((1 << WORD_BITS) - prime)
     low, high = _times_small(values, small)
     high *= small
@@ -184,8 +188,9 @@ def _times_word(values: Residues, prime: int) -> Residues:
 
 
 def _times_small(values: Residues, small: np.uint64) -> tuple[Residues, Residues]:
-    """(low, high) with ``values * small == low + 2^58 high``; values below 2^59, small below 2^21,
-    low below 2^58.1.
+    """(low, high) with ``values * small == low + 2^58 high``.
+
+    For values below 2^59 and small below 2^21; low is then below 2^58.1.
     """
     high = values >> _HALF_BITS
     high *= small
@@ -200,31 +205,35 @@ def _times_small(values: Residues, small: np.uint64) -> tuple[Residues, Residues
 
 def _product(a: Residues, b: Residues | np.uint64, prime: int) -> Residues:
     """(a * b) mod prime for residues below 2^58, by halves of 29 bits."""
-    a1, a0 = a >> _HALF_BITS, a & _HALF
-    b1, b0 = b >> _HALF_BITS, b & _HALF
+    a1 = a >> _HALF_BITS
+    a0 = a & _HALF
+    b1 = b >> _HALF_BITS
+    b0 = b & _HALF
+    # Two products below 2^58 each: their sum is below 2^59.
     middle = a1 * b0
-    middle += a0 * b1  # below 2^59
+    middle += a0 * b1
     high = a1 * b1
     high += middle >> _HALF_BITS
     middle &= _HALF
     middle <<= _HALF_BITS
     low = a0 * b0
     low += middle
-    low += _times_word(high, prime)  # below 3.2 primes
+    # Below 3.2 primes in all, so three subtractions are enough.
+    low += _times_word(high, prime)
     return _below(low, prime, 3)
 
 
 def _shift_in(digit: Residues, words: list[Residues], prime: int) -> list[Residues]:
     """``digit + prime * x`` in words, for x in ``words``: ``prime * x`` is ``2^58 x - c x``."""
     small = np.uint64((1 << WORD_BITS) - prime)
+    # The words move one place up, which is the product with 2^58; c x is then taken off.
     signed = [digit.astype(np.int64), *(w.astype(np.int64) for w in words)]
     for place, word in enumerate(words):
         low, high = _times_small(word, small)
         signed[place] -= low.astype(np.int64)
         signed[place + 1] -= high.astype(np.int64)
     for place in range(len(signed) - 1):
-        signed[place + 1] += (
-            signed[place] >> WORD_BITS
-        )  # an arithmetic shift: it borrows where negative
+        # An arithmetic shift: it borrows where the word is negative.
+        signed[place + 1] += signed[place] >> WORD_BITS
         signed[place] &= np.int64(_WORD)
     return [part.astype(np.uint64) for part in signed]

@@ -1,4 +1,4 @@
-"""The coordinator opens one complete sum as exact integers, or nothing."""
+"""Opening of one complete sum by the coordinator, as exact integers or not at all."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenedSum:
-    """What a round releases beside the integers: how many contributed.
+    """Release of a round beside the integers: how many contributed.
 
     ``noise_share`` is the largest encryption noise as a share of what would change an integer,
     rounded up to twentieths: for the coordinator's own screen.
@@ -62,9 +62,14 @@ def open_sum(
         UsageError: blocks that are no ciphertexts of this round's shape.
         MessageError: out of ``blocks``.
     """
-    count = facts.layout.contributors if contributors is None else contributors
+    count = contributors
+    if count is None:
+        count = facts.layout.contributors
     body = _Body(blocks, facts)
-    encrypted = into if facts.numbers is None else np.empty(facts.encrypted_length, dtype=np.int64)
+    # The ciphertexts hold the numbers, or one key's coefficients: those never reach the caller.
+    encrypted = into
+    if facts.numbers is not None:
+        encrypted = np.empty(facts.encrypted_length, dtype=np.int64)
     try:
         if keys.public.sha256 != facts.public_key_sha256:
             raise _not_opened(
@@ -85,14 +90,14 @@ def open_sum(
 
 
 class _Body:
-    """A sum's blocks as they come, those of its ciphertexts first."""
+    """Body of a sum as its blocks come, those of its ciphertexts first."""
 
     def __init__(self, blocks: Iterable[NDArray[np.uint64]], facts: RoundContext) -> None:
         self._blocks = iter(blocks)
         self._sections = facts.sections
 
     def items(self, index: int) -> Iterator[NDArray[np.uint64]]:
-        """The blocks of one section, of any size.
+        """Read the blocks of one section, of any size.
 
         Raises:
             RoundError: there are fewer items than the round has.
@@ -114,7 +119,7 @@ class _Body:
             yield block
 
     def behind_ciphertexts(self) -> Iterator[NDArray[np.uint64]]:
-        """The blocks of all other sections; raises as :meth:`items`."""
+        """Read the blocks of all other sections; raises as :meth:`items`."""
         for index in range(1, len(self._sections)):
             yield from self.items(index)
 
@@ -127,11 +132,12 @@ class _Body:
 def _open_ciphertexts(
     keys: RoundKeys, body: _Body, facts: RoundContext, into: NDArray[np.int64], count: int
 ) -> float:
+    """Open the ciphertexts' integers into ``into``; return the largest noise."""
     layout = facts.cipher_layout
-    place, noise = 0, 0.0
-    with closing(
-        keys.open_blocks(body.items(0), layout)
-    ) as opened:  # closing it lets go of the key at once
+    place = 0
+    noise = 0.0
+    # Closing the generator lets go of the key at once, whatever happens in between.
+    with closing(keys.open_blocks(body.items(0), layout)) as opened:
         for messages, share in opened:
             length = min(into.size - place, len(messages) * layout.values_per_chunk)
             if length < 1:
@@ -148,7 +154,7 @@ def _open_ciphertexts(
 
 @dataclass(frozen=True)
 class _Numbers:
-    """A round's numbers under keys that add up, as whoever knows the sum of the keys opens them.
+    """Numbers of a round under keys that add up, for whoever knows the sum of the keys.
 
     Args:
         layout: how they are packed.
@@ -163,14 +169,15 @@ class _Numbers:
     contributors: int
 
     def open(self, body: _Body, key: NumberKey, into: NDArray[np.int64]) -> float:
-        """Open all elements into ``into``; the largest error as a share of its room, rounded up to
-        twentieths.
+        """Open all elements into ``into``.
+
+        Returns the largest error as a share of its room, rounded up to twentieths.
         """
-        noise, element = 0.0, 0
+        noise = 0.0
+        element = 0
         for block in body.behind_ciphertexts():
-            shared = shared_elements(
-                self.layout.ring, self.round_digest, element, element + len(block)
-            )
+            stop = element + len(block)
+            shared = shared_elements(self.layout.ring, self.round_digest, element, stop)
             place = element * self.layout.values_per_element
             length = min(self.length - place, len(block) * self.layout.values_per_element)
             values, canaries, share = open_numbers(
@@ -178,12 +185,13 @@ class _Numbers:
             )
             _check_canaries(canaries, self.contributors)
             into[place : place + length] = values
-            element += len(block)
+            element = stop
             noise = max(noise, math.ceil(share * 20) / 20)
         return noise
 
 
 def _check_canaries(canaries: NDArray[np.int64], count: int) -> None:
+    """Check that each item holds as many contributions as make the sum."""
     if np.any(canaries != count):
         raise _not_opened(
             f"it does not hold exactly one contribution of each of the {count} hospitals",
@@ -192,6 +200,7 @@ def _check_canaries(canaries: NDArray[np.int64], count: int) -> None:
 
 
 def _not_opened(why: str, whose: str) -> RoundError:
+    """Make the error of a sum that does not open."""
     return RoundError(
         f"The sum does not open: {why}; nothing was released.",
         whose=whose,

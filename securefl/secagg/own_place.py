@@ -1,5 +1,4 @@
-"""A hospital's own place among a round's contributions: whether what lies there is another
-contribution by its own key.
+"""Check of a hospital's own place for another contribution by its own key.
 
 A hospital makes one contribution to a round, ever (rule 6). Another one by the same key is made by
 another process, on a copy of its folder. Junk and frames of other rounds, which anybody can put
@@ -24,12 +23,14 @@ _TYPES: Final = ("securefl-contribution/1", "securefl-contribution/2")
 _FIELDS: Final = frozenset(
     {"study", "round", "attempt", "kind", "round_digest", "sender", "shape", "chunks"}
 )
-#: Bytes of a manifest beside its chunks' hashes, and of one hash with its quotes and comma.
-_BASE, _HASH = 4096, 67
+#: Bytes of a manifest beside its chunks' hashes.
+_BASE: Final = 4096
+#: Bytes of one hash with its quotes and comma.
+_HASH: Final = 67
 
 
 def manifest_limit(facts: RoundContext) -> int:
-    """Within how many bytes of a contribution its signed manifest ends."""
+    """Bytes of a contribution within which its signed manifest ends."""
     chunks = sum(section.count for section in facts.sections)
     return PREFIX_BYTES + _BASE + (chunks + 1) * _HASH
 
@@ -37,8 +38,7 @@ def manifest_limit(facts: RoundContext) -> int:
 def other_contribution(
     head: bytes, own: bytes, facts: RoundContext, sender: str, verify: Verify
 ) -> bool:
-    """Whether a frame is a contribution of ``sender`` to the same round of the same study, and not
-    this one.
+    """True for another contribution of ``sender`` to the same round of the same study.
 
     Args:
         head: the first bytes of what lies in the store (:func:`manifest_limit`).
@@ -51,8 +51,8 @@ def other_contribution(
         return False
     length = int.from_bytes(head[len(MAGIC) : PREFIX_BYTES], "big")
     signed = head[PREFIX_BYTES : PREFIX_BYTES + length]
+    # Cut off, or the same frame with other chunks: only one pins the chunks that were signed.
     if len(signed) != length or signed == own[PREFIX_BYTES : PREFIX_BYTES + length]:
-        # cut off, or the same frame with other chunks: only one pins the chunks that were signed
         return False
     for kind in _TYPES:
         try:

@@ -1,5 +1,4 @@
-"""Fixed-width integer fields in the coefficients of a plaintext, so that sums open as exact
-integers.
+"""Packing of fixed-width integer fields into a plaintext: sums open as exact integers.
 
 A value is a signed integer of ``bits`` bits. It is stored with an offset of 2^(bits-1), in a field
 wide enough for the sum over all contributors: ``bits + ceil(log2 K)``. About 12 of the ring's 58
@@ -35,7 +34,7 @@ MARGIN_SDS: Final = 12.0
 
 @dataclass(frozen=True)
 class FieldLayout:
-    """How integers of ``bits`` bits from ``contributors`` hospitals lie in a ciphertext.
+    """Layout of ``bits``-bit integers from ``contributors`` hospitals in a ciphertext.
 
     Args:
         bits: bits of one contributor's value, sign included (6 to 24).
@@ -82,7 +81,7 @@ class FieldLayout:
 
     @property
     def scale(self) -> int:
-        """D, what a message is multiplied by: the noise must stay below D/2 in absolute value."""
+        """D, the factor of a message: the noise must stay below D/2 in absolute value."""
         return MODULUS >> (self.fields * self.field_bits)
 
     @property
@@ -108,7 +107,7 @@ class FieldLayout:
         return -(-length // self.values_per_chunk)
 
     def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
-        """One contributor's messages.
+        """Pack one contributor's values into messages.
 
         Args:
             values: int64[d], each at most :attr:`max_value` in absolute value.
@@ -133,13 +132,14 @@ class FieldLayout:
                 next_step="Report this; the study ends here.",
             )
         slots = np.zeros((chunks, self.values_per_chunk + 1), dtype=np.int64)
+        # The canary of each ciphertext.
         slots[:, 0] = 1
         padded = np.zeros(chunks * self.values_per_chunk, dtype=np.int64)
         padded[: values.size] = values
         slots[:, 1:] = padded.reshape(chunks, -1)
-        fields = (
-            (slots + (1 << (self.bits - 1))).astype(np.uint64).reshape(chunks, self.fields, DEGREE)
-        )
+        # The offset makes every field positive: no field of the sum borrows from the next.
+        offset = 1 << (self.bits - 1)
+        fields = (slots + offset).astype(np.uint64).reshape(chunks, self.fields, DEGREE)
         messages = np.zeros((chunks, DEGREE), dtype=np.uint64)
         for index in range(self.fields):
             messages |= fields[:, index] << np.uint64(index * self.field_bits)
@@ -148,7 +148,7 @@ class FieldLayout:
     def unpack(
         self, messages: NDArray[np.uint64], length: int, contributors: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The opened sum of all K contributors, or of the survivors among them.
+        """Take apart the opened sum of all K contributors, or of the survivors among them.
 
         Args:
             messages: uint64[chunks, 4096], the sums of what :meth:`pack` returned.
@@ -165,7 +165,9 @@ class FieldLayout:
                 is not zero.
         """
         chunks = self.chunks_for(length)
-        count = self.contributors if contributors is None else contributors
+        count = contributors
+        if count is None:
+            count = self.contributors
         if messages.dtype != np.uint64 or messages.shape != (chunks, DEGREE):
             raise UsageError(
                 f"{length} values are unpacked from uint64[{chunks}, {DEGREE}], not "
@@ -177,15 +179,15 @@ class FieldLayout:
         slots = np.empty((chunks, self.fields, DEGREE), dtype=np.int64)
         for index in range(self.fields):
             slots[:, index] = (messages >> np.uint64(index * self.field_bits)) & low
+        # As many offsets come off as were added: one for each contributor.
         slots -= count << (self.bits - 1)
         flat = slots.reshape(chunks, -1)
         values = flat[:, 1:].reshape(-1)
         most = count * self.max_value
-        if (
-            bool(np.any(messages >> np.uint64(whole)))
-            or bool(np.any(np.abs(flat) > most))
-            or np.any(values[length:])
-        ):
+        overflow = bool(np.any(messages >> np.uint64(whole)))
+        too_large = bool(np.any(np.abs(flat) > most))
+        padding = bool(np.any(values[length:]))
+        if overflow or too_large or padding:
             raise RoundError(
                 "The sum holds values that no complete set of contributions adds up to; nothing was"
                 " released.",

@@ -1,4 +1,4 @@
-"""The public key of one round as plain residues, in a form of our own.
+"""Public key of one round as plain residues, in a form of our own.
 
 The frame carries numbers, never a file that SEAL or TenSEAL wrote: foreign bytes meet no native
 loader (TenSEAL's is not memory-safe on crafted bytes). ``seal.py`` builds SEAL's file itself, from
@@ -50,6 +50,7 @@ class PublicKey:
 
     def __post_init__(self) -> None:
         r = self.residues
+        # Every path to a key leads through here, so `seal.py` never meets an unchecked one.
         if r.dtype != np.uint64 or r.shape != (2, 2, DEGREE):
             raise _refused(f"has shape {r.dtype}{list(r.shape)} instead of uint64[2, 2, {DEGREE}]")
         if int(r[:, 0].max()) >= MODULUS or int(r[:, 1].max()) >= SPECIAL_MODULUS:
@@ -59,12 +60,10 @@ class PublicKey:
 
     @property
     def body(self) -> bytes:
-        """The key's 81920 bytes: residues mod the 58-bit prime [b, a], then those mod the special
-        prime.
-        """
-        return pack_bits(self.residues[:, 0], MODULUS_BITS) + pack_bits(
-            self.residues[:, 1], SPECIAL_MODULUS_BITS
-        )
+        """The key's 81920 bytes: residues mod the 58-bit prime [b, a], then mod the special one."""
+        wide = pack_bits(self.residues[:, 0], MODULUS_BITS)
+        special = pack_bits(self.residues[:, 1], SPECIAL_MODULUS_BITS)
+        return wide + special
 
     @property
     def sha256(self) -> str:
@@ -73,7 +72,7 @@ class PublicKey:
 
     @classmethod
     def from_body(cls, body: bytes) -> PublicKey:
-        """The inverse of :attr:`body`.
+        """Read a key that :attr:`body` wrote.
 
         Raises:
             MessageError: wrong length, or residues that make no key.
@@ -87,6 +86,7 @@ class PublicKey:
 
 
 def _refused(why: str) -> MessageError:
+    """Make the refusal of a round's public key."""
     return MessageError(
         f"The round's public key {why}.",
         whose="the coordinator",

@@ -1,7 +1,7 @@
-"""Residues that were checked, in a file that nobody else can write: what was checked is what is
-added, without a second check.
+"""File of residues that were checked, which nobody else can write.
 
-Raw little-endian 64-bit residues, one item after the other, so that reading them back costs a copy.
+What was checked is what is added, without a second check. Raw little-endian 64-bit residues, one
+item after the other, so that reading them back costs a copy.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def keep_residues(blocks: Iterable[NDArray[np.uint64]], file: BinaryIO) -> None:
 
 
 def kept_residues(file: BinaryIO, sections: tuple[Section, ...]) -> Iterator[NDArray[np.uint64]]:
-    """The blocks at the beginning of ``file``, uint64[n, rows, degree] each, in the order of the
-    plan. Several may read one file.
+    """Read the blocks at the beginning of ``file`` in the plan's order: uint64[n, rows, degree].
+
+    Several may read one file.
 
     Raises:
         UnreadableError: it holds fewer.
@@ -40,6 +41,7 @@ def kept_residues(file: BinaryIO, sections: tuple[Section, ...]) -> Iterator[NDA
     for section, start, stop in blocks_of(sections):
         shape = (stop - start, *section.item_shape)
         size = shape[0] * shape[1] * shape[2] * _RESIDUE_BYTES
+        # From its own place each time: another reader may have moved the file's position.
         file.seek(place)
         data = file.read(size)
         place += size

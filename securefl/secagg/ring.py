@@ -1,5 +1,4 @@
-"""The ring of the ciphertexts: polynomials of 4096 residues modulo one 58-bit prime, as numpy
-arrays.
+"""Ring of the ciphertexts: polynomials of 4096 residues modulo one 58-bit prime, in numpy.
 
 Everything the aggregator needs is here: addition modulo ``MODULUS`` and the packing of residues
 into as few bits as they have. It takes no key and no SEAL.
@@ -43,7 +42,8 @@ def add(
 
     ``modulus``: another prime of 58 bits, or one for each row.
     """
-    total = a + b  # below 2^59: no overflow
+    # Both are below 2^58, so their sum does not overflow 64 bits.
+    total = a + b
     # Where total < q the subtraction wraps to a huge number, so the minimum is the residue either
     # way.
     reduced: NDArray[np.uint64] = np.minimum(total, total - modulus)
@@ -54,13 +54,14 @@ def subtract(
     a: NDArray[np.uint64], b: NDArray[np.uint64], modulus: np.uint64 | NDArray[np.uint64] = _Q
 ) -> NDArray[np.uint64]:
     """(a - b) mod q, as :func:`add`."""
-    difference = a - b  # wraps where a < b; adding q then wraps back to the residue
+    # Wraps where a < b; adding q then wraps back to the residue, which is the smaller of the two.
+    difference = a - b
     reduced: NDArray[np.uint64] = np.minimum(difference, difference + modulus)
     return reduced
 
 
 def sum_mod_q(arrays: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
-    """The sum mod q of any number (at least one) of equally shaped arrays of residues.
+    """Add any number (at least one) of equally shaped arrays of residues, mod q.
 
     Raises:
         UsageError: nothing to add, or shapes that differ.
@@ -82,12 +83,12 @@ def sum_mod_q(arrays: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
 
 
 def are_residues(array: NDArray[np.uint64], modulus: int = MODULUS) -> bool:
-    """Whether ``array`` is uint64 and every element is below ``modulus``."""
+    """True if ``array`` is uint64 and every element is below ``modulus``."""
     return array.dtype == np.uint64 and array.size > 0 and int(array.max()) < modulus
 
 
 def looks_degenerate(polynomials: NDArray[np.uint64]) -> bool:
-    """Whether any polynomial (last axis) is all but zero or constant.
+    """True if any polynomial (last axis) is all but zero, or constant.
 
     An honest polynomial is uniform mod q, so that even one zero has probability 4096/2^58. TenSEAL
     accepts a ciphertext with c1 = 0, which is no encryption at all; a monomial in c1 is the probe
@@ -99,25 +100,25 @@ def looks_degenerate(polynomials: NDArray[np.uint64]) -> bool:
 
 
 def pack_bits(values: NDArray[np.uint64], width: int) -> bytes:
-    """``values`` (uint64, a multiple of 64 of them, each below 2^width) as consecutive
-    ``width``-bit numbers.
+    """Write ``values`` as consecutive ``width``-bit numbers.
 
-    Bit ``b`` of value ``i`` becomes bit ``i * width + b`` of the output, bits counted from the
-    least significant bit of the first byte. 64 values fill exactly ``width`` 64-bit words, which is
-    what makes numpy fast here.
+    ``values`` is uint64, a multiple of 64 of them, each below 2^width. Bit ``b`` of value ``i``
+    becomes bit ``i * width + b`` of the output, bits counted from the least significant bit of the
+    first byte. 64 values fill exactly ``width`` 64-bit words, which is what makes numpy fast here.
     """
     columns = np.ascontiguousarray(values.reshape(-1, 64).T)  # [64, groups]
     words = np.zeros((width, columns.shape[1]), dtype=np.uint64)
     for i in range(64):
         word, shift = divmod(i * width, 64)
         words[word] |= columns[i] << np.uint64(shift)
+        # A value that reaches into the next word leaves its upper bits there.
         if shift + width > 64:
             words[word + 1] |= columns[i] >> np.uint64(64 - shift)
     return np.ascontiguousarray(words.T).astype("<u8").tobytes()
 
 
 def unpack_bits(data: bytes | memoryview, width: int) -> NDArray[np.uint64]:
-    """The inverse of :func:`pack_bits`: uint64[n], each below 2^width.
+    """Invert :func:`pack_bits`: uint64[n], each below 2^width.
 
     ``data`` holds a multiple of 8*width bytes.
     """

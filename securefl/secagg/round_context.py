@@ -1,4 +1,7 @@
-"""The facts of one round: what every hospital must have been told alike before its masks cancel."""
+"""Context of one round: the facts that every hospital must have been told alike.
+
+Masks are bound to them, and cancel only where they are the same.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,13 @@ _HEX = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def is_sha256(text: object) -> bool:
-    """Whether ``text`` is a lower-case hex SHA-256."""
+    """True for a lower-case hex SHA-256."""
     return isinstance(text, str) and _HEX.match(text) is not None
 
 
 @dataclass(frozen=True)
 class RoundContext:
-    """Everything a mask is bound to. Two parties with different facts hold masks that do not
-    cancel.
+    """Facts that a mask is bound to: two parties with different ones hold masks that do not cancel.
 
     Args:
         study: digest of the study, hex SHA-256.
@@ -89,24 +91,24 @@ class RoundContext:
             raise _contradiction(f"bound {self.bound} does not fit in {self.layout.bits} bits")
 
     def _check_hex(self) -> None:
+        """Check digests and nonces: each is 32 bytes in lower-case hex."""
         for name in ("study", "public_key_sha256", "model_sha256"):
             if not is_sha256(getattr(self, name)):
                 raise _contradiction(f"{name} is no lower-case hex SHA-256")
-        if len(self.instances) != len(self.cohort) or not all(
-            is_sha256(nonce) for nonce in self.instances
-        ):
+        well_formed = all(is_sha256(nonce) for nonce in self.instances)
+        if len(self.instances) != len(self.cohort) or not well_formed:
             raise _contradiction("not every hospital has one nonce of 32 bytes in hex")
 
     @property
     def numbers(self) -> NumberLayout | None:
-        """The packing under keys that add up; None where the ciphertexts hold the numbers
-        themselves.
-        """
-        return self.layout if isinstance(self.layout, NumberLayout) else None
+        """Packing under keys that add up; None where the ciphertexts hold the numbers."""
+        if isinstance(self.layout, NumberLayout):
+            return self.layout
+        return None
 
     @cached_property
     def cipher_layout(self) -> FieldLayout:
-        """The packing of what the ciphertexts hold: the numbers, or one key's coefficients."""
+        """Packing of what the ciphertexts hold: the numbers, or one key's coefficients."""
         if isinstance(self.layout, NumberLayout):
             return FieldLayout(KEY_BITS, self.layout.contributors)
         return self.layout
@@ -114,7 +116,9 @@ class RoundContext:
     @property
     def encrypted_length(self) -> int:
         """Integers in the ciphertexts: the numbers themselves, or one key's coefficients."""
-        return self.length if self.numbers is None else self.numbers.ring.degree
+        if self.numbers is None:
+            return self.length
+        return self.numbers.ring.degree
 
     @property
     def chunks(self) -> int:
@@ -123,14 +127,14 @@ class RoundContext:
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
-        """The body of a contribution and of the sum: ciphertexts, then the elements of the numbers
-        where there are any.
-        """
-        elements = () if self.numbers is None else self.numbers.sections(self.length)
-        return (ciphertext_section(self.chunks), *elements)
+        """Sections of a contribution's body and of the sum's: ciphertexts, then elements."""
+        ciphertexts = ciphertext_section(self.chunks)
+        if self.numbers is None:
+            return (ciphertexts,)
+        return (ciphertexts, *self.numbers.sections(self.length))
 
     def as_json(self) -> dict[str, object]:
-        """The facts as the dictionary that is hashed; its keys are the wire format's."""
+        """Write the facts as the dictionary that is hashed; its keys are the wire format's."""
         return {
             "attempt": self.attempt,
             "bits": self.layout.bits,
@@ -149,11 +153,12 @@ class RoundContext:
         }
 
     def digest(self) -> str:
-        """The round digest: hex SHA-256 of the canonical JSON (RFC 8785) of :meth:`as_json`."""
+        """Round digest: hex SHA-256 of the canonical JSON (RFC 8785) of :meth:`as_json`."""
         return sha256(canonical(self.as_json())).hexdigest()
 
 
 def _contradiction(what: str) -> StudyError:
+    """Make the error of facts that contradict each other."""
     return StudyError(
         f"The facts of the round contradict each other: {what}.",
         whose="the researcher who runs the round",

@@ -1,10 +1,10 @@
-"""CKKS with exact integers, through TenSEAL's binding of SEAL. The only module that imports
-tenseal.
+"""CKKS with exact integers, through TenSEAL's binding of SEAL.
 
-Messages are integers times D in the coefficients. Decryption rounds the noise away before anything
-leaves this module: CKKS results with their noise would hand out the secret key (Li and Micciancio
-2021, measured here: 0.1 s). SEAL's loader is given only files that this module wrote from residues
-that were checked. Its files live in memory (memfd): a decrypted polynomial never touches a disk.
+The only module that imports tenseal, with ``seal_ring``. Messages are integers times D in the
+coefficients. Decryption rounds the noise away before anything leaves this module: CKKS results with
+their noise would hand out the secret key (Li and Micciancio 2021, measured here: 0.1 s). SEAL's
+loader is given only files that this module wrote from residues that were checked. Its files live in
+memory (memfd): a decrypted polynomial never touches a disk.
 """
 
 from __future__ import annotations
@@ -49,18 +49,19 @@ NOISE_LIMIT: Final = 0.75
 
 _SEAL_MAGIC: Final = 0xA15E
 _UNCOMPRESSED: Final = 0
-_MOST_POLYNOMIALS: Final = 16  # SEAL_CIPHERTEXT_SIZE_MAX
+#: SEAL_CIPHERTEXT_SIZE_MAX.
+_MOST_POLYNOMIALS: Final = 16
 
 
 class RoundKeyPair(RoundKeys):
-    """A CKKS key pair that opens one sum and is then erased. Made by :meth:`generate`; it cannot be
-    copied or stored.
+    """CKKS key pair that opens one sum and is then erased.
 
-    SEAL keeps secret keys in memory pools that are overwritten when they are freed, which is when
-    this object lets go; a test reads the process's memory to see it. Of the decrypted polynomial,
-    from which the key could be solved, copies are zeroed where Python reaches them, but SEAL's
-    general pool may keep one until the process ends. What such a key is worth after the round: the
-    sum, which is released anyway. Contributions stay closed to it, they are masked.
+    Made by :meth:`generate`; it cannot be copied or stored. SEAL keeps secret keys in memory pools
+    that are overwritten when they are freed, which is when this object lets go; a test reads the
+    process's memory to see it. Of the decrypted polynomial, from which the key could be solved,
+    copies are zeroed where Python reaches them, but SEAL's general pool may keep one until the
+    process ends. What such a key is worth after the round: the sum, which is released anyway.
+    Contributions stay closed to it, they are masked.
     """
 
     def __init__(self, public: PublicKey, decryptor: object) -> None:
@@ -70,7 +71,10 @@ class RoundKeyPair(RoundKeys):
 
     @classmethod
     def generate(cls) -> RoundKeyPair:
-        """A fresh key pair from the operating system's randomness (SEAL's Blake2xb, seeded by it)."""
+        """Generate a fresh key pair from the operating system's randomness.
+
+        By SEAL's Blake2xb, seeded by it.
+        """
         context = _context()
         generator = sealapi.KeyGenerator(context)
         public = sealapi.PublicKey()
@@ -81,12 +85,12 @@ class RoundKeyPair(RoundKeys):
 
     @property
     def public(self) -> PublicKey:
-        """The public half."""
+        """Public half."""
         return self._public
 
     @property
     def erased(self) -> bool:
-        """Whether the secret half is gone."""
+        """True once the secret half is gone."""
         return self._decryptor is None
 
     def erase(self) -> None:
@@ -118,15 +122,18 @@ class RoundKeyPair(RoundKeys):
     def open_blocks(
         self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
     ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
-        """:meth:`open_once` block by block, for sums that do not fit in memory; see
-        :meth:`RoundKeys.open_blocks`.
+        """:meth:`open_once` block by block, for sums that do not fit in memory.
+
+        See :meth:`RoundKeys.open_blocks`.
 
         Raises:
             UsageError, RoundError: as :meth:`open_once`; a block that fails ends the opening and
                 erases the key.
         """
+        # Taken out under the lock: of two threads one has the key, and it has no second use.
         with self._lock:
-            decryptor, self._decryptor = self._decryptor, None
+            decryptor = self._decryptor
+            self._decryptor = None
         if decryptor is None:
             raise RoundError(
                 "The key of this round was used or erased: a sum is decrypted once and never"
@@ -170,8 +177,10 @@ def encrypt(
     context = _context()
     key = sealapi.PublicKey()
     load_seal_file(_context(), key, seal_file(context.key_parms_id(), public.residues, ntt=True))
-    encryptor, evaluator = sealapi.Encryptor(context, key), sealapi.Evaluator(context)
+    encryptor = sealapi.Encryptor(context, key)
+    evaluator = sealapi.Evaluator(context)
     ciphertext = np.empty((messages.shape[0], 2, DEGREE), dtype=np.uint64)
+    # An encryption of zero, to which the message is added here: SEAL's encoder works in floats.
     for index in range(messages.shape[0]):
         zero = sealapi.Ciphertext()
         encryptor.encrypt_zero(zero)
@@ -182,10 +191,10 @@ def encrypt(
 
 
 class CkksIntegers(SumCipher):
-    """The exact-integer CKKS home of :class:`securefl.secagg.cipher.SumCipher`."""
+    """Exact-integer CKKS, the home of :class:`securefl.secagg.cipher.SumCipher`."""
 
     def generate(self) -> RoundKeyPair:
-        """A fresh key pair for one round."""
+        """Generate a fresh key pair for one round."""
         return RoundKeyPair.generate()
 
     def encrypt(
@@ -198,8 +207,10 @@ class CkksIntegers(SumCipher):
 def _open_blocks(
     held: list[Any], blocks: Iterable[NDArray[np.uint64]], scale: int
 ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
-    """The decryptor comes in a list, so that here is its last reference: SEAL overwrites the key as
-    it frees it.
+    """Decrypt blocks and round them; the key goes at the end, or at the first that fails.
+
+    The decryptor comes in a list, so that here is its last reference: SEAL overwrites the key as it
+    frees it.
     """
     try:
         for ciphertext in blocks:
@@ -213,13 +224,16 @@ def _open_blocks(
             try:
                 opened = _round_exactly(noisy, scale)
             finally:
-                noisy.fill(0)  # with the ciphertext it would give the key away
+                # With the ciphertext it would give the key away.
+                noisy.fill(0)
             yield opened
     finally:
         held.clear()
 
 
 def _round_exactly(polynomials: NDArray[np.uint64], scale: int) -> tuple[NDArray[np.uint64], float]:
+    """Round to the nearest multiple of D; return the integers and the largest noise, coarsely."""
+    # Half of D is added first: noise below zero then rounds up instead of borrowing.
     half = np.uint64(scale // 2)
     shifted = add(polynomials, np.broadcast_to(half, polynomials.shape))
     messages = shifted // np.uint64(scale)
@@ -237,11 +251,13 @@ def _round_exactly(polynomials: NDArray[np.uint64], scale: int) -> tuple[NDArray
                 "Start a new attempt; if it fails again, let every hospital verify the round."
             ),
         )
+    # In twentieths: the exact noise would say something about the key.
     return messages, math.ceil(largest * 20) / 20
 
 
 @cache
 def _context() -> Any:  # noqa: ANN401 - sealapi has no types
+    """SEAL's context of the round's ring, made once a process."""
     parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
     parameters.set_poly_modulus_degree(DEGREE)
     parameters.set_coeff_modulus(
@@ -259,6 +275,7 @@ def _context() -> Any:  # noqa: ANN401 - sealapi has no types
 
 
 def _check_ciphertext(ciphertext: NDArray[np.uint64]) -> None:
+    """Check shape and residues of a sum before SEAL sees it."""
     if ciphertext.ndim != 3 or ciphertext.shape[1:] != (2, DEGREE) or not are_residues(ciphertext):
         raise UsageError(
             f"A sum is uint64[chunks, 2, {DEGREE}] of residues mod q.",
@@ -267,12 +284,12 @@ def _check_ciphertext(ciphertext: NDArray[np.uint64]) -> None:
 
 
 def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
-    """c0 + c1·s mod q of uint64[2, 4096], in transformed order: uint64[4096]."""
+    """Decrypt uint64[2, 4096] to c0 + c1·s mod q, in transformed order: uint64[4096]."""
     context = _context()
-    ciphertext, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
-    load_seal_file(
-        _context(), ciphertext, seal_file(context.first_parms_id(), chunk[:, None], ntt=False)
-    )
+    ciphertext = sealapi.Ciphertext()
+    plaintext = sealapi.Plaintext()
+    file = seal_file(context.first_parms_id(), chunk[:, None], ntt=False)
+    load_seal_file(context, ciphertext, file)
     sealapi.Evaluator(context).transform_to_ntt_inplace(ciphertext)
     decryptor.decrypt(ciphertext, plaintext)
     residues = read_residues(plaintext)
@@ -281,7 +298,7 @@ def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint
 
 
 def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Coefficients of uint64[n, 4096] in transformed order, which is zeroed.
+    """Invert the transform of uint64[n, 4096], which is zeroed, to coefficients.
 
     SEAL offers the inverse transform for ciphertexts only, so the polynomials pose as one
     ciphertext of up to 16 parts.
@@ -292,45 +309,51 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
     for start in range(0, len(polynomials), _MOST_POLYNOMIALS):
         block = polynomials[start : start + _MOST_POLYNOMIALS]
         # A ciphertext has at least two parts: a lone polynomial goes twice.
-        parts = block if len(block) > 1 else np.repeat(block, 2, axis=0)
+        parts = block
+        if len(block) == 1:
+            parts = np.repeat(block, 2, axis=0)
         carrier = sealapi.Ciphertext()
-        load_seal_file(
-            _context(), carrier, seal_file(context.first_parms_id(), parts[:, None], ntt=True)
-        )
+        file = seal_file(context.first_parms_id(), parts[:, None], ntt=True)
+        load_seal_file(context, carrier, file)
         evaluator.transform_from_ntt_inplace(carrier)
         flat = read_residues(carrier)
         result[start : start + len(block)] = flat.reshape(-1, DEGREE)[: len(block)]
+        # Decrypted polynomials: each copy goes as soon as it was used.
         flat.fill(0)
     polynomials.fill(0)
     return result
 
 
 def read_residues(carrier: Any) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
-    """All residues of a SEAL object, uint64[n]: the only copy of them that is made here."""
+    """Read all residues of a SEAL object: uint64[n], the only copy of them that is made here."""
     return read_all(carrier.dyn_array(), whole=_arrays_are_whole())
 
 
 @cache
 def _arrays_are_whole() -> bool:
-    """Whether this TenSEAL's arrays can be read in one piece; the benchmarks would show it if not."""
+    """True if this TenSEAL's arrays can be read in one piece.
+
+    The benchmarks would show it if not.
+    """
     known = sealapi.Plaintext("2Ax^3 + 7x^1 + FFFFFFFFFFFF")
     return layout_matches(known.dyn_array(), (0xFFFFFFFFFFFF, 7, 0, 0x2A))
 
 
 def seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:
-    """An uncompressed SEAL 4.x file of a ciphertext (or public key): uint64[polynomials, primes,
-    4096].
+    """Write an uncompressed SEAL 4.x file of a ciphertext or public key.
+
+    From uint64[polynomials, primes, 4096].
     """
     size, primes, degree = residues.shape
     data = residues.astype("<u8").tobytes()
-    members = struct.pack("<4Q", *parms_id) + struct.pack(
-        "<BQQQdQ", ntt, size, degree, primes, 1.0, 1
-    )
+    members = struct.pack("<4Q", *parms_id)
+    members += struct.pack("<BQQQdQ", ntt, size, degree, primes, 1.0, 1)
     array = _seal_header(8 + len(data)) + struct.pack("<Q", residues.size) + data
     return _seal_header(len(members) + len(array)) + members + array
 
 
 def _seal_header(payload: int) -> bytes:
+    """Write SEAL's header of 16 bytes: magic, its own size, version, no compression, total size."""
     return struct.pack("<HBBBBHQ", _SEAL_MAGIC, 16, 4, 3, _UNCOMPRESSED, 0, 16 + payload)
 
 
@@ -342,8 +365,9 @@ def load_seal_file(context: Any, target: Any, content: bytes) -> None:  # noqa: 
 
 @contextmanager
 def _memory_file(content: bytes) -> Iterator[str]:
-    """A path that SEAL can open and that names no file on a disk; elsewhere than Linux, an unlinked
-    temporary file.
+    """Hold a path that SEAL can open and that names no file on a disk.
+
+    Elsewhere than on Linux it is an unlinked temporary file.
     """
     if hasattr(os, "memfd_create"):
         with os.fdopen(os.memfd_create("securefl", os.MFD_CLOEXEC), "wb", buffering=0) as file:

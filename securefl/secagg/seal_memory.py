@@ -1,4 +1,4 @@
-"""All numbers of a SEAL array at once, where the binding offers one at a time.
+"""Reading of a SEAL array at once, where the binding offers a number at a time.
 
 TenSEAL's binding reads a residue a call (0.17 us each: the larger part of an encryption's time, and
 most of an opening's) and saves to files, compressed, which leaves copies of secrets. The numbers of
@@ -31,7 +31,7 @@ _DATA: Final = 4
 
 
 def layout_matches(array: Any, numbers: Sequence[int]) -> bool:  # noqa: ANN401 - sealapi has no types
-    """Whether ``array``, which holds ``numbers``, gives them when it is read in one piece."""
+    """True if ``array``, which holds ``numbers``, gives them when it is read in one piece."""
     if sys.implementation.name != "cpython" or array.size() != len(numbers):
         return False
     whole = _in_one_piece(array)
@@ -39,7 +39,7 @@ def layout_matches(array: Any, numbers: Sequence[int]) -> bool:  # noqa: ANN401 
 
 
 def read_all(array: Any, *, whole: bool) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
-    """All numbers of a SEAL ``DynArray``, uint64[n]: a copy.
+    """Copy all numbers of a SEAL ``DynArray``: uint64[n].
 
     Args:
         array: the array; it does not keep the object that it came from alive, so the caller does.
@@ -47,19 +47,20 @@ def read_all(array: Any, *, whole: bool) -> NDArray[np.uint64]:  # noqa: ANN401 
             without, only later.
     """
     numbers = _in_one_piece(array) if whole else None
-    return (
-        np.fromiter(map(array.at, range(array.size())), dtype=np.uint64)
-        if numbers is None
-        else numbers
-    )
+    if numbers is None:
+        return np.fromiter(map(array.at, range(array.size())), dtype=np.uint64)
+    return numbers
 
 
 def _in_one_piece(array: Any) -> NDArray[np.uint64] | None:  # noqa: ANN401 - sealapi has no types
+    """Copy the numbers from where they lie; None where that is not as expected."""
     size = int(array.size())
+    # Behind the object's Python head stands the pointer to SEAL's array.
     place = ctypes.c_void_p.from_address(id(array) + object.__basicsize__).value
     if not place or not size:
         return None
     fields = (ctypes.c_size_t * (_DATA + 1)).from_address(place)
+    # The binding says the same of capacity and size, or these are not the fields that we think.
     if fields[_CAPACITY] != array.capacity() or fields[_SIZE] != size or not fields[_DATA]:
         return None
     return np.ctypeslib.as_array((ctypes.c_uint64 * size).from_address(fields[_DATA])).copy()

@@ -1,4 +1,4 @@
-"""The number-theoretic transform of number rings, through TenSEAL's binding of SEAL.
+"""Number-theoretic transform of number rings, through TenSEAL's binding of SEAL.
 
 Value ``i`` of a transformed element is the polynomial at ``psi^(2 rev(i) + 1)`` modulo each prime:
 ``psi`` the least primitive root of unity of order twice the degree, ``rev`` the reversal of the
@@ -26,48 +26,52 @@ if TYPE_CHECKING:
 
     from securefl.secagg.number_ring import NumberRing
 
-_MOST_ELEMENTS: Final = 15  # SEAL_CIPHERTEXT_SIZE_MAX less one
+#: SEAL_CIPHERTEXT_SIZE_MAX less one.
+_MOST_ELEMENTS: Final = 15
 
 
 def to_transformed(ring: NumberRing, elements: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Coefficients uint64[n, primes, degree] to values in transformed order."""
+    """Transform coefficients uint64[n, primes, degree] to values in transformed order."""
     return _through_seal(ring, elements, forward=True)
 
 
 def from_transformed(ring: NumberRing, elements: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Values in transformed order uint64[n, primes, degree] to coefficients."""
+    """Transform values in transformed order uint64[n, primes, degree] to coefficients."""
     return _through_seal(ring, elements, forward=False)
 
 
 def _through_seal(
     ring: NumberRing, elements: NDArray[np.uint64], *, forward: bool
 ) -> NDArray[np.uint64]:
+    """Transform elements as parts of ciphertexts, up to 15 at a time."""
     context = _context(ring)
     evaluator = sealapi.Evaluator(context)
-    transform = (
-        evaluator.transform_to_ntt_inplace if forward else evaluator.transform_from_ntt_inplace
-    )
+    if forward:
+        transform = evaluator.transform_to_ntt_inplace
+    else:
+        transform = evaluator.transform_from_ntt_inplace
     found = np.empty_like(elements)
     constant = np.ones((1, len(ring.primes), ring.degree), dtype=np.uint64)
     for start in range(0, len(elements), _MOST_ELEMENTS):
         block = elements[start : start + _MOST_ELEMENTS]
         parts = np.concatenate((block, constant))
         carrier = sealapi.Ciphertext()
-        load_seal_file(
-            context, carrier, seal_file(context.first_parms_id(), parts, ntt=not forward)
-        )
+        file = seal_file(context.first_parms_id(), parts, ntt=not forward)
+        load_seal_file(context, carrier, file)
         transform(carrier)
         flat = read_residues(carrier)
         found[start : start + len(block)] = flat.reshape(parts.shape)[: len(block)]
+        # It may hold a key.
         flat.fill(0)
     return found
 
 
 @cache
 def _context(ring: NumberRing) -> Any:  # noqa: ANN401 - sealapi has no types
+    """SEAL's context of a number ring, made once a process."""
     bits = [prime.bit_length() for prime in ring.primes]
     # SEAL keeps its last prime for key switching, which nothing here uses: the small one is never
-    # in an element
+    # in an element.
     moduli = sealapi.CoeffModulus.Create(ring.degree, [*bits, SPECIAL_MODULUS_BITS])
     parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
     parameters.set_poly_modulus_degree(ring.degree)

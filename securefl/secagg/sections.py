@@ -1,5 +1,4 @@
-"""The runs of equal items that a contribution consists of: ciphertexts of the cipher, then elements
-of the number ring.
+"""Sections of a contribution: runs of equal items, ciphertexts first, then elements of numbers.
 
 A contribution's body is a list of sections, known to everybody from the facts of the round. It is
 made, written, read, added and opened in their order, a block of items at a time; the same plan
@@ -65,7 +64,7 @@ class Section:
 
     @property
     def block(self) -> int:
-        """Items worked on at a time: about 2 MB of a frame."""
+        """Number of items worked on at a time: about 2 MB of a frame."""
         return max(1, _BLOCK_BYTES // self.item_bytes)
 
     def add(self, a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -79,7 +78,7 @@ class Section:
         return bool((items < self._column()).all())
 
     def write(self, items: NDArray[np.uint64], file: BinaryIO) -> list[str]:
-        """Write items as chunks of the frame; returns their hashes."""
+        """Write items as chunks of the frame; return their hashes."""
         packed = pack_bits(items, MODULUS_BITS)
         file.write(packed)
         view = memoryview(packed)
@@ -87,12 +86,13 @@ class Section:
         return [sha256(view[i : i + size]).hexdigest() for i in range(0, len(packed), size)]
 
     def read(self, chunks: bytes, sender: str) -> NDArray[np.uint64]:
-        """Items uint64[n, rows, degree] from their chunks.
+        """Read items uint64[n, rows, degree] from their chunks.
 
         Raises:
             MessageError: a residue at or above its prime, or a row that is empty or constant.
         """
         items = unpack_bits(chunks, MODULUS_BITS).reshape(-1, *self.item_shape)
+        # 58 bits hold numbers above the prime: they would be a second spelling of a residue.
         if not self.contains(items):
             raise refused(sender, "it holds a residue at or above the ring's prime")
         if looks_degenerate(items):
@@ -100,16 +100,17 @@ class Section:
         return items
 
     def _column(self) -> NDArray[np.uint64]:
+        """Return the primes as a column that broadcasts over the rows of an item."""
         return np.array(self.moduli, dtype=np.uint64)[:, None]
 
 
 def ciphertext_section(count: int) -> Section:
-    """Ciphertexts of the cipher (two polynomials modulo its prime), under ring masks."""
+    """Section of ciphertexts (two polynomials modulo the cipher's prime), under ring masks."""
     return Section(count, DEGREE, (MODULUS, MODULUS), masked=True)
 
 
 def blocks_of(sections: tuple[Section, ...]) -> Iterator[tuple[Section, int, int]]:
-    """The blocks of a body in order: (section, first item, item after the last)."""
+    """Plan the blocks of a body in order: (section, first item, item after the last)."""
     for section in sections:
         for start in range(0, section.count, section.block):
             yield section, start, min(start + section.block, section.count)
@@ -118,7 +119,7 @@ def blocks_of(sections: tuple[Section, ...]) -> Iterator[tuple[Section, int, int
 def placed(
     blocks: Iterable[NDArray[np.uint64]], sections: tuple[Section, ...]
 ) -> Iterator[tuple[Section, NDArray[np.uint64]]]:
-    """Blocks of any size, each with the section that it belongs to.
+    """Give each block, of any size, the section that it belongs to.
 
     Raises:
         UsageError: a block that reaches into the next section, or behind the last.

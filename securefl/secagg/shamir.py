@@ -1,5 +1,4 @@
-"""Shamir's secret sharing of 32-byte seeds: any ``threshold`` shares give a seed, fewer say nothing
-about it.
+"""Shamir's secret sharing of 32-byte seeds: ``threshold`` shares give a seed, fewer say nothing.
 
 Over the integers modulo 65521, the largest prime below 2^16 (Shamir 1979). A seed is 18 numbers of
 15 bits, each shared by a polynomial of its own whose constant term it is; a share is 18 numbers
@@ -47,27 +46,27 @@ def split(
     Raises:
         UsageError: secrets of another size, or a threshold that is none.
     """
-    if not 1 <= threshold <= holders < PRIME or any(
-        len(secret) != SECRET_BYTES for secret in secrets
-    ):
+    wrong_size = any(len(secret) != SECRET_BYTES for secret in secrets)
+    if not 1 <= threshold <= holders < PRIME or wrong_size:
         raise UsageError(
             f"{len(secrets)} secrets cannot be shared among {holders} so that {threshold} restore"
             " them.",
             next_step="Share 32-byte secrets, with a threshold of 1 to the number of holders.",
         )
+    # A polynomial a limb: the secret is its value at 0, all other coefficients are random.
     limbs = np.stack([_to_limbs(secret) for secret in secrets])
     random = _below_prime((threshold - 1) * limbs.size, draw).reshape(threshold - 1, limbs.size)
     coefficients = np.concatenate((limbs.reshape(1, -1), random))
-    # powers below 2^16 times coefficients below 2^16, at most 2^16 of them: no sum leaves 64 bits
+    # Powers below 2^16 times coefficients below 2^16, at most 2^16 of them: no sum leaves 64 bits.
     shares = _powers(holders, threshold) @ coefficients % _P
     return shares.astype(np.uint16).reshape(holders, len(secrets), LIMBS)
 
 
 def restore(shares: NDArray[np.uint16], holders: Sequence[int]) -> list[bytes | None]:
-    """The secrets that these shares give: None for one whose numbers make no 32 bytes, so that a
-    share was wrong.
+    """Restore the secrets that these shares give: None for one whose numbers make no 32 bytes.
 
-    Wrong shares that do make 32 bytes give wrong ones: whoever restores compares with a commitment.
+    Then a share was wrong. Wrong shares that do make 32 bytes give wrong ones: whoever restores
+    compares with a commitment.
 
     Args:
         shares: uint16[threshold, secrets, 18].
@@ -92,30 +91,32 @@ def restore(shares: NDArray[np.uint16], holders: Sequence[int]) -> list[bytes | 
 
 
 def share_bytes(share: NDArray[np.uint16]) -> bytes:
-    """A share (uint16[..., 18]) as it travels: little-endian."""
+    """Write a share (uint16[..., 18]) as it travels: little-endian."""
     return share.astype("<u2").tobytes()
 
 
 def read_shares(data: bytes | memoryview, count: int) -> NDArray[np.uint16] | None:
     """uint16[count, 18] from ``count`` times 36 bytes; None if a number is not below the prime."""
     shares = np.frombuffer(data, dtype="<u2").astype(np.uint16).reshape(count, LIMBS)
-    return shares if count == 0 or int(shares.max()) < PRIME else None
+    if count == 0 or int(shares.max()) < PRIME:
+        return shares
+    return None
 
 
 def _to_limbs(secret: bytes) -> NDArray[np.uint64]:
+    """Split 32 bytes into 18 numbers of 15 bits, the lowest first."""
     whole = int.from_bytes(secret, "little")
     mask = (1 << LIMB_BITS) - 1
     return np.array([whole >> (i * LIMB_BITS) & mask for i in range(LIMBS)], dtype=np.uint64)
 
 
 def _from_limbs(limbs: NDArray[np.uint64]) -> bytes | None:
+    """Join 18 numbers to 32 bytes; None where one has over 15 bits, or all together over 256."""
     values = limbs.tolist()
-    whole = sum(value << (i * LIMB_BITS) for i, value in enumerate(values))
-    return (
-        whole.to_bytes(SECRET_BYTES, "little")
-        if max(values) >> LIMB_BITS == 0 and whole >> (8 * SECRET_BYTES) == 0
-        else None
-    )
+    whole: int = sum(value << (i * LIMB_BITS) for i, value in enumerate(values))
+    if max(values) >> LIMB_BITS == 0 and whole >> (8 * SECRET_BYTES) == 0:
+        return whole.to_bytes(SECRET_BYTES, "little")
+    return None
 
 
 def _powers(holders: int, threshold: int) -> NDArray[np.uint64]:
@@ -145,8 +146,8 @@ def _below_prime(count: int, draw: Callable[[int], bytes]) -> NDArray[np.uint64]
     found = np.empty(0, dtype=np.uint64)
     while found.size < count:
         missing = count - found.size
-        drawn = np.frombuffer(draw(2 * (missing + missing // 1000 + 16)), dtype="<u2").astype(
-            np.uint64
-        )
+        # 15 in 65,536 words are rejected: a thousandth more than wanted is nearly always enough.
+        data = draw(2 * (missing + missing // 1000 + 16))
+        drawn = np.frombuffer(data, dtype="<u2").astype(np.uint64)
         found = np.concatenate((found, drawn[drawn < _P]))
     return found[:count]

@@ -1,7 +1,6 @@
-"""Adding survivors' contributions and opening their sum, a block of ciphertexts at a time: memory
-does not grow with d.
+"""Addition of survivors' contributions and opening of their sum, a block at a time.
 
-The aggregator adds what the frames hold and takes off what
+Memory does not grow with d. The aggregator adds what the frames hold and takes off what
 :class:`securefl.secagg.unmasking.Unmasking` says; it needs no key. Anyone with the frames can
 recompute its sum; the coordinator opens it, once.
 """
@@ -44,8 +43,9 @@ def sum_limit(survivors: Survivors) -> int:
 def add_survivors(
     unmasking: Unmasking, files: Mapping[str, Readable], verify: VerifyBy
 ) -> Iterator[NDArray[np.uint64]]:
-    """The sum of the survivors' ciphertexts, what does not cancel taken off, a block of items at a
-    time.
+    """Add the survivors' ciphertexts, and take off the masks that do not cancel.
+
+    A block of items at a time.
 
     Args:
         unmasking: what the answers gave.
@@ -73,16 +73,16 @@ def add_survivors(
         if head.sha256 != survivors.frames[name]:
             raise refused(name, "it is not the frame that the survivors signed")
         heads.append(head)
-    yield from add_checked(
-        unmasking, [ciphertext_blocks(files[head.sender], terms, head) for head in heads]
-    )
+    streams = [ciphertext_blocks(files[head.sender], terms, head) for head in heads]
+    yield from add_checked(unmasking, streams)
 
 
 def add_checked(
     unmasking: Unmasking, streams: Sequence[Iterator[NDArray[np.uint64]]]
 ) -> Iterator[NDArray[np.uint64]]:
-    """:func:`add_survivors` of ciphertexts that the caller has checked: those of every survivor's
-    frame, one stream each.
+    """:func:`add_survivors` of ciphertexts that the caller has checked.
+
+    One stream for each survivor's frame.
     """
     for section, start, stop in blocks_of(unmasking.survivors.terms.facts.sections):
         total = next(streams[0])
@@ -91,8 +91,9 @@ def add_checked(
         if section.masked:
             total[:, 0] = subtract(total[:, 0], unmasking.seeds.block(start, stop))
         yield total
+    # To the end of each file, where its reader checks that nothing follows.
     for stream in streams:
-        next(stream, None)  # to the end of each file, which must be there
+        next(stream, None)
 
 
 def write_survivors_sum(
@@ -102,11 +103,14 @@ def write_survivors_sum(
     sender: str,
     sign: Sign,
 ) -> bytes:
-    """Write the sum's ciphertexts to ``spool`` and return the aggregator's signed head; the frame
-    is the head, then the spool.
+    """Write the sum's ciphertexts to ``spool`` and return the aggregator's signed head.
+
+    The frame is the head, then the spool.
     """
     plan = placed(blocks, survivors.terms.facts.sections)
-    hashes = [value for section, block in plan for value in section.write(block, spool)]
+    hashes: list[str] = []
+    for section, block in plan:
+        hashes += section.write(block, spool)
     return _sum_envelope(survivors, sender).head(hashes, sign)
 
 
@@ -118,7 +122,7 @@ def sum_head_bytes(survivors: Survivors, sender: str) -> int:
 def read_survivors_sum(
     file: Readable, survivors: Survivors, sender: str, verify: Verify
 ) -> Iterator[NDArray[np.uint64]]:
-    """The ciphertexts of a sum's frame, a block of items at a time, each checked.
+    """Read the ciphertexts of a sum's frame, a block of items at a time, each checked.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
@@ -134,8 +138,9 @@ def open_survivors(
     survivors: Survivors,
     into: NDArray[np.int64],
 ) -> OpenedSum:
-    """Decrypt a sum of survivors, once: :func:`securefl.secagg.opening.open_sum`, whose canaries
-    are the number of survivors.
+    """Decrypt a sum of survivors, once.
+
+    :func:`securefl.secagg.opening.open_sum`, whose canaries are the number of survivors.
     """
     terms = survivors.terms
     return open_sum(
@@ -144,6 +149,7 @@ def open_survivors(
 
 
 def _sum_envelope(survivors: Survivors, sender: str) -> Envelope:
+    """Envelope of a sum by ``sender`` over exactly these survivors."""
     sections = survivors.terms.facts.sections
     fields = {
         **survivors.terms.announced(sender),

@@ -1,9 +1,8 @@
-"""The addition of a whole cohort's contributions, and its verification by anyone: numpy only, no
-key, no SEAL.
+"""Addition of a whole cohort's contributions, and its verification by anyone.
 
-Contributions are added as they come, a block of ciphertexts at a time, into a private file: memory
-does not grow with d, and what was checked is what is added, whatever becomes of the frames
-afterwards.
+numpy only: no key, no SEAL. Contributions are added as they come, a block of ciphertexts at a time,
+into a private file: memory does not grow with d, and what was checked is what is added, whatever
+becomes of the frames afterwards.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
 
 
 class RunningSum:
-    """What has been added so far in one round. Close it: its file is as large as a contribution.
+    """Sum of the contributions to one round that have come so far.
+
+    Close it: its file is as large as a contribution.
 
     Args:
         facts: the adder's own facts of the round.
@@ -43,7 +44,8 @@ class RunningSum:
     def __init__(self, facts: RoundContext, spool: Callable[[], BinaryIO]) -> None:
         self.parts: dict[str, str] = {}
         self.frame_bytes = 0
-        self._facts, self._spool = facts, spool
+        self._facts = facts
+        self._spool = spool
         self._total: BinaryIO | None = None
 
     @property
@@ -64,23 +66,26 @@ class RunningSum:
         """
         if sender in self.parts:
             raise MessageError(
-                f"The contribution of {sender} is its second to this round; it was not added.", whose=sender,
+                f"The contribution of {sender} is its second to this round; it was not added.",
+                whose=sender,
                 next_step=f"Ask {sender} for its one contribution to this round.",
-            )  # fmt: skip
-        read, total = Hashed(frame), self._spool()
-        try:
-            keep_residues(
-                self._added(contribution_blocks(read, self._facts, sender, verify)), total
             )
+        read = Hashed(frame)
+        # The new sum goes to a file of its own: a frame that fails midway leaves the old one.
+        total = self._spool()
+        try:
+            blocks = contribution_blocks(read, self._facts, sender, verify)
+            keep_residues(self._added(blocks), total)
         except BaseException:
             total.close()
             raise
         self.close()
-        self._total, self.parts[sender] = total, read.sha256
+        self._total = total
+        self.parts[sender] = read.sha256
         self.frame_bytes = max(self.frame_bytes, read.size)
 
     def blocks(self) -> Iterator[NDArray[np.uint64]]:
-        """The sum of the whole cohort, a block of items at a time.
+        """Read the sum of the whole cohort, a block of items at a time.
 
         Raises:
             RoundError: hospitals are missing; it names them.
@@ -102,10 +107,10 @@ class RunningSum:
             self._total.close()
 
     def _added(self, blocks: Iterator[NDArray[np.uint64]]) -> Iterator[NDArray[np.uint64]]:
-        """``blocks``, to which what is there already is added."""
+        """Add ``blocks`` to what is there already."""
         if self._total is None:
             return blocks
-        # the frame first: after its last block it is asked for its end
+        # The frame first: after its last block it is asked for its end.
         kept = kept_residues(self._total, self._facts.sections)
         plan = blocks_of(self._facts.sections)
         return (
@@ -115,15 +120,14 @@ class RunningSum:
 
 
 def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender: str) -> None:
-    """That a sum lists the contributions that are here.
+    """Check that a sum lists the contributions that are here.
 
     Raises:
         RoundError: naming ``sender``, the aggregator, and the hospitals whose frames differ: either
             may have shown two.
     """
-    differ = ", ".join(
-        sorted(s for s in {*claimed, *computed} if claimed.get(s) != computed.get(s))
-    )
+    hospitals = sorted({*claimed, *computed})
+    differ = ", ".join(s for s in hospitals if claimed.get(s) != computed.get(s))
     if differ:
         raise _not_the_sum(
             f"{sender}, or {differ}",
@@ -135,8 +139,9 @@ def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender:
 def same_sum(
     claimed: Iterator[NDArray[np.uint64]], computed: Iterator[NDArray[np.uint64]], sender: str
 ) -> Iterator[NDArray[np.uint64]]:
-    """The computed blocks, as long as the claimed ones are the same: what the coordinator opens,
-    block by block.
+    """Hand out the computed blocks, as long as the claimed ones are the same.
+
+    They are what the coordinator opens, block by block.
 
     Raises:
         RoundError: naming ``sender``: its sum is not that of the frames.
@@ -150,10 +155,12 @@ def same_sum(
                 " its end",
             )
         yield ours
+    # To the end of the claimed frame, where its reader checks that nothing follows.
     next(claimed, None)
 
 
 def _not_the_sum(whose: str, what: str) -> RoundError:
+    """Make the error of a sum that is not that of the contributions."""
     return RoundError(
         f"{what[0].upper()}{what[1:]}.",
         whose=whose,

@@ -1,11 +1,12 @@
-"""A hospital's contribution to a round that survives losses: pack, encrypt, mask, deal, sign, in
-memory that does not grow with d.
+"""Contribution of a hospital to a round that survives losses: pack, encrypt, mask, deal, sign.
 
-The frame is written in two passes. First the ciphertexts go to a spool, a block at a time, and are
-hashed on the way; then the head is signed over the hashes, and the frame is the head followed by
-the spool.
+Memory does not grow with d. The frame is written in two passes. First the ciphertexts go to a
+spool, a block at a time, and are hashed on the way; then the head is signed over the hashes, and
+the frame is the head followed by the spool.
 
-    magic, length, manifest ("securefl-contribution/2") | dealing (securefl.secagg.key_shares) | ciphertexts
+    magic, length, manifest ("securefl-contribution/2")
+    dealing (securefl.secagg.key_shares)
+    ciphertexts
 
 The head, with the dealing, is all that other hospitals need to read: a few kilobytes, whatever the
 model's size.
@@ -44,7 +45,7 @@ CONTRIBUTION_TYPE: Final = "securefl-contribution/2"
 
 @dataclass(frozen=True, eq=False)
 class ContributionHead:
-    """The head of a contribution as it was read and checked; ``sha256`` is the hash of the frame."""
+    """Head of a contribution as it was read and checked; ``sha256`` is the hash of the frame."""
 
     sender: str
     sha256: str
@@ -53,9 +54,7 @@ class ContributionHead:
 
 
 def contribution_limit(terms: SurvivorTerms) -> int:
-    """The most bytes that a contribution to this round can have; the cap for reading it from a
-    store.
-    """
+    """The most bytes that a contribution to this round can have; the cap for reading it."""
     return contribution_envelope(terms, "").limit
 
 
@@ -66,8 +65,9 @@ def head_limit(terms: SurvivorTerms) -> int:
 
 
 def head_bytes(terms: SurvivorTerms, me: str) -> int:
-    """Bytes of the head of every contribution of ``me`` to this round, dealing included: its place
-    in the frame.
+    """Bytes of the head of every contribution of ``me`` to this round: its place in the frame.
+
+    Dealing included.
     """
     return contribution_envelope(terms, me).head_bytes()
 
@@ -85,8 +85,9 @@ def spool_contribution(
     cipher: SumCipher,
     draw: Callable[[int], bytes] = system.token_bytes,
 ) -> bytes:
-    """Write the masked ciphertexts to ``spool`` and return the signed head; the frame is the head,
-    then the spool.
+    """Write the masked ciphertexts to ``spool`` and return the signed head.
+
+    The frame is the head, then the spool.
 
     Args:
         values: int64[d], already noised; each within the layout's ``max_value``. May be mapped from
@@ -120,6 +121,8 @@ def spool_contribution(
     check_told(values, facts=facts, public=public, me=me)
     near = terms.neighbours.of(me)
     seeds = {name: pair_seed(secrets[name], terms.round_digest) for name in near if name in secrets}
+    # A mask of its own: were a hospital only thought lost, its pair seeds would be opened, and
+    # this one still covers the frame that comes late.
     self_seed = draw(SECRET_BYTES)
     dealing = deal(terms, me, self_seed, seeds, cards=cards, draw=draw)
     mask = Seeds(tuple((name > me, seeds[name]) for name in near), (self_seed,))
@@ -155,8 +158,7 @@ def read_head(
 def ciphertext_blocks(
     file: Readable, terms: SurvivorTerms, head: ContributionHead
 ) -> Iterator[NDArray[np.uint64]]:
-    """The ciphertexts after a head that was read from ``file``, a block of items at a time, each
-    checked.
+    """Read the ciphertexts after a head that was read from ``file``, in blocks, each checked.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
@@ -168,8 +170,9 @@ def ciphertext_blocks(
 def check_contribution(
     file: Readable, terms: SurvivorTerms, sender: str, verify: Verify
 ) -> ContributionHead:
-    """Read a whole contribution and keep its head: what the coordinator does before it proposes the
-    sender as a survivor.
+    """Read a whole contribution and keep its head.
+
+    The coordinator does so before it proposes the sender as a survivor.
 
     Raises:
         MessageError: naming the sender and the first check that failed.
@@ -181,7 +184,7 @@ def check_contribution(
 
 
 def contribution_envelope(terms: SurvivorTerms, sender: str) -> Envelope:
-    """What a contribution of ``sender`` to this round must be."""
+    """Envelope of a contribution of ``sender`` to this round."""
     fields = terms.announced(sender)
     return Envelope(
         CONTRIBUTION_TYPE,

@@ -1,5 +1,4 @@
-"""Who is left: the coordinator's proposal of a survivor set, and each survivor's signature under
-it.
+"""Survivor sets: the coordinator's proposal of one, and each survivor's signature under it.
 
 A survivor set lists hospitals with the hash of the one frame of each, and is bound to the round
 digest. Its hash is what survivors sign. Both travel as signed statements (:mod:`securefl.signed`).
@@ -28,15 +27,13 @@ PROPOSAL_TYPE: Final = "securefl-survivors/1"
 AGREEMENT_TYPE: Final = "securefl-survivors-agreed/1"
 MAX_AGREEMENT_BYTES: Final = 2048
 
-_PART_BYTES: Final = (
-    512  # {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes
-)
+#: {"sender":…,"sha256":…}; a name has at most 64 characters of at most 6 bytes.
+_PART_BYTES: Final = 512
 
 
 @dataclass(frozen=True)
 class Survivors:
-    """A survivor set: hospital to the hash of its frame, at least ``min_contributors`` of the
-    cohort.
+    """Survivor set: hospital to the hash of its frame, at least ``min_contributors`` of the cohort.
 
     Raises:
         RoundError: too few, or a stranger among them.
@@ -46,15 +43,13 @@ class Survivors:
     frames: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        if (
-            not set(self.frames) <= set(self.terms.cohort)
-            or len(self.frames) < self.terms.min_contributors
-        ):
+        strangers = set(self.frames) - set(self.terms.cohort)
+        if strangers or len(self.frames) < self.terms.min_contributors:
+            lost = [name for name in self.terms.cohort if name not in self.frames]
             raise RoundError(
                 f"{len(self.frames)} of {len(self.terms.cohort)} hospitals are left, and"
                 f" {self.terms.min_contributors} are needed: the round cannot be opened.",
-                whose=", ".join(name for name in self.terms.cohort if name not in self.frames)
-                or "the coordinator",
+                whose=", ".join(lost) or "the coordinator",
                 next_step="Start a new attempt when the missing hospitals are back.",
             )
 
@@ -69,21 +64,21 @@ class Survivors:
         return frozenset(self.terms.cohort) - set(self.frames)
 
     def lost_neighbours(self, dealer: str) -> tuple[str, ...]:
-        """The neighbours of ``dealer`` that are lost, sorted: its pair seeds with them have to be
-        opened.
+        """The neighbours of ``dealer`` that are lost, sorted.
+
+        Its pair seeds with them have to be opened.
         """
         return tuple(name for name in self.terms.neighbours.of(dealer) if name in self.lost)
 
     def parts(self) -> list[dict[str, str]]:
-        """The set as it travels."""
+        """Write the set as it travels."""
         return [{"sender": name, "sha256": self.frames[name]} for name in self.names]
 
     @cached_property
     def sha256(self) -> str:
-        """What survivors sign: hex SHA-256 of the canonical JSON of round digest and set."""
-        return sha256(
-            canonical({"round_digest": self.terms.round_digest, "survivors": self.parts()})
-        ).hexdigest()
+        """Hash that survivors sign: hex SHA-256 of the canonical JSON of round digest and set."""
+        signed = {"round_digest": self.terms.round_digest, "survivors": self.parts()}
+        return sha256(canonical(signed)).hexdigest()
 
 
 def proposal_limit(terms: SurvivorTerms) -> int:
@@ -92,7 +87,7 @@ def proposal_limit(terms: SurvivorTerms) -> int:
 
 
 def write_proposal(survivors: Survivors, sender: str, sign: Sign) -> bytes:
-    """The coordinator's proposal."""
+    """Write and sign the coordinator's proposal."""
     return dump_signed(
         {
             "type": PROPOSAL_TYPE,
@@ -123,8 +118,9 @@ def read_proposal(data: bytes, terms: SurvivorTerms, sender: str, verify: Verify
 
 
 def read_parts(parts: object, terms: SurvivorTerms, sender: str) -> dict[str, str]:
-    """A list of survivors out of a message of ``sender``: hospitals of the cohort in order, each
-    once, with a hash each.
+    """Read a list of survivors out of a message of ``sender``.
+
+    Hospitals of the cohort in order, each once, with a hash each.
 
     Raises:
         MessageError: it is no such list.
@@ -141,7 +137,7 @@ def read_parts(parts: object, terms: SurvivorTerms, sender: str) -> dict[str, st
 
 
 def write_agreement(survivors: Survivors, sender: str, sign: Sign) -> bytes:
-    """A survivor's signature under the set."""
+    """Write a survivor's signature under the set."""
     return dump_signed(
         {
             "type": AGREEMENT_TYPE,
@@ -153,8 +149,9 @@ def write_agreement(survivors: Survivors, sender: str, sign: Sign) -> bytes:
 
 
 def agrees(data: bytes, survivors: Survivors, sender: str, verify: Verify) -> bool:
-    """Whether ``data`` is the signature of ``sender`` under exactly this set (False for another set
-    of the same round).
+    """True if ``data`` is the signature of ``sender`` under exactly this set.
+
+    False for another set of the same round.
 
     Raises:
         MessageError: it is no such statement of that sender in this round.
@@ -176,7 +173,7 @@ def agrees(data: bytes, survivors: Survivors, sender: str, verify: Verify) -> bo
 def count_agreements(
     statements: Mapping[str, bytes], survivors: Survivors, verify: VerifyBy
 ) -> int:
-    """How many survivors signed this set, among ``statements`` (name to bytes).
+    """Count the survivors that signed this set, among ``statements`` (name to bytes).
 
     Others' and unreadable ones do not count.
     """
@@ -200,6 +197,7 @@ def _read(
     verify: Verify,
     max_bytes: int,
 ) -> object:
+    """Check a signed statement of this round and return its one field of interest."""
     expected = terms.announced(sender)
     body = open_signed(
         data,
@@ -210,13 +208,14 @@ def _read(
         max_bytes=max_bytes,
     )
     for name, value in expected.items():
-        if canonical(body[name]) != canonical(value):  # in Python True == 1
+        # Compared as canonical bytes: in Python True == 1.
+        if canonical(body[name]) != canonical(value):
             raise refused(sender, f"its {name} is not this round's")
     return body[what]
 
 
 def refused(sender: str, why: str) -> MessageError:
-    """The refusal of a statement about survivors, naming its sender."""
+    """Make the refusal of a statement about survivors, naming its sender."""
     return MessageError(
         f"A statement of {sender} about the survivors is refused: {why}.",
         whose=sender,

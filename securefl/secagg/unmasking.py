@@ -1,4 +1,4 @@
-"""The survivors' answers, and what they take off the sum.
+"""Answers of the survivors, and the masks that they take off the sum.
 
 For each dealer that survived, a holder gives its share of the dealer's self-mask seed, and of the
 dealer's pair seeds with its lost neighbours. Never the other kind: no share of a lost hospital's
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
 
 ANSWER_TYPE: Final = "securefl-unmasking/1"
 
-_NAME_BYTES: Final = 400  # a name has at most 64 characters of at most 6 bytes
+#: A name has at most 64 characters of at most 6 bytes.
+_NAME_BYTES: Final = 400
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A holder's answer as it was read and checked against what the dealers committed to.
+    """Answer of a holder as it was read, and checked against what the dealers committed to.
 
     ``shares`` maps a dealer to uint16[1 + lost neighbours, 18].
     """
@@ -70,8 +71,9 @@ def write_answer(
     unseal: Unseal,
     sign: Sign,
 ) -> bytes:
-    """The one answer of ``holder``. The caller makes sure that it is the only one, and that the set
-    was signed.
+    """Write the one answer of ``holder``.
+
+    The caller makes sure that it is the only one, and that the set was signed.
 
     Args:
         survivors: the set that enough survivors signed.
@@ -81,7 +83,9 @@ def write_answer(
         unseal: opens HPKE with the holder's sealing key (payload, context).
         sign: Ed25519 with the holder's identity key.
     """
-    parts, readable, without = [], [], []
+    parts: list[bytes] = []
+    readable: list[str] = []
+    without: list[str] = []
     for dealer in dealers_of(holder, survivors):
         try:
             packet = dealings[dealer].open_packet(holder, unseal)
@@ -132,9 +136,7 @@ def read_answer(
 
 @dataclass(frozen=True, eq=False)
 class Unmasking:
-    """Everything that must come off a sum of survivors: their self masks, and their masks with the
-    lost.
-    """
+    """Masks that must come off a sum of survivors: their own, and theirs with the lost."""
 
     survivors: Survivors
     seeds: Seeds
@@ -186,23 +188,23 @@ def unmask(
         restored = restore(shares, [order[name] for name in chosen])
         seeds: list[bytes] = []
         for index, seed in zip(_indices(dealings[dealer], survivors), restored, strict=True):
-            if seed is None or seed_commitment(terms, seed) != dealings[dealer].seed_commitment(
-                index
-            ):
+            # A wrong share restores to other bytes; the dealer's commitment shows it.
+            committed = dealings[dealer].seed_commitment(index)
+            if seed is None or seed_commitment(terms, seed) != committed:
                 raise refused(
                     dealer, "the shares that it dealt do not give the seeds it committed to"
                 )
             seeds.append(seed)
         own.append(seeds[0])
-        pairs += [
-            (lost > dealer, seed)
-            for lost, seed in zip(survivors.lost_neighbours(dealer), seeds[1:], strict=True)
-        ]
+        # With the sign that the dealer gave the mask: what is taken off is what it added.
+        lost_neighbours = survivors.lost_neighbours(dealer)
+        for lost, seed in zip(lost_neighbours, seeds[1:], strict=True):
+            pairs.append((lost > dealer, seed))
     return Unmasking(survivors, Seeds(tuple(pairs), tuple(own)))
 
 
 def _indices(dealing: Dealing, survivors: Survivors) -> list[int]:
-    """Which of a dealer's seeds are opened: its own, and those with its lost neighbours."""
+    """Indices of a dealer's seeds that are opened: its own, and those with its lost neighbours."""
     return [
         dealing.seed_index(None),
         *(dealing.seed_index(name) for name in survivors.lost_neighbours(dealing.dealer)),
@@ -210,6 +212,7 @@ def _indices(dealing: Dealing, survivors: Survivors) -> list[int]:
 
 
 def _envelope(survivors: Survivors, holder: str, dealers: tuple[str, ...]) -> Envelope:
+    """Envelope of an answer of ``holder`` with shares of these dealers' seeds."""
     shares = sum(1 + len(survivors.lost_neighbours(dealer)) for dealer in dealers)
     return Envelope(
         ANSWER_TYPE,
@@ -221,6 +224,7 @@ def _envelope(survivors: Survivors, holder: str, dealers: tuple[str, ...]) -> En
 
 
 def _peek_without(data: bytes, survivors: Survivors, holder: str, verify: Verify) -> list[str]:
+    """Read the list of dealers left out, from a signed head of at most the largest size."""
     import io
 
     envelope = _envelope(survivors, holder, dealers_of(holder, survivors))
