@@ -1,3 +1,1 @@
-"""The PySyft adapter, both sides: transport, inbox check, peers, data sets with mock data, code
-requests, small outputs.
-"""
+"""PySyft adapter, both sides: transport, inbox check, peers, data sets, code requests, outputs."""

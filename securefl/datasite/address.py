@@ -1,9 +1,8 @@
-"""How names of sites map to PySyft's identities, which are e-mail addresses. No mail is ever sent
-to them.
+"""Mapping of sites' names to PySyft's identities, which are e-mail addresses.
 
-A site called ``SVI`` is ``SVI@securefl.invalid`` to PySyft. The top-level domain ``.invalid`` is
-reserved so that such an address can never receive mail (RFC 2606, section 2). People's real
-addresses stand on their identity cards, not here.
+No mail is ever sent to them. A site called ``SVI`` is ``SVI@securefl.invalid`` to PySyft. The
+top-level domain ``.invalid`` is reserved so that such an address can never receive mail (RFC 2606,
+section 2). People's real addresses stand on their identity cards, not here.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _EMAIL = re.compile(
 
 
 def site_email(name: str) -> str:
-    """The address by which PySyft knows the site ``name``.
+    """Return the address by which PySyft knows the site ``name``.
 
     Raises:
         UsageError: ``name`` is not a site name.
@@ -36,23 +35,26 @@ def site_email(name: str) -> str:
 
 
 def site_name(email: str) -> str:
-    """The site behind an address of :func:`site_email`; any other address is its own name."""
+    """Return the site behind an address of :func:`site_email`; another address is its own name."""
     name, _, domain = email.partition("@")
-    return name if domain == DOMAIN and _NAME.fullmatch(name) else email
+    if domain == DOMAIN and _NAME.fullmatch(name):
+        return name
+    return email
 
 
 def is_email(text: str) -> bool:
-    """Whether ``text`` can stand as an identity in PySyft's folders and rules: one plain address,
-    no wildcard, no path.
+    """True if ``text`` can stand as an identity in PySyft's folders and rules.
+
+    One plain address, no wildcard, no path.
     """
     return len(text) <= 120 and ".." not in text and _EMAIL.fullmatch(text) is not None
 
 
 def check_email(text: str) -> str:
-    """``text`` itself.
+    """Return ``text`` itself, if it can be a PySyft identity.
 
     Raises:
-        UsageError: it cannot be a PySyft identity.
+        UsageError: it cannot.
     """
     if not is_email(text):
         raise UsageError(

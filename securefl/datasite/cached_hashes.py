@@ -1,5 +1,4 @@
-"""PySyft's table of file hashes, read from the disk when it changed there and not at every
-question.
+"""Cache of PySyft's table of file hashes, read from the disk only when it changed there.
 
 PySyft reads the whole file again for every path that it compares: with 500 old requests one
 synchronisation took a minute of processor time. Nobody else writes the file while the datasite's
@@ -21,7 +20,7 @@ class HeldHashes(PersistedDict):  # type: ignore[misc]  # PySyft is untyped
 
     @classmethod
     def instead_of(cls, hashes: Any) -> HeldHashes:  # noqa: ANN401 - PySyft is untyped
-        """The same table, held."""
+        """Make a cached table of the same file."""
         return cls(path=hashes._path, key_serializer=str, key_deserializer=Path)  # noqa: SLF001 - PySyft gives no other way
 
     def _read_from_file(self) -> None:
@@ -35,6 +34,7 @@ class HeldHashes(PersistedDict):  # type: ignore[misc]  # PySyft is untyped
         self._known = self._stamp()
 
     def _stamp(self) -> tuple[int, ...]:
+        """Tell one version of the file from another by inode, size and time."""
         try:
             found = self._path.stat()
         except OSError:

@@ -1,7 +1,6 @@
-"""Builds PySyft's own client around our transport, from PySyft's public configuration classes. No
-code of it is changed.
+"""PySyft's own client, built around our transport from PySyft's public configuration classes.
 
-Differences from PySyft's own login, and why:
+No code of it is changed. Differences from PySyft's own login, and why:
 
 - encryption between peers is on: on a plain folder it is also the only proof of who sent a message;
 - keys lie outside the synced tree, readable by their owner only;
@@ -52,24 +51,26 @@ if TYPE_CHECKING:
 def pysyft_client(
     board: Board, email: str, folder: Path, role: SiteRole
 ) -> tuple[Any, FsspecConnection]:
-    """PySyft's ``SyftRDSClient`` for one party, with the inbox check in place, and its connection.
+    """Build PySyft's ``SyftRDSClient`` for one party, with the inbox check in place.
 
-    Everything else in this room goes through :func:`securefl.datasite.site.open_datasite`. Whoever
-    wants PySyft's own interface on the same store takes this, and holds no lock.
+    Returned with its connection. Everything else in this room goes through
+    :func:`securefl.datasite.site.open_datasite`. Whoever wants PySyft's own interface on the same
+    store takes this, and holds no lock.
     """
     private_folder(folder)
     private_folder(folder / "keys")
     tree = (folder / "syftbox").resolve()
-    make_undumpable()  # PySyft's own keys are opened here
+    # PySyft's own keys are opened here: no core dump may hold them.
+    make_undumpable()
     config = FsspecConnectionConfig(email=email, home=folder, board=board)
     _drop_torn(folder / "syftbox-events")
     _drop_torn(folder / "syftbox-event-messages")
-    for path in (tree / email).rglob(PERMISSION_FILE_NAME) if tree.exists() else ():
-        _drop_if_empty(path)
+    if tree.exists():
+        for path in (tree / email).rglob(PERMISSION_FILE_NAME):
+            _drop_if_empty(path)
+    # Killed while making its first keys, a party has no peer yet that knows them.
     if not (folder / "peers.json").exists():
-        _drop_if_empty(
-            folder / "keys" / "pysyft.json"
-        )  # killed while making its first keys; nobody knows them yet
+        _drop_if_empty(folder / "keys" / "pysyft.json")
     with muted():
         client = SyftRDSClient.from_config(_config(config, tree, email, role))
     (folder / "keys" / "pysyft.json").chmod(0o600)
@@ -77,12 +78,11 @@ def pysyft_client(
     manager = client.sync_engine.peer_manager
     connection.guard = Guard(email, manager.peer_store, tree / email)
     published = connection.read_own_version_file()
-    if (
-        published is None
-        or published.syft_client_version != VersionInfo.current().syft_client_version
-    ):
+    current = VersionInfo.current().syft_client_version
+    if published is None or published.syft_client_version != current:
         manager.write_own_version()
     if client.sync_engine.datasite_owner_syncer is not None:
+        # PySyft would replay the owner's log over newer files: it is told that this is done.
         client.sync_engine.datasite_owner_syncer.initial_sync_done = True
         cache = client.sync_engine.datasite_owner_syncer.event_cache
         cache.file_hashes = HeldHashes.instead_of(cache.file_hashes)
@@ -92,39 +92,45 @@ def pysyft_client(
 
 
 def _drop_torn(folder: Path) -> None:
-    """Remove cached events that a killed process left half written; PySyft writes them in place and
-    cannot start with one.
+    """Remove cached events that a killed process left half written.
 
-    Their content is not lost: an owner's files are compared with what is left and published again,
-    a researcher's messages are fetched again.
+    PySyft writes them in place and cannot start with one. Their content is not lost: an owner's
+    files are compared with what is left and published again, a researcher's messages are fetched
+    again.
     """
-    for path in folder.glob("*") if folder.is_dir() else ():
+    if not folder.is_dir():
+        return
+    for path in folder.glob("*"):
+        # An event is one JSON object: without its last brace it was cut through.
         if not path.read_bytes().endswith(b"}"):
             path.unlink()
 
 
 def _drop_if_empty(path: Path) -> None:
-    """Remove a small file that PySyft had opened for writing when its process was killed; it is
-    made again where it is missed.
+    """Remove a small file that PySyft had opened for writing when its process was killed.
+
+    It is made again where it is missed.
     """
     if path.exists() and not path.read_bytes().strip():
         path.unlink()
 
 
 def _repair(cache: Any) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Write what a killed researcher's process had received and not written: PySyft notes an event
-    first, then its files.
+    """Write what a killed researcher's process had received and not written.
+
+    PySyft notes an event first, then its files.
     """
     latest = {str(event.path_in_syftbox): event for event in cache.get_cached_events()}
     for path, event in latest.items():
+        if event.is_deleted:
+            continue
         target = cache.syftbox_folder / path
-        if not event.is_deleted and (
-            not target.exists() or target.read_bytes() != event.content.encode()
-        ):
+        if not target.exists() or target.read_bytes() != event.content.encode():
             cache.file_connection.write_file(path, event.content)
 
 
 def _config(connection: FsspecConnectionConfig, tree: Path, email: str, role: SiteRole) -> Any:  # noqa: ANN401 - PySyft is untyped
+    """Configure PySyft's client for one role, with this transport in every part of it."""
     owner = role == "hospital"
     collections = tree / email / COLLECTION_SUBPATH
     sync = SyftboxManagerConfig(

@@ -1,9 +1,8 @@
-"""Data sets: a hospital registers a pointer, a mock table and a signed description; researchers see
-the last two.
+"""Data sets: a hospital registers a pointer, a mock table and a signed description.
 
-The private file stays outside PySyft's tree, which is read into memory at every synchronisation and
-which PySyft may copy. What stands there instead is a short text saying so. The mock is made
-elsewhere, from the description and never from records.
+Researchers see the last two. The private file stays outside PySyft's tree, which is read into
+memory at every synchronisation and which PySyft may copy. What stands there instead is a short text
+saying so. The mock is made elsewhere, from the description and never from records.
 """
 
 from __future__ import annotations
@@ -40,8 +39,9 @@ def publish(
     *,
     summary: str,
 ) -> None:
-    """Register a data set, or replace it where its public files differ; every approved peer is
-    shown it.
+    """Register a data set, or replace it where its public files differ.
+
+    Every approved peer is shown it.
 
     Args:
         client: PySyft's client of a hospital.
@@ -67,24 +67,21 @@ def publish(
     with translated(f"register the data set {name}"):
         _drop_half(client, name)
         existing = {d.name: d for d in local_datasets(client) if d.owner == client.email}.get(name)
-        shown = {
-            c.tag
-            for c in connection.owner_list_all_collections_with_permissions(
-                DATASET_COLLECTION_PREFIX
-            )
-            if c.has_any_permission
-        }
-        if (
-            existing
-            and name in shown
-            and {n: p.read_bytes() for n, p in existing.files.items()} == public
-        ):
-            return
-        client.load_peers()  # PySyft shows the set to the approved peers it has loaded
+        collections = connection.owner_list_all_collections_with_permissions(
+            DATASET_COLLECTION_PREFIX
+        )
+        shown = {c.tag for c in collections if c.has_any_permission}
+        if existing and name in shown:
+            files = {n: p.read_bytes() for n, p in existing.files.items()}
+            if files == public:
+                return
+        # PySyft shows the set to the approved peers that it has loaded.
+        client.load_peers()
         if existing:
             client.delete_dataset(name, require_confirmation=False, sync=False)
         with tempfile.TemporaryDirectory() as scratch:
-            folder, pointer = Path(scratch) / "public", Path(scratch) / "WHERE.txt"
+            folder = Path(scratch) / "public"
+            pointer = Path(scratch) / "WHERE.txt"
             folder.mkdir()
             _write(folder, public)
             pointer.write_text(POINTER)
@@ -114,16 +111,15 @@ def withdraw(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untype
 
 
 def local_datasets(client: Any) -> tuple[DatasetInfo, ...]:  # noqa: ANN401 - PySyft is untyped
-    """Data sets in the local tree: one's own and, after a synchronisation, those of approved peers.
+    """Read the data sets in the local tree.
 
-    Owner and name come from the folders. PySyft's ``dataset.yaml`` is not consulted: its owner
-    could name any file in it.
+    One's own and, after a synchronisation, those of approved peers. Owner and name come from the
+    folders. PySyft's ``dataset.yaml`` is not consulted: its owner could name any file in it.
     """
     storage = client.dataset_manager.storage
     found = []
-    for owner in sorted(
-        p.name for p in client.syftbox_folder.iterdir() if p.is_dir() and "@" in p.name
-    ):
+    folders = client.syftbox_folder.iterdir()
+    for owner in sorted(p.name for p in folders if p.is_dir() and "@" in p.name):
         for ref in storage.iter_dataset_refs(owner):
             folder = storage.public_dataset_dir(ref)
             files = {
@@ -136,8 +132,9 @@ def local_datasets(client: Any) -> tuple[DatasetInfo, ...]:  # noqa: ANN401 - Py
 
 
 def _drop_half(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Remove what a process killed while registering left behind; PySyft would refuse the folder
-    for ever.
+    """Remove what a process killed while registering left behind.
+
+    PySyft would refuse the folder for ever.
     """
     storage = client.dataset_manager.storage
     for ref in (storage.new_dataset_ref(name, "0"), storage.new_dataset_ref(name, "1")):
@@ -147,5 +144,6 @@ def _drop_half(client: Any, name: str) -> None:  # noqa: ANN401 - PySyft is unty
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by name into a folder."""
     for name, data in files.items():
         (folder / name).write_bytes(data)

@@ -1,4 +1,4 @@
-"""What this site decided about each request: its own record, outside PySyft's tree.
+"""Record of this site's decisions on requests, outside PySyft's tree.
 
 PySyft's ``state.yaml`` is what others are shown. It can be changed by PySyft's own client and put
 back by a replay of old events, so after every synchronisation it is made to say what stands here.
@@ -28,7 +28,7 @@ _NEXT: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Decision:
-    """A request's state here, the text beside it, and when it was set (ISO 8601)."""
+    """State of a request here, the text beside it, and when it was set (ISO 8601)."""
 
     status: Status
     reason: str
@@ -36,19 +36,20 @@ class Decision:
 
 
 class Decisions:
-    """``decisions.json`` of one site."""
+    """File ``decisions.json`` of one site."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def all(self) -> dict[str, Decision]:
-        """Decisions by job.
+        """Read the decisions by job.
 
         Raises:
             UnreadableError: the file is damaged.
         """
         try:
             found = {job: Decision(**entry) for job, entry in read_json(self._path).items()}
+        # An entry of another form: a state that is none makes the check below refuse the file.
         except TypeError:
             found = {"": Decision(cast("Status", ""), "", "")}
         if not all(d.status in get_args(Status) for d in found.values()):
@@ -67,9 +68,13 @@ class Decisions:
                 stays finished.
         """
         everything = self.all()
-        now = everything[job].status if job in everything else "pending"
+        now: str = "pending"
+        if job in everything:
+            now = everything[job].status
         if status not in _NEXT.get(now, frozenset()):
-            word = "is finished" if now in FINAL else f"is {now}"
+            word = f"is {now}"
+            if now in FINAL:
+                word = "is finished"
             raise UsageError(
                 f"The request {job} {word} and cannot become {status}.",
                 next_step="Ask the researcher for a new request.",

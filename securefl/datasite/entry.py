@@ -1,10 +1,9 @@
-"""The two scripts in every request. They say where the decision is made, and fail; whoever runs
-them runs nothing.
+"""Fixed scripts of every request: they say where the decision is made, and fail.
 
-PySyft lets its user approve and run a job's ``run.sh``. A securefl request must not be decided
-there: what a hospital approves is the digest of the study, by a signature of its own. So the
-scripts are fixed texts of ours, the inbox takes no request with any other, and a job approved in
-PySyft alone does nothing but point to our command.
+Whoever runs them runs nothing. PySyft lets its user approve and run a job's ``run.sh``. A securefl
+request must not be decided there: what a hospital approves is the digest of the study, by a
+signature of its own. So the scripts are fixed texts of ours, the inbox takes no request with any
+other, and a job approved in PySyft alone does nothing but point to our command.
 """
 
 from __future__ import annotations

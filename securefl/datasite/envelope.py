@@ -1,4 +1,4 @@
-"""Unpacks a PySyft message within limits, before PySyft itself parses it (rule 5).
+"""Unpacking of a PySyft message within limits, before PySyft itself parses it (rule 5).
 
 A message is a gzip stream of a tar archive of one JSON file. PySyft unpacks it with no limit at
 all; here the stream is decompressed up to :data:`~securefl.datasite.layout.MAX_PLAIN` bytes and
@@ -16,11 +16,12 @@ from securefl.datasite.layout import MAX_PLAIN
 from securefl.errors import MessageError
 
 _MEMBER = "proposed_file_changes.json"
-_GZIP = 16 + zlib.MAX_WBITS  # zlib's way to say: a gzip header, and nothing else
+#: zlib's way to say: a gzip header, and nothing else.
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 def unpack(data: bytes, limit: int = MAX_PLAIN) -> bytes:
-    """The JSON text inside a message.
+    """Return the JSON text inside a message.
 
     Raises:
         MessageError: not a gzip stream of a tar archive with that one file, or longer than
@@ -28,6 +29,7 @@ def unpack(data: bytes, limit: int = MAX_PLAIN) -> bytes:
     """
     stream = zlib.decompressobj(_GZIP)
     try:
+        # One byte more than allowed is enough to know: a bomb is never unpacked.
         archive = stream.decompress(data, limit + 1)
     except zlib.error:
         raise MessageError("The message is not a compressed archive.") from None
@@ -38,8 +40,10 @@ def unpack(data: bytes, limit: int = MAX_PLAIN) -> bytes:
     try:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
             members = tar.getmembers()
-            plain = _only_file(members, len(archive)) and tar.extractfile(members[0])
-            if not plain:
+            if not _only_file(members, len(archive)):
+                raise MessageError("The message is not an archive of one file.")
+            plain = tar.extractfile(members[0])
+            if plain is None:
                 raise MessageError("The message is not an archive of one file.")
             return plain.read()
     except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError):
@@ -47,6 +51,7 @@ def unpack(data: bytes, limit: int = MAX_PLAIN) -> bytes:
 
 
 def _only_file(members: list[tarfile.TarInfo], length: int) -> bool:
+    """True for one plain file of the expected name, no longer than the archive."""
     if len(members) != 1:
         return False
     only = members[0]

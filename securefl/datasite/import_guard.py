@@ -1,4 +1,4 @@
-"""Keeps PySyft's import and its chatter from reaching the network, the screen or the owner's log."""
+"""Guard around PySyft's import and its prints: no network, no screen, no owner's log."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _original: list[TextIO] = []
 
 @contextmanager
 def quiet_import() -> Iterator[None]:
-    """Import PySyft inside this: no socket is opened, no log handler installed, nothing
-    synchronised behind our back.
+    """Import PySyft inside this: no socket is opened, no log handler installed.
 
-    PySyft imports Google's client and with it urllib3, which binds an IPv6 socket at import time to
-    see whether it can (``urllib3.util.connection._has_ipv6``; urllib3 pull request 611). A
-    hospital's process that promises to open no network socket cannot have that, so Python says "no
-    IPv6" while the import lasts. Afterwards urllib3 is told what it would have found on a machine
-    with IPv6 compiled in: a store reached by HTTP still finds IPv6 addresses, and falls back to
-    IPv4 where they do not answer.
+    Nothing is synchronised behind our back either. PySyft imports Google's client and with it
+    urllib3, which binds an IPv6 socket at import time to see whether it can
+    (``urllib3.util.connection._has_ipv6``; urllib3 pull request 611). A hospital's process that
+    promises to open no network socket cannot have that, so Python says "no IPv6" while the import
+    lasts. Afterwards urllib3 is told what it would have found on a machine with IPv6 compiled in: a
+    store reached by HTTP still finds IPv6 addresses, and falls back to IPv4 where they do not
+    answer.
 
     ``PRE_SYNC=false``: otherwise reading a property synchronises. ``SYFT_INSTALL_SOURCE``:
     otherwise PySyft reads the metadata of every installed package and publishes the local path it
@@ -56,7 +56,7 @@ def quiet_import() -> Iterator[None]:
 
 
 class _Muzzle(io.TextIOBase):
-    """Drops what muted threads print and passes on what others print."""
+    """Screen that drops what muted threads print and passes on what others print."""
 
     def write(self, text: str) -> int:
         if threading.get_ident() not in _muted:
@@ -70,10 +70,9 @@ class _Muzzle(io.TextIOBase):
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """PySyft reports with ``print``; drop it, for this thread only (others may be drawing a
-    progress bar).
-    """
+    """Drop PySyft's prints, for this thread only: others may be drawing a progress bar."""
     me = threading.get_ident()
+    # Counted a thread, so that calls may nest; the last one out puts the screen back.
     with _lock:
         if not _muted:
             _original[:] = [sys.stdout]

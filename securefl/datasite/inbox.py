@@ -1,4 +1,4 @@
-"""The guard in front of PySyft's inbox and of what a datasite tells a researcher.
+"""Guard in front of PySyft's inbox and of what a datasite tells a researcher.
 
 PySyft 0.10 takes a message's sender from the message, and writes what it names wherever the sender
 may write. Here a message passes only if
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Checks bytes for one party.
+    """Check of messages for one party, on their bytes.
 
     Args:
         me: this party's address.
@@ -59,11 +59,10 @@ class Guard:
         self._tree = tree
 
     def request(self, sender: str, raw: bytes) -> bool:
-        """Check a message from ``sender``'s inbox folder; False where that very request was taken
-        in before.
+        """Check a message from ``sender``'s inbox folder.
 
-        A process killed after taking in a request leaves the message behind, and one killed after
-        sending sends it again.
+        False where that very request was taken in before: a process killed after taking in a
+        request leaves the message behind, and one killed after sending sends it again.
 
         Raises:
             MessageError: with the reason; nothing of the message may be used.
@@ -108,9 +107,11 @@ class Guard:
                 _check_text(peer, event.content)
 
     def _parse(self, sender: str, raw: bytes, kind: Any) -> Any:  # noqa: ANN401 - PySyft is untyped
-        """Verify and decrypt with the keys pinned for ``sender``, unpack within limits, parse with
-        PySyft's own model.
+        """Verify and decrypt, unpack within limits, parse with PySyft's own model.
+
+        The keys are those pinned for ``sender``.
         """
+        # Without pinned keys PySyft would take the message in plain, from anybody.
         if not (self._peers.peer_uses_encryption(sender) and self._peers.has_peer_bundle(sender)):
             _refuse(sender, "no keys are pinned for this peer")
         try:
@@ -124,6 +125,7 @@ class Guard:
             _refuse(sender, "it is not a message of the pinned PySyft")
 
     def _text_of(self, sender: str, change: Any) -> str:  # noqa: ANN401 - PySyft is untyped
+        """Return the text of a new file of this datasite; a change of an old one is refused."""
         if change.datasite_email != self._me:
             _refuse(sender, "it is addressed to another datasite")
         if change.is_deleted or change.old_hash is not None:
@@ -135,6 +137,7 @@ class Guard:
         return text
 
     def _check_whole(self, sender: str, files: dict[str, str]) -> None:
+        """Check that a request has its code, its two fixed scripts and its header, and no more."""
         inside_code = [path for path in files if path.startswith("code/")]
         if len(inside_code) + 2 != len(files) or not {"config.yaml", "run.sh"} <= set(files):
             _refuse(sender, "it is not a request with code, run.sh and config.yaml")
@@ -144,12 +147,13 @@ class Guard:
             _refuse(sender, "its scripts are not those of a securefl request")
 
     def _check_new(self, sender: str, job: str, files: dict[str, str]) -> bool:
+        """True for a new request, False for the very one that is here; another one is refused."""
         inbox = self._tree.joinpath(*INBOX, sender, JOB_PROTOCOL)
         review = self._tree.joinpath(*REVIEW, sender, JOB_PROTOCOL)
         # config.yaml carries the time of sending and is not read by securefl.
-        if (inbox / job).exists() and all(
-            _holds(inbox / job / p, text) for p, text in files.items() if p != "config.yaml"
-        ):
+        texts = {path: text for path, text in files.items() if path != "config.yaml"}
+        same = all(_holds(inbox / job / path, text) for path, text in texts.items())
+        if (inbox / job).exists() and same:
             return False
         # A reviewed request whose files are gone is not new either.
         if (inbox / job).exists() or (review / job).exists():
@@ -160,10 +164,12 @@ class Guard:
 
 
 def _holds(path: Path, text: str) -> bool:
+    """True if a file has exactly this text."""
     return path.is_file() and path.read_bytes() == text.encode()
 
 
 def _check_text(sender: str, content: object) -> str:
+    """Return a file's content, if it is text within the cap."""
     if not isinstance(content, str):
         _refuse(sender, "it holds a file that is not text")
     try:
@@ -176,12 +182,14 @@ def _check_text(sender: str, content: object) -> str:
 
 
 def _check_times(sender: str, *times: float) -> None:
+    """Check that times are numbers that a calendar has."""
     # PySyft writes a NaN to its log as null and cannot read its own log afterwards.
     if not all(math.isfinite(t) and 0 <= t < 2**40 for t in times):
         _refuse(sender, "it carries no possible time")
 
 
 def _refuse(sender: str, reason: str) -> NoReturn:
+    """Refuse a message in its sender's name."""
     raise MessageError(
         f"A message was refused: {reason}.",
         whose=sender,

@@ -1,6 +1,4 @@
-"""What others have left for a site in the store and it may not have taken in: a look that costs a
-few listings, without PySyft.
-"""
+"""Probe of a site's inbox in the store, without PySyft: it costs a few listings."""
 
 from __future__ import annotations
 
@@ -13,8 +11,9 @@ if TYPE_CHECKING:
 
 
 def waiting(board: Board, email: str) -> tuple[str, ...]:
-    """Names of the messages in a datasite's inbox and of the parties that ask to be its peers. They
-    are nobody's word yet.
+    """Names of the messages in a datasite's inbox and of the parties that ask to be its peers.
+
+    They are nobody's word yet.
 
     Raises:
         StoreError: the store is away.

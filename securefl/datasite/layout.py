@@ -1,7 +1,6 @@
-"""Where PySyft's things lie in the store and in a site's folder, and how large they may be. Pure
-text, no I/O.
+"""Layout of PySyft's files in the store and in a site's folder, with their size limits.
 
-In the store, below ``datasites/<email>/``::
+Pure text, no I/O. In the store, below ``datasites/<email>/``::
 
     version.json            PySyft's version of this party
     bundles/<peer>.json     public keys this party made for a peer
@@ -9,7 +8,8 @@ In the store, below ``datasites/<email>/``::
     inbox/<peer>/…          messages from the peer
     outbox/<peer>/…         messages to the peer
     collections/<name>/…    public files of a data set
-    shares/<name>.json      who may see that data set; written last, so a half-written set is never listed
+    shares/<name>.json      who may see that data set; written last, so a half-written set is
+                            never listed
     log/…, checkpoints/…    PySyft's own event log, sealed by this party for itself
 
 In the site's folder (0700)::
@@ -17,7 +17,8 @@ In the site's folder (0700)::
     syftbox/          PySyft's synced tree; no private data in it
     keys/pysyft.json  PySyft's private keys (0600), outside the synced tree
     peers.json        whom this party approved; not in the store, where others could write it
-    decisions.json    this party's own decisions; outside the synced tree, so that no replay reaches them
+    decisions.json    this party's own decisions; outside the synced tree, so that no replay
+                      reaches them
     quarantine/       refused messages and log.jsonl
     lock              held while a process works with the datasite
 """
@@ -53,14 +54,15 @@ _JOB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 
 
 def is_name(text: str) -> bool:
-    """Whether ``text`` can be one component of a path: no separator, no hidden file, no parent, no
-    control character.
+    """True if ``text`` can be one component of a path.
+
+    No separator, no hidden file, no parent, no control character.
     """
     return _NAME.fullmatch(text) is not None and ".." not in text
 
 
 def is_job_name(text: str) -> bool:
-    """Whether ``text`` can name a request; PySyft reserves ``v1``, ``v2``, … for itself."""
+    """True if ``text`` can name a request; PySyft reserves ``v1``, ``v2``, … for itself."""
     return (
         _JOB.fullmatch(text) is not None
         and ".." not in text
@@ -69,25 +71,30 @@ def is_job_name(text: str) -> bool:
 
 
 def datasite(email: str, *parts: str) -> str:
-    """A path in the store below the datasite of ``email``."""
+    """Path in the store below the datasite of ``email``."""
     return "/".join((ROOT, email, *parts))
 
 
 def split_job_path(path: str, sender: str) -> tuple[str, tuple[str, ...]] | None:
-    """(job name, parts inside the job) of a canonical path below ``sender``'s inbox, or None where
-    it is none.
+    """Split a canonical path below ``sender``'s inbox into job name and parts inside the job.
+
+    None where it is no such path.
     """
     parts = PurePosixPath(path).parts
     head = (*INBOX, sender, JOB_PROTOCOL)
     if parts[: len(head)] != head or len(parts) < len(head) + 2:
         return None
-    job, inside = parts[len(head)], parts[len(head) + 1 :]
-    return (job, inside) if is_job_name(job) and all(is_name(p) for p in inside) else None
+    job = parts[len(head)]
+    inside = parts[len(head) + 1 :]
+    if is_job_name(job) and all(is_name(p) for p in inside):
+        return job, inside
+    return None
 
 
 def is_event_path(path: str, me: str) -> bool:
-    """Whether a datasite may tell researcher ``me`` about ``path``: its own requests there, and
-    their reviews.
+    """True if a datasite may tell researcher ``me`` about ``path``.
+
+    Its own requests there, and their reviews.
     """
     parts = PurePosixPath(path).parts
     inside = parts[len(INBOX) + 1 :]

@@ -1,5 +1,6 @@
-"""A site's own files beside PySyft's tree: the lock, and small JSON files written as a whole,
-readable by their owner only.
+"""Files of a site beside PySyft's tree: the lock, and small JSON files written as a whole.
+
+Readable by their owner only.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def folder_lock(folder: Path, seconds: float) -> Iterator[None]:
-    """Hold the site's lock: its owner's command and its agent are two processes and both open the
-    datasite.
+    """Hold the site's lock.
+
+    Its owner's command and its agent are two processes, and both open the datasite.
 
     Raises:
         StoreError: another process held it for all of ``seconds``.
@@ -46,7 +48,7 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in ``path``, or an empty one where there is no file.
+    """Read the object in ``path``, or an empty one where there is no file.
 
     Raises:
         UnreadableError: the file is there and is not a JSON object.

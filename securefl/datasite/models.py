@@ -1,4 +1,4 @@
-"""What the room hands out: plain values, nothing of PySyft's."""
+"""Values that the room hands out: plain ones, nothing of PySyft's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FINAL: frozenset[str] = frozenset({"rejected", "done", "failed"})
 
 @dataclass(frozen=True)
 class Peer:
-    """Another party as PySyft knows it.
+    """Party as PySyft knows it.
 
     ``fingerprint`` is the SHA-256 (hex) of the PySyft keys it published for us, or empty where it
     has published none. On a plain shared folder it is all that tells one party from another:
@@ -50,16 +50,19 @@ class DatasetInfo:
 
     @property
     def statement(self) -> bytes | None:
-        """What the hospital signed about the data set and its mock table, unparsed and not
-        verified; None where there is none.
+        """Signed description of the data set and its mock table, unparsed and not verified.
+
+        None where there is none.
         """
         path = self.files.get(STATEMENT)
-        return path.read_bytes() if path else None
+        if path is None:
+            return None
+        return path.read_bytes()
 
 
 @dataclass(frozen=True)
 class Request:
-    """A code request and its review state.
+    """Code request and its review state.
 
     Attributes:
         job: ``<sender>/<name>``, unique at one hospital.
@@ -86,7 +89,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A message that was refused and set aside."""
+    """Message that was refused and set aside."""
 
     at: str
     sender: str
@@ -97,7 +100,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class SyncReport:
-    """What one synchronisation did: requests newly taken in, messages set aside."""
+    """Outcome of one synchronisation: requests newly taken in, messages set aside."""
 
     new_requests: tuple[str, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()

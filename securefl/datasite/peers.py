@@ -28,29 +28,29 @@ _STATES: dict[str, PeerState] = {
 
 def fingerprint(bundle: object) -> str:
     """SHA-256 (hex) of a party's PySyft keys in canonical JSON; empty where there are none."""
+    if not isinstance(bundle, dict):
+        return ""
     try:
-        return hashlib.sha256(rfc8785.dumps(bundle)).hexdigest() if isinstance(bundle, dict) else ""
+        return hashlib.sha256(rfc8785.dumps(bundle)).hexdigest()
     except rfc8785.CanonicalizationError:
         return ""
 
 
 def list_peers(client: Any, connection: FsspecConnection) -> tuple[Peer, ...]:  # noqa: ANN401 - PySyft is untyped
-    """All peers, approved ones first, then by address."""
+    """List all peers, approved ones first, then by address."""
     with translated("list the peers"):
         client.load_peers()
         store = client.peer_manager.peer_store
-        found = [
-            Peer(
-                p.email,
-                _STATES[p.state.value],
-                fingerprint(p.public_encryption_bundle or _published(connection, p.email)),
-            )
-            for p in (
-                *store.approved_peers,
-                *store.requested_by_me_peers,
-                *store.requested_by_peer_peers,
-            )
-        ]
+        listed = (
+            *store.approved_peers,
+            *store.requested_by_me_peers,
+            *store.requested_by_peer_peers,
+        )
+        found = []
+        for p in listed:
+            # Pinned keys if there are any: those published since may be somebody else's.
+            keys = p.public_encryption_bundle or _published(connection, p.email)
+            found.append(Peer(p.email, _STATES[p.state.value], fingerprint(keys)))
         known = {p.email for p in found}
         refused = [
             Peer(email, "refused", fingerprint(_published(connection, email)))
@@ -71,8 +71,9 @@ def request_peer(client: Any, email: str) -> None:  # noqa: ANN401 - PySyft is u
 
 
 def approve_peer(client: Any, connection: FsspecConnection, email: str, expected: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Approve a party that asked, pinning the keys it is known by from now on; it is shown this
-    site's data sets.
+    """Approve a party that asked, pinning the keys it is known by from now on.
+
+    It is shown this site's data sets.
 
     Raises:
         UsageError: it did not ask, or published no keys.
@@ -109,6 +110,8 @@ def approve_peer(client: Any, connection: FsspecConnection, email: str, expected
         pinned = fingerprint(
             connection._get_peers_json().get(email, {}).get("public_encryption_bundle")  # noqa: SLF001 - PySyft's name for it
         )
+    # PySyft reads the keys again as it pins them; whoever can write the store may have changed them
+    # since they were compared.
     if pinned != peer.fingerprint:
         connection.drop_peer(email)
         raise UntrustedError(
@@ -119,11 +122,10 @@ def approve_peer(client: Any, connection: FsspecConnection, email: str, expected
 
 
 def make_room(client: Any, connection: FsspecConnection) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Give every approved peer of a hospital its inbox and review folders and show it the data
-    sets; nothing where that is so.
+    """Give every approved peer of a hospital its folders and show it the data sets.
 
-    PySyft does it once, when a peer is approved. A process killed in between would leave a peer
-    whose requests vanish.
+    Nothing is done where that is so. PySyft does it once, when a peer is approved. A process killed
+    in between would leave a peer whose requests vanish.
     """
     if client.has_do_role:
         approved = [
@@ -133,17 +135,16 @@ def make_room(client: Any, connection: FsspecConnection) -> None:  # noqa: ANN40
         ]
         tree = client.syftbox_folder / client.email
         for email in approved:
-            if not all(
-                tree.joinpath(*room, email, PERMISSION_FILE_NAME).exists()
-                for room in (INBOX, REVIEW)
-            ):
+            rooms = (tree.joinpath(*room, email, PERMISSION_FILE_NAME) for room in (INBOX, REVIEW))
+            if not all(room.exists() for room in rooms):
                 client.job_client.setup_ds_job_folder_as_do(email)
         connection.share_with(DATASET_COLLECTION_PREFIX, approved)
 
 
 def refuse_peer(client: Any, connection: FsspecConnection, email: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Refuse a party that asked, or end an approval: its messages are read no more and it is shown
-    no data set.
+    """Refuse a party that asked, or end an approval.
+
+    Its messages are read no more and it is shown no data set.
     """
     check_email(email)
     with translated(f"refuse {site_name(email)}"):
@@ -153,9 +154,11 @@ def refuse_peer(client: Any, connection: FsspecConnection, email: str) -> None: 
 
 
 def _published(connection: FsspecConnection, email: str) -> object:
-    """The keys a party published for this one, before they are pinned."""
+    """Read the keys that a party published for this one, before they are pinned."""
     try:
         value = json.loads(connection.read_peer_encryption_bundle(email) or "null")
     except (ValueError, RecursionError):
         return None
-    return value.get("public_encryption_bundle") if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return value.get("public_encryption_bundle")

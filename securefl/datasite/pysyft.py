@@ -1,4 +1,4 @@
-"""Everything of PySyft that securefl uses, imported here and nowhere else.
+"""Imports of everything of PySyft that securefl uses: here and nowhere else.
 
 Pinned to 0.10; the contract test names it all.
 """

@@ -1,4 +1,4 @@
-"""Refused messages: moved out of the inbox, counted, the reason written down.
+"""Quarantine of refused messages: moved out of the inbox, counted, the reason written down.
 
 One bad message blocks nobody.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Quarantine:
-    """The folder ``quarantine/`` of one site: the messages as they came, and ``log.jsonl``.
+    """Folder ``quarantine/`` of one site: the messages as they came, and ``log.jsonl``.
 
     At most :data:`~securefl.datasite.layout.MAX_QUARANTINE` messages are kept; of later ones only
     the line in the log.
@@ -30,14 +30,15 @@ class Quarantine:
         self._log = folder / "log.jsonl"
 
     def add(self, sender: str, message: str, reason: str, raw: bytes | None) -> Quarantined:
-        """Write down a refusal and keep ``raw`` (0600) while there is room; ``raw`` is None where
-        it was too long to read.
+        """Write down a refusal and keep ``raw`` (0600) while there is room.
+
+        ``raw`` is None where it was too long to read.
         """
         private_folder(self._folder)
+        # The log is one of the files, so as many messages as the cap says are kept.
         kept = raw is not None and sum(1 for _ in self._folder.iterdir()) <= MAX_QUARANTINE
-        entry = Quarantined(
-            datetime.now(UTC).isoformat(timespec="seconds"), sender, message, reason, kept
-        )
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = Quarantined(now, sender, message, reason, kept)
         if raw is not None and kept:
             _write(self._folder / f"{sender}_{message}", raw, os.O_TRUNC)
         if len(self.entries()) < MAX_NAMES:
@@ -45,13 +46,14 @@ class Quarantine:
         return entry
 
     def entries(self) -> tuple[Quarantined, ...]:
-        """All refusals, oldest first."""
+        """Read all refusals, oldest first."""
         if not self._log.exists():
             return ()
         return tuple(Quarantined(**json.loads(line)) for line in self._log.read_text().splitlines())
 
 
 def _write(path: Path, data: bytes, flag: int) -> None:
+    """Write a file (0600), in the place of an old one or behind its end as ``flag`` says."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(data)

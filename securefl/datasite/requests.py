@@ -1,5 +1,4 @@
-"""Code requests as PySyft jobs: what a researcher submits and follows, what a hospital lists,
-decides and answers.
+"""Code requests as PySyft jobs: submitted and followed by a researcher, decided by a hospital.
 
 A request is text only: ``study.toml``, ``README.md`` and the two fixed scripts that run nothing.
 Nobody here executes a submitted file, and PySyft's own job runner is not used.
@@ -40,7 +39,7 @@ from securefl.errors import NotApprovedError, UnreadableError, UntrustedError, U
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from securefl.datasite.decisions import Decisions
+    from securefl.datasite.decisions import Decision, Decisions
 
 _OURS: dict[str, Status] = {
     "received": "pending",
@@ -51,6 +50,8 @@ _OURS: dict[str, Status] = {
     "done": "done",
     "failed": "failed",
 }
+#: States in PySyft that claim no approval.
+_UNDECIDED = frozenset({"pending", "sent", "rejected"})
 
 
 def submit(
@@ -62,7 +63,7 @@ def submit(
     *,
     expected: str = "",
 ) -> str:
-    """Send a request to a hospital; returns its job, ``<sender>/<name>``.
+    """Send a request to a hospital; return its job, ``<sender>/<name>``.
 
     Args:
         client: PySyft's client of a researcher.
@@ -92,6 +93,7 @@ def submit(
                 f"A request {name} was already sent to {site_name(hospital)}.",
                 next_step="Choose another name.",
             )
+        # What a killed process left of this request; it did not leave, so it is made anew.
         shutil.rmtree(folder, ignore_errors=True)
         try:
             for path, text in texts.items():
@@ -114,15 +116,15 @@ def submit(
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        write_json(
-            home / "sent.json", {**read_json(home / "sent.json"), f"{hospital}/{name}": True}
-        )
+        sent = read_json(home / "sent.json")
+        write_json(home / "sent.json", {**sent, f"{hospital}/{name}": True})
     return f"{client.email}/{name}"
 
 
 def was_sent(client: Any, home: Path, hospital: str, name: str) -> bool:  # noqa: ANN401 - PySyft is untyped
-    """Whether a request of that name left for that hospital: by ``sent.json``, or because its
-    datasite shows it.
+    """True if a request of that name left for that hospital.
+
+    By ``sent.json``, or because its datasite shows it.
     """
     taken_in = Path(hospital).joinpath(*INBOX, client.email, JOB_PROTOCOL, name, "config.yaml")
     return (
@@ -132,7 +134,7 @@ def was_sent(client: Any, home: Path, hospital: str, name: str) -> bool:  # noqa
 
 
 def _push(client: Any, folder: Path, texts: Mapping[str, str]) -> None:  # noqa: ANN401 - PySyft is untyped
-    """One message for the whole request.
+    """Send one message for the whole request.
 
     The texts are passed on as they are: PySyft would translate line ends on reading.
     """
@@ -146,6 +148,7 @@ def _push(client: Any, folder: Path, texts: Mapping[str, str]) -> None:  # noqa:
 
 
 def _check_sendable(name: str, files: Mapping[str, str]) -> None:
+    """Check a request by the rules that the hospital's guard will apply."""
     if not is_job_name(name):
         raise UsageError(
             f"{name!r} cannot name a request.",
@@ -170,10 +173,10 @@ def _check_sendable(name: str, files: Mapping[str, str]) -> None:
 
 
 def _check_peer(client: Any, hospital: str, expected: str) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Check that a hospital approved this researcher, by the expected keys and PySyft's version."""
     manager = client.peer_manager
-    if not any(
-        p.email == hospital for p in manager.approved_peers
-    ) or not manager.peer_store.has_peer_bundle(hospital):
+    approved = any(p.email == hospital for p in manager.approved_peers)
+    if not approved or not manager.peer_store.has_peer_bundle(hospital):
         raise NotApprovedError(
             f"{site_name(hospital)} has not approved this researcher as a peer.",
             whose=f"the data owner of {site_name(hospital)}",
@@ -195,8 +198,9 @@ def _check_peer(client: Any, hospital: str, expected: str) -> None:  # noqa: ANN
 
 
 def list_requests(client: Any, decisions: Decisions | None) -> tuple[Request, ...]:  # noqa: ANN401 - PySyft is untyped
-    """Requests addressed to this hospital (with its decisions) or sent by this researcher
-    (without), by hospital and name.
+    """List requests to this hospital (with its decisions) or by this researcher (without).
+
+    By hospital and name.
     """
     with translated("list the requests"):
         if decisions is not None:
@@ -206,13 +210,14 @@ def list_requests(client: Any, decisions: Decisions | None) -> tuple[Request, ..
         for ref in _refs(client, owner=decisions is not None):
             state = _state(client, ref)
             job = f"{ref.ds_email}/{ref.job_name}"
-            status, note = (
-                _OURS[state.status.value] if state else "sent",
-                ((state.review_reason or "") if state else ""),
-            )
+            # A hospital goes by its own record, a researcher by what the hospital published.
             if decisions is not None:
-                decided = own.get(job)
-                status, note = (decided.status, decided.reason) if decided else ("pending", "")
+                status, note = _decided(own.get(job))
+            else:
+                status, note = _shown(state)
+            received = ""
+            if state and state.received_at:
+                received = state.received_at.isoformat(timespec="seconds")
             jobs = client.job_client.manager
             found.append(
                 Request(
@@ -222,11 +227,7 @@ def list_requests(client: Any, decisions: Decisions | None) -> tuple[Request, ..
                     name=ref.job_name,
                     status=status,
                     note=note,
-                    received=(
-                        state.received_at.isoformat(timespec="seconds")
-                        if state and state.received_at
-                        else ""
-                    ),
+                    received=received,
                     files=_texts(jobs.submission_dir(ref) / "code", MAX_FILES, MAX_FILE),
                     outputs=_texts(jobs.review_dir(ref) / "outputs", MAX_OUTPUTS, MAX_OUTPUT),
                 )
@@ -234,17 +235,31 @@ def list_requests(client: Any, decisions: Decisions | None) -> tuple[Request, ..
     return tuple(found)
 
 
-def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: ANN401 - PySyft is untyped
-    """Take in new requests and make PySyft's states say what this site decided; returns the jobs
-    that were new.
+def _shown(state: Any) -> tuple[Status, str]:  # noqa: ANN401 - PySyft is untyped
+    """Status and note of a request as PySyft has them."""
+    if not state:
+        return "sent", ""
+    return _OURS[state.status.value], state.review_reason or ""
 
-    A refusal made in PySyft is the owner's and is kept. An approval made there alone is not: the
-    request stays pending and its text names our command. A finished request stays finished,
-    whatever was replayed.
+
+def _decided(decision: Decision | None) -> tuple[Status, str]:
+    """Status and note of a request by this site's own record."""
+    if decision is None:
+        return "pending", ""
+    return decision.status, decision.reason
+
+
+def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: ANN401 - PySyft is untyped
+    """Take in new requests and make PySyft's states say what this site decided.
+
+    Returns the jobs that were new. A refusal made in PySyft is the owner's and is kept. An approval
+    made there alone is not: the request stays pending and its text names our command. A finished
+    request stays finished, whatever was replayed.
     """
     with translated("bring the requests up to date"):
         _drop_halves(client)
-        own, new = decisions.all(), []
+        own = decisions.all()
+        new = []
         manager = client.job_client.manager
         for ref in _refs(client, owner=True):
             job = f"{ref.ds_email}/{ref.job_name}"
@@ -252,33 +267,37 @@ def reconcile(client: Any, decisions: Decisions) -> tuple[str, ...]:  # noqa: AN
                 new.append(job)
         client.job_client.scan_inbox()
         for ref in _refs(client, owner=True):
-            job, state = f"{ref.ds_email}/{ref.job_name}", _state(client, ref)
-            shown = _OURS[state.status.value] if state else "sent"
-            decided = own.get(job)
-            if state is None:
-                _write_state(
-                    client, ref, *((decided.status, decided.reason) if decided else ("pending", ""))
-                )
-            elif decided is None and shown == "rejected":
-                decisions.set(job, "rejected", state.review_reason or "Refused in PySyft.")
-            elif (decided is None or decided.status == "pending") and shown not in {
-                "pending",
-                "sent",
-                "rejected",
-            }:
-                note = decisions.set(job, "pending", NOTICE)
-                _write_state(client, ref, note.status, note.reason)
-            elif decided is not None and (shown, state.review_reason or "") != (
-                decided.status,
-                decided.reason,
-            ):
-                _write_state(client, ref, decided.status, decided.reason)
+            job = f"{ref.ds_email}/{ref.job_name}"
+            _reconcile_one(client, ref, decisions, job, own.get(job))
     return tuple(new)
 
 
+def _reconcile_one(
+    client: Any,  # noqa: ANN401 - PySyft is untyped
+    ref: Any,  # noqa: ANN401 - PySyft is untyped
+    decisions: Decisions,
+    job: str,
+    decided: Decision | None,
+) -> None:
+    """Make PySyft's state of one request say what this site decided."""
+    state = _state(client, ref)
+    shown, reason = _shown(state)
+    if state is None:
+        _write_state(client, ref, *_decided(decided))
+    elif decided is None and shown == "rejected":
+        decisions.set(job, "rejected", reason or "Refused in PySyft.")
+    elif (decided is None or decided.status == "pending") and shown not in _UNDECIDED:
+        # Approved or run in PySyft alone: that decides nothing here.
+        note = decisions.set(job, "pending", NOTICE)
+        _write_state(client, ref, note.status, note.reason)
+    elif decided is not None and (shown, reason) != (decided.status, decided.reason):
+        _write_state(client, ref, decided.status, decided.reason)
+
+
 def forget_sent(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Let PySyft take every request and review here for unpublished, so that the next
-    synchronisation sends them again.
+    """Let PySyft take every request and review here for unpublished.
+
+    The next synchronisation then sends them again.
     """
     owner = client.sync_engine.datasite_owner_syncer
     if owner is not None:
@@ -289,11 +308,10 @@ def forget_sent(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
 
 
 def _drop_halves(client: Any) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Remove what a process killed while taking in a request left behind; the message is still
-    there and is taken in again.
+    """Remove what a process killed while taking in a request left behind.
 
-    ``config.yaml`` is the last file of a request to be written; without it PySyft does not see a
-    request at all.
+    The message is still there and is taken in again. ``config.yaml`` is the last file of a request
+    to be written; without it PySyft does not see a request at all.
     """
     inbox = client.syftbox_folder.joinpath(client.email, *INBOX)
     for folder in inbox.glob(f"*/{JOB_PROTOCOL}/*"):
@@ -309,28 +327,28 @@ def decide(client: Any, decisions: Decisions, job: str, status: Status | None, r
         UsageError: no such request, or not from its present state.
     """
     ref = _find(client, job)
-    recorded = decisions.all().get(job)
-    decided = decisions.set(job, status or (recorded.status if recorded else "pending"), reason)
+    recorded, _ = _decided(decisions.all().get(job))
+    decided = decisions.set(job, status or recorded, reason)
     with translated(f"record the decision on {job}"):
         _write_state(client, ref, decided.status, decided.reason)
 
 
 def put_output(client: Any, job: str, name: str, text: str) -> None:  # noqa: ANN401 - PySyft is untyped
-    """Put a small text for the researcher beside a request; it leaves with the next
-    synchronisation.
+    """Put a small text for the researcher beside a request.
+
+    It leaves with the next synchronisation.
 
     Raises:
         UsageError: no such request, or the text cannot be sent.
     """
     folder = client.job_client.manager.review_dir(_find(client, job)) / "outputs"
-    full = folder.exists() and len({p.name for p in folder.iterdir()} | {name}) > MAX_OUTPUTS
-    if (
-        not is_name(name)
-        or name == PERMISSION_FILE_NAME
-        or "\0" in text
-        or len(text.encode()) > MAX_OUTPUT
-        or full
-    ):
+    names = {name}
+    if folder.exists():
+        names |= {p.name for p in folder.iterdir()}
+    # A permission file would change who may read what lies beside it.
+    plain_name = is_name(name) and name != PERMISSION_FILE_NAME
+    small_text = "\0" not in text and len(text.encode()) <= MAX_OUTPUT
+    if not plain_name or not small_text or len(names) > MAX_OUTPUTS:
         raise UsageError(
             f"{name!r} cannot be an output: plain names, text of at most {MAX_OUTPUT} bytes, at"
             f" most {MAX_OUTPUTS}.",
@@ -341,6 +359,7 @@ def put_output(client: Any, job: str, name: str, text: str) -> None:  # noqa: AN
 
 
 def _find(client: Any, job: str) -> Any:  # noqa: ANN401 - PySyft is untyped
+    """Return PySyft's reference to a request of this hospital."""
     for ref in _refs(client, owner=True):
         if f"{ref.ds_email}/{ref.job_name}" == job:
             return ref
@@ -348,15 +367,16 @@ def _find(client: Any, job: str) -> Any:  # noqa: ANN401 - PySyft is untyped
 
 
 def _refs(client: Any, *, owner: bool) -> Iterator[Any]:  # noqa: ANN401 - PySyft is untyped
-    """Requests in the local tree: PySyft takes sender and name from the folders, which the guard
-    has bound to the sender.
+    """Requests in the local tree.
+
+    PySyft takes sender and name from the folders, which the guard has bound to the sender.
     """
-    manager, me = client.job_client.manager, client.email
-    sites = (
-        [me]
-        if owner
-        else sorted(p.name for p in client.syftbox_folder.iterdir() if p.is_dir() and "@" in p.name)
-    )
+    manager = client.job_client.manager
+    me = client.email
+    sites = [me]
+    if not owner:
+        folders = client.syftbox_folder.iterdir()
+        sites = sorted(p.name for p in folders if p.is_dir() and "@" in p.name)
     for site in sites:
         for ref in manager.iter_submission_refs(site):
             if owner or ref.ds_email == me:
@@ -364,6 +384,7 @@ def _refs(client: Any, *, owner: bool) -> Iterator[Any]:  # noqa: ANN401 - PySyf
 
 
 def _state(client: Any, ref: Any) -> Any:  # noqa: ANN401 - PySyft is untyped
+    """Return PySyft's state of a request; None where there is none that can be read."""
     try:
         return client.job_client.manager.read_state(ref)
     except Exception:  # noqa: BLE001 - none yet, or torn by a killed process: PySyft writes it in place
@@ -371,6 +392,7 @@ def _state(client: Any, ref: Any) -> Any:  # noqa: ANN401 - PySyft is untyped
 
 
 def _write_state(client: Any, ref: Any, status: str, reason: str) -> None:  # noqa: ANN401 - PySyft is untyped
+    """Write PySyft's state of a request, with the fields that it keeps for this status."""
     now = datetime.now(UTC)
     old = _state(client, ref) or JobState(received_at=now)
     change: dict[str, object] = {"status": JobStatus(status), "review_reason": reason or None}
@@ -392,7 +414,7 @@ def _write_state(client: Any, ref: Any, status: str, reason: str) -> None:  # no
 
 
 def _texts(folder: Path, most: int, size: int) -> dict[str, bytes]:
-    """Files below a folder, within caps; links and permission files are left out."""
+    """Read the files below a folder, within caps; links and permission files are left out."""
     if not folder.is_dir():
         return {}
     paths = [

@@ -1,5 +1,6 @@
-"""The room's door: one party's datasite, open for as short as possible, with plain values in and
-out.
+"""Door of the room: one party's datasite, open for as short as possible.
+
+Plain values go in and come out.
 """
 
 from __future__ import annotations
@@ -104,8 +105,7 @@ class Datasite:
         return fingerprint(self._client.peer_manager.peer_store.get_public_bundle())
 
     def sync(self) -> SyncReport:
-        """Send what is waiting, take in what others sent, and bring the states of requests up to
-        date.
+        """Send what is waiting, take in what others sent, and bring requests' states up to date.
 
         A message that is refused, or that PySyft cannot take in, is set aside and reported; the
         others go on.
@@ -122,16 +122,16 @@ class Datasite:
         self._exchange()
         if hospital:
             arrived = reconcile(self._client, self._decisions)
+            # A second exchange tells their senders that they are here.
             if arrived:
-                self._exchange()  # tells their senders that they are here
+                self._exchange()
             new = (*new, *arrived)
         return SyncReport(new, self._connection.take_refused())
 
-    # --- peers
-    # -------------------------------------------------------------------------------------------------------
+    # Peers
 
     def peers(self) -> tuple[Peer, ...]:
-        """Everyone known to this site, approved ones first."""
+        """List everyone known to this site, approved ones first."""
         from securefl.datasite.peers import list_peers
 
         return list_peers(self._client, self._connection)
@@ -143,8 +143,7 @@ class Datasite:
         request_peer(self._client, email)
 
     def approve_peer(self, email: str, fingerprint: str = "") -> None:
-        """Approve a party that asked and pin its keys; with ``fingerprint``, only if they are
-        those.
+        """Approve a party that asked and pin its keys; with ``fingerprint``, only those.
 
         Raises:
             UsageError: it did not ask, or published no keys.
@@ -160,12 +159,12 @@ class Datasite:
 
         refuse_peer(self._client, self._connection, email)
 
-    # --- data sets
-    # ---------------------------------------------------------------------------------------------------
+    # Data sets
 
     def publish_dataset(self, name: str, mock: bytes, statement: bytes, summary: str = "") -> None:
-        """Register a data set's public side (hospital); the same again changes nothing, another
-        replaces it.
+        """Register a data set's public side (hospital).
+
+        The same again changes nothing, another replaces it.
 
         Raises:
             UsageError: the name cannot be a folder, or a file is too long.
@@ -187,24 +186,23 @@ class Datasite:
         withdraw(self._client, name)
 
     def datasets(self) -> tuple[DatasetInfo, ...]:
-        """Own data sets (hospital), or those of all datasites that approved this researcher, as of
-        the last sync.
+        """List data sets as of the last sync.
+
+        Own ones (hospital), or those of all datasites that approved this researcher.
         """
         from securefl.datasite.datasets import local_datasets
 
         return local_datasets(self._client)
 
-    # --- requests
-    # ----------------------------------------------------------------------------------------------------
+    # Requests
 
     def submit(
         self, hospital: str, name: str, files: Mapping[str, str], fingerprint: str = ""
     ) -> str:
-        """Send a code request (researcher): path → text, with ``study.toml`` and ``README.md``.
-        Returns its job.
+        """Send a code request (researcher) and return its job.
 
-        It is sealed for the keys pinned for that hospital; with ``fingerprint``, only if they are
-        those.
+        ``files`` are path → text, with ``study.toml`` and ``README.md``. It is sealed for the keys
+        pinned for that hospital; with ``fingerprint``, only if they are those.
 
         Raises:
             UntrustedError: the pinned keys are others.
@@ -219,8 +217,9 @@ class Datasite:
         )
 
     def was_sent(self, hospital: str, name: str) -> bool:
-        """Whether a request of that name was sent to that hospital from here (researcher), as of
-        the last sync.
+        """True if a request of that name was sent to that hospital from here (researcher).
+
+        As of the last sync.
         """
         from securefl.datasite.client import translated
         from securefl.datasite.requests import was_sent
@@ -230,16 +229,16 @@ class Datasite:
             return was_sent(self._client, self._connection.home, hospital, name)
 
     def requests(self) -> tuple[Request, ...]:
-        """Requests sent to this hospital, or by this researcher, as of the last sync."""
+        """List requests sent to this hospital, or by this researcher, as of the last sync."""
         from securefl.datasite.requests import list_requests
 
         return list_requests(self._client, self._decisions if self.role == "hospital" else None)
 
     def set_status(self, job: str, status: Status, reason: str = "") -> None:
-        """Record a decision or progress (hospital): pending → approved → running → done or failed;
-        rejected before it runs.
+        """Record a decision or progress (hospital).
 
-        This is what is shown. What may run is decided by the signed approval, elsewhere.
+        pending → approved → running → done or failed; rejected before it runs. This is what is
+        shown. What may run is decided by the signed approval, elsewhere.
 
         Raises:
             UsageError: no such request, or not from its present state; what is finished stays
@@ -269,16 +268,18 @@ class Datasite:
         put_output(self._client, job, name, text)
 
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """Every message that was ever refused here, oldest first."""
+        """List every message that was ever refused here, oldest first."""
         return self._connection.quarantined()
 
     def _only(self, role: SiteRole) -> None:
+        """Refuse what the other role does."""
         if self.role != role:
             raise UsageError(
                 f"Only a {role} can do that.", next_step=f"Open the datasite as a {role}."
             )
 
     def _exchange(self) -> None:
+        """Synchronise with the store, setting aside messages at which PySyft fails."""
         from securefl.datasite.client import translated
         from securefl.datasite.peers import make_room
         from securefl.datasite.requests import forget_sent
