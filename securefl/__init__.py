@@ -1,5 +1,4 @@
-"""securefl: hospitals train one model together; approved code only, a budget that holds, only the
-sum opens.
+"""Federated learning for hospitals: approved code only, a budget that holds, only the sum opens.
 
 The researcher's names (:func:`connect`, :class:`Study`, :func:`load_model`) are fetched from
 :mod:`securefl.api` on first use (PEP 562), so that ``import securefl`` costs neither torch nor
@@ -14,7 +13,7 @@ __all__ = ["Study", "__version__", "connect", "load_model"]
 
 
 def __dir__() -> list[str]:
-    """What a user may ask for; completion shows nothing else."""
+    """List the names that a user may ask for; completion shows nothing else."""
     return sorted(__all__)
 
 

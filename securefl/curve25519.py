@@ -45,14 +45,12 @@ _NEUTRAL: Final[_Point] = (0, 1, 1, 0)
 
 
 def is_signing_key(text: str) -> bool:
-    """Whether ``text`` (hex) is an Ed25519 public key: canonical, on the curve, of the base point's
-    order.
-    """
+    """True for an Ed25519 public key in hex: canonical, on the curve, of the base point's order."""
     return _HEX_KEY.fullmatch(text) is not None and _is_signing_key(text)
 
 
 def is_agreement_key(text: str) -> bool:
-    """Whether ``text`` (hex) is an X25519 public key: canonical, and not of small order."""
+    """True for an X25519 public key in hex: canonical, and not of small order."""
     if not _HEX_KEY.fullmatch(text):
         return False
     u = int.from_bytes(bytes.fromhex(text), "little")
@@ -61,25 +59,33 @@ def is_agreement_key(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_signing_key(text: str) -> bool:
+    """The same for text of the right form. Cached: a study has many signatures and few keys."""
     point = _decoded(bytes.fromhex(text))
+    # The neutral element has every order; L times it is neutral, and it is no key.
     if point is None or _is_neutral(point):
         return False
+    # Neutral only without a part of small order: L is prime to the cofactor.
     return _is_neutral(_multiplied(L, point))
 
 
 def _decoded(data: bytes) -> _Point | None:
-    """RFC 8032 section 5.1.3, with the two checks that many libraries leave out."""
+    """Decode a point by RFC 8032 section 5.1.3, with two checks that many libraries leave out."""
     number = int.from_bytes(data, "little")
-    sign, y = number >> 255, number & (2**255 - 1)
-    if y >= P:  # not canonical
+    sign = number >> 255
+    y = number & (2**255 - 1)
+    # First check: y below the prime, or the same point has another spelling.
+    if y >= P:
         return None
     square = (y * y - 1) * pow(_D * y * y + 1, -1, P) % P
+    # p is 5 modulo 8: where there is a root, this is one of the square or of its negative.
     x = pow(square, (P + 3) // 8, P)
     if x * x % P != square:
         x = x * _ROOT % P
-    if x * x % P != square:  # not on the curve
+    # No root at all: the point is not on the curve.
+    if x * x % P != square:
         return None
-    if x == 0 and sign:  # not canonical: minus zero
+    # Second check: zero has no sign, so minus zero is another spelling.
+    if x == 0 and sign:
         return None
     if x & 1 != sign:
         x = P - x
@@ -87,18 +93,22 @@ def _decoded(data: bytes) -> _Point | None:
 
 
 def _added(one: _Point, two: _Point) -> _Point:
-    """The complete addition law of RFC 8032 section 5.1.4; it doubles as well."""
+    """Add two points by the complete law of RFC 8032 section 5.1.4; it doubles as well."""
     x1, y1, z1, t1 = one
     x2, y2, z2, t2 = two
     a = (y1 - x1) * (y2 - x2) % P
     b = (y1 + x1) * (y2 + x2) % P
     c = 2 * t1 * t2 * _D % P
     d = 2 * z1 * z2 % P
-    e, f, g, h = b - a, d - c, d + c, b + a
+    e = b - a
+    f = d - c
+    g = d + c
+    h = b + a
     return (e * f % P, g * h % P, f * g % P, e * h % P)
 
 
 def _multiplied(scalar: int, point: _Point) -> _Point:
+    """Multiply by doubling and adding, from the highest bit; nothing here is secret."""
     result = _NEUTRAL
     for bit in f"{scalar:b}":
         result = _added(result, result)
@@ -108,5 +118,6 @@ def _multiplied(scalar: int, point: _Point) -> _Point:
 
 
 def _is_neutral(point: _Point) -> bool:
+    """True for the point (0, 1)."""
     x, y, z, _ = point
     return x % P == 0 and (y - z) % P == 0

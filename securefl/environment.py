@@ -1,6 +1,4 @@
-"""What software runs here: the version and the hash of requirements.lock that a study's digest
-covers.
-"""
+"""Software that runs here: its version, and the hash of requirements.lock for a study's digest."""
 
 from __future__ import annotations
 
@@ -12,14 +10,15 @@ from securefl.errors import UnreadableError
 
 
 def version() -> str:
-    """The version of this installation, from its package metadata; pyproject.toml is the one place
-    that states it.
+    """Return the version of this installation, from its package metadata.
+
+    pyproject.toml is the one place that states it.
     """
     return metadata.version("securefl")
 
 
 def lock_text() -> str:
-    """The text of the requirements.lock that this installation carries.
+    """Read the requirements.lock that this installation carries.
 
     Raises:
         UnreadableError: the installation is incomplete.
@@ -34,23 +33,25 @@ def lock_text() -> str:
 
 
 def software() -> dict[str, str]:
-    """The ``[software]`` table of a study made here."""
+    """Make the ``[software]`` table of a study made here."""
     return {"securefl": version(), "lock_sha256": hashlib.sha256(lock_text().encode()).hexdigest()}
 
 
 def wrong_versions() -> list[str]:
-    """Installed packages that differ from the lock, one line each; optional ones may be absent."""
+    """List installed packages that differ from the lock; optional ones may be absent."""
     wrong = []
     for line in lock_text().splitlines():
         package, _, pinned = line.partition("==")
         name = package.partition("[")[0]
         want = pinned.split(" ")[0]
-        if not want or line.startswith(("#", " ")):  # a comment, or one of a package's hashes
+        # A comment, or one of a package's hashes.
+        if not want or line.startswith(("#", " ")):
             continue
         try:
             have = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
+        # A local suffix (+cpu) names another build of the same version.
         if have.split("+")[0] != want:
             wrong.append(f"{name} is {have}, the lock says {want}")
     return wrong

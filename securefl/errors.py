@@ -1,4 +1,4 @@
-"""One hierarchy of errors: each says what was wrong, whose it is, and what to do next (rule 8).
+"""Hierarchy of errors: each says what was wrong, whose it is, and what to do next (rule 8).
 
 Two audiences are kept apart. The owner of the process sees the whole text. Other parties see only
 :attr:`SecureFLError.code`, one of a fixed list, because details of a failure could describe private
@@ -60,21 +60,21 @@ class SecureFLError(Exception):
 
 
 class UsageError(SecureFLError):
-    """A command or a call was used wrongly."""
+    """Wrong use of a command or a call."""
 
     code = "usage"
     exit_code = ExitCode.USAGE
 
 
 class UnreadableError(SecureFLError):
-    """A file of our own cannot be read or is not what it should be."""
+    """File of our own that cannot be read, or is not what it should be."""
 
     code = "unreadable"
     exit_code = ExitCode.UNREADABLE
 
 
 class ScreenError(SecureFLError):
-    """A command did its work, but what it printed could not be written."""
+    """Output that could not be written, of a command that did its work."""
 
     code = "screen"
     exit_code = ExitCode.SCREEN
@@ -82,7 +82,7 @@ class ScreenError(SecureFLError):
 
 
 class StudyError(SecureFLError):
-    """A study or protocol file breaks the contract."""
+    """Study or protocol file that breaks the contract."""
 
     code = "study-invalid"
     exit_code = ExitCode.INVALID
@@ -90,7 +90,7 @@ class StudyError(SecureFLError):
 
 
 class NotApprovedError(SecureFLError):
-    """No valid, unused approval of exactly this digest by this hospital."""
+    """Lack of a valid, unused approval of exactly this digest by this hospital."""
 
     code = "not-approved"
     exit_code = ExitCode.NOT_APPROVED
@@ -98,7 +98,7 @@ class NotApprovedError(SecureFLError):
 
 
 class BudgetError(SecureFLError):
-    """The ledger refuses: the study would cost more than is left."""
+    """Refusal by the ledger: the study would cost more than is left."""
 
     code = "budget"
     exit_code = ExitCode.BUDGET
@@ -106,7 +106,7 @@ class BudgetError(SecureFLError):
 
 
 class LedgerAlteredError(SecureFLError):
-    """The ledger's chain, signatures or checkpoints do not hold."""
+    """Ledger whose chain, signatures or checkpoints do not hold."""
 
     code = "ledger"
     exit_code = ExitCode.LEDGER_ALTERED
@@ -114,14 +114,14 @@ class LedgerAlteredError(SecureFLError):
 
 
 class UntrustedError(SecureFLError):
-    """A key is not in this party's own list, or a role is not allowed to that key."""
+    """Key that is not in this party's own list, or has another role there."""
 
     code = "untrusted"
     exit_code = ExitCode.UNTRUSTED
 
 
 class MessageError(SecureFLError):
-    """Bytes from another party were refused before or while parsing (rule 5).
+    """Refusal of bytes from another party, before or while parsing them (rule 5).
 
     ``whose`` names the sender.
     """
@@ -131,14 +131,14 @@ class MessageError(SecureFLError):
 
 
 class RoundError(SecureFLError):
-    """A round cannot be completed: a missing hospital, a failed canary, margin or deadline."""
+    """Round that cannot be completed: a missing hospital, a failed canary, margin or deadline."""
 
     code = "round"
     exit_code = ExitCode.ROUND_FAILED
 
 
 class EndedError(RoundError):
-    """Another party ended its part, so the study is over here too.
+    """End of another party's part, so that the study is over here too.
 
     Args:
         site: who was the first to end it, as far as is known.
@@ -164,8 +164,9 @@ class EndedError(RoundError):
 
 
 class TwoCopiesError(RoundError):
-    """Another process works in this hospital's name: a folder was copied, and both copies run (one
-    identity runs in one place).
+    """Second process in this hospital's name: its folder was copied, and both copies run.
+
+    One identity runs in one place.
     """
 
     code = "two-copies"
@@ -173,7 +174,7 @@ class TwoCopiesError(RoundError):
 
 
 class StoreError(SecureFLError):
-    """The store cannot be reached, read or written."""
+    """Store that cannot be reached, read or written."""
 
     code = "store"
     exit_code = ExitCode.STORE
@@ -181,7 +182,7 @@ class StoreError(SecureFLError):
 
 
 class DataError(SecureFLError):
-    """The hospital's own table does not fit the study's columns."""
+    """Table of this hospital that does not fit the study's columns."""
 
     code = "data"
     exit_code = ExitCode.DATA
@@ -218,24 +219,21 @@ _FILE_STEPS = {
 
 
 def file_error(error: OSError, path: os.PathLike[str] | str = "") -> UnreadableError:
-    """The operating system's refusal of a file, as an error of ours: the path, the reason, the next
-    step.
+    """Turn the operating system's refusal of a file into an error: path, reason, next step.
 
     Args:
         error: what was raised.
         path: named where the error itself names no file.
     """
     names = [n for n in (error.filename, error.filename2) if isinstance(n, str | bytes)]
-    place = os.fsdecode(names[0]) if names else os.fspath(path)
+    place = os.fspath(path)
+    if names:
+        place = os.fsdecode(names[0])
     reason = error.strerror or str(error) or type(error).__name__
     step = _FILE_STEPS.get(
         error.errno or 0, "Check the file, its disk and its rights, then repeat the command."
     )
-    what = (
-        f"{place} cannot be read or written: {reason}."
-        if place
-        else f"A file cannot be read or written: {reason}."
-    )
+    what = f"{place or 'A file'} cannot be read or written: {reason}."
     return UnreadableError(what, whose="this machine's operator", next_step=step)
 
 

@@ -1,7 +1,8 @@
-"""Who a party is: its keys and its card. Whom it trusts stands in :mod:`securefl.partners`.
+"""Identity of a party: its keys and its card.
 
-Signatures are Ed25519 (RFC 8032). Sealing is HPKE (RFC 9180) with X25519, HKDF-SHA256 and
-ChaCha20-Poly1305; a sealed payload opens for one reader and one context (``info``) only.
+Whom it trusts stands in :mod:`securefl.partners`. Signatures are Ed25519 (RFC 8032). Sealing is
+HPKE (RFC 9180) with X25519, HKDF-SHA256 and ChaCha20-Poly1305; a sealed payload opens for one
+reader and one context (``info``) only.
 
 A party that changes its keys has its old signing key say which one comes next. Its new card carries
 these words, so that a partner sees a successor and not a stranger. Whether it is the right one is
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
 
 Role = Literal["hospital", "researcher", "aggregator"]
 _ROLES = ("hospital", "researcher", "aggregator")
-_CARD_TYPE, _SUCCESSOR_TYPE = "securefl-card/1", "securefl-card/2"
+_CARD_TYPE = "securefl-card/1"
+_SUCCESSOR_TYPE = "securefl-card/2"
 _FIELDS = ("name", "role", "legal_name", "email", "signing_public", "sealing_public")
 _CARD_FORMS = {_CARD_TYPE: frozenset(_FIELDS), _SUCCESSOR_TYPE: frozenset({*_FIELDS, "earlier"})}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
-# no character that a screen obeys instead of showing: the owner compares what is read
+#: No character that a screen obeys instead of showing: the owner compares what is read.
 _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]{1,400}")
 _HEX_KEY = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 MAX_CARD_BYTES = 8192
 #: How many earlier keys a card carries. A partner that missed more changes than this trusts the
@@ -46,13 +49,13 @@ MAX_EARLIER = 8
 
 
 def _suite() -> Suite:
+    """Return the one HPKE suite in use: a payload cannot name a weaker one."""
     return Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 
 @dataclass(frozen=True)
 class EarlierKey:
-    """A signing key that a party had before, and that key's own signature under which one comes
-    next.
+    """Signing key that a party had before, with its own signature under the one that comes next.
 
     Args:
         signing_public: Ed25519 public key, 32 bytes in hex.
@@ -66,13 +69,13 @@ class EarlierKey:
 
 
 def succession_message(role: str, name: str, old: str, new: str, until: str) -> bytes:
-    """What an old signing key signs for the new one (both in hex)."""
+    """Return the bytes that an old signing key signs for the new one (both in hex)."""
     return f"securefl-succession/1\n{role}\n{name}\n{old}\n{new}\n{until}".encode()
 
 
 @dataclass(frozen=True)
 class IdentityCard:
-    """The public half of a party.
+    """Public half of a party.
 
     Keys are 32 bytes in lower-case hex. ``earlier``: its keys before, the oldest first.
     """
@@ -87,7 +90,7 @@ class IdentityCard:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over role, name and both keys: what two people compare by telephone."""
+        """SHA-256 (hex) over role, name and both keys, for two people to compare by telephone."""
         parts = (
             "securefl-fingerprint/1",
             self.role,
@@ -99,24 +102,23 @@ class IdentityCard:
 
     @property
     def spoken(self) -> str:
-        """The fingerprint's first 160 bits as ten groups of four characters."""
+        """First 160 bits of the fingerprint as ten groups of four characters."""
         return " ".join(self.fingerprint[i : i + 4] for i in range(0, 40, 4))
 
     def verify(self, signature: bytes, message: bytes) -> bool:
-        """Whether ``signature`` (64 bytes) over ``message`` is by this card's signing key."""
+        """True if ``signature`` (64 bytes) over ``message`` is by this card's signing key."""
         return verify(self.signing_public, signature, message)
 
     def verify_ever(self, signature: bytes, message: bytes) -> bool:
-        """As :meth:`verify`, or by a key that this one took over from: for what was signed before
-        the change.
+        """As :meth:`verify`, or by a key that this one took over from.
+
+        For what was signed before the change.
         """
-        return any(
-            verify(key, signature, message)
-            for key in (self.signing_public, *(e.signing_public for e in self.earlier))
-        )
+        keys = [self.signing_public, *(earlier.signing_public for earlier in self.earlier)]
+        return any(verify(key, signature, message) for key in keys)
 
     def seal(self, payload: bytes, info: bytes) -> bytes:
-        """HPKE: only this card's owner opens it, and only under the same ``info``.
+        """Seal by HPKE: only this card's owner opens it, and only under the same ``info``.
 
         Raises:
             UntrustedError: the card's sealing key is not usable (a point of small order, RFC 7748
@@ -135,12 +137,12 @@ class IdentityCard:
         )
 
     def fields(self) -> dict[str, str]:
-        """The card as plain values, without the earlier keys."""
+        """Return the card as plain values, without the earlier keys."""
         return {k: str(getattr(self, k)) for k in _FIELDS}
 
 
 def verify(signing_public: str, signature: bytes, message: bytes) -> bool:
-    """Whether ``signature`` over ``message`` is by the Ed25519 key ``signing_public`` (hex).
+    """True if ``signature`` over ``message`` is by the Ed25519 key ``signing_public`` (hex).
 
     False under an unsound key: one signature would verify under every message
     (:mod:`securefl.curve25519`).
@@ -172,7 +174,7 @@ class Verifier:
 
 
 class Identity:
-    """A party's private keys; they stay in its ``keys/`` folder, files 0600."""
+    """Private keys of a party; they stay in its ``keys/`` folder, files 0600."""
 
     def __init__(
         self, card: IdentityCard, signing_key: Ed25519PrivateKey, sealing_key: X25519PrivateKey
@@ -183,9 +185,11 @@ class Identity:
 
     @classmethod
     def generate(cls, name: str, role: Role, legal_name: str, email: str) -> Self:
-        """Fresh keys from the operating system's generator."""
+        """Generate fresh keys from the operating system's generator."""
+        # Before there is a key in memory that a core file could hold.
         make_undumpable()
-        signing, sealing = Ed25519PrivateKey.generate(), X25519PrivateKey.generate()
+        signing = Ed25519PrivateKey.generate()
+        sealing = X25519PrivateKey.generate()
         card = IdentityCard(
             name,
             role,
@@ -197,22 +201,22 @@ class Identity:
         return cls(card, signing, sealing)
 
     def successor(self, at: str) -> Identity:
-        """Fresh keys for the same party, which this one's signing key names as the next.
+        """Generate fresh keys for the same party, which this one's signing key names as the next.
 
         ``at``: now, UTC in ISO 8601.
         """
         card = self.card
         new = Identity.generate(card.name, card.role, card.legal_name, card.email)
-        word = self.sign(
-            succession_message(
-                card.role, card.name, card.signing_public, new.card.signing_public, at
-            )
+        message = succession_message(
+            card.role, card.name, card.signing_public, new.card.signing_public, at
         )
-        earlier = (*card.earlier, EarlierKey(card.signing_public, at, word.hex()))[-MAX_EARLIER:]
+        mine = EarlierKey(card.signing_public, at, self.sign(message).hex())
+        # The oldest drop out: a card stays small, and partners have seen those changes.
+        earlier = (*card.earlier, mine)[-MAX_EARLIER:]
         return Identity(replace(new.card, earlier=earlier), new._signing, new._sealing)  # noqa: SLF001 - its own class
 
     def sign(self, message: bytes) -> bytes:
-        """Ed25519 signature, 64 bytes."""
+        """Sign with Ed25519: 64 bytes."""
         return self._signing.sign(message)
 
     def unseal(self, sealed: bytes, info: bytes) -> bytes:
@@ -223,15 +227,17 @@ class Identity:
         """
         try:
             return bytes(_suite().decrypt(sealed, self._sealing, info=info))
-        except Exception as error:  # the library raises several kinds for one fact
+        # The library raises several kinds for one fact, and which of them is nobody's business.
+        except Exception as error:
             raise MessageError(
                 "A sealed payload does not open with this party's key.",
                 next_step="Ask the sender to seal it again.",
             ) from error
 
     def save(self, folder: Path) -> None:
-        """Write ``card.json``, ``signing.key`` and ``sealing.key`` (0600) into ``folder`` (0700);
-        never overwrites.
+        """Write ``card.json``, ``signing.key`` and ``sealing.key``; never overwrite.
+
+        Keys 0600, the folder 0700.
 
         Raises:
             UnreadableError: a key is there already, or the file system keeps no permissions.
@@ -264,6 +270,7 @@ class Identity:
                 f"{folder / 'card.json'} was changed: {error.what}",
                 next_step="Restore it from your backup.",
             ) from None
+        # Others seal for the card: with other keys beside it, nothing they send could be opened.
         mine = (
             signing.public_key().public_bytes_raw().hex(),
             sealing.public_key().public_bytes_raw().hex(),
@@ -276,28 +283,28 @@ class Identity:
         return cls(card, signing, sealing)
 
     def signed_card(self) -> bytes:
-        """The card as it travels: signed by its own key."""
+        """Write the card as it travels: signed by its own key."""
         if self.card.earlier:
             earlier = [dict(e.__dict__) for e in self.card.earlier]
-            return dump_signed(
-                {"type": _SUCCESSOR_TYPE, **self.card.fields(), "earlier": earlier}, self.sign
-            )
+            body = {"type": _SUCCESSOR_TYPE, **self.card.fields(), "earlier": earlier}
+            return dump_signed(body, self.sign)
         return dump_signed({"type": _CARD_TYPE, **self.card.fields()}, self.sign)
 
 
 def as_it_was_sent(data: bytes) -> bytes:
-    """A card without what mail programs and editors add: a byte order mark, line ends of Windows,
-    empty lines at the end.
+    """Take off a card what mail programs and editors add.
 
-    Nothing of it can belong to a card: its two lines hold neither. The signature is checked
-    afterwards, as ever.
+    A byte order mark, line ends of Windows, empty lines at the end. Nothing of it can belong to a
+    card: its two lines hold neither. The signature is checked afterwards, as ever.
     """
     return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").rstrip(b"\r\n \t")
 
 
 def read_card(data: bytes) -> IdentityCard:
-    """Check and read a card. That it is signed by its own key shows possession, not who its owner
-    is: compare the fingerprint.
+    """Check and read a card.
+
+    That it is signed by its own key shows possession, not who its owner is: compare the
+    fingerprint.
 
     Raises:
         MessageError: too long, not a card, unknown fields, a signature fails, or an earlier key did
@@ -310,17 +317,18 @@ def read_card(data: bytes) -> IdentityCard:
     bad = MessageError(
         "This is not an identity card.", next_step="Ask its owner to send card.json again."
     )
-    earlier = read_earlier(body.pop("earlier")) if "earlier" in body else ()
+    earlier: tuple[EarlierKey, ...] | None = ()
+    if "earlier" in body:
+        earlier = read_earlier(body.pop("earlier"))
     if earlier is None or not all(isinstance(v, str) and _LINE.fullmatch(v) for v in body.values()):
         raise bad
     card = IdentityCard(**body, earlier=earlier)
-    keys = (card.signing_public, card.sealing_public)
-    if (
-        card.role not in _ROLES
-        or not _NAME.fullmatch(card.name)
-        or not all(map(_HEX_KEY.fullmatch, keys))
-    ):
+    keys_are_hex = all(
+        _HEX_KEY.fullmatch(key) for key in (card.signing_public, card.sealing_public)
+    )
+    if card.role not in _ROLES or not _NAME.fullmatch(card.name) or not keys_are_hex:
         raise bad
+    # The key is judged before its signature: under an unsound one, one signature fits every text.
     _check_keys(card)
     if not card.verify(signature, signed):
         raise MessageError(
@@ -338,7 +346,7 @@ def read_card(data: bytes) -> IdentityCard:
 
 
 def read_earlier(value: object) -> tuple[EarlierKey, ...] | None:
-    """The earlier keys of a card from their JSON form; None for what is not that form.
+    """Read the earlier keys of a card from their JSON form; None for what is not that form.
 
     Signatures are not checked here.
     """
@@ -346,38 +354,47 @@ def read_earlier(value: object) -> tuple[EarlierKey, ...] | None:
         return None
     found = []
     for entry in value:
-        if (
-            not isinstance(entry, dict)
-            or set(entry) != set(EarlierKey.__dataclass_fields__)
-            or not all(isinstance(v, str) for v in entry.values())
-        ):
-            return None
-        key = EarlierKey(**entry)
-        if (
-            not is_signing_key(key.signing_public)
-            or not _TIME.fullmatch(key.until)
-            or not re.fullmatch(r"[0-9a-f]{128}", key.signature)
-        ):
+        key = _read_earlier_key(entry)
+        if key is None:
             return None
         found.append(key)
     return tuple(found)
 
 
+def _read_earlier_key(entry: object) -> EarlierKey | None:
+    """Read one earlier key; None for what has not its form."""
+    if not isinstance(entry, dict) or set(entry) != set(EarlierKey.__dataclass_fields__):
+        return None
+    if not all(isinstance(v, str) for v in entry.values()):
+        return None
+    key = EarlierKey(**entry)
+    if not is_signing_key(key.signing_public) or not _TIME.fullmatch(key.until):
+        return None
+    if not _SIGNATURE.fullmatch(key.signature):
+        return None
+    return key
+
+
 def _follows(card: IdentityCard) -> bool:
-    """Whether each earlier key signed for the next one, up to the card's own, and none comes twice."""
+    """True if each earlier key signed for the next one, up to the card's own; none comes twice."""
     keys = [*(e.signing_public for e in card.earlier), card.signing_public]
-    return len(set(keys)) == len(keys) and all(
-        verify(
-            e.signing_public,
-            bytes.fromhex(e.signature),
-            succession_message(card.role, card.name, e.signing_public, new, e.until),
-        )
-        for e, new in zip(card.earlier, keys[1:], strict=True)
-    )
+    # A key that came back would let whoever stole it speak again.
+    if len(set(keys)) != len(keys):
+        return False
+    for earlier, new in zip(card.earlier, keys[1:], strict=True):
+        old = earlier.signing_public
+        message = succession_message(card.role, card.name, old, new, earlier.until)
+        if not verify(old, bytes.fromhex(earlier.signature), message):
+            return False
+    return True
 
 
 def _check_keys(card: IdentityCard) -> None:
-    """Raise :class:`MessageError` unless both keys are sound (:mod:`securefl.curve25519`)."""
+    """Refuse a card unless both keys are sound (:mod:`securefl.curve25519`).
+
+    Raises:
+        MessageError: naming the party and the key.
+    """
     unsound = []
     if not is_signing_key(card.signing_public):
         unsound.append("signing key")

@@ -1,4 +1,4 @@
-"""A party's own list of partners: whom it trusts, after a telephone call, with which keys."""
+"""Partners of a party: its own list of those whom it trusts, after a telephone call."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, UnreadableError, UntrustedError, file_error
 from securefl.files import read_file, replace_file
-from securefl.identity import MAX_EARLIER, Identity, IdentityCard, Role, read_earlier
+from securefl.identity import (
+    MAX_EARLIER,
+    EarlierKey,
+    Identity,
+    IdentityCard,
+    Role,
+    read_earlier,
+)
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
@@ -19,8 +26,7 @@ MAX_BOOK_BYTES = 4 * 1024 * 1024
 
 
 class AddressBook:
-    """A party's own list of partners, signed by its own key: names it has compared fingerprints
-    with (design: hospitals know each other).
+    """List of partners, signed by the party's own key: names that it compared fingerprints with.
 
     Args:
         path: the file.
@@ -40,7 +46,7 @@ class AddressBook:
         self._alone = alone
 
     def cards(self) -> dict[str, IdentityCard]:
-        """Trusted cards by name.
+        """Read the trusted cards by name.
 
         Raises:
             UnreadableError: the file is not a list signed by this party's key.
@@ -66,19 +72,16 @@ class AddressBook:
         return {c["name"]: _card(c) for c in body["cards"]}
 
     def replaced(self, card: IdentityCard) -> IdentityCard | None:
-        """The card that is trusted under this name until now and whose own key says that ``card``
-        comes after it, or None.
-        """
+        """Return the trusted card of this name whose key says that ``card`` is next, or None."""
         known = self.cards().get(card.name)
-        later = (
-            known is not None
-            and known.role == card.role
-            and any(e.signing_public == known.signing_public for e in card.earlier)
-        )
-        return known if later else None
+        if known is None or known.role != card.role:
+            return None
+        if any(e.signing_public == known.signing_public for e in card.earlier):
+            return known
+        return None
 
     def check(self, card: IdentityCard) -> None:
-        """Whether :meth:`trust` would take this card.
+        """Check that :meth:`trust` would take this card.
 
         Raises:
             UntrustedError: another key is trusted under this name that did not name this one as the
@@ -86,10 +89,8 @@ class AddressBook:
                 party's own.
         """
         known = self.cards().get(card.name)
-        if (
-            card.name == self._owner.card.name
-            or card.signing_public == self._owner.card.signing_public
-        ):
+        own = self._owner.card
+        if card.name == own.name or card.signing_public == own.signing_public:
             raise UntrustedError(
                 f"The card of {card.name} has this party's own name or key.",
                 next_step="Trust the cards of the others only.",
@@ -128,8 +129,9 @@ class AddressBook:
         )
 
     def trust(self, card: IdentityCard) -> None:
-        """Add a card whose fingerprint was compared out of band; it replaces the one that its
-        earlier key signed for it.
+        """Add a card whose fingerprint was compared out of band.
+
+        It replaces the one that its earlier key signed for it.
 
         Raises:
             UntrustedError: see :meth:`check`.
@@ -139,8 +141,7 @@ class AddressBook:
             _write(self._path, self._owner, {**self.cards(), card.name: card})
 
     def sign_anew(self, path: Path, owner: Identity) -> None:
-        """Write the same list at ``path``, signed by ``owner``: this party after a change of its
-        keys.
+        """Write the same list at ``path``, signed by this party's new keys (``owner``).
 
         Raises:
             UnreadableError: see :meth:`cards`.
@@ -148,7 +149,11 @@ class AddressBook:
         _write(path, owner, self.cards())
 
     def distrust(self, name: str) -> None:
-        """Remove a name; unknown names are an :class:`UntrustedError`."""
+        """Remove a name from the list.
+
+        Raises:
+            UntrustedError: it is not there.
+        """
         with self._alone():
             cards = self.cards()
             if name not in cards:
@@ -161,7 +166,7 @@ class AddressBook:
     def require(
         self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital"
     ) -> IdentityCard:
-        """The trusted card of ``name`` if it holds exactly these keys and this role.
+        """Return the trusted card of ``name`` if it holds exactly these keys and this role.
 
         The role counts: a researcher's card that is trusted as a researcher does not make a
         hospital of it.
@@ -205,32 +210,43 @@ class AddressBook:
 
 
 def _succeeds(known: IdentityCard, card: IdentityCard) -> bool:
-    """Whether ``card`` names every earlier key that ``known`` does, with the same words; a full
-    card may drop the oldest.
+    """True if ``card`` names every earlier key that ``known`` does, with the same words.
+
+    A full card may drop the oldest.
     """
-    keys = [e.signing_public for e in card.earlier]
-    before = card.earlier if known == card else card.earlier[: keys.index(known.signing_public)]
+    # The earlier keys that a successor shares with the trusted card stand before that card's key.
+    before = card.earlier
+    if known != card:
+        keys = [e.signing_public for e in card.earlier]
+        before = card.earlier[: keys.index(known.signing_public)]
+    # Compared from the newest back, for the oldest may be gone.
     same = all(a == b for a, b in zip(reversed(before), reversed(known.earlier), strict=False))
-    return same and (
-        len(before) >= len(known.earlier) or (known != card and len(card.earlier) == MAX_EARLIER)
-    )
+    complete = len(before) >= len(known.earlier)
+    full = known != card and len(card.earlier) == MAX_EARLIER
+    return same and (complete or full)
 
 
 def _write(path: Path, owner: Identity, cards: dict[str, IdentityCard]) -> None:
+    """Write the list, signed by its owner's key."""
     body = {"type": _BOOK_TYPE, "cards": [_entry(cards[n]) for n in sorted(cards)]}
     replace_file(path, dump_signed(body, owner.sign))
 
 
 def _entry(card: IdentityCard) -> dict[str, Any]:
-    return {
-        **card.fields(),
-        **({"earlier": [dict(e.__dict__) for e in card.earlier]} if card.earlier else {}),
-    }
+    """Write a card as an entry of the list."""
+    entry: dict[str, Any] = dict(card.fields())
+    if card.earlier:
+        entry["earlier"] = [dict(e.__dict__) for e in card.earlier]
+    return entry
 
 
 def _card(entry: dict[str, Any]) -> IdentityCard:
-    """An entry that this party signed, with the signatures of earlier keys checked when it was
-    trusted.
+    """Read an entry that this party signed.
+
+    The signatures of earlier keys were checked when the card was trusted.
     """
-    earlier = read_earlier(entry["earlier"]) if "earlier" in entry else ()
-    return IdentityCard(**{k: v for k, v in entry.items() if k != "earlier"}, earlier=earlier or ())
+    earlier: tuple[EarlierKey, ...] | None = ()
+    if "earlier" in entry:
+        earlier = read_earlier(entry["earlier"])
+    fields = {k: v for k, v in entry.items() if k != "earlier"}
+    return IdentityCard(**fields, earlier=earlier or ())

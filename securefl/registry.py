@@ -23,7 +23,7 @@ NAME = re.compile(r"[a-z][a-z-]{0,39}")
 
 
 class Registry(Generic[T]):
-    """Names and what they stand for.
+    """Table of names and what they stand for.
 
     Args:
         noun: the kind in one word, for refusals: "stage", "task".
@@ -43,10 +43,10 @@ class Registry(Generic[T]):
         return name in self._built_in or name in self._known
 
     def __getitem__(self, name: str) -> T:
-        """What stands under the name.
+        """Return what is registered under the name.
 
         Raises:
-            UsageError: nothing does; the known names are listed.
+            UsageError: nothing is; the known names are listed.
         """
         if name not in self._known:
             if name not in self._built_in:

@@ -1,6 +1,4 @@
-"""Objects of a Python session as people see them: one short line in a terminal, a small table in a
-notebook.
-"""
+"""Display of a session's objects: a short line in a terminal, a small table in a notebook."""
 
 from __future__ import annotations
 
@@ -15,8 +13,9 @@ _LONGEST = 60
 
 
 class Shown:
-    """Base of what shows itself by a few facts; a class says which in ``_shown``. Texts of others
-    stay on their line.
+    """Base of classes that show themselves by a few facts; each says which in ``_shown``.
+
+    Texts of others stay on their line.
 
     >>> class Room(Shown):
     ...     def _shown(self):
@@ -30,11 +29,13 @@ class Shown:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        (_, first), *rest = ((name, _line(value)) for name, value in self._shown())
-        return f"<{', '.join([f'{type(self).__name__}: {first}', *(f'{name} {value}' for name, value in rest)])}>"
+        (_, first), *rest = self._shown()
+        parts = [f"{type(self).__name__}: {_line(first)}"]
+        parts += [f"{name} {_line(value)}" for name, value in rest]
+        return f"<{', '.join(parts)}>"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Table for a notebook."""
         rows = "".join(
             f"<tr><th style='text-align:left'>{escape(name)}</th><td"
             f" style='text-align:left'>{escape(_line(value))}</td></tr>"
@@ -47,5 +48,8 @@ class Shown:
 
 
 def _line(value: str) -> str:
+    """Put a text on one short line; what a screen would obey becomes a blank."""
     one = "".join(sign if sign.isprintable() else " " for sign in value)
-    return one if len(one) <= _LONGEST else f"{one[: _LONGEST - 1]}…"
+    if len(one) <= _LONGEST:
+        return one
+    return f"{one[: _LONGEST - 1]}…"

@@ -23,12 +23,12 @@ _FIRST_LINE = re.compile(re.escape(_MAGIC) + rb"([0-9a-f]{128})\n")
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - any JSON value without floats
-    """RFC 8785 bytes of a JSON value."""
+    """Write a JSON value as RFC 8785 says."""
     return rfc8785.dumps(value)
 
 
 def dump_signed(body: dict[str, Any], sign: Callable[[bytes], bytes]) -> bytes:
-    """``body`` as it travels.
+    """Write ``body`` as it travels, signed.
 
     ``body["type"]`` names and versions the statement, so that none passes for another.
     """
@@ -45,8 +45,7 @@ def open_signed(
     sender: str,
     max_bytes: int,
 ) -> dict[str, Any]:
-    """Check and parse a statement: length, signature, JSON, canonical form, type, exactly these
-    fields.
+    """Check and parse a statement: length, signature, JSON, canonical form, type, exact fields.
 
     Args:
         data: the bytes as they came.
@@ -68,16 +67,17 @@ def open_signed(
 def peek_signed(
     data: bytes, *, forms: Mapping[str, frozenset[str]], sender: str, max_bytes: int
 ) -> tuple[dict[str, Any], bytes, bytes]:
-    """For self-signed statements only, where the key stands inside: ``(body, signature, signed
-    bytes)``, not yet verified.
+    """Parse a statement that is not yet verified: ``(body, signature, signed bytes)``.
 
-    ``forms``: the fields of each ``type`` that is taken.
+    For self-signed statements only, where the key stands inside. ``forms``: the fields of each
+    ``type`` that is taken.
     """
     payload, signature = _split(data, sender, max_bytes)
     return _parse(payload, forms, sender), signature, payload
 
 
 def _split(data: bytes, sender: str, max_bytes: int) -> tuple[bytes, bytes]:
+    """Split a statement into payload and signature, by fixed places and without parsing."""
     if len(data) > max_bytes:
         raise _refused(sender, f"{len(data)} bytes, at most {max_bytes} are read")
     head = _FIRST_LINE.match(data)
@@ -87,8 +87,10 @@ def _split(data: bytes, sender: str, max_bytes: int) -> tuple[bytes, bytes]:
 
 
 def _parse(payload: bytes, forms: Mapping[str, frozenset[str]], sender: str) -> dict[str, Any]:
+    """Parse a payload of one of these forms; return its fields without the type."""
     try:
         body = json.loads(payload, parse_float=_no_float, parse_constant=_no_float)
+        # One statement has one spelling: a hash of its bytes then stands for its meaning.
         same = canonical(body) == payload
     except (ValueError, TypeError, RecursionError):
         raise _refused(sender, "not JSON") from None
@@ -103,11 +105,13 @@ def _parse(payload: bytes, forms: Mapping[str, frozenset[str]], sender: str) -> 
 
 
 def _no_float(text: str) -> None:
-    # numbers that are not whole travel as text: a float has no single exact form
+    """Refuse a number that is not whole."""
+    # Such numbers travel as text: a float has no single exact form.
     raise ValueError(text)
 
 
 def _refused(sender: str, why: str) -> MessageError:
+    """Make the refusal of a statement, naming its sender."""
     return MessageError(
         f"A message of {sender} is refused: {why}.",
         whose=sender,
