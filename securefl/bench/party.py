@@ -31,7 +31,7 @@ from securefl.federation.coordinator import Coordinator
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Ready, open_call
 from securefl.federation.participant import Participant
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import sealed_limit
 from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
@@ -199,7 +199,7 @@ def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch
         at = paths.RoundPaths(plan.digest, number, 1)
         announcement = _await(board, at.announcement, MAX_ANNOUNCEMENT)
         context = AnnouncedRound.open(plan, announcement).checked_context()
-        with closing(strategy_of(plan).aggregation(context)) as arrivals:
+        with closing(round_strategy_of(plan).aggregation(context)) as arrivals:
             while not arrivals.poll(board):
                 time.sleep(_PAUSE)
             with aggregator.add(arrivals) as total:
@@ -256,7 +256,7 @@ def main() -> None:
         _coordinator(root, board, plan, identity, watch)
     elif name != "aggregator":
         _hospital(root, board, plan, identity, watch)
-    elif strategy_of(plan).needs_records:
+    elif round_strategy_of(plan).needs_records:
         _service(root, board, plan, identity, watch)
     else:
         _aggregator(board, plan, identity, watch)

@@ -21,7 +21,7 @@ from securefl.federation.aggregator import Aggregator
 from securefl.federation.messages import MAX_SMALL, Status, open_invitation
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_plan import RoundPlan
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import end_of
 from securefl.study.parse import MAX_BYTES
 from securefl.study.sealed import SealedStudy
@@ -293,7 +293,7 @@ class AggregatorService:
             serving.announced = serving.inbox.announced(self.board, serving.next_round)
         if serving.arrivals is None and serving.announced is not None:
             context = serving.announced.checked_context()
-            serving.arrivals = strategy_of(serving.aggregator.plan).aggregation(context)
+            serving.arrivals = round_strategy_of(serving.aggregator.plan).aggregation(context)
         return serving.arrivals
 
     def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:

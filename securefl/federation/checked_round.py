@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
 from securefl.federation.messages import open_announcement
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import open_model
 from securefl.secagg.frame import read_public_key
 
@@ -74,7 +74,7 @@ class AnnouncedRound:
     @property
     def has_own_digest(self) -> bool:
         """Whether the announced round digest is that of the announced facts."""
-        return strategy_of(self.plan).round_digest(self.context) == self.said.round_digest
+        return round_strategy_of(self.plan).round_digest(self.context) == self.said.round_digest
 
     def checked_context(self) -> RoundContext:
         """The facts as a party takes them that follows no round before this one: aggregator, and
@@ -84,7 +84,7 @@ class AnnouncedRound:
             MessageError: the announcement contradicts the study.
         """
         said, plan = self.said, self.plan
-        if not strategy_of(plan).allows(said.cohort, plan.study.cohort):
+        if not round_strategy_of(plan).allows(said.cohort, plan.study.cohort):
             raise _contradiction("An announcement names another cohort than the study allows.")
         context = self.context
         if not self.has_own_digest or said.round > plan.last_round or said.attempt != 1:

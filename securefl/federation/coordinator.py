@@ -14,7 +14,7 @@ from securefl.errors import MessageError
 from securefl.federation.checked_round import Broadcast
 from securefl.federation.messages import Announcement, Call
 from securefl.federation.round_plan import card_of
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import seal_model
 from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.learning.models import family_of, weights_sha256, weights_to_bytes
@@ -112,7 +112,7 @@ class Coordinator:
         self, plan: RoundPlan, identity: Identity, exchange: Exchange, cipher: SumCipher
     ) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
-        self._strategy = strategy_of(plan)
+        self._rounds = round_strategy_of(plan)
         #: Who is still in the study; nobody comes back.
         self._cohort = plan.study.cohort
         #: Hospital → nonce of the run of its agent that said that it is ready; empty before.
@@ -199,14 +199,14 @@ class Coordinator:
             facts, given = self._announce(number, theta, keys)
             self._exchange.broadcast(facts, given)
             del given  # the model twice over
-            opened = self._strategy.open(self._exchange, facts, keys, self._me.sign)
+            opened = self._rounds.open(self._exchange, facts, keys, self._me.sign)
         finally:
             keys.erase()
-        self._cohort = self._strategy.next_cohort(facts, opened.contributions, self._exchange)
+        self._cohort = self._rounds.next_cohort(facts, opened.contributions, self._exchange)
         record = RoundRecord(
             facts.round,
             facts.kind,
-            self._strategy.round_digest(facts),
+            self._rounds.round_digest(facts),
             facts.model_sha256,
             dict(opened.contributions),
             opened.sum_sha256,
@@ -259,7 +259,7 @@ class Coordinator:
             model_sha256=model_sha256,
             sealed_sha256=hashlib.sha256(sealed).hexdigest(),
             public_key_sha256=keys.public.sha256,
-            round_digest=self._strategy.round_digest(facts),
+            round_digest=self._rounds.round_digest(facts),
         )
         key = write_public_key(
             keys.public,

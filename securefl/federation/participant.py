@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from securefl.errors import NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.hospital_keys import HospitalKeys, pair_secrets
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,7 +111,7 @@ class Participant:
                 next_step="Wait for every hospital.",
             )
         self.plan = plan
-        self._strategy = strategy_of(plan)
+        self._strategy = round_strategy_of(plan)
         self._trainer, self._keeper, self._cipher = trainer, keeper, cipher
         secrets = pair_secrets(plan, identity.card.name, study_key, approvals)
         self._keys = HospitalKeys(identity, secrets)

@@ -1,6 +1,6 @@
 """The two kinds of round: one needs its full cohort, the other survives losses.
 
-:func:`strategy_of` is the one place that decides between them. Hospital, coordinator, aggregator
+:func:`round_strategy_of` is the one place that decides between them. Hospital, coordinator, aggregator
 and whoever verifies ask the strategy, and know nothing of the other kind.
 """
 
@@ -171,7 +171,7 @@ class RoundStrategy(Protocol):
         """
 
 
-def strategy_of(plan: RoundPlan) -> RoundStrategy:
+def round_strategy_of(plan: RoundPlan) -> RoundStrategy:
     """The kind of this study's rounds: its ``on_dropout`` says which."""
     if plan.study.schedule.on_dropout == "fail":
         return FullCohort(plan)

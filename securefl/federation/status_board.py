@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import EndedError, MessageError, NotApprovedError
 from securefl.federation import paths
 from securefl.federation.messages import MAX_SMALL, End, Status, open_end, open_status
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.identity import Verifier
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def ending_departure(
             round.
     """
     said = departures(board, plan)
-    return strategy_of(plan).ending_departure(said, cohort, keeps)
+    return round_strategy_of(plan).ending_departure(said, cohort, keeps)
 
 
 def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> EndedError:

@@ -15,7 +15,7 @@ from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.evidence import missing_error, present, reading
 from securefl.federation.messages import MAX_ANNOUNCEMENT
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.transcript import (
     MAX_TRANSCRIPT,
     Transcript,
@@ -93,7 +93,7 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
             whoever can write into the store may have put it there.
         StoreError: the store is away.
     """
-    strategy = strategy_of(plan)
+    strategy = round_strategy_of(plan)
     transcript, data = read_transcript(board, plan, number)
     coordinator, what = plan.study.coordinator.name, f"announcement of round {number}"
     at = paths.RoundPaths(plan.digest, number, 1)
@@ -163,7 +163,7 @@ def _follows(board: Board, plan: RoundPlan, transcript: Transcript) -> None:
         raise _otherwise(
             number, "another round before it than the one in the store", plan.study.coordinator.name
         )
-    if not strategy_of(plan).allows(transcript.cohort, left):
+    if not round_strategy_of(plan).allows(transcript.cohort, left):
         raise _otherwise(
             number,
             "another cohort than was left after the round before",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import RoundError, StudyError
 from securefl.federation.round_inbox import RoundInbox
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import end_of, ended, ending_departure, over
 from securefl.node.entering import Entering
 from securefl.node.instances import check_alone
@@ -244,7 +244,7 @@ class StudyRun:
         checked = self.inbox.fetch(self.site.board, number)
         if checked is not None:
             seen = self.clock()
-            strategy_of(self.plan).check_in_time(self.site.board, checked.announced)
+            round_strategy_of(self.plan).check_in_time(self.site.board, checked.announced)
             accepted, model = participant.accept(checked)
             self._in_hand(accepted, model, seen)
         return None
@@ -263,7 +263,7 @@ class StudyRun:
         """What was announced as the first round, while nothing is charged yet."""
         checked = self.inbox.fetch(self.site.board, 1)
         if checked is not None:
-            strategy_of(self.plan).check_in_time(self.site.board, checked.announced)
+            round_strategy_of(self.plan).check_in_time(self.site.board, checked.announced)
         return checked
 
     def _ask(self, accepted: Accepted, model: bytes, seen: float) -> InHand:
@@ -345,7 +345,7 @@ class StudyRun:
                     ),
                 )
             return False
-        left_behind = strategy_of(self.plan).left_behind()
+        left_behind = round_strategy_of(self.plan).left_behind()
         if end.outcome == "completed" and left_behind is not None:
             raise left_behind
         raise over(self.site.board, self.plan, end, "The coordinator ended the study", _CHARGED)

@@ -16,7 +16,7 @@ from securefl.errors import RoundError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import LocalExchange, StoreExchange
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.transcript import MAX_TRANSCRIPT, open_transcript
 from securefl.node.checkpoints import collect, hand_out, kept_path
 from securefl.secagg.survivors import Survivors, write_proposal
@@ -48,7 +48,7 @@ class Late:
         )
 
     def goes_on(self):
-        strategy_of(self.room.plan).check_in_time(
+        round_strategy_of(self.room.plan).check_in_time(
             self.board, AnnouncedRound.open(self.room.plan, self.announcement)
         )
 

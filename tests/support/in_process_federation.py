@@ -22,7 +22,7 @@ from securefl.federation.full_round import FullRound
 from securefl.federation.messages import Announcement
 from securefl.federation.participant import Participant
 from securefl.federation.round_plan import RoundPlan, card_of
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import seal_model
 from securefl.learning.counts import release_counts
 from securefl.learning.features import feature_names
@@ -265,7 +265,7 @@ class Room:
             "model_sha256": model_sha256,
             "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
             "public_key_sha256": keys.public.sha256,
-            "round_digest": strategy_of(plan).round_digest(facts),
+            "round_digest": round_strategy_of(plan).round_digest(facts),
         }
         if "cohort" in changes:
             changes = {

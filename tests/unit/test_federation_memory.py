@@ -16,7 +16,7 @@ from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.full_round import FullRound
 from securefl.federation.participant import Participant
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.files import read_secret
 from securefl.secagg import sections
@@ -58,7 +58,7 @@ class Frames:
             )
             for site, who in identities.items()
         }
-        self.people, self.peak, strategy = {}, 0, strategy_of(self.plan)
+        self.people, self.peak, strategy = {}, 0, round_strategy_of(self.plan)
         for site, who in identities.items():
             study_key = X25519PrivateKey.from_private_bytes(
                 read_secret(root / FOLDERS.keys / site / "study.key", 32)
@@ -98,7 +98,7 @@ class Frames:
 
     def added(self):
         """Bytes that take, sum and comparison need at most."""
-        if not strategy_of(self.plan).needs_records:
+        if not round_strategy_of(self.plan).needs_records:
             with closing(FullRound(self.plan, self.facts)) as arrivals:
                 return peak_of(lambda: self.whole(arrivals))
         with closing(SurvivorRound(self.plan, self.plan.terms(self.facts))) as here:

@@ -13,7 +13,7 @@ from securefl.boards.opening import open_board
 from securefl.errors import MessageError, NotApprovedError, RoundError
 from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
-from securefl.federation.round_strategy import strategy_of
+from securefl.federation.round_strategy import round_strategy_of
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.holder import Record
 from securefl.secagg.survivors import Survivors, write_proposal
@@ -206,17 +206,19 @@ def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
     _, given = room.announce()
     terms = room.plan.terms(announced_context(room.plan, given.announcement))
     announced = AnnouncedRound.open(room.plan, given.announcement)
-    strategy_of(room.plan).check_in_time(store, announced)
+    round_strategy_of(room.plan).check_in_time(store, announced)
     left = Survivors(terms, dict.fromkeys(terms.cohort[1:], DIGEST))
     store.post(
         paths.RoundPaths(room.plan.digest, 1, 1).proposal,
         write_proposal(left, "Researcher", room.researcher.sign),
     )
     with pytest.raises(RoundError, match="go on without this hospital"):
-        strategy_of(room.plan).check_in_time(store, announced)
+        round_strategy_of(room.plan).check_in_time(store, announced)
     _, wrong = room.announce(round_digest="5" * 64)
     # whoever answers it names what is wrong with it
-    strategy_of(room.plan).check_in_time(store, AnnouncedRound.open(room.plan, wrong.announcement))
+    round_strategy_of(room.plan).check_in_time(
+        store, AnnouncedRound.open(room.plan, wrong.announcement)
+    )
 
 
 def test_what_is_refused_in_its_senders_name_is_not_there_yet(here):
