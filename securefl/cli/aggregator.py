@@ -159,7 +159,7 @@ def model(study: str, folder: str | None) -> None:
     figures follow from the released histogram. That it follows from the model before it only a
     hospital can check.
     """
-    from securefl.node.aggregator_model import fetch_for_aggregator
+    from securefl.party.aggregator_model import fetch_for_aggregator
 
     where = fetch_for_aggregator(_open(folder), study)
     say(

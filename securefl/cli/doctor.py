@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from securefl.cli.screen import json_option, say, write_json
-from securefl.errors import ExitCode, SecureFLError, StoreError, UnreadableError
+from securefl.errors import ExitCode, SecureFLError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,13 +94,9 @@ def _encryption() -> str:
 
 
 def _isolation() -> str:
-    from securefl.node.isolation import isolation_words, network_can_be_blocked, userns_advice
+    from securefl.node.owner.machine import check_isolation
 
-    if not network_can_be_blocked():
-        raise SecureFLError(
-            isolation_words() + ".", whose="this machine's operator", next_step=userns_advice()
-        )
-    return isolation_words().removeprefix("isolation: ")
+    return check_isolation().removeprefix("isolation: ")
 
 
 def _clock() -> str:
@@ -118,30 +114,22 @@ def _party_checks(here: Path) -> dict[str, Callable[[], str]]:
     from securefl.boards.board import check_writable
     from securefl.boards.marker import known_marker, remember
     from securefl.boards.url import usable_url
-    from securefl.node.places import shut_folders
-    from securefl.node.site import Site
+    from securefl.node.owner.machine import check_keys
     from securefl.party.folder import FILE_NAMES, PartyFolder
+    from securefl.party.shut_folders import shut_folders
 
     role = next((r for r, name in FILE_NAMES.items() if (here / name).exists()), None)
     if role is None:
         return {}
 
     def keys() -> str:
-        party = Site.at(here) if role == "hospital" else PartyFolder.open(here, role)
+        party = check_keys(here) if role == "hospital" else PartyFolder.open(here, role)
         party.book.cards()
-        if isinstance(party, Site) and party.ledger.state.key != party.identity.card.signing_public:
-            raise UnreadableError(
-                "These keys are not the ones that sign the ledger now.",
-                whose="the data owner",
-                next_step=(
-                    "Put back the backup of `keys` that was made after `securefl site rotate-key`."
-                ),
-            )
+        if not (party.identity and party.secret):
+            return ""
         return (
             f"{role} {party.name}: keys are readable by their owner alone, the list of partners is"
             " intact"
-            if party.identity and party.secret
-            else ""
         )
 
     def store() -> str:

@@ -42,7 +42,7 @@ def privacy(trials: int | None, json_file: str | None) -> None:
     """
     from tempfile import TemporaryDirectory
 
-    from securefl.node.worker_trial import ask_workers, trial_workers
+    from securefl.node.owner.selftest import trial
     from securefl.privacy.float_draws import FloatDraws
     from securefl.privacy.randomness import SystemRandomness
     from securefl.privacy.worker_answers import judge_with_controls
@@ -50,10 +50,10 @@ def privacy(trials: int | None, json_file: str | None) -> None:
 
     with (
         TemporaryDirectory() as folder,
-        trial_workers(Path(folder)) as workers,
+        trial(Path(folder)) as ask,
     ):  # they start while the looks are taken
         outcome = _looks(trials, quiet=json_file == "-")
-        heard = judge_with_controls(ask_workers(workers), FloatDraws(SystemRandomness()))
+        heard = judge_with_controls(ask(), FloatDraws(SystemRandomness()))
     outcome = outcome.with_worker(heard)
     if json_file:
         write_json(outcome.to_json(), json_file)

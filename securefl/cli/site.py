@@ -31,7 +31,7 @@ def site() -> None:
 @site.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option(
-    "--name", required=True, help="Short name, as in studies: letters, digits, '-' and '_'."
+    "--name", required=True, help="Short name, as in studies: letters a to z, digits, '-' and '_'."
 )
 @click.option("--legal-name", required=True, help="The hospital's full name.")
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")

@@ -21,13 +21,13 @@ from securefl.cli.screen import (
     show_page,
     write_json,
 )
-from securefl.errors import ExitCode, MessageError, RoundError, SecureFLError, UsageError
+from securefl.cli.study_verify import verify
+from securefl.errors import ExitCode, UsageError
 from securefl.files import read_given
 
 if TYPE_CHECKING:
     from securefl.api import Lab, Study
     from securefl.federation.coordinator import RoundRecord
-    from securefl.federation.verifying import VerifiedRound
 
 #: Seconds of a round after which the bar says whom it waits for.
 _SILENCE = 3.0
@@ -444,79 +444,4 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
         show_page(extract_page(extract))
 
 
-@study.command()
-@click.argument("number", metavar="ROUND")
-@click.option(
-    "--study",
-    "name",
-    default="",
-    metavar="NAME",
-    help="Which study; may be left out where there is one only.",
-)
-@click.option(
-    "--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one."
-)
-@json_option
-def verify(number: str, name: str, folder: str | None, json_file: str | None) -> None:
-    """Add a round's contributions again and compare: who contributed, and whether the aggregator's
-    sum is the sum of these.
-
-    ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes
-    no key. Exit code 8 or 9 when a round does not hold, as `docs/exit-codes.md` says.
-    """
-    from rich.progress import track
-
-    from securefl.node.verifying import RoundsView, round_json
-    from securefl.party.folder import find_folder
-    from securefl.report.rounds import RoundLine, rounds_page
-
-    view = RoundsView.of(find_folder(folder, "SECUREFL_FOLDER"), name)
-    if number != "all" and not number.isdecimal():
-        raise UsageError(f"'{number}' is no round.", next_step="Give its number, or `all`.")
-    numbers = range(1, view.rounds_over() + 1) if number == "all" else (int(number),)
-    found: list[VerifiedRound] = []
-    failed: dict[int, SecureFLError] = {}
-    for one in track(
-        numbers,
-        "adding again",
-        console=screen(),
-        transient=True,
-        disable=len(numbers) == 1 or not screen().is_terminal,
-    ):
-        try:
-            found.append(view.check(one))
-        except (RoundError, MessageError) as error:
-            failed[one] = error
-    if json_file:
-        broken = [
-            {"round": n, "verified": False, "error": e.what, "whose": e.whose}
-            for n, e in failed.items()
-        ]
-        rounds = sorted([*map(round_json, found), *broken], key=lambda r: r["round"])
-        write_json(
-            {
-                "study": view.name,
-                "digest": view.plan.digest,
-                "verified": not failed,
-                "of": view.plan.last_round,
-                "rounds": rounds,
-            },
-            json_file,
-        )
-    if json_file != "-" and (found or len(failed) > 1):
-        lines = [
-            RoundLine(
-                f.transcript.round,
-                f.transcript.kind,
-                tuple(f.transcript.contributions),
-                f.absent,
-                f.transcript.sum_sha256,
-                f.transcript_sha256,
-            )
-            for f in found
-        ]
-        show_page(
-            rounds_page(view.name, lines, failed, rounds=view.plan.last_round, site=view.site)
-        )
-    if failed:
-        raise next(iter(failed.values()))
+study.add_command(verify)

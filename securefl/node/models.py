@@ -29,8 +29,8 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
-from securefl.node.model_check import Announced, check_model
 from securefl.node.requests import kept_study
+from securefl.party.model_check import Announced, check_model
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:

@@ -50,8 +50,8 @@ FILE_NAMES: Mapping[Role, str] = {
 }
 #: What a refusal of a name tells the one who typed it.
 NAME_RULE = (
-    "Names start with a letter and have letters, digits, '-' and '_', at most 40 characters:"
-    " 'thyroid-referrals'."
+    "Names start with a letter and have letters (a to z, without accents or umlauts), digits, '-'"
+    " and '_', at most 40 characters: 'thyroid-referrals'."
 )
 _LINE_RULE = (
     "Write it on one line: 1 to 400 characters, without line breaks and other characters that a"

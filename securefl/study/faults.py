@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 MAX_LISTED = 20
 
 _PATTERNS = {
-    NAME: 'expected a name: a letter, then letters, digits, "-" or "_", 40 characters at most',
+    NAME: (
+        'expected a name: a letter, then letters, digits, "-" or "_", 40 characters at most;'
+        " letters are a to z, without accents or umlauts"
+    ),
     HEX32: "expected 32 bytes as 64 digits 0-9 a-f",
     LINE: (
         "holds a line break or another character that cannot be shown; expected one line of plain"

@@ -17,7 +17,7 @@ from securefl.errors import MessageError
 from securefl.federation import bundle
 from securefl.learning.artefact import load_model
 from securefl.learning.models import weights_sha256
-from securefl.node import model_check
+from securefl.party import model_check
 
 
 @pytest.fixture(scope="module")

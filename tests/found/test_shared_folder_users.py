@@ -17,7 +17,7 @@ from securefl.boards.opening import open_board
 from securefl.boards.shared_folder import SharedFolder
 from securefl.cli.doctor import _party_checks
 from securefl.errors import StoreError
-from securefl.node.places import shut_folders
+from securefl.party.shut_folders import shut_folders
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become two other users")
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from securefl.cli.study_verify import rounds_view
 from securefl.errors import RoundError, UsageError
-from securefl.node.verifying import RoundsView
 
 SITES = ("other", "SVI", "SVHC", "STMW", "SVHD")
 _CHILD = re.compile(r"^(?:clone|clone3|fork|vfork)\(.*= (\d+)$")
@@ -290,15 +290,15 @@ def test_a_contribution_that_its_hospitals_ledger_does_not_know_is_found(demo, t
     root, _, _ = demo
     copy = tmp_path / "SVHC"
     shutil.copytree(root / "d" / "SVHC", copy)
-    view = RoundsView.of(copy)
+    view = rounds_view(copy)
     assert view.check(5).transcript.contributions["SVHC"] == view.sent[5]
     other = replace(view, sent={**view.sent, 5: "0" * 64})
     with pytest.raises(RoundError, match="not the one in its ledger"):
         other.check(5)
     with pytest.raises(UsageError, match="No study here fits 'x'"):
-        RoundsView.of(copy, "x")
+        rounds_view(copy, "x")
     with pytest.raises(UsageError, match="neither a hospital's nor a researcher's"):
-        RoundsView.of(tmp_path)
+        rounds_view(tmp_path)
 
 
 def test_an_older_demonstration_is_not_overwritten_by_accident(demo):

@@ -11,8 +11,8 @@ import pytest
 from conftest import SITES
 from consortium import SMALL, consortium, deadline_by_hand
 
+from securefl.cli.study_verify import rounds_view
 from securefl.errors import RoundError
-from securefl.node.verifying import RoundsView
 
 NAMES = tuple(sorted(SITES))
 LOST = NAMES[2]
@@ -100,7 +100,7 @@ def test_one_of_five_is_killed_while_it_trains_and_the_others_finish(c, pool, de
     assert not (c.in_round(study, 2) / "contributions" / LOST).exists()
 
     # anybody can add the rounds again, and sees who was lost
-    view = RoundsView.of(c.root / REST[0], study.name)
+    view = rounds_view(c.root / REST[0], study.name)
     checked = [view.check(number) for number in range(1, view.rounds_over() + 1)]
     assert [found.absent for found in checked] == [(), (LOST,), (LOST,), (LOST,)]
     assert all(set(found.signed_by) >= set(REST) for found in checked)

@@ -17,7 +17,7 @@ from securefl.federation.exchange import LocalExchange
 from securefl.federation.sealing import open_model
 from securefl.learning.artefact import load_model, save_model
 from securefl.learning.tasks.binary.evaluation import evaluate
-from securefl.node.model_check import Announced, check_model
+from securefl.party.model_check import Announced, check_model
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import bundle_files, readers_of
 

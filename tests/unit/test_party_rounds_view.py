@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from securefl.errors import UsageError
-from securefl.node import verifying
+from securefl.party import rounds_view
 from securefl.study.study_id import StudyId
 
 
@@ -16,7 +16,7 @@ def one(over, name=""):
     def view(study):
         return SimpleNamespace(name=study.name, last_over=lambda: over[study.name])
 
-    return verifying._one(studies, name, view).name
+    return rounds_view.choose_view(studies, name, view).name
 
 
 def test_the_only_study_with_rounds_that_are_over_is_meant():

@@ -16,7 +16,7 @@ from securefl.federation.round_plan import RoundPlan
 from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
-from securefl.node.model_check import check_by_transcripts
+from securefl.party.model_check import check_by_transcripts
 from securefl.study.parse import MAX_BYTES
 from securefl.study.recipients import recipients
 from securefl.study.sealed import SealedStudy

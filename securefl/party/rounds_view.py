@@ -1,4 +1,4 @@
-"""Any participant's own view of a study's rounds: the study that it keeps, the store, and what its
+"""View that a participant has of a study's rounds: the study that it keeps, the store, and what its
 ledger says that it sent.
 """
 
@@ -8,23 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import RoundError, UsageError
-from securefl.federation.round_plan import RoundPlan
 from securefl.federation.status_board import end_of
 from securefl.federation.verifying import last_transcript, verify_round
-from securefl.files import read_given
-from securefl.node.requests import kept_requests, kept_study
-from securefl.node.site import Site
-from securefl.party.folder import FILE_NAMES, PartyFolder
 from securefl.party.study_names import meant
-from securefl.study.sealed import SealedStudy
-from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from securefl.boards.board import Board
+    from securefl.federation.round_plan import RoundPlan
     from securefl.federation.verifying import VerifiedRound
+    from securefl.study.study_id import StudyId
 
 
 @dataclass(frozen=True)
@@ -44,53 +38,6 @@ class RoundsView:
     board: Board
     site: str
     sent: Mapping[int, str]
-
-    @classmethod
-    def of(cls, folder: Path, name: str = "") -> RoundsView:
-        """The view from a party's folder.
-
-        Args:
-            folder: a hospital's or a researcher's.
-            name: of the study, or its beginning; may be left out where there is one only, or one
-                only with rounds that are over.
-
-        Raises:
-            UsageError: another folder; no study or several fit.
-            UnreadableError: what is kept there is not whole.
-        """
-        if (folder / FILE_NAMES["hospital"]).exists():
-            site = Site.at(folder)
-            booked = site.ledger.state.studies
-            kept = [r.id for r in kept_requests(site) if r.digest in booked]
-
-            def held(study: StudyId) -> RoundsView:
-                sent = {
-                    number: event.sha256 for (number, _), event in booked[study.digest].sent.items()
-                }
-                return cls(
-                    study.name,
-                    RoundPlan(kept_study(site, study.digest)),
-                    site.board,
-                    site.name,
-                    sent,
-                )
-
-            return _one(kept, name, held)
-        if not (folder / FILE_NAMES["researcher"]).exists():
-            raise UsageError(
-                f"{folder} is neither a hospital's nor a researcher's folder.",
-                next_step="Name it: --folder DIR.",
-            )
-        lab = PartyFolder.open(folder, "researcher")
-        files = sorted((folder / "studies").glob("*/study.toml"))
-        # read when it is chosen: the folder's name carries the first digits of the digest
-        names = [StudyId(*file.parent.name.rsplit("-", 1)) for file in files]
-
-        def made(study: StudyId) -> RoundsView:
-            text = read_given(folder / "studies" / study.name / "study.toml")
-            return cls(study.name, RoundPlan(SealedStudy.read(text)), lab.board, "", {})
-
-        return _one(names, name, made)
 
     def rounds_over(self) -> int:
         """The last round that is over: by a transcript, the coordinator's end of the study, or what
@@ -156,10 +103,19 @@ def round_json(found: VerifiedRound) -> dict[str, Any]:
     }
 
 
-def _one(
+def choose_view(
     studies: Sequence[StudyId], name: str, view: Callable[[StudyId], RoundsView]
 ) -> RoundsView:
-    """The study that fits; of several, the only one of which a round is over."""
+    """The study that fits; of several, the only one of which a round is over.
+
+    Args:
+        studies: that are kept.
+        name: of one, or its beginning; empty where it is left out.
+        view: opens one.
+
+    Raises:
+        UsageError: none or several fit.
+    """
     fits = meant(name, studies) if name else studies
     if len(fits) == 1:
         return view(fits[0])

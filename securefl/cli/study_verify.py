@@ -1,0 +1,118 @@
+"""``securefl study verify``: adding a round's contributions again, as any participant can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from securefl.cli.screen import json_option, screen, show_page, write_json
+from securefl.errors import MessageError, RoundError, SecureFLError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from securefl.federation.verifying import VerifiedRound
+    from securefl.party.rounds_view import RoundsView
+
+
+def rounds_view(folder: Path, name: str = "") -> RoundsView:
+    """The view from a hospital's or a researcher's folder.
+
+    Raises:
+        UsageError: another folder; no study or several fit.
+        UnreadableError: what is kept there is not whole.
+    """
+    from securefl.party.folder import FILE_NAMES, PartyFolder
+
+    if (folder / FILE_NAMES["hospital"]).exists():
+        from securefl.node.owner.folder import open_site
+        from securefl.node.owner.rounds import hospital_rounds
+
+        return hospital_rounds(open_site(folder), name)
+    if (folder / FILE_NAMES["researcher"]).exists():
+        from securefl.researcher.rounds import researcher_rounds
+
+        return researcher_rounds(PartyFolder.open(folder, "researcher"), name)
+    raise UsageError(
+        f"{folder} is neither a hospital's nor a researcher's folder.",
+        next_step="Name it: --folder DIR.",
+    )
+
+
+@click.command()
+@click.argument("number", metavar="ROUND")
+@click.option(
+    "--study",
+    "name",
+    default="",
+    metavar="NAME",
+    help="Which study; may be left out where there is one only.",
+)
+@click.option(
+    "--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one."
+)
+@json_option
+def verify(number: str, name: str, folder: str | None, json_file: str | None) -> None:
+    """Add a round's contributions again and compare: who contributed, and whether the aggregator's
+    sum is the sum of these.
+
+    ROUND is a number, or `all`. Any hospital of the study can do this, and the researcher: it takes
+    no key. Exit code 8 or 9 when a round does not hold, as `docs/exit-codes.md` says.
+    """
+    from rich.progress import track
+
+    from securefl.party.folder import find_folder
+    from securefl.party.rounds_view import round_json
+    from securefl.report.rounds import RoundLine, rounds_page
+
+    view = rounds_view(find_folder(folder, "SECUREFL_FOLDER"), name)
+    if number != "all" and not number.isdecimal():
+        raise UsageError(f"'{number}' is no round.", next_step="Give its number, or `all`.")
+    numbers = range(1, view.rounds_over() + 1) if number == "all" else (int(number),)
+    found: list[VerifiedRound] = []
+    failed: dict[int, SecureFLError] = {}
+    for one in track(
+        numbers,
+        "adding again",
+        console=screen(),
+        transient=True,
+        disable=len(numbers) == 1 or not screen().is_terminal,
+    ):
+        try:
+            found.append(view.check(one))
+        except (RoundError, MessageError) as error:
+            failed[one] = error
+    if json_file:
+        broken = [
+            {"round": n, "verified": False, "error": e.what, "whose": e.whose}
+            for n, e in failed.items()
+        ]
+        rounds = sorted([*map(round_json, found), *broken], key=lambda r: r["round"])
+        write_json(
+            {
+                "study": view.name,
+                "digest": view.plan.digest,
+                "verified": not failed,
+                "of": view.plan.last_round,
+                "rounds": rounds,
+            },
+            json_file,
+        )
+    if json_file != "-" and (found or len(failed) > 1):
+        lines = [
+            RoundLine(
+                f.transcript.round,
+                f.transcript.kind,
+                tuple(f.transcript.contributions),
+                f.absent,
+                f.transcript.sum_sha256,
+                f.transcript_sha256,
+            )
+            for f in found
+        ]
+        show_page(
+            rounds_page(view.name, lines, failed, rounds=view.plan.last_round, site=view.site)
+        )
+    if failed:
+        raise next(iter(failed.values()))
