@@ -55,7 +55,8 @@ def predict(
     without = [(number, reason) for number, reason in enumerate(reasons, 1) if reason is not None]
     if json_file:
         values = [
-            None if reason else float(score) for score, reason in zip(scores, reasons, strict=True)
+            None if reason else score.tolist()
+            for score, reason in zip(scores, reasons, strict=True)
         ]
         write_json(
             {"scores": values, "without_score": [{"row": n, "reason": r} for n, r in without]},
@@ -65,7 +66,8 @@ def predict(
             return
     else:
         for number, (score, reason) in enumerate(zip(scores, reasons, strict=True), 1):
-            say(f"{number}\t{f'no score: {reason}' if reason else f'{score:.4f}'}")
+            said = " ".join(f"{figure:.4f}" for figure in score.reshape(-1))
+            say(f"{number}\t{f'no score: {reason}' if reason else said}")
     say(
         f"{len(scores) - len(without)} of {len(scores)} rows scored, in the order of the"
         f" rows{f': {json_file}' if json_file else ''}"

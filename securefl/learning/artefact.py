@@ -109,11 +109,11 @@ class Model(Shown):
         return self.facts.intended_use
 
     def predict(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a DataFrame, a mapping of columns or a Table
-        """Score of each row, float64[n] in [0, 1], in the order of the rows; NaN where there can be
-        none.
+        """What the model says of each row, in the order of the rows; NaN where it can say nothing.
 
-        Higher means more likely positive. ``facts.probability`` says whether it may be read as a
-        probability.
+        For a binary task a score, float64[n] in [0, 1]: higher means more likely positive, and
+        ``facts.probability`` says whether it may be read as a probability. Other tasks may say
+        several figures of a row, float64[n, q].
 
         Raises:
             DataError: a column is missing.
@@ -136,7 +136,9 @@ class Model(Shown):
             ) from error
         usable = np.array([reason is None for reason in reasons], dtype=np.bool_)
         family, task = family_of(self.spec, self.data), task_of(self.data)
-        return np.where(usable, predict(self.theta, family, task, x), np.nan), reasons
+        found = predict(self.theta, family, task, x)
+        found[~usable] = np.nan
+        return found, reasons
 
 
 def save_model(

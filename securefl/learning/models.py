@@ -39,20 +39,21 @@ def family_of(model: ModelSpec, data: DataSpec) -> Family:
 def predict(
     theta: FloatArray, family: Family, task: Task, x: npt.NDArray[np.floating]
 ) -> FloatArray:
-    """What the model says of rows, float64[n], for x [n, features]. No torch.
+    """What the model says of rows x [n, features], float64[n] or float64[n, q] as the task has it.
+    No torch.
 
     Rows are handled in arrays of the same shape however many there are, and a family sums each
     row's score by itself; so it does not depend on the other rows, not even in its last bit: a
     patient who joins cannot move another across a bin edge.
     """
-    found = np.zeros(len(x))
-    for start in range(0, len(x), _ROWS_AT_ONCE):
+    parts = []
+    for start in range(0, max(len(x), 1), _ROWS_AT_ONCE):
         some = x[start : start + _ROWS_AT_ONCE]
         rows = np.zeros((_ROWS_AT_ONCE, x.shape[1]))
         rows[: len(some)] = some
         said = task.predictions(family.scores(theta, rows))
-        found[start : start + _ROWS_AT_ONCE] = said[: len(some)]
-    return found
+        parts.append(said[: len(some)])
+    return np.concatenate(parts)
 
 
 def weights_to_bytes(theta: FloatArray) -> bytes:

@@ -188,41 +188,42 @@ class PrivateSteps:
         #: How many values of the last update were cut to the largest of a field.
         self.clamped = 0
 
-    def update(self, theta: FloatArray) -> IntArray:
+    def update(self, given: FloatArray) -> IntArray:
         """This hospital's contribution to one round: int64[p], :meth:`noised_steps` as the wire
         carries them, in its steps.
 
         Raises:
-            RoundError: the global model is not a finite vector.
+            RoundError: what was broadcast is not a finite vector.
         """
-        steps = self._draws.quotient(self.noised_steps(theta), self._rule.wire_step)
+        steps = self._draws.quotient(self.noised_steps(given), self._rule.wire_step)
         most = self._rule.wire_largest
         cut: IntArray = np.clip(steps, -most, most)
         self.clamped = int(np.count_nonzero(cut != steps))
         return cut
 
-    def noised_steps(self, theta: FloatArray) -> IntArray:
+    def noised_steps(self, given: FloatArray) -> IntArray:
         """The sum of a round's ``local_steps`` noised steps, int64[p] in grid units.
 
         Args:
-            theta: float64[p], the global model.
+            given: float64[b], what was broadcast: the global model, and what else the strategy
+                says.
 
         Raises:
-            RoundError: the global model is not a finite vector.
+            RoundError: it is not a finite vector.
         """
-        if theta.ndim != 1 or not np.isfinite(theta).all():
+        if given.ndim != 1 or not np.isfinite(given).all():
             raise RoundError(
                 "the global model is not a vector of finite numbers.",
                 whose="the coordinator",
                 next_step="Ask the coordinator to lower the learning rate; that is a new study.",
             )
         rule = self._rule
-        local = theta.astype(np.float64)
-        total = np.zeros(theta.shape, dtype=np.int64)
+        local = rule.strategy.weights(given.astype(np.float64))
+        total = np.zeros(local.shape, dtype=np.int64)
         for _ in range(rule.local_steps):
-            step = self._batch_sum(local) + self._draws.gaussian(rule.sigma, theta.size)
+            step = self._batch_sum(local) + self._draws.gaussian(rule.sigma, local.size)
             total += step
-            local = rule.strategy.local_step(local, step, rule.grid * rule.share, theta)
+            local = rule.strategy.local_step(local, step, rule.grid * rule.share, given)
         return total
 
     def _batch_sum(self, theta: FloatArray) -> IntArray:

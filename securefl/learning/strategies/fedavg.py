@@ -71,10 +71,10 @@ class FedAvg(Strategy):
         )
 
     def local_step(
-        self, local: FloatArray, noised: IntArray, unit: float, start: FloatArray
+        self, local: FloatArray, noised: IntArray, unit: float, given: FloatArray
     ) -> FloatArray:
         """One gradient step."""
-        del start
+        del given
         return local - float(self.local_learning_rate) * noised / unit
 
     def start(self, theta: FloatArray) -> ServerState:

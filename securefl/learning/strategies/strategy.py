@@ -54,7 +54,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def local_step(
-        self, local: FloatArray, noised: IntArray, unit: float, start: FloatArray
+        self, local: FloatArray, noised: IntArray, unit: float, given: FloatArray
     ) -> FloatArray:
         """A hospital's weights after one noised step, float64[p].
 
@@ -62,7 +62,7 @@ class Strategy(ABC):
             local: float64[p], its weights before the step.
             noised: int64[p], the noised sum of clipped gradients at ``local``.
             unit: of that sum.
-            start: float64[p], what was broadcast at the start of the round.
+            given: float64[b], what was broadcast for the round.
         """
 
     @abstractmethod
@@ -70,10 +70,18 @@ class Strategy(ABC):
         """The state before the first round, from the initial weights float64[p]."""
 
     def broadcast(self, state: ServerState) -> FloatArray:
-        """The weights from which hospitals start the next round, float64[p]: the model itself,
-        unless a strategy looks ahead.
+        """What hospitals are given for the next round, float64[b]: the model itself, unless a
+        strategy says more or looks ahead.
         """
         return state.theta
+
+    def broadcast_size(self, parameters: int) -> int:
+        """Length b of :meth:`broadcast` for p parameters."""
+        return parameters
+
+    def weights(self, given: FloatArray) -> FloatArray:
+        """The weights in what was given from which a hospital starts, float64[p]."""
+        return given
 
     @abstractmethod
     def absorb(self, state: ServerState, total: IntArray, unit: float) -> ServerState:

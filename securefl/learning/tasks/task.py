@@ -89,7 +89,9 @@ class Task(ABC):
 
     @abstractmethod
     def predictions(self, scores: FloatArray) -> FloatArray:
-        """What a model says of rows, float64[m], for scores float64[m, k]; m as above."""
+        """What a model says of rows, for scores float64[m, k]; m as above: float64[m], or
+        float64[m, q] where it says q figures of each.
+        """
 
     @abstractmethod
     def stratum(self, y: npt.NDArray[Any]) -> IntArray:

@@ -1,0 +1,120 @@
+"""A family that is registered from this file alone: a linear model of squares of the features.
+
+As `docs/extending/family.md` says. Its gradients are plain numpy, in whole vectors.
+"""
+
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from extension_promises import SECRET, check_family, check_neighbours
+from small_study import SPEC, protocol
+
+from securefl.learning.families import FAMILIES
+from securefl.learning.families.family import Family
+from securefl.learning.features import prepare
+from securefl.learning.models import family_of, predict
+from securefl.learning.split import split_rows
+from securefl.learning.steps import RandomDraws
+from securefl.learning.strategies import strategy_of
+from securefl.learning.summing import sum_in_order
+from securefl.learning.table import read_table
+from securefl.learning.tasks import task_of
+from securefl.learning.tasks.binary.evaluation import exact_auc
+from securefl.learning.training import training_steps
+from securefl.learning.whole_vectors import in_whole_vectors
+from securefl.privacy.randomness import SystemRandomness
+from securefl.study.wire import sum_unit
+
+
+class Squares(Family):
+    """Scores are sums over the features of weight times square, and a bias."""
+
+    def __init__(self, section, inputs, outputs):
+        self._shape = (outputs, inputs + 1)
+
+    @property
+    def parameters(self):
+        return self._shape[0] * self._shape[1]
+
+    def initial_weights(self, seed):
+        return np.zeros(self.parameters)
+
+    def scores(self, theta, x):
+        return np.column_stack(
+            [sum_in_order(self._terms(x) * row) for row in theta.reshape(self._shape)]
+        )
+
+    def gradients(self, task):
+        @in_whole_vectors
+        def gradients(theta, x, y):
+            slope = task.loss_gradient(self.scores(theta, x), y)
+            return (slope[:, :, None] * self._terms(x)[:, None, :]).reshape(len(x), -1)
+
+        return gradients
+
+    def words(self, task):
+        return f"a {task.regression} of squares"
+
+    @staticmethod
+    def _terms(x):
+        return np.column_stack([x * x, np.ones(len(x))])
+
+
+class Centred(Squares):
+    """A control: rows are centred by their batch, so each one's gradient holds all others'."""
+
+    def gradients(self, task):
+        whole = super().gradients(task)
+        return lambda theta, x, y: whole(theta, x - (x.mean(axis=0) if len(x) else 0.0), y)
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    undo = FAMILIES.register("squares", Squares)
+    yield
+    undo()
+
+
+@pytest.fixture
+def study():
+    plain = protocol(("rounds = 4", "rounds = 30"), ("steps = 4", "steps = 30"))
+    model = SimpleNamespace(family="squares", initial_seed="s")
+    return plain.model_copy(update={"model": model})
+
+
+def table(rows=1500):
+    """Patients who are positive at the ends of the range of ages."""
+    ages = np.random.default_rng(3).uniform(0, 120, rows)
+    lines = [
+        f"p{i},{age:.1f},1.5,{'FM'[i % 2]},t,{'E' if abs(age - 60) > 40 else '-'}"
+        for i, age in enumerate(ages)
+    ]
+    return read_table("\n".join(["patient_id,age,TSH,sex,sick,target", *lines, ""]).encode())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_family_keeps_the_promises(seed):
+    task = task_of(SPEC)
+    family = FAMILIES["squares"](None, 6, task.outputs)
+    check_family(family, task, 6, np.random.default_rng(seed))
+    check_neighbours(family, task, 6, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("check", [check_family, check_neighbours])
+def test_control_a_family_that_mixes_rows_breaks_them(check):
+    task = task_of(SPEC)
+    with pytest.raises(AssertionError):
+        check(Centred(None, 6, task.outputs), task, 6, np.random.default_rng(0))
+
+
+def test_a_hospital_trains_it_with_clip_noise_and_server_step(study):
+    train, held_out = split_rows(prepare(table(), SPEC, SECRET), SECRET, SPEC.holdout)
+    family, task = family_of(study.model, SPEC), task_of(SPEC)
+    strategy, unit = strategy_of(study.training), sum_unit(study)
+    hospital = training_steps(study, Fraction(1), train, RandomDraws(SystemRandomness()))
+    state = strategy.start(family.initial_weights("s"))
+    for _ in range(study.training.rounds):
+        state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
+    assert exact_auc(held_out.y, predict(state.theta, family, task, held_out.X)) > 0.8

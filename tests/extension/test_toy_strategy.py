@@ -1,0 +1,175 @@
+"""Strategies that are registered from this file alone: FedProx, whose hospitals are drawn back to
+where the round began, and FedCM, whose server says more than the model.
+
+As `docs/extending/strategy.md` says.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from binary_models import logistic_gradients, predict_scores
+from extension_promises import check_strategy
+from small_study import FixedDraws, protocol, rows, rule
+
+from securefl.errors import UsageError
+from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
+from securefl.learning.strategies import STRATEGIES, strategy_of
+from securefl.learning.strategies.strategy import ServerState, Strategy, check_sum
+from securefl.learning.tasks.binary.evaluation import exact_auc
+from securefl.privacy.randomness import SystemRandomness
+from securefl.study.plausible import learning_faults
+from securefl.study.wire import sum_unit
+
+
+@dataclass(frozen=True)
+class FedProx(Strategy):
+    """A hospital's step is drawn back by ``mu`` times the way from the start of the round (Li et
+    al. 2020, arXiv:1812.06127). The server takes the mean.
+    """
+
+    rate: float
+    mu: float
+
+    @classmethod
+    def of(cls, section):
+        return cls(float(section.local_learning_rate), 0.5)
+
+    def local_step(self, local, noised, unit, given):
+        return local - self.rate * (noised / unit + self.mu * (local - given))
+
+    def start(self, theta):
+        return ServerState(theta, np.zeros(0))
+
+    def absorb(self, state, total, unit):
+        check_sum(state, total)
+        return ServerState(state.theta - self.rate * total / unit, state.memory, state.rounds + 1)
+
+    def memory_size(self, parameters):
+        return 0
+
+    def resume(self, given, memory, rounds):
+        return ServerState(given[-1], memory, rounds)
+
+    def faults(self, local_steps, rounds):
+        return [("local_learning_rate", "is 0: nothing moves")] if self.rate == 0 else []
+
+
+@dataclass(frozen=True)
+class FedCm(Strategy):
+    """A hospital's step is mixed with the last mean gradient, which is broadcast beside the model
+    (Xu et al. 2021, arXiv:2106.10874). The server's memory is that gradient.
+    """
+
+    rate: float
+    own: float = 0.5
+
+    @classmethod
+    def of(cls, section):
+        return cls(float(section.local_learning_rate))
+
+    def broadcast(self, state):
+        return np.concatenate([state.theta, state.memory])
+
+    def broadcast_size(self, parameters):
+        return 2 * parameters
+
+    def weights(self, given):
+        return given[: len(given) // 2]
+
+    def local_step(self, local, noised, unit, given):
+        before = given[len(given) // 2 :]
+        return local - self.rate * (self.own * noised / unit + (1 - self.own) * before)
+
+    def start(self, theta):
+        return ServerState(theta, np.zeros(theta.shape))
+
+    def absorb(self, state, total, unit):
+        check_sum(state, total)
+        mean = total / unit
+        return ServerState(state.theta - self.rate * mean, mean, state.rounds + 1)
+
+    def memory_size(self, parameters):
+        return parameters
+
+    def resume(self, given, memory, rounds):
+        theta, told = np.split(given[-1], 2)
+        return ServerState(theta, memory, rounds) if np.array_equal(told, memory) else None
+
+    def faults(self, local_steps, rounds):
+        return []
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    undo = (STRATEGIES.register("fedprox", FedProx), STRATEGIES.register("fedcm", FedCm))
+    yield
+    for take_away in undo:
+        take_away()
+
+
+def chosen(name, **changes):
+    """The small study with this strategy."""
+    plain = protocol(("rounds = 4", "rounds = 20"), ("steps = 4", "steps = 20"))
+    figures = {**dict(plain.training), "algorithm": name, **changes}
+    return plain.model_copy(update={"training": SimpleNamespace(**figures)})
+
+
+BOTH = pytest.mark.parametrize("name", ["fedprox", "fedcm"])
+
+
+@BOTH
+def test_the_strategy_keeps_the_promises(name):
+    check_strategy(strategy_of(chosen(name).training), np.random.default_rng(1))
+
+
+@BOTH
+def test_a_hospital_steps_by_it_and_the_sum_moves_the_model_by_it(name):
+    study = chosen(name, local_learning_rate=Decimal(4))
+    x, y = rows(n=1000)
+    strategy, unit = strategy_of(study.training), sum_unit(study)
+    hospital = PrivateSteps(
+        StepRule.from_study(study, Fraction(1)),
+        logistic_gradients,
+        x,
+        y,
+        RandomDraws(SystemRandomness()),
+    )
+    state = strategy.start(np.zeros(5))
+    for _ in range(study.training.rounds):
+        state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
+    assert exact_auc(y, predict_scores(state.theta, study.model, x)) > 0.9
+
+
+def test_fedprox_draws_a_hospital_back_after_the_noise():
+    x, y = rows()
+    given, prox = np.full(5, 0.2), FedProx(1.0, 0.5)
+    one, two = (
+        PrivateSteps(
+            rule(strategy=prox, local_steps=n), logistic_gradients, x, y, FixedDraws()
+        ).noised_steps(given)
+        for n in (1, 2)
+    )
+    unit = rule().grid * rule().share
+    moved = prox.local_step(given, one, unit, given)
+    again = PrivateSteps(rule(strategy=prox), logistic_gradients, x, y, FixedDraws()).noised_steps(
+        moved
+    )
+    np.testing.assert_array_equal(two, one + again)
+    back = prox.local_step(moved, again, unit, given)
+    np.testing.assert_allclose(back - (moved - again / unit), -0.5 * (moved - given))
+
+
+def test_a_study_that_cannot_learn_by_it_is_refused_with_the_strategys_words():
+    study = chosen("fedprox", local_learning_rate=Decimal(0))
+    faults = learning_faults(study)
+    assert (("training", "local_learning_rate"), "is 0: nothing moves") in faults
+
+
+def test_an_unknown_strategy_is_refused_with_those_there_are():
+    with pytest.raises(UsageError, match="There is no strategy 'fedavgm'") as refused:
+        strategy_of(chosen("fedavgm").training)
+    assert refused.value.next_step == "Write one of: fedavg, fedcm, fedprox."

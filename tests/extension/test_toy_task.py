@@ -1,0 +1,252 @@
+"""A task that is registered from this file alone: which of three stages a disease is in.
+
+As `docs/extending/task.md` says: a section for the label, a class for the task, two registrations.
+Everything else is the product's: reading, splitting, exact per-record gradients, clipping, noise,
+the server's step, scoring, counting.
+"""
+
+from fractions import Fraction
+from typing import ClassVar, Literal
+
+import numpy as np
+import pytest
+from conftest import protocol_text
+from extension_promises import (
+    SECRET,
+    check_family,
+    check_label,
+    check_neighbours,
+    check_places,
+    check_task,
+)
+from in_process_federation import sealed_study
+from small_study import protocol
+
+from securefl.errors import StudyError
+from securefl.learning.artefact import ModelFacts, load_model, save_model
+from securefl.learning.counts import release_counts, row_counts
+from securefl.learning.families import FAMILIES
+from securefl.learning.features import prepare
+from securefl.learning.models import family_of, predict
+from securefl.learning.preparation import counted, stratum_counts
+from securefl.learning.split import split_rows
+from securefl.learning.steps import RandomDraws
+from securefl.learning.strategies import strategy_of
+from securefl.learning.summing import sum_in_order
+from securefl.learning.table import read_table
+from securefl.learning.tasks import TASKS, task_of
+from securefl.learning.tasks.task import Task
+from securefl.learning.training import training_steps
+from securefl.privacy.randomness import SystemRandomness
+from securefl.report.explain_study import column_rows, model_words
+from securefl.study.labels import LabelSection
+from securefl.study.parse import parse_protocol
+from securefl.study.registries import LABELS
+from securefl.study.texts import CellText, ColumnName
+from securefl.study.wire import sum_unit
+
+
+class StageLabel(LabelSection):
+    """A column with one of three texts."""
+
+    task: ClassVar[str] = "stage-of-disease"
+    kind: Literal["three-stages"]
+    column: ColumnName
+    stages: tuple[CellText, CellText, CellText]
+
+    @property
+    def columns(self):
+        return (self.column,)
+
+
+class Stages(Task):
+    """Softmax over three scores; judged by a table of true and likeliest stages."""
+
+    regression = "multinomial regression"
+    steepest = 1.0
+    dtype = np.int8
+
+    def __init__(self, label):
+        self._label, self.strata = label, label.stages
+
+    @property
+    def outputs(self):
+        return 3
+
+    def targets(self, table):
+        found = [
+            self.strata.index(cell) if cell in self.strata else f"{self._label.column}: no stage"
+            for cell in table.column(self._label.column)
+        ]
+        cells = table.column(self._label.column)
+        return found, [
+            cell if isinstance(y, str) else None for y, cell in zip(found, cells, strict=True)
+        ]
+
+    def mock(self, u):
+        return (self.strata[int(3 * u)],)
+
+    def loss(self, scores, y):
+        highest = scores.max(axis=1)
+        own = scores[np.arange(len(y)), y.astype(int)]
+        return highest + np.log(np.exp(scores - highest[:, None]).sum(axis=1)) - own
+
+    def loss_gradient(self, scores, y):
+        return self.predictions(scores) - (y[:, None] == np.arange(3))
+
+    def predictions(self, scores):
+        weights = np.exp(scores - scores.max(axis=1)[:, None])
+        return weights / sum_in_order(weights.copy())[:, None]
+
+    def stratum(self, y):
+        return y.astype(np.int64)
+
+    def histogram_size(self, evaluation):
+        return 9
+
+    def place(self, predictions, y, evaluation):
+        return 3 * y.astype(np.int64) + predictions.argmax(axis=1)
+
+    def evaluate(self, total, evaluation, contributors):
+        return float(np.trace(total.reshape(3, 3)) / total.sum())
+
+    def own_figures(self, predictions, y, evaluation):
+        return float((predictions.argmax(axis=1) == y).mean())
+
+    def judge(self, evaluation, quality):
+        return "met" if evaluation >= quality.minimum else "not-met"
+
+    def words(self):
+        return f"the stage, {self._label.column}: {', '.join(self.strata)}"
+
+    def score_words(self, *, probability):
+        return "Three figures that add up to 1."
+
+    def check(self, y):
+        return bool(np.isin(y, (0, 1, 2)).all())
+
+
+OLD_LABEL = """\
+kind = "any-of-letters"
+positive = ["E", "F"]
+negative = ["-", "|", "A", "B", "C", "D", "G", "H", "I", "J", "K"]
+"""
+LABEL = 'kind = "three-stages"\nstages = ["none", "mild", "severe"]\n'
+EDITS = ((OLD_LABEL, LABEL), ("rounds = 4", "rounds = 30"), ("steps = 4", "steps = 30"))
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    take_away = (
+        LABELS.register("three-stages", StageLabel),
+        TASKS.register("stage-of-disease", Stages),
+    )
+    yield
+    for undo in take_away:
+        undo()
+
+
+@pytest.fixture
+def study():
+    return protocol(*EDITS)
+
+
+def table(rows=1200):
+    """Patients whose stage follows from their age."""
+    generator = np.random.default_rng(3)
+    ages = generator.uniform(0, 120, rows)
+    lines = [
+        f"p{i},{age:.1f},1.5,{'FM'[i % 2]},t,{('none', 'mild', 'severe')[int(age // 40.01)]}"
+        for i, age in enumerate(ages)
+    ]
+    return read_table("\n".join(["patient_id,age,TSH,sex,sick,target", *lines, ""]).encode())
+
+
+def test_the_task_keeps_the_promises(study):
+    task, generator = task_of(study.data), np.random.default_rng(1)
+    check_task(task, generator)
+    check_places(task, study.evaluation, generator)
+    check_label(task, study.data)
+
+
+@pytest.mark.parametrize("hidden", [(), (9, 4)], ids=["linear", "perceptron"])
+def test_the_products_families_learn_it_exactly(study, hidden):
+    name = "perceptron" if hidden else "linear"
+    model = study.model.model_copy(update={"hidden": hidden})
+    task = task_of(study.data)
+    family = FAMILIES[name](model, 6, task.outputs)
+    check_family(family, task, 6, np.random.default_rng(2))
+    check_neighbours(family, task, 6, np.random.default_rng(2))
+
+
+def test_hospitals_train_it_and_the_noised_histogram_judges_it(study, tmp_path):
+    draws = RandomDraws(SystemRandomness())
+    prepared = prepare(table(), study.data, SECRET)
+    train, held_out = split_rows(prepared, SECRET, study.data.holdout)
+    task, family = task_of(study.data), family_of(study.model, study.data)
+    strategy, unit = strategy_of(study.training), sum_unit(study)
+    hospital = training_steps(study, Fraction(1), train, draws)
+    state = strategy.start(family.initial_weights(study.model.initial_seed))
+    for _ in range(study.training.rounds):
+        state = strategy.absorb(state, hospital.update(strategy.broadcast(state)), unit)
+    said = predict(state.theta, family, task, held_out.X)
+    assert said.shape == (len(held_out.y), 3)
+    counts = row_counts(
+        task.place(said, held_out.y, study.evaluation), task.histogram_size(study.evaluation)
+    )
+    assert counts.sum() == len(held_out.y)
+    total = release_counts(counts, study.evaluation, draws)
+    rightly = task.evaluate(total, study.evaluation, 1)
+    assert rightly > 0.6  # guessing is right for a third
+    assert task.judge(rightly, study.quality) == "met"
+    assert abs(rightly - task.own_figures(said, held_out.y, study.evaluation)) < 0.3
+
+
+def test_a_count_before_training_is_split_by_its_strata(study):
+    task = task_of(study.data)
+    counts = stratum_counts(prepare(table(), study.data, SECRET).y, task)
+    found = counted(counts, study.evaluation, 4, task)
+    assert list(found.strata) == ["none", "mild", "severe"]
+    assert found.patients == 1200
+    assert found.words.startswith("about ")
+
+
+def test_pages_and_rounds_speak_of_it_without_knowing_it():
+    _, plan = sealed_study((OLD_LABEL, LABEL))
+    assert plan.parameters == 3 * 7
+    assert plan.length(plan.last_round) == 9
+    assert "multinomial regression with 21 weights" in model_words(plan.study)
+    assert ("to be predicted", "the stage, target: none, mild, severe") in column_rows(plan.study)
+
+
+def test_a_model_of_it_goes_into_a_file_and_comes_back(study, tmp_path):
+    facts = ModelFacts(
+        title="Stages",
+        study_digest="0" * 64,
+        intended_use="Tests only.",
+        licence="CC-BY-4.0",
+        owner="The hospitals",
+        privacy="None.",
+        figures={},
+        participants=("A", "B"),
+    )
+    family = family_of(study.model, study.data)
+    theta = np.linspace(-1, 1, family.parameters)
+    save_model(tmp_path / "m", theta, study.model, study.data, facts)
+    model = load_model(tmp_path / "m")
+    np.testing.assert_array_equal(model.theta, theta)
+    found = model.predict({"age": [50, 130], "TSH": [1, 1], "sex": ["F", "M"], "sick": ["t", "f"]})
+    assert found.shape == (2, 3)
+    assert found[0].sum() == pytest.approx(1)
+    assert np.isnan(found[1]).all()
+
+
+def test_a_label_of_it_that_breaks_its_section_is_refused_with_its_line():
+    with pytest.raises(StudyError, match=r"line \d+: data\.label"):
+        protocol((OLD_LABEL, 'kind = "three-stages"\nstages = ["none", "mild"]\n'))
+
+
+def test_without_its_file_the_product_does_not_know_it():
+    text = protocol_text((OLD_LABEL, LABEL.replace("three-stages", "four-stages")))
+    with pytest.raises(StudyError, match=r"data\.label: needs kind = "):
+        parse_protocol(text)

@@ -1,0 +1,87 @@
+"""Every registered task, family and strategy keeps the promises of its interface, above all that
+nothing of one patient moves another's integers (rule 10).
+
+Another one that is registered in the product fails here until an example of its section stands
+below.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from extension_promises import (
+    check_family,
+    check_label,
+    check_neighbours,
+    check_places,
+    check_strategy,
+    check_task,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_study import SPEC, protocol
+
+from securefl.learning.families import FAMILIES
+from securefl.learning.strategies import STRATEGIES
+from securefl.learning.tasks import TASKS, task_of
+
+#: Name → data whose label names the task, and an evaluation of it.
+TASK_EXAMPLES = {"binary": (SPEC, protocol().evaluation)}
+#: Name → sections of the study file.
+FAMILY_EXAMPLES = {
+    "linear": [SimpleNamespace()],
+    "perceptron": [SimpleNamespace(hidden=(5,)), SimpleNamespace(hidden=(33, 7))],
+}
+STRATEGY_EXAMPLES = {"fedavg": [protocol().training]}
+PAIRS = [
+    (task, family, section)
+    for task in TASKS.names()
+    for family in FAMILIES.names()
+    for section in FAMILY_EXAMPLES[family]
+]
+SEED = st.integers(0, 10_000)
+FEATURES = 6
+
+
+def made(task, family, section):
+    the_task = task_of(TASK_EXAMPLES[task][0])
+    return FAMILIES[family](section, FEATURES, the_task.outputs), the_task
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+@settings(max_examples=15, deadline=None)
+@given(SEED)
+def test_a_task_has_a_slope_and_handles_each_row_by_itself(name, seed):
+    data, evaluation = TASK_EXAMPLES[name]
+    check_task(task_of(data), np.random.default_rng(seed))
+    check_places(task_of(data), evaluation, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_mock_tables_hold_every_target_of_a_task(name):
+    data, _ = TASK_EXAMPLES[name]
+    check_label(task_of(data), data)
+
+
+@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=str)
+@settings(max_examples=5, deadline=None)
+@given(SEED)
+def test_a_family_handles_each_row_by_itself(task, family, section, seed):
+    model, the_task = made(task, family, section)
+    check_family(model, the_task, FEATURES, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("task", "family", "section"), PAIRS, ids=str)
+@settings(max_examples=5, deadline=None)
+@given(SEED)
+def test_no_patient_moves_anothers_integers(task, family, section, seed):
+    model, the_task = made(task, family, section)
+    check_neighbours(model, the_task, FEATURES, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", STRATEGIES.names())
+@settings(max_examples=10, deadline=None)
+@given(SEED)
+def test_a_strategys_last_step_can_be_taken_again(name, seed):
+    for section in STRATEGY_EXAMPLES[name]:
+        check_strategy(STRATEGIES[name].of(section), np.random.default_rng(seed))

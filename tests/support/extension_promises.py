@@ -1,0 +1,180 @@
+"""Promises that every task, family and strategy gives, as checks: run for all that are registered
+(``tests/property/test_extension_promises.py``) and for the toys of ``tests/extension``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from small_study import FixedDraws, rule
+
+from securefl.errors import RoundError
+from securefl.learning.features import prepare
+from securefl.learning.mock import mock_table
+from securefl.learning.models import predict
+from securefl.learning.split import split_rows
+from securefl.learning.steps import PrivateSteps
+from securefl.learning.table import read_table
+
+SECRET = b"s" * 32
+
+
+def example_rows(task, generator, n, features):
+    """X float64[n, features] in [-1, 1] and targets that the task's strata can tell apart."""
+    x = generator.uniform(-1, 1, (n, features)).astype(np.float32).astype(np.float64)
+    return x, generator.choice(known_targets(task), n).astype(np.float64)
+
+
+def known_targets(task):
+    """Whole numbers from 0 on that are targets of the task."""
+    found = [y for y in range(10) if task.check(np.array([y], dtype=task.dtype))]
+    assert found, "the promises are checked on small whole targets"
+    return found
+
+
+def check_task(task, generator):
+    """Loss, gradient and predictions of a task."""
+    scores = generator.normal(0, 1, (64, task.outputs))
+    y = generator.choice(known_targets(task), 64).astype(np.float64)
+    gradient = task.loss_gradient(scores, y)
+    assert gradient.shape == scores.shape
+    step = 1e-6
+    for k in range(task.outputs):
+        moved = step * (np.arange(task.outputs) == k)
+        slope = (task.loss(scores + moved, y) - task.loss(scores - moved, y)) / (2 * step)
+        inside = np.abs(slope) < task.steepest - 1e-3
+        np.testing.assert_allclose(gradient[inside, k], slope[inside], atol=1e-5)
+    order = generator.permutation(64)
+    for wild in (scores, scores * 1e3, np.sign(scores) * 1e300):
+        together = np.clip(task.loss_gradient(wild, y), -task.steepest, task.steepest)
+        assert np.isfinite(together).all()
+        again = np.clip(task.loss_gradient(wild[order], y[order]), -task.steepest, task.steepest)
+        np.testing.assert_array_equal(again, together[order])
+        np.testing.assert_array_equal(task.predictions(wild[order]), task.predictions(wild)[order])
+    strata = task.stratum(y)
+    assert strata.min() >= 0
+    assert strata.max() < len(task.strata)
+
+
+def check_places(task, evaluation, generator):
+    """A row counts in one number of the histogram, whatever the model says and beside whom."""
+    predictions = task.predictions(generator.normal(0, 3, (64, task.outputs)))
+    y = generator.choice(known_targets(task), 64)
+    places = task.place(predictions, y, evaluation)
+    assert places.shape == (64,)
+    assert places.min() >= 0
+    assert places.max() < task.histogram_size(evaluation)
+    order = generator.permutation(64)
+    np.testing.assert_array_equal(
+        task.place(predictions[order], y[order], evaluation), places[order]
+    )
+
+
+def check_label(task, data):
+    """Mock tables hold every target and nothing else; a row's target is its own."""
+    table = read_table(mock_table(data, 200, 1))
+    targets, cells = task.targets(table)
+    assert not any(isinstance(target, str) for target in targets)
+    assert all(cell is None for cell in cells)
+    assert task.check(np.array(targets, dtype=task.dtype))
+    assert set(task.stratum(np.array(targets, dtype=task.dtype)).tolist()) == set(
+        range(len(task.strata))
+    )
+    lines = mock_table(data, 200, 1).decode().splitlines()
+    turned = read_table("\n".join([lines[0], *reversed(lines[1:]), ""]).encode())
+    assert list(task.targets(turned)[0]) == list(targets)[::-1]
+    train, held_out = split_rows(prepare(table, data, SECRET), SECRET, Fraction(3, 10))
+    assert len(train.y) + len(held_out.y) == 200
+    assert train.y.dtype == task.dtype
+
+
+def check_family(family, task, features, generator):
+    """Shapes, tensors, scores and gradients of a family, whatever stands beside a row."""
+    theta = generator.normal(0, 0.5, family.parameters)
+    assert theta.shape == family.initial_weights("a seed").shape
+    np.testing.assert_array_equal(family.initial_weights("s"), family.initial_weights("s"))
+    tensors = {name: value.copy() for name, value in family.tensors(theta).items()}
+    np.testing.assert_array_equal(family.from_tensors(tensors), theta)
+    with pytest.raises((KeyError, ValueError)):
+        family.from_tensors({**tensors, "more": np.zeros(1)})
+    x, y = example_rows(task, generator, 150, features)
+    gradients = family.gradients(task)
+    _check_slopes(family, task, theta, x, y)
+    together, said = gradients(theta, x, y), predict(theta, family, task, x)
+    for size in (1, 2, 63, 64, 65, 149):
+        some = generator.permutation(150)[:size]
+        np.testing.assert_array_equal(gradients(theta, x[some], y[some]), together[some])
+        np.testing.assert_array_equal(predict(theta, family, task, x[some]), said[some])
+    assert gradients(theta, x[:0], y[:0]).shape == (0, family.parameters)
+
+
+def _check_slopes(family, task, theta, x, y):
+    """The gradient is that of the task's loss at the family's scores."""
+    rows = np.zeros((64, x.shape[1]))
+    rows[:40] = x[:40]
+    got, step = family.gradients(task)(theta, x[:40], y[:40]), 1e-6
+    for place in range(0, family.parameters, max(1, family.parameters // 25)):
+        moved = step * (np.arange(family.parameters) == place)
+        high, low = (
+            task.loss(family.scores(t, rows)[:40], y[:40]) for t in (theta + moved, theta - moved)
+        )
+        np.testing.assert_allclose(got[:, place], (high - low) / (2 * step), atol=2e-4)
+
+
+def check_neighbours(family, task, features, generator):
+    """Without one patient, all others add the integers that they added; the patient's own are in
+    the ball.
+    """
+    x, y = example_rows(task, generator, 90, features)
+    units = np.repeat(np.arange(60), [1] * 30 + [2] * 30)
+    theta, the_rule = generator.normal(0, 0.5, family.parameters), rule(sample_rate=Fraction(1))
+
+    def total(keep):
+        rows = np.isin(units, keep)
+        _, numbers = np.unique(units[rows], return_inverse=True)
+        steps = PrivateSteps(
+            the_rule, family.gradients(task), x[rows], y[rows], FixedDraws(), units=numbers
+        )
+        return steps.noised_steps(theta)
+
+    everybody = np.arange(60)
+    whole = total(everybody)
+    for gone in (0, 29, 30, 59, int(generator.integers(60))):
+        moved = whole - total(np.delete(everybody, gone))
+        np.testing.assert_array_equal(moved, total([gone]))
+        assert (moved.astype(object) ** 2).sum() <= the_rule.grid**2
+
+
+def check_strategy(strategy, generator, parameters=7):
+    """A pure step, a memory of stated length, a last step that anybody can take again."""
+    state, unit = strategy.start(generator.normal(size=parameters)), 1000.0
+    given = []
+    for number in range(4):
+        broadcast, memory = strategy.broadcast(state), state.memory
+        assert broadcast.shape == (strategy.broadcast_size(parameters),)
+        assert strategy.weights(broadcast).shape == (parameters,)
+        assert memory.shape == (strategy.memory_size(parameters),)
+        given = [*given, broadcast.copy()][-2:]
+        total = generator.integers(-500, 500, parameters)
+        before = (state.theta.copy(), memory.copy())
+        after = strategy.absorb(state, total, unit)
+        np.testing.assert_array_equal(state.theta, before[0])
+        np.testing.assert_array_equal(memory, before[1])
+        assert after.rounds == number + 1
+        resumed = strategy.resume(given, memory.copy(), number)
+        assert resumed is not None
+        np.testing.assert_array_equal(strategy.absorb(resumed, total, unit).theta, after.theta)
+        if len(memory):
+            assert strategy.resume(given, memory + 1.0, number) is None
+        state = after
+    for wrong in (np.zeros(parameters + 1, dtype=np.int64), np.zeros(parameters)):
+        with pytest.raises(RoundError, match="the model needs"):
+            strategy.absorb(state, wrong, unit)
+    still = np.zeros(parameters, dtype=np.int64)
+    local = strategy.local_step(strategy.weights(given[-1]), still, unit, given[-1])
+    assert local.shape == (parameters,)
+    assert np.isfinite(local).all()
+    assert rule(strategy=strategy) == rule(strategy=replace(strategy))
