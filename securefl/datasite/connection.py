@@ -56,7 +56,7 @@ class FsspecConnection(PublicFiles):
 
     def add_peer(self, peer_email: str) -> None:
         """Tell a party that this one wants to be its peer."""
-        self._board.post(
+        self._post(
             datasite(peer_email, "peers", f"{self.email}.json"),
             json.dumps({"from": self.email}).encode(),
         )
@@ -85,7 +85,7 @@ class FsspecConnection(PublicFiles):
 
     def watcher_send_raw_bytes_to_inbox(self, recipient: str, filename: str, data: bytes) -> None:
         """Put a sealed message into a datasite's inbox."""
-        self._board.post(datasite(recipient, "inbox", self.email, filename), data)
+        self._post(datasite(recipient, "inbox", self.email, filename), data)
 
     def owner_download_next_raw_proposed_message_from_inbox(
         self, sender_email: str
@@ -97,13 +97,13 @@ class FsspecConnection(PublicFiles):
         for name in sorted(self._names(folder), key=_message_time):
             path, raw = f"{folder}/{name}", None
             try:
-                raw = self._board.read(path, MAX_MESSAGE)
+                raw = self._read(path, MAX_MESSAGE)
                 if raw is None:
                     continue
                 if not self._require_guard().request(
                     sender_email, raw if _message_time(name) != _NO_TIME else b""
                 ):
-                    self._board.erase(path)  # taken in before, as it is
+                    self._erase(path)  # taken in before, as it is
                     continue
             except MessageError as error:
                 self.set_aside(path, sender_email, raw, error.what)
@@ -122,7 +122,7 @@ class FsspecConnection(PublicFiles):
 
         Its files are the record; a copy brought back is refused as not new.
         """
-        self._board.erase(proposed_filechange_message.platform_id)
+        self._erase(proposed_filechange_message.platform_id)
         self._in_hand = None
 
     # --- messages to a researcher
@@ -130,7 +130,7 @@ class FsspecConnection(PublicFiles):
 
     def owner_write_raw_bytes_to_outbox(self, recipient: str, filename: str, data: bytes) -> None:
         """Put a sealed message for a researcher."""
-        self._board.post(datasite(self.email, "outbox", recipient, filename), data)
+        self._post(datasite(self.email, "outbox", recipient, filename), data)
 
     def watcher_get_outbox_file_metadatas(
         self, peer_email: str, since_timestamp: float | None
@@ -145,7 +145,7 @@ class FsspecConnection(PublicFiles):
                 continue
             path, raw = f"{folder}/{name}", None
             try:
-                raw = self._board.read(path, MAX_MESSAGE)
+                raw = self._read(path, MAX_MESSAGE)
                 if raw is None:
                     continue
                 self._require_guard().events(peer_email, name, raw)
@@ -184,7 +184,7 @@ class FsspecConnection(PublicFiles):
         """Move a message out of the store into this site's quarantine, count it and go on."""
         with self._guarded:
             self._refused.append(self._quarantine.add(sender, path.rsplit("/", 1)[-1], reason, raw))
-        self._board.erase(path)
+        self._erase(path)
 
     def set_aside_in_hand(self, reason: str) -> bool:
         """Set aside the message PySyft was working on when it failed; whether there was one."""

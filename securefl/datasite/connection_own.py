@@ -60,7 +60,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def write_version_file(self, version_info: Any) -> None:  # noqa: ANN401 - PySyft is untyped
         """Publish which PySyft this party runs."""
-        self._board.post(datasite(self.email, "version.json"), version_info.to_json().encode())
+        self._post(datasite(self.email, "version.json"), version_info.to_json().encode())
 
     def read_own_version_file(self) -> Any:  # noqa: ANN401 - PySyft is untyped
         """What :meth:`write_version_file` published, or None."""
@@ -82,9 +82,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def write_encryption_bundle(self, peer_email: str, bundle_json: str) -> None:
         """Publish this party's public keys for a peer."""
-        self._board.post(
-            datasite(self.email, "bundles", f"{peer_email}.json"), bundle_json.encode()
-        )
+        self._put("bundles", f"{peer_email}.json", bundle_json.encode())
 
     def share_encryption_bundles_folder(self, peer_email: str) -> None:
         """Nothing to do: a folder has no permissions to set."""
@@ -230,7 +228,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         Raises:
             StoreError: it is gone.
         """
-        data = self._board.read(file_id, MAX_PLAIN)
+        data = self._read(file_id, MAX_PLAIN)
         if data is None:
             raise StoreError(
                 f"{file_id} is no longer in the store.", next_step="Synchronise again."
@@ -239,13 +237,22 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
 
     def _put(self, kind: str, filename: str, data: bytes) -> str:
         path = datasite(self.email, kind, filename)
-        self._board.post(path, data)
+        self._post(path, data)
         return path
+
+    def _post(self, path: str, data: bytes) -> None:
+        self._board.post(path, data)
+
+    def _read(self, path: str, most: int) -> bytes | None:
+        return self._board.read(path, most)
+
+    def _erase(self, path: str) -> None:
+        self._board.erase(path)
 
     def _small(self, path: str) -> bytes | None:
         """A small file that another party wrote; one that is too long counts as none."""
         try:
-            return self._board.read(path, MAX_SMALL)
+            return self._read(path, MAX_SMALL)
         except MessageError:
             return None
 
@@ -279,4 +286,4 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
     def _drop(self, prefix: str, keep: str = "") -> None:
         for name in self._checkpoints(prefix):
             if name != keep:
-                self._board.erase(datasite(self.email, "checkpoints", name))
+                self._erase(datasite(self.email, "checkpoints", name))

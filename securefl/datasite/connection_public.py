@@ -79,7 +79,7 @@ class PublicFiles(OwnRecords):
         for collection in self.owner_list_all_collections_with_permissions(prefix):
             if collection.tag == tag:
                 name = _folder(prefix, tag, collection.content_hash)
-                self._board.erase(datasite(self.email, "shares", f"{name}.json"))
+                self._erase(datasite(self.email, "shares", f"{name}.json"))
                 self.delete_file_by_id(collection.folder_id)
 
     def share_with(self, prefix: str, users: list[str]) -> None:
@@ -135,7 +135,7 @@ class PublicFiles(OwnRecords):
 
         One of them is the hospital's signature over the others (:mod:`securefl.party.dataset_statement`).
         """
-        data = self._board.read(file_id, MAX_PUBLIC_FILE)
+        data = self._read(file_id, MAX_PUBLIC_FILE)
         if data is None:
             raise StoreError(
                 f"{file_id} is no longer in the store.", next_step="Synchronise again."
@@ -176,7 +176,7 @@ class PublicFiles(OwnRecords):
         for path in [
             f"{file_id}/{n}" for n in inside if inside != [file_id.rsplit("/", 1)[-1]]
         ] or [file_id]:
-            self._board.erase(path)
+            self._erase(path)
 
     def delete_multiple_files_by_ids(
         self,

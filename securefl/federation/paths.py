@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The folder of all studies.
+STUDIES = "studies"
+
 
 def study_root(digest: str) -> str:
     """The folder of one study."""
-    return f"studies/{digest}"
+    return f"{STUDIES}/{digest}"
 
 
 def study_file(digest: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import (
@@ -20,6 +21,8 @@ from securefl.errors import (
     UntrustedError,
 )
 from securefl.federation import checkpoints as said
+from securefl.federation.party_board import PartyBoard
+from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, replace_file
 from securefl.node.answered import Answered
 from securefl.node.holders import (
@@ -73,7 +76,7 @@ def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
                 site.identity.sign
             )
             sealed = cards[name].seal(handed, said.handed_info(digest, site.name, name))
-            site.board.post(said.handed_path(digest, site.name, name), sealed)
+            StudyBoard(site.board, digest).checkpoint(site.name, name).post(sealed)
 
 
 def _given_back(site: Site, name: str) -> said.Point | None:
@@ -98,7 +101,7 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
     found, cards = [], hospitals_of(site)
     for name in cohort:
         sealed = (
-            _get(site, said.handed_path(digest, name, site.name), said.MAX_SEALED)
+            StudyBoard(site.board, digest).checkpoint(name, site.name).read_as(bytes)
             if name in cards
             else None
         )
@@ -112,14 +115,6 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
         except MessageError:
             continue  # anybody can write into the store: what is not that hospital's is not there
     return found
-
-
-def _get(site: Site, path: str, longest: int) -> bytes | None:
-    """An object, or None where there is none; one that is too long is nobody's word."""
-    try:
-        return site.board.read(path, longest)
-    except MessageError:
-        return None
 
 
 def kept(site: Site, card: IdentityCard) -> tuple[Checkpoint, bytes] | None:
@@ -234,12 +229,12 @@ def answer_questions(site: Site, answered: Answered) -> list[str]:
     lines = []
     doubts = doubted(site, hospitals_of(site))
     for name, card in hospitals_of(site).items():
-        data = None if name in doubts else _get(site, said.ask_path(name), said.MAX_CHECKPOINT)
-        if data is None:
+        if name in doubts:
             continue
-        try:
-            ask = said.open_ask(data, site=name, verify=card.verify)
-        except MessageError:
+        theirs = PartyBoard(site.board, name)
+        read = partial(said.open_ask, site=name, verify=card.verify)
+        ask = theirs.checkpoint_question.read_as(read)
+        if ask is None:
             continue
         try:
             if answered.has(name, ask.nonce):
@@ -249,9 +244,8 @@ def answer_questions(site: Site, answered: Answered) -> list[str]:
             lines.append(str(error))  # "nothing" would be a lie
         else:
             answer = said.Held(site.name, name, ask.nonce, held or b"").dump(site.identity.sign)
-            site.board.post(
-                said.held_path(name, site.name), card.seal(answer, said.held_info(name, site.name))
-            )
+            sealed = card.seal(answer, said.held_info(name, site.name))
+            theirs.checkpoint_answer(site.name).post(sealed)
             answered.add(name, ask.nonce)
     return lines
 
@@ -288,9 +282,8 @@ class Question:
             StoreError: the store is away.
         """
         if not self._asked:
-            site.board.post(
-                said.ask_path(site.name), said.Ask(site.name, self.nonce).dump(site.identity.sign)
-            )
+            question = said.Ask(site.name, self.nonce).dump(site.identity.sign)
+            PartyBoard(site.board, site.name).checkpoint_question.post(question)
             self._asked = True
         if self._answered is None:
             self._answered = Answered(site.path)
@@ -373,7 +366,7 @@ class Question:
             self.say(line)
 
     def _listen(self, site: Site, card: IdentityCard) -> None:
-        sealed = _get(site, said.held_path(site.name, card.name), said.MAX_SEALED)
+        sealed = PartyBoard(site.board, site.name).checkpoint_answer(card.name).read_as(bytes)
         if sealed is None:
             return
         try:

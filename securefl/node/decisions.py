@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from securefl.errors import MessageError, NotApprovedError, SecureFLError
 from securefl.federation import paths
 from securefl.federation.messages import Status
+from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, read_file, replace_file
 from securefl.node.policy import charges_of
 from securefl.node.requests import KeptRequest, kept_study
@@ -18,7 +19,7 @@ from securefl.party.outbox import post
 from securefl.privacy.charges import ChargeTerms
 from securefl.privacy.mechanisms import decimal_text
 from securefl.privacy.planning import study_epsilon
-from securefl.study.approval import MAX_BYTES, Approval, open_approval
+from securefl.study.approval import Approval, open_approval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,6 +239,7 @@ def all_approvals(
         NotApprovedError: a hospital is no longer in this hospital's list.
     """
     found = {}
+    on_board = StudyBoard(site.board, plan.digest)
     cards = {**site.book.cards(), site.name: site.identity.card}
     for name in plan.study.cohort:
         if name not in cards:
@@ -248,7 +250,7 @@ def all_approvals(
             )
         try:
             data = (
-                site.board.read(paths.approval(plan.digest, name), MAX_BYTES)
+                on_board.approval(name).read()
                 if name != site.name
                 else kept_approval(site, plan.digest)
             )

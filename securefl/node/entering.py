@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
-from securefl.federation import paths
 from securefl.federation.messages import Ready
 from securefl.federation.participant import Participant
 from securefl.federation.readiness import call_of, ready_of
 from securefl.federation.status_board import end_of, ended, first_departure, over
+from securefl.federation.study_board import StudyBoard
 from securefl.node.decisions import all_approvals
 from securefl.node.instances import Instances, check_alone
 from securefl.node.policy import review
@@ -296,7 +296,7 @@ class Entering:
             state = self.site.ledger.state
             if state.paused or state.study(self.plan.digest).status != "approved":
                 return
-            self.site.board.post(paths.ready(self.plan.digest, self.site.name), word)
+            StudyBoard(self.site.board, self.plan.digest).ready(self.site.name).post(word)
         self._answered.add(call.nonce)
         self._moved = self.clock()
         self.say(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from securefl.errors import NotApprovedError, TwoCopiesError
-from securefl.federation import paths
+from securefl.federation.round_board import RoundBoard
 from securefl.files import replace_file
 from securefl.node.durable_contribution import DurableContribution, keep_contribution
 from securefl.node.instances import NEXT
@@ -23,6 +23,7 @@ from securefl.secagg.own_place import manifest_limit, other_contribution
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from securefl.boards.slot import Slot
     from securefl.federation.round_plan import RoundPlan
     from securefl.node.public_times import PublicTimes
     from securefl.node.site import Site
@@ -101,13 +102,13 @@ class Leaving:
                     return False
                 raise
             made.noted = True
-        at = paths.RoundPaths(self.plan.digest, made.facts.round, made.facts.attempt)
+        place = RoundBoard.of(self.site.board, made.facts).contribution(self.site.name, made.size)
         with self.site.deciding():
             if self._held(made):
                 return False
-            self._check_place(made, at)
+            self._check_place(made, place)
             with made.file.open("rb") as kept:
-                self.site.board.post_file(at.contribution(self.site.name), kept)
+                place.post_file(kept)
         self.made = None
         if times.late > 0 and not made.held:
             self._tell_late(times.late)
@@ -117,12 +118,12 @@ class Leaving:
         )
         return True
 
-    def _check_place(self, made: DurableContribution, at: paths.RoundPaths) -> None:
+    def _check_place(self, made: DurableContribution, place: Slot) -> None:
         """Nothing of its own is written over: another contribution by this hospital's key is
         another process's.
         """
         size = manifest_limit(made.facts)
-        there = self.site.board.read_head(at.contribution(self.site.name), size)
+        there = place.read_head(size)
         if there is None:
             return
         with made.file.open("rb") as kept:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Final
 
 from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UnreadableError, UsageError
-from securefl.federation import bundle, paths
-from securefl.federation.messages import MAX_SMALL
+from securefl.federation import bundle
 from securefl.federation.round_plan import RoundPlan
+from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
@@ -155,9 +155,10 @@ class ModelWatch:
             _note(site, digest, entry | {"until": ""})
             _forget(site, digest)
             return
+        on_board = StudyBoard(site.board, digest)
         stamps = (
-            site.board.stamp(paths.model_statement(digest)),
-            site.board.stamp(paths.model_sealed(digest)),
+            on_board.model_statement.stamp(),
+            on_board.model(0).stamp(),
         )
         if stamps[0] is None or (None not in stamps and self._seen.get(digest) == stamps):
             return
@@ -196,11 +197,12 @@ def fetch_model(site: Site, digest: str) -> Path | None:
     def by_coordinator(signature: bytes, message: bytes) -> bool:
         return verify(key, signature, message)
 
-    statement = site.board.read(paths.model_statement(digest), MAX_SMALL)
+    on_board = StudyBoard(site.board, digest)
+    statement = on_board.model_statement.read()
     if statement is None:
         return None
     _, size = bundle.open_statement(statement, plan, by_coordinator)  # before the large one is read
-    sealed = site.board.read(paths.model_sealed(digest), size)
+    sealed = on_board.model(size).read()
     if sealed is None:
         return None
     files = bundle.open_bundle(

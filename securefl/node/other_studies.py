@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError, NotApprovedError
-from securefl.federation import paths
-from securefl.federation.messages import MAX_SMALL, open_end
+from securefl.errors import NotApprovedError
+from securefl.federation.messages import open_end
 from securefl.federation.status_board import status_of
+from securefl.federation.study_board import StudyBoard
 from securefl.report.codes import cannot_run_sentence
-from securefl.study.approval import MAX_BYTES, open_approval
+from securefl.study.approval import open_approval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,20 +85,12 @@ def _listed(cards: Mapping[str, IdentityCard], party: Party) -> IdentityCard | N
 
 
 def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:
-    try:
-        data = site.board.read(paths.approval(digest, card.name), MAX_BYTES)
-        if data is not None:
-            open_approval(data, site=card.name, study=digest, verify=card.verify)
-    except MessageError:
-        return (
-            False  # anybody can write into the store: what that hospital did not sign is not there
-        )
-    return data is not None
+    approval = StudyBoard(site.board, digest).approval(card.name)
+    read = partial(open_approval, site=card.name, study=digest, verify=card.verify)
+    return approval.read_as(read) is not None
 
 
 def _outcome(site: Site, digest: str, coordinator: IdentityCard) -> str | None:
-    try:
-        data = site.board.read(paths.ending(digest), MAX_SMALL)
-        return open_end(data, study=digest, verify=coordinator.verify).outcome if data else None
-    except MessageError:
-        return None
+    read = partial(open_end, study=digest, verify=coordinator.verify)
+    end = StudyBoard(site.board, digest).end.read_as(read)
+    return None if end is None else end.outcome

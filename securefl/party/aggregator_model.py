@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from securefl.errors import SecureFLError, StoreError, UsageError
-from securefl.federation import bundle, paths
-from securefl.federation.messages import MAX_SMALL
+from securefl.federation import bundle
 from securefl.federation.round_plan import RoundPlan
+from securefl.federation.study_board import StudyBoard, studies_on
 from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.party.model_check import check_by_transcripts
-from securefl.study.parse import MAX_BYTES
 from securefl.study.recipients import recipients
 from securefl.study.sealed import SealedStudy
 
@@ -60,9 +59,11 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
     target = private_folder(here.path / "models") / plan.sealed.name
     if target.exists():
         return target
-    statement = here.board.read(paths.model_statement(plan.digest), MAX_SMALL)
-    sealed = statement and here.board.read(
-        paths.model_sealed(plan.digest), bundle.open_statement(statement, plan, by_coordinator)[1]
+    on_board = StudyBoard(here.board, plan.digest)
+    statement = on_board.model_statement.read()
+    sealed = (
+        statement
+        and on_board.model(bundle.open_statement(statement, plan, by_coordinator)[1]).read()
     )
     if not statement or not sealed:
         raise UsageError(
@@ -89,9 +90,9 @@ def _studies(here: PartyFolder) -> Iterator[RoundPlan]:
     wrote there is none.
     """
     mine, trusted = here.identity.card, {card.signing_public for card in here.book.cards().values()}
-    for digest in here.board.names("studies"):
+    for digest in studies_on(here.board):
         try:
-            text = here.board.read(paths.study_file(digest), MAX_BYTES)
+            text = StudyBoard(here.board, digest).text.read()
             if text is None:
                 continue
             plan = RoundPlan(SealedStudy.read(text))

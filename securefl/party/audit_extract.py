@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError
-from securefl.federation import paths
+from securefl.federation.study_board import MAX_EXTRACT, StudyBoard
 from securefl.identity import IdentityCard, verify
 from securefl.signed import dump_signed, open_signed
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from securefl.study.schema import Study
 
 TYPE = "securefl-audit-extract/1"
-#: A study has at most thousands of releases of some hundred bytes each.
-MAX_BYTES = 8 * 1024 * 1024
 
 
 def sealed_extract(found: Mapping[str, Any], digest: str, study: Study, signer: Identity) -> bytes:
@@ -52,7 +50,7 @@ def read_extract(
     Raises:
         MessageError: not sealed to this reader, not signed by that hospital, or for another study.
     """
-    sealed = board.read(paths.extract(digest, site), MAX_BYTES)
+    sealed = StudyBoard(board, digest).extract(site).read()
     if sealed is None:
         return None
     key = study.participant(site).signing_public
@@ -63,7 +61,7 @@ def read_extract(
         fields=frozenset({"study", "site", "extract"}),
         verify=lambda s, m: verify(key, s, m),
         sender=site,
-        max_bytes=MAX_BYTES,
+        max_bytes=MAX_EXTRACT,
     )
     try:
         found = json.loads(str(body["extract"]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
-from securefl.federation import paths
+from securefl.federation.party_board import MAX_PYSYFT_KEYS, PartyBoard
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 TYPE = "securefl-pysyft-keys/1"
 _FIELDS = frozenset({"name", "email", "fingerprint"})
-_MAX_BYTES = 2048
 
 
 def publish_pysyft_keys(board: Board, identity: Identity, email: str, fingerprint: str) -> None:
     """Say which PySyft keys (SHA-256, hex) are this party's."""
     body = {"type": TYPE, "name": identity.card.name, "email": email, "fingerprint": fingerprint}
-    board.post(paths.pysyft_keys(identity.card.name), dump_signed(body, identity.sign))
+    PartyBoard(board, identity.card.name).pysyft_keys.post(dump_signed(body, identity.sign))
 
 
 def signed_fingerprint(board: Board, card: IdentityCard, email: str) -> str | None:
@@ -35,11 +34,16 @@ def signed_fingerprint(board: Board, card: IdentityCard, email: str) -> str | No
     Raises:
         MessageError: the statement is not signed by that card, or is for another address.
     """
-    data = board.read(paths.pysyft_keys(card.name), _MAX_BYTES)
+    data = PartyBoard(board, card.name).pysyft_keys.read()
     if data is None:
         return None
     body = open_signed(
-        data, kind=TYPE, fields=_FIELDS, verify=card.verify, sender=card.name, max_bytes=_MAX_BYTES
+        data,
+        kind=TYPE,
+        fields=_FIELDS,
+        verify=card.verify,
+        sender=card.name,
+        max_bytes=MAX_PYSYFT_KEYS,
     )
     if body["name"] != card.name or body["email"] != email:
         raise MessageError(

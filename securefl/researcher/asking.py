@@ -4,20 +4,21 @@ signed about it since.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.datasite.address import site_email, site_name
 from securefl.datasite.site import open_datasite
-from securefl.errors import MessageError, NotApprovedError, RoundError
-from securefl.federation import paths
+from securefl.errors import NotApprovedError, RoundError
 from securefl.federation.messages import Invitation
 from securefl.federation.round_plan import card_of
 from securefl.federation.status_board import departures, end_of, first_to_end, status_of
+from securefl.federation.study_board import StudyBoard
 from securefl.identity import verify
 from securefl.party.pysyft_keys import signed_fingerprint
 from securefl.report.study import study_words
 from securefl.researcher.run_study import is_running, refuse_second, was_run
-from securefl.study.approval import MAX_BYTES, open_approval
+from securefl.study.approval import open_approval
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +35,9 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
         NotApprovedError: as :meth:`securefl.api.Study.request`.
     """
     board, me, study = lab.board, lab.identity, plan.study
-    board.post(paths.study_file(plan.digest), plan.sealed.text)
-    board.post(paths.invitation(plan.digest), Invitation(plan.digest, me.card.name).dump(me.sign))
+    on_board = StudyBoard(board, plan.digest)
+    on_board.text.post(plan.sealed.text)
+    on_board.invitation.post(Invitation(plan.digest, me.card.name).dump(me.sign))
     files = {"study.toml": plan.sealed.text.decode(), "README.md": study_words(study, plan.digest)}
     keys = {
         p.name: signed_fingerprint(board, card_of(p), site_email(p.name))
@@ -172,16 +174,8 @@ def refuse_if_over(lab: PartyFolder, folder: Path, plan: RoundPlan, now: dict[st
 
 def _approved(lab: PartyFolder, plan: RoundPlan, site: str) -> bool:
     key = plan.study.participant(site).signing_public
-    try:
-        data = lab.board.read(paths.approval(plan.digest, site), MAX_BYTES)
-        if data is None:
-            return False
-        open_approval(data, site=site, study=plan.digest, verify=lambda s, m: verify(key, s, m))
-    except MessageError:
-        return (
-            False  # anybody can write into the store: what that hospital did not sign is not there
-        )
-    return True
+    read = partial(open_approval, site=site, study=plan.digest, verify=partial(verify, key))
+    return StudyBoard(lab.board, plan.digest).approval(site).read_as(read) is not None
 
 
 def _last_word(lab: PartyFolder, plan: RoundPlan, site: str, signing_public: str) -> str | None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from securefl.backoff import persist
 from securefl.errors import StoreError
-from securefl.federation import bundle, paths
+from securefl.federation import bundle
 from securefl.federation.round_plan import card_of
+from securefl.federation.study_board import StudyBoard
 from securefl.files import replace_file
 from securefl.identity import IdentityCard
 from securefl.report.outcome import evaluation_record
@@ -121,8 +122,9 @@ def send(lab: PartyFolder, folder: Path, plan: RoundPlan) -> bool:
     waiting = folder / SEALED
     if not waiting.exists():
         return False
+    on_board = StudyBoard(lab.board, plan.digest)
     with waiting.open("rb") as file:
-        lab.board.post_file(paths.model_sealed(plan.digest), file)
-    lab.board.post(paths.model_statement(plan.digest), (folder / STATEMENT).read_bytes())
+        on_board.model(waiting.stat().st_size).post_file(file)
+    on_board.model_statement.post((folder / STATEMENT).read_bytes())
     waiting.unlink()
     return True

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from securefl.backoff import persist
 from securefl.errors import EndedError, RoundError, SecureFLError, StoreError, UsageError
-from securefl.federation import paths
 from securefl.federation.messages import End
 from securefl.federation.status_board import end_of
+from securefl.federation.study_board import StudyBoard
 from securefl.locks import Lock, is_held
 from securefl.party.journal import Journal
 from securefl.researcher.stopping import asking_first
@@ -250,7 +250,6 @@ def _say_end(
     *,
     cause: tuple[str, str] = ("", ""),
 ) -> None:
-    lab.board.post(
-        paths.ending(plan.digest),
+    StudyBoard(lab.board, plan.digest).end.post(
         End(plan.digest, outcome, rounds, quality, *cause).dump(lab.identity.sign),
     )

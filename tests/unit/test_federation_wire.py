@@ -19,7 +19,9 @@ import securefl
 from securefl.boards.opening import open_board
 from securefl.errors import PUBLIC_CODES, MessageError
 from securefl.federation import messages, paths
+from securefl.federation.party_board import MAX_PYSYFT_KEYS
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
+from securefl.federation.study_board import MAX_EXTRACT
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript
 from securefl.identity import Identity, IdentityCard
 from securefl.node import extract
@@ -94,8 +96,8 @@ CAPS = {
     "status": messages.MAX_SMALL,
     "end": messages.MAX_SMALL,
     "invitation": messages.MAX_SMALL,
-    "pysyft_keys": pysyft_keys._MAX_BYTES,
-    "extract": extract.MAX_BYTES,
+    "pysyft_keys": MAX_PYSYFT_KEYS,
+    "extract": MAX_EXTRACT,
     "transcript": MAX_TRANSCRIPT,
     "complaint": messages.MAX_SMALL,
     "call": messages.MAX_SMALL,

@@ -1,0 +1,76 @@
+"""Slot: one object's place on a board, with the most bytes that a reader takes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, TypeVar
+
+from securefl.errors import MessageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from securefl.boards.board import Board
+    from securefl.boards.capped import CappedReader
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One object's place on a board.
+
+    Every method raises :class:`StoreError` where the board is away.
+
+    Args:
+        board: where it lies.
+        path: its path there.
+        most: the most bytes that it can have.
+    """
+
+    board: Board
+    path: str
+    most: int
+
+    def post(self, data: bytes | bytearray) -> None:
+        """Write the object; replaces an older one as a whole."""
+        self.board.post(self.path, data)
+
+    def post_file(self, source: IO[bytes]) -> None:
+        """Write the object from a file, from where it stands to its end."""
+        self.board.post_file(self.path, source)
+
+    def read(self) -> bytes | None:
+        """The object's bytes, or None where there is none.
+
+        Raises:
+            MessageError: it is longer than it can be.
+        """
+        return self.board.read(self.path, self.most)
+
+    def read_as(self, parse: Callable[[bytes], T]) -> T | None:
+        """What ``parse`` makes of the object; None where there is none, or one that it refuses.
+
+        Anybody can post: what is not by whom it should be is as if it were not there.
+
+        Args:
+            parse: checks and reads bytes, and raises :class:`MessageError` at what it refuses.
+        """
+        try:
+            data = self.read()
+            return None if data is None else parse(data)
+        except MessageError:
+            return None
+
+    def read_head(self, size: int) -> bytes | None:
+        """The object's first ``size`` bytes, or None where there is none."""
+        return self.board.read_head(self.path, size)
+
+    def open(self) -> AbstractContextManager[CappedReader | None]:
+        """The object to be read piece by piece, or None where there is none."""
+        return self.board.open(self.path, self.most)
+
+    def stamp(self) -> str | None:
+        """Something cheap that is another when the object changed; see :meth:`Board.stamp`."""
+        return self.board.stamp(self.path)

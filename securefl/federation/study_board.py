@@ -1,0 +1,97 @@
+"""Slots of one study on a board, beside those of its rounds (:mod:`securefl.federation.round_board`).
+
+Each object of a study has its path and its largest size here, whoever posts or reads it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from securefl.boards.slot import Slot
+from securefl.federation import paths
+from securefl.federation.checkpoints import MAX_SEALED, handed_path
+from securefl.federation.messages import MAX_SMALL
+from securefl.study.approval import MAX_BYTES as MAX_APPROVAL
+from securefl.study.parse import MAX_BYTES as MAX_TEXT
+
+if TYPE_CHECKING:
+    from securefl.boards.board import Board
+
+#: A study has at most thousands of releases of some hundred bytes each.
+MAX_EXTRACT: Final = 8 * 1024 * 1024
+
+
+def studies_on(board: Board) -> list[str]:
+    """Digests of the studies that have something on the board; nobody's word yet."""
+    return board.names(paths.STUDIES)
+
+
+@dataclass(frozen=True)
+class StudyBoard:
+    """The objects of one study.
+
+    Args:
+        board: where they lie.
+        digest: the study's.
+    """
+
+    board: Board
+    digest: str
+
+    @property
+    def text(self) -> Slot:
+        """The sealed study's text."""
+        return Slot(self.board, paths.study_file(self.digest), MAX_TEXT)
+
+    @property
+    def invitation(self) -> Slot:
+        """The coordinator's signed word that the study exists."""
+        return Slot(self.board, paths.invitation(self.digest), MAX_SMALL)
+
+    @property
+    def call(self) -> Slot:
+        """The coordinator's signed word that it is about to begin."""
+        return Slot(self.board, paths.call(self.digest), MAX_SMALL)
+
+    @property
+    def end(self) -> Slot:
+        """The coordinator's signed end of the study."""
+        return Slot(self.board, paths.ending(self.digest), MAX_SMALL)
+
+    def approval(self, site: str) -> Slot:
+        """One hospital's approval."""
+        return Slot(self.board, paths.approval(self.digest, site), MAX_APPROVAL)
+
+    def ready(self, site: str) -> Slot:
+        """One hospital's signed answer to the call."""
+        return Slot(self.board, paths.ready(self.digest, site), MAX_SMALL)
+
+    def status(self, party: str) -> Slot:
+        """One party's signed end of its part."""
+        return Slot(self.board, paths.status(self.digest, party), MAX_SMALL)
+
+    def with_status(self) -> list[str]:
+        """Names under which an end of a part lies."""
+        return self.board.names(paths.status_folder(self.digest))
+
+    def extract(self, site: str) -> Slot:
+        """The extract of one hospital's audit, sealed to the researcher."""
+        return Slot(self.board, paths.extract(self.digest, site), MAX_EXTRACT)
+
+    def checkpoint(self, site: str, reader: str) -> Slot:
+        """One hospital's checkpoint of its ledger, sealed to another participant."""
+        return Slot(self.board, handed_path(self.digest, site, reader), MAX_SEALED)
+
+    @property
+    def model_statement(self) -> Slot:
+        """The coordinator's signed word on the sealed model."""
+        return Slot(self.board, paths.model_statement(self.digest), MAX_SMALL)
+
+    def model(self, most: int) -> Slot:
+        """The finished model, sealed to its recipients.
+
+        Args:
+            most: its size, as the statement says it.
+        """
+        return Slot(self.board, paths.model_sealed(self.digest), most)
