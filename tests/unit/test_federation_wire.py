@@ -24,8 +24,7 @@ from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.study_board import MAX_EXTRACT
 from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript
 from securefl.identity import Identity, IdentityCard
-from securefl.node import extract
-from securefl.party import pysyft_keys
+from securefl.party import audit_extract, pysyft_keys
 
 WIRE = Path(securefl.__file__).parents[1] / "protocols" / "wire"
 PAGE = (WIRE / "rounds" / "README.md").read_text("utf-8")
@@ -264,14 +263,14 @@ def test_a_sealed_model_that_the_page_refuses_is_refused(data):
 def test_an_extract_opens_with_the_key_of_the_vector():
     vector = VECTORS["extract"]
     info, sealed = bytes.fromhex(vector["info"]), bytes.fromhex(vector["sealed"])
-    assert info == f"securefl/extract/1/{STUDY}/SVI".encode() == extract._info(STUDY, "SVI")
+    assert info == f"securefl/extract/1/{STUDY}/SVI".encode() == audit_extract._info(STUDY, "SVI")
     assert ME.unseal(sealed, info).hex() == unseal_2(sealed, info).hex() == vector["bytes"]
 
     class AStudy:
         def participant(self, _):
             return CARD
 
-    assert extract.read_extract(Holding(sealed), ME, STUDY, "SVI", AStudy()) == json.loads(
+    assert audit_extract.read_extract(Holding(sealed), ME, STUDY, "SVI", AStudy()) == json.loads(
         vector["fields"]["extract"]
     )
 
