@@ -118,6 +118,7 @@ def _verdict(report: AuditReport, known: Checkpoint | None) -> str:
 def _write_page(target: str, found: Audit, *, since: str | None, detail: bool) -> None:
     from securefl.environment import version
     from securefl.report.audit_page import PageFacts, audit_page
+    from securefl.report.html import html_page
 
     about = PageFacts(
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -129,7 +130,7 @@ def _write_page(target: str, found: Audit, *, since: str | None, detail: bool) -
         detail=detail,
     )
     try:
-        Path(target).write_text(audit_page(found.report, about), "utf-8")
+        Path(target).write_text(html_page(audit_page(found.report, about)), "utf-8")
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written: {error.strerror}.", next_step="Name another file."

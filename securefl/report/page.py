@@ -98,11 +98,16 @@ class Block:
 
 @dataclass(frozen=True)
 class Paragraph(Block):
-    """Words on lines of their own. ``lead`` sets them larger where a renderer can."""
+    """Words on lines of their own.
+
+    ``lead`` sets them larger where a renderer can; ``paper`` is for a printed page alone, where a
+    renderer tells it from a screen.
+    """
 
     words: Words
     tone: Tone = Tone.PLAIN
     lead: bool = False
+    paper: bool = False
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,7 @@ class Spoken:
 
     Args:
         words: for those who do not see the picture.
-        bar: pieces of a bar, each a share of the whole with a letter of ``█▒``.
+        bar: pieces of a bar, each a share of the whole with a letter of ``█▒░``.
         curve: levels of 0 to 1, from left to right.
     """
 
@@ -223,20 +228,35 @@ class Spoken:
 
 
 @dataclass(frozen=True)
+class Key:
+    """One entry of a picture's legend.
+
+    Args:
+        fill: a class of ``static/picture.css``.
+        words: its meaning.
+        curve: what a terminal draws for it, levels of 0 to 1 from left to right.
+    """
+
+    fill: str
+    words: str
+    curve: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class Picture(Block):
     """A picture with the same in words.
 
     Args:
-        svg: inline SVG, made by :mod:`securefl.report.charts`: markup that may stand as it is.
+        svg: inline SVG (:mod:`securefl.report.svg`); only markup stands as it is.
         spoken: the picture line by line.
         caption: below it.
-        legend: classes of fills, each with words.
+        legend: what its fills mean.
     """
 
     svg: str
     spoken: tuple[Spoken, ...]
     caption: str = ""
-    legend: tuple[tuple[str, str], ...] = ()
+    legend: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -278,16 +298,16 @@ class Section(Block):
     """A heading and what belongs to it.
 
     Args:
-        heading: its first line.
+        heading: its first line; empty for sections that only a sheet of paper keeps together.
         blocks: below it; sections in it are one level lower.
         anchor: by which a :class:`Link` finds it.
-        sheet: begin a sheet of paper with it.
+        role: its class in the stylesheet, which says where sheets of paper begin.
     """
 
     heading: Words
     blocks: tuple[Block, ...]
     anchor: str = ""
-    sheet: bool = False
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -300,6 +320,7 @@ class Page:
         under: a line below the title.
         footer: the last line.
         window: the title of a browser's window, where it is not the page's.
+        role: its class in the stylesheet, which says what stands at the foot of its sheets.
     """
 
     title: Words
@@ -307,6 +328,7 @@ class Page:
     under: Words = ""
     footer: str = ""
     window: str = ""
+    role: str = ""
 
 
 # Builders that take what a page happens to have: strings are paragraphs, None is left out.

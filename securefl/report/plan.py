@@ -36,6 +36,7 @@ from securefl.report.page import (
     section,
 )
 from securefl.report.plan_evaluation import evaluation_json, evaluation_section
+from securefl.report.plan_picture import plan_picture
 from securefl.report.words import decimal_words, plural
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def plan_page(plan: StudyPlan) -> Page:
         section("What it takes from a hospital's budget", _budgets(plan)),
         section("What the noise does", bullets(effect_words(plan))),
         evaluation_section(plan.evaluation),
-        section("Longer and shorter studies", _longer(plan)),
+        section("Longer and shorter studies", _longer(plan), plan_picture(plan)),
         section("How the update travels", fields_table(plan.fields), bullets(plan.field_words)),
     )
 

@@ -1,89 +1,74 @@
-"""Epsilon against rounds as a picture: one SVG file that stands alone, with its figures in words
-for those who do not see it.
-"""
+"""Epsilon against rounds as a picture: on the plan's page, or as one SVG file that stands alone."""
 
 from __future__ import annotations
 
 import math
+from importlib.resources import files
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
+
+from markupsafe import Markup
+
+from securefl.report.markup import element
+from securefl.report.page import Picture, Spoken
+from securefl.report.svg import WIDE, Plot, line, number, picture, text
 
 if TYPE_CHECKING:
     from securefl.report.plan import StudyPlan
 
-_WIDE, _HIGH = 720, 400
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 56, 56
-_STYLE = (
-    "text{font:14px"
-    " system-ui,sans-serif;fill:#222}.small{font-size:12px;fill:#555}.axis{stroke:#888;stroke-width:1}"
-    ".grid{stroke:#ddd;stroke-width:1}.curve{fill:none;stroke:#1f5fa8;stroke-width:2.5}.mark{fill:#1f5fa8}.guide{stroke:#1f5fa8;stroke-dasharray:4 4}"
-)
+_PLOT = Plot(400, left=64, top=56, right=24, bottom=56)
+
+
+def plan_picture(plan: StudyPlan) -> Picture:
+    """The picture for the plan's page."""
+    top = float(plan.curve[-1][1])
+    curve = tuple(float(epsilon) / top for _, epsilon in plan.curve)
+    words = _words(plan)
+    return Picture(picture(words, _PLOT.height, *_parts(plan)), (Spoken(words, curve=curve),))
 
 
 def plan_svg(plan: StudyPlan) -> str:
-    """The picture. Text from the study is escaped; there is no script and nothing is fetched."""
-    most, top = plan.curve[-1][0], float(plan.curve[-1][1])
-    ticks_x, ticks_y = _ticks(most), _ticks(top)
-    high = max(top, ticks_y[-1])
+    """The picture as a file. Text from the study is escaped; there is no script and nothing is
+    fetched.
+    """
+    sheet = (files("securefl.report") / "static" / "picture.css").read_text("utf-8")
+    style = element("style", Markup(sheet))  # noqa: S704 - a file of this package
+    paper = element("rect", width=WIDE, height=_PLOT.height, class_="paper")
+    return f"{picture(_words(plan), _PLOT.height, style, paper, *_parts(plan))}\n"
 
-    def x(rounds: float) -> float:
-        return _LEFT + rounds / most * (_WIDE - _LEFT - _RIGHT)
 
-    def y(epsilon: float) -> float:
-        return _HIGH - _BOTTOM - epsilon / high * (_HIGH - _TOP - _BOTTOM)
-
-    planned = next(float(e) for n, e in plan.curve if n == plan.rounds)
-    words = (
-        f"Epsilon grows with the rounds: {planned:.2f} at {plan.rounds} as planned, {top:.2f} at"
-        f" {most}, with the noise as it is."
+def _words(plan: StudyPlan) -> str:
+    most, top = plan.curve[-1]
+    return (
+        f"Epsilon grows with the rounds: {_planned(plan):.2f} at {plan.rounds} as planned,"
+        f" {top:.2f} at {most}, with the noise as it is."
     )
-    points = " ".join(f"{x(n):.1f},{y(float(e)):.1f}" for n, e in plan.curve)
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {_HIGH}" role="img"'
-            f' aria-label="{escape(words, {chr(34): "&quot;"})}">'
-        ),
-        f"<title>{escape(words)}</title><style>{_STYLE}</style>",
-        f'<rect width="{_WIDE}" height="{_HIGH}" fill="#fff"/>',
-        (
-            f'<text x="{_LEFT}" y="26">{escape(plan.study)}: what one patient pays, by rounds of'
-            " training</text>"
-        ),
-        f'<text class="small" x="{_LEFT}" y="44">epsilon at delta {float(plan.delta):g}</text>',
+
+
+def _planned(plan: StudyPlan) -> float:
+    return next(float(e) for n, e in plan.curve if n == plan.rounds)
+
+
+def _parts(plan: StudyPlan) -> list[Markup]:
+    most, top = plan.curve[-1][0], float(plan.curve[-1][1])
+    levels = _ticks(top)
+    high = max(top, levels[-1])
+
+    def point(rounds: float, epsilon: float) -> tuple[float, float]:
+        return _PLOT.x(rounds / most), _PLOT.y(epsilon / high)
+
+    points = " ".join("{:.1f},{:.1f}".format(*point(n, float(e))) for n, e in plan.curve)
+    x, y = point(plan.rounds, _planned(plan))
+    return [
+        text(_PLOT.left, 26, f"{plan.study}: what one patient pays, by rounds of training"),
+        text(_PLOT.left, 44, f"epsilon at delta {float(plan.delta):g}", "small"),
+        *_PLOT.levels((value / high, f"{value:g}") for value in levels),
+        *_PLOT.ticks((value / most, f"{value:g}", "middle") for value in _ticks(most)),
+        text(WIDE - _PLOT.right, _PLOT.height - 12, "rounds", "last"),
+        element("polyline", points=points, class_="curve"),
+        line(x, _PLOT.y(0), x, y, "guide"),
+        element("circle", cx=number(x), cy=number(y), r=5, class_="mark"),
+        text(x + 10, y + 18, f"as planned: {plan.rounds} rounds, epsilon {_planned(plan):.2f}"),
     ]
-    for value in ticks_y:
-        parts.append(
-            f'<line class="grid" x1="{_LEFT}" x2="{_WIDE - _RIGHT}" y1="{y(value):.1f}"'
-            f' y2="{y(value):.1f}"/>'
-        )
-        parts.append(
-            f'<text class="small" x="{_LEFT - 8}" y="{y(value) + 4:.1f}"'
-            f' text-anchor="end">{value:g}</text>'
-        )
-    parts += [
-        f'<text class="small" x="{x(value):.1f}" y="{_HIGH - _BOTTOM + 20}"'
-        f' text-anchor="middle">{value:g}</text>'
-        for value in ticks_x
-    ]
-    parts += [
-        f'<line class="axis" x1="{_LEFT}" x2="{_WIDE - _RIGHT}" y1="{y(0):.1f}" y2="{y(0):.1f}"/>',
-        (
-            f'<text class="small" x="{_WIDE - _RIGHT}" y="{_HIGH - 12}"'
-            ' text-anchor="end">rounds</text>'
-        ),
-        f'<polyline class="curve" points="{points}"/>',
-        (
-            f'<line class="guide" x1="{x(plan.rounds):.1f}" x2="{x(plan.rounds):.1f}"'
-            f' y1="{y(0):.1f}" y2="{y(planned):.1f}"/>'
-        ),
-        f'<circle class="mark" cx="{x(plan.rounds):.1f}" cy="{y(planned):.1f}" r="5"/>',
-        (
-            f'<text x="{x(plan.rounds) + 10:.1f}" y="{y(planned) + 18:.1f}">as planned:'
-            f" {plan.rounds} rounds, epsilon {planned:.2f}</text>"
-        ),
-        "</svg>",
-    ]
-    return "\n".join(parts) + "\n"
 
 
 def _ticks(most: float) -> list[float]:

@@ -47,7 +47,10 @@ _STYLES = {
 }
 _HEADING, _SUBHEADING = "bold cyan", "bold"
 _BAR_CELLS = 40
+#: A table of more columns is not squeezed into a narrow screen.
+_MANY = 4
 _CURVE = "▁▂▃▄▅▆▇█"
+_FILLS = {"tone0": "█", "left frame": "░"}
 #: A frame that is open to the right: a border there would have to know how wide the screen draws
 #: every character before it.
 _FRAME = box.Box("╭──╮\n│   \n├── \n│   \n├── \n├── \n│   \n╰──╯\n")
@@ -247,14 +250,12 @@ def _(block: pages.Table) -> RenderableType:
     caption = [_literal(block.caption, "dim")] if block.caption else []
     if not block.heads:
         return Group(*caption, _grid(block.rows))
-    if not block.groups:
-        return Group(*caption, _ruled(block, block.rows))
-    # titles run over all columns, which rich knows nothing of: equal columns, a table a group
-    widths = _widths(block)
-    parts: list[RenderableType] = [*caption, _ruled(block, block.rows, widths)]
-    for group in block.groups:
-        parts += [_text(group.title, "bold"), _ruled(block, group.rows, widths, heads=False)]
-    return Group(*parts)
+    return Group(*caption, _Rows(block, block.groups))
+
+
+@_draw.register
+def _(block: pages.Records) -> RenderableType:
+    return _Rows(block)
 
 
 def _grid(rows: Sequence[pages.Row]) -> Table:
@@ -264,86 +265,111 @@ def _grid(rows: Sequence[pages.Row]) -> Table:
     return grid
 
 
-def _ruled(
-    block: pages.Table | pages.Records,
-    rows: Sequence[Sequence[Value]],
-    widths: Sequence[int] = (),
-    *,
-    heads: bool = True,
-) -> Table:
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_header=heads)
-    least = block.least if isinstance(block, pages.Table) else 0
-    for i, head in enumerate(block.heads):
-        made.add_column(
-            _literal(head),
-            justify="right" if i in block.right else "left",
-            overflow="fold",
-            min_width=widths[i] if widths else (0 if i else least),
-        )
-    for row in rows:
-        made.add_row(*map(_value, row))
-    return made
+class _Rows:
+    """A table; where names must stay whole or columns are many, and the screen is not wide enough
+    for it, the first cell a line with its row below.
+    """
 
-
-def _widths(block: pages.Table) -> list[int]:
-    rows = (*block.rows, *(row for group in block.groups for row in group.rows))
-    return [
-        max(len(head), *(_longest(row[i]) for row in rows)) for i, head in enumerate(block.heads)
-    ]
-
-
-def _longest(value: Value) -> int:
-    if isinstance(value, pages.Lines):
-        return max((_text(item).cell_len for item in value.items), default=0)
-    return 0 if isinstance(value, Block) else _text(value).cell_len
-
-
-@_draw.register
-def _(block: pages.Records) -> RenderableType:
-    return _Records(block)
-
-
-class _Records:
-    """A table where the screen is wide enough for it, else a name a line with its row below."""
-
-    def __init__(self, block: pages.Records) -> None:
+    def __init__(
+        self, block: pages.Table | pages.Records, groups: Sequence[pages.RowGroup] = ()
+    ) -> None:
         self._block = block
+        self._groups = groups
+        self._every = (*block.rows, *(row for group in groups for row in group.rows))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         block = self._block
-        cells = [
-            max(_literal(head).cell_len, *(_text(row[i]).cell_len for row in block.rows))
+        widths = [
+            max(_literal(head).cell_len, *(_cell(row[i]).cell_len for row in self._every), 0)
             for i, head in enumerate(block.heads)
         ]
-        if sum(cells) + 3 * len(cells) <= options.max_width:
-            yield _ruled(block, block.rows)
-            return
-        for row in block.rows:
-            yield _text(row[0])
-            rest = Text("; ").join(
-                Text.assemble(_literal(f"{head} "), _text(cell))
-                for head, cell in zip(block.heads[1:], row[1:], strict=True)
+        fits = sum(widths) + 3 * len(widths) <= options.max_width
+        if not fits and (isinstance(block, pages.Records) or len(block.heads) > _MANY):
+            yield from self._below()
+        elif self._groups:
+            # titles run over all columns, which rich knows nothing of: a table a group
+            yield self._ruled(block.rows, widths)
+            for group in self._groups:
+                yield _text(group.title, "bold")
+                yield self._ruled(group.rows, widths, heads=False)
+        else:
+            yield self._ruled(block.rows)
+
+    def _below(self) -> RenderResult:
+        for row in self._block.rows:
+            yield from self._record(row)
+        for group in self._groups:
+            yield _text(group.title, "bold")
+            for row in group.rows:
+                yield from self._record(row)
+
+    def _record(self, row: Sequence[Value]) -> RenderResult:
+        yield _cell(row[0])
+        rest = Text("; ").join(
+            Text.assemble(_literal(f"{head} "), _cell(cell))
+            for head, cell in zip(self._block.heads[1:], row[1:], strict=True)
+            if cell
+        )
+        yield Padding(rest, (0, 0, 0, 4))
+
+    def _ruled(
+        self, rows: Sequence[Sequence[Value]], widths: Sequence[int] = (), *, heads: bool = True
+    ) -> Table:
+        block = self._block
+        made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_header=heads)
+        least = block.least if isinstance(block, pages.Table) else 0
+        for i, head in enumerate(block.heads):
+            made.add_column(
+                _literal(head),
+                justify="right" if i in block.right else "left",
+                overflow="fold",
+                min_width=widths[i] if widths else (0 if i else least),
             )
-            yield Padding(rest, (0, 0, 0, 4))
+        for row in rows:
+            made.add_row(*map(_cell, row))
+        return made
+
+
+def _cell(value: Value) -> Text:
+    """The lines of a cell on one: rich would set lines of neighbouring cells beside each other."""
+    if isinstance(value, pages.Lines):
+        return Text(" · ").join(map(_text, value.items))
+    if isinstance(value, Block):
+        raise TypeError(f"{type(value).__name__} has no shape in a table with heads.")
+    return _text(value)
 
 
 @_draw.register
 def _(block: pages.Picture) -> RenderableType:
     lines = [part for line in block.spoken for part in _spoken(line)]
-    legend = [_literal(words, "dim") for _, words in block.legend]
+    legend = [part for key in block.legend for part in _key(key)]
     caption = [_literal(block.caption, "dim")] if block.caption else []
     return Group(*lines, *legend, *caption)
 
 
 def _spoken(line: pages.Spoken) -> list[Text]:
     """What stands for a line of a picture: a bar or a curve, and its words below."""
-    shapes = []
-    if line.bar:
-        shapes.append(Text("".join(round(s * _BAR_CELLS) * c for s, c in line.bar), style="blue"))
-    if line.curve:
-        last = len(_CURVE) - 1
-        shapes.append(Text("".join(_CURVE[round(v * last)] for v in line.curve), style="blue"))
-    return [*shapes, _literal(line.words)]
+    shapes = [_pieces(line.bar)] if line.bar else []
+    return [*shapes, *_curve(line.curve), _literal(line.words)]
+
+
+def _pieces(bar: Sequence[tuple[float, str]]) -> Text:
+    """Pieces of a bar, each at least a cell where there is any of it."""
+    made = Text(style="blue")
+    for share, letter in bar:
+        made.append(letter * _cells(Decimal(repr(share)), _BAR_CELLS))
+    return made
+
+
+def _curve(levels: Sequence[float]) -> list[Text]:
+    last = len(_CURVE) - 1
+    return [Text("".join(_CURVE[round(v * last)] for v in levels), style="blue")] if levels else []
+
+
+def _key(key: pages.Key) -> list[Text]:
+    sign = _FILLS.get(key.fill)
+    words = _literal(key.words, "dim")
+    return [*_curve(key.curve), Text.assemble((f"{sign} ", "blue"), words) if sign else words]
 
 
 @_draw.register
@@ -379,6 +405,8 @@ def _(block: pages.Section) -> RenderableType:
 
 
 def _section(block: pages.Section, style: str) -> RenderableType:
+    if not block.heading:
+        return Group(*map(_draw, block.blocks))
     body = [
         _section(b, _SUBHEADING) if isinstance(b, pages.Section) else _draw(b) for b in block.blocks
     ]

@@ -29,6 +29,7 @@ from securefl.privacy.ledger import Checkpoint, Ledger, read_ledger
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import choose_order
 from securefl.report.audit_page import PageFacts, audit_page
+from securefl.report.html import html_page
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "audit.schema.json").read_text("utf-8"))
@@ -182,7 +183,7 @@ class Hospital:
             since=options.get("since"),
             detail=detail,
         )
-        return audit_page(self.report(**options), about)
+        return html_page(audit_page(self.report(**options), about))
 
     def change_key(self):
         card = self.identity.card

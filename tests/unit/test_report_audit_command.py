@@ -220,12 +220,18 @@ def test_json_to_the_screen_is_nothing_but_json(hospital, tmp_path, type_in):
     assert (tmp_path / "a.html").exists()
 
 
-def test_the_audit_loads_no_framework(hospital, tmp_path):
+@pytest.mark.parametrize("page", [False, True], ids=["terminal", "html"])
+def test_the_audit_loads_no_framework(page, hospital, tmp_path):
+    """Nor Jinja2, where no HTML is asked for."""
+    html = ["--html", str(tmp_path / "a.html")] if page else []
+    arguments = ["--site", str(hospital.folder), "--json", str(tmp_path / "a.json"), *html]
+    unwanted = ("torch", "opacus", "syft", "tenseal", "pandas", "sklearn", "jinja2")[
+        : 6 if page else 7
+    ]
     code = (
-        "import sys; from securefl.cli.main import main\nsys.argv = ['securefl', 'audit',"
-        f" '--site', {str(hospital.folder)!r}, '--json', {str(tmp_path / 'a.json')!r}, '--html',"
-        f" {str(tmp_path / 'a.html')!r}]\nmain()\nprint([m for m in ('torch', 'opacus', 'syft',"
-        " 'tenseal', 'pandas', 'sklearn', 'jinja2') if m in sys.modules])"
+        "import sys; from securefl.cli.main import main\n"
+        f"sys.argv = ['securefl', 'audit', *{arguments}]\n"
+        f"main()\nprint([m for m in {unwanted} if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"

@@ -13,6 +13,7 @@ from securefl.privacy.ledger import read_checkpoint
 from securefl.report import audit_population
 from securefl.report.audit_page import PageFacts, audit_page
 from securefl.report.characters import shown
+from securefl.report.html import html_page
 
 VOID = {"meta", "br", "hr"}
 
@@ -220,7 +221,7 @@ def test_a_checkpoint_that_was_compared_is_told(hospital):
     about = PageFacts(
         "2026-06-30T12:00:00Z", "0.1.0", card.legal_name, card.spoken, checkpoint=held.size
     )
-    text = flat(audit_page(hospital.report(), about))
+    text = flat(html_page(audit_page(hospital.report(), about)))
     assert (
         f"It contains the past that a checkpoint held elsewhere knows ({held.size} events)" in text
     )
@@ -254,7 +255,7 @@ def test_a_study_of_this_moment_has_a_picture(tmp_path):
     h.ledger.register_dataset("thyroid", population="referrals", snapshot="a" * 64)
     h.approve("one", charges("4.98", 40))
     about = PageFacts(h.ledger.state.studies[sha("one")].approval.at, "0.1.0", "", "")
-    assert "10:03" in flat(audit_page(h.report(), about))
+    assert "10:03" in flat(html_page(audit_page(h.report(), about)))
 
 
 # An altered ledger

@@ -19,7 +19,7 @@ def report(tmp_path_factory):
     return year(tmp_path_factory.mktemp("svi")).report()
 
 
-@pytest.mark.parametrize("module", ["audit_words", "html_parts"])
+@pytest.mark.parametrize("module", ["audit_words", "markup", "plan_picture", "quality", "rows"])
 def test_figures_in_docstrings_hold(module):
     result = doctest.testmod(import_module(f"securefl.report.{module}"))
     assert result.attempted

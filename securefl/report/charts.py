@@ -1,0 +1,250 @@
+"""Pictures of a budget and of what left: inline SVG with the same in words, and with what a terminal
+draws in their place.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from securefl.report.markup import element
+from securefl.report.page import Key, Picture, Spoken
+from securefl.report.svg import WIDE, Plot, box, line, number, picture, text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markupsafe import Markup
+
+    from securefl.report.page import Bar
+
+#: About the width of a digit and of a letter at the size of labels.
+_DIGIT, _LETTER = 8, 6.6
+#: Points of a curve in a terminal.
+_POINTS = 40
+
+
+def small_bar(bar: Bar) -> Markup:
+    """A budget beside its words: used, asked for, left."""
+    used = min(100.0, max(0.0, float(bar.used) * 100))
+    asked = min(100.0 - used, max(0.0, float(bar.asked) * 100))
+    return element(
+        "svg",
+        box(0, 0, 100, 6, "left"),
+        box(0, 0, used, 6, "used tone0"),
+        box(used, 0, asked, 6, "asked"),
+        box(0, 0, 100, 6, "frame"),
+        viewBox="0 0 100 6",
+        class_="bar",
+        aria_hidden="true",
+    )
+
+
+def swatch(fill: str) -> Markup:
+    """What a fill of a legend looks like."""
+    sample = line(0, 6, 18, 6, fill) if fill == "granted" else box(0.5, 0.5, 17, 11, fill)
+    return element("svg", sample, viewBox="0 0 18 12", aria_hidden="true")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A study's part of the bar. ``share`` is of the whole budget, 0 to 1."""
+
+    label: str
+    share: float
+
+
+def budget_bar(segments: Sequence[Segment], words: str, caption: str = "") -> Picture:
+    """The budget as a bar: a piece for every study with its number in it, the rest left pale.
+
+    Args:
+        segments: in the order of approval; shares of 0 to 1 that add up to 1 at most.
+        words: the picture in a sentence.
+        caption: below it.
+    """
+    top, height, x = 4.0, 34.0, 1.0
+    whole = WIDE - 2.0
+    parts = [box(x, top, whole, height, "left")]
+    for i, s in enumerate(segments):
+        width = min(s.share * whole, WIDE - 1 - x)
+        parts.append(box(x, top, width, height, f"used tone{i % 2}"))
+        if width > _DIGIT * len(s.label) + 6:
+            parts.append(text(x + width / 2, top + height / 2 + 5, s.label, "inside"))
+        x += width
+    parts.append(box(1, top, whole, height, "frame"))
+    for percent in (0, 25, 50, 75, 100):
+        at = 1 + whole * percent / 100
+        place = {0: "first", 100: "last"}.get(percent, "middle")
+        parts += [
+            line(at, top + height, at, top + height + 5, "axis"),
+            text(at, top + height + 18, f"{percent} %", place),
+        ]
+    pieces = tuple((s.share, "█▒"[i % 2]) for i, s in enumerate(segments))
+    rest = (max(0.0, 1.0 - sum(share for share, _ in pieces)), "░")
+    svg = picture(words, top + height + 24, *parts)
+    return Picture(svg, (Spoken(words, bar=(*pieces, rest)),), caption)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """After a change: what is charged and what is granted and in force, as shares of today's
+    budget.
+    """
+
+    at: str
+    used: float
+    granted: float
+
+
+def spending(
+    steps: Sequence[Spent],
+    until: str,
+    words: str,
+    *,
+    caption: str = "",
+    height: float = 200,
+) -> Picture:
+    """Spending over time as a staircase under the line of what was granted. Both end at ``until``:
+    nothing is known after it.
+
+    Args:
+        steps: in the order of time (UTC, ISO 8601), one or more.
+        until: now.
+        words: the picture in a sentence.
+        caption: below it.
+        height: of the picture.
+    """
+    start, now = _time(steps[0].at), _time(until)
+    end = max(now, start + timedelta(hours=1))  # one moment has no width
+    levels = _levels(max(1.0, *(max(s.used, s.granted) for s in steps)))
+    plot = Plot(height, left=46, top=14, right=14, bottom=30)
+
+    def x(at: datetime) -> float:
+        return plot.x((at - start) / (end - start))
+
+    def stairs(values: Sequence[float]) -> str:
+        y = [number(plot.y(value / levels[-1])) for value in values]
+        path = f"M{number(x(start))} {y[0]}"
+        for step, level in zip(steps[1:], y[1:], strict=True):
+            path += f"H{number(x(_time(step.at)))}V{level}"
+        return path + f"H{number(x(now))}"
+
+    used = stairs([s.used for s in steps])
+    below = f"{used}V{number(plot.y(0))}H{number(x(start))}Z"
+    parts = [
+        element("path", d=below, class_="area"),
+        *plot.levels((level / levels[-1], f"{100 * level:.0f} %") for level in levels),
+    ]
+    if now < end:
+        parts += [
+            line(x(now), plot.top, x(now), plot.y(0), "grid"),
+            text(x(now) + 4, plot.top + 10, "now", "first"),
+        ]
+    parts += [
+        element("path", d=used, class_="staircase"),
+        element("path", d=stairs([s.granted for s in steps]), class_="granted"),
+        *plot.ticks(
+            ((at - start) / (end - start), spoken, _place(at, start, end))
+            for at, spoken in _ticks(start, end)
+        ),
+    ]
+    at = [start + (now - start) * i / _POINTS for i in range(_POINTS + 1)]
+    met = [[s for s in steps if _time(s.at) <= t][-1] for t in at]
+    used_curve = tuple(s.used / levels[-1] for s in met)
+    granted_curve = tuple(s.granted / levels[-1] for s in met)
+    legend = (
+        Key("area", "charged, in per cent of today's budget", used_curve),
+        Key("granted", "granted and in force (dashed line)", granted_curve),
+    )
+    return Picture(picture(words, height, *parts), (Spoken(words),), caption, legend)
+
+
+def _place(at: datetime, start: datetime, end: datetime) -> str:
+    return {start: "first", end: "last"}.get(at, "middle")
+
+
+def _levels(most: float) -> list[float]:
+    """Levels of the axis from 0 to ``most`` or just above it, as shares; 100 % is the top where
+    nothing was more.
+    """
+    step = next(
+        s * 10**n for n in range(6) for s in (0.25, 0.5, 1.0) if most <= 5 * s * 10**n or n == 5
+    )
+    if most <= 1:
+        step = 0.25
+    return [i * step for i in range(math.ceil(most / step - 1e-9) + 1)]
+
+
+def _time(at: str) -> datetime:
+    return datetime.fromisoformat(at)
+
+
+def _ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
+    """Both ends and at most four moments between, spoken as days, or as times within a day or two."""
+    length = end - start
+    shape = (
+        "%H:%M"
+        if start.date() == end.date()
+        else "%d %b %H:%M"
+        if length < timedelta(days=5)
+        else "%d %b %Y"
+    )
+    at = [start + length * i / 5 for i in range(6)]
+    if length >= timedelta(days=5):
+        at = [
+            a if a in {start, end} else a.replace(hour=0, minute=0, second=0, microsecond=0)
+            for a in at
+        ]
+    return [(a, a.astimezone(UTC).strftime(shape)) for a in at]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How much of what a study reserved it has sent: counts of noised releases."""
+
+    label: str
+    sent: int
+    reserved: int
+    words: str
+
+
+def releases(
+    rows: Sequence[Sent],
+    words: str,
+    *,
+    caption: str = "",
+) -> Picture:
+    """What each study sent (dark) of what it reserved and paid for (pale), a bar for each.
+
+    Args:
+        rows: in the order of the studies' numbers.
+        words: what the picture shows; the rows follow.
+        caption: below it.
+    """
+    step, high = 24.0, 14.0
+    label = min(240.0, max(len(r.label) for r in rows) * _LETTER + 12)
+    figures = max(len(r.words) for r in rows) * _LETTER + 8
+    wide = WIDE - label - figures
+    most = max(r.reserved for r in rows)
+    parts: list[Markup] = []
+    for i, r in enumerate(rows):
+        top = 2 + i * step
+        parts += [
+            text(0, top + high - 2, _cut(r.label, int((label - 8) / _LETTER))),
+            box(label, top, wide * r.reserved / most, high, "left frame"),
+            box(label, top, wide * r.sent / most, high, "used tone0"),
+            text(label + wide * r.reserved / most + 6, top + high - 2, r.words),
+        ]
+    spoken = [Spoken(words)]
+    for r in rows:
+        pieces = ((r.sent / most, "█"), ((r.reserved - r.sent) / most, "░"))
+        spoken.append(Spoken(f"{r.label}: {r.words}.", bar=pieces))
+    svg = picture(" ".join(line.words for line in spoken), len(rows) * step + 2, *parts)
+    legend = (Key("tone0", "sent"), Key("left frame", "reserved, not sent"))
+    return Picture(svg, tuple(spoken), caption, legend)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,113 @@
+"""A page as HTML: one file, for a browser and for paper. Jinja2 draws it with ``templates/``.
+
+Every expression of a template is escaped and spelled out (:func:`securefl.report.markup.escaped`)
+unless it is markup already, so outside text can only ever be text. A page has no script, no network
+and no picture from elsewhere; its content policy (a meta element) forbids all of them and allows
+exactly one stylesheet, by hash, so that even markup that slipped through could load or style
+nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, cast
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from securefl.report.charts import small_bar, swatch
+from securefl.report.markup import escaped, joined
+from securefl.report.page import Block, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from securefl.report.page import Page, Quoted, Span, Value, Words
+
+_PARAGRAPHS = re.compile(r"\n[ ]*\n")
+
+
+def html_page(page: Page) -> str:
+    """The page as a file that stands alone."""
+    style = _style()
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
+    )
+    title = "".join(span.text for span in spans(page.title))
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(page=page, window=page.window or title, policy=policy, style=style)
+    )
+
+
+@cache
+def _style() -> Markup:
+    """The stylesheets, for a screen and for A4. They are ours, never made from outside text."""
+    static = files("securefl.report") / "static"
+    sheets = ((static / name).read_text("utf-8") for name in ("page.css", "picture.css"))
+    return Markup("\n" + "".join(sheets))  # noqa: S704 - files of this package
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("securefl.report"),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(
+        draw=_draw,
+        words=_words,
+        value_of=_value,
+        quoted_lines=_quoted_lines,
+        bar_svg=small_bar,
+        swatch=swatch,
+    )
+    return made
+
+
+def _finalize(value: object) -> Markup:
+    """An expression's value as it stands in the page; Jinja2 escapes nothing twice."""
+    return value if isinstance(value, Markup) else escaped(str(value))
+
+
+def _macro(part: Span | Block) -> Callable[..., str]:
+    """The macro that draws this kind of span or block.
+
+    Raises:
+        TypeError: there is none.
+    """
+    kind = type(part).__name__
+    macro = getattr(_templates().get_template("blocks.html").module, kind.lower(), None)
+    if macro is None:
+        raise TypeError(f"{kind} has no shape in HTML.")
+    return cast("Callable[..., str]", macro)
+
+
+def _draw(block: Block, level: int) -> str:
+    return _macro(block)(block, level)
+
+
+def _words(words: Words) -> Markup:
+    return joined(*(_macro(span)(span) for span in spans(words)))
+
+
+def _value(value: Value, level: int) -> str:
+    return _draw(value, level) if isinstance(value, Block) else _words(value)
+
+
+def _quoted_lines(quoted: Quoted) -> list[str]:
+    """Paragraphs of another party's words, or its lines where they are to break as they did."""
+    text = quoted.text.strip("\n").replace("\r\n", "\n")
+    if quoted.fill:
+        return [" ".join(part.split()) for part in _PARAGRAPHS.split(text)]
+    return text.split("\n")

@@ -1,0 +1,237 @@
+"""One of each page that the product shows, with as much on it as it can hold."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from conftest import SITES, make_study, protocol_text
+from ledger_after_a_year import sha, year
+
+from securefl.errors import DataError, StudyError, UntrustedError
+from securefl.learning.artefact import Model, ModelFacts
+from securefl.learning.features import Found
+from securefl.learning.selftest import Finding, SelfTest
+from securefl.learning.tasks.binary.evaluation import evaluate
+from securefl.learning.tasks.binary.own_figures import figures_of
+from securefl.node.policy import charges_of
+from securefl.privacy.audit import extract
+from securefl.privacy.planning import choose_order
+from securefl.privacy.planning import quote as price
+from securefl.privacy.worker_answers import WorkerFinding
+from securefl.report.audit import audit_overview, extract_page
+from securefl.report.audit_page import PageFacts, audit_page
+from securefl.report.errors import error_page
+from securefl.report.isolation import Isolation
+from securefl.report.own_model import own_model_page
+from securefl.report.plan import plan_page, plan_study
+from securefl.report.quality import quality_words
+from securefl.report.request import request_page
+from securefl.report.rounds import RoundLine, rounds_page
+from securefl.report.rows import RowCount
+from securefl.report.run import demo_table, extracts_page, outcome_page
+from securefl.report.selftest import selftest_page
+from securefl.report.status import BudgetLine, StudyLine, site_status
+from securefl.report.study import study_page
+from securefl.study.digest import study_digest
+from securefl.study.parse import parse_protocol, parse_study
+
+TEXT = make_study()[0]
+STUDY, DIGEST = parse_study(TEXT), study_digest(TEXT)
+CHARGES = charges_of(STUDY)
+CHOICE = choose_order(Decimal(3), Decimal("1e-5"), CHARGES)
+FAULTS = (
+    DataError("A column is missing.\nIt is 'age'.", next_step="Rename it."),
+    UntrustedError("Who is SVHC?", whose="SVHC", next_step="Telephone SVHC."),
+)
+ROWS = RowCount(
+    9172,
+    9170,
+    51,
+    {"age: outside 0 to 120": 2},
+    (Found("age: outside 0 to 120", "455", 2, 3, "would match nothing"),),
+    ("patient_id: 2 of 8 identifiers differ",),
+)
+EVALUATION = evaluate(
+    np.array([900, 60, 20, 10, 3, 10, 20, 90], dtype=np.int64), STUDY.evaluation, 5
+)
+
+
+def request(**changed):
+    given = {
+        "site": "SVI",
+        "sender": "Researcher@securefl.invalid",
+        "quote": price(CHOICE.cap, CHOICE.cost, CHOICE.order, CHARGES, 1),
+        "trusted": (*SITES, "Researcher"),
+        "faults": (),
+        "isolation": Isolation.NETWORK,
+        "rows": ROWS,
+        "registered": STUDY.data.model_dump(mode="json"),
+        "others": "Nord approved. Mitte, West: nothing decided yet.",
+    }
+    return request_page(STUDY, DIGEST, **(given | changed))
+
+
+def status(**changed):
+    counts = {
+        "rows": 5496,
+        "kept": 5493,
+        "training": 3863,
+        "held_out": 1630,
+        "set_aside": {"age: outside 0 to 120": 3},
+        "clamped": 6,
+        "clamped_rounds": 2,
+    }
+    studies = [
+        StudyLine("thyroid-abc", "running", 7, 40),
+        StudyLine("goitre-def", "failed", 1, 4, "The table has no column 'age'."),
+        StudyLine("tsh-123", "completed", 4, 4, None, quality_words("met", Decimal("0.9"))),
+        StudyLine("next-456", "approved", 0, 4, waits_for="the other hospitals"),
+    ]
+    given = {
+        "site": "SVI",
+        "running": True,
+        "paused": True,
+        "datasets": [("thyroid", "referrals")],
+        "budgets": [
+            BudgetLine("referrals", Decimal("0.3132"), 2),
+            BudgetLine("maternity", Decimal("0.1"), 0, revoked=True),
+        ],
+        "studies": studies,
+        "rows": [("thyroid-abc", counts)],
+        "waiting": 1,
+        "late_replies": 3,
+        "quarantined": 2,
+        "store_away": ("2026-11-28T17:09:31Z", "cannot be read"),
+        "ended": ("2026-11-28T17:09:31Z", "it was killed"),
+    }
+    return site_status(**(given | changed))
+
+
+def own_model(*, known=True):
+    facts = ModelFacts(
+        title="A small study",
+        study_digest=DIGEST,
+        intended_use="research",
+        licence="CC-BY-4.0",
+        owner="all of them",
+        privacy="little",
+        figures={"AUC": "95 % interval 0.943 to 1.000, around 0.975"},
+        participants=STUDY.cohort,
+    )
+    model = Model(np.zeros(7), STUDY.model, STUDY.data, facts, DIGEST)
+    scores, label = np.array([0.1, 0.2, 0.9, 0.7]), np.array([0, 0, 1, 1])
+    figures = figures_of(scores, label, (Decimal("0.5"),)) if known else None
+    why_not = "" if known else "The table is not registered here any more."
+    return own_model_page(model, "models/small", figures, why_not=why_not, units="patients")
+
+
+def selftest():
+    finding = Finding("PASS", {"canary": 0.4, "update": 0.2, "sampling": 0.1}, 0.467)
+    broken = Finding("FAIL", {"canary": 7.0}, None)
+    return selftest_page(
+        SelfTest(
+            "PASS",
+            {"canary": 1.5, "update": 1.5, "sampling": 0.9},
+            0.5,
+            finding,
+            6.5,
+            {"noise off": broken, "half noise": finding},
+            1000,
+            WorkerFinding(("noise of the update: other releases",), 1.0, ("no noise",)),
+        )
+    )
+
+
+@dataclass
+class Row:
+    site: str
+    positives: int
+    auc_alone: float
+    auc_alone_private: float
+    auc_federated: float
+
+
+def audit(*, altered=False, detail=True, whole=True):
+    with TemporaryDirectory() as folder:
+        hospital = year(Path(folder))
+        if altered:
+            hospital.alter(30)
+        report, card = hospital.report(), hospital.identity.card
+    if not whole:
+        reasons = {sha("tsh-reference"): "The table has no column 'age'."}
+        return audit_overview(report, detail=detail, fingerprint=card.spoken, reasons=reasons)
+    about = PageFacts("2026-06-30T12:00:00Z", "0.1.0", card.legal_name, card.spoken, detail=detail)
+    return audit_page(report, about)
+
+
+def audit_extract():
+    with TemporaryDirectory() as folder:
+        return extract_page(extract(year(Path(folder)).ledger.events(), sha("thyroid-hypo")))
+
+
+def extracts():
+    left = [{"kind": "update"}] * 40 + [{"kind": "evaluation"}]
+    one = {"study": {"status": "completed"}, "epsilon": 0.9982, "releases": left}
+    return extracts_page({"SVI": one}, ["SVI", "SVHD"])
+
+
+def rounds(*, failed=True):
+    lines = [
+        RoundLine(1, "update", ("SVI", "SVHC"), (), "a" * 64, "b" * 64),
+        RoundLine(2, "update", ("SVI",), ("SVHC",), "c" * 64, "d" * 64),
+    ]
+    if not failed:
+        return rounds_page("small", lines[:1], {}, rounds=4, site="SVI")
+    return rounds_page("small", lines, {3: StudyError("Another sum.")}, rounds=4, site="SVI")
+
+
+def outcome():
+    return outcome_page(
+        EVALUATION,
+        model_dir="out/model",
+        study_title="A small study",
+        quality="met",
+        quality_minimum=Decimal("0.5"),
+        lost={"SVI": "round 5 of 8"},
+    )
+
+
+def demo():
+    rows = [Row("other", 220, 0.985, 0.97, 0.98), Row("SVHD", 6, 0.9, 0.6, 0.98)]
+    return demo_table(rows, 0.98, 0.975, (0.943, 1.0))
+
+
+PROTOCOL = parse_protocol(protocol_text())
+
+PAGES = {
+    "request": request,
+    "request-with-faults": lambda: request(
+        faults=FAULTS, quote=None, trusted=(), registered={}, sender="somebody@else.example"
+    ),
+    "request-approved": lambda: request(state="approved"),
+    "request-refused": lambda: request(state="refused"),
+    "status": status,
+    "status-of-a-new-hospital": lambda: status(
+        running=False, paused=False, datasets=[], budgets=[], studies=[], rows=[], waiting=0
+    ),
+    "study": lambda: study_page(STUDY, DIGEST),
+    "protocol": lambda: study_page(PROTOCOL),
+    "plan": lambda: plan_page(plan_study(STUDY, CHARGES, ["line 3: another epsilon"])),
+    "plan-of-a-protocol": lambda: plan_page(plan_study(PROTOCOL, charges_of(PROTOCOL))),
+    "rounds": rounds,
+    "round": lambda: rounds(failed=False),
+    "outcome": outcome,
+    "extracts": extracts,
+    "demo": demo,
+    "audit": audit,
+    "audit-of-an-altered-ledger": lambda: audit(altered=True),
+    "audit-overview": lambda: audit(whole=False),
+    "audit-overview-of-an-altered-ledger": lambda: audit(altered=True, whole=False),
+    "audit-extract": audit_extract,
+    "own-model": own_model,
+    "own-model-without-figures": lambda: own_model(known=False),
+    "selftest": selftest,
+    "error": lambda: error_page(FAULTS[0]),
+}
