@@ -1,0 +1,28 @@
+"""Recipes say all that a new task, family or strategy must have, and name files that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from securefl.learning.families.family import Family
+from securefl.learning.strategies.strategy import Strategy
+from securefl.learning.tasks.task import Task
+
+ROOT = Path(__file__).parents[2]
+RECIPES = {"task": Task, "family": Family, "strategy": Strategy}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_names_every_method_that_must_be_written(name):
+    text = (ROOT / f"docs/extending/{name}.md").read_text()
+    named = set(re.findall(r"`(\w+)[^`]*`", text))
+    assert RECIPES[name].__abstractmethods__ - {"__init__"} - named == set()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_short_and_its_files_are_there(name):
+    text = (ROOT / f"docs/extending/{name}.md").read_text()
+    assert 10 <= len(text.splitlines()) <= 30
+    for path in re.findall(r"`((?:securefl|tests)/[\w/.]+\.py)`", text):
+        assert (ROOT / path).exists(), path
