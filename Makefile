@@ -10,7 +10,7 @@ MUTANTS_ARGS ?=
 LOCK_ARGS ?=
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q $(PIP_ARGS)
 
-.PHONY: venv demo test test-all lint types contract unit soak bench bench-privacy mutants lock clean
+.PHONY: venv demo test test-all lint types contract tools unit soak bench bench-privacy mutants lock clean
 
 # The environment alone; VENV names another place.
 venv: $(READY)
@@ -32,10 +32,14 @@ types: $(READY)
 contract: $(READY)
 	$(BIN)/lint-imports
 
+# A browser and a reader of PDF files, for the tests of pages.
+tools:
+	@scripts/test_tools.sh
+
 # Pure rooms are held to 97 % of branches; the skips and their reasons are printed by -ra.
-unit: $(READY)
+unit: $(READY) tools
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=
 	$(BIN)/coverage report --fail-under=97 --skip-covered
 
 # Other Pythons, where they are installed; the metadata names a version only after a full green run here.

@@ -16,6 +16,32 @@ from securefl.identity import Identity, IdentityCard
 from securefl.study.seal import seal_study
 from securefl.study.sealed import UnsealedStudy
 
+#: Files that take longest: they are begun first, so that no process is left alone with one at the
+#: end. Then everything that starts processes, then the rest.
+LONGEST = (
+    "test_losses_consortium.py",
+    "test_faults_consortium.py",
+    "test_rounds_consortium.py",
+    "test_demo.py",
+    "test_docs_by_hand.py",
+    "test_screen_closed.py",
+    "test_model_comes_home.py",
+    "test_store_hiccup.py",
+)
+WITH_PROCESSES = ("integration", "found", "browser")
+
+
+def pytest_collection_modifyitems(items):
+    """Order of files; within a file the tests keep theirs."""
+
+    def place(item):
+        if item.path.name in LONGEST:
+            return LONGEST.index(item.path.name)
+        return len(LONGEST) + (item.path.parent.name not in WITH_PROCESSES)
+
+    items.sort(key=place)
+
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("repeatable")
 

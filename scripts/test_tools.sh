@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what some tests need beside Python, where that can be done; the tests skip with a reason where not.
+# Only root on Debian and its kin; NO_TEST_TOOLS=1 leaves the machine as it is.
+set -u
+missing=()
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+command -v pdftotext >/dev/null || missing+=(poppler-utils)
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ -z "${NO_TEST_TOOLS:-}" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "Installing for the tests of pages in a browser: ${missing[*]}"
+  DEBIAN_FRONTEND=noninteractive timeout 240 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 && exit 0
+fi
+echo "NOT INSTALLED: ${missing[*]}. Tests of pages in a browser are skipped. On Debian: apt install ${missing[*]}"
