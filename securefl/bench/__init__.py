@@ -1,1 +1,1 @@
-"""What `securefl bench` measures: the secure sum alone, and whole rounds between real processes."""
+"""Benchmarks of `securefl bench`: the secure sum alone, and whole rounds between real processes."""

@@ -1,14 +1,14 @@
-"""The least that a round can cost: the same ciphertexts, elements and masks from bare calls of
-TenSEAL, AES and numpy.
+"""Bare cost of a round: the same ciphertexts, elements and masks from TenSEAL, AES and numpy alone.
 
-Nothing is packed, signed, hashed, checked, written to a store or waited for. A hospital's share is,
-for each ciphertext, ``encrypt_zero``, the inverse transform, the save that brings the residues out,
-AES-256-CTR for each of its masks, and the additions mod q; for each element of the numbers,
-AES-256-CTR for the shared element, the operating system's bytes for its errors, one transform, one
-product and one addition a residue. Two processes, one a core, divide the hospitals among them. Then
-one of them adds, and for each ciphertext loads, transforms, decrypts, transforms back and saves;
-for each element it makes the shared element, multiplies, subtracts and transforms back. ``ratio``
-of ``securefl bench round`` is a whole round against this.
+It is the least that a round can cost. Nothing is packed, signed, hashed, checked, written to a
+store or waited for. A hospital's share is, for each ciphertext, ``encrypt_zero``, the inverse
+transform, the save that brings the residues out, AES-256-CTR for each of its masks, and the
+additions mod q; for each element of the numbers, AES-256-CTR for the shared element, the operating
+system's bytes for its errors, one transform, one product and one addition a residue. Two processes,
+one a core, divide the hospitals among them. Then one of them adds, and for each ciphertext loads,
+transforms, decrypts, transforms back and saves; for each element it makes the shared element,
+multiplies, subtracts and transforms back. ``ratio`` of ``securefl bench round`` is a whole round
+against this.
 
 ``python -m securefl.bench.bare SITES CIPHERTEXTS ELEMENTS PRIMES`` is one of the two processes: it
 answers each line on its standard input (``hospitals N`` or ``open``) with the seconds of processor
@@ -39,8 +39,9 @@ _CORES: Final = 2
 
 @dataclass(frozen=True)
 class Bare:
-    """The bare work of one round, once: seconds on the clock, and of processor time in both
-    processes together.
+    """Bare work of one round, once: seconds on the clock, and of processor time.
+
+    Processor time is of both processes together.
     """
 
     seconds: float
@@ -49,8 +50,9 @@ class Bare:
 
 @dataclass(frozen=True)
 class Load:
-    """The work of one contribution: ``ciphertexts``, and ``elements`` of the ring of ``primes``
-    primes (0: none).
+    """Work of one contribution: ``ciphertexts``, and ``elements`` of the ring of ``primes`` primes.
+
+    0 primes: no elements.
     """
 
     ciphertexts: int
@@ -59,7 +61,9 @@ class Load:
 
 
 def bench_bare(load: Load, sites: int, repeats: int) -> list[Bare]:
-    """Do the bare work of one round ``repeats`` times; one before them warms up and is not counted.
+    """Do the bare work of one round ``repeats`` times.
+
+    One before them warms up and is not counted.
 
     Args:
         load: of one contribution.
@@ -75,20 +79,20 @@ def bench_bare(load: Load, sites: int, repeats: int) -> list[Bare]:
     with ExitStack() as held:
         workers = []
         for _ in range(_CORES):
-            workers.append(
-                held.enter_context(
-                    subprocess.Popen(
-                        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-                    )
-                )
+            worker = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
-            held.callback(workers[-1].kill)
+            workers.append(held.enter_context(worker))
+            # Called before the context ends, so that its end does not wait for a living process.
+            held.callback(worker.kill)
+        # Each answers once when its keys and arrays are made: that is not part of a round.
         for worker in workers:
             _answer(worker)
         return [_round(workers, shares) for _ in range(repeats + 1)][1:]
 
 
 def _round(workers: list[subprocess.Popen[str]], shares: list[int]) -> Bare:
+    """Let both processes be hospitals, then the first one open the sum."""
     start = time.perf_counter()
     for worker, share in zip(workers, shares, strict=True):
         _ask(worker, f"hospitals {share}")
@@ -99,14 +103,17 @@ def _round(workers: list[subprocess.Popen[str]], shares: list[int]) -> Bare:
 
 
 def _ask(worker: subprocess.Popen[str], line: str) -> None:
+    """Give a process its next work."""
     if worker.stdin is not None:
         worker.stdin.write(line + "\n")
         worker.stdin.flush()
 
 
 def _answer(worker: subprocess.Popen[str]) -> float:
-    """Seconds of processor time that the work took."""
-    said = worker.stdout.readline() if worker.stdout is not None else ""
+    """Wait for a process's answer: the seconds of processor time that the work took."""
+    said = ""
+    if worker.stdout is not None:
+        said = worker.stdout.readline()
     if not said:
         raise SecureFLError(
             "A process of the bare benchmark ended.",
@@ -117,8 +124,9 @@ def _answer(worker: subprocess.Popen[str]) -> float:
 
 
 class _Party:
-    """One process: its keys and arrays are made beforehand, as a process between two rounds has
-    them.
+    """Work of one process; its keys and arrays are made beforehand.
+
+    A process between two rounds has them too.
     """
 
     def __init__(self, sites: int, chunks: int, elements: int, primes: int) -> None:
@@ -128,16 +136,16 @@ class _Party:
             sealapi.CoeffModulus.Create(DEGREE, [MODULUS_BITS, SPECIAL_MODULUS_BITS])
         )
         self._context = sealapi.SEALContext(parameters, True, sealapi.SEC_LEVEL_TYPE.TC128)
-        generator, public = sealapi.KeyGenerator(self._context), sealapi.PublicKey()
+        generator = sealapi.KeyGenerator(self._context)
+        public = sealapi.PublicKey()
         generator.create_public_key(public)
         self._encryptor = sealapi.Encryptor(self._context, public)
         self._decryptor = sealapi.Decryptor(self._context, generator.secret_key())
         self._evaluator = sealapi.Evaluator(self._context)
         self._peers = sites - 1
         self._ring = ring_of(primes or 1)
-        self._elements = np.zeros(
-            (elements, len(self._ring.primes), self._ring.degree), dtype=np.uint64
-        )
+        shape = (elements, len(self._ring.primes), self._ring.degree)
+        self._elements = np.zeros(shape, dtype=np.uint64)
         self._message = np.full(DEGREE, 1 << 40, dtype=np.uint64)
         self._residues = np.zeros((chunks, 2, DEGREE), dtype=np.uint64)
         file = os.memfd_create("securefl-bare", os.MFD_CLOEXEC)
@@ -150,26 +158,21 @@ class _Party:
         example.save(self._sum_path)
 
     def _shared(self) -> np.ndarray:
-        """As many bytes of AES-256-CTR as the shared elements take."""
-        stream = (
-            Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16)))
-            .encryptor()
-            .update(bytes(self._elements.nbytes))
-        )
-        return (np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS + 1)).reshape(
-            self._elements.shape
-        )
+        """Make as many residues from AES-256-CTR as the shared elements take."""
+        # One bit less than the prime has: no residue is above it, and nothing is rejected.
+        words = _key_stream(self._elements.nbytes) >> np.uint64(64 - MODULUS_BITS + 1)
+        return words.reshape(self._elements.shape)
 
     def _product(self, shared: np.ndarray) -> np.ndarray:
+        """Multiply each element with one: what a key costs."""
         return self._ring.multiply(shared, shared[0])
 
     def hospital(self) -> None:
         """Encrypt and mask one contribution."""
         if self._elements.size:
             os.urandom(8 * self._ring.degree * len(self._elements))
-            self._ring.add(
-                to_transformed(self._ring, self._elements), self._product(self._shared())
-            )
+            transformed = to_transformed(self._ring, self._elements)
+            self._ring.add(transformed, self._product(self._shared()))
         for c0, _ in self._residues:
             ciphertext = sealapi.Ciphertext()
             self._encryptor.encrypt_zero(ciphertext)
@@ -177,14 +180,8 @@ class _Party:
             ciphertext.save(self._path)
             masked = add(c0, self._message)
             for _ in range(self._peers):
-                stream = (
-                    Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16)))
-                    .encryptor()
-                    .update(bytes(8 * DEGREE))
-                )
-                masked = add(
-                    masked, np.frombuffer(stream, dtype=np.uint64) >> np.uint64(64 - MODULUS_BITS)
-                )
+                mask = _key_stream(8 * DEGREE) >> np.uint64(64 - MODULUS_BITS)
+                masked = add(masked, mask)
 
     def open(self) -> None:
         """Add the contributions and open the sum."""
@@ -195,14 +192,20 @@ class _Party:
                 total = self._ring.add(total, self._elements)
             from_transformed(self._ring, self._ring.subtract(total, self._product(self._shared())))
         for _ in self._residues:
-            ciphertext, plaintext = sealapi.Ciphertext(), sealapi.Plaintext()
+            ciphertext = sealapi.Ciphertext()
+            plaintext = sealapi.Plaintext()
             ciphertext.load(self._context, self._sum_path)
             self._evaluator.transform_to_ntt_inplace(ciphertext)
             self._decryptor.decrypt(ciphertext, plaintext)
-            self._evaluator.transform_from_ntt_inplace(
-                ciphertext
-            )  # stands for the plaintext's, which SEAL has only for ciphertexts
+            # Stands for the plaintext's transform, which SEAL has only for ciphertexts.
+            self._evaluator.transform_from_ntt_inplace(ciphertext)
             plaintext.save(self._path)
+
+
+def _key_stream(size: int) -> np.ndarray:
+    """Encrypt ``size`` zero bytes with AES-256-CTR, and read them as 64-bit words."""
+    cipher = Cipher(algorithms.AES256(bytes(32)), modes.CTR(bytes(16)))
+    return np.frombuffer(cipher.encryptor().update(bytes(size)), dtype=np.uint64)
 
 
 def main() -> None:

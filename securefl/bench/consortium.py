@@ -1,4 +1,4 @@
-"""A consortium for measuring: keys, a study of the wanted size, approvals.
+"""Consortium for measuring: keys, a study of the wanted size, approvals.
 
 Invented values, real messages.
 """
@@ -47,8 +47,9 @@ FOLDERS = _Folders()
 
 
 def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
-    """(features, hidden) of the declarative model whose size is nearest to ``parameters``; () is
-    logistic regression.
+    """Find (features, hidden) of the declarative model whose size is nearest to ``parameters``.
+
+    () is logistic regression.
     """
 
     def candidates() -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -56,7 +57,7 @@ def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
             yield features, ()
             near = round((parameters - 1) / (features + 2))
             yield from ((features, (h,)) for h in (near, near + 1) if 1 <= h <= 4096)
-            # (f + 1) h + (h + 1) h + h + 1 parameters with two layers of one width
+            # (f + 1) h + (h + 1) h + h + 1 parameters with two layers of one width.
             half = round(((features + 3) ** 2 / 4 + parameters) ** 0.5 - (features + 3) / 2)
             yield from ((features, (h, h)) for h in (half - 1, half, half + 1) if 1 <= h <= 4096)
 
@@ -69,7 +70,7 @@ def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
 def make_consortium(
     root: Path, *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str = "fail"
 ) -> RoundPlan:
-    """Make keys, study and approvals below ``root``; returns the study's plan."""
+    """Make keys, study and approvals below ``root``; return the study's plan."""
     names = [f"site{i:03d}" for i in range(sites)]
     parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
     coordinator = Identity.generate(
@@ -114,27 +115,29 @@ def make_consortium(
 
 
 def read_parties(root: Path, name: str) -> tuple[RoundPlan, Identity]:
-    """The study and one party's keys."""
+    """Read the study and one party's keys."""
     text = (root / FOLDERS.study).read_bytes()
     return RoundPlan(SealedStudy.read(text)), Identity.load(root / FOLDERS.keys / name)
 
 
 def write_values(root: Path, name: str, values: NDArray[np.int64]) -> None:
-    """What ``name`` sends in every round: int64[d]."""
+    """Write the integers that ``name`` sends in every round: int64[d]."""
     (root / FOLDERS.values).mkdir(exist_ok=True)
     values.tofile(root / FOLDERS.values / name)
 
 
 def read_values(root: Path, name: str) -> NDArray[np.int64]:
-    """What :func:`write_values` wrote."""
+    """Read the integers that :func:`write_values` wrote."""
     return np.fromfile(root / FOLDERS.values / name, dtype=np.int64)
 
 
 def _fields(identity: Identity) -> dict[str, str]:
+    """Return a card's fields as a study names a party."""
     return {k: v for k, v in identity.card.fields().items() if k != "role"}
 
 
 def _protocol(parameters: int, sites: int, bits: int, rounds: int, on_dropout: str) -> str:
+    """Write the template of a study with a model of about so many parameters."""
     features, hidden = nearest_model(parameters)
     columns = ",\n".join(
         f'  {{ name = "c{i}", kind = "numeric", low = "0", high = "1" }}' for i in range(features)

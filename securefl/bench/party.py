@@ -1,4 +1,4 @@
-"""One process of ``securefl bench round``: ``python -m securefl.bench.party ROOT NAME``.
+"""Process of ``securefl bench round``: ``python -m securefl.bench.party ROOT NAME``.
 
 Trains nothing; the rest is real.
 """
@@ -63,8 +63,9 @@ _PATIENCE = 600.0
 
 @dataclass
 class _Watch:
-    """What this process uses, from its start on: its libraries and keys are loaded then, and
-    nothing of the rounds is.
+    """Figures of this process from its start on.
+
+    Its libraries and keys are loaded then, and nothing of the rounds is.
     """
 
     board: Board
@@ -74,19 +75,19 @@ class _Watch:
     seconds: list[float] = field(default_factory=list)
 
     def start(self) -> None:
-        """Say that this process is ready; returns when all are."""
+        """Say that this process is ready; return when all are."""
         self.start_mb = resident_mb()
         self.board.post(f"ready/{self.name}", b"ready")
         _await(self.board, "go", 2)
         self.mark()
 
     def mark(self) -> None:
-        """A round is over."""
+        """Note the end of a round."""
         self.cpu.append(time.process_time())
         self.seconds.append(time.perf_counter())
 
     def report(self, **more: object) -> None:
-        """The largest memory, and time on the clock and of the processor round by round."""
+        """Report the largest memory, and time on the clock and of the processor round by round."""
         peak = peak_mb()
         figures = {
             "peak_rss_mb": peak,
@@ -99,6 +100,7 @@ class _Watch:
 
 
 def _await(board: Board, path: str, limit: int) -> bytes:
+    """Read an object as soon as it is there."""
     end = time.monotonic() + _PATIENCE
     while True:
         data = board.read(path, limit)
@@ -172,7 +174,7 @@ def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, wat
 
 
 def _say_the_rest(board: Board, name: str, later: UnmaskingStage, at: paths.RoundPaths) -> None:
-    """The signature under who is left, then the answer."""
+    """Sign the survivor set, then give the unmasking answer."""
     limit = head_limit(later.terms)
     proposal = _await(board, at.proposal, proposal_limit(later.terms))
     board.post(
@@ -209,7 +211,7 @@ def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch
 
 
 def _service(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
-    """The aggregator of a study that goes on after a loss, as it runs in earnest."""
+    """Run the aggregator of a study that goes on after a loss, as it runs in earnest."""
     book, c = AddressBook(root / "partners", identity, nullcontext), plan.study.coordinator
     book.trust(
         IdentityCard(

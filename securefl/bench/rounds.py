@@ -1,6 +1,4 @@
-"""Whole rounds between real processes over a folder store: hospitals, aggregator and coordinator,
-everything but training.
-"""
+"""Whole rounds between real processes over a folder store: everything but training."""
 
 from __future__ import annotations
 
@@ -90,7 +88,7 @@ def bench_round(
             write_values(root, name, values)
             total += values
         load = _load(plan)
-        # half before and half after, so that both see the same machine
+        # Half before and half after, so that both see the same machine.
         bare = bench_bare(load, sites, _BARE)
         said = _run(root, plan)
         bare += bench_bare(load, sites, _BARE)
@@ -128,24 +126,17 @@ def bench_round(
 
 
 def _load(plan: RoundPlan) -> Load:
-    """The ciphertexts and elements of one contribution."""
-    facts = plan.facts(
-        1, 1, "0" * 64, "0" * 64, instances=dict.fromkeys(plan.study.cohort, "0" * 64)
-    )
+    """Count the ciphertexts and elements of one contribution."""
+    instances = dict.fromkeys(plan.study.cohort, "0" * 64)
+    facts = plan.facts(1, 1, "0" * 64, "0" * 64, instances=instances)
     elements = sum(section.count for section in facts.sections[1:])
     return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
 
 
 def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
-    """Start everybody, wait for the end; what each process said about itself, by name."""
-    board, names = (
-        open_board(str(root / FOLDERS.store)),
-        (
-            *plan.study.cohort,
-            "aggregator",
-            "coordinator",
-        ),
-    )
+    """Start everybody and wait for the end; return each process's report by name."""
+    board = open_board(str(root / FOLDERS.store))
+    names = (*plan.study.cohort, "aggregator", "coordinator")
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "securefl.bench.party", str(root), name],
@@ -155,7 +146,8 @@ def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
     ]
     try:
         _wait(lambda: len(board.names("ready")) == len(names), processes)
-        board.post("go", b"go")  # all at once, when everybody has loaded its libraries
+        # All at once, when everybody has loaded its libraries.
+        board.post("go", b"go")
         for process in processes:
             _wait(partial(_has_ended, process), processes, patience=float("inf"))
     finally:
@@ -166,15 +158,18 @@ def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """True once a process has ended."""
     return process.poll() is not None
 
 
 def _wait(
     true: Callable[[], bool], processes: list[subprocess.Popen[bytes]], patience: float = _PATIENCE
 ) -> None:
+    """Wait for a condition while all processes live, or ended well."""
     end = time.monotonic() + patience
     while not true():
-        if any(p.poll() for p in processes) or time.monotonic() > end:  # one that ended well has 0
+        # A process that ended well gives 0, one that runs None.
+        if any(p.poll() for p in processes) or time.monotonic() > end:
             raise RoundError(
                 "A process of the benchmark ended.",
                 whose="the benchmark",
@@ -184,8 +179,9 @@ def _wait(
 
 
 def _exact(plan: RoundPlan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:
-    """Every round adds the same known sum with learning rate 1, so the last model tells whether all
-    were exact.
+    """True if every round's sum was exact.
+
+    Each adds the same known sum with learning rate 1, so the last model tells.
     """
     model = plan.study.model
     start = family_of(model, plan.study.data).initial_weights(model.initial_seed)

@@ -1,4 +1,4 @@
-"""The secure sum alone, stage by stage, in one process: what each party pays for one round."""
+"""Secure sum alone, stage by stage, in one process: what each party pays for one round."""
 
 from __future__ import annotations
 
@@ -27,22 +27,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.secagg.masks import Seeds
+
 
 @dataclass(frozen=True)
 class _Timed:
+    """Result of a step, and the seconds that it took."""
+
     seconds: float
     value: Any
 
 
 def _timed(step: Any, *arguments: Any) -> _Timed:  # noqa: ANN401 - a stop watch
+    """Take the time of a call."""
     start = time.perf_counter()
     value = step(*arguments)
     return _Timed(time.perf_counter() - start, value)
 
 
 def bench_vector(site: int, parameters: int, largest: int) -> NDArray[np.int64]:
-    """The integers that a site of the benchmark sends: int64[parameters], spread over the whole
-    field, repeatable.
+    """Integers that a site of the benchmark sends: int64[parameters].
+
+    Spread over the whole field, repeatable.
     """
     uniforms = public_uniforms(f"bench/{site}", b"securefl", parameters)
     return np.round((2 * uniforms - 1) * largest).astype(np.int64)
@@ -64,7 +70,8 @@ def bench_secagg(
         masks with it), frame and check; ``sum_seconds`` are for all sites, with the checks that
         adding makes again.
     """
-    layout, cipher = layout_for(bits, sites, parameters), CkksIntegers()
+    layout = layout_for(bits, sites, parameters)
+    cipher = CkksIntegers()
     names = [f"site{i:04d}" for i in range(sites)]
     parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
     study_keys = {n: X25519PrivateKey.generate() for n in names}
@@ -85,29 +92,33 @@ def bench_secagg(
     seconds = {"mask_key": 0.0, "encrypt": 0.0, "frame": 0.0, "check": 0.0}
     expected = np.zeros(parameters, dtype=np.int64)
     total = RunningSum(facts, io.BytesIO)
-    adding, sizes = 0.0, []
+    adding = 0.0
+    sizes = []
+
+    def encrypt(values: NDArray[np.int64], mask: Seeds) -> list[NDArray[np.uint64]]:
+        body = encrypted_body(
+            values, facts, facts.digest(), public=keys.public, mask=mask, cipher=cipher
+        )
+        return list(body)
+
+    def check(frame: io.BytesIO, name: str) -> None:
+        for _ in contribution_blocks(frame, facts, name, parties[name].card.verify):
+            pass
+
     for index, name in enumerate(names):
         values = bench_vector(index, parameters, layout.max_value)
         expected += values
-        secrets = {
-            p: pair_secret(study_keys[name], study_keys[p].public_key().public_bytes_raw())
-            for p in names
-            if p != name
-        }
+        secrets = {}
+        for peer in names:
+            if peer != name:
+                public = study_keys[peer].public_key().public_bytes_raw()
+                secrets[peer] = pair_secret(study_keys[name], public)
         mask = _timed(pairwise_seeds, name, secrets, facts)
-        encrypted = _timed(
-            lambda v=values, m=mask.value: list(
-                encrypted_body(v, facts, facts.digest(), public=keys.public, mask=m, cipher=cipher)
-            )
-        )
+        encrypted = _timed(encrypt, values, mask.value)
         frame = io.BytesIO()
         framed = _timed(write_contribution, facts, name, encrypted.value, frame, parties[name].sign)
         frame.seek(0)
-        checked = _timed(
-            lambda f=frame, n=name: [
-                None for _ in contribution_blocks(f, facts, n, parties[n].card.verify)
-            ]
-        )
+        checked = _timed(check, frame, name)
         for stage, step in zip(seconds, (mask, encrypted, framed, checked), strict=True):
             seconds[stage] += step.seconds / sites
         frame.seek(0)

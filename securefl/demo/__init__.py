@@ -1,5 +1,3 @@
-"""The demonstration: five hospitals made from a public table, and the comparison that only a public
-table allows.
-"""
+"""Demonstration: five hospitals of a public table, and the comparison that only it allows."""
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""What each hospital would reach alone: the comparison that only a demonstration on public data can
-show.
+"""Comparison with what each hospital would reach alone, possible on public data only.
 
 Every model is judged on the union of all hospitals' held-out rows, exactly and without noise. On
 private data none of these figures could be released. An AUC on one small hospital's own held-out
@@ -39,7 +38,7 @@ _NEWTON_STEPS = 50
 
 @dataclass(frozen=True)
 class SiteComparison:
-    """One hospital's row of the comparison.
+    """Row of the comparison for one hospital.
 
     Attributes:
         site: the hospital.
@@ -60,8 +59,9 @@ class SiteComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The whole comparison, judged on ``held_out_rows`` rows of which ``held_out_positives`` are
-    positive.
+    """Comparison of all hospitals, judged on their held-out rows together.
+
+    ``held_out_rows`` rows, of which ``held_out_positives`` are positive.
     """
 
     sites: tuple[SiteComparison, ...]
@@ -117,16 +117,16 @@ def compare(
 
 
 def train_alone(train: Prepared, ridge: float = 1.0) -> FloatArray:
-    """Logistic regression without privacy, by Newton's method: the strongest simple thing a
-    hospital can do alone.
+    """Fit a logistic regression without privacy, by Newton's method.
 
-    Minimises the sum of the losses plus ridge/2 · |w|² (intercept free), as scikit-learn does with
-    C = 1.
+    The strongest simple thing that a hospital can do alone. Minimises the sum of the losses plus
+    ridge/2 · |w|² (intercept free), as scikit-learn does with C = 1.
 
     Returns:
         theta, float64[d + 1].
     """
     wide = np.concatenate([train.X.astype(np.float64), np.ones((len(train.X), 1))], axis=1)
+    # Next to nothing on the intercept: it stays free, and the system has a solution.
     penalty = np.diag([ridge] * train.X.shape[1] + [1e-6])
     theta = np.zeros(wide.shape[1])
     for _ in range(_NEWTON_STEPS):
@@ -141,8 +141,7 @@ def train_alone(train: Prepared, ridge: float = 1.0) -> FloatArray:
 
 
 def train_alone_private(study: Template, train: Prepared, published_rows: int) -> FloatArray:
-    """The study's own training with this hospital as the only one: same steps, clip, noise and
-    epsilon.
+    """Train as the study does, with this hospital alone: same steps, clip, noise, epsilon.
 
     Its normaliser is its published size times the training share times the sampling rate. The noise
     is fresh from the operating system. Gradients are in closed form, equal to Opacus' (tested), so
@@ -164,4 +163,5 @@ def train_alone_private(study: Template, train: Prepared, published_rows: int) -
 
 
 def _halves(study: Template, table: bytes, secret: bytes) -> tuple[Prepared, Prepared]:
+    """Prepare a table and split it into rows that train and rows kept aside."""
     return split_rows(prepare(read_table(table), study.data, secret), secret, study.data.holdout)

@@ -1,5 +1,4 @@
-"""One hospital of the demonstration lays out its own records: ``python -m securefl.demo.hospital
-DIR SITE SEED``.
+"""Layout of one hospital's records: ``python -m securefl.demo.hospital DIR SITE SEED``.
 
 A process of its own for each hospital, so that no process touches the private folders of two.
 """
@@ -16,8 +15,9 @@ TABLE = "private/thyroid.csv"
 
 
 def lay_out(folder: Path, site: str, seed: int) -> None:
-    """Write the hospital's table, and the secret that ``--seed`` fixes so that the held-out split
-    can be repeated.
+    """Write the hospital's table and its secret.
+
+    ``--seed`` fixes the secret, so that the held-out split can be repeated.
     """
     replace_file(folder / TABLE, site_tables()[site])
     replace_file(folder / "keys" / "site.secret", demo_secret(seed, site))

@@ -1,6 +1,4 @@
-"""``securefl demo``: five hospitals, a researcher and an aggregator train one model together, from
-request to audit.
-"""
+"""``securefl demo``: five hospitals, a researcher and an aggregator, from request to audit."""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from securefl.demo.hospital import TABLE
 from securefl.demo.stage import Stage, read_json
 from securefl.demo.thyroid import SITES, demo_secret, site_tables
 
@@ -37,19 +36,12 @@ _DIRTY = "other"
 
 
 def protocol_file() -> Path:
-    """The thyroid protocol, from the repository or from the installed package."""
-    beside = (
-        Path(__file__).resolve().parents[2] / "protocols" / "studies" / "thyroid" / "protocol.toml"
-    )
-    return (
-        beside
-        if beside.exists()
-        else Path(str(resources.files("securefl")))
-        / "protocols"
-        / "studies"
-        / "thyroid"
-        / "protocol.toml"
-    )
+    """Find the thyroid protocol, in the repository or in the installed package."""
+    inside = Path("protocols") / "studies" / "thyroid" / "protocol.toml"
+    beside = Path(__file__).resolve().parents[2] / inside
+    if beside.exists():
+        return beside
+    return Path(str(resources.files("securefl"))) / inside
 
 
 def play(
@@ -63,7 +55,7 @@ def play(
     wide: int = 80,
     coloured: bool = False,
 ) -> dict[str, Any]:
-    """Run the demonstration; returns its figures (the keys of ``--json``).
+    """Run the demonstration; return its figures (the keys of ``--json``).
 
     Args:
         folder: where every party's folder is made.
@@ -100,132 +92,83 @@ def play(
 
 
 def _site(stage: Stage, site: str) -> str:
+    """Path of a hospital's folder."""
     return str(stage.folder / site)
 
 
 def _set_up(stage: Stage, seed: int) -> None:
-    root, store = stage.folder, str(stage.folder / "store")
+    """Steps 1 and 2: parties, cards, tables, budgets, and the roles that run from then on."""
     with stage.step("1. Five hospitals, a researcher and an aggregator make folders and keys"):
-        parties = [
-            ["site", "init", _site(stage, s), "--name", s, "--legal-name", _NAMES[s]] for s in SITES
-        ]
-        parties.append(
-            [
-                "study",
-                "init",
-                str(root / "researcher"),
-                "--name",
-                "researcher",
-                "--legal-name",
-                "Demonstration researcher",
-            ]
-        )
-        parties.append(
-            [
-                "aggregator",
-                "init",
-                str(root / "aggregator"),
-                "--name",
-                "sums",
-                "--legal-name",
-                "Demonstration aggregator",
-            ]
-        )
-        stage.together(
-            [[*p, "--email", "nobody@securefl.invalid", "--store", store] for p in parties]
-        )
+        _make_parties(stage)
         for site in SITES:
             stage.module("securefl.demo.hospital", _site(stage, site), site, str(seed))
     with stage.step("2. They exchange cards; each hospital registers its table and sets a budget"):
-        cards = {
-            p: str(root / p / "keys" / "card.json") for p in (*SITES, "researcher", "aggregator")
-        }
-        stage.say(
-            "  securefl site trust CARD ...   (a person compares the fingerprints by telephone"
-            " first)"
-        )
-        stage.together(
-            [
-                *(
-                    [
-                        "site",
-                        "trust",
-                        "--yes",
-                        "--site",
-                        _site(stage, s),
-                        *(c for p, c in cards.items() if p not in {s, "aggregator"}),
-                    ]
-                    for s in SITES
-                ),
-                [
-                    "study",
-                    "trust",
-                    "--yes",
-                    "--researcher",
-                    str(root / "researcher"),
-                    *(c for p, c in cards.items() if p != "researcher"),
-                ],
-                [
-                    "aggregator",
-                    "trust",
-                    "--yes",
-                    "--aggregator",
-                    str(root / "aggregator"),
-                    cards["researcher"],
-                ],
-            ]
-        )
-        protocol = str(protocol_file())
-        stage.together(
-            [
-                [
-                    "site",
-                    "data",
-                    "add",
-                    "thyroid",
-                    str(root / s / "private" / "thyroid.csv"),
-                    "--population",
-                    POPULATION,
-                    "--columns",
-                    protocol,
-                    "--site",
-                    _site(stage, s),
-                ]
-                for s in SITES
-            ]
-        )
-        grants = stage.together(
-            [
-                [
-                    "site",
-                    "budget",
-                    "set",
-                    POPULATION,
-                    "--epsilon",
-                    "3",
-                    "--delta",
-                    "1e-5",
-                    "--typical",
-                    protocol,
-                    "--site",
-                    _site(stage, s),
-                ]
-                for s in SITES
-            ]
-        )
-        stage.say("  " + grants[0].strip().replace("\n", "\n  "))
+        _exchange_cards(stage)
+        _register_tables(stage)
+    root = stage.folder
     for site in SITES:
         stage.begin("site", "start", "--site", _site(stage, site), log=root / site / "agent.out")
-    stage.begin(
-        "aggregator",
-        "start",
-        "--aggregator",
-        str(root / "aggregator"),
-        log=root / "aggregator" / "aggregator.out",
+    aggregator = ("--aggregator", str(root / "aggregator"))
+    stage.begin("aggregator", "start", *aggregator, log=root / "aggregator" / "aggregator.out")
+
+
+def _make_parties(stage: Stage) -> None:
+    """Make every party's folder with its keys."""
+    names = {site: ("site", site, _NAMES[site]) for site in SITES}
+    names["researcher"] = ("study", "researcher", "Demonstration researcher")
+    names["aggregator"] = ("aggregator", "sums", "Demonstration aggregator")
+    common = ("--email", "nobody@securefl.invalid", "--store", str(stage.folder / "store"))
+    commands = []
+    for folder, (group, name, legal_name) in names.items():
+        place = str(stage.folder / folder)
+        commands.append([group, "init", place, "--name", name, "--legal-name", legal_name, *common])
+    stage.together(commands)
+
+
+def _exchange_cards(stage: Stage) -> None:
+    """Let every party trust the cards of those that it deals with."""
+    root = stage.folder
+    parties = (*SITES, "researcher", "aggregator")
+    cards = {party: str(root / party / "keys" / "card.json") for party in parties}
+
+    def cards_but(*left_out: str) -> list[str]:
+        return [card for party, card in cards.items() if party not in left_out]
+
+    stage.say(
+        "  securefl site trust CARD ...   (a person compares the fingerprints by telephone first)"
     )
+    commands = []
+    for site in SITES:
+        place = ("--site", _site(stage, site))
+        commands.append(["site", "trust", "--yes", *place, *cards_but(site, "aggregator")])
+    place = ("--researcher", str(root / "researcher"))
+    commands.append(["study", "trust", "--yes", *place, *cards_but("researcher")])
+    place = ("--aggregator", str(root / "aggregator"))
+    commands.append(["aggregator", "trust", "--yes", *place, cards["researcher"]])
+    stage.together(commands)
+
+
+def _register_tables(stage: Stage) -> None:
+    """Register each hospital's table, and grant its population a budget."""
+    protocol = str(protocol_file())
+    tables = []
+    grants = []
+    for site in SITES:
+        place = ("--site", _site(stage, site))
+        table = str(stage.folder / site / TABLE)
+        population = ("--population", POPULATION)
+        tables.append(
+            ["site", "data", "add", "thyroid", table, *population, "--columns", protocol, *place]
+        )
+        budget = ("--epsilon", "3", "--delta", "1e-5", "--typical", protocol)
+        grants.append(["site", "budget", "set", POPULATION, *budget, *place])
+    stage.together(tables)
+    granted = stage.together(grants)
+    stage.say("  " + granted[0].strip().replace("\n", "\n  "))
 
 
 def _ask(stage: Stage) -> str:
+    """Step 3: the study, sealed and requested; returns its name."""
     researcher = ("--researcher", str(stage.folder / "researcher"))
     with stage.step("3. The researcher sees mock data, makes a study, requests it through PySyft"):
         stage.run("study", "ask", *SITES, *researcher)
@@ -236,33 +179,23 @@ def _ask(stage: Stage) -> str:
 
         stage.until("The hospitals' mock data", visible)
         stage.say("  mock data of all five hospitals is there: invented rows, declared columns")
-        hospitals = [word for s in SITES for word in ("--hospital", s)]
-        stage.say(
-            "  "
-            + stage.run(
-                "study",
-                "new",
-                str(protocol_file()),
-                "--aggregator",
-                "sums",
-                *hospitals,
-                *researcher,
-            )
-            .strip()
-            .splitlines()[0]
-        )
+        parties = ["--aggregator", "sums"]
+        for site in SITES:
+            parties += ["--hospital", site]
+        made = stage.run("study", "new", str(protocol_file()), *parties, *researcher)
+        stage.say(f"  {made.strip().splitlines()[0]}")
         study = next((stage.folder / "researcher" / "studies").iterdir()).name
         stage.run("study", "request", study, *researcher)
     return study
 
 
 def _decide(stage: Stage, study: str) -> None:
+    """Step 4: every owner's approval."""
     with stage.step("4. Each data owner reads the request and approves it with a signature"):
 
         def arrived(site: str) -> bool:
-            found = read_json(
-                stage.run("site", "inbox", "--json", "-", "--site", _site(stage, site))
-            )
+            inbox = stage.run("site", "inbox", "--json", "-", "--site", _site(stage, site))
+            found = read_json(inbox)
             return any(r["id"] == study for r in found["requests"])
 
         for site in SITES:
@@ -277,9 +210,11 @@ def _decide(stage: Stage, study: str) -> None:
 
 
 def _train(stage: Stage, study: str) -> dict[str, Any]:
+    """Steps 5 and 6: the rounds, and what each house can see of them; returns the report."""
     root = stage.folder
+    researcher = ("--researcher", str(root / "researcher"))
     with stage.step("5. Rounds: private training; the coordinator receives one sum a round"):
-        stage.show("study", "run", study, "--wait", "120", "--researcher", str(root / "researcher"))
+        stage.show("study", "run", study, "--wait", "120", *researcher)
     with stage.step("6. What left each house, by its own ledger"):
         stage.page("audit", "--site", _site(stage, _SHOWN))
         stage.say(
@@ -297,16 +232,11 @@ def _train(stage: Stage, study: str) -> dict[str, Any]:
             "\n  The model came home to every hospital, and each has checked it (securefl site"
             f" model show {study})."
         )
-    return dict(
-        read_json(
-            stage.run(
-                "study", "report", study, "--json", "-", "--researcher", str(root / "researcher")
-            )
-        )
-    )
+    return dict(read_json(stage.run("study", "report", study, "--json", "-", *researcher)))
 
 
 def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
+    """Train every hospital alone, from the public table, and judge all models."""
     from securefl.demo.baselines import compare
     from securefl.learning.artefact import load_model
     from securefl.party.site_secret import split_secret
@@ -322,6 +252,7 @@ def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
 
 
 def _shares(stage: Stage) -> dict[str, float]:
+    """Share of its budget that each hospital's ledger says is used."""
     audits = stage.together([["audit", "--json", "-", "--site", _site(stage, s)] for s in SITES])
     return {
         s: float(read_json(a)["populations"][0]["share_used"])
@@ -375,10 +306,10 @@ def _finish(
         )
     )
     stage.say(f"\nAll of it took {figures['wall_seconds']:.0f} s. Next:")
+    # Invented rows with the model's columns, to try the last command on.
     rows = stage.folder / "rows.csv"
-    rows.write_bytes(
-        mock_table(parse_protocol(protocol_file().read_bytes()).data, 10, seed=0)
-    )  # invented, with the model's columns
+    data = parse_protocol(protocol_file().read_bytes()).data
+    rows.write_bytes(mock_table(data, 10, seed=0))
     stage.say(f"  securefl audit --site {stage.folder / _SHOWN}")
     stage.say(f"  securefl site model show {study} --site {stage.folder / _SHOWN}")
     stage.say(f"  securefl study report {study} --researcher {stage.folder / 'researcher'}")

@@ -1,5 +1,6 @@
-"""The demonstration's stage: every role is a process of its own and does what a person would type;
-nothing is simulated.
+"""Stage of the demonstration: every role is a process of its own and does what a person would type.
+
+Nothing is simulated.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _AT_ONCE = 3
 
 @dataclass
 class Stage:
-    """The folder and the processes of one demonstration.
+    """Folder and processes of one demonstration.
 
     Args:
         folder: made fresh; each party gets a folder below it.
@@ -47,20 +48,23 @@ class Stage:
     _background: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def clear(self, *, fresh: bool) -> None:
-        """Make the folder; an existing one is refused, or with ``fresh`` removed if a demonstration
-        made it.
+        """Make the folder; an existing one is refused, or with ``fresh`` removed.
+
+        Only one that a demonstration made is removed.
 
         Raises:
             UsageError: it exists, or is something else's.
         """
         if self.folder.exists():
-            ours = (self.folder / _MARKER).exists()
-            if not fresh or not ours:
+            # A folder without the marker may hold anything: it is never removed.
+            if not (self.folder / _MARKER).exists():
                 raise UsageError(
-                    f"{self.folder} exists already{'' if ours else ' and is not a demonstration'}.",
-                    next_step=(
-                        "Add --fresh to replace it." if ours else "Name another folder with --dir."
-                    ),
+                    f"{self.folder} exists already and is not a demonstration.",
+                    next_step="Name another folder with --dir.",
+                )
+            if not fresh:
+                raise UsageError(
+                    f"{self.folder} exists already.", next_step="Add --fresh to replace it."
                 )
             _stop_left_over(self.folder)
             shutil.rmtree(self.folder)
@@ -77,7 +81,7 @@ class Stage:
         self.say(f"  {self.seconds[title]:.1f} s")
 
     def run(self, *arguments: str) -> str:
-        """``securefl ARGUMENTS`` in a process of its own; returns what it printed.
+        """Run ``securefl ARGUMENTS`` in a process of its own; return what it printed.
 
         Raises:
             RoundError: it failed; the text has what it said.
@@ -85,17 +89,18 @@ class Stage:
         return self.together([arguments])[0]
 
     def together(self, commands: Sequence[Sequence[str]]) -> list[str]:
-        """Several commands, a few at a time; their outputs in order. Raises as :meth:`run`."""
+        """Run several commands, a few at a time; return their outputs in order.
+
+        Raises as :meth:`run`.
+        """
         outputs: list[str] = []
         for start in range(0, len(commands), _AT_ONCE):
             batch = [
                 (c, self._popen(c, subprocess.PIPE)) for c in commands[start : start + _AT_ONCE]
             ]
             for command, process in batch:
-                with self.busy(
-                    f"securefl {' '.join(command[:3])} ...   ({len(outputs) + 1} of"
-                    f" {len(commands)})"
-                ):
+                place = f"{len(outputs) + 1} of {len(commands)}"
+                with self.busy(f"securefl {' '.join(command[:3])} ...   ({place})"):
                     out, _ = process.communicate()
                 if process.returncode:
                     raise RoundError(
@@ -107,11 +112,12 @@ class Stage:
         return outputs
 
     def page(self, *arguments: str, lines: int | None = None) -> None:
-        """A command's page, at most its first ``lines`` lines; a folded one names the command that
-        shows the whole.
+        """Show a command's page, at most its first ``lines`` lines.
+
+        A folded one names the command that shows the whole.
         """
         shown = self.run(*arguments).rstrip("\n").split("\n")
-        kept = shown if lines is None or len(shown) <= lines else shown[:lines]
+        kept = shown[:lines]
         for line in kept:
             self.say(line)
         if len(kept) < len(shown):
@@ -121,18 +127,18 @@ class Stage:
             )
 
     def show(self, *arguments: str) -> None:
-        """A command whose screen is shown as it is."""
+        """Run a command whose screen is shown as it is."""
         process = self._popen(arguments, None)
         if process.wait():
             raise RoundError(f"`securefl {' '.join(arguments)}` failed.", whose="the demonstration")
 
     def begin(self, *arguments: str, log: Path) -> None:
-        """A long-running role; ended by :meth:`end`."""
+        """Start a long-running role; :meth:`end` ends it."""
         with log.open("ab") as file:
             self._background.append(self._popen(arguments, file.fileno()))
 
     def module(self, name: str, *arguments: str) -> None:
-        """``python -m NAME ARGUMENTS`` in a process of its own."""
+        """Run ``python -m NAME ARGUMENTS`` in a process of its own."""
         with self.busy(f"python -m {name}"):
             subprocess.run(
                 [sys.executable, "-m", name, *arguments], check=True, stdin=subprocess.DEVNULL
@@ -179,14 +185,16 @@ class Stage:
             time.sleep(0.1)
 
     def _popen(self, arguments: Sequence[str], out: int | None) -> subprocess.Popen[bytes]:
-        errors = subprocess.STDOUT if out is not None else None
-        place = {
-            **os.environ,
-            "COLUMNS": str(self.wide),
-            **({"FORCE_COLOR": "1"} if self.coloured and "NO_COLOR" not in os.environ else {}),
-        }
-        if out is None or "--json" in arguments:
-            place = dict(os.environ)
+        """Start a command; ``out`` takes its output and errors, None leaves it the screen."""
+        place = dict(os.environ)
+        # A page that is caught knows neither width nor colours of the screen it is shown on.
+        if out is not None and "--json" not in arguments:
+            place["COLUMNS"] = str(self.wide)
+            if self.coloured and "NO_COLOR" not in os.environ:
+                place["FORCE_COLOR"] = "1"
+        errors = None
+        if out is not None:
+            errors = subprocess.STDOUT
         return subprocess.Popen(
             [sys.executable, "-m", "securefl", *arguments],
             stdin=subprocess.DEVNULL,
@@ -197,7 +205,7 @@ class Stage:
 
 
 def read_json(text: str) -> Mapping[str, Any]:
-    """JSON that one of our commands printed."""
+    """Read JSON that one of our commands printed."""
     value: Mapping[str, Any] = json.loads(text)
     return value
 

