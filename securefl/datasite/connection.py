@@ -1,8 +1,8 @@
-"""PySyft's transport over any fsspec URL: ``SyftboxPlatformConnection`` on
-:class:`~securefl.boards.board.Board`.
+"""Transport of PySyft over any board: ``SyftboxPlatformConnection`` on our own interface.
 
-PySyft 0.10 knows one transport, Google Drive. Its base class names fewer methods than its callers
-use; the contract test compares both with this class, so that another PySyft fails loudly.
+The interface is :class:`~securefl.boards.board.Board`. PySyft 0.10 knows one transport, Google
+Drive. Its base class names fewer methods than its callers use; the contract test compares both with
+this class, so that another PySyft fails loudly.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class FsspecConnection(PublicFiles):
-    """Mailboxes, peers and collections. Thread-safe: PySyft shares one connection among its
-    threads.
+    """Mailboxes, peers and collections.
 
-    Until :attr:`guard` is set no message is handed to PySyft.
+    Thread-safe: PySyft shares one connection among its threads. Until :attr:`guard` is set no
+    message is handed to PySyft.
     """
 
     guard: Any = None
@@ -47,12 +47,11 @@ class FsspecConnection(PublicFiles):
 
     @classmethod
     def from_config(cls, config: Any) -> Self:  # noqa: ANN401 - PySyft is untyped
-        """The one connection of a configuration; PySyft asks for it four times."""
+        """Return the one connection of a configuration; PySyft asks for it four times."""
         connection: Self = config.connection()
         return connection
 
-    # --- peers
-    # -------------------------------------------------------------------------------------------------------
+    # Peers
 
     def add_peer(self, peer_email: str) -> None:
         """Tell a party that this one wants to be its peer."""
@@ -62,26 +61,24 @@ class FsspecConnection(PublicFiles):
         )
 
     def get_peer_requests(self) -> list[str]:
-        """Parties that said so to this one and were neither approved nor refused.
+        """List parties that asked this one and were neither approved nor refused.
 
         Who they are, only their keys can show.
         """
-        known = self._get_peers_json()
-        names = (
-            n.removesuffix(".json")
-            for n in self._names(datasite(self.email, "peers"))
-            if n.endswith(".json")
-        )
-        return [
-            n
-            for n in names
-            if is_email(n)
-            and n != self.email
-            and known.get(n, {}).get("state") not in {"accepted", "rejected"}
-        ]
+        decided = {
+            email
+            for email, entry in self._get_peers_json().items()
+            if entry.get("state") in {"accepted", "rejected"}
+        }
+        found = []
+        for file in self._names(datasite(self.email, "peers")):
+            name = file.removesuffix(".json")
+            # Anybody can write here: a name must be one that PySyft can use in its paths.
+            if name != file and is_email(name) and name != self.email and name not in decided:
+                found.append(name)
+        return found
 
-    # --- messages to a datasite
-    # --------------------------------------------------------------------------------------
+    # Messages to a datasite
 
     def watcher_send_raw_bytes_to_inbox(self, recipient: str, filename: str, data: bytes) -> None:
         """Put a sealed message into a datasite's inbox."""
@@ -90,26 +87,30 @@ class FsspecConnection(PublicFiles):
     def owner_download_next_raw_proposed_message_from_inbox(
         self, sender_email: str
     ) -> tuple[bytes, str] | None:
-        """The oldest message of a peer that passes the guard, as the very bytes that were checked;
-        refused ones are set aside.
+        """Return the oldest message of a peer that passes the guard; refused ones are set aside.
+
+        They are the very bytes that were checked.
         """
         folder = datasite(self.email, "inbox", sender_email)
         for name in sorted(self._names(folder), key=_message_time):
-            path, raw = f"{folder}/{name}", None
+            path = f"{folder}/{name}"
+            raw = None
             try:
                 raw = self._read(path, MAX_MESSAGE)
                 if raw is None:
                     continue
-                if not self._require_guard().request(
-                    sender_email, raw if _message_time(name) != _NO_TIME else b""
-                ):
-                    self._erase(path)  # taken in before, as it is
+                # A file of another name is no message: nothing of it is looked at.
+                checked = raw if _message_time(name) != _NO_TIME else b""
+                if not self._require_guard().request(sender_email, checked):
+                    # Taken in before, as it is.
+                    self._erase(path)
                     continue
             except MessageError as error:
                 self.set_aside(path, sender_email, raw, error.what)
                 continue
             except StoreError:
-                continue  # unreadable (a folder of that name, say): it must not block the others
+                # Unreadable (a folder of that name, say): it must not block the others.
+                continue
             self._in_hand = (path, sender_email, raw)
             return raw, path
         return None
@@ -125,8 +126,7 @@ class FsspecConnection(PublicFiles):
         self._erase(proposed_filechange_message.platform_id)
         self._in_hand = None
 
-    # --- messages to a researcher
-    # ------------------------------------------------------------------------------------
+    # Messages to a researcher
 
     def owner_write_raw_bytes_to_outbox(self, recipient: str, filename: str, data: bytes) -> None:
         """Put a sealed message for a researcher."""
@@ -135,15 +135,17 @@ class FsspecConnection(PublicFiles):
     def watcher_get_outbox_file_metadatas(
         self, peer_email: str, since_timestamp: float | None
     ) -> list[dict[str, Any]]:
-        """What a datasite wrote to this researcher since then, oldest first; only messages that
-        pass the guard.
+        """List the messages of a datasite to this researcher since then, oldest first.
+
+        Only messages that pass the guard.
         """
         folder = datasite(peer_email, "outbox", self.email)
         passed = []
         for time, name in self._events_in(folder):
             if since_timestamp is not None and time <= since_timestamp:
                 continue
-            path, raw = f"{folder}/{name}", None
+            path = f"{folder}/{name}"
+            raw = None
             try:
                 raw = self._read(path, MAX_MESSAGE)
                 if raw is None:
@@ -162,23 +164,22 @@ class FsspecConnection(PublicFiles):
     def watcher_download_raw_events_from_outbox(
         self, peer_email: str, since_timestamp: float | None
     ) -> list[bytes]:
-        """The messages themselves."""
-        return [
-            self.download_file(m["file_id"])
-            for m in self.watcher_get_outbox_file_metadatas(peer_email, since_timestamp)
-        ]
+        """Return the messages themselves."""
+        messages = self.watcher_get_outbox_file_metadatas(peer_email, since_timestamp)
+        return [self.download_file(message["file_id"]) for message in messages]
 
     def download_file(self, file_id: str) -> bytes:
-        """A checked message as it was checked, anything else from the store."""
+        """Return a checked message as it was checked, anything else from the store."""
         with self._guarded:
             checked = self._checked.pop(file_id, None)
-        return checked if checked is not None else super().download_file(file_id)
+        if checked is not None:
+            return checked
+        return super().download_file(file_id)
 
     def _get_own_datasite_outbox_id(self, peer_email: str) -> str | None:
         return datasite(self.email, "outbox", peer_email)
 
-    # --- refusals
-    # ----------------------------------------------------------------------------------------------------
+    # Refusals
 
     def set_aside(self, path: str, sender: str, raw: bytes | None, reason: str) -> None:
         """Move a message out of the store into this site's quarantine, count it and go on."""
@@ -187,7 +188,7 @@ class FsspecConnection(PublicFiles):
         self._erase(path)
 
     def set_aside_in_hand(self, reason: str) -> bool:
-        """Set aside the message PySyft was working on when it failed; whether there was one."""
+        """Set aside the message at which PySyft failed; true if there was one."""
         if self._in_hand is None:
             return False
         path, sender, raw = self._in_hand
@@ -196,16 +197,18 @@ class FsspecConnection(PublicFiles):
         return True
 
     def take_refused(self) -> tuple[Quarantined, ...]:
-        """Refusals since the last call."""
+        """Return the refusals since the last call."""
         with self._guarded:
-            refused, self._refused = tuple(self._refused), []
+            refused = tuple(self._refused)
+            self._refused = []
         return refused
 
     def quarantined(self) -> tuple[Quarantined, ...]:
-        """All refusals."""
+        """Return all refusals."""
         return self._quarantine.entries()
 
     def _require_guard(self) -> Guard:
+        """Return the guard; without one nothing passes."""
         if self.guard is None:
             raise StoreError(
                 "The datasite was opened without its inbox check.",
@@ -217,8 +220,9 @@ class FsspecConnection(PublicFiles):
 
 
 class FsspecConnectionConfig(ConnectionConfig):  # type: ignore[misc]  # PySyft is untyped
-    """What PySyft needs to find the connection: ``board``, ``email``, and the site's own folder
-    ``home``.
+    """Configuration by which PySyft finds the connection.
+
+    ``board``, ``email``, and the site's own folder ``home``.
     """
 
     connection_type: ClassVar[type[FsspecConnection]] = FsspecConnection
@@ -228,7 +232,7 @@ class FsspecConnectionConfig(ConnectionConfig):  # type: ignore[misc]  # PySyft 
     _connection: FsspecConnection | None = PrivateAttr(default=None)
 
     def connection(self) -> FsspecConnection:
-        """The connection, made once."""
+        """Return the connection, made once."""
         if self._connection is None:
             self._connection = FsspecConnection(email=self.email, home=self.home, board=self.board)
         return self._connection
@@ -238,10 +242,13 @@ _NO_TIME = float("inf")
 
 
 def _message_time(name: str) -> float:
-    """The time in a message's name, or :data:`_NO_TIME` where it is not the name of one."""
+    """Read the time in a message's name, or :data:`_NO_TIME` where it is not the name of one."""
     try:
         parsed = MessageFileName.from_string(name)
         time = float(parsed.submitted_timestamp)
-        return time if math.isfinite(time) and parsed.as_string() == name else _NO_TIME
+        # A name has one spelling, or the same message could lie there twice.
+        if math.isfinite(time) and parsed.as_string() == name:
+            return time
     except Exception:  # noqa: BLE001 - PySyft raises a plain Exception
         return _NO_TIME
+    return _NO_TIME

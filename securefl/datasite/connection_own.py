@@ -1,5 +1,4 @@
-"""The half of the transport that concerns one party alone: version, keys, approved peers, PySyft's
-event log.
+"""Half of the transport that concerns one party alone: version, keys, approved peers, event log.
 
 Approved peers are kept in the site's own folder, not in the store: PySyft keeps them in the party's
 own Drive, and a shared folder is nobody's own. The event log stays in the store, sealed by PySyft
@@ -31,7 +30,7 @@ _INCREMENTAL = "incremental_checkpoint_"
 
 
 class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is untyped
-    """Everything a party keeps for itself. Identifiers of files are their paths in the store.
+    """Records that a party keeps for itself. Identifiers of files are their paths in the store.
 
     Each call reads or writes whole objects of the store; what is shared between threads is guarded
     by ``_guarded``.
@@ -49,25 +48,24 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         self._board = self.board
 
     def get_authenticated_email(self) -> str:
-        """This party's address; nobody vouches for it but the keys."""
+        """Return this party's address; nobody vouches for it but the keys."""
         return self.email
 
     def reset_caches(self) -> None:
-        """Nothing is cached: other processes write to the store."""
+        """Do nothing: other processes write to the store, so nothing is cached."""
 
-    # --- version
-    # -----------------------------------------------------------------------------------------------------
+    # Version
 
     def write_version_file(self, version_info: Any) -> None:  # noqa: ANN401 - PySyft is untyped
-        """Publish which PySyft this party runs."""
+        """Publish the version of PySyft that this party runs."""
         self._post(datasite(self.email, "version.json"), version_info.to_json().encode())
 
     def read_own_version_file(self) -> Any:  # noqa: ANN401 - PySyft is untyped
-        """What :meth:`write_version_file` published, or None."""
+        """Read the version that :meth:`write_version_file` published, or None."""
         return self.read_peer_version_file(self.email)
 
     def read_peer_version_file(self, peer_email: str) -> Any:  # noqa: ANN401 - PySyft is untyped
-        """Which PySyft a peer says it runs, or None where that cannot be read."""
+        """Read the version of PySyft that a peer says it runs; None where that cannot be read."""
         data = self._small(datasite(peer_email, "version.json"))
         try:
             return VersionInfo.from_json(data.decode()) if data else None
@@ -75,20 +73,19 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
             return None
 
     def share_version_file_with_peer(self, peer_email: str) -> None:
-        """Nothing to do: a folder has no permissions to set."""
+        """Do nothing: a folder has no permissions to set."""
 
-    # --- public keys
-    # -------------------------------------------------------------------------------------------------
+    # Public keys
 
     def write_encryption_bundle(self, peer_email: str, bundle_json: str) -> None:
         """Publish this party's public keys for a peer."""
         self._put("bundles", f"{peer_email}.json", bundle_json.encode())
 
     def share_encryption_bundles_folder(self, peer_email: str) -> None:
-        """Nothing to do: a folder has no permissions to set."""
+        """Do nothing: a folder has no permissions to set."""
 
     def read_peer_encryption_bundle(self, peer_email: str) -> str | None:
-        """The public keys a peer published for this party.
+        """Read the public keys that a peer published for this party.
 
         PySyft reads them once and then keeps them in ``peers.json``.
         """
@@ -98,8 +95,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         except ValueError:
             return None
 
-    # --- approved peers
-    # ----------------------------------------------------------------------------------------------
+    # Approved peers
 
     def _get_peers_json(self, force_download: bool = False) -> dict[str, dict[str, Any]]:  # noqa: ARG002 - PySyft's signature
         with self._guarded:
@@ -120,34 +116,32 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
             write_json(self.home / "peers.json", {**peers, peer_email: entry})
 
     def drop_peer(self, peer_email: str) -> None:
-        """Refuse a peer and forget the keys pinned for it; where it is approved again, its keys are
-        read anew.
+        """Refuse a peer and forget the keys pinned for it.
+
+        Where it is approved again, its keys are read anew.
         """
         with self._guarded:
-            write_json(
-                self.home / "peers.json",
-                {**self._get_peers_json(), peer_email: {"state": "rejected"}},
-            )
+            peers = {**self._get_peers_json(), peer_email: {"state": "rejected"}}
+            write_json(self.home / "peers.json", peers)
 
-    # --- event log
-    # ---------------------------------------------------------------------------------------------------
+    # Event log
 
     def owner_write_raw_bytes_to_syftbox(self, filename: str, data: bytes) -> str:
-        """Append to the event log; returns the file's identifier."""
+        """Append to the event log; return the file's identifier."""
         return self._put("log", filename, data)
 
     def owner_download_raw_bytes_by_id(self, file_id: str) -> bytes:
-        """One file of the store by its identifier."""
+        """Read one file of the store by its identifier."""
         return self.download_file(file_id)
 
     def owner_download_all_raw_events_from_syftbox(self) -> list[bytes]:
-        """All events, oldest first."""
+        """Read all events, oldest first."""
         return [self.download_file(i) for i in self.owner_get_all_accepted_event_file_ids()]
 
     def owner_get_all_accepted_event_file_ids(
         self, since_timestamp: float | None = None
     ) -> list[str]:
-        """Identifiers of the events later than ``since_timestamp``, oldest first."""
+        """List identifiers of the events later than ``since_timestamp``, oldest first."""
         folder = datasite(self.email, "log")
         return [
             f"{folder}/{name}"
@@ -156,18 +150,15 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         ]
 
     def download_raw_events_since_timestamp(self, since_timestamp: float) -> list[bytes]:
-        """Events later than ``since_timestamp``, oldest first."""
-        return [
-            self.download_file(i)
-            for i in self.owner_get_all_accepted_event_file_ids(since_timestamp)
-        ]
+        """Read the events later than ``since_timestamp``, oldest first."""
+        identifiers = self.owner_get_all_accepted_event_file_ids(since_timestamp)
+        return [self.download_file(identifier) for identifier in identifiers]
 
     def get_events_count_since_checkpoint(self, checkpoint_timestamp: float | None) -> int:
-        """How many events are later than a checkpoint; all of them where there is none."""
+        """Count the events later than a checkpoint; all of them where there is none."""
         return len(self.owner_get_all_accepted_event_file_ids(checkpoint_timestamp))
 
-    # --- checkpoints
-    # -------------------------------------------------------------------------------------------------
+    # Checkpoints
 
     def upload_raw_checkpoint(self, filename: str, data: bytes) -> str:
         """Write a full checkpoint, then remove older ones."""
@@ -176,7 +167,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         return new
 
     def download_raw_latest_checkpoint(self) -> bytes | None:
-        """The newest full checkpoint, or None."""
+        """Read the newest full checkpoint, or None."""
         return self._latest(_FULL)
 
     def upload_raw_incremental_checkpoint(self, filename: str, data: bytes) -> str:
@@ -184,21 +175,18 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         return self._put("checkpoints", filename, data)
 
     def download_all_raw_incremental_checkpoints(self) -> list[bytes]:
-        """All steps since the last full checkpoint; PySyft sorts them."""
-        return [
-            self.download_file(datasite(self.email, "checkpoints", n))
-            for n in self._checkpoints(_INCREMENTAL)
-        ]
+        """Read all steps since the last full checkpoint; PySyft sorts them."""
+        names = self._checkpoints(_INCREMENTAL)
+        return [self.download_file(datasite(self.email, "checkpoints", name)) for name in names]
 
     def get_incremental_checkpoint_count(self) -> int:
-        """How many steps there are."""
+        """Count the steps."""
         return len(self._checkpoints(_INCREMENTAL))
 
     def get_next_incremental_sequence_number(self) -> int:
-        """One more than the highest number used."""
-        numbers = [
-            n.removeprefix(_INCREMENTAL).split("_")[0] for n in self._checkpoints(_INCREMENTAL)
-        ]
+        """Return one more than the highest number used."""
+        names = self._checkpoints(_INCREMENTAL)
+        numbers = [name.removeprefix(_INCREMENTAL).split("_")[0] for name in names]
         return max((int(n) for n in numbers if n.isdecimal()), default=0) + 1
 
     def delete_all_incremental_checkpoints(self) -> None:
@@ -212,18 +200,17 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         return new
 
     def download_raw_rolling_state(self) -> bytes | None:
-        """The state since the last checkpoint, or None."""
+        """Read the state since the last checkpoint, or None."""
         return self._latest(_ROLLING)
 
     def delete_rolling_state(self) -> None:
         """Forget the state, once it is in a checkpoint."""
         self._drop(_ROLLING)
 
-    # --- shared by both halves
-    # ---------------------------------------------------------------------------------------
+    # Shared by both halves
 
     def download_file(self, file_id: str) -> bytes:
-        """One file of the store by its identifier.
+        """Read one file of the store by its identifier.
 
         Raises:
             StoreError: it is gone.
@@ -250,7 +237,7 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         self._board.erase(path)
 
     def _small(self, path: str) -> bytes | None:
-        """A small file that another party wrote; one that is too long counts as none."""
+        """Read a small file that another party wrote; one that is too long counts as none."""
         try:
             return self._read(path, MAX_SMALL)
         except MessageError:
@@ -260,8 +247,9 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         return self._board.names(folder)[:MAX_NAMES]
 
     def _events_in(self, folder: str) -> list[tuple[float, str]]:
-        """(time, name) of the event messages in a folder, oldest first; names of any other form are
-        left out.
+        """List (time, name) of the event messages in a folder, oldest first.
+
+        Names of any other form are left out.
         """
         found = []
         for name in self._names(folder):
@@ -277,11 +265,15 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
         return [n for n in self._names(datasite(self.email, "checkpoints")) if n.startswith(prefix)]
 
     def _latest(self, prefix: str) -> bytes | None:
-        names = self._checkpoints(prefix)
-        newest = max(
-            names, key=lambda n: float(n.removesuffix(".tar.gz").rsplit("_", 1)[1]), default=None
-        )
-        return self.download_file(datasite(self.email, "checkpoints", newest)) if newest else None
+        """Read the checkpoint of the latest time, or None; PySyft ends its names with the time."""
+
+        def time(name: str) -> float:
+            return float(name.removesuffix(".tar.gz").rsplit("_", 1)[1])
+
+        newest = max(self._checkpoints(prefix), key=time, default=None)
+        if newest is None:
+            return None
+        return self.download_file(datasite(self.email, "checkpoints", newest))
 
     def _drop(self, prefix: str, keep: str = "") -> None:
         for name in self._checkpoints(prefix):

@@ -1,5 +1,6 @@
-"""The part of the transport that shows things: collections, which are the public side of data sets,
-and housekeeping.
+"""Part of the transport that shows things: collections, the public side of data sets.
+
+And housekeeping.
 """
 
 from __future__ import annotations
@@ -17,29 +18,26 @@ MAX_COLLECTION = 16
 
 
 class PublicFiles(OwnRecords):
-    """Collections lie in the store in plain; who is shown one stands in a file of its own, written
-    last.
+    """Collections in the store, in plain.
+
+    Who is shown one stands in a file of its own, written last.
     """
 
-    # --- collections: the public side of data sets
-    # -------------------------------------------------------------------
+    # Collections: the public side of data sets
 
     def owner_create_collection_folder(
         self, prefix: str, tag: str, content_hash: str, owner_email: str
     ) -> str:
-        """The identifier of a collection; a folder comes into being with its first file."""
+        """Return the identifier of a collection; a folder comes into being with its first file."""
         return datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
 
     def owner_upload_collection_files(
         self, prefix: str, tag: str, content_hash: str, files: dict[str, bytes]
     ) -> None:
         """Write a collection's files. Nobody lists it before it is shared."""
+        folder = _folder(prefix, tag, content_hash)
         for name, data in files.items():
-            self._put(
-                "collections",
-                f"{_folder(prefix, tag, content_hash)}/{name.rsplit('/', 1)[-1]}",
-                data,
-            )
+            self._put("collections", f"{folder}/{name.rsplit('/', 1)[-1]}", data)
 
     def owner_tag_collection_as_any(self, prefix: str, tag: str, content_hash: str) -> None:
         """Mark a collection as meant for every approved peer."""
@@ -52,18 +50,17 @@ class PublicFiles(OwnRecords):
         self._share(_folder(prefix, tag, content_hash), users, any_peer=False)
 
     def owner_list_collections(self, prefix: str) -> list[str]:
-        """Tags of this party's collections."""
+        """List the tags of this party's collections."""
         return [c.tag for c in self.owner_list_all_collections_with_permissions(prefix)]
 
     def owner_list_all_collections_with_permissions(self, prefix: str) -> list[Any]:
-        """This party's collections and whether they are meant for every peer."""
+        """List this party's collections, each with whether it is meant for every peer."""
         found = []
         for name in self._names(datasite(self.email, "collections")):
-            parsed, folder_id = (
-                _parse_folder(prefix, name),
-                datasite(self.email, "collections", name),
-            )
-            if parsed and self._names(folder_id):  # a folder store keeps empty folders
+            parsed = _parse_folder(prefix, name)
+            folder_id = datasite(self.email, "collections", name)
+            # A folder store keeps empty folders: one without files is no collection.
+            if parsed and self._names(folder_id):
                 found.append(
                     FileCollection(
                         folder_id=folder_id,
@@ -83,14 +80,18 @@ class PublicFiles(OwnRecords):
                 self.delete_file_by_id(collection.folder_id)
 
     def share_with(self, prefix: str, users: list[str]) -> None:
-        """Show peers every collection that is meant for all of them; writes only where one of them
-        is missing.
+        """Show peers every collection that is meant for all of them.
+
+        Writes only where one of them is missing.
         """
-        for collection in self.owner_list_all_collections_with_permissions(prefix) if users else []:
+        if not users:
+            return
+        for collection in self.owner_list_all_collections_with_permissions(prefix):
+            if not collection.has_any_permission:
+                continue
             name = _folder(prefix, collection.tag, collection.content_hash)
-            if collection.has_any_permission and not set(users) <= set(
-                self._shares(self.email, name).get("users", [])
-            ):
+            shown = self._shares(self.email, name).get("users", [])
+            if not set(users) <= set(shown):
                 self._share(name, users, any_peer=True)
 
     def unshare(self, user: str) -> None:
@@ -102,14 +103,13 @@ class PublicFiles(OwnRecords):
                 self._put("shares", name, json.dumps(shares).encode())
 
     def watcher_list_collections(self, prefix: str) -> list[dict[str, str]]:
-        """Collections of this party's peers that were shared with it."""
+        """List collections of this party's peers that were shared with it."""
         found = []
-        for owner in self._get_peers_json():
-            for name in self._names(datasite(owner, "shares")) if is_email(owner) else []:
-                parsed = _parse_folder(prefix, name.removesuffix(".json"))
-                if parsed and self.email in self._shares(owner, name.removesuffix(".json")).get(
-                    "users", []
-                ):
+        for owner in filter(is_email, self._get_peers_json()):
+            for file in self._names(datasite(owner, "shares")):
+                name = file.removesuffix(".json")
+                parsed = _parse_folder(prefix, name)
+                if parsed and self.email in self._shares(owner, name).get("users", []):
                     found.append(
                         {
                             "owner_email": owner,
@@ -122,7 +122,7 @@ class PublicFiles(OwnRecords):
     def watcher_get_collection_file_metadatas(
         self, prefix: str, tag: str, content_hash: str, owner_email: str
     ) -> list[dict[str, str]]:
-        """Names and identifiers of a collection's files."""
+        """List names and identifiers of a collection's files."""
         folder = datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
         return [
             {"file_id": f"{folder}/{n}", "file_name": n}
@@ -131,7 +131,7 @@ class PublicFiles(OwnRecords):
         ]
 
     def watcher_download_collection_file(self, file_id: str) -> bytes:
-        """One file of a collection, as it lies in the store.
+        """Read one file of a collection, as it lies in the store.
 
         One of them is the hospital's signature over the others (:mod:`securefl.party.dataset_statement`).
         """
@@ -145,12 +145,11 @@ class PublicFiles(OwnRecords):
     def watcher_download_collection(
         self, prefix: str, tag: str, content_hash: str, owner_email: str
     ) -> dict[str, bytes]:
-        """All files of a collection."""
+        """Read all files of a collection."""
         files = self.watcher_get_collection_file_metadatas(prefix, tag, content_hash, owner_email)
         return {f["file_name"]: self.watcher_download_collection_file(f["file_id"]) for f in files}
 
-    # --- housekeeping
-    # ------------------------------------------------------------------------------------------------
+    # Housekeeping
 
     def get_file_metadatas_from_folder(
         self,
@@ -158,7 +157,7 @@ class PublicFiles(OwnRecords):
         since_timestamp: float | None = None,
         page_size: int = 100,  # noqa: ARG002 - PySyft's signature
     ) -> list[dict[str, Any]]:
-        """Identifiers and names in a folder, newest name first."""
+        """List identifiers and names in a folder, newest name first."""
         names = self._names(folder_id)
         if since_timestamp is not None:
             old = {n for t, n in self._events_in(folder_id) if t <= since_timestamp}
@@ -172,10 +171,10 @@ class PublicFiles(OwnRecords):
         raise_on_error: bool = False,  # noqa: ARG002 - PySyft's signature
     ) -> None:
         """Remove a file, or a folder with its files."""
-        inside = self._names(file_id)
-        for path in [
-            f"{file_id}/{n}" for n in inside if inside != [file_id.rsplit("/", 1)[-1]]
-        ] or [file_id]:
+        paths = [file_id]
+        if self._is_folder(file_id):
+            paths = [f"{file_id}/{name}" for name in self._names(file_id)]
+        for path in paths:
             self._erase(path)
 
     def delete_multiple_files_by_ids(
@@ -189,26 +188,32 @@ class PublicFiles(OwnRecords):
             self.delete_file_by_id(file_id)
 
     def gather_all_file_and_folder_ids(self) -> list[str]:
-        """Every file below this party's datasite."""
+        """List every file below this party's datasite."""
         found: list[str] = []
         folders = [f"{ROOT}/{self.email}"]
         while folders:
             folder = folders.pop()
             for name in self._names(folder):
                 path = f"{folder}/{name}"
-                (folders if self._is_folder(path) else found).append(path)
+                if self._is_folder(path):
+                    folders.append(path)
+                else:
+                    found.append(path)
         return found
 
     def find_orphaned_message_files(self) -> list[str]:
-        """None: a file here always has a folder."""
+        """Find none: a file here always has a folder."""
         return []
 
     def _shares(self, owner: str, name: str) -> dict[str, Any]:
         try:
             value = json.loads(self._small(datasite(owner, "shares", f"{name}.json")) or b"{}")
         except (ValueError, RecursionError):
-            value = None
-        return value if isinstance(value, dict) and isinstance(value.get("users", []), list) else {}
+            return {}
+        # Another party wrote it: of any other form it shares with nobody.
+        if isinstance(value, dict) and isinstance(value.get("users", []), list):
+            return value
+        return {}
 
     def _share(self, name: str, users: list[str], *, any_peer: bool) -> None:
         with self._guarded:
@@ -220,6 +225,7 @@ class PublicFiles(OwnRecords):
             self._put("shares", f"{name}.json", json.dumps(merged).encode())
 
     def _is_folder(self, path: str) -> bool:
+        """Tell a folder from a file, which some stores list as its own only entry."""
         names = self._names(path)
         return bool(names) and names != [path.rsplit("/", 1)[-1]]
 
@@ -234,4 +240,6 @@ def _parse_folder(prefix: str, name: str) -> Any:  # noqa: ANN401 - PySyft is un
         parsed = CollectionFolder.from_name(prefix, name)
     except ValueError:
         return None
-    return parsed if is_name(parsed.tag) else None
+    if not is_name(parsed.tag):
+        return None
+    return parsed

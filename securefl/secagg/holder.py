@@ -1,4 +1,4 @@
-r"""A hospital in one round, over all its attempts: what it may say, in which order, and how often.
+r"""Hospital in one round, over all its attempts: what it may say, in which order, and how often.
 
     for each attempt    CONTRIBUTED ──sign──► SIGNED          one contribution, one signature under one survivor set
     for the round       not ANSWERED ──answer──► ANSWERED     one answer, whatever the attempt
@@ -6,9 +6,9 @@ r"""A hospital in one round, over all its attempts: what it may say, in which or
 Rules of order:
 
 1. **Write, then speak.** Every method that leads to a message returns a :class:`Record` to be made
-   durable. Only :meth:`Holder.kept` with that record gives the bytes to send. While one record
+   durable. Only :meth:`Holder.confirm_durable` with it gives the bytes to send. While one record
    waits, no other is made. After a restart the holder is made again from what is durable, and
-   :meth:`Holder.again` gives the same bytes.
+   :meth:`Holder.resend` gives the same bytes.
 2. **One contribution an attempt**, and attempts go up: one that contributed to attempt 2 says
    nothing more in attempt 1.
 3. **One signature an attempt**, under a set with at least t hospitals that includes this one with
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """What is made durable before a message leaves.
+    """Record that is made durable before a message leaves.
 
     Args:
         kind: which of the three a hospital says.
@@ -84,7 +84,7 @@ class Record:
 
 @dataclass(frozen=True)
 class OrderRules:
-    """The two rules whose absence an attack test shows to be fatal.
+    """Rules whose absence an attack test shows to be fatal.
 
     Nothing but a test's constructor turns one off.
     """
@@ -94,7 +94,7 @@ class OrderRules:
 
 
 class Holder:
-    """One hospital in one (study, round), over all attempts.
+    """Hospital in one (study, round), over all attempts.
 
     Args:
         me: this hospital's name.
@@ -121,7 +121,9 @@ class Holder:
         kept: Iterable[Record] = (),
         restraint: OrderRules | None = None,
     ) -> None:
-        self._me, self._sign, self._unseal = me, sign, unseal
+        self._me = me
+        self._sign = sign
+        self._unseal = unseal
         self.refused_dealer = ""
         self._restraint = restraint or OrderRules()
         self._kept: list[Record] = []
@@ -132,7 +134,7 @@ class Holder:
 
     @property
     def answered(self) -> bool:
-        """Whether the round's one answer is given."""
+        """True once the round's one answer is given."""
         return any(record.kind == "answer" for record in self._kept)
 
     @property
@@ -143,7 +145,9 @@ class Holder:
         )
 
     def contributed(self, terms: SurvivorTerms, head: bytes, frame_sha256: str) -> Record:
-        """A contribution was made and its spool is durable: ``head`` is what goes before the spool.
+        """Take in a contribution that was made, and whose spool is durable.
+
+        ``head`` is what goes before the spool.
 
         Raises:
             RoundError: this attempt, or a later one, has a contribution already.
@@ -255,7 +259,7 @@ class Holder:
         )
 
     def confirm_durable(self, record: Record) -> bytes:
-        """``record`` is durable: the bytes that may now be sent.
+        """Take in that ``record`` is durable; return the bytes that may now be sent.
 
         Raises:
             UsageError: it is not the record that waits.
@@ -270,15 +274,18 @@ class Holder:
         return record.message
 
     def discard(self) -> None:
-        """The record that waited could not be made durable, and surely is not: it is as if it had
-        not been made.
+        """Forget the record that waited: it could not be made durable, and surely is not.
+
+        It is as if it had not been made.
         """
         self._pending = None
 
     def resend(self, kind: Kind, round_digest: str) -> bytes | None:
-        """The message of that kind in that attempt, once more, if it was kept."""
+        """Return the message of that kind in that attempt once more, if it was kept."""
         found = self._find(kind, round_digest)
-        return found.message if found else None
+        if found is None:
+            return None
+        return found.message
 
     def _find(self, kind: Kind, round_digest: str) -> Record | None:
         return next(
@@ -286,6 +293,7 @@ class Holder:
         )
 
     def _enter(self, record: Record) -> None:
+        """Take in a durable record; where there can be one, two of them are a broken folder."""
         twice = {
             "contribution": any(
                 r.kind == "contribution" and r.attempt == record.attempt for r in self._kept
@@ -304,19 +312,22 @@ class Holder:
         self._kept.append(record)
 
     def _wait(self, record: Record) -> Record:
+        """Let a record wait for its durability (rule of order 1)."""
         if self._pending is not None:
             raise UsageError(
                 "A record waits to be kept.",
-                next_step="Make it durable and call kept, or call dropped.",
+                next_step="Make it durable and confirm it, or discard it.",
             )
         self._pending = record
         return record
 
     def _check_mine(self, survivors: Survivors) -> None:
+        """Check that a set is of the last attempt here, and holds this hospital's own frame."""
         terms = survivors.terms
         mine = self._find("contribution", terms.round_digest)
         if mine is None or terms.facts.attempt != self.attempt:
             raise self._refusal("it is not the attempt that this hospital contributed to last")
+        # Another frame in this hospital's name: the sum would not be over what it masked.
         if survivors.frames.get(self._me) != mine.about:
             raise self._refusal(
                 "the survivor set does not hold this hospital with the frame it sent"
