@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,11 +35,11 @@ from securefl.report.run import demo_table, extracts_page, outcome_page
 from securefl.report.selftest import selftest_page
 from securefl.report.status import BudgetLine, StudyLine, site_status
 from securefl.report.study import study_page
-from securefl.study.digest import study_digest
 from securefl.study.parse import parse_protocol, parse_study
+from securefl.study.sealed import SealedStudy
 
 TEXT = make_study()[0]
-STUDY, DIGEST = parse_study(TEXT), study_digest(TEXT)
+STUDY, DIGEST = parse_study(TEXT), SealedStudy.read(TEXT).digest
 CHARGES = charges_of(STUDY)
 CHOICE = choose_order(Decimal(3), Decimal("1e-5"), CHARGES)
 FAULTS = (
@@ -153,12 +154,19 @@ class Row:
     auc_federated: float
 
 
-def audit(*, altered=False, detail=True, whole=True):
+@cache
+def ledger(*, altered):
+    """A year's ledger: its report, the card, and an extract of it."""
     with TemporaryDirectory() as folder:
         hospital = year(Path(folder))
+        part = extract(hospital.ledger.events(), sha("thyroid-hypo"))
         if altered:
             hospital.alter(30)
-        report, card = hospital.report(), hospital.identity.card
+        return hospital.report(), hospital.identity.card, part
+
+
+def audit(*, altered=False, detail=True, whole=True):
+    report, card, _ = ledger(altered=altered)
     if not whole:
         reasons = {sha("tsh-reference"): "The table has no column 'age'."}
         return audit_overview(report, detail=detail, fingerprint=card.spoken, reasons=reasons)
@@ -167,8 +175,7 @@ def audit(*, altered=False, detail=True, whole=True):
 
 
 def audit_extract():
-    with TemporaryDirectory() as folder:
-        return extract_page(extract(year(Path(folder)).ledger.events(), sha("thyroid-hypo")))
+    return extract_page(ledger(altered=False)[2])
 
 
 def extracts():
@@ -205,7 +212,7 @@ def demo():
 
 PROTOCOL = parse_protocol(protocol_text())
 
-PAGES = {
+_BUILDERS = {
     "request": request,
     "request-with-faults": lambda: request(
         faults=FAULTS, quote=None, trusted=(), registered={}, sender="somebody@else.example"
@@ -235,3 +242,10 @@ PAGES = {
     "selftest": selftest,
     "error": lambda: error_page(FAULTS[0]),
 }
+NAMES = tuple(_BUILDERS)
+
+
+@cache
+def built(name):
+    """The page of this name."""
+    return _BUILDERS[name]()

@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from every_page import PAGES
+from every_page import NAMES, built
 
 import securefl.report
 from securefl.report.html import html_page
@@ -44,9 +44,9 @@ def bare(text):
     return "".join(c for c in text if not c.isspace() and c not in FRAMES)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_page_has_the_same_words_in_a_terminal_and_as_html(name):
-    page = PAGES[name]()
+    page = built(name)
     seen, heard = bare(plain_text(page, WIDE, most=WIDE)), bare(Words(html_page(page)).found)
     at = next((i for i, (a, b) in enumerate(zip(seen, heard, strict=False)) if a != b), -1)
     assert (seen[at - 30 : at + 60], len(seen)) == (heard[at - 30 : at + 60], len(heard))
@@ -54,10 +54,10 @@ def test_a_page_has_the_same_words_in_a_terminal_and_as_html(name):
     assert len(seen) > 40
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("width", [60, 80])
 def test_a_page_fits_the_screen(name, width):
-    lines = plain_text(PAGES[name](), width).splitlines()
+    lines = plain_text(built(name), width).splitlines()
     assert max(map(len, lines)) <= width
 
 
