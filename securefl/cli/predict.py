@@ -42,15 +42,13 @@ def predict(
     from securefl.learning.features import found_for_predict
     from securefl.learning.table import read_in_order
     from securefl.report.rows import found_lines
+    from securefl.sources.source import GivenReading, find_source
 
     model = load_model(model_dir)
     signs: Any = {"point": ".", "comma": ","}
-    table = read_in_order(
-        rows,
-        [column.name for column in model.data.columns],
-        encoding=encoding,
-        decimal=signs[decimal],
-    )
+    wanted = [column.name for column in model.data.columns]
+    source = find_source(rows, wanted, GivenReading(encoding, decimal=signs[decimal]))
+    table = read_in_order(source.content(), source.reading)
     scores, reasons = model.scored(table)
     without = [(number, reason) for number, reason in enumerate(reasons, 1) if reason is not None]
     if json_file:
@@ -80,5 +78,5 @@ def predict(
         )
     for line in found_lines(found_for_predict(table, model.data)):
         say(f"    {line}")
-    say(f"The table was read as {table.reading.words}.")
+    say(f"The table was read as {source.words}.")
     say(f"Intended use: {model.intended_use}")

@@ -189,7 +189,7 @@ def _ask_patients(plan: TablePlan, *, yes: bool) -> None:
 
 
 def _say_reading(found: TableCheck | TablePlan) -> None:
-    say(f"It is read as {found.looked.reading.words}.")
+    say(f"It is read as {found.looked.source.words}.")
     for column, near in found.looked.missing.items():
         say(
             f"Warning: the table has no column {column}; studies that need it cannot run"
@@ -230,7 +230,7 @@ def data_list(json_file: str | None, folder: str | None) -> None:
             "population": table.population,
             "file": str(table.file),
             "there": table.there,
-            "read_as": table.reading.words,
+            "read_as": table.read_as,
         }
         for table in registered_tables(open_site(folder))
     ]

@@ -8,9 +8,7 @@ rows. Only the header line, which holds no patient, decides a separator that nob
 from __future__ import annotations
 
 import codecs
-import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -18,7 +16,6 @@ from securefl.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
 Separator: TypeAlias = Literal[",", ";", "\t", "|"]
 DecimalSign: TypeAlias = Literal[".", ","]
@@ -38,6 +35,7 @@ _SEP_LINE: Final = re.compile(rb"\"?sep=([,;|\t])\"?", re.IGNORECASE)
 #: How files begin that are often taken for a CSV: what they are, and what to do.
 _SPREADSHEET: Final = "Open it in the spreadsheet program and save it as 'CSV UTF-8'."
 _UTF16: Final = "Save it as 'CSV UTF-8', or convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW."
+_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UNPACK: Final = "Unpack it first, and name the CSV file that is in it."
 _KINDS: Final = (
     (b"PK\x03\x04", "a spreadsheet (.xlsx, .ods) or another packed file", _SPREADSHEET),
@@ -63,8 +61,7 @@ _KINDS: Final = (
     (b"$FL2", "an SPSS file", "Save it as CSV in the statistics program."),
     (b"<stata_dta>", "a Stata file", "Save it as CSV in the statistics program."),
     (b"\xff\xfe\x00\x00", "text in UTF-32", _UTF16.replace("16", "32")),
-    (b"\xff\xfe", "text in UTF-16 (Excel's 'Unicode text')", _UTF16),
-    (b"\xfe\xff", "text in UTF-16 (Excel's 'Unicode text')", _UTF16),
+    *((mark, "text in UTF-16 (Excel's 'Unicode text')", _UTF16) for mark in _UTF16_MARKS),
 )
 #: Letters of western European languages beyond ASCII: what a wrongly guessed encoding seldom gives.
 _LETTERS: Final = frozenset("äöüÄÖÜßéèêëÉÈàâÀçÇñÑíìîïóòôúùûáÁãõåÅæÆøØœłŁśŚžŽčČřěšŠ")
@@ -182,101 +179,4 @@ def check_kind(start: bytes, name: str) -> None:
     if start[1:2] == b"\x00" or start[:1] == b"\x00":
         raise DataError(
             f"{name} is no CSV table: it is text in UTF-16, or no text at all.", next_step=_UTF16
-        )
-
-
-def table_bytes(path: Path) -> bytes:
-    """The whole file. Raises as :func:`table_descriptor`."""
-    with os.fdopen(table_descriptor(path), "rb") as file:
-        return file.read()
-
-
-def first_bytes(path: Path) -> bytes:
-    """At most :data:`FIRST_BYTES` from the beginning: the header line and some records. Raises as
-    :func:`table_descriptor`.
-    """
-    with os.fdopen(table_descriptor(path), "rb") as file:
-        return file.read(FIRST_BYTES)
-
-
-def table_descriptor(path: Path) -> int:
-    """A descriptor of a table's file, open for reading. A pipe or a device is not waited for.
-
-    Raises:
-        DataError: there is no such file, it may not be read, or it is a folder, a pipe or a device.
-    """
-    try:
-        _check_regular(
-            path, path.stat().st_mode
-        )  # before opening: opening a pipe waits, opening a device may move it
-        found = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise DataError(
-            f"the table {_name(path)} cannot be opened: {error.strerror}.",
-            next_step=(
-                "Check that the file is there and that this user may read it, or register the table"
-                " again."
-            ),
-        ) from None
-    except ValueError as error:
-        raise DataError(
-            f"{_name(path)} cannot be the name of a file: {error}.",
-            next_step="Name the table's file.",
-        ) from None
-    try:
-        _check_regular(path, os.fstat(found).st_mode)
-    except DataError:
-        os.close(found)
-        raise
-    return found
-
-
-def check_name(path: Path) -> None:
-    """Refuse a path that cannot be written down as text: settings and screens could not name the
-    file.
-
-    Raises:
-        DataError: its name or a folder's name is not UTF-8.
-    """
-    try:
-        str(path).encode("utf-8")
-    except UnicodeEncodeError:
-        raise DataError(
-            f"{shown_path(path)} has a name that is not UTF-8, so that it cannot be kept in the"
-            " settings.",
-            next_step=(
-                "Rename the file (and the folders above it) with plain letters, and register it"
-                " again."
-            ),
-        ) from None
-
-
-def shown_path(path: Path) -> str:
-    """A path that any screen can show: bytes of its name that are no UTF-8 stand as hexadecimal
-    numbers.
-    """
-    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
-
-
-def _name(path: Path) -> str:
-    """The file's own name: which folder it lies in is nobody's business where a message goes
-    further.
-    """
-    return os.fsencode(path.name).decode("utf-8", errors="backslashreplace")
-
-
-def _check_regular(path: Path, mode: int) -> None:
-    kinds = {
-        stat.S_IFIFO: "a pipe (FIFO)",
-        stat.S_IFDIR: "a folder",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-        stat.S_IFSOCK: "a socket",
-    }
-    kind = kinds.get(stat.S_IFMT(mode))
-    if kind is not None:
-        raise DataError(
-            f"the table {_name(path)} is {kind}, not a file: it cannot be read again for each"
-            " study.",
-            next_step="Write its content into a file and name that.",
         )

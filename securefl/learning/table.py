@@ -15,21 +15,17 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import DataError
 from securefl.learning.reading import (
     DAMAGED_SIGN,
-    FIRST_BYTES,
     SEPARATOR_WORDS,
     USUAL,
     Reading,
     check_kind,
-    require_encoding,
     said_separator,
     separator_of,
-    table_bytes,
 )
 from securefl.learning.records import records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from securefl.learning.reading import DecimalSign
 
@@ -98,18 +94,16 @@ def cell_text(value: object) -> Cell:
     return None if text.lower() in MISSING else text  # NaN, NaT and <NA> of data frames
 
 
-def read_table(source: bytes | Path, reading: Reading = USUAL) -> Table:
+def read_table(data: bytes, reading: Reading = USUAL) -> Table:
     """Read a delimited text with a header line, as ``reading`` says.
 
     Bytes that the encoding does not have become U+FFFD: a row with one in a cell that a study needs
     is set aside, others are not.
 
     Raises:
-        DataError: the file cannot be opened, is known to be something else, is empty, or its header
-        is unreadable or names a
+        DataError: it is known to be something else, is empty, or its header is unreadable or names a
             column twice.
     """
-    data = source if isinstance(source, bytes) else table_bytes(source)
     names, body, first = _header(data, reading)
     # Lines are found before decoding: Unicode's own line ends inside a text are none here.
     lines = [line.decode(reading.encoding, errors="replace") for line in body]
@@ -173,32 +167,14 @@ def reading_of(
     return Reading(encoding, found, decimal)
 
 
-def read_in_order(
-    source: bytes | Path,
-    needed: Collection[str] = (),
-    *,
-    encoding: str = "utf-8",
-    decimal: DecimalSign = ".",
-) -> Table:
+def read_in_order(data: bytes, reading: Reading = USUAL) -> Table:
     """As :func:`read_table`, for rows that get an answer each, in the order of the file's records.
 
-    Args:
-        source: the file.
-        needed: column names that tell separators apart.
-        encoding: of the text.
-        decimal: sign of decimal numbers, ``"."`` or ``","``.
-
     Raises:
-        DataError: as :func:`read_table`; the encoding is unknown; or there is an empty line between
-        records, which other programs
-            count as a row.
+        DataError: as :func:`read_table`; or there is an empty line between records, which other
+            programs count as a row.
     """
-    data = source if isinstance(source, bytes) else table_bytes(source)
-    known = require_encoding(encoding)
-    check_kind(data[:16], "the table")
-    table = read_table(
-        data, reading_of(data[:FIRST_BYTES], needed, encoding=known, decimal=decimal)
-    )
+    table = read_table(data, reading)
     if table.gap is not None:
         raise DataError(
             f"line {table.gap} of the table is empty, so that it is not clear which answer belongs"

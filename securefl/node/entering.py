@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from securefl.node.launcher import Worker
     from securefl.node.site import Site
     from securefl.node.worker_question import Asked
+    from securefl.sources.source import Source
     from securefl.study.approval import Approval
 
 #: How often a worker that died while the others decide is started again.
@@ -200,8 +201,8 @@ class Entering:
             )
 
     @property
-    def _table(self) -> Path:
-        return self.site.path / self.site.dataset(self.plan.study.data.dataset).path
+    def _table(self) -> Source:
+        return self.site.table(self.plan.study.data.dataset)
 
     def _launch(self) -> None:
         """Start the worker's process early: it imports its libraries while the others decide. It
@@ -244,15 +245,11 @@ class Entering:
             DataError: it does not fit.
             RoundError: the worker ended.
         """
-        worker, text, reading = (
-            self.worker,
-            self.plan.sealed.text,
-            self.site.dataset(self.plan.study.data.dataset).reading,
-        )
+        worker, text = self.worker, self.plan.sealed.text
         if self._fits or worker is None:
             return self._fits
         if self._checked is None or self._check_times is None:
-            self._checked = self.ask(lambda: worker.check(text, reading))
+            self._checked = self.ask(lambda: worker.check(text))
             self._check_times = PublicTimes(self.clock(), READY_SECONDS)
         elif self.clock() >= self._check_times.due and not self._checked.done:
             self._check_times.miss(self.clock())

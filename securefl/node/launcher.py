@@ -13,7 +13,6 @@ import numpy as np
 
 from securefl import errors
 from securefl.errors import RoundError, SecureFLError
-from securefl.learning.reading import USUAL, Reading, table_descriptor
 from securefl.node.channel import Channel, ChannelClosedError
 from securefl.party.journal import turn_over
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
+
+    from securefl.sources.source import Source
 
 _HEX = re.compile(r"[0-9a-f]{64}")
 _HASHES = re.compile(r"([0-9a-f]{16})+")
@@ -39,29 +40,25 @@ _WHY_SECONDS = 5.0
 START_SECONDS = 120.0
 
 
-def _file_facts(found: os.stat_result) -> tuple[int, ...]:
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
 class Worker:
     """One worker process for one study on one table; a context manager that leaves no process
     behind.
 
     Args:
-        table: the private file; it is opened here and handed over as a descriptor.
+        source: the private table; it is opened here and handed over as a descriptor.
         max_bytes: the longest array the task can answer with, in bytes.
         log: where a crash of the worker is written, for the owner alone (0600); a long one is put
             aside first.
     """
 
-    def __init__(self, table: Path, *, max_bytes: int, log: Path) -> None:
-        data = table_descriptor(table)
-        self._table = _file_facts(os.fstat(data))
+    def __init__(self, source: Source, *, max_bytes: int, log: Path) -> None:
+        opened = source.open()
+        self._source, self._version, self._reading = source, opened.version, opened.reading
         to_worker_r, to_worker_w = os.pipe()
         from_worker_r, from_worker_w = os.pipe()
         turn_over(log)
         crashes = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        handed = (to_worker_r, from_worker_w, data)
+        handed = (to_worker_r, from_worker_w, opened.descriptor)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "securefl.node.worker", *map(str, handed)],
@@ -83,14 +80,11 @@ class Worker:
         #: own screen.
         self.clamped = 0
 
-    def holds(self, table: Path) -> bool:
-        """Whether ``table`` is still the very file, unchanged, that was handed over when this
+    def holds(self, source: Source) -> bool:
+        """Whether ``source`` is still the very table, unchanged, that was handed over when this
         worker was started.
         """
-        try:
-            return _file_facts(table.stat()) == self._table
-        except OSError:
-            return False
+        return source == self._source and source.version() == self._version is not None
 
     @property
     def pid(self) -> int:
@@ -121,7 +115,6 @@ class Worker:
         study_text: bytes,
         site: str,
         split_secret: bytes,
-        reading: Reading = USUAL,
         patient_key: bytes = b"",
     ) -> dict[str, Any]:
         """Load the table (read as it was registered) and the study; returns counts for the owner's
@@ -140,7 +133,7 @@ class Worker:
                 "do": "prepare",
                 "site": site,
                 "split_secret": split_secret.hex(),
-                "reading": vars(reading),
+                "reading": vars(self._reading),
                 "patient_key": patient_key.hex(),
             },
             study_text,
@@ -161,7 +154,7 @@ class Worker:
             )
         return counts
 
-    def check(self, study_text: bytes, reading: Reading = USUAL) -> None:
+    def check(self, study_text: bytes) -> None:
         """See whether the table's header fits the study. No row is read: a table of any size takes
         the same time.
 
@@ -170,7 +163,7 @@ class Worker:
             RoundError: the worker ended or did not answer.
         """
         self.wait_ready()
-        self._send({"do": "check", "reading": vars(reading)}, study_text)
+        self._send({"do": "check", "reading": vars(self._reading)}, study_text)
         self._receive(START_SECONDS)
 
     def release(

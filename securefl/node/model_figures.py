@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from securefl.errors import DataError
 from securefl.learning.features import prepare
 from securefl.learning.models import family_of, predict
-from securefl.learning.reading import table_bytes
 from securefl.learning.split import split_rows
 from securefl.learning.table import read_table
 from securefl.learning.tasks import task_of
@@ -31,10 +30,10 @@ def own_figures(site: Site, model: Model, study: Study) -> Any:  # noqa: ANN401 
         DataError: the table cannot be read, or has no held-out patient.
         UsageError: it is registered no more.
     """
-    entry = site.dataset(study.data.dataset)
-    content = table_bytes(site.path / entry.path)
+    source = site.table(study.data.dataset)
     secret = site.split_secret(study.data.population)
-    prepared = prepare(read_table(content, entry.reading), study.data, secret, study.privacy.unit)
+    table = read_table(source.content(), source.reading)
+    prepared = prepare(table, study.data, secret, study.privacy.unit)
     held_out = split_rows(prepared, secret, study.data.holdout)[1].one_row_each(study.privacy.unit)
     if not len(held_out.y):
         raise DataError(

@@ -27,8 +27,8 @@ from securefl.learning.table import read_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from securefl.learning.reading import Reading
     from securefl.node.site import Site
+    from securefl.sources.source import Source
 
 #: From this share of common patients on, a table belongs to the other population.
 REFUSED = 0.5
@@ -53,13 +53,14 @@ class Overlap:
         return figure if self.exact else f"about {figure}"
 
 
-def patients_of(site: Site, table: Path, column: str, reading: Reading) -> Patients:
+def patients_of(site: Site, source: Source, column: str) -> Patients:
     """The patients of a table, by the column of their identifiers.
 
     Raises:
         DataError: the table cannot be read.
     """
-    return patients_among(read_table(table, reading).column(column), patient_key(site))
+    table = read_table(source.content(), source.reading)
+    return patients_among(table.column(column), patient_key(site))
 
 
 def patient_key(site: Site) -> bytes:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from securefl.environment import software
 from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, UntrustedError
-from securefl.learning.reading import USUAL, first_bytes
-from securefl.learning.table import header_names, near_name
+from securefl.learning.table import near_name
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.charges import Charge
 from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.identity import IdentityCard, Role
-    from securefl.learning.reading import Reading
     from securefl.node.site import Site
     from securefl.partners import AddressBook
     from securefl.party.folder import DatasetEntry
@@ -235,7 +233,7 @@ def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
             f" study says '{wanted.population}'.",
             next_step="Make the study with the registered population.",
         )
-    have = header_of(folder / dataset.path, dataset.reading)
+    have = dataset.table(folder).columns()
     names = [*(c.name for c in wanted.columns), *wanted.label.columns, wanted.patient]
     missing = [n for n in names if n not in have]
     if missing:
@@ -248,12 +246,3 @@ def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
                 "Rename the columns in the table, or make the study with the columns there are."
             ),
         )
-
-
-def header_of(table: Path, reading: Reading = USUAL) -> tuple[str, ...]:
-    """The column names of a private table; only its first bytes are read.
-
-    Raises:
-        DataError: it cannot be opened, or has no readable header.
-    """
-    return header_names(first_bytes(table), reading)

@@ -4,8 +4,6 @@ studies.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +15,13 @@ from pydantic import ValidationError
 
 from securefl.errors import DataError, UsageError
 from securefl.files import erase_file, private_folder, read_secret, replace_file, write_secret
-from securefl.learning.reading import USUAL, Reading, check_name, table_descriptor
 from securefl.locks import holding
 from securefl.node.rotation import finish, unfinished
 from securefl.party.clock import utc_now
 from securefl.party.folder import NAME_RULE, DatasetEntry, PartyFolder
-from securefl.party.site_secret import keyed_snapshot, keyed_text, split_secret
+from securefl.party.site_secret import keyed_text, split_secret
+from securefl.sources.source import keyed_fingerprint
+from securefl.sources.table_file import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.privacy.ledger import Ledger
+    from securefl.sources.source import Source
     from securefl.study.sealed import SealedStudy
 
 
@@ -135,21 +135,19 @@ class Site(PartyFolder):
 
     # Data sets
 
-    def with_dataset(
-        self, name: str, table: Path, population: str, reading: Reading = USUAL
-    ) -> Self:
-        """Register a table for a population, in the settings and in the ledger. ``reading`` is how
-        studies will read it.
+    def with_dataset(self, name: str, source: Source, population: str) -> Self:
+        """Register a table for a population, in the settings and in the ledger. Studies will read
+        it as ``source`` says.
 
         Raises:
             UsageError: the name stands for another population already, or one of the two is no
                 name.
             DataError: the file is not there, or lies inside the folder that PySyft shares.
         """
-        check_name(table)
-        table = table.expanduser().absolute()
+        check_name(source.path)
+        table = source.path.expanduser().absolute()
         if not table.is_file():
-            raise DataError(f"{table} is not a file.", next_step="Name the table's CSV file.")
+            raise DataError(f"{table} is not a file.", next_step="Name the table's file.")
         if table.resolve().is_relative_to(self.datasite.resolve()):
             raise DataError(
                 "The private table lies inside the folder that PySyft shares.",
@@ -160,8 +158,9 @@ class Site(PartyFolder):
             entry = DatasetEntry(
                 name=name,
                 population=population,
+                source=source.kind,
                 path=str(table.relative_to(self.path) if inside else table),
-                **vars(reading),
+                **vars(source.reading),
             )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
@@ -176,7 +175,8 @@ class Site(PartyFolder):
                 f"'{name}' is registered for the population '{known.population}'.",
                 next_step="Choose another name.",
             )
-        self.ledger.register_dataset(name, population=population, snapshot=self.snapshot(table))
+        snapshot = source.fingerprint(self.secret)
+        self.ledger.register_dataset(name, population=population, snapshot=snapshot)
         others = tuple(d for d in self.settings.datasets if d.name != name)
         return self.save(self.settings.model_copy(update={"datasets": (*others, entry)}))
 
@@ -204,18 +204,15 @@ class Site(PartyFolder):
             next_step=f"`securefl site data add {name} FILE --population NAME --columns FILE`",
         )
 
-    def snapshot(self, table: Path) -> str:
-        """SHA-256 of the table keyed with this site's secret: nobody can test a guessed table
-        against it.
-        """
-        with os.fdopen(table_descriptor(table), "rb") as file:
-            return self.keyed_snapshot(hashlib.file_digest(file, "sha256").hexdigest())
+    def table(self, dataset: str) -> Source:
+        """The table of a registered data set. Raises as :meth:`dataset`."""
+        return self.dataset(dataset).table(self.path)
 
     def keyed_snapshot(self, sha256: str) -> str:
-        """:meth:`snapshot` of a table whose SHA-256 (hex) is known: the worker, which has no
-        secret, takes it of what it reads.
+        """A table's fingerprint from its SHA-256 (hex): the worker, which has no secret, takes that
+        of what it reads.
         """
-        return keyed_snapshot(self.secret, sha256)
+        return keyed_fingerprint(self.secret, sha256)
 
     def keyed(self, text: str) -> str:
         """HMAC-SHA256 (hex) of a text with this site's secret."""

@@ -278,7 +278,6 @@ class StudyRun:
             self.site.name,
             self.site.split_secret(self.plan.study.data.population),
         )
-        reading = self.site.dataset(self.plan.study.data.dataset).reading
         kind, length, largest, deadline = (
             facts.kind,
             facts.length,
@@ -291,7 +290,7 @@ class StudyRun:
         def release() -> Released:
             counts = None
             if first:
-                counts = worker.prepare(text, name, secret, reading, compare.key)
+                counts = worker.prepare(text, name, secret, compare.key)
                 compare(counts)
             values = worker.release(kind, model, length, largest, deadline)
             return Released(values, worker.clamped, counts)

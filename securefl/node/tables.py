@@ -6,39 +6,30 @@ What is counted here is shown on the owner's screen, and neither kept nor sent.
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import DataError
 from securefl.learning.features import feature_names, prepare
 from securefl.learning.identifiers import told_apart
-from securefl.learning.reading import (
-    Reading,
-    check_kind,
-    check_name,
-    first_bytes,
-    likely_encoding,
-    require_encoding,
-    said_separator,
-    shown_path,
-    table_bytes,
-)
+from securefl.learning.reading import likely_encoding
 from securefl.learning.records import NOT_CLOSED, NOT_DOUBLED
-from securefl.learning.table import header_names, near_name, read_table, reading_of, spelled_out
+from securefl.learning.table import near_name, read_table, spelled_out
 from securefl.report.rows import RowCount
+from securefl.sources.source import find_source
+from securefl.sources.table_file import shown_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.learning.features import Prepared
-    from securefl.learning.reading import DecimalSign, Separator
+    from securefl.learning.reading import Reading
     from securefl.node.site import Site
+    from securefl.sources.source import GivenReading, Source
     from securefl.study.columns import DataSpec
     from securefl.study.data_part import Unit
 
 _SHOWN: Final = 12
-_AS_CSV: Final = "Save the table as CSV: UTF-8 text, the columns' names in the first line."
 
 
 @dataclass(frozen=True)
@@ -46,56 +37,38 @@ class Looked:
     """A table as its owner is about to register it.
 
     Attributes:
-        reading: how it is read.
+        source: where it is and how it is read.
         missing: declared feature columns that it lacks, each with a sentence on a column that looks
             like it, or "".
     """
 
-    reading: Reading
+    source: Source
     missing: dict[str, str]
 
 
-def look(
-    table: Path,
-    spec: DataSpec,
-    *,
-    encoding: str = "utf-8",
-    separator: Separator | None = None,
-    decimal: DecimalSign = ".",
-) -> Looked:
-    """How to read a table, and what it lacks. Only its first bytes are read.
+def look(table: Path, spec: DataSpec, given: GivenReading) -> Looked:
+    """How to read a table, and what it lacks. No row is read.
 
     Args:
         table: the file.
         spec: the columns that it should have.
-        encoding: as the owner says.
-        separator: as the owner says; without it the header line shows it.
-        decimal: as the owner says.
+        given: how a text is read, as the owner says.
 
     Raises:
-        DataError: it is no delimited text, or has no column for patients or for the label: no study
-        could use it.
+        DataError: it is no table, or has no column for patients or for the label: no study could
+            use it.
     """
-    check_name(table)
-    name = str(table)
-    start = first_bytes(table)
-    check_kind(start[:16], name)
-    known = require_encoding(encoding)
     needed = (spec.patient, *spec.label.columns)
-    wanted = (*needed, *(column.name for column in spec.columns))
-    reading = reading_of(start, wanted, encoding=known, decimal=decimal)
-    if separator is not None:
-        reading = Reading(known, separator, decimal)
-    _check_text(start, name, known)
+    source = find_source(table, (*needed, *(column.name for column in spec.columns)), given)
     try:
-        names = header_names(start, reading)
+        names = source.columns()
     except DataError as error:
-        raise DataError(f"{name}: {error.what}", next_step=error.next_step) from None
+        raise DataError(f"{table}: {error.what}", next_step=error.next_step) from None
     lacking = [column for column in needed if column not in names]
     if lacking:
-        raise _lacks(name, lacking, names, spec, reading)
+        raise _lacks(source, lacking, names, spec)
     return Looked(
-        reading,
+        source,
         {
             column.name: near_name(column.name, names) or ""
             for column in spec.columns
@@ -104,18 +77,18 @@ def look(
     )
 
 
-def count_rows(site: Site, table: Path, data: DataSpec, unit: Unit, reading: Reading) -> RowCount:
+def count_rows(site: Site, source: Source, data: DataSpec, unit: Unit) -> RowCount:
     """Count the rows of the table that a study of these columns would use here, as its worker would
     choose them.
 
     Raises:
         DataError: the table cannot be read, or lacks a column.
     """
-    content = table_bytes(table)
-    read = read_table(content, reading)
+    content = source.content()
+    read = read_table(content, source.reading)
     prepared = prepare(read, data, site.split_secret(data.population), unit)
     notes = [
-        *_encoding_notes(content, reading),
+        *_encoding_notes(content, source.reading),
         *_never_recorded(prepared, data),
         *(
             f"{column}: {count:,} of the rows that can be used lie outside the range and count as"
@@ -134,14 +107,14 @@ def count_rows(site: Site, table: Path, data: DataSpec, unit: Unit, reading: Rea
     )
 
 
-def check_records(table: Path, reading: Reading) -> None:
+def check_records(source: Source) -> None:
     """Refuse a table in which a quotation mark is broken: lines of a text and records could not be
     told apart.
 
     Raises:
         DataError: with the first such lines.
     """
-    read = read_table(table, reading)
+    read = read_table(source.content(), source.reading)
     broken = [
         read.lines[row]
         for row, wrong in read.malformed.items()
@@ -152,7 +125,7 @@ def check_records(table: Path, reading: Reading) -> None:
             ", ..." if len(broken) > _SHOWN else ""
         )
         raise DataError(
-            f"In {shown_path(table)} quotation marks are broken in {len(broken):,} records, which"
+            f"In {shown_path(source.path)} quotation marks are broken in {len(broken):,} records, which"
             f" begin on line {first}: what follows could be records or parts of a text, and"
             " patients could be invented or lost.",
             next_step=(
@@ -162,9 +135,7 @@ def check_records(table: Path, reading: Reading) -> None:
         )
 
 
-def _lacks(
-    name: str, lacking: list[str], names: tuple[str, ...], spec: DataSpec, reading: Reading
-) -> DataError:
+def _lacks(source: Source, lacking: list[str], names: tuple[str, ...], spec: DataSpec) -> DataError:
     whats = {spec.patient: "the patients' identifiers"}
     absent = " and ".join(
         f"no column {column!r} ({whats.get(column, 'the label')})" for column in lacking
@@ -174,36 +145,12 @@ def _lacks(
     )
     near = " ".join(words for column in lacking if (words := near_name(column, names)))
     return DataError(
-        f"{name} has {absent}, which the protocol demands. The columns in its first line: {have}"
-        f" ({reading.words}).{f' {near}' if near else ''}",
+        f"{source.path} has {absent}, which the protocol demands. The columns in its first line: {have}"
+        f" ({source.words}).{f' {near}' if near else ''}",
         next_step=(
             "Name the right file, or write these names into its first line and register it again."
         ),
     )
-
-
-def _check_text(start: bytes, name: str, encoding: str) -> None:
-    """Refuse a header line that is no text in the encoding, and say in which it could be."""
-    lines = start.removeprefix(codecs.BOM_UTF8).splitlines()
-    header = b"\n".join(lines[: 2 if lines and said_separator(lines[0]) else 1])
-    try:
-        text = header.decode(encoding)
-    except UnicodeDecodeError:
-        likely = likely_encoding(header)
-        if likely is None or any(byte < 0x20 and byte not in b"\t\r\n" for byte in header):
-            raise DataError(
-                f"{name} is no CSV table: it is not text in {encoding.upper()}.", next_step=_AS_CSV
-            ) from None
-        raise DataError(
-            f"{name} is not text in {encoding.upper()}; its first line could be text in {likely}.",
-            next_step=(
-                f"Register it with --encoding {likely} and look at the names, or save it as UTF-8."
-            ),
-        ) from None
-    if any(sign < " " and sign not in "\t\r\n" for sign in text):
-        raise DataError(
-            f"{name} is no CSV table: it is not text in {encoding.upper()}.", next_step=_AS_CSV
-        )
 
 
 def _encoding_notes(content: bytes, reading: Reading) -> list[str]:

@@ -26,6 +26,7 @@ from securefl.learning.split import held_out
 from securefl.node.launcher import Worker
 from securefl.privacy.draw_checks import Draws
 from securefl.privacy.worker_answers import Answers
+from securefl.sources.csv import CsvSource
 from securefl.study.seal import seal_study
 from securefl.study.sealed import SealedStudy, UnsealedStudy
 from securefl.study.wire import sum_unit
@@ -59,9 +60,10 @@ def trial_workers(folder: Path) -> Iterator[list[Worker]]:
     """
     table = folder / "trial.csv"
     write_trial_table(table)
+    source = CsvSource(table)
     with ExitStack() as stack:
         yield [
-            stack.enter_context(Worker(table, max_bytes=8 * 4096, log=folder / f"worker-{i}.log"))
+            stack.enter_context(Worker(source, max_bytes=8 * 4096, log=folder / f"worker-{i}.log"))
             for i in range(_PROCESSES)
         ]
 

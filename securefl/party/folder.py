@@ -33,6 +33,8 @@ from securefl.identity import Identity, Role
 from securefl.learning.reading import Reading, known_encoding
 from securefl.locks import holding
 from securefl.partners import AddressBook
+from securefl.registry import NAME
+from securefl.sources.source import SOURCES, USUAL_KIND
 from securefl.study.fields import Line, Name, Section
 from securefl.study.seal import dump_toml
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from securefl.boards.board import Board
+    from securefl.sources.source import Source
 
 #: The settings file's name tells whose folder it is.
 FILE_NAMES: Mapping[Role, str] = {
@@ -77,8 +80,8 @@ _COMMANDS: Mapping[Role, str] = {
 
 
 class DatasetEntry(Section):
-    """A registered data set: the private file's path (relative to the folder, or absolute), its
-    population, and how it is read.
+    """A registered data set: its population, the kind of its source, its file's path (relative to
+    the folder, or absolute), and how it is read.
 
     The last is what the owner said or saw when the table was registered: each study's worker reads
     it in this way.
@@ -86,6 +89,7 @@ class DatasetEntry(Section):
 
     name: Name
     population: Name
+    source: Annotated[str, Field(pattern=NAME.pattern)] = USUAL_KIND
     path: Annotated[str, Field(min_length=1, max_length=4096)]
     encoding: Annotated[str, Field(min_length=1, max_length=40)] = "utf-8"
     separator: Literal[",", ";", "\t", "|"] = ","
@@ -101,6 +105,17 @@ class DatasetEntry(Section):
     def reading(self) -> Reading:
         """How the table is read."""
         return Reading(self.encoding, self.separator, self.decimal)
+
+    def table(self, folder: Path) -> Source:
+        """The table itself.
+
+        Args:
+            folder: the hospital's.
+
+        Raises:
+            UsageError: its kind is not known here.
+        """
+        return SOURCES[self.source](folder / self.path, self.reading)
 
 
 class Settings(Section):

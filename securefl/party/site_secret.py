@@ -18,12 +18,6 @@ def split_secret(secret: bytes, population: str) -> bytes:
     )
 
 
-def keyed_snapshot(secret: bytes, sha256: str) -> str:
-    """HMAC-SHA256 (hex) of a table's SHA-256 (hex)."""
-    message = b"securefl/snapshot/1\0" + bytes.fromhex(sha256)
-    return hmac.new(secret, message, hashlib.sha256).hexdigest()
-
-
 def keyed_text(secret: bytes, text: str) -> str:
     """HMAC-SHA256 (hex) of a text."""
     return hmac.new(secret, b"securefl/keyed/1\0" + text.encode(), hashlib.sha256).hexdigest()

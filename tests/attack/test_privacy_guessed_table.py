@@ -17,6 +17,7 @@ from securefl.node.site import Site
 from securefl.privacy.audit import audit, extract
 from securefl.privacy.ledger import read_ledger
 from securefl.privacy.planning import choose_order
+from securefl.sources.csv import CsvSource
 
 TABLE = b"patient_id,age,target\np1,40,E\np2,51,-\n"
 VARIANTS = [TABLE, TABLE + b"p3,60,E\n", TABLE.replace(b"51", b"52")]
@@ -35,7 +36,7 @@ def published(tmp_path):
         store=str(tmp_path / "store"),
     )
     (tmp_path / "table.csv").write_bytes(TABLE)
-    made = made.with_dataset("visits", tmp_path / "table.csv", "thyroid")
+    made = made.with_dataset("visits", CsvSource(tmp_path / "table.csv"), "thyroid")
     from decimal import Decimal
 
     choice = choose_order(Decimal(3), DELTA, CHARGES)
@@ -92,7 +93,7 @@ def public_values(site):
 def test_a_guessed_table_cannot_be_confirmed(published, guess):
     site, shown = published
     assert (
-        site.snapshot(site.path.parent / "table.csv") in shown
+        CsvSource(site.path.parent / "table.csv").fingerprint(site.secret) in shown
     )  # the hash is there, and is of the table
     assert not confirmed(guess, shown, public_values(site))
 
@@ -113,4 +114,5 @@ def test_two_hospitals_with_the_same_table_show_different_hashes(published, tmp_
         email="b@example.org",
         store=str(tmp_path / "store"),
     )
-    assert other.snapshot(tmp_path / "table.csv") != site.snapshot(tmp_path / "table.csv")
+    table = CsvSource(tmp_path / "table.csv")
+    assert table.fingerprint(other.secret) != table.fingerprint(site.secret)

@@ -16,8 +16,10 @@ from securefl.errors import DataError, UnreadableError, UsageError
 from securefl.learning import patient_hashes
 from securefl.learning.patient_hashes import Patients
 from securefl.node import patients as module
+from securefl.node.owner import data as owner_data
 from securefl.node.patients import keep_patients
 from securefl.node.site import Site
+from securefl.sources.csv import CsvSource
 
 HEADER = "patient_id,age,rate,sex,smoker,target"
 
@@ -105,7 +107,8 @@ def test_a_table_of_mostly_the_same_patients_gets_no_second_budget(place, lines,
 
 
 def test_control_by_its_bytes_the_same_table_in_another_order_is_another_one(place, monkeypatch):
-    monkeypatch.setattr(module, "overlaps", lambda *_: ())
+    for asked in (module, owner_data):
+        monkeypatch.setattr(asked, "overlaps", lambda *_: ())
     assert add(place, "second", another_order(), "ward").exit_code == 0
     assert registered(place) == {"first": "clinic", "second": "ward"}
 
@@ -136,7 +139,7 @@ def swapped(place):
     file = place / "second.csv"
     file.write_text("\n".join([HEADER, *another_order()]) + "\n")
     site = Site.at(place / "A")
-    found = module.patients_of(site, file, "patient_id", module_reading())
+    found = module.patients_of(site, CsvSource(file), "patient_id")
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     comparison = module.TableComparison.of(site, "second")
     return comparison, {"sha256": sha256, "patients": found.dump().hex()}
@@ -180,16 +183,10 @@ def test_nothing_of_the_hashes_is_anywhere_but_in_their_file(place):
     other = Site.init(
         place / "B", name="B", legal_name="H", email="b@example.org", store=str(place / "store")
     )
-    found = module.patients_of(other, place / "first.csv", "patient_id", module_reading())
+    found = module.patients_of(other, CsvSource(place / "first.csv"), "patient_id")
     assert not set(found.hashes.tolist()) & set(
         hashes.tolist()
     )  # another hospital's hashes of the same people are others
-
-
-def module_reading():
-    from securefl.learning.table import USUAL
-
-    return USUAL
 
 
 def many(first, count):

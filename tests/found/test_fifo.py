@@ -9,9 +9,8 @@ from conftest import protocol_text
 from hospital_folder import hospital, register, registered, row, table, typed
 
 from securefl.errors import DataError
-from securefl.learning.reading import table_bytes
 from securefl.node.launcher import Worker
-from securefl.node.policy import header_of
+from securefl.sources.csv import CsvSource
 
 
 def test_a_pipe_a_folder_and_a_device_are_not_registered(tmp_path):
@@ -46,9 +45,9 @@ def test_a_registered_table_that_became_a_pipe_holds_nobody_up(tmp_path):
     (tmp_path / "t.csv").unlink()
     os.mkfifo(tmp_path / "t.csv")
     for reader in (
-        table_bytes,
-        header_of,
-        lambda path: Worker(path, max_bytes=8, log=tmp_path / "log"),
+        lambda path: CsvSource(path).content(),
+        lambda path: CsvSource(path).columns(),
+        lambda path: Worker(CsvSource(path), max_bytes=8, log=tmp_path / "log"),
     ):
         with pytest.raises(DataError, match="is a pipe"):
             reader(tmp_path / "t.csv")

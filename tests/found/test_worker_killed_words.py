@@ -9,6 +9,7 @@ import pytest
 
 from securefl.errors import RoundError
 from securefl.node.launcher import Worker
+from securefl.sources.csv import CsvSource
 
 READY = """#!{python}
 import json, os, struct, sys, time
@@ -28,7 +29,7 @@ def worker(tmp_path, monkeypatch):
         script.write_text(READY.format(python=sys.executable, then=then))
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
-        return Worker(tmp_path / "table.csv", max_bytes=80, log=tmp_path / "worker.log")
+        return Worker(CsvSource(tmp_path / "table.csv"), max_bytes=80, log=tmp_path / "worker.log")
 
     return start
 

@@ -13,6 +13,7 @@ from broken_worker import MUTANTS, stand_in
 from securefl.node.launcher import Worker
 from securefl.node.worker_trial import ask_workers, trial_workers, write_trial_table
 from securefl.privacy.worker_answers import judge_with_controls
+from securefl.sources.csv import CsvSource
 
 SUPPORT = Path(__file__).parents[1] / "support"
 
@@ -36,7 +37,9 @@ def test_a_worker_with_broken_draws_is_convicted(tmp_path, monkeypatch):
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
     write_trial_table(tmp_path / "trial.csv")
-    with Worker(tmp_path / "trial.csv", max_bytes=8 * 4096, log=tmp_path / "worker.log") as worker:
+    with Worker(
+        CsvSource(tmp_path / "trial.csv"), max_bytes=8 * 4096, log=tmp_path / "worker.log"
+    ) as worker:
         for mutant, word in MUTANTS.items():
             found = judge_with_controls(ask_workers([worker], releases=16), np.random.default_rng())
             assert bool(found.faults) is bool(word), f"{mutant.__name__}: {found.faults}"

@@ -27,6 +27,7 @@ from securefl.learning.reading import Reading
 from securefl.learning.table import read_table
 from securefl.node.isolation import isolation_words, network_can_be_blocked
 from securefl.node.launcher import Worker
+from securefl.sources.csv import CsvSource
 from securefl.study.parse import parse_protocol
 
 blocked_here = pytest.mark.skipif(
@@ -113,11 +114,12 @@ def work(tmp_path_factory):
     (folder / "table.csv").write_bytes(mock_table(spec.data, 80, seed=3))
     text, plan = sealed_study(*SMALL[2:])
     theta = initial_weights(plan.study.model, len(feature_names(plan.study.data)))
-    with Worker(folder / "table.csv", max_bytes=8 * 64, log=folder / "worker.log") as worker:
+    source = CsvSource(folder / "table.csv")
+    with Worker(source, max_bytes=8 * 64, log=folder / "worker.log") as worker:
         key = bytes(range(32))
         counts = worker.prepare(text.encode(), plan.study.cohort[0], bytes(32), patient_key=key)
         assert counts["rows"] == 80
-        patients = read_table(folder / "table.csv").column(plan.study.data.patient)
+        patients = read_table(source.content()).column(plan.study.data.patient)
         assert counts["patients"] == patients_among(patients, key).dump().hex()
         assert counts["training"] + counts["held_out"] == counts["kept"]
         yield worker, text.encode(), weights_to_bytes(theta), plan
@@ -203,24 +205,30 @@ def test_a_worker_reads_a_table_as_its_owner_registered_it(tmp_path):
     )
     text, plan = sealed_study(*SMALL[2:])
     site, secret = plan.study.cohort[0], bytes(32)
-    with Worker(tmp_path / "table.csv", max_bytes=800, log=tmp_path / "worker.log") as worker:
-        as_registered = worker.prepare(text.encode(), site, secret, Reading("cp1252", ";", ","))
-        assert (as_registered["rows"], as_registered["kept"], as_registered["set_aside"]) == (
-            60,
-            60,
-            {},
-        )
-        other_sign = worker.prepare(text.encode(), site, secret, Reading("cp1252", ";", "."))
-        assert other_sign["kept"] < 60
-        assert "age: not a number" in other_sign["set_aside"]
-        other_encoding = worker.prepare(text.encode(), site, secret, Reading("utf-8", ";", ","))
-        assert other_encoding["set_aside"] == {"patient_id: not valid in the table's encoding": 60}
+
+    def prepared(*reading):
+        source = CsvSource(tmp_path / "table.csv", Reading(*reading))
+        with Worker(source, max_bytes=800, log=tmp_path / "worker.log") as worker:
+            return worker.prepare(text.encode(), site, secret)
+
+    as_registered = prepared("cp1252", ";", ",")
+    assert (as_registered["rows"], as_registered["kept"], as_registered["set_aside"]) == (
+        60,
+        60,
+        {},
+    )
+    other_sign = prepared("cp1252", ";", ".")
+    assert other_sign["kept"] < 60
+    assert "age: not a number" in other_sign["set_aside"]
+    other_encoding = prepared("utf-8", ";", ",")
+    assert other_encoding["set_aside"] == {"patient_id: not valid in the table's encoding": 60}
 
 
 def test_a_worker_asked_before_it_has_a_table_says_so_and_a_wrong_study_is_no_crash(tmp_path):
     (tmp_path / "table.csv").write_text("a\n1\n")
     text, plan = sealed_study(*SMALL[2:])
-    with Worker(tmp_path / "table.csv", max_bytes=800, log=tmp_path / "worker.log") as worker:
+    source = CsvSource(tmp_path / "table.csv")
+    with Worker(source, max_bytes=800, log=tmp_path / "worker.log") as worker:
         worker.wait_ready()
         with pytest.raises(DataError, match="before it had a table"):
             worker.release("update", b"", 7, 100, 60)
@@ -235,7 +243,8 @@ def test_a_worker_ends_with_the_process_that_started_it(tmp_path):
 import sys, time
 from pathlib import Path
 from securefl.node.launcher import Worker
-worker = Worker(Path(sys.argv[1]), max_bytes=8, log=Path(sys.argv[2]))
+from securefl.sources.csv import CsvSource
+worker = Worker(CsvSource(Path(sys.argv[1])), max_bytes=8, log=Path(sys.argv[2]))
 worker.wait_ready()
 print(worker.pid, flush=True)
 time.sleep(600)

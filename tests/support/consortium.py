@@ -31,6 +31,7 @@ from securefl.node.site import Site
 from securefl.node.waiting import waiting_for
 from securefl.party.folder import PartyFolder
 from securefl.privacy.planning import choose_order
+from securefl.sources.csv import CsvSource
 from securefl.study.parse import parse_protocol
 from securefl.study.sealed import SealedStudy
 
@@ -114,7 +115,7 @@ class Consortium:
                     site.book.trust(other.identity.card)
             table = site.path / "private" / "records.csv"
             table.write_bytes(mock_table(plain.data, 80, seed=seed))
-            entered = site.with_dataset("records", table, "clinic")
+            entered = site.with_dataset("records", CsvSource(table), "clinic")
             keep_public(entered, plain.data, mock_table(plain.data, 20, seed=99))
             entered.ledger.grant(
                 "clinic",

@@ -48,12 +48,12 @@ class FakeWorker:
 
     why_ended = ""
 
-    def check(self, text, reading):
+    def check(self, text):
         self.did.append("check")
         if self.unfit:
             raise self.unfit
 
-    def prepare(self, text, site, secret, reading, patient_key):
+    def prepare(self, text, site, secret, patient_key):
         self.did.append("prepare")
         if self.problem:
             raise self.problem

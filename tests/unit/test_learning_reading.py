@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -7,13 +6,10 @@ from securefl.errors import DataError
 from securefl.learning.reading import (
     Reading,
     check_kind,
-    first_bytes,
     known_encoding,
     likely_encoding,
     said_separator,
     separator_of,
-    table_bytes,
-    table_descriptor,
 )
 from securefl.learning.table import read_table, reading_of
 
@@ -113,38 +109,3 @@ def test_what_can_be_a_table_is_let_through(start):
 def test_what_is_none_is_refused_by_its_first_bytes(start):
     with pytest.raises(DataError, match=r"t\.csv is no CSV table: it is "):
         check_kind(start, "t.csv")
-
-
-def test_a_file_that_may_be_read_is_read_and_no_descriptor_stays_open(tmp_path):
-    (tmp_path / "t.csv").write_bytes(b"a\n" + b"1\n" * 10)
-    before = open_here()
-    assert table_bytes(tmp_path / "t.csv") == b"a\n" + b"1\n" * 10
-    assert first_bytes(tmp_path / "t.csv")[:2] == b"a\n"
-    os.mkfifo(tmp_path / "p")
-    for path in (tmp_path / "p", tmp_path, tmp_path / "none"):
-        with pytest.raises(DataError):
-            table_descriptor(path)
-    assert open_here() == before
-
-
-def test_a_path_that_cannot_be_one_is_refused(tmp_path):
-    with pytest.raises(DataError, match="cannot be the name of a file"):
-        table_descriptor(tmp_path / "a\0b")
-
-
-def test_a_file_that_became_a_pipe_between_the_look_and_the_opening_is_refused_and_closed(
-    tmp_path, monkeypatch
-):
-    (tmp_path / "t.csv").write_bytes(b"a\n")
-    opened = os.open
-
-    def exchanged(path, *more):
-        path.unlink()
-        os.mkfifo(path)
-        return opened(path, *more)
-
-    before = open_here()
-    monkeypatch.setattr(os, "open", exchanged)
-    with pytest.raises(DataError, match="is a pipe"):
-        table_descriptor(tmp_path / "t.csv")
-    assert open_here() == before

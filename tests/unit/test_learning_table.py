@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from securefl.errors import DataError
@@ -77,16 +75,6 @@ def test_a_table_without_a_readable_header_is_refused(data):
 def test_a_column_named_twice_is_refused():
     with pytest.raises(DataError, match="twice: a"):
         read_table(b"a,b,a\n1,2,3\n")
-
-
-def test_a_file_that_is_not_there_is_a_data_error_without_its_folder(tmp_path):
-    with pytest.raises(DataError, match=r"the table none\.csv cannot be opened"):
-        read_table(Path(tmp_path / "none.csv"))
-
-
-def test_a_file_is_read(tmp_path):
-    (tmp_path / "t.csv").write_bytes(b"a\n1\n")
-    assert read_table(tmp_path / "t.csv").rows == 1
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from securefl.party.folder import PartyFolder, find_folder
 from securefl.party.outbox import deliver, post
 from securefl.party.pysyft_keys import publish_pysyft_keys, signed_fingerprint
 from securefl.party.site_secret import split_secret
+from securefl.sources.csv import CsvSource
 from securefl.study.sealed import SealedStudy
 
 ME, OTHER, _ = NAMES
@@ -98,9 +99,8 @@ def test_the_split_secret_differs_by_population_and_site(hospitals, site):
 
 
 def test_the_same_table_has_another_snapshot_at_every_hospital(hospitals, site):
-    assert site.snapshot(hospitals.table(OTHER)) != hospitals.site(OTHER).snapshot(
-        hospitals.table(OTHER)
-    )
+    table = CsvSource(hospitals.table(OTHER))
+    assert table.fingerprint(site.secret) != table.fingerprint(hospitals.site(OTHER).secret)
 
 
 # --- settings and data sets
@@ -111,23 +111,23 @@ def test_a_table_inside_the_folder_that_pysyft_shares_is_refused(site):
     inside = site.datasite / "records.csv"
     inside.write_text("a\n1\n")
     with pytest.raises(DataError, match="shares"):
-        site.with_dataset("shared", inside, "clinic")
+        site.with_dataset("shared", CsvSource(inside), "clinic")
     link = site.path / "private" / "link.csv"
     link.symlink_to(inside)
     with pytest.raises(DataError, match="shares"):
-        site.with_dataset("shared", link, "clinic")
+        site.with_dataset("shared", CsvSource(link), "clinic")
     link.unlink()
     inside.unlink()
 
 
 def test_a_table_that_is_not_there_is_refused(site):
     with pytest.raises(DataError, match="not a file"):
-        site.with_dataset("gone", site.path / "gone.csv", "clinic")
+        site.with_dataset("gone", CsvSource(site.path / "gone.csv"), "clinic")
 
 
 def test_a_data_set_keeps_its_population(site):
     with pytest.raises(UsageError, match="registered for the population 'clinic'"):
-        site.with_dataset("records", site.path / "private" / "records.csv", "another")
+        site.with_dataset("records", CsvSource(site.path / "private" / "records.csv"), "another")
     with pytest.raises(UsageError, match="No data set"):
         site.dataset("unknown")
 
@@ -135,7 +135,9 @@ def test_a_data_set_keeps_its_population(site):
 def test_settings_are_read_again_and_the_ledger_stays_open(hospitals, site):
     ledger = site.ledger
     assert site.refreshed() is site
-    hospitals.site(ME).with_dataset("more", site.path / "private" / "records.csv", "clinic")
+    hospitals.site(ME).with_dataset(
+        "more", CsvSource(site.path / "private" / "records.csv"), "clinic"
+    )
     again = site.refreshed()
     assert again.dataset("more")
     assert again.ledger is ledger

@@ -13,6 +13,7 @@ import pytest
 
 from securefl.errors import DataError, RoundError
 from securefl.node.launcher import Worker
+from securefl.sources.csv import CsvSource
 
 STAND_IN = """#!{python}
 import json, os, struct, sys
@@ -45,7 +46,7 @@ def stand_in(tmp_path, monkeypatch):
         )
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setattr("securefl.node.launcher.sys.executable", str(script))
-        return Worker(table, max_bytes=max_bytes, log=tmp_path / "worker.log")
+        return Worker(CsvSource(table), max_bytes=max_bytes, log=tmp_path / "worker.log")
 
     return make
 
@@ -190,7 +191,7 @@ def test_stopping_leaves_no_process_behind_and_can_be_repeated(stand_in):
 
 def test_a_table_that_is_gone_is_a_fault_of_the_data(tmp_path):
     with pytest.raises(DataError, match="cannot be opened"):
-        Worker(tmp_path / "gone.csv", max_bytes=8, log=tmp_path / "worker.log")
+        Worker(CsvSource(tmp_path / "gone.csv"), max_bytes=8, log=tmp_path / "worker.log")
 
 
 def test_a_crash_goes_to_the_owners_log(stand_in, tmp_path):

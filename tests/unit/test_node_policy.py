@@ -10,8 +10,9 @@ from conftest import fixed_identity, party
 from consortium import NAMES, Consortium
 
 from securefl.errors import StudyError
-from securefl.node.policy import charges_of, header_of, review
+from securefl.node.policy import charges_of, review
 from securefl.party.folder import PartyFolder
+from securefl.sources.csv import CsvSource
 from securefl.study.sealed import SealedStudy
 
 ME, OTHER, THIRD = NAMES
@@ -247,7 +248,7 @@ def test_a_table_that_is_gone_is_a_fault(c, site, study):
 def test_only_the_header_of_a_table_is_read(tmp_path):
     file = tmp_path / "t.csv"
     file.write_bytes(b"a,b\n" + b"\xff" * 100)
-    assert header_of(file) == ("a", "b")
+    assert CsvSource(file).columns() == ("a", "b")
 
 
 def test_too_little_budget_is_a_fault_with_its_figures(tmp_path_factory):

@@ -6,6 +6,7 @@ import pytest
 from conftest import make_study
 
 from securefl.errors import DataError
+from securefl.learning import reading as text_reading
 from securefl.learning import table as tables
 from securefl.node import worker
 
@@ -40,7 +41,7 @@ def test_a_table_of_any_size_is_ready_at_the_same_time(tmp_path, study, monkeypa
     )
     assert check(tmp_path / "t.csv", HEADER + rows * ROW, study) == 0  # nothing is read otherwise
     assert parsed == [HEADER]
-    assert asked == [(worker._CHECKED_BYTES, 0)] + [(tables.FIRST_BYTES, 0)] * (rows == 0)
+    assert asked == [(worker._CHECKED_BYTES, 0)] + [(text_reading.FIRST_BYTES, 0)] * (rows == 0)
 
 
 def test_all_rows_are_refused_or_taken_by_their_header(tmp_path, study):

@@ -21,6 +21,7 @@ from securefl.node.patients import (
 from securefl.node.public_side import keep_public
 from securefl.node.tables import check_records, count_rows, look
 from securefl.privacy.accounting import PldAccountant
+from securefl.sources.source import GivenReading
 from securefl.study.consistency import parse_consistent
 from securefl.study.parse import parse_data
 
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.learning.patient_hashes import Patients
-    from securefl.learning.reading import DecimalSign, Reading, Separator
+    from securefl.learning.reading import DecimalSign, Separator
     from securefl.node.patients import Overlap
     from securefl.node.site import Site
     from securefl.node.tables import Looked
+    from securefl.party.folder import DatasetEntry
     from securefl.report.rows import RowCount
     from securefl.study.columns import DataSpec
     from securefl.study.data_part import Unit
@@ -56,14 +58,8 @@ class TableFile:
     decimal: DecimalSign = "."
 
     def look(self, spec: DataSpec) -> Looked:
-        """Read its first bytes. Raises as :func:`securefl.node.tables.look`."""
-        return look(
-            self.path,
-            spec,
-            encoding=self.encoding,
-            separator=self.separator,
-            decimal=self.decimal,
-        )
+        """Read its columns. Raises as :func:`securefl.node.tables.look`."""
+        return look(self.path, spec, GivenReading(self.encoding, self.separator, self.decimal))
 
 
 @dataclass(frozen=True)
@@ -99,8 +95,7 @@ class TablePlan:
     """A registration before the owner's yes.
 
     Attributes:
-        table: the file.
-        looked: how it is read, and which columns it lacks.
+        looked: the table, how it is read, and which columns it lacks.
         spec: the declared columns under the registered name and population.
         unit: whose records are one unit, for the count of rows.
         mock_rows: invented rows that others will see.
@@ -110,7 +105,6 @@ class TablePlan:
         never_compared: populations whose patients are not known here.
     """
 
-    table: Path
     looked: Looked
     spec: DataSpec
     unit: Unit
@@ -134,7 +128,7 @@ class RegisteredTable:
     population: str
     file: Path
     there: bool
-    reading: Reading
+    read_as: str
 
 
 def check_table(site: Site, table: TableFile) -> TableCheck:
@@ -146,9 +140,9 @@ def check_table(site: Site, table: TableFile) -> TableCheck:
     """
     declared = parse_data(table.columns)
     looked = table.look(declared.data)
-    count = _count(site, table.path, declared.data, declared.unit, looked)
+    count = _count(site, declared.data, declared.unit, looked)
     try:
-        check_records(table.path, looked.reading)
+        check_records(looked.source)
     except DataError as error:
         return TableCheck(looked, count, error)
     return TableCheck(looked, count, None)
@@ -166,12 +160,11 @@ def plan_registration(
     """
     looked = table.look(parse_data(table.columns).data)  # before what takes seconds
     declared = parse_consistent(table.columns, PldAccountant())
-    check_records(table.path, looked.reading)
-    patients = patients_of(site, table.path, declared.data.patient, looked.reading)
+    check_records(looked.source)
+    patients = patients_of(site, looked.source, declared.data.patient)
     shared = overlaps(site, population, patients)
     check_same_patients(population, shared)
     return TablePlan(
-        table=table.path,
         looked=looked,
         spec=declared.data.model_copy(update={"dataset": name, "population": population}),
         unit=declared.privacy.unit,
@@ -194,7 +187,7 @@ def register(site: Site, plan: TablePlan) -> Site:
         DataError: the file is gone, or lies inside the folder that PySyft shares.
     """
     spec = plan.spec
-    site = site.with_dataset(spec.dataset, plan.table, spec.population, plan.looked.reading)
+    site = site.with_dataset(spec.dataset, plan.looked.source, spec.population)
     keep_patients(site, spec.population, plan.patients)
     keep_public(site, spec, mock_table(spec, plan.mock_rows, seed=1))
     return site
@@ -205,27 +198,24 @@ def registered_count(site: Site, plan: TablePlan) -> OwnCount:
 
     How long it takes tells how many rows there are: call it after :func:`register`.
     """
-    return _count(site, plan.table, plan.spec, plan.unit, plan.looked)
+    return _count(site, plan.spec, plan.unit, plan.looked)
 
 
 def registered_tables(site: Site) -> tuple[RegisteredTable, ...]:
     """All data sets, in the order in which they were registered."""
-    return tuple(
-        RegisteredTable(
-            entry.name,
-            entry.population,
-            site.path / entry.path,
-            (site.path / entry.path).is_file(),
-            entry.reading,
-        )
-        for entry in site.settings.datasets
-    )
+    return tuple(_registered(site, entry) for entry in site.settings.datasets)
 
 
-def _count(site: Site, table: Path, spec: DataSpec, unit: Unit, looked: Looked) -> OwnCount:
+def _registered(site: Site, entry: DatasetEntry) -> RegisteredTable:
+    source = entry.table(site.path)
+    there = source.version() is not None
+    return RegisteredTable(entry.name, entry.population, source.path, there, source.words)
+
+
+def _count(site: Site, spec: DataSpec, unit: Unit, looked: Looked) -> OwnCount:
     if looked.missing:
         return OwnCount(None)
     try:
-        return OwnCount(count_rows(site, table, spec, unit, looked.reading))
+        return OwnCount(count_rows(site, looked.source, spec, unit))
     except DataError as error:
         return OwnCount(None, error)

@@ -202,9 +202,9 @@ def own_rows(site: Site, found: Review) -> RowCount | None:
     """
     if found.dataset is None:
         return None
-    table, study = site.path / found.dataset.path, found.study
+    source, study = found.dataset.table(site.path), found.study
     try:
-        return count_rows(site, table, study.data, study.privacy.unit, found.dataset.reading)
+        return count_rows(site, source, study.data, study.privacy.unit)
     except DataError:  # a fault of the review says so
         return None
 

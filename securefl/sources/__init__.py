@@ -1,0 +1,1 @@
+"""Tables where hospitals keep them: a file each for CSV and whatever comes."""
