@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securefl.cli.screen import same_card, say, say_quoted
-from securefl.errors import MessageError, UsageError
+from securefl.cli.screen import confirm, say, say_quoted
+from securefl.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.identity import IdentityCard
     from securefl.partners import AddressBook
+    from securefl.party.trust import TrustPlan
 
 
 def trust_cards(
@@ -29,6 +30,9 @@ def trust_cards(
         UsageError: nobody compared a fingerprint, or one for several cards.
         UntrustedError: another key is trusted under a card's name.
     """
+    from securefl.files import read_given
+    from securefl.identity import MAX_CARD_BYTES
+    from securefl.party.trust import read_given_card
     from securefl.report.words import day
 
     if remove:
@@ -40,22 +44,8 @@ def trust_cards(
             "--fingerprint goes with one card.", next_step="Trust the cards one by one."
         )
     for path in cards:
-        card = _read(path)
-        say(f"{card.role} {card.name}, as the card calls itself:")
-        say_quoted(f"{card.legal_name}, {card.email}")
-        say(f"  fingerprint  {card.spoken}")
-        book.check(card)
-        old = book.replaced(card)
-        if old is not None:
-            for line in _takes_over(old, card):
-                say(line)
-        same_card(card.spoken, fingerprint, yes=yes, who=card.name)
-        book.trust(card)
-        if old is not None:
-            say(
-                f"{card.name}'s new card has replaced the older one here. Studies that name the old"
-                " key can no longer begin."
-            )
+        card = read_given_card(read_given(path, MAX_CARD_BYTES), str(path))
+        _trust(book, card, fingerprint, yes=yes)
     listed = book.cards()
     say(
         "Trusted here:"
@@ -70,38 +60,45 @@ def trust_cards(
             say_quoted(card.legal_name)
 
 
-def _read(path: Path) -> IdentityCard:
-    from securefl.files import read_given
-    from securefl.identity import MAX_CARD_BYTES, as_it_was_sent, read_card
+def _trust(book: AddressBook, card: IdentityCard, fingerprint: str | None, *, yes: bool) -> None:
+    """Show one card, have its fingerprint compared, and add it."""
+    from securefl.party.trust import check_fingerprint, plan_trust, trust
 
-    try:
-        return read_card(as_it_was_sent(read_given(path, MAX_CARD_BYTES)))
-    except MessageError as error:
-        raise MessageError(
-            f"{path} is not an identity card that can be trusted. {error.what}",
-            whose=f"whoever gave you {path.name}",
-            next_step=(
-                "Get the file keys/card.json of its owner's folder again. Nothing of this file was"
-                " added."
-            ),
-        ) from None
+    say(f"{card.role} {card.name}, as the card calls itself:")
+    say_quoted(f"{card.legal_name}, {card.email}")
+    say(f"  fingerprint  {card.spoken}")
+    plan = plan_trust(book, card)
+    for line in _takes_over(plan):
+        say(line)
+    if fingerprint is not None:
+        check_fingerprint(card, fingerprint)
+    else:
+        question = f"Did {card.name} read out the same groups by telephone?"
+        confirm(question, yes=yes, read="the lines above")
+    trust(book, plan)
+    if plan.replaced is not None:
+        say(
+            f"{card.name}'s new card has replaced the older one here. Studies that name the old"
+            " key can no longer begin."
+        )
 
 
-def _takes_over(old: IdentityCard, new: IdentityCard) -> list[str]:
-    """What a person should know before trusting a successor."""
+def _takes_over(plan: TrustPlan) -> list[str]:
+    """What a person should know before trusting a successor; nothing where the name is new."""
     from securefl.report.words import day
 
-    until = next(e.until for e in new.earlier if e.signing_public == old.signing_public)
-    more = (
-        ""
-        if new.earlier[-1].signing_public == old.signing_public
-        else f", and changed its keys again until {day(new.earlier[-1].until)}"
-    )
+    if plan.replaced is None:
+        return []
+    name, again = plan.card.name, plan.changed_again_until
+    more = f", and changed its keys again until {day(again)}" if again else ""
     return [
-        f"  replaces     {old.spoken}, which you trust as {new.name} until now",
-        f"  from         {day(until)}: the old key itself signed that this one comes next{more}",
+        f"  replaces     {plan.replaced.spoken}, which you trust as {name} until now",
         (
-            f"  Telephone {new.name} all the same, on a number you know: whoever stole the old key"
+            f"  from         {day(plan.replaced_until)}: the old key itself signed that this one"
+            f" comes next{more}"
+        ),
+        (
+            f"  Telephone {name} all the same, on a number you know: whoever stole the old key"
             " could have signed that."
         ),
     ]

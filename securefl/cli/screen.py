@@ -152,22 +152,3 @@ def confirm(question: str, *, yes: bool, read: str = "") -> None:
         )
     if not click.confirm(question, default=False):
         raise DeclinedError("Nothing was done.")
-
-
-def same_card(spoken: str, given: str | None, *, yes: bool, who: str) -> None:
-    """Have a fingerprint compared: by ``--fingerprint`` or by a person at the terminal.
-
-    Raises:
-        UsageError: it differs, or nobody compared it.
-        DeclinedError: the groups are not the same, says the person.
-    """
-    if given is not None:
-        plain = "".join(given.split()).lower()
-        if len(plain) < 40 or plain[:40] != spoken.replace(" ", ""):
-            raise UsageError(
-                f"The fingerprint given is not that of this card ({spoken}).",
-                whose=who,
-                next_step=f"Telephone {who} and compare again; do not trust this card.",
-            )
-        return
-    confirm(f"Did {who} read out the same groups by telephone?", yes=yes, read="the lines above")

@@ -90,24 +90,24 @@ def review(site: Site, sealed: SealedStudy, now: datetime) -> Review:
             faults.append(error)
 
     check(lambda: check_consistency(study, PldAccountant(), sealed.text.decode()))
-    check(lambda: _software(study))
-    check(lambda: _schedule(study, now))
-    check(lambda: _my_place(site, study))
+    check(lambda: _check_software(study))
+    check(lambda: _check_schedule(study, now))
+    check(lambda: _check_own_place(site, study))
     book = site.book
     listed = book.cards()
     for participant in study.participants:
         if participant.name != site.name:
-            check(partial(_trusted, book, participant, "hospital"))
-    check(lambda: _trusted(book, study.coordinator, "researcher"))
+            check(partial(_check_trusted, book, participant, "hospital"))
+    check(lambda: _check_trusted(book, study.coordinator, "researcher"))
     cards = {
         p.name: listed[p.name]
         for p in (*study.participants, study.coordinator, study.aggregator)
         if _listed(listed, p)
     }
     if study.aggregator.name in cards:
-        check(lambda: _same_names(cards[study.aggregator.name], study.aggregator))
+        check(lambda: _check_names(cards[study.aggregator.name], study.aggregator))
     dataset = next((d for d in site.settings.datasets if d.name == study.data.dataset), None)
-    check(lambda: _dataset(study, dataset, site.path))
+    check(lambda: _check_dataset(study, dataset, site.path))
     quote: Quote | None = None
     try:
         quote = site.ledger.quote(
@@ -125,7 +125,7 @@ def review(site: Site, sealed: SealedStudy, now: datetime) -> Review:
     return Review(sealed, trusted, cards, dataset, quote, tuple(faults))
 
 
-def _software(study: Study) -> None:
+def _check_software(study: Study) -> None:
     mine = software()
     theirs = {"securefl": study.software.securefl, "lock_sha256": study.software.lock_sha256}
     if mine != theirs:
@@ -138,7 +138,7 @@ def _software(study: Study) -> None:
         )
 
 
-def _schedule(study: Study, now: datetime) -> None:
+def _check_schedule(study: Study, now: datetime) -> None:
     if study.schedule.reply_after < MIN_REPLY_AFTER:
         raise StudyError(
             f"Replies would leave {study.schedule.reply_after} s after a round opens; here they"
@@ -158,7 +158,7 @@ def _schedule(study: Study, now: datetime) -> None:
         )
 
 
-def _my_place(site: Site, study: Study) -> None:
+def _check_own_place(site: Site, study: Study) -> None:
     mine = site.identity.card
     if site.name not in study.cohort:
         raise StudyError(
@@ -178,7 +178,7 @@ def _my_place(site: Site, study: Study) -> None:
             whose="the researcher",
             next_step="Refuse it, and tell the researcher.",
         )
-    _same_names(mine, entry)
+    _check_names(mine, entry)
     hospitals = {k for p in study.participants for k in (p.signing_public, p.sealing_public)}
     if (
         mine.signing_public in {study.coordinator.signing_public, study.aggregator.signing_public}
@@ -191,13 +191,13 @@ def _my_place(site: Site, study: Study) -> None:
         )
 
 
-def _trusted(book: AddressBook, party: Party, role: Role) -> None:
-    _same_names(
+def _check_trusted(book: AddressBook, party: Party, role: Role) -> None:
+    _check_names(
         book.require(party.name, party.signing_public, party.sealing_public, role=role), party
     )
 
 
-def _same_names(card: IdentityCard, party: Party) -> None:
+def _check_names(card: IdentityCard, party: Party) -> None:
     """The owner reads names, not keys: true keys under a false name would be a false name marked as
     verified.
     """
@@ -219,7 +219,7 @@ def _listed(cards: dict[str, IdentityCard], party: Party) -> bool:
     )
 
 
-def _dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
+def _check_dataset(study: Study, dataset: DatasetEntry | None, folder: Path) -> None:
     wanted = study.data
     if dataset is None:
         raise StudyError(
