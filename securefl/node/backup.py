@@ -275,7 +275,8 @@ def restore_backup(backup: Backup, folder: Path) -> Path | None:
                 backup.files,
                 key=lambda n: (n.startswith(_LEDGER), n == _LEDGER, n != "keys/card.json", n),
             ):
-                _copy(backup.folder / name, folder / name)
+                if _copy(backup.folder / name, folder / name) != backup.files[name]:
+                    raise _no_backup(backup.folder, f"{name} changed after it was checked")
             for below in ("private", "public", "studies", "keys/studies"):
                 private_folder(folder / below)
     except OSError as error:

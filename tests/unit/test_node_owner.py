@@ -237,6 +237,14 @@ def test_a_planned_grant_writes_nothing_and_one_too_small_is_refused(c, here):
     assert here.ledger.size == size
 
 
+def test_a_grant_that_is_sent_twice_is_made_once(here):
+    agreed = plan(here)
+    budgets.grant(here, agreed)
+    with pytest.raises(UsageError, match="changed since this grant was planned"):
+        budgets.grant(here, agreed)
+    assert here.ledger.state.budget("clinic").epsilon == agreed.after
+
+
 @pytest.mark.parametrize(
     ("read", "text", "why"),
     [
@@ -352,6 +360,24 @@ def test_a_registration_says_whose_name_and_whose_patients_it_would_take(c, here
     assert [table.name for table in data.registered_tables(here)] == ["records"]
 
 
+def test_a_table_that_changed_after_its_patients_were_compared_is_not_registered(c, here):
+    content = (here.path / "private" / "records.csv").read_bytes()
+    plan = data.plan_registration(here, "records", table_file(here, content), "clinic", 10)
+    plan.looked.source.path.write_bytes(content.replace(b"mock-", b"other-"))
+    with pytest.raises(DataError, match="changed since it was looked at"):
+        data.register(here, plan)
+    assert [t.file.name for t in data.registered_tables(c.site(ME))] == ["records.csv"]
+
+
+def test_patients_who_got_a_budget_between_plan_and_act_get_no_second_one(here):
+    content = mock_table(SPEC, 20, seed=7).replace(b"mock-", b"x-")
+    ward = data.plan_registration(here, "ward", table_file(here, content), "ward", 10)
+    unit = data.plan_registration(here, "unit", table_file(here, content), "unit", 10)
+    here = data.register(here, ward)
+    with pytest.raises(UsageError, match="are those of 'ward'"):
+        data.register(here, unit)
+
+
 # --- keys, checkpoints, backups, models
 
 
@@ -410,7 +436,10 @@ def test_a_backup_is_checked_before_it_is_put_back_and_names_what_is_missing(c, 
     done = backups.restore(plan)
     assert (done.aside, done.partners) == (None, tuple(sorted((OTHER, THIRD))))
     assert done.missing == ("private/records.csv",)
+    late = backups.plan_restore(c.root / "copy", c.root / "late")
     (c.root / "copy" / "ledger.sqlite").write_bytes(b"altered")
+    with pytest.raises(UnreadableError, match="changed after it was checked"):
+        backups.restore(late)
     with pytest.raises(UnreadableError):
         backups.plan_restore(c.root / "copy", c.root / "third")
 

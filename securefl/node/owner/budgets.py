@@ -157,19 +157,23 @@ def grant(site: Site, plan: GrantPlan) -> Granted:
     """Write the grant into the ledger.
 
     Raises:
-        UsageError: the ledger cannot take it, as with another delta than that of the budget.
+        UsageError: the budget changed since it was planned, or the ledger cannot take the grant, as
+            with another delta than that of the budget.
+        BudgetError: what is left could not pay for one such study.
     """
     study, population = plan.typical, plan.population
     charges, attempts = charges_of(study), study.privacy.max_attempts
-    site.ledger.grant(
-        population,
-        epsilon=plan.amount,
-        delta=plan.delta,
-        choice=plan.choice,
-        typical=study.study.id,
-        charges=charges,
-        attempts=attempts,
-    )
+    with site.deciding():
+        _check_as_planned(site, plan)
+        site.ledger.grant(
+            population,
+            epsilon=plan.amount,
+            delta=plan.delta,
+            choice=plan.choice,
+            typical=study.study.id,
+            charges=charges,
+            attempts=attempts,
+        )
     quote = site.ledger.quote(population, charges, attempts)
     return Granted(plan, site.ledger.state.budget(population), quote.used_share, quote.room)
 
@@ -199,6 +203,15 @@ def _kind(old: Budget | None) -> GrantKind:
     if old is None:
         return GrantKind.FIRST
     return GrantKind.REOPENED if old.revoked else GrantKind.ADDED
+
+
+def _check_as_planned(site: Site, plan: GrantPlan) -> None:
+    """Refuse a grant that would make another budget than its owner agreed to, as if sent twice."""
+    if site.ledger.state.epsilon_after(plan.population, plan.amount) != plan.after:
+        raise UsageError(
+            f"The budget of '{plan.population}' changed since this grant was planned.",
+            next_step="Look at the budget again, then grant what is still wanted.",
+        )
 
 
 def _figure(text: str, least: str, most: str) -> Decimal:

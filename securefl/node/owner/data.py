@@ -99,6 +99,7 @@ class TablePlan:
         spec: the declared columns under the registered name and population.
         unit: whose records are one unit, for the count of rows.
         mock_rows: invented rows that others will see.
+        snapshot: keyed hash of the table's bytes, taken before its patients were read.
         patients: keyed hashes of the table's patients.
         other_file: the file for which the name stands now; None where it is new or the same.
         overlaps: other populations that have some of these patients, largest share first.
@@ -109,6 +110,7 @@ class TablePlan:
     spec: DataSpec
     unit: Unit
     mock_rows: int
+    snapshot: str
     patients: Patients
     other_file: Path | None
     overlaps: tuple[Overlap, ...]
@@ -160,6 +162,7 @@ def plan_registration(
     """
     looked = table.look(parse_data(table.columns).data)  # before what takes seconds
     declared = parse_consistent(table.columns, PldAccountant())
+    snapshot = looked.source.fingerprint(site.secret)
     check_records(looked.source)
     patients = patients_of(site, looked.source, declared.data.patient)
     shared = overlaps(site, population, patients)
@@ -169,6 +172,7 @@ def plan_registration(
         spec=declared.data.model_copy(update={"dataset": name, "population": population}),
         unit=declared.privacy.unit,
         mock_rows=mock_rows,
+        snapshot=snapshot,
         patients=patients,
         other_file=site.other_file(name, table.path, population),
         overlaps=shared,
@@ -183,10 +187,13 @@ def register(site: Site, plan: TablePlan) -> Site:
         The site with its settings as they are now.
 
     Raises:
-        UsageError: the name stands for another population, or one of the two is no name.
-        DataError: the file is gone, or lies inside the folder that PySyft shares.
+        UsageError: the name stands for another population, one of the two is no name, or most of
+            the patients have a budget under another name by now.
+        DataError: the file is gone or changed, or lies inside the folder that PySyft shares.
     """
     spec = plan.spec
+    _check_unchanged(site, plan)
+    check_same_patients(spec.population, overlaps(site, spec.population, plan.patients))
     site = site.with_dataset(spec.dataset, plan.looked.source, spec.population)
     keep_patients(site, spec.population, plan.patients)
     keep_public(site, spec, mock_table(spec, plan.mock_rows, seed=1))
@@ -210,6 +217,17 @@ def _registered(site: Site, entry: DatasetEntry) -> RegisteredTable:
     source = entry.table(site.path)
     there = source.version() is not None
     return RegisteredTable(entry.name, entry.population, source.path, there, source.words)
+
+
+def _check_unchanged(site: Site, plan: TablePlan) -> None:
+    """Refuse another table than the one whose patients were compared."""
+    source = plan.looked.source
+    if source.fingerprint(site.secret) != plan.snapshot:
+        raise DataError(
+            f"{source.path} changed since it was looked at.",
+            whose="the data owner",
+            next_step="Look at it again, and register it as it is now.",
+        )
 
 
 def _count(site: Site, spec: DataSpec, unit: Unit, looked: Looked) -> OwnCount:
