@@ -35,6 +35,7 @@ from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import sealed_limit
 from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
+from securefl.learning.stages.roles import trained
 from securefl.partners import AddressBook
 from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
@@ -114,9 +115,11 @@ def _await(board: Board, path: str, limit: int) -> bytes:
 def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     name = identity.card.name
 
-    def train(kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
+    def train(number: int, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
         del model, largest
-        return read_values(root, name) if kind == "update" else np.zeros(length, dtype=np.int64)
+        if plan.step(number).stage is trained(plan.programme):
+            return read_values(root, name)
+        return np.zeros(length, dtype=np.int64)
 
     def keep(facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
         file = root / "kept" / name / str(facts.round)
@@ -163,7 +166,11 @@ def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, wat
         given = Broadcast(
             announcement,
             _await(board, at.key, public_key_bytes()),
-            _await(board, at.model, sealed_limit(plan.parameters, len(plan.study.participants))),
+            _await(
+                board,
+                at.model,
+                sealed_limit(plan.public_length(number), len(plan.study.participants)),
+            ),
         )
         with participant.answer(given) as frame:
             board.post_file(at.contribution(name), frame)
@@ -238,7 +245,7 @@ def _coordinator(
 
     def completed(record: RoundRecord) -> None:
         watch.mark()
-        if record.kind == "update":
+        if plan.step(record.round).stage is trained(plan.programme):
             uploads.append(record.upload_bytes)
 
     coordinator = Coordinator(plan, identity, StoreExchange(board, plan), CkksIntegers())

@@ -237,7 +237,7 @@ def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
     longer one would cost.
     """
     from securefl.cli.screen import write_text
-    from securefl.node.policy import charges_of
+    from securefl.learning.stages.programme import charges_of
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.plan import plan_page, plan_study
     from securefl.report.plan_picture import plan_svg
@@ -389,9 +389,8 @@ def _run(
             study_title=file.study.title,
             quality=result.quality,
             quality_minimum=file.quality.minimum,
-            trained_on=result.outcome.counted,
+            found=[row for r in result.outcome.results for row in r.rows(units(file))],
             lost=result.lost,
-            units=units(file),
         )
     )
     show_page(extracts_page(result.extracts, file.cohort))

@@ -103,7 +103,7 @@ def verify(number: str, name: str, folder: str | None, json_file: str | None) ->
         lines = [
             RoundLine(
                 f.transcript.round,
-                f.transcript.kind,
+                view.plan.step(f.transcript.round).release.words.round,
                 tuple(f.transcript.contributions),
                 f.absent,
                 f.transcript.sum_sha256,

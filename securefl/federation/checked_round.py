@@ -84,10 +84,12 @@ class AnnouncedRound:
             MessageError: the announcement contradicts the study.
         """
         said, plan = self.said, self.plan
+        if said.round > plan.last_round or said.attempt != 1:
+            raise _contradiction("An announcement contradicts the study.")
         if not round_strategy_of(plan).allows(said.cohort, plan.study.cohort):
             raise _contradiction("An announcement names another cohort than the study allows.")
         context = self.context
-        if not self.has_own_digest or said.round > plan.last_round or said.attempt != 1:
+        if not self.has_own_digest:
             raise _contradiction("An announcement contradicts the study.")
         return context
 

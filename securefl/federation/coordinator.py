@@ -10,21 +10,16 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from securefl.errors import MessageError
 from securefl.federation.checked_round import Broadcast
 from securefl.federation.messages import Announcement, Call
 from securefl.federation.round_plan import card_of
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import seal_model
 from securefl.federation.transcript import Transcript, transcript_sha256
-from securefl.learning.models import family_of, weights_sha256, weights_to_bytes
-from securefl.learning.preparation import counted, require_enough
-from securefl.learning.strategies import strategy_of
-from securefl.learning.tasks import task_of
+from securefl.learning.models import weights_to_bytes
+from securefl.learning.stages.stage import newest_model
 from securefl.secagg.frame import write_public_key
 from securefl.shown import Shown
-from securefl.study.recipients import recipients
-from securefl.study.wire import sum_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +30,7 @@ if TYPE_CHECKING:
     from securefl.federation.exchange import Exchange
     from securefl.federation.round_plan import RoundPlan
     from securefl.identity import Identity
-    from securefl.learning.preparation import Counted
+    from securefl.learning.stages.stage import Result
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.round_context import RoundContext
 
@@ -62,37 +57,23 @@ class RoundRecord(Shown):
 
 
 @dataclass(frozen=True)
-class LastStep:
-    """The last server step's inputs besides the model before it: recipients take the step again.
-
-    Attributes:
-        memory: float64[m], the strategy's memory before it.
-        total: int64[p], the sum that was opened.
-    """
-
-    memory: NDArray[np.float64]
-    total: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
 class Outcome:
     """A completed study.
 
     Attributes:
-        theta: float64[p], the model.
-        histogram: int64[2 x bins], the summed (noised) histogram.
+        results: one a stage, in order.
         records: one a round.
-        counted: the count before training, where the study had one.
         transcripts: the signed transcript of each round, in order.
-        last_step: what made the model out of the one before; None where nobody is sent it.
     """
 
-    theta: NDArray[np.float64]
-    histogram: NDArray[np.int64]
+    results: tuple[Result, ...]
     records: tuple[RoundRecord, ...]
-    counted: Counted | None = None
     transcripts: tuple[bytes, ...] = ()
-    last_step: LastStep | None = None
+
+    @property
+    def theta(self) -> NDArray[np.float64]:
+        """float64[p], the model that stands at the end."""
+        return newest_model(self.results)
 
     def __repr__(self) -> str:
         return f"Outcome({len(self.records)} rounds, {self.theta.size} parameters)"
@@ -133,63 +114,35 @@ class Coordinator:
         self._instances = self._exchange.assemble(call, call.dump(self._me.sign), seconds)
 
     def run(self, watch: Watcher | None = None) -> Outcome:
-        """All training rounds, then the evaluation; after :meth:`assemble`, which is done here
-        where it was not.
+        """All rounds of all stages; after :meth:`assemble`, which is done here where it was not.
 
         Raises:
-            RoundError: a round could not be completed, or too few patients were counted; the study
-                ends.
+            RoundError: a round could not be completed, or a stage ends the study.
             MessageError: the aggregator's sum or a contribution was refused.
         """
         study = self._plan.study
         if not self._instances:
             self.assemble(2.0 * study.schedule.round_deadline)
-        theta = family_of(study.model, study.data).initial_weights(study.model.initial_seed)
-        if weights_sha256(theta) != study.model.initial_sha256:
-            raise MessageError(
-                "The initial weights are not those of the study.",
-                whose="the researcher",
-                next_step="Make the study again with this version of securefl.",
-            )
-        strategy, unit = strategy_of(study.training), sum_unit(study)
-        state = strategy.start(theta)
-        del theta
         self._cohort = study.cohort
         records: list[RoundRecord] = []
         transcripts: list[bytes] = []
-        last_step: LastStep | None = None
-        histogram: NDArray[np.int64] | None = None
-        patients: Counted | None = None
-        for number in range(1, self._plan.last_round + 1):
-            cohort = self._cohort
-            training = self._plan.kind(number) == "update"
-            theta = strategy.broadcast(state) if training else state.theta
-            values, record = self._round(number, theta)
-            del theta
-            transcripts.append(
-                self._transcript(record, cohort, transcripts[-1] if transcripts else b"")
-            )
-            self._exchange.leave(number, transcripts[-1])
-            records.append(record)
-            if record.kind == "update":
-                if number == self._plan.last_round - 1 and recipients(study):
-                    last_step = LastStep(state.memory, values)
-                state = strategy.absorb(state, values, unit)
-            elif record.kind == "evaluation":
-                histogram = values
-            if watch:
-                watch(record)
-            if record.kind == "preparation" and study.preparation is not None:
-                patients = counted(
-                    values, study.preparation, len(record.contributions), task_of(study.data)
+        results: list[Result] = []
+        for stage in self._plan.programme.stages:
+            state = stage.start(results)
+            for step in self._plan.programme.rounds_of(stage):
+                cohort = self._cohort
+                total, record = self._round(step.number, stage.broadcast(state))
+                transcripts.append(
+                    self._transcript(record, cohort, transcripts[-1] if transcripts else b"")
                 )
-                require_enough(patients, study.preparation)
-            del values
-        if histogram is None:
-            raise MessageError("The study has no evaluation round.", whose="the researcher")
-        return Outcome(
-            state.theta, histogram, tuple(records), patients, tuple(transcripts), last_step
-        )
+                self._exchange.leave(step.number, transcripts[-1])
+                records.append(record)
+                if watch:
+                    watch(record)
+                state = stage.absorb(state, total, len(record.contributions))
+                del total
+            results.append(stage.result(state))
+        return Outcome(tuple(results), tuple(records), tuple(transcripts))
 
     def _round(
         self, number: int, theta: NDArray[np.float64]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import PUBLIC_CODES, MessageError
-from securefl.secagg.round_context import KINDS
+from securefl.secagg.round_context import is_kind
 from securefl.signed import canonical, dump_signed, open_signed
 from securefl.study.fields import NAME
 from securefl.study.schema import VERDICTS
@@ -92,16 +92,17 @@ def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcemen
         sender=sender,
         max_bytes=MAX_ANNOUNCEMENT,
     )
+    # a stage may need no public figures: then nothing is broadcast but the announcement
     numbers = all(
-        type(body[k]) is int and 0 < body[k] < 1 << 31
-        for k in ("round", "attempt", "length", "parameters")
+        type(body[k]) is int and least <= body[k] < 1 << 31
+        for k, least in (("round", 1), ("attempt", 1), ("length", 1), ("parameters", 0))
     )
     hashes = ("study", "model_sha256", "sealed_sha256", "public_key_sha256", "round_digest")
     cohort, instances = body["cohort"], body["instances"]
     if (
         not numbers
         or not all(_is_hex(body[k]) for k in hashes)
-        or body["kind"] not in KINDS
+        or not is_kind(body["kind"])
         or not isinstance(cohort, list)
         or not all(isinstance(c, str) for c in cohort)
         or not isinstance(instances, list)

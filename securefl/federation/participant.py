@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 class Trainer(Protocol):
     """Where the noised integers come from: the worker in a real run."""
 
-    def __call__(self, kind: str, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
-        """int64[length], noised, each at most ``largest`` in absolute value."""
+    def __call__(self, number: int, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
+        """What is due in that round: int64[length], noised, each at most ``largest`` in absolute value."""
 
 
 class Keeper(Protocol):
@@ -155,7 +155,7 @@ class Participant:
             else self.cohort
         )
         self._strategy.check_place(self.name, said.cohort, before)
-        expected = (plan.kind(number), plan.length(number), plan.parameters)
+        expected = (plan.kind(number), plan.length(number), plan.public_length(number))
         first = number == 1 and said.cohort != plan.study.cohort
         if (
             (said.kind, said.length, said.parameters) != expected
@@ -167,7 +167,7 @@ class Participant:
                 whose="the coordinator",
                 next_step="Make a new study.",
             )
-        if number <= plan.first_update and said.model_sha256 != plan.study.model.initial_sha256:
+        if plan.starts_from(number) not in {None, said.model_sha256}:
             raise RoundError(
                 f"Round {number} does not start from the initial weights that were approved.",
                 whose="the coordinator",
@@ -229,7 +229,7 @@ class Participant:
         self.check(announced)
         accepted, model = self.accept(announced.with_payload(given.key, given.model))
         facts = accepted.facts
-        values = self._trainer(facts.kind, model, facts.length, facts.layout.max_value)
+        values = self._trainer(facts.round, model, facts.length, facts.layout.max_value)
         del model  # it may be large, and encrypting takes memory of its own
         return self.contribute(accepted, values)
 

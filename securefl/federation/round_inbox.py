@@ -61,7 +61,7 @@ class RoundInbox:
         if announced is None:
             return None
         plan, at = self.plan, paths.RoundPaths(self.plan.digest, number, 1)
-        most = sealed_limit(plan.parameters, len(plan.study.participants))
+        most = sealed_limit(plan.public_length(number), len(plan.study.participants))
         try:
             key = board.read(at.key, public_key_bytes())
             model = board.read(at.model, most)

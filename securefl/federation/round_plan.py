@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError
+from securefl.errors import MessageError, StudyError
 from securefl.identity import IdentityCard, Verifier, verify
-from securefl.learning.models import family_of
-from securefl.learning.tasks import task_of
+from securefl.learning.stages.programme import Programme
+from securefl.learning.stages.roles import trained
 from securefl.secagg.layouts import layout_for
 from securefl.secagg.neighbours import Neighbours
 from securefl.secagg.round_context import RoundContext
 from securefl.secagg.survivor_terms import SurvivorTerms
-from securefl.study.wire import field_bits, wire_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from securefl.learning.stages.programme import Step
     from securefl.study.schema import Participant, Study
     from securefl.study.sealed import SealedStudy
 
@@ -41,54 +41,57 @@ class RoundPlan:
         """The study's identity, SHA-256 in hex."""
         return self.sealed.digest
 
+    @cached_property
+    def programme(self) -> Programme:
+        """The study's stages, and which round is which release."""
+        return Programme(self.study)
+
     @property
     def last_round(self) -> int:
-        """Number of the evaluation round: after the count where there is one, and the training
-        rounds.
-        """
-        return (self.study.preparation is not None) + self.study.training.rounds + 1
+        """Number of rounds of the study."""
+        return self.programme.last_round
 
     @property
     def parameters(self) -> int:
         """Size of the global model."""
-        return family_of(self.study.model, self.study.data).parameters
-
-    @property
-    def first_update(self) -> int:
-        """Number of the first training round: it starts from the initial weights, like the count
-        before it.
-        """
-        return self.last_round - self.study.training.rounds
+        return trained(self.programme).public_length
 
     @property
     def longest(self) -> int:
         """The most integers that a hospital sends in any round."""
-        return max(self.length(number) for number in (1, self.first_update, self.last_round))
+        return max(release.length for _, release in self.programme.releases)
+
+    def step(self, number: int) -> Step:
+        """The round of that number: its stage and its release.
+
+        Raises:
+            StudyError: the study has no such round.
+        """
+        try:
+            return self.programme.at(number)
+        except LookupError:
+            raise StudyError(
+                f"The study has the rounds 1 to {self.last_round}, and no round {number}.",
+                whose="whoever named it",
+                next_step="Name one of them.",
+            ) from None
 
     def kind(self, number: int) -> str:
-        """What is summed in that round: ``update``, ``evaluation`` or ``preparation``."""
-        if number >= self.last_round:
-            return "evaluation"
-        return "preparation" if number == 1 and self.study.preparation is not None else "update"
+        """Kind of the release that is summed in that round."""
+        return self.step(number).release.kind
 
     def length(self, number: int) -> int:
         """Integers each hospital sends in that round."""
-        kind = self.kind(number)
-        if kind == "update":
-            return self.parameters
-        task = task_of(self.study.data)
-        if kind == "evaluation":
-            return task.histogram_size(self.study.evaluation)
-        return len(task.strata)
+        return self.step(number).release.length
 
-    def bound(self, number: int) -> int:
-        """The largest of them before noise that is planned for: a count, or steps of the wire."""
-        kind = self.kind(number)
-        if kind == "update":
-            wire = wire_of(self.study)
-            return -(-wire.bound // wire.step)
-        spec = self.study.evaluation if kind == "evaluation" else self.study.preparation
-        return 0 if spec is None else spec.bound
+    def public_length(self, number: int) -> int:
+        """Float64 numbers that the round's broadcast holds."""
+        return self.step(number).stage.public_length
+
+    def starts_from(self, number: int) -> str | None:
+        """SHA-256 of what the round broadcasts, where the study fixes it."""
+        step = self.step(number)
+        return step.stage.starts_from if step.first else None
 
     def terms(self, facts: RoundContext) -> SurvivorTerms:
         """The terms of a round that survives losses.
@@ -134,20 +137,18 @@ class RoundPlan:
             StudyError: a hospital has no nonce, or facts contradict each other.
         """
         cohort = self.study.cohort if cohort is None else cohort
+        release = self.step(number).release
         return RoundContext(
             study=self.digest,
             round=number,
             attempt=attempt,
-            kind=self.kind(number),
+            kind=release.kind,
             cohort=cohort,
             instances=tuple(instances.get(site, "") for site in cohort),
             public_key_sha256=public_key_sha256,
-            # an update's fields are as the study says, those of counts wide enough to be exact
-            layout=layout_for(
-                field_bits(self.study, self.kind(number)), len(cohort), self.length(number)
-            ),
-            length=self.length(number),
-            bound=self.bound(number),
+            layout=layout_for(release.bits, len(cohort), release.length),
+            length=release.length,
+            bound=release.bound,
             model_sha256=model_sha256,
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError
-from securefl.secagg.round_context import KINDS, is_sha256
+from securefl.secagg.round_context import is_kind, is_sha256
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def open_transcript(
     cohort, parts = body["cohort"], body["contributions"]
     well_formed = (
         type(body["attempt"]) is int
-        and body["kind"] in KINDS
+        and is_kind(body["kind"])
         and all(is_sha256(body[name]) for name in _HASHES)
         and (body["previous"] == "" or is_sha256(body["previous"]))
         and isinstance(cohort, list)

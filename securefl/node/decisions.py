@@ -12,7 +12,7 @@ from securefl.federation import paths
 from securefl.federation.messages import Status
 from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, read_file, replace_file
-from securefl.node.policy import charges_of
+from securefl.learning.stages.programme import charges_of
 from securefl.node.requests import KeptRequest, kept_study
 from securefl.party.clock import utc_now
 from securefl.party.outbox import post

@@ -311,9 +311,8 @@ class Entering:
     def _room(self) -> None:
         plan = self.plan
         cohort = plan.study.cohort
-        rounds = {
-            plan.kind(n): n for n in range(1, plan.last_round + 1)
-        }.values()  # one of each kind
+        steps = (plan.step(number) for number in range(1, plan.last_round + 1))
+        rounds = [step.number for step in steps if step.turn == 1]  # one of each release
         nobody = dict.fromkeys(cohort, "0" * 64)
         need = (
             2

@@ -167,15 +167,15 @@ class Worker:
         self._receive(START_SECONDS)
 
     def release(
-        self, kind: str, model: bytes, length: int, largest: int, timeout: float
+        self, number: int, model: bytes, length: int, largest: int, timeout: float
     ) -> NDArray[np.int64]:
-        """The noised integers of one round: int64[length], each at most ``largest`` in absolute
-        value.
+        """The noised integers of the round ``number``: int64[length], each at most ``largest`` in
+        absolute value.
 
         Raises:
             RoundError: the worker ended, was late, or answered with something of another shape.
         """
-        self._send({"do": kind}, model)
+        self._send({"do": "release", "round": number}, model)
         header, body = self._receive(timeout)
         if len(body) != 8 * length:
             raise RoundError(
@@ -190,7 +190,7 @@ class Worker:
                 whose="this hospital: its worker rounds to the study's fields",
                 next_step="Report this; the study ends here.",
             )
-        self.clamped = int(header.get("clamped", 0)) if kind == "update" else 0
+        self.clamped = int(header.get("clamped", 0))
         return values
 
     def kill(self) -> None:

@@ -17,7 +17,6 @@ from securefl.federation.round_board import RoundBoard
 from securefl.files import replace_file
 from securefl.node.durable_contribution import DurableContribution, keep_contribution
 from securefl.node.instances import NEXT
-from securefl.node.policy import charges_of
 from securefl.secagg.own_place import manifest_limit, other_contribution
 
 if TYPE_CHECKING:
@@ -174,13 +173,12 @@ class Leaving:
         """
         if self._table_hash:
             self._note_table()
-        charge = next(c for c in charges_of(self.plan.study) if c.purpose == made.facts.kind)
-        steps = self.plan.study.training.local_steps if charge.purpose == "update" else 1
+        release = self.plan.step(made.facts.round).release
         self.site.ledger.sent(
             self.plan.digest,
             round_number=made.facts.round,
-            purpose=charge.purpose,
-            mechanism=charge.mechanism.with_count(steps),
+            purpose=release.kind,
+            mechanism=release.mechanism,
             payload=made.sha256,
         )
 

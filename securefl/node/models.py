@@ -29,6 +29,7 @@ from securefl.federation.study_board import StudyBoard
 from securefl.files import private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
+from securefl.learning.stages.roles import judged, trained
 from securefl.node.requests import kept_study
 from securefl.party.model_check import Announced, check_model
 from securefl.study.recipients import recipients
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 LOOKED_FOR: Final = 30
 #: Seconds between two looks at one missing model, at least and at most.
 _OFTEN, _SELDOM = 0.5, 60.0
+#: Global models that the last server step is checked against: those of the last rounds of training.
+_KEPT: Final = 2
 _EVALUATED: Final = "evaluated.json"
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -85,15 +88,16 @@ def remember_round(
         facts: of a round that was accepted.
         model: the global model that it starts from, as it travelled; its hash is checked.
     """
-    if (
-        site.name not in recipients(plan.study)
-        or facts.round < plan.last_round - 2
-        or facts.kind == "preparation"
+    step = plan.step(facts.round)
+    evaluated = step.stage is judged(plan.programme)
+    trains = step.stage is trained(plan.programme)
+    if site.name not in recipients(plan.study) or not (
+        evaluated or (trains and step.turn > step.release.rounds - _KEPT)
     ):
         return
     folder = private_folder(private_folder(site.study_folder(plan.digest)) / "steps")
     with suppress(OSError):
-        if facts.kind == "evaluation":
+        if evaluated:
             replace_file(
                 folder / _EVALUATED, json.dumps({"model_sha256": facts.model_sha256}).encode()
             )

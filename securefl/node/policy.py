@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from securefl.environment import software
 from securefl.errors import BudgetError, DataError, SecureFLError, StudyError, UntrustedError
+from securefl.learning.stages.programme import charges_of
 from securefl.learning.table import near_name
 from securefl.privacy.accounting import PldAccountant
-from securefl.privacy.charges import Charge
-from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.privacy.planning import over_budget
 from securefl.study.consistency import check_consistency
 from securefl.study.dates import time_here
@@ -30,20 +29,8 @@ if TYPE_CHECKING:
     from securefl.partners import AddressBook
     from securefl.party.folder import DatasetEntry
     from securefl.privacy.planning import Quote
-    from securefl.study.schema import Party, Study, Template
+    from securefl.study.schema import Party, Study
     from securefl.study.sealed import SealedStudy
-
-
-def charges_of(study: Template) -> tuple[Charge, ...]:
-    """Everything a study releases at one hospital: its training steps, its evaluation, and the
-    count before it where there is one.
-    """
-    p, e, c = study.privacy, study.evaluation, study.preparation
-    return (
-        Charge("update", SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps)),
-        Charge("evaluation", Gaussian(e.noise_multiplier, 1)),
-        *([Charge("preparation", Gaussian(c.noise_multiplier, 1))] if c is not None else []),
-    )
 
 
 #: A reply that leaves when it is ready tells how many rows there are (seconds; rule 1).

@@ -278,8 +278,8 @@ class StudyRun:
             self.site.name,
             self.site.split_secret(self.plan.study.data.population),
         )
-        kind, length, largest, deadline = (
-            facts.kind,
+        number, length, largest, deadline = (
+            facts.round,
             facts.length,
             facts.layout.max_value,
             float(schedule.round_deadline),
@@ -292,7 +292,7 @@ class StudyRun:
             if first:
                 counts = worker.prepare(text, name, secret, compare.key)
                 compare(counts)
-            values = worker.release(kind, model, length, largest, deadline)
+            values = worker.release(number, model, length, largest, deadline)
             return Released(values, worker.clamped, counts)
 
         settle = min(self.settle_seconds, _SETTLE_SHARE * deadline) if first else 0.0

@@ -13,11 +13,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from securefl.errors import DataError, RoundError, SecureFLError
+from securefl.errors import DataError, SecureFLError
 from securefl.node.channel import Channel, ChannelClosedError
 
 if TYPE_CHECKING:
-    from securefl.learning.features import Prepared
+    from securefl.learning.stages.stage import Rows
     from securefl.learning.steps import RandomDraws
     from securefl.learning.table import Table
     from securefl.study.schema import Study
@@ -29,71 +29,34 @@ _CHECKED_BYTES = 1 << 16
 
 
 class _Task:
-    """What the worker holds between commands: the split table and the trainer."""
+    """What the worker holds between commands: this hospital's end of every stage."""
 
-    def __init__(
-        self, study: Study, site: str, train: Prepared, held_out: Prepared, draws: RandomDraws
-    ) -> None:
-        from securefl.learning.models import family_of
-        from securefl.learning.tasks import task_of
-        from securefl.learning.training import training_steps
+    def __init__(self, study: Study, site: str, rows: Rows, draws: RandomDraws) -> None:
+        from securefl.learning.stages.programme import Programme
 
-        self._study = study
-        unit = study.privacy.unit
-        self._train, self._held_out = train.one_row_each(unit), held_out.one_row_each(unit)
-        self._draws = draws
-        self._task, self._family = task_of(study.data), family_of(study.model, study.data)
-        self.trainer = training_steps(study, study.participant(site).weight, train, draws)
+        self._programme = Programme(study)
+        self._ends = [stage.local(study, site, rows, draws) for stage in self._programme.stages]
+        #: Values of the last answer that were cut to the largest of a field; for the owner's own
+        #: screen.
+        self.clamped = 0
 
-    def release(self, kind: str, model: bytes | bytearray) -> bytes:
-        """What is due in a round of that kind, noised, as little-endian int64."""
-        return {
-            "update": self._update,
-            "evaluation": self._evaluation,
-            "preparation": self._preparation,
-        }[kind](model)
-
-    def _update(self, model: bytes | bytearray) -> bytes:
-        """int64[p]: the noised steps of one round from this global model."""
+    def release(self, number: int, public: bytes | bytearray) -> bytes:
+        """What is due in the round of that number, noised, as little-endian int64."""
         from securefl.learning.models import weights_from_bytes
 
-        theta = weights_from_bytes(model, self._family.parameters)
-        return self.trainer.update(theta).astype("<i8").tobytes()
-
-    def _preparation(self, _model: bytes | bytearray) -> bytes:
-        """The noised count of the patients who train, by the task's strata."""
-        from securefl.learning.counts import release_counts
-        from securefl.learning.preparation import stratum_counts
-
-        if self._study.preparation is None:
-            raise RoundError("The study has no count before training.", whose="the coordinator")
-        counts = stratum_counts(self._train.y, self._task)
-        return release_counts(counts, self._study.preparation, self._draws).astype("<i8").tobytes()
-
-    @property
-    def clamped(self) -> int:
-        """How many values of the last update were cut to the largest of a field; for the owner's
-        own screen.
-        """
-        return self.trainer.clamped
-
-    def _evaluation(self, model: bytes | bytearray) -> bytes:
-        """The noised histogram of the held-out patients."""
-        from securefl.learning.counts import release_counts, row_counts
-        from securefl.learning.models import predict, weights_from_bytes
-
-        task, evaluation = self._task, self._study.evaluation
-        theta = weights_from_bytes(model, self._family.parameters)
-        predictions = predict(theta, self._family, task, self._held_out.X)
-        places = task.place(predictions, self._held_out.y, evaluation)
-        counts = row_counts(places, task.histogram_size(evaluation))
-        return release_counts(counts, evaluation, self._draws).astype("<i8").tobytes()
+        step = self._programme.at(number)
+        end = self._ends[step.stage.place]
+        given = weights_from_bytes(public, step.stage.public_length)
+        values = end.answer(step.release, given).astype("<i8").tobytes()
+        self.clamped = end.clamped
+        return values
 
 
 def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, dict[str, Any]]:
     from securefl.learning.features import prepare
     from securefl.learning.patient_hashes import patients_among
     from securefl.learning.split import split_rows
+    from securefl.learning.stages.stage import Rows
     from securefl.learning.steps import RandomDraws
     from securefl.privacy.randomness import SystemRandomness
     from securefl.study.parse import parse_study
@@ -103,7 +66,8 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
     secret = bytes.fromhex(header["split_secret"])
     prepared = prepare(table, study.data, secret, study.privacy.unit)
     train, held_out = split_rows(prepared, secret, study.data.holdout)
-    task = _Task(study, header["site"], train, held_out, RandomDraws(SystemRandomness()))
+    draws = RandomDraws(SystemRandomness())
+    task = _Task(study, header["site"], Rows(train, held_out), draws)
     counts = {
         "rows": table.rows,
         "kept": len(prepared.y),
@@ -191,7 +155,7 @@ def main() -> None:
                 elif task is None:
                     raise DataError("The worker was asked to work before it had a table.")
                 else:
-                    values = task.release(header["do"], body)
+                    values = task.release(header["round"], body)
                     channel.send({"ok": True, "clamped": task.clamped}, values)
             except SecureFLError as error:
                 channel.send(

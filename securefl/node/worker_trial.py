@@ -47,6 +47,8 @@ RELEASES = 10
 #: Processes, and executions in each: what a study's approval starts, and what a restart starts
 #: again.
 _PROCESSES, _EXECUTIONS = 2, 2
+#: Rounds of the invented study.
+_COUNT, _UPDATE, _EVALUATION = 1, 2, 3
 _SECRET = bytes(32)
 _SITE = "here"
 _CERTAIN = 2000.0
@@ -83,20 +85,21 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
     parameters, bins = PATIENTS + 1, study.evaluation.bins
     zeros, certain = np.zeros(parameters), np.append(np.zeros(PATIENTS), _CERTAIN)
     asked = (
-        ("update", zeros, parameters),
-        ("update", certain, parameters),
-        ("evaluation", zeros, 2 * bins),
-        ("preparation", zeros, 2),
+        (_UPDATE, zeros, parameters),
+        (_UPDATE, certain, parameters),
+        (_EVALUATION, zeros, 2 * bins),
+        (_COUNT, zeros[:0], 2),
     )
     heard: list[list[NDArray[np.int64]]] = [[], [], [], []]
     largest = (1 << (study.secagg.bits - 1)) - 1
     for worker in workers:
         for _ in range(_EXECUTIONS):
             worker.prepare(sealed.text, _SITE, _SECRET)
-            for answers, (kind, theta, length) in zip(heard, asked, strict=True):
+            for answers, (number, theta, length) in zip(heard, asked, strict=True):
                 model = weights_to_bytes(theta)
                 answers += [
-                    worker.release(kind, model, length, largest, _SECONDS) for _ in range(releases)
+                    worker.release(number, model, length, largest, _SECONDS)
+                    for _ in range(releases)
                 ]
     return _in_deviations(study, [np.array(answers, dtype=np.float64) for answers in heard])
 

@@ -28,9 +28,11 @@ from securefl.errors import MessageError
 from securefl.federation import bundle
 from securefl.learning.artefact import model_card
 from securefl.learning.models import weights_from_bytes, weights_sha256
+from securefl.learning.stages.evaluate import EvaluateResult
+from securefl.learning.stages.roles import judged, trained
 from securefl.learning.strategies import strategy_of
 from securefl.learning.tasks import task_of
-from securefl.report.outcome import evaluation_record, model_facts
+from securefl.report.outcome import model_facts
 from securefl.secagg.packing import FieldLayout
 from securefl.study.wire import sum_unit
 
@@ -83,7 +85,10 @@ def check_model(
             " evaluation"
         )
     rounds = check_by_transcripts(model, files, plan, verify)
-    _check_step(model.theta, files, plan, announced, contributors=len(rounds[-2].contributions))
+    last = max(step.number for step in plan.programme.rounds_of(trained(plan.programme)))
+    _check_step(
+        model.theta, files, plan, announced, contributors=len(rounds[last - 1].contributions)
+    )
 
 
 def check_by_transcripts(
@@ -98,7 +103,7 @@ def check_by_transcripts(
         MessageError: transcripts, the evaluated model or the figures do not fit each other.
     """
     rounds = bundle.read_transcripts(files[bundle.TRANSCRIPTS], plan, verify)
-    if rounds[-1].model_sha256 != weights_sha256(model.theta):
+    if _evaluation_round(plan, rounds).model_sha256 != weights_sha256(model.theta):
         raise _refused("the transcript of the evaluation names another model")
     _check_figures(model, files, plan, rounds)
     return rounds
@@ -148,10 +153,13 @@ def _check_figures(
         whole = all(type(value) is int for value in told["histogram"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise _refused("its evaluation is malformed") from None
-    if not whole or histogram.shape != (task.histogram_size(study.evaluation),):
+    section = judged(plan.programme).section
+    if not whole or histogram.shape != (task.histogram_size(section),):
         raise _refused("its histogram has another shape than the study's")
-    evaluation = task.evaluate(histogram, study.evaluation, len(rounds[-1].contributions))
-    if not _alike(told, evaluation_record(histogram, evaluation)):
+    contributors = len(_evaluation_round(plan, rounds).contributions)
+    result = EvaluateResult(histogram, contributors, section, task)
+    evaluation = result.evaluation
+    if not _alike(told, _as_json(result.record())):
         raise _refused("its figures do not follow from the released histogram")
     facts = model_facts(study, plan.digest, evaluation, rounds)
     if (model.spec, model.data) != (study.model, study.data):
@@ -160,6 +168,16 @@ def _check_figures(
         model.spec, model.data, facts
     ):
         raise _refused("its card does not say what follows from the study and the figures")
+
+
+def _evaluation_round(plan: RoundPlan, rounds: Sequence[Transcript]) -> Transcript:
+    """The transcript of the round whose figures the model card names."""
+    (step,) = plan.programme.rounds_of(judged(plan.programme))
+    return rounds[step.number - 1]
+
+
+def _as_json(record: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON values
+    return json.loads(json.dumps(record))
 
 
 def _alike(one: Any, other: Any) -> bool:  # noqa: ANN401 - JSON values

@@ -1,41 +1,57 @@
-"""What a study is charged for: each kind of release with its mechanism, and the terms the figures
-rest on.
+"""Charges of a study: each kind of release with its mechanism, and the terms the figures rest on.
 
-Training updates, evaluation histograms and preparation statistics are all releases; each is charged
-for all its steps and for every attempt the study allows, before any of them runs (rule 3).
+Every release is charged for all its steps and for every attempt the study allows, before any of
+them runs (rule 3).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+)
 
 from securefl.errors import UsageError
 from securefl.privacy.accounting import rdp_cost
 from securefl.privacy.mechanisms import Mechanism, mechanism_from_json
+from securefl.registry import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What kind of release: a training update, an evaluation histogram, a preparation statistic.
-Purpose: TypeAlias = Literal["update", "evaluation", "preparation"]
-PURPOSES: tuple[Purpose, ...] = ("update", "evaluation", "preparation")
+#: Kind of a release. The word is open, so that an old ledger stays readable whatever stages there
+#: are; a stage that nobody knows is refused where the study is read.
+Purpose = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
 
 
 @dataclass(frozen=True)
 class Charge:
-    """One kind of release and everything of it that a study may do in one attempt."""
+    """One kind of release and everything of it that a study may do in one attempt.
+
+    Attributes:
+        purpose: kind of the release.
+        mechanism: noise, sampling and number of all of them.
+        aside: whether it is about patients kept aside from training.
+        label: its name for people; the purpose where none is given.
+    """
 
     purpose: Purpose
     mechanism: Mechanism
+    aside: bool = False
+    label: str = ""
 
     def __post_init__(self) -> None:
-        if self.purpose not in PURPOSES:
+        if not NAME.fullmatch(self.purpose):
             raise UsageError(
-                f"Unknown kind of release {self.purpose!r}.",
-                next_step=f"Known are: {', '.join(PURPOSES)}.",
+                f"{self.purpose!r} is no kind of release.",
+                next_step="Name it in lower-case letters and hyphens, 40 at most.",
             )
 
 

@@ -364,7 +364,7 @@ class Ledger(LedgerLog):
         Args:
             study: the digest.
             round_number: the study's round.
-            purpose: update, evaluation or preparation.
+            purpose: kind of the release.
             mechanism: as it was charged, with the count of this release alone (its steps).
             payload: the bytes, or their SHA-256 in hex.
 

@@ -7,19 +7,21 @@ Rényi divergence at the grant's order (see :mod:`securefl.privacy.accounting`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from securefl.errors import BudgetError, UsageError
 from securefl.privacy.accounting import NANO, ORDERS, pld_epsilon, rdp_cap, rdp_cost, rdp_epsilon
-from securefl.privacy.charges import Charge, all_attempts, total_cost
+from securefl.privacy.charges import all_attempts, total_cost
 from securefl.privacy.explain import percent
 from securefl.privacy.mechanisms import Mechanism, SubsampledGaussian
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
+
+    from securefl.privacy.charges import Charge
 
 #: Noise multipliers are offered in steps of a hundredth, up to this many hundredths.
 _MOST_HUNDREDTHS = 1_000_000
@@ -115,7 +117,7 @@ def study_epsilon(
             counts (parallel composition, McSherry 2009). The ledger's filter charges the sum all
             the same, because the next study may split otherwise.
     """
-    aside = [c for c in charges if disjoint and c.purpose == "evaluation"]
+    aside = [c for c in charges if disjoint and c.aside]
     groups = (aside, [c for c in charges if c not in aside])
     return max(pld_epsilon(all_attempts(g, attempts), delta) for g in groups)
 
@@ -175,6 +177,11 @@ def noise_for_epsilon(
     return (upper if found is None else found) * _HUNDREDTH
 
 
+def _has_steps(charge: Charge) -> bool:
+    """Whether a release is made of steps on patients drawn by lot, as a training is."""
+    return isinstance(charge.mechanism, SubsampledGaussian)
+
+
 def largest_steps(charges: Sequence[Charge], left: int, order: int, attempts: int = 1) -> int:
     """The most training steps that fit in ``left`` with everything else as it is; 0 when not one
     does.
@@ -182,14 +189,14 @@ def largest_steps(charges: Sequence[Charge], left: int, order: int, attempts: in
 
     def too_much(steps: int) -> bool:
         changed = [
-            Charge(c.purpose, c.mechanism.with_count(steps)) if c.purpose == "update" else c
+            replace(c, mechanism=c.mechanism.with_count(steps)) if _has_steps(c) else c
             for c in charges
         ]
         return total_cost(changed, order, attempts) > left
 
-    if all(c.purpose != "update" for c in charges):
+    if not any(map(_has_steps, charges)):
         return 0
-    most = max(c.mechanism.count for c in charges if c.purpose == "update")
+    most = max(c.mechanism.count for c in charges if _has_steps(c))
     first = _first(1, most, too_much)
     return most if first is None else first - 1
 
@@ -204,15 +211,15 @@ def smallest_noise(
     def fits(hundredths: int) -> bool:
         changed = [
             (
-                Charge(c.purpose, c.mechanism.with_noise(hundredths * _HUNDREDTH))
-                if c.purpose == "update"
+                replace(c, mechanism=c.mechanism.with_noise(hundredths * _HUNDREDTH))
+                if _has_steps(c)
                 else c
             )
             for c in charges
         ]
         return total_cost(changed, order, attempts) <= left
 
-    if all(c.purpose != "update" for c in charges):
+    if not any(map(_has_steps, charges)):
         return None
     found = _first(1, _MOST_HUNDREDTHS, fits)
     return None if found is None else found * _HUNDREDTH

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securefl.privacy.explain import explain_epsilon, explain_share, percent
-from securefl.report.audit_words import KINDS, figure, reason_words, runs, slots, study_name
+from securefl.report.audit_words import figure, nouns, reason_words, runs, slots, study_name
 from securefl.report.page import (
     Bar,
     Gap,
@@ -254,7 +254,7 @@ def _unsent(dataset: Json, names: dict[str, str]) -> list[Value]:
     for s in dataset["studies"]:
         yet = "not sent yet" if s["status"] in {"approved", "running"} else "charged, never sent"
         open_ = [
-            f"{yet}: {KINDS[slot.charge['kind']][1]}, {slot.unsent:,} of {slot.reserved:,}"
+            f"{yet}: {nouns(slot.charge['kind'])[1]}, {slot.unsent:,} of {slot.reserved:,}"
             for slot in slots(s).values()
             if slot.unsent and s["share"]
         ]
@@ -264,7 +264,7 @@ def _unsent(dataset: Json, names: dict[str, str]) -> list[Value]:
 
 
 def _single(release: Json) -> str:
-    return f"round {release['round']}: {KINDS[release['kind']][0]}, {day(release['at'])}"
+    return f"round {release['round']}: {nouns(release['kind'])[0]}, {day(release['at'])}"
 
 
 def _run(run: list[Json]) -> str:
@@ -275,7 +275,7 @@ def _run(run: list[Json]) -> str:
     since = day(first["at"])
     when = since if since == day(last["at"]) else f"{since.removesuffix(' UTC')} to {until}"
     return (
-        f"rounds {first['round']} to {last['round']}: {plural(len(run), *KINDS[first['kind']])},"
+        f"rounds {first['round']} to {last['round']}: {plural(len(run), *nouns(first['kind']))},"
         f" {when}"
     )
 
@@ -327,6 +327,6 @@ def _charge_words(charge: Json) -> str:
         else f", each on {charge['sample_rate']} of the patients at random"
     )
     return (
-        f"{plural(steps, *KINDS[charge['kind']])}{rate}, noise multiplier"
+        f"{plural(steps, *nouns(charge['kind']))}{rate}, noise multiplier"
         f" {charge['noise_multiplier']}"
     )

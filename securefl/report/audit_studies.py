@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from securefl.privacy.explain import percent
 from securefl.report.audit_words import (
-    KINDS,
     Numbered,
     cost_of,
     figure,
+    nouns,
     part_words,
     reason_words,
     runs,
@@ -193,7 +193,7 @@ def _run_rows(s: Numbered, cap: float | None) -> list[Row]:
     rows += [
         (
             "–",
-            f"{yet}: {KINDS[slot.charge['kind']][1]}",
+            f"{yet}: {nouns(slot.charge['kind'])[1]}",
             *_mechanism(slot.charge),
             f"{slot.unsent:,}",
             _cost(slot.unsent * slot.one, cap),
@@ -213,7 +213,7 @@ def _run_row(run: Sequence[Json], s: Numbered, cap: float | None) -> Row:
         when = (Moment(first["at"]), " to ", Moment(last["at"]))
     return (
         rounds,
-        plural(len(run), *KINDS[first["kind"]]),
+        plural(len(run), *nouns(first["kind"])),
         *_mechanism(first),
         f"{sum(r['steps'] for r in run):,}",
         _cost(sum(cost_of(r, s.slots) for r in run), cap),
@@ -230,7 +230,7 @@ def _every(s: Numbered, cap: float | None, *, detail: bool) -> Details:
     rows = tuple(
         (
             str(r["round"]),
-            KINDS[r["kind"]][0],
+            nouns(r["kind"])[0],
             *_mechanism(r),
             str(r["steps"]),
             _cost(cost_of(r, s.slots), cap),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words
+from securefl.study.stages import STAGES
 from securefl.study.study_id import StudyId
 
 if TYPE_CHECKING:
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
 Json: TypeAlias = "dict[str, Any]"
 #: Reason codes of refusals.
 REASONS: dict[str, str] = {"budget": "too little budget", "owner": "the owner said no"}
-#: Kinds of release, one and many.
-KINDS: dict[str, tuple[str, str]] = {
-    "update": ("model update", "model updates"),
-    "evaluation": ("check of the model", "checks of the model"),
-    "preparation": ("preparation statistic", "preparation statistics"),
-}
+
+
+def nouns(kind: str) -> tuple[str, str]:
+    """One release of that kind, and many: as its stage says, or the word itself where no stage
+    here knows it.
+
+    >>> nouns("update"), nouns("word-count")
+    (('model update', 'model updates'), ('release of word-count', 'releases of word-count'))
+    """
+    for name in STAGES.names():
+        if kind in (known := STAGES[name].nouns):
+            one, many = known[kind]
+            return one, many
+    return f"release of {kind}", f"releases of {kind}"
 
 
 def study_name(study_id: str, digest: str) -> str:
@@ -109,7 +118,7 @@ def runs(releases: Iterable[Json]) -> list[list[Json]]:
     In the order of first rounds.
     """
     found: list[list[Json]] = []
-    for release in sorted(releases, key=lambda r: (r["kind"] != "update", r["kind"], r["round"])):
+    for release in sorted(releases, key=lambda r: (r["kind"], r["round"])):
         last = found[-1][-1] if found else None
         if (
             last is not None

@@ -7,26 +7,27 @@ Every figure is read off the study or computed from it; nothing here is estimate
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UsageError
 from securefl.identity import IdentityCard
 from securefl.learning.models import family_of
+from securefl.learning.stages.programme import Programme
 from securefl.learning.tasks import task_of
 from securefl.privacy.accounting import gated_epsilon
 from securefl.privacy.explain import explain_epsilon, guess_percent, one_in
-from securefl.privacy.mechanisms import Gaussian, SubsampledGaussian
 from securefl.report.words import bytes_words, decimal_words, plural
 from securefl.secagg.layouts import body_bytes, layout_for
 from securefl.study import meanings
-from securefl.study.wire import field_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from decimal import Decimal
+    from collections.abc import Mapping, Sequence
     from fractions import Fraction
 
     from securefl.identity import Role
+    from securefl.learning.stages.release import Release
+    from securefl.learning.stages.stage import Stage
     from securefl.study.columns import Column
     from securefl.study.schema import Party, Template
 
@@ -88,50 +89,22 @@ def hospitals(study: Template) -> int:
 
 
 def leaving(study: Template) -> tuple[Leaving, ...]:
-    """What leaves each hospital: the count before training where there is one, the training rounds,
-    the evaluation.
-    """
-    weights, task = family_of(study.model, study.data).parameters, task_of(study.data)
-    counts, strata = task.histogram_size(study.evaluation), len(task.strata)
-
-    def size(kind: str, values: int) -> int:
-        return body_bytes(layout_for(field_bits(study, kind), hospitals(study), values), values)
-
-    before = [
-        Leaving(1, strata, size("preparation", strata), _count_words(study), "once, at the start")
-    ]
-    return (
-        *(before if study.preparation is not None else []),
+    """Releases of each hospital, in the order of the stages."""
+    return tuple(
         Leaving(
-            study.training.rounds,
-            weights,
-            size("update", weights),
-            f"how the model should change, summed over {group_words(study)}",
-        ),
-        Leaving(
-            1,
-            counts,
-            size("evaluation", counts),
-            "how many of the patients kept aside fall into each band of the model's score",
-            "once, at the end",
-        ),
+            release.rounds,
+            release.length,
+            body_bytes(layout_for(release.bits, hospitals(study), release.length), release.length),
+            release.words.leaves,
+            release.words.when,
+        )
+        for _, release in Programme(study).releases
     )
 
 
 def units(study: Template) -> str:
     """What the figures are about: patients, or rows of the table."""
     return "patients" if study.privacy.unit == "patient" else "rows"
-
-
-def _count_words(study: Template) -> str:
-    least = study.preparation.minimum if study.preparation is not None else 0
-    end = (
-        f"; with fewer than {least:,} in all hospitals the study ends there, and its budget stays"
-        " charged"
-        if least
-        else ""
-    )
-    return f"how many {units(study)} train the model, without and with what is to be predicted{end}"
 
 
 def quality_sentence(study: Template) -> str:
@@ -148,25 +121,6 @@ def quality_sentence(study: Template) -> str:
 def ratio(value: Fraction) -> str:
     """A share as people say it: "1 in 5" or "3 of 10"."""
     return f"{value.numerator} {'in' if value.numerator == 1 else 'of'} {value.denominator}"
-
-
-def group_words(study: Template) -> str:
-    """Whose rows enter one step of the training."""
-    who = "patients who train" if study.privacy.unit == "patient" else "rows that train"
-    return (
-        f"all of its {who}"
-        if study.privacy.sample_rate == 1
-        else f"a random group of {units(study)}"
-    )
-
-
-def drawn_words(study: Template, noun: str) -> str:
-    """How many of ``noun`` one step takes: a share drawn by lot, or every one of them where the
-    rate is 1.
-    """
-    if study.privacy.sample_rate == 1:
-        return f"all {noun}, every time: none is drawn by lot"
-    return f"{ratio(study.privacy.sample_rate)} {noun} drawn at random"
 
 
 def model_words(study: Template) -> str:
@@ -254,21 +208,22 @@ def _rows_words(study: Template) -> str:
 
 
 def worst_epsilon(study: Template) -> Decimal:
-    """Epsilon for one patient: of those who train (with the count before it, where there is one) or
-    of those kept aside, the larger.
+    """Epsilon for one patient: of those who train, or of those kept aside, the larger. Where
+    several stages are about the same patients, what they cost together counts.
     """
-    p, c = study.privacy, study.preparation
-    training = p.epsilon
-    if c is not None:
-        both = (
-            SubsampledGaussian(p.noise_multiplier, p.sample_rate, p.steps),
-            Gaussian(c.noise_multiplier),
-        )
-        try:
-            training = max(training, gated_epsilon(both, p.delta))
-        except UsageError:  # a study of such figures is refused; its page still says what it claims
-            training = p.epsilon + c.epsilon
-    return max(training, study.evaluation.epsilon)
+    releases = Programme(study).releases
+    groups = ([item for item in releases if item[1].aside == aside] for aside in (False, True))
+    return max(_group_epsilon(group, study.privacy.delta) for group in groups if group)
+
+
+def _group_epsilon(group: Sequence[tuple[Stage, Release]], delta: Decimal) -> Decimal:
+    claimed = list({stage.place: stage.epsilon for stage, _ in group}.values())
+    if len(claimed) == 1:
+        return claimed[0]
+    try:
+        return max(*claimed, gated_epsilon([r.charge.mechanism for _, r in group], delta))
+    except UsageError:  # a study of such figures is refused; its page still says what it claims
+        return sum(claimed, Decimal(0))
 
 
 def privacy_sentences(study: Template) -> list[str]:
@@ -283,11 +238,7 @@ def privacy_sentences(study: Template) -> list[str]:
             "What a model teaches about people in general is not covered: it would be nearly the"
             " same without that one patient."
         ),
-        (
-            f"In one hospital a patient is used either to train the model{_and_count(study)} or to"
-            " check it, never for both. The budget is charged for"
-            f" {'all' if study.preparation else 'both'}."
-        ),
+        *_use_sentences(study),
         (
             "A patient whom two of the hospitals treated loses more: the guess can then rise to"
             f" {guess_percent(2 * worst)}, but for a chance of {one_in(twice)}."
@@ -295,8 +246,18 @@ def privacy_sentences(study: Template) -> list[str]:
     ]
 
 
-def _and_count(study: Template) -> str:
-    return " (and is counted before that)" if study.preparation is not None else ""
+def _use_sentences(study: Template) -> list[str]:
+    """Uses of one patient, where patients kept aside have another than the rest."""
+    releases = [release for _, release in Programme(study).releases]
+    trained, aside = (
+        " and ".join(dict.fromkeys(r.words.used for r in releases if r.aside == kept))
+        for kept in (False, True)
+    )
+    if not trained or not aside:
+        return []
+    charged = "both" if len(releases) == len((trained, aside)) else "all"
+    use = f"In one hospital a patient is used either {trained} or {aside}, never for both."
+    return [f"{use} The budget is charged for {charged}."]
 
 
 def _unit_sentences(study: Template) -> list[str]:
@@ -313,21 +274,12 @@ def _unit_sentences(study: Template) -> list[str]:
 
 def figure_words(study: Template) -> str:
     """The figures themselves, for those who know them."""
-    p, e, c = study.privacy, study.evaluation, study.preparation
-    before = (
-        ""
-        if c is None
-        else (
-            f"count epsilon {decimal_words(c.epsilon)} (noise {decimal_words(c.noise_multiplier)}),"
-            f" together with training {decimal_words(worst_epsilon(study))}; "
-        )
-    )
+    p, stages = study.privacy, Programme(study).stages
+    each = ", ".join(f"{s.short} epsilon {decimal_words(s.epsilon)}" for s in stages)
     return (
-        f"{before}training epsilon {decimal_words(p.epsilon)}, check epsilon"
-        f" {decimal_words(e.epsilon)}, both at delta {decimal_words(p.delta)}; unit {p.unit}, add"
-        f" or remove one; {p.steps} steps, each on {drawn_words(study, 'patients')}; noise"
-        f" multiplier {decimal_words(p.noise_multiplier)} (check"
-        f" {decimal_words(e.noise_multiplier)}), clip norm {decimal_words(p.clip_norm)}."
+        f"{each}, together for one patient {decimal_words(worst_epsilon(study))}, at delta"
+        f" {decimal_words(p.delta)}; unit {p.unit}, add or remove one;"
+        f" {'; '.join(stage.figures() for stage in stages)}."
     )
 
 

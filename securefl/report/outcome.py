@@ -4,9 +4,7 @@ that checks them.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from securefl.learning.artefact import ModelFacts
 from securefl.learning.tasks import task_of
@@ -18,9 +16,6 @@ from securefl.report.run import lost_hospitals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.report.run import Round
@@ -55,18 +50,10 @@ def model_facts(
             "AUC asked for": quality_words(verdict, study.quality.minimum),
         },
         participants=study.cohort,
-        lost=lost_hospitals(rounds, study.cohort),
+        lost=lost_hospitals(study, rounds),
         probability=evaluation.calibrated == "supported",
         calibration=(
             calibration_words(evaluation.calibrated),
             *calibration_lines(evaluation.calibration),
         ),
     )
-
-
-def evaluation_record(histogram: NDArray[np.int64], evaluation: Evaluation) -> dict[str, Any]:
-    """The released histogram and what was read off it, as JSON values."""
-    record: dict[str, Any] = json.loads(
-        json.dumps({"histogram": [int(v) for v in histogram], "evaluation": asdict(evaluation)})
-    )
-    return record

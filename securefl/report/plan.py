@@ -67,7 +67,7 @@ class StudyPlan:
     study: str
     unit: str
     delta: Decimal
-    parts: tuple[tuple[str, int, Decimal], ...]
+    parts: tuple[tuple[str, str, int, Decimal], ...]
     epsilon: Decimal
     sites: tuple[SitePlan, ...]
     budgets: tuple[BudgetShare, ...]
@@ -91,7 +91,7 @@ class StudyPlan:
             "epsilon": float(self.epsilon),
             "charges": [
                 {"kind": kind, "releases": count, "epsilon": float(epsilon)}
-                for kind, count, epsilon in self.parts
+                for kind, _, count, epsilon in self.parts
             ],
             "hospitals": [
                 {
@@ -178,6 +178,7 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
         parts=tuple(
             (
                 c.purpose,
+                c.label,
                 c.mechanism.count * p.max_attempts,
                 pld_epsilon(all_attempts([c], p.max_attempts), p.delta),
             )
@@ -253,23 +254,20 @@ def _faults(plan: StudyPlan) -> Section | None:
     )
 
 
-_KINDS = {
-    "update": "training",
-    "evaluation": "checking the model",
-    "preparation": "counting patients",
-}
+#: Charges of a study in which no patient meets two stages: those who train, and those kept aside.
+_ONE_OF_EACH = 2
 
 
 def _cost(plan: StudyPlan) -> list[Block | str]:
     rows = [
         (
-            _KINDS[kind],
+            label,
             (
                 f"epsilon {decimal_words(epsilon)} at delta {decimal_words(plan.delta)},"
                 f" {plural(count, 'noised release')}"
             ),
         )
-        for kind, count, epsilon in plan.parts
+        for _, label, count, epsilon in plan.parts
     ]
     return [
         facts([*rows, ("for one patient", f"epsilon {decimal_words(plan.epsilon)}")]),
@@ -347,7 +345,7 @@ def effect_words(plan: StudyPlan) -> list[str]:
 
 
 def _longer(plan: StudyPlan) -> Table:
-    counts = any(kind == "preparation" for kind, _, _ in plan.parts)
+    shared = len(plan.parts) > _ONE_OF_EACH
     rows = []
     for row in plan.longer:
         mark = " (as planned)" if row.rounds == plan.rounds else ""
@@ -355,7 +353,7 @@ def _longer(plan: StudyPlan) -> Table:
         rows.append((f"{row.rounds}{mark}", decimal_words(row.epsilon), same))
     heads = (
         "rounds",
-        "epsilon of training alone" if counts else "epsilon with this noise",
+        "epsilon of training alone" if shared else "epsilon with this noise",
         "noise multiplier for the same epsilon",
     )
     return Table(heads, tuple(rows), right=frozenset({0, 1, 2}))

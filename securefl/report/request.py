@@ -8,6 +8,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import UntrustedError
+from securefl.learning.stages.programme import Programme
 from securefl.privacy.explain import explain_share, percent
 from securefl.privacy.planning import share
 from securefl.report import explain_study, terms
@@ -60,11 +61,6 @@ _DECIDED = {
 }
 #: Above what the study says of the data and the owner's registration does not.
 NOT_REGISTERED: Final = "The study describes the data otherwise than you registered them:"
-_PURPOSES: Final = {
-    "update": "training",
-    "evaluation": "check of the model",
-    "preparation": "count before training",
-}
 
 
 def request_id(study: Study, digest: str) -> str:
@@ -271,24 +267,14 @@ def _after(quote: Quote) -> str | Span:
 
 
 def _charges(study: Study, quote: Quote) -> Table:
-    """Each kind of release with its part of the owner's budget, and with its own epsilon by the
-    study.
+    """Each stage's releases with their part of the owner's budget and with the epsilon that the
+    study claims for the stage.
     """
-    own = {
-        "update": study.privacy.epsilon,
-        "evaluation": study.evaluation.epsilon,
-        **({"preparation": study.preparation.epsilon} if study.preparation is not None else {}),
-    }
-    rows = []
-    for charge, cost in quote.parts:
-        epsilon = own.get(charge.purpose)
-        rows.append(
-            (
-                _PURPOSES.get(charge.purpose, charge.purpose),
-                percent(share(cost, quote.cap)),
-                "–" if epsilon is None else decimal_words(epsilon),
-            )
-        )
+    released = Programme(study).releases
+    rows = [
+        (charge.label, percent(share(cost, quote.cap)), decimal_words(stage.epsilon))
+        for (stage, _), (charge, cost) in zip(released, quote.parts, strict=True)
+    ]
     worst = decimal_words(explain_study.worst_epsilon(study))
     rows.append(("the whole study", percent(quote.asked_share), worst))
     return Table(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 class RoundLine(NamedTuple):
-    """A round that holds: its number, ``update`` or ``evaluation``, who is in its sum, who of the
-    study is not, two SHA-256.
+    """A round that holds: its number, what it is where it is not one of many ("evaluation"), who
+    is in its sum, who of the study is not, two SHA-256.
     """
 
     number: int
@@ -102,7 +102,7 @@ def rounds_page(
 def _row(first: RoundLine, last: RoundLine) -> tuple[Words, ...]:
     """A run of rounds with the same hospitals."""
     numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
-    kind = "" if first.kind == "update" else f", {first.kind}"
+    kind = first.kind and f", {first.kind}"
     absent = ", ".join(first.absent) if first.absent else Span("nobody", Tone.QUIET)
     return (numbers + kind, ", ".join(first.contributed), absent)
 

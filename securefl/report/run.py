@@ -5,8 +5,11 @@ compare.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from securefl.learning.stages.programme import Programme
+from securefl.report.audit_words import nouns
 from securefl.report.evaluation import (
     auc_words,
     calibration_table,
@@ -34,9 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-    from securefl.learning.preparation import Counted
     from securefl.learning.tasks.binary.evaluation import Evaluation
-    from securefl.study.schema import Verdict
+    from securefl.study.schema import Study, Verdict
 
 DEMO_HEADING = "Only a demonstration can show this, because the table is public"
 
@@ -67,13 +69,9 @@ class SiteRow(Protocol):
         """The common model."""
 
 
-_OTHER_ROUNDS = {"evaluation": "evaluation", "preparation": "count of patients"}
-
-
-def round_line(  # noqa: PLR0917 - the study's own word
-    round: int,  # noqa: A002 - the study's own word
-    rounds: int,
-    kind: str,
+def round_line(
+    which: str,
+    *,
     hospitals: int,
     upload_bytes: int,
     values: int,
@@ -82,28 +80,22 @@ def round_line(  # noqa: PLR0917 - the study's own word
     """What the coordinator received in a round: one sum.
 
     Args:
-        round: which training round it is, from 1; of no meaning for the other kinds.
-        rounds: training rounds of the study.
-        kind: of release.
+        which: the round in words.
         hospitals: how many contributed.
         upload_bytes: size of one hospital's contribution.
         values: integers in the opened sum.
         lost: hospitals that were in the sum before and are not in this one.
 
-    >>> round_line(round=7, rounds=40, kind="update", hospitals=5, upload_bytes=59_900, values=31)
+    >>> round_line("round 7 of 40", hospitals=5, upload_bytes=59_900, values=31)
     'round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each'
     """
     gone = (
         f"; {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} lost from here on" if lost else ""
     )
     return (
-        f"{_which(round, rounds, kind)}: received one sum of {plural(hospitals, 'hospital')}:"
+        f"{which}: received one sum of {plural(hospitals, 'hospital')}:"
         f" {plural(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"
     )
-
-
-def _which(number: int, rounds: int, kind: str) -> str:
-    return _OTHER_ROUNDS.get(kind, f"round {number} of {rounds}")
 
 
 class Round(Protocol):
@@ -111,31 +103,26 @@ class Round(Protocol):
 
     @property
     def round(self) -> int:
-        """Its number, from 1, the count before training included."""
-
-    @property
-    def kind(self) -> str:
-        """``preparation``, ``update`` or ``evaluation``."""
+        """Its number, from 1."""
 
     @property
     def contributions(self) -> Mapping[str, str]:
         """Who is in its sum."""
 
 
-def lost_hospitals(records: Sequence[Round], cohort: Sequence[str]) -> dict[str, str]:
+def lost_hospitals(study: Study, records: Sequence[Round]) -> dict[str, str]:
     """Each hospital that was lost → the first round without it, in words; nobody comes back.
 
     Args:
-        records: all rounds of a completed study, in order.
-        cohort: its hospitals.
+        study: a completed study.
+        records: all its rounds, in order.
     """
-    before, rounds = (sum(r.kind == kind for r in records) for kind in ("preparation", "update"))
+    programme = Programme(study)
     first = {
-        site: next((r for r in records if site not in r.contributions), None) for site in cohort
+        site: next((r for r in records if site not in r.contributions), None)
+        for site in study.cohort
     }
-    return {
-        site: _which(r.round - before, rounds, r.kind) for site, r in first.items() if r is not None
-    }
+    return {site: programme.at(r.round).words for site, r in first.items() if r is not None}
 
 
 def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]) -> Page:
@@ -147,24 +134,28 @@ def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[
         expected: the hospitals that took part; one without an extract is named.
     """
     rows = Table(
-        ("hospital", "study there", "updates that left", "others", "epsilon charged"),
+        ("hospital", "study there", "what left", "epsilon charged"),
         tuple(_extract_row(site, extracts.get(site)) for site in expected),
-        right=frozenset({2, 3, 4}),
+        right=frozenset({3}),
     )
     return page("", section("What each hospital's own ledger says of this study", rows))
 
 
 def _extract_row(site: str, found: Mapping[str, Any] | None) -> tuple[Words, ...]:
     if found is None:
-        return (site, Span("has not come yet", Tone.WARN), "–", "–", "–")
-    kinds = [str(r["kind"]) for r in found["releases"]]
+        return (site, Span("has not come yet", Tone.WARN), "–", "–")
     return (
         site,
         str(found["study"]["status"]),
-        str(kinds.count("update")),
-        str(len(kinds) - kinds.count("update")),
+        _what_left(found["releases"]),
         f"{float(found['epsilon']):.4g}",
     )
+
+
+def _what_left(releases: Sequence[Mapping[str, Any]]) -> str:
+    """Releases of each kind, in the order in which they left."""
+    kinds = Counter(str(release["kind"]) for release in releases)
+    return ", ".join(plural(count, *nouns(kind)) for kind, count in kinds.items()) or "nothing"
 
 
 def outcome_page(
@@ -174,8 +165,7 @@ def outcome_page(
     study_title: str,
     quality: Verdict,
     quality_minimum: Decimal,
-    trained_on: Counted | None = None,
-    units: str = "patients",
+    found: Sequence[tuple[str, str]] = (),
     lost: Mapping[str, str] | None = None,
 ) -> Page:
     """How well the model does, from the one noised histogram that was released.
@@ -187,9 +177,8 @@ def outcome_page(
         quality: how the study's quality rule was judged
             (:func:`securefl.learning.tasks.binary.evaluation.judge`).
         quality_minimum: the lowest AUC that the study accepts.
-        trained_on: the count before training, where the study had one.
+        found: label and text of what other stages found.
         lost: from :func:`lost_hospitals`.
-        units: what it counted (:func:`securefl.report.explain_study.units`).
     """
     e = evaluation
     return page(
@@ -203,7 +192,7 @@ def outcome_page(
                     ("in words", ranking_words(e.low, e.high)) if e.known else None,
                     ("asked for", quality_text(quality, quality_minimum)),
                     ("right or wrong", right_or_wrong(e)),
-                    None if trained_on is None else ("trained on", _counted(trained_on, units)),
+                    *found,
                     (
                         "checked on",
                         (
@@ -254,13 +243,6 @@ def lost_words(lost: Mapping[str, str]) -> str:
             for site, first in lost.items()
         )
         + ": not in the sums from there on, nor in the check of the model"
-    )
-
-
-def _counted(found: Counted, units: str) -> str:
-    return (
-        f"about {max(found.patients, 0):,} {units}, {found.words}; the noise on each count is"
-        f" {found.noise_sd:.0f} (standard deviation)"
     )
 
 

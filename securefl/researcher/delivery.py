@@ -16,16 +16,17 @@ from securefl.federation.round_plan import card_of
 from securefl.federation.study_board import StudyBoard
 from securefl.files import replace_file
 from securefl.identity import IdentityCard
-from securefl.report.outcome import evaluation_record
+from securefl.learning.stages.roles import training_result
 from securefl.study.recipients import recipients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from securefl.federation.coordinator import LastStep, Outcome
+    from securefl.federation.coordinator import Outcome
     from securefl.federation.round_plan import RoundPlan
-    from securefl.learning.tasks.binary.evaluation import Evaluation
+    from securefl.learning.stages.evaluate import EvaluateResult
+    from securefl.learning.stages.train import LastStep
     from securefl.party.folder import PartyFolder
 
 #: In the study's folder until the store has them; the sealed one is removed then.
@@ -47,7 +48,7 @@ def readers_of(plan: RoundPlan, outcome: Outcome) -> tuple[IdentityCard, ...]:
 
 
 def bundle_files(
-    outcome: Outcome, step: LastStep, evaluation: Evaluation, model: Path
+    outcome: Outcome, step: LastStep, figures: EvaluateResult, model: Path
 ) -> dict[str, bytes]:
     """The files of the bundle, from a completed run and the model's folder."""
     return {
@@ -55,9 +56,7 @@ def bundle_files(
             name: (model / name).read_bytes()
             for name in (bundle.WEIGHTS, bundle.FACTS, bundle.CARD)
         },
-        bundle.EVALUATION: (
-            json.dumps(evaluation_record(outcome.histogram, evaluation), sort_keys=True).encode()
-        ),
+        bundle.EVALUATION: (json.dumps(figures.record(), sort_keys=True).encode()),
         bundle.SUM: step.total.astype("<i8", copy=False).tobytes(),
         bundle.MEMORY: np.ascontiguousarray(step.memory, dtype="<f8").tobytes(),
         bundle.TRANSCRIPTS: bundle.pack_transcripts(outcome.transcripts),
@@ -69,7 +68,7 @@ def deliver(
     folder: Path,
     plan: RoundPlan,
     outcome: Outcome,
-    evaluation: Evaluation,
+    figures: EvaluateResult,
     *,
     model: Path,
     warn: Callable[[str], None],
@@ -84,15 +83,16 @@ def deliver(
         folder: the study's folder in it.
         plan: the study.
         outcome: the completed run.
-        evaluation: its released figures.
+        figures: its released figures.
         model: the model's folder.
         warn: told when the store did not take it.
     """
     readers = readers_of(plan, outcome)
-    if not readers or outcome.last_step is None:
+    last_step = training_result(outcome.results).last_step
+    if not readers or last_step is None:
         return ()
     try:
-        files = bundle_files(outcome, outcome.last_step, evaluation, model)
+        files = bundle_files(outcome, last_step, figures, model)
         sealed = bundle.seal_bundle(plan, files, readers, lab.identity.sign)
         del files  # the model is in it three times
         replace_file(folder / STATEMENT, sealed.statement)

@@ -19,15 +19,11 @@ def round_lines(plan: RoundPlan) -> Callable[[RoundRecord], str]:
     """Return a function that puts each record of this study, in order, into words; it remembers who
     was there before.
     """
-    study = plan.study
-    before = plan.last_round - 1 - study.training.rounds
-    there = set(study.cohort)
+    there = set(plan.study.cohort)
 
     def words(record: RoundRecord) -> str:
         line = round_line(
-            record.round - before,
-            study.training.rounds,
-            record.kind,
+            plan.step(record.round).words,
             hospitals=len(record.contributions),
             upload_bytes=record.upload_bytes,
             values=plan.length(record.round),

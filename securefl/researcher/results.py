@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import MessageError, StoreError, UsageError
 from securefl.files import read_file, replace_file
 from securefl.learning.artefact import save_model
+from securefl.learning.stages.roles import judged_result
 from securefl.learning.tasks import task_of
 from securefl.party.audit_extract import read_extract
 from securefl.report.outcome import model_facts
@@ -80,11 +81,10 @@ def save_result(
     """Save the model into ``target`` and the figures into the study's folder; send the model to its
     recipients; collect the extracts that come in time.
     """
-    study, task = plan.study, task_of(plan.study.data)
-    evaluation = task.evaluate(
-        outcome.histogram, study.evaluation, len(outcome.records[-1].contributions)
-    )
-    verdict = task.judge(evaluation, study.quality)
+    study = plan.study
+    figures = judged_result(outcome.results)
+    evaluation = figures.evaluation
+    verdict = task_of(study.data).judge(evaluation, study.quality)
     facts = model_facts(study, plan.digest, evaluation, outcome.records)
     lost = facts.lost
     model = save_model(target, outcome.theta, study.model, study.data, facts)
@@ -92,20 +92,22 @@ def save_result(
         "study": folder.name,
         "digest": plan.digest,
         "model": str(target),
-        "evaluation": asdict(evaluation),
+        **figures.record(),
         "quality": {"verdict": verdict, "minimum": format(study.quality.minimum, "f")},
         "rounds": len(outcome.records),
         "parameters": plan.parameters,
         "upload_bytes": max(r.upload_bytes for r in outcome.records),
-        "histogram": [int(v) for v in outcome.histogram],
-        "counted": asdict(outcome.counted) if outcome.counted else None,
+        "stages": [
+            {"kind": stage.kind, **found.record()}
+            for stage, found in zip(plan.programme.stages, outcome.results, strict=True)
+        ],
         "lost": lost,
         "extracts": {},
     }
     _write(
         folder, result
     )  # before the extracts are waited for: whatever happens meanwhile, the study has its result
-    sent_to = deliver(lab, folder, plan, outcome, evaluation, model=target, warn=warn)
+    sent_to = deliver(lab, folder, plan, outcome, figures, model=target, warn=warn)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
     return Result(model, evaluation, outcome, extracts, target, lost, verdict, sent_to)

@@ -233,12 +233,11 @@ def _judgement(plan: RoundPlan, outcome: Outcome) -> str:
     """The study's quality rule, judged on the charged evaluation: hospitals read it in the signed
     end.
     """
+    from securefl.learning.stages.roles import judged_result
     from securefl.learning.tasks import task_of
 
-    study, contributors = plan.study, len(outcome.records[-1].contributions)
-    task = task_of(study.data)
-    evaluation = task.evaluate(outcome.histogram, study.evaluation, contributors)
-    return task.judge(evaluation, study.quality)
+    task = task_of(plan.study.data)
+    return task.judge(judged_result(outcome.results).evaluation, plan.study.quality)
 
 
 def _say_end(

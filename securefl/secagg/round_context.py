@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import StudyError
+from securefl.registry import NAME
 from securefl.secagg.number_layout import KEY_BITS, NumberLayout
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.sections import ciphertext_section
@@ -20,9 +21,6 @@ from securefl.signed import canonical
 if TYPE_CHECKING:
     from securefl.secagg.sections import Section
 
-#: What is summed: a training update, the score histograms of the held-out patients, or the count
-#: before training.
-KINDS: Final = ("update", "evaluation", "preparation")
 MAX_NAME: Final = 64
 MAX_COUNTER: Final = 1_000_000
 MAX_LENGTH: Final = 1 << 30
@@ -35,6 +33,11 @@ def is_sha256(text: object) -> bool:
     return isinstance(text, str) and _HEX.match(text) is not None
 
 
+def is_kind(word: object) -> bool:
+    """Whether ``word`` can be the kind of a release; which kinds there are, the study says."""
+    return isinstance(word, str) and NAME.fullmatch(word) is not None
+
+
 @dataclass(frozen=True)
 class RoundContext:
     """Facts that a mask is bound to: two parties with different ones hold masks that do not cancel.
@@ -43,7 +46,7 @@ class RoundContext:
         study: digest of the study, hex SHA-256.
         round: number of the round, from 1 (0 for one before training).
         attempt: number of the attempt at this round, from 1.
-        kind: one of :data:`KINDS`.
+        kind: of the release that is summed: a word (:func:`is_kind`).
         cohort: names of the contributing hospitals, sorted by code point, each once.
         instances: for each of them, in that order, the nonce of the run of its agent that may
             answer (32 bytes in hex): two processes of one hospital never mask alike.
@@ -75,8 +78,10 @@ class RoundContext:
         self._check_hex()
         if not 0 <= self.round <= MAX_COUNTER or not 1 <= self.attempt <= MAX_COUNTER:
             raise _contradiction(f"round {self.round}, attempt {self.attempt} is no such round")
-        if self.kind not in KINDS:
-            raise _contradiction(f"kind is {self.kind!r}, not one of {', '.join(KINDS)}")
+        if not is_kind(self.kind):
+            raise _contradiction(
+                f"kind is {self.kind!r}, no word of lower-case letters and hyphens"
+            )
         if list(self.cohort) != sorted(set(self.cohort)):
             raise _contradiction("the cohort is not sorted, or names a hospital twice")
         if not all(0 < len(name) <= MAX_NAME and name.isprintable() for name in self.cohort):

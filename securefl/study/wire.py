@@ -106,14 +106,6 @@ def count_bits(spec: Counting) -> int:
     return largest.bit_length() + 1
 
 
-def field_bits(study: schema.Template, kind: str) -> int:
-    """Bits of a field in a round of that kind: ``update``, ``evaluation`` or ``preparation``."""
-    if kind == "update":
-        return study.secagg.bits
-    spec = study.evaluation if kind == "evaluation" else study.preparation
-    return study.secagg.bits if spec is None else count_bits(spec)
-
-
 def largest_update(study: schema.Template) -> int:
     """An upper bound on the number of values in one hospital's update, from the columns and the
     model that the study names.

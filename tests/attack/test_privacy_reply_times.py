@@ -94,7 +94,7 @@ class FakeWorker:
             "patients": "f" * 16,
         }
 
-    def release(self, kind, model, length, largest, timeout):
+    def release(self, number, model, length, largest, timeout):
         return np.ones(length, dtype=np.int64)
 
     def kill(self):

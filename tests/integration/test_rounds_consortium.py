@@ -57,8 +57,9 @@ def test_a_study_counts_its_patients_first_and_pays_for_it(c):
         json.loads((c.root / name / "studies" / study.digest / COUNTS).read_bytes())["training"]
         for name in NAMES
     )
-    assert abs(result.outcome.counted.patients - train) < 8 * result.outcome.counted.noise_sd
-    assert study.report()["counted"] == asdict(result.outcome.counted)
+    counted = result.outcome.results[0].counted
+    assert abs(counted.patients - train) < 8 * counted.noise_sd
+    assert study.report()["stages"][0] == {"kind": "count", **asdict(counted)}
     assert [study.verify(number).transcript.kind for number in range(1, 6)] == [
         r.kind for r in seen
     ]
@@ -70,9 +71,9 @@ def test_a_study_counts_its_patients_first_and_pays_for_it(c):
             "evaluation",
         ]
         assert [p.purpose for p in c.state(name, study).reservation.parts] == [
+            "preparation",
             "update",
             "evaluation",
-            "preparation",
         ]
 
 

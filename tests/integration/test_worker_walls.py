@@ -127,10 +127,10 @@ def work(tmp_path_factory):
 
 def test_the_same_model_gives_other_noise_every_time(work):
     worker, _, model, plan = work
-    answers = [worker.release("update", model, plan.parameters, 2**15 - 1, 60) for _ in range(3)]
+    answers = [worker.release(1, model, plan.parameters, 2**15 - 1, 60) for _ in range(3)]
     assert len({a.tobytes() for a in answers}) == 3
     histogram = [
-        worker.release("evaluation", model, 2 * plan.study.evaluation.bins, 2**15 - 1, 60)
+        worker.release(plan.last_round, model, 2 * plan.study.evaluation.bins, 2**15 - 1, 60)
         for _ in range(2)
     ]
     assert not np.array_equal(*histogram)
@@ -231,7 +231,7 @@ def test_a_worker_asked_before_it_has_a_table_says_so_and_a_wrong_study_is_no_cr
     with Worker(source, max_bytes=800, log=tmp_path / "worker.log") as worker:
         worker.wait_ready()
         with pytest.raises(DataError, match="before it had a table"):
-            worker.release("update", b"", 7, 100, 60)
+            worker.release(1, b"", 7, 100, 60)
         with pytest.raises(DataError, match="no column"):
             worker.prepare(text.encode(), plan.study.cohort[0], bytes(32))
         assert worker.alive

@@ -16,7 +16,7 @@ from securefl.federation import bundle
 from securefl.federation.exchange import LocalExchange
 from securefl.federation.sealing import open_model
 from securefl.learning.artefact import load_model, save_model
-from securefl.learning.tasks.binary.evaluation import evaluate
+from securefl.learning.stages.roles import judged_result, trained, training_result
 from securefl.party.model_check import Announced, check_model
 from securefl.report.outcome import model_facts
 from securefl.researcher.delivery import bundle_files, readers_of
@@ -100,11 +100,7 @@ class Finished:
 
 def load_facts(finished):
     study = finished.plan.study
-    evaluation = evaluate(
-        finished.outcome.histogram,
-        study.evaluation,
-        len(finished.outcome.records[-1].contributions),
-    )
+    evaluation = judged_result(finished.outcome.results).evaluation
     return model_facts(study, finished.plan.digest, evaluation, finished.outcome.records)
 
 
@@ -117,17 +113,17 @@ def finished(*edits) -> Finished:
     exchange = Watched(room, room.participants(), room.aggregator)
     outcome = room.coordinator(exchange).run()
     last = room.plan.last_round
-    rounds = range(max(room.plan.first_update, last - 2), last)
+    first = next(room.plan.programme.rounds_of(trained(room.plan.programme))).number
+    rounds = range(max(first, last - 2), last)
     announced = Announced(
         tuple(exchange.models[n][1] for n in rounds), exchange.models[last][0].model_sha256
     )
-    evaluation = evaluate(
-        outcome.histogram, room.plan.study.evaluation, len(outcome.records[-1].contributions)
-    )
-    facts = model_facts(room.plan.study, room.plan.digest, evaluation, outcome.records)
+    figures = judged_result(outcome.results)
+    facts = model_facts(room.plan.study, room.plan.digest, figures.evaluation, outcome.records)
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder), outcome.theta, room.plan.study.model, room.plan.study.data, facts)
-        files = bundle_files(outcome, outcome.last_step, evaluation, Path(folder))
+        last_step = training_result(outcome.results).last_step
+        files = bundle_files(outcome, last_step, figures, Path(folder))
     return Finished(room, outcome, announced, files)
 
 

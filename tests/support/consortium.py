@@ -23,8 +23,9 @@ from conftest import protocol_text
 from securefl.api import Lab, Study, connect
 from securefl.federation import exchange
 from securefl.learning.mock import mock_table
+from securefl.learning.stages.programme import charges_of
 from securefl.node import decisions
-from securefl.node.policy import charges_of, review
+from securefl.node.policy import review
 from securefl.node.public_side import keep_public
 from securefl.node.requests import keep_request
 from securefl.node.site import Site

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from binary_models import BINARY, initial_weights, logistic_gradients, predict_scores
@@ -28,6 +28,7 @@ from securefl.learning.counts import release_counts
 from securefl.learning.features import feature_names
 from securefl.learning.models import weights_from_bytes, weights_sha256, weights_to_bytes
 from securefl.learning.preparation import stratum_counts
+from securefl.learning.stages.roles import judged_result
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
 from securefl.learning.tasks.binary.evaluation import score_histogram
 from securefl.privacy.randomness import SystemRandomness
@@ -105,11 +106,16 @@ def head_in(frames):
     return lambda later: lambda site: later.read(site, frames.get(site))
 
 
+def histogram_of(outcome):
+    """The released histogram of a completed study, int64[2 x bins]."""
+    return judged_result(outcome.results).histogram
+
+
 class Hospital:
     """Rows of one hospital and its noised steps; it remembers what it handed over."""
 
     def __init__(self, plan: RoundPlan, name: str, seed: int) -> None:
-        self._study = plan.study
+        self._plan, self._study = plan, plan.study
         self._draws = RandomDraws(SystemRandomness())
         features = len(feature_names(plan.study.data))
         generator = np.random.default_rng(seed)
@@ -120,8 +126,9 @@ class Hospital:
         self._steps = PrivateSteps(rule, logistic_gradients, x[:40], y[:40], self._draws)
         self.produced: list[np.ndarray] = []
 
-    def __call__(self, kind, model, length, largest):
-        theta = weights_from_bytes(model, self._steps_size)
+    def __call__(self, number, model, length, largest):
+        kind = self._plan.kind(number)
+        theta = weights_from_bytes(model, self._plan.public_length(number))
         if kind == "update":
             values = self._steps.update(theta)
         elif kind == "preparation":
@@ -138,10 +145,6 @@ class Hospital:
         assert np.abs(values).max() <= largest
         self.produced.append(values)
         return values
-
-    @property
-    def _steps_size(self) -> int:
-        return len(feature_names(self._study.data)) + 1
 
 
 @dataclass
@@ -250,8 +253,12 @@ class Room:
         readers = readers or [card_of(p) for p in plan.study.participants]
         sealed = seal_model(model, readers, sealed_under or plan.context(number, 1))
         model_sha256 = said_model or hashlib.sha256(model).hexdigest()
-        facts = plan.facts(
-            number, 1, keys.public.sha256, model_sha256, instances=instances or INSTANCES
+        known = min(number, plan.last_round)  # a liar may announce a round that there is not
+        facts = replace(
+            plan.facts(
+                known, 1, keys.public.sha256, model_sha256, instances=instances or INSTANCES
+            ),
+            round=number,
         )
         honest = {
             "study": plan.digest,
@@ -261,7 +268,7 @@ class Room:
             "cohort": facts.cohort,
             "instances": facts.instances,
             "length": facts.length,
-            "parameters": plan.parameters,
+            "parameters": plan.public_length(known),
             "model_sha256": model_sha256,
             "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
             "public_key_sha256": keys.public.sha256,

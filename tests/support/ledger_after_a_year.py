@@ -56,7 +56,7 @@ def charges(noise, steps, *, preparation=False):
     return (
         *first,
         Charge("update", SubsampledGaussian(Decimal(noise), Fraction(1, 5), steps)),
-        Charge("evaluation", Gaussian(Decimal("5.1"))),
+        Charge("evaluation", Gaussian(Decimal("5.1")), aside=True),
     )
 
 

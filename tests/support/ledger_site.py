@@ -24,7 +24,7 @@ NEXT_HEX = NEXT_KEY.public_key().public_bytes_raw().hex()
 DELTA = Decimal("1e-5")
 STEP = SubsampledGaussian(Decimal("4.98"), Fraction(1, 5), 1)
 HISTOGRAM = Gaussian(Decimal("5.1"))
-CHARGES = (Charge("update", STEP.with_count(40)), Charge("evaluation", HISTOGRAM))
+CHARGES = (Charge("update", STEP.with_count(40)), Charge("evaluation", HISTOGRAM, aside=True))
 TERMS = ChargeTerms(
     clip_norm="1", normaliser="551.2", noise_source="discrete-gaussian, ChaCha20", code="c0" * 32
 )

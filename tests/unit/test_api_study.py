@@ -4,7 +4,6 @@ that a study runs once.
 
 import json
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -32,6 +31,9 @@ from securefl.federation import paths
 from securefl.federation.coordinator import Outcome, RoundRecord
 from securefl.federation.messages import End, Status
 from securefl.federation.status_board import end_of
+from securefl.learning.stages.evaluate import EvaluateResult
+from securefl.learning.stages.train import TrainResult
+from securefl.learning.tasks import task_of
 from securefl.locks import Lock
 from securefl.node import decisions
 from securefl.node.extract import publish_extract
@@ -63,15 +65,17 @@ def ended(c, study):
     return end_of(c.lab.folder.board, study.plan)
 
 
-def outcome(study):
+def outcome(study, counts=(20, 10, 5, 2, 1, 4, 9, 18)):
     theta = initial_weights(study.file.model, study.parameters - 1)
     record = RoundRecord(
         1, "update", "1" * 64, "2" * 64, dict.fromkeys(NAMES, "3" * 64), "4" * 64, 60000
     )
     bins = study.file.evaluation.bins
-    return Outcome(
-        theta, np.array([20, 10, 5, 2, 1, 4, 9, 18][: 2 * bins], dtype=np.int64), (record,)
+    histogram = np.array(counts[: 2 * bins], dtype=np.int64)
+    evaluated = EvaluateResult(
+        histogram, len(NAMES), study.file.evaluation, task_of(study.file.data)
     )
+    return Outcome((TrainResult(theta), evaluated), (record,))
 
 
 def coordinated(monkeypatch, run):
@@ -670,7 +674,7 @@ def test_a_quality_rule_that_is_not_met_is_told_everywhere(
     monkeypatch.setattr(results, "_EXTRACT_SECONDS", 0)
     coordinated(
         monkeypatch,
-        lambda _: replace(outcome(study), histogram=np.array(histogram, dtype=np.int64)),
+        lambda _: outcome(study, histogram),
     )
     model, folder = c.root / study.name, ["--researcher", str(c.lab.folder.path)]
     done = CliRunner().invoke(cli, ["study", "run", study.name, "--out", str(model), *folder])

@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 import pytest
 from binary_models import Server
-from in_process_federation import Room, sealed_study
+from in_process_federation import Room, histogram_of, sealed_study
 from test_federation_losses import LAST, LOST, PLAN, Losing, assert_exact
 
 from securefl.federation import round_plan
@@ -32,7 +32,7 @@ def test_a_study_of_everybody_is_the_exact_sum_of_what_the_hospitals_made():
     ]
     state = reduce(lambda s, v: s.apply(v), sums[:-1], Server.start(room.plan.study, room.theta))
     assert np.array_equal(outcome.theta, state.theta)
-    assert np.array_equal(outcome.histogram, sums[-1])
+    assert np.array_equal(histogram_of(outcome), sums[-1])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from binary_models import Server
 from conftest import SITES
-from in_process_federation import INSTANCES, Room, going_on, head_in, sealed_study
+from in_process_federation import INSTANCES, Room, going_on, head_in, histogram_of, sealed_study
 
 from securefl.errors import MessageError, RoundError
 from securefl.federation.checked_round import AnnouncedRound
@@ -64,7 +64,7 @@ def assert_exact(room, outcome):
         if record.kind == "update":
             state = state.apply(total)
         else:
-            assert np.array_equal(outcome.histogram, total)
+            assert np.array_equal(histogram_of(outcome), total)
     assert np.array_equal(outcome.theta, state.theta)
 
 

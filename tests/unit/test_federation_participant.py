@@ -196,8 +196,8 @@ def test_what_the_keeper_refuses_does_not_come_out_and_is_not_made_again(room):
     def keeper(facts, frame):
         raise RoundError("The disk is full.", whose="this hospital")
 
-    def trainer(kind, model, length, largest):
-        trained.append(kind)
+    def trainer(number, model, length, largest):
+        trained.append(number)
         return np.zeros(length, dtype=np.int64)
 
     me = room.participant(ME, keeper=keeper, trainer=trainer)
@@ -206,7 +206,7 @@ def test_what_the_keeper_refuses_does_not_come_out_and_is_not_made_again(room):
         me.answer(given)
     with pytest.raises(RoundError, match="not tried again"):
         me.answer(given)
-    assert trained == ["update"]
+    assert trained == [1]
     assert me.done == 0
 
 
@@ -240,12 +240,12 @@ def test_the_keeper_has_the_frame_before_it_comes_out(room):
 def test_the_trainer_gets_the_announced_model_and_the_layouts_limit(room):
     asked = []
 
-    def trainer(kind, model, length, largest):
-        asked.append((kind, len(model), length, largest))
+    def trainer(number, model, length, largest):
+        asked.append((number, len(model), length, largest))
         return np.zeros(length, dtype=np.int64)
 
     room.participant(ME, trainer=trainer, keeper=in_memory).answer(room.announce()[1])
-    assert asked == [("update", 8 * room.plan.parameters, room.plan.parameters, 2**15 - 1)]
+    assert asked == [(1, 8 * room.plan.parameters, room.plan.parameters, 2**15 - 1)]
 
 
 def test_a_broadcast_is_three_blobs():

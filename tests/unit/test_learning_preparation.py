@@ -7,11 +7,12 @@ import pytest
 from binary_models import BINARY
 from conftest import make_study, protocol_text
 from in_process_federation import Room, going_on, sealed_study
+from small_study import COUNT, COUNTED
 
 from securefl.errors import RoundError, StudyError
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.learning.preparation import Counted, counted, require_enough, stratum_counts
-from securefl.node.policy import charges_of
+from securefl.learning.stages.programme import charges_of
 from securefl.privacy.accounting import PldAccountant, pld_epsilon
 from securefl.privacy.planning import study_epsilon
 from securefl.report import explain_study
@@ -19,16 +20,7 @@ from securefl.report.study import study_words
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol, parse_study
 
-#: 18.54 costs 0.1739 at delta 1e-5.
-SECTION = """[preparation]
-noise_multiplier = "18.54"
-epsilon = "0.174"
-bound = 20000
-minimum = 60
-
-[evaluation]"""
-COUNTED = ("[evaluation]", SECTION)
-NONE_TOO_FEW = (COUNTED[0], SECTION.replace("minimum = 60", "minimum = 0"))
+NONE_TOO_FEW = (COUNTED[0], COUNT.replace("minimum = 60", "minimum = 0"))
 
 
 def spec(*edits):
@@ -67,19 +59,18 @@ def test_the_count_is_the_first_round_and_its_sum_is_exact(goes_on):
     room = Room(going_on(plan) if goes_on else plan)
     outcome = room.coordinator().run()
     assert [r.kind for r in outcome.records] == ["preparation", *["update"] * 4, "evaluation"]
-    assert outcome.counted is not None
+    found = outcome.results[0].counted
     assert (
-        list(outcome.counted.strata.values())
-        == sum(h.produced[0] for h in room.hospitals.values()).tolist()
+        list(found.strata.values()) == sum(h.produced[0] for h in room.hospitals.values()).tolist()
     )
     assert [len(h.produced[0]) for h in room.hospitals.values()] == [2, 2, 2]
     true = sum(stratum_counts(h._train_y, BINARY) for h in room.hospitals.values())
     assert true.sum() == 3 * 40
-    assert abs(outcome.counted.patients - 120) < 8 * outcome.counted.noise_sd
+    assert abs(found.patients - 120) < 8 * found.noise_sd
 
 
 def test_a_study_that_asks_for_more_than_there_are_ends_before_it_trains():
-    room = Room(sealed_study((COUNTED[0], SECTION.replace("minimum = 60", "minimum = 100000")))[1])
+    room = Room(sealed_study((COUNTED[0], COUNT.replace("minimum = 60", "minimum = 100000")))[1])
     seen = []
     with pytest.raises(RoundError, match="asks for at least 100,000"):
         room.coordinator().run(seen.append)
@@ -90,7 +81,7 @@ def test_a_study_that_asks_for_more_than_there_are_ends_before_it_trains():
 def test_it_is_charged_and_the_patients_who_train_pay_for_both():
     study = parse_study(make_study(5, COUNTED)[0])
     charges = charges_of(study)
-    assert [c.purpose for c in charges] == ["update", "evaluation", "preparation"]
+    assert [c.purpose for c in charges] == ["preparation", "update", "evaluation"]
     both = pld_epsilon(
         [c.mechanism for c in charges if c.purpose != "evaluation"], study.privacy.delta
     )
@@ -118,26 +109,28 @@ def test_the_first_update_starts_from_the_weights_that_were_approved():
         keys = room.cipher.generate()
         return lying._announce(number, theta, keys)[1]
 
-    def opened(given):
-        return AnnouncedRound.open(room.plan, given.announcement)
+    def check(broadcast):
+        hospital.check(AnnouncedRound.open(room.plan, broadcast.announcement))
 
-    hospital.answer(announced(1, room.theta)).close()
+    with pytest.raises(RoundError, match="not the one that the study describes"):
+        check(announced(1, room.theta))  # a count needs no model
+    hospital.answer(announced(1, room.theta[:0])).close()
     with pytest.raises(RoundError, match="Round 2 does not start from the initial weights"):
-        hospital.check(opened(announced(2, room.theta + 1)))
+        check(announced(2, room.theta + 1))
     hospital.answer(announced(2, room.theta)).close()
-    hospital.check(opened(announced(3, room.theta + 1)))
+    check(announced(3, room.theta + 1))
 
 
 def test_its_claim_is_checked_like_the_others():
     check_consistency(parse_protocol(protocol_text(COUNTED)), PldAccountant())
     with pytest.raises(StudyError, match=r"preparation\.epsilon: says 0\.1, but the noise gives"):
         check_consistency(
-            parse_protocol(protocol_text((COUNTED[0], SECTION.replace('"0.174"', '"0.1"')))),
+            parse_protocol(protocol_text((COUNTED[0], COUNT.replace('"0.174"', '"0.1"')))),
             PldAccountant(),
         )
     with pytest.raises(StudyError, match=r"preparation\.bound"):
         check_consistency(
-            parse_protocol(protocol_text((COUNTED[0], SECTION.replace("20000", "8388608")))),
+            parse_protocol(protocol_text((COUNTED[0], COUNT.replace("20000", "8388608")))),
             PldAccountant(),
         )
 
@@ -148,7 +141,7 @@ def test_its_claim_is_checked_like_the_others():
 )
 def test_what_makes_no_sense_is_refused(old, new, why):
     with pytest.raises(StudyError, match=why):
-        parse_protocol(protocol_text((COUNTED[0], SECTION.replace(old, new))))
+        parse_protocol(protocol_text((COUNTED[0], COUNT.replace(old, new))))
 
 
 def test_pages_say_that_patients_are_counted():
@@ -160,5 +153,5 @@ def test_pages_say_that_patients_are_counted():
     words = study_words(study, "0" * 64)
     assert "once, at the start" in words
     assert "count epsilon 0.174" in words.replace("\\", "")
-    assert "(and is counted before that)" in words.replace("\\", "")
+    assert "either to be counted and to train the model or to check it" in words
     assert "once, at the start" not in study_words(parse_study(make_study(5)[0]), "0" * 64)

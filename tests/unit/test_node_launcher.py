@@ -84,7 +84,7 @@ def test_the_worker_gets_an_empty_environment_three_descriptors_and_nothing_else
 def test_an_answer_of_the_right_shape_is_taken(stand_in):
     with stand_in(SERVE + 'say({"ok": True}, struct.pack("<3q", -5, 0, 5))\nhear()') as worker:
         assert worker.prepare(b"study", "SVI", bytes(32)) == {"rows": 1, "sha256": "0" * 64}
-        assert worker.release("update", b"model", 3, 5, 60).tolist() == [-5, 0, 5]
+        assert worker.release(1, b"model", 3, 5, 60).tolist() == [-5, 0, 5]
         assert worker.alive
 
 
@@ -105,7 +105,7 @@ def test_an_answer_of_another_shape_or_size_is_refused(stand_in, answer, why):
     with stand_in(SERVE + f'say({{"ok": True}}, {answer})\nhear()') as worker:
         worker.prepare(b"study", "SVI", bytes(32))
         with pytest.raises(RoundError, match=why):
-            worker.release("update", b"model", 3, 5, 60)
+            worker.release(1, b"model", 3, 5, 60)
 
 
 def test_a_fault_of_the_data_comes_through_as_what_it_is(stand_in):
@@ -154,7 +154,7 @@ def test_a_worker_cannot_name_an_error_of_its_own(stand_in, name):
 def test_a_worker_that_ends_is_an_error_with_a_next_step(stand_in, body):
     def use(worker):
         worker.prepare(b"study", "SVI", bytes(32))
-        worker.release("update", b"model", 3, 5, 60)
+        worker.release(1, b"model", 3, 5, 60)
 
     with stand_in(body) as worker:
         with pytest.raises(RoundError, match="ended unexpectedly") as error:
@@ -167,7 +167,7 @@ def test_a_worker_that_does_not_answer_is_late(stand_in):
     with stand_in(SERVE + "hear()") as worker:
         worker.prepare(b"study", "SVI", bytes(32))
         with pytest.raises(RoundError, match="in time"):
-            worker.release("update", b"model", 3, 5, 0.05)
+            worker.release(1, b"model", 3, 5, 0.05)
 
 
 def test_a_killed_worker_wakes_who_waits_for_it(stand_in):
@@ -175,7 +175,7 @@ def test_a_killed_worker_wakes_who_waits_for_it(stand_in):
         worker.prepare(b"study", "SVI", bytes(32))
         worker.kill()
         with pytest.raises(RoundError, match="ended unexpectedly"):
-            worker.release("update", b"model", 3, 5, 60)
+            worker.release(1, b"model", 3, 5, 60)
         assert not worker.alive
 
 

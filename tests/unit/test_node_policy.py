@@ -10,7 +10,8 @@ from conftest import fixed_identity, party
 from consortium import NAMES, Consortium
 
 from securefl.errors import StudyError
-from securefl.node.policy import charges_of, review
+from securefl.learning.stages.programme import charges_of
+from securefl.node.policy import review
 from securefl.party.folder import PartyFolder
 from securefl.sources.csv import CsvSource
 from securefl.study.sealed import SealedStudy

@@ -402,7 +402,7 @@ def test_nothing_is_trained_twice_when_the_store_is_away_as_the_reply_leaves(sce
         scene.sent()
         == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
     )
-    assert scene.worker.did.count("update") == 1
+    assert scene.worker.did.count("round 1") == 1
 
 
 def test_a_withdrawal_between_answer_and_reply_keeps_it_in_the_house(scene):
@@ -462,7 +462,7 @@ def test_a_pause_holds_the_reply_and_its_end_lets_the_same_bytes_go(scene):
         scene.sent()
         == (scene.site.study_folder(scene.study.digest) / "contributions" / "00001").read_bytes()
     )
-    assert scene.worker.did.count("update") == 1
+    assert scene.worker.did.count("round 1") == 1
     assert scene.run.late == 0
 
 
@@ -547,7 +547,7 @@ def test_what_the_coordinator_did_not_send_is_not_there_yet_and_costs_nothing(sc
     scene.enter()
     scene.announce(**SPOILED[kind])
     assert scene.run.step() is None
-    assert "update" not in scene.worker.did
+    assert "round 1" not in scene.worker.did
     assert scene.kept() == []
     assert not scene.ledger_says.started
     scene.announce()
@@ -570,7 +570,7 @@ def test_a_public_key_that_the_coordinator_did_not_sign_is_not_the_rounds_key(sc
     )
     scene.announce(key=wrong)
     assert scene.run.step() is None
-    assert "update" not in scene.worker.did
+    assert "round 1" not in scene.worker.did
 
 
 def test_an_announcement_waits_for_its_key(scene):
@@ -869,7 +869,7 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
         assert scene.sent(number)
         scene.run.step()
     assert scene.kept() == [f"{n:05d}" for n in range(1, last + 1)]
-    assert scene.worker.did[2:] == ["update"] * (last - 1) + ["evaluation"]
+    assert scene.worker.did[2:] == [f"round {n}" for n in range(1, last + 1)]
     end = End(scene.study.digest, "completed", last, "cannot-be-judged")
     scene.board.post(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
     assert scene.run.step() == "completed"

@@ -21,9 +21,14 @@ def test_the_accountants_see_all_attempts():
     assert [m.count for m in all_attempts(CHARGES, 3)] == [120, 3]
 
 
-def test_an_unknown_kind_of_release_is_refused():
+@pytest.mark.parametrize("kind", ["", "Statistics", "two words", "1st", "a" * 41])
+def test_what_is_no_word_is_no_kind_of_release(kind):
     with pytest.raises(UsageError, match="kind of release"):
-        Charge("statistics", STEP)
+        Charge(kind, STEP)
+
+
+def test_a_release_of_a_later_stage_can_be_charged():
+    assert Charge("survival-curve", STEP).purpose == "survival-curve"
 
 
 def test_terms_are_complete_and_nothing_else():

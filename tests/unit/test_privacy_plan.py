@@ -16,8 +16,8 @@ from conftest import make_study, protocol_text
 
 from securefl.cli.study import study as command
 from securefl.errors import StudyError, UsageError
+from securefl.learning.stages.programme import charges_of
 from securefl.learning.steps import RandomDraws
-from securefl.node.policy import charges_of
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.forecast import Training, budget_shares, noise_effect
 from securefl.privacy.mechanisms import SubsampledGaussian
@@ -38,8 +38,8 @@ def plan():
 
 
 def test_the_cost_is_the_studys_own_figure(plan):
-    assert plan.epsilon == max(e for _, _, e in plan.parts) == Decimal("0.9982")
-    assert [(kind, count) for kind, count, _ in plan.parts] == [("update", 4), ("evaluation", 1)]
+    assert plan.epsilon == max(e for *_, e in plan.parts) == Decimal("0.9982")
+    assert [(kind, count) for kind, _, count, _ in plan.parts] == [("update", 4), ("evaluation", 1)]
     assert [s.name for s in plan.sites] == ["STMW", "SVHC", "SVHD", "SVI", "other"]
     assert {s.patients_per_step for s in plan.sites} == {40.0}
 

@@ -28,8 +28,8 @@ from securefl.study.sealed import SealedStudy
 TEXT = make_study()[0]
 STUDY, DIGEST = parse_study(TEXT), SealedStudy.read(TEXT).digest
 CHARGES = (
-    Charge("update", SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4)),
-    Charge("evaluation", Gaussian(Decimal("3.75"), 1)),
+    Charge("update", SubsampledGaussian(Decimal("2.14"), Fraction(1, 5), 4), label="training"),
+    Charge("evaluation", Gaussian(Decimal("3.75"), 1), aside=True, label="check of the model"),
 )
 CHOICE = choose_order(Decimal(3), Decimal("1e-5"), CHARGES)
 ISOLATION = "isolation: network blocked; files: not enforced yet"

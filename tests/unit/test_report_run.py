@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 from conftest import make_study
+from small_study import COUNTED
 
 from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.report.run import (
@@ -36,7 +37,6 @@ class Row:
 @dataclass
 class Record:
     round: int
-    kind: str
     contributions: str
 
 
@@ -56,28 +56,36 @@ def outcome(evaluation=EVALUATION, **changed):
 
 def test_a_round_line_says_one_sum():
     assert (
-        round_line(7, 40, "update", 5, 59_900, 31)
+        round_line("round 7 of 40", hospitals=5, upload_bytes=59_900, values=31)
         == "round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each"
     )
-    assert round_line(41, 40, "evaluation", 5, 59_900, 16).startswith(
+    assert round_line("evaluation", hospitals=5, upload_bytes=59_900, values=16).startswith(
         "evaluation: received one sum of 5 hospitals"
     )
 
 
 def test_a_lost_hospital_is_named_in_the_line_and_on_the_page():
-    assert round_line(7, 40, "update", 4, 59_900, 31, lost=["SVI"]).endswith(
-        "each; SVI is lost from here on"
+    line = round_line("round 7 of 40", hospitals=4, upload_bytes=59_900, values=31, lost=["SVI"])
+    assert line.endswith("each; SVI is lost from here on")
+    study = parse_study(make_study(3, COUNTED, ("rounds = 4", "rounds = 2"))[0])
+    study = study.model_copy(
+        update={
+            "participants": tuple(
+                p.model_copy(update={"name": name})
+                for p, name in zip(study.participants, "abc", strict=True)
+            )
+        }
     )
     records = [
-        Record(1, "preparation", "abc"),
-        Record(2, "update", "abc"),
-        Record(3, "update", "ab"),
-        Record(4, "evaluation", "a"),
+        Record(1, "abc"),
+        Record(2, "abc"),
+        Record(3, "ab"),
+        Record(4, "a"),
     ]
-    lost = lost_hospitals(records, "abc")
+    lost = lost_hospitals(study, records)
     assert lost == {"b": "evaluation", "c": "round 2 of 2"}
     assert "lost b, from the evaluation on; c, from round 2 of 2 on" in outcome(lost=lost)
-    assert " lost " not in outcome(lost=lost_hospitals(records[:2], "abc"))
+    assert " lost " not in outcome(lost=lost_hospitals(study, records[:2]))
 
 
 def test_the_outcome_names_the_auc_with_its_interval_and_where_it_came_from():
@@ -186,5 +194,5 @@ def test_extracts_are_a_line_a_hospital_and_a_missing_one_is_named():
         "releases": [{"kind": "update"}] * 40 + [{"kind": "evaluation"}],
     }
     words = plain_text(extracts_page({"SVI": extract}, ["SVI", "SVHD"]))
-    assert re.search(r"SVI +completed +40 +1 +0\.9982", words)
+    assert re.search(r"SVI +completed +40 model updates, 1 check of +0\.9982\s+the model", words)
     assert re.search(r"SVHD +has not come yet", words)

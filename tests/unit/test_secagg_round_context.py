@@ -61,7 +61,8 @@ def test_equal_facts_have_equal_digests():
         ("round", -1),
         ("attempt", 0),
         ("round", 1_000_001),
-        ("kind", "gradient"),
+        ("kind", "Gradient"),
+        ("kind", "a gradient"),
         ("cohort", ("B", "A", "C", "D", "E")),
         ("cohort", ("A", "A", "B", "C", "D")),
         ("cohort", ("", "B", "C", "D", "E")),
@@ -107,6 +108,9 @@ def test_the_first_value_after_a_range_is_not(name, value):
 
 def test_what_can_be_summed_and_how_much_of_it_is_fixed():
     """The wire format's: another list or limit would let two versions disagree about a round."""
-    assert round_context.KINDS == ("update", "evaluation", "preparation")
+    words = ("update", "evaluation", "preparation", "survival-curve", "a" * 40)
+    assert all(map(round_context.is_kind, words))
+    no_words = ("", "Update", "1st", "a" * 41, "two words", "line\n", "-", None, ["update"])
+    assert not any(map(round_context.is_kind, no_words))
     assert round_context.MAX_LENGTH == 1 << 30
     assert (round_context.MAX_NAME, round_context.MAX_COUNTER) == (64, 1_000_000)

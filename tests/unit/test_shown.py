@@ -8,7 +8,7 @@ from completed_study import finished
 from consortium import NAMES, Consortium
 
 from securefl.api import PublicDataset, load_model
-from securefl.learning.tasks.binary.evaluation import evaluate
+from securefl.learning.stages.roles import judged_result
 from securefl.researcher.results import Result
 from securefl.shown import Shown
 
@@ -36,7 +36,7 @@ def objects(tmp_path_factory):
     root = tmp_path_factory.mktemp("session")
     c, end = Consortium(root), finished()
     study = c.new_study("shown")
-    evaluation = evaluate(end.outcome.histogram, end.plan.study.evaluation, 3)
+    evaluation = judged_result(end.outcome.results).evaluation
     end.unpacked(end.files, root / "model")
     model = load_model(root / "model")
     many = {f"H{i:04}": "0" * 64 for i in range(1000)}

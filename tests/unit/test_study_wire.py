@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import make_study, protocol_text
 
+from securefl.learning.stages.programme import Programme
 from securefl.privacy.noise import TAIL
 from securefl.secagg.packing import FieldLayout
 from securefl.study import wire
@@ -17,7 +18,6 @@ from securefl.study.wire import (
     GRID,
     bound_of,
     count_bits,
-    field_bits,
     largest_update,
     least_bound,
     usual_bound,
@@ -126,9 +126,10 @@ def test_fields_of_counts_hold_the_largest_count_and_the_largest_draw(bound, noi
 @pytest.mark.parametrize("n", [6, 8, 24])
 def test_counts_have_the_same_fields_whatever_the_bits_of_an_update(n):
     study = protocol(bits(n))
-    assert field_bits(study, "update") == n
-    assert field_bits(study, "evaluation") == 16
-    assert FieldLayout(field_bits(study, "evaluation"), 5).max_value >= 20_000 + 14 * 3.75
+    update, evaluation = (release for _, release in Programme(study).releases)
+    assert update.bits == n
+    assert evaluation.bits == 16
+    assert FieldLayout(evaluation.bits, 5).max_value >= 20_000 + 14 * 3.75
 
 
 def test_the_largest_update_counts_every_value_of_the_model():

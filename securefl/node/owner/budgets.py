@@ -9,8 +9,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from securefl.errors import UsageError
+from securefl.learning.stages.programme import charges_of
 from securefl.node import decisions
-from securefl.node.policy import charges_of
 from securefl.party.folder import NAME_RULE
 from securefl.privacy.accounting import PldAccountant
 from securefl.privacy.mechanisms import decimal_text

@@ -1,0 +1,135 @@
+"""Stage ``count``: how many patients train the model in all, from one noised sum.
+
+Each hospital counts its training patients by the task's strata, adds its own integer Gaussian noise
+to every count (one patient changes one count by 1, so the sensitivity is 1), and only the sum over
+hospitals opens. What is decided on it, is decided on that release.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from securefl.learning.counts import release_counts
+from securefl.learning.preparation import counted, require_enough, stratum_counts
+from securefl.learning.stages.release import Release, Words
+from securefl.learning.stages.stage import FloatArray, IntArray, Result, Rows, Stage
+from securefl.learning.tasks import task_of
+from securefl.privacy.mechanisms import Gaussian, decimal_text
+from securefl.study.wire import count_bits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+    from securefl.learning.preparation import Counted
+    from securefl.learning.steps import Draws
+    from securefl.learning.tasks.task import Task
+    from securefl.study.counts import PreparationSpec
+    from securefl.study.schema import Study
+
+
+@dataclass(frozen=True)
+class CountResult(Result):
+    """The noised count."""
+
+    counted: Counted
+
+    def record(self) -> dict[str, Any]:
+        """See :class:`Result`."""
+        return asdict(self.counted)
+
+    def rows(self, units: str) -> list[tuple[str, str]]:
+        """See :class:`Result`."""
+        found = self.counted
+        about = f"about {max(found.patients, 0):,} {units}"
+        noise = f"the noise on each count is {found.noise_sd:.0f} (standard deviation)"
+        return [("trained on", f"{about}, {found.words}; {noise}")]
+
+
+class Count(Stage):
+    """The count of those who train."""
+
+    kind = "count"
+    short = "count"
+    nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "preparation": ("preparation statistic", "preparation statistics")
+    }
+    section: PreparationSpec
+
+    def releases(self) -> Sequence[Release]:
+        """See :class:`Stage`."""
+        s = self.section
+        words = Words(
+            "count of patients",
+            self._leaves(),
+            "to be counted",
+            self._once(),
+            "count of patients",
+        )
+        return (
+            Release(
+                kind="preparation",
+                rounds=1,
+                mechanism=Gaussian(s.noise_multiplier),
+                length=len(self._task.strata),
+                bound=s.bound,
+                bits=count_bits(s),
+                aside=False,
+                words=words,
+            ),
+        )
+
+    @property
+    def epsilon(self) -> Decimal:
+        """See :class:`Stage`."""
+        return self.section.epsilon
+
+    def figures(self) -> str:
+        """See :class:`Stage`."""
+        return f"count with noise {decimal_text(self.section.noise_multiplier)}"
+
+    def start(self, earlier: Sequence[Result]) -> Counted | None:  # noqa: ARG002
+        """See :class:`Stage`."""
+        return None
+
+    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:  # noqa: ARG002
+        """See :class:`Stage`."""
+        units = rows.train.one_row_each(study.privacy.unit)
+        return _Local(self.section, stratum_counts(units.y, self._task), draws)
+
+    def absorb(self, state: Counted | None, total: IntArray, contributors: int) -> Counted:  # noqa: ARG002
+        """See :class:`Stage`; raises where fewer than ``minimum`` were counted."""
+        found = counted(total, self.section, contributors, self._task)
+        require_enough(found, self.section)
+        return found
+
+    def result(self, state: Counted) -> CountResult:
+        """See :class:`Stage`."""
+        return CountResult(state)
+
+    @property
+    def _task(self) -> Task:
+        return task_of(self.study.data)
+
+    def _leaves(self) -> str:
+        least = self.section.minimum
+        units = "patients" if self.study.privacy.unit == "patient" else "rows"
+        end = (
+            f"; with fewer than {least:,} in all hospitals the study ends there, and its budget"
+            " stays charged"
+            if least
+            else ""
+        )
+        return f"how many {units} train the model, without and with what is to be predicted{end}"
+
+
+@dataclass(frozen=True)
+class _Local:
+    section: PreparationSpec
+    counts: IntArray
+    draws: Draws
+    clamped: int = 0
+
+    def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
+        return release_counts(self.counts, self.section, self.draws)

@@ -1,0 +1,162 @@
+"""Stage ``evaluate``: how well the model ranks the patients kept aside, from one noised histogram.
+
+What is counted and what is read off it, the task says (:mod:`securefl.learning.tasks`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from securefl.learning.counts import release_counts, row_counts
+from securefl.learning.models import family_of, predict
+from securefl.learning.stages.release import Release, Words
+from securefl.learning.stages.stage import FloatArray, IntArray, Result, Rows, Stage, newest_model
+from securefl.learning.tasks import task_of
+from securefl.privacy.mechanisms import Gaussian, decimal_text
+from securefl.study.wire import count_bits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+    from securefl.learning.families.family import Family
+    from securefl.learning.features import Prepared
+    from securefl.learning.steps import Draws
+    from securefl.learning.tasks.task import Task
+    from securefl.study.counts import EvaluationSpec
+    from securefl.study.schema import Study
+
+
+@dataclass(frozen=True)
+class EvaluateState:
+    """The model under evaluation, and the released histogram once it is there."""
+
+    model: FloatArray
+    histogram: IntArray | None = None
+    contributors: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluateResult(Result):
+    """The released histogram.
+
+    Attributes:
+        histogram: int64[h], summed and noised.
+        contributors: hospitals in it.
+        section: the study's section.
+        task: the study's task.
+    """
+
+    histogram: IntArray
+    contributors: int
+    section: EvaluationSpec
+    task: Task
+
+    @cached_property
+    def evaluation(self) -> Any:  # noqa: ANN401 - each task has figures of its own
+        """What is read off it."""
+        return self.task.evaluate(self.histogram, self.section, self.contributors)
+
+    def record(self) -> dict[str, Any]:
+        """See :class:`Result`."""
+        return {
+            "histogram": [int(v) for v in self.histogram],
+            "evaluation": asdict(self.evaluation),
+        }
+
+
+class Evaluate(Stage):
+    """The check of the model on patients who did not train it."""
+
+    kind = "evaluate"
+    short = "check"
+    nouns: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "evaluation": ("check of the model", "checks of the model")
+    }
+    section: EvaluationSpec
+
+    def releases(self) -> Sequence[Release]:
+        """See :class:`Stage`."""
+        s = self.section
+        words = Words(
+            "check of the model",
+            "how many of the patients kept aside fall into each band of the model's score",
+            "to check it",
+            self._once(),
+            "evaluation",
+        )
+        return (
+            Release(
+                kind="evaluation",
+                rounds=1,
+                mechanism=Gaussian(s.noise_multiplier),
+                length=self._task.histogram_size(s),
+                bound=s.bound,
+                bits=count_bits(s),
+                aside=True,
+                words=words,
+            ),
+        )
+
+    @property
+    def epsilon(self) -> Decimal:
+        """See :class:`Stage`."""
+        return self.section.epsilon
+
+    def figures(self) -> str:
+        """See :class:`Stage`."""
+        return f"check with noise {decimal_text(self.section.noise_multiplier)}"
+
+    @property
+    def public_length(self) -> int:
+        """Size of the model that is checked."""
+        return self._family.parameters
+
+    def start(self, earlier: Sequence[Result]) -> EvaluateState:
+        """See :class:`Stage`."""
+        return EvaluateState(newest_model(earlier))
+
+    def broadcast(self, state: EvaluateState) -> FloatArray:
+        """The model that is checked."""
+        return state.model
+
+    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:  # noqa: ARG002
+        """See :class:`Stage`."""
+        held_out = rows.held_out.one_row_each(study.privacy.unit)
+        return _Local(self.section, self._family, self._task, held_out, draws)
+
+    def absorb(self, state: EvaluateState, total: IntArray, contributors: int) -> EvaluateState:
+        """See :class:`Stage`."""
+        return EvaluateState(state.model, total, contributors)
+
+    def result(self, state: EvaluateState) -> EvaluateResult:
+        """See :class:`Stage`."""
+        if state.histogram is None:
+            raise LookupError("the evaluation was not released yet")
+        return EvaluateResult(state.histogram, state.contributors, self.section, self._task)
+
+    @property
+    def _family(self) -> Family:
+        return family_of(self.study.model, self.study.data)
+
+    @property
+    def _task(self) -> Task:
+        return task_of(self.study.data)
+
+
+@dataclass(frozen=True)
+class _Local:
+    section: EvaluationSpec
+    family: Family
+    task: Task
+    held_out: Prepared
+    draws: Draws
+    clamped: int = 0
+
+    def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
+        predictions = predict(public, self.family, self.task, self.held_out.X)
+        places = self.task.place(predictions, self.held_out.y, self.section)
+        counts = row_counts(places, self.task.histogram_size(self.section))
+        return release_counts(counts, self.section, self.draws)

@@ -1,0 +1,116 @@
+"""Programme of a study: its stages, and which round is which release of which stage.
+
+Public and fixed beforehand: every party derives the same programme from the study for itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeVar
+
+from securefl.study.stages import STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from securefl.learning.stages.release import Release
+    from securefl.learning.stages.stage import Stage
+    from securefl.privacy.charges import Charge
+    from securefl.study.schema import Template
+
+S = TypeVar("S", bound="Stage")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A round of a study.
+
+    Attributes:
+        number: of the round, from 1.
+        stage: whose round it is.
+        release: what leaves in it.
+        turn: which of the release's rounds it is, from 1.
+        first: whether it is its stage's first round.
+    """
+
+    number: int
+    stage: Stage
+    release: Release
+    turn: int
+    first: bool
+
+    @property
+    def words(self) -> str:
+        """Which round it is, for people: "round 7 of 40", "evaluation"."""
+        return self.release.words.round or f"round {self.turn} of {self.release.rounds}"
+
+
+@dataclass(frozen=True)
+class Programme:
+    """The stages of a study, or of its template, and their rounds."""
+
+    study: Template
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """In the order of the file."""
+        study = self.study
+        listed = [("train", study.training), ("evaluate", study.evaluation)]
+        if study.preparation is not None:
+            listed.insert(0, ("count", study.preparation))
+        return tuple(
+            STAGES[kind](study, place, section, last=place == len(listed) - 1)
+            for place, (kind, section) in enumerate(listed)
+        )
+
+    @cached_property
+    def releases(self) -> tuple[tuple[Stage, Release], ...]:
+        """What leaves each hospital, in order, each with its stage."""
+        return tuple((stage, release) for stage in self.stages for release in stage.releases())
+
+    @cached_property
+    def _ends(self) -> tuple[int, ...]:
+        """The last round of each release."""
+        return tuple(accumulate(release.rounds for _, release in self.releases))
+
+    @property
+    def last_round(self) -> int:
+        """Number of rounds of the whole study."""
+        return self._ends[-1]
+
+    def at(self, number: int) -> Step:
+        """The round of that number.
+
+        Raises:
+            LookupError: the study has no such round.
+        """
+        before: Stage | None = None
+        start = 0
+        for (stage, release), end in zip(self.releases, self._ends, strict=True):
+            if start < number <= end:
+                turn = number - start
+                return Step(number, stage, release, turn, first=turn == 1 and stage is not before)
+            before, start = stage, end
+        raise LookupError(f"the study has the rounds 1 to {self.last_round}, and none {number}")
+
+    def rounds_of(self, stage: Stage) -> Iterator[Step]:
+        """The rounds of one stage."""
+        for number in range(1, self.last_round + 1):
+            if (step := self.at(number)).stage is stage:
+                yield step
+
+    @cached_property
+    def charges(self) -> tuple[Charge, ...]:
+        """Everything that the study releases at one hospital, in one attempt."""
+        return tuple(release.charge for _, release in self.releases)
+
+    def stages_of(self, kind: type[S]) -> tuple[S, ...]:
+        """The stages of a class, in order."""
+        return tuple(stage for stage in self.stages if isinstance(stage, kind))
+
+
+def charges_of(study: Template) -> tuple[Charge, ...]:
+    """Everything that a study releases at one hospital, in one attempt."""
+    return Programme(study).charges

@@ -1,0 +1,36 @@
+"""Stages that others look for: the one that makes the model, and the one that judges it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.learning.stages.evaluate import Evaluate, EvaluateResult
+from securefl.learning.stages.train import Train, TrainResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from securefl.learning.stages.programme import Programme
+    from securefl.learning.stages.stage import Result
+
+
+def trained(programme: Programme) -> Train:
+    """The stage that makes the study's model."""
+    return programme.stages_of(Train)[0]
+
+
+def judged(programme: Programme) -> Evaluate:
+    """The stage whose figures the quality rule is judged on and the model card names: the last
+    evaluation.
+    """
+    return programme.stages_of(Evaluate)[-1]
+
+
+def training_result(results: Sequence[Result]) -> TrainResult:
+    """The trained model among a study's results."""
+    return next(result for result in results if isinstance(result, TrainResult))
+
+
+def judged_result(results: Sequence[Result]) -> EvaluateResult:
+    """The released figures that the quality rule is judged on."""
+    return [result for result in results if isinstance(result, EvaluateResult)][-1]

@@ -1,0 +1,178 @@
+"""A stage: its section of the study file, its releases, and both ends of their computation.
+
+Guarantees that every stage gives:
+
+- :meth:`Stage.releases` follows from the study alone, so that the ledger can reserve it beforehand.
+- What :meth:`Local.answer` returns is bounded, noised as the release's mechanism says, and as long
+  as the release. It reads public figures, one patient's own rows at a time, and noised results.
+- :meth:`Stage.start`, :meth:`Stage.absorb` and :meth:`Stage.result` work on public figures and
+  opened sums, so they cost no privacy.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+    from securefl.learning.features import Prepared
+    from securefl.learning.stages.release import Release
+    from securefl.learning.steps import Draws
+    from securefl.study.schema import Study, Template
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+class Result:
+    """Public result of a stage. Later stages and everybody else may use it freely."""
+
+    #: float64[p], the model that stands after this stage; None where it made none.
+    model: FloatArray | None = None
+
+    def record(self) -> dict[str, Any]:
+        """The figures as JSON values."""
+        return {}
+
+    def rows(self, units: str) -> list[tuple[str, str]]:  # noqa: ARG002 - of those that count
+        """Label and text for the page on a finished study.
+
+        Args:
+            units: what is counted, "patients" or "rows".
+        """
+        return []
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One hospital's usable rows, as the study splits them.
+
+    Attributes:
+        train: of the patients who train.
+        held_out: of those kept aside.
+    """
+
+    train: Prepared
+    held_out: Prepared
+
+
+class Local(Protocol):
+    """A hospital's end of a stage, in the worker."""
+
+    @property
+    def clamped(self) -> int:
+        """Values of the last answer that were cut to the largest of a field; for the owner only."""
+
+    def answer(self, release: Release, public: FloatArray) -> IntArray:
+        """int64[release.length], bounded and noised.
+
+        Args:
+            release: the one that is due.
+            public: float64[:attr:`Stage.public_length`], what was broadcast.
+        """
+
+
+class Stage(ABC):
+    """One stage of one study.
+
+    Args:
+        study: the study, or its template.
+        place: which of its stages this is, from 0.
+        section: its section of the study file.
+        last: whether no stage follows.
+    """
+
+    #: Its word in the study file.
+    kind: ClassVar[str]
+    #: Its word before "epsilon" and in other short figures.
+    short: ClassVar[str]
+    #: Kind of each of its releases → what an audit calls one of them, and many.
+    nouns: ClassVar[Mapping[str, tuple[str, str]]]
+
+    def __init__(self, study: Template, place: int, section: Any, *, last: bool) -> None:  # noqa: ANN401
+        self.study, self.place, self.section, self._last = study, place, section, last
+
+    @abstractmethod
+    def releases(self) -> Sequence[Release]:
+        """What leaves each hospital, in the order of the rounds."""
+
+    @property
+    @abstractmethod
+    def epsilon(self) -> Decimal:
+        """What it costs one patient by itself, at the study's delta, as the study claims."""
+
+    @abstractmethod
+    def figures(self) -> str:
+        """Its figures in a few words, for those who know them."""
+
+    @property
+    def public_length(self) -> int:
+        """Float64 numbers that hospitals are given in each of its rounds: those of
+        :meth:`broadcast`.
+        """
+        return 0
+
+    @property
+    def starts_from(self) -> str | None:
+        """SHA-256 (hex) of what its first round broadcasts, where the study fixes it."""
+        return None
+
+    @abstractmethod
+    def start(self, earlier: Sequence[Result]) -> Any:  # noqa: ANN401 - a state is the stage's own
+        """The state before its first round.
+
+        Args:
+            earlier: results of the stages before it.
+        """
+
+    def broadcast(self, state: Any) -> FloatArray:  # noqa: ANN401, ARG002
+        """What hospitals need for the next release, float64[:attr:`public_length`]."""
+        return np.zeros(0)
+
+    @abstractmethod
+    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> Local:
+        """The stage at a hospital.
+
+        Args:
+            study: the sealed study.
+            site: the hospital's name.
+            rows: its rows.
+            draws: where all randomness comes from.
+        """
+
+    @abstractmethod
+    def absorb(self, state: Any, total: IntArray, contributors: int) -> Any:  # noqa: ANN401
+        """The state after one more opened sum of ``contributors`` hospitals.
+
+        Raises:
+            RoundError: the study ends here.
+        """
+
+    @abstractmethod
+    def result(self, state: Any) -> Result:  # noqa: ANN401
+        """What the stage has found, after its last round."""
+
+    def _once(self) -> str:
+        """When a release of a single round leaves, in words."""
+        if self.place == 0:
+            return "once, at the start"
+        return "once, at the end" if self._last else "once"
+
+
+def newest_model(earlier: Sequence[Result]) -> FloatArray:
+    """The model that stands after the stages before.
+
+    Raises:
+        LookupError: none made one; the study file's checks refuse such a study.
+    """
+    for result in reversed(earlier):
+        if result.model is not None:
+            return result.model
+    raise LookupError("no stage before this one makes a model")

@@ -1,0 +1,194 @@
+"""Stage ``train``: rounds of noised steps that make the model.
+
+In each round every hospital starts from the global model, takes its noised local steps
+(:mod:`securefl.learning.steps`) and sends their sum; the coordinator moves the model by the opened
+sum of all, as the study's strategy says (:mod:`securefl.learning.strategies`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from securefl.errors import MessageError
+from securefl.learning.models import family_of, weights_sha256
+from securefl.learning.stages.release import Release, Words
+from securefl.learning.stages.stage import FloatArray, IntArray, Result, Rows, Stage
+from securefl.learning.strategies import strategy_of
+from securefl.learning.training import training_steps
+from securefl.privacy.mechanisms import SubsampledGaussian, decimal_text
+from securefl.study.recipients import recipients
+from securefl.study.schema import Study
+from securefl.study.wire import sum_unit, wire_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+    from fractions import Fraction
+
+    from securefl.learning.families.family import Family
+    from securefl.learning.steps import Draws, PrivateSteps
+    from securefl.learning.strategies.strategy import ServerState, Strategy
+
+
+@dataclass(frozen=True)
+class LastStep:
+    """The last server step's inputs besides the model before it: recipients take the step again.
+
+    Attributes:
+        memory: float64[m], the strategy's memory before it.
+        total: int64[p], the sum that was opened.
+    """
+
+    memory: FloatArray
+    total: IntArray
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """The training after some rounds."""
+
+    server: ServerState
+    last_step: LastStep | None = None
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """The trained model.
+
+    Attributes:
+        model: float64[p].
+        last_step: what made it out of the model before; None where nobody is sent it.
+    """
+
+    model: FloatArray
+    last_step: LastStep | None = None
+
+
+class Train(Stage):
+    """The training of the study's model."""
+
+    kind = "train"
+    short = "training"
+    nouns: ClassVar[Mapping[str, tuple[str, str]]] = {"update": ("model update", "model updates")}
+
+    def releases(self) -> Sequence[Release]:
+        """See :class:`Stage`."""
+        p, t, wire = self.study.privacy, self.study.training, wire_of(self.study)
+        return (
+            Release(
+                kind="update",
+                rounds=t.rounds,
+                mechanism=SubsampledGaussian(p.noise_multiplier, p.sample_rate, t.local_steps),
+                length=self.public_length,
+                bound=-(-wire.bound // wire.step),
+                bits=self.study.secagg.bits,
+                aside=False,
+                words=Words("training", self._leaves(), "to train the model"),
+            ),
+        )
+
+    @property
+    def epsilon(self) -> Decimal:
+        """See :class:`Stage`."""
+        return self.study.privacy.epsilon
+
+    def figures(self) -> str:
+        """See :class:`Stage`."""
+        p = self.study.privacy
+        return (
+            f"training of {p.steps} steps, each on {drawn_words(p.sample_rate, 'patients')}, with"
+            f" noise multiplier {decimal_text(p.noise_multiplier)} and clip norm"
+            f" {decimal_text(p.clip_norm)}"
+        )
+
+    @property
+    def public_length(self) -> int:
+        """Size of the global model."""
+        return self._family.parameters
+
+    @property
+    def starts_from(self) -> str | None:
+        """The initial weights, which the sealed study names."""
+        return self.study.model.initial_sha256
+
+    def start(self, earlier: Sequence[Result]) -> TrainState:  # noqa: ARG002
+        """See :class:`Stage`.
+
+        Raises:
+            MessageError: this version makes other initial weights than the study names.
+        """
+        theta = self._family.initial_weights(self.study.model.initial_seed)
+        if weights_sha256(theta) != self.starts_from:
+            raise MessageError(
+                "The initial weights are not those of the study.",
+                whose="the researcher",
+                next_step="Make the study again with this version of securefl.",
+            )
+        return TrainState(self._strategy.start(theta))
+
+    def broadcast(self, state: TrainState) -> FloatArray:
+        """The weights from which hospitals start the round."""
+        return self._strategy.broadcast(state.server)
+
+    def local(self, study: Study, site: str, rows: Rows, draws: Draws) -> _Local:
+        """See :class:`Stage`."""
+        weight = study.participant(site).weight
+        return _Local(training_steps(study, weight, rows.train, draws))
+
+    def absorb(self, state: TrainState, total: IntArray, contributors: int) -> TrainState:  # noqa: ARG002
+        """See :class:`Stage`. The last step is kept where somebody is sent the model."""
+        kept = None
+        if self._is_sent and state.server.rounds == self.study.training.rounds - 1:
+            kept = LastStep(state.server.memory, total)
+        return TrainState(self._strategy.absorb(state.server, total, sum_unit(self.study)), kept)
+
+    def result(self, state: TrainState) -> TrainResult:
+        """See :class:`Stage`."""
+        return TrainResult(state.server.theta, state.last_step)
+
+    @property
+    def _family(self) -> Family:
+        return family_of(self.study.model, self.study.data)
+
+    @property
+    def _strategy(self) -> Strategy:
+        return strategy_of(self.study.training)
+
+    @property
+    def _is_sent(self) -> bool:
+        """Whether the model is sent to somebody at the end."""
+        return isinstance(self.study, Study) and bool(recipients(self.study))
+
+    def _leaves(self) -> str:
+        patients = self.study.privacy.unit == "patient"
+        if self.study.privacy.sample_rate == 1:
+            group = f"all of its {'patients who train' if patients else 'rows that train'}"
+        else:
+            group = f"a random group of {'patients' if patients else 'rows'}"
+        return f"how the model should change, summed over {group}"
+
+
+def drawn_words(rate: Fraction, noun: str) -> str:
+    """How many of ``noun`` one step takes: a share drawn by lot, or every one of them.
+
+    >>> from fractions import Fraction
+    >>> drawn_words(Fraction(1, 5), "patients")
+    '1 in 5 patients drawn at random'
+    """
+    if rate == 1:
+        return f"all {noun}, every time: none is drawn by lot"
+    between = "in" if rate.numerator == 1 else "of"
+    return f"{rate.numerator} {between} {rate.denominator} {noun} drawn at random"
+
+
+@dataclass(frozen=True)
+class _Local:
+    steps: PrivateSteps
+
+    @property
+    def clamped(self) -> int:
+        return self.steps.clamped
+
+    def answer(self, release: Release, public: FloatArray) -> IntArray:  # noqa: ARG002
+        return self.steps.update(public)
