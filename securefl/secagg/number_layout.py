@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from securefl.errors import RoundError, StudyError, UsageError
 from securefl.secagg.gaussian import SIGMA
+from securefl.secagg.integer_fields import IntegerFields, check_length, incomplete_sum
 from securefl.secagg.number_ring import WORD_BITS, ring_of
-from securefl.secagg.packing import MARGIN_SDS, MAX_BITS, MAX_CONTRIBUTORS
+from securefl.secagg.packing import MARGIN_SDS
 from securefl.secagg.sections import Section
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _GROUP: Final = 64
 
 
 @dataclass(frozen=True)
-class NumberLayout:
+class NumberLayout(IntegerFields):
     """Layout of ``bits``-bit integers of ``contributors`` hospitals in a ring of so many primes.
 
     Args:
@@ -47,21 +47,12 @@ class NumberLayout:
         StudyError: no such layout.
     """
 
-    bits: int
-    contributors: int
+    least_bits: ClassVar[int] = LEAST_BITS
+
     primes: int
 
     def __post_init__(self) -> None:
-        if not LEAST_BITS <= self.bits <= MAX_BITS:
-            raise StudyError(
-                f"{self.bits} bits a value; {LEAST_BITS} to {MAX_BITS} are possible.",
-                next_step="Choose secagg.bits in this range.",
-            )
-        if not 1 <= self.contributors <= MAX_CONTRIBUTORS:
-            raise StudyError(
-                f"{self.contributors} contributors; 1 to {MAX_CONTRIBUTORS} are possible.",
-                next_step="Change the list of participants.",
-            )
+        super().__post_init__()
         ring_of(self.primes)
 
     @property
@@ -79,19 +70,9 @@ class NumberLayout:
         return math.ceil(math.log2(deviations)) + 1
 
     @property
-    def field_bits(self) -> int:
-        """Bits of one field: room for the sum of all contributors' offset values."""
-        return self.bits + (self.contributors - 1).bit_length()
-
-    @property
     def fields(self) -> int:
         """Fields in one coefficient: as many as the modulus holds above the errors, at least one."""
         return (self.ring.modulus_bits - self.error_bits) // self.field_bits
-
-    @property
-    def max_value(self) -> int:
-        """The largest absolute value one contributor may send: 2^(bits-1) - 1."""
-        return (1 << (self.bits - 1)) - 1
 
     @property
     def values_per_element(self) -> int:
@@ -107,10 +88,7 @@ class NumberLayout:
         Raises:
             UsageError: ``length`` is not positive.
         """
-        if length < 1:
-            raise UsageError(
-                f"A vector of {length} values cannot be sent.", next_step="Send at least one value."
-            )
+        check_length(length)
         ring = self.ring
         whole, rest = divmod(length, self.values_per_element)
         found = []
@@ -141,25 +119,10 @@ class NumberLayout:
             UsageError: not a one-dimensional int64 array.
             RoundError: a value is out of range; it is never wrapped or clipped here.
         """
-        if values.dtype != np.int64 or values.ndim != 1:
-            raise UsageError(
-                f"Values are packed from int64[d], not {values.dtype}{list(values.shape)}.",
-                next_step="Round to integers first.",
-            )
-        # Each bound by itself: the absolute value of the least int64 is negative.
-        largest = int(values.max(initial=0))
-        smallest = int(values.min(initial=0))
-        if largest > self.max_value or smallest < -self.max_value:
-            raise RoundError(
-                f"A value does not fit in {self.bits} bits; nothing was encrypted.",
-                whose="this hospital: its worker rounds to the study's fields",
-                next_step="Report this; the study ends here.",
-            )
+        self.check_values(values)
         degree = self.ring.degree
         elements = max(1, -(-values.size // self.values_per_element))
-        # The offset makes every field positive: no field of the sum borrows from the next.
-        offset = 1 << (self.bits - 1)
-        slots = np.full((elements, degree * self.fields), offset, dtype=np.int64)
+        slots = np.full((elements, degree * self.fields), self.offset, dtype=np.int64)
         # The canary of each element.
         slots[:, 0] += 1
         whole = values.size // self.values_per_element
@@ -210,24 +173,11 @@ class NumberLayout:
             if shift + self.field_bits > WORD_BITS:
                 value |= words[:, word + 1] << np.uint64(WORD_BITS - shift)
             slots[:, :, index] = value & field
-        # As many offsets come off as were added: one for each contributor.
-        slots -= contributors << (self.bits - 1)
-        flat = slots.reshape(elements, -1)
-        values = flat[:, 1:].reshape(-1)
-        most = contributors * self.max_value
-        too_large = bool(np.any(np.abs(flat) > most))
-        padding = bool(np.any(values[length:]))
-        if self._holds_more(words) or too_large or padding:
-            raise RoundError(
-                "The sum holds values that no complete set of contributions adds up to; nothing was"
-                " released.",
-                whose="a hospital that sent a malformed contribution, or the aggregator",
-                next_step=(
-                    "Start a new attempt; if it fails again, let every hospital verify the round."
-                ),
-            )
+        if self._holds_more(words):
+            raise incomplete_sum()
+        values, canaries = self.sums(slots.reshape(elements, -1), contributors, length)
         share = float(np.abs(errors).max()) / half
-        return values[:length], flat[:, 0].copy(), share
+        return values, canaries, share
 
     def _holds_more(self, words: NDArray[np.uint64]) -> bool:
         """True if any coefficient has bits above its last field."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
 
-from securefl.errors import RoundError, StudyError, UsageError
+from securefl.errors import StudyError, UsageError
+from securefl.secagg.integer_fields import IntegerFields, check_length, incomplete_sum
 from securefl.secagg.ring import DEGREE, MODULUS
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 USABLE_BITS: Final = 46
 MIN_BITS: Final = 6
-MAX_BITS: Final = 24
-MAX_CONTRIBUTORS: Final = 4096
 #: Standard deviation of a fresh ciphertext's noise in one coefficient, measured with TenSEAL
 #: 0.3.18.
 NOISE_SD: Final = 15.2
@@ -33,7 +32,7 @@ MARGIN_SDS: Final = 12.0
 
 
 @dataclass(frozen=True)
-class FieldLayout:
+class FieldLayout(IntegerFields):
     """Layout of ``bits``-bit integers from ``contributors`` hospitals in a ciphertext.
 
     Args:
@@ -44,31 +43,16 @@ class FieldLayout:
         StudyError: no such layout keeps the margin of 12 standard deviations.
     """
 
-    bits: int
-    contributors: int
+    least_bits: ClassVar[int] = MIN_BITS
 
     def __post_init__(self) -> None:
-        if not MIN_BITS <= self.bits <= MAX_BITS:
-            raise StudyError(
-                f"secagg.bits is {self.bits}; {MIN_BITS} to {MAX_BITS} are possible.",
-                next_step="Choose bits in this range.",
-            )
-        if not 1 <= self.contributors <= MAX_CONTRIBUTORS:
-            raise StudyError(
-                f"{self.contributors} contributors; 1 to {MAX_CONTRIBUTORS} are possible.",
-                next_step="Change the list of participants.",
-            )
+        super().__post_init__()
         if self.fields == 0:
             raise StudyError(
                 f"{self.bits} bits for {self.contributors} contributors leave the encryption noise"
                 " too little room.",
                 next_step="Choose fewer bits, or fewer participants.",
             )
-
-    @property
-    def field_bits(self) -> int:
-        """Bits of one field: room for the sum of all contributors' offset values."""
-        return self.bits + (self.contributors - 1).bit_length()
 
     @property
     def fields(self) -> int:
@@ -85,11 +69,6 @@ class FieldLayout:
         return MODULUS >> (self.fields * self.field_bits)
 
     @property
-    def max_value(self) -> int:
-        """The largest absolute value one contributor may send: 2^(bits-1) - 1."""
-        return (1 << (self.bits - 1)) - 1
-
-    @property
     def values_per_chunk(self) -> int:
         """Values in one ciphertext; one field is the canary's."""
         return self.fields * DEGREE - 1
@@ -100,10 +79,7 @@ class FieldLayout:
         Raises:
             UsageError: ``length`` is not positive.
         """
-        if length < 1:
-            raise UsageError(
-                f"A vector of {length} values cannot be sent.", next_step="Send at least one value."
-            )
+        check_length(length)
         return -(-length // self.values_per_chunk)
 
     def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -119,27 +95,15 @@ class FieldLayout:
             UsageError: not a one-dimensional int64 array.
             RoundError: a value is out of range; it is never wrapped or clipped here.
         """
-        if values.dtype != np.int64 or values.ndim != 1:
-            raise UsageError(
-                f"Values are packed from int64[d], not {values.dtype}{list(values.shape)}.",
-                next_step="Round to integers first.",
-            )
+        self.check_values(values)
         chunks = self.chunks_for(values.size)
-        if int(values.max()) > self.max_value or int(values.min()) < -self.max_value:
-            raise RoundError(
-                f"A value does not fit in {self.bits} bits; nothing was encrypted.",
-                whose="this hospital: its worker rounds to the study's fields",
-                next_step="Report this; the study ends here.",
-            )
         slots = np.zeros((chunks, self.values_per_chunk + 1), dtype=np.int64)
         # The canary of each ciphertext.
         slots[:, 0] = 1
         padded = np.zeros(chunks * self.values_per_chunk, dtype=np.int64)
         padded[: values.size] = values
         slots[:, 1:] = padded.reshape(chunks, -1)
-        # The offset makes every field positive: no field of the sum borrows from the next.
-        offset = 1 << (self.bits - 1)
-        fields = (slots + offset).astype(np.uint64).reshape(chunks, self.fields, DEGREE)
+        fields = (slots + self.offset).astype(np.uint64).reshape(chunks, self.fields, DEGREE)
         messages = np.zeros((chunks, DEGREE), dtype=np.uint64)
         for index in range(self.fields):
             messages |= fields[:, index] << np.uint64(index * self.field_bits)
@@ -179,21 +143,6 @@ class FieldLayout:
         slots = np.empty((chunks, self.fields, DEGREE), dtype=np.int64)
         for index in range(self.fields):
             slots[:, index] = (messages >> np.uint64(index * self.field_bits)) & low
-        # As many offsets come off as were added: one for each contributor.
-        slots -= count << (self.bits - 1)
-        flat = slots.reshape(chunks, -1)
-        values = flat[:, 1:].reshape(-1)
-        most = count * self.max_value
-        overflow = bool(np.any(messages >> np.uint64(whole)))
-        too_large = bool(np.any(np.abs(flat) > most))
-        padding = bool(np.any(values[length:]))
-        if overflow or too_large or padding:
-            raise RoundError(
-                "The sum holds values that no complete set of contributions adds up to; nothing was"
-                " released.",
-                whose="a hospital that sent a malformed contribution, or the aggregator",
-                next_step=(
-                    "Start a new attempt; if it fails again, let every hospital verify the round."
-                ),
-            )
-        return values[:length].copy(), flat[:, 0].copy()
+        if np.any(messages >> np.uint64(whole)):
+            raise incomplete_sum()
+        return self.sums(slots.reshape(chunks, -1), count, length)

@@ -7,7 +7,7 @@ import pytest
 from conftest import PROTOCOL, edited, make_study, protocol_text
 
 from securefl.errors import StudyError, UsageError
-from securefl.secagg.packing import MAX_BITS
+from securefl.secagg.integer_fields import MAX_BITS
 from securefl.study import consistency
 from securefl.study.consistency import check_consistency
 from securefl.study.parse import parse_protocol, parse_study
