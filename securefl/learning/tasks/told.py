@@ -1,0 +1,34 @@
+"""Figures of a task in words: what pages, the model card and reports lay out. No markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Told:
+    """Figures in words.
+
+    Attributes:
+        headline: the figure that quality rules are judged on, its interval first.
+        short: its interval alone.
+        rows: label and text of further figures.
+        sentences: what follows from them, a sentence each.
+        header: of a table; empty where there is none.
+        cells: its rows; None stands where nothing can be said.
+        right: columns of numbers, counted from 0.
+        note: how to read the table.
+        lines: the table's rows as lines of text, for the model card.
+        probability: whether the figures support reading a prediction as a probability.
+    """
+
+    headline: str = ""
+    short: str = ""
+    rows: tuple[tuple[str, str], ...] = ()
+    sentences: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
+    cells: tuple[tuple[str | None, ...], ...] = ()
+    right: frozenset[int] = frozenset()
+    note: str = ""
+    lines: tuple[str, ...] = ()
+    probability: bool = False
