@@ -69,7 +69,6 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
     no noise: do not pass them on.
     """
     from securefl.node.owner.models import own_model
-    from securefl.report.explain_study import units
     from securefl.report.own_model import own_model_page
 
     found = own_model(open_site(folder), name)
@@ -78,15 +77,7 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
         write_json(_json(found, why_not), json_file)
         if json_file == "-":
             return
-    show_page(
-        own_model_page(
-            found.model,
-            str(found.folder),
-            found.figures,
-            why_not=why_not,
-            units=units(found.study),
-        )
-    )
+    show_page(own_model_page(found.model, str(found.folder), found.told, why_not=why_not))
     say(f"Next: securefl site model predict {found.name} TABLE.csv")
 
 

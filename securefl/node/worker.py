@@ -74,7 +74,6 @@ def _prepare(header: dict[str, Any], text: bytes, data_fd: int) -> tuple[_Task, 
         "set_aside": dict(prepared.set_aside),
         "training": len(train.y),
         "held_out": len(held_out.y),
-        "positives": int(prepared.y.sum()),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     key = bytes.fromhex(header.get("patient_key", ""))

@@ -4,11 +4,11 @@ longer one would cost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.learning.models import family_of
-from securefl.learning.tasks.binary.expected import plan_evaluation
+from securefl.learning.tasks import task_of
 from securefl.privacy.accounting import pld_epsilon
 from securefl.privacy.charges import all_attempts
 from securefl.privacy.explain import explain_epsilon, percent
@@ -35,15 +35,15 @@ from securefl.report.page import (
     page,
     section,
 )
-from securefl.report.plan_evaluation import evaluation_json, evaluation_section
 from securefl.report.plan_picture import plan_picture
+from securefl.report.told import plan_section
 from securefl.report.words import decimal_words, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from securefl.learning.tasks.binary.expected import EvaluationPlan
+    from securefl.learning.tasks.told import Told
     from securefl.privacy.charges import Charge
     from securefl.report.page import Block, Facts
     from securefl.study.schema import Template
@@ -78,7 +78,8 @@ class StudyPlan:
     curve: tuple[tuple[int, Decimal], ...]
     fields: Fields
     field_words: tuple[str, ...]
-    evaluation: EvaluationPlan | None
+    evaluation: Any | None
+    told: Told
     faults: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -143,7 +144,7 @@ class StudyPlan:
                 for r in self.longer
             ],
             "curve": [{"rounds": n, "epsilon": float(e)} for n, e in self.curve],
-            "evaluation": evaluation_json(self.evaluation),
+            "evaluation": None if self.evaluation is None else asdict(self.evaluation),
         }
 
 
@@ -170,7 +171,8 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
         t.local_steps,
         p.max_attempts,
     )
-    fields = plan_fields(study)
+    fields, task = plan_fields(study), task_of(study.data)
+    evaluation = task.plan(study, count)
     return StudyPlan(
         study=study.study.id,
         unit=p.unit,
@@ -201,7 +203,8 @@ def plan_study(study: Template, charges: Sequence[Charge], faults: Sequence[str]
         curve=training.curve(),
         fields=fields,
         field_words=tuple(fields_words(study, fields)),
-        evaluation=plan_evaluation(study, count),
+        evaluation=evaluation,
+        told=task.told_plan(evaluation),
         faults=tuple(faults),
     )
 
@@ -233,7 +236,7 @@ def plan_page(plan: StudyPlan) -> Page:
         _hospitals(plan),
         section("What it takes from a hospital's budget", _budgets(plan)),
         section("What the noise does", bullets(effect_words(plan))),
-        evaluation_section(plan.evaluation),
+        plan_section(plan.told),
         section("Longer and shorter studies", _longer(plan), plan_picture(plan)),
         section("How the update travels", fields_table(plan.fields), bullets(plan.field_words)),
     )

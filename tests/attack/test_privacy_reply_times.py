@@ -88,7 +88,6 @@ class FakeWorker:
             "kept": 9,
             "training": 6,
             "held_out": 3,
-            "positives": 3,
             "set_aside": {},
             "sha256": secrets.token_hex(32),
             "patients": "f" * 16,

@@ -5,6 +5,7 @@ Everything else is the product's: reading, splitting, exact per-record gradients
 the server's step, scoring, counting.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal
 
@@ -36,9 +37,12 @@ from securefl.learning.summing import sum_in_order
 from securefl.learning.table import read_table
 from securefl.learning.tasks import TASKS, task_of
 from securefl.learning.tasks.task import Task
+from securefl.learning.tasks.told import Told
 from securefl.learning.training import training_steps
 from securefl.privacy.randomness import SystemRandomness
 from securefl.report.explain_study import column_rows, model_words
+from securefl.report.page import facts
+from securefl.report.terminal import plain_text
 from securefl.study.labels import LabelSection
 from securefl.study.parse import parse_protocol
 from securefl.study.registries import LABELS
@@ -59,11 +63,19 @@ class StageLabel(LabelSection):
         return (self.column,)
 
 
+@dataclass(frozen=True)
+class Rightly:
+    """Share of patients whose likeliest stage is the true one."""
+
+    share: float
+
+
 class Stages(Task):
     """Softmax over three scores; judged by a table of true and likeliest stages."""
 
     regression = "multinomial regression"
     steepest = 1.0
+    metric = "share rightly told"
     dtype = np.int8
 
     def __init__(self, label):
@@ -108,13 +120,20 @@ class Stages(Task):
         return 3 * y.astype(np.int64) + predictions.argmax(axis=1)
 
     def evaluate(self, total, evaluation, contributors):
-        return float(np.trace(total.reshape(3, 3)) / total.sum())
+        return Rightly(float(np.trace(total.reshape(3, 3)) / total.sum()))
 
     def own_figures(self, predictions, y, evaluation):
-        return float((predictions.argmax(axis=1) == y).mean())
+        return Rightly(float((predictions.argmax(axis=1) == y).mean()))
 
     def judge(self, evaluation, quality):
-        return "met" if evaluation >= quality.minimum else "not-met"
+        return "met" if evaluation.share >= quality.minimum else "not-met"
+
+    def told(self, evaluation):
+        share = f"{100 * evaluation.share:.1f} %"
+        return Told(headline=share, short=share, rows=(("guessing", "is right for a third"),))
+
+    def told_own(self, figures, units):
+        return self.told(figures)
 
     def words(self):
         return f"the stage, {self._label.column}: {', '.join(self.strata)}"
@@ -197,9 +216,11 @@ def test_hospitals_train_it_and_the_noised_histogram_judges_it(study, tmp_path):
     assert counts.sum() == len(held_out.y)
     total = release_counts(counts, study.evaluation, draws)
     rightly = task.evaluate(total, study.evaluation, 1)
-    assert rightly > 0.6  # guessing is right for a third
+    assert rightly.share > 0.6  # guessing is right for a third
     assert task.judge(rightly, study.quality) == "met"
-    assert abs(rightly - task.own_figures(said, held_out.y, study.evaluation)) < 0.3
+    own = task.own_figures(said, held_out.y, study.evaluation)
+    assert abs(rightly.share - own.share) < 0.3
+    assert "is right for a third" in plain_text(facts(task.told(own).rows), 80)
 
 
 def test_a_count_before_training_is_split_by_its_strata(study):

@@ -16,6 +16,7 @@ from securefl.learning.features import Found
 from securefl.learning.selftest import Finding, SelfTest
 from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
+from securefl.learning.tasks.binary.words import told_own
 from securefl.node.policy import charges_of
 from securefl.privacy.audit import extract
 from securefl.privacy.planning import choose_order
@@ -123,9 +124,10 @@ def own_model(*, known=True):
     )
     model = Model(np.zeros(7), STUDY.model, STUDY.data, facts, DIGEST)
     scores, label = np.array([0.1, 0.2, 0.9, 0.7]), np.array([0, 0, 1, 1])
-    figures = figures_of(scores, label, (Decimal("0.5"),)) if known else None
+    figures = figures_of(scores, label, (Decimal("0.5"),))
+    told = told_own(figures, "patients") if known else None
     why_not = "" if known else "The table is not registered here any more."
-    return own_model_page(model, "models/small", figures, why_not=why_not, units="patients")
+    return own_model_page(model, "models/small", told, why_not=why_not)
 
 
 def selftest():

@@ -62,7 +62,6 @@ class FakeWorker:
             "kept": 79,
             "training": 60,
             "held_out": 19,
-            "positives": 30,
             "set_aside": {"age: not recorded": 1},
             "sha256": self.table,
         }

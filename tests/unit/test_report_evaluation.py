@@ -1,5 +1,6 @@
 """The check of the model in words: on the plan, the card and the screen."""
 
+from dataclasses import asdict
 from decimal import Decimal
 
 import numpy as np
@@ -8,16 +9,12 @@ from conftest import protocol_text
 from small_study import protocol
 
 from securefl.learning.tasks.binary.expected import EvaluationPlan, band_shares, plan_evaluation
+from securefl.learning.tasks.binary.words import NO_PREVALENCE, plan_words, told_plan
 from securefl.report.evaluation import auc_words, calibration_lines
 from securefl.report.explain_study import quality_sentence
-from securefl.report.plan_evaluation import (
-    NO_PREVALENCE,
-    evaluation_json,
-    evaluation_section,
-    evaluation_words,
-)
 from securefl.report.quality import quality_words
 from securefl.report.terminal import plain_text
+from securefl.report.told import plan_section
 from securefl.study.parse import parse_protocol
 
 WITH = ('edges = ["0.1", "0.3", "0.5"]', 'prevalence = "0.2"\nprevalence_source = "A register"')
@@ -39,7 +36,7 @@ def test_sizes_follow_from_the_public_figures():
 
 
 def test_the_plan_says_the_interval_in_words():
-    large = " ".join(evaluation_words(planned(('normaliser = "200"', 'normaliser = "2000"'), ASKS)))
+    large = " ".join(plan_words(planned(('normaliser = "200"', 'normaliser = "2000"'), ASKS)))
     assert (
         "about 4,286 patients are kept aside to check the model, about 857 of them positive"
         in large
@@ -50,16 +47,15 @@ def test_the_plan_says_the_interval_in_words():
         "at least 0.7 on the interval's lower end, is expected to be met from a true AUC of 0.7"
         in large
     )
-    small = " ".join(evaluation_words(planned(('normaliser = "200"', 'normaliser = "20"'))))
+    small = " ".join(plan_words(planned(('normaliser = "200"', 'normaliser = "20"'))))
     assert "The noise hides them all" in small
-    few = " ".join(evaluation_words(planned(('minimum = "0.5"', 'minimum = "1"'))))
+    few = " ".join(plan_words(planned(('minimum = "0.5"', 'minimum = "1"'))))
     assert "is not expected to be met by any model" in few
 
 
 def test_a_study_without_a_prevalence_is_told_what_to_write():
     assert plan_evaluation(protocol(), 5) is None
-    assert evaluation_json(None) is None
-    words = " ".join(plain_text(evaluation_section(None), 100).split())
+    words = " ".join(plain_text(plan_section(told_plan(None)), 100).split())
     assert NO_PREVALENCE in words
 
 
@@ -67,16 +63,16 @@ def test_the_page_has_a_row_for_each_true_auc():
     plan = planned(
         ('normaliser = "200"', 'normaliser = "2000"'), ('minimum = "0.5"', 'minimum = "0"')
     )
-    text = plain_text(evaluation_section(plan), 100)
+    text = plain_text(plan_section(told_plan(plan)), 100)
     assert all(f"{auc:.2f}" in text for auc in (0.6, 0.7, 0.8, 0.9, 0.95))
-    assert "which holds .5: no figure" in plain_text(evaluation_section(planned()), 100)
+    assert "which holds .5: no figure" in plain_text(plan_section(told_plan(planned())), 100)
     assert "quality rule" not in text
-    assert evaluation_json(plan)["expected"][2]["auc"] == 0.8
+    assert asdict(plan)["expected"][2]["auc"] == 0.8
 
 
 def test_with_no_model_told_from_chance_the_plan_says_so():
     plan = EvaluationPlan(100.0, 20.0, 12, planned().expected, None, 0.5, None)
-    assert "No model is expected to be told from chance" in " ".join(evaluation_words(plan))
+    assert "No model is expected to be told from chance" in " ".join(plan_words(plan))
 
 
 def test_shares_of_a_calibrated_model_have_its_prevalence_in_every_band():

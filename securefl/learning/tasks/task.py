@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from securefl.learning.tasks.told import Told
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from securefl.learning.table import Cell, Table
-    from securefl.study.schema import Quality, Verdict
+    from securefl.study.schema import Quality, Template, Verdict
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -39,12 +41,14 @@ class Task(ABC):
         steepest: the largest magnitude that a loss' gradient may have; larger ones are cut to it.
             Grids of exact gradients follow from it.
         dtype: of targets; with its bytes a row enters the lot of its patient.
+        metric: name of the figure that a quality rule is judged on, as "AUC".
         strata: names of the groups that a count of patients is split into.
     """
 
     regression: ClassVar[str]
     steepest: ClassVar[float]
     dtype: ClassVar[type[np.number[Any]]]
+    metric: ClassVar[str]
     strata: tuple[str, ...]
 
     @abstractmethod
@@ -122,7 +126,8 @@ class Task(ABC):
         evaluation: Any,  # noqa: ANN401 - as above
         contributors: int,
     ) -> Any:  # noqa: ANN401 - each task has figures of its own
-        """The figures from the opened sum of the contributors' noised histograms.
+        """The figures from the opened sum of the contributors' noised histograms: a frozen
+        dataclass of plain values.
 
         Raises:
             RoundError: the sum has another length.
@@ -135,13 +140,38 @@ class Task(ABC):
         y: npt.NDArray[Any],
         evaluation: Any,  # noqa: ANN401 - as above
     ) -> Any:  # noqa: ANN401 - as above
-        """Exact figures of a hospital's own held-out rows: private, for the owner's own screen
-        (rule 1).
+        """Exact figures of a hospital's own held-out rows, a frozen dataclass of plain values:
+        private, for the owner's own screen (rule 1).
         """
 
     @abstractmethod
     def judge(self, evaluation: Any, quality: Quality) -> Verdict:  # noqa: ANN401 - as above
         """The study's quality rule, judged on an interval."""
+
+    @abstractmethod
+    def told(self, evaluation: Any) -> Told:  # noqa: ANN401 - as above
+        """The figures of :meth:`evaluate` in words."""
+
+    @abstractmethod
+    def told_own(self, figures: Any, units: str) -> Told:  # noqa: ANN401 - as above
+        """Those of :meth:`own_figures`.
+
+        Args:
+            figures: of one hospital.
+            units: what is counted, "patients" or "rows".
+        """
+
+    def plan(self, study: Template, hospitals: int) -> Any | None:  # noqa: ANN401 - as above
+        """What an evaluation will be able to say, from a study's public figures; None where they do
+        not tell.
+        """
+        del study, hospitals
+        return None
+
+    def told_plan(self, plan: Any | None) -> Told:  # noqa: ANN401 - as above
+        """Those of :meth:`plan`."""
+        del plan
+        return Told(note="What it will be able to say is not worked out beforehand.")
 
     @abstractmethod
     def words(self) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from securefl.errors import SecureFLError
+from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
 from securefl.node.models import find_model, list_models
 from securefl.node.requests import kept_study
+from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.learning.artefact import Model
-    from securefl.learning.tasks.binary.own_figures import OwnFigures
+    from securefl.learning.tasks.told import Told
     from securefl.node.models import ModelRow
     from securefl.node.site import Site
     from securefl.study.schema import Study
@@ -37,8 +39,15 @@ class OwnModel:
     folder: Path
     model: Model
     study: Study
-    figures: OwnFigures | None
+    figures: Any | None
     fault: SecureFLError | None
+
+    @property
+    def told(self) -> Told | None:
+        """The figures in words."""
+        if self.figures is None:
+            return None
+        return task_of(self.study.data).told_own(self.figures, units(self.study))
 
 
 def models(site: Site) -> tuple[ModelRow, ...]:

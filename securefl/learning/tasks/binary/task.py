@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.learning.tasks.binary.evaluation import Evaluation, evaluate, judge, score_places
+from securefl.learning.tasks.binary.expected import EvaluationPlan, plan_evaluation
 from securefl.learning.tasks.binary.labels import near_outcome, outcomes
 from securefl.learning.tasks.binary.mock import mock_label
 from securefl.learning.tasks.binary.own_figures import OwnFigures, figures_of
+from securefl.learning.tasks.binary.words import told, told_own, told_plan
 from securefl.learning.tasks.task import FloatArray, IntArray, Task
 from securefl.study.meanings import label_words
 
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from securefl.learning.table import Cell, Table
+    from securefl.learning.tasks.told import Told
     from securefl.study.counts import EvaluationSpec
     from securefl.study.labels import Label
-    from securefl.study.schema import Quality, Verdict
+    from securefl.study.schema import Quality, Template, Verdict
 
 
 class Binary(Task):
@@ -30,6 +33,7 @@ class Binary(Task):
     regression = "logistic regression"
     steepest = 1.0
     dtype = np.int8
+    metric = "AUC"
     strata = ("negative", "positive")
 
     def __init__(self, label: Label) -> None:
@@ -101,6 +105,22 @@ class Binary(Task):
     def judge(self, evaluation: Evaluation, quality: Quality) -> Verdict:
         """By the interval of the AUC."""
         return judge(evaluation, quality)
+
+    def told(self, evaluation: Evaluation) -> Told:
+        """The interval of the AUC first; bands of the score as a table."""
+        return told(evaluation)
+
+    def told_own(self, figures: OwnFigures, units: str) -> Told:
+        """AUC, and bands as a table."""
+        return told_own(figures, units)
+
+    def plan(self, study: Template, hospitals: int) -> EvaluationPlan | None:
+        """The interval to expect for each true AUC, where the study names a prevalence."""
+        return plan_evaluation(study, hospitals)
+
+    def told_plan(self, plan: EvaluationPlan | None) -> Told:
+        """Sentences, and a row for each true AUC."""
+        return told_plan(plan)
 
     def words(self) -> str:
         """What counts as positive, and what sets a row aside."""

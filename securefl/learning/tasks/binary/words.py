@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.binary.expected import EvaluationPlan
     from securefl.learning.tasks.binary.own_figures import Band, OwnFigures
 
+NO_PREVALENCE = (
+    "This file names no prevalence, so the interval to expect cannot be worked out. "
+    "Write the published share of positives into [evaluation], with its prevalence_source."
+)
 _MEANINGS = {
     "supported": (
         "The released shares of positives agree with the score: it may be read as an estimated"
@@ -81,8 +85,10 @@ def told_own(figures: OwnFigures, units: str) -> Told:
     )
 
 
-def told_plan(plan: EvaluationPlan) -> Told:
-    """The interval to expect."""
+def told_plan(plan: EvaluationPlan | None) -> Told:
+    """The interval to expect; what is missing, where a study names no prevalence."""
+    if plan is None:
+        return Told(note=NO_PREVALENCE)
     cells = []
     for row in plan.expected:
         chance = "" if row.told else ", which holds .5: no figure"

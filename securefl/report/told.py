@@ -1,0 +1,39 @@
+"""Figures that a task says in words, laid out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from securefl.report.page import Paragraph, Section, Span, Table, Tone, bullets, section
+from securefl.report.quality import quality_words
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from securefl.learning.tasks.told import Told
+    from securefl.report.page import Words
+    from securefl.study.schema import Verdict
+
+_TONES = {"met": Tone.GOOD, "not-met": Tone.BAD, "cannot-be-judged": Tone.WARN}
+
+
+def told_table(told: Told) -> Table:
+    """The table of figures; a cell without one says so."""
+    return Table(told.header, tuple(tuple(map(_cell, row)) for row in told.cells), right=told.right)
+
+
+def plan_section(told: Told) -> Section:
+    """The section of a plan on the check of the model."""
+    heading = "What the check of the model will be able to say"
+    if not told.header:
+        return section(heading, Paragraph(told.note, Tone.QUIET))
+    return section(heading, bullets(told.sentences), told_table(told))
+
+
+def quality_text(verdict: Verdict, minimum: Decimal) -> Span:
+    """The judgement of the quality rule, in its tone."""
+    return Span(quality_words(verdict, minimum), _TONES[verdict])
+
+
+def _cell(text: str | None) -> Words:
+    return Span("too few to say", Tone.QUIET) if text is None else text
