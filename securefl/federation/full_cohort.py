@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from securefl.federation.hospital_keys import HospitalKeys
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.round_strategy import Kept
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.envelope import Sign
@@ -100,7 +101,7 @@ class FullCohort:
     def unmasking_stage(
         self,
         context: RoundContext,
-        frame: BinaryIO,
+        kept: Kept,
         keys: HospitalKeys,
         records: RecordKeeper | None,
     ) -> None:

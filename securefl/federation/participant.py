@@ -8,7 +8,7 @@ makes a contribution durable before its mask is used (rule 6).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from securefl.errors import NotApprovedError, RoundError, TwoCopiesError, UsageError
 from securefl.federation.checked_round import AnnouncedRound
@@ -17,7 +17,6 @@ from securefl.federation.round_strategy import round_strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import BinaryIO
 
     import numpy as np
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from securefl.federation.checked_round import Broadcast, CheckedRound
     from securefl.federation.messages import Announcement
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.round_strategy import Kept
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.identity import Identity
     from securefl.secagg.cipher import SumCipher
@@ -34,25 +34,43 @@ if TYPE_CHECKING:
     from securefl.study.approval import Approval
 
 
+KeptT = TypeVar("KeptT", bound="Kept")
+KeptT_co = TypeVar("KeptT_co", bound="Kept", covariant=True)
+
+
 class Trainer(Protocol):
     """Where the noised integers come from: the worker in a real run."""
 
     def __call__(self, number: int, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
-        """What is due in that round: int64[length], noised, each at most ``largest`` in absolute value."""
+        """What is due in round ``number``: int64[length], noised, each at most ``largest`` in
+        absolute value.
+        """
 
 
-class Keeper(Protocol):
+class Keeper(Protocol[KeptT_co]):
     """Makes a contribution durable before it is used: a file on disk, and later an entry in the
     ledger.
     """
 
-    def __call__(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
+    def __call__(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> KeptT_co:
         """Keep what ``write`` writes as this hospital's only contribution to that round; raises,
         before it is written, if there is one already.
 
-        Returns it, opened at its beginning. ``write`` seeks in the file it is given, which holds
-        nothing else.
+        ``write`` seeks in the file it is given, which holds nothing else.
         """
+
+
+@dataclass(frozen=True)
+class OpenContribution:
+    """A kept contribution in an open file, at its beginning: where all parties are one process."""
+
+    file: BinaryIO
+
+    def head(self, size: int) -> bytes:
+        """The first ``size`` bytes of the frame; the file stays at its beginning."""
+        data = self.file.read(size)
+        self.file.seek(0)
+        return data
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ class Participant:
         study_key: the X25519 key made for this study, named in this hospital's approval.
         approvals: every hospital's checked approval (its own among them).
         trainer: see :class:`Trainer`; needed by :meth:`answer` alone.
-        keeper: see :class:`Keeper`.
+        keeper: makes a contribution durable; needed by :meth:`answer` alone.
         cipher: the home of the encryption.
         instance: nonce of this run of the hospital's agent (32 bytes in hex), as in its ready
             statement: it answers rounds that were announced to this run alone.
@@ -98,7 +116,7 @@ class Participant:
         study_key: X25519PrivateKey,
         approvals: Mapping[str, Approval],
         trainer: Trainer | None = None,
-        keeper: Keeper,
+        keeper: Callable[[RoundContext, Callable[[BinaryIO], None]], BinaryIO] | None = None,
         cipher: SumCipher,
         instance: str,
         records: RecordKeeper | None = None,
@@ -220,18 +238,22 @@ class Participant:
                 the trainer, the cipher or the keeper every further call is a :class:`RoundError`: a
                 second training would be a second release.
         """
-        if self._trainer is None:
+        trainer, keeper = self._trainer, self._keeper
+        if trainer is None or keeper is None:
             raise UsageError(
-                "This participant has no trainer.",
-                next_step="Pass one, or use accept and contribute.",
+                "This participant has no trainer, or no keeper.",
+                next_step="Pass both, or use accept and contribute.",
             )
         announced = AnnouncedRound.open(self.plan, given.announcement)
         self.check(announced)
         accepted, model = self.accept(announced.with_payload(given.key, given.model))
         facts = accepted.facts
-        values = self._trainer(facts.round, model, facts.length, facts.layout.max_value)
+        values = trainer(facts.round, model, facts.length, facts.layout.max_value)
         del model  # it may be large, and encrypting takes memory of its own
-        return self.contribute(accepted, values)
+        kept = self.contribute(
+            accepted, values, lambda facts, write: OpenContribution(keeper(facts, write))
+        )
+        return kept.file
 
     def accept(self, checked: CheckedRound) -> tuple[Accepted, bytes]:
         """Take the announced round for the next one; returns it and the global model that it starts
@@ -256,7 +278,9 @@ class Participant:
         self._instances = checked.said.by_site
         return Accepted(facts, checked.public), model
 
-    def contribute(self, accepted: Accepted, values: NDArray[np.int64]) -> BinaryIO:
+    def contribute(
+        self, accepted: Accepted, values: NDArray[np.int64], keep: Keeper[KeptT]
+    ) -> KeptT:
         """The noised ``values`` (int64[length]) as this hospital's one contribution: encrypted,
         masked, signed, kept.
 
@@ -265,7 +289,7 @@ class Participant:
                 never answered then.
         """
         facts = accepted.facts
-        frame = self._keeper(
+        kept = keep(
             facts,
             lambda file: self._strategy.write_contribution(
                 file,
@@ -276,7 +300,7 @@ class Participant:
                 cipher=self._cipher,
             ),
         )
-        self.later = self._strategy.unmasking_stage(facts, frame, self._keys, self._records)
+        self.later = self._strategy.unmasking_stage(facts, kept, self._keys, self._records)
         self.cohort = facts.cohort
         self.done, self._spoiled = facts.round, False
-        return frame
+        return kept

@@ -63,6 +63,13 @@ class Aggregation(Protocol):
         """Let go of what was added; harmless when repeated."""
 
 
+class Kept(Protocol):
+    """A contribution that is durable."""
+
+    def head(self, size: int) -> bytes:
+        """The first ``size`` bytes of its frame."""
+
+
 class RoundStrategy(Protocol):
     """One kind of round, as each end asks for it."""
 
@@ -127,7 +134,7 @@ class RoundStrategy(Protocol):
     def unmasking_stage(
         self,
         context: RoundContext,
-        frame: BinaryIO,
+        kept: Kept,
         keys: HospitalKeys,
         records: RecordKeeper | None,
     ) -> UnmaskingStage | None:
@@ -135,7 +142,7 @@ class RoundStrategy(Protocol):
 
         Args:
             context: of the round.
-            frame: its contribution, at its beginning, where it is left.
+            kept: its contribution, which is durable.
             keys: its keys.
             records: makes what it says durable.
         """

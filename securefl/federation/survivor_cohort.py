@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from securefl.federation.hospital_keys import HospitalKeys
     from securefl.federation.messages import Status
     from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.round_strategy import Kept
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.secagg.cipher import RoundKeys, SumCipher
     from securefl.secagg.envelope import Sign
@@ -157,7 +158,7 @@ class SurvivorCohort:
     def unmasking_stage(
         self,
         context: RoundContext,
-        frame: BinaryIO,
+        kept: Kept,
         keys: HospitalKeys,
         records: RecordKeeper | None,
     ) -> UnmaskingStage:
@@ -177,8 +178,7 @@ class SurvivorCohort:
             for site in context.cohort
             if site != keys.name
         }
-        head = frame.read(head_bytes(terms, keys.name))
-        frame.seek(0)
+        head = kept.head(head_bytes(terms, keys.name))
         return UnmaskingStage(
             plan=self._plan,
             identity=keys.identity,

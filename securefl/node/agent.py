@@ -35,6 +35,7 @@ from securefl.node.checkpoints import Question, collect, hand_out, note_witnesse
 from securefl.node.decisions import publish_approval, publish_status
 from securefl.node.extract import publish_extract
 from securefl.node.models import ModelWatch, expect_model
+from securefl.node.own_study import LedgerWitness, OwnStudy
 from securefl.node.pasts import doubted, two_pasts
 from securefl.node.requests import kept_study
 from securefl.node.study_run import StudyRun
@@ -355,15 +356,12 @@ class Agent:
             except SecureFLError as error:
                 self._fail(digest, error)
                 continue
-            self._runs[digest] = StudyRun(
-                self._site,
-                plan,
-                self.say,
-                lambda: datetime.now(UTC),
-                self._clock,
+            own = OwnStudy(self._site, plan, self.say, lambda: datetime.now(UTC), self._clock)
+            witness = LedgerWitness(
                 agreed=partial(self._question.agreed, self._site, plan.study.cohort),
                 unheard=partial(self._question.unheard, self._site, plan.study.cohort),
             )
+            self._runs[digest] = StudyRun(own, witness)
             self.say(f"study {short_digest(digest)} is approved; waiting for the other hospitals")
         self._gone_through = state
 

@@ -29,6 +29,11 @@ class DurableContribution:
     noted: bool = False
     held: bool = False
 
+    def head(self, size: int) -> bytes:
+        """The first ``size`` bytes of its frame."""
+        with self.file.open("rb") as kept:
+            return kept.read(size)
+
 
 def keep_contribution(
     study: Path, facts: RoundContext, write: Callable[[BinaryIO], None]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from securefl.errors import MessageError, NotApprovedError, RoundError, StudyError
 from securefl.federation.messages import Ready
@@ -31,15 +31,13 @@ from securefl.study.study_id import short_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from pathlib import Path
 
     from securefl.federation.checked_round import CheckedRound
-    from securefl.federation.participant import Accepted, Keeper
-    from securefl.federation.round_plan import RoundPlan
+    from securefl.federation.participant import Accepted
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.node.launcher import Worker
-    from securefl.node.site import Site
+    from securefl.node.own_study import LedgerWitness, OwnStudy, WorkerDoor
     from securefl.node.worker_question import Asked
     from securefl.sources.source import Source
     from securefl.study.approval import Approval
@@ -64,11 +62,10 @@ def free_bytes(folder: Path) -> int:
 
 @dataclass(frozen=True)
 class Entered:
-    """The first round, accepted, its approval used up: what :class:`securefl.node.study_run.StudyRun`
-    goes on with.
-    """
+    """The first round, accepted, its approval used up: what the run goes on with."""
 
     participant: Participant
+    worker: Worker
     accepted: Accepted
     model: bytes
     seen: float
@@ -79,39 +76,25 @@ class Entering:
     """One hospital on its way into a study. :meth:`step` never waits; it is called again and again.
 
     Args:
-        site: the hospital.
-        plan: the approved study.
-        say: writes a line to the owner's own log.
-        now: the wall clock, for the schedule.
-        clock: the monotonic clock, in seconds.
-        agreed: whether the other hospitals have said that this one's ledger forgot nothing.
-        start_worker: starts the process that trains.
-        ask: asks the worker without waiting for it.
-        keeper: makes contributions durable (:class:`securefl.federation.participant.Keeper`).
+        own: the study.
+        witness: the others' word on this hospital's ledger.
+        door: how the worker is reached.
         records: makes later words durable (:class:`securefl.federation.unmasking_stage.RecordKeeper`).
         first_round: fetches what the coordinator announced as the first round; None while there is
             nothing.
         free: bytes that may be written to a folder's disk.
-        unheard: whose word is missing while :attr:`agreed` says no, for the owner's screen.
 
     Attributes:
         worker: the worker's process, once it was started.
         waiting: what is waited for, for the owner's screen.
     """
 
-    site: Site
-    plan: RoundPlan
-    say: Callable[[str], None]
-    now: Callable[[], datetime]
-    clock: Callable[[], float]
-    agreed: Callable[[], bool]
-    start_worker: Callable[..., Worker]
-    ask: Callable[[Callable[[], Any]], Asked[Any]]
-    keeper: Keeper
+    own: OwnStudy
+    witness: LedgerWitness
+    door: WorkerDoor
     records: RecordKeeper
     first_round: Callable[[], CheckedRound | None]
     free: Callable[[Path], int] = free_bytes
-    unheard: Callable[[], str] = str
     worker: Worker | None = None
     waiting: str = ""
     _launches: int = 0
@@ -125,8 +108,8 @@ class Entering:
     _moved: float | None = None
 
     def __post_init__(self) -> None:
-        self._since = self.clock()
-        self.instances = Instances(self.site.study_folder(self.plan.digest))
+        self._since = self.own.clock()
+        self.instances = Instances(self.own.folder)
 
     def step(self) -> Entered | None:
         """Do what can be done now; the first round when it may be answered.
@@ -136,29 +119,29 @@ class Entering:
             SecureFLError: the study cannot begin here; nothing was charged.
         """
         self._still_possible()
-        check_alone(self.site, self.plan, self.instances)
-        self._launch()
-        approvals = all_approvals(self.site, self.plan, self._not_there)
+        check_alone(self.own.site, self.own.plan, self.instances)
+        worker = self._launch()
+        approvals = all_approvals(self.own.site, self.own.plan, self._not_there)
         if approvals is None:
             self.waiting = "the other hospitals' approvals"
             return None
-        if not self.agreed():
-            self.waiting = self.unheard() or "the others' word on this ledger's checkpoints"
+        if not self.witness.agreed():
+            self.waiting = self.witness.unheard() or "the others' word on this ledger's checkpoints"
             return None
-        if not self._table_fits():
+        if not self._table_fits(worker):
             self.waiting = "its own worker, which looks whether the table fits"
             return None
         self._answer_call(approvals)
         if not self._answered:
             return None
         checked = self.first_round()
-        return None if checked is None else self._begin(approvals, checked)
+        return None if checked is None else self._begin(approvals, checked, worker)
 
     def pause(self) -> float:
         """Seconds until :meth:`step` is worth calling again: by what was seen last, and by nothing
         that happens in this house.
         """
-        now = self.clock()
+        now = self.own.clock()
         if self._moved is None:
             return min(max(_SHARE * (now - self._since), _WAITING), _LONGEST_WAITING)
         return min(max(_SHARE * (now - self._moved), _OFTEN), _LONGEST_WAITING)
@@ -178,23 +161,24 @@ class Entering:
         """A study that another party left, or whose time is over, is not waited for: its
         reservation is freed.
         """
-        if self.now() > self.plan.study.schedule.closes:
+        closes, now = self.own.plan.study.schedule.closes, self.own.now()
+        if now > closes:
             raise StudyError(
-                f"The study was to run until {self.plan.study.schedule.closes:%Y-%m-%d %H:%M} UTC;"
-                f" it never started, and {time_here(self.now())}.",
+                f"The study was to run until {closes:%Y-%m-%d %H:%M} UTC; it never started, and"
+                f" {time_here(now)}.",
                 next_step=(
                     "If this machine's clock is wrong, set it; if not, ask for a study with other"
                     " dates."
                 ),
             )
-        said = first_departure(self.site.board, self.plan)
-        if said is not None and said.site != self.site.name:
+        said = first_departure(self.own.site.board, self.own.plan)
+        if said is not None and said.site != self.own.site.name:
             raise ended(said, _COSTS_NOTHING)
-        end = end_of(self.site.board, self.plan)
+        end = end_of(self.own.site.board, self.own.plan)
         if end is not None:
             raise over(
-                self.site.board,
-                self.plan,
+                self.own.site.board,
+                self.own.plan,
                 end,
                 "The coordinator ended the study before it began here",
                 _COSTS_NOTHING,
@@ -202,9 +186,9 @@ class Entering:
 
     @property
     def _table(self) -> Source:
-        return self.site.table(self.plan.study.data.dataset)
+        return self.own.site.table(self.own.plan.study.data.dataset)
 
-    def _launch(self) -> None:
+    def _launch(self) -> Worker:
         """Start the worker's process early: it imports its libraries while the others decide. It
         reads no data yet.
 
@@ -213,15 +197,15 @@ class Entering:
         """
         table = self._table
         if self.worker is not None and self.worker.alive and self.worker.holds(table):
-            return
+            return self.worker
         if self.worker is not None:
             changed = self.worker.alive
             self.stop()
             if changed:  # the owner's own doing is no fault of the machine
                 self._launches -= 1
-                self.say("the table changed while the study waited; the worker reads it anew")
+                self.own.say("the table changed while the study waited; the worker reads it anew")
             else:
-                self.say(
+                self.own.say(
                     f"the worker process ended while it waited{self.worker.why_ended}; see"
                     " worker.log"
                 )
@@ -232,12 +216,13 @@ class Entering:
                 next_step="See worker.log; `securefl doctor` checks the machine.",
             )
         self._launches += 1
-        self.worker = self.start_worker(
-            table, max_bytes=8 * self.plan.longest, log=self.site.path / "worker.log"
+        self.worker = worker = self.door.start(
+            table, max_bytes=8 * self.own.plan.longest, log=self.own.site.path / "worker.log"
         )
         self._checked, self._fits = None, False
+        return worker
 
-    def _table_fits(self) -> bool:
+    def _table_fits(self, worker: Worker) -> bool:
         """Whether the worker stands and found that the table's header fits the study: no row is
         read before the first announcement.
 
@@ -245,16 +230,16 @@ class Entering:
             DataError: it does not fit.
             RoundError: the worker ended.
         """
-        worker, text = self.worker, self.plan.sealed.text
-        if self._fits or worker is None:
-            return self._fits
+        if self._fits:
+            return True
+        text = self.own.plan.sealed.text
         if self._checked is None or self._check_times is None:
-            self._checked = self.ask(lambda: worker.check(text))
-            self._check_times = PublicTimes(self.clock(), READY_SECONDS)
-        elif self.clock() >= self._check_times.due and not self._checked.done:
-            self._check_times.miss(self.clock())
+            self._checked = self.door.ask(lambda: worker.check(text))
+            self._check_times = PublicTimes(self.own.clock(), READY_SECONDS)
+        elif self.own.clock() >= self._check_times.due and not self._checked.done:
+            self._check_times.miss(self.own.clock())
         elif (
-            self.clock() >= self._check_times.due and worker.alive
+            self.own.clock() >= self._check_times.due and worker.alive
         ):  # one that died is started again by the next step
             self._checked.answer()
             self._fits = True
@@ -265,7 +250,7 @@ class Entering:
 
     def _answer_call(self, approvals: dict[str, Approval]) -> None:
         """Say that this hospital is ready, once to each call of the coordinator."""
-        call = call_of(self.site.board, self.plan)
+        call = call_of(self.own.site.board, self.own.plan)
         if call is None:
             self.waiting = (
                 "the researcher, who has not started the run yet; the approval stays good until the"
@@ -278,38 +263,42 @@ class Entering:
             )
             return
         if call.nonce != self._called or self._call_times is None:
-            self._called, self._call_times = call.nonce, PublicTimes(self.clock(), READY_SECONDS)
-            self._moved = self.clock()
-        if self.clock() < self._call_times.due:
+            self._called, self._call_times = (
+                call.nonce,
+                PublicTimes(self.own.clock(), READY_SECONDS),
+            )
+            self._moved = self.own.clock()
+        if self.own.clock() < self._call_times.due:
             return
         self._review()
         self._participant(approvals)  # its key can be read, and the others' keys can be used
         self._room()
-        word = Ready(self.plan.digest, self.site.name, self.instances.mine, call.nonce).dump(
-            self.site.identity.sign
-        )
+        word = Ready(
+            self.own.plan.digest, self.own.site.name, self.instances.mine, call.nonce
+        ).dump(self.own.site.identity.sign)
         self.instances.keep()
-        with self.site.deciding():
-            state = self.site.ledger.state
-            if state.paused or state.study(self.plan.digest).status != "approved":
+        with self.own.site.deciding():
+            state = self.own.site.ledger.state
+            if state.paused or state.study(self.own.plan.digest).status != "approved":
                 return
-            StudyBoard(self.site.board, self.plan.digest).ready(self.site.name).post(word)
+            board = StudyBoard(self.own.site.board, self.own.plan.digest)
+            board.ready(self.own.site.name).post(word)
         self._answered.add(call.nonce)
-        self._moved = self.clock()
-        self.say(
-            f"study {short_digest(self.plan.digest)}: the researcher starts the run; this hospital"
-            " said that it is ready"
+        self._moved = self.own.clock()
+        self.own.say(
+            f"study {short_digest(self.own.plan.digest)}: the researcher starts the run; this"
+            " hospital said that it is ready"
         )
 
     def _review(self) -> None:
         """The request is reviewed once more: lists and software may have changed."""
-        again = review(self.site, self.plan.sealed, self.now())
+        again = review(self.own.site, self.own.plan.sealed, self.own.now())
         faults = again.faults_beside_budget  # its budget is reserved already
         if faults:
             raise faults[0]
 
     def _room(self) -> None:
-        plan = self.plan
+        plan = self.own.plan
         cohort = plan.study.cohort
         steps = (plan.step(number) for number in range(1, plan.last_round + 1))
         rounds = [step.number for step in steps if step.turn == 1]  # one of each release
@@ -322,7 +311,7 @@ class Entering:
             )
             + _ROOM
         )
-        free = self.free(self.site.path)
+        free = self.free(self.own.site.path)
         if free < need:
             raise RoundError(
                 f"The disk has {free >> 20} MB left, and the study needs {need >> 20} MB here.",
@@ -330,15 +319,17 @@ class Entering:
                 next_step="Make room; then ask the researcher for the study again.",
             )
 
-    def _begin(self, approvals: dict[str, Approval], checked: CheckedRound) -> Entered | None:
+    def _begin(
+        self, approvals: dict[str, Approval], checked: CheckedRound, worker: Worker
+    ) -> Entered | None:
         """Use the approval up for a first round that was announced to those who said that they are
         ready.
         """
         participant = self._participant(approvals)
-        seen = self.clock()
+        seen = self.own.clock()
         participant.check(checked.announced)
         for site, nonce in checked.said.by_site.items():
-            ready = ready_of(self.site.board, self.plan, site)
+            ready = ready_of(self.own.site.board, self.own.plan, site)
             if ready is None or ready.instance != nonce:
                 self._say_once(
                     f"round 1 was announced to another run of {site} than {site} itself says;"
@@ -349,24 +340,23 @@ class Entering:
         accepted, model = participant.accept(checked)
         # what can fail without the data was done before: after this line the budget is spent
         try:
-            self.site.ledger.start(self.plan.digest)
+            self.own.site.ledger.start(self.own.plan.digest)
         except NotApprovedError:
             if (
-                self.site.ledger.state.paused
+                self.own.site.ledger.state.paused
             ):  # while the checks above ran; it starts when the pause is over
                 return None
             raise
-        return Entered(participant, accepted, model, seen)
+        return Entered(participant, worker, accepted, model, seen)
 
     def _participant(self, approvals: dict[str, Approval]) -> Participant:
         from securefl.secagg.seal import CkksIntegers
 
         return Participant(
-            plan=self.plan,
-            identity=self.site.identity,
-            study_key=self.site.study_key(self.plan.digest),
+            plan=self.own.plan,
+            identity=self.own.site.identity,
+            study_key=self.own.site.study_key(self.own.plan.digest),
             approvals=approvals,
-            keeper=self.keeper,
             cipher=CkksIntegers(),
             instance=self.instances.mine,
             records=self.records,
@@ -379,4 +369,4 @@ class Entering:
     def _say_once(self, line: str) -> None:
         if line not in self._told:
             self._told.add(line)
-            self.say(line)
+            self.own.say(line)

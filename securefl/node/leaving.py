@@ -42,7 +42,6 @@ class Leaving:
         say: writes a line to the owner's own log.
 
     Attributes:
-        made: the contribution that is on disk and has not left.
         counts: what the worker said of the rows, for the owner's own screen.
         late: how many replies missed their first public time.
     """
@@ -50,7 +49,6 @@ class Leaving:
     site: Site
     plan: RoundPlan
     say: Callable[[str], None]
-    made: DurableContribution | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     late: int = 0
     _table_hash: str = ""
@@ -71,15 +69,14 @@ class Leaving:
             self.counts["clamped_rounds"] = self.counts.get("clamped_rounds", 0) + 1
         self._keep_counts()
 
-    def keep(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> BinaryIO:
+    def keep(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> DurableContribution:
         """Durable before its mask is used; there is one for each round, ever
         (:class:`securefl.federation.participant.Keeper`).
         """
-        self.made = keep_contribution(self.site.study_folder(self.plan.digest), facts, write)
-        return self.made.file.open("rb")
+        return keep_contribution(self.site.study_folder(self.plan.digest), facts, write)
 
-    def leave(self, times: PublicTimes) -> bool:
-        """Let the kept contribution go when the ledger has it and the owner has neither paused nor
+    def leave(self, made: DurableContribution, times: PublicTimes) -> bool:
+        """Let a kept contribution go when the ledger has it and the owner has neither paused nor
         withdrawn; whether it left.
 
         Raises:
@@ -88,8 +85,7 @@ class Leaving:
             TwoCopiesError: another contribution of this hospital lies in its place; it stays as it
                 is.
         """
-        made = self.made
-        if made is None or self._held(made):
+        if self._held(made):
             return False
         if (
             not made.noted
@@ -108,7 +104,6 @@ class Leaving:
             self._check_place(made, place)
             with made.file.open("rb") as kept:
                 place.post_file(kept)
-        self.made = None
         if times.late > 0 and not made.held:
             self._tell_late(times.late)
         self.say(

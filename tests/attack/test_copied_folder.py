@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from consortium import NAMES, Consortium
 from in_process_federation import INSTANCES, Room, announced_context, in_memory
-from running_study import study_scene
+from running_study import AGREED, study_scene
 from secagg_round import make_facts
 from secagg_whole import pairwise_mask
 
@@ -53,13 +53,9 @@ def copy(scene, tmp_path):
         run = scene.run
         made.append(
             StudyRun(
-                Site.at(folder),
-                run.plan,
-                scene.lines.append,
-                run.now,
-                run.clock,
-                start_worker=run.start_worker,
-                ask=run.ask,
+                dataclasses.replace(run.own, site=Site.at(folder)),
+                AGREED,
+                door=run.door,
                 settle_seconds=0.0,
             )
         )
@@ -67,7 +63,7 @@ def copy(scene, tmp_path):
 
     yield start
     for run in made:
-        run.site.ledger.close()
+        run.own.site.ledger.close()
 
 
 def masks_of(room, site, facts):
@@ -147,7 +143,7 @@ def test_two_agents_on_a_copied_folder_stop_before_anybody_is_charged(scene, cop
     with pytest.raises(TwoCopiesError, match="it said that it is ready"):
         begin(scene, other)
     assert not scene.ledger_says.started
-    assert not other.site.ledger.state.study(scene.study.digest).started
+    assert not other.own.site.ledger.state.study(scene.study.digest).started
     assert not any(f"{scene.study.digest}/rounds" in path for path in scene.c.objects())
 
 
@@ -175,7 +171,7 @@ def test_a_copy_made_in_the_middle_sends_no_second_payload(scene, copy):
     with pytest.raises(TwoCopiesError, match="Another copy of this hospital runs"):
         several_steps(scene, other)
     assert scene.sent() == sent
-    assert not other.site.ledger.state.study(scene.study.digest).started
+    assert not other.own.site.ledger.state.study(scene.study.digest).started
 
 
 def test_control_who_looks_nowhere_sends_a_second_payload_over_the_first(scene, copy, monkeypatch):
@@ -186,7 +182,7 @@ def test_control_who_looks_nowhere_sends_a_second_payload_over_the_first(scene, 
     scene.make()
     scene.run.step()
     first = scene.sent()
-    for place in ("entering", "study_run"):
+    for place in ("entering", "study_watch"):
         monkeypatch.setattr(f"securefl.node.{place}.check_alone", lambda *_: None)
     monkeypatch.setattr("securefl.node.leaving.other_contribution", lambda *_: False)
     monkeypatch.setattr(other.entering.instances, "mine", scene.run.entering.instances.mine)
@@ -206,7 +202,7 @@ def test_control_who_looks_nowhere_sends_a_second_payload_over_the_first(scene, 
 def test_another_contribution_in_its_own_place_is_not_written_over(scene):
     scene.begin()
     scene.make()
-    made = scene.run.made
+    made = scene.made
     mine = made.file.read_bytes()
     theirs = _resigned(scene, mine)
     at = paths.RoundPaths(scene.study.digest, 1, 1).contribution(ME)
@@ -224,7 +220,7 @@ def test_another_contribution_in_its_own_place_is_not_written_over(scene):
 def test_what_anybody_can_put_there_is_written_over(scene, what):
     scene.begin()
     scene.make()
-    mine = scene.run.made.file.read_bytes()
+    mine = scene.made.file.read_bytes()
     at = paths.RoundPaths(scene.study.digest, 1, 1).contribution(ME)
     lies = {
         "junk": b"junk",

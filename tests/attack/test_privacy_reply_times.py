@@ -29,6 +29,7 @@ from securefl.node import agent as agent_module
 from securefl.node.agent import Agent
 from securefl.node.answered import Answered
 from securefl.node.checkpoints import answer_questions
+from securefl.node.own_study import WorkerDoor
 from securefl.node.study_run import StudyRun
 from securefl.secagg.seal import CkksIntegers
 
@@ -128,7 +129,7 @@ class Hospital:
         self.patch.setattr(
             agent_module,
             "StudyRun",
-            lambda *given, **how: StudyRun(*given, **how, start_worker=FakeWorker, ask=ask),
+            lambda own, witness: StudyRun(own, witness, door=WorkerDoor(FakeWorker, ask)),
         )
         self.agent = Agent(self.site, self.clock)
         self.patch.setattr(self.agent, "_rest", self.clock.advance)

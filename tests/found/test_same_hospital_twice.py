@@ -2,12 +2,13 @@
 hospital lay in the store for every round.
 """
 
+import dataclasses
 import shutil
 
 import pytest
 from boards import is_there
 from consortium import Consortium
-from running_study import study_scene
+from running_study import AGREED, study_scene
 
 from securefl.errors import TwoCopiesError
 from securefl.node.site import Site
@@ -28,13 +29,9 @@ def test_two_agents_with_one_identity_send_one_contribution_at_most_and_say_so(s
     shutil.copytree(scene.site.path, tmp_path / "clone")
     first = scene.run
     clone = StudyRun(
-        Site.at(tmp_path / "clone"),
-        first.plan,
-        scene.lines.append,
-        first.now,
-        first.clock,
-        start_worker=first.start_worker,
-        ask=first.ask,
+        dataclasses.replace(first.own, site=Site.at(tmp_path / "clone")),
+        AGREED,
+        door=first.door,
         settle_seconds=0.0,
     )
     try:
@@ -59,4 +56,4 @@ def test_two_agents_with_one_identity_send_one_contribution_at_most_and_say_so(s
         assert all("Another copy of this hospital runs" in what for what in said)
         assert len(words) <= 1
     finally:
-        clone.site.ledger.close()
+        clone.own.site.ledger.close()

@@ -22,10 +22,13 @@ from securefl.federation.messages import Call, Ready
 from securefl.federation.readiness import call_of, ready_of
 from securefl.learning.features import feature_names
 from securefl.learning.patient_hashes import patients_among
+from securefl.node.own_study import LedgerWitness, OwnStudy, WorkerDoor
 from securefl.node.study_run import StudyRun
 from securefl.secagg.seal import CkksIntegers
 
 ME, OTHER, THIRD = NAMES
+#: The other hospitals have said that this one's ledger forgot nothing.
+AGREED = LedgerWitness(agreed=lambda: True, unheard=str)
 INSTANCES = {name: hashlib.sha256(name.encode()).hexdigest() for name in NAMES}
 
 
@@ -97,7 +100,24 @@ class Scene:
 
     @property
     def site(self):
-        return self.run.site
+        return self.run.own.site
+
+    def change_own(self, **changes):
+        """From now on the run sees its study, its clock or its text so."""
+        run = self.run
+        run.own = run.entering.own = dataclasses.replace(run.own, **changes)
+        if run.running is not None:
+            run.running.watch._own = run.own
+
+    def ask_by(self, ask):
+        """From now on the worker is asked so."""
+        run = self.run
+        run.door = run.entering.door = dataclasses.replace(run.door, ask=ask)
+
+    @property
+    def made(self):
+        """The contribution that is on disk and has not left."""
+        return self.run.running.reply.pending.made
 
     @property
     def board(self):
@@ -179,7 +199,7 @@ class Scene:
         """
         self.run.step()
         assert self.run.answering
-        assert self.run.made is None
+        assert self.run.running.reply.pending.made is None
         self.clock.now += 0.2001
         self.run.step()
 
@@ -202,16 +222,8 @@ def study_scene(hospitals, request):
             made.tune(workers[-1])
         return workers[-1]
 
-    run = StudyRun(
-        site,
-        study.plan,
-        lines.append,
-        lambda: datetime.now(UTC),
-        clock=lambda: clock.now,
-        start_worker=start_worker,
-        ask=AtOnce,
-        settle_seconds=0.0,
-    )
+    own = OwnStudy(site, study.plan, lines.append, lambda: datetime.now(UTC), lambda: clock.now)
+    run = StudyRun(own, AGREED, door=WorkerDoor(start_worker, AtOnce), settle_seconds=0.0)
     made = Scene(hospitals, study, run, workers, lines, clock)
     yield made
     site.ledger.close()

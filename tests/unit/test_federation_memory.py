@@ -15,7 +15,7 @@ from securefl.boards.opening import open_board
 from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.full_round import FullRound
-from securefl.federation.participant import Participant
+from securefl.federation.participant import OpenContribution, Participant
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.files import read_secret
@@ -85,7 +85,9 @@ class Frames:
                     ),
                 )
                 frame.seek(0)
-                me.later = strategy.unmasking_stage(facts, frame, me._keys, me._records)
+                me.later = strategy.unmasking_stage(
+                    facts, OpenContribution(frame), me._keys, me._records
+                )
                 self.board.post_file(self.at.contribution(site), frame)
             self.people[site] = me.later
         self.operator = read_parties(root, "aggregator")[1]

@@ -93,9 +93,10 @@ class Scene:
     def begin(self, *steps):
         self.steps = list(steps)
 
-        def make(site, plan, *_, **__):
+        def make(own, *_):
+            plan = own.plan
             self.runs[plan.digest] = FakeRun(
-                self.steps if plan.digest == self.study.digest else [None], site, plan
+                self.steps if plan.digest == self.study.digest else [None], own.site, plan
             )
             return self.runs[plan.digest]
 

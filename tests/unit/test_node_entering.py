@@ -6,7 +6,7 @@ import secrets
 
 import pytest
 from consortium import NAMES, Consortium
-from running_study import study_scene
+from running_study import AGREED, study_scene
 from worker_stand_ins import after
 
 from securefl.errors import DataError, EndedError, RoundError, StoreError, TwoCopiesError
@@ -14,6 +14,7 @@ from securefl.federation import paths
 from securefl.federation.messages import Call, End, Ready, Status
 from securefl.node import decisions
 from securefl.node.instances import Instances
+from securefl.node.own_study import LedgerWitness
 from securefl.node.waiting import keep_waiting, waiting_for
 
 ME, OTHER, THIRD = NAMES
@@ -59,16 +60,18 @@ def test_what_is_waited_for_is_said_at_each_stage(scene):
     scene.run.step()
     assert scene.run.waiting == "the other hospitals' approvals"
     scene.others_approve()
-    scene.run.entering.agreed = lambda: False
+    scene.run.entering.witness = LedgerWitness(lambda: False, str)
     scene.run.step()
     assert "checkpoints" in scene.run.waiting
-    scene.run.entering.unheard = lambda: "the word of SVI on this ledger's checkpoints"
+    scene.run.entering.witness = LedgerWitness(
+        lambda: False, lambda: "the word of SVI on this ledger's checkpoints"
+    )
     scene.run.step()
     assert (
         waiting_for(scene.site.study_folder(scene.study.digest))
         == "the word of SVI on this ledger's checkpoints"
     )
-    scene.run.entering.agreed = lambda: True
+    scene.run.entering.witness = AGREED
     scene.run.step()
     assert "whether the table fits" in scene.run.waiting
     scene.wait()
@@ -94,7 +97,7 @@ def test_a_table_that_no_longer_fits_is_said_before_anybody_is_charged_and_at_a_
 
 
 def test_a_check_that_takes_long_is_looked_at_at_the_next_whole_second(scene):
-    scene.run.entering.ask = after(lambda: scene.clock.now, lambda: 1.3)
+    scene.ask_by(after(lambda: scene.clock.now, lambda: 1.3))
     scene.others_approve()
     scene.call()
     scene.wait()

@@ -169,7 +169,7 @@ def test_other_software_than_the_studys_stops_the_start(scene, monkeypatch):
 
 def test_a_text_that_is_not_the_approved_one_stops_the_start(scene):
     text = scene.study.text.replace(b"A small study", b"A small story")
-    scene.run.entering.plan = RoundPlan(SealedStudy.read(text))
+    scene.change_own(plan=RoundPlan(SealedStudy.read(text)))
     with pytest.raises(NotApprovedError):
         scene.enter()
     assert not scene.ledger_says.started
@@ -251,7 +251,7 @@ def _aggregator(c):
 
 def test_a_study_that_nobody_started_in_time_is_over(scene):
     closes = scene.study.file.schedule.closes
-    scene.run.entering.now = lambda: closes + timedelta(seconds=1)
+    scene.change_own(now=lambda: closes + timedelta(seconds=1))
     with pytest.raises(StudyError, match="never started"):
         scene.run.step()
 
@@ -333,7 +333,7 @@ def test_a_reply_is_looked_at_at_its_public_time_and_not_when_it_is_ready(scene)
 def test_a_reply_that_is_late_is_counted_and_its_owner_told(scene):
     scene.enter()
     scene.announce()
-    scene.run.ask = after(lambda: scene.clock.now, lambda: 2.99)
+    scene.ask_by(after(lambda: scene.clock.now, lambda: 2.99))
     scene.run.step()
     scene.clock.now += 0.21
     scene.run.step()  # its first public time: the worker trains
@@ -735,7 +735,7 @@ def test_the_first_reply_leaves_when_a_table_may_have_been_prepared_whatever_it_
 def test_a_short_deadline_leaves_room_for_the_first_reply(scene):
     scene.run.settle_seconds = 1000.0
     scene.begin()
-    assert scene.run.in_hand.times.first == pytest.approx(
+    assert scene.run.running.reply.pending.times.first == pytest.approx(
         scene.clock.now + scene.study.file.schedule.round_deadline / 4 + 0.2
     )
 
@@ -743,7 +743,7 @@ def test_a_short_deadline_leaves_room_for_the_first_reply(scene):
 def test_a_late_reply_waits_for_the_next_whole_multiple(scene):
     scene.enter()
     scene.announce()
-    scene.run.ask = after(lambda: scene.clock.now, lambda: 0.27)
+    scene.ask_by(after(lambda: scene.clock.now, lambda: 0.27))
     scene.make()  # reply_after is 0.2: ready after 0.27, it leaves at 0.4
     scene.clock.now += 0.12
     scene.run.step()
@@ -761,7 +761,7 @@ def test_a_late_reply_waits_for_the_next_whole_multiple(scene):
 def test_a_started_study_ends_with_its_schedule(scene):
     scene.begin()
     scene.announce()
-    scene.run.now = lambda: scene.run.plan.study.schedule.closes + timedelta(days=1)
+    scene.change_own(now=lambda: scene.run.plan.study.schedule.closes + timedelta(days=1))
     with pytest.raises(StudyError, match="it is over"):
         scene.run.step()
     assert scene.kept() == []
@@ -846,10 +846,12 @@ def test_a_worker_is_ended_before_its_pipes_are_closed_while_it_is_asked(scene):
     joined = []
     scene.enter()
     scene.announce()
-    scene.run.ask = type(
-        "Asked",
-        (after(lambda: scene.clock.now, lambda: 9.0),),
-        {"join": lambda _: joined.append(list(scene.worker.did))},
+    scene.ask_by(
+        type(
+            "Asked",
+            (after(lambda: scene.clock.now, lambda: 9.0),),
+            {"join": lambda _: joined.append(list(scene.worker.did))},
+        )
     )
     scene.run.step()
     scene.run.stop()
@@ -874,7 +876,7 @@ def test_a_whole_study_is_answered_once_a_round_and_then_completed(scene):
     scene.board.post(paths.ending(scene.study.digest), end.dump(scene.c.lab.folder.identity.sign))
     assert scene.run.step() == "completed"
     assert any("at least 0: cannot be judged" in line for line in scene.lines)
-    assert verdict_of(scene.run.site.study_folder(scene.study.digest)) == "cannot-be-judged"
+    assert verdict_of(scene.site.study_folder(scene.study.digest)) == "cannot-be-judged"
     charged = scene.ledger_says.reservation.parts
     assert {p.purpose for p in charged} == {"update", "evaluation"}
     assert set(scene.ledger_says.sent) == {
@@ -932,7 +934,7 @@ def test_a_reply_that_waits_for_its_time_is_stepped_at_that_time(scene):
 def test_how_often_is_the_same_however_long_the_worker_takes(scene, seconds):
     scene.enter()
     scene.announce()
-    scene.run.ask = after(lambda: scene.clock.now, lambda: seconds)
+    scene.ask_by(after(lambda: scene.clock.now, lambda: seconds))
     pauses = []
     for _ in range(4):
         scene.run.step()
@@ -948,11 +950,11 @@ def test_while_the_store_does_not_show_who_was_in_the_last_round_the_study_is_no
     scene.make()
     scene.run.step()
     shown = [False]
-    scene.run.participant.done, scene.run.participant.later = (
+    scene.run.running.participant.done, scene.run.running.participant.later = (
         scene.run.plan.last_round,
         SimpleNamespace(),
     )
-    scene.run.saying.was_counted = lambda _: shown[0]
+    scene.run.unmasking.was_counted = lambda _: shown[0]
     scene.board.post(
         paths.ending(scene.study.digest),
         End(scene.study.digest, "completed", 4).dump(scene.c.lab.folder.identity.sign),

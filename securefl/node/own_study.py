@@ -1,0 +1,67 @@
+"""Value objects that everything shares which works on one approved study at this hospital."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from securefl.node.launcher import Worker
+from securefl.node.worker_question import Asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from securefl.federation.round_plan import RoundPlan
+    from securefl.node.site import Site
+
+
+@dataclass(frozen=True)
+class OwnStudy:
+    """An approved study at this hospital.
+
+    Args:
+        site: the hospital.
+        plan: the approved study.
+        say: writes a line to the owner's own log.
+        now: the wall clock, for the schedule.
+        clock: the monotonic clock, in seconds.
+    """
+
+    site: Site
+    plan: RoundPlan
+    say: Callable[[str], None]
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+
+    @property
+    def folder(self) -> Path:
+        """Where this hospital keeps what it has of the study."""
+        return self.site.study_folder(self.plan.digest)
+
+
+@dataclass(frozen=True)
+class WorkerDoor:
+    """How the agent reaches the process that trains; the defaults are those of every real run.
+
+    Args:
+        start: starts the process.
+        ask: asks it without waiting for it.
+    """
+
+    start: Callable[..., Worker] = Worker
+    ask: Callable[[Callable[[], Any]], Asked[Any]] = Asked
+
+
+@dataclass(frozen=True)
+class LedgerWitness:
+    """The other hospitals' word on what this one's ledger was: the guard against an old copy.
+
+    Args:
+        agreed: whether they have said that it forgot nothing.
+        unheard: whose word is missing while they have not, for the owner's screen.
+    """
+
+    agreed: Callable[[], bool]
+    unheard: Callable[[], str]

@@ -1,0 +1,171 @@
+"""One hospital's replies to the rounds of a study: the worker is asked at once, and each reply
+leaves at a public time.
+
+The order in which a contribution leaves (rules 4, 6 and 7): the worker is asked, and the agent goes
+on; at the reply's public time its answer is looked at, encrypted and on disk, then the ledger says
+that it leaves, then the ledger is asked once more, and only then the store has it. An owner who
+withdraws or pauses in between keeps it in the house.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from securefl.node.models import remember_round
+from securefl.node.patients import TableComparison
+from securefl.node.public_times import PublicTimes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from securefl.federation.participant import Accepted, Participant
+    from securefl.node.durable_contribution import DurableContribution
+    from securefl.node.launcher import Worker
+    from securefl.node.leaving import Leaving
+    from securefl.node.own_study import OwnStudy
+    from securefl.node.worker_question import Asked
+
+#: The first reply leaves this much later than the others, and at most a fourth of the round's
+#: deadline: the table is prepared too.
+SETTLE_SECONDS: Final = 3.0
+_SETTLE_SHARE: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Released:
+    """The worker's answer: noised int64[length], how many values met the bound, and the first time
+    what it read of the table.
+    """
+
+    values: NDArray[np.int64]
+    clamped: int
+    counts: dict[str, Any] | None = None
+
+
+@dataclass
+class PendingReply:
+    """A round that was announced and whose reply has not left.
+
+    Args:
+        accepted: the round.
+        released: what the worker was asked for.
+        times: when the reply may leave.
+        made: the contribution, once it is on disk.
+    """
+
+    accepted: Accepted
+    released: Asked[Released]
+    times: PublicTimes
+    made: DurableContribution | None = None
+
+
+class RoundReply:
+    """Replies to one round at a time. Nothing here waits for the worker.
+
+    Args:
+        own: the study.
+        worker: the process that trains; it was started.
+        ask: asks it without waiting for it.
+        leaving: lets contributions go.
+        settle_seconds: see :data:`SETTLE_SECONDS`.
+
+    Attributes:
+        pending: the round that is replied to; None between two.
+    """
+
+    def __init__(
+        self,
+        own: OwnStudy,
+        worker: Worker,
+        ask: Callable[[Callable[[], Any]], Asked[Any]],
+        leaving: Leaving,
+        settle_seconds: float,
+    ) -> None:
+        self._own, self._worker, self._ask, self._leaving = own, worker, ask, leaving
+        self._settle_seconds = settle_seconds
+        self.pending: PendingReply | None = None
+
+    def begin(self, accepted: Accepted, model: bytes, seen: float) -> None:
+        """Ask the worker for what an accepted round wants, and for the first one to prepare the
+        table before.
+
+        Args:
+            accepted: the round.
+            model: the global model that it starts from.
+            seen: when it was announced, by the monotonic clock: public times count from there.
+        """
+        own, schedule = self._own, self._own.plan.study.schedule
+        remember_round(own.site, own.plan, accepted.facts, model)
+        deadline, first = float(schedule.round_deadline), not self._leaving.counts
+        settle = min(self._settle_seconds, _SETTLE_SHARE * deadline) if first else 0.0
+        times = PublicTimes(seen, float(schedule.reply_after), settle)
+        asked = self._ask(self._question(accepted, model, deadline, prepare=first))
+        self.pending = PendingReply(accepted, asked, times)
+        own.say(
+            f"round {accepted.facts.round} of {own.plan.last_round}: announced; the reply leaves"
+            f" {times.first - seen:g} s later"
+        )
+
+    def _question(
+        self, accepted: Accepted, model: bytes, deadline: float, *, prepare: bool
+    ) -> Callable[[], Released]:
+        """What the worker is asked, as a function that touches nothing but the worker."""
+        own, worker, facts = self._own, self._worker, accepted.facts
+        data = own.plan.study.data
+        text, name, secret = (
+            own.plan.sealed.text,
+            own.site.name,
+            own.site.split_secret(data.population),
+        )
+        compare = TableComparison.of(own.site, data.dataset)
+        number, length, largest = facts.round, facts.length, facts.layout.max_value
+
+        def release() -> Released:
+            counts = None
+            if prepare:
+                counts = worker.prepare(text, name, secret, compare.key)
+                compare(counts)
+            values = worker.release(number, model, length, largest, deadline)
+            return Released(values, worker.clamped, counts)
+
+        return release
+
+    def step(self, participant: Participant) -> bool:
+        """At a public time and at no other: take what the worker answered, or let the next one be
+        the time; whether the reply left.
+
+        Raises:
+            StoreError: the store is away; call again.
+            SecureFLError: the worker failed, or the reply may not leave.
+        """
+        pending = self.pending
+        if pending is None:
+            return False
+        if pending.made is not None:
+            return self._leave(pending.made, pending.times)
+        now = self._own.clock()
+        if now < pending.times.due:
+            return False
+        if not pending.released.done:
+            pending.times.miss(now)
+            return False
+        released = pending.released.answer()
+        self._leaving.read(released.counts, released.clamped)
+        pending.made = participant.contribute(pending.accepted, released.values, self._leaving.keep)
+        return False
+
+    def _leave(self, made: DurableContribution, times: PublicTimes) -> bool:
+        left = self._leaving.leave(made, times)
+        if left:
+            self.pending = None
+        return left
+
+    def stop(self) -> None:
+        """End a worker that is still at work."""
+        if self.pending is not None and not self.pending.released.done:
+            self._worker.kill()
+            self.pending.released.join()

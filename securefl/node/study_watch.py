@@ -1,0 +1,143 @@
+"""What ends a running study at a hospital: its own end, another party's, its dates, or a coordinator
+that is silent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from securefl.errors import RoundError, StudyError
+from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.status_board import end_of, ended, ending_departure, over
+from securefl.node.instances import check_alone
+from securefl.node.quality import keep_verdict
+from securefl.report.quality import quality_words
+from securefl.study.dates import time_here
+
+if TYPE_CHECKING:
+    from securefl.federation.messages import End
+    from securefl.federation.participant import Participant
+    from securefl.node.instances import Instances
+    from securefl.node.own_study import OwnStudy
+    from securefl.node.unmasking_sender import UnmaskingSender
+
+#: Seconds between looks whether another party has left a running study.
+_LOOK_SECONDS: Final = 1.0
+_CHARGED: Final = "its budget stays charged."
+
+
+class StudyWatch:
+    """Looks whether one started study goes on.
+
+    Args:
+        own: the study.
+        unmasking: what this hospital says after its contributions.
+        instances: the runs of this hospital's agent.
+
+    Attributes:
+        heard: when the coordinator was heard last, or a reply left; by the monotonic clock.
+    """
+
+    def __init__(
+        self, own: OwnStudy, unmasking: UnmaskingSender, instances: Instances, heard: float
+    ) -> None:
+        self._own, self._unmasking, self._instances = own, unmasking, instances
+        self.heard = heard
+        self._looked = 0.0
+
+    def is_completed(self, participant: Participant, *, answering: bool) -> bool | None:
+        """Whether the coordinator ended the study with all that this hospital gave; None while it
+        has not ended it, False while that cannot be seen. After the end nothing more is said.
+
+        Raises:
+            RoundError: it ended otherwise.
+        """
+        own = self._own
+        end = end_of(own.site.board, own.plan)
+        if end is None:
+            return None
+        gave_all = participant.done == own.plan.last_round and not answering
+        if end.outcome == "completed" and gave_all:
+            return self._is_counted(participant, end)
+        left_behind = round_strategy_of(own.plan).left_behind()
+        if end.outcome == "completed" and left_behind is not None:
+            raise left_behind
+        raise over(own.site.board, own.plan, end, "The coordinator ended the study", _CHARGED)
+
+    def _is_counted(self, participant: Participant, end: End) -> bool:
+        """Whether the store shows that the last contribution is in the study."""
+        if participant.later is None or self._unmasking.was_counted(participant.later):
+            self._tell_verdict(end)
+            return True
+        if self._is_silent():
+            raise RoundError(
+                "The study was completed, and the store does not show whether this hospital's"
+                " last contribution is in it: the list of who was left is gone.",
+                whose="the coordinator or the store's operator",
+                next_step=(
+                    "Ask the researcher who was in the last round; the study has ended here,"
+                    " its budget stays charged."
+                ),
+            )
+        return False
+
+    def _tell_verdict(self, end: End) -> None:
+        """Tell the owner how the coordinator judged the quality rule; it is kept for `site status`."""
+        own = self._own
+        if end.quality:
+            keep_verdict(own.folder, end.quality)
+            own.say(
+                "the AUC that the study asks for:"
+                f" {quality_words(end.quality, own.plan.study.quality.minimum)} (signed by the"
+                " coordinator)"
+            )
+
+    def check_open(self) -> None:
+        """Refuse to go on after the study's dates.
+
+        Raises:
+            StudyError: they are over.
+        """
+        closes, now = self._own.plan.study.schedule.closes, self._own.now()
+        if now > closes:
+            raise StudyError(
+                f"The study was to run until {closes:%Y-%m-%d %H:%M} UTC; it is over:"
+                f" {time_here(now)}.",
+                next_step=(
+                    "If this machine's clock is wrong, set it; if not, ask for a study with other"
+                    " dates."
+                ),
+            )
+
+    def check_others(self, cohort: tuple[str, ...]) -> None:
+        """Refuse to wait for what another party left, even when the coordinator is silent.
+
+        Raises:
+            TwoCopiesError: this hospital's own places hold words that this folder did not say.
+            EndedError: another party ended its part.
+        """
+        own = self._own
+        if own.clock() - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = own.clock()
+        check_alone(own.site, own.plan, self._instances)
+        said = ending_departure(own.site.board, own.plan, cohort)
+        if said is not None and said.site != own.site.name:
+            raise ended(said, _CHARGED)
+
+    def check_heard(self) -> None:
+        """Refuse to wait longer for a coordinator that is silent.
+
+        Raises:
+            RoundError: it has been for two round deadlines.
+        """
+        if self._is_silent():
+            raise RoundError(
+                "Nothing came from the coordinator for two round deadlines.",
+                whose="the coordinator",
+                next_step="Ask the researcher; the study ends here.",
+            )
+
+    def _is_silent(self) -> bool:
+        longest = 2 * self._own.plan.study.schedule.round_deadline
+        return self._own.clock() - self.heard > longest
