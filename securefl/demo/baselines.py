@@ -12,7 +12,6 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from securefl.errors import StudyError
 from securefl.learning.families.linear import closed_gradients
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.study.schema import Template
+    from securefl.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 _NEWTON_STEPS = 50
 
 

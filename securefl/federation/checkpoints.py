@@ -28,10 +28,10 @@ from securefl.federation.paths import study_root
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    Verify = Callable[[bytes, bytes], bool]
-    Sign = Callable[[bytes], bytes]
+    from securefl.types import Sign, Verify
+
 
 ASK: Final = "securefl-checkpoint-ask/1"
 HELD: Final = "securefl-checkpoint-held/1"

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
-    from securefl.secagg.envelope import Readable, Sign
+    from securefl.secagg.envelope import Readable
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import Sign
 
 
 class FullRound:

@@ -15,12 +15,9 @@ from securefl.study.fields import NAME
 from securefl.study.schema import VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from securefl.secagg.survivor_terms import SurvivorTerms
+    from securefl.types import Sign, Verify
 
-    Verify = Callable[[bytes, bytes], bool]
-    Sign = Callable[[bytes], bytes]
 
 ANNOUNCEMENT: Final = "securefl-round-announcement/2"
 STATUS: Final = "securefl-study-status/2"

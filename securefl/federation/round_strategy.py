@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import RecordKeeper, UnmaskingStage
     from securefl.secagg.cipher import RoundKeys, SumCipher
-    from securefl.secagg.envelope import Sign
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import Sign
 
 
 class Aggregation(Protocol):

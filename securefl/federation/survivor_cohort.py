@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from securefl.federation.round_strategy import Kept
     from securefl.federation.unmasking_stage import RecordKeeper
     from securefl.secagg.cipher import RoundKeys, SumCipher
-    from securefl.secagg.envelope import Sign
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import Sign
 
 _CHARGED: Final = "The study has ended here; its budget stays charged."
 

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
     from securefl.boards.board import Board
     from securefl.federation.round_plan import RoundPlan
-    from securefl.secagg.envelope import Readable, Sign
+    from securefl.secagg.envelope import Readable
     from securefl.secagg.survivor_terms import SurvivorTerms
+    from securefl.types import Sign
 
 
 class SurvivorRound:

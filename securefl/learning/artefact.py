@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import rfc8785
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,8 +33,8 @@ from securefl.study.schema import ModelSpec
 
 if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
+    from securefl.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 WEIGHTS, CARD, FACTS = "model.safetensors", "model_card.md", "model.json"
 _SCHEMA = "securefl-model/1"
 _MAX_BYTES = {WEIGHTS: 1 << 30, CARD: 1 << 20, FACTS: 1 << 20}

@@ -20,7 +20,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from securefl.learning.summing import sum_of_squares
@@ -28,8 +27,8 @@ from securefl.learning.summing import sum_of_squares
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+    from securefl.types import FloatArray, IntArray
+
 
 #: Numbers that are handled at a time, to stay in the processor's cache, and records at a time where
 #: there are factors.

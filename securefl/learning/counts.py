@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.learning.steps import Draws
-
-IntArray = npt.NDArray[np.int64]
+    from securefl.types import IntArray
 
 
 class CountSpec(Protocol):

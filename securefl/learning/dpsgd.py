@@ -22,8 +22,8 @@ from securefl.learning.opacus_hooks import GradSampleModule, register_grad_sampl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from securefl.learning.steps import FloatArray
     from securefl.learning.tasks.task import Task
+    from securefl.types import FloatArray
 
 
 def refuse_mixing_layers(module: nn.Module) -> None:

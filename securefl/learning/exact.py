@@ -24,8 +24,8 @@ from torch import nn
 from securefl.learning.whole_vectors import padded
 
 if TYPE_CHECKING:
-    from securefl.learning.steps import FloatArray
     from securefl.learning.tasks.task import Task
+    from securefl.types import FloatArray
 
 #: Bits of a float64's significand, less one for the sum's own carry.
 _BITS = 52

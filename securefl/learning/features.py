@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from securefl.learning.tasks.task import Target
+    from securefl.types import IntArray
 
-IntArray = npt.NDArray[np.int64]
 #: What a neighbouring table lacks: all rows of one patient, or one row.
 Unit: TypeAlias = Literal["patient", "record"]
 NO_PATIENT = "patient identifier is missing"

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
     from securefl.study.columns import DataSpec
     from securefl.study.schema import ModelSpec
+    from securefl.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 #: Rows scored at a time, always as many: where fewer are left, zeros stand beside them. Whole
 #: vectors on every machine.
 _ROWS_AT_ONCE = 256

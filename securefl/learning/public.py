@@ -9,11 +9,12 @@ versions. Nothing that protects a person may use this module: noise and sampling
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from securefl.types import FloatArray
 
 
 def public_uniforms(label: str, seed: bytes, count: int) -> FloatArray:

@@ -35,7 +35,7 @@ import numpy as np
 
 from securefl.errors import UsageError
 from securefl.learning.counts import release_counts
-from securefl.learning.steps import Draws, FloatArray, PrivateSteps, RandomDraws, StepRule
+from securefl.learning.steps import Draws, PrivateSteps, RandomDraws, StepRule
 from securefl.learning.strategies.fedavg import FedAvg
 from securefl.learning.strategies.strategy import ServerState
 from securefl.learning.tasks.binary.evaluation import score_histogram
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from securefl.privacy.randomness import RandomBytes
     from securefl.privacy.worker_answers import WorkerFinding
+    from securefl.types import FloatArray
 
 Verdict: TypeAlias = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 #: Told after each stretch of trials: how many of how many.

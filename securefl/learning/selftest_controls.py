@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from securefl.learning.selftest import SAMPLED, ReleasePath
-from securefl.learning.steps import BoolArray, Draws, IntArray, RandomDraws, StepRule
+from securefl.learning.steps import Draws, RandomDraws, StepRule
 from securefl.privacy.randomness import SystemRandomness
 
 if TYPE_CHECKING:
     from decimal import Decimal
+
+    from securefl.types import BoolArray, IntArray
 
 #: What ``make_private`` would be given beside the data set.
 _BATCH = 32

@@ -34,16 +34,15 @@ from securefl.learning.clipping import Factors, clipped_sum, clipped_sum_of_fact
 from securefl.learning.strategies import strategy_of
 from securefl.privacy.noise import IntegerGaussian, RandomBytes, poisson_sample, stochastic_quotient
 from securefl.study.wire import GRID, wire_of
+from securefl.types import FloatArray
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.learning.strategies.strategy import Strategy
     from securefl.study.schema import Template
+    from securefl.types import BoolArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 #: (theta float64[p], x float64[m, d], y float64[m]) -> gradients of each row's own loss, float64[m,
 #: p]; to the last bit the same for a row whatever the other rows are.
 GradientFunction = Callable[[FloatArray, FloatArray, FloatArray], FloatArray]

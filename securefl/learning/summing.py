@@ -11,10 +11,12 @@ values, which IEEE 754 defines to the last bit.
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
-FloatArray = npt.NDArray[np.float64]
+import numpy as np
+
+if TYPE_CHECKING:
+    from securefl.types import FloatArray
 
 
 def sum_in_order(terms: FloatArray) -> FloatArray:

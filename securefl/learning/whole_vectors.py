@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from securefl.learning.steps import GradientFunction
+    from securefl.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 #: Batches are padded to a multiple of this many rows: whole vectors on every machine.
 PAD: Final = 64
 

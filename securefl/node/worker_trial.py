@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.study.schema import Study
+    from securefl.types import FloatArray
 
-    FloatArray = NDArray[np.float64]
 
 PATIENTS = 200
 #: Releases of each kind from each execution.

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import FloatArray
 
-    FloatArray = NDArray[np.float64]
 
 #: A statistic beyond this convicts.
 SURE = 6.0

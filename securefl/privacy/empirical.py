@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import FloatArray
 
-    FloatArray = NDArray[np.float64]
 
 #: The share of the trials, from the first on, that chooses how to guess; the others are then
 #: counted.

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.privacy.randomness import RandomBytes
+    from securefl.types import FloatArray
 
-    FloatArray = NDArray[np.float64]
     Size = int | tuple[int, ...]
 
 

@@ -19,13 +19,7 @@ from securefl.errors import UsageError
 from securefl.identity import verify as verify_key
 from securefl.privacy import ledger_events as ev
 from securefl.privacy.accounting import RDP_METHOD, epsilon_method
-from securefl.privacy.ledger_chain import (
-    Checkpoint,
-    Sign,
-    Verify,
-    read_checkpoint,
-    rotation_message,
-)
+from securefl.privacy.ledger_chain import Checkpoint, read_checkpoint, rotation_message
 from securefl.privacy.ledger_log import LedgerLog
 from securefl.privacy.ledger_reading import Reading, read_ledger
 from securefl.privacy.ledger_state import BUDGET, Budget, LedgerState
@@ -36,6 +30,7 @@ if TYPE_CHECKING:
 
     from securefl.privacy.charges import Charge, ChargeTerms, Purpose
     from securefl.privacy.mechanisms import Mechanism
+    from securefl.types import Sign, Verify
 
 __all__ = ["Checkpoint", "Ledger", "Reading", "read_checkpoint", "read_ledger"]
 

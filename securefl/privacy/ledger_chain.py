@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from securefl.errors import LedgerAlteredError, MessageError, SecureFLError, UntrustedError
 from securefl.identity import verify as verify_key
@@ -21,12 +21,12 @@ from securefl.privacy.ledger_state import LedgerState, apply
 from securefl.signed import dump_signed, open_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from securefl.types import Sign, Verify
 
 #: Ed25519 by the site's key: ``sign(message) -> 64 bytes`` and ``verify(signature, message) ->
 #: bool``.
-Sign: TypeAlias = "Callable[[bytes], bytes]"
-Verify: TypeAlias = "Callable[[bytes, bytes], bool]"
 
 #: What stands in ``prev`` of the first row.
 NO_HASH = "0" * 64

@@ -13,8 +13,6 @@ from securefl.privacy import ledger_events as ev
 from securefl.privacy.ledger_chain import (
     Checkpoint,
     Head,
-    Sign,
-    Verify,
     follow_all,
     make_row,
     read_own,
@@ -29,6 +27,8 @@ from securefl.privacy.ledger_witness import against_witness, read_witness, write
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from securefl.types import Sign, Verify
 
 _PROBE = signed_message("00" * 32)
 

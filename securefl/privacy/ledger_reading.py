@@ -12,7 +12,6 @@ from securefl.errors import LedgerAlteredError
 from securefl.privacy.ledger_chain import (
     Checkpoint,
     Head,
-    Verify,
     check_against,
     follow,
     follow_all,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from securefl.privacy.ledger_events import Event
+    from securefl.types import Verify
 
 
 @dataclass(frozen=True)

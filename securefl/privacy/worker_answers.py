@@ -13,11 +13,8 @@ from securefl.privacy.draw_checks import Draws, draw_faults, noise_faults
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
     from securefl.privacy.float_draws import Floats
-
-    FloatArray = NDArray[np.float64]
+    from securefl.types import FloatArray
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.secagg.cipher import SumCipher
-    from securefl.secagg.envelope import Sign
     from securefl.secagg.masks import Seeds
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.sections import Section
+    from securefl.types import Sign
 
 
 def contribute(

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import BinaryIO
 
-    Sign = Callable[[bytes], bytes]
-    Verify = Callable[[bytes, bytes], bool]
+    from securefl.types import Sign, Verify
+
 
 MAGIC: Final = b"SFLFRM1\n"
 PREFIX_BYTES: Final = len(MAGIC) + 4

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from securefl.secagg.envelope import Head, Readable, Sign, Verify
+    from securefl.secagg.envelope import Head, Readable
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.sections import Section
+    from securefl.types import Sign, Verify
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/1"
 SUM_TYPE: Final = "securefl-sum/1"

@@ -53,11 +53,11 @@ from securefl.secagg.unmasking import dealers_of, write_answer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from securefl.secagg.envelope import Sign, Verify
     from securefl.secagg.key_shares import Dealing, Unseal
     from securefl.secagg.survivor_contribution import ContributionHead
     from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.secagg.survivors import Survivors, VerifyBy
+    from securefl.types import Sign, Verify
 
     Kind = Literal["contribution", "signature", "answer"]
 

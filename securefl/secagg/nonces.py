@@ -23,7 +23,8 @@ from securefl.signed import dump_signed, open_signed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from securefl.secagg.envelope import Sign, Verify
+    from securefl.types import Sign, Verify
+
 
 COMMITMENT_TYPE: Final = "securefl-nonce-commitment/1"
 REVEAL_TYPE: Final = "securefl-nonce/1"

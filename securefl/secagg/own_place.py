@@ -14,8 +14,8 @@ from securefl.secagg.envelope import MAGIC, PREFIX_BYTES
 from securefl.signed import open_signed
 
 if TYPE_CHECKING:
-    from securefl.secagg.envelope import Verify
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import Verify
 
 #: Contributions to a round that needs everybody, and to one that survives losses
 #: (:mod:`securefl.secagg.frame`, ``spooling``).

@@ -26,12 +26,12 @@ from securefl.secagg.unmasking import missing_shares, read_answer, unmask
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from securefl.secagg.envelope import Sign
     from securefl.secagg.key_shares import Dealing
     from securefl.secagg.survivor_contribution import ContributionHead
     from securefl.secagg.survivor_terms import SurvivorTerms
     from securefl.secagg.survivors import VerifyBy
     from securefl.secagg.unmasking import Answer, Unmasking
+    from securefl.types import Sign
 
 
 class Stage(Enum):

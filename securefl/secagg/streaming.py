@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.secagg.cipher import RoundKeys
-    from securefl.secagg.envelope import Readable, Sign, Verify
+    from securefl.secagg.envelope import Readable
     from securefl.secagg.opening import OpenedSum
     from securefl.secagg.survivors import Survivors, VerifyBy
     from securefl.secagg.unmasking import Unmasking
+    from securefl.types import Sign, Verify
 
 SUM_TYPE: Final = "securefl-sum/2"
 _PART_BYTES: Final = 512

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from securefl.secagg.envelope import Readable, Verify
+    from securefl.secagg.envelope import Readable
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import Verify
 
 
 class RunningSum:

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
     from securefl.identity import IdentityCard
     from securefl.secagg.cipher import SumCipher
-    from securefl.secagg.envelope import Readable, Sign, Verify
+    from securefl.secagg.envelope import Readable
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.survivor_terms import SurvivorTerms
+    from securefl.types import Sign, Verify
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/2"
 

@@ -18,8 +18,8 @@ from securefl.signed import canonical, dump_signed, open_signed
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from securefl.secagg.envelope import Sign, Verify
     from securefl.secagg.survivor_terms import SurvivorTerms
+    from securefl.types import Sign, Verify
 
     VerifyBy = Callable[[str, bytes, bytes], bool]  # name, signature, message
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from securefl.secagg.envelope import Sign, Verify
     from securefl.secagg.key_shares import Dealing, Unseal
     from securefl.secagg.survivors import Survivors
+    from securefl.types import Sign, Verify
 
 ANSWER_TYPE: Final = "securefl-unmasking/1"
 

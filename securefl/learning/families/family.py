@@ -18,16 +18,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
-
-FloatArray = npt.NDArray[np.float64]
+    from securefl.types import FloatArray
 
 
 class Family(ABC):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from securefl.learning.families.family import Family, FloatArray
+from securefl.learning.families.family import Family
 from securefl.learning.public import public_uniforms
 from securefl.learning.summing import sum_in_order
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
+    from securefl.types import FloatArray
 
 _NUMBERS_AT_ONCE = 1 << 20
 

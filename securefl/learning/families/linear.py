@@ -12,9 +12,9 @@ from securefl.learning.summing import sum_in_order
 from securefl.learning.whole_vectors import in_whole_vectors
 
 if TYPE_CHECKING:
-    from securefl.learning.families.family import FloatArray
     from securefl.learning.steps import GradientFunction
     from securefl.learning.tasks.task import Task
+    from securefl.types import FloatArray
 
 
 class Linear(Layers):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from securefl.learning.counts import release_counts, row_counts
 from securefl.learning.models import family_of, predict
 from securefl.learning.stages.release import Release, Words
-from securefl.learning.stages.stage import FloatArray, IntArray, Result, Rows, Stage, newest_model
+from securefl.learning.stages.stage import Result, Rows, Stage, newest_model
 from securefl.learning.tasks import task_of
 from securefl.privacy.mechanisms import Gaussian, decimal_text
 from securefl.study.wire import count_bits
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.task import Task
     from securefl.study.counts import EvaluationSpec
     from securefl.study.schema import Study
+    from securefl.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

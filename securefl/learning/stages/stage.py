@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from securefl.learning.stages.release import Release
     from securefl.learning.steps import Draws
     from securefl.study.schema import Study, Template
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+    from securefl.types import FloatArray, IntArray
 
 
 class Result:

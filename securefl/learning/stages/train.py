@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 from securefl.errors import MessageError
 from securefl.learning.models import family_of, weights_sha256
 from securefl.learning.stages.release import Release, Words
-from securefl.learning.stages.stage import FloatArray, IntArray, Result, Rows, Stage
+from securefl.learning.stages.stage import Result, Rows, Stage
 from securefl.learning.strategies import strategy_of
 from securefl.learning.training import training_steps
 from securefl.privacy.mechanisms import SubsampledGaussian, decimal_text
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from securefl.learning.families.family import Family
     from securefl.learning.steps import Draws, PrivateSteps
     from securefl.learning.strategies.strategy import ServerState, Strategy
+    from securefl.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from decimal import Decimal
 
-    from securefl.learning.strategies.strategy import FloatArray, IntArray
+    from securefl.types import FloatArray, IntArray
+
 
 #: A learning rate beyond this is a slip of the decimal point: mean gradients are at most one clip
 #: norm long.

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     from securefl.learning.table import Cell, Table
     from securefl.study.schema import Quality, Template, Verdict
+    from securefl.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 #: A row's target; for a binary task 1 or 0.
 Target: TypeAlias = int | float
 

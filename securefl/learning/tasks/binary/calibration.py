@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
 from securefl.learning.tasks.binary.discrimination import NORMAL_95, fieller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FloatArray = npt.NDArray[np.float64]
+    from securefl.types import FloatArray
+
 #: ``supported``: the shares show that the score is a probability; ``contradicted``: that it is
 #: none; else they cannot tell.
 CalibrationVerdict: TypeAlias = Literal["supported", "contradicted", "cannot-be-told"]

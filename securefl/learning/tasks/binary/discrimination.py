@@ -21,11 +21,13 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from securefl.types import FloatArray
+
 NORMAL_95 = NormalDist().inv_cdf(0.975)
 #: Deviations of its noise that the larger class must hold: a product of two sizes that are both
 #: mostly noise is not nearly normal, and the interval would cover too seldom.

@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 
     from securefl.study.counts import EvaluationSpec
     from securefl.study.schema import Quality, Verdict
+    from securefl.types import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 #: The AUC of a score that says nothing.
 CHANCE = 0.5
 

@@ -15,7 +15,6 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from securefl.learning.tasks.binary.discrimination import expected_interval, histogram_auc
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from securefl.study.schema import Template
+    from securefl.types import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 #: True AUCs for which a plan says the interval.
 AUCS = (0.6, 0.7, 0.8, 0.9, 0.95)
 _NORMAL = NormalDist()

@@ -12,7 +12,7 @@ from securefl.learning.tasks.binary.labels import near_outcome, outcomes
 from securefl.learning.tasks.binary.mock import mock_label
 from securefl.learning.tasks.binary.own_figures import OwnFigures, figures_of
 from securefl.learning.tasks.binary.words import told, told_own, told_plan
-from securefl.learning.tasks.task import FloatArray, IntArray, Task
+from securefl.learning.tasks.task import Task
 from securefl.study.meanings import label_words
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from securefl.study.counts import EvaluationSpec
     from securefl.study.labels import Label
     from securefl.study.schema import Quality, Template, Verdict
+    from securefl.types import FloatArray, IntArray
 
 
 class Binary(Task):
