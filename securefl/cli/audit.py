@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.screen import folder_option, json_option, say, show_page, write_json
-from securefl.errors import ExitCode, UsageError
+from securefl.cli.screen import folder_option, json_option, say, show_page, write_json, write_page
+from securefl.errors import ExitCode
 
 if TYPE_CHECKING:
     from securefl.node.owner.audit import Audit
     from securefl.privacy.audit import AuditReport
     from securefl.privacy.ledger_chain import Checkpoint
+    from securefl.report.page import Page
 
 
 @click.command()
@@ -74,7 +75,7 @@ def audit(
     if json_file:
         write_json(report.to_json(), json_file)
     if html_file:
-        _write_page(html_file, found, since=after, detail=detail)
+        write_page(_page(found, since=after, detail=detail), html_file)
     if json_file != "-":
         for ignored in found.ignored:
             say(f"Not counted: {ignored.file}. {ignored.why}")
@@ -115,10 +116,9 @@ def _verdict(report: AuditReport, known: Checkpoint | None) -> str:
     return f"ALTERED: {report.fault} {report.events} events before that hold."
 
 
-def _write_page(target: str, found: Audit, *, since: str | None, detail: bool) -> None:
+def _page(found: Audit, *, since: str | None, detail: bool) -> Page:
     from securefl.environment import version
     from securefl.report.audit_page import PageFacts, audit_page
-    from securefl.report.html import html_page
 
     about = PageFacts(
         made_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -129,9 +129,4 @@ def _write_page(target: str, found: Audit, *, since: str | None, detail: bool) -
         checkpoint=None if found.checkpoint is None else found.checkpoint.size,
         detail=detail,
     )
-    try:
-        Path(target).write_text(html_page(audit_page(found.report, about)), "utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written: {error.strerror}.", next_step="Name another file."
-        ) from None
+    return audit_page(found.report, about)

@@ -46,11 +46,40 @@ def show_error(error: SecureFLError) -> None:
     Console(stderr=True, highlight=False).print(drawn(error_page(error)))
 
 
-def show_page(page: Page) -> None:
-    """A page, on standard output."""
+def show_page(page: Page, html_file: str | None = None) -> None:
+    """Show a page on standard output, and write it to a file where ``--html`` names one.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
     from securefl.report.terminal import drawn
 
+    if html_file:
+        write_page(page, html_file)
     screen().print(drawn(page))
+    if html_file:
+        say(f"The page is {html_file}: open it in a browser, or print it.")
+
+
+def write_page(page: Page, target: str) -> None:
+    """Write a page as HTML; nothing is said, since JSON may stand on standard output.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    from securefl.report.html import html_page
+
+    _write(html_page(page), target)
+
+
+def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--html FILE`` for a browser."""
+    return click.option(
+        "--html",
+        "html_file",
+        metavar="FILE",
+        help="Also write the page as HTML: one file, no network.",
+    )(command)
 
 
 def say(text: str) -> None:
@@ -99,13 +128,17 @@ def write_text(text: str, target: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
+    _write(text, target)
+    say(f"Wrote {target}.")
+
+
+def _write(text: str, target: str) -> None:
     try:
         Path(target).write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written: {error.strerror}.", next_step="Name another file."
         ) from None
-    say(f"Wrote {target}.")
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from securefl.cli.screen import json_option, say, show_page, write_json
+from securefl.cli.screen import html_option, json_option, say, show_page, write_json, write_page
 from securefl.cli.site_backup import backup, restore
 from securefl.cli.site_budget import budget
 from securefl.cli.site_data import data
@@ -155,9 +155,10 @@ def pause(resume: bool, note: str, folder: str | None) -> None:
 
 
 @site.command()
+@html_option
 @json_option
 @_site_option
-def status(json_file: str | None, folder: str | None) -> None:
+def status(html_file: str | None, json_file: str | None, folder: str | None) -> None:
     """Show the agent, the data sets, the budgets and the studies of this hospital."""
     from securefl.cli.site_status import status_json, status_page
     from securefl.node.owner.status import read_status
@@ -166,4 +167,6 @@ def status(json_file: str | None, folder: str | None) -> None:
     if json_file:
         write_json(status_json(found), json_file)
     if json_file != "-":
-        show_page(status_page(found))
+        show_page(status_page(found), html_file)
+    elif html_file:
+        write_page(status_page(found), html_file)

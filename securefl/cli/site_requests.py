@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from securefl.cli.screen import confirm, json_option, say, say_quoted, show_page, write_json
+from securefl.cli.screen import (
+    confirm,
+    html_option,
+    json_option,
+    say,
+    say_quoted,
+    show_page,
+    write_json,
+)
 from securefl.cli.site_folder import open_site, site_option
 
 if TYPE_CHECKING:
@@ -44,15 +52,16 @@ def inbox(json_file: str | None, folder: str | None) -> None:
 
 @click.command()
 @click.argument("request_id", metavar="ID")
+@html_option
 @site_option
-def review(request_id: str, folder: str | None) -> None:
+def review(request_id: str, html_file: str | None, folder: str | None) -> None:
     """Show a request as a page: who asks, for what, what leaves, what it costs, what cannot be
     undone.
     """
     from securefl.node.owner import requests
 
     here = open_site(folder)
-    _show(here, requests.review(here, request_id, datetime.now(UTC)))
+    _show(here, requests.review(here, request_id, datetime.now(UTC)), html_file)
 
 
 @click.command()
@@ -153,7 +162,7 @@ def _others_sentence(elsewhere: Elsewhere) -> str:
     return others_sentence(others.approved, others.waiting)
 
 
-def _show(here: Site, reviewed: RequestReview) -> None:
+def _show(here: Site, reviewed: RequestReview, html_file: str | None = None) -> None:
     """Print the request's page."""
     from securefl.node.owner import requests
     from securefl.report.request import request_page
@@ -174,5 +183,6 @@ def _show(here: Site, reviewed: RequestReview) -> None:
             state=reviewed.state,
             registered=own.registered,
             others=_others_sentence(reviewed.elsewhere),
-        )
+        ),
+        html_file,
     )

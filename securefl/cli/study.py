@@ -14,6 +14,7 @@ import click
 
 from securefl.cli.screen import (
     folder_option,
+    html_option,
     json_option,
     say,
     say_quoted,
@@ -207,7 +208,8 @@ def new(
 
 @study.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def check(file: Path) -> None:
+@html_option
+def check(file: Path, html_file: str | None) -> None:
     """Check a protocol or study file and say in plain words what it means; each error names the
     line and the mend.
     """
@@ -222,7 +224,7 @@ def check(file: Path) -> None:
     check_consistency(found.study, PldAccountant(), text.decode())
     check_not_over(found.study, datetime.now(UTC), text.decode())
     digest = found.digest if isinstance(found, SealedStudy) else None
-    show_page(study_page(found.study, digest))
+    show_page(study_page(found.study, digest), html_file)
     say("The file is valid and its figures agree.")
 
 
@@ -231,12 +233,13 @@ def check(file: Path) -> None:
 @click.option(
     "--svg", "svg_file", metavar="FILE", help="Also draw epsilon against rounds, as an SVG picture."
 )
+@html_option
 @json_option
-def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
+def plan(file: Path, svg_file: str | None, html_file: str | None, json_file: str | None) -> None:
     """Show what a protocol or study would cost at every hospital, what its noise does, and what a
     longer one would cost.
     """
-    from securefl.cli.screen import write_text
+    from securefl.cli.screen import write_page, write_text
     from securefl.learning.stages.programme import charges_of
     from securefl.privacy.accounting import PldAccountant
     from securefl.report.plan import plan_page, plan_study
@@ -254,7 +257,9 @@ def plan(file: Path, svg_file: str | None, json_file: str | None) -> None:
     if json_file:
         write_json(made.to_json(), json_file)
     if json_file != "-":
-        show_page(plan_page(made))
+        show_page(plan_page(made), html_file)
+    elif html_file:
+        write_page(plan_page(made), html_file)
 
 
 @study.command()

@@ -99,14 +99,16 @@ def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Gr
     epsilon, delta = (population["budget"][k] for k in ("epsilon", "delta"))
     part = "" if whole else " This is what the part of the ledger says that holds."
     reopened = population["revocations"] and not population["revoked"]
-    used_up = explain_epsilon(Decimal(str(epsilon)), Decimal(str(delta)))
+    used_up = explain_epsilon(
+        Decimal(str(epsilon)), Decimal(str(delta)), of="all that is ever released under it"
+    )
     return group(
         Paragraph(share_words(population, studies[-1].name if studies else None) + part, lead=True),
         _budget_picture(population, studies),
         facts(
             [
                 ("Budget", granted_sentence(figure(epsilon), figure(delta))),
-                ("What it means", f"Should all of it be used: w{used_up[1:]}"),
+                ("When all of it is used", used_up),
                 ("Granted and taken back", Lines(tuple(_grants(population)))),
                 ("Since then", _REOPENED) if reopened else None,
             ]

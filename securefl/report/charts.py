@@ -37,6 +37,7 @@ def small_bar(bar: Bar) -> Markup:
         box(used, 0, asked, 6, "asked"),
         box(0, 0, 100, 6, "frame"),
         viewBox="0 0 100 6",
+        preserveAspectRatio="none",
         class_="bar",
         aria_hidden="true",
     )

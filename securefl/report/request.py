@@ -4,7 +4,7 @@ programmer.
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR
 from typing import TYPE_CHECKING, Any, Final
 
 from securefl.errors import UntrustedError
@@ -207,25 +207,14 @@ def _leaves(study: Study) -> Section:
         bullets(
             [
                 *((Span(often, Tone.STRONG), colon, what) for often, colon, what in parted),
-                nothing_else_sentence(total),
+                terms.nothing_else_sentence(total),
             ]
         ),
     )
 
 
-def nothing_else_sentence(total: str) -> str:
-    """What does not leave, and how much leaves in all."""
-    return (
-        "Nothing else about patients: no record, no identifier, no exact count of rows, no figure"
-        f" without noise. In all {total}."
-    )
-
-
 def _seen_by(study: Study) -> list[str]:
-    return [
-        *explain_study.sum_sentences(study),
-        "The others can see whether you approved, and whether your answers came in time.",
-    ]
+    return [*explain_study.sum_sentences(study), terms.seen_sentence()]
 
 
 def _budget(study: Study, quote: Quote | None) -> Section:
@@ -239,23 +228,11 @@ def _budget(study: Study, quote: Quote | None) -> Section:
             [
                 ("budget", Bar(quote.used_share, quote.asked_share)),
                 ("now", f"{percent(quote.used_share)} of the budget used"),
-                ("this study", takes_sentence(quote.asked_share)),
+                ("this study", terms.takes_sentence(quote.asked_share)),
                 ("after it", _after(quote)),
             ]
         ),
         _charges(study, quote),
-    )
-
-
-def takes_sentence(asked: Decimal) -> str:
-    """What a study takes from the budget, and when.
-
-    >>> takes_sentence(Decimal("0.32"))[:30]
-    'takes 32 % of the whole budget'
-    """
-    return (
-        f"takes {percent(asked)} of the whole budget, charged for all it may do before any data is"
-        " touched"
     )
 
 
@@ -309,22 +286,8 @@ def _nothing(study: Study, cards: Mapping[str, IdentityCard]) -> Section:
 
 def _enforced(isolation: Isolation) -> Section:
     # no member of Isolation is complete: files are not walled off on any machine yet
-    return section(
-        "What is enforced here",
-        bullets(
-            [
-                Span(isolation_sentence(isolation), Tone.WARN),
-                (
-                    "Only this study runs, unchanged: the approval names its digest. It brings no"
-                    " program code of its own."
-                ),
-                (
-                    "The budget is reserved before data is touched; without room the study does not"
-                    " start."
-                ),
-            ]
-        ),
-    )
+    walls = Span(isolation_sentence(isolation), Tone.WARN)
+    return section("What is enforced here", bullets([walls, *terms.machine_sentences()]))
 
 
 def _faults(faults: Sequence[SecureFLError]) -> Section | None:

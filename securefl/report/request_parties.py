@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from securefl.report import explain_study
+from securefl.report import explain_study, terms
 from securefl.report.page import Paragraph, Quoted, Section, Span, Table, Tone, facts, section
 from securefl.report.words import plural
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from securefl.study.schema import Study
 
 VERIFIED: Final = "verified here"
-NOT_LISTED: Final = "NOT in your list"
 #: PySyft knows people by e-mail address; ours end in a domain that never receives mail (RFC 2606,
 #: section 2).
 _NO_MAIL = ".invalid"
@@ -88,22 +87,12 @@ def who_takes_part(
     strangers = sum(p.name != site and p.name not in known for p in study.participants)
     return section(
         f"Who takes part ({count})",
-        Paragraph(strangers_sentence(strangers, count), Tone.BAD) if strangers else None,
+        Paragraph(terms.strangers_sentence(strangers, len(study.participants)), Tone.BAD)
+        if strangers
+        else None,
         Table((), tuple(rows)),
     )
 
 
-def strangers_sentence(strangers: int, hospitals: str) -> str:
-    """What hospitals that nobody verified here may be.
-
-    >>> strangers_sentence(3, "5 hospitals")[:37]
-    '3 of 5 hospitals NOT in your list. A '
-    """
-    return (
-        f"{strangers} of {hospitals} {NOT_LISTED}. A researcher could invent hospitals; only those"
-        " that you verified can hide your numbers in the total."
-    )
-
-
 def _mark(name: str, known: Collection[str]) -> Span:
-    return Span(VERIFIED, Tone.GOOD) if name in known else Span(NOT_LISTED, Tone.BAD)
+    return Span(VERIFIED, Tone.GOOD) if name in known else Span(terms.NOT_LISTED, Tone.BAD)

@@ -8,8 +8,9 @@ researcher are never part of a sentence here; the page shows them apart, behind 
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words, plural
 from securefl.study.recipients import recipients
 
@@ -105,6 +106,50 @@ def exit_sentence() -> str:
         "You can leave at any time with `securefl site withdraw`: from then on nothing more is"
         " sent, and the study ends for all. Spent budget is never given back."
     )
+
+
+#: The mark of a party whose keys are not those of this hospital's own list.
+NOT_LISTED: Final = "NOT in your list"
+
+
+def strangers_sentence(strangers: int, hospitals: int) -> str:
+    """What hospitals that nobody verified here may be."""
+    return (
+        f"{strangers} of {plural(hospitals, 'hospital')} {NOT_LISTED}. A researcher could invent"
+        " hospitals; only those that you verified can hide your numbers in the total."
+    )
+
+
+def nothing_else_sentence(total: str) -> str:
+    """What does not leave, and how much leaves in all."""
+    return (
+        "Nothing else about patients: no record, no identifier, no exact count of rows, no figure"
+        f" without noise. In all {total}."
+    )
+
+
+def seen_sentence() -> str:
+    """What the others see of this hospital beside the sum."""
+    return "The others can see whether you approved, and whether your answers came in time."
+
+
+def takes_sentence(asked: Decimal) -> str:
+    """What a study takes from the budget, and when."""
+    return (
+        f"takes {percent(asked)} of the whole budget, charged for all it may do before any data is"
+        " touched"
+    )
+
+
+def machine_sentences() -> list[str]:
+    """What this hospital's machine enforces beside the walls around the worker."""
+    return [
+        (
+            "Only this study runs, unchanged: the approval names its digest. It brings no program"
+            " code of its own."
+        ),
+        "The budget is reserved before data is touched; without room the study does not start.",
+    ]
 
 
 #: Before the terms that rest on people alone.

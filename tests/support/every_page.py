@@ -14,10 +14,10 @@ from securefl.errors import DataError, StudyError, UntrustedError
 from securefl.learning.artefact import Model, ModelFacts
 from securefl.learning.features import Found
 from securefl.learning.selftest import Finding, SelfTest
+from securefl.learning.stages.programme import charges_of
 from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
 from securefl.learning.tasks.binary.words import told_own
-from securefl.node.policy import charges_of
 from securefl.privacy.audit import extract
 from securefl.privacy.planning import choose_order
 from securefl.privacy.planning import quote as price

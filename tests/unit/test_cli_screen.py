@@ -8,8 +8,9 @@ import click
 import pytest
 
 from securefl.cli import main, screen
-from securefl.cli.screen import DeclinedError
+from securefl.cli.screen import DeclinedError, show_page, write_page
 from securefl.errors import UsageError
+from securefl.report.page import page
 
 
 @pytest.fixture
@@ -114,3 +115,18 @@ def test_another_partys_words_stand_behind_a_bar(capsys):
     assert len(lines) > 2
     assert all(line.startswith("  │ ") for line in lines)
     assert all(len(line) <= 100 for line in lines)
+
+
+def test_a_page_is_written_as_html_where_a_file_is_named(tmp_path, capsys):
+    show_page(page("A page", "of words"), str(tmp_path / "p.html"))
+    assert "<h1>A page</h1>" in (tmp_path / "p.html").read_text("utf-8")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "A page" in out
+    assert "open it in a browser, or print it" in out
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_page(page("A page"), str(tmp_path / "none" / "p.html"))
+
+
+def test_a_page_beside_json_says_nothing(tmp_path, capsys):
+    write_page(page("A page"), str(tmp_path / "p.html"))
+    assert capsys.readouterr().out == ""

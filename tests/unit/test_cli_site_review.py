@@ -43,6 +43,11 @@ def test_a_request_is_reviewed_decided_once_and_shown_as_decided(hospitals):
     assert "Your table: 80 rows, 80 can be used" in out
     assert "The decision is yours" in out
     assert everything(c) == before
+    done, _ = type_in(c, "review", "first", "--html", str(c.root / "review.html"))
+    assert done.exit_code == 0
+    written = (c.root / "review.html").read_text("utf-8")
+    assert "Your table: </b>80 rows, 80 can be used" in written
+    assert "The decision is yours" in written
     # a table that says nothing any more
     c.table(ME).write_bytes(whole.replace(b"mock-", b"?,mock-"))
     before = everything(c)

@@ -171,12 +171,15 @@ def test_the_command_writes_page_picture_and_json(tmp_path):
             str(tmp_path / "p.toml"),
             "--svg",
             str(tmp_path / "p.svg"),
+            "--html",
+            str(tmp_path / "p.html"),
             "--json",
             str(tmp_path / "p.json"),
         ],
     )
     assert done.exit_code == 0
     assert "Plan of small" in done.output
+    assert "<h1>Plan of small</h1>" in (tmp_path / "p.html").read_text("utf-8")
     found = json.loads((tmp_path / "p.json").read_text())
     assert list(found) == [
         "study",

@@ -19,9 +19,10 @@ from securefl.privacy.planning import quote as price
 from securefl.report.explain_study import card, leaving
 from securefl.report.isolation import Isolation
 from securefl.report.request import NOT_REGISTERED, request_id, request_page
-from securefl.report.request_parties import NOT_LISTED, VERIFIED
+from securefl.report.request_parties import VERIFIED
 from securefl.report.rows import RowCount
 from securefl.report.terminal import drawn, plain_text
+from securefl.report.terms import NOT_LISTED
 from securefl.study.parse import parse_study
 from securefl.study.sealed import SealedStudy
 

@@ -6,7 +6,12 @@ from decimal import Decimal
 
 from conftest import make_study
 
+from securefl.privacy.explain import explain_epsilon
 from securefl.report import codes, terms
+from securefl.report.audit_explained import compared_sentence
+from securefl.report.audit_page import end_sentence
+from securefl.report.audit_population import granted_sentence, incomplete_sentence
+from securefl.report.isolation import Isolation, isolation_sentence
 from securefl.study.parse import parse_study
 
 STUDY = parse_study(make_study()[0])
@@ -135,3 +140,104 @@ def test_every_public_code_has_words():
     assert said["withdrawn"] == "withdrew"
     assert said["not-approved"] == "refused, or its approval does not hold"
     assert all(words != code for code, words in said.items())
+
+
+# The request's own sentences
+
+
+def test_what_unverified_hospitals_may_be():
+    assert (
+        terms.strangers_sentence(3, 5)
+        == "3 of 5 hospitals NOT in your list. A researcher could invent hospitals; only those that"
+        " you verified can hide your numbers in the total."
+    )
+
+
+def test_what_does_not_leave():
+    assert (
+        terms.nothing_else_sentence("297.0 kB")
+        == "Nothing else about patients: no record, no identifier, no exact count of rows, no figure"
+        " without noise. In all 297.0 kB."
+    )
+
+
+def test_what_the_others_see():
+    assert (
+        terms.seen_sentence()
+        == "The others can see whether you approved, and whether your answers came in time."
+    )
+
+
+def test_what_a_study_takes_from_the_budget():
+    assert (
+        terms.takes_sentence(Decimal("0.3211"))
+        == "takes 33 % of the whole budget, charged for all it may do before any data is touched"
+    )
+
+
+def test_what_the_machine_enforces():
+    assert terms.machine_sentences() == [
+        (
+            "Only this study runs, unchanged: the approval names its digest. It brings no program"
+            " code of its own."
+        ),
+        "The budget is reserved before data is touched; without room the study does not start.",
+    ]
+    assert {i: isolation_sentence(i) for i in Isolation} == {
+        Isolation.NETWORK: "isolation: network blocked; files: not enforced yet",
+        Isolation.NOTHING: (
+            "isolation: network NOT blocked: this machine forbids user namespaces; files: not"
+            " enforced yet"
+        ),
+    }
+
+
+def test_what_an_epsilon_means():
+    told = (
+        "Whoever studies {} can raise a coin-flip guess whether one patient's record was used from"
+        " 50 % to at most 73 %, but for a chance of 1 in 100,000."
+    )
+    one, chance = Decimal(1), Decimal("1e-5")
+    assert explain_epsilon(one, chance) == told.format("the result")
+    granted = "all that is ever released under it"
+    assert explain_epsilon(one, chance, of=granted) == told.format(granted)
+
+
+# The audit's own sentences
+
+
+def test_what_a_ledger_that_does_not_hold_shows():
+    assert (
+        incomplete_sentence(29)
+        == "Incomplete: the ledger does not hold. This shows only its 29 events that are unbroken"
+        " and signed."
+    )
+
+
+def test_what_a_budget_is_for():
+    assert (
+        granted_sentence("4", "0.00001")
+        == "epsilon 4 at delta 0.00001, for all studies of all researchers together. It never renews"
+        " by itself."
+    )
+
+
+def test_what_the_end_of_a_ledger_was_compared_with():
+    assert (
+        end_sentence(None)
+        == "No checkpoint of another party was compared, so events missing at the very end would not"
+        " show."
+    )
+    assert (
+        end_sentence(40)
+        == "It contains the past that a checkpoint held elsewhere knows (40 events)."
+    )
+    assert (
+        compared_sentence(None)
+        == "It was not compared with a checkpoint. An end that was cut off, or a whole ledger"
+        " written anew with the hospital's own key, shows only against one that others hold."
+    )
+    assert (
+        compared_sentence(40)
+        == "It was compared with a checkpoint that another party holds, of 40 events."
+    )
