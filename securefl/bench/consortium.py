@@ -13,10 +13,11 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.boards.opening import open_board
+from securefl.boards.slot import Slot
 from securefl.environment import software
-from securefl.federation import paths
 from securefl.federation.messages import Invitation
 from securefl.federation.round_plan import RoundPlan
+from securefl.federation.study_board import StudyBoard
 from securefl.files import write_secret
 from securefl.identity import Identity
 from securefl.learning.families.layers import Layers
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.boards.board import Board
+
 _MOST_FEATURES = 64
 
 
@@ -44,6 +47,30 @@ class _Folders:
 
 
 FOLDERS = _Folders()
+
+
+@dataclass(frozen=True)
+class BenchBoard:
+    """What the benchmark's processes tell one another beside the study."""
+
+    board: Board
+
+    @property
+    def go(self) -> Slot:
+        """The word on which all begin."""
+        return Slot(self.board, "go", 2)
+
+    def ready(self, name: str) -> Slot:
+        """A process's word that its libraries are loaded."""
+        return Slot(self.board, f"ready/{name}", 5)
+
+    def with_ready(self) -> list[str]:
+        """Names of the processes that said so."""
+        return self.board.names("ready")
+
+    def done(self, name: str) -> Slot:
+        """A process's figures."""
+        return Slot(self.board, f"done/{name}", 1 << 20)
 
 
 def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
@@ -94,9 +121,9 @@ def make_consortium(
         initial_sha256=weights_sha256(theta),
     )
     digest = sealed.digest
-    board = open_board(str(root / FOLDERS.store))
-    board.post(paths.study_file(digest), sealed.text)
-    board.post(paths.invitation(digest), Invitation(digest, "coordinator").dump(coordinator.sign))
+    board = StudyBoard(open_board(str(root / FOLDERS.store)), digest)
+    board.text.post(sealed.text)
+    board.invitation.post(Invitation(digest, "coordinator").dump(coordinator.sign))
     for party in (*parties.values(), coordinator, aggregator):
         party.save(root / FOLDERS.keys / party.card.name)
     for name, party in parties.items():
@@ -109,7 +136,7 @@ def make_consortium(
             key.public_key().public_bytes_raw().hex(),
             "2026-01-01T00:00:00Z",
         )
-        board.post(paths.approval(digest, name), approval.sign(party.sign))
+        board.approval(name).post(approval.sign(party.sign))
     (root / FOLDERS.study).write_bytes(sealed.text)
     return RoundPlan(sealed)
 

@@ -14,34 +14,34 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from securefl.bench.consortium import FOLDERS, read_parties, read_values
+from securefl.backoff import poll
+from securefl.bench.consortium import FOLDERS, BenchBoard, read_parties, read_values
 from securefl.bench.memory import peak_mb, resident_mb
 from securefl.boards.opening import open_board
 from securefl.errors import RoundError
-from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
 from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
+from securefl.federation.evidence import present
 from securefl.federation.exchange import StoreExchange
-from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, Ready, open_call
+from securefl.federation.messages import Ready, open_call
 from securefl.federation.participant import Participant
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
-from securefl.federation.sealing import sealed_limit
+from securefl.federation.study_board import StudyBoard
 from securefl.files import read_secret, replace_file, write_file
 from securefl.identity import IdentityCard, verify
 from securefl.learning.stages.roles import trained
 from securefl.partners import AddressBook
-from securefl.secagg.frame import public_key_bytes
 from securefl.secagg.seal import CkksIntegers
 from securefl.secagg.survivor_contribution import head_limit
-from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
-from securefl.study.approval import MAX_BYTES, open_approval
+from securefl.study.approval import open_approval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.boards.board import Board
+    from securefl.boards.slot import Slot
     from securefl.federation.coordinator import RoundRecord
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import UnmaskingStage
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from securefl.secagg.holder import Record
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.survivor_terms import SurvivorTerms
+
+T = TypeVar("T")
 
 _PAUSE = 0.002
 _PATIENCE = 600.0
@@ -78,8 +81,9 @@ class _Watch:
     def start(self) -> None:
         """Say that this process is ready; return when all are."""
         self.start_mb = resident_mb()
-        self.board.post(f"ready/{self.name}", b"ready")
-        _await(self.board, "go", 2)
+        places = BenchBoard(self.board)
+        places.ready(self.name).post(b"ready")
+        _await(places.go)
         self.mark()
 
     def mark(self) -> None:
@@ -97,19 +101,19 @@ class _Watch:
             "seconds": [b - a for a, b in itertools.pairwise(self.seconds)],
             **more,
         }
-        self.board.post(f"done/{self.name}", json.dumps(figures).encode())
+        BenchBoard(self.board).done(self.name).post(json.dumps(figures).encode())
 
 
-def _await(board: Board, path: str, limit: int) -> bytes:
+def _await(slot: Slot) -> bytes:
     """Read an object as soon as it is there."""
-    end = time.monotonic() + _PATIENCE
-    while True:
-        data = board.read(path, limit)
-        if data is not None:
-            return data
-        if time.monotonic() > end:
-            raise RoundError(f"{path} did not come.", whose="the benchmark")
-        time.sleep(_PAUSE)
+    return _until(slot.read, slot.path)
+
+
+def _until(look: Callable[[], T | None], what: str) -> T:
+    found = poll(look, seconds=_PATIENCE, shortest=_PAUSE, longest=_PAUSE)
+    if found is None:
+        raise RoundError(f"{what} did not come.", whose="the benchmark")
+    return found
 
 
 def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
@@ -129,10 +133,11 @@ def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, wat
     def keep_word(terms: SurvivorTerms, record: Record) -> None:
         replace_file(root / "kept" / name / f"{terms.facts.round}-{record.kind}", record.message)
 
+    study_board = StudyBoard(board, plan.digest)
     approvals = {}
     for site in plan.study.cohort:
         key = plan.study.participant(site).signing_public
-        data = _await(board, paths.approval(plan.digest, site), MAX_BYTES)
+        data = _await(study_board.approval(site))
         approvals[site] = open_approval(
             data, site=site, study=plan.digest, verify=partial(verify, key)
         )
@@ -152,67 +157,50 @@ def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, wat
     )
     watch.start()
     call = open_call(
-        _await(board, paths.call(plan.digest), MAX_SMALL),
+        _await(study_board.call),
         study=plan.digest,
         verify=plan.coordinator,
     )
-    board.post(
-        paths.ready(plan.digest, name),
-        Ready(plan.digest, name, participant.instance, call.nonce).dump(identity.sign),
-    )
+    ready = Ready(plan.digest, name, participant.instance, call.nonce)
+    study_board.ready(name).post(ready.dump(identity.sign))
     for number in range(1, plan.last_round + 1):
-        at = paths.RoundPaths(plan.digest, number, 1)
-        announcement = _await(board, at.announcement, MAX_ANNOUNCEMENT)
-        given = Broadcast(
-            announcement,
-            _await(board, at.key, public_key_bytes()),
-            _await(
-                board,
-                at.model,
-                sealed_limit(plan.public_length(number), len(plan.study.participants)),
-            ),
-        )
+        at = RoundBoard.numbered(board, plan.digest, number)
+        given = Broadcast(_await(at.announcement), _await(at.key), _await(at.model(plan)))
         with participant.answer(given) as frame:
-            board.post_file(at.contribution(name), frame)
+            at.contribution(name).post_file(frame)
         if participant.later is not None:
-            _say_the_rest(board, name, participant.later, at)
+            _say_the_rest(name, participant.later, at)
         watch.mark()
     watch.report()
 
 
-def _say_the_rest(board: Board, name: str, later: UnmaskingStage, at: paths.RoundPaths) -> None:
+def _say_the_rest(name: str, later: UnmaskingStage, at: RoundBoard) -> None:
     """Sign the survivor set, then give the unmasking answer."""
     limit = head_limit(later.terms)
-    proposal = _await(board, at.proposal, proposal_limit(later.terms))
-    board.post(
-        at.agreement(name),
-        later.agree(
-            proposal, lambda site: later.read(site, board.read_head(at.contribution(site), limit))
-        ),
+    proposal = _await(at.proposal(later.terms))
+    agreement = later.agree(
+        proposal, lambda site: later.read(site, at.contribution(site, limit).read_head(limit))
     )
-    while True:
-        came = {
-            site: board.read(at.agreement(site), MAX_AGREEMENT_BYTES) for site in later.terms.cohort
-        }
-        answer = later.answer({site: data for site, data in came.items() if data is not None})
-        if answer is not None:
-            board.post(at.answer(name), answer)
-            return
-        time.sleep(_PAUSE)
+    at.agreement(name).post(agreement)
+
+    def answer() -> bytes | None:
+        came = {site: at.agreement(site).read() for site in later.terms.cohort}
+        return later.answer({site: data for site, data in came.items() if data is not None})
+
+    at.answer(name, present(later.survivors, "survivor set")).post(_until(answer, "agreements"))
 
 
 def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     aggregator = Aggregator(plan, identity)
     watch.start()
     for number in range(1, plan.last_round + 1):
-        at = paths.RoundPaths(plan.digest, number, 1)
-        announcement = _await(board, at.announcement, MAX_ANNOUNCEMENT)
-        context = AnnouncedRound.open(plan, announcement).checked_context()
+        at = RoundBoard.numbered(board, plan.digest, number)
+        context = AnnouncedRound.open(plan, _await(at.announcement)).checked_context()
         with closing(round_strategy_of(plan).aggregation(context)) as arrivals:
             while not arrivals.poll(board):
                 time.sleep(_PAUSE)
             with aggregator.add(arrivals) as total:
-                board.post_file(at.sum, total)
+                at.sum().post_file(total)
         watch.mark()
     watch.report()
 

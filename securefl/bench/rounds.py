@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from securefl.bench.bare import Load, bench_bare
-from securefl.bench.consortium import FOLDERS, make_consortium, write_values
+from securefl.bench.consortium import FOLDERS, BenchBoard, make_consortium, write_values
 from securefl.bench.sums import bench_vector
 from securefl.boards.opening import open_board
 from securefl.errors import RoundError
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 _PATIENCE = 120.0
 _BARE = 3
-#: Bytes of what a process says at its end: a number a round.
-_REPORT = 1 << 20
 
 
 def bench_round(
@@ -135,7 +133,7 @@ def _load(plan: RoundPlan) -> Load:
 
 def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
     """Start everybody and wait for the end; return each process's report by name."""
-    board = open_board(str(root / FOLDERS.store))
+    board = BenchBoard(open_board(str(root / FOLDERS.store)))
     names = (*plan.study.cohort, "aggregator", "coordinator")
     processes = [
         subprocess.Popen(
@@ -145,16 +143,16 @@ def _run(root: Path, plan: RoundPlan) -> dict[str, dict[str, Any]]:
         for name in names
     ]
     try:
-        _wait(lambda: len(board.names("ready")) == len(names), processes)
+        _wait(lambda: len(board.with_ready()) == len(names), processes)
         # All at once, when everybody has loaded its libraries.
-        board.post("go", b"go")
+        board.go.post(b"go")
         for process in processes:
             _wait(partial(_has_ended, process), processes, patience=float("inf"))
     finally:
         for process in processes:
             process.kill()
             process.wait()
-    return {name: json.loads(board.read(f"done/{name}", _REPORT) or b"") for name in names}
+    return {name: json.loads(board.done(name).read() or b"") for name in names}
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:

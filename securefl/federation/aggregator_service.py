@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
-from securefl.federation import paths
 from securefl.federation.aggregator import Aggregator
-from securefl.federation.messages import MAX_SMALL, Status, open_invitation
+from securefl.federation.messages import Status, open_invitation
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import end_of
-from securefl.study.parse import MAX_BYTES
+from securefl.federation.study_board import StudyBoard, studies_on
 from securefl.study.sealed import SealedStudy
 from securefl.study.study_id import short_digest
 
@@ -129,7 +129,7 @@ class AggregatorService:
         if trusted != self._trusted:
             self._trusted, self._later = trusted, {}
         served = len(self._serving)
-        for digest in self.board.names("studies"):
+        for digest in studies_on(self.board):
             if digest in self._serving or digest in self._done:
                 continue
             later = self._later.setdefault(
@@ -210,8 +210,8 @@ class AggregatorService:
         return added
 
     def _take_up(self, digest: str) -> RoundPlan | None:
-        invitation = self.board.read(paths.invitation(digest), MAX_SMALL)
-        text = self.board.read(paths.study_file(digest), MAX_BYTES)
+        on_board = StudyBoard(self.board, digest)
+        invitation, text = on_board.invitation.read(), on_board.text.read()
         if invitation is None or text is None:
             return None
         # the coordinator's signature first: the invitation binds the digest, the digest binds the
@@ -255,13 +255,13 @@ class AggregatorService:
             self.say(f"study {short_digest(digest)} is over")
             self._leave(digest)
             return False
-        at = paths.RoundPaths(digest, serving.next_round, 1)
+        at = RoundBoard.numbered(self.board, digest, serving.next_round)
         try:
             arrivals = self._arrivals(serving)
             if arrivals is None or not arrivals.poll(self.board):
                 return False
             with serving.aggregator.add(arrivals) as total:
-                self.board.post_file(at.sum, total)
+                at.sum().post_file(total)
         except StoreError:
             raise  # it comes back; the round is added then
         except SecureFLError as error:
@@ -299,10 +299,8 @@ class AggregatorService:
     def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
         self.say(f"round {serving.next_round} of {short_digest(digest)} was not added: {error}")
         name = self.identity.card.name
-        self.board.post(
-            paths.status(digest, name),
-            Status(digest, name, serving.next_round, error.code).dump(self.identity.sign),
-        )
+        word = Status(digest, name, serving.next_round, error.code)
+        StudyBoard(self.board, digest).status(name).post(word.dump(self.identity.sign))
         self._leave(digest)
 
     def _leave(self, digest: str) -> None:

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from securefl.backoff import persist, poll
-from securefl.errors import MessageError, RoundError, StoreError
-from securefl.federation import paths
+from securefl.errors import RoundError, StoreError
 from securefl.federation.checked_round import AnnouncedRound
-from securefl.federation.messages import MAX_ANNOUNCEMENT
 from securefl.federation.readiness import all_ready
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.status_board import departures, ended, ending_departure, first_departure
+from securefl.federation.study_board import StudyBoard
 from securefl.federation.timeouts import timeout_error
 from securefl.secagg.survivor_contribution import head_limit
 
@@ -245,7 +245,8 @@ class StoreExchange:
 
     def assemble(self, call: Call, signed: bytes, seconds: float) -> dict[str, str]:
         """See :class:`Exchange`."""
-        self._persist(lambda: self._board.post(paths.call(self._plan.digest), signed))
+        slot = StudyBoard(self._board, self._plan.digest).call
+        self._persist(lambda: slot.post(signed))
         cohort = self._plan.study.cohort
         missing: tuple[str, ...] = ()
         tell = self._timer(seconds)
@@ -276,7 +277,7 @@ class StoreExchange:
 
     def broadcast(self, facts: RoundContext, given: Broadcast) -> None:
         """See :class:`Exchange`. The announcement goes last: who sees it finds the rest."""
-        at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
+        at = RoundBoard.of(self._board, facts)
         if self._persist(lambda: self._announced(at)):
             raise RoundError(
                 f"Round {facts.round} of this study was announced before; its key is gone.",
@@ -285,24 +286,18 @@ class StoreExchange:
                     "A study that was interrupted ends; make a new one with `securefl study new`."
                 ),
             )
-        for path, data in (
+        for slot, data in (
             (at.key, given.key),
-            (at.model, given.model),
+            (at.model(self._plan), given.model),
             (at.announcement, given.announcement),
         ):
-            self._persist(partial(self._board.post, path, data))
+            self._persist(partial(slot.post, data))
 
-    def _announced(self, at: paths.RoundPaths) -> bool:
+    def _announced(self, at: RoundBoard) -> bool:
         """Whether this coordinator announced the round before; what somebody else put there is
         written over.
         """
-        try:
-            found = self._board.read(at.announcement, MAX_ANNOUNCEMENT)
-            if found is not None:
-                AnnouncedRound.open(self._plan, found)
-        except MessageError:
-            return False
-        return found is not None
+        return at.announcement.read_as(partial(AnnouncedRound.open, self._plan)) is not None
 
     def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
@@ -359,9 +354,8 @@ class StoreExchange:
 
     def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
-        facts = tally.terms.facts
-        at = paths.RoundPaths(self._plan.digest, facts.round, facts.attempt)
-        self._persist(lambda: self._board.post(at.proposal, proposal))
+        slot = RoundBoard.of(self._board, tally.terms.facts).proposal(tally.terms)
+        self._persist(lambda: slot.post(proposal))
         looked, tell = 0.0, self._timer(seconds)
 
         def look() -> ClaimedSum | None:
@@ -404,15 +398,9 @@ class StoreExchange:
             seconds: how long each is tried.
         """
         for number, transcript in list(self._to_leave.items()):
+            slot = RoundBoard.numbered(self._board, self._plan.digest, number).transcript
             try:
-                persist(
-                    partial(
-                        self._board.post,
-                        paths.RoundPaths(self._plan.digest, number, 1).transcript,
-                        transcript,
-                    ),
-                    seconds,
-                )
+                persist(partial(slot.post, transcript), seconds)
             except StoreError as error:
                 self._warn(
                     f"The transcript of round {number} is not in the store yet, and nobody can"

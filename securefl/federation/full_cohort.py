@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from securefl.federation import paths
 from securefl.federation.evidence import Recomputed, missing_error, present, reading
 from securefl.federation.full_round import FullRound
 from securefl.federation.opened_sum import OpenedSum
+from securefl.federation.round_board import RoundBoard
 from securefl.secagg.contribution import contribute
 from securefl.secagg.frame import sum_bytes
 from securefl.secagg.opening import open_sum
@@ -148,13 +148,12 @@ class FullCohort:
     def recompute(self, board: Board, context: RoundContext) -> Recomputed:
         """See :class:`RoundStrategy`."""
         aggregator, what = self._plan.study.aggregator.name, f"sum of round {context.round}"
-        at = paths.RoundPaths(self._plan.digest, context.round, context.attempt)
         with closing(self.aggregation(context)) as arrivals:
             if not arrivals.poll(board):
                 raise missing_error(f"contribution of {arrivals.missing_words()}")
             with (
                 reading(what, aggregator),
-                board.open(at.sum, sum_bytes(context)) as file,
+                RoundBoard.of(board, context).sum(sum_bytes(context)).open() as file,
             ):
                 claimed = arrivals.check_sum(present(file, what))
             check_parts(claimed.parts, arrivals.parts, aggregator)

@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, RoundError
-from securefl.federation import paths
 from securefl.federation.refusal_cache import RefusalCache
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.tempfiles import ClaimedSum, TempFiles, disk_errors, open_tempfile
 from securefl.secagg.envelope import Hashed
 from securefl.secagg.frame import contribution_bytes, read_sum, sum_bytes, write_sum
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.boards.board import Board
+    from securefl.boards.slot import Slot
     from securefl.federation.round_plan import RoundPlan
     from securefl.secagg.envelope import Readable
     from securefl.secagg.round_context import RoundContext
@@ -48,7 +49,6 @@ class FullRound:
         self._sum = RunningSum(facts, open_tempfile)
         self._refusals = RefusalCache()
         self._tempfiles = TempFiles()
-        self._at = paths.RoundPaths(plan.digest, facts.round, facts.attempt)
 
     def close(self) -> None:
         """Let go of what was added; harmless when repeated."""
@@ -79,18 +79,18 @@ class FullRound:
         Raises:
             StoreError: as :meth:`add_frame`.
         """
-        for site in board.names(self._at.contributions):
+        at = RoundBoard.of(board, self.facts)
+        for site in at.contributors():
             if site in self.missing:
+                slot = at.contribution(site, contribution_bytes(self.facts))
                 with suppress(MessageError):
-                    if self._refusals.read(
-                        board, self._at.contribution(site), partial(self._fetch, board, site)
-                    ):
+                    if self._refusals.read(slot, partial(self._fetch, slot, site)):
                         return True
         return False
 
-    def _fetch(self, board: Board, site: str) -> bool:
+    def _fetch(self, slot: Slot, site: str) -> bool:
         try:
-            with board.open(self._at.contribution(site), contribution_bytes(self.facts)) as frame:
+            with slot.open() as frame:
                 if frame is not None:
                     self._add(site, frame)
                 return frame is not None
@@ -155,7 +155,8 @@ class FullRound:
 
     def poll_sum(self, board: Board) -> ClaimedSum | None:
         """The aggregator's sum; what it did not sign for this round is not there yet."""
-        return self._refusals.for_one(board, self._at.sum, sum_bytes(self.facts), self.check_sum)
+        slot = RoundBoard.of(board, self.facts).sum(sum_bytes(self.facts))
+        return self._refusals.read_open(slot, self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
         """Read and check the aggregator's sum; whether it is that of the contributions is for

@@ -7,11 +7,11 @@ not there.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from securefl.errors import MessageError
-from securefl.federation import paths
-from securefl.federation.messages import MAX_SMALL, Call, Ready, open_call, open_ready
+from securefl.federation.messages import Call, Ready, open_call, open_ready
+from securefl.federation.study_board import StudyBoard
 
 if TYPE_CHECKING:
     from securefl.boards.board import Board
@@ -24,11 +24,8 @@ def call_of(board: Board, plan: RoundPlan) -> Call | None:
     Raises:
         StoreError: the store is away.
     """
-    try:
-        data = board.read(paths.call(plan.digest), MAX_SMALL)
-        return open_call(data, study=plan.digest, verify=plan.coordinator) if data else None
-    except MessageError:
-        return None
+    read = partial(open_call, study=plan.digest, verify=plan.coordinator)
+    return StudyBoard(board, plan.digest).call.read_as(read)
 
 
 def ready_of(board: Board, plan: RoundPlan, site: str) -> Ready | None:
@@ -37,15 +34,8 @@ def ready_of(board: Board, plan: RoundPlan, site: str) -> Ready | None:
     Raises:
         StoreError: the store is away.
     """
-    try:
-        data = board.read(paths.ready(plan.digest, site), MAX_SMALL)
-        return (
-            open_ready(data, study=plan.digest, site=site, verify=plan.hospital(site))
-            if data
-            else None
-        )
-    except MessageError:
-        return None
+    read = partial(open_ready, study=plan.digest, site=site, verify=plan.hospital(site))
+    return StudyBoard(board, plan.digest).ready(site).read_as(read)
 
 
 def all_ready(board: Board, plan: RoundPlan, call: str) -> dict[str, str]:

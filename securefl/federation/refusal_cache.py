@@ -1,6 +1,4 @@
-"""What anybody can write into a store is looked at until it is what it should be, and no oftener
-than it changes.
-"""
+"""Cache of refused objects: an unchanged one is not checked again."""
 
 from __future__ import annotations
 
@@ -12,50 +10,48 @@ from securefl.errors import MessageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from securefl.boards.board import Board
     from securefl.boards.capped import CappedReader
+    from securefl.boards.slot import Slot
 
 T = TypeVar("T")
 
 
 class RefusalCache:
-    """RefusalCache at objects of a store that remember what was refused."""
+    """Refusals of objects of a board, by path and stamp."""
 
     def __init__(self) -> None:
         self._refused: dict[str, tuple[str | None, MessageError]] = {}
 
-    def read(self, board: Board, path: str, look: Callable[[], T]) -> T:
-        """What ``look`` makes of the object at ``path``. A refusal stands, and is not asked for
+    def read(self, slot: Slot, look: Callable[[], T]) -> T:
+        """What ``look`` makes of the object in a slot. A refusal stands, and is not asked for
         again, until the object is another.
 
         Raises:
             MessageError: out of ``look``, now or before.
             StoreError: the store cannot be read.
         """
-        stamp = board.stamp(path)  # before the look: what changes during it is another afterwards
-        known = self._refused.get(path)
+        stamp = slot.stamp()  # before the look: what changes during it is another afterwards
+        known = self._refused.get(slot.path)
         if stamp is not None and known is not None and known[0] == stamp:
             raise known[1].with_traceback(None)
         try:
             return look()
         except MessageError as error:
-            self._refused[path] = (stamp, error)
+            self._refused[slot.path] = (stamp, error)
             raise
 
-    def for_one(
-        self, board: Board, path: str, max_bytes: int, read: Callable[[CappedReader], T]
-    ) -> T | None:
-        """What ``read`` makes of the object at ``path``; None while there is none, or one that it
-        refuses: that is not there yet.
+    def read_open(self, slot: Slot, read: Callable[[CappedReader], T]) -> T | None:
+        """What ``read`` makes of the object, piece by piece; None while there is none, or one that
+        it refuses: that is not there yet.
 
         Raises:
             StoreError: the store cannot be read.
         """
 
         def fetch() -> T | None:
-            with board.open(path, max_bytes) as file:
+            with slot.open() as file:
                 return None if file is None else read(file)
 
         with suppress(MessageError):
-            return self.read(board, path, fetch)
+            return self.read(slot, fetch)
         return None

@@ -55,12 +55,17 @@ class RoundBoard:
         return Slot(self.board, self.at.key, public_key_bytes())
 
     def model(self, plan: RoundPlan) -> Slot:
-        """The global model, sealed to the hospitals."""
-        most = sealed_limit(plan.parameters, len(plan.study.participants))
+        """What the coordinator sends for the round's release, sealed to the hospitals."""
+        most = sealed_limit(plan.public_length(self.at.round), len(plan.study.participants))
         return Slot(self.board, self.at.model, most)
 
-    def contribution(self, site: str, most: int) -> Slot:
-        """One hospital's contribution, of a size that follows from the kind of round."""
+    def contribution(self, site: str, most: int = 0) -> Slot:
+        """One hospital's contribution.
+
+        Args:
+            site: whose.
+            most: its size, which follows from the kind of round; posting needs none.
+        """
         return Slot(self.board, self.at.contribution(site), most)
 
     def contributors(self) -> list[str]:
@@ -91,8 +96,12 @@ class RoundBoard:
         """Names under which an unmasking answer lies."""
         return self.board.names(self.at.answers)
 
-    def sum(self, most: int) -> Slot:
-        """The aggregator's sum, of a size that follows from the kind of round."""
+    def sum(self, most: int = 0) -> Slot:
+        """The aggregator's sum.
+
+        Args:
+            most: its size, which follows from the kind of round; posting needs none.
+        """
         return Slot(self.board, self.at.sum, most)
 
     @property

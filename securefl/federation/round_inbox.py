@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
-from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
-from securefl.federation.messages import MAX_ANNOUNCEMENT
-from securefl.federation.sealing import sealed_limit
-from securefl.secagg.frame import public_key_bytes
+from securefl.federation.round_board import RoundBoard
 
 if TYPE_CHECKING:
     from securefl.boards.board import Board
@@ -40,9 +37,9 @@ class RoundInbox:
         Raises:
             StoreError: the store is away.
         """
-        at = paths.RoundPaths(self.plan.digest, number, 1)
+        slot = RoundBoard.numbered(board, self.plan.digest, number).announcement
         try:
-            data = board.read(at.announcement, MAX_ANNOUNCEMENT)
+            data = slot.read()
             if data is None:
                 return None
             if self._opened is None or data != self._data:
@@ -60,11 +57,9 @@ class RoundInbox:
         announced = self.announced(board, number)
         if announced is None:
             return None
-        plan, at = self.plan, paths.RoundPaths(self.plan.digest, number, 1)
-        most = sealed_limit(plan.public_length(number), len(plan.study.participants))
+        at = RoundBoard.numbered(board, self.plan.digest, number)
         try:
-            key = board.read(at.key, public_key_bytes())
-            model = board.read(at.model, most)
+            key, model = at.key.read(), at.model(self.plan).read()
             if key is None or model is None:
                 return None
             return announced.with_payload(key, model)

@@ -4,12 +4,13 @@ counts; the rest is as if it were not there.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from securefl.errors import EndedError, MessageError, NotApprovedError
-from securefl.federation import paths
-from securefl.federation.messages import MAX_SMALL, End, Status, open_end, open_status
+from securefl.errors import EndedError, NotApprovedError
+from securefl.federation.messages import End, Status, open_end, open_status
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.federation.study_board import StudyBoard
 from securefl.identity import Verifier
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def departures(board: Board, plan: RoundPlan) -> dict[str, Status]:
     keys = {**plan.signing_keys(), aggregator.name: aggregator.signing_public}
     found = (
         (site, status_of(board, plan.digest, site, keys[site]))
-        for site in board.names(paths.status_folder(plan.digest))
+        for site in StudyBoard(board, plan.digest).with_status()
         if site in keys
     )
     return {site: said for site, said in found if said is not None}
@@ -125,21 +126,11 @@ def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> Ende
 
 def status_of(board: Board, digest: str, site: str, signing_public: str) -> Status | None:
     """What that party signed about its own end of the study; None when it said nothing."""
-    try:
-        data = board.read(paths.status(digest, site), MAX_SMALL)
-        return (
-            open_status(data, study=digest, site=site, verify=Verifier(site, signing_public))
-            if data
-            else None
-        )
-    except MessageError:
-        return None
+    read = partial(open_status, study=digest, site=site, verify=Verifier(site, signing_public))
+    return StudyBoard(board, digest).status(site).read_as(read)
 
 
 def end_of(board: Board, plan: RoundPlan) -> End | None:
     """The end that the coordinator signed; None while it has not ended the study."""
-    try:
-        data = board.read(paths.ending(plan.digest), MAX_SMALL)
-        return open_end(data, study=plan.digest, verify=plan.coordinator) if data else None
-    except MessageError:
-        return None
+    read = partial(open_end, study=plan.digest, verify=plan.coordinator)
+    return StudyBoard(board, plan.digest).end.read_as(read)

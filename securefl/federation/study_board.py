@@ -88,10 +88,10 @@ class StudyBoard:
         """The coordinator's signed word on the sealed model."""
         return Slot(self.board, paths.model_statement(self.digest), MAX_SMALL)
 
-    def model(self, most: int) -> Slot:
+    def model(self, most: int = 0) -> Slot:
         """The finished model, sealed to its recipients.
 
         Args:
-            most: its size, as the statement says it.
+            most: its size, as the statement says it; posting needs none.
         """
         return Slot(self.board, paths.model_sealed(self.digest), most)

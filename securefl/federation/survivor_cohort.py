@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from securefl.errors import MessageError, RoundError, UsageError
-from securefl.federation import paths
 from securefl.federation.evidence import Recomputed, missing_error, present, reading
 from securefl.federation.opened_sum import OpenedSum
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_plan import card_of
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.federation.unmasking_stage import UnmaskingStage
@@ -21,7 +21,7 @@ from securefl.secagg.masks import pair_seed
 from securefl.secagg.streaming import open_survivors, sum_limit
 from securefl.secagg.sum import same_sum
 from securefl.secagg.survivor_contribution import head_bytes, spool_contribution
-from securefl.secagg.survivors import proposal_limit, read_proposal
+from securefl.secagg.survivors import read_proposal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -105,8 +105,7 @@ class SurvivorCohort:
         coordinator = self._plan.coordinator
         try:
             terms = self._plan.terms(announced.checked_context())
-            at = paths.RoundPaths(self._plan.digest, terms.facts.round, terms.facts.attempt)
-            proposal = board.read(at.proposal, proposal_limit(terms))
+            proposal = RoundBoard.of(board, terms.facts).proposal(terms).read()
             if proposal is None:
                 return
             read_proposal(proposal, terms, coordinator.name, coordinator)
@@ -240,9 +239,9 @@ class SurvivorCohort:
             self._plan.study.coordinator.name,
             self._plan.study.aggregator.name,
         )
-        at = paths.RoundPaths(self._plan.digest, context.round, context.attempt)
+        at = RoundBoard.of(board, context)
         with closing(self.aggregation(context)) as arrivals:
-            self._read_survivors(board, at, arrivals, coordinator)
+            self._read_survivors(at, arrivals, coordinator)
             state, what = arrivals.state, f"sum of round {context.round}"
             arrivals.poll_answers(board)
             if not state.agreed or not state.unmasked:
@@ -250,7 +249,7 @@ class SurvivorCohort:
                 raise missing_error(f"{kind} of {', '.join(state.waiting_for)}")
             with (
                 reading(what, aggregator),
-                board.open(at.sum, sum_limit(state.survivors)) as file,
+                at.sum(sum_limit(state.survivors)).open() as file,
             ):
                 claimed = arrivals.check_sum(present(file, what))
             for _ in same_sum(claimed.blocks(), arrivals.sum_blocks(), aggregator):
@@ -259,15 +258,12 @@ class SurvivorCohort:
             frames = {site: arrivals.frame_hashes[site] for site in parts}
             return Recomputed(parts, frames, claimed.sha256, tuple(sorted(state.agreements)))
 
-    def _read_survivors(
-        self, board: Board, at: paths.RoundPaths, arrivals: SurvivorRound, coordinator: str
-    ) -> None:
+    def _read_survivors(self, at: RoundBoard, arrivals: SurvivorRound, coordinator: str) -> None:
         """The survivor set, and every frame that it names."""
         what = f"survivor set of round {arrivals.terms.facts.round}"
         with reading(what, coordinator):
-            limit = proposal_limit(arrivals.terms)
-            arrivals.read_proposal(present(board.read(at.proposal, limit), what))
-        arrivals.poll_frames(board)
+            arrivals.read_proposal(present(at.proposal(arrivals.terms).read(), what))
+        arrivals.poll_frames(at.board)
         heads = arrivals.state.heads
         absent = [
             site

@@ -17,9 +17,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, StoreError
-from securefl.federation import paths
-from securefl.federation.messages import MAX_SMALL, open_complaint
+from securefl.federation.messages import open_complaint
 from securefl.federation.refusal_cache import RefusalCache
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.tempfiles import ClaimedSum, TempFiles
 from securefl.secagg.envelope import Hashed, write_frame
 from securefl.secagg.proposer import Proposer
@@ -32,8 +32,7 @@ from securefl.secagg.streaming import (
     write_survivors_sum,
 )
 from securefl.secagg.survivor_contribution import ciphertext_blocks, contribution_limit, read_head
-from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit, read_proposal
-from securefl.secagg.unmasking import answer_limit
+from securefl.secagg.survivors import read_proposal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from securefl.boards.board import Board
+    from securefl.boards.slot import Slot
     from securefl.federation.round_plan import RoundPlan
     from securefl.secagg.envelope import Readable
     from securefl.secagg.survivor_terms import SurvivorTerms
@@ -67,7 +67,9 @@ class SurvivorRound:
         self._kept: dict[str, BinaryIO] = {}
         self._refusals = RefusalCache()
         self._tempfiles = TempFiles()
-        self._at = paths.RoundPaths(plan.digest, terms.facts.round, terms.facts.attempt)
+
+    def _on(self, board: Board) -> RoundBoard:
+        return RoundBoard.of(board, self.terms.facts)
 
     def close(self) -> None:
         """Let go of the ciphertexts; harmless when repeated."""
@@ -110,18 +112,19 @@ class SurvivorRound:
             StoreError: as :meth:`add_frame`.
         """
         before = len(self.state.heads)
-        for site in board.names(self._at.contributions):
+        at = self._on(board)
+        for site in at.contributors():
             if site not in self.terms.cohort or not self.state.waits_for_frame_of(site):
                 continue
-            path = self._at.contribution(site)
+            slot = at.contribution(site, contribution_limit(self.terms))
             try:
-                self._refusals.read(board, path, partial(self._fetch, board, site))
+                self._refusals.read(slot, partial(self._fetch, slot, site))
             except MessageError as error:
                 self.refused[site] = error.with_traceback(None)  # as above
         return len(self.state.heads) > before
 
-    def _fetch(self, board: Board, site: str) -> None:
-        with board.open(self._at.contribution(site), contribution_limit(self.terms)) as frame:
+    def _fetch(self, slot: Slot, site: str) -> None:
+        with slot.open() as frame:
             if frame is not None:
                 self._add(site, frame)
 
@@ -142,19 +145,13 @@ class SurvivorRound:
         """Add the signatures and answers that are new in the store; what does not pass its checks
         is as if it were not there.
         """
-        survivors = self.state.survivors
-        for site in board.names(self._at.agreements):
+        at, survivors = self._on(board), self.state.survivors
+        for site in at.with_agreement():
             if site in survivors.frames and site not in self.state.agreements:
-                with suppress(MessageError):
-                    data = board.read(self._at.agreement(site), MAX_AGREEMENT_BYTES)
-                    if data is not None:
-                        self.state.add_agreement(site, data)
-        for site in board.names(self._at.answers):
+                at.agreement(site).read_as(partial(self.state.add_agreement, site))
+        for site in at.with_answer():
             if site in survivors.frames and site not in self.state.answers:
-                with suppress(MessageError):
-                    data = board.read(self._at.answer(site), answer_limit(survivors, site))
-                    if data is not None:
-                        self.state.add_answer(site, data)
+                at.answer(site, survivors).read_as(partial(self.state.add_answer, site))
 
     def complaints(self, board: Board) -> dict[str, str]:
         """Survivor without a signature → the survivor whose dealing it says it cannot use.
@@ -165,13 +162,13 @@ class SurvivorRound:
         if self.state.agreed:
             return found
         for site in self.state.waiting_for:
-            with suppress(MessageError, StoreError):  # they only choose the words of another error
-                data = board.read(self._at.complaint(site), MAX_SMALL)
-                if data is not None:
-                    about = open_complaint(
-                        data, terms=self.terms, site=site, verify=self.plan.hospital(site)
-                    ).about
-                    found |= {site: about} if about in self.state.survivors.frames else {}
+            read = partial(
+                open_complaint, terms=self.terms, site=site, verify=self.plan.hospital(site)
+            )
+            with suppress(StoreError):  # they only choose the words of another error
+                complaint = self._on(board).complaint(site).read_as(read)
+                if complaint is not None and complaint.about in self.state.survivors.frames:
+                    found[site] = complaint.about
         return found
 
     # --- the sum
@@ -189,7 +186,7 @@ class SurvivorRound:
         self.poll_frames(board)
         try:
             if not self.state.proposed:
-                proposal = board.read(self._at.proposal, proposal_limit(self.terms))
+                proposal = self._on(board).proposal(self.terms).read()
                 self.read_proposal(proposal or b"")
                 self.poll_frames(board)
             self.state.check_frames()
@@ -234,8 +231,8 @@ class SurvivorRound:
 
     def poll_sum(self, board: Board) -> ClaimedSum | None:
         """The aggregator's sum over the survivors; what it did not sign for them is not there yet."""
-        most = sum_limit(self.state.survivors)
-        return self._refusals.for_one(board, self._at.sum, most, self.check_sum)
+        slot = self._on(board).sum(sum_limit(self.state.survivors))
+        return self._refusals.read_open(slot, self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
         """Read and check the aggregator's sum; whether it is that of the frames is for whoever

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from securefl.errors import RoundError, UsageError
-from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.evidence import missing_error, present, reading
-from securefl.federation.messages import MAX_ANNOUNCEMENT
+from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.transcript import (
-    MAX_TRANSCRIPT,
     Transcript,
     open_transcript,
     transcript_sha256,
@@ -66,9 +64,7 @@ def read_transcript(board: Board, plan: RoundPlan, number: int) -> tuple[Transcr
         )
     coordinator, what = plan.coordinator, f"transcript of round {number}"
     with reading(what, coordinator.name):
-        data = present(
-            board.read(paths.RoundPaths(plan.digest, number, 1).transcript, MAX_TRANSCRIPT), what
-        )
+        data = present(RoundBoard.numbered(board, plan.digest, number).transcript.read(), what)
         found = open_transcript(
             data,
             study=plan.digest,
@@ -96,9 +92,9 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
     strategy = round_strategy_of(plan)
     transcript, data = read_transcript(board, plan, number)
     coordinator, what = plan.study.coordinator.name, f"announcement of round {number}"
-    at = paths.RoundPaths(plan.digest, number, 1)
+    at = RoundBoard.numbered(board, plan.digest, number)
     with reading(what, coordinator):
-        announcement = present(board.read(at.announcement, MAX_ANNOUNCEMENT), what)
+        announcement = present(at.announcement.read(), what)
         facts = AnnouncedRound.open(plan, announcement).checked_context()
     if facts.round != number:
         raise missing_error(

@@ -97,7 +97,7 @@ class Leaving:
                     return False
                 raise
             made.noted = True
-        place = RoundBoard.of(self.site.board, made.facts).contribution(self.site.name, made.size)
+        place = RoundBoard.of(self.site.board, made.facts).contribution(self.site.name)
         with self.site.deciding():
             if self._held(made):
                 return False

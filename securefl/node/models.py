@@ -162,7 +162,7 @@ class ModelWatch:
         on_board = StudyBoard(site.board, digest)
         stamps = (
             on_board.model_statement.stamp(),
-            on_board.model(0).stamp(),
+            on_board.model().stamp(),
         )
         if stamps[0] is None or (None not in stamps and self._seen.get(digest) == stamps):
             return

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, NotApprovedError, RoundError
-from securefl.federation import paths
 from securefl.federation.messages import Complaint
 from securefl.federation.refusal_cache import RefusalCache
+from securefl.federation.round_board import RoundBoard
 from securefl.files import private_folder, read_file, replace_file
 from securefl.secagg.survivor_contribution import head_limit
-from securefl.secagg.survivors import MAX_AGREEMENT_BYTES, proposal_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from securefl.boards.slot import Slot
     from securefl.federation.round_plan import RoundPlan
     from securefl.federation.unmasking_stage import UnmaskingStage
     from securefl.node.site import Site
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Outgoing:
     """A signature or an answer that is durable and has not left yet: where it goes, and what it is."""
 
-    path: str
+    slot: Slot
     data: bytes
     what: str
 
@@ -92,13 +92,8 @@ class UnmaskingSender:
         if later.survivors is not None:  # this hospital signed that it is among them
             return True
         facts = later.terms.facts
-        at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
-        try:
-            proposal = self.site.board.read(at.proposal, proposal_limit(later.terms))
-            if proposal is None:
-                return False
-            counted = later.is_in(proposal)
-        except MessageError:  # not the coordinator's: as if it were not there
+        counted = self._round(later).proposal(later.terms).read_as(later.is_in)
+        if counted is None:
             return False
         if not counted:
             raise RoundError(
@@ -135,19 +130,16 @@ class UnmaskingSender:
             )
 
     def _next(self, later: UnmaskingStage) -> Outgoing | None:
-        board, facts = self.site.board, later.terms.facts
-        at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
+        at, facts = self._round(later), later.terms.facts
         if later.survivors is None:
-            proposal = board.read(at.proposal, proposal_limit(later.terms))
+            proposal = at.proposal(later.terms).read()
             if proposal is None:
                 return None
             limit = head_limit(later.terms)
 
             def head_of(site: str) -> ContributionHead:
-                path = at.contribution(site)
-                return self._refusals.read(
-                    board, path, lambda: later.read(site, board.read_head(path, limit))
-                )
+                slot = at.contribution(site, limit)
+                return self._refusals.read(slot, lambda: later.read(site, slot.read_head(limit)))
 
             data = later.agree(proposal, head_of)
             return Outgoing(
@@ -155,28 +147,19 @@ class UnmaskingSender:
                 data,
                 f"round {facts.round}: the signature under who is left",
             )
-        answer = later.answer(self._agreements(later.survivors.names, at))
+        answer = later.answer(_agreements(later.survivors.names, at))
         return (
             None
             if answer is None
             else Outgoing(
-                at.answer(self.site.name), answer, f"round {facts.round}: the one unmasking answer"
+                at.answer(self.site.name, later.survivors),
+                answer,
+                f"round {facts.round}: the one unmasking answer",
             )
         )
 
-    def _agreements(self, names: tuple[str, ...], at: paths.RoundPaths) -> dict[str, bytes]:
-        """The survivors' statements that are in the store; whether they hold is for the holder to
-        see.
-        """
-        found = {}
-        for site in names:
-            try:
-                data = self.site.board.read(at.agreement(site), MAX_AGREEMENT_BYTES)
-            except MessageError:
-                continue  # longer than any: nobody's word
-            if data is not None:
-                found[site] = data
-        return found
+    def _round(self, later: UnmaskingStage) -> RoundBoard:
+        return RoundBoard.of(self.site.board, later.terms.facts)
 
     def _complain(self, later: UnmaskingStage) -> None:
         """Say once in a round whose dealing is why nothing is signed here.
@@ -192,10 +175,8 @@ class UnmaskingSender:
         with self.site.deciding():
             if self._held():
                 return
-            at = paths.RoundPaths(self.plan.digest, facts.round, facts.attempt)
-            self.site.board.post(
-                at.complaint(self.site.name), complaint.dump(self.site.identity.sign)
-            )
+            slot = self._round(later).complaint(self.site.name)
+            slot.post(complaint.dump(self.site.identity.sign))
         self._complained = (facts.round, about)
         self.say(
             f"round {facts.round}: a complaint left the house: what {about} dealt to this hospital"
@@ -206,7 +187,7 @@ class UnmaskingSender:
         with self.site.deciding():
             if self._held():
                 return False
-            self.site.board.post(word.path, word.data)
+            word.slot.post(word.data)
         self.word = None
         self.say(f"{word.what} left the house ({len(word.data)} bytes)")
         return True
@@ -215,3 +196,9 @@ class UnmaskingSender:
         """Whether the owner keeps everything in the house."""
         state = self.site.ledger.state
         return state.paused or state.study(self.plan.digest).ended
+
+
+def _agreements(names: tuple[str, ...], at: RoundBoard) -> dict[str, bytes]:
+    """The survivors' statements that are on the board; whether they hold is for the holder to see."""
+    found = {site: at.agreement(site).read_as(bytes) for site in names}
+    return {site: data for site, data in found.items() if data is not None}

@@ -124,7 +124,7 @@ def send(lab: PartyFolder, folder: Path, plan: RoundPlan) -> bool:
         return False
     on_board = StudyBoard(lab.board, plan.digest)
     with waiting.open("rb") as file:
-        on_board.model(waiting.stat().st_size).post_file(file)
+        on_board.model().post_file(file)
     on_board.model_statement.post((folder / STATEMENT).read_bytes())
     waiting.unlink()
     return True

@@ -3,6 +3,7 @@
 import pytest
 
 from securefl.boards.opening import open_board
+from securefl.boards.slot import Slot
 from securefl.errors import MessageError, StoreError
 from securefl.federation.refusal_cache import RefusalCache
 
@@ -31,10 +32,10 @@ def test_a_refused_object_is_looked_at_once_until_it_changes(store):
         store.post("a", junk)
         for _ in range(3):
             with pytest.raises(MessageError, match=repr(junk)):
-                looks.read(store, "a", look)
+                looks.read(Slot(store, "a", 10), look)
     assert looked == [b"junk", b"more junk"]
     store.post("a", b"good")
-    assert looks.read(store, "a", look) == b"good"
+    assert looks.read(Slot(store, "a", 10), look) == b"good"
 
 
 def test_a_refusal_that_stands_does_not_grow(store):
@@ -43,7 +44,7 @@ def test_a_refusal_that_stands_does_not_grow(store):
     depths = set()
     for _ in range(5):
         with pytest.raises(MessageError) as caught:
-            looks.read(store, "a", look)
+            looks.read(Slot(store, "a", 10), look)
         depths.add(len(caught.traceback))
     assert max(depths) < 5
 
@@ -52,7 +53,7 @@ def test_what_is_not_there_is_looked_at_every_time(store):
     looks, (look, looked) = RefusalCache(), counting(store)
     for _ in range(2):
         with pytest.raises(MessageError):
-            looks.read(store, "a", look)
+            looks.read(Slot(store, "a", 10), look)
     assert looked == [None, None]
 
 
@@ -65,8 +66,8 @@ def test_an_object_that_changes_during_its_look_is_looked_at_again(store):
         raise MessageError("junk")
 
     with pytest.raises(MessageError):
-        looks.read(store, "a", look)
-    assert looks.read(store, "a", lambda: store.read("a", 10)) == b"good"
+        looks.read(Slot(store, "a", 10), look)
+    assert looks.read(Slot(store, "a", 10), lambda: store.read("a", 10)) == b"good"
 
 
 def test_a_store_that_was_away_refused_nothing(store):
@@ -77,5 +78,5 @@ def test_a_store_that_was_away_refused_nothing(store):
         raise StoreError("away")
 
     with pytest.raises(StoreError):
-        looks.read(store, "a", away)
-    assert looks.read(store, "a", look) == b"good"
+        looks.read(Slot(store, "a", 10), away)
+    assert looks.read(Slot(store, "a", 10), look) == b"good"

@@ -51,7 +51,7 @@ class Later:
             "",
         )
         self.terms = SimpleNamespace(
-            facts=SimpleNamespace(round=1, attempt=1, chunks=1), cohort=("A", "B")
+            facts=SimpleNamespace(study=DIGEST, round=1, attempt=1, chunks=1), cohort=("A", "B")
         )
 
     def keep(self, kind, message):
@@ -79,7 +79,8 @@ class Later:
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """(saying, later, ledger, store, paths, lines)."""
-    monkeypatch.setattr("securefl.node.unmasking_sender.proposal_limit", lambda _: 1000)
+    monkeypatch.setattr("securefl.federation.round_board.proposal_limit", lambda _: 1000)
+    monkeypatch.setattr("securefl.federation.round_board.answer_limit", lambda *_: 1000)
     monkeypatch.setattr("securefl.node.unmasking_sender.head_limit", lambda _: 1000)
 
     class Deciding:
