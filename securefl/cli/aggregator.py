@@ -175,11 +175,8 @@ def stop(folder: str | None) -> None:
     """Stop the aggregator. A study that it serves cannot go on without it."""
     from securefl.party.pidfile import stop_role
 
-    say(
-        "The aggregator has stopped."
-        if stop_role(_open(folder).path, _ROLE)
-        else "No aggregator runs here."
-    )
+    stopped = stop_role(_open(folder).path, _ROLE)
+    say("The aggregator has stopped." if stopped else "No aggregator runs here.")
 
 
 @aggregator.command()
@@ -191,18 +188,14 @@ def status(folder: str | None) -> None:
 
     here = _open(folder)
     state = running_process(here.path, _ROLE)
-    running = (
-        f"running since {state['since']}"
-        if state
-        else "not running; `securefl aggregator start` starts it"
-    )
+    running = "not running; `securefl aggregator start` starts it"
+    if state:
+        running = f"running since {state['since']}"
     say(f"{here.name}: {running}")
     ended = last_end(here.path, _ROLE)
     if ended is not None:
-        say(
-            f"  ended        {f'at {day(ended.at)}' if ended.at else 'without a word'}:"
-            f" {ended.reason}"
-        )
+        when = f"at {day(ended.at)}" if ended.at else "without a word"
+        say(f"  ended        {when}: {ended.reason}")
     say(f"  store        {here.settings.store}")
     away = store_away(state)
     if away is not None:

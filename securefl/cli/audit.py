@@ -103,17 +103,13 @@ def _show(found: Audit, html_file: str | None, *, detail: bool) -> None:
 
 
 def _verdict(report: AuditReport, known: Checkpoint | None) -> str:
-    against = (
-        ""
-        if known is None
-        else f", and it contains the checkpoint of {known.size} events that others hold"
-    )
-    if report.verified:
-        return (
-            f"Intact: {report.events} events, unbroken and signed, the last is"
-            f" {report.head[:12]}{against}."
-        )
-    return f"ALTERED: {report.fault} {report.events} events before that hold."
+    if not report.verified:
+        return f"ALTERED: {report.fault} {report.events} events before that hold."
+    head = report.head[:12]
+    verdict = f"Intact: {report.events} events, unbroken and signed, the last is {head}"
+    if known is None:
+        return f"{verdict}."
+    return f"{verdict}, and it contains the checkpoint of {known.size} events that others hold."
 
 
 def _page(found: Audit, *, since: str | None, detail: bool) -> Page:

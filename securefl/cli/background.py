@@ -79,7 +79,7 @@ def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> N
 
 
 def _fault(state: dict[str, object], role: str) -> SecureFLError | None:
-    """What is wrong with a role that runs, by its own word."""
+    """Name what is wrong with a role that runs, by its own word."""
     away = store_away(state)
     if away is not None:
         return StoreError(
@@ -100,7 +100,7 @@ def _fault(state: dict[str, object], role: str) -> SecureFLError | None:
 
 
 def _why(folder: Path, role: str, pid: int, output: Path) -> str:
-    """Why the process ended: by its end note; by what it said, where it ended before it could keep
+    """Say why the process ended: by its end note; by what it said, where it ended before it could keep
     one.
     """
     ended = last_end(folder, role)

@@ -47,16 +47,14 @@ def trust_cards(
         card = read_given_card(read_given(path, MAX_CARD_BYTES), str(path))
         _trust(book, card, fingerprint, yes=yes)
     listed = book.cards()
-    say(
-        "Trusted here:"
-        f" {', '.join(f'{c.name} ({c.role})' for c in listed.values()) or 'nobody yet'}."
-    )
+    names = ", ".join(f"{card.name} ({card.role})" for card in listed.values())
+    say(f"Trusted here: {names or 'nobody yet'}.")
     if not cards:
         for card in listed.values():
-            changed = (
-                f" (new keys since {day(card.earlier[-1].until)[:10]})" if card.earlier else ""
-            )
-            say(f"  {card.name:<16} {card.spoken}{changed}")
+            line = f"  {card.name:<16} {card.spoken}"
+            if card.earlier:
+                line += f" (new keys since {day(card.earlier[-1].until)[:10]})"
+            say(line)
             say_quoted(card.legal_name)
 
 
@@ -84,7 +82,7 @@ def _trust(book: AddressBook, card: IdentityCard, fingerprint: str | None, *, ye
 
 
 def _takes_over(plan: TrustPlan) -> list[str]:
-    """What a person should know before trusting a successor; nothing where the name is new."""
+    """Lines to read before trusting a successor; none where the name is new."""
     from securefl.report.words import day
 
     if plan.replaced is None:

@@ -1,4 +1,4 @@
-"""What commands share: the screen, JSON for programs, the folder options, asking before what cannot
+"""Parts that commands share: the screen, JSON for programs, the folder options, asking before what cannot
 be undone.
 """
 

@@ -159,8 +159,11 @@ def checkpoint(
             )
         _list_held(here, json_file)
         return
-    if settled or without:
-        (_settle if settled else _go_without)(here, name, yes=yes)
+    if settled:
+        _settle(here, name, yes=yes)
+        return
+    if without:
+        _go_without(here, name, yes=yes)
         return
     found = checkpoints.find_checkpoint(here, name)
     if out:
@@ -260,12 +263,13 @@ def _list_held(here: Site, json_file: str | None) -> None:
 
 
 def _held_json(row: HeldCheckpoint) -> dict[str, Any]:
-    """What is held of a hospital; ``fault`` where it cannot be read or is in doubt."""
+    """One held checkpoint for programs; ``fault`` where it cannot be read or is in doubt."""
     found: dict[str, Any] = {"site": row.site}
     if row.checkpoint is not None:
         found |= {"size": row.checkpoint.size, "head": row.checkpoint.head}
-    fault = _held_fault(row)
-    return found | {"fault": fault} if fault else found
+    if fault := _held_fault(row):
+        found["fault"] = fault
+    return found
 
 
 def _held_words(row: HeldCheckpoint) -> str:

@@ -57,7 +57,7 @@ class LastingStream:
 
     @property
     def reader_left(self) -> bool:
-        """Whether nobody reads any longer: a pipe or a terminal that was closed."""
+        """True when nobody reads any longer: a pipe or a terminal that was closed."""
         return self.failure is not None and self.failure.errno in {
             errno.EPIPE,
             errno.EIO,

@@ -34,7 +34,7 @@ class Answered:
         self._known: dict[str, dict[str, None]] = {}
 
     def has(self, name: str, nonce: str) -> bool:
-        """Whether a question of that hospital was answered.
+        """True when a question of that hospital was answered.
 
         Raises:
             UnreadableError: the file cannot be read; then nothing is known, and nothing should be

@@ -289,7 +289,7 @@ def restore_backup(backup: Backup, folder: Path) -> Path | None:
 
 
 def _of_use(path: Path) -> bool:
-    """Whether somebody else's file; locks and unfinished files are what a killed restore leaves."""
+    """True for somebody else's file; locks and unfinished files are what a killed restore leaves."""
     return path.is_file() and path.suffix not in {".lock", ".part"}
 
 

@@ -1,4 +1,4 @@
-"""What agent and worker say to each other: frames of a JSON header and a body, over two inherited
+"""Channel between agent and worker: frames of a JSON header and a body, over two inherited
 pipes.
 """
 

@@ -54,9 +54,7 @@ def hospitals_of(site: Site) -> dict[str, IdentityCard]:
 
 
 def kept_path(site: Site, name: str) -> Path:
-    """Where the newest checkpoint of another hospital is kept, as it was signed: what ``securefl
-    audit --checkpoint`` takes there.
-    """
+    """Path of another hospital's newest checkpoint, as ``securefl audit --checkpoint`` takes it."""
     return site.path / "checkpoints" / name
 
 
@@ -297,7 +295,7 @@ class Question:
                 self._listen(site, card)
 
     def agreed(self, site: Site, cohort: Iterable[str]) -> bool:
-        """Whether all have answered this run's question whose answer a study with ``cohort`` needs
+        """True when all have answered this run's question whose answer a study with ``cohort`` needs
         (:mod:`~securefl.node.holders`).
 
         Says once in the log for whom it waits, and what to do.
@@ -328,7 +326,7 @@ class Question:
         return not (named or unknown or doubts)
 
     def unheard(self, site: Site, cohort: Iterable[str]) -> str:
-        """Whose word a study with ``cohort`` waits for, in a line for the owner's screen; empty
+        """Name those whose word a study with ``cohort`` waits for, in a line for the owner's screen; empty
         when all have answered.
         """
         _, doubts, named, unknown = self._missing(site, cohort)

@@ -147,9 +147,7 @@ def refuse(site: Site, request: Review | KeptRequest, note: str) -> None:
 
 
 def _named(site: Site, request: Review | KeptRequest) -> dict[str, str]:
-    """What the refusal calls the request: as its text does where that can be read, "unknown" where
-    not.
-    """
+    """Names for a refused request: from its text where that can be read, else "unknown"."""
     if isinstance(request, KeptRequest):
         try:
             study = kept_study(site, request.digest).study
@@ -266,7 +264,7 @@ def all_approvals(
 
 
 def approval_file(site: Site, digest: str) -> Path:
-    """Where the signed approval is kept."""
+    """Path of the signed approval."""
     return site.study_folder(digest) / "approval"
 
 

@@ -61,7 +61,7 @@ def still_silent(
     excused: set[str],
     cohort: Iterable[str],
 ) -> tuple[list[str], list[str]]:
-    """Whose answers are missing: those named by rules 1 and 2, and by rule 3 where more than one is
+    """Hospitals whose answers are missing: those named by rules 1 and 2, and by rule 3 where more than one is
     silent.
 
     >>> still_silent("BCDE", {"B"}, {"D", "E"}, set(), "DE")

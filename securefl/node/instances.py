@@ -56,7 +56,7 @@ class Instances:
             )
 
     def earlier(self, nonce: str) -> bool:
-        """Whether an earlier run on this folder had that nonce."""
+        """True when an earlier run on this folder had that nonce."""
         return nonce != self.mine and nonce in self._known()
 
     def _known(self) -> list[str]:

@@ -69,7 +69,7 @@ def _only_loopback() -> bool:
 
 @cache
 def network_can_be_blocked() -> bool:
-    """Whether :func:`isolate` takes the network away on this machine, found out by a child that
+    """True when :func:`isolate` takes the network away on this machine, found out by a child that
     tries.
     """
     pid = os.fork()
@@ -125,7 +125,7 @@ def userns_advice(root: Path = Path("/proc/sys")) -> str:
 
 
 def isolation() -> Isolation:
-    """What this machine enforces on the worker."""
+    """Walls that this machine puts around the worker."""
     return Isolation.NETWORK if network_can_be_blocked() else Isolation.NOTHING
 
 

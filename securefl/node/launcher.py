@@ -81,7 +81,7 @@ class Worker:
         self.clamped = 0
 
     def holds(self, source: Source) -> bool:
-        """Whether ``source`` is still the very table, unchanged, that was handed over when this
+        """True while ``source`` is still the very table, unchanged, that was handed over when this
         worker was started.
         """
         return source == self._source and source.version() == self._version is not None
@@ -93,7 +93,7 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs and is heard: one that hung up is of no use, even while the system still
+        """True while it runs and is heard: one that hung up is of no use, even while the system still
         takes it apart.
         """
         return not self._gone and self._process.poll() is None
@@ -239,7 +239,7 @@ class Worker:
 
     @property
     def why_ended(self) -> str:
-        """How the process ended, after "the worker process ended": a signal with what it may mean,
+        """Describe how the process ended, after "the worker process ended": a signal with what it may mean,
         or an exit code; empty while unknown.
         """
         code = self._process.poll()

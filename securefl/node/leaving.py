@@ -156,7 +156,7 @@ class Leaving:
         )
 
     def _held(self, made: DurableContribution) -> bool:
-        """Whether the owner keeps it in the house."""
+        """True while the owner keeps it in the house."""
         state = self.site.ledger.state
         held = state.paused or state.study(self.plan.digest).ended
         made.held |= held

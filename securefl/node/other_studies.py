@@ -1,4 +1,4 @@
-"""What the other parties of a study have signed about it so far, as this hospital may believe it."""
+"""Decisions of a study's other parties, as far as this hospital may believe them."""
 
 from __future__ import annotations
 

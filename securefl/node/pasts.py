@@ -66,7 +66,7 @@ def handed_to(site: Site) -> set[str]:
 
 
 def known_past(site: Site, newest: Checkpoint) -> KnownPast:
-    """What is known of another ledger beside the newest checkpoint of it that is held here."""
+    """Collect what is known of another ledger beside the newest checkpoint of it that is held here."""
     found = _read(site.path / _FOLDER / "past" / newest.site)
     try:
         heads = {int(size): str(head) for size, head in found["heads"]}
@@ -100,7 +100,7 @@ def doubted(site: Site, names: Iterable[str]) -> list[str]:
 
 
 def two_pasts(name: str) -> UntrustedError:
-    """Why nothing runs with a hospital that is doubted."""
+    """Error that says why nothing runs with a doubted hospital."""
     return UntrustedError(
         f"{name} has signed two pasts of its ledger that cannot both be true: it was cut, restored"
         f" or rewritten, or two copies of {name} are at work. No study with {name} starts or goes"

@@ -23,7 +23,7 @@ _AT_HOME = "securefl-dataset/1"
 
 
 def public_folder(site: Site, dataset: str) -> Path:
-    """Where a data set's public files are kept at home."""
+    """Folder of a data set's public files at home."""
     return site.path / "public" / dataset
 
 

@@ -80,7 +80,7 @@ def rotate_key(site: Site, at: str) -> IdentityCard:
 
 
 def check_no_study(site: Site) -> None:
-    """Whether the keys may change now.
+    """Refuse a change of keys that would end a study.
 
     Raises:
         NotApprovedError: a study is approved or running here.
@@ -102,7 +102,7 @@ def check_no_study(site: Site) -> None:
 
 
 def unfinished(folder: Path) -> bool:
-    """Whether a change of keys was interrupted in this hospital's folder."""
+    """True when a change of keys was interrupted in this hospital's folder."""
     return (folder / NEXT).exists() or (folder / BEFORE).exists()
 
 
@@ -134,7 +134,7 @@ def _finish(folder: Path) -> None:
 
 
 def _in_force(folder: Path) -> bool:
-    """Whether the ledger says that the prepared key signs now; False when it is still the present
+    """True when the ledger says that the prepared key signs now; False when it is still the present
     one.
     """
     old, new = _card(folder / "keys"), _card(folder / NEXT)

@@ -225,7 +225,7 @@ class Site(PartyFolder):
     # Studies
 
     def study_folder(self, digest: str) -> Path:
-        """Where this hospital keeps a study: its text, approval and contributions."""
+        """Folder of a study at this hospital: its text, approval and contributions."""
         return self.path / "studies" / digest
 
     def keep_study(self, sealed: SealedStudy) -> None:

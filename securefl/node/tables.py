@@ -47,7 +47,7 @@ class Looked:
 
 
 def look(table: Path, spec: DataSpec, given: GivenReading) -> Looked:
-    """How to read a table, and what it lacks. No row is read.
+    """Find out how to read a table, and what it lacks. No row is read.
 
     Args:
         table: the file.

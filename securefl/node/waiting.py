@@ -22,7 +22,7 @@ def keep_waiting(study: Path, line: str) -> None:
 
 
 def waiting_for(study: Path) -> str:
-    """What is waited for; empty where nothing is, or nobody has said yet."""
+    """Read what is waited for; empty where nothing is, or nobody has said yet."""
     try:
         return (study / _FILE).read_bytes()[:_LONGEST].decode(errors="replace")
     except OSError:

@@ -45,7 +45,7 @@ class Asked(Generic[T]):
 
     @property
     def done(self) -> bool:
-        """Whether :meth:`answer` returns or raises at once."""
+        """True when :meth:`answer` returns or raises at once."""
         return not self._thread.is_alive()
 
     def answer(self) -> T:

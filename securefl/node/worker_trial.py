@@ -105,7 +105,7 @@ def ask_workers(workers: Sequence[Worker], releases: int = RELEASES) -> Answers:
 
 
 def _in_deviations(study: Study, heard: Sequence[FloatArray]) -> Answers:
-    """What was heard, without what is known, in the deviations that the study promises."""
+    """Divide what was heard, less what is known, by the deviations that the study promises."""
     seen, noise, histogram, count = heard
     steps, rate = study.training.local_steps, float(study.privacy.sample_rate)
     unit = sum_unit(study) / float(study.privacy.normaliser)

@@ -1,5 +1,5 @@
-"""Why a study failed here, in a line for its owner: kept beside the study and never sent, as it
-could describe patients. Others get a code (rule 1).
+"""Reason for a study's failure here, in a line for its owner. It is kept beside the study and never
+sent, as it could describe patients. Others get a code (rule 1).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def keep_reason(folder: Path, digest: str, error: SecureFLError) -> None:
 
 
 def reason_of(folder: Path, digest: str) -> str:
-    """Why the study failed, or where to look for it."""
+    """Read why the study failed, or where to look for it."""
     try:
         return str(json.loads(read_file(folder / "studies" / digest / _FILE))["reason"])
     except (OSError, ValueError, KeyError, TypeError):

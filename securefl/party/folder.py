@@ -103,7 +103,7 @@ class DatasetEntry(Section):
 
     @property
     def reading(self) -> Reading:
-        """How the table is read."""
+        """Reading of the table."""
         return Reading(self.encoding, self.separator, self.decimal)
 
     def table(self, folder: Path) -> Source:
@@ -119,7 +119,7 @@ class DatasetEntry(Section):
 
 
 class Settings(Section):
-    """What stands in the folder's TOML file; public facts and paths, never a secret."""
+    """Settings in the folder's TOML file; public facts and paths, never a secret."""
 
     schema_: Literal["securefl-party/1"] = Field(alias="schema")
     name: Name

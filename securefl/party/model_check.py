@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Announced:
-    """What this hospital was given and checked while the study ran.
+    """Models that this hospital was given and checked while the study ran.
 
     Attributes:
         models: the global models of the last two training rounds as they travelled, the older

@@ -1,4 +1,4 @@
-"""What this hospital has decided to say and the store has not taken yet.
+"""Messages that this hospital has decided to send and the store has not taken yet.
 
 Codes, approvals and extracts are kept on disk before they are sent: neither a crash nor a store
 that is away swallows them. Contributions do not come here: whether one may still leave is asked

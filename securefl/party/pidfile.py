@@ -88,7 +88,7 @@ def exclude_role(folder: Path, role: str) -> Iterator[bool]:
 
 
 def running_process(folder: Path, role: str) -> dict[str, object] | None:
-    """What the role's running process wrote about itself (``pid``, ``since``); None when none runs."""
+    """Note of the role's running process about itself (``pid``, ``since``); None when none runs."""
     if not is_held(folder / f"{role}.lock"):
         return None
     return _read(_state_file(folder, role))  # None: it is just starting
@@ -120,7 +120,7 @@ class Ended(NamedTuple):
 
 
 def last_end(folder: Path, role: str) -> Ended | None:
-    """How the role's last process ended; None while one runs, or where none ever did."""
+    """End of the role's last process; None while one runs, or where none ever did."""
     if is_held(folder / f"{role}.lock"):
         return None
     note, left = _read(_end_file(folder, role)), _read(_state_file(folder, role))

@@ -67,7 +67,7 @@ class GrantPlan:
 
     @property
     def unknown_population(self) -> bool:
-        """Whether it is the first grant of a name that no data set has: perhaps a misspelt one."""
+        """True for the first grant of a name that no data set has: perhaps a misspelt one."""
         return self.kind is GrantKind.FIRST and self.population not in self.populations
 
 
@@ -89,7 +89,7 @@ class Granted:
 
     @property
     def reason(self) -> str:
-        """Why this order was chosen, for specialists."""
+        """Reason for the order, for specialists."""
         return self.budget.grants[-1].reason
 
 

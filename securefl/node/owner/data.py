@@ -118,7 +118,7 @@ class TablePlan:
 
     @property
     def second_budget(self) -> bool:
-        """Whether so many patients have a budget elsewhere that the owner is asked."""
+        """True when so many patients have a budget elsewhere that the owner is asked."""
         return any(overlap.share >= ASKED for overlap in self.overlaps)
 
 

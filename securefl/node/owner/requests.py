@@ -102,7 +102,7 @@ class RequestReview:
 
     @property
     def may_be_asked(self) -> bool:
-        """Whether the owner is asked for a yes.
+        """True when the owner is asked for a yes.
 
         With too little budget the owner is asked too: the ledger notes its own refusal.
         """
