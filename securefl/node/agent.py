@@ -103,7 +103,7 @@ class Agent:
         self._trouble: dict[str, str] = {}
         self._due: dict[str, float] = {}
         self._question = Question(self.say)
-        self._models = ModelWatch(self.say)
+        self._models = ModelWatch(self.say, partial(datetime.now, UTC))
         self._last_question = -LISTEN
         self._handed: dict[str, int] = {}
         self._gone_through: LedgerState | None = None

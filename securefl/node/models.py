@@ -123,7 +123,7 @@ def expect_model(site: Site, plan: RoundPlan, now: datetime) -> None:
 
 @dataclass
 class ModelWatch:
-    """RefusalCache for models that have not come yet; the agent calls :meth:`turn`.
+    """Watch for models that have not come yet; the agent calls :meth:`turn`.
 
     Args:
         say: writes a line to the owner's own log.
@@ -131,7 +131,7 @@ class ModelWatch:
     """
 
     say: Callable[[str], None]
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime]
     _paces: dict[str, Backoff] = field(default_factory=dict)
     _seen: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
 

@@ -259,7 +259,7 @@ def _unsent(dataset: Json, names: dict[str, str]) -> list[Value]:
             if slot.unsent and s["share"]
         ]
         if open_:
-            rows.append((names.get(s["digest"], s["digest"][:12]), bullets(open_)))
+            rows.append((names.get(s["digest"], short_digest(s["digest"])), bullets(open_)))
     return [Span("Paid for beside that", Tone.STRONG), facts(rows), Gap()] if rows else []
 
 
