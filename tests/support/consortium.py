@@ -69,7 +69,12 @@ class Consortium:
     """Folders of everybody below ``root``, cards exchanged, tables registered, budgets granted.
 
     No process runs yet.
+
+    Attributes:
+        program: what Python runs as ``securefl`` in the parties' processes.
     """
+
+    program: tuple[str, ...] = ("-m", "securefl")
 
     def __init__(
         self,
@@ -282,7 +287,7 @@ class Consortium:
         )
         with (self.root / name / "process.out").open("ab") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "securefl", *role, str(self.root / name)],
+                [sys.executable, *self.program, *role, str(self.root / name)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
