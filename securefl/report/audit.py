@@ -249,7 +249,7 @@ def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> Block:
 
 
 def _unsent(dataset: Json, names: dict[str, str]) -> list[Value]:
-    """What studies paid for and have not sent; a study that never started pays nothing."""
+    """Releases that studies paid for and have not sent; a study that never started pays nothing."""
     rows = []
     for s in dataset["studies"]:
         yet = "not sent yet" if s["status"] in {"approved", "running"} else "charged, never sent"

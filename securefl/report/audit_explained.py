@@ -1,4 +1,4 @@
-"""What the audit's page explains: how the ledger was checked, and what its words mean."""
+"""Explanations on the audit's page: the checks of the ledger, and a glossary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def how_checked(report: AuditReport, checkpoint: int | None) -> Section:
-    """How this ledger was checked, and how to do it again.
+    """The checks of this ledger, and the command that repeats them.
 
     Args:
         report: of the ledger.
@@ -37,7 +37,7 @@ def how_checked(report: AuditReport, checkpoint: int | None) -> Section:
 
 
 def compared_sentence(checkpoint: int | None) -> str:
-    """What the ledger's end was compared with."""
+    """The checkpoint that the ledger's end was compared with, or the risk without one."""
     if checkpoint is None:
         return (
             "It was not compared with a checkpoint. An end that was cut off, or a whole ledger"
@@ -50,7 +50,7 @@ def compared_sentence(checkpoint: int | None) -> str:
 
 
 def glossary() -> Section:
-    """What the words mean."""
+    """The glossary."""
     return Section("What the words mean", (Glossary(_WORDS),), role="meaning")
 
 

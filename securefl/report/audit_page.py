@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PageFacts:
-    """What a page says beside the ledger's own report.
+    """Facts of a page beside the ledger's own report.
 
     Args:
         made_at: UTC, ISO 8601.
@@ -126,7 +126,7 @@ def _verdict(report: AuditReport, checkpoint: int | None) -> Notice:
 
 
 def end_sentence(checkpoint: int | None) -> str:
-    """What is known of events that may be missing at the ledger's end."""
+    """Knowledge of events that may be missing at the ledger's end."""
     if checkpoint is None:
         return (
             "No checkpoint of another party was compared, so events missing at the very end would"
@@ -284,7 +284,7 @@ def _keys(report: AuditReport, about: PageFacts) -> Section | None:
 
 
 def _witnessed(report: AuditReport) -> Section | None:
-    """What this hospital can testify about the ledgers of others."""
+    """Checkpoints of others, about whose ledgers this hospital can testify."""
     rows: list[Row] = [
         (Outside(w["site"]), Moment(w["at"]), f"{w['size']:,}", Code(w["head"]))
         for w in report.witnessed

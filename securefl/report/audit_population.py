@@ -75,7 +75,7 @@ def population_section(
 
 
 def incomplete_sentence(events: int) -> str:
-    """What a page of a ledger that does not hold shows."""
+    """The warning on a page of a ledger that does not hold."""
     return (
         f"Incomplete: the ledger does not hold. This shows only its {plural(events, 'event')} that"
         " are unbroken and signed."
@@ -117,7 +117,7 @@ def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Gr
 
 
 def granted_sentence(epsilon: str, delta: str) -> str:
-    """What a population's budget is for."""
+    """Size and purpose of a population's budget."""
     return (
         f"epsilon {epsilon} at delta {delta}, for all studies of all researchers together. It never"
         " renews by itself."
@@ -184,7 +184,7 @@ def _in_force(population: Json) -> list[Spent]:
 
 
 def _charged(s: Numbered) -> float:
-    """What a study takes from the budget: nothing when it ended before it started."""
+    """A study's part of the budget: nothing when it ended before it started."""
     return float(s.study["cost"]) if s.study["share"] else 0.0
 
 
@@ -220,7 +220,7 @@ def _specialists(population: Json, datasets: Sequence[Json], studies: Sequence[N
 
 
 def _spent(dataset: Json, delta: str) -> list[str | Span]:
-    """What a data set's studies spent by both accountants, and when it was registered."""
+    """Spending of a data set's studies by both accountants, and its registrations."""
     spent = dataset["spent"]
     words = ": nothing is charged"
     if spent["epsilon_rdp"]:
@@ -236,7 +236,7 @@ def _spent(dataset: Json, delta: str) -> list[str | Span]:
 
 
 def _terms(studies: Iterable[Numbered]) -> list[tuple[str, list[int]]]:
-    """What the figures rest on, in words, with the studies it holds for."""
+    """Assumptions of the figures, in words, with the studies that they hold for."""
     found: dict[str, list[int]] = {}
     for s in studies:
         t = s.study["terms"]

@@ -99,7 +99,7 @@ def _study(name: str, dataset: str, researcher: str) -> Lines:
 
 
 def approvals_table(site: str, studies: Sequence[Numbered]) -> Table:
-    """Who asked for what, with the digests that were signed."""
+    """Approved studies with who asked for them and the digests that were signed."""
     return Table(
         ("No.", "Approved", "Asked by", "Digest of the study", "SHA-256 of the signed approval"),
         tuple(

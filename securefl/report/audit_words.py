@@ -1,4 +1,4 @@
-"""What the ledger's report says in words and groups, the same on a terminal and on a page."""
+"""Words and groups of the ledger's report, the same on both of its pages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def study_name(study_id: str, digest: str) -> str:
 
 
 def reason_words(code: str) -> str:
-    """Why a study was refused."""
+    """The reason for which a study was refused, in words."""
     return REASONS.get(code, code)
 
 
@@ -86,7 +86,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def share_words(population: Json, last: str | None) -> str:
-    """How far a population's budget has gone: the share used and the room left, never a difference
+    """Say how far a population's budget has gone: the share used and the room left, never a difference
     of epsilons.
 
     Args:

@@ -44,7 +44,7 @@ def small_bar(bar: Bar) -> Markup:
 
 
 def swatch(fill: str) -> Markup:
-    """What a fill of a legend looks like."""
+    """A sample of a legend's fill."""
     sample = line(0, 6, 18, 6, fill) if fill == "granted" else box(0.5, 0.5, 17, 11, fill)
     return element("svg", sample, viewBox="0 0 18 12", aria_hidden="true")
 
@@ -203,7 +203,7 @@ def _ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
 
 @dataclass(frozen=True)
 class Sent:
-    """How much of what a study reserved it has sent: counts of noised releases."""
+    """Noised releases that a study reserved, and those that it sent."""
 
     label: str
     sent: int
@@ -217,7 +217,7 @@ def releases(
     *,
     caption: str = "",
 ) -> Picture:
-    """What each study sent (dark) of what it reserved and paid for (pale), a bar for each.
+    """Releases of each study as a bar: sent (dark), reserved and paid for (pale).
 
     Args:
         rows: in the order of the studies' numbers.

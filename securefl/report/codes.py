@@ -55,7 +55,7 @@ def code_words(code: str) -> str:
 
 
 def others_sentence(approved: Sequence[str], waiting: Sequence[str]) -> str:
-    """What the other hospitals decided so far, where none of them said no.
+    """Decisions of the other hospitals so far, where none of them said no.
 
     >>> others_sentence(["Nord"], ["Mitte", "West"])
     'Nord approved. Mitte, West: nothing decided yet.'
@@ -65,7 +65,7 @@ def others_sentence(approved: Sequence[str], waiting: Sequence[str]) -> str:
 
 
 def cannot_run_sentence(ended: Mapping[str, str]) -> str:
-    """Why a study that needs every approval cannot start any more.
+    """The reason why a study that needs every approval cannot start any more.
 
     Args:
         ended: party → the public code that it signed.

@@ -55,7 +55,7 @@ def auc_words(low: float, high: float, auc: float | None) -> str:
 
 
 def ranking_words(low: float, high: float) -> str:
-    """What the interval means for two patients.
+    """Meaning of the interval for two patients.
 
     >>> ranking_words(0.805, 0.934)
     'of a patient with and one without the condition, the model gives the first the higher score in
@@ -69,7 +69,7 @@ def ranking_words(low: float, high: float) -> str:
 
 
 def right_or_wrong(e: Evaluation) -> str:
-    """How many are classified rightly, beside the rate of saying always the same."""
+    """Share of patients classified rightly, beside the rate of saying always the same."""
     if e.accuracy is None:
         return "nothing can be said: too few patients for the noise"
     most = max(e.negatives, e.positives) / max(e.negatives + e.positives, 1.0)
@@ -87,7 +87,7 @@ def quality_text(verdict: Verdict, minimum: Decimal) -> Span:
 
 
 def calibration_words(verdict: CalibrationVerdict) -> str:
-    """Whether the score may be called a probability, and why."""
+    """Say whether the score may be called a probability, and why."""
     return _MEANINGS[verdict]
 
 

@@ -5,8 +5,8 @@ each width costs to send.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from securefl.learning.models import family_of
 from securefl.report.explain_study import hospitals
@@ -75,8 +75,20 @@ def _width(study: Template, bits: int) -> FieldWidth:
     return FieldWidth(bits, bound, wire_of(study, bits, bound).added_variance, size / parameters)
 
 
+def fields_json(fields: Fields) -> dict[str, Any]:
+    """The widths as plain JSON values."""
+    return {
+        "bits": fields.own.bits,
+        "bound": fields.own.bound,
+        "planned_patients": fields.planned,
+        "added_variance": fields.own.added_variance,
+        "saturation": fields.saturation,
+        "widths": [asdict(width) for width in fields.widths],
+    }
+
+
 def fields_words(study: Template, fields: Fields) -> list[str]:
-    """What follows from them, in sentences."""
+    """Consequences of the widths, in sentences."""
     own = fields.own
     bound = bound_of(study)
     said = "as secagg.bound says" if study.secagg.bound is not None else "the usual bound"

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Isolation(Enum):
-    """What this machine enforces on that process; files are not walled off yet."""
+    """Walls that this machine enforces; files are not walled off yet."""
 
     NETWORK = "network blocked"
     NOTHING = "network NOT blocked: this machine forbids user namespaces"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def model_facts(
     study: Study, digest: str, evaluation: Evaluation, rounds: Sequence[Round]
 ) -> ModelFacts:
-    """What belongs to the model besides its weights: it follows from the study, the released
+    """Facts of a model besides its weights: they follow from the study, the released
     figures and who was in each round.
 
     Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Tone(StrEnum):
-    """How words are meant. No renderer tells a tone by colour alone."""
+    """Meaning of words that a renderer may colour; the words themselves say it too."""
 
     PLAIN = ""
     STRONG = "strong"

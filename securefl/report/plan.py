@@ -22,7 +22,7 @@ from securefl.privacy.forecast import (
 )
 from securefl.privacy.planning import study_epsilon
 from securefl.report.explain_study import hospitals
-from securefl.report.fields import Fields, fields_table, fields_words, plan_fields
+from securefl.report.fields import Fields, fields_json, fields_table, fields_words, plan_fields
 from securefl.report.page import (
     Gap,
     Page,
@@ -117,22 +117,7 @@ class StudyPlan:
                 "after_all_rounds": self.effect.after_all_rounds,
                 "parameters": self.parameters,
             },
-            "fields": {
-                "bits": self.fields.own.bits,
-                "bound": self.fields.own.bound,
-                "planned_patients": self.fields.planned,
-                "added_variance": self.fields.own.added_variance,
-                "saturation": self.fields.saturation,
-                "widths": [
-                    {
-                        "bits": w.bits,
-                        "bound": w.bound,
-                        "added_variance": w.added_variance,
-                        "bytes_per_parameter": w.bytes_per_parameter,
-                    }
-                    for w in self.fields.widths
-                ],
-            },
+            "fields": fields_json(self.fields),
             "longer": [
                 {
                     "rounds": r.rounds,
@@ -319,7 +304,7 @@ def _budgets(plan: StudyPlan) -> Facts:
 
 
 def effect_words(plan: StudyPlan) -> list[str]:
-    """What the noise does to the update, in sentences."""
+    """Effect of the noise on the update, in sentences."""
     effect = plan.effect
     whole = f"{effect.in_all * 100:.0f} %" if effect.in_all < 10 else f"{effect.in_all:.0f} times"
     single = (

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def unregistered(asked: DataSpec, registered: Mapping[str, Any]) -> list[str]:
-    """What the study says of the data that the owner's registration does not, a line each; texts
-    are to be quoted.
+    """Differences between the study's data and the owner's registration, a line each.
+
+    Texts are to be quoted.
 
     Args:
         asked: the study's ``[data]``.

@@ -64,7 +64,7 @@ NOT_REGISTERED: Final = "The study describes the data otherwise than you registe
 
 
 def request_id(study: Study, digest: str) -> str:
-    """What the owner types: the study's name and the first twelve characters of its digest."""
+    """The name that the owner types: the study's id and twelve characters of its digest."""
     return StudyId(study.study.id, digest).name
 
 
@@ -137,7 +137,7 @@ def request_page(
 
 
 def decided_words(state: str) -> str:
-    """What was decided here, in a sentence, for every state but ``waiting``."""
+    """Say what was decided here, for every state but ``waiting``."""
     return _DECIDED.get(state, f"Its state here: {state}.")
 
 

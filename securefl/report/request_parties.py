@@ -1,4 +1,4 @@
-"""Who asks and who takes part, on the page of a request: each party marked as verified here or not."""
+"""Parties on the page of a request, each marked as verified here or not."""
 
 from __future__ import annotations
 

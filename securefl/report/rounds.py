@@ -1,4 +1,4 @@
-"""Who contributed to a study's rounds, as anybody can verify it."""
+"""Contributions to a study's rounds, as anybody can verify them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rounds_page(
     rounds: int,
     site: str = "",
 ) -> Page:
-    """What was verified of a study's rounds.
+    """The page of a study's verified rounds.
 
     Args:
         name: the study's name.

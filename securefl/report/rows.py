@@ -1,5 +1,5 @@
-"""How many rows of the own table a study could use, in words: for the owner's screen, where it
-stays (rule 1).
+"""Rows of the own table that a study could use, in words: for the owner's screen, where they stay
+(rule 1).
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ def reason_lines(count: RowCount) -> list[str]:
 
 
 def found_lines(texts: Sequence[Found]) -> list[str]:
-    """What stood in the cells for which rows were set aside, how often, and what it would match; a
-    line each.
-    """
+    """Cells for which rows were set aside, how often, and what they would match; a line each."""
     lines = []
     for found in texts[:_SHOWN_LINES]:
         times = "once" if found.rows == 1 else f"{found.rows:,} times"
@@ -106,8 +104,7 @@ def shown_cell(text: str) -> str:
 
 
 def rows_warning(count: RowCount) -> str | None:
-    """What the owner should not overlook: none or less than half of the rows can be used, or all
-    those have one outcome.
+    """A warning where none or less than half of the rows can be used, or all have one outcome.
 
     Rows beyond those that a study takes of one patient are no fault of the table.
     """

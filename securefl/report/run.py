@@ -1,5 +1,5 @@
-"""What the researcher sees: a line for every round, the outcome, and what only a demonstration can
-compare.
+"""The researcher's screen: a line for every round, the outcome, and the comparison that only a
+demonstration can make.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def round_line(
     values: int,
     lost: Sequence[str] = (),
 ) -> str:
-    """What the coordinator received in a round: one sum.
+    """The line of a round: the one sum that the coordinator received.
 
     Args:
         which: the round in words.
@@ -99,7 +99,7 @@ def round_line(
 
 
 class Round(Protocol):
-    """What the coordinator keeps of a round, as far as losses show in it."""
+    """A round as the coordinator keeps it, as far as losses show in it."""
 
     @property
     def round(self) -> int:
@@ -107,7 +107,7 @@ class Round(Protocol):
 
     @property
     def contributions(self) -> Mapping[str, str]:
-        """Who is in its sum."""
+        """Contributors to its sum."""
 
 
 def lost_hospitals(study: Study, records: Sequence[Round]) -> dict[str, str]:
@@ -126,8 +126,8 @@ def lost_hospitals(study: Study, records: Sequence[Round]) -> dict[str, str]:
 
 
 def extracts_page(extracts: Mapping[str, Mapping[str, Any]], expected: Sequence[str]) -> Page:
-    """What each hospital's own ledger says of this study, a line a hospital; the whole extract is
-    in the report.
+    """The page of hospitals' own ledgers on this study, a line each; the whole extract is in the
+    report.
 
     Args:
         extracts: hospital to :func:`securefl.privacy.audit.extract`, signed by that hospital.
@@ -168,7 +168,7 @@ def outcome_page(
     found: Sequence[tuple[str, str]] = (),
     lost: Mapping[str, str] | None = None,
 ) -> Page:
-    """How well the model does, from the one noised histogram that was released.
+    """The page of a finished study: its quality, from the one noised histogram that was released.
 
     Args:
         evaluation: from :func:`securefl.learning.tasks.binary.evaluation.evaluate`.
@@ -232,7 +232,7 @@ def outcome_page(
 
 
 def lost_words(lost: Mapping[str, str]) -> str:
-    """Who was lost and from which round on.
+    """Hospitals that were lost, with the first round without each.
 
     >>> lost_words({"SVI": "round 5 of 8"})
     'SVI, from round 5 of 8 on: not in the sums from there on, nor in the check of the model'
@@ -252,7 +252,7 @@ def demo_table(
     overall_noised: float | None,
     interval: tuple[float, float],
 ) -> Page:
-    """What each hospital gains by taking part, or loses.
+    """The comparison of a demonstration: each hospital's gain or loss by taking part.
 
     Args:
         rows: one for each hospital.

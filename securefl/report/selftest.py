@@ -10,7 +10,7 @@ from securefl.report.page import Paragraph, Span, Table, Tone, bullets, facts, p
 if TYPE_CHECKING:
     from securefl.learning.selftest import SelfTest
     from securefl.privacy.worker_answers import WorkerFinding
-    from securefl.report.page import Page
+    from securefl.report.page import Facts, Page
 
 _TONES = {"PASS": Tone.GOOD, "FAIL": Tone.BAD, "INCONCLUSIVE": Tone.WARN}
 _MEANINGS = {
@@ -34,7 +34,7 @@ _BROKEN = {
 
 
 def _worker(found: WorkerFinding) -> list[tuple[str, str | Span]]:
-    """What its answers show."""
+    """Findings on its answers."""
     seen = (
         Span("; ".join(found.faults), Tone.BAD)
         if found.faults
@@ -58,8 +58,65 @@ def _worker(found: WorkerFinding) -> list[tuple[str, str | Span]]:
 
 def selftest_page(outcome: SelfTest) -> Page:
     """The outcome as a page."""
-    found = outcome.finding
-    controls = Table(
+    worker = outcome.worker
+    return page(
+        "Self-test of the noise",
+        Span(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", _TONES[outcome.verdict]),
+        section("Noised steps on invented patients, with and without one of them", _steps(outcome)),
+        section("Broken mechanisms, tried in the same way", _controls(outcome)),
+        section("The worker process itself", facts(_worker(worker))) if worker else None,
+        section(
+            "What this means",
+            bullets(_LIMITS),
+            Paragraph("Bounds: Clopper and Pearson, 95 %, over four ways of looking.", Tone.QUIET),
+        ),
+    )
+
+
+_LIMITS = (
+    (
+        "The product's own clipping, grid, sum, noise, rounding and normalisation ran; no private"
+        " data was read."
+    ),
+    (
+        "Guessing shows how much leaks at least. That no more leaks is not shown by trials but by"
+        " the accounting."
+    ),
+)
+
+
+def _steps(outcome: SelfTest) -> Facts:
+    found, fit = outcome.finding, "no noise"
+    if found.mu_fit is not None:
+        fit = f"{found.mu_fit:.3f}, where {outcome.claimed_mu:.3f} is claimed"
+    claimed = (
+        f"epsilon {outcome.claimed_epsilon:.3f} at most (noise multiplier"
+        f" {1 / outcome.claimed_mu:g}, nobody left out)"
+    )
+    shown = (
+        f"epsilon {found.lower_bound:.2f} at least, by {outcome.trials:,} guesses a look, fewer at"
+        " whole updates"
+    )
+    sampled = (
+        f"epsilon {outcome.claims['sampling']:.3f} at most is claimed,"
+        f" {found.bounds['sampling']:.2f} at least was shown ({SAMPLED.local_steps} steps, each"
+        f" patient drawn with chance {SAMPLED.sample_rate}, noise multiplier"
+        f" {SAMPLED.noise_multiplier})"
+    )
+    possible = f"epsilon {outcome.max_detectable_epsilon:.2f}, had every guess been right"
+    return facts(
+        [
+            ("claimed", claimed),
+            ("shown", shown),
+            ("could have shown", possible),
+            ("fit of mu", fit),
+            ("with sampling", sampled),
+        ]
+    )
+
+
+def _controls(outcome: SelfTest) -> Table:
+    return Table(
         ("broken on purpose", "what is wrong", "shown", "seen"),
         tuple(
             (
@@ -72,70 +129,4 @@ def selftest_page(outcome: SelfTest) -> Page:
         ),
         right=frozenset({2}),
         least=24,
-    )
-    return page(
-        "Self-test of the noise",
-        Span(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", _TONES[outcome.verdict]),
-        section(
-            "Noised steps on invented patients, with and without one of them",
-            facts(
-                [
-                    (
-                        "claimed",
-                        (
-                            f"epsilon {outcome.claimed_epsilon:.3f} at most (noise multiplier"
-                            f" {1 / outcome.claimed_mu:g}, nobody left out)"
-                        ),
-                    ),
-                    (
-                        "shown",
-                        (
-                            f"epsilon {found.lower_bound:.2f} at least, by {outcome.trials:,}"
-                            " guesses a look, fewer at whole updates"
-                        ),
-                    ),
-                    (
-                        "could have shown",
-                        f"epsilon {outcome.max_detectable_epsilon:.2f}, had every guess been right",
-                    ),
-                    (
-                        "fit of mu",
-                        (
-                            "no noise"
-                            if found.mu_fit is None
-                            else f"{found.mu_fit:.3f}, where {outcome.claimed_mu:.3f} is claimed"
-                        ),
-                    ),
-                    (
-                        "with sampling",
-                        (
-                            f"epsilon {outcome.claims['sampling']:.3f} at most is claimed,"
-                            f" {found.bounds['sampling']:.2f} at least was shown"
-                            f" ({SAMPLED.local_steps} steps, each patient drawn with chance"
-                            f" {SAMPLED.sample_rate}, noise multiplier {SAMPLED.noise_multiplier})"
-                        ),
-                    ),
-                ]
-            ),
-        ),
-        section("Broken mechanisms, tried in the same way", controls),
-        None
-        if outcome.worker is None
-        else section("The worker process itself", facts(_worker(outcome.worker))),
-        section(
-            "What this means",
-            bullets(
-                [
-                    (
-                        "The product's own clipping, grid, sum, noise, rounding and normalisation"
-                        " ran; no private data was read."
-                    ),
-                    (
-                        "Guessing shows how much leaks at least. That no more leaks is not shown by"
-                        " trials but by the accounting."
-                    ),
-                ]
-            ),
-            Paragraph("Bounds: Clopper and Pearson, 95 %, over four ways of looking.", Tone.QUIET),
-        ),
     )

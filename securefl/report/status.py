@@ -144,9 +144,7 @@ def _rows(name: str, counts: Mapping[str, Any]) -> list[Value]:
 
 
 def _clamped(counts: Mapping[str, Any]) -> str:
-    """How often this hospital's noised sums were cut to the largest of a field; nothing to say
-    where they never were.
-    """
+    """Sentence on noised sums that were cut to the largest of a field; empty where none was."""
     if not counts.get("clamped"):
         return ""
     rounds = plural(counts["clamped_rounds"], "round")

@@ -37,7 +37,7 @@ def study_words(study: Template | Study, digest: str | None = None) -> str:
 
 
 def study_page(study: Template | Study, digest: str | None = None) -> Page:
-    """What the study means.
+    """The page of a study or protocol.
 
     Args:
         study: a study, or a protocol (then the parties are not decided yet).

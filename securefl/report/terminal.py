@@ -348,7 +348,7 @@ def _(block: pages.Picture) -> RenderableType:
 
 
 def _spoken(line: pages.Spoken) -> list[Text]:
-    """What stands for a line of a picture: a bar or a curve, and its words below."""
+    """Draw a line of a picture: a bar or a curve, and its words below."""
     shapes = [_pieces(line.bar)] if line.bar else []
     return [*shapes, *_curve(line.curve), _literal(line.words)]
 

@@ -41,7 +41,7 @@ def open_sentence(opens: datetime, closes: datetime) -> str:
 
 
 def round_sentences(deadline: int, reply_after: Decimal) -> list[str]:
-    """How long a round waits, and when an answer leaves."""
+    """Waiting time of a round, and the time at which an answer leaves."""
     return [
         f"In each round the researcher waits at most {plural(deadline, 'second')} for a hospital.",
         (
@@ -52,7 +52,7 @@ def round_sentences(deadline: int, reply_after: Decimal) -> list[str]:
 
 
 def dropout_sentence(*, goes_on: bool, hospitals: int, least: int) -> str:
-    """What a missing hospital does to the study."""
+    """Consequence of a missing hospital for the study."""
     if not goes_on:
         return (
             "If one hospital does not answer in time, the study ends for all. What was charged"
@@ -66,7 +66,7 @@ def dropout_sentence(*, goes_on: bool, hospitals: int, least: int) -> str:
 
 
 def nothing_sentences(closes: datetime) -> list[str]:
-    """What happens when the owner decides nothing."""
+    """Consequence of deciding nothing."""
     return [
         f"You can decide until {moment(closes)}.",
         (
@@ -77,7 +77,7 @@ def nothing_sentences(closes: datetime) -> list[str]:
 
 
 def quality_sentence(minimum: Decimal) -> str:
-    """What the study's quality rule does, and does not do."""
+    """Effect of the study's quality rule, and its limits."""
     if not minimum:
         return "The study asks for no lowest AUC: the model is released whatever comes out."
     return (
@@ -88,7 +88,7 @@ def quality_sentence(minimum: Decimal) -> str:
 
 
 def recipients_sentence(names: Sequence[str]) -> str:
-    """Who is to get the model."""
+    """Recipients of the model."""
     if not names:
         return (
             "The researcher makes the model and has it. The study names nobody else to get it, and"
@@ -101,7 +101,7 @@ def recipients_sentence(names: Sequence[str]) -> str:
 
 
 def exit_sentence() -> str:
-    """How a hospital leaves, as this program enforces it."""
+    """Leaving the study, as this program enforces it."""
     return (
         "You can leave at any time with `securefl site withdraw`: from then on nothing more is"
         " sent, and the study ends for all. Spent budget is never given back."
@@ -113,7 +113,7 @@ NOT_LISTED: Final = "NOT in your list"
 
 
 def strangers_sentence(strangers: int, hospitals: int) -> str:
-    """What hospitals that nobody verified here may be."""
+    """Warning of hospitals that nobody verified here."""
     return (
         f"{strangers} of {plural(hospitals, 'hospital')} {NOT_LISTED}. A researcher could invent"
         " hospitals; only those that you verified can hide your numbers in the total."
@@ -121,7 +121,7 @@ def strangers_sentence(strangers: int, hospitals: int) -> str:
 
 
 def nothing_else_sentence(total: str) -> str:
-    """What does not leave, and how much leaves in all."""
+    """Limit of what leaves, with its size in all."""
     return (
         "Nothing else about patients: no record, no identifier, no exact count of rows, no figure"
         f" without noise. In all {total}."
@@ -129,12 +129,12 @@ def nothing_else_sentence(total: str) -> str:
 
 
 def seen_sentence() -> str:
-    """What the others see of this hospital beside the sum."""
+    """Observations that the others can make beside the sum."""
     return "The others can see whether you approved, and whether your answers came in time."
 
 
 def takes_sentence(asked: Decimal) -> str:
-    """What a study takes from the budget, and when."""
+    """A study's charge: its share of the budget, and the time of charging."""
     return (
         f"takes {percent(asked)} of the whole budget, charged for all it may do before any data is"
         " touched"
@@ -142,7 +142,7 @@ def takes_sentence(asked: Decimal) -> str:
 
 
 def machine_sentences() -> list[str]:
-    """What this hospital's machine enforces beside the walls around the worker."""
+    """Rules that this hospital's machine enforces beside the walls around the worker."""
     return [
         (
             "Only this study runs, unchanged: the approval names its digest. It brings no program"
