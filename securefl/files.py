@@ -128,6 +128,16 @@ def private_folder(path: Path) -> Path:
     return path
 
 
+def entries(folder: Path) -> list[Path]:
+    """Files and folders in ``folder``, by name; none where it is not there.
+
+    Hidden ones are left out: so begins the name of what a killed process had not finished.
+    """
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """Create ``path`` with mode 0600, never overwriting, and make it durable."""
     try:

@@ -206,17 +206,15 @@ def read_backup(folder: Path) -> Backup:
         wrong = sorted(found ^ set(files)) or [
             n for n in sorted(files) if (folder / n).is_symlink() or _hash(folder / n) != files[n]
         ]
-    except (OSError, MessageError, TypeError) as error:
-        why = (
-            error.what
-            if isinstance(error, MessageError)
-            else getattr(error, "strerror", None) or "its manifest is malformed"
-        )
-        raise _no_backup(folder, str(why)) from None
-    if wrong or body["site"] != card.name:
-        raise _no_backup(
-            folder, f"{wrong[0] if wrong else MANIFEST} is missing, added or not what was signed"
-        )
+    except MessageError as error:
+        raise _no_backup(folder, error.what) from None
+    except (OSError, TypeError) as error:
+        why = getattr(error, "strerror", None) or "its manifest is malformed"
+        raise _no_backup(folder, why) from None
+    if body["site"] != card.name:
+        wrong.append(MANIFEST)
+    if wrong:
+        raise _no_backup(folder, f"{wrong[0]} is missing, added or not what was signed")
     reading = read_chain(folder / _LEDGER, card.verify).require()
     if (reading.at.size, reading.at.hash) != (body["size"], body["head"]):
         raise _no_backup(folder, "its ledger is not the one that was signed")

@@ -98,11 +98,9 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
     """
     found, cards = [], hospitals_of(site)
     for name in cohort:
-        sealed = (
-            StudyBoard(site.board, digest).checkpoint(name, site.name).read_as(bytes)
-            if name in cards
-            else None
-        )
+        sealed = None
+        if name in cards:
+            sealed = StudyBoard(site.board, digest).checkpoint(name, site.name).read_as(bytes)
         if sealed is None:
             continue
         try:
@@ -304,18 +302,13 @@ class Question:
         for name in doubts:
             self._tell(str(two_pasts(name)))
         for name in named:
-            more = (
-                ""
-                if name in others
-                else (
+            line = f"waiting for {name} to say which checkpoint of this hospital's ledger it holds"
+            if name not in others:
+                line += (
                     "; it may hold one from an earlier study. If it is gone for good: securefl"
                     f" site checkpoint {name} --without"
                 )
-            )
-            self._tell(
-                f"waiting for {name} to say which checkpoint of this hospital's ledger it"
-                f" holds{more}"
-            )
+            self._tell(line)
         if unknown:
             self._tell(
                 f"waiting for all but {MAY_BE_SILENT} of {', '.join(unknown)} to say which"
@@ -326,15 +319,14 @@ class Question:
         return not (named or unknown or doubts)
 
     def unheard(self, site: Site, cohort: Iterable[str]) -> str:
-        """Name those whose word a study with ``cohort`` waits for, in a line for the owner's screen; empty
-        when all have answered.
+        """Line for the owner's screen: whose word a study with ``cohort`` waits for; empty when all
+        have answered.
         """
         _, doubts, named, unknown = self._missing(site, cohort)
-        said = (
-            [f"an end of the doubt about {', '.join(doubts)}, whose ledger has shown two pasts"]
-            if doubts
-            else []
-        )
+        said = []
+        if doubts:
+            names = ", ".join(doubts)
+            said.append(f"an end of the doubt about {names}, whose ledger has shown two pasts")
         if named:
             said.append(f"the word of {', '.join(named)} on this ledger's checkpoints")
         if unknown:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securefl.errors import SecureFLError
-from securefl.files import private_folder, replace_file, sync_folder
+from securefl.files import entries, private_folder, replace_file, sync_folder
 from securefl.node.pasts import handed_to
 from securefl.node.requests import kept_study
 
@@ -49,7 +49,7 @@ def known_holders(site: Site, cohorts: dict[str, tuple[str, ...]]) -> set[str]:
             except SecureFLError:
                 cohorts[digest] = ()  # it cannot run either
     returned = site.path / "checkpoints" / "returned"
-    gave_back = {file.name for file in returned.iterdir()} if returned.is_dir() else set()
+    gave_back = {file.name for file in entries(returned)}
     named = {name for digest in state.studies for name in cohorts.get(digest, ())}
     return handed_to(site) | set(state.witnessed) | gave_back | named
 
@@ -75,17 +75,14 @@ def still_silent(
         n for n in waited_for if n not in heard and (n in taking_part or n not in excused)
     )
     others = sorted(n for n in listed if n not in waited_for | heard | excused)
-    return named, others if len(others) > MAY_BE_SILENT else []
+    if len(others) <= MAY_BE_SILENT:
+        others = []
+    return named, others
 
 
 def excused(site: Site) -> set[str]:
     """The hospitals that this one's owner does not wait for."""
-    folder = _folder(site)
-    return (
-        {file.name for file in folder.iterdir() if not file.name.startswith(".")}
-        if folder.is_dir()
-        else set()
-    )
+    return {file.name for file in entries(_folder(site))}
 
 
 def excuse(site: Site, name: str, at: str) -> None:

@@ -26,7 +26,7 @@ from securefl.errors import MessageError, SecureFLError, StoreError, UnreadableE
 from securefl.federation import bundle
 from securefl.federation.round_plan import RoundPlan
 from securefl.federation.study_board import StudyBoard
-from securefl.files import private_folder, replace_file
+from securefl.files import entries, private_folder, replace_file
 from securefl.identity import verify
 from securefl.learning.artefact import load_model
 from securefl.learning.stages.roles import judged, trained
@@ -257,8 +257,8 @@ def list_models(site: Site) -> tuple[ModelRow, ...]:
     """
     root = site.path / "models"
     rows = []
-    for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        if folder.name != "expected" and not folder.name.startswith("."):
+    for folder in entries(root):
+        if folder.name != "expected":
             with suppress(SecureFLError):
                 rows.append(
                     ModelRow(folder.name, load_model(folder).facts.study_digest, "here", folder)
@@ -289,7 +289,9 @@ def find_model(site: Site, name: str) -> tuple[ModelRow, Model]:
     fits = exact or [row for row in rows if row.name.startswith(name)]
     if len(fits) != 1:
         listed = ", ".join(row.name for row in fits or rows) or "none"
-        said = f"{len(fits)} models fit '{name}'" if fits else f"No model fits '{name}'"
+        said = f"No model fits '{name}'"
+        if fits:
+            said = f"{len(fits)} models fit '{name}'"
         raise UsageError(
             f"{said}: {listed}.",
             next_step="`securefl site model list` shows all; name one of them.",
@@ -309,7 +311,7 @@ def _expected(site: Site) -> dict[str, dict[str, str]]:
     """
     folder = site.path / "models" / "expected"
     found = {}
-    for file in sorted(folder.glob("*.json")) if folder.is_dir() else ():
+    for file in sorted(folder.glob("*.json")):
         with suppress(OSError, ValueError, TypeError, KeyError):
             entry = json.loads(file.read_bytes())
             found[file.stem] = {key: str(entry[key]) for key in ("name", "until", "refused")}

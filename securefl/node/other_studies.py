@@ -63,25 +63,29 @@ def look_around(site: Site, study: Study, digest: str) -> Others:
         if party.name == site.name:
             continue
         card = _listed(cards, party)
-        said = (
-            None if card is None else status_of(site.board, digest, party.name, card.signing_public)
-        )
+        if card is None:
+            waiting.append(party.name)
+            continue
+        said = status_of(site.board, digest, party.name, card.signing_public)
         if said is not None:
             ended[party.name] = said.code
-        elif card is not None and _has_approved(site, digest, card):
+        elif _has_approved(site, digest, card):
             approved.append(party.name)
         else:
             waiting.append(party.name)
     coordinator = _listed(cards, study.coordinator)
-    outcome = _outcome(site, digest, coordinator) if coordinator is not None else None
-    if outcome is not None and not ended:
-        ended[study.coordinator.name] = outcome
+    if coordinator is not None and not ended:
+        outcome = _outcome(site, digest, coordinator)
+        if outcome is not None:
+            ended[coordinator.name] = outcome
     return Others(tuple(approved), tuple(waiting), ended)
 
 
 def _listed(cards: Mapping[str, IdentityCard], party: Party) -> IdentityCard | None:
     card = cards.get(party.name)
-    return card if card is not None and card.signing_public == party.signing_public else None
+    if card is None or card.signing_public != party.signing_public:
+        return None
+    return card
 
 
 def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from securefl.errors import UntrustedError
 from securefl.federation.checkpoints import MOST_PAST, KnownPast
-from securefl.files import private_folder, read_file, replace_file, sync_folder
+from securefl.files import entries, private_folder, read_file, replace_file, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,12 +57,7 @@ def note_handed(site: Site, reader: str, checkpoint: Checkpoint) -> tuple[tuple[
 
 def handed_to(site: Site) -> set[str]:
     """Every hospital that was ever handed a checkpoint of this ledger, as far as this folder knows."""
-    folder = site.path / _FOLDER / "handed"
-    return (
-        {file.name for file in folder.iterdir() if not file.name.startswith(".")}
-        if folder.is_dir()
-        else set()
-    )
+    return {file.name for file in entries(site.path / _FOLDER / "handed")}
 
 
 def known_past(site: Site, newest: Checkpoint) -> KnownPast:

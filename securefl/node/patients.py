@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from securefl.errors import DataError, UnreadableError, UsageError
-from securefl.files import private_folder, replace_file
+from securefl.files import entries, private_folder, replace_file
 from securefl.learning.patient_hashes import Patients, patients_among
 from securefl.learning.table import read_table
 
@@ -75,16 +75,13 @@ def overlaps(site: Site, population: str, patients: Patients) -> tuple[Overlap, 
     Raises:
         UnreadableError: what is kept of a population cannot be read.
     """
-    folder = site.path / "patients"
-    others = (
-        sorted(f.name for f in folder.iterdir() if not f.name.startswith("."))
-        if folder.is_dir()
-        else []
-    )
-    shares = [
-        (name, *patients.share_in(_read(folder / name))) for name in others if name != population
-    ]
-    found = [Overlap(name, share, exact) for name, share, exact in shares if share > 0]
+    found = []
+    for file in entries(site.path / "patients"):
+        if file.name == population:
+            continue
+        share, exact = patients.share_in(_read(file))
+        if share > 0:
+            found.append(Overlap(file.name, share, exact))
     return tuple(sorted(found, key=lambda o: -o.share))
 
 

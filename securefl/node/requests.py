@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from securefl.errors import UnreadableError, UsageError
-from securefl.files import read_file, replace_file
+from securefl.files import entries, read_file, replace_file
 from securefl.party.study_names import fit_words, meant
 from securefl.study.sealed import SealedStudy
 from securefl.study.study_id import StudyId
@@ -60,12 +60,8 @@ def keep_request(
 
 def kept_requests(site: Site) -> tuple[KeptRequest, ...]:
     """All requests, oldest first."""
-    root = site.path / "studies"
-    found = (
-        [_read(f / "request.json") for f in root.iterdir() if (f / "request.json").exists()]
-        if root.is_dir()
-        else []
-    )
+    files = [folder / "request.json" for folder in entries(site.path / "studies")]
+    found = [_read(file) for file in files if file.exists()]
     return tuple(sorted(found, key=lambda r: (r.received, r.digest)))
 
 

@@ -188,11 +188,10 @@ class Site(PartyFolder):
             (d for d in self.settings.datasets if (d.name, d.population) == (name, population)),
             None,
         )
-        return (
-            None
-            if known is None or (self.path / known.path) == table.expanduser().absolute()
-            else self.path / known.path
-        )
+        if known is None:
+            return None
+        file = self.path / known.path
+        return None if file == table.expanduser().absolute() else file
 
     def dataset(self, name: str) -> DatasetEntry:
         """The registered data set. Raises :class:`UsageError` for an unknown name."""

@@ -121,9 +121,7 @@ def check_records(source: Source) -> None:
         if wrong in {NOT_CLOSED, NOT_DOUBLED}
     ]
     if broken:
-        first = ", ".join(str(line) for line in broken[:_SHOWN]) + (
-            ", ..." if len(broken) > _SHOWN else ""
-        )
+        first = _some([str(line) for line in broken])
         raise DataError(
             f"In {shown_path(source.path)} quotation marks are broken in {len(broken):,} records, which"
             f" begin on line {first}: what follows could be records or parts of a text, and"
@@ -135,14 +133,19 @@ def check_records(source: Source) -> None:
         )
 
 
+def _some(texts: list[str]) -> str:
+    """The first of them, and dots where there are more."""
+    if len(texts) > _SHOWN:
+        return ", ".join([*texts[:_SHOWN], "..."])
+    return ", ".join(texts)
+
+
 def _lacks(source: Source, lacking: list[str], names: tuple[str, ...], spec: DataSpec) -> DataError:
     whats = {spec.patient: "the patients' identifiers"}
     absent = " and ".join(
         f"no column {column!r} ({whats.get(column, 'the label')})" for column in lacking
     )
-    have = ", ".join(f"'{spelled_out(column)}'" for column in names[:_SHOWN]) + (
-        ", ..." if len(names) > _SHOWN else ""
-    )
+    have = _some([f"'{spelled_out(column)}'" for column in names])
     near = " ".join(words for column in lacking if (words := near_name(column, names)))
     return DataError(
         f"{source.path} has {absent}, which the protocol demands. The columns in its first line: {have}"
@@ -159,15 +162,11 @@ def _encoding_notes(content: bytes, reading: Reading) -> list[str]:
     bad = [i for i, line in enumerate(lines, 1) if not _decodes(line, reading.encoding)]
     if not bad:
         return []
+    note = f"{len(bad):,} lines, the first is line {bad[0]}, are not text in {reading.encoding}."
     likely = likely_encoding(b"\n".join(lines[i - 1] for i in bad))
-    mend = (
-        f" It could be text in {likely}: register it again with --encoding {likely}."
-        if likely and likely != reading.encoding
-        else ""
-    )
-    return [
-        f"{len(bad):,} lines, the first is line {bad[0]}, are not text in {reading.encoding}.{mend}"
-    ]
+    if likely and likely != reading.encoding:
+        note += f" It could be text in {likely}: register it again with --encoding {likely}."
+    return [note]
 
 
 def _decodes(line: bytes, encoding: str) -> bool:

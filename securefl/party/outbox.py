@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from securefl.errors import StoreError
-from securefl.files import private_folder, read_file, replace_file
+from securefl.files import entries, private_folder, read_file, replace_file
 
 if TYPE_CHECKING:
     from securefl.party.folder import PartyFolder
@@ -36,10 +36,7 @@ def deliver(party: PartyFolder) -> None:
     Raises:
         StoreError: the store takes nothing now; all of it stays.
     """
-    folder = party.path / "outbox"
-    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if file.name.startswith("."):
-            continue  # half written by a process that was killed
+    for file in entries(party.path / "outbox"):
         try:
             path, data = read_file(file).split(b"\n", 1)
         except FileNotFoundError:

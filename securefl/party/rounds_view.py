@@ -122,21 +122,14 @@ def choose_view(
     over = [v for v in map(view, fits) if v.last_over()]
     if len(over) == 1:
         return over[0]
-    if not fits:
-        what = (
-            f"No study here fits '{name}'. There are: {_listed(studies)}."
-            if studies
-            else "There is no study here yet."
-        )
+    if not studies:
         raise UsageError(
-            what,
-            next_step=(
-                "Name one: --study NAME." if studies else "Wait for a request, or make a study."
-            ),
+            "There is no study here yet.", next_step="Wait for a request, or make a study."
         )
-    raise UsageError(
-        f"There are several studies here: {_listed(fits)}.", next_step="Name one: --study NAME."
-    )
+    what = f"There are several studies here: {_listed(fits)}."
+    if not fits:
+        what = f"No study here fits '{name}'. There are: {_listed(studies)}."
+    raise UsageError(what, next_step="Name one: --study NAME.")
 
 
 def _listed(studies: Sequence[StudyId]) -> str:

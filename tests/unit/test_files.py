@@ -7,7 +7,15 @@ import pytest
 
 from securefl import files
 from securefl.errors import UnreadableError, UsageError
-from securefl.files import made_whole, read_file, read_given, read_secret, sync_folder, write_secret
+from securefl.files import (
+    entries,
+    made_whole,
+    read_file,
+    read_given,
+    read_secret,
+    sync_folder,
+    write_secret,
+)
 
 
 def test_a_regular_file_is_read_up_to_its_cap_and_one_byte(tmp_path):
@@ -186,3 +194,12 @@ def test_two_that_make_the_same_folder_make_it_once(tmp_path):
         thread.join()
     assert results.count("made") == 1
     assert hidden(tmp_path) == []
+
+
+def test_entries_are_those_that_were_finished_by_name(tmp_path):
+    folder = tmp_path / "notes"
+    assert entries(folder) == []
+    folder.mkdir()
+    for name in ("b", "a", ".a.part"):
+        (folder / name).write_bytes(b"")
+    assert [path.name for path in entries(folder)] == ["a", "b"]

@@ -16,7 +16,7 @@ from securefl.errors import (
     UntrustedError,
     UsageError,
 )
-from securefl.files import read_file
+from securefl.files import entries, read_file
 from securefl.identity import read_card
 from securefl.node.owner.keys import finish_rotation
 from securefl.party.failure_note import reason_of
@@ -88,7 +88,9 @@ def read_audit(folder: Path, *, since: str | None = None, checkpoint: Path | Non
         known, ignored = _newest_returned(folder / "checkpoints" / "returned", card, reading.at)
     else:
         known = _checkpoint(checkpoint, card, reading.at)
-    report = audit(reading if known is None else reading.against(known), since=since)
+    if known is not None:
+        reading = reading.against(known)
+    report = audit(reading, since=since)
     failed = [
         study["digest"]
         for dataset in report.datasets
@@ -113,8 +115,9 @@ def read_time(text: str) -> str:
             f"{text!r} is not a time.",
             next_step="Write --since 2026-01-31 or --since 2026-01-31T12:00Z.",
         ) from None
-    in_utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return in_utc.strftime("%Y-%m-%dT%H:%M:%S")
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _newest_returned(
@@ -124,7 +127,7 @@ def _newest_returned(
     that do not count.
     """
     found, ignored = [], []
-    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for file in entries(folder):
         try:
             found.append(_own(read_file(file), card, at))
         except (OSError, MessageError):
@@ -185,13 +188,13 @@ def _checkpoint(path: Path, card: IdentityCard, at: Head) -> Checkpoint:
 def _read(path: Path, card: IdentityCard) -> Reading:
     try:
         found = read_ledger(path, card.verify)
-        return (
-            _before_the_change(path, card) or found if card.earlier and not found.events else found
-        )
-    except (
-        StoreError
-    ) as error:  # for an audit a ledger behind a lock or a missing right is one that cannot be read
+        older = None
+        if card.earlier and not found.events:
+            older = _before_the_change(path, card)
+    # for an audit a ledger behind a lock or a missing right is one that cannot be read
+    except StoreError as error:
         raise UnreadableError(error.what, whose=error.whose, next_step=error.next_step) from error
+    return older or found
 
 
 def _before_the_change(path: Path, card: IdentityCard) -> Reading | None:

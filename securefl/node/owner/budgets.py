@@ -202,7 +202,9 @@ def revoke(site: Site, plan: Revocation, note: str) -> None:
 def _kind(old: Budget | None) -> GrantKind:
     if old is None:
         return GrantKind.FIRST
-    return GrantKind.REOPENED if old.revoked else GrantKind.ADDED
+    if old.revoked:
+        return GrantKind.REOPENED
+    return GrantKind.ADDED
 
 
 def _check_as_planned(site: Site, plan: GrantPlan) -> None:

@@ -147,7 +147,9 @@ def request_state(site: Site, digest: str) -> RequestState:
     state = site.ledger.state
     if digest in state.studies:
         return RequestState(state.studies[digest].status)
-    return RequestState.REFUSED if state.declined(digest) else RequestState.WAITING
+    if state.declined(digest):
+        return RequestState.REFUSED
+    return RequestState.WAITING
 
 
 def waiting_requests(site: Site) -> tuple[KeptRequest, ...]:

@@ -145,8 +145,10 @@ def _budget(state: LedgerState, population: str) -> BudgetStatus:
         for study in state.studies.values()
         if study.reservation.population == population
     ]
-    like = costs[-1] if costs else budget.typical_cost
-    room = 0 if budget.revoked else max(0, budget.cap - used) // like
+    like = [budget.typical_cost, *costs][-1]
+    room = max(0, budget.cap - used) // like
+    if budget.revoked:
+        room = 0
     return BudgetStatus(population, share(used, budget.cap), room, budget.revoked)
 
 
