@@ -389,7 +389,7 @@ def _run(
         )
     show_page(
         outcome_page(
-            result.evaluation,
+            result.told,
             model_dir=str(result.folder),
             study_title=file.study.title,
             quality=result.quality,
@@ -418,7 +418,6 @@ def _run(
 def report(name: str, json_file: str | None, folder: str | None) -> None:
     """Show a completed study again: figures, model, and each hospital's audit extract."""
     from securefl.report.audit import extract_page
-    from securefl.report.evaluation import auc_words
     from securefl.report.quality import quality_words
     from securefl.report.run import lost_words
 
@@ -428,13 +427,10 @@ def report(name: str, json_file: str | None, folder: str | None) -> None:
         write_json(result, json_file)
         if json_file == "-":
             return
-    evaluation = result["evaluation"]
+    figure = result["figure"]
     say(found.name)
     say_quoted(found.file.study.title)
-    say(
-        f"AUC: {auc_words(evaluation['low'], evaluation['high'], evaluation['auc'])}; model in"
-        f" {result['model']}"
-    )
+    say(f"{figure['name']}: {figure['words']}; model in {result['model']}")
     if quality := result.get("quality"):
         say(f"Asked for: {quality_words(quality['verdict'], Decimal(quality['minimum']))}")
     if result.get("lost"):

@@ -54,7 +54,7 @@ class RoundPlan:
     @property
     def parameters(self) -> int:
         """Size of the global model."""
-        return trained(self.programme).public_length
+        return trained(self.programme).parameters
 
     @property
     def longest(self) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from securefl.errors import RoundError, StudyError
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.status_board import end_of, ended, ending_departure, over
+from securefl.learning.tasks import task_of
 from securefl.node.instances import check_alone
 from securefl.node.quality import keep_verdict
 from securefl.report.quality import quality_words
@@ -87,7 +88,7 @@ class StudyWatch:
         if end.quality:
             keep_verdict(own.folder, end.quality)
             own.say(
-                "the AUC that the study asks for:"
+                f"the {task_of(own.plan.study.data).metric} that the study asks for:"
                 f" {quality_words(end.quality, own.plan.study.quality.minimum)} (signed by the"
                 " coordinator)"
             )

@@ -122,7 +122,8 @@ def _check_step(
     total = np.frombuffer(files[bundle.SUM], dtype="<i8").astype(np.int64)
     strategy = strategy_of(plan.study.training)
     memory = weights_from_bytes(files[bundle.MEMORY], strategy.memory_size(plan.parameters))
-    before = [weights_from_bytes(data, plan.parameters) for data in announced.models]
+    given = strategy.broadcast_size(plan.parameters)
+    before = [weights_from_bytes(data, given) for data in announced.models]
     training = plan.study.training.rounds
     if len(before) != min(2, training):
         raise _refused(
@@ -136,7 +137,8 @@ def _check_step(
     state = strategy.resume(before, memory, training - 1)
     if state is None:
         raise _refused(
-            "its momentum is not the one between the last two models that this hospital was given"
+            f"its {strategy.memory_words} is not the one between the last two models that this"
+            " hospital was given"
         )
     made = strategy.absorb(state, total, sum_unit(plan.study))
     if not np.array_equal(made.theta, theta):

@@ -109,11 +109,12 @@ def units(study: Template) -> str:
 
 def quality_sentence(study: Template) -> str:
     """The quality rule, and what comes of it."""
+    metric = task_of(study.data).metric
     if not study.quality.minimum:
-        return "No lowest AUC is asked for."
+        return f"No lowest {metric} is asked for."
     asked = decimal_words(study.quality.minimum)
     return (
-        f"The lowest acceptable AUC is {asked}, judged on the lower end of the noised interval;"
+        f"The lowest acceptable {metric} is {asked}, judged on the lower end of the noised interval;"
         " every hospital is told whether it was met."
     )
 

@@ -4,12 +4,11 @@ that checks them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from securefl.learning.artefact import ModelFacts
 from securefl.learning.tasks import task_of
 from securefl.privacy.explain import explain_epsilon
-from securefl.report.evaluation import auc_words, calibration_lines, calibration_words
 from securefl.report.explain_study import worst_epsilon
 from securefl.report.quality import quality_words
 from securefl.report.run import lost_hospitals
@@ -17,13 +16,15 @@ from securefl.report.run import lost_hospitals
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from securefl.learning.tasks.binary.evaluation import Evaluation
     from securefl.report.run import Round
     from securefl.study.schema import Study
 
 
 def model_facts(
-    study: Study, digest: str, evaluation: Evaluation, rounds: Sequence[Round]
+    study: Study,
+    digest: str,
+    evaluation: Any,  # noqa: ANN401 - each task has figures of its own
+    rounds: Sequence[Round],
 ) -> ModelFacts:
     """Facts of a model besides its weights: they follow from the study, the released
     figures and who was in each round.
@@ -34,7 +35,8 @@ def model_facts(
         evaluation: from the released histogram.
         rounds: records or transcripts of all rounds, in order.
     """
-    verdict = task_of(study.data).judge(evaluation, study.quality)
+    task = task_of(study.data)
+    told, verdict = task.told(evaluation), task.judge(evaluation, study.quality)
     return ModelFacts(
         title=study.study.title,
         study_digest=digest,
@@ -43,17 +45,11 @@ def model_facts(
         owner=study.outputs.owner,
         privacy=explain_epsilon(worst_epsilon(study), study.privacy.delta),
         figures={
-            "AUC": (
-                f"{auc_words(evaluation.low, evaluation.high, evaluation.auc)}; from a noised,"
-                " encrypted score histogram"
-            ),
-            "AUC asked for": quality_words(verdict, study.quality.minimum),
+            told.metric: f"{told.headline}; from a noised, encrypted score histogram",
+            f"{told.metric} asked for": quality_words(verdict, study.quality.minimum),
         },
         participants=study.cohort,
         lost=lost_hospitals(study, rounds),
-        probability=evaluation.calibrated == "supported",
-        calibration=(
-            calibration_words(evaluation.calibrated),
-            *calibration_lines(evaluation.calibration),
-        ),
+        probability=told.probability,
+        calibration=(*told.sentences, *told.lines),
     )

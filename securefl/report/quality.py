@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def quality_words(verdict: str, minimum: Decimal) -> str:
-    """The judgement, against the lowest AUC that the study accepts.
+    """The judgement, against the lowest figure that the study accepts.
 
     >>> from decimal import Decimal
     >>> quality_words("not-met", Decimal("0.70"))

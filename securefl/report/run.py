@@ -9,19 +9,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from securefl.learning.stages.programme import Programme
+from securefl.learning.tasks.binary.words import auc_words
 from securefl.report.audit_words import nouns
-from securefl.report.evaluation import (
-    auc_words,
-    calibration_table,
-    calibration_words,
-    quality_text,
-    ranking_words,
-    right_or_wrong,
-)
 from securefl.report.page import (
     Page,
     Paragraph,
     Quoted,
+    Section,
     Span,
     Table,
     Tone,
@@ -31,13 +25,14 @@ from securefl.report.page import (
     page,
     section,
 )
+from securefl.report.told import quality_text, told_table
 from securefl.report.words import bytes_words, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-    from securefl.learning.tasks.binary.evaluation import Evaluation
+    from securefl.learning.tasks.told import Told
     from securefl.study.schema import Study, Verdict
 
 DEMO_HEADING = "Only a demonstration can show this, because the table is public"
@@ -159,7 +154,7 @@ def _what_left(releases: Sequence[Mapping[str, Any]]) -> str:
 
 
 def outcome_page(
-    evaluation: Evaluation,
+    told: Told,
     *,
     model_dir: str,
     study_title: str,
@@ -171,16 +166,14 @@ def outcome_page(
     """The page of a finished study: its quality, from the one noised histogram that was released.
 
     Args:
-        evaluation: from :func:`securefl.learning.tasks.binary.evaluation.evaluate`.
+        told: the task's figures in words.
         model_dir: the model's folder.
         study_title: the study's title.
-        quality: how the study's quality rule was judged
-            (:func:`securefl.learning.tasks.binary.evaluation.judge`).
-        quality_minimum: the lowest AUC that the study accepts.
+        quality: how the study's quality rule was judged.
+        quality_minimum: the lowest figure that the study accepts.
         found: label and text of what other stages found.
         lost: from :func:`lost_hospitals`.
     """
-    e = evaluation
     return page(
         "The study is over",
         Quoted(study_title),
@@ -188,18 +181,10 @@ def outcome_page(
             "How well the model does",
             facts(
                 [
-                    ("AUC", Span(auc_words(e.low, e.high, e.auc), Tone.STRONG)),
-                    ("in words", ranking_words(e.low, e.high)) if e.known else None,
+                    (told.metric, Span(told.headline, Tone.STRONG)),
+                    *told.rows,
                     ("asked for", quality_text(quality, quality_minimum)),
-                    ("right or wrong", right_or_wrong(e)),
                     *found,
-                    (
-                        "checked on",
-                        (
-                            f"about {e.negatives + e.positives:,.0f} patients kept aside, about"
-                            f" {e.positives:,.0f} of them positive"
-                        ),
-                    ),
                     ("lost", lost_words(lost)) if lost else None,
                 ]
             ),
@@ -209,16 +194,7 @@ def outcome_page(
                 Tone.QUIET,
             ),
         ),
-        section(
-            "Does a score mean what it says?",
-            calibration_words(e.calibrated),
-            calibration_table(e.calibration),
-            Paragraph(
-                "Shares as 95 % intervals. Neighbouring bands were read together until the noise"
-                " left something to say.",
-                Tone.QUIET,
-            ),
-        ),
+        _meaning(told),
         section(
             "The model",
             facts(
@@ -229,6 +205,15 @@ def outcome_page(
             ),
         ),
     )
+
+
+def _meaning(told: Told) -> Section | None:
+    """What a prediction may be read as; None where the task says nothing of it."""
+    if not told.sentences:
+        return None
+    table = [told_table(told)] if told.header else []
+    note = [Paragraph(told.note, Tone.QUIET)] if told.note else []
+    return section("Does a score mean what it says?", *told.sentences, *table, *note)
 
 
 def lost_words(lost: Mapping[str, str]) -> str:

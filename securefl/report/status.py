@@ -244,7 +244,7 @@ def _studies(studies: Sequence[StudyLine]) -> Group:
             failed += [f"{s.name} failed:", Quoted(s.reason)]
     told = [f"{s.name} waits for {s.waits_for}." for s in lines if s.waits_for]
     told += [
-        f"{s.name}: the AUC asked for, {s.quality} (signed by the coordinator)."
+        f"{s.name}: the quality asked for, {s.quality} (signed by the coordinator)."
         for s in lines
         if s.quality
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
+from securefl.learning.tasks import task_of
 from securefl.privacy.explain import percent
 from securefl.report.words import decimal_words, plural
 from securefl.study.recipients import recipients
@@ -76,12 +77,17 @@ def nothing_sentences(closes: datetime) -> list[str]:
     ]
 
 
-def quality_sentence(minimum: Decimal) -> str:
-    """Effect of the study's quality rule, and its limits."""
+def quality_sentence(metric: str, minimum: Decimal) -> str:
+    """Effect of the study's quality rule, and its limits.
+
+    Args:
+        metric: the figure that it is judged on, as "AUC".
+        minimum: the lowest acceptable.
+    """
     if not minimum:
-        return "The study asks for no lowest AUC: the model is released whatever comes out."
+        return f"The study asks for no lowest {metric}: the model is released whatever comes out."
     return (
-        f"The lowest acceptable AUC is {decimal_words(minimum)}, judged on the lower end of the"
+        f"The lowest acceptable {metric} is {decimal_words(minimum)}, judged on the lower end of the"
         " noised interval; every hospital is told whether it was met. A model that misses it is"
         " released all the same, and nothing is given back."
     )
@@ -174,7 +180,7 @@ def enforced_sentences(study: Study) -> list[str]:
     """Terms on results and on leaving that the program keeps."""
     return [
         recipients_sentence(recipients(study)),
-        quality_sentence(study.quality.minimum),
+        quality_sentence(task_of(study.data).metric, study.quality.minimum),
         exit_sentence(),
     ]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from securefl.federation.coordinator import Outcome
     from securefl.federation.round_plan import RoundPlan
     from securefl.learning.artefact import Model
-    from securefl.learning.tasks.binary.evaluation import Evaluation
+    from securefl.learning.tasks.told import Told
     from securefl.party.folder import PartyFolder
     from securefl.study.schema import Verdict
 
@@ -50,7 +50,8 @@ class Result(Shown):
     """
 
     model: Model
-    evaluation: Evaluation
+    evaluation: Any
+    told: Told
     outcome: Outcome
     extracts: Extracts
     folder: Path
@@ -59,10 +60,9 @@ class Result(Shown):
     sent_to: tuple[str, ...] = ()
 
     def _shown(self) -> list[tuple[str, str]]:
-        e = self.evaluation
         return [
             ("title", self.model.facts.title),
-            ("AUC", f"{e.low:.3f} to {e.high:.3f}"),
+            (self.told.metric, self.told.short),
             ("quality", self.quality),
             ("rounds", f"{len(self.outcome.records)}"),
             ("folder", str(self.folder)),
@@ -83,7 +83,7 @@ def save_result(
     """
     study = plan.study
     figures = judged_result(outcome.results)
-    evaluation = figures.evaluation
+    evaluation, told = figures.evaluation, figures.told
     verdict = task_of(study.data).judge(evaluation, study.quality)
     facts = model_facts(study, plan.digest, evaluation, outcome.records)
     lost = facts.lost
@@ -93,6 +93,7 @@ def save_result(
         "digest": plan.digest,
         "model": str(target),
         **figures.record(),
+        "figure": {"name": told.metric, "words": told.headline},
         "quality": {"verdict": verdict, "minimum": format(study.quality.minimum, "f")},
         "rounds": len(outcome.records),
         "parameters": plan.parameters,
@@ -110,7 +111,7 @@ def save_result(
     sent_to = deliver(lab, folder, plan, outcome, figures, model=target, warn=warn)
     extracts = _extracts(lab, plan, _EXTRACT_SECONDS, tuple(outcome.records[-1].contributions))
     _write(folder, {**result, "extracts": extracts})
-    return Result(model, evaluation, outcome, extracts, target, lost, verdict, sent_to)
+    return Result(model, evaluation, told, outcome, extracts, target, lost, verdict, sent_to)
 
 
 def read_result(lab: PartyFolder, folder: Path, plan: RoundPlan) -> dict[str, Any]:

@@ -76,6 +76,8 @@ class Stages(Task):
     regression = "multinomial regression"
     steepest = 1.0
     metric = "share rightly told"
+    strata_words = "by stage of the disease"
+    histogram_words = "how many patients of each stage are taken for each stage"
     dtype = np.int8
 
     def __init__(self, label):
@@ -130,7 +132,12 @@ class Stages(Task):
 
     def told(self, evaluation):
         share = f"{100 * evaluation.share:.1f} %"
-        return Told(headline=share, short=share, rows=(("guessing", "is right for a third"),))
+        return Told(
+            metric=self.metric,
+            headline=share,
+            short=share,
+            rows=(("guessing", "is right for a third"),),
+        )
 
     def told_own(self, figures, units):
         return self.told(figures)

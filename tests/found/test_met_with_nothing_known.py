@@ -9,6 +9,7 @@ import pytest
 from conftest import make_study
 
 from securefl.learning.tasks.binary.evaluation import evaluate, judge
+from securefl.learning.tasks.binary.words import told
 from securefl.report.run import outcome_page
 from securefl.report.terminal import plain_text
 from securefl.study.parse import parse_study
@@ -28,7 +29,7 @@ def test_where_nothing_is_known_no_figure_is_given_and_no_rule_is_met(patients):
         page = " ".join(
             plain_text(
                 outcome_page(
-                    found,
+                    told(found),
                     model_dir="m",
                     study_title="t",
                     quality=verdict,

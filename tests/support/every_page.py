@@ -17,7 +17,7 @@ from securefl.learning.selftest import Finding, SelfTest
 from securefl.learning.stages.programme import charges_of
 from securefl.learning.tasks.binary.evaluation import evaluate
 from securefl.learning.tasks.binary.own_figures import figures_of
-from securefl.learning.tasks.binary.words import told_own
+from securefl.learning.tasks.binary.words import told, told_own
 from securefl.privacy.audit import extract
 from securefl.privacy.planning import choose_order
 from securefl.privacy.planning import quote as price
@@ -125,9 +125,9 @@ def own_model(*, known=True):
     model = Model(np.zeros(7), STUDY.model, STUDY.data, facts, DIGEST)
     scores, label = np.array([0.1, 0.2, 0.9, 0.7]), np.array([0, 0, 1, 1])
     figures = figures_of(scores, label, (Decimal("0.5"),))
-    told = told_own(figures, "patients") if known else None
+    words = told_own(figures, "patients") if known else None
     why_not = "" if known else "The table is not registered here any more."
-    return own_model_page(model, "models/small", told, why_not=why_not)
+    return own_model_page(model, "models/small", words, why_not=why_not)
 
 
 def selftest():
@@ -198,7 +198,7 @@ def rounds(*, failed=True):
 
 def outcome():
     return outcome_page(
-        EVALUATION,
+        told(EVALUATION),
         model_dir="out/model",
         study_title="A small study",
         quality="met",

@@ -9,8 +9,13 @@ from conftest import protocol_text
 from small_study import protocol
 
 from securefl.learning.tasks.binary.expected import EvaluationPlan, band_shares, plan_evaluation
-from securefl.learning.tasks.binary.words import NO_PREVALENCE, plan_words, told_plan
-from securefl.report.evaluation import auc_words, calibration_lines
+from securefl.learning.tasks.binary.words import (
+    NO_PREVALENCE,
+    auc_words,
+    calibration_lines,
+    plan_words,
+    told_plan,
+)
 from securefl.report.explain_study import quality_sentence
 from securefl.report.quality import quality_words
 from securefl.report.terminal import plain_text

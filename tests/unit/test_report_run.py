@@ -8,6 +8,7 @@ from conftest import make_study
 from small_study import COUNTED
 
 from securefl.learning.tasks.binary.evaluation import evaluate
+from securefl.learning.tasks.binary.words import told
 from securefl.report.run import (
     DEMO_HEADING,
     demo_table,
@@ -51,7 +52,7 @@ def outcome(evaluation=EVALUATION, **changed):
         "quality": "met",
         "quality_minimum": Decimal("0.5"),
     }
-    return flat(outcome_page(evaluation, **(given | changed)))
+    return flat(outcome_page(told(evaluation), **(given | changed)))
 
 
 def test_a_round_line_says_one_sum():
@@ -177,7 +178,7 @@ def test_the_pages_fit_80_columns():
     for renderable in (
         comparison(),
         outcome_page(
-            EVALUATION,
+            told(EVALUATION),
             model_dir="m" * 90,
             study_title="t" * 300,
             quality="cannot-be-judged",

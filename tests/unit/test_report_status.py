@@ -91,7 +91,7 @@ def test_how_the_coordinator_judged_the_quality_rule_stands_under_the_studies():
     judged = StudyLine("x-0", "completed", 41, 41, None, quality_words("not-met", Decimal("0.9")))
     words = " ".join(status(studies=[judged]).split())
     assert (
-        "x-0: the AUC asked for, at least 0.9: NOT met; the whole interval lies below (signed by"
+        "x-0: the quality asked for, at least 0.9: NOT met; the whole interval lies below (signed by"
         " the coordinator)." in words
     )
     assert "asked for" not in status(studies=[StudyLine("x-0", "completed", 41, 41)])

@@ -70,13 +70,13 @@ def test_what_happens_when_nothing_is_decided():
 
 def test_what_the_quality_rule_does_and_does_not():
     assert (
-        terms.quality_sentence(Decimal("0.70"))
+        terms.quality_sentence("AUC", Decimal("0.70"))
         == "The lowest acceptable AUC is 0.7, judged on the lower end of the noised interval; every"
         " hospital is told whether it was met. A model that misses it is released all the same,"
         " and nothing is given back."
     )
     assert (
-        terms.quality_sentence(Decimal(0))
+        terms.quality_sentence("AUC", Decimal(0))
         == "The study asks for no lowest AUC: the model is released whatever comes out."
     )
 

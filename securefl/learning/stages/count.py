@@ -122,7 +122,7 @@ class Count(Stage):
             if least
             else ""
         )
-        return f"how many {units} train the model, without and with what is to be predicted{end}"
+        return f"how many {units} train the model, {self._task.strata_words}{end}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Stage ``evaluate``: how well the model ranks the patients kept aside, from one noised histogram.
+"""Stage ``evaluate``: how well the model does on the patients kept aside, from one noised histogram.
 
 What is counted and what is read off it, the task says (:mod:`securefl.learning.tasks`).
 """
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from securefl.learning.features import Prepared
     from securefl.learning.steps import Draws
     from securefl.learning.tasks.task import Task
+    from securefl.learning.tasks.told import Told
     from securefl.study.counts import EvaluationSpec
     from securefl.study.schema import Study
     from securefl.types import FloatArray, IntArray
@@ -60,6 +61,11 @@ class EvaluateResult(Result):
         """What is read off it."""
         return self.task.evaluate(self.histogram, self.section, self.contributors)
 
+    @property
+    def told(self) -> Told:
+        """The same in words."""
+        return self.task.told(self.evaluation)
+
     def record(self) -> dict[str, Any]:
         """See :class:`Result`."""
         return {
@@ -83,7 +89,7 @@ class Evaluate(Stage):
         s = self.section
         words = Words(
             "check of the model",
-            "how many of the patients kept aside fall into each band of the model's score",
+            self._task.histogram_words,
             "to check it",
             self._once(),
             "evaluation",

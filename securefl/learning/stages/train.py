@@ -81,7 +81,7 @@ class Train(Stage):
                 kind="update",
                 rounds=t.rounds,
                 mechanism=SubsampledGaussian(p.noise_multiplier, p.sample_rate, t.local_steps),
-                length=self.public_length,
+                length=self.parameters,
                 bound=-(-wire.bound // wire.step),
                 bits=self.study.secagg.bits,
                 aside=False,
@@ -104,14 +104,21 @@ class Train(Stage):
         )
 
     @property
-    def public_length(self) -> int:
+    def parameters(self) -> int:
         """Size of the global model."""
         return self._family.parameters
 
     @property
+    def public_length(self) -> int:
+        """The model, and what else the strategy broadcasts."""
+        return self._strategy.broadcast_size(self.parameters)
+
+    @property
     def starts_from(self) -> str | None:
-        """The initial weights, which the sealed study names."""
-        return self.study.model.initial_sha256
+        """What the strategy makes of the initial weights, which the sealed study names."""
+        if self.public_length == self.parameters:
+            return self.study.model.initial_sha256
+        return weights_sha256(self.broadcast(TrainState(self._strategy.start(self._initial()))))
 
     def start(self, earlier: Sequence[Result]) -> TrainState:  # noqa: ARG002
         """See :class:`Stage`.
@@ -119,14 +126,7 @@ class Train(Stage):
         Raises:
             MessageError: this version makes other initial weights than the study names.
         """
-        theta = self._family.initial_weights(self.study.model.initial_seed)
-        if weights_sha256(theta) != self.starts_from:
-            raise MessageError(
-                "The initial weights are not those of the study.",
-                whose="the researcher",
-                next_step="Make the study again with this version of securefl.",
-            )
-        return TrainState(self._strategy.start(theta))
+        return TrainState(self._strategy.start(self._initial()))
 
     def broadcast(self, state: TrainState) -> FloatArray:
         """The weights from which hospitals start the round."""
@@ -147,6 +147,16 @@ class Train(Stage):
     def result(self, state: TrainState) -> TrainResult:
         """See :class:`Stage`."""
         return TrainResult(state.server.theta, state.last_step)
+
+    def _initial(self) -> FloatArray:
+        theta = self._family.initial_weights(self.study.model.initial_seed)
+        if weights_sha256(theta) != self.study.model.initial_sha256:
+            raise MessageError(
+                "The initial weights are not those of the study.",
+                whose="the researcher",
+                next_step="Make the study again with this version of securefl.",
+            )
+        return theta
 
     @property
     def _family(self) -> Family:

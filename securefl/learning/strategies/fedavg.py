@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, Self
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class FedAvg(Strategy):
         momentum: part of the velocity that the next round keeps.
     """
 
+    memory_words: ClassVar[str] = "momentum"
     local_learning_rate: Decimal
     server_learning_rate: Decimal
     momentum: Decimal

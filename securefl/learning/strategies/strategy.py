@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -43,7 +43,12 @@ class Strategy(ABC):
 
     Sums come with their ``unit``: what one clip norm of one patient counts in them, times the
     patients expected. A sum divided by its unit is a mean gradient in clip norms.
+
+    Attributes:
+        memory_words: what :attr:`ServerState.memory` is called, as "momentum".
     """
+
+    memory_words: ClassVar[str] = "memory"
 
     @classmethod
     @abstractmethod
@@ -69,7 +74,8 @@ class Strategy(ABC):
 
     def broadcast(self, state: ServerState) -> FloatArray:
         """What hospitals are given for the next round, float64[b]: the model itself, unless a
-        strategy says more or looks ahead.
+        strategy says more or looks ahead. Before the first round it is the initial weights
+        wherever it is as long as they are.
         """
         return state.theta
 

@@ -42,6 +42,9 @@ class Task(ABC):
         dtype: of targets; with its bytes a row enters the lot of its patient.
         metric: name of the figure that a quality rule is judged on, as "AUC".
         strata: names of the groups that a count of patients is split into.
+        strata_words: how it is split, as "by stage of the disease": for owners.
+        histogram_words: what an evaluation counts, as "how many of the patients kept aside ...":
+            for owners.
     """
 
     regression: ClassVar[str]
@@ -49,6 +52,8 @@ class Task(ABC):
     dtype: ClassVar[type[np.number[Any]]]
     metric: ClassVar[str]
     strata: tuple[str, ...]
+    strata_words: ClassVar[str]
+    histogram_words: ClassVar[str]
 
     @abstractmethod
     def __init__(self, label: Any) -> None:  # noqa: ANN401 - each task has labels of its own

@@ -10,7 +10,8 @@ class Told:
     """Figures in words.
 
     Attributes:
-        headline: the figure that quality rules are judged on, its interval first.
+        metric: name of the figure that quality rules are judged on, as "AUC".
+        headline: that figure, its interval first.
         short: its interval alone.
         rows: label and text of further figures.
         sentences: what follows from them, a sentence each.
@@ -22,6 +23,7 @@ class Told:
         probability: whether the figures support reading a prediction as a probability.
     """
 
+    metric: str = ""
     headline: str = ""
     short: str = ""
     rows: tuple[tuple[str, str], ...] = ()

@@ -60,7 +60,7 @@ class StudyStatus:
         reason: why it failed; None where it did not, or where no reason was kept.
         waits_for: what an approved study that has not begun waits for; empty where nobody said.
         verdict: how the coordinator judged the study's quality rule; None before its end.
-        minimum: the lowest AUC that the rule accepts.
+        minimum: the lowest figure that the rule accepts.
     """
 
     name: str

@@ -36,6 +36,8 @@ class Binary(Task):
     dtype = np.int8
     metric = "AUC"
     strata = ("negative", "positive")
+    strata_words = "without and with what is to be predicted"
+    histogram_words = "how many of the patients kept aside fall into each band of the model's score"
 
     def __init__(self, label: Label) -> None:
         self._label = label

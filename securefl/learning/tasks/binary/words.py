@@ -44,6 +44,7 @@ def told(e: Evaluation) -> Told:
         " them positive"
     )
     return Told(
+        metric="AUC",
         headline=auc_words(e.low, e.high, e.auc),
         short=f"{e.low:.3f} to {e.high:.3f}",
         rows=(*ranking, ("right or wrong", right_or_wrong(e)), ("checked on", patients)),
@@ -73,6 +74,7 @@ def told_own(figures: OwnFigures, units: str) -> Told:
     if math.isnan(figures.auc):
         auc = "cannot be worked out: all have the same outcome"
     return Told(
+        metric="AUC",
         headline=auc,
         rows=(
             (f"{units} held out", held_out),
@@ -124,7 +126,7 @@ def auc_words(low: float, high: float, auc: float | None) -> str:
 
 
 def ranking_words(low: float, high: float) -> str:
-    """What the interval means for two patients.
+    """Meaning of the interval for two patients.
 
     >>> ranking_words(0.805, 0.934)
     'of a patient with and one without the condition, the model gives the first the higher score in
@@ -138,7 +140,7 @@ def ranking_words(low: float, high: float) -> str:
 
 
 def right_or_wrong(e: Evaluation) -> str:
-    """How many are classified rightly, beside the rate of saying always the same."""
+    """Share of patients classified rightly, beside the rate of saying always the same."""
     if e.accuracy is None:
         return "nothing can be said: too few patients for the noise"
     most = max(e.negatives, e.positives) / max(e.negatives + e.positives, 1.0)
@@ -151,7 +153,7 @@ def right_or_wrong(e: Evaluation) -> str:
 
 
 def calibration_words(verdict: CalibrationVerdict) -> str:
-    """Whether the score may be called a probability, and why."""
+    """Say whether the score may be called a probability, and why."""
     return _MEANINGS[verdict]
 
 
