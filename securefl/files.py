@@ -1,5 +1,4 @@
-"""A party's own files: read only what is a regular file, keep secrets to their owner, make a folder
-whole or not at all.
+"""Files of a party: read only regular ones, keep secrets to their owner, make folders whole.
 
 Every function raises :class:`OSError` with path and reason where the file system refuses, or one of
 our errors where there is more to say.
@@ -69,8 +68,9 @@ def read_given(path: Path, max_bytes: int | None = None) -> bytes:
 
 
 def check_regular(mode: int, path: Path) -> None:
-    """Raise :class:`OSError` unless a file of this mode is a regular one; the text says what it is
-    instead.
+    """Raise :class:`OSError` unless a file of this mode is a regular one.
+
+    The text says what it is instead.
     """
     if stat.S_ISREG(mode):
         return
@@ -80,8 +80,9 @@ def check_regular(mode: int, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable (fsync(2): a file's own does not), where the file system
-    can.
+    """Make the names in a folder durable, where the file system can.
+
+    fsync(2): a file's own does not.
     """
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -215,15 +216,17 @@ def _close_it(path: Path) -> str:
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write ``data`` beside ``path``, make it durable, then move it into place: a reader sees the
-    old or the new file.
+    """Write ``data`` beside ``path``, make it durable, then move it into place.
+
+    A reader sees the old or the new file.
     """
     write_file(path, lambda file: file.write(data), mode)
 
 
 def write_file(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o600) -> None:
-    """:func:`replace_file` of what ``write`` writes into the file it is given; where it fails,
-    nothing is left.
+    """:func:`replace_file` of what ``write`` writes into the file it is given.
+
+    Where it fails, nothing is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
@@ -238,8 +241,7 @@ def write_file(path: Path, write: Callable[[BinaryIO], object], mode: int = 0o60
 
 @contextlib.contextmanager
 def made_whole(path: Path, last: str) -> Iterator[Path]:
-    """A folder to fill, which stands at ``path`` complete when the block ends, or not at all when
-    it fails.
+    """Make a folder that stands at ``path`` complete when the block ends, or not at all.
 
     It is filled beside ``path`` under a hidden name and renamed. Where there is a folder with other
     files at ``path`` already, its entries are moved in one by one, and ``last``, which makes it

@@ -62,8 +62,9 @@ class Lock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process holds the lock. Asking shares it for an instant, so a taker tries more than
-    once.
+    """True if a process holds the lock.
+
+    Asking shares it for an instant, so a taker tries more than once.
 
     Raises:
         UnreadableError: the file system has no locks, or there is something else of that name.

@@ -1,3 +1,1 @@
-"""The command line: one file a role; it reads, asks, prints, and leaves every decision to the rooms
-below.
-"""
+"""Command line: one file a role, reading, asking and printing; the rooms below decide."""

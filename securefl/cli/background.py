@@ -25,8 +25,7 @@ _FRAME = dict.fromkeys(map(ord, "╭╮╰╯─│┌┐└┘"), " ")
 
 
 def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> None:
-    """Run ``securefl ARGUMENTS`` in a session of its own and wait until its first whole turn went
-    well.
+    """Run ``securefl ARGUMENTS`` in a session of its own until its first whole turn went well.
 
     Args:
         arguments: the command that runs in the foreground.

@@ -1,6 +1,4 @@
-"""A fault of securefl's own: what its authors need goes into a file of the user's, not onto the
-screen.
-"""
+"""Report of a fault of securefl's own: a file of the user's for its authors, not the screen."""
 
 from __future__ import annotations
 
@@ -12,8 +10,9 @@ from securefl.errors import SecureFLError
 
 
 def fault(error: Exception) -> SecureFLError:
-    """The page's error; the traceback is written to a new file (0600) that the user may read before
-    sending it on.
+    """Make the page's error, and write the traceback to a new file (0600).
+
+    The user may read it before sending it on.
     """
     try:
         fd, path = tempfile.mkstemp(prefix="securefl-fault-", suffix=".txt")  # mode 0600

@@ -83,11 +83,10 @@ def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def say(text: str) -> None:
-    """A line of our own; nothing in it is taken for markup, and what a screen may not show is
-    spelled out.
+    """Print a line of our own; nothing in it is taken for markup.
 
-    A terminal gets it broken between words, and a word longer than a line whole, so that it can be
-    copied. A file gets it as one line, for programs.
+    What a screen may not show is spelled out. A terminal gets it broken between words, and a word
+    longer than a line whole, so that it can be copied. A file gets it as one line, for programs.
     """
     from securefl.report.characters import shown
 
@@ -162,8 +161,9 @@ def folder_option(name: str, variable: str) -> Callable[[Callable[..., Any]], Ca
 
 
 def confirm(question: str, *, yes: bool, read: str = "") -> None:
-    """Ask before something that cannot be undone; without a terminal the answer must be given as
-    ``--yes``.
+    """Ask before something that cannot be undone.
+
+    Without a terminal the answer must be given as ``--yes``.
 
     Args:
         question: ends with a question mark.

@@ -1,6 +1,4 @@
-"""A screen that may fail while the work goes on: a closed pipe, a full disk behind it, a terminal
-that went away.
-"""
+"""Screen that may fail while the work goes on: a closed pipe, a full disk, a lost terminal."""
 
 from __future__ import annotations
 
@@ -67,8 +65,7 @@ class SteadyStream:
 
 @contextmanager
 def steady_screen(log: Path) -> Iterator[None]:
-    """For the length of a ``with``: neither a screen that fails nor a terminal that closes (SIGHUP)
-    ends the work.
+    """Keep the work going when a screen fails or a terminal closes (SIGHUP), for a ``with``.
 
     Processes that are started inside do not hear SIGHUP either.
 

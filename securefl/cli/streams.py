@@ -1,5 +1,4 @@
-"""Standard output and standard error that outlive their reader: the screen may fail, the work goes
-on.
+"""Standard output and error that outlive their reader: the screen may fail, the work goes on.
 
 A reader that goes away (``| head``, a closed terminal), a full disk behind ``>`` and a terminal
 without UTF-8 must not end a command in the middle of what it does. Writes that fail are dropped and
@@ -78,8 +77,9 @@ class LastingStream:
 
 
 def lasting_streams() -> tuple[LastingStream, LastingStream]:
-    """Put lasting streams in the place of ``sys.stdout`` and ``sys.stderr``; harmless when
-    repeated.
+    """Put lasting streams in the place of ``sys.stdout`` and ``sys.stderr``.
+
+    Harmless when repeated.
     """
     made = []
     for name in ("stdout", "stderr"):

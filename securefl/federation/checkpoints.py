@@ -66,12 +66,12 @@ def held_path(site: str, holder: str) -> str:
 
 
 def handed_info(digest: str, site: str, reader: str) -> bytes:
-    """What a handed checkpoint is sealed under."""
+    """HPKE context under which a handed checkpoint is sealed."""
     return f"securefl/checkpoint/1/{digest}/{site}/{reader}".encode()
 
 
 def held_info(site: str, holder: str) -> bytes:
-    """What an answer is sealed under."""
+    """HPKE context under which an answer is sealed."""
     return f"securefl/checkpoint-held/1/{site}/{holder}".encode()
 
 
@@ -97,10 +97,11 @@ class Handed:
 
     def dump(self, sign: Sign) -> bytes:
         """The statement as it is sealed."""
-        past, held = (
-            [f"{s:016d}:{h}" for s, h in points]
-            for points in (self.past[-MOST_PAST:], [self.held] if self.held else [])
-        )
+        past = [f"{size:016d}:{head}" for size, head in self.past[-MOST_PAST:]]
+        held = []
+        if self.held:
+            size, head = self.held
+            held.append(f"{size:016d}:{head}")
         body = {
             "site": self.site,
             "reader": self.reader,
@@ -136,12 +137,14 @@ def _points(listed: object, most: int) -> tuple[Point, ...] | None:
         return None
     found = [_POINT.fullmatch(text) if isinstance(text, str) else None for text in listed]
     points = tuple((int(match[1]), match[2]) for match in found if match is not None)
-    return points if len(points) == len(listed) else None
+    if len(points) != len(listed):
+        return None
+    return points
 
 
 @dataclass(frozen=True)
 class KnownPast:
-    """What a reader knows of one ledger's past.
+    """Past of one ledger as far as a reader knows it.
 
     Args:
         heads: last hash by number of events, of every checkpoint of it that is known here.
@@ -158,7 +161,10 @@ class KnownPast:
         """The same after a newer checkpoint that agrees with it; only the last ones are kept."""
         listed = {**dict(past), size: head}
         first = min(listed)
-        since = first if first > self.newest else size
+        # A list that begins behind all that is known leaves a gap: complete only from here on.
+        since = size
+        if first > self.newest:
+            since = first
         if self.newest in listed:  # both lists are without gaps, and they meet
             since = min(self.since, first)
         heads = dict(sorted({**self.heads, **listed}.items())[-2 * MOST_PAST :])
@@ -173,19 +179,20 @@ def first_seen(size: int, head: str, past: tuple[Point, ...]) -> KnownPast:
 def another_past(
     known: KnownPast, size: int, head: str, past: tuple[Point, ...], held: Point | None = None
 ) -> int | None:
-    """The number of events at which a handed checkpoint contradicts what is known of its ledger;
-    None where it does not.
+    """Return the number of events at which a handed checkpoint contradicts what is known.
 
-    A ledger only grows, so one that grew on from a known checkpoint lists it, and one that is older
-    is listed by those that came after it. Order of arrival proves nothing, and an older word that
-    was handed before is no fault.
+    None where it does not. A ledger only grows, so one that grew on from a known checkpoint lists
+    it, and one that is older is listed by those that came after it. Order of arrival proves
+    nothing, and an older word that was handed before is no fault.
 
     >>> known = first_seen(9, "c", ((5, "a"), (7, "b")))
-    >>> another_past(known, 7, "b", ((5, "a"),)) is None  # older, and known: another study's object, read late
+    >>> another_past(known, 7, "b", ((5, "a"),)) is None  # older, and known: read late
     True
-    >>> another_past(known, 7, "x", ((5, "a"),)), another_past(known, 8, "x", ()), another_past(known, 12, "d", ((5, "a"),))
-    (7, 8, 9)
-    >>> another_past(known, 12, "d", (), held=(9, "c")) is None  # its list was lost, and it knows what is held here
+    >>> another_past(known, 7, "x", ((5, "a"),)), another_past(known, 8, "x", ())
+    (7, 8)
+    >>> another_past(known, 12, "d", ((5, "a"),))
+    9
+    >>> another_past(known, 12, "d", (), held=(9, "c")) is None  # knows what is held here
     True
     """
     listed = {**dict(past), size: head}
@@ -193,11 +200,15 @@ def another_past(
     if differs:
         return min(differs)
     if size < known.newest:  # unknown although all that was handed out in this range is known
-        return size if size >= known.since and size not in known.heads else None
+        if size >= known.since and size not in known.heads:
+            return size
+        return None
     if known.newest in listed or held == (known.newest, known.heads[known.newest]):
         return None
     cut_short = len(past) == MOST_PAST and min(listed) > known.newest
-    return None if cut_short else known.newest
+    if cut_short:
+        return None
+    return known.newest
 
 
 @dataclass(frozen=True)
@@ -236,8 +247,9 @@ def open_ask(data: bytes, *, site: str, verify: Verify) -> Ask:
 
 @dataclass(frozen=True)
 class Held:
-    """``holder`` answers ``site``: the newest signed checkpoint of its ledger that is held, or
-    nothing (empty).
+    """Answer of ``holder`` to ``site``: the newest signed checkpoint of its ledger that is held.
+
+    Or nothing (empty).
     """
 
     holder: str

@@ -1,5 +1,6 @@
-"""What is said in a round, beside ciphertexts: announcement, status and end, each signed and bound
-to study and round.
+"""Messages of a round beside ciphertexts, each signed and bound to study and round.
+
+Announcement, status and end.
 """
 
 from __future__ import annotations
@@ -122,7 +123,8 @@ def open_announcement(data: bytes, *, study: str, verify: Verify) -> Announcemen
 
 @dataclass(frozen=True)
 class Call:
-    """The coordinator's word that it is about to begin: every hospital is to say that it is ready.
+    """Coordinator's word that it is about to begin: every hospital is to say that it is ready.
+
     ``nonce``: 32 bytes in hex, fresh for each run of the coordinator, so that what a hospital said
     to an earlier one is not taken for an answer.
     """
@@ -145,8 +147,9 @@ def open_call(data: bytes, *, study: str, verify: Verify) -> Call:
 
 @dataclass(frozen=True)
 class Ready:
-    """A hospital's word that it can take part: its table opens and fits, its worker stands, its
-    budget is reserved.
+    """Hospital's word that it can take part.
+
+    Its table opens and fits, its worker stands, its budget is reserved.
 
     Args:
         study: the study's digest.
@@ -185,11 +188,10 @@ def open_ready(data: bytes, *, study: str, site: str, verify: Verify) -> Ready:
 
 @dataclass(frozen=True)
 class Status:
-    """A hospital's public word on its end: a code out of a fixed list, and the round it concerns
-    (0: before the first).
+    """Hospital's public word on its end: a code out of a fixed list, and the round it concerns.
 
-    ``cause`` and ``cause_code`` name the party that it follows, and that one's code; both empty
-    where it is the first.
+    Round 0 is before the first. ``cause`` and ``cause_code`` name the party that it follows, and
+    that one's code; both empty where it is the first.
     """
 
     study: str
@@ -287,10 +289,10 @@ def open_invitation(data: bytes, *, study: str, verify: Verify) -> Invitation:
 
 @dataclass(frozen=True)
 class Complaint:
-    """A hospital's public word that it cannot use what another hospital dealt to it in a round, and
-    so does not sign; no reason, no details.
+    """Hospital's public word that it cannot use what another hospital dealt to it in a round.
 
-    Nobody else can see whether it is true: it names whom to ask, and decides nothing.
+    It does not sign then; no reason, no details. Nobody else can see whether it is true: it names
+    whom to ask, and decides nothing.
     """
 
     study: str
@@ -334,7 +336,7 @@ def _small(data: bytes, kind: str, model: type[Any], verify: Verify, sender: str
 
 
 def _is_cause(body: dict[str, Any]) -> bool:
-    """Whether it names nobody, or a party by its name with one of the codes."""
+    """True if it names nobody, or a party by its name with one of the codes."""
     name, code = body["cause"], body["cause_code"]
     if not isinstance(name, str) or not isinstance(code, str):
         return False

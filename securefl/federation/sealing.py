@@ -1,5 +1,6 @@
-"""The global model on its way to the hospitals: encrypted once, its key sealed to each of them
-under the round's facts.
+"""Sealing of the global model on its way to the hospitals.
+
+Encrypted once, its key sealed to each of them under the round's facts.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ def sealed_limit(parameters: int, hospitals: int) -> int:
 
 
 def seal_model(payload: bytes, readers: Iterable[IdentityCard], context: bytes) -> bytearray:
-    """Encrypt ``payload`` for the readers; ``context`` (study, round, attempt) must be the same
-    when it is opened.
+    """Encrypt ``payload`` for the readers.
+
+    ``context`` (study, round, attempt) must be the same when it is opened.
     """
     key = secrets.token_bytes(32)
     wrapped = {card.name: card.seal(key, _info(context, card.name)).hex() for card in readers}
@@ -51,8 +53,9 @@ def seal_model(payload: bytes, readers: Iterable[IdentityCard], context: bytes) 
 
 
 def open_model(data: bytes | bytearray, reader: Identity, context: bytes) -> bytes:
-    """The payload sealed to ``reader``. The caller has checked the hash of ``data`` against the
-    signed announcement.
+    """Open the payload sealed to ``reader``.
+
+    The caller has checked the hash of ``data`` against the signed announcement.
 
     Raises:
         MessageError: not sealed to this reader or under this context, or altered.

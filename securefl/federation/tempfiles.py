@@ -1,8 +1,7 @@
-"""Nameless files for what is larger than memory should hold: only this process reaches them, and
-they end with it, even when it is killed.
+"""Nameless files for what is larger than memory should hold.
 
-They lie where ``TMPDIR`` says, else in ``/var/tmp``, which is on a disk where ``/tmp`` may be in
-memory.
+Only this process reaches them, and they end with it, even when it is killed. They lie where
+``TMPDIR`` says, else in ``/var/tmp``, which is on a disk where ``/tmp`` may be in memory.
 """
 
 from __future__ import annotations
@@ -40,8 +39,9 @@ def open_tempfile() -> BinaryIO:
 
 @dataclass(frozen=True, eq=False)
 class ClaimedSum:
-    """The aggregator's sum as it was read and checked; whether it is that of the contributions is
-    for whoever opens it to see.
+    """Aggregator's sum as it was read and checked.
+
+    Whether it is that of the contributions is for whoever opens it to see.
 
     Args:
         sha256: of its frame.
@@ -102,6 +102,8 @@ def disk_errors() -> Iterator[None]:
 
 
 def _folder() -> str:
-    """Where temporary files of any size go."""
+    """Folder for temporary files of any size."""
     named = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    return tempfile.gettempdir() if named or not Path(_ON_DISK).is_dir() else _ON_DISK
+    if named or not Path(_ON_DISK).is_dir():
+        return tempfile.gettempdir()
+    return _ON_DISK

@@ -1,9 +1,8 @@
-"""What is left of a round for everybody: its facts, who contributed, the hashes of what was added.
-Signed by the coordinator.
+"""Transcript of a round for everybody: its facts, who contributed, the hashes of what was added.
 
-Each names the one before it by its hash, so that none can be left out or exchanged later. The
-opened integers are not in it, not even as a hash: for a small model a hash can be guessed, and the
-store's operator would know the sum.
+Signed by the coordinator. Each names the one before it by its hash, so that none can be left out or
+exchanged later. The opened integers are not in it, not even as a hash: for a small model a hash can
+be guessed, and the store's operator would know the sum.
 """
 
 from __future__ import annotations
@@ -101,7 +100,7 @@ def open_transcript(
 
 
 def transcript_sha256(data: bytes) -> str:
-    """What the next transcript names this one by."""
+    """Hash by which the next transcript names this one."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -1,9 +1,8 @@
-"""One cell against what a column declares: a value, "not recorded", or a reason why its row is set
-aside.
+"""Judgement of one cell by what a column declares: a value, "not recorded", or a reason.
 
-Each cell is judged alone (rule 10). The order: a damaged character; a declared value; a
-missing-value code; a text that differs from a declared one only in its spelling (set aside, never
-guessed); an empty cell or one of the usual words for "not recorded".
+The reason is why its row is set aside. Each cell is judged alone (rule 10). The order: a damaged
+character; a declared value; a missing-value code; a text that differs from a declared one only in
+its spelling (set aside, never guessed); an empty cell or one of the usual words for "not recorded".
 """
 
 from __future__ import annotations
@@ -46,9 +45,7 @@ class DeclaredTexts:
         self._loose = {_loosely(text): text for text in reversed(texts)}
 
     def place(self, cell: Cell) -> int | NotRecorded | None:
-        """The number of the declared text that ``cell`` is; ``None`` for one that nothing
-        declares.
-        """
+        """Return the number of the declared text that ``cell`` is; ``None`` where none is it."""
         if cell is None:
             return NOT_RECORDED
         key = text_key(with_point(cell, self._decimal))
@@ -61,8 +58,9 @@ class DeclaredTexts:
         return None
 
     def near(self, cell: str) -> str | None:
-        """The declared text that ``cell`` seems to mean: it differs in case, blanks, accents' form
-        or leading zeros only.
+        """Return the declared text that ``cell`` seems to mean.
+
+        It differs in case, blanks, accents' form or leading zeros only.
         """
         return self._loose.get(_loosely(with_point(cell, self._decimal)))
 
@@ -87,13 +85,18 @@ class DeclaredNumbers:
             return NOT_RECORDED
         number = plain_number(cell, self._decimal)
         if number is None:
-            return NOT_RECORDED if cell.lower() in MISSING else None
-        return NOT_RECORDED if number in self._code_numbers else number
+            if cell.lower() in MISSING:
+                return NOT_RECORDED
+            return None
+        if number in self._code_numbers:
+            return NOT_RECORDED
+        return number
 
 
 def plain_number(cell: str, decimal: str = ".") -> float | None:
-    """A finite number written plainly, else ``None`` (no ``inf``, no ``1_000``, and with a decimal
-    comma no point).
+    """Read a finite number written plainly, else ``None``.
+
+    No ``inf``, no ``1_000``, and with a decimal comma no point.
     """
     if decimal == "," and "." in cell:
         return None
@@ -101,16 +104,22 @@ def plain_number(cell: str, decimal: str = ".") -> float | None:
         value = float(with_point(cell, decimal))
     except ValueError:
         return None
-    return value if math.isfinite(value) and "_" not in cell else None
+    # Python reads 1_000 as a number; no table means it so.
+    if math.isfinite(value) and "_" not in cell:
+        return value
+    return None
 
 
 def with_point(cell: str, decimal: str) -> str:
-    """``cell`` with a decimal point where the table has a comma; as it is where it cannot be a
-    number.
+    """Write ``cell`` with a decimal point where the table has a comma.
+
+    As it is where it cannot be a number.
     """
     if decimal == "," and cell.count(",") == 1 and "." not in cell:
         changed = cell.replace(",", ".")
-        return changed if isinstance(text_key(changed), Decimal) or _is_float(changed) else cell
+        if isinstance(text_key(changed), Decimal) or _is_float(changed):
+            return changed
+        return cell
     return cell
 
 
@@ -123,10 +132,12 @@ def _is_float(text: str) -> bool:
 
 
 def _loosely(text: str) -> str:
-    """What is left of a text without case, blanks, invisible characters and a number's leading
-    zeros and ``.0``.
-    """
+    """Strip a text of case, blanks, invisible characters, a number's leading zeros and ``.0``."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     bare = "".join(sign for sign in folded if unicodedata.category(sign)[0] not in "CZ")
-    number = text_key(bare.lstrip("0") or "0") if bare[:1].isdigit() else bare
-    return str(number.normalize()) if isinstance(number, Decimal) else bare
+    if not bare[:1].isdigit():
+        return bare
+    number = text_key(bare.lstrip("0") or "0")
+    if isinstance(number, Decimal):
+        return str(number.normalize())
+    return bare

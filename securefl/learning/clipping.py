@@ -1,5 +1,4 @@
-"""Each record's gradient clipped and put on the integer grid, and the sum of them (design:
-"Noise").
+"""Clipping of each record's gradient onto the integer grid, and the sum (design: "Noise").
 
 A gradient is clipped to ``clip_norm``, put on a grid of ``grid`` units per clip norm by rounding
 toward zero, and its norm is then checked in integers. Rounding toward zero matters: at 10^6
@@ -39,8 +38,9 @@ _TINY, _HUGE = 1e-200, 1e200
 
 
 class Factors(NamedTuple):
-    """The gradients of one linear layer for m records: for its weight the outer product of the two,
-    for its bias the second.
+    """Gradients of one linear layer for m records, as factors.
+
+    For its weight the outer product of the two, for its bias the second.
 
     Attributes:
         activations: float64[m, inputs].
@@ -56,8 +56,9 @@ class Factors(NamedTuple):
 
 
 def written_out(layers: Sequence[Factors]) -> FloatArray:
-    """The gradients themselves, float64[m, p]: for each layer its weight (outputs x inputs, row by
-    row), then its bias.
+    """Write the gradients themselves out: float64[m, p].
+
+    For each layer its weight (outputs x inputs, row by row), then its bias.
     """
     rows = len(layers[0].backprops)
     found, at = np.empty((rows, sum(_parameters(f) for f in layers))), 0
@@ -75,8 +76,9 @@ def written_out(layers: Sequence[Factors]) -> FloatArray:
 
 
 def clipped_sum_of_factors(layers: Sequence[Factors], clip_norm: float, grid: int) -> IntArray:
-    """:func:`clipped_sum` of :func:`written_out`, but for roundings of single values, int64[p],
-    without writing them out.
+    """:func:`clipped_sum` of :func:`written_out`, without writing them out: int64[p].
+
+    The same but for roundings of single values.
 
     Args:
         layers: factors whose squares add up exactly in float64, as those on the grids of
@@ -105,11 +107,10 @@ def clipped_sum_of_factors(layers: Sequence[Factors], clip_norm: float, grid: in
 
 
 def _sum_of_truncated(layers: Sequence[Factors]) -> tuple[FloatArray, FloatArray]:
-    """The sum over the records of :func:`written_out` rounded toward zero, and each record's sum of
-    squares: both exact.
+    """Sum :func:`written_out`, rounded toward zero, over the records; and each record's squares.
 
-    Whole numbers far below 2^53, which float64 adds without rounding. Records run along the last
-    axis: long stretches whatever the layers' widths.
+    Both exact: whole numbers far below 2^53, which float64 adds without rounding. Records run along
+    the last axis: long stretches whatever the layers' widths.
     """
     rows = len(layers[0].backprops)
     total, length = np.zeros(sum(_parameters(f) for f in layers)), np.zeros(rows)
@@ -150,8 +151,9 @@ def _parameters(layer: Factors) -> int:
 
 
 def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
-    """Clip each row to L2 norm ``clip_norm`` and round it toward zero to multiples of clip_norm /
-    grid.
+    """Clip each row to L2 norm ``clip_norm``, and round toward zero to the grid.
+
+    The grid's step is ``clip_norm`` / ``grid``.
 
     Args:
         gradients: float64[m, p]. A row with a value that is not finite counts as zero: it must
@@ -163,11 +165,9 @@ def clip_to_grid(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray
         int64[m, p]; the sum of squares of each row is at most grid², checked in integers.
     """
     parts = [_on_grid(gradients[i : i + size], clip_norm, grid) for i, size in _slices(gradients)]
-    return (
-        np.concatenate(parts).astype(np.int64)
-        if parts
-        else np.zeros(gradients.shape, dtype=np.int64)
-    )
+    if not parts:
+        return np.zeros(gradients.shape, dtype=np.int64)
+    return np.concatenate(parts).astype(np.int64)
 
 
 def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
@@ -180,8 +180,9 @@ def clipped_sum(gradients: FloatArray, clip_norm: float, grid: int) -> IntArray:
 
 
 def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
-    """(start, rows) of pieces that stay in the processor's cache; every row is handled alone, so
-    the pieces decide nothing.
+    """Cut the rows into pieces that stay in the processor's cache: (start, rows).
+
+    Every row is handled alone, so the pieces decide nothing.
     """
     rows, columns = gradients.shape
     size = max(1, _CACHED_NUMBERS // max(columns, 1))
@@ -189,8 +190,9 @@ def _slices(gradients: FloatArray) -> Iterator[tuple[int, int]]:
 
 
 def _on_grid(gradients: FloatArray, clip_norm: float, grid: int) -> FloatArray:
-    """:func:`clip_to_grid` in float64: whole numbers, each row's sum of squares at most grid²,
-    checked exactly.
+    """:func:`clip_to_grid` in float64: whole numbers.
+
+    Each row's sum of squares is at most grid², checked exactly.
     """
     square = sum_of_squares(gradients)
     ordinary = (square > _TINY) & (square < _HUGE)  # not so where a value is not finite
@@ -224,11 +226,10 @@ def _extraordinary(gradient: FloatArray, clip_norm: float, grid: int) -> FloatAr
 
 
 def within_ball(units: IntArray, grid: int) -> IntArray:
-    """The promise of :func:`clip_to_grid` checked in exact integers: rows of int64[m, p] longer
-    than ``grid`` are shortened.
+    """Shorten rows of int64[m, p] longer than ``grid``, by exact integers.
 
-    Up to 2^20 units float64 leaves no row too long; this makes the bound independent of that
-    argument.
+    It checks the promise of :func:`clip_to_grid`. Up to 2^20 units float64 leaves no row too long;
+    this makes the bound independent of that argument.
     """
     too_long = (units * units).sum(axis=1) > grid * grid
     while too_long.any():  # each pass moves every entry of such a row toward zero, so it ends

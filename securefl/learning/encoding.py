@@ -1,6 +1,4 @@
-"""Cells as features: how each kind of column is encoded, one cell at a time, from what the study
-declares (rule 10).
-"""
+"""Encoding of cells as features, one cell at a time, from what the study declares (rule 10)."""
 
 from __future__ import annotations
 
@@ -34,15 +32,19 @@ MALFORMED: Final = "the line has too few or too many values, or a stray quote"
 
 def column_features(column: Column) -> tuple[str, ...]:
     """Names of the features that a column becomes."""
-    flag = (f"{column.name}: not recorded",) if column.missing == "flag" else ()
+    flag: tuple[str, ...] = ()
+    if column.missing == "flag":
+        flag = (f"{column.name}: not recorded",)
     if isinstance(column, CategoryColumn):
         return (*(f"{column.name} = {level}" for level in column.levels[1:]), *flag)
     return (column.name, *flag)
 
 
 def encode_table(table: Table, spec: DataSpec) -> tuple[Float32Array, list[str | None], list[Cell]]:
-    """Float32[n, d]; for each row, why it is set aside (the first reason in column order) or
-    ``None``; and the cell behind it.
+    """Encode a table: features, and for each row why it is set aside.
+
+    Float32[n, d]; for each row the first reason in column order or ``None``; and the cell behind
+    it.
     """
     columns = [
         table.column(column.name) for column in spec.columns
@@ -82,11 +84,16 @@ def encoder(column: Column, decimal: str) -> Callable[[Cell], Encoded]:
 
 
 def _not_recorded(column: Column) -> Encoded:
-    return (len(column_features(column)) - 1, 1.0) if column.missing == "flag" else NOT_RECORDED
+    # The flag is the last of a column's features.
+    if column.missing == "flag":
+        return (len(column_features(column)) - 1, 1.0)
+    return NOT_RECORDED
 
 
 def _unfit(cell: Cell, reason: str) -> str:
-    return DAMAGED if cell is not None and DAMAGED_SIGN in cell else reason
+    if cell is not None and DAMAGED_SIGN in cell:
+        return DAMAGED
+    return reason
 
 
 def _numeric(column: NumericColumn, decimal: str) -> Callable[[Cell], Encoded]:

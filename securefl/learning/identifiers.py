@@ -1,8 +1,7 @@
-"""Patient identifiers as the table spells them: the unit of privacy is one spelling, so other
-spellings are other patients.
+"""Identifiers of patients as the table spells them: the unit of privacy is one spelling.
 
-Nothing is merged here: "007" and "7" may be two people. The owner is told what would fall together,
-and decides.
+Other spellings are other patients. Nothing is merged here: "007" and "7" may be two people. The
+owner is told what would fall together, and decides.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ _LONGEST: Final = 40
 
 
 def told_apart(patients: Iterable[Cell], column: str) -> list[str]:
-    """Warnings about identifiers that are spelled in several ways, or that a spreadsheet rounded;
-    empty where all is well.
+    """Warn about identifiers spelled in several ways, or rounded by a spreadsheet.
+
+    Empty where all is well.
 
     Args:
         patients: the identifier of each row.
@@ -60,15 +60,17 @@ def told_apart(patients: Iterable[Cell], column: str) -> list[str]:
 
 
 def _plainly(patient: str) -> str:
-    """The identifier without case, blanks, invisible characters, leading zeros and a fraction of
-    zero.
-    """
+    """Strip an identifier of case, blanks, invisible characters, leading zeros, a zero fraction."""
     composed = unicodedata.normalize("NFKC", patient).casefold()
     bare = "".join(sign for sign in composed if unicodedata.category(sign)[0] not in "CZ")
     number = _WHOLE.fullmatch(bare)
-    return number[1] if number else bare
+    if number:
+        return number[1]
+    return bare
 
 
 def _shown(spellings: list[str]) -> str:
     words = [f"'{spelled_out(text[:_LONGEST])}'" for text in spellings[:_SHOWN]]
-    return ", ".join(words) + (", ..." if len(spellings) > _SHOWN else "")
+    if len(spellings) > _SHOWN:
+        words.append("...")
+    return ", ".join(words)

@@ -44,8 +44,9 @@ class Patients:
         return _smallest(every[every <= limit], limit)
 
     def share_in(self, other: Patients) -> tuple[float, bool]:
-        """The share (0 to 1) of these patients that are among the others', and whether it is exact
-        and no estimate.
+        """Estimate the share (0 to 1) of these patients that are among the others'.
+
+        Returned with whether it is exact and no estimate.
         """
         limit = min(self.limit, other.limit)
         compared = self.hashes[self.hashes <= limit]
@@ -59,7 +60,7 @@ class Patients:
 
     @classmethod
     def load(cls, data: bytes) -> Self:
-        """What :meth:`dump` wrote.
+        """Read a set that :meth:`dump` wrote.
 
         Raises:
             ValueError, IndexError: it is nothing of the kind.

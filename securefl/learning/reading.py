@@ -1,8 +1,8 @@
-"""How a table's bytes become text: encoding, separator and decimal sign, said by its owner and
-never guessed in silence.
+"""Reading of a table's bytes as text: encoding, separator and decimal sign, said by its owner.
 
-A study's worker reads a table as it was registered: what these three are must not depend on its
-rows. Only the header line, which holds no patient, decides a separator that nobody named.
+They are never guessed in silence. A study's worker reads a table as it was registered: what these
+three are must not depend on its rows. Only the header line, which holds no patient, decides a
+separator that nobody named.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _CANDIDATES: Final = ("cp1252", "cp850", "mac-roman", "cp1250")
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is read.
+    """Way of reading a table.
 
     Attributes:
         encoding: Python's name of a text encoding in which ASCII bytes mean themselves.
@@ -85,8 +85,10 @@ class Reading:
 
     @property
     def words(self) -> str:
-        """How the table is read, for its owner's screen."""
-        sign = "a comma" if self.decimal == "," else "a point"
+        """Say how the table is read, for its owner's screen."""
+        sign = "a point"
+        if self.decimal == ",":
+            sign = "a comma"
         return (
             f"text in {self.encoding}, {SEPARATOR_WORDS[self.separator]} between the values, {sign}"
             " in decimal numbers"
@@ -98,15 +100,19 @@ USUAL: Final = Reading()
 
 
 def known_encoding(name: str) -> str | None:
-    """Python's name of the encoding; ``None`` for one that it does not know or in which lines
-    cannot be found first (UTF-16).
+    """Return Python's name of the encoding.
+
+    ``None`` for one that it does not know or in which lines cannot be found first (UTF-16).
     """
     try:
         found = codecs.lookup(name).name
     except (LookupError, ValueError):
         return None
-    found = "utf-8" if found == "utf-8-sig" else found
-    return found if _ENCODING.fullmatch(found) else None
+    if found == "utf-8-sig":
+        found = "utf-8"
+    if _ENCODING.fullmatch(found):
+        return found
+    return None
 
 
 def require_encoding(name: str) -> str:
@@ -128,8 +134,9 @@ def require_encoding(name: str) -> str:
 
 
 def likely_encoding(data: bytes) -> str | None:
-    """The encoding, beside UTF-8, in which the bytes of ``data`` beyond ASCII are most often
-    letters; ``None`` if none fits.
+    """Find the encoding, beside UTF-8, in which bytes beyond ASCII are most often letters.
+
+    ``None`` if none fits.
     """
     odd = bytes(byte for byte in data if byte > 0x7F)
     best, most = None, 0
@@ -142,8 +149,9 @@ def likely_encoding(data: bytes) -> str | None:
 
 
 def separator_of(first: str, names: Collection[str]) -> Separator:
-    """The separator that finds most of ``names`` in the header line, then most columns; the comma
-    where nothing tells.
+    """Find the separator that finds most of ``names`` in the header line, then most columns.
+
+    The comma where nothing tells.
 
     Args:
         first: the header line.
@@ -160,7 +168,9 @@ def separator_of(first: str, names: Collection[str]) -> Separator:
 def said_separator(line: bytes) -> str | None:
     """The separator that a line like Excel's ``sep=;`` names; ``None`` for any other line."""
     match = _SEP_LINE.fullmatch(line.strip(b"\r\n "))
-    return match[1].decode() if match else None
+    if match is None:
+        return None
+    return match[1].decode()
 
 
 def check_kind(start: bytes, name: str) -> None:

@@ -1,5 +1,4 @@
-"""Records of a delimited text: RFC 4180, with a line number each and a bounded reach for what is
-broken.
+"""Records of a delimited text: RFC 4180, with line numbers and a bounded reach for what is broken.
 
 A quoted field may hold separators, doubled quotation marks and line breaks; a record is then
 several lines. What RFC 4180 allows is read exactly so: no record is ever made out of the inside of
@@ -49,10 +48,10 @@ class Record:
 
 
 def records(lines: Sequence[str], separator: str, first: int = 1) -> Iterator[Record]:
-    """The records of ``lines`` (without their line ends), the first of which is line ``first`` of
-    its file.
+    """Split ``lines`` (without their line ends) into records.
 
-    Lines with nothing but blank space between records are passed over.
+    The first is line ``first`` of its file. Lines with nothing but blank space between records are
+    passed over.
     """
     at = 0
     while at < len(lines):
@@ -83,9 +82,14 @@ def _quoted(lines: Sequence[str], at: int, separator: str, number: int) -> tuple
         if reader.opened_anew or characters > MOST_CHARACTERS:
             break
         if not reader.inside:
-            wrong = NOT_DOUBLED if reader.stray else None
-            return Record(number, number + used - 1, () if wrong else reader.fields, wrong), used
-    wrong = TOO_LONG if len(lines[at]) > MOST_CHARACTERS else NOT_CLOSED
+            last = number + used - 1
+            # Of a broken record no field is kept: where each ends is a guess.
+            if reader.stray:
+                return Record(number, last, (), NOT_DOUBLED), used
+            return Record(number, last, reader.fields, None), used
+    wrong = NOT_CLOSED
+    if len(lines[at]) > MOST_CHARACTERS:
+        wrong = TOO_LONG
     return Record(number, number, (), wrong), 1
 
 
@@ -134,9 +138,7 @@ class _Reader:
             at = closed + 1  # behind the separator
 
     def _to_the_end_of_the_quote(self, text: str, at: int) -> int | None:
-        """The place behind the closing mark; ``None`` where the quote runs on into the next
-        line.
-        """
+        """Return the place behind the closing mark; ``None`` where the quote runs on."""
         begin = at
         while True:
             end = text.find(_QUOTE, at)

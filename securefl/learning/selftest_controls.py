@@ -55,8 +55,9 @@ class _Weakened(Draws):
 
 
 class _Sampler(Draws):
-    """Real draws and noise, but for the batches where a claim rests on sampling: everybody, or one
-    batch for all steps of a round.
+    """Real draws and noise, but for the batches where a claim rests on sampling.
+
+    Everybody, or one batch for all steps of a round.
     """
 
     def __init__(self, *, everybody: bool) -> None:
@@ -85,8 +86,9 @@ class _Sampler(Draws):
 
 
 def _unclipped(_rows: int, rule: StepRule) -> StepRule:
-    """A clip norm that clips nobody, with the noise that was sized for the old one: grid units keep
-    their length.
+    """Set a clip norm that clips nobody, with the noise that was sized for the old one.
+
+    Grid units keep their length.
     """
     return replace(
         rule,
@@ -97,8 +99,9 @@ def _unclipped(_rows: int, rule: StepRule) -> StepRule:
 
 
 def _size_derived(rows: int, rule: StepRule) -> StepRule:
-    """Sampling rate and normaliser as Opacus' ``make_private`` takes them from the data set (opacus
-    issues 571 and 819).
+    """Take sampling rate and normaliser from the data set, as Opacus' ``make_private`` does.
+
+    Opacus issues 571 and 819.
     """
     batches = max(1, math.ceil(rows / _BATCH))
     return replace(rule, sample_rate=Fraction(1, batches), share=float(max(1, rows // batches)))

@@ -1,5 +1,4 @@
-"""The held-out split: a keyed hash of the patient, so that no patient's presence moves another
-across.
+"""Held-out split by a keyed hash of the patient: nobody's presence moves another across.
 
 A stratified or shuffled split depends on everybody: adding one row to 255 moved 22 others across
 (measured), which breaks the add/remove guarantee in front of any noise. Here each patient is
@@ -24,8 +23,9 @@ if TYPE_CHECKING:
 
 
 def held_out(secret: bytes, patients: Iterable[str], holdout: Fraction) -> npt.NDArray[np.bool_]:
-    """bool[n]: HMAC-SHA256(secret, patient) as a fraction of 2^256 lies below ``holdout`` (compared
-    exactly).
+    """Decide for each patient: bool[n].
+
+    HMAC-SHA256(secret, patient) as a fraction of 2^256 lies below ``holdout`` (compared exactly).
     """
     limit = holdout.numerator << 256
     return np.array(

@@ -43,8 +43,9 @@ def sum_in_order(terms: FloatArray) -> FloatArray:
 
 
 def sum_of_squares(rows: FloatArray) -> FloatArray:
-    """Each row's sum of squares, float64[m] of float64[m, n]; infinite or not a number where a
-    value is too large or none.
+    """Sum each row's squares: float64[m] of float64[m, n].
+
+    Infinite or not a number where a value is too large or none.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return sum_in_order(rows * rows)

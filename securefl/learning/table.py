@@ -39,8 +39,9 @@ _SHOWN_NAMES = 12
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length, of texts without blank space at their ends; ``None`` stands for an
-    empty cell.
+    """Columns of equal length, of texts without blank space at their ends.
+
+    ``None`` stands for an empty cell.
 
     Attributes:
         columns: by name.
@@ -79,10 +80,10 @@ class Table:
 
 
 def cell_text(value: object) -> Cell:
-    """One value as text: without blank space at its ends, ``None`` if empty or not a number, whole
-    floats without their ``.0``.
+    """Write one value as text: without blank space at its ends, ``None`` if empty or not a number.
 
-    Words that mean "not recorded" stay: a column may declare them as a value.
+    Whole floats without their ``.0``. Words that mean "not recorded" stay: a column may declare
+    them as a value.
     """
     if value is None:
         return None
@@ -91,7 +92,10 @@ def cell_text(value: object) -> Cell:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value).strip()
-    return None if text.lower() in MISSING else text  # NaN, NaT and <NA> of data frames
+    # NaN, NaT and <NA> of data frames.
+    if text.lower() in MISSING:
+        return None
+    return text
 
 
 def read_table(data: bytes, reading: Reading = USUAL) -> Table:
@@ -136,21 +140,26 @@ def header_names(start: bytes, reading: Reading) -> tuple[str, ...]:
 
 
 def header_lines(start: bytes) -> bytes:
-    """What comes before the first row: the header line, and the ``sep=`` line where there is one.
+    """Return the lines before the first row: the header, and the ``sep=`` line where there is one.
 
     Args:
         start: the first bytes of the file, header line included.
     """
     lines = start.splitlines(keepends=True)
-    first = lines[0].removeprefix(codecs.BOM_UTF8) if lines else b""
-    return b"".join(lines[: 2 if said_separator(first) else 1])
+    if not lines:
+        return b""
+    # A spreadsheet's first line may say the separator; the header then is the second.
+    if said_separator(lines[0].removeprefix(codecs.BOM_UTF8)):
+        return b"".join(lines[:2])
+    return lines[0]
 
 
 def reading_of(
     start: bytes, needed: Collection[str], *, encoding: str = "utf-8", decimal: DecimalSign = "."
 ) -> Reading:
-    """How to read a table of which the separator was not said: as its ``sep=`` line says, else as
-    its header shows.
+    """Find out how to read a table of which the separator was not said.
+
+    As its ``sep=`` line says, else as its header shows.
 
     Args:
         start: the first bytes of the file, header line included.
@@ -207,7 +216,10 @@ def table_from_frame(
             whose="whoever made the table",
             next_step="Give columns of one length.",
         )
-    return Table(columns, lengths.pop() if lengths else 0)
+    rows = 0
+    if lengths:
+        rows = lengths.pop()
+    return Table(columns, rows)
 
 
 def near_name(wanted: str, names: Iterable[str]) -> str | None:
@@ -226,8 +238,9 @@ def near_name(wanted: str, names: Iterable[str]) -> str | None:
 
 
 def spelled_out(text: str) -> str:
-    """``text`` with each character that cannot be seen by itself (controls, zero-width, combining,
-    odd blanks) as <U+XXXX>.
+    """Spell out each character that cannot be seen by itself, as <U+XXXX>.
+
+    Controls, zero-width, combining, odd blanks.
     """
     return "".join(sign if _is_seen(sign) else f"<U+{ord(sign):04X}>" for sign in text)
 
@@ -247,14 +260,10 @@ def _header(data: bytes, reading: Reading) -> tuple[tuple[str, ...], list[bytes]
     lines = data.removeprefix(codecs.BOM_UTF8).splitlines()
     skip = 1 if lines and said_separator(lines[0]) else 0
     if not any(line.strip() for line in lines[skip : skip + 1]):
-        raise DataError(
-            (
-                "the table is empty: it has no readable header line."
-                if not data.strip()
-                else "the table has no readable header line: its first line is empty."
-            ),
-            next_step="Give a file whose first line names every column.",
-        )
+        what = "the table has no readable header line: its first line is empty."
+        if not data.strip():
+            what = "the table is empty: it has no readable header line."
+        raise DataError(what, next_step="Give a file whose first line names every column.")
     record = next(
         records([lines[skip].decode(reading.encoding, errors="replace")], reading.separator)
     )
@@ -281,7 +290,9 @@ def _header(data: bytes, reading: Reading) -> tuple[tuple[str, ...], list[bytes]
 def _why_unnamed(place: int, columns: int) -> str:
     if place == 1:
         return " Often these are row numbers, written by the program that saved the table."
-    return " The line ends in a separator." if place == columns else ""
+    if place == columns:
+        return " The line ends in a separator."
+    return ""
 
 
 def _check_names_differ(names: Sequence[str], mend: str) -> None:

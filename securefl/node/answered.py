@@ -1,9 +1,9 @@
-"""Questions that this hospital has answered: each is answered once, whoever puts it back into the
-store, also after a restart.
+"""Record of questions that this hospital has answered: each is answered once.
 
-A question is signed by its asker and says nothing of when it was asked, so whoever recorded old
-ones could put them into the store in turn, without any key, and see at each how soon this agent
-answers. What was answered is therefore remembered.
+Whoever puts it back into the store, also after a restart. A question is signed by its asker and
+says nothing of when it was asked, so whoever recorded old ones could put them into the store in
+turn, without any key, and see at each how soon this agent answers. What was answered is therefore
+remembered.
 """
 
 from __future__ import annotations

@@ -50,7 +50,9 @@ class Channel:
             ChannelClosedError: the other end is gone.
             RoundError: nothing complete came in time, or a frame is larger than allowed.
         """
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None
+        if timeout is not None:
+            end = time.monotonic() + timeout
         head_size, body_size = _SIZES.unpack(self._exactly(_SIZES.size, end))
         if head_size > MAX_HEADER or body_size > self._max_body:
             raise RoundError(

@@ -1,5 +1,6 @@
-"""A hospital's contribution on its own disk: written once, a piece at a time, and durable before it
-leaves (rule 6).
+"""Contribution of a hospital on its own disk: written once, durable before it leaves (rule 6).
+
+A piece at a time.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""The hospitals that may hold a newer checkpoint of this ledger, and whose word is waited for
-before a study starts.
+"""Holders of newer checkpoints: the hospitals whose word is waited for before a study starts.
 
 A restored ledger has forgotten studies, and a restore takes back every note in the folder. What is
 left to ask are the hospitals of the list. Three rules say whose answer is needed, whoever takes
@@ -66,8 +65,10 @@ def still_silent(
 
     >>> still_silent("BCDE", {"B"}, {"D", "E"}, set(), "DE")
     (['B'], [])
-    >>> still_silent("BCDE", set(), {"D", "E"}, set(), "DE"), still_silent("BCDE", set(), {"C", "D", "E"}, set(), "DE")
-    (([], ['B', 'C']), ([], []))
+    >>> still_silent("BCDE", set(), {"D", "E"}, set(), "DE")
+    ([], ['B', 'C'])
+    >>> still_silent("BCDE", set(), {"C", "D", "E"}, set(), "DE")
+    ([], [])
     """
     taking_part = set(cohort)
     waited_for = taking_part | (known & set(listed))

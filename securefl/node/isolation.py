@@ -1,9 +1,8 @@
-"""The worker's walls: no network, no environment, no debugger, no core dump, and its end with its
-agent's.
+"""Walls of the worker: no network, no environment, no debugger, no core dump.
 
-The network is taken away by a network namespace of the process's own, made inside a user namespace
-so that no privilege is needed (user_namespaces(7)). Machines that forbid user namespaces are told
-so on the request page, never silently.
+And its end with its agent's. The network is taken away by a network namespace of the process's own,
+made inside a user namespace so that no privilege is needed (user_namespaces(7)). Machines that
+forbid user namespaces are told so on the request page, never silently.
 """
 
 from __future__ import annotations
@@ -75,7 +74,7 @@ def network_can_be_blocked() -> bool:
     pid = os.fork()
     if pid == 0:
         try:
-            os._exit(0 if isolate() else 1)
+            os._exit(int(not isolate()))
         finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -101,8 +100,9 @@ _USERNS_SWITCHES = (
 
 
 def userns_advice(root: Path = Path("/proc/sys")) -> str:
-    """The next step where user namespaces are forbidden: the switches that stand wrong here, or all
-    of them where none does.
+    """Give the next step where user namespaces are forbidden.
+
+    The switches that stand wrong here, or all of them where none does.
 
     Args:
         root: where the kernel shows its switches.

@@ -41,8 +41,9 @@ START_SECONDS = 120.0
 
 
 class Worker:
-    """One worker process for one study on one table; a context manager that leaves no process
-    behind.
+    """Process of one worker for one study on one table.
+
+    A context manager that leaves no process behind.
 
     Args:
         source: the private table; it is opened here and handed over as a descriptor.
@@ -99,8 +100,9 @@ class Worker:
         return not self._gone and self._process.poll() is None
 
     def wait_ready(self) -> None:
-        """Wait until the worker stands behind its walls; it has read no data yet. Harmless when
-        repeated.
+        """Wait until the worker stands behind its walls; it has read no data yet.
+
+        Harmless when repeated.
 
         Raises:
             RoundError: the worker ended or did not answer.
@@ -117,9 +119,9 @@ class Worker:
         split_secret: bytes,
         patient_key: bytes = b"",
     ) -> dict[str, Any]:
-        """Load the table (read as it was registered) and the study; returns counts for the owner's
-        own screen, never for anybody else, and the file's ``sha256``.
+        """Load the table (read as it was registered) and the study.
 
+        Returns counts for the owner's own screen, never for anybody else, and the ``sha256``.
         With a ``patient_key`` the ``patients`` too, hashed under it, in hexadecimal
         (:meth:`securefl.learning.patient_hashes.Patients.dump`).
 
@@ -155,8 +157,9 @@ class Worker:
         return counts
 
     def check(self, study_text: bytes) -> None:
-        """See whether the table's header fits the study. No row is read: a table of any size takes
-        the same time.
+        """Check that the table's header fits the study.
+
+        No row is read: a table of any size takes the same time.
 
         Raises:
             DataError: it does not fit the study's columns.
@@ -169,8 +172,9 @@ class Worker:
     def release(
         self, number: int, model: bytes, length: int, largest: int, timeout: float
     ) -> NDArray[np.int64]:
-        """The noised integers of the round ``number``: int64[length], each at most ``largest`` in
-        absolute value.
+        """Ask for the noised integers of one round: int64[length], each at most ``largest``.
+
+        In absolute value.
 
         Raises:
             RoundError: the worker ended, was late, or answered with something of another shape.

@@ -1,5 +1,4 @@
-"""Notes on ledgers' pasts: which checkpoints this hospital handed to whom, and what it knows of the
-others' ledgers.
+"""Notes on ledgers' pasts: checkpoints that this hospital handed out, and those that came here.
 
 Beside the signed checkpoints in ``checkpoints/``, each a small file (0600) by the other hospital's
 name:
@@ -33,11 +32,10 @@ _FOLDER = "checkpoints"
 
 
 def handed_before(site: Site, reader: str) -> tuple[tuple[int, str], ...]:
-    """The checkpoints of this ledger that ``reader`` was handed, oldest first; empty where no note
-    can be read.
+    """Read the checkpoints of this ledger that ``reader`` was handed, oldest first.
 
-    A lost note only makes the list begin later: the reader can then compare less, and sees no
-    contradiction.
+    Empty where no note can be read. A lost note only makes the list begin later: the reader can
+    then compare less, and sees no contradiction.
     """
     found = _read(site.path / _FOLDER / "handed" / reader)
     try:
@@ -108,8 +106,9 @@ def two_pasts(name: str) -> UntrustedError:
 
 
 def settle_doubt(site: Site, name: str) -> Path | None:
-    """Put aside all that is held of a hospital's ledger, after a telephone call: the next
-    checkpoint it hands out is the first.
+    """Put aside all that is held of a hospital's ledger, after a telephone call.
+
+    The next checkpoint it hands out is the first.
 
     Returns:
         The folder where the evidence lies now; None where there was no doubt.
@@ -143,4 +142,6 @@ def _read(path: Path) -> dict[str, Any]:
         found = json.loads(read_file(path))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return found

@@ -1,12 +1,11 @@
-"""Keyed hashes of patients, by which a second budget for the same people is noticed. They stay in
-the hospital's folder.
+"""Keyed hashes of patients, by which a second budget for the same people is noticed.
 
-A snapshot is a hash of a table's bytes: another order of rows, a changed cell or one more column
-makes another one. So of each population the patients are remembered too, as 64 bits of HMAC-SHA256
-of their identifiers under the site's secret, in ``patients/POPULATION`` (0600). Up to 65,536
-patients all are kept and the share of common ones is exact; of more, those with the smallest
-hashes, which are a sample that is the same for every table (bottom-k sketches: Cohen and Kaplan
-2007).
+They stay in the hospital's folder. A snapshot is a hash of a table's bytes: another order of rows,
+a changed cell or one more column makes another one. So of each population the patients are
+remembered too, as 64 bits of HMAC-SHA256 of their identifiers under the site's secret, in
+``patients/POPULATION`` (0600). Up to 65,536 patients all are kept and the share of common ones is
+exact; of more, those with the smallest hashes, which are a sample that is the same for every table
+(bottom-k sketches: Cohen and Kaplan 2007).
 
 Identifiers are compared as they are written. The hashes are in no event, no checkpoint and no
 extract.
@@ -49,8 +48,12 @@ class Overlap:
     def words(self) -> str:
         """The share in words."""
         percent = 100 * self.share
-        figure = "less than 1 %" if percent < 1 else f"{percent:.0f} %"
-        return figure if self.exact else f"about {figure}"
+        figure = f"{percent:.0f} %"
+        if percent < 1:
+            figure = "less than 1 %"
+        if self.exact:
+            return figure
+        return f"about {figure}"
 
 
 def patients_of(site: Site, source: Source, column: str) -> Patients:
@@ -69,8 +72,9 @@ def patient_key(site: Site) -> bytes:
 
 
 def overlaps(site: Site, population: str, patients: Patients) -> tuple[Overlap, ...]:
-    """Other populations of this hospital with which a table shares patients, the largest share
-    first.
+    """Find other populations of this hospital with which a table shares patients.
+
+    The largest share first.
 
     Raises:
         UnreadableError: what is kept of a population cannot be read.
@@ -172,8 +176,9 @@ class TableComparison:
 
 
 def never_compared(site: Site, population: str) -> list[str]:
-    """Other populations with a data set here of which no patients are kept: registered by an
-    earlier version.
+    """List other populations with a data set here of which no patients are kept.
+
+    They were registered by an earlier version.
     """
     named = {d.population for d in site.settings.datasets} - {population}
     return sorted(name for name in named if not (site.path / "patients" / name).is_file())
@@ -182,7 +187,9 @@ def never_compared(site: Site, population: str) -> list[str]:
 def keep_patients(site: Site, population: str, patients: Patients) -> None:
     """Remember the patients of a table for its population, beside those of all its earlier tables."""
     file = private_folder(site.path / "patients") / population
-    kept = patients.joined(_read(file)) if file.exists() else patients
+    kept = patients
+    if file.exists():
+        kept = patients.joined(_read(file))
     replace_file(file, kept.dump())
 
 

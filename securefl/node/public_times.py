@@ -1,8 +1,8 @@
-"""Public times: when an answer of this house is looked at and may leave, whatever it took to make
-it (rule 1).
+"""Public times: when an answer of this house is looked at and may leave (rule 1).
 
-They follow from when something public was seen and from the study's own figures. What is not there
-at one of them waits for the next, so a slow hospital shows at most how many it missed.
+Whatever it took to make it. They follow from when something public was seen and from the study's
+own figures. What is not there at one of them waits for the next, so a slow hospital shows at most
+how many it missed.
 """
 
 from __future__ import annotations

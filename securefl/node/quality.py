@@ -1,5 +1,6 @@
-"""The judgement of a study's quality rule, as its coordinator signed it: kept beside the study for
-the owner's screen.
+"""Judgement of a study's quality rule, as its coordinator signed it.
+
+Kept beside the study for the owner's screen.
 """
 
 from __future__ import annotations
@@ -29,4 +30,6 @@ def verdict_of(folder: Path) -> str | None:
         found = json.loads(read_file(folder / _FILE))["quality"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if isinstance(found, str) and found in VERDICTS else None
+    if isinstance(found, str) and found in VERDICTS:
+        return found
+    return None

@@ -1,6 +1,4 @@
-"""Requests as this hospital keeps them: a folder a digest, found by the short name that the pages
-show.
-"""
+"""Requests as this hospital keeps them: a folder a digest, found by the short name on the pages."""
 
 from __future__ import annotations
 
@@ -45,8 +43,9 @@ class KeptRequest:
 def keep_request(
     site: Site, sealed: SealedStudy, *, job: str, sender: str, received: str
 ) -> KeptRequest:
-    """Keep a request's study for review. The same study again changes nothing: the first request of
-    it is returned.
+    """Keep a request's study for review.
+
+    The same study again changes nothing: the first request of it is returned.
     """
     about = sealed.study.study
     kept = KeptRequest(sealed.digest, about.id, about.title, job, sender, received)
@@ -79,8 +78,9 @@ def find_request(
 
 
 def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
-    """The one request that is meant by ``name`` (:func:`securefl.party.study_names.meant`). Its text is
-    not read.
+    """Find the one request that is meant by ``name`` (:func:`securefl.party.study_names.meant`).
+
+    Its text is not read.
 
     Raises:
         UsageError: none or several fit.
@@ -90,7 +90,9 @@ def find_kept(site: Site, name: str, *, deciding: bool = False) -> KeptRequest:
     if len(fits) == 1:
         return there[fits[0]]
     near = fits or meant(name, there)
-    listed = "They are" if fits else "There are"
+    listed = "There are"
+    if fits:
+        listed = "They are"
     names = ", ".join(study.name for study in near or there) or "none"
     if near and not fits:
         listed = "It begins the name of"

@@ -107,8 +107,9 @@ def unfinished(folder: Path) -> bool:
 
 
 def finish(folder: Path) -> None:
-    """Finish or clear away an interrupted change of keys, as the ledger says. Harmless where there
-    is none.
+    """Finish or clear away an interrupted change of keys, as the ledger says.
+
+    Harmless where there is none.
 
     Raises:
         LedgerAlteredError, UnreadableError: the ledger cannot say which key is in force; nothing is

@@ -1,5 +1,6 @@
-"""The line on what an approved study waits for: written by the agent, shown by `securefl site
-status`. It stays in the study's folder.
+"""Line on what an approved study waits for: written by the agent, shown by `securefl site status`.
+
+It stays in the study's folder.
 """
 
 from __future__ import annotations

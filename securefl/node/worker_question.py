@@ -1,5 +1,4 @@
-"""Question to a slow process that is asked on a thread: the agent goes on with its turns and takes
-the answer later.
+"""Question to a slow process, asked on a thread: the agent goes on and takes the answer later.
 
 The agent stays one writer: the thread speaks with the worker over its pipes and touches neither
 ledger, nor store, nor log. How long an answer takes follows from a hospital's rows, so nothing that

@@ -27,12 +27,15 @@ def one_line(text: str, more: str = NOT_KEPT) -> str:
     'away: no?[2J route'
     """
     words = "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))
-    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]} ... ({more})"
+    if len(words) <= _LONGEST:
+        return words
+    return f"{words[:_LONGEST]} ... ({more})"
 
 
 def keep_reason(folder: Path, digest: str, error: SecureFLError) -> None:
-    """Keep the error in the study's folder below this hospital's ``folder``; a disk that takes
-    nothing more ends nothing.
+    """Keep the error in the study's folder below this hospital's ``folder``.
+
+    A disk that takes nothing more ends nothing.
     """
     with suppress(OSError):
         line = one_line(str(error))

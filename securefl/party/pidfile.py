@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 class Presence:
-    """One process's claim to a role in a folder. The kernel lets go of it when the process ends,
-    however it ends.
+    """Claim of one process to a role in a folder.
+
+    The kernel lets go of it when the process ends, however it ends.
 
     Args:
         folder: the party's folder.
@@ -45,18 +46,19 @@ class Presence:
         return self._lock.take(seconds=1.0)
 
     def announce(self, since: str) -> None:
-        """Write which process this is, and since when (UTC); the note of an earlier process is
-        taken away.
+        """Write which process this is, and since when (UTC).
+
+        The note of an earlier process is taken away.
         """
         self._said = {"pid": os.getpid(), "since": since}
         replace_file(self._state, json.dumps(self._said).encode())
         self._end.unlink(missing_ok=True)
 
     def tell(self, **facts: Any) -> None:  # noqa: ANN401 - what JSON takes
-        """Add facts to the state file; None takes one away. Nothing is written where nothing
-        changed, or before :meth:`announce`.
+        """Add facts to the state file; None takes one away.
 
-        A disk that takes nothing more ends nothing: it is tried again at the next call.
+        Nothing is written where nothing changed, or before :meth:`announce`. A disk that takes
+        nothing more ends nothing: it is tried again at the next call.
         """
         said = {name: fact for name, fact in (self._said | facts).items() if fact is not None}
         if not self._said or said == self._said:
@@ -110,9 +112,7 @@ def store_away(state: dict[str, object] | None) -> StoreAway | None:
 
 
 class Ended(NamedTuple):
-    """The end of a role's last process: when (UTC; empty where nobody knows), why, and which
-    process it was.
-    """
+    """End of a role's last process: when (UTC; empty where nobody knows), why, and which it was."""
 
     at: str
     reason: str

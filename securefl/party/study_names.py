@@ -1,9 +1,8 @@
-"""Choice of the study that a person means: by its id, its name on the pages, its digest, or a
-beginning of one.
+"""Choice of the study that a person means: by id, name on the pages, digest, or a beginning.
 
-A name on the pages is :attr:`securefl.study.study_id.StudyId.name`. An id may be the
-beginning of another ("surgery-3", "surgery-30d"), so an exact id wins; and a decision is never
-taken on the beginning of a name.
+A name on the pages is :attr:`securefl.study.study_id.StudyId.name`. An id may be the beginning of
+another ("surgery-3", "surgery-30d"), so an exact id wins; and a decision is never taken on the
+beginning of a name.
 """
 
 from __future__ import annotations
@@ -64,11 +63,13 @@ def _names_digest(typed: str, study: StudyId) -> bool:
 
 
 def fit_words(count: int, one: str, many: str, typed: str) -> str:
-    """How many fit, as a sentence.
+    """Say in a sentence how many fit.
 
     >>> fit_words(2, "request", "requests", "sur"), fit_words(0, "study", "studies", "x")
     ("2 requests fit 'sur'.", "No study fits 'x'.")
     """
     if count == 0:
         return f"No {one} fits '{typed}'."
-    return f"{count} {one if count == 1 else many} {'fits' if count == 1 else 'fit'} '{typed}'."
+    if count == 1:
+        return f"1 {one} fits '{typed}'."
+    return f"{count} {many} fit '{typed}'."

@@ -118,8 +118,12 @@ def extract_page(extract: Json) -> Page:
         extract: from :func:`securefl.privacy.audit.extract`.
     """
     study, held = extract["study"], extract["dataset"]
-    ended = f", ended {day(study['ended_at'])}" if study["ended_at"] else ""
-    left = bullets(map(_run, runs(extract["releases"]))) if extract["releases"] else "nothing"
+    ended = ""
+    if study["ended_at"]:
+        ended = f", ended {day(study['ended_at'])}"
+    left: Value = "nothing"
+    if extract["releases"]:
+        left = bullets(map(_run, runs(extract["releases"])))
     privacy = explain_epsilon(Decimal(str(extract["epsilon"])), Decimal(str(extract["delta"])))
     return page(
         f"Extract of the audit of {extract['site']}",
@@ -175,9 +179,7 @@ def _population(population: Json) -> Section:
 
 
 def _revocation(revocation: Json) -> str:
-    return f"what was left on {day(revocation['at'])}" + (
-        f"; {revocation['note']}" if revocation["note"] else ""
-    )
+    return f"what was left on {day(revocation['at'])}{_noted(revocation)}"
 
 
 def _share_words(used: Decimal, population: Json) -> str:
@@ -232,9 +234,10 @@ def _left(dataset: Json, names: dict[str, str], *, detail: bool) -> Block:
     lines: dict[str, list[str]] = {}
     for digest, of_study in groupby(dataset["releases"], key=lambda r: r["study"]):
         listed = list(of_study)
-        lines.setdefault(digest, []).extend(
-            map(_single, listed) if detail else map(_run, runs(listed))
-        )
+        words = [_single(release) for release in listed]
+        if not detail:
+            words = [_run(run) for run in runs(listed)]
+        lines.setdefault(digest, []).extend(words)
     for s in dataset["studies"]:
         if s["answers"]:
             lines.setdefault(s["digest"], []).append(
@@ -252,7 +255,9 @@ def _unsent(dataset: Json, names: dict[str, str]) -> list[Value]:
     """Releases that studies paid for and have not sent; a study that never started pays nothing."""
     rows = []
     for s in dataset["studies"]:
-        yet = "not sent yet" if s["status"] in {"approved", "running"} else "charged, never sent"
+        yet = "charged, never sent"
+        if s["status"] in {"approved", "running"}:
+            yet = "not sent yet"
         open_ = [
             f"{yet}: {nouns(slot.charge['kind'])[1]}, {slot.unsent:,} of {slot.reserved:,}"
             for slot in slots(s).values()
@@ -271,9 +276,14 @@ def _run(run: list[Json]) -> str:
     first, last = run[0], run[-1]
     if first is last:
         return _single(first)
-    until = day(last["at"])[11:] if first["at"][:10] == last["at"][:10] else day(last["at"])
+    # Within a day the date is said once.
+    until = day(last["at"])
+    if first["at"][:10] == last["at"][:10]:
+        until = until[11:]
     since = day(first["at"])
-    when = since if since == day(last["at"]) else f"{since.removesuffix(' UTC')} to {until}"
+    when = since
+    if since != day(last["at"]):
+        when = f"{since.removesuffix(' UTC')} to {until}"
     return (
         f"rounds {first['round']} to {last['round']}: {plural(len(run), *nouns(first['kind']))},"
         f" {when}"
@@ -289,7 +299,7 @@ def _refusal(refusal: Json) -> tuple[str | Span, ...]:
             " was left"
         )
     reason: str = refusal["reason"]
-    note = f"; {refusal['note']}" if refusal["note"] else ""
+    note = _noted(refusal)
     return (
         f"{study_name(refusal['id'], refusal['study'])}, {day(refusal['at'])}: ",
         Span(reason_words(reason), Tone.WARN),
@@ -299,8 +309,17 @@ def _refusal(refusal: Json) -> tuple[str | Span, ...]:
 
 
 def _pause(pause: Json) -> str:
-    until = f"until {day(pause['until'])}" if pause["until"] else "it lasts"
-    return f"from {day(pause['at'])}, {until}" + (f"; {pause['note']}" if pause["note"] else "")
+    until = "it lasts"
+    if pause["until"]:
+        until = f"until {day(pause['until'])}"
+    return f"from {day(pause['at'])}, {until}{_noted(pause)}"
+
+
+def _noted(entry: Json) -> str:
+    """The owner's note behind an entry, if there is one."""
+    if not entry["note"]:
+        return ""
+    return f"; {entry['note']}"
 
 
 def _approvals(approvals: Sequence[Json]) -> Section:
@@ -321,11 +340,9 @@ def _approvals(approvals: Sequence[Json]) -> Section:
 
 def _charge_words(charge: Json) -> str:
     steps = charge["steps"]
-    rate = (
-        ""
-        if charge["sample_rate"] in {"1", "1/1"}
-        else f", each on {charge['sample_rate']} of the patients at random"
-    )
+    rate = ""
+    if charge["sample_rate"] not in {"1", "1/1"}:
+        rate = f", each on {charge['sample_rate']} of the patients at random"
     return (
         f"{plural(steps, *nouns(charge['kind']))}{rate}, noise multiplier"
         f" {charge['noise_multiplier']}"

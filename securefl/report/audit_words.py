@@ -55,8 +55,9 @@ def figure(value: float) -> str:
 
 
 def part_words(share: float) -> str:
-    """A share of 0 to 1 in per cent, rounded up, with more places the smaller it is: one release of
-    thousands is not "0.1 %".
+    """Write a share of 0 to 1 in per cent, rounded up, with more places the smaller it is.
+
+    One release of thousands is not "0.1 %".
 
     >>> part_words(0.3211), part_words(0.0321), part_words(0.00321), part_words(0.000321), part_words(0.00000321), part_words(0)
     ('33 %', '3.3 %', '0.33 %', '0.033 %', '0.001 %', '0 %')
@@ -99,11 +100,9 @@ def share_words(population: Json, last: str | None) -> str:
             f"{used} of the budget used; the owner took back the rest, so nothing more can be"
             " approved until another grant."
         )
-    like = (
-        f"like the last one ({last})"
-        if last
-        else f"like the typical one ({population['grants'][-1]['typical']})"
-    )
+    like = f"like the typical one ({population['grants'][-1]['typical']})"
+    if last:
+        like = f"like the last one ({last})"
     if room < 1:
         return f"{used} of the budget used; no room for another study {like}."
     return (
@@ -180,15 +179,15 @@ def mechanism_words(entry: Json) -> str:
     'noise 4.98 × the most one patient can add; 1/5 of the patients at random'
     """
     rate = entry["sample_rate"]
-    drawn = "all patients" if rate in {"1", "1/1"} else f"{rate} of the patients at random"
+    drawn = f"{rate} of the patients at random"
+    if rate in {"1", "1/1"}:
+        drawn = "all patients"
     return f"noise {entry['noise_multiplier']} × the most one patient can add; {drawn}"
 
 
 @dataclass(frozen=True)
 class Numbered:
-    """A study as one population's page shows it: its number there, its data set, its releases and
-    its slots.
-    """
+    """Study as one population's page shows it: its number there, data set, releases and slots."""
 
     number: int
     study: Json

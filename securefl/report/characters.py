@@ -1,5 +1,4 @@
-"""Characters of other parties on a page: which are shown as they are, how wide they are, where
-their lines break.
+"""Characters of other parties on a page: which are shown, how wide they are, where lines break.
 
 A screen, rich and the C library count the width of thousands of characters differently: fillers,
 emoji and their sequences, variation selectors, marks, characters of tomorrow's Unicode. Whoever
@@ -139,7 +138,9 @@ def shown(text: str, *, keep_lines: bool = False, own_lines: bool = False) -> st
     """
     if text.isascii() and text.isprintable():
         return text
-    kept = text.replace("\r\n", "\n").replace("\t", "    ") if keep_lines else text
+    kept = text
+    if keep_lines:
+        kept = text.replace("\r\n", "\n").replace("\t", "    ")
     made: list[str] = []
     marks = _MOST_MARKS  # a mark with no letter before it has nothing to stand on
     for char in unicodedata.normalize("NFC", kept):
@@ -183,10 +184,10 @@ def columns(text: str) -> int:
 
 
 def broken(line: str, width: int) -> list[str]:
-    """One line of :func:`shown` text as lines of at most ``width`` columns, broken at blanks where
-    there are any.
+    """Break one line of :func:`shown` text into lines of at most ``width`` columns.
 
-    A letter stays with its marks; a word longer than a line is cut. At least one line comes back.
+    At blanks where there are any. A letter stays with its marks; a word longer than a line is cut.
+    At least one line comes back.
 
     >>> broken("alpha beta gammagamma", 6)
     ['alpha', 'beta', 'gammag', 'amma']
@@ -227,15 +228,17 @@ def _clusters(word: str) -> Iterable[str]:
 
 
 def one_line(text: str) -> str:
-    """``text`` as :func:`shown` beside other words, runs of blanks as one: no text reaches into the
-    next line with them.
+    """``text`` as :func:`shown` beside other words, runs of blanks as one.
+
+    No text reaches into the next line with them.
     """
     return _BLANKS.sub(" ", shown(text))
 
 
 def quoted_lines(text: str, width: int, *, fill: bool = True) -> list[str]:
-    """Another party's text as lines of at most ``width`` columns, for a place that marks each of
-    them as quoted.
+    """Break another party's text into lines of at most ``width`` columns.
+
+    For a place that marks each of them as quoted.
 
     Args:
         text: as it came.

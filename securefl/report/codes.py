@@ -1,5 +1,6 @@
-"""Public codes and states as words: what others may be told of a failure is one of a fixed list,
-and a person reads a sentence.
+"""Public codes and states as words.
+
+What others may be told of a failure is one of a fixed list, and a person reads a sentence.
 """
 
 from __future__ import annotations
@@ -60,8 +61,12 @@ def others_sentence(approved: Sequence[str], waiting: Sequence[str]) -> str:
     >>> others_sentence(["Nord"], ["Mitte", "West"])
     'Nord approved. Mitte, West: nothing decided yet.'
     """
-    said = f"{', '.join(approved)} approved." if approved else "No other hospital has approved yet."
-    return f"{said} {', '.join(waiting)}: nothing decided yet." if approved and waiting else said
+    if not approved:
+        return "No other hospital has approved yet."
+    said = f"{', '.join(approved)} approved."
+    if waiting:
+        said += f" {', '.join(waiting)}: nothing decided yet."
+    return said
 
 
 def cannot_run_sentence(ended: Mapping[str, str]) -> str:

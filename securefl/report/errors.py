@@ -1,5 +1,6 @@
-"""An error as a person should meet it: what was wrong, who can mend it, what to do next; never a
-traceback (rule 8).
+"""Error as a person should meet it: what was wrong, who can mend it, what to do next (rule 8).
+
+Never a traceback.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ def error_facts(error: SecureFLError, *, quoted: bool = False) -> Facts:
         quoted: set a bar before each line of what was wrong, since it may repeat another party's
             words and no frame is around it.
     """
-    what = Quoted(error.what, fill=False) if quoted else _words(error.what.strip("\n"))
+    what = _words(error.what.strip("\n"))
+    if quoted:
+        what = Quoted(error.what, fill=False)
     parts = (
         ("What", what, error.what),
         ("Who can mend it", _words(error.whose), error.whose),
@@ -41,4 +44,6 @@ def _words(text: str) -> Value:
     # an error of several lines may repeat a file's own words: none of its lines may look like the
     # page's and marks or scripts from right to left are shown as they are on lines of their own
     # only
-    return Quoted(text, fill=False) if "\n" in text or needs_own_lines(text) else text
+    if "\n" in text or needs_own_lines(text):
+        return Quoted(text, fill=False)
+    return text

@@ -19,8 +19,9 @@ _MARKUP = re.compile(
 
 
 def escaped(text: str) -> str:
-    r"""Text from elsewhere so that Markdown shows it literally: no heading, link, picture or HTML
-    comes out of it.
+    r"""Escape text from elsewhere so that Markdown shows it literally.
+
+    No heading, link, picture or HTML comes out of it.
 
     >>> print(escaped("# A [link](x) <b>"))
     \# A \[link\](x) \<b\>

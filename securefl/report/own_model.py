@@ -1,6 +1,4 @@
-"""A finished model on its hospital's own screen: what was released, and what only the owner may
-see.
-"""
+"""Finished model on its hospital's own screen: its release, and what only the owner may see."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""A quality rule's judgement in words: the same for the researcher's screen, the model card and the
-hospitals.
+"""Judgement of a quality rule in words.
+
+The same for the researcher's screen, the model card and the hospitals.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def unregistered(asked: DataSpec, registered: Mapping[str, Any]) -> list[str]:
         )
     if wanted["label"] != registered.get("label"):
         mine = registered.get("label")
-        column = mine.get("column") if isinstance(mine, dict) else None
+        column = None
+        if isinstance(mine, dict):
+            column = mine.get("column")
         lines.append(
             f"to be predicted from {wanted['label']['column']}: you registered"
             f" {_label(column, wanted['label'], mine)}"
@@ -68,7 +70,9 @@ def _details(wanted: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
 def _value(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return _all(value)
-    return "nothing" if value is None or value == "" else str(value)
+    if value is None or value == "":
+        return "nothing"
+    return str(value)
 
 
 def _all(values: Iterable[object]) -> str:

@@ -1,5 +1,6 @@
-"""The data owner's screen: one request, with everything a decision needs, in words that need no
-programmer.
+"""Data owner's screen: one request, with everything a decision needs.
+
+In words that need no programmer.
 """
 
 from __future__ import annotations
@@ -244,9 +245,7 @@ def _after(quote: Quote) -> str | Span:
 
 
 def _charges(study: Study, quote: Quote) -> Table:
-    """Each stage's releases with their part of the owner's budget and with the epsilon that the
-    study claims for the stage.
-    """
+    """Table of each kind of release, with its part of the budget and its own epsilon."""
     released = Programme(study).releases
     rows = [
         (charge.label, percent(share(cost, quote.cap)), decimal_words(stage.epsilon))
@@ -307,11 +306,9 @@ def _next(name: str, faults: Sequence[SecureFLError], state: str) -> Section:
             "Your decision",
             "It was made; nothing is left to decide. `securefl site inbox` lists the others.",
         )
-    yes = (
-        "works once the faults above are mended"
-        if faults
-        else "says yes, signed with this hospital's key"
-    )
+    yes = "says yes, signed with this hospital's key"
+    if faults:
+        yes = "works once the faults above are mended"
     no = (
         "says no, for good: the researcher sees that you refused, your reason stays in your own"
         " ledger"

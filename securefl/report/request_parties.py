@@ -35,7 +35,9 @@ def who_asks(
     """
     who = study.coordinator
     own = cards.get(who.name)
-    claimed = "" if own else " (says the study)"
+    claimed = " (says the study)"
+    if own:
+        claimed = ""
     compare = "Compare these groups by telephone, with a number you know from elsewhere."
     fingerprint = explain_study.card(who, "researcher").spoken
     return section(

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 class RoundLine(NamedTuple):
-    """A round that holds: its number, what it is where it is not one of many ("evaluation"), who
-    is in its sum, who of the study is not, two SHA-256.
-    """
+    """Round that holds: its number and kind, who is in its sum, who is not, two SHA-256."""
 
     number: int
     kind: str
@@ -60,11 +58,9 @@ def rounds_page(
         ),
         "No key was needed, and nothing was opened.",
     ]
-    verdict = (
-        Span("all hold", Tone.GOOD)
-        if not failed
-        else Span(f"{len(failed)} of {checked} do not hold", Tone.BAD)
-    )
+    verdict = Span("all hold", Tone.GOOD)
+    if failed:
+        verdict = Span(f"{len(failed)} of {checked} do not hold", Tone.BAD)
     parts: list[Section] = []
     if found:
         rows = tuple(_row(first, last) for first, last in _alike(found))

@@ -46,7 +46,9 @@ def rows_words(count: RowCount) -> str:
     >>> rows_words(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
     '9,172 rows, 9,170 can be used (51 positive); 2 set aside (age: outside 0 to 120).'
     """
-    noun = "row" if count.rows == 1 else "rows"
+    noun = "rows"
+    if count.rows == 1:
+        noun = "row"
     aside = "".join(
         f"; {n:,} set aside ({reason})"
         for reason, n in sorted(count.set_aside.items(), key=lambda item: (-item[1], item[0]))
@@ -57,20 +59,24 @@ def rows_words(count: RowCount) -> str:
 
 
 def counts_words(count: RowCount) -> str:
-    """The figures alone, without reasons: these name columns, and columns are named by whoever
-    wrote the study.
+    """Say the figures alone, without reasons.
+
+    Reasons name columns, and columns are named by whoever wrote the study.
 
     >>> counts_words(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
     '9,172 rows, 9,170 can be used (51 positive); 2 set aside:'
     """
     aside = sum(count.set_aside.values())
-    end = f"; {aside:,} set aside:" if aside else "."
+    end = "."
+    if aside:
+        end = f"; {aside:,} set aside:"
     return rows_words(count._replace(set_aside={})).removesuffix(".") + end
 
 
 def reason_lines(count: RowCount) -> list[str]:
-    """Reasons for which rows were set aside, the most frequent first, a line each; texts are to be
-    quoted.
+    """List reasons for which rows were set aside, the most frequent first.
+
+    Texts are to be quoted.
 
     >>> reason_lines(RowCount(9172, 9170, 51, {"age: outside 0 to 120": 2}))
     ['age: outside 0 to 120 (2)']
@@ -83,9 +89,14 @@ def found_lines(texts: Sequence[Found]) -> list[str]:
     """Cells for which rows were set aside, how often, and what they would match; a line each."""
     lines = []
     for found in texts[:_SHOWN_LINES]:
-        times = "once" if found.rows == 1 else f"{found.rows:,} times"
-        first = f", first in line {found.line}" if found.line else ""
-        near = f", {found.near}" if found.near else ""
+        times = f"{found.rows:,} times"
+        if found.rows == 1:
+            times = "once"
+        first = near = ""
+        if found.line:
+            first = f", first in line {found.line}"
+        if found.near:
+            near = f", {found.near}"
         if found.reason == MALFORMED:  # the text says what is wrong with the record, it is no cell
             lines.append(f"no record: {found.text} ({times}{first})")
         else:
@@ -96,17 +107,18 @@ def found_lines(texts: Sequence[Found]) -> list[str]:
 
 
 def shown_cell(text: str) -> str:
-    """A cell as a screen can show it: at most 40 characters, those that are not seen as
-    <U+XXXX>.
-    """
-    short = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    """Show a cell as a screen can: at most 40 characters, unseen ones as <U+XXXX>."""
+    short = text
+    if len(text) > _LONGEST:
+        short = f"{text[:_LONGEST]}..."
     return spelled_out(short)
 
 
 def rows_warning(count: RowCount) -> str | None:
     """A warning where none or less than half of the rows can be used, or all have one outcome.
 
-    Rows beyond those that a study takes of one patient are no fault of the table.
+    None or less than half of the rows can be used, or all those have one outcome. Rows beyond those
+    that a study takes of one patient are no fault of the table.
     """
     if not count.usable:
         return (

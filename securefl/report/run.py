@@ -39,8 +39,9 @@ DEMO_HEADING = "Only a demonstration can show this, because the table is public"
 
 
 class SiteRow(Protocol):
-    """One hospital of the comparison; AUCs on the union of all held-out rows, NaN where there is
-    none.
+    """Hospital's row of the comparison.
+
+    AUCs on the union of all held-out rows, NaN where there is none.
     """
 
     @property
@@ -251,7 +252,9 @@ def demo_table(
         right=frozenset({1, 2, 3, 4}),
     )
     low, high = interval
-    within = "within" if low <= overall_exact <= high else "NOT within"
+    within = "NOT within"
+    if low <= overall_exact <= high:
+        within = "within"
     return page(
         "",
         section(
@@ -311,4 +314,6 @@ def _gain(row: SiteRow) -> float:
 
 
 def _auc(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}"

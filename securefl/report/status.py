@@ -1,6 +1,4 @@
-"""One screen on how a hospital stands: running or not, what is spent, which studies, what was
-turned away.
-"""
+"""Status of a hospital on one screen: running or not, what is spent, studies, refused messages."""
 
 from __future__ import annotations
 
@@ -33,8 +31,9 @@ if TYPE_CHECKING:
 
 
 class BudgetLine(NamedTuple):
-    """A population's budget: share used (0 to 1), room for how many more studies like the last,
-    whether its owner took the rest back.
+    """Budget of a population: share used (0 to 1), room for more studies like the last.
+
+    And whether its owner took the rest back.
     """
 
     population: str
@@ -44,12 +43,11 @@ class BudgetLine(NamedTuple):
 
 
 class StudyLine(NamedTuple):
-    """A study here: what the owner types for it, its state, the last round answered (0: none) and
-    how many there are.
+    """Study here: what the owner types for it, its state, the last round answered, and how many.
 
-    ``reason``: why it failed. ``quality``: how its coordinator judged its quality rule, in words.
-    ``waits_for``: what an approved study that has not begun waits for; empty where that is not
-    known.
+    0: no round yet. ``reason``: why it failed. ``quality``: how its coordinator judged its quality
+    rule, in words. ``waits_for``: what an approved study that has not begun waits for; empty where
+    that is not known.
     """
 
     name: str
@@ -129,8 +127,9 @@ def site_status(
 
 
 def _rows(name: str, counts: Mapping[str, Any]) -> list[Value]:
-    """The counts of a study's rows; reasons name columns as the study does, so they stand behind a
-    bar.
+    """Counts of a study's rows.
+
+    Reasons name columns as the study does, so they stand behind a bar.
     """
     used = (
         f"{name}: {counts['kept']:,} of {counts['rows']:,} rows used, {counts['training']:,} to"
@@ -165,11 +164,9 @@ def _none(command: str) -> Paragraph:
 
 
 def _agent(*, running: bool, paused: bool) -> Lines:
-    now = (
-        Span("running", Tone.GOOD)
-        if running
-        else Span("not running; `securefl site start` starts it", Tone.BAD)
-    )
+    now = Span("not running; `securefl site start` starts it", Tone.BAD)
+    if running:
+        now = Span("running", Tone.GOOD)
     if not paused:
         return Lines((now,))
     pause = (
@@ -200,7 +197,9 @@ def _why(away: tuple[str, str] | None, ended: tuple[str, str] | None) -> list[Va
     if away is not None:
         told += ["What the store said:", Quoted(away[1])]
     if ended is not None:
-        at = f"at {day(ended[0])}" if ended[0] else "without a word"
+        at = "without a word"
+        if ended[0]:
+            at = f"at {day(ended[0])}"
         told += [f"The last agent ended {at}:", Quoted(ended[1])]
     return told
 
@@ -222,12 +221,12 @@ def _quarantined(count: int) -> Span:
 def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, Value]]:
     rows: list[tuple[str, Value]] = []
     for population, used, room, revoked in (BudgetLine(*b) for b in budgets):
-        words = (
-            f"{percent(used)} of the budget used; you took back the rest, so no study can be"
-            " approved."
-            if revoked
-            else explain_share(used, room)
-        )
+        words = explain_share(used, room)
+        if revoked:
+            words = (
+                f"{percent(used)} of the budget used; you took back the rest, so no study can be"
+                " approved."
+            )
         rows += [(population, Bar(used)), ("", words)]
     return rows
 

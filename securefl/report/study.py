@@ -1,5 +1,6 @@
-"""A study or protocol in plain words: for ``securefl study check`` and, as Markdown, for the page
-beside a request.
+"""Study or protocol in plain words: for ``securefl study check``, and the page beside a request.
+
+That page is in Markdown.
 """
 
 from __future__ import annotations
@@ -156,13 +157,13 @@ def _parties(study: Template | Study) -> list[Value]:
 
 def _training(study: Template) -> str:
     t = study.training
-    steps = "one step" if t.local_steps == 1 else f"{t.local_steps} steps"
+    steps = f"{t.local_steps} steps"
+    if t.local_steps == 1:
+        steps = "one step"
     model = explain_study.model_words(study)
-    of_its = (
-        "all of its patients who train, every time"
-        if study.privacy.sample_rate == 1
-        else f"{explain_study.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
-    )
+    of_its = f"{explain_study.ratio(study.privacy.sample_rate)} of its patients, drawn at random"
+    if study.privacy.sample_rate == 1:
+        of_its = "all of its patients who train, every time"
     return (
         f"{model[0].upper()}{model[1:]}, in {plural(t.rounds, 'round')}. In each round every"
         f" hospital takes {steps} on {of_its}. The study brings no program code of its own."

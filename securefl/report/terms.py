@@ -1,8 +1,8 @@
-"""Terms of a study on which an owner decides, as sentences: when it runs, who gets what, what is
-enforced and what is promised.
+"""Terms of a study on which an owner decides, as sentences.
 
-Each is a function of the varying part alone and is pinned, word for word, by a test. Texts of the
-researcher are never part of a sentence here; the page shows them apart, behind a bar.
+When it runs, who gets what, what is enforced and what is promised. Each is a function of the
+varying part alone and is pinned, word for word, by a test. Texts of the researcher are never part
+of a sentence here; the page shows them apart, behind a bar.
 """
 
 from __future__ import annotations

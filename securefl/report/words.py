@@ -16,7 +16,9 @@ def bytes_words(count: int) -> str:
     """
     if count < 1000:
         return f"{count} bytes"
-    return f"{count / 1000:.1f} kB" if count < 999_950 else f"{count / 1_000_000:.1f} MB"
+    if count < 999_950:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -36,7 +38,9 @@ def decimal_words(value: Decimal) -> str:
     ('0.00001', '4.98', '40')
     """
     text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    if "." not in text:
+        return text
+    return text.rstrip("0").rstrip(".")
 
 
 def day(time: str) -> str:

@@ -1,5 +1,6 @@
-"""A run as it is shown: one line for each opened sum, on the command line and in a Python session
-alike.
+"""Progress of a run as it is shown: one line for each opened sum.
+
+On the command line and in a Python session alike.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def round_lines(plan: RoundPlan) -> Callable[[RoundRecord], str]:
-    """Return a function that puts each record of this study, in order, into words; it remembers who
-    was there before.
+    """Return a function that puts each record of this study, in order, into words.
+
+    It remembers who was there before.
     """
     there = set(plan.study.cohort)
 

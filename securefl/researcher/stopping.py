@@ -24,9 +24,7 @@ AGAIN: Final = 5.0
 
 
 def somebody_is_there() -> bool:
-    """Tell a person at a terminal, an interactive session or a notebook from a job that nobody
-    watches.
-    """
+    """Tell a person at a terminal, a session or a notebook from a job that nobody watches."""
     if hasattr(sys, "ps1") or "ipykernel" in sys.modules:
         return True
     return bool(sys.stdin) and sys.stdin.isatty()

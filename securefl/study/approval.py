@@ -24,8 +24,10 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|\+00:00)")
 
 @dataclass(frozen=True)
 class Approval:
-    """The statement other parties see. ``study_key`` is an X25519 public key (hex) made for this
-    study alone; ``at`` is the time of signing, RFC 3339 in UTC.
+    """Approval as other parties see it.
+
+    ``study_key`` is an X25519 public key (hex) made for this study alone; ``at`` is the time of
+    signing, RFC 3339 in UTC.
     """
 
     study: str

@@ -1,5 +1,4 @@
-"""Redundant figures checked against each other: a study whose epsilon does not follow from its
-noise is refused.
+"""Consistency of redundant figures: an epsilon must follow from its noise.
 
 The accountant is passed in, so that this room needs no framework.
 """
@@ -70,10 +69,10 @@ def check_consistency(study: schema.Template, accountant: Accountant, text: str 
 
 
 def parse_consistent(text: bytes, accountant: Accountant) -> schema.Template:
-    """Read a protocol or study whose figures agree: the one door for a file that a person hands to
-    a command.
+    """Read a protocol or study whose figures agree.
 
-    A table is registered and a budget's order is chosen by the same rules by which a study is made.
+    The one door for a file that a person hands to a command. A table is registered and a budget's
+    order is chosen by the same rules by which a study is made.
 
     Raises:
         StudyError: as :func:`~securefl.study.parse.parse_any` and :func:`check_consistency`.
@@ -84,8 +83,9 @@ def parse_consistent(text: bytes, accountant: Accountant) -> schema.Template:
 
 
 def contradictions(study: schema.Template, accountant: Accountant, text: str = "") -> list[str]:
-    """What :func:`check_consistency` refuses, a sentence each with its place; empty where the
-    figures agree.
+    """List what :func:`check_consistency` refuses, a sentence each with its place.
+
+    Empty where the figures agree.
     """
     faults = [
         *_unit(study),
@@ -96,8 +96,13 @@ def contradictions(study: schema.Template, accountant: Accountant, text: str = "
         *_contributors(study),
         *_dropouts(study),
     ]
-    lines = line_index(text) if faults else {}
-    return [f"{at(path, lines) if text else '.'.join(path)}: {fault}" for path, fault in faults]
+    if not text:
+        return [f"{'.'.join(path)}: {fault}" for path, fault in faults]
+    # The index is worked out only where there is something to point to.
+    if not faults:
+        return []
+    lines = line_index(text)
+    return [f"{at(path, lines)}: {fault}" for path, fault in faults]
 
 
 def _unit(study: schema.Template) -> list[Finding]:

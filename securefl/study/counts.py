@@ -1,6 +1,4 @@
-"""Sections of the study file for noised counts of patients: the evaluation, and the count before
-training.
-"""
+"""Sections of the study file for noised counts: the evaluation, and the count before training."""
 
 from __future__ import annotations
 
@@ -27,14 +25,15 @@ def check_noise(noise: Decimal, least: Decimal, why: str) -> None:
 
 
 def _prevalence(text: object) -> Decimal | None:
-    """The number that an evaluation's prevalence says; None where it says none that edges can
-    follow from.
+    """Return the number that an evaluation's prevalence says.
+
+    None where it says none that edges can follow from.
     """
     if isinstance(text, str) and is_decimal(text):
         text = Decimal(text)
-    return (
-        text if isinstance(text, Decimal) and LEAST_PREVALENCE <= text <= MOST_PREVALENCE else None
-    )
+    if isinstance(text, Decimal) and LEAST_PREVALENCE <= text <= MOST_PREVALENCE:
+        return text
+    return None
 
 
 def check_epsilon(epsilon: Decimal) -> None:
@@ -127,11 +126,10 @@ class EvaluationSpec(Section):
 
 
 class PreparationSpec(Section):
-    """A count before training: how many patients (or records, as ``privacy.unit`` says) train the
-    model in all, noised and summed.
+    """Count before training: how many patients train the model in all, noised and summed.
 
-    Negatives and positives are counted; one unit counts once. With fewer than ``minimum`` in all
-    (as released, with its noise) the study ends there.
+    Or records, as ``privacy.unit`` says. Negatives and positives are counted; one unit counts
+    once. With fewer than ``minimum`` in all (as released, with its noise) the study ends there.
     """
 
     noise_multiplier: DecimalText

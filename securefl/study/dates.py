@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 
 def time_here(now: datetime) -> str:
-    """What time it is on this machine, for refusals that rest on it: a clock that is wrong is then
-    seen at once.
+    """Say what time it is on this machine, for refusals that rest on it.
+
+    A clock that is wrong is then seen at once.
     """
     return f"by this machine's clock it is {now:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def check_not_over(study: Template, now: datetime, text: str = "") -> None:
-    """Refuse a protocol or study whose time has passed: every hospital would, and nothing of it
-    could run.
+    """Refuse a protocol or study whose time has passed.
+
+    Every hospital would, and nothing of it could run.
 
     Args:
         study: as parsed.
@@ -37,7 +39,9 @@ def check_not_over(study: Template, now: datetime, text: str = "") -> None:
     if now < closes:
         return
     path = ("schedule", "closes")
-    where = at(path, line_index(text)) if text else ".".join(path)
+    where = ".".join(path)
+    if text:
+        where = at(path, line_index(text))
     raise StudyError(
         f"{where}: the study was to run until {closes:%Y-%m-%d %H:%M} UTC, and it is"
         f" {now:%Y-%m-%d %H:%M} UTC here.",

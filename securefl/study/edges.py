@@ -21,11 +21,12 @@ _DIGITS = 4
 
 
 def default_edges(prevalence: Decimal, bins: int = DEFAULT_BINS) -> tuple[Decimal, ...]:
-    """The ``bins`` - 1 inner edges, rising strictly within (0, 1), to four digits of the smaller
-    side.
+    """Make the ``bins`` - 1 inner edges, rising strictly within (0, 1).
+
+    To four digits of the smaller side.
 
     >>> default_edges(Decimal("0.07"), 4)
-    (Decimal('0.03995'), Decimal('0.07000'), Decimal('0.1197'))
+    (Decimal('0.03156'), Decimal('0.07000'), Decimal('0.1481'))
     """
     middle = math.log(prevalence / (1 - prevalence))
     return tuple(
@@ -37,4 +38,6 @@ def default_edges(prevalence: Decimal, bins: int = DEFAULT_BINS) -> tuple[Decima
 def _probability(logit: float) -> Decimal:
     small = 1 / (1 + math.exp(abs(logit)))
     rounded = Decimal(f"{small:.{_DIGITS - 1 - math.floor(math.log10(small))}f}")
-    return rounded if logit <= 0 else 1 - rounded
+    if logit <= 0:
+        return rounded
+    return 1 - rounded

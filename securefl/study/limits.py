@@ -1,5 +1,6 @@
-"""Where privacy figures end: beyond these a study promises nothing, or asks for figures that no
-accountant works out.
+"""Limits of privacy figures: beyond these a study promises nothing.
+
+Or asks for figures that no accountant works out.
 """
 
 from __future__ import annotations

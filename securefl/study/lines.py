@@ -1,4 +1,4 @@
-"""Where each table and key of a study file stands, so that an error names its line.
+"""Places of each table and key of a study file, so that an error names its line.
 
 tomllib gives values without places. This scanner walks text that tomllib has accepted: it knows
 strings (a text that looks like a table header is none), comments, arrays, inline tables and arrays

@@ -1,5 +1,6 @@
-"""Columns and labels of a study in words, for pages and model cards: no markup, one way of saying
-it.
+"""Columns and labels of a study in words, for pages and model cards.
+
+No markup, one way of saying it.
 """
 
 from __future__ import annotations
@@ -25,21 +26,20 @@ _COMPARED = {
 
 
 def label_words(label: Label) -> str:
-    """What counts as positive, and what sets a row aside: "whether died is yes (against no;
-    ...)".
+    """Say what counts as positive, and what sets a row aside.
+
+    "whether died is yes (against no; ...)".
     """
     if not isinstance(label, CombinedLabel):
         return f"whether {_condition_words(label)}"
-    start = (
-        "whether at least one of these holds"
-        if label.kind == "any-of"
-        else "whether all of these hold"
-    )
+    start = "whether all of these hold"
+    if label.kind == "any-of":
+        start = "whether at least one of these holds"
     return f"{start}: {'; '.join(_condition_words(condition) for condition in label.conditions)}"
 
 
 def codes_words(codes: Sequence[str]) -> str:
-    """What missing-value codes mean; "" where there are none.
+    """Say what missing-value codes mean; "" where there are none.
 
     >>> codes_words(("-9", "9999"))
     '-9, 9999 mean "not recorded"'
@@ -50,8 +50,9 @@ def codes_words(codes: Sequence[str]) -> str:
 
 
 def column_notes(column: Column) -> str:
-    """What a column declares beside its values: codes, what happens outside the range; "" for
-    none.
+    """Say what a column declares beside its values; "" for nothing.
+
+    Codes, and what happens outside the range.
     """
     clipped = CLIPPED if getattr(column, "outside", "") == "clip" else ""
     return "; ".join(note for note in (clipped, codes_words(column.missing_codes)) if note)

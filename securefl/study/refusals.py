@@ -1,5 +1,4 @@
-"""Keys that people bring from other training code and that a study refuses, with the reason and
-what to use instead.
+"""Refused keys: those that people bring from other training code, with the reason and the remedy.
 
 They are not spelling mistakes: each is a known way in which the number of rows, or one patient's
 values, reach what is released without any noise (rule 10, and pytorch/opacus issues 571 and 819).
@@ -106,11 +105,10 @@ _VALUES = {
 
 
 def refusal(key: str) -> str | None:
-    """Why a study cannot have this key, and what to use; None for a key that is just unknown.
+    """Say why a study cannot have this key, and what to use; None for a key that is just unknown.
 
-    >>> refusal("grid_size") is None, refusal("shuffle").partition(";")[2]
-    (True, ' use instead: Poisson sampling of patients at privacy.sample_rate, which is what always
-    runs')
+    >>> refusal("grid_size") is None, refusal("shuffle").partition(";")[2][:37]
+    (True, ' use instead: Poisson sampling of pat')
     """
     for pattern, why, instead in _KNOWN:
         if pattern.fullmatch(key.lower()):
@@ -120,8 +118,6 @@ def refusal(key: str) -> str | None:
 
 def refused_value(value: object) -> str | None:
     """The same for a value such as ``transform = "standardise"``; None for one that is just wrong."""
-    return (
-        refusal(_VALUES[value.lower()])
-        if isinstance(value, str) and value.lower() in _VALUES
-        else None
-    )
+    if isinstance(value, str) and value.lower() in _VALUES:
+        return refusal(_VALUES[value.lower()])
+    return None

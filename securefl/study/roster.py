@@ -1,4 +1,4 @@
-"""Who takes part: every party once, in one role, under a name of its own."""
+"""Roster of a study: every party once, in one role, under a name of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Keyed(Protocol):
-    """What the check needs of a party."""
+    """Fields of a party that the check needs."""
 
     @property
     def name(self) -> str:
@@ -27,11 +27,10 @@ class Keyed(Protocol):
 
 
 def check_distinct(parties: Iterable[tuple[tuple[str | int, ...], Keyed]]) -> None:
-    """Nobody takes part twice, under one name or with one key: such a party's word would count
-    double.
+    """Check that nobody takes part twice, under one name or with one key.
 
-    Names that differ in case only count as one, because stores and file systems exist that do not
-    tell them apart.
+    Such a party's word would count double. Names that differ in case only count as one, because
+    stores and file systems exist that do not tell them apart.
 
     Args:
         parties: each with its path in the study file.

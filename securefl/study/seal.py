@@ -58,8 +58,9 @@ def seal_study(
 
 
 def dump_toml(raw: Mapping[str, Any]) -> str:
-    """TOML text of the values a study can hold (texts, whole numbers, booleans, times, arrays,
-    tables).
+    """Write TOML text of the values that a study can hold.
+
+    Texts, whole numbers, booleans, times, arrays, tables.
     """
     lines: list[str] = []
     _table(lines, (), raw)
@@ -86,7 +87,9 @@ def _is_table_array(value: Any) -> bool:  # noqa: ANN401
 
 
 def _key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _string(key)
+    if re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        return key
+    return _string(key)
 
 
 def _value(value: Any) -> str:  # noqa: ANN401

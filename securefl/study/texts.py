@@ -27,10 +27,14 @@ TextKey: TypeAlias = Decimal | str
 
 
 def text_key(text: str) -> TextKey:
-    """The number that ``text`` plainly writes, else ``text``; equal keys are the same value.
+    """Return the number that ``text`` plainly writes, else ``text``.
 
-    >>> text_key("1.0") == text_key("1"), text_key("01") == text_key("1"), text_key("Yes") ==
-    text_key("yes") (True, False, False)
+    Equal keys are the same value.
+
+    >>> text_key("1.0") == text_key("1"), text_key("01") == text_key("1")
+    (True, False)
+    >>> text_key("Yes") == text_key("yes")
+    False
     """
     if len(text) <= _LONGEST_NUMBER and _PLAIN.fullmatch(text):
         return Decimal(text)
@@ -49,8 +53,9 @@ def named_twice(texts: Iterable[str]) -> str | None:
 
 
 def in_both(some: Iterable[str], others: Iterable[str]) -> str | None:
-    """The first of ``others`` that is the same as one of ``some``; ``None`` where they have nothing
-    in common.
+    """Find the first of ``others`` that is the same as one of ``some``.
+
+    ``None`` where they have nothing in common.
     """
     keys = {text_key(text) for text in some}
     return next((text for text in others if text_key(text) in keys), None)
