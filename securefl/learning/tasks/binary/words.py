@@ -126,11 +126,10 @@ def auc_words(low: float, high: float, auc: float | None) -> str:
 
 
 def ranking_words(low: float, high: float) -> str:
-    """Meaning of the interval for two patients.
+    """Say what the interval means for two patients.
 
-    >>> ranking_words(0.805, 0.934)
-    'of a patient with and one without the condition, the model gives the first the higher score in
-    805 to 934 of 1,000 cases'
+    >>> ranking_words(0.805, 0.934)[-45:]
+    'the higher score in 805 to 934 of 1,000 cases'
     """
     cases = f"in {1000 * low:.0f} to {1000 * high:.0f} of 1,000 cases"
     return (
