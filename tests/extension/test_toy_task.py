@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
+from completed_study import finish, other_weights
 from conftest import protocol_text
 from extension_promises import (
     SECRET,
@@ -22,8 +23,9 @@ from extension_promises import (
 )
 from in_process_federation import sealed_study
 from small_study import protocol
+from worker_hospital import room_of
 
-from securefl.errors import StudyError
+from securefl.errors import MessageError, StudyError
 from securefl.learning.artefact import ModelFacts, load_model, save_model
 from securefl.learning.counts import release_counts, row_counts
 from securefl.learning.families import FAMILIES
@@ -31,6 +33,7 @@ from securefl.learning.features import prepare
 from securefl.learning.models import family_of, predict
 from securefl.learning.preparation import counted, stratum_counts
 from securefl.learning.split import split_rows
+from securefl.learning.stages.roles import judged_result
 from securefl.learning.steps import RandomDraws
 from securefl.learning.strategies import strategy_of
 from securefl.learning.summing import sum_in_order
@@ -177,15 +180,19 @@ def study():
     return protocol(*EDITS)
 
 
-def table(rows=1200):
-    """Patients whose stage follows from their age."""
-    generator = np.random.default_rng(3)
+def csv(rows, seed):
+    """A table of patients whose stage follows from their age."""
+    generator = np.random.default_rng(seed)
     ages = generator.uniform(0, 120, rows)
     lines = [
         f"p{i},{age:.1f},1.5,{'FM'[i % 2]},t,{('none', 'mild', 'severe')[int(age // 40.01)]}"
         for i, age in enumerate(ages)
     ]
-    return read_table("\n".join(["patient_id,age,TSH,sex,sick,target", *lines, ""]).encode())
+    return "\n".join(["patient_id,age,TSH,sex,sick,target", *lines, ""]).encode()
+
+
+def table():
+    return read_table(csv(1200, 3))
 
 
 def test_the_task_keeps_the_promises(study):
@@ -267,6 +274,19 @@ def test_a_model_of_it_goes_into_a_file_and_comes_back(study, tmp_path):
     assert found.shape == (2, 3)
     assert found[0].sum() == pytest.approx(1)
     assert np.isnan(found[1]).all()
+
+
+def test_a_whole_study_of_it_runs_encrypted_and_every_hospital_accepts_its_model(tmp_path):
+    _, plan = sealed_study((OLD_LABEL, LABEL))
+    done = finish(room_of(plan, [csv(300, seed) for seed in range(3)]))
+    done.check(done.files, tmp_path / "model")
+    figures = judged_result(done.outcome.results)
+    expected = sum(hospital.produced[-1] for hospital in done.room.hospitals.values())
+    np.testing.assert_array_equal(figures.histogram, expected)
+    assert figures.told.metric in done.unpacked(done.files, tmp_path / "model").facts.figures
+    theta = other_weights(done.outcome.theta)
+    with pytest.raises(MessageError, match="another model"):
+        done.check(done.with_model(theta, tmp_path / "other"), tmp_path / "refused")
 
 
 def test_a_label_of_it_that_breaks_its_section_is_refused_with_its_line():

@@ -5,6 +5,7 @@ was told on the way.
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -107,9 +108,11 @@ def load_facts(finished):
 @cache
 def finished(*edits) -> Finished:
     """The completed study of these edits; made once."""
-    import tempfile
+    return finish(Room(sealed_study(*edits)[1]))
 
-    room = Room(sealed_study(*edits)[1])
+
+def finish(room: Room) -> Finished:
+    """The completed study of this room."""
     exchange = Watched(room, room.participants(), room.aggregator)
     outcome = room.coordinator(exchange).run()
     last = room.plan.last_round

@@ -26,7 +26,7 @@ from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import seal_model
 from securefl.learning.counts import release_counts
 from securefl.learning.features import feature_names
-from securefl.learning.models import weights_from_bytes, weights_sha256, weights_to_bytes
+from securefl.learning.models import family_of, weights_from_bytes, weights_sha256, weights_to_bytes
 from securefl.learning.preparation import stratum_counts
 from securefl.learning.stages.roles import judged_result
 from securefl.learning.steps import PrivateSteps, RandomDraws, StepRule
@@ -53,7 +53,7 @@ def sealed_study(*edits, names=NAMES) -> tuple[str, RoundPlan]:
     )
     protocol = UnsealedStudy.read(text)
     plain = protocol.study
-    theta = initial_weights(plain.model, len(feature_names(plain.data)))
+    theta = family_of(plain.model, plain.data).initial_weights(plain.model.initial_seed)
     sealed = seal_study(
         protocol,
         coordinator=party(fixed_identity("Researcher", "researcher")),
