@@ -38,21 +38,16 @@ class Lock:
                 the file.
         """
         fd = _made(self._path)
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    os.close(fd)
-                    return False
-                time.sleep(0.01)
-            except OSError as error:
-                os.close(fd)
-                raise file_error(error, self._path) from None
-            else:
-                self._fd = fd
-                return True
+        try:
+            taken = poll(lambda: _try_to_lock(fd), seconds=seconds, longest=0.01)
+        except OSError as error:
+            os.close(fd)
+            raise file_error(error, self._path) from None
+        if taken is None:
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
 
     def release(self) -> None:
         """Let go; harmless when it is not held."""

@@ -1,16 +1,17 @@
-"""Recipes say all that a new task, family or strategy must have, and name files that are there."""
+"""Recipes say all that a new task, family, strategy or carrier must have, and name files that are there."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from securefl.boards.carrier import Carrier
 from securefl.learning.families.family import Family
 from securefl.learning.strategies.strategy import Strategy
 from securefl.learning.tasks.task import Task
 
 ROOT = Path(__file__).parents[2]
-RECIPES = {"task": Task, "family": Family, "strategy": Strategy}
+RECIPES = {"task": Task, "family": Family, "strategy": Strategy, "carrier": Carrier}
 
 
 @pytest.mark.parametrize("name", RECIPES)
