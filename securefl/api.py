@@ -14,13 +14,12 @@ model.
 
 from __future__ import annotations
 
-import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from securefl.backoff import persist
+from securefl.backoff import persist, poll
 from securefl.datasite.address import site_email, site_name
 from securefl.datasite.site import open_datasite
 from securefl.environment import software
@@ -360,26 +359,24 @@ class Study(Shown):
             UsageError: the study was run here before.
             NotApprovedError: a hospital refused or left, or the time is over; the text names who.
         """
-        end = time.monotonic() + seconds
         last: dict[str, str] = {}
-        while True:
-            now = persist(self.status, end - time.monotonic())
+
+        def look() -> bool | None:
+            nonlocal last
+            now = self.status()
             if now != last and watch:
                 watch(now)
             last = now
             refuse_if_over(self._lab.folder, self.folder, self.plan, now)
-            waiting = [s for s, c in now.items() if c == "waiting"]
-            if not waiting:
-                return
-            if time.monotonic() > end:
-                raise NotApprovedError(
-                    f"No approval of {', '.join(waiting)} yet.",
-                    whose=", ".join(waiting),
-                    next_step=(
-                        "Ask their data owners; `securefl study status` shows who has approved."
-                    ),
-                )
-            time.sleep(0.2)
+            return None if "waiting" in now.values() else True
+
+        if poll(look, seconds=seconds, shortest=0.2, longest=1.0) is None:
+            waiting = ", ".join(site for site, code in last.items() if code == "waiting")
+            raise NotApprovedError(
+                f"No approval of {waiting} yet.",
+                whose=waiting,
+                next_step="Ask their data owners; `securefl study status` shows who has approved.",
+            )
 
     def run(
         self,

@@ -8,10 +8,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from securefl.backoff import poll
 from securefl.errors import file_error
 from securefl.files import check_regular
 
@@ -90,6 +90,15 @@ def holding(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _try_to_lock(fd: int) -> bool | None:
+    """Whether the lock could be had at once; None where another process holds it."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    return True
 
 
 def _made(path: Path) -> int:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from securefl.backoff import poll
 from securefl.errors import RoundError
 from securefl.files import read_file, replace_file
 from securefl.locks import Lock, is_held
@@ -163,11 +163,15 @@ def stop_role(folder: Path, role: str, seconds: float = 15.0) -> bool:
         return False
     pid = int(str(state["pid"]))
     os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if running_process(folder, role) is None:
-            return True
-        time.sleep(0.05)
-    raise RoundError(
-        f"The {role} (process {pid}) does not stop.", whose="its operator", next_step=f"kill {pid}"
-    )
+    if poll(lambda: _is_gone(folder, role), seconds=seconds) is None:
+        raise RoundError(
+            f"The {role} (process {pid}) does not stop.",
+            whose="its operator",
+            next_step=f"kill {pid}",
+        )
+    return True
+
+
+def _is_gone(folder: Path, role: str) -> bool | None:
+    """True once no process of the role runs, None before."""
+    return True if running_process(folder, role) is None else None

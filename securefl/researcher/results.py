@@ -5,11 +5,11 @@ hospital's audit.
 from __future__ import annotations
 
 import json
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from securefl.backoff import poll
 from securefl.errors import MessageError, StoreError, UsageError
 from securefl.files import read_file, replace_file
 from securefl.learning.artefact import save_model
@@ -164,18 +164,17 @@ def _extracts(
 ) -> Extracts:
     """The hospitals' extracts, as far as they come in time; those ``wanted`` are waited for."""
     found: Extracts = {}
-    end = time.monotonic() + seconds
-    while True:
+
+    def look() -> bool | None:
         for site in plan.study.cohort:
             if site not in found and (extract := _extract(lab, plan, site)):
                 found[site] = extract
-        if found.keys() >= set(wanted) or time.monotonic() >= end:
-            return dict(sorted(found.items()))
-        try:
-            time.sleep(0.05)
-        # nothing is lost by not waiting: the study is over, and extracts that come later are found
-        except KeyboardInterrupt:
-            end = time.monotonic()
+        return True if found.keys() >= set(wanted) else None
+
+    # Nothing is lost by not waiting: the study is over, and extracts that come later are found.
+    with suppress(KeyboardInterrupt):
+        poll(look, seconds=seconds, shortest=0.05)
+    return dict(sorted(found.items()))
 
 
 def _extract(lab: PartyFolder, plan: RoundPlan, site: str) -> dict[str, Any] | None:
