@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from securefl.cli.screen import json_option, say, write_json
+
+if TYPE_CHECKING:
+    from securefl.learning.reading import DecimalSign
+    from securefl.party.scoring import ScoredTable
 
 
 @click.command()
@@ -38,45 +41,47 @@ def predict(
     without a score (null), and the reason is said: a value outside the declared ranges or levels,
     missing or not a number, or a line with too few or too many values.
     """
-    from securefl.learning.artefact import load_model
-    from securefl.learning.features import found_for_predict
-    from securefl.learning.table import read_in_order
-    from securefl.report.rows import found_lines
-    from securefl.sources.source import GivenReading, find_source
+    from securefl.party.scoring import score_table
+    from securefl.sources.source import GivenReading
 
-    model = load_model(model_dir)
-    signs: Any = {"point": ".", "comma": ","}
-    wanted = [column.name for column in model.data.columns]
-    source = find_source(rows, wanted, GivenReading(encoding, decimal=signs[decimal]))
-    table = read_in_order(source.content(), source.reading)
-    scores, reasons = model.scored(table)
-    without = [(number, reason) for number, reason in enumerate(reasons, 1) if reason is not None]
+    signs: dict[str, DecimalSign] = {"point": ".", "comma": ","}
+    print_scores(
+        score_table(model_dir, rows, GivenReading(encoding, decimal=signs[decimal])), json_file
+    )
+
+
+def print_scores(found: ScoredTable, json_file: str | None) -> None:
+    """Print a table's scores, or write them as JSON."""
+    from securefl.report.rows import found_lines
+
     if json_file:
-        values = [
-            None if reason else score.tolist()
-            for score, reason in zip(scores, reasons, strict=True)
-        ]
-        write_json(
-            {"scores": values, "without_score": [{"row": n, "reason": r} for n, r in without]},
-            json_file,
-        )
+        write_json(_json(found), json_file)
         if json_file == "-":
             return
     else:
-        for number, (score, reason) in enumerate(zip(scores, reasons, strict=True), 1):
-            said = " ".join(f"{figure:.4f}" for figure in score.reshape(-1))
-            say(f"{number}\t{f'no score: {reason}' if reason else said}")
-    say(
-        f"{len(scores) - len(without)} of {len(scores)} rows scored, in the order of the"
-        f" rows{f': {json_file}' if json_file else ''}"
-    )
-    for reason, count in Counter(reason for _, reason in without).most_common():
-        first = next(number for number, why in without if why == reason)
-        say(
-            f"  {count} without a score: {reason} ({'first in ' if count > 1 else ''}row {first},"
-            f" line {table.lines[first - 1]} of the file)"
-        )
-    for line in found_lines(found_for_predict(table, model.data)):
+        for row, score in enumerate(found.scores, 1):
+            figures = " ".join(f"{figure:.4f}" for figure in score.reshape(-1))
+            if row in found.without:
+                figures = f"no score: {found.without[row]}"
+            say(f"{row}\t{figures}")
+    where = f": {json_file}" if json_file else ""
+    rows = len(found.scores)
+    say(f"{rows - len(found.without)} of {rows} rows scored, in the order of the rows{where}")
+    for cause in found.causes:
+        first = f"row {cause.first_row}, line {cause.first_line} of the file"
+        if cause.rows > 1:
+            first = f"first in {first}"
+        say(f"  {cause.rows} without a score: {cause.reason} ({first})")
+    for line in found_lines(found.found):
         say(f"    {line}")
-    say(f"The table was read as {source.words}.")
-    say(f"Intended use: {model.intended_use}")
+    say(f"The table was read as {found.read_as}.")
+    say(f"Intended use: {found.intended_use}")
+
+
+def _json(found: ScoredTable) -> dict[str, Any]:
+    scores = [
+        None if row in found.without else score.tolist()
+        for row, score in enumerate(found.scores, 1)
+    ]
+    without = [{"row": row, "reason": reason} for row, reason in found.without.items()]
+    return {"scores": scores, "without_score": without}

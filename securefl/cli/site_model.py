@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from securefl.cli.predict import predict as score
+from securefl.cli.predict import print_scores
 from securefl.cli.screen import json_option, say, show_page, write_json
 from securefl.cli.site_folder import open_site, site_option
 
@@ -86,18 +86,14 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
 @click.argument("rows", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @json_option
 @site_option
-@click.pass_context
-def predict(
-    ctx: click.Context, name: str, rows: Path, json_file: str | None, folder: str | None
-) -> None:
+def predict(name: str, rows: Path, json_file: str | None, folder: str | None) -> None:
     """Score ROWS (a table with the model's columns) with a model that came home; as `securefl
     predict`.
     """
-    from securefl.node.owner.models import model_folder
+    from securefl.node.owner.models import score_rows
+    from securefl.sources.source import GivenReading
 
-    ctx.invoke(
-        score, model_dir=model_folder(open_site(folder), name), rows=rows, json_file=json_file
-    )
+    print_scores(score_rows(open_site(folder), name, rows, GivenReading()), json_file)
 
 
 def _json(found: OwnModel, why_not: str) -> dict[str, Any]:

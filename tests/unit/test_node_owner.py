@@ -38,6 +38,7 @@ from securefl.node.owner import (
 )
 from securefl.node.owner.folder import make_site, open_site
 from securefl.node.owner.requests import RequestState
+from securefl.sources.source import GivenReading
 
 ME, OTHER, THIRD = NAMES
 
@@ -457,6 +458,8 @@ def test_a_model_keeps_its_page_where_its_table_was_moved(c, here):
     found = models.own_model(here, "first")
     assert (found.name, found.fault) == (name, None)
     assert found.figures is not None
+    scored = models.score_rows(here, "first", c.table(ME), GivenReading())
+    assert (len(scored.scores), scored.without, scored.causes) == (80, {}, ())
     c.table(ME).unlink()
     found = models.own_model(here, "first")
     assert found.figures is None

@@ -10,6 +10,7 @@ from securefl.learning.tasks import task_of
 from securefl.node.model_figures import own_figures
 from securefl.node.models import find_model, list_models
 from securefl.node.requests import kept_study
+from securefl.party.scoring import score_table
 from securefl.report.explain_study import units
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from securefl.learning.tasks.told import Told
     from securefl.node.models import ModelRow
     from securefl.node.site import Site
+    from securefl.party.scoring import ScoredTable
+    from securefl.sources.source import GivenReading
     from securefl.study.schema import Study
 
 
@@ -76,3 +79,20 @@ def own_model(site: Site, name: str) -> OwnModel:
     except SecureFLError as error:
         return OwnModel(row.name, folder, model, study, None, error)
     return OwnModel(row.name, folder, model, study, figures, None)
+
+
+def score_rows(site: Site, name: str, rows: Path, given: GivenReading) -> ScoredTable:
+    """Score a table with a model that came home.
+
+    Args:
+        site: the hospital.
+        name: of the model.
+        rows: a table with the model's columns.
+        given: how it is read.
+
+    Raises:
+        UsageError: none or several have that name, or it is not here.
+        UnreadableError: its folder was changed.
+        DataError: the table cannot be read, or lacks a column.
+    """
+    return score_table(model_folder(site, name), rows, given)

@@ -1,0 +1,98 @@
+"""Scores of a table's rows with a finished model: the same for every role that holds one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from securefl.learning.artefact import load_model
+from securefl.learning.features import found_for_predict
+from securefl.learning.table import read_in_order
+from securefl.sources.source import find_source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from securefl.learning.features import Found
+    from securefl.sources.source import GivenReading
+    from securefl.types import FloatArray
+
+
+@dataclass(frozen=True)
+class ScoredTable:
+    """Scores in the order of the rows; row numbers count from 1.
+
+    Attributes:
+        scores: of each row, also of those that have none: there they mean nothing.
+        without: row number → why it has no score.
+        lines: of the file, by row.
+        found: texts in the table that kept rows from a score.
+        read_as: how the table was read, in words.
+        intended_use: of the model.
+    """
+
+    scores: FloatArray
+    without: Mapping[int, str]
+    lines: tuple[int, ...]
+    found: tuple[Found, ...]
+    read_as: str
+    intended_use: str
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Reasons for which rows have no score, the most frequent first."""
+        counts = Counter(self.without.values()).most_common()
+        first = {reason: row for row, reason in reversed(tuple(self.without.items()))}
+        return tuple(
+            Cause(reason, count, first[reason], self.lines[first[reason] - 1])
+            for reason, count in counts
+        )
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A reason for which rows have no score.
+
+    Attributes:
+        reason: in words.
+        rows: how many.
+        first_row: the first of them.
+        first_line: its line in the file.
+    """
+
+    reason: str
+    rows: int
+    first_row: int
+    first_line: int
+
+
+def score_table(folder: Path, rows: Path, given: GivenReading) -> ScoredTable:
+    """Score a table with the model in ``folder``.
+
+    A row that the model was not made for keeps its place without a score: a value outside the
+    declared ranges or levels, missing or not a number, or a line with too few or too many values.
+
+    Args:
+        folder: of the model.
+        rows: the table, with the model's columns.
+        given: how the table is read.
+
+    Raises:
+        UnreadableError: the model's folder was changed.
+        DataError: the table cannot be read, or lacks a column.
+    """
+    model = load_model(folder)
+    source = find_source(rows, [column.name for column in model.data.columns], given)
+    table = read_in_order(source.content(), source.reading)
+    scores, reasons = model.scored(table)
+    without = {row: reason for row, reason in enumerate(reasons, 1) if reason is not None}
+    return ScoredTable(
+        scores=scores,
+        without=without,
+        lines=tuple(table.lines),
+        found=found_for_predict(table, model.data),
+        read_as=source.words,
+        intended_use=model.intended_use,
+    )
