@@ -41,7 +41,7 @@ _MAX_BYTES = {WEIGHTS: 1 << 30, CARD: 1 << 20, FACTS: 1 << 20}
 
 
 class ModelFacts(BaseModel):
-    """What belongs to a model besides its weights; all of it public.
+    """Facts of a model besides its weights; all of them public.
 
     Attributes:
         title: the study's title.
@@ -97,18 +97,18 @@ class Model(Shown):
     def _shown(self) -> list[tuple[str, str]]:
         return [
             ("title", self.facts.title),
-            ("kind", self.spec.kind),
+            ("kind", family_of(self.spec, self.data).words(task_of(self.data))),
             ("parameters", f"{self.theta.size:,}"),
             ("digest", self.digest[:12]),
         ]
 
     @property
     def intended_use(self) -> str:
-        """What the model is for, from its card."""
+        """Purpose of the model, from its card."""
         return self.facts.intended_use
 
     def predict(self, frame: Any) -> FloatArray:  # noqa: ANN401 - a DataFrame, a mapping of columns or a Table
-        """What the model says of each row, in the order of the rows; NaN where it can say nothing.
+        """Predictions for the rows, in their order; NaN where there can be none.
 
         For a binary task a score, float64[n] in [0, 1]: higher means more likely positive, and
         ``facts.probability`` says whether it may be read as a probability. Other tasks may say
@@ -214,11 +214,7 @@ def load_model(folder: Path | str) -> Model:
 
 def model_card(spec: ModelSpec, data: DataSpec, facts: ModelFacts) -> str:
     """The card as Markdown (headings after Mitchell et al. 2019, arXiv:1810.03993)."""
-    kind = (
-        spec.kind
-        if not spec.hidden
-        else f"{spec.kind}, hidden layers of {', '.join(map(str, spec.hidden))}"
-    )
+    kind = family_of(spec, data).words(task_of(data))
     lines = [
         f"# {facts.title}",
         "",

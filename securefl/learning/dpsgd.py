@@ -56,7 +56,7 @@ def refuse_mixing_layers(module: nn.Module) -> None:
 def _factors(
     layer: ExactLinear, activations: list[torch.Tensor], backprops: torch.Tensor
 ) -> dict[torch.Tensor, torch.Tensor]:
-    """What Opacus' hooks keep of a linear layer: a record's gradient is backprop x activation for
+    """Factors that Opacus' hooks keep of a linear layer: a record's gradient is backprop x activation for
     the weight, and the backprop for the bias. The product is left to
     :mod:`securefl.learning.clipping`, a cacheful at a time.
     """

@@ -33,7 +33,7 @@ _LEAST, _MOST = -60, 400
 
 
 def factor_bits(inputs: int, outputs: int) -> int:
-    """How many bits each factor of a layer's products may have: two of them and the logarithm of
+    """Bits that each factor of a layer's products may have: two of them and the logarithm of
     the number of terms make 52.
 
     >>> factor_bits(22, 1), factor_bits(4095, 128)
@@ -164,7 +164,7 @@ class ExactLayers(nn.Module):
         return torch.from_numpy(padded(on_grid))
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """What :meth:`rows` makes [m, inputs] to scores [m, outputs]."""
+        """Map what :meth:`rows` makes [m, inputs] to scores [m, outputs]."""
         for i, layer in enumerate(self.exact[:-1]):
             rows = _Tanh.apply(layer(rows), -self._bits[i + 1], self._back[i])  # type: ignore[no-untyped-call]
         scores: torch.Tensor = self.exact[-1](rows)

@@ -244,7 +244,7 @@ def _found(
 
 
 def _near(reason: str, text: str, spec: DataSpec, decimal: str) -> str:
-    """What would be read where ``text`` stands, in the column that the reason names, in words; ""
+    """Value that would be read where ``text`` stands, in the column that the reason names, in words; ""
     where nothing is like it.
     """
     declared = _declared_near(reason, text, spec, decimal)

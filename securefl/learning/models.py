@@ -39,8 +39,8 @@ def family_of(model: ModelSpec, data: DataSpec) -> Family:
 def predict(
     theta: FloatArray, family: Family, task: Task, x: npt.NDArray[np.floating]
 ) -> FloatArray:
-    """What the model says of rows x [n, features], float64[n] or float64[n, q] as the task has it.
-    No torch.
+    """Predictions for rows x [n, features], float64[n] or float64[n, q] as the task has it. No
+    torch.
 
     Rows are handled in arrays of the same shape however many there are, and a family sums each
     row's score by itself; so it does not depend on the other rows, not even in its last bit: a

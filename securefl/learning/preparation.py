@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the noised count says.
+    """Figures of the noised count.
 
     Attributes:
         strata: estimated number of training patients in each of the task's strata, by name; below 0

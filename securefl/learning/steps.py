@@ -54,7 +54,7 @@ _LEAST_ROWS, _MOST_ROWS = 64, 4096
 
 
 class Draws(Protocol):
-    """Where a hospital's randomness comes from: :class:`RandomDraws`, except in tests."""
+    """Source of a hospital's randomness: :class:`RandomDraws`, except in tests."""
 
     def poisson_sample(self, n: int, rate: Fraction) -> BoolArray:
         """bool[n], each true with probability ``rate``, independently."""

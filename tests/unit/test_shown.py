@@ -65,7 +65,7 @@ def test_each_object_is_one_short_line_and_a_small_table(objects):
     assert "SVI/records" in dataset
     assert "quality met" in result
     assert "AUC 0." in evaluation
-    assert "logistic-regression" in model
+    assert "logistic regression" in model
     assert "hospitals 1000" in record
 
 

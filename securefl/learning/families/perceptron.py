@@ -8,7 +8,7 @@ from securefl.learning.families.layers import Layers
 
 
 class PerceptronFigures(Protocol):
-    """What the study file says of it."""
+    """Figures of the study file."""
 
     @property
     def hidden(self) -> tuple[int, ...]:

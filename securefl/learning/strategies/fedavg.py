@@ -33,7 +33,7 @@ LEAST_MOVE: Final = Fraction(1, 100)
 
 
 class FedAvgFigures(Protocol):
-    """What the study file says of it."""
+    """Figures of the study file."""
 
     @property
     def local_learning_rate(self) -> Decimal:

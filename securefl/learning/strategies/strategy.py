@@ -38,7 +38,7 @@ class ServerState:
 
 
 class Strategy(ABC):
-    """How a hospital steps, and how the sum of all steps moves the model. A value: equal constants
+    """Step of a hospital, and the model's move by the sum of all. A value: equal constants
     make equal strategies.
 
     Sums come with their ``unit``: what one clip norm of one patient counts in them, times the
@@ -73,7 +73,7 @@ class Strategy(ABC):
         """The state before the first round, from the initial weights float64[p]."""
 
     def broadcast(self, state: ServerState) -> FloatArray:
-        """What hospitals are given for the next round, float64[b]: the model itself, unless a
+        """Vector that hospitals are given for the next round, float64[b]: the model itself, unless a
         strategy says more or looks ahead. Before the first round it is the initial weights
         wherever it is as long as they are.
         """

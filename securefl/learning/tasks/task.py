@@ -97,7 +97,7 @@ class Task(ABC):
 
     @abstractmethod
     def predictions(self, scores: FloatArray) -> FloatArray:
-        """What a model says of rows, for scores float64[m, k]; m as above: float64[m], or
+        """Predictions for rows of scores float64[m, k]; m as above: float64[m], or
         float64[m, q] where it says q figures of each.
         """
 
@@ -106,7 +106,7 @@ class Task(ABC):
         """The place of each target in :attr:`strata`, int64[m]."""
 
     def count_words(self, counts: Sequence[int]) -> str:
-        """How many of the counted are in each of :attr:`strata`, at least 0 each."""
+        """Counts of each of :attr:`strata` in words, at least 0 each."""
         named = zip(counts, self.strata, strict=True)
         return ", ".join(f"about {max(count, 0):,} of them {name}" for count, name in named)
 
@@ -166,7 +166,7 @@ class Task(ABC):
         """
 
     def plan(self, study: Template, hospitals: int) -> Any | None:  # noqa: ANN401 - as above
-        """What an evaluation will be able to say, from a study's public figures; None where they do
+        """Figures to expect of an evaluation, from a study's public ones; None where those do
         not tell.
         """
         del study, hospitals
@@ -179,16 +179,16 @@ class Task(ABC):
 
     @abstractmethod
     def words(self) -> str:
-        """What is predicted, in words: "whether died is yes (against no; ...)"."""
+        """Prediction in words: "whether died is yes (against no; ...)"."""
 
     @abstractmethod
     def score_words(self, *, probability: bool) -> str:
-        """What a prediction means, in a sentence.
+        """Meaning of a prediction, in a sentence.
 
         Args:
             probability: whether the released figures support reading it as one.
         """
 
     def check(self, y: npt.NDArray[Any]) -> bool:
-        """Whether these are targets of the task."""
+        """Tell whether these are targets of the task."""
         return bool(np.isfinite(y).all())

@@ -96,7 +96,7 @@ def calibration_rows(
 
 
 def calibration_verdict(rows: Sequence[CalibrationRow]) -> CalibrationVerdict:
-    """Whether the released shares support that the score is a probability.
+    """Judge whether the released shares support that the score is a probability.
 
     Contradicted: one share lies outside its band for certain (5 % for all rows together).
     Supported: at least four rows, none but the outer two wider than a ratio of odds of 8, and the

@@ -193,7 +193,7 @@ def _variance(
 
 
 def _within(negatives: FloatArray, positives: FloatArray) -> float:
-    """What ranking within the bands would add at most, below 0 for a model that ranks the wrong way
+    """Most that ranking within the bands would add, below 0 for a model that ranks the wrong way
     round.
 
     Twice the next term of the trapezoid rule: the outermost bands are long, and the term alone does

@@ -76,7 +76,7 @@ class Evaluation(Shown):
 
     @property
     def known(self) -> bool:
-        """Whether anything is known about the AUC: in [0, 1] there is always something to say
+        """Tell whether anything is known about the AUC: in [0, 1] there is always something to say
         otherwise.
         """
         return (self.low, self.high) != (0.0, 1.0)

@@ -42,13 +42,13 @@ class ExpectedInterval:
 
     @property
     def told(self) -> bool:
-        """Whether such a model can be told from chance."""
+        """Tell whether such a model can be told from chance."""
         return self.low > _CHANCE
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """What a plan says of a study's evaluation; numbers of patients are expectations from public
+    """Plan of a study's evaluation; numbers of patients are expectations from public
     figures.
 
     Attributes:

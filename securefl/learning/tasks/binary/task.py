@@ -126,7 +126,7 @@ class Binary(Task):
         return told_plan(plan)
 
     def words(self) -> str:
-        """What counts as positive, and what sets a row aside."""
+        """Label in words: what counts as positive, and what sets a row aside."""
         return label_words(self._label)
 
     def score_words(self, *, probability: bool) -> str:
