@@ -30,7 +30,7 @@ from securefl.federation.checked_round import AnnouncedRound, Broadcast
 from securefl.federation.coordinator import Coordinator
 from securefl.federation.evidence import present
 from securefl.federation.exchange import StoreExchange
-from securefl.federation.messages import Ready, open_call
+from securefl.federation.messages import Call, Ready
 from securefl.federation.participant import Participant
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
@@ -156,7 +156,7 @@ def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, wat
         records=keep_word,
     )
     watch.start()
-    call = open_call(
+    call = Call.open(
         _await(study_board.call),
         study=plan.digest,
         verify=plan.coordinator,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from securefl.backoff import Backoff
 from securefl.errors import MessageError, SecureFLError, StoreError, UntrustedError
 from securefl.federation.aggregator import Aggregator
-from securefl.federation.messages import Status, open_invitation
+from securefl.federation.messages import Invitation, Status
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_inbox import RoundInbox
 from securefl.federation.round_plan import RoundPlan
@@ -218,7 +218,7 @@ class AggregatorService:
         # text
         for card in self.book.cards().values():
             try:
-                open_invitation(invitation, study=digest, verify=card.verify)
+                Invitation.open(invitation, study=digest, verify=card.verify)
                 break
             except MessageError:
                 continue

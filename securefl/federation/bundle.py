@@ -16,24 +16,24 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from pydantic import Field
 
 from securefl.errors import MessageError
-from securefl.federation.messages import MAX_SMALL
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
-from securefl.federation.transcript import open_transcript, transcript_sha256
+from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.learning.strategies import strategy_of
 from securefl.secagg.round_context import is_sha256
-from securefl.signed import canonical, dump_signed, open_signed
+from securefl.signed import canonical
+from securefl.statement import Hex32, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from securefl.federation.round_plan import RoundPlan
-    from securefl.federation.transcript import Transcript
     from securefl.identity import Identity, IdentityCard
 
-TYPE: Final = "securefl-model-bundle/1"
 WEIGHTS: Final = "model.safetensors"
 FACTS: Final = "model.json"
 CARD: Final = "model_card.md"
@@ -58,6 +58,19 @@ class SealedBundle:
 
     statement: bytes
     sealed: bytes | bytearray
+
+
+@dataclass(frozen=True)
+class BundleStatement(Statement):
+    """The coordinator's word on the sealed object: its SHA-256, and its size in bytes."""
+
+    TYPE: ClassVar[str] = "securefl-model-bundle/1"
+    WHAT: ClassVar[str] = "The model"
+    SENDER: ClassVar[str] = "the coordinator"
+
+    study: Hex32
+    sha256: Hex32
+    bytes: Annotated[int, Field(gt=0)]
 
 
 def limits(plan: RoundPlan) -> dict[str, int]:
@@ -99,8 +112,8 @@ def seal_bundle(
         [len(head).to_bytes(_LENGTH_BYTES, "big"), head, *(files[name] for name in FILES)]
     )
     sealed = seal_model(payload, readers, _context(plan))
-    body = {"type": TYPE, "study": plan.digest, "sha256": _sha256(sealed), "bytes": len(sealed)}
-    return SealedBundle(dump_signed(body, sign), sealed)
+    said = BundleStatement(plan.digest, _sha256(sealed), len(sealed))
+    return SealedBundle(said.dump(sign), sealed)
 
 
 def open_statement(
@@ -112,16 +125,10 @@ def open_statement(
         MessageError: not signed by the coordinator, of another study, or longer than a bundle of
             this study can be.
     """
-    fields = frozenset({"study", "sha256", "bytes"})
-    body = open_signed(
-        data, kind=TYPE, fields=fields, verify=verify, sender="the coordinator", max_bytes=MAX_SMALL
-    )
-    size = body["bytes"]
-    if body["study"] != plan.digest or not is_sha256(body["sha256"]):
-        raise _refused("its statement is of another study, or malformed")
-    if type(size) is not int or not 0 < size <= bundle_limit(plan):
+    said = BundleStatement.open(data, verify=verify, study=plan.digest)
+    if said.bytes > bundle_limit(plan):
         raise _refused("it is longer than a model of this study can be")
-    return body["sha256"], size
+    return said.sha256, said.bytes
 
 
 def open_bundle(
@@ -173,7 +180,7 @@ def read_transcripts(
         length = int.from_bytes(data[at : at + _LENGTH_BYTES], "big")
         one = data[at + _LENGTH_BYTES : at + _LENGTH_BYTES + length]
         at += _LENGTH_BYTES + length
-        read = open_transcript(one, study=plan.digest, round_number=number, verify=verify)
+        read = Transcript.open(one, study=plan.digest, round=number, verify=verify)
         if read.previous != previous or read.kind != plan.kind(number):
             raise _refused(f"its transcript of round {number} does not follow the one before")
         previous = transcript_sha256(one)

@@ -15,13 +15,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError
-from securefl.federation.messages import open_announcement
+from securefl.federation.messages import Announcement
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import open_model
 from securefl.secagg.frame import read_public_key
 
 if TYPE_CHECKING:
-    from securefl.federation.messages import Announcement
     from securefl.federation.round_plan import RoundPlan
     from securefl.identity import Identity
     from securefl.secagg.publickey import PublicKey
@@ -51,7 +50,7 @@ class AnnouncedRound:
         Raises:
             MessageError: naming the first check that failed.
         """
-        said = open_announcement(announcement, study=plan.digest, verify=plan.coordinator)
+        said = Announcement.open(announcement, study=plan.digest, verify=plan.coordinator)
         return cls(plan, said)
 
     @cached_property

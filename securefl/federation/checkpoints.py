@@ -21,27 +21,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, TypeAlias
 
-from securefl.errors import MessageError
+from pydantic import BeforeValidator, Field, PlainSerializer
+
 from securefl.federation.paths import study_root
-from securefl.signed import dump_signed, open_signed
+from securefl.statement import Hex32, HexBytes, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from securefl.types import Sign, Verify
-
-
-ASK: Final = "securefl-checkpoint-ask/1"
-HELD: Final = "securefl-checkpoint-held/1"
-HANDED: Final = "securefl-checkpoint-handed/1"
 MAX_CHECKPOINT: Final = 4096
 #: A sealed checkpoint, or an answer that carries one in hex.
 MAX_SEALED: Final = 16 * 1024
 
-_NONCE = re.compile(r"[0-9a-f]{64}")
-_DATA = re.compile(r"([0-9a-f]{2})*")
 #: A moment of a ledger: number of events, hash of the last one in hex.
 Point: TypeAlias = tuple[int, str]
 #: As many earlier checkpoints as a handed one lists; the older ones are left out.
@@ -75,71 +68,65 @@ def held_info(site: str, holder: str) -> bytes:
     return f"securefl/checkpoint-held/1/{site}/{holder}".encode()
 
 
+def _read_points(listed: object) -> object:
+    """The points of a list of text, as it travels."""
+    if not isinstance(listed, list):
+        raise ValueError("no list")  # noqa: TRY004 - pydantic reads ValueError
+    found = [_POINT.fullmatch(text) if isinstance(text, str) else None for text in listed]
+    points = tuple((int(match[1]), match[2]) for match in found if match is not None)
+    if len(points) != len(listed):
+        raise ValueError("no list of points")
+    return points
+
+
+def _read_point(listed: object) -> object:
+    """The point of a list of one, None for an empty list."""
+    points = _read_points(listed)
+    if not isinstance(points, tuple) or len(points) > 1:
+        raise ValueError("more than one point")
+    return points[0] if points else None
+
+
+def _write_points(points: tuple[Point, ...]) -> list[str]:
+    return [f"{size:016d}:{head}" for size, head in points[-MOST_PAST:]]
+
+
+def _write_point(point: Point | None) -> list[str]:
+    return _write_points((point,) if point else ())
+
+
 @dataclass(frozen=True)
-class Handed:
-    """``site`` hands ``reader`` a checkpoint of its ledger, as it signed it.
+class Handed(Statement):
+    """Checkpoint of ``site``'s ledger, handed to ``reader`` as it was signed.
+
+    The checkpoint in it is checked by its own reader.
 
     Args:
         site: whose ledger.
         reader: for whom it is; to somebody else it says nothing.
         checkpoint: the signed checkpoint.
         past: (number of events, last hash) of the checkpoints handed to this reader before, oldest
-            first, without gaps from the first one listed on.
+            first, without gaps from the first one listed on; the last :data:`MOST_PAST` travel.
         held: the newest that this reader gave back when it was asked, if any: it bridges a list
             that was lost.
     """
 
+    TYPE: ClassVar[str] = "securefl-checkpoint-handed/1"
+    WHAT: ClassVar[str] = "A checkpoint handed out by a statement"
+    MAX_BYTES: ClassVar[int] = MAX_SEALED
+
     site: str
     reader: str
-    checkpoint: bytes
-    past: tuple[Point, ...] = ()
-    held: Point | None = None
-
-    def dump(self, sign: Sign) -> bytes:
-        """The statement as it is sealed."""
-        past = [f"{size:016d}:{head}" for size, head in self.past[-MOST_PAST:]]
-        held = []
-        if self.held:
-            size, head = self.held
-            held.append(f"{size:016d}:{head}")
-        body = {
-            "site": self.site,
-            "reader": self.reader,
-            "checkpoint": self.checkpoint.hex(),
-            "past": past,
-            "held": held,
-        }
-        return dump_signed({"type": HANDED, **body}, sign)
-
-
-def open_handed(data: bytes, *, site: str, reader: str, verify: Verify) -> Handed:
-    """Check and read a handed checkpoint; the checkpoint in it is checked by its own reader.
-
-    Raises :class:`MessageError`.
-    """
-    fields = frozenset({"site", "reader", "checkpoint", "past", "held"})
-    body = open_signed(
-        data, kind=HANDED, fields=fields, verify=verify, sender=site, max_bytes=MAX_SEALED
+    checkpoint: HexBytes
+    past: Annotated[
+        tuple[Point, ...],
+        Field(max_length=MOST_PAST),
+        BeforeValidator(_read_points),
+        PlainSerializer(_write_points),
+    ] = ()
+    held: Annotated[Point | None, BeforeValidator(_read_point), PlainSerializer(_write_point)] = (
+        None
     )
-    named, signed = (body["site"], body["reader"]), body["checkpoint"]
-    past, held = _points(body["past"], MOST_PAST), _points(body["held"], 1)
-    whole = isinstance(signed, str) and _DATA.fullmatch(signed) is not None
-    if named != (site, reader) or not whole or past is None or held is None:
-        raise MessageError(
-            f"A checkpoint that {site} hands out is malformed, or for another hospital.", whose=site
-        )
-    return Handed(site, reader, bytes.fromhex(signed), past, held[0] if held else None)
-
-
-def _points(listed: object, most: int) -> tuple[Point, ...] | None:
-    """The points of a list of text; None where it is none, or longer than ``most``."""
-    if not isinstance(listed, list) or len(listed) > most:
-        return None
-    found = [_POINT.fullmatch(text) if isinstance(text, str) else None for text in listed]
-    points = tuple((int(match[1]), match[2]) for match in found if match is not None)
-    if len(points) != len(listed):
-        return None
-    return points
 
 
 @dataclass(frozen=True)
@@ -212,79 +199,31 @@ def another_past(
 
 
 @dataclass(frozen=True)
-class Ask:
+class Ask(Statement):
     """``site`` asks the others for the newest checkpoint of its ledger that they hold.
 
     ``nonce``: 32 bytes in hex, used once.
     """
 
+    TYPE: ClassVar[str] = "securefl-checkpoint-ask/1"
+    WHAT: ClassVar[str] = "A question"
+
     site: str
-    nonce: str
-
-    def dump(self, sign: Sign) -> bytes:
-        """The question as it travels."""
-        return dump_signed({"type": ASK, **self.__dict__}, sign)
-
-
-def open_ask(data: bytes, *, site: str, verify: Verify) -> Ask:
-    """Check and read a question. Raises :class:`MessageError`."""
-    body = open_signed(
-        data,
-        kind=ASK,
-        fields=frozenset({"site", "nonce"}),
-        verify=verify,
-        sender=site,
-        max_bytes=MAX_CHECKPOINT,
-    )
-    if (
-        body["site"] != site
-        or not isinstance(body["nonce"], str)
-        or not _NONCE.fullmatch(body["nonce"])
-    ):
-        raise MessageError(f"A question of {site} is malformed.", whose=site)
-    return Ask(**body)
+    nonce: Hex32
 
 
 @dataclass(frozen=True)
-class Held:
+class Held(Statement):
     """Answer of ``holder`` to ``site``: the newest signed checkpoint of its ledger that is held.
 
-    Or nothing (empty).
+    Or nothing (empty). Whether its nonce is the one asked with is for the asker to see.
     """
+
+    TYPE: ClassVar[str] = "securefl-checkpoint-held/1"
+    WHAT: ClassVar[str] = "An answer"
+    MAX_BYTES: ClassVar[int] = MAX_SEALED
 
     holder: str
     site: str
-    nonce: str
-    checkpoint: bytes
-
-    def dump(self, sign: Sign) -> bytes:
-        """The answer as it is sealed."""
-        return dump_signed(
-            {"type": HELD, **self.__dict__, "checkpoint": self.checkpoint.hex()}, sign
-        )
-
-
-def open_held(data: bytes, *, site: str, holder: str, verify: Verify) -> Held:
-    """Check and read a holder's answer; whether its nonce is the one asked with is for the caller.
-
-    Raises :class:`MessageError`.
-    """
-    body = open_signed(
-        data,
-        kind=HELD,
-        fields=frozenset({"holder", "site", "nonce", "checkpoint"}),
-        verify=verify,
-        sender=holder,
-        max_bytes=MAX_SEALED,
-    )
-    texts = all(isinstance(v, str) for v in body.values())
-    if (
-        not texts
-        or (body["holder"], body["site"]) != (holder, site)
-        or not _NONCE.fullmatch(body["nonce"])
-        or not _DATA.fullmatch(body["checkpoint"])
-    ):
-        raise MessageError(
-            f"An answer of {holder} is malformed, or for another hospital.", whose=holder
-        )
-    return Held(holder, site, body["nonce"], bytes.fromhex(body["checkpoint"]))
+    nonce: Hex32
+    checkpoint: HexBytes

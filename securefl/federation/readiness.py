@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from securefl.federation.messages import Call, Ready, open_call, open_ready
+from securefl.federation.messages import Call, Ready
 from securefl.federation.study_board import StudyBoard
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def call_of(board: Board, plan: RoundPlan) -> Call | None:
     Raises:
         StoreError: the store is away.
     """
-    read = partial(open_call, study=plan.digest, verify=plan.coordinator)
+    read = partial(Call.open, study=plan.digest, verify=plan.coordinator)
     return StudyBoard(board, plan.digest).call.read_as(read)
 
 
@@ -34,7 +34,7 @@ def ready_of(board: Board, plan: RoundPlan, site: str) -> Ready | None:
     Raises:
         StoreError: the store is away.
     """
-    read = partial(open_ready, study=plan.digest, site=site, verify=plan.hospital(site))
+    read = partial(Ready.open, study=plan.digest, site=site, verify=plan.hospital(site))
     return StudyBoard(board, plan.digest).ready(site).read_as(read)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import EndedError, NotApprovedError
-from securefl.federation.messages import End, Status, open_end, open_status
+from securefl.federation.messages import End, Status
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.study_board import StudyBoard
 from securefl.identity import Verifier
@@ -126,11 +126,11 @@ def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> Ende
 
 def status_of(board: Board, digest: str, site: str, signing_public: str) -> Status | None:
     """What that party signed about its own end of the study; None when it said nothing."""
-    read = partial(open_status, study=digest, site=site, verify=Verifier(site, signing_public))
+    read = partial(Status.open, study=digest, site=site, verify=Verifier(site, signing_public))
     return StudyBoard(board, digest).status(site).read_as(read)
 
 
 def end_of(board: Board, plan: RoundPlan) -> End | None:
     """The end that the coordinator signed; None while it has not ended the study."""
-    read = partial(open_end, study=plan.digest, verify=plan.coordinator)
+    read = partial(End.open, study=plan.digest, verify=plan.coordinator)
     return StudyBoard(board, plan.digest).end.read_as(read)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import MessageError, StoreError
-from securefl.federation.messages import open_complaint
+from securefl.federation.messages import Complaint
 from securefl.federation.refusal_cache import RefusalCache
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.tempfiles import ClaimedSum, TempFiles
@@ -163,7 +163,7 @@ class SurvivorRound:
             return found
         for site in self.state.waiting_for:
             read = partial(
-                open_complaint, terms=self.terms, site=site, verify=self.plan.hospital(site)
+                Complaint.open_in, terms=self.terms, site=site, verify=self.plan.hospital(site)
             )
             with suppress(StoreError):  # they only choose the words of another error
                 complaint = self._on(board).complaint(site).read_as(read)

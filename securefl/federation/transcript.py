@@ -9,24 +9,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import ClassVar, Final, Literal
 
-from securefl.errors import MessageError
-from securefl.secagg.round_context import is_kind, is_sha256
-from securefl.signed import dump_signed, open_signed
+from securefl.federation.messages import Kind
+from securefl.statement import Hex32, Positive, Statement
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-TRANSCRIPT: Final = "securefl-round-transcript/1"
 #: A cohort of 4096 names and as many hashes fit.
 MAX_TRANSCRIPT: Final = 1024 * 1024
 
-_HASHES: Final = ("study", "round_digest", "model_sha256", "sum_sha256")
-
 
 @dataclass(frozen=True)
-class Transcript:
+class Transcript(Statement):
     """One round as the coordinator says that it went.
 
     Args:
@@ -43,70 +36,28 @@ class Transcript:
         previous: SHA-256 of the transcript before, ``""`` in the first.
     """
 
-    study: str
-    round: int
+    TYPE: ClassVar[str] = "securefl-round-transcript/1"
+    WHAT: ClassVar[str] = "A transcript"
+    SENDER: ClassVar[str] = "the coordinator"
+    MAX_BYTES: ClassVar[int] = MAX_TRANSCRIPT
+    NEXT_STEP: ClassVar[str] = "Ask the researcher for the round's transcript."
+
+    study: Hex32
+    round: Positive
     attempt: int
-    kind: str
+    kind: Kind
     cohort: tuple[str, ...]
-    contributions: Mapping[str, str]
-    round_digest: str
-    model_sha256: str
-    sum_sha256: str
-    previous: str
+    contributions: dict[str, Hex32]
+    round_digest: Hex32
+    model_sha256: Hex32
+    sum_sha256: Hex32
+    previous: Hex32 | Literal[""]
 
-    def dump(self, sign: Callable[[bytes], bytes]) -> bytes:
-        """The transcript as it travels."""
-        body = {
-            **self.__dict__,
-            "cohort": list(self.cohort),
-            "contributions": dict(self.contributions),
-        }
-        return dump_signed({"type": TRANSCRIPT, **body}, sign)
-
-
-def open_transcript(
-    data: bytes, *, study: str, round_number: int, verify: Callable[[bytes, bytes], bool]
-) -> Transcript:
-    """Check and read the coordinator's transcript of a round.
-
-    Raises:
-        MessageError: not signed by it, of another study or round, or a malformed field.
-    """
-    body = open_signed(
-        data,
-        kind=TRANSCRIPT,
-        fields=frozenset(Transcript.__dataclass_fields__),
-        verify=verify,
-        sender="the coordinator",
-        max_bytes=MAX_TRANSCRIPT,
-    )
-    cohort, parts = body["cohort"], body["contributions"]
-    well_formed = (
-        type(body["attempt"]) is int
-        and is_kind(body["kind"])
-        and all(is_sha256(body[name]) for name in _HASHES)
-        and (body["previous"] == "" or is_sha256(body["previous"]))
-        and isinstance(cohort, list)
-        and all(isinstance(name, str) for name in cohort)
-        and isinstance(parts, dict)
-        and set(parts) <= set(cohort)
-        and all(is_sha256(part) for part in parts.values())
-    )
-    if not well_formed:
-        raise _refused("it has a malformed field")
-    if body["study"] != study or type(body["round"]) is not int or body["round"] != round_number:
-        raise _refused("it belongs to another study or round")
-    return Transcript(**{**body, "cohort": tuple(cohort)})
+    def contradiction(self) -> str:
+        """See :meth:`Statement.contradiction`."""
+        return "" if set(self.contributions) <= set(self.cohort) else "malformed: contributions"
 
 
 def transcript_sha256(data: bytes) -> str:
     """Hash by which the next transcript names this one."""
     return hashlib.sha256(data).hexdigest()
-
-
-def _refused(why: str) -> MessageError:
-    return MessageError(
-        f"A transcript of the coordinator is refused: {why}.",
-        whose="the coordinator",
-        next_step="Ask the researcher for the round's transcript.",
-    )

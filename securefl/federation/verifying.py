@@ -15,11 +15,7 @@ from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.evidence import missing_error, present, reading
 from securefl.federation.round_board import RoundBoard
 from securefl.federation.round_strategy import round_strategy_of
-from securefl.federation.transcript import (
-    Transcript,
-    open_transcript,
-    transcript_sha256,
-)
+from securefl.federation.transcript import Transcript, transcript_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,10 +61,10 @@ def read_transcript(board: Board, plan: RoundPlan, number: int) -> tuple[Transcr
     coordinator, what = plan.coordinator, f"transcript of round {number}"
     with reading(what, coordinator.name):
         data = present(RoundBoard.numbered(board, plan.digest, number).transcript.read(), what)
-        found = open_transcript(
+        found = Transcript.open(
             data,
             study=plan.digest,
-            round_number=number,
+            round=number,
             verify=plan.coordinator,
         )
     return found, data

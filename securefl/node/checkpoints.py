@@ -105,7 +105,7 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
             continue
         try:
             data = site.identity.unseal(sealed, said.handed_info(digest, name, site.name))
-            handed = said.open_handed(data, site=name, reader=site.name, verify=cards[name].verify)
+            handed = said.Handed.open(data, site=name, reader=site.name, verify=cards[name].verify)
             if (line := _keep(site, cards[name], handed, data)) is not None:
                 found.append(line)
         except MessageError:
@@ -228,7 +228,7 @@ def answer_questions(site: Site, answered: Answered) -> list[str]:
         if name in doubts:
             continue
         theirs = PartyBoard(site.board, name)
-        read = partial(said.open_ask, site=name, verify=card.verify)
+        read = partial(said.Ask.open, site=name, verify=card.verify)
         ask = theirs.checkpoint_question.read_as(read)
         if ask is None:
             continue
@@ -361,7 +361,9 @@ class Question:
             return
         try:
             data = site.identity.unseal(sealed, said.held_info(site.name, card.name))
-            answer = said.open_held(data, site=site.name, holder=card.name, verify=card.verify)
+            answer = said.Held.open(
+                data, sender=card.name, site=site.name, holder=card.name, verify=card.verify
+            )
         except SecureFLError:
             return
         try:

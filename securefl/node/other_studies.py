@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from securefl.errors import NotApprovedError
-from securefl.federation.messages import open_end
+from securefl.federation.messages import End
 from securefl.federation.status_board import status_of
 from securefl.federation.study_board import StudyBoard
 from securefl.report.codes import cannot_run_sentence
@@ -95,6 +95,6 @@ def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:
 
 
 def _outcome(site: Site, digest: str, coordinator: IdentityCard) -> str | None:
-    read = partial(open_end, study=digest, verify=coordinator.verify)
+    read = partial(End.open, study=digest, verify=coordinator.verify)
     end = StudyBoard(site.board, digest).end.read_as(read)
     return None if end is None else end.outcome

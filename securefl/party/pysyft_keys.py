@@ -7,24 +7,35 @@ when a party that its owner trusts has signed exactly those keys.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from securefl.errors import MessageError
 from securefl.federation.party_board import MAX_PYSYFT_KEYS, PartyBoard
-from securefl.signed import dump_signed, open_signed
+from securefl.statement import Statement
 
 if TYPE_CHECKING:
     from securefl.boards.board import Board
     from securefl.identity import Identity, IdentityCard
 
-TYPE = "securefl-pysyft-keys/1"
-_FIELDS = frozenset({"name", "email", "fingerprint"})
+
+@dataclass(frozen=True)
+class PySyftKeys(Statement):
+    """A party's word on which PySyft keys (SHA-256, hex) are its own, under which address."""
+
+    TYPE: ClassVar[str] = "securefl-pysyft-keys/1"
+    WHAT: ClassVar[str] = "The statement on PySyft keys"
+    MAX_BYTES: ClassVar[int] = MAX_PYSYFT_KEYS
+
+    name: str
+    email: str
+    fingerprint: str
 
 
 def publish_pysyft_keys(board: Board, identity: Identity, email: str, fingerprint: str) -> None:
     """Say which PySyft keys (SHA-256, hex) are this party's."""
-    body = {"type": TYPE, "name": identity.card.name, "email": email, "fingerprint": fingerprint}
-    PartyBoard(board, identity.card.name).pysyft_keys.post(dump_signed(body, identity.sign))
+    said = PySyftKeys(identity.card.name, email, fingerprint)
+    PartyBoard(board, identity.card.name).pysyft_keys.post(said.dump(identity.sign))
 
 
 def signed_fingerprint(board: Board, card: IdentityCard, email: str) -> str | None:
@@ -37,16 +48,9 @@ def signed_fingerprint(board: Board, card: IdentityCard, email: str) -> str | No
     data = PartyBoard(board, card.name).pysyft_keys.read()
     if data is None:
         return None
-    body = open_signed(
-        data,
-        kind=TYPE,
-        fields=_FIELDS,
-        verify=card.verify,
-        sender=card.name,
-        max_bytes=MAX_PYSYFT_KEYS,
-    )
-    if body["name"] != card.name or body["email"] != email:
+    said = PySyftKeys.open(data, verify=card.verify, sender=card.name)
+    if said.name != card.name or said.email != email:
         raise MessageError(
             f"The PySyft keys of {card.name} were signed for another address.", whose=card.name
         )
-    return str(body["fingerprint"])
+    return said.fingerprint

@@ -18,7 +18,7 @@ from securefl.boards.opening import open_board
 from securefl.errors import MessageError, RoundError
 from securefl.federation import paths
 from securefl.federation.exchange import StoreExchange
-from securefl.federation.messages import COMPLAINT, MAX_SMALL, Complaint
+from securefl.federation.messages import MAX_SMALL, Complaint
 from securefl.federation.survivor_round import SurvivorRound
 from securefl.node.unmasking_sender import UnmaskingSender
 from securefl.secagg.key_shares import packet_bytes
@@ -216,14 +216,17 @@ def test_a_complaint_that_is_not_the_hospitals_own_for_this_round_is_not_there(h
         "signed by another": lambda: honest.complaint(who, by=OTHERS[1]),
         "another round": lambda: honest.complaint(who, round=2, round_digest="ab" * 32),
         "another attempt": lambda: honest.complaint(who, attempt=2),
-        "true for one": lambda: honest.complaint(who, round=True),
+        "true for one": lambda: dump_signed(
+            {"type": Complaint.TYPE, **Complaint(PLAN.digest, 1, 1, honest.terms.round_digest, who, DEALER).__dict__, "round": True},
+            honest.room.identities[who].sign,
+        ),
         "another study": lambda: honest.complaint(who, study="ab" * 32),
         "about itself": lambda: honest.complaint(who, about=who),
         "about a stranger": lambda: honest.complaint(who, about=fixed_identity("Stranger", "hospital").card.name),
         "about no name": lambda: honest.complaint(who, about=[DEALER]),
         "in another's place": lambda: honest.complaint(OTHERS[1]),
         "a field more": lambda: dump_signed(
-            {"type": COMPLAINT, **Complaint(PLAN.digest, 1, 1, honest.terms.round_digest, who, DEALER).__dict__, "reason": "row 17"},
+            {"type": Complaint.TYPE, **Complaint(PLAN.digest, 1, 1, honest.terms.round_digest, who, DEALER).__dict__, "reason": "row 17"},
             honest.room.identities[who].sign,
         ),
         "too long": lambda: bytes(MAX_SMALL + 1),

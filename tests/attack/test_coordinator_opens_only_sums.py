@@ -18,7 +18,7 @@ from securefl.federation.aggregator_service import AggregatorService
 from securefl.federation.checked_round import Broadcast
 from securefl.federation.exchange import StoreExchange
 from securefl.federation.hospital_keys import pair_secrets
-from securefl.federation.messages import Invitation, open_announcement
+from securefl.federation.messages import Announcement, Invitation
 from securefl.secagg import masks, seal
 from securefl.secagg.masks import add_mask
 from securefl.secagg.ring import sum_mod_q
@@ -71,7 +71,7 @@ class Attacker:
 
     def facts(self, number):
         data = self.board.read(paths.RoundPaths(PLAN.digest, number, 1).announcement, 1 << 20)
-        open_announcement(data, study=PLAN.digest, verify=self.room.researcher.card.verify)
+        Announcement.open(data, study=PLAN.digest, verify=self.room.researcher.card.verify)
         return announced_context(PLAN, data)
 
     def ciphertext(self, number, site):

@@ -17,7 +17,7 @@ from securefl.federation import paths
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.exchange import LocalExchange, StoreExchange
 from securefl.federation.round_strategy import round_strategy_of
-from securefl.federation.transcript import MAX_TRANSCRIPT, open_transcript
+from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript
 from securefl.node.checkpoints import collect, hand_out, kept_path
 from securefl.secagg.survivors import Survivors, write_proposal
 
@@ -178,8 +178,8 @@ def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
         if follows and number == ROUND:
             assert data is None
             continue
-        open_transcript(
-            data, study=room.plan.digest, round_number=number, verify=room.researcher.card.verify
+        Transcript.open(
+            data, study=room.plan.digest, round=number, verify=room.researcher.card.verify
         )
 
 

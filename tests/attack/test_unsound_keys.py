@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from securefl.errors import MessageError, StudyError, UntrustedError
-from securefl.federation.messages import Status, open_status
+from securefl.federation.messages import Status
 from securefl.identity import IdentityCard, read_card, verify
 from securefl.secagg.masks import pair_secret
 from securefl.signed import dump_signed
@@ -42,7 +42,7 @@ def card_with(**keys):
 def test_control_the_library_takes_one_signature_for_every_message():
     assert bare(FORGED, b"yes")
     assert bare(FORGED, b"no")
-    status = open_status(
+    status = Status.open(
         Status(STUDY, "Mallory", 0, "withdrawn").dump(forge),
         study=STUDY,
         site="Mallory",
@@ -81,7 +81,7 @@ def test_nothing_verifies_under_an_unsound_key_however_it_came_here():
     with pytest.raises(MessageError, match="Mallory"):
         open_approval(forged, site="Mallory", study=STUDY, verify=card.verify)
     with pytest.raises(MessageError, match="Mallory"):
-        open_status(
+        Status.open(
             Status(STUDY, "Mallory", 0, "withdrawn").dump(forge),
             study=STUDY,
             site="Mallory",

@@ -15,7 +15,7 @@ from consortium import NAMES, RARE, children, consortium
 
 from securefl.errors import NotApprovedError, UsageError
 from securefl.federation import paths
-from securefl.federation.messages import open_status
+from securefl.federation.messages import Status
 from securefl.node import decisions
 from securefl.node.leaving import COUNTS
 from securefl.privacy.ledger import read_ledger
@@ -256,7 +256,7 @@ def test_a_table_that_lost_its_columns_is_named_to_its_owner_only(c):
     assert "names a column twice: alias_of_Mrs_Miller" in c.log(OTHER)
     where = paths.status(study.digest, OTHER)
     c.until(lambda: where in c.objects(), "the code, which is said after the ledger has settled")
-    said = open_status(
+    said = Status.open(
         c.objects()[where],
         study=study.digest,
         site=OTHER,

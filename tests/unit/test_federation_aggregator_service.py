@@ -16,7 +16,7 @@ from securefl.boards.opening import open_board
 from securefl.errors import MessageError, RoundError, StoreError
 from securefl.federation import checked_round, paths
 from securefl.federation.aggregator_service import AggregatorService
-from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, open_status
+from securefl.federation.messages import MAX_ANNOUNCEMENT, MAX_SMALL, End, Invitation, Status
 
 TEXT, PLAN = sealed_study()
 
@@ -94,7 +94,7 @@ def test_a_complete_round_is_added_and_signed(room, store, said):
 
 def test_an_announcement_is_opened_once(room, store, said, monkeypatch):
     invite(room, store)
-    here, opened, honest = service(room, store, said), [], checked_round.open_announcement
+    here, opened, honest = service(room, store, said), [], checked_round.Announcement.open
 
     def count(data, **how):
         opened.append(data)
@@ -102,7 +102,7 @@ def test_an_announcement_is_opened_once(room, store, said, monkeypatch):
 
     here.look()
     answered(room, store, NAMES[:2])
-    monkeypatch.setattr(checked_round, "open_announcement", count)
+    monkeypatch.setattr(checked_round.Announcement, "open", count)
     assert not here.step()
     assert not here.step()
     assert len(opened) == 1
@@ -295,7 +295,7 @@ def test_a_fault_of_ours_ends_one_study_and_not_the_service(room, store, said, m
     assert any("ZeroDivisionError" in line for line in said)
     data = store.read(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL)
     assert (
-        open_status(
+        Status.open(
             data, study=PLAN.digest, site="Aggregator", verify=room.operator.card.verify
         ).code
         == "internal"

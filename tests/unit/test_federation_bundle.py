@@ -27,7 +27,7 @@ def site(end):
 def signed(end, sealed, **changes):
     """Whatever the coordinator itself might seal and sign."""
     body = {
-        "type": bundle.TYPE,
+        "type": bundle.BundleStatement.TYPE,
         "study": end.plan.digest,
         "sha256": bundle._sha256(sealed),
         "bytes": len(sealed),

@@ -13,12 +13,6 @@ from securefl.federation.messages import (
     Invitation,
     Ready,
     Status,
-    open_announcement,
-    open_call,
-    open_end,
-    open_invitation,
-    open_ready,
-    open_status,
 )
 from securefl.signed import dump_signed
 
@@ -52,13 +46,13 @@ def announced(**changes):
         "instances": list(SAID.instances),
         **changes,
     }
-    return open_announcement(
+    return Announcement.open(
         statement("securefl-round-announcement/2", **fields), study=STUDY, verify=ME.card.verify
     )
 
 
 def test_an_announcement_is_read_as_it_was_said():
-    assert open_announcement(SAID.dump(ME.sign), study=STUDY, verify=ME.card.verify) == SAID
+    assert Announcement.open(SAID.dump(ME.sign), study=STUDY, verify=ME.card.verify) == SAID
 
 
 @pytest.mark.parametrize(
@@ -113,33 +107,33 @@ def test_an_announcement_with_one_field_more_is_refused():
 )
 def test_altered_bytes_are_refused_before_they_are_parsed(spoil, why):
     with pytest.raises(MessageError, match=why):
-        open_announcement(spoil(SAID.dump(ME.sign)), study=STUDY, verify=ME.card.verify)
+        Announcement.open(spoil(SAID.dump(ME.sign)), study=STUDY, verify=ME.card.verify)
 
 
 def test_signed_words_in_another_form_than_the_canonical_one_are_refused():
     payload = SAID.dump(ME.sign).split(b"\n", 1)[1].replace(b'"round":1', b'"round": 1')
     data = b"securefl-signed/1 " + ME.sign(payload).hex().encode() + b"\n" + payload
     with pytest.raises(MessageError, match="canonical"):
-        open_announcement(data, study=STUDY, verify=ME.card.verify)
+        Announcement.open(data, study=STUDY, verify=ME.card.verify)
 
 
 def test_somebody_elses_signature_is_refused_for_every_kind():
     for data, read in (
         (
             SAID.dump(STRANGER.sign),
-            lambda d: open_announcement(d, study=STUDY, verify=ME.card.verify),
+            lambda d: Announcement.open(d, study=STUDY, verify=ME.card.verify),
         ),
         (
             Status(STUDY, "SVI", 1, "data").dump(STRANGER.sign),
-            lambda d: open_status(d, study=STUDY, site="SVI", verify=ME.card.verify),
+            lambda d: Status.open(d, study=STUDY, site="SVI", verify=ME.card.verify),
         ),
         (
             End(STUDY, "completed", 5).dump(STRANGER.sign),
-            lambda d: open_end(d, study=STUDY, verify=ME.card.verify),
+            lambda d: End.open(d, study=STUDY, verify=ME.card.verify),
         ),
         (
             Invitation(STUDY, "Researcher").dump(STRANGER.sign),
-            lambda d: open_invitation(d, study=STUDY, verify=ME.card.verify),
+            lambda d: Invitation.open(d, study=STUDY, verify=ME.card.verify),
         ),
     ):
         with pytest.raises(MessageError, match="signature"):
@@ -148,7 +142,7 @@ def test_somebody_elses_signature_is_refused_for_every_kind():
 
 def test_no_statement_passes_for_one_of_another_kind():
     with pytest.raises(MessageError, match="not a securefl-study-end/2"):
-        open_end(Status(STUDY, "SVI", 1, "data").dump(ME.sign), study=STUDY, verify=ME.card.verify)
+        End.open(Status(STUDY, "SVI", 1, "data").dump(ME.sign), study=STUDY, verify=ME.card.verify)
 
 
 def status(**changes):
@@ -161,7 +155,7 @@ def status(**changes):
         "cause_code": "",
         **changes,
     }
-    return open_status(
+    return Status.open(
         statement("securefl-study-status/2", **fields),
         study=STUDY,
         site="SVI",
@@ -191,11 +185,11 @@ def test_a_cause_is_a_party_by_its_name_and_a_code_or_nothing(cause):
 
 def test_a_call_and_an_answer_to_it_are_for_one_study_and_one_hospital():
     call, ready = Call(STUDY, "7" * 64), Ready(STUDY, "SVI", "8" * 64, "7" * 64)
-    assert open_call(call.dump(ME.sign), study=STUDY, verify=ME.card.verify) == call
-    assert open_ready(ready.dump(ME.sign), study=STUDY, site="SVI", verify=ME.card.verify) == ready
+    assert Call.open(call.dump(ME.sign), study=STUDY, verify=ME.card.verify) == call
+    assert Ready.open(ready.dump(ME.sign), study=STUDY, site="SVI", verify=ME.card.verify) == ready
     for bad in (Call(OTHER, "7" * 64), Call(STUDY, "7" * 63)):
         with pytest.raises(MessageError):
-            open_call(bad.dump(ME.sign), study=STUDY, verify=ME.card.verify)
+            Call.open(bad.dump(ME.sign), study=STUDY, verify=ME.card.verify)
     for bad in (
         Ready(OTHER, "SVI", "8" * 64, "7" * 64),
         Ready(STUDY, "other", "8" * 64, "7" * 64),
@@ -203,7 +197,7 @@ def test_a_call_and_an_answer_to_it_are_for_one_study_and_one_hospital():
         Ready(STUDY, "SVI", "8" * 64, ""),
     ):
         with pytest.raises(MessageError):
-            open_ready(bad.dump(ME.sign), study=STUDY, site="SVI", verify=ME.card.verify)
+            Ready.open(bad.dump(ME.sign), study=STUDY, site="SVI", verify=ME.card.verify)
 
 
 @pytest.mark.parametrize("code", sorted(PUBLIC_CODES))
@@ -240,7 +234,7 @@ def ended(**changes):
         "cause_code": "",
         **changes,
     }
-    return open_end(statement("securefl-study-end/2", **fields), study=STUDY, verify=ME.card.verify)
+    return End.open(statement("securefl-study-end/2", **fields), study=STUDY, verify=ME.card.verify)
 
 
 def test_an_end_is_completed_or_a_code():
@@ -276,11 +270,11 @@ def test_a_malformed_end_is_refused(changes):
 def test_a_malformed_invitation_is_refused(changes):
     fields = {"study": STUDY, "coordinator": "Researcher", **changes}
     with pytest.raises(MessageError):
-        open_invitation(
+        Invitation.open(
             statement("securefl-study-invitation/1", **fields), study=STUDY, verify=ME.card.verify
         )
 
 
 def test_small_statements_have_a_small_cap():
     with pytest.raises(MessageError, match=f"at most {MAX_SMALL}"):
-        open_status(b" " * (MAX_SMALL + 1), study=STUDY, site="SVI", verify=ME.card.verify)
+        Status.open(b" " * (MAX_SMALL + 1), study=STUDY, site="SVI", verify=ME.card.verify)

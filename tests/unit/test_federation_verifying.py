@@ -14,7 +14,7 @@ from securefl.boards.opening import open_board
 from securefl.errors import RoundError, UsageError
 from securefl.federation import paths
 from securefl.federation.exchange import LocalExchange
-from securefl.federation.transcript import open_transcript, transcript_sha256
+from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.federation.verifying import last_transcript, verify_round
 from securefl.secagg.frame import contribution_blocks, write_contribution
 from securefl.secagg.ring import CHUNK_BYTES
@@ -228,8 +228,8 @@ def test_a_sum_that_is_not_the_sum_is_found_though_the_aggregator_signed_it(run)
 def resigned(run, number, **changes):
     """The transcript of a round with other words, signed by the coordinator all the same."""
     data = run.board.read(run.at(number).transcript, 1 << 20)
-    said = open_transcript(
-        data, study=run.plan.digest, round_number=number, verify=run.room.researcher.card.verify
+    said = Transcript.open(
+        data, study=run.plan.digest, round=number, verify=run.room.researcher.card.verify
     )
     return type(said)(**{**said.__dict__, **changes}).dump(run.room.researcher.sign)
 
@@ -260,8 +260,8 @@ def test_a_coordinator_cannot_say_otherwise_afterwards(run, changes, why):
 def test_a_transcript_by_anybody_else_is_refused(run):
     other = fixed_identity("Somebody", "researcher")
     data = run.board.read(run.at(1).transcript, 1 << 20)
-    said = open_transcript(
-        data, study=run.plan.digest, round_number=1, verify=run.room.researcher.card.verify
+    said = Transcript.open(
+        data, study=run.plan.digest, round=1, verify=run.room.researcher.card.verify
     )
     run.board.post(run.at(1).transcript, said.dump(other.sign))
     with pytest.raises(

@@ -22,7 +22,7 @@ from securefl.federation import messages, paths
 from securefl.federation.party_board import MAX_PYSYFT_KEYS
 from securefl.federation.sealing import open_model, seal_model, sealed_limit
 from securefl.federation.study_board import MAX_EXTRACT
-from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript, open_transcript
+from securefl.federation.transcript import MAX_TRANSCRIPT, Transcript
 from securefl.identity import Identity, IdentityCard
 from securefl.party import audit_extract, pysyft_keys
 
@@ -62,18 +62,18 @@ class Holding:
 
 
 READ = {
-    "announcement": lambda data: messages.open_announcement(data, study=STUDY, verify=CARD.verify),
-    "transcript": lambda data: open_transcript(
-        data, study=STUDY, round_number=VECTORS["transcript"]["fields"]["round"], verify=CARD.verify
+    "announcement": lambda data: messages.Announcement.open(data, study=STUDY, verify=CARD.verify),
+    "transcript": lambda data: Transcript.open(
+        data, study=STUDY, round=VECTORS["transcript"]["fields"]["round"], verify=CARD.verify
     ),
-    "status": lambda data: messages.open_status(data, study=STUDY, site="SVI", verify=CARD.verify),
-    "complaint": lambda data: messages.open_complaint(
+    "status": lambda data: messages.Status.open(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "complaint": lambda data: messages.Complaint.open_in(
         data, terms=TERMS, site="SVI", verify=CARD.verify
     ),
-    "call": lambda data: messages.open_call(data, study=STUDY, verify=CARD.verify),
-    "ready": lambda data: messages.open_ready(data, study=STUDY, site="SVI", verify=CARD.verify),
-    "end": lambda data: messages.open_end(data, study=STUDY, verify=CARD.verify),
-    "invitation": lambda data: messages.open_invitation(data, study=STUDY, verify=CARD.verify),
+    "call": lambda data: messages.Call.open(data, study=STUDY, verify=CARD.verify),
+    "ready": lambda data: messages.Ready.open(data, study=STUDY, site="SVI", verify=CARD.verify),
+    "end": lambda data: messages.End.open(data, study=STUDY, verify=CARD.verify),
+    "invitation": lambda data: messages.Invitation.open(data, study=STUDY, verify=CARD.verify),
     "pysyft_keys": lambda data: pysyft_keys.signed_fingerprint(
         Holding(data), CARD, "svi@securefl.example"
     ),

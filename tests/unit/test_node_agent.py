@@ -26,7 +26,7 @@ from securefl.errors import (
     UsageError,
 )
 from securefl.federation import paths
-from securefl.federation.messages import open_status
+from securefl.federation.messages import Status
 from securefl.node import agent as agent_module
 from securefl.node import decisions
 from securefl.node.agent import Agent, agent_state, stop_agent
@@ -119,7 +119,7 @@ class Scene:
         data = site.board.read(paths.status(self.study.digest, ME), 4096)
         return (
             data
-            and open_status(
+            and Status.open(
                 data, study=self.study.digest, site=ME, verify=site.identity.card.verify
             ).code
         )

@@ -10,7 +10,7 @@ from securefl.boards.board import CarriedBoard
 from securefl.cli.main import cli
 from securefl.errors import BudgetError, NotApprovedError, SecureFLError, StoreError, UntrustedError
 from securefl.federation import paths
-from securefl.federation.messages import open_status
+from securefl.federation.messages import Status
 from securefl.node import decisions, policy
 from securefl.node.requests import find_kept
 from securefl.party.outbox import deliver
@@ -46,7 +46,7 @@ def code(c, study):
     data = site.board.read(paths.status(study.digest, ME), 4096)
     return (
         data
-        and open_status(data, study=study.digest, site=ME, verify=site.identity.card.verify).code
+        and Status.open(data, study=study.digest, site=ME, verify=site.identity.card.verify).code
     )
 
 

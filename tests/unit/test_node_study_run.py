@@ -81,13 +81,13 @@ def test_the_approval_is_used_up_in_the_ledger_before_the_data_is_touched(scene)
 
 
 def test_an_announcement_is_opened_once(scene, monkeypatch):
-    opened, honest = [], checked_round.open_announcement
+    opened, honest = [], checked_round.Announcement.open
 
     def count(data, **how):
         opened.append(data)
         return honest(data, **how)
 
-    monkeypatch.setattr(checked_round, "open_announcement", count)
+    monkeypatch.setattr(checked_round.Announcement, "open", count)
     scene.begin()
     scene.make()
     scene.run.step()
