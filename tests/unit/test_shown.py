@@ -36,14 +36,15 @@ def objects(tmp_path_factory):
     root = tmp_path_factory.mktemp("session")
     c, end = Consortium(root), finished()
     study = c.new_study("shown")
-    evaluation = judged_result(end.outcome.results).evaluation
+    figures = judged_result(end.outcome.results)
+    evaluation = figures.evaluation
     end.unpacked(end.files, root / "model")
     model = load_model(root / "model")
     many = {f"H{i:04}": "0" * 64 for i in range(1000)}
     record = end.outcome.records[0].__class__(
         **{**end.outcome.records[0].__dict__, "contributions": many}
     )
-    result = Result(model, evaluation, end.outcome, {}, root / "model", {}, "met")
+    result = Result(model, evaluation, figures.told, end.outcome, {}, root / "model", {}, "met")
     dataset = PublicDataset(
         "SVI", "records", {"columns": [{"name": f"column {i}"} for i in range(200)]}, b""
     )
