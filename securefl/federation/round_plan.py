@@ -13,7 +13,6 @@ from securefl.identity import IdentityCard, Verifier, verify
 from securefl.learning.stages.programme import Programme
 from securefl.learning.stages.roles import trained
 from securefl.secagg.layouts import layout_for
-from securefl.secagg.neighbours import Neighbours
 from securefl.secagg.round_context import RoundContext
 from securefl.secagg.survivor_terms import SurvivorTerms
 
@@ -100,13 +99,7 @@ class RoundPlan:
             StudyError: numbers with which two sets could be opened.
         """
         s = self.study.secagg
-        # whoever may lose all but min_contributors has no use for a sparse graph (decision 0013)
-        return SurvivorTerms(
-            facts,
-            s.min_contributors,
-            s.colluders,
-            Neighbours.complete(facts.cohort, s.min_contributors),
-        )
+        return SurvivorTerms(facts, s.min_contributors, s.colluders)
 
     def verify(self, name: str, signature: bytes, message: bytes) -> bool:
         """Whether a hospital of the study signed ``message``, by the key that the study names."""

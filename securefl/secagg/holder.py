@@ -18,8 +18,8 @@ Rules of order:
    it. Self-mask shares of survivors, pair shares of the lost: one kind for each hospital.
 
 Why no two sets open. K hospitals, at most c of them the adversary's, together with coordinator,
-aggregator and store; honest ones keep the rules; 2·t > K + c. Let everybody be everybody's
-neighbour (the sparse graph: :mod:`securefl.secagg.neighbours`).
+aggregator and store; honest ones keep the rules; 2·t > K + c. Everybody is everybody's
+neighbour.
 
 - *Within an attempt* a set needs t signatures, so t - c honest ones, each given once. Two sets
   would take 2·(t - c) <= K - c honest signers, but 2·t > K + c. So honest holders answer for one

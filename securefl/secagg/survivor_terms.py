@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from securefl.errors import StudyError
-from securefl.secagg.neighbours import COMPLETE_UP_TO, Neighbours, plan_degree
+from securefl.secagg.neighbours import Neighbours
 from securefl.signed import canonical
 
 if TYPE_CHECKING:
@@ -27,17 +27,14 @@ class SurvivorTerms:
         min_contributors: t, the fewest hospitals whose sum is opened, and the fewest signatures
             under a survivor set.
         colluders: c, how many hospitals may collude with coordinator and aggregator.
-        neighbours: the graph; :meth:`for_round` makes the one that the numbers call for.
 
     Raises:
-        StudyError: 2·t > K + c, t >= c + 2 or t <= K does not hold (rule 4), or a graph of another
-            cohort.
+        StudyError: 2·t > K + c, t >= c + 2 or t <= K does not hold (rule 4).
     """
 
     facts: RoundContext
     min_contributors: int
     colluders: int
-    neighbours: Neighbours
 
     def __post_init__(self) -> None:
         t, c, k = self.min_contributors, self.colluders, len(self.facts.cohort)
@@ -47,57 +44,11 @@ class SurvivorTerms:
                 " opened in one round, or a set too small.",
                 next_step=f"Take min_contributors from {max(c + 2, (k + c) // 2 + 1)} to {k}.",
             )
-        if sorted(self.neighbours.ring) != list(self.facts.cohort):
-            raise StudyError(
-                "The neighbour graph is one of another cohort.",
-                next_step="Draw it for the round's cohort.",
-            )
-        least = self.neighbours.least_threshold(t, c)
-        if not least <= self.neighbours.share_threshold <= self.neighbours.degree + 1:
-            raise StudyError(
-                f"A seed that {self.neighbours.share_threshold} shares restore is not safe here; it"
-                f" takes at least {least}.",
-                next_step="Let SurvivorTerms.for_round choose the graph.",
-            )
 
-    @classmethod
-    def for_round(
-        cls,
-        facts: RoundContext,
-        *,
-        min_contributors: int,
-        colluders: int,
-        ring_seed: str = "",
-        dropouts: int | None = None,
-    ) -> SurvivorTerms:
-        """The terms that these public numbers call for: everybody with everybody up to 20
-        hospitals, a drawn graph beyond.
-
-        Args:
-            facts: the facts of the round.
-            min_contributors: t.
-            colluders: c.
-            ring_seed: from :func:`securefl.secagg.nonces.ring_seed`; needed beyond 20 hospitals.
-            dropouts: random losses the graph must bear; the most that t allows unless said
-                otherwise.
-
-        Raises:
-            StudyError: the numbers break rule 4, or more than 20 hospitals and no seed.
-        """
-        cohort = facts.cohort
-        lost = len(cohort) - min_contributors if dropouts is None else dropouts
-        sparse = len(cohort) > COMPLETE_UP_TO and 0 <= colluders < min_contributors and lost >= 0
-        degree = plan_degree(len(cohort), colluders, lost) if sparse else None
-        if degree is None:
-            return cls(
-                facts, min_contributors, colluders, Neighbours.complete(cohort, min_contributors)
-            )
-        if not ring_seed:
-            raise StudyError(
-                f"{len(cohort)} hospitals need a neighbour graph, and its seed was not drawn.",
-                next_step="Collect every hospital's nonce first.",
-            )
-        return cls(facts, min_contributors, colluders, Neighbours.sparse(cohort, degree, ring_seed))
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Who masks with whom; as many answers restore a seed as signatures are needed."""
+        return Neighbours(self.facts.cohort, self.min_contributors)
 
     @property
     def cohort(self) -> tuple[str, ...]:
@@ -112,7 +63,7 @@ class SurvivorTerms:
             "degree": self.neighbours.degree,
             "format": "securefl-round/4",
             "min_contributors": self.min_contributors,
-            "ring_seed": self.neighbours.seed,
+            "ring_seed": "",
             "share_threshold": self.neighbours.share_threshold,
         }
 

@@ -75,11 +75,9 @@ class Draws:
 class World:
     """Hospitals with their keys, and the facts of a round."""
 
-    def __init__(
-        self, names, t, c, *, length=10, bits=16, cipher=None, ring_seed="", dropouts=None
-    ):
+    def __init__(self, names, t, c, *, length=10, bits=16, cipher=None):
         self.names, self.t, self.c = tuple(sorted(names)), t, c
-        self.length, self.bits, self.ring_seed, self.dropouts = length, bits, ring_seed, dropouts
+        self.length, self.bits = length, bits
         self.cipher = cipher or Clear()
         self.identities = {name: fixed_identity(name, "hospital") for name in self.names}
         self.cards = {name: identity.card for name, identity in self.identities.items()}
@@ -107,13 +105,7 @@ class World:
                 public_key_sha256=self.keys[attempt].public.sha256,
                 attempt=attempt,
             )
-            self._terms[attempt] = SurvivorTerms.for_round(
-                facts,
-                min_contributors=self.t,
-                colluders=self.c,
-                ring_seed=self.ring_seed,
-                dropouts=self.dropouts,
-            )
+            self._terms[attempt] = SurvivorTerms(facts, self.t, self.c)
         return self._terms[attempt]
 
     def verify(self, name, signature, message):

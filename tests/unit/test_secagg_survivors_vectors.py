@@ -15,9 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from securefl.identity import Identity, IdentityCard
-from securefl.secagg import masks, nonces, ring, shamir, survivor_contribution, survivors, unmasking
+from securefl.secagg import masks, ring, shamir, survivor_contribution, survivors, unmasking
 from securefl.secagg.key_shares import Dealing, deal
-from securefl.secagg.neighbours import Degree, Neighbours
 from securefl.secagg.packing import FieldLayout
 from securefl.secagg.round_context import RoundContext
 from securefl.secagg.survivor_terms import SurvivorTerms
@@ -58,9 +57,9 @@ def terms():
         "bound",
         "model_sha256",
     )
-    return SurvivorTerms.for_round(
+    return SurvivorTerms(
         RoundContext(**{name: facts[name] for name in kept}, cohort=NAMES, instances=tuple(facts["instances"]), layout=FieldLayout(facts["bits"], 3)),
-        min_contributors=facts["min_contributors"], colluders=facts["colluders"],
+        facts["min_contributors"], facts["colluders"],
     )  # fmt: skip
 
 
@@ -168,13 +167,3 @@ def test_answers_byte_for_byte_and_what_they_restore():
     seeds = unmasking.unmask(SET, answers, dealings).seeds
     assert seeds.own == (key(6, "A"), key(6, "C"))
     assert seeds.pairs == ((True, pair_seeds("A")["B"]), (False, pair_seeds("C")["B"]))
-
-
-def test_nonces_and_the_ring():
-    drawn = {name: bytes([i + 1] * 32) for i, name in enumerate(NAMES)}
-    study = TERMS.facts.study
-    assert nonces.commitment(drawn["A"], study, "A") == VECTORS["nonce_commitment_A"]
-    seed = nonces.ring_seed(drawn, study, NAMES)
-    graph = Neighbours.sparse(tuple(f"H{i:02}" for i in range(24)), Degree(4, 0, 4, 0.0, 0.0), seed)
-    assert (seed, list(graph.ring)) == (VECTORS["ring_seed"], VECTORS["ring_of_H00_to_H23"])
-    assert list(graph.of(graph.ring[0])) == VECTORS["neighbours_of_first_at_degree_4"]

@@ -5,7 +5,6 @@ from conftest import make_study, protocol_text
 
 from securefl.errors import StudyError
 from securefl.report.explain_study import sum_sentences
-from securefl.secagg.neighbours import plan_degree
 from securefl.study import consistency
 from securefl.study.parse import parse_protocol, parse_study
 
@@ -71,13 +70,6 @@ def test_a_study_that_can_lose_nobody_does_not_go_on():
 def test_more_than_a_hundred_do_not_go_on():
     assert faults(study(100, 52, 2, GOES_ON)) == []
     assert "up to 100 hospitals, and the study has 101" in faults(study(101, 53, 2, GOES_ON))[0]
-
-
-def test_no_sparse_graph_serves_a_study_that_may_lose_all_but_min_contributors():
-    for hospitals in (21, 60, 100, 200):
-        for colluders in (1, 2, hospitals // 10, hospitals // 5):
-            least = max(colluders + 2, (hospitals + colluders) // 2 + 1)
-            assert plan_degree(hospitals, colluders, hospitals - least) is None
 
 
 def test_the_fault_names_its_place():

@@ -187,15 +187,6 @@ def vectors() -> dict[str, Any]:
         }
         manifest = statement({**fields, "chunks": [digest(body)]}, key_of(3, holder)).encode()
         answers[holder] = (MAGIC + len(manifest).to_bytes(4, "big") + manifest + body).hex()
-    ring = [f"H{i:02}" for i in range(24)]
-    nonces = {name: bytes([i + 1] * 32) for i, name in enumerate(NAMES)}
-    study = bytes.fromhex(terms["study"])
-    seed = digest(b"securefl/secagg/ring-seed/1" + study + b"".join(nonces[name] for name in NAMES))
-    ring.sort(
-        key=lambda name: sha256(
-            b"securefl/secagg/ring-order/1" + bytes.fromhex(seed) + name.encode()
-        ).digest()
-    )
     self_key = hkdf(self_seeds["A"], b"securefl/secagg/self-mask-key/1" + bytes(4))
     return {
         "format": "securefl-secagg-survivors-vectors/1",
@@ -217,10 +208,6 @@ def vectors() -> dict[str, Any]:
             {"type": "securefl-survivors-agreed/1", **common, "sender": "A", "survivors_sha256": survivors}, key_of(3, "A")
         ),
         "answers": answers,
-        "nonce_commitment_A": digest(b"securefl/secagg/nonce/1" + study + nonces["A"] + b"A"),
-        "ring_seed": seed,
-        "ring_of_H00_to_H23": ring,
-        "neighbours_of_first_at_degree_4": sorted([ring[1], ring[2], ring[-1], ring[-2]]),
     }  # fmt: skip
 
 
