@@ -1,4 +1,4 @@
-"""Recipes say all that a new task, family, strategy or carrier must have, and name files that are there."""
+"""Recipes say all that a new task, family, strategy, carrier or source must have, and name files that are there."""
 
 import re
 from pathlib import Path
@@ -9,9 +9,16 @@ from securefl.boards.carrier import Carrier
 from securefl.learning.families.family import Family
 from securefl.learning.strategies.strategy import Strategy
 from securefl.learning.tasks.task import Task
+from securefl.sources.source import Source
 
 ROOT = Path(__file__).parents[2]
-RECIPES = {"task": Task, "family": Family, "strategy": Strategy, "carrier": Carrier}
+RECIPES = {
+    "task": Task,
+    "family": Family,
+    "strategy": Strategy,
+    "carrier": Carrier,
+    "source": Source,
+}
 
 
 @pytest.mark.parametrize("name", RECIPES)

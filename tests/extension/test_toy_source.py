@@ -1,5 +1,7 @@
-"""A toy source, JSON lines, registered from this file alone: looked at, registered, reviewed, and
-prepared by a real worker.
+"""A toy source, JSON lines, registered from this file alone: looked at, registered, reviewed,
+prepared by a real worker, and used in a whole study beside two CSV files.
+
+The hospitals' agents run this file as ``securefl``: the toy is known in every process.
 """
 
 import csv
@@ -7,14 +9,16 @@ import io
 import json
 import os
 import shutil
+import sys
 import tempfile
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
 from consortium import NAMES, Consortium
 
-from securefl.cli.main import cli
+from securefl.cli.main import cli, main
 from securefl.errors import DataError
 from securefl.node.launcher import Worker
 from securefl.node.patients import TableComparison
@@ -162,3 +166,39 @@ def test_a_column_that_is_missing_is_a_fault_of_the_review(c, table, tmp_path):
         shutil.copy(kept, table)
     assert [fault.code for fault in found.faults] == ["data"]
     assert "no column 'TSH'" in found.faults[0].what
+
+
+@pytest.fixture
+def running(c, added, monkeypatch):
+    """Everybody's processes; the hospital ``ME`` reads JSON lines, the others CSV."""
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", f"{tests}:{tests / 'support'}")
+    c.program = (__file__,)
+    try:
+        c.start_all()
+        c.join()
+        yield c
+    finally:
+        c.end_all()
+
+
+def test_a_whole_study_runs_with_it_beside_csv(running):
+    """Requests, approvals, budgets, masked and encrypted rounds, the model, the audits."""
+    kinds = [running.site(name).settings.datasets[0].source for name in NAMES]
+    assert kinds == ["json-lines", "csv", "csv"]
+    study = running.new_study("whole")
+    running.ready(study)
+    result = running.run(study)
+    assert len(result.outcome.records) == study.plan.last_round
+    running.ended(study, *NAMES, status="completed")
+    assert set(study.report()["extracts"]) == set(NAMES)
+    for number in range(1, study.plan.last_round + 1):
+        assert set(study.verify(number).frames) == set(NAMES)
+    done = CliRunner().invoke(cli, ["audit", "--site", str(running.root / ME)])
+    assert done.exit_code == 0, done.output
+    assert study.name in done.output
+
+
+if __name__ == "__main__":
+    SOURCES.register(JsonLines.kind, JsonLines)
+    main(sys.argv[1:])
