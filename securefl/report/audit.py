@@ -26,6 +26,7 @@ from securefl.report.page import (
     group,
     page,
     section,
+    when,
 )
 from securefl.report.words import day, plural
 from securefl.study.study_id import short_digest
@@ -77,14 +78,14 @@ def audit_overview(
     return page(
         f"What left {report.site}, and what it cost",
         _verification(report),
-        Paragraph(f"The card of {report.site}: {fingerprint}", Tone.QUIET) if fingerprint else None,
-        Paragraph(_PAUSED, Tone.WARN) if report.paused else None,
+        when(fingerprint, Paragraph(f"The card of {report.site}: {fingerprint}", Tone.QUIET)),
+        when(report.paused, Paragraph(_PAUSED, Tone.WARN)),
         *budgeted,
         *sections(d for d in report.datasets if d["population"] not in known),
-        None if report.populations else section("Budget", _NO_BUDGET),
+        when(not report.populations, section("Budget", _NO_BUDGET)),
         _elsewhere(report),
         _keys(report, fingerprint),
-        section("Pauses", bullets(map(_pause, report.pauses))) if report.pauses else None,
+        section("Pauses", bullets(map(_pause, report.pauses))),
         _approvals(report.approvals),
     )
 
@@ -93,9 +94,7 @@ _PAUSED = "PAUSED: nothing starts and nothing leaves until `securefl site pause 
 _NO_BUDGET = "None was granted yet. `securefl site budget set` grants one."
 
 
-def _elsewhere(report: AuditReport) -> Section | None:
-    if not report.refusals_elsewhere:
-        return None
+def _elsewhere(report: AuditReport) -> Section:
     return section(
         "Refused: data sets that are not registered here",
         bullets((f"on {r['dataset']}: ", *_refusal(r)) for r in report.refusals_elsewhere),
@@ -170,9 +169,7 @@ def _population(population: Json) -> Section:
                 ("budget", Bar(used)),
                 ("", Span(_share_words(used, population), Tone.STRONG)),
                 ("granted", bullets(grants)),
-                ("taken back", bullets(map(_revocation, population["revocations"])))
-                if population["revocations"]
-                else None,
+                ("taken back", bullets(map(_revocation, population["revocations"]))),
             ]
         ),
     )
@@ -265,7 +262,9 @@ def _unsent(dataset: Json, names: dict[str, str]) -> list[Value]:
         ]
         if open_:
             rows.append((names.get(s["digest"], short_digest(s["digest"])), bullets(open_)))
-    return [Span("Paid for beside that", Tone.STRONG), facts(rows), Gap()] if rows else []
+    if not rows:
+        return []
+    return [Span("Paid for beside that", Tone.STRONG), facts(rows), Gap()]
 
 
 def _single(release: Json) -> str:

@@ -160,7 +160,7 @@ def _glance(report: AuditReport, about: PageFacts) -> Facts:
             ("Approved", _approved(report)),
             ("Left the hospital", plural(sent, "noised release")),
             ("Refused", plural(refused, "study", "studies")),
-            ("Period", _period(about.since)) if about.since else None,
+            ("Period", about.since and _period(about.since)),
         ]
     )
 

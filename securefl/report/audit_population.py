@@ -28,6 +28,7 @@ from securefl.report.page import (
     facts,
     group,
     section,
+    when,
 )
 from securefl.report.words import plural
 
@@ -62,7 +63,7 @@ def population_section(
     return Section(
         ("Patients of ", Outside(population["name"])),
         blocks(
-            None if report.verified else Paragraph(incomplete_sentence(report.events), Tone.BAD),
+            when(not report.verified, Paragraph(incomplete_sentence(report.events), Tone.BAD)),
             _budget(population, studies, whole=report.verified),
             _over_time(population, until) if population["filter"]["used"] else None,
             *_done(report, population, studies, detail=detail),
@@ -110,7 +111,7 @@ def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Gr
                 ("Budget", granted_sentence(figure(epsilon), figure(delta))),
                 ("When all of it is used", used_up),
                 ("Granted and taken back", Lines(tuple(_grants(population)))),
-                ("Since then", _REOPENED) if reopened else None,
+                when(reopened, ("Since then", _REOPENED)),
             ]
         ),
     )

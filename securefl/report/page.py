@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -331,12 +331,41 @@ class Page:
     role: str = ""
 
 
-# Builders that take what a page happens to have: strings are paragraphs, None is left out.
+# Builders that take what a page happens to have: strings are paragraphs, and parts without words are
+# left out.
+
+T = TypeVar("T")
+
+
+def when(condition: object, part: T) -> T | None:
+    """The part where the condition holds, else nothing."""
+    return part if condition else None
 
 
 def blocks(*parts: Value | None) -> tuple[Block, ...]:
     """Parts as blocks."""
-    return tuple(p if isinstance(p, Block) else Paragraph(p) for p in parts if p is not None)
+    return tuple(
+        p if isinstance(p, Block) else Paragraph(p)
+        for p in parts
+        if p is not None and not _is_empty(p)
+    )
+
+
+def _is_empty(part: Value) -> bool:
+    """Test for a part that holds nothing; a gap holds nothing and is a part all the same."""
+    match part:
+        case str():
+            return not part
+        case Bullets(items) | Lines(items):
+            return not items
+        case Facts(rows) | Glossary(rows):
+            return not rows
+        case Section(_, body) | Group(body):
+            return not body
+        case Table(_, rows, groups=groups):
+            return not rows and not groups
+        case _:
+            return False
 
 
 def page(title: Words, *parts: Value | None) -> Page:
@@ -345,7 +374,7 @@ def page(title: Words, *parts: Value | None) -> Page:
 
 
 def section(heading: Words, *parts: Value | None) -> Section:
-    """A section of these parts."""
+    """A section of these parts; without any a page leaves it out, heading and all."""
     return Section(heading, blocks(*parts))
 
 
@@ -354,9 +383,18 @@ def group(*parts: Value | None) -> Group:
     return Group(blocks(*parts))
 
 
-def facts(rows: Iterable[tuple[str, Value] | None]) -> Facts:
-    """Labels and values; rows that are None are left out."""
-    return Facts(tuple(row for row in rows if row is not None))
+def facts(rows: Iterable[tuple[str, Value | None] | None]) -> Facts:
+    """Labels and values; a row of None, of a label with None, or with a list of nothing, is left
+    out.
+    """
+    kept: list[tuple[str, Value]] = []
+    for row in rows:
+        if row is None:
+            continue
+        label, value = row
+        if isinstance(value, str) or (value is not None and not _is_empty(value)):
+            kept.append((label, value))
+    return Facts(tuple(kept))
 
 
 def bullets(items: Iterable[Words]) -> Bullets:

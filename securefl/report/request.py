@@ -30,6 +30,7 @@ from securefl.report.page import (
     facts,
     page,
     section,
+    when,
 )
 from securefl.report.registration import unregistered
 from securefl.report.request_parties import who_asks, who_takes_part
@@ -113,8 +114,8 @@ def request_page(
     return page(
         f"Request {request_id(study, digest)} to {site}",
         _verdict(faults, state),
-        others if others and state in {WAITING, "approved"} else None,
-        Paragraph(warning, Tone.BAD) if warning else None,
+        when(state in {WAITING, "approved"}, others),
+        warning and Paragraph(warning, Tone.BAD),
         who_asks(study, sender, known, cards or {}),
         _for_what(study),
         who_takes_part(study, site, known, cards or {}),
@@ -126,13 +127,13 @@ def request_page(
             bullets(explain_study.privacy_sentences(study)),
             Paragraph(f"Figures: {explain_study.figure_words(study)}", Tone.QUIET),
         ),
-        _budget(study, quote) if state == WAITING else None,
+        when(state == WAITING, _budget(study, quote)),
         section("When it runs", bullets(terms.when_sentences(study))),
         _terms(study),
         _enforced(isolation),
         section("What cannot be undone", bullets(explain_study.undone_sentences())),
         _faults(faults),
-        _nothing(study, cards or {}) if state == WAITING else None,
+        when(state == WAITING, _nothing(study, cards or {})),
         _next(request_id(study, digest), faults, state),
     )
 
@@ -167,28 +168,36 @@ def _for_what(study: Study) -> Section:
                 ("purpose", Quoted(about.purpose)),
                 ("ethics", Quoted(about.ethics_ref)),
                 ("legal basis", Quoted(about.legal_basis)),
-                ("allowed use", uses) if uses else None,
+                ("allowed use", uses or None),
             ]
         ),
     )
 
 
 def _columns(study: Study, rows: RowCount | None, registered: Mapping[str, Any] | None) -> Section:
-    other = [] if registered is None else unregistered(study.data, registered)
     return section(
         f"Which columns (data set {study.data.dataset}, patients of {study.data.population})",
         facts((label, Quoted(text)) for label, text in explain_study.column_rows(study)),
         explain_study.use_words(study),
-        *(_otherwise(other) if other else []),
-        *([] if rows is None else _own_table(rows)),
+        *_otherwise(study, registered),
+        *_own_table(rows),
     )
 
 
-def _otherwise(lines: Sequence[str]) -> list[Value]:
+def _otherwise(study: Study, registered: Mapping[str, Any] | None) -> list[Value]:
+    """Differences from the registered data set, where there is one."""
+    if registered is None:
+        return []
+    lines = unregistered(study.data, registered)
+    if not lines:
+        return []
     return [Gap(), Span(NOT_REGISTERED, Tone.BAD), *map(Quoted, lines)]
 
 
-def _own_table(rows: RowCount) -> list[Value]:
+def _own_table(rows: RowCount | None) -> list[Value]:
+    """The owner's own count, where the table could be counted."""
+    if rows is None:
+        return []
     return [
         Gap(),
         (Span("Your table: ", Tone.STRONG), counts_words(rows)),

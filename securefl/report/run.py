@@ -24,6 +24,7 @@ from securefl.report.page import (
     facts,
     page,
     section,
+    when,
 )
 from securefl.report.told import quality_text, told_table
 from securefl.report.words import bytes_words, plural
@@ -186,7 +187,7 @@ def outcome_page(
                     *told.rows,
                     ("asked for", quality_text(quality, quality_minimum)),
                     *found,
-                    ("lost", lost_words(lost)) if lost else None,
+                    when(lost, ("lost", lost_words(lost or {}))),
                 ]
             ),
             Paragraph(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from securefl.privacy.explain import explain_share, percent
 from securefl.report.page import (
     Bar,
-    Group,
     Lines,
     Page,
     Paragraph,
@@ -17,9 +16,9 @@ from securefl.report.page import (
     Tone,
     bullets,
     facts,
-    group,
     page,
     section,
+    when,
 )
 from securefl.report.words import day, plural
 
@@ -107,22 +106,23 @@ def site_status(
         *_why(store_away, ended),
         section(
             "Data sets",
-            facts(datasets_words(datasets)) if datasets else _none("securefl site data add"),
+            facts(datasets_words(datasets)),
+            when(not datasets, _none("securefl site data add")),
         ),
         section(
             "Budget",
-            facts(_budgets(budgets)) if budgets else _none("securefl site budget set"),
+            facts(_budgets(budgets)),
+            when(not budgets, _none("securefl site budget set")),
         ),
         section(
             "Studies",
-            _studies(studies) if studies else Paragraph("None was approved yet.", Tone.QUIET),
+            *_studies(studies),
+            when(not studies, Paragraph("None was approved yet.", Tone.QUIET)),
         ),
         section(
             "Your rows, for your eyes alone",
             *(part for name, counts in rows for part in _rows(name, counts)),
-        )
-        if rows
-        else None,
+        ),
     )
 
 
@@ -231,7 +231,9 @@ def _budgets(budgets: Sequence[BudgetLine]) -> list[tuple[str, Value]]:
     return rows
 
 
-def _studies(studies: Sequence[StudyLine]) -> Group:
+def _studies(studies: Sequence[StudyLine]) -> list[Value]:
+    if not studies:
+        return []
     lines = [StudyLine(*line) for line in studies]
     rows = tuple(
         (s.name, s.state, f"{s.last_round} of {s.rounds}" if s.last_round else "none yet")
@@ -248,4 +250,4 @@ def _studies(studies: Sequence[StudyLine]) -> Group:
         if s.quality
     ]
     records = Records(("study", "state", "last round"), rows)
-    return group(records, *failed, bullets(told) if told else None)
+    return [records, *failed, bullets(told)]

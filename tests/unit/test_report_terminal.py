@@ -34,6 +34,7 @@ from securefl.report.page import (
     facts,
     page,
     section,
+    when,
 )
 from securefl.report.terminal import budget_bar, drawn, plain_text
 from securefl.report.words import bytes_words, day, decimal_words, plural
@@ -175,3 +176,17 @@ def test_a_kind_of_block_that_no_renderer_knows_is_refused():
 
     with pytest.raises(TypeError, match="Strange has no shape in a terminal"):
         plain_text(page("x", Strange()))
+
+
+def test_a_part_without_words_is_left_out_with_its_heading():
+    made = page(
+        "x",
+        None,
+        "",
+        bullets([]),
+        section("none", bullets([]), facts([("label", None), None])),
+        section("some", facts([("blank", ""), ("label", bullets([])), ("said", "words")])),
+    )
+    assert plain_text(made).split() == ["x", "═", "some", "blank", "said", "words"]
+    assert when(False, "words") is None
+    assert when(1, "words") == "words"

@@ -1,4 +1,5 @@
-"""The audit's page in a real browser: nothing is blocked or fetched, nothing runs, and it prints.
+"""Pages in a real browser, the audit above all: nothing is blocked or fetched, nothing runs, and it
+prints.
 
 Debian: chromium, poppler-utils.
 """
@@ -10,7 +11,10 @@ import subprocess
 import threading
 
 import pytest
+from every_page import built
 from ledger_after_a_year import year
+
+from securefl.report.html import html_page
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -193,3 +197,11 @@ def test_an_altered_ledger_is_told_on_every_populations_sheet(room):
     assert any(
         s.startswith("Patients of referrals Incomplete: the ledger does not hold.") for s in sheets
     )
+
+
+@pytest.mark.parametrize("name", ["request-with-faults", "status", "plan", "outcome", "error"])
+def test_no_other_page_breaks_its_own_policy(name, room):
+    (room / f"{name}.html").write_text(html_page(built(name)), "utf-8")
+    text, complaints = browse(room / f"{name}.html", room / "profile", "--dump-dom")
+    assert complaints == []
+    assert "</main>" in text
