@@ -126,7 +126,7 @@ def bench_round(
 def _load(plan: RoundPlan) -> Load:
     """Count the ciphertexts and elements of one contribution."""
     instances = dict.fromkeys(plan.study.cohort, "0" * 64)
-    facts = plan.facts(1, 1, "0" * 64, "0" * 64, instances=instances)
+    facts = plan.facts(1, "0" * 64, "0" * 64, instances=instances)
     elements = sum(section.count for section in facts.sections[1:])
     return Load(facts.chunks, elements, facts.numbers.primes if facts.numbers else 0)
 

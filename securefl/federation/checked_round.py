@@ -19,6 +19,7 @@ from securefl.federation.messages import Announcement
 from securefl.federation.round_strategy import round_strategy_of
 from securefl.federation.sealing import open_model
 from securefl.secagg.frame import read_public_key
+from securefl.secagg.round_context import ATTEMPT
 
 if TYPE_CHECKING:
     from securefl.federation.round_plan import RoundPlan
@@ -63,7 +64,6 @@ class AnnouncedRound:
         said = self.said
         return self.plan.facts(
             said.round,
-            said.attempt,
             said.public_key_sha256,
             said.model_sha256,
             said.cohort,
@@ -83,7 +83,7 @@ class AnnouncedRound:
             MessageError: the announcement contradicts the study.
         """
         said, plan = self.said, self.plan
-        if said.round > plan.last_round or said.attempt != 1:
+        if said.round > plan.last_round or said.attempt != ATTEMPT:
             raise _contradiction("An announcement contradicts the study.")
         if not round_strategy_of(plan).allows(said.cohort, plan.study.cohort):
             raise _contradiction("An announcement names another cohort than the study allows.")
@@ -143,7 +143,7 @@ class CheckedRound:
                 announced to all.
         """
         said = self.said
-        under = self.announced.plan.context(said.round, said.attempt)
+        under = self.announced.plan.context(said.round)
         model = open_model(self.sealed, reader, under)
         if hashlib.sha256(model).hexdigest() != said.model_sha256:
             raise MessageError(

@@ -19,6 +19,7 @@ from securefl.federation.transcript import Transcript, transcript_sha256
 from securefl.learning.models import weights_to_bytes
 from securefl.learning.stages.stage import newest_model
 from securefl.secagg.frame import write_public_key
+from securefl.secagg.round_context import ATTEMPT
 from securefl.shown import Shown
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class Coordinator:
         return Transcript(
             study=self._plan.digest,
             round=record.round,
-            attempt=1,
+            attempt=ATTEMPT,
             kind=record.kind,
             cohort=cohort,
             contributions=record.contributions,
@@ -184,17 +185,16 @@ class Coordinator:
     def _announce(
         self, number: int, theta: NDArray[np.float64], keys: RoundKeys
     ) -> tuple[RoundContext, Broadcast]:
-        plan, attempt = self._plan, 1
+        plan = self._plan
         model = weights_to_bytes(theta)
         sealed = seal_model(
             model,
             [card_of(p) for p in plan.study.participants if p.name in self._cohort],
-            plan.context(number, attempt),
+            plan.context(number),
         )
         model_sha256 = hashlib.sha256(model).hexdigest()
         facts = plan.facts(
             number,
-            attempt,
             keys.public.sha256,
             model_sha256,
             self._cohort,
@@ -203,7 +203,7 @@ class Coordinator:
         announcement = Announcement(
             study=plan.digest,
             round=number,
-            attempt=attempt,
+            attempt=ATTEMPT,
             kind=facts.kind,
             cohort=facts.cohort,
             instances=facts.instances,
@@ -218,7 +218,7 @@ class Coordinator:
             keys.public,
             study=plan.digest,
             round_number=number,
-            attempt=attempt,
+            attempt=ATTEMPT,
             kind=facts.kind,
             sender=plan.study.coordinator.name,
             sign=self._me.sign,

@@ -14,6 +14,7 @@ from securefl.errors import NotApprovedError, RoundError, TwoCopiesError, UsageE
 from securefl.federation.checked_round import AnnouncedRound
 from securefl.federation.hospital_keys import HospitalKeys, pair_secrets
 from securefl.federation.round_strategy import round_strategy_of
+from securefl.secagg.round_context import ATTEMPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -160,7 +161,7 @@ class Participant:
         """
         plan, said = self.plan, announced.said
         number = self.done + 1
-        if said.round != number or said.attempt != 1 or number > plan.last_round:
+        if said.round != number or said.attempt != ATTEMPT or number > plan.last_round:
             raise RoundError(
                 f"Round {said.round}, attempt {said.attempt} was announced; this hospital expects"
                 f" round {number}. One contribution is given per round, ever.",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from securefl.secagg.round_context import ATTEMPT
+
 #: The folder of all studies.
 STUDIES = "studies"
 
@@ -83,16 +85,15 @@ def pysyft_keys(name: str) -> str:
 
 @dataclass(frozen=True)
 class RoundPaths:
-    """The objects of one attempt at one round."""
+    """The objects of one round."""
 
     digest: str
     round: int
-    attempt: int
 
     @property
     def root(self) -> str:
         """The round's folder."""
-        return f"{study_root(self.digest)}/rounds/{self.round:05d}-{self.attempt}"
+        return f"{study_root(self.digest)}/rounds/{self.round:05d}-{ATTEMPT}"
 
     @property
     def announcement(self) -> str:

@@ -37,12 +37,12 @@ class RoundBoard:
     @classmethod
     def of(cls, board: Board, context: RoundContext) -> RoundBoard:
         """The objects of the round with these facts."""
-        return cls(board, RoundPaths(context.study, context.round, context.attempt))
+        return cls(board, RoundPaths(context.study, context.round))
 
     @classmethod
     def numbered(cls, board: Board, digest: str, number: int) -> RoundBoard:
         """The objects of a study's round by its number."""
-        return cls(board, RoundPaths(digest, number, 1))
+        return cls(board, RoundPaths(digest, number))
 
     @property
     def announcement(self) -> Slot:

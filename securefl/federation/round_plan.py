@@ -13,7 +13,7 @@ from securefl.identity import IdentityCard, Verifier, verify
 from securefl.learning.stages.programme import Programme
 from securefl.learning.stages.roles import trained
 from securefl.secagg.layouts import layout_for
-from securefl.secagg.round_context import RoundContext
+from securefl.secagg.round_context import ATTEMPT, RoundContext
 from securefl.secagg.survivor_terms import SurvivorTerms
 
 if TYPE_CHECKING:
@@ -108,7 +108,6 @@ class RoundPlan:
     def facts(
         self,
         number: int,
-        attempt: int,
         public_key_sha256: str,
         model_sha256: str,
         cohort: tuple[str, ...] | None = None,
@@ -120,7 +119,6 @@ class RoundPlan:
 
         Args:
             number: of the round.
-            attempt: of the round.
             public_key_sha256: of the round's CKKS key.
             model_sha256: of the global model that it starts from.
             cohort: who is to contribute.
@@ -134,7 +132,7 @@ class RoundPlan:
         return RoundContext(
             study=self.digest,
             round=number,
-            attempt=attempt,
+            attempt=ATTEMPT,
             kind=release.kind,
             cohort=cohort,
             instances=tuple(instances.get(site, "") for site in cohort),
@@ -145,9 +143,9 @@ class RoundPlan:
             model_sha256=model_sha256,
         )
 
-    def context(self, number: int, attempt: int) -> bytes:
+    def context(self, number: int) -> bytes:
         """What a sealed payload of that round is bound to."""
-        return f"{self.digest}/{number}/{attempt}".encode()
+        return f"{self.digest}/{number}/{ATTEMPT}".encode()
 
     @cached_property
     def coordinator(self) -> Verifier:

@@ -306,7 +306,7 @@ class Entering:
         need = (
             2
             * max(
-                contribution_bytes(plan.facts(n, 1, "0" * 64, "0" * 64, instances=nobody))
+                contribution_bytes(plan.facts(n, "0" * 64, "0" * 64, instances=nobody))
                 for n in rounds
             )
             + _ROOM

@@ -33,6 +33,10 @@ def is_sha256(text: object) -> bool:
     return isinstance(text, str) and _HEX.match(text) is not None
 
 
+#: The one attempt at each round. Digests, frames and paths name it, so that a second could come.
+ATTEMPT: Final = 1
+
+
 def is_kind(word: object) -> bool:
     """Whether ``word`` can be the kind of a release; which kinds there are, the study says."""
     return isinstance(word, str) and NAME.fullmatch(word) is not None

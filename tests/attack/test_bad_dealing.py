@@ -29,7 +29,7 @@ FIVE = tuple(sorted(SITES))
 DEALER, *OTHERS = FIVE
 VICTIMS = OTHERS[:2]
 PLAN = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
-AT = paths.RoundPaths(PLAN.digest, 1, 1)
+AT = paths.RoundPaths(PLAN.digest, 1)
 
 
 def deal_rubbish(monkeypatch, victims):
@@ -60,9 +60,7 @@ class Consortium:
         for site, person in self.people.items():
             self.board.post(AT.contribution(site), person.answer(given).read())
         self.terms = PLAN.terms(
-            PLAN.facts(
-                1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES
-            )
+            PLAN.facts(1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
         )
         self.tally = SurvivorRound(PLAN, self.terms)
         self.tally.poll_frames(self.board)

@@ -80,9 +80,7 @@ def nothing_opens(lies, keys, told, more_keys=()):
     total = lies.raw_sum(frames, told)
     truth = sum(lies.values.values())
     for pair in (keys, *more_keys):
-        layout = lies.room.plan.facts(
-            2, 1, pair.public.sha256, "1" * 64, instances=INSTANCES
-        ).layout
+        layout = lies.room.plan.facts(2, pair.public.sha256, "1" * 64, instances=INSTANCES).layout
         noisy = seal._from_ntt(
             np.stack([seal._decrypt_chunk(pair._decryptor, chunk) for chunk in total])
         )  # no check at all

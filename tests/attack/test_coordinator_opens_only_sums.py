@@ -53,7 +53,7 @@ class InStore(StoreExchange):
 
     def collect(self, arrivals, seconds):
         facts = arrivals.facts
-        at = paths.RoundPaths(facts.study, facts.round, 1)
+        at = paths.RoundPaths(facts.study, facts.round)
         given = Broadcast(
             *(self.board.read(p, 1 << 24) for p in (at.announcement, at.key, at.model))
         )
@@ -70,15 +70,13 @@ class Attacker:
         self.room, self.board, self.pairs = room, store, pairs
 
     def facts(self, number):
-        data = self.board.read(paths.RoundPaths(PLAN.digest, number, 1).announcement, 1 << 20)
+        data = self.board.read(paths.RoundPaths(PLAN.digest, number).announcement, 1 << 20)
         Announcement.open(data, study=PLAN.digest, verify=self.room.researcher.card.verify)
         return announced_context(PLAN, data)
 
     def ciphertext(self, number, site):
         facts = self.facts(number)
-        frame = self.board.read(
-            paths.RoundPaths(PLAN.digest, number, 1).contribution(site), 1 << 24
-        )
+        frame = self.board.read(paths.RoundPaths(PLAN.digest, number).contribution(site), 1 << 24)
         return read_contribution(
             frame, facts, site, self.room.identities[site].card.verify
         ).ciphertext

@@ -205,7 +205,7 @@ def test_another_contribution_in_its_own_place_is_not_written_over(scene):
     made = scene.made
     mine = made.file.read_bytes()
     theirs = _resigned(scene, mine)
-    at = paths.RoundPaths(scene.study.digest, 1, 1).contribution(ME)
+    at = paths.RoundPaths(scene.study.digest, 1).contribution(ME)
     scene.board.post(at, theirs)
     with pytest.raises(
         TwoCopiesError, match="another contribution of it lies in the store for round 1"
@@ -221,7 +221,7 @@ def test_what_anybody_can_put_there_is_written_over(scene, what):
     scene.begin()
     scene.make()
     mine = scene.made.file.read_bytes()
-    at = paths.RoundPaths(scene.study.digest, 1, 1).contribution(ME)
+    at = paths.RoundPaths(scene.study.digest, 1).contribution(ME)
     lies = {
         "junk": b"junk",
         "of another round": _resigned(scene, mine, round=2),

@@ -152,7 +152,7 @@ class Hospital:
         theta = initial_weights(self.study.file.model, len(feature_names(self.study.file.data)))
         coordinator._instances = all_ready(self.board, plan, self.nonce)
         _, given = coordinator._announce(number, theta, CkksIntegers().generate())
-        at = paths.RoundPaths(self.study.digest, number, 1)
+        at = paths.RoundPaths(self.study.digest, number)
         for name in ("key", "model", "announcement"):
             self.board.post(getattr(at, name), getattr(given, name))
 
@@ -168,7 +168,7 @@ class Hospital:
             )
 
     def sent(self, number):
-        return is_there(self.board, paths.RoundPaths(self.study.digest, number, 1).contribution(ME))
+        return is_there(self.board, paths.RoundPaths(self.study.digest, number).contribution(ME))
 
     def trace(self):
         """All that the agent did with the store from its start to its third reply, while it was

@@ -33,7 +33,7 @@ class Late:
             going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
         )
         self.board = open_board(str(folder))
-        self.at = paths.RoundPaths(self.room.plan.digest, ROUND, 1)
+        self.at = paths.RoundPaths(self.room.plan.digest, ROUND)
         _, given = self.room.announce(ROUND)
         self.announcement = given.announcement
 
@@ -169,12 +169,12 @@ def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
         def leave(self, number, transcript):
             in_store.leave(number, transcript)
 
-    last, at = room.plan.last_round, paths.RoundPaths(room.plan.digest, ROUND, 1)
+    last, at = room.plan.last_round, paths.RoundPaths(room.plan.digest, ROUND)
     (tmp_path / at.transcript / "x").mkdir(parents=True)
     outcome = room.coordinator(Exchange(room.participants(), room.aggregator)).run()
     assert len(outcome.records) == last
     for number in range(1, last + 1):
-        data = store.read(paths.RoundPaths(room.plan.digest, number, 1).transcript, MAX_TRANSCRIPT)
+        data = store.read(paths.RoundPaths(room.plan.digest, number).transcript, MAX_TRANSCRIPT)
         if follows and number == ROUND:
             assert data is None
             continue
@@ -184,7 +184,7 @@ def test_a_folder_in_the_place_of_a_transcript_ends_no_study(tmp_path, follows):
 
 
 def test_a_folder_in_the_place_of_a_contribution_keeps_no_hospital_from_sending(tmp_path):
-    store, at = open_board(str(tmp_path)), paths.RoundPaths("ab" * 32, 1, 1)
+    store, at = open_board(str(tmp_path)), paths.RoundPaths("ab" * 32, 1)
     (tmp_path / at.contribution("SVI") / "x").mkdir(parents=True)
     store.post_file(at.contribution("SVI"), io.BytesIO(b"frame"))
     assert store.read(at.contribution("SVI"), 10) == b"frame"

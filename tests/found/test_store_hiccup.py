@@ -148,7 +148,7 @@ def hospital(plan, store, one):
     """What a hospital does when it looks: answer the next round, and say what is still to be said
     in the last one.
     """
-    at = paths.RoundPaths(plan.digest, one.done + 1, 1)
+    at = paths.RoundPaths(plan.digest, one.done + 1)
     announcement = store.read(at.announcement, MAX_ANNOUNCEMENT)
     if announcement is not None:
         given = Broadcast(announcement, store.read(at.key, 1 << 24), store.read(at.model, 1 << 24))
@@ -157,7 +157,7 @@ def hospital(plan, store, one):
     later = one.later
     if later is None or later.answered:
         return
-    before = paths.RoundPaths(plan.digest, one.done, 1)
+    before = paths.RoundPaths(plan.digest, one.done)
     if later.survivors is None:
         proposal = store.read(before.proposal, 1 << 24)
         if proposal is not None:

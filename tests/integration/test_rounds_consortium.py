@@ -308,7 +308,7 @@ def test_empty_batches_are_noise_alone_and_a_pause_only_delays(c):
 def test_junk_in_the_place_of_a_round_is_nobodys_word_and_the_study_goes_on(c):
     study = c.new_study("junk")
     c.ready(study)
-    at = paths.RoundPaths(study.digest, 1, 1)
+    at = paths.RoundPaths(study.digest, 1)
     for path in (at.key, at.model):
         c.lab.folder.board.post(path, b"junk")
     c.lab.folder.board.post(at.announcement, b"securefl-signed/1 " + b"0" * 128 + b"\n{}")

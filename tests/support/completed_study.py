@@ -34,7 +34,7 @@ class Watched(LocalExchange):
         reader = self._room.identities[facts.cohort[0]]
         self.models[facts.round] = (
             facts,
-            open_model(given.model, reader, self._room.plan.context(facts.round, 1)),
+            open_model(given.model, reader, self._room.plan.context(facts.round)),
         )
         super().broadcast(facts, given)
 

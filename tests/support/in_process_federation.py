@@ -251,13 +251,11 @@ class Room:
         keys = keys or self.cipher.generate()
         model = weights_to_bytes(self.theta if theta is None else theta)
         readers = readers or [card_of(p) for p in plan.study.participants]
-        sealed = seal_model(model, readers, sealed_under or plan.context(number, 1))
+        sealed = seal_model(model, readers, sealed_under or plan.context(number))
         model_sha256 = said_model or hashlib.sha256(model).hexdigest()
         known = min(number, plan.last_round)  # a liar may announce a round that there is not
         facts = replace(
-            plan.facts(
-                known, 1, keys.public.sha256, model_sha256, instances=instances or INSTANCES
-            ),
+            plan.facts(known, keys.public.sha256, model_sha256, instances=instances or INSTANCES),
             round=number,
         )
         honest = {

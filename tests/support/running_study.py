@@ -128,7 +128,7 @@ class Scene:
         return self.site.ledger.state.study(self.study.digest)
 
     def at(self, number=1):
-        return paths.RoundPaths(self.study.digest, number, 1)
+        return paths.RoundPaths(self.study.digest, number)
 
     def announce(self, number=1, **spoil):
         coordinator = Coordinator(

@@ -63,7 +63,7 @@ def invite(room, store, *, by=None, text=TEXT, digest=PLAN.digest):
 def answered(room, store, sites=NAMES):
     """Round 1 announced and answered by these hospitals; returns its facts and the frames."""
     _, given = room.announce()
-    at = paths.RoundPaths(PLAN.digest, 1, 1)
+    at = paths.RoundPaths(PLAN.digest, 1)
     store.post(at.announcement, given.announcement)
     frames = {}
     for seed, site in enumerate(sites):
@@ -83,7 +83,7 @@ def test_a_complete_round_is_added_and_signed(room, store, said):
     facts, frames = answered(room, store)
     assert here.step()
     total = read_sum(
-        store.read(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20),
+        store.read(paths.RoundPaths(PLAN.digest, 1).sum, 1 << 20),
         facts,
         "Aggregator",
         room.operator.card.verify,
@@ -114,7 +114,7 @@ def test_nothing_is_added_while_a_hospital_is_missing(room, store, said):
     here.look()
     answered(room, store, NAMES[:2])
     assert not here.step()
-    assert store.read(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+    assert store.read(paths.RoundPaths(PLAN.digest, 1).sum, 1 << 20) is None
 
 
 def test_a_study_of_somebody_who_is_not_trusted_is_not_served(room, store, said):
@@ -213,12 +213,12 @@ def test_what_is_malformed_is_not_added_and_the_round_waits(room, store, said, s
     here = service(room, store, said)
     here.look()
     _, frames = answered(room, store)
-    at = paths.RoundPaths(PLAN.digest, 1, 1)
+    at = paths.RoundPaths(PLAN.digest, 1)
     announcement = store.read(at.announcement, MAX_ANNOUNCEMENT)
     store.post(*SPOILED[spoil](at, frames))
     assert not here.step()
     assert here.busy  # anybody can write there: the round is not over before its deadline
-    assert store.read(paths.RoundPaths(PLAN.digest, 1, 1).sum, 1 << 20) is None
+    assert store.read(paths.RoundPaths(PLAN.digest, 1).sum, 1 << 20) is None
     assert store.read(paths.status(PLAN.digest, "Aggregator"), MAX_SMALL) is None
     store.post(at.announcement, announcement)
     store.post(at.contribution(NAMES[0]), frames[NAMES[0]])
@@ -279,7 +279,7 @@ def test_an_announcement_that_contradicts_the_study_is_refused(room):
 
 def test_the_aggregator_adds_no_incomplete_cohort(room, store):
     _, frames = answered(room, store)
-    announcement = store.read(paths.RoundPaths(PLAN.digest, 1, 1).announcement, 1 << 20)
+    announcement = store.read(paths.RoundPaths(PLAN.digest, 1).announcement, 1 << 20)
     with pytest.raises(RoundError, match=NAMES[0]):
         added(room, announcement, {s: f for s, f in frames.items() if s != NAMES[0]})
 
@@ -452,7 +452,7 @@ def test_an_announcement_is_noticed_before_anything_comes_and_the_round_is_looke
     invite(room, store)
     here = watched(room, store, said, clock)
     an_hour(here, clock)
-    store.post(paths.RoundPaths(PLAN.digest, 1, 1).announcement, room.announce()[1].announcement)
+    store.post(paths.RoundPaths(PLAN.digest, 1).announcement, room.announce()[1].announcement)
     clock.time += 3.5
     here.turn()
     assert here.remaining == pytest.approx(0.01)

@@ -283,4 +283,4 @@ def test_initial_weights_that_are_not_those_of_the_study_are_refused():
 def test_facts_that_contradict_each_other_are_an_error_of_ours():
     plan = sealed_study()[1]
     with pytest.raises(StudyError):
-        plan.facts(1, 1, "no hash", "1" * 64, instances=INSTANCES)
+        plan.facts(1, "no hash", "1" * 64, instances=INSTANCES)

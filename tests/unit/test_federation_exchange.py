@@ -74,12 +74,12 @@ def answer_all(room, store, sites=NAMES):
 
 def facts_of(room, keys, number=1):
     return room.plan.facts(
-        number, 1, keys.public.sha256, room.plan.study.model.initial_sha256, instances=INSTANCES
+        number, keys.public.sha256, room.plan.study.model.initial_sha256, instances=INSTANCES
     )
 
 
 def at(room, number=1):
-    return paths.RoundPaths(room.plan.digest, number, 1)
+    return paths.RoundPaths(room.plan.digest, number)
 
 
 def say(room, store, site, code="data", *, by=None, digest=None):

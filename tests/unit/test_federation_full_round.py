@@ -57,7 +57,7 @@ def arrivals(room, answers):
 
 
 def at(room):
-    return paths.RoundPaths(room.plan.digest, 1, 1)
+    return paths.RoundPaths(room.plan.digest, 1)
 
 
 def put(store, room, site, frame):

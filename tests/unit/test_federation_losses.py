@@ -162,9 +162,7 @@ def half():
     room = Room(PLAN)
     keys, given = room.announce()
     people = {p.name: p for p in room.participants()}
-    facts = PLAN.facts(
-        1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES
-    )
+    facts = PLAN.facts(1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
     tally = SurvivorRound(PLAN, PLAN.terms(facts))
     for site, p in people.items():
         tally.add_frame(site, p.answer(given))

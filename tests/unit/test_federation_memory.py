@@ -42,12 +42,11 @@ class Frames:
         keys = cipher.generate()
         facts = self.plan.facts(
             1,
-            1,
             keys.public.sha256,
             self.plan.study.model.initial_sha256,
             instances=dict.fromkeys(self.plan.study.cohort, "0" * 64),
         )
-        self.facts, self.at = facts, paths.RoundPaths(self.plan.digest, 1, 1)
+        self.facts, self.at = facts, paths.RoundPaths(self.plan.digest, 1)
         identities = {site: read_parties(root, site)[1] for site in self.plan.study.cohort}
         approvals = {
             site: open_approval(

@@ -135,7 +135,7 @@ def test_a_model_sealed_to_others_is_refused(room, me):
 def test_a_model_sealed_for_another_round_is_refused(room, me):
     refused(
         me,
-        room.announce(sealed_under=room.plan.context(2, 1))[1],
+        room.announce(sealed_under=room.plan.context(2))[1],
         MessageError,
         "not sealed to this hospital for this round",
     )

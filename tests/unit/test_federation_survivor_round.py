@@ -21,7 +21,7 @@ from securefl.secagg.unmasking import unmask
 
 FIVE = tuple(sorted(SITES))
 PLAN = going_on(sealed_study(("min_contributors = 5", "min_contributors = 4"), names=FIVE)[1])
-AT = paths.RoundPaths(PLAN.digest, 1, 1)
+AT = paths.RoundPaths(PLAN.digest, 1)
 
 
 class Counting(FolderBoard):
@@ -42,7 +42,7 @@ def five():
     people = {p.name: p for p in room.participants()}
     frames = {site: p.answer(given).read() for site, p in people.items()}
     terms = PLAN.terms(
-        PLAN.facts(1, 1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
+        PLAN.facts(1, keys.public.sha256, PLAN.study.model.initial_sha256, instances=INSTANCES)
     )
     heads = {site: people[FIVE[0]].later.read(site, frame) for site, frame in frames.items()}
     survivors = Survivors(terms, {s: heads[s].sha256 for s in FIVE})

@@ -38,7 +38,7 @@ class Posting(LocalExchange):
         )
 
     def at(self, facts):
-        return paths.RoundPaths(self.room.plan.digest, facts.round, facts.attempt)
+        return paths.RoundPaths(self.room.plan.digest, facts.round)
 
     def broadcast(self, facts, given):
         super().broadcast(facts, given)
@@ -89,7 +89,7 @@ class Posting(LocalExchange):
 
     def leave(self, number, transcript):
         super().leave(number, transcript)
-        self.board.post(paths.RoundPaths(self.room.plan.digest, number, 1).transcript, transcript)
+        self.board.post(paths.RoundPaths(self.room.plan.digest, number).transcript, transcript)
 
 
 class Ran:
@@ -99,7 +99,7 @@ class Ran:
         self.outcome = self.room.coordinator(Posting(self.room, self.board, lost)).run()
 
     def at(self, number):
-        return paths.RoundPaths(self.plan.digest, number, 1)
+        return paths.RoundPaths(self.plan.digest, number)
 
     def check(self, number):
         return verify_round(self.board, self.plan, number)

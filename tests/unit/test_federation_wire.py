@@ -319,7 +319,7 @@ def test_the_page_names_the_limit_of_a_sealed_model():
 
 
 def test_the_page_names_every_place_in_the_store(tmp_path):
-    at = paths.RoundPaths("<digest>", 1, 1)
+    at = paths.RoundPaths("<digest>", 1)
     places = [
         paths.study_file("<digest>"),
         paths.invitation("<digest>"),

@@ -69,7 +69,6 @@ def keep_rounds(site, end):
             end.plan,
             end.plan.facts(
                 number,
-                1,
                 "0" * 64,
                 "1" * 64,
                 instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
@@ -81,7 +80,6 @@ def keep_rounds(site, end):
         end.plan,
         end.plan.facts(
             last,
-            1,
             "0" * 64,
             end.announced.evaluated_sha256,
             instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),
@@ -112,7 +110,7 @@ def test_only_what_the_check_needs_is_kept_and_only_by_a_recipient(here, end, tm
         here,
         end.plan,
         end.plan.facts(
-            1, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
+            1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
         ),
         b"early",
     )
@@ -125,7 +123,7 @@ def test_only_what_the_check_needs_is_kept_and_only_by_a_recipient(here, end, tm
         stranger,
         end.plan,
         end.plan.facts(
-            last, 1, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
+            last, "0" * 64, "1" * 64, instances=dict.fromkeys(end.plan.study.cohort, "0" * 64)
         ),
         b"",
     )
@@ -231,7 +229,6 @@ def test_a_full_disk_is_said_and_tried_again(here, end, monkeypatch):
             end.plan,
             end.plan.facts(
                 end.plan.last_round,
-                1,
                 "0" * 64,
                 "1" * 64,
                 instances=dict.fromkeys(end.plan.study.cohort, "0" * 64),

@@ -104,7 +104,7 @@ def here(tmp_path, monkeypatch):
         later=Later(saying),
         ledger=ledger,
         board=store,
-        at=paths.RoundPaths(DIGEST, 1, 1),
+        at=paths.RoundPaths(DIGEST, 1),
         lines=lines,
         said=tmp_path / "study" / "said",
     )
@@ -210,7 +210,7 @@ def test_nothing_is_trained_for_a_round_whose_survivors_are_proposed(tmp_path):
     round_strategy_of(room.plan).check_in_time(store, announced)
     left = Survivors(terms, dict.fromkeys(terms.cohort[1:], DIGEST))
     store.post(
-        paths.RoundPaths(room.plan.digest, 1, 1).proposal,
+        paths.RoundPaths(room.plan.digest, 1).proposal,
         write_proposal(left, "Researcher", room.researcher.sign),
     )
     with pytest.raises(RoundError, match="go on without this hospital"):
