@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 FloatArray: TypeAlias = "NDArray[np.float64]"
 IntArray: TypeAlias = "NDArray[np.int64]"
+#: Residues, masks and random words.
+WordArray: TypeAlias = "NDArray[np.uint64]"
 BoolArray: TypeAlias = "NDArray[np.bool_]"
 #: Message → Ed25519 signature, 64 bytes.
 Sign: TypeAlias = "Callable[[bytes], bytes]"

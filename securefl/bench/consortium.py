@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from securefl.boards.board import Board
+    from securefl.types import IntArray
 
 _MOST_FEATURES = 64
 
@@ -147,13 +146,13 @@ def read_parties(root: Path, name: str) -> tuple[RoundPlan, Identity]:
     return RoundPlan(SealedStudy.read(text)), Identity.load(root / FOLDERS.keys / name)
 
 
-def write_values(root: Path, name: str, values: NDArray[np.int64]) -> None:
+def write_values(root: Path, name: str, values: IntArray) -> None:
     """Write the integers that ``name`` sends in every round: int64[d]."""
     (root / FOLDERS.values).mkdir(exist_ok=True)
     values.tofile(root / FOLDERS.values / name)
 
 
-def read_values(root: Path, name: str) -> NDArray[np.int64]:
+def read_values(root: Path, name: str) -> IntArray:
     """Read the integers that :func:`write_values` wrote."""
     return np.fromfile(root / FOLDERS.values / name, dtype=np.int64)
 

@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
-    from numpy.typing import NDArray
-
     from securefl.boards.board import Board
     from securefl.boards.slot import Slot
     from securefl.federation.coordinator import RoundRecord
@@ -58,6 +56,7 @@ if TYPE_CHECKING:
     from securefl.secagg.holder import Record
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.survivor_terms import SurvivorTerms
+    from securefl.types import IntArray
 
 T = TypeVar("T")
 
@@ -119,7 +118,7 @@ def _until(look: Callable[[], T | None], what: str) -> T:
 def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
     name = identity.card.name
 
-    def train(number: int, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
+    def train(number: int, model: bytes, length: int, largest: int) -> IntArray:
         del model, largest
         if plan.step(number).stage is trained(plan.programme):
             return read_values(root, name)

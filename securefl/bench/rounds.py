@@ -25,9 +25,8 @@ from securefl.study.wire import sum_unit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
     from securefl.federation.round_plan import RoundPlan
+    from securefl.types import FloatArray, IntArray
 
 
 _PATIENCE = 120.0
@@ -40,7 +39,7 @@ def bench_round(
     bits: int,
     rounds: int = 6,
     *,
-    vectors: Sequence[NDArray[np.int64]] | None = None,
+    vectors: Sequence[IntArray] | None = None,
     on_dropout: str = "fail",
 ) -> dict[str, Any]:
     """Run ``rounds`` rounds; the first warms up and is not counted.
@@ -176,7 +175,7 @@ def _wait(
         time.sleep(0.01)
 
 
-def _exact(plan: RoundPlan, theta: NDArray[np.float64], total: NDArray[np.int64]) -> bool:
+def _exact(plan: RoundPlan, theta: FloatArray, total: IntArray) -> bool:
     """True if every round's sum was exact.
 
     Each adds the same known sum with learning rate 1, so the last model tells.

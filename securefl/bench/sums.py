@@ -25,9 +25,8 @@ from securefl.secagg.sum import RunningSum
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from securefl.secagg.masks import Seeds
+    from securefl.types import IntArray, WordArray
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def _timed(step: Any, *arguments: Any) -> _Timed:  # noqa: ANN401 - a stop watch
     return _Timed(time.perf_counter() - start, value)
 
 
-def bench_vector(site: int, parameters: int, largest: int) -> NDArray[np.int64]:
+def bench_vector(site: int, parameters: int, largest: int) -> IntArray:
     """Integers that a site of the benchmark sends: int64[parameters].
 
     Spread over the whole field, repeatable.
@@ -95,7 +94,7 @@ def bench_secagg(
     adding = 0.0
     sizes = []
 
-    def encrypt(values: NDArray[np.int64], mask: Seeds) -> list[NDArray[np.uint64]]:
+    def encrypt(values: IntArray, mask: Seeds) -> list[WordArray]:
         body = encrypted_body(
             values, facts, facts.digest(), public=keys.public, mask=mask, cipher=cipher
         )

@@ -15,10 +15,8 @@ import numpy as np
 from securefl.privacy.randomness import uniform_words
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from securefl.privacy.randomness import RandomBytes
-    from securefl.types import FloatArray
+    from securefl.types import FloatArray, IntArray
 
     Size = int | tuple[int, ...]
 
@@ -32,7 +30,7 @@ class Floats(Protocol):
     def normal(self, loc: float = 0.0, scale: float = 1.0, size: Size = 1) -> FloatArray:
         """Draw normal numbers of mean ``loc`` and deviation ``scale``: float64 of that shape."""
 
-    def binomial(self, n: int, p: float, size: Size, /) -> NDArray[np.int64]:
+    def binomial(self, n: int, p: float, size: Size, /) -> IntArray:
         """Count the successes in ``n`` trials of chance ``p``: int64 of that shape."""
 
 
@@ -55,7 +53,7 @@ class FloatDraws:
         found: FloatArray = loc + scale * radius * np.cos(angle)
         return found
 
-    def binomial(self, n: int, p: float, size: Size, /) -> NDArray[np.int64]:
+    def binomial(self, n: int, p: float, size: Size, /) -> IntArray:
         """See :class:`Floats`: trial by trial."""
         total = np.zeros(size, dtype=np.int64)
         for _ in range(n):

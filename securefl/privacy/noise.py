@@ -33,7 +33,7 @@ from securefl.errors import StudyError, UsageError
 from securefl.privacy.randomness import RandomBytes, uniform_below, uniform_words
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import BoolArray, IntArray
 
 __all__ = [
     "MIN_SIGMA",
@@ -62,7 +62,7 @@ _WORK_BITS = 256
 _CONTEXT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
-def poisson_sample(population: int, rate: Fraction, source: RandomBytes) -> NDArray[np.bool_]:
+def poisson_sample(population: int, rate: Fraction, source: RandomBytes) -> BoolArray:
     """Draw each patient independently, with probability exactly ``rate``: bool[population].
 
     A patient is in when an integer uniform on ``0 .. q - 1`` is below ``p``, for the rate ``p/q``;
@@ -124,7 +124,7 @@ class IntegerGaussian:
         self._table = _cumulative(sigma / self.block, mirrored=self.block == 1)
         self._high = np.array([t >> 64 for t in self._table], dtype=np.uint64)
 
-    def draw(self, size: int) -> NDArray[np.int64]:
+    def draw(self, size: int) -> IntArray:
         """Draw ``size`` fresh integers: int64[size]."""
         found = np.empty(size, dtype=np.int64)
         for start in range(0, size, _AT_ONCE):
@@ -132,7 +132,7 @@ class IntegerGaussian:
             found[start : start + count] = self._some(count)
         return found
 
-    def _some(self, size: int) -> NDArray[np.int64]:
+    def _some(self, size: int) -> IntArray:
         """Draw ``size`` integers at once; rejected ones are drawn again."""
         if self.block == 1:
             magnitude = self._entries(size)
@@ -144,7 +144,7 @@ class IntegerGaussian:
             again = again[~kept]
         return found
 
-    def _tried(self, size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _tried(self, size: int) -> tuple[IntArray, BoolArray]:
         """Make one attempt at ``size`` draws: the draws, and which are kept (int64, bool)."""
         base = self._entries(size) * self.block
         within = (uniform_words(size, self._source) & np.uint64(self.block - 1)).astype(np.int64)
@@ -164,7 +164,7 @@ class IntegerGaussian:
         kept = (chance < np.exp(-exponent)) & ~second_zero
         return np.where(negative, -magnitude, magnitude), kept
 
-    def _entries(self, size: int) -> NDArray[np.int64]:
+    def _entries(self, size: int) -> IntArray:
         """Draw entries of the table by inverting it: int64[size]."""
         # The entry is the number of thresholds at or below a 128-bit uniform word. The upper 64
         # bits decide, unless they equal a threshold's: then (once in 10^14 draws) 64 more are
@@ -177,15 +177,13 @@ class IntegerGaussian:
             entry[i] = sum(1 for t in self._table if t <= word)
         return entry.astype(np.int64, copy=False)
 
-    def _signs(self, size: int) -> NDArray[np.bool_]:
+    def _signs(self, size: int) -> BoolArray:
         """Draw signs, a bit for each: true is negative, bool[size]."""
         signs = np.frombuffer(self._source(-(-size // 8)), dtype=np.uint8)
         return np.unpackbits(signs, count=size).astype(bool)
 
 
-def stochastic_quotient(
-    values: NDArray[np.int64], step: int, source: RandomBytes
-) -> NDArray[np.int64]:
+def stochastic_quotient(values: IntArray, step: int, source: RandomBytes) -> IntArray:
     """Divide ``values`` by ``step``, rounding down or up at random: int64, exactly unbiased.
 
     ``q step + r`` becomes ``q + 1`` with probability exactly ``r / step``: an integer uniform on
@@ -198,7 +196,7 @@ def stochastic_quotient(
     """
     down, rest = np.divmod(values, step)
     up = uniform_below(values.size, step, source) < rest.astype(np.uint64)
-    found: NDArray[np.int64] = down + up
+    found: IntArray = down + up
     return found
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import WordArray
 
 KEY_BYTES = 32
 #: A key is replaced long before ChaCha20's 32-bit block counter (256 GiB) could wrap.
@@ -68,12 +68,12 @@ class SystemRandomness:
         return self._stream(size)
 
 
-def uniform_words(count: int, source: RandomBytes) -> NDArray[np.uint64]:
+def uniform_words(count: int, source: RandomBytes) -> WordArray:
     """Draw ``count`` uniform 64-bit words: uint64[count]."""
     return np.frombuffer(source(8 * count), dtype="<u8").astype(np.uint64, copy=False)
 
 
-def uniform_below(count: int, bound: int, source: RandomBytes) -> NDArray[np.uint64]:
+def uniform_below(count: int, bound: int, source: RandomBytes) -> WordArray:
     """Draw integers uniform on ``0 .. bound - 1``, by rejection and so without bias: uint64[count].
 
     Args:

@@ -46,11 +46,10 @@ from securefl.secagg.masks import uniform_residues
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from securefl.secagg.number_layout import NumberLayout
     from securefl.secagg.number_ring import NumberRing
     from securefl.secagg.sections import Section
+    from securefl.types import IntArray, WordArray
 
 ELEMENT_LABEL: Final = b"securefl/secagg/shared-element/1"
 #: An error beyond this share of half its range fails the round: 9 of the 12 standard deviations
@@ -58,9 +57,7 @@ ELEMENT_LABEL: Final = b"securefl/secagg/shared-element/1"
 ERROR_LIMIT: Final = 0.75
 
 
-def shared_elements(
-    ring: NumberRing, round_digest: str, start: int, stop: int
-) -> NDArray[np.uint64]:
+def shared_elements(ring: NumberRing, round_digest: str, start: int, stop: int) -> WordArray:
     """Expand the public elements ``a_j`` for j from ``start`` to ``stop``, in transformed order.
 
     uint64[n, primes, degree].
@@ -92,7 +89,7 @@ class NumberKey:
     """
 
     ring: NumberRing
-    values: NDArray[np.int64]
+    values: IntArray
 
     @classmethod
     def draw(
@@ -102,7 +99,7 @@ class NumberKey:
         return cls(ring, gaussian_samples(ring.degree, draw))
 
     @classmethod
-    def opened(cls, ring: NumberRing, values: NDArray[np.int64], contributors: int) -> NumberKey:
+    def opened(cls, ring: NumberRing, values: IntArray, contributors: int) -> NumberKey:
         """Take the sum of ``contributors`` keys as it was opened.
 
         Raises:
@@ -120,14 +117,14 @@ class NumberKey:
         return cls(ring, values)
 
     @cached_property
-    def _transformed(self) -> NDArray[np.uint64]:
+    def _transformed(self) -> WordArray:
         """The key in transformed order, uint64[primes, degree]: worked out once."""
         from securefl.secagg.seal_ring import to_transformed
 
-        found: NDArray[np.uint64] = to_transformed(self.ring, self.ring.small(self.values)[None])[0]
+        found: WordArray = to_transformed(self.ring, self.ring.small(self.values)[None])[0]
         return found
 
-    def times(self, elements: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    def times(self, elements: WordArray) -> WordArray:
         """Multiply with each element, in transformed order: uint64[n, primes, degree]."""
         return self.ring.multiply(elements, self._transformed)
 
@@ -138,14 +135,14 @@ class NumberKey:
 
 
 def encrypt_numbers(
-    values: NDArray[np.int64],
+    values: IntArray,
     layout: NumberLayout,
     section: Section,
     key: NumberKey,
-    shared: NDArray[np.uint64],
+    shared: WordArray,
     *,
     draw: Callable[[int], bytes] = secrets.token_bytes,
-) -> NDArray[np.uint64]:
+) -> WordArray:
     """Encrypt one hospital's values to ciphertexts ``b`` of n elements.
 
     uint64[n, primes, the section's degree].
@@ -178,14 +175,14 @@ def encrypt_numbers(
 
 
 def open_numbers(
-    total: NDArray[np.uint64],
+    total: WordArray,
     layout: NumberLayout,
     key: NumberKey,
-    shared: NDArray[np.uint64],
+    shared: WordArray,
     *,
     length: int,
     contributors: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+) -> tuple[IntArray, IntArray, float]:
     """Open ``total``, the sum of ``contributors`` hospitals' ciphertexts, to exact integers.
 
     Args:

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from securefl.secagg.packing import FieldLayout
     from securefl.secagg.publickey import PublicKey
+    from securefl.types import WordArray
 
 
 class RoundKeys(Protocol):
@@ -31,9 +29,7 @@ class RoundKeys(Protocol):
         """True once the secret half is gone."""
         ...
 
-    def open_once(
-        self, ciphertext: NDArray[np.uint64], layout: FieldLayout
-    ) -> tuple[NDArray[np.uint64], float]:
+    def open_once(self, ciphertext: WordArray, layout: FieldLayout) -> tuple[WordArray, float]:
         """Decrypt a sum to exact integers, and erase the secret half.
 
         uint64[chunks, 2, 4096] to messages uint64[chunks, 4096]. Also returns the largest noise as
@@ -48,8 +44,8 @@ class RoundKeys(Protocol):
         ...
 
     def open_blocks(
-        self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
-    ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
+        self, blocks: Iterable[WordArray], layout: FieldLayout
+    ) -> Generator[tuple[WordArray, float], None, None]:
         """:meth:`open_once` for a sum that comes in blocks uint64[n, 2, 4096].
 
         Each block's messages uint64[n, 4096] and noise. The secret half is erased after the last
@@ -69,9 +65,7 @@ class SumCipher(Protocol):
         """Generate a fresh key pair for one round."""
         ...
 
-    def encrypt(
-        self, public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
-    ) -> NDArray[np.uint64]:
+    def encrypt(self, public: PublicKey, messages: WordArray, layout: FieldLayout) -> WordArray:
         """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues.
 
         The residues are in coefficient form.

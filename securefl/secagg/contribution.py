@@ -15,19 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from securefl.secagg.cipher import SumCipher
     from securefl.secagg.masks import Seeds
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.sections import Section
-    from securefl.types import Sign
+    from securefl.types import IntArray, Sign, WordArray
 
 
 def contribute(
-    values: NDArray[np.int64],
+    values: IntArray,
     file: BinaryIO,
     *,
     facts: RoundContext,
@@ -66,7 +63,7 @@ def contribute(
 
 
 def encrypted_body(
-    values: NDArray[np.int64],
+    values: IntArray,
     facts: RoundContext,
     round_digest: str,
     *,
@@ -74,7 +71,7 @@ def encrypted_body(
     mask: Seeds,
     cipher: SumCipher,
     draw: Callable[[int], bytes] = system.token_bytes,
-) -> Iterator[NDArray[np.uint64]]:
+) -> Iterator[WordArray]:
     """Make the body of one contribution, a block at a time.
 
     Masked ciphertexts, then numbers under this contribution's own key.
@@ -119,12 +116,12 @@ def numbered(facts: RoundContext) -> Iterator[tuple[Section, int, int]]:
 
 
 def _masked_blocks(
-    integers: NDArray[np.int64],
+    integers: IntArray,
     facts: RoundContext,
     public: PublicKey,
     mask: Seeds,
     cipher: SumCipher,
-) -> Iterator[NDArray[np.uint64]]:
+) -> Iterator[WordArray]:
     """Encrypt integers and mask the ciphertexts, a block at a time."""
     layout = facts.cipher_layout
     size = layout.values_per_chunk
@@ -133,9 +130,7 @@ def _masked_blocks(
         yield add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
 
 
-def check_told(
-    values: NDArray[np.int64], *, facts: RoundContext, public: PublicKey, me: str
-) -> None:
+def check_told(values: IntArray, *, facts: RoundContext, public: PublicKey, me: str) -> None:
     """Check that values, key and cohort are those of the round.
 
     Raises:

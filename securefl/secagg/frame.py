@@ -21,13 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from securefl.secagg.envelope import Head, Readable
     from securefl.secagg.round_context import RoundContext
     from securefl.secagg.sections import Section
-    from securefl.types import Sign, Verify
+    from securefl.types import Sign, Verify, WordArray
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/1"
 SUM_TYPE: Final = "securefl-sum/1"
@@ -46,7 +43,7 @@ class SumFrame:
     """
 
     parts: Mapping[str, str]
-    blocks: Iterator[NDArray[np.uint64]]
+    blocks: Iterator[WordArray]
 
 
 def contribution_bytes(facts: RoundContext) -> int:
@@ -67,7 +64,7 @@ def public_key_bytes() -> int:
 def write_contribution(
     facts: RoundContext,
     sender: str,
-    blocks: Iterable[NDArray[np.uint64]],
+    blocks: Iterable[WordArray],
     file: BinaryIO,
     sign: Sign,
 ) -> None:
@@ -100,7 +97,7 @@ def write_contribution(
 
 def contribution_blocks(
     file: Readable, facts: RoundContext, sender: str, verify: Verify
-) -> Iterator[NDArray[np.uint64]]:
+) -> Iterator[WordArray]:
     """Read a contribution's ciphertexts, uint64[n, 2, 4096] at a time, each checked.
 
     Args:
@@ -122,7 +119,7 @@ def contribution_blocks(
 def write_sum(
     facts: RoundContext,
     sender: str,
-    blocks: Iterable[NDArray[np.uint64]],
+    blocks: Iterable[WordArray],
     file: BinaryIO,
     *,
     parts: Mapping[str, str],
@@ -250,7 +247,7 @@ def body_runs(sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
 
 def body_blocks(
     envelope: Envelope, file: Readable, head: Head, sender: str, sections: tuple[Section, ...]
-) -> Iterator[NDArray[np.uint64]]:
+) -> Iterator[WordArray]:
     """Read the items behind a frame's head, a block at a time, each checked.
 
     Raises:
@@ -275,9 +272,7 @@ def _sum_envelope(facts: RoundContext, sender: str) -> Envelope:
     return Envelope(SUM_TYPE, fields, body_runs(facts.sections), frozenset({"parts"}), parts_bytes)
 
 
-def _write_blocks(
-    blocks: Iterable[NDArray[np.uint64]], facts: RoundContext, file: BinaryIO
-) -> list[str]:
+def _write_blocks(blocks: Iterable[WordArray], facts: RoundContext, file: BinaryIO) -> list[str]:
     """Write blocks that are ciphertexts of this round; return the hashes of their chunks."""
     hashes: list[str] = []
     for section, block in placed(blocks, facts.sections):

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.types import IntArray, WordArray
+
 #: Standard deviation of every coefficient of a key and of an error.
 SIGMA: Final = Decimal("4.6")
 #: No sample is larger: 14 standard deviations, rounded up.
@@ -38,9 +40,7 @@ _CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_EVEN)
 _BLOCK: Final = 1 << 14
 
 
-def gaussian_samples(
-    count: int, draw: Callable[[int], bytes] = secrets.token_bytes
-) -> NDArray[np.int64]:
+def gaussian_samples(count: int, draw: Callable[[int], bytes] = secrets.token_bytes) -> IntArray:
     """Draw ``count`` independent samples: int64[count], mean 0, standard deviation :data:`SIGMA`.
 
     Args:
@@ -58,7 +58,7 @@ def gaussian_samples(
     return found
 
 
-def _magnitudes(words: NDArray[np.uint64], draw: Callable[[int], bytes]) -> NDArray[np.int8]:
+def _magnitudes(words: WordArray, draw: Callable[[int], bytes]) -> NDArray[np.int8]:
     """Count for each word the thresholds at or below it: int8[words]."""
     counted = np.zeros(words.size, dtype=np.int8)
     equal = np.zeros(words.size, dtype=np.int8)
@@ -99,6 +99,6 @@ def thresholds() -> tuple[int, ...]:
 
 
 @cache
-def _upper_thresholds() -> NDArray[np.uint64]:
+def _upper_thresholds() -> WordArray:
     """The upper 64 bits of the thresholds, each once."""
     return np.array(sorted({t >> 64 for t in thresholds()}), dtype=np.uint64)

@@ -14,7 +14,7 @@ import numpy as np
 from securefl.errors import RoundError, StudyError, UsageError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import IntArray
 
 MAX_BITS: Final = 24
 MAX_CONTRIBUTORS: Final = 4096
@@ -66,7 +66,7 @@ class IntegerFields:
         """
         return 1 << (self.bits - 1)
 
-    def check_values(self, values: NDArray[np.int64]) -> None:
+    def check_values(self, values: IntArray) -> None:
         """Refuse what one contributor may not send.
 
         Raises:
@@ -88,9 +88,7 @@ class IntegerFields:
                 next_step="Report this; the study ends here.",
             )
 
-    def sums(
-        self, fields: NDArray[np.int64], contributors: int, length: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def sums(self, fields: IntArray, contributors: int, length: int) -> tuple[IntArray, IntArray]:
         """Take the offsets off an opened sum.
 
         Args:

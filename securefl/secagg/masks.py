@@ -35,9 +35,8 @@ from securefl.secagg.ring import DEGREE, MODULUS, add, subtract
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import WordArray
 
 PAIR_SECRET_LABEL: Final = b"securefl/secagg/pair-secret/1"
 PAIR_SEED_LABEL: Final = b"securefl/secagg/pair-seed/1"
@@ -92,13 +91,13 @@ def pair_seed(secret: bytes, round_digest: str) -> bytes:
     return _hkdf(secret, PAIR_SEED_LABEL + bytes.fromhex(round_digest))
 
 
-def expand_chunk(seed: bytes, index: int, label: bytes = CHUNK_KEY_LABEL) -> NDArray[np.uint64]:
+def expand_chunk(seed: bytes, index: int, label: bytes = CHUNK_KEY_LABEL) -> WordArray:
     """Expand a seed to the mask polynomial of ciphertext ``index``: uint64[4096], uniform mod q."""
     key = _hkdf(seed, label + index.to_bytes(4, "big"))
     return uniform_residues(key, DEGREE, MODULUS)
 
 
-def uniform_residues(key: bytes, count: int, modulus: int) -> NDArray[np.uint64]:
+def uniform_residues(key: bytes, count: int, modulus: int) -> WordArray:
     """Draw ``count`` residues from AES-256-CTR under ``key`` by rejection: uniform mod ``modulus``.
 
     uint64[count]. The stream is read in order, so how much is drawn at a time changes nothing: the
@@ -126,7 +125,7 @@ class Seeds:
     pairs: tuple[tuple[bool, bytes], ...]
     own: tuple[bytes, ...]
 
-    def block(self, start: int, stop: int) -> NDArray[np.uint64]:
+    def block(self, start: int, stop: int) -> WordArray:
         """Sum the masks of ciphertexts ``start`` to ``stop``: uint64[stop - start, 4096]."""
         total = np.zeros((stop - start, DEGREE), dtype=np.uint64)
         for row, index in zip(total, range(start, stop), strict=True):
@@ -163,7 +162,7 @@ def pairwise_seeds(me: str, secrets: Mapping[str, bytes], facts: RoundContext) -
     return Seeds(tuple((peer > me, pair_seed(secrets[peer], digest)) for peer in peers), ())
 
 
-def add_mask(ciphertext: NDArray[np.uint64], mask: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def add_mask(ciphertext: WordArray, mask: WordArray) -> WordArray:
     """Add a mask to c0 of a copy of the ciphertexts.
 
     Args:

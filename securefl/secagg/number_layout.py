@@ -21,9 +21,8 @@ from securefl.secagg.packing import MARGIN_SDS
 from securefl.secagg.sections import Section
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from securefl.secagg.number_ring import NumberRing
+    from securefl.types import IntArray, WordArray
 
 #: Fewest bits of a value: noise may be rounded to steps this coarse (the wire's grid stands in the
 #: study).
@@ -105,7 +104,7 @@ class NumberLayout(IntegerFields):
         """Bytes on the wire of ``length`` values, the key apart."""
         return sum(section.count * section.item_bytes for section in self.sections(length))
 
-    def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
+    def pack(self, values: IntArray) -> WordArray:
         """Pack one contributor's values into coefficients, before the errors.
 
         Args:
@@ -143,8 +142,8 @@ class NumberLayout(IntegerFields):
         return words
 
     def unpack(
-        self, words: NDArray[np.uint64], length: int, contributors: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
+        self, words: WordArray, length: int, contributors: int
+    ) -> tuple[IntArray, IntArray, float]:
         """Take apart the opened sum of ``contributors`` contributions.
 
         Args:
@@ -179,7 +178,7 @@ class NumberLayout(IntegerFields):
         share = float(np.abs(errors).max()) / half
         return values, canaries, share
 
-    def _holds_more(self, words: NDArray[np.uint64]) -> bool:
+    def _holds_more(self, words: WordArray) -> bool:
         """True if any coefficient has bits above its last field."""
         word, shift = divmod(self.error_bits + self.fields * self.field_bits, WORD_BITS)
         if word == self.primes:

@@ -21,9 +21,8 @@ from securefl.errors import StudyError
 from securefl.secagg.ring import DEGREE, MODULUS, add, subtract
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import IntArray, WordArray
 
-    Residues = NDArray[np.uint64]
 
 #: Bits of every prime, and of a word of a long integer.
 WORD_BITS: Final = 58
@@ -61,15 +60,15 @@ class NumberRing:
         """Bytes of one element on the wire, bit-packed."""
         return self.degree * len(self.primes) * WORD_BITS // 8
 
-    def add(self, a: Residues, b: Residues) -> Residues:
+    def add(self, a: WordArray, b: WordArray) -> WordArray:
         """(a + b), residue by residue; uint64[..., primes, degree]."""
         return add(a, b, self._column())
 
-    def subtract(self, a: Residues, b: Residues) -> Residues:
+    def subtract(self, a: WordArray, b: WordArray) -> WordArray:
         """(a - b), residue by residue; uint64[..., primes, degree]."""
         return subtract(a, b, self._column())
 
-    def multiply(self, a: Residues, b: Residues) -> Residues:
+    def multiply(self, a: WordArray, b: WordArray) -> WordArray:
         """(a * b), residue by residue: the product of elements in transformed order.
 
         Args:
@@ -83,19 +82,19 @@ class NumberRing:
                 product[i] = _product(element[i], b[i], prime)
         return found
 
-    def contains(self, element: Residues) -> bool:
+    def contains(self, element: WordArray) -> bool:
         """Check that an array holds residues of this ring: dtype, shape, each below its prime."""
         if element.dtype != np.uint64 or element.shape[-2:] != (len(self.primes), self.degree):
             return False
         return element.size > 0 and bool((element < self._column()).all())
 
-    def small(self, values: NDArray[np.int64]) -> Residues:
+    def small(self, values: IntArray) -> WordArray:
         """Residues of small signed integers: int64[..., degree] to uint64[..., primes, degree]."""
         wide = values[..., None, :]
         column = self._column().astype(np.int64)
         return np.where(wide < 0, wide + column, wide).astype(np.uint64)
 
-    def from_words(self, words: Residues) -> Residues:
+    def from_words(self, words: WordArray) -> WordArray:
         """Residues of long integers: uint64[n, primes, degree] words, lowest first, to residues."""
         found = np.empty_like(words)
         for integer, element in zip(words, found, strict=True):
@@ -107,7 +106,7 @@ class NumberRing:
                 element[i] = value
         return found
 
-    def to_words(self, element: Residues) -> Residues:
+    def to_words(self, element: WordArray) -> WordArray:
         """The integers from 0 that have these residues, in words, lowest first.
 
         uint64[n, primes, degree], by mixed radix (Garner 1959): ``x = r0 + p0 (k1 + p1 k2)``, each
@@ -122,7 +121,7 @@ class NumberRing:
             integer[:] = words
         return found
 
-    def _digits(self, residues: Residues) -> list[Residues]:
+    def _digits(self, residues: WordArray) -> list[WordArray]:
         """Garner's digits: each is below its own prime."""
         digits = [residues[0]]
         for i, prime in enumerate(self.primes[1:], start=1):
@@ -136,7 +135,7 @@ class NumberRing:
             digits.append(value)
         return digits
 
-    def _column(self) -> Residues:
+    def _column(self) -> WordArray:
         """Return the primes as a column that broadcasts over residues."""
         return np.array(self.primes, dtype=np.uint64)[:, None]
 
@@ -162,7 +161,7 @@ def ring_of(primes: int) -> NumberRing:
     return RINGS[primes - 1]
 
 
-def _below(values: Residues, prime: int, times: int) -> Residues:
+def _below(values: WordArray, prime: int, times: int) -> WordArray:
     """Take the prime off ``values`` until they are below it, in place.
 
     They are below ``(times + 1) * prime``.
@@ -175,7 +174,7 @@ def _below(values: Residues, prime: int, times: int) -> Residues:
     return values
 
 
-def _times_word(values: Residues, prime: int) -> Residues:
+def _times_word(values: WordArray, prime: int) -> WordArray:
     """``values * 2^58`` up to multiples of the prime, below 2^58.1.
 
     2^58 is c modulo ``2^58 - c``.
@@ -187,7 +186,7 @@ def _times_word(values: Residues, prime: int) -> Residues:
     return low
 
 
-def _times_small(values: Residues, small: np.uint64) -> tuple[Residues, Residues]:
+def _times_small(values: WordArray, small: np.uint64) -> tuple[WordArray, WordArray]:
     """(low, high) with ``values * small == low + 2^58 high``.
 
     For values below 2^59 and small below 2^21; low is then below 2^58.1.
@@ -203,7 +202,7 @@ def _times_small(values: Residues, small: np.uint64) -> tuple[Residues, Residues
     return low, high
 
 
-def _product(a: Residues, b: Residues | np.uint64, prime: int) -> Residues:
+def _product(a: WordArray, b: WordArray | np.uint64, prime: int) -> WordArray:
     """(a * b) mod prime for residues below 2^58, by halves of 29 bits."""
     a1 = a >> _HALF_BITS
     a0 = a & _HALF
@@ -223,7 +222,7 @@ def _product(a: Residues, b: Residues | np.uint64, prime: int) -> Residues:
     return _below(low, prime, 3)
 
 
-def _shift_in(digit: Residues, words: list[Residues], prime: int) -> list[Residues]:
+def _shift_in(digit: WordArray, words: list[WordArray], prime: int) -> list[WordArray]:
     """``digit + prime * x`` in words, for x in ``words``: ``prime * x`` is ``2^58 x - c x``."""
     small = np.uint64((1 << WORD_BITS) - prime)
     # The words move one place up, which is the product with 2^58; c x is then taken off.

@@ -15,11 +15,10 @@ from securefl.secagg.additive import NumberKey, open_numbers, shared_elements
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from numpy.typing import NDArray
-
     from securefl.secagg.cipher import RoundKeys
     from securefl.secagg.number_layout import NumberLayout
     from securefl.secagg.round_context import RoundContext
+    from securefl.types import IntArray, WordArray
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class OpenedSum:
 
 def open_sum(
     keys: RoundKeys,
-    blocks: Iterable[NDArray[np.uint64]],
+    blocks: Iterable[WordArray],
     facts: RoundContext,
-    into: NDArray[np.int64],
+    into: IntArray,
     contributors: int | None = None,
     *,
     round_digest: str = "",
@@ -92,11 +91,11 @@ def open_sum(
 class _Body:
     """Body of a sum as its blocks come, those of its ciphertexts first."""
 
-    def __init__(self, blocks: Iterable[NDArray[np.uint64]], facts: RoundContext) -> None:
+    def __init__(self, blocks: Iterable[WordArray], facts: RoundContext) -> None:
         self._blocks = iter(blocks)
         self._sections = facts.sections
 
-    def items(self, index: int) -> Iterator[NDArray[np.uint64]]:
+    def items(self, index: int) -> Iterator[WordArray]:
         """Read the blocks of one section, of any size.
 
         Raises:
@@ -118,7 +117,7 @@ class _Body:
             missing -= len(block)
             yield block
 
-    def behind_ciphertexts(self) -> Iterator[NDArray[np.uint64]]:
+    def behind_ciphertexts(self) -> Iterator[WordArray]:
         """Read the blocks of all other sections; raises as :meth:`items`."""
         for index in range(1, len(self._sections)):
             yield from self.items(index)
@@ -130,7 +129,7 @@ class _Body:
 
 
 def _open_ciphertexts(
-    keys: RoundKeys, body: _Body, facts: RoundContext, into: NDArray[np.int64], count: int
+    keys: RoundKeys, body: _Body, facts: RoundContext, into: IntArray, count: int
 ) -> float:
     """Open the ciphertexts' integers into ``into``; return the largest noise."""
     layout = facts.cipher_layout
@@ -168,7 +167,7 @@ class _Numbers:
     round_digest: str
     contributors: int
 
-    def open(self, body: _Body, key: NumberKey, into: NDArray[np.int64]) -> float:
+    def open(self, body: _Body, key: NumberKey, into: IntArray) -> float:
         """Open all elements into ``into``.
 
         Returns the largest error as a share of its room, rounded up to twentieths.
@@ -190,7 +189,7 @@ class _Numbers:
         return noise
 
 
-def _check_canaries(canaries: NDArray[np.int64], count: int) -> None:
+def _check_canaries(canaries: IntArray, count: int) -> None:
     """Check that each item holds as many contributions as make the sum."""
     if np.any(canaries != count):
         raise _not_opened(

@@ -20,7 +20,7 @@ from securefl.secagg.integer_fields import IntegerFields, check_length, incomple
 from securefl.secagg.ring import DEGREE, MODULUS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import IntArray, WordArray
 
 USABLE_BITS: Final = 46
 MIN_BITS: Final = 6
@@ -82,7 +82,7 @@ class FieldLayout(IntegerFields):
         check_length(length)
         return -(-length // self.values_per_chunk)
 
-    def pack(self, values: NDArray[np.int64]) -> NDArray[np.uint64]:
+    def pack(self, values: IntArray) -> WordArray:
         """Pack one contributor's values into messages.
 
         Args:
@@ -110,8 +110,8 @@ class FieldLayout(IntegerFields):
         return messages
 
     def unpack(
-        self, messages: NDArray[np.uint64], length: int, contributors: int | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        self, messages: WordArray, length: int, contributors: int | None = None
+    ) -> tuple[IntArray, IntArray]:
         """Take apart the opened sum of all K contributors, or of the survivors among them.
 
         Args:

@@ -26,7 +26,7 @@ from securefl.secagg.ring import (
 )
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from securefl.types import WordArray
 
 _WIDE: Final = 2 * DEGREE * MODULUS_BITS // 8
 #: Bytes of a public key on the wire: two polynomials mod the 58-bit prime, then two mod the 22-bit
@@ -46,7 +46,7 @@ class PublicKey:
             zero.
     """
 
-    residues: NDArray[np.uint64]
+    residues: WordArray
 
     def __post_init__(self) -> None:
         r = self.residues

@@ -17,19 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from numpy.typing import NDArray
-
     from securefl.secagg.sections import Section
+    from securefl.types import WordArray
 
 _RESIDUE_BYTES: Final = 8
 
 
-def keep_residues(blocks: Iterable[NDArray[np.uint64]], file: BinaryIO) -> None:
+def keep_residues(blocks: Iterable[WordArray], file: BinaryIO) -> None:
     """Write blocks of items, as they come, from where ``file`` stands."""
     file.writelines(np.ascontiguousarray(block, dtype="<u8").data for block in blocks)
 
 
-def kept_residues(file: BinaryIO, sections: tuple[Section, ...]) -> Iterator[NDArray[np.uint64]]:
+def kept_residues(file: BinaryIO, sections: tuple[Section, ...]) -> Iterator[WordArray]:
     """Read the blocks at the beginning of ``file`` in the plan's order: uint64[n, rows, degree].
 
     Several may read one file.

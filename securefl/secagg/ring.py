@@ -21,7 +21,7 @@ from securefl.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
+    from securefl.types import WordArray
 
 DEGREE: Final = 4096
 MODULUS: Final = 288_230_376_151_130_113
@@ -35,9 +35,7 @@ CHUNK_BYTES: Final = 2 * DEGREE * MODULUS_BITS // 8
 _Q: Final = np.uint64(MODULUS)
 
 
-def add(
-    a: NDArray[np.uint64], b: NDArray[np.uint64], modulus: np.uint64 | NDArray[np.uint64] = _Q
-) -> NDArray[np.uint64]:
+def add(a: WordArray, b: WordArray, modulus: np.uint64 | WordArray = _Q) -> WordArray:
     """(a + b) mod q, element by element; both hold residues below q (uint64, any matching shapes).
 
     ``modulus``: another prime of 58 bits, or one for each row.
@@ -46,27 +44,25 @@ def add(
     total = a + b
     # Where total < q the subtraction wraps to a huge number, so the minimum is the residue either
     # way.
-    reduced: NDArray[np.uint64] = np.minimum(total, total - modulus)
+    reduced: WordArray = np.minimum(total, total - modulus)
     return reduced
 
 
-def subtract(
-    a: NDArray[np.uint64], b: NDArray[np.uint64], modulus: np.uint64 | NDArray[np.uint64] = _Q
-) -> NDArray[np.uint64]:
+def subtract(a: WordArray, b: WordArray, modulus: np.uint64 | WordArray = _Q) -> WordArray:
     """(a - b) mod q, as :func:`add`."""
     # Wraps where a < b; adding q then wraps back to the residue, which is the smaller of the two.
     difference = a - b
-    reduced: NDArray[np.uint64] = np.minimum(difference, difference + modulus)
+    reduced: WordArray = np.minimum(difference, difference + modulus)
     return reduced
 
 
-def sum_mod_q(arrays: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+def sum_mod_q(arrays: Iterable[WordArray]) -> WordArray:
     """Add any number (at least one) of equally shaped arrays of residues, mod q.
 
     Raises:
         UsageError: nothing to add, or shapes that differ.
     """
-    total: NDArray[np.uint64] | None = None
+    total: WordArray | None = None
     for array in arrays:
         if total is None:
             total = array.copy()
@@ -82,12 +78,12 @@ def sum_mod_q(arrays: Iterable[NDArray[np.uint64]]) -> NDArray[np.uint64]:
     return total
 
 
-def are_residues(array: NDArray[np.uint64], modulus: int = MODULUS) -> bool:
+def are_residues(array: WordArray, modulus: int = MODULUS) -> bool:
     """True if ``array`` is uint64 and every element is below ``modulus``."""
     return array.dtype == np.uint64 and array.size > 0 and int(array.max()) < modulus
 
 
-def looks_degenerate(polynomials: NDArray[np.uint64]) -> bool:
+def looks_degenerate(polynomials: WordArray) -> bool:
     """True if any polynomial (last axis) is all but zero, or constant.
 
     An honest polynomial is uniform mod q, so that even one zero has probability 4096/2^58. TenSEAL
@@ -99,7 +95,7 @@ def looks_degenerate(polynomials: NDArray[np.uint64]) -> bool:
     return bool(np.any(zeros > 8) or np.any(constant))
 
 
-def pack_bits(values: NDArray[np.uint64], width: int) -> bytes:
+def pack_bits(values: WordArray, width: int) -> bytes:
     """Write ``values`` as consecutive ``width``-bit numbers.
 
     ``values`` is uint64, a multiple of 64 of them, each below 2^width. Bit ``b`` of value ``i``
@@ -117,7 +113,7 @@ def pack_bits(values: NDArray[np.uint64], width: int) -> bytes:
     return np.ascontiguousarray(words.T).astype("<u8").tobytes()
 
 
-def unpack_bits(data: bytes | memoryview, width: int) -> NDArray[np.uint64]:
+def unpack_bits(data: bytes | memoryview, width: int) -> WordArray:
     """Invert :func:`pack_bits`: uint64[n], each below 2^width.
 
     ``data`` holds a multiple of 8*width bytes.

@@ -38,9 +38,8 @@ from securefl.secagg.seal_memory import layout_matches, read_all
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from numpy.typing import NDArray
-
     from securefl.secagg.packing import FieldLayout
+    from securefl.types import WordArray
 
 #: Noise beyond this share of D/2 fails the round: 9 of the 12 standard deviations that the layout
 #: leaves at least. A sum that misses a contribution is uniform mod q, and passes with probability
@@ -98,9 +97,7 @@ class RoundKeyPair(RoundKeys):
         with self._lock:
             self._decryptor = None
 
-    def open_once(
-        self, ciphertext: NDArray[np.uint64], layout: FieldLayout
-    ) -> tuple[NDArray[np.uint64], float]:
+    def open_once(self, ciphertext: WordArray, layout: FieldLayout) -> tuple[WordArray, float]:
         """Decrypt a sum to exact integers and erase the key, whatever the outcome.
 
         Args:
@@ -120,8 +117,8 @@ class RoundKeyPair(RoundKeys):
         return messages, noise
 
     def open_blocks(
-        self, blocks: Iterable[NDArray[np.uint64]], layout: FieldLayout
-    ) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
+        self, blocks: Iterable[WordArray], layout: FieldLayout
+    ) -> Generator[tuple[WordArray, float], None, None]:
         """:meth:`open_once` block by block, for sums that do not fit in memory.
 
         See :meth:`RoundKeys.open_blocks`.
@@ -152,9 +149,7 @@ class RoundKeyPair(RoundKeys):
         return f"RoundKeyPair(public={self._public.sha256[:16]}…, erased={self.erased})"
 
 
-def encrypt(
-    public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
-) -> NDArray[np.uint64]:
+def encrypt(public: PublicKey, messages: WordArray, layout: FieldLayout) -> WordArray:
     """Encrypt one contributor's messages.
 
     Args:
@@ -197,16 +192,14 @@ class CkksIntegers(SumCipher):
         """Generate a fresh key pair for one round."""
         return RoundKeyPair.generate()
 
-    def encrypt(
-        self, public: PublicKey, messages: NDArray[np.uint64], layout: FieldLayout
-    ) -> NDArray[np.uint64]:
+    def encrypt(self, public: PublicKey, messages: WordArray, layout: FieldLayout) -> WordArray:
         """See :func:`encrypt`."""
         return encrypt(public, messages, layout)
 
 
 def _open_blocks(
-    held: list[Any], blocks: Iterable[NDArray[np.uint64]], scale: int
-) -> Generator[tuple[NDArray[np.uint64], float], None, None]:
+    held: list[Any], blocks: Iterable[WordArray], scale: int
+) -> Generator[tuple[WordArray, float], None, None]:
     """Decrypt blocks and round them; the key goes at the end, or at the first that fails.
 
     The decryptor comes in a list, so that here is its last reference: SEAL overwrites the key as it
@@ -231,7 +224,7 @@ def _open_blocks(
         held.clear()
 
 
-def _round_exactly(polynomials: NDArray[np.uint64], scale: int) -> tuple[NDArray[np.uint64], float]:
+def _round_exactly(polynomials: WordArray, scale: int) -> tuple[WordArray, float]:
     """Round to the nearest multiple of D; return the integers and the largest noise, coarsely."""
     # Half of D is added first: noise below zero then rounds up instead of borrowing.
     half = np.uint64(scale // 2)
@@ -274,7 +267,7 @@ def _context() -> Any:  # noqa: ANN401 - sealapi has no types
     return context
 
 
-def _check_ciphertext(ciphertext: NDArray[np.uint64]) -> None:
+def _check_ciphertext(ciphertext: WordArray) -> None:
     """Check shape and residues of a sum before SEAL sees it."""
     if ciphertext.ndim != 3 or ciphertext.shape[1:] != (2, DEGREE) or not are_residues(ciphertext):
         raise UsageError(
@@ -283,7 +276,7 @@ def _check_ciphertext(ciphertext: NDArray[np.uint64]) -> None:
         )
 
 
-def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
+def _decrypt_chunk(decryptor: Any, chunk: WordArray) -> WordArray:  # noqa: ANN401 - sealapi has no types
     """Decrypt uint64[2, 4096] to c0 + c1·s mod q, in transformed order: uint64[4096]."""
     context = _context()
     ciphertext = sealapi.Ciphertext()
@@ -297,7 +290,7 @@ def _decrypt_chunk(decryptor: Any, chunk: NDArray[np.uint64]) -> NDArray[np.uint
     return residues
 
 
-def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _from_ntt(polynomials: WordArray) -> WordArray:
     """Invert the transform of uint64[n, 4096], which is zeroed, to coefficients.
 
     SEAL offers the inverse transform for ciphertexts only, so the polynomials pose as one
@@ -324,7 +317,7 @@ def _from_ntt(polynomials: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return result
 
 
-def read_residues(carrier: Any) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
+def read_residues(carrier: Any) -> WordArray:  # noqa: ANN401 - sealapi has no types
     """Read all residues of a SEAL object: uint64[n], the only copy of them that is made here."""
     return read_all(carrier.dyn_array(), whole=_arrays_are_whole())
 
@@ -339,7 +332,7 @@ def _arrays_are_whole() -> bool:
     return layout_matches(known.dyn_array(), (0xFFFFFFFFFFFF, 7, 0, 0x2A))
 
 
-def seal_file(parms_id: list[int], residues: NDArray[np.uint64], *, ntt: bool) -> bytes:
+def seal_file(parms_id: list[int], residues: WordArray, *, ntt: bool) -> bytes:
     """Write an uncompressed SEAL 4.x file of a ciphertext or public key.
 
     From uint64[polynomials, primes, 4096].

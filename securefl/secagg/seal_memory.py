@@ -23,7 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from securefl.types import WordArray
 
 _CAPACITY: Final = 2
 _SIZE: Final = 3
@@ -38,7 +38,7 @@ def layout_matches(array: Any, numbers: Sequence[int]) -> bool:  # noqa: ANN401 
     return whole is not None and whole.tolist() == list(numbers)
 
 
-def read_all(array: Any, *, whole: bool) -> NDArray[np.uint64]:  # noqa: ANN401 - sealapi has no types
+def read_all(array: Any, *, whole: bool) -> WordArray:  # noqa: ANN401 - sealapi has no types
     """Copy all numbers of a SEAL ``DynArray``: uint64[n].
 
     Args:
@@ -52,7 +52,7 @@ def read_all(array: Any, *, whole: bool) -> NDArray[np.uint64]:  # noqa: ANN401 
     return numbers
 
 
-def _in_one_piece(array: Any) -> NDArray[np.uint64] | None:  # noqa: ANN401 - sealapi has no types
+def _in_one_piece(array: Any) -> WordArray | None:  # noqa: ANN401 - sealapi has no types
     """Copy the numbers from where they lie; None where that is not as expected."""
     size = int(array.size())
     # Behind the object's Python head stands the pointer to SEAL's array.

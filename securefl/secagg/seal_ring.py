@@ -22,27 +22,24 @@ from securefl.secagg.ring import SPECIAL_MODULUS_BITS
 from securefl.secagg.seal import load_seal_file, read_residues, seal_file
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from securefl.secagg.number_ring import NumberRing
+    from securefl.types import WordArray
 
 #: SEAL_CIPHERTEXT_SIZE_MAX less one.
 _MOST_ELEMENTS: Final = 15
 
 
-def to_transformed(ring: NumberRing, elements: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def to_transformed(ring: NumberRing, elements: WordArray) -> WordArray:
     """Transform coefficients uint64[n, primes, degree] to values in transformed order."""
     return _through_seal(ring, elements, forward=True)
 
 
-def from_transformed(ring: NumberRing, elements: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def from_transformed(ring: NumberRing, elements: WordArray) -> WordArray:
     """Transform values in transformed order uint64[n, primes, degree] to coefficients."""
     return _through_seal(ring, elements, forward=False)
 
 
-def _through_seal(
-    ring: NumberRing, elements: NDArray[np.uint64], *, forward: bool
-) -> NDArray[np.uint64]:
+def _through_seal(ring: NumberRing, elements: WordArray, *, forward: bool) -> WordArray:
     """Transform elements as parts of ciphertexts, up to 15 at a time."""
     context = _context(ring)
     evaluator = sealapi.Evaluator(context)

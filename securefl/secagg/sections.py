@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from numpy.typing import NDArray
+    from securefl.types import WordArray
 
 #: Bytes of a frame that are worked on at a time.
 _BLOCK_BYTES: Final = 2_000_000
@@ -67,17 +67,17 @@ class Section:
         """Number of items worked on at a time: about 2 MB of a frame."""
         return max(1, _BLOCK_BYTES // self.item_bytes)
 
-    def add(self, a: NDArray[np.uint64], b: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    def add(self, a: WordArray, b: WordArray) -> WordArray:
         """(a + b), each row modulo its prime: uint64[n, rows, degree]."""
         return add(a, b, self._column())
 
-    def contains(self, items: NDArray[np.uint64]) -> bool:
+    def contains(self, items: WordArray) -> bool:
         """Check the type and shape of items, and that every residue is below its prime."""
         if items.dtype != np.uint64 or items.shape[1:] != self.item_shape or not len(items):
             return False
         return bool((items < self._column()).all())
 
-    def write(self, items: NDArray[np.uint64], file: BinaryIO) -> list[str]:
+    def write(self, items: WordArray, file: BinaryIO) -> list[str]:
         """Write items as chunks of the frame; return their hashes."""
         packed = pack_bits(items, MODULUS_BITS)
         file.write(packed)
@@ -85,7 +85,7 @@ class Section:
         size = self.item_bytes
         return [sha256(view[i : i + size]).hexdigest() for i in range(0, len(packed), size)]
 
-    def read(self, chunks: bytes, sender: str) -> NDArray[np.uint64]:
+    def read(self, chunks: bytes, sender: str) -> WordArray:
         """Read items uint64[n, rows, degree] from their chunks.
 
         Raises:
@@ -99,7 +99,7 @@ class Section:
             raise refused(sender, "it holds a ciphertext with an empty or constant polynomial")
         return items
 
-    def _column(self) -> NDArray[np.uint64]:
+    def _column(self) -> WordArray:
         """Return the primes as a column that broadcasts over the rows of an item."""
         return np.array(self.moduli, dtype=np.uint64)[:, None]
 
@@ -117,8 +117,8 @@ def blocks_of(sections: tuple[Section, ...]) -> Iterator[tuple[Section, int, int
 
 
 def placed(
-    blocks: Iterable[NDArray[np.uint64]], sections: tuple[Section, ...]
-) -> Iterator[tuple[Section, NDArray[np.uint64]]]:
+    blocks: Iterable[WordArray], sections: tuple[Section, ...]
+) -> Iterator[tuple[Section, WordArray]]:
     """Give each block, of any size, the section that it belongs to.
 
     Raises:

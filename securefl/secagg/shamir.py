@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from securefl.types import WordArray
+
 PRIME: Final = 65521
 SECRET_BYTES: Final = 32
 LIMB_BITS: Final = 15
@@ -103,14 +105,14 @@ def read_shares(data: bytes | memoryview, count: int) -> NDArray[np.uint16] | No
     return None
 
 
-def _to_limbs(secret: bytes) -> NDArray[np.uint64]:
+def _to_limbs(secret: bytes) -> WordArray:
     """Split 32 bytes into 18 numbers of 15 bits, the lowest first."""
     whole = int.from_bytes(secret, "little")
     mask = (1 << LIMB_BITS) - 1
     return np.array([whole >> (i * LIMB_BITS) & mask for i in range(LIMBS)], dtype=np.uint64)
 
 
-def _from_limbs(limbs: NDArray[np.uint64]) -> bytes | None:
+def _from_limbs(limbs: WordArray) -> bytes | None:
     """Join 18 numbers to 32 bytes; None where one has over 15 bits, or all together over 256."""
     values = limbs.tolist()
     whole: int = sum(value << (i * LIMB_BITS) for i, value in enumerate(values))
@@ -119,7 +121,7 @@ def _from_limbs(limbs: NDArray[np.uint64]) -> bytes | None:
     return None
 
 
-def _powers(holders: int, threshold: int) -> NDArray[np.uint64]:
+def _powers(holders: int, threshold: int) -> WordArray:
     """x^m mod p for x = 1 … holders and m = 0 … threshold - 1."""
     x = np.arange(1, holders + 1, dtype=np.uint64)
     powers = np.ones((holders, threshold), dtype=np.uint64)
@@ -141,7 +143,7 @@ def _at_zero(points: list[int]) -> list[int]:
     return weights
 
 
-def _below_prime(count: int, draw: Callable[[int], bytes]) -> NDArray[np.uint64]:
+def _below_prime(count: int, draw: Callable[[int], bytes]) -> WordArray:
     """``count`` numbers uniform below the prime: 16 bits each, those at or above it drawn again."""
     found = np.empty(0, dtype=np.uint64)
     while found.size < count:

@@ -22,15 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import BinaryIO
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from securefl.secagg.cipher import RoundKeys
     from securefl.secagg.envelope import Readable
     from securefl.secagg.opening import OpenedSum
     from securefl.secagg.survivors import Survivors, VerifyBy
     from securefl.secagg.unmasking import Unmasking
-    from securefl.types import Sign, Verify
+    from securefl.types import IntArray, Sign, Verify, WordArray
 
 SUM_TYPE: Final = "securefl-sum/2"
 _PART_BYTES: Final = 512
@@ -43,7 +40,7 @@ def sum_limit(survivors: Survivors) -> int:
 
 def add_survivors(
     unmasking: Unmasking, files: Mapping[str, Readable], verify: VerifyBy
-) -> Iterator[NDArray[np.uint64]]:
+) -> Iterator[WordArray]:
     """Add the survivors' ciphertexts, and take off the masks that do not cancel.
 
     A block of items at a time.
@@ -79,8 +76,8 @@ def add_survivors(
 
 
 def add_checked(
-    unmasking: Unmasking, streams: Sequence[Iterator[NDArray[np.uint64]]]
-) -> Iterator[NDArray[np.uint64]]:
+    unmasking: Unmasking, streams: Sequence[Iterator[WordArray]]
+) -> Iterator[WordArray]:
     """:func:`add_survivors` of ciphertexts that the caller has checked.
 
     One stream for each survivor's frame.
@@ -99,7 +96,7 @@ def add_checked(
 
 def write_survivors_sum(
     survivors: Survivors,
-    blocks: Iterator[NDArray[np.uint64]],
+    blocks: Iterator[WordArray],
     spool: BinaryIO,
     sender: str,
     sign: Sign,
@@ -122,7 +119,7 @@ def sum_head_bytes(survivors: Survivors, sender: str) -> int:
 
 def read_survivors_sum(
     file: Readable, survivors: Survivors, sender: str, verify: Verify
-) -> Iterator[NDArray[np.uint64]]:
+) -> Iterator[WordArray]:
     """Read the ciphertexts of a sum's frame, a block of items at a time, each checked.
 
     Raises:
@@ -135,9 +132,9 @@ def read_survivors_sum(
 
 def open_survivors(
     keys: RoundKeys,
-    blocks: Iterator[NDArray[np.uint64]],
+    blocks: Iterator[WordArray],
     survivors: Survivors,
-    into: NDArray[np.int64],
+    into: IntArray,
 ) -> OpenedSum:
     """Decrypt a sum of survivors, once.
 

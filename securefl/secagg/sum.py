@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
-    from numpy.typing import NDArray
-
     from securefl.secagg.envelope import Readable
     from securefl.secagg.round_context import RoundContext
-    from securefl.types import Verify
+    from securefl.types import Verify, WordArray
 
 
 class RunningSum:
@@ -85,7 +83,7 @@ class RunningSum:
         self.parts[sender] = read.sha256
         self.frame_bytes = max(self.frame_bytes, read.size)
 
-    def blocks(self) -> Iterator[NDArray[np.uint64]]:
+    def blocks(self) -> Iterator[WordArray]:
         """Read the sum of the whole cohort, a block of items at a time.
 
         Raises:
@@ -107,7 +105,7 @@ class RunningSum:
         if self._total is not None:
             self._total.close()
 
-    def _added(self, blocks: Iterator[NDArray[np.uint64]]) -> Iterator[NDArray[np.uint64]]:
+    def _added(self, blocks: Iterator[WordArray]) -> Iterator[WordArray]:
         """Add ``blocks`` to what is there already."""
         if self._total is None:
             return blocks
@@ -138,8 +136,8 @@ def check_parts(claimed: Mapping[str, str], computed: Mapping[str, str], sender:
 
 
 def same_sum(
-    claimed: Iterator[NDArray[np.uint64]], computed: Iterator[NDArray[np.uint64]], sender: str
-) -> Iterator[NDArray[np.uint64]]:
+    claimed: Iterator[WordArray], computed: Iterator[WordArray], sender: str
+) -> Iterator[WordArray]:
     """Hand out the computed blocks, as long as the claimed ones are the same.
 
     They are what the coordinator opens, block by block.

@@ -31,15 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from securefl.identity import IdentityCard
     from securefl.secagg.cipher import SumCipher
     from securefl.secagg.envelope import Readable
     from securefl.secagg.publickey import PublicKey
     from securefl.secagg.survivor_terms import SurvivorTerms
-    from securefl.types import Sign, Verify
+    from securefl.types import IntArray, Sign, Verify, WordArray
 
 CONTRIBUTION_TYPE: Final = "securefl-contribution/2"
 
@@ -74,7 +71,7 @@ def head_bytes(terms: SurvivorTerms, me: str) -> int:
 
 
 def spool_contribution(
-    values: NDArray[np.int64],
+    values: IntArray,
     spool: BinaryIO,
     *,
     terms: SurvivorTerms,
@@ -158,7 +155,7 @@ def read_head(
 
 def ciphertext_blocks(
     file: Readable, terms: SurvivorTerms, head: ContributionHead
-) -> Iterator[NDArray[np.uint64]]:
+) -> Iterator[WordArray]:
     """Read the ciphertexts after a head that was read from ``file``, in blocks, each checked.
 
     Raises:
