@@ -44,7 +44,13 @@ class SecureFLError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.CRASH
     default_whose: ClassVar[str] = ""
 
-    def __init__(self, what: str, *, whose: str = "", next_step: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        whose: str = "",
+        next_step: str = "",
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.whose = whose or self.default_whose

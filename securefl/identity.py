@@ -68,7 +68,13 @@ class EarlierKey:
     signature: str
 
 
-def succession_message(role: str, name: str, old: str, new: str, until: str) -> bytes:
+def succession_message(
+    role: str,
+    name: str,
+    old: str,
+    new: str,
+    until: str,
+) -> bytes:
     """Return the bytes that an old signing key signs for the new one (both in hex)."""
     return f"securefl-succession/1\n{role}\n{name}\n{old}\n{new}\n{until}".encode()
 
@@ -177,14 +183,23 @@ class Identity:
     """Private keys of a party; they stay in its ``keys/`` folder, files 0600."""
 
     def __init__(
-        self, card: IdentityCard, signing_key: Ed25519PrivateKey, sealing_key: X25519PrivateKey
+        self,
+        card: IdentityCard,
+        signing_key: Ed25519PrivateKey,
+        sealing_key: X25519PrivateKey,
     ) -> None:
         self.card = card
         self._signing = signing_key
         self._sealing = sealing_key
 
     @classmethod
-    def generate(cls, name: str, role: Role, legal_name: str, email: str) -> Self:
+    def generate(
+        cls,
+        name: str,
+        role: Role,
+        legal_name: str,
+        email: str,
+    ) -> Self:
         """Generate fresh keys from the operating system's generator."""
         # Before there is a key in memory that a core file could hold.
         make_undumpable()

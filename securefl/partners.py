@@ -164,7 +164,12 @@ class AddressBook:
             _write(self._path, self._owner, {n: c for n, c in cards.items() if n != name})
 
     def require(
-        self, name: str, signing_public: str, sealing_public: str, *, role: Role = "hospital"
+        self,
+        name: str,
+        signing_public: str,
+        sealing_public: str,
+        *,
+        role: Role = "hospital",
     ) -> IdentityCard:
         """Return the trusted card of ``name`` if it holds exactly these keys and this role.
 

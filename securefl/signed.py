@@ -65,7 +65,11 @@ def open_signed(
 
 
 def peek_signed(
-    data: bytes, *, forms: Mapping[str, frozenset[str]], sender: str, max_bytes: int
+    data: bytes,
+    *,
+    forms: Mapping[str, frozenset[str]],
+    sender: str,
+    max_bytes: int,
 ) -> tuple[dict[str, Any], bytes, bytes]:
     """Parse a statement that is not yet verified: ``(body, signature, signed bytes)``.
 

@@ -129,7 +129,13 @@ class _Party:
     A process between two rounds has them too.
     """
 
-    def __init__(self, sites: int, chunks: int, elements: int, primes: int) -> None:
+    def __init__(
+        self,
+        sites: int,
+        chunks: int,
+        elements: int,
+        primes: int,
+    ) -> None:
         parameters = sealapi.EncryptionParameters(sealapi.SCHEME_TYPE.CKKS)
         parameters.set_poly_modulus_degree(DEGREE)
         parameters.set_coeff_modulus(

@@ -94,18 +94,40 @@ def nearest_model(parameters: int) -> tuple[int, tuple[int, ...]]:
 
 
 def make_consortium(
-    root: Path, *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str = "fail"
+    root: Path,
+    *,
+    parameters: int,
+    sites: int,
+    bits: int,
+    rounds: int,
+    on_dropout: str = "fail",
 ) -> RoundPlan:
     """Make keys, study and approvals below ``root``; return the study's plan."""
     names = [f"site{i:03d}" for i in range(sites)]
-    parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
+    parties = {
+        n: Identity.generate(
+            n,
+            "hospital",
+            n,
+            "nobody@securefl.invalid",
+        )
+        for n in names
+    }
     coordinator = Identity.generate(
         "coordinator", "researcher", "Benchmark", "nobody@securefl.invalid"
     )
     aggregator = Identity.generate(
         "aggregator", "aggregator", "Benchmark", "nobody@securefl.invalid"
     )
-    protocol = UnsealedStudy.read(_protocol(parameters, sites, bits, rounds, on_dropout))
+    protocol = UnsealedStudy.read(
+        _protocol(
+            parameters,
+            sites,
+            bits,
+            rounds,
+            on_dropout,
+        )
+    )
     plain = protocol.study
     theta = family_of(plain.model, plain.data).initial_weights(plain.model.initial_seed)
     sealed = seal_study(
@@ -162,7 +184,13 @@ def _fields(identity: Identity) -> dict[str, str]:
     return {k: v for k, v in identity.card.fields().items() if k != "role"}
 
 
-def _protocol(parameters: int, sites: int, bits: int, rounds: int, on_dropout: str) -> str:
+def _protocol(
+    parameters: int,
+    sites: int,
+    bits: int,
+    rounds: int,
+    on_dropout: str,
+) -> str:
     """Write the template of a study with a model of about so many parameters."""
     features, hidden = nearest_model(parameters)
     columns = ",\n".join(

@@ -115,10 +115,21 @@ def _until(look: Callable[[], T | None], what: str) -> T:
     return found
 
 
-def _hospital(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
+def _hospital(
+    root: Path,
+    board: Board,
+    plan: RoundPlan,
+    identity: Identity,
+    watch: _Watch,
+) -> None:
     name = identity.card.name
 
-    def train(number: int, model: bytes, length: int, largest: int) -> IntArray:
+    def train(
+        number: int,
+        model: bytes,
+        length: int,
+        largest: int,
+    ) -> IntArray:
         del model, largest
         if plan.step(number).stage is trained(plan.programme):
             return read_values(root, name)
@@ -189,7 +200,12 @@ def _say_the_rest(name: str, later: UnmaskingStage, at: RoundBoard) -> None:
     at.answer(name, present(later.survivors, "survivor set")).post(_until(answer, "agreements"))
 
 
-def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
+def _aggregator(
+    board: Board,
+    plan: RoundPlan,
+    identity: Identity,
+    watch: _Watch,
+) -> None:
     aggregator = Aggregator(plan, identity)
     watch.start()
     for number in range(1, plan.last_round + 1):
@@ -204,12 +220,23 @@ def _aggregator(board: Board, plan: RoundPlan, identity: Identity, watch: _Watch
     watch.report()
 
 
-def _service(root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch) -> None:
+def _service(
+    root: Path,
+    board: Board,
+    plan: RoundPlan,
+    identity: Identity,
+    watch: _Watch,
+) -> None:
     """Run the aggregator of a study that goes on after a loss, as it runs in earnest."""
     book, c = AddressBook(root / "partners", identity, nullcontext), plan.study.coordinator
     book.trust(
         IdentityCard(
-            c.name, "researcher", c.legal_name, c.email, c.signing_public, c.sealing_public
+            c.name,
+            "researcher",
+            c.legal_name,
+            c.email,
+            c.signing_public,
+            c.sealing_public,
         )
     )
     lines: list[str] = []
@@ -226,7 +253,11 @@ def _service(root: Path, board: Board, plan: RoundPlan, identity: Identity, watc
 
 
 def _coordinator(
-    root: Path, board: Board, plan: RoundPlan, identity: Identity, watch: _Watch
+    root: Path,
+    board: Board,
+    plan: RoundPlan,
+    identity: Identity,
+    watch: _Watch,
 ) -> None:
     uploads = []
 
@@ -235,7 +266,12 @@ def _coordinator(
         if plan.step(record.round).stage is trained(plan.programme):
             uploads.append(record.upload_bytes)
 
-    coordinator = Coordinator(plan, identity, StoreExchange(board, plan), CkksIntegers())
+    coordinator = Coordinator(
+        plan,
+        identity,
+        StoreExchange(board, plan),
+        CkksIntegers(),
+    )
     watch.start()
     outcome = coordinator.run(completed)
     watch.report(uploads=uploads)

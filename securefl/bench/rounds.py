@@ -183,4 +183,11 @@ def _exact(plan: RoundPlan, theta: FloatArray, total: IntArray) -> bool:
     model = plan.study.model
     start = family_of(model, plan.study.data).initial_weights(model.initial_seed)
     moved = (start - theta) * sum_unit(plan.study)
-    return bool(np.allclose(moved, plan.study.training.rounds * total, rtol=1e-12, atol=1e-3))
+    return bool(
+        np.allclose(
+            moved,
+            plan.study.training.rounds * total,
+            rtol=1e-12,
+            atol=1e-3,
+        )
+    )

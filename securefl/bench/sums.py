@@ -54,7 +54,10 @@ def bench_vector(site: int, parameters: int, largest: int) -> IntArray:
 
 
 def bench_secagg(
-    parameters: int, sites: int, bits: int, keep: Path | None = None
+    parameters: int,
+    sites: int,
+    bits: int,
+    keep: Path | None = None,
 ) -> dict[str, Any]:
     """Encrypt, mask, sign, check, add and open one round.
 
@@ -72,7 +75,15 @@ def bench_secagg(
     layout = layout_for(bits, sites, parameters)
     cipher = CkksIntegers()
     names = [f"site{i:04d}" for i in range(sites)]
-    parties = {n: Identity.generate(n, "hospital", n, "nobody@securefl.invalid") for n in names}
+    parties = {
+        n: Identity.generate(
+            n,
+            "hospital",
+            n,
+            "nobody@securefl.invalid",
+        )
+        for n in names
+    }
     study_keys = {n: X25519PrivateKey.generate() for n in names}
     keys = cipher.generate()
     facts = RoundContext(
@@ -115,7 +126,14 @@ def bench_secagg(
         mask = _timed(pairwise_seeds, name, secrets, facts)
         encrypted = _timed(encrypt, values, mask.value)
         frame = io.BytesIO()
-        framed = _timed(write_contribution, facts, name, encrypted.value, frame, parties[name].sign)
+        framed = _timed(
+            write_contribution,
+            facts,
+            name,
+            encrypted.value,
+            frame,
+            parties[name].sign,
+        )
         frame.seek(0)
         checked = _timed(check, frame, name)
         for stage, step in zip(seconds, (mask, encrypted, framed, checked), strict=True):

@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 
 
 def pysyft_client(
-    board: Board, email: str, folder: Path, role: SiteRole
+    board: Board,
+    email: str,
+    folder: Path,
+    role: SiteRole,
 ) -> tuple[Any, FsspecConnection]:
     """Build PySyft's ``SyftRDSClient`` for one party, with the inbox check in place.
 

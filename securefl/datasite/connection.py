@@ -80,7 +80,12 @@ class FsspecConnection(PublicFiles):
 
     # Messages to a datasite
 
-    def watcher_send_raw_bytes_to_inbox(self, recipient: str, filename: str, data: bytes) -> None:
+    def watcher_send_raw_bytes_to_inbox(
+        self,
+        recipient: str,
+        filename: str,
+        data: bytes,
+    ) -> None:
         """Put a sealed message into a datasite's inbox."""
         self._post(datasite(recipient, "inbox", self.email, filename), data)
 
@@ -128,7 +133,12 @@ class FsspecConnection(PublicFiles):
 
     # Messages to a researcher
 
-    def owner_write_raw_bytes_to_outbox(self, recipient: str, filename: str, data: bytes) -> None:
+    def owner_write_raw_bytes_to_outbox(
+        self,
+        recipient: str,
+        filename: str,
+        data: bytes,
+    ) -> None:
         """Put a sealed message for a researcher."""
         self._post(datasite(self.email, "outbox", recipient, filename), data)
 
@@ -181,10 +191,23 @@ class FsspecConnection(PublicFiles):
 
     # Refusals
 
-    def set_aside(self, path: str, sender: str, raw: bytes | None, reason: str) -> None:
+    def set_aside(
+        self,
+        path: str,
+        sender: str,
+        raw: bytes | None,
+        reason: str,
+    ) -> None:
         """Move a message out of the store into this site's quarantine, count it and go on."""
         with self._guarded:
-            self._refused.append(self._quarantine.add(sender, path.rsplit("/", 1)[-1], reason, raw))
+            self._refused.append(
+                self._quarantine.add(
+                    sender,
+                    path.rsplit("/", 1)[-1],
+                    reason,
+                    raw,
+                )
+            )
         self._erase(path)
 
     def set_aside_in_hand(self, reason: str) -> bool:

@@ -106,7 +106,10 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
             }
 
     def _update_peer_state(
-        self, peer_email: str, state: str, public_encryption_bundle: dict[str, Any] | None = None
+        self,
+        peer_email: str,
+        state: str,
+        public_encryption_bundle: dict[str, Any] | None = None,
     ) -> None:
         with self._guarded:
             peers = self._get_peers_json()
@@ -222,7 +225,12 @@ class OwnRecords(SyftboxPlatformConnection):  # type: ignore[misc]  # PySyft is 
             )
         return data
 
-    def _put(self, kind: str, filename: str, data: bytes) -> str:
+    def _put(
+        self,
+        kind: str,
+        filename: str,
+        data: bytes,
+    ) -> str:
         path = datasite(self.email, kind, filename)
         self._post(path, data)
         return path

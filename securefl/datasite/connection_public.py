@@ -26,25 +26,42 @@ class PublicFiles(OwnRecords):
     # Collections: the public side of data sets
 
     def owner_create_collection_folder(
-        self, prefix: str, tag: str, content_hash: str, owner_email: str
+        self,
+        prefix: str,
+        tag: str,
+        content_hash: str,
+        owner_email: str,
     ) -> str:
         """Return the identifier of a collection; a folder comes into being with its first file."""
         return datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
 
     def owner_upload_collection_files(
-        self, prefix: str, tag: str, content_hash: str, files: dict[str, bytes]
+        self,
+        prefix: str,
+        tag: str,
+        content_hash: str,
+        files: dict[str, bytes],
     ) -> None:
         """Write a collection's files. Nobody lists it before it is shared."""
         folder = _folder(prefix, tag, content_hash)
         for name, data in files.items():
             self._put("collections", f"{folder}/{name.rsplit('/', 1)[-1]}", data)
 
-    def owner_tag_collection_as_any(self, prefix: str, tag: str, content_hash: str) -> None:
+    def owner_tag_collection_as_any(
+        self,
+        prefix: str,
+        tag: str,
+        content_hash: str,
+    ) -> None:
         """Mark a collection as meant for every approved peer."""
         self._share(_folder(prefix, tag, content_hash), [], any_peer=True)
 
     def owner_share_collection(
-        self, prefix: str, tag: str, content_hash: str, users: list[str]
+        self,
+        prefix: str,
+        tag: str,
+        content_hash: str,
+        users: list[str],
     ) -> None:
         """Let peers list a collection."""
         self._share(_folder(prefix, tag, content_hash), users, any_peer=False)
@@ -120,7 +137,11 @@ class PublicFiles(OwnRecords):
         return found
 
     def watcher_get_collection_file_metadatas(
-        self, prefix: str, tag: str, content_hash: str, owner_email: str
+        self,
+        prefix: str,
+        tag: str,
+        content_hash: str,
+        owner_email: str,
     ) -> list[dict[str, str]]:
         """List names and identifiers of a collection's files."""
         folder = datasite(owner_email, "collections", _folder(prefix, tag, content_hash))
@@ -143,10 +164,19 @@ class PublicFiles(OwnRecords):
         return data
 
     def watcher_download_collection(
-        self, prefix: str, tag: str, content_hash: str, owner_email: str
+        self,
+        prefix: str,
+        tag: str,
+        content_hash: str,
+        owner_email: str,
     ) -> dict[str, bytes]:
         """Read all files of a collection."""
-        files = self.watcher_get_collection_file_metadatas(prefix, tag, content_hash, owner_email)
+        files = self.watcher_get_collection_file_metadatas(
+            prefix,
+            tag,
+            content_hash,
+            owner_email,
+        )
         return {f["file_name"]: self.watcher_download_collection_file(f["file_id"]) for f in files}
 
     # Housekeeping
@@ -215,7 +245,13 @@ class PublicFiles(OwnRecords):
             return value
         return {}
 
-    def _share(self, name: str, users: list[str], *, any_peer: bool) -> None:
+    def _share(
+        self,
+        name: str,
+        users: list[str],
+        *,
+        any_peer: bool,
+    ) -> None:
         with self._guarded:
             old = self._shares(self.email, name)
             merged = {

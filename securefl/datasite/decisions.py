@@ -60,7 +60,12 @@ class Decisions:
             )
         return found
 
-    def set(self, job: str, status: Status, reason: str) -> Decision:
+    def set(
+        self,
+        job: str,
+        status: Status,
+        reason: str,
+    ) -> Decision:
         """Record a decision durably.
 
         Raises:

@@ -86,7 +86,12 @@ class Guard:
         self._check_whole(sender, files)
         return self._check_new(sender, jobs.pop(), files)
 
-    def events(self, peer: str, filename: str, raw: bytes) -> None:
+    def events(
+        self,
+        peer: str,
+        filename: str,
+        raw: bytes,
+    ) -> None:
         """Check a message from the datasite ``peer`` to this researcher, found under ``filename``.
 
         Raises:
@@ -146,7 +151,12 @@ class Guard:
         if any(files.get(path) != text for path, text in FIXED.items()):
             _refuse(sender, "its scripts are not those of a securefl request")
 
-    def _check_new(self, sender: str, job: str, files: dict[str, str]) -> bool:
+    def _check_new(
+        self,
+        sender: str,
+        job: str,
+        files: dict[str, str],
+    ) -> bool:
         """True for a new request, False for the very one that is here; another one is refused."""
         inbox = self._tree.joinpath(*INBOX, sender, JOB_PROTOCOL)
         review = self._tree.joinpath(*REVIEW, sender, JOB_PROTOCOL)

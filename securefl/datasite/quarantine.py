@@ -29,7 +29,13 @@ class Quarantine:
         self._folder = folder
         self._log = folder / "log.jsonl"
 
-    def add(self, sender: str, message: str, reason: str, raw: bytes | None) -> Quarantined:
+    def add(
+        self,
+        sender: str,
+        message: str,
+        reason: str,
+        raw: bytes | None,
+    ) -> Quarantined:
         """Write down a refusal and keep ``raw`` (0600) while there is room.
 
         ``raw`` is None where it was too long to read.

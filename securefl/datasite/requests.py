@@ -126,7 +126,13 @@ def was_sent(client: Any, home: Path, hospital: str, name: str) -> bool:  # noqa
 
     By ``sent.json``, or because its datasite shows it.
     """
-    taken_in = Path(hospital).joinpath(*INBOX, client.email, JOB_PROTOCOL, name, "config.yaml")
+    taken_in = Path(hospital).joinpath(
+        *INBOX,
+        client.email,
+        JOB_PROTOCOL,
+        name,
+        "config.yaml",
+    )
     return (
         f"{hospital}/{name}" in read_json(home / "sent.json")
         or taken_in in client.sync_engine.datasite_watcher_syncer.datasite_watcher_cache.file_hashes

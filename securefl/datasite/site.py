@@ -161,7 +161,13 @@ class Datasite:
 
     # Data sets
 
-    def publish_dataset(self, name: str, mock: bytes, statement: bytes, summary: str = "") -> None:
+    def publish_dataset(
+        self,
+        name: str,
+        mock: bytes,
+        statement: bytes,
+        summary: str = "",
+    ) -> None:
         """Register a data set's public side (hospital).
 
         The same again changes nothing, another replaces it.
@@ -197,7 +203,11 @@ class Datasite:
     # Requests
 
     def submit(
-        self, hospital: str, name: str, files: Mapping[str, str], fingerprint: str = ""
+        self,
+        hospital: str,
+        name: str,
+        files: Mapping[str, str],
+        fingerprint: str = "",
     ) -> str:
         """Send a code request (researcher) and return its job.
 
@@ -213,7 +223,12 @@ class Datasite:
 
         self._only("researcher")
         return submit(
-            self._client, self._connection.home, hospital, name, files, expected=fingerprint
+            self._client,
+            self._connection.home,
+            hospital,
+            name,
+            files,
+            expected=fingerprint,
         )
 
     def was_sent(self, hospital: str, name: str) -> bool:
@@ -234,7 +249,12 @@ class Datasite:
 
         return list_requests(self._client, self._decisions if self.role == "hospital" else None)
 
-    def set_status(self, job: str, status: Status, reason: str = "") -> None:
+    def set_status(
+        self,
+        job: str,
+        status: Status,
+        reason: str = "",
+    ) -> None:
         """Record a decision or progress (hospital).
 
         pending → approved → running → done or failed; rejected before it runs. This is what is
@@ -256,7 +276,12 @@ class Datasite:
         self._only("hospital")
         decide(self._client, self._decisions, job, None, note)
 
-    def put_output(self, job: str, name: str, text: str) -> None:
+    def put_output(
+        self,
+        job: str,
+        name: str,
+        text: str,
+    ) -> None:
         """Put a small text for the researcher beside a request (hospital).
 
         Raises:

@@ -152,7 +152,13 @@ def train_alone_private(study: Template, train: Prepared, published_rows: int) -
     share = published_rows * (1 - study.data.holdout) * study.privacy.sample_rate
     rule = replace(StepRule.from_study(study, Fraction(1)), share=float(share))
     gradients = closed_gradients(task_of(study.data))
-    steps = PrivateSteps(rule, gradients, train.X, train.y, RandomDraws(SystemRandomness()))
+    steps = PrivateSteps(
+        rule,
+        gradients,
+        train.X,
+        train.y,
+        RandomDraws(SystemRandomness()),
+    )
     family, unit = family_of(study.model, study.data), GRID / rule.wire_step * float(share)
     state = rule.strategy.start(family.initial_weights(study.model.initial_seed))
     for _ in range(study.training.rounds):

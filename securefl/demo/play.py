@@ -107,9 +107,20 @@ def _set_up(stage: Stage, seed: int) -> None:
         _register_tables(stage)
     root = stage.folder
     for site in SITES:
-        stage.begin("site", "start", "--site", _site(stage, site), log=root / site / "agent.out")
+        stage.begin(
+            "site",
+            "start",
+            "--site",
+            _site(stage, site),
+            log=root / site / "agent.out",
+        )
     aggregator = ("--aggregator", str(root / "aggregator"))
-    stage.begin("aggregator", "start", *aggregator, log=root / "aggregator" / "aggregator.out")
+    stage.begin(
+        "aggregator",
+        "start",
+        *aggregator,
+        log=root / "aggregator" / "aggregator.out",
+    )
 
 
 def _make_parties(stage: Stage) -> None:
@@ -174,7 +185,15 @@ def _ask(stage: Stage) -> str:
         stage.run("study", "ask", *SITES, *researcher)
 
         def visible() -> bool:
-            found = read_json(stage.run("study", "datasets", "--json", "-", *researcher))
+            found = read_json(
+                stage.run(
+                    "study",
+                    "datasets",
+                    "--json",
+                    "-",
+                    *researcher,
+                )
+            )
             return len(found["datasets"]) == len(SITES)
 
         stage.until("The hospitals' mock data", visible)
@@ -194,14 +213,28 @@ def _decide(stage: Stage, study: str) -> None:
     with stage.step("4. Each data owner reads the request and approves it with a signature"):
 
         def arrived(site: str) -> bool:
-            inbox = stage.run("site", "inbox", "--json", "-", "--site", _site(stage, site))
+            inbox = stage.run(
+                "site",
+                "inbox",
+                "--json",
+                "-",
+                "--site",
+                _site(stage, site),
+            )
             found = read_json(inbox)
             return any(r["id"] == study for r in found["requests"])
 
         for site in SITES:
             stage.until(f"The request at {site}", partial(arrived, site))
         stage.say(f"  What the owner of {_SHOWN} sees (securefl site review {study}):")
-        stage.page("site", "review", study, "--site", _site(stage, _SHOWN), lines=_FOLDED)
+        stage.page(
+            "site",
+            "review",
+            study,
+            "--site",
+            _site(stage, _SHOWN),
+            lines=_FOLDED,
+        )
         answers = stage.together(
             [["site", "approve", study, "--yes", "--site", _site(stage, s)] for s in SITES]
         )
@@ -232,7 +265,18 @@ def _train(stage: Stage, study: str) -> dict[str, Any]:
             "\n  The model came home to every hospital, and each has checked it (securefl site"
             f" model show {study})."
         )
-    return dict(read_json(stage.run("study", "report", study, "--json", "-", *researcher)))
+    return dict(
+        read_json(
+            stage.run(
+                "study",
+                "report",
+                study,
+                "--json",
+                "-",
+                *researcher,
+            )
+        )
+    )
 
 
 def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
@@ -248,7 +292,13 @@ def _compare(stage: Stage, seed: int, model_folder: Path) -> Comparison:
         "  trained alone, with and without privacy, from the public table itself; no private folder"
         " is opened"
     )
-    return compare(protocol, site_tables(), secrets, SITES, load_model(model_folder).theta)
+    return compare(
+        protocol,
+        site_tables(),
+        secrets,
+        SITES,
+        load_model(model_folder).theta,
+    )
 
 
 def _shares(stage: Stage) -> dict[str, float]:
@@ -261,7 +311,10 @@ def _shares(stage: Stage) -> dict[str, float]:
 
 
 def _figures(
-    comparison: Comparison, shares: dict[str, float], result: dict[str, Any], seed: int
+    comparison: Comparison,
+    shares: dict[str, float],
+    result: dict[str, Any],
+    seed: int,
 ) -> dict[str, Any]:
     evaluation = result["evaluation"]
     return {

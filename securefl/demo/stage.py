@@ -157,7 +157,12 @@ class Stage:
                 process.wait()
         self._background.clear()
 
-    def until(self, what: str, found: Callable[[], bool], seconds: float = 60.0) -> None:
+    def until(
+        self,
+        what: str,
+        found: Callable[[], bool],
+        seconds: float = 60.0,
+    ) -> None:
         """Ask ``found`` until it is true.
 
         Raises:
@@ -166,7 +171,12 @@ class Stage:
         with self.busy(f"waiting for: {what}"):
             self._until(what, found, seconds)
 
-    def _until(self, what: str, found: Callable[[], bool], seconds: float) -> None:
+    def _until(
+        self,
+        what: str,
+        found: Callable[[], bool],
+        seconds: float,
+    ) -> None:
         end = time.monotonic() + seconds
         while not found():
             ended = [p for p in self._background if p.poll() is not None]

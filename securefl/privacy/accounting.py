@@ -371,7 +371,11 @@ class PldAccountant:
     """Figures that a study file is checked against, exact as :func:`pld_epsilon` gives them."""
 
     def training_epsilon(
-        self, noise_multiplier: Decimal, sample_rate: Fraction, steps: int, delta: Decimal
+        self,
+        noise_multiplier: Decimal,
+        sample_rate: Fraction,
+        steps: int,
+        delta: Decimal,
     ) -> Decimal:
         """PLD epsilon of ``steps`` Poisson-subsampled Gaussian releases."""
         return gated_epsilon((SubsampledGaussian(noise_multiplier, sample_rate, steps),), delta)

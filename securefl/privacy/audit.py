@@ -206,7 +206,12 @@ def _population(state: LedgerState, name: str, told: History) -> Json:
     }
 
 
-def _dataset(state: LedgerState, name: str, after: str, told: History) -> Json:
+def _dataset(
+    state: LedgerState,
+    name: str,
+    after: str,
+    told: History,
+) -> Json:
     """Report a data set: what was charged to it, by which studies, and what left the house."""
     population = state.datasets[name].population
     studies = [s for s in state.studies.values() if s.reservation.dataset == name]

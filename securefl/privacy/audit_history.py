@@ -65,7 +65,12 @@ def history(events: Iterable[Event]) -> History:
     return told
 
 
-def _note_spending(told: History, before: LedgerState, after: LedgerState, at: str) -> None:
+def _note_spending(
+    told: History,
+    before: LedgerState,
+    after: LedgerState,
+    at: str,
+) -> None:
     """Note use (``used``) and grants (``cap``) after a change, in the filter's unit."""
     for name, budget in after.budgets.items():
         regranted = before.budgets.get(name) is not budget

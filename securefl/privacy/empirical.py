@@ -49,7 +49,13 @@ def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, f
     return low, high
 
 
-def _epsilon(hits: int, false_alarms: int, trials: int, delta: float, alpha: float) -> float:
+def _epsilon(
+    hits: int,
+    false_alarms: int,
+    trials: int,
+    delta: float,
+    alpha: float,
+) -> float:
     """The least epsilon that explains so many hits and false alarms, of ``trials`` each."""
     low, _ = clopper_pearson(hits, trials, alpha / 2)
     _, high = clopper_pearson(false_alarms, trials, alpha / 2)
@@ -72,7 +78,11 @@ def max_detectable(trials: int, *, delta: float, alpha: float) -> float:
 
 
 def epsilon_lower_bound(
-    inside: FloatArray, outside: FloatArray, *, delta: float, alpha: float
+    inside: FloatArray,
+    outside: FloatArray,
+    *,
+    delta: float,
+    alpha: float,
 ) -> float:
     """Bound epsilon from below, wrongly with probability at most ``alpha``.
 
@@ -119,7 +129,13 @@ class _Guess:
     above: bool
     swapped: bool
 
-    def bound(self, inside: FloatArray, outside: FloatArray, delta: float, alpha: float) -> float:
+    def bound(
+        self,
+        inside: FloatArray,
+        outside: FloatArray,
+        delta: float,
+        alpha: float,
+    ) -> float:
         hits = self._count(inside)
         false_alarms = self._count(outside)
         if self.swapped:

@@ -27,7 +27,12 @@ class Floats(Protocol):
     def random(self, size: Size, /) -> FloatArray:
         """Draw uniform numbers in [0, 1): float64 of that shape."""
 
-    def normal(self, loc: float = 0.0, scale: float = 1.0, size: Size = 1) -> FloatArray:
+    def normal(
+        self,
+        loc: float = 0.0,
+        scale: float = 1.0,
+        size: Size = 1,
+    ) -> FloatArray:
         """Draw normal numbers of mean ``loc`` and deviation ``scale``: float64 of that shape."""
 
     def binomial(self, n: int, p: float, size: Size, /) -> IntArray:
@@ -45,7 +50,12 @@ class FloatDraws:
         words = uniform_words(int(np.prod(size)), self._source) >> np.uint64(11)
         return (words.astype(np.float64) * 2.0**-53).reshape(size)
 
-    def normal(self, loc: float = 0.0, scale: float = 1.0, size: Size = 1) -> FloatArray:
+    def normal(
+        self,
+        loc: float = 0.0,
+        scale: float = 1.0,
+        size: Size = 1,
+    ) -> FloatArray:
         """See :class:`Floats`: by Box and Muller (1958)."""
         # log1p of -u, for u in [0, 1): never the logarithm of 0.
         radius = np.sqrt(-2.0 * np.log1p(-self.random(size)))

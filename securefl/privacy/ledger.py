@@ -41,7 +41,12 @@ class Ledger(LedgerLog):
     See :class:`LedgerLog`.
     """
 
-    def quote(self, population: str, charges: Sequence[Charge], attempts: int = 1) -> Quote:
+    def quote(
+        self,
+        population: str,
+        charges: Sequence[Charge],
+        attempts: int = 1,
+    ) -> Quote:
         """Price a study against the population's budget; nothing is written.
 
         Raises:
@@ -102,7 +107,13 @@ class Ledger(LedgerLog):
 
         self._append(events)
 
-    def register_dataset(self, name: str, *, population: str, snapshot: str) -> None:
+    def register_dataset(
+        self,
+        name: str,
+        *,
+        population: str,
+        snapshot: str,
+    ) -> None:
         """Register a data set, or a new snapshot of it.
 
         Args:
@@ -113,7 +124,12 @@ class Ledger(LedgerLog):
         Raises:
             UsageError: the name belongs to another population.
         """
-        self._append_one(ev.Dataset, name=name, population=population, snapshot=snapshot)
+        self._append_one(
+            ev.Dataset,
+            name=name,
+            population=population,
+            snapshot=snapshot,
+        )
 
     def approve(
         self,
@@ -161,7 +177,13 @@ class Ledger(LedgerLog):
         def events(state: LedgerState) -> list[ev.Event]:
             snapshot = state.dataset(dataset).snapshot
             budget = state.budget(population)
-            price = quote(budget.cap, state.used(population), budget.order, charges, attempts)
+            price = quote(
+                budget.cap,
+                state.used(population),
+                budget.order,
+                charges,
+                attempts,
+            )
             prices.append(price)
             budgets.append(budget)
             # A digest decided on before is left to the rules: its fault is not the budget.
@@ -282,7 +304,13 @@ class Ledger(LedgerLog):
         """
         self._append_one(ev.Revoke, population=population, note=note)
 
-    def rotate(self, key: str, *, sign: Sign, verify: Verify) -> None:
+    def rotate(
+        self,
+        key: str,
+        *,
+        sign: Sign,
+        verify: Verify,
+    ) -> None:
         """Let a new key sign from now on.
 
         The old one signs this last event, and the new one that it takes over.
@@ -395,7 +423,13 @@ class Ledger(LedgerLog):
 
         return bool(self._append(events))
 
-    def answer(self, study: str, *, round_number: int, payload: bytes | str) -> bool:
+    def answer(
+        self,
+        study: str,
+        *,
+        round_number: int,
+        payload: bytes | str,
+    ) -> bool:
         """Note this hospital's unmasking answer to a round (rule 4).
 
         Give it only after this returns.
@@ -479,7 +513,12 @@ def _parts(price: Quote) -> tuple[ev.Part, ...]:
     )
 
 
-def _quote(state: LedgerState, population: str, charges: Sequence[Charge], attempts: int) -> Quote:
+def _quote(
+    state: LedgerState,
+    population: str,
+    charges: Sequence[Charge],
+    attempts: int,
+) -> Quote:
     """Price charges against a budget that can be charged to."""
     budget = state.open_budget(population)
     return quote(budget.cap, state.used(population), budget.order, charges, attempts)

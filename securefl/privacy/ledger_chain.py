@@ -64,7 +64,14 @@ class Head:
     #: row that it signed.
     ended: tuple[int, ...] = ()
 
-    def after(self, row: Row, event: Event, state: LedgerState, *, trusted: bool) -> Head:
+    def after(
+        self,
+        row: Row,
+        event: Event,
+        state: LedgerState,
+        *,
+        trusted: bool,
+    ) -> Head:
         """Return the head one row on."""
         ended = self.ended
         if isinstance(event, Rotate):
@@ -142,7 +149,12 @@ def _hex(text: str) -> bytes:
         return b""
 
 
-def _check_signature(seq: int, key: str, signature: bytes, message: bytes) -> None:
+def _check_signature(
+    seq: int,
+    key: str,
+    signature: bytes,
+    message: bytes,
+) -> None:
     if not verify_key(key, signature, message):
         raise _altered(seq, _NOT_OURS)
 

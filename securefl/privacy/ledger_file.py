@@ -56,7 +56,10 @@ class LedgerFile:
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, inode: tuple[int, int] | None = None
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        inode: tuple[int, int] | None = None,
     ) -> None:
         self.path = path
         self.connection = connection
@@ -135,7 +138,13 @@ class LedgerFile:
         return cls._opened(path, f"{path.absolute().as_uri()}?immutable=1", uri=True)
 
     @classmethod
-    def _opened(cls, path: Path, name: Path | str, *, uri: bool = False) -> LedgerFile:
+    def _opened(
+        cls,
+        path: Path,
+        name: Path | str,
+        *,
+        uri: bool = False,
+    ) -> LedgerFile:
         """Open ``name``, which is the file at ``path``, and check that it is a ledger of ours."""
         # Taken before the file is opened: one put in its place meanwhile has another number.
         inode = _inode(path)

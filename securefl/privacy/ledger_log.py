@@ -68,7 +68,12 @@ class LedgerLog:
     """
 
     def __init__(
-        self, file: LedgerFile, *, sign: Sign, verify: Verify, now: Callable[[], str]
+        self,
+        file: LedgerFile,
+        *,
+        sign: Sign,
+        verify: Verify,
+        now: Callable[[], str],
     ) -> None:
         self._file = file
         self._sign = sign
@@ -80,7 +85,14 @@ class LedgerLog:
 
     @classmethod
     def create(
-        cls, path: Path, *, site: str, key: str, sign: Sign, verify: Verify, now: Callable[[], str]
+        cls,
+        path: Path,
+        *,
+        site: str,
+        key: str,
+        sign: Sign,
+        verify: Verify,
+        now: Callable[[], str],
     ) -> Self:
         """Make a site's ledger with its genesis. ``key`` is the Ed25519 public key in hex.
 
@@ -108,7 +120,14 @@ class LedgerLog:
         return ledger
 
     @classmethod
-    def open(cls, path: Path, *, sign: Sign, verify: Verify, now: Callable[[], str]) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        sign: Sign,
+        verify: Verify,
+        now: Callable[[], str],
+    ) -> Self:
         """Open a ledger and check all of it.
 
         Raises:

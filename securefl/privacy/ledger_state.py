@@ -307,7 +307,12 @@ def _answer(state: LedgerState, event: ev.Answer) -> LedgerState:
     return _with(state, replace(study, answers={**study.answers, event.round: event}))
 
 
-def _end(state: LedgerState, digest: str, status: ev.Ending, at: str) -> LedgerState:
+def _end(
+    state: LedgerState,
+    digest: str,
+    status: ev.Ending,
+    at: str,
+) -> LedgerState:
     """Rules 7 and 10: end a study; what it frees after a revocation is not for spending."""
     study = state.study(digest)
     _not_ended(study)

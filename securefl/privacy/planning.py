@@ -57,7 +57,10 @@ class OrderChoice:
 
 
 def choose_order(
-    epsilon: Decimal, delta: Decimal, typical: Sequence[Charge], attempts: int = 1
+    epsilon: Decimal,
+    delta: Decimal,
+    typical: Sequence[Charge],
+    attempts: int = 1,
 ) -> OrderChoice:
     """The integer order at which (epsilon, delta) pays for most studies like ``typical``.
 
@@ -104,7 +107,11 @@ def choose_order(
 
 
 def study_epsilon(
-    charges: Sequence[Charge], attempts: int, delta: Decimal, *, disjoint: bool
+    charges: Sequence[Charge],
+    attempts: int,
+    delta: Decimal,
+    *,
+    disjoint: bool,
 ) -> Decimal:
     """A study's own epsilon at ``delta``: PLD over everything it may release in all attempts.
 
@@ -182,7 +189,12 @@ def _has_steps(charge: Charge) -> bool:
     return isinstance(charge.mechanism, SubsampledGaussian)
 
 
-def largest_steps(charges: Sequence[Charge], left: int, order: int, attempts: int = 1) -> int:
+def largest_steps(
+    charges: Sequence[Charge],
+    left: int,
+    order: int,
+    attempts: int = 1,
+) -> int:
     """The most training steps that fit in ``left`` with everything else as it is; 0 when not one
     does.
     """
@@ -202,7 +214,10 @@ def largest_steps(charges: Sequence[Charge], left: int, order: int, attempts: in
 
 
 def smallest_noise(
-    charges: Sequence[Charge], left: int, order: int, attempts: int = 1
+    charges: Sequence[Charge],
+    left: int,
+    order: int,
+    attempts: int = 1,
 ) -> Decimal | None:
     """The least training noise multiplier (hundredths) that fits in ``left``, all else as it is;
     None when none does.
@@ -286,7 +301,13 @@ class Quote:
         return smallest_noise(self.charges, self.left, self.order, self.attempts)
 
 
-def quote(cap: int, used: int, order: int, charges: Sequence[Charge], attempts: int) -> Quote:
+def quote(
+    cap: int,
+    used: int,
+    order: int,
+    charges: Sequence[Charge],
+    attempts: int,
+) -> Quote:
     """Price ``charges`` against a budget.
 
     Raises:
@@ -297,7 +318,14 @@ def quote(cap: int, used: int, order: int, charges: Sequence[Charge], attempts: 
             "A study must release something, in at least one attempt.",
             next_step="State its mechanisms.",
         )
-    return Quote(order, cap, used, total_cost(charges, order, attempts), tuple(charges), attempts)
+    return Quote(
+        order,
+        cap,
+        used,
+        total_cost(charges, order, attempts),
+        tuple(charges),
+        attempts,
+    )
 
 
 def over_budget(price: Quote) -> BudgetError:

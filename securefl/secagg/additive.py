@@ -57,7 +57,12 @@ ELEMENT_LABEL: Final = b"securefl/secagg/shared-element/1"
 ERROR_LIMIT: Final = 0.75
 
 
-def shared_elements(ring: NumberRing, round_digest: str, start: int, stop: int) -> WordArray:
+def shared_elements(
+    ring: NumberRing,
+    round_digest: str,
+    start: int,
+    stop: int,
+) -> WordArray:
     """Expand the public elements ``a_j`` for j from ``start`` to ``stop``, in transformed order.
 
     uint64[n, primes, degree].
@@ -74,7 +79,12 @@ def shared_elements(ring: NumberRing, round_digest: str, start: int, stop: int) 
     for element, index in zip(found, range(start, stop), strict=True):
         for place, prime in enumerate(ring.primes):
             info = ELEMENT_LABEL + index.to_bytes(4, "big") + bytes([place])
-            key = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(digest)
+            key = HKDF(
+                algorithm=SHA256(),
+                length=32,
+                salt=None,
+                info=info,
+            ).derive(digest)
             element[place] = uniform_residues(key, ring.degree, prime)
     return found
 
@@ -99,7 +109,12 @@ class NumberKey:
         return cls(ring, gaussian_samples(ring.degree, draw))
 
     @classmethod
-    def opened(cls, ring: NumberRing, values: IntArray, contributors: int) -> NumberKey:
+    def opened(
+        cls,
+        ring: NumberRing,
+        values: IntArray,
+        contributors: int,
+    ) -> NumberKey:
         """Take the sum of ``contributors`` keys as it was opened.
 
         Raises:

@@ -65,7 +65,12 @@ class SumCipher(Protocol):
         """Generate a fresh key pair for one round."""
         ...
 
-    def encrypt(self, public: PublicKey, messages: WordArray, layout: FieldLayout) -> WordArray:
+    def encrypt(
+        self,
+        public: PublicKey,
+        messages: WordArray,
+        layout: FieldLayout,
+    ) -> WordArray:
         """Encrypt uint64[chunks, 4096] messages to uint64[chunks, 2, 4096] residues.
 
         The residues are in coefficient form.

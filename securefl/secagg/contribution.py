@@ -58,7 +58,14 @@ def contribute(
     """
     check_told(values, facts=facts, public=public, me=me)
     mask = pairwise_seeds(me, secrets, facts)
-    body = encrypted_body(values, facts, facts.digest(), public=public, mask=mask, cipher=cipher)
+    body = encrypted_body(
+        values,
+        facts,
+        facts.digest(),
+        public=public,
+        mask=mask,
+        cipher=cipher,
+    )
     write_contribution(facts, me, body, file, sign)
 
 
@@ -130,7 +137,13 @@ def _masked_blocks(
         yield add_mask(cipher.encrypt(public, messages, layout), mask.block(start, stop))
 
 
-def check_told(values: IntArray, *, facts: RoundContext, public: PublicKey, me: str) -> None:
+def check_told(
+    values: IntArray,
+    *,
+    facts: RoundContext,
+    public: PublicKey,
+    me: str,
+) -> None:
     """Check that values, key and cohort are those of the round.
 
     Raises:

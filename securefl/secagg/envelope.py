@@ -114,12 +114,22 @@ class Envelope:
         """The most bytes that the frame may have."""
         return PREFIX_BYTES + self.manifest_limit + self._body_bytes
 
-    def write(self, chunks: list[bytes], sign: Sign, **more: object) -> bytes:
+    def write(
+        self,
+        chunks: list[bytes],
+        sign: Sign,
+        **more: object,
+    ) -> bytes:
         """Write a signed frame of these chunks."""
         hashes = [sha256(chunk).hexdigest() for chunk in chunks]
         return b"".join([self.head(hashes, sign, **more), *chunks])
 
-    def head(self, hashes: list[str], sign: Sign, **more: object) -> bytes:
+    def head(
+        self,
+        hashes: list[str],
+        sign: Sign,
+        **more: object,
+    ) -> bytes:
         """Write everything before the chunks, which have these hashes."""
         manifest = dump_signed({"type": self.kind, **self.expected, **more, "chunks": hashes}, sign)
         return b"".join([MAGIC, len(manifest).to_bytes(4, "big"), manifest])
@@ -132,7 +142,12 @@ class Envelope:
         hashes = ["0" * 64] * self._count
         return len(self.head(hashes, lambda _: bytes(64), **more)) + self.lead_bytes
 
-    def open(self, data: bytes, sender: str, verify: Verify) -> tuple[dict[str, Any], memoryview]:
+    def open(
+        self,
+        data: bytes,
+        sender: str,
+        verify: Verify,
+    ) -> tuple[dict[str, Any], memoryview]:
         """Check a whole frame and return its manifest and the bytes of all chunks.
 
         Raises:
@@ -157,7 +172,12 @@ class Envelope:
             start += size
         return manifest, body
 
-    def open_head(self, file: Readable, sender: str, verify: Verify) -> Head:
+    def open_head(
+        self,
+        file: Readable,
+        sender: str,
+        verify: Verify,
+    ) -> Head:
         """Read and check everything before the equal chunks: manifest, and leading chunk if any.
 
         Raises:
@@ -186,7 +206,11 @@ class Envelope:
         )
 
     def blocks(
-        self, file: Readable, head: Head, sender: str, sizes: Iterable[tuple[int, int]]
+        self,
+        file: Readable,
+        head: Head,
+        sender: str,
+        sizes: Iterable[tuple[int, int]],
     ) -> Iterator[bytes]:
         """Read the chunks after ``head``, each checked against its hash; then the end of the file.
 
@@ -220,7 +244,12 @@ class Envelope:
             raise refused(sender, "it is no frame of securefl")
         return int.from_bytes(prefix[len(MAGIC) :], "big")
 
-    def _manifest(self, signed: bytes, sender: str, verify: Verify) -> dict[str, Any]:
+    def _manifest(
+        self,
+        signed: bytes,
+        sender: str,
+        verify: Verify,
+    ) -> dict[str, Any]:
         """Check the manifest's signature, then each of its fields."""
         manifest = open_signed(
             signed,
@@ -281,7 +310,12 @@ def write_frame(file: BinaryIO, head_bytes: int, write: Callable[[BinaryIO], byt
     file.seek(end)
 
 
-def _check_hash(chunk: bytes | memoryview, expected: object, index: int, sender: str) -> None:
+def _check_hash(
+    chunk: bytes | memoryview,
+    expected: object,
+    index: int,
+    sender: str,
+) -> None:
     """Check a chunk against the hash in the manifest."""
     if sha256(chunk).hexdigest() != expected:
         raise refused(sender, f"chunk {index} does not have the hash that was signed")

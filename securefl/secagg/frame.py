@@ -96,7 +96,10 @@ def write_contribution(
 
 
 def contribution_blocks(
-    file: Readable, facts: RoundContext, sender: str, verify: Verify
+    file: Readable,
+    facts: RoundContext,
+    sender: str,
+    verify: Verify,
 ) -> Iterator[WordArray]:
     """Read a contribution's ciphertexts, uint64[n, 2, 4096] at a time, each checked.
 
@@ -153,7 +156,12 @@ def write_sum(
     write_frame(file, envelope.head_bytes(parts=listed), write)
 
 
-def read_sum(file: Readable, facts: RoundContext, sender: str, verify: Verify) -> SumFrame:
+def read_sum(
+    file: Readable,
+    facts: RoundContext,
+    sender: str,
+    verify: Verify,
+) -> SumFrame:
     """Check a sum's head; arguments as in :func:`contribution_blocks`, of the aggregator.
 
     Raises:
@@ -214,7 +222,11 @@ def read_public_key(
 
 
 def _announced(
-    study: str, round_number: int, attempt: int, kind: str, sender: str
+    study: str,
+    round_number: int,
+    attempt: int,
+    kind: str,
+    sender: str,
 ) -> dict[str, Any]:
     """Fields that say which round of which study, and who speaks."""
     return {
@@ -246,7 +258,11 @@ def body_runs(sections: tuple[Section, ...]) -> tuple[tuple[int, int], ...]:
 
 
 def body_blocks(
-    envelope: Envelope, file: Readable, head: Head, sender: str, sections: tuple[Section, ...]
+    envelope: Envelope,
+    file: Readable,
+    head: Head,
+    sender: str,
+    sections: tuple[Section, ...],
 ) -> Iterator[WordArray]:
     """Read the items behind a frame's head, a block at a time, each checked.
 
@@ -269,7 +285,13 @@ def _sum_envelope(facts: RoundContext, sender: str) -> Envelope:
     """Envelope of a sum by ``sender`` of this round, with the list of what was added."""
     parts_bytes = len(facts.cohort) * _PART_BYTES
     fields = _round_fields(facts, sender)
-    return Envelope(SUM_TYPE, fields, body_runs(facts.sections), frozenset({"parts"}), parts_bytes)
+    return Envelope(
+        SUM_TYPE,
+        fields,
+        body_runs(facts.sections),
+        frozenset({"parts"}),
+        parts_bytes,
+    )
 
 
 def _write_blocks(blocks: Iterable[WordArray], facts: RoundContext, file: BinaryIO) -> list[str]:

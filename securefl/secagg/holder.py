@@ -144,7 +144,12 @@ class Holder:
             (record.attempt for record in self._kept if record.kind == "contribution"), default=0
         )
 
-    def contributed(self, terms: SurvivorTerms, head: bytes, frame_sha256: str) -> Record:
+    def contributed(
+        self,
+        terms: SurvivorTerms,
+        head: bytes,
+        frame_sha256: str,
+    ) -> Record:
         """Take in a contribution that was made, and whose spool is durable.
 
         ``head`` is what goes before the spool.
@@ -158,7 +163,13 @@ class Holder:
                 f"attempt {terms.facts.attempt} or a later one has a contribution already"
             )
         return self._wait(
-            Record("contribution", terms.facts.attempt, terms.round_digest, frame_sha256, head)
+            Record(
+                "contribution",
+                terms.facts.attempt,
+                terms.round_digest,
+                frame_sha256,
+                head,
+            )
         )
 
     def agree(
@@ -213,7 +224,13 @@ class Holder:
             self.refused_dealer = ""
         message = write_agreement(survivors, self._me, self._sign)
         return self._wait(
-            Record("signature", terms.facts.attempt, terms.round_digest, survivors.sha256, message)
+            Record(
+                "signature",
+                terms.facts.attempt,
+                terms.round_digest,
+                survivors.sha256,
+                message,
+            )
         )
 
     def answer(
@@ -253,9 +270,21 @@ class Holder:
         dealings: dict[str, Dealing] = {}
         for dealer in dealers_of(self._me, survivors):
             dealings[dealer] = self._head_of(dealer, survivors, heads).dealing
-        message = write_answer(survivors, self._me, dealings, unseal=self._unseal, sign=self._sign)
+        message = write_answer(
+            survivors,
+            self._me,
+            dealings,
+            unseal=self._unseal,
+            sign=self._sign,
+        )
         return self._wait(
-            Record("answer", terms.facts.attempt, terms.round_digest, survivors.sha256, message)
+            Record(
+                "answer",
+                terms.facts.attempt,
+                terms.round_digest,
+                survivors.sha256,
+                message,
+            )
         )
 
     def confirm_durable(self, record: Record) -> bytes:
@@ -334,7 +363,10 @@ class Holder:
             )
 
     def _head_of(
-        self, dealer: str, survivors: Survivors, heads: Mapping[str, ContributionHead]
+        self,
+        dealer: str,
+        survivors: Survivors,
+        heads: Mapping[str, ContributionHead],
     ) -> ContributionHead:
         head = heads.get(dealer)
         if (

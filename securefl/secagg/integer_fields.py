@@ -88,7 +88,12 @@ class IntegerFields:
                 next_step="Report this; the study ends here.",
             )
 
-    def sums(self, fields: IntArray, contributors: int, length: int) -> tuple[IntArray, IntArray]:
+    def sums(
+        self,
+        fields: IntArray,
+        contributors: int,
+        length: int,
+    ) -> tuple[IntArray, IntArray]:
         """Take the offsets off an opened sum.
 
         Args:

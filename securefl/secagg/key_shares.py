@@ -155,12 +155,23 @@ class Dealing:
         start = index * SEED_COMMITMENT_BYTES
         return self.data[start : start + SEED_COMMITMENT_BYTES]
 
-    def share_fits(self, holder: str, index: int, share: bytes) -> bool:
+    def share_fits(
+        self,
+        holder: str,
+        index: int,
+        share: bytes,
+    ) -> bool:
         """True if ``share`` (36 bytes) is what the dealer committed to for that holder and seed."""
         prefix = _share_prefix(self.terms, self.dealer, holder)
         return self._fits(self._holder(holder), prefix, index, share)
 
-    def _fits(self, at: int, prefix: bytes, index: int, share: bytes) -> bool:
+    def _fits(
+        self,
+        at: int,
+        prefix: bytes,
+        index: int,
+        share: bytes,
+    ) -> bool:
         """Compare a share with the commitment in its place, for the holder at place ``at``."""
         before = at * self._seeds + index
         start = self._seeds * SEED_COMMITMENT_BYTES + before * SHARE_COMMITMENT_BYTES

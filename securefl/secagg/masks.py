@@ -184,7 +184,12 @@ def add_mask(ciphertext: WordArray, mask: WordArray) -> WordArray:
 
 def _hkdf(secret: bytes, info: bytes) -> bytes:
     """HKDF-SHA256 (RFC 5869) without salt, 32 bytes: ``info`` alone tells the uses apart."""
-    return HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=info).derive(secret)
+    return HKDF(
+        algorithm=SHA256(),
+        length=SECRET_BYTES,
+        salt=None,
+        info=info,
+    ).derive(secret)
 
 
 def _bad_key(other: str, why: str) -> MessageError:

@@ -142,7 +142,10 @@ class NumberLayout(IntegerFields):
         return words
 
     def unpack(
-        self, words: WordArray, length: int, contributors: int
+        self,
+        words: WordArray,
+        length: int,
+        contributors: int,
     ) -> tuple[IntArray, IntArray, float]:
         """Take apart the opened sum of ``contributors`` contributions.
 

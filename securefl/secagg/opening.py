@@ -79,7 +79,12 @@ def open_sum(
         keys.erase()
     if facts.numbers is not None:
         key = NumberKey.opened(facts.numbers.ring, encrypted, count)
-        numbers = _Numbers(facts.numbers, facts.length, round_digest or facts.digest(), count)
+        numbers = _Numbers(
+            facts.numbers,
+            facts.length,
+            round_digest or facts.digest(),
+            count,
+        )
         try:
             noise = max(noise, numbers.open(body, key, into))
         finally:
@@ -129,7 +134,11 @@ class _Body:
 
 
 def _open_ciphertexts(
-    keys: RoundKeys, body: _Body, facts: RoundContext, into: IntArray, count: int
+    keys: RoundKeys,
+    body: _Body,
+    facts: RoundContext,
+    into: IntArray,
+    count: int,
 ) -> float:
     """Open the ciphertexts' integers into ``into``; return the largest noise."""
     layout = facts.cipher_layout
@@ -167,7 +176,12 @@ class _Numbers:
     round_digest: str
     contributors: int
 
-    def open(self, body: _Body, key: NumberKey, into: IntArray) -> float:
+    def open(
+        self,
+        body: _Body,
+        key: NumberKey,
+        into: IntArray,
+    ) -> float:
         """Open all elements into ``into``.
 
         Returns the largest error as a share of its room, rounded up to twentieths.
@@ -180,7 +194,12 @@ class _Numbers:
             place = element * self.layout.values_per_element
             length = min(self.length - place, len(block) * self.layout.values_per_element)
             values, canaries, share = open_numbers(
-                block, self.layout, key, shared, length=length, contributors=self.contributors
+                block,
+                self.layout,
+                key,
+                shared,
+                length=length,
+                contributors=self.contributors,
             )
             _check_canaries(canaries, self.contributors)
             into[place : place + length] = values

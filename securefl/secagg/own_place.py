@@ -36,7 +36,11 @@ def manifest_limit(facts: RoundContext) -> int:
 
 
 def other_contribution(
-    head: bytes, own: bytes, facts: RoundContext, sender: str, verify: Verify
+    head: bytes,
+    own: bytes,
+    facts: RoundContext,
+    sender: str,
+    verify: Verify,
 ) -> bool:
     """True for another contribution of ``sender`` to the same round of the same study.
 
@@ -57,7 +61,12 @@ def other_contribution(
     for kind in _TYPES:
         try:
             body = open_signed(
-                signed, kind=kind, fields=_FIELDS, verify=verify, sender=sender, max_bytes=length
+                signed,
+                kind=kind,
+                fields=_FIELDS,
+                verify=verify,
+                sender=sender,
+                max_bytes=length,
             )
         except MessageError:
             continue

@@ -110,7 +110,10 @@ class FieldLayout(IntegerFields):
         return messages
 
     def unpack(
-        self, messages: WordArray, length: int, contributors: int | None = None
+        self,
+        messages: WordArray,
+        length: int,
+        contributors: int | None = None,
     ) -> tuple[IntArray, IntArray]:
         """Take apart the opened sum of all K contributors, or of the survivors among them.
 

@@ -199,7 +199,13 @@ class Proposer:
                         found.append((name, other))
         return found
 
-    def propose(self, sender: str, sign: Sign, *, without: frozenset[str] = frozenset()) -> bytes:
+    def propose(
+        self,
+        sender: str,
+        sign: Sign,
+        *,
+        without: frozenset[str] = frozenset(),
+    ) -> bytes:
         """Propose everybody whose frame came, ``without`` those that are to be left out; the same
         proposal when asked again.
 

@@ -192,7 +192,12 @@ class CkksIntegers(SumCipher):
         """Generate a fresh key pair for one round."""
         return RoundKeyPair.generate()
 
-    def encrypt(self, public: PublicKey, messages: WordArray, layout: FieldLayout) -> WordArray:
+    def encrypt(
+        self,
+        public: PublicKey,
+        messages: WordArray,
+        layout: FieldLayout,
+    ) -> WordArray:
         """See :func:`encrypt`."""
         return encrypt(public, messages, layout)
 
@@ -347,7 +352,16 @@ def seal_file(parms_id: list[int], residues: WordArray, *, ntt: bool) -> bytes:
 
 def _seal_header(payload: int) -> bytes:
     """Write SEAL's header of 16 bytes: magic, its own size, version, no compression, total size."""
-    return struct.pack("<HBBBBHQ", _SEAL_MAGIC, 16, 4, 3, _UNCOMPRESSED, 0, 16 + payload)
+    return struct.pack(
+        "<HBBBBHQ",
+        _SEAL_MAGIC,
+        16,
+        4,
+        3,
+        _UNCOMPRESSED,
+        0,
+        16 + payload,
+    )
 
 
 def load_seal_file(context: Any, target: Any, content: bytes) -> None:  # noqa: ANN401 - sealapi has no types

@@ -32,7 +32,10 @@ _P: Final = np.uint64(PRIME)
 
 
 def split(
-    secrets: Sequence[bytes], holders: int, threshold: int, draw: Callable[[int], bytes]
+    secrets: Sequence[bytes],
+    holders: int,
+    threshold: int,
+    draw: Callable[[int], bytes],
 ) -> NDArray[np.uint16]:
     """Share each secret among ``holders``.
 

@@ -118,7 +118,10 @@ def sum_head_bytes(survivors: Survivors, sender: str) -> int:
 
 
 def read_survivors_sum(
-    file: Readable, survivors: Survivors, sender: str, verify: Verify
+    file: Readable,
+    survivors: Survivors,
+    sender: str,
+    verify: Verify,
 ) -> Iterator[WordArray]:
     """Read the ciphertexts of a sum's frame, a block of items at a time, each checked.
 
@@ -142,7 +145,12 @@ def open_survivors(
     """
     terms = survivors.terms
     return open_sum(
-        keys, blocks, terms.facts, into, len(survivors.names), round_digest=terms.round_digest
+        keys,
+        blocks,
+        terms.facts,
+        into,
+        len(survivors.names),
+        round_digest=terms.round_digest,
     )
 
 
@@ -156,5 +164,8 @@ def _sum_envelope(survivors: Survivors, sender: str) -> Envelope:
         "parts": survivors.parts(),
     }
     return Envelope(
-        SUM_TYPE, fields, body_runs(sections), more_bytes=_PART_BYTES * len(survivors.names)
+        SUM_TYPE,
+        fields,
+        body_runs(sections),
+        more_bytes=_PART_BYTES * len(survivors.names),
     )

@@ -52,7 +52,12 @@ class RunningSum:
         """Hospitals of the cohort that were not added yet."""
         return tuple(name for name in self._facts.cohort if name not in self.parts)
 
-    def add(self, frame: Readable, sender: str, verify: Verify) -> None:
+    def add(
+        self,
+        frame: Readable,
+        sender: str,
+        verify: Verify,
+    ) -> None:
         """Check a contribution and add it: all of it, or nothing.
 
         Args:

@@ -126,7 +126,13 @@ def spool_contribution(
     mask = Seeds(tuple((name > me, seeds[name]) for name in near), (self_seed,))
     hashes = [sha256(dealing).hexdigest()]
     body = encrypted_body(
-        values, facts, terms.round_digest, public=public, mask=mask, cipher=cipher, draw=draw
+        values,
+        facts,
+        terms.round_digest,
+        public=public,
+        mask=mask,
+        cipher=cipher,
+        draw=draw,
     )
     for section, block in placed(body, facts.sections):
         hashes += section.write(block, spool)
@@ -134,7 +140,10 @@ def spool_contribution(
 
 
 def read_head(
-    file: Readable, terms: SurvivorTerms, sender: str, verify: Verify
+    file: Readable,
+    terms: SurvivorTerms,
+    sender: str,
+    verify: Verify,
 ) -> ContributionHead:
     """Check and read the head of a contribution, which may be all there is of it.
 
@@ -150,7 +159,12 @@ def read_head(
     if sender not in terms.cohort:
         raise refused(sender, "it is not in the round's cohort")
     head = contribution_envelope(terms, sender).open_head(file, sender, verify)
-    return ContributionHead(sender, head.sha256, Dealing(terms, sender, head.lead), head)
+    return ContributionHead(
+        sender,
+        head.sha256,
+        Dealing(terms, sender, head.lead),
+        head,
+    )
 
 
 def ciphertext_blocks(
@@ -166,7 +180,10 @@ def ciphertext_blocks(
 
 
 def check_contribution(
-    file: Readable, terms: SurvivorTerms, sender: str, verify: Verify
+    file: Readable,
+    terms: SurvivorTerms,
+    sender: str,
+    verify: Verify,
 ) -> ContributionHead:
     """Read a whole contribution and keep its head.
 

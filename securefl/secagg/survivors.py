@@ -98,7 +98,12 @@ def write_proposal(survivors: Survivors, sender: str, sign: Sign) -> bytes:
     )
 
 
-def read_proposal(data: bytes, terms: SurvivorTerms, sender: str, verify: Verify) -> Survivors:
+def read_proposal(
+    data: bytes,
+    terms: SurvivorTerms,
+    sender: str,
+    verify: Verify,
+) -> Survivors:
     """Check and read a proposal.
 
     Raises:
@@ -148,7 +153,12 @@ def write_agreement(survivors: Survivors, sender: str, sign: Sign) -> bytes:
     )
 
 
-def agrees(data: bytes, survivors: Survivors, sender: str, verify: Verify) -> bool:
+def agrees(
+    data: bytes,
+    survivors: Survivors,
+    sender: str,
+    verify: Verify,
+) -> bool:
     """True if ``data`` is the signature of ``sender`` under exactly this set.
 
     False for another set of the same round.
@@ -181,7 +191,12 @@ def count_agreements(
     for name in survivors.names:
         if name in statements:
             try:
-                count += agrees(statements[name], survivors, name, partial(verify, name))
+                count += agrees(
+                    statements[name],
+                    survivors,
+                    name,
+                    partial(verify, name),
+                )
             except MessageError:
                 continue
     return count

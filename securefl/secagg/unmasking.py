@@ -100,7 +100,11 @@ def write_answer(
 
 
 def read_answer(
-    data: bytes, survivors: Survivors, holder: str, dealings: Mapping[str, Dealing], verify: Verify
+    data: bytes,
+    survivors: Survivors,
+    holder: str,
+    dealings: Mapping[str, Dealing],
+    verify: Verify,
 ) -> Answer:
     """Check an answer, share by share, against the dealers' commitments.
 
@@ -223,7 +227,12 @@ def _envelope(survivors: Survivors, holder: str, dealers: tuple[str, ...]) -> En
     )
 
 
-def _peek_without(data: bytes, survivors: Survivors, holder: str, verify: Verify) -> list[str]:
+def _peek_without(
+    data: bytes,
+    survivors: Survivors,
+    holder: str,
+    verify: Verify,
+) -> list[str]:
     """Read the list of dealers left out, from a signed head of at most the largest size."""
     import io
 
