@@ -1,4 +1,4 @@
-"""Carrier over any file system of fsspec: S3, SFTP, FTP, Azure, WebDAV and so on."""
+"""Carrier over any file system of fsspec: S3, SFTP, FTP, Azure and so on."""
 
 from __future__ import annotations
 
@@ -92,6 +92,9 @@ class FsspecCarrier(Carrier):
             file: IO[bytes] = self._fs.open(self._full(path), "rb")
         except FileExistsError as error:  # some file systems' word for an object on the way
             raise NotADirectoryError(path) from error
+        if getattr(file, "details", {}).get("type") == "directory":  # S3, FTP: opened as empty
+            file.close()
+            raise IsADirectoryError(path)
         return file
 
     def stamp(self, path: str) -> str | None:
@@ -110,7 +113,13 @@ class FsspecCarrier(Carrier):
 
     def erase(self, path: str) -> None:
         """See :class:`Carrier`."""
-        self._fs.rm_file(self._full(path))
+        full = self._full(path)
+        try:
+            self._fs.rm_file(full)
+        except Exception:
+            self._fs.invalidate_cache()
+            self._fs.info(full)  # raises FileNotFoundError, where FTP said something else
+            raise
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root

@@ -90,6 +90,14 @@ class Upload(AbstractBufferedFile):
         self.parts = self.buffer = None
 
 
+class NoObject(io.BytesIO):
+    """What S3 and FTP open where there is a folder: an empty file."""
+
+    def __init__(self):
+        super().__init__()
+        self.details = {"type": "directory"}
+
+
 class ObjectStore(AbstractFileSystem):
     """Objects by key: no folders, no rename, whole uploads, as S3 has them."""
 
@@ -107,6 +115,8 @@ class ObjectStore(AbstractFileSystem):
     def _open(self, path, mode="rb", block_size=1 << 21, **_):
         if mode == "wb":
             return Upload(self, path, mode, block_size)
+        if path not in self.objects and any(key.startswith(f"{path}/") for key in self.objects):
+            return NoObject()
         return io.BytesIO(self._object(path)[1])
 
     def info(self, path, **_):
@@ -122,7 +132,9 @@ class ObjectStore(AbstractFileSystem):
         return [{"name": name} for name in found] if detail else found
 
     def rm_file(self, path):
-        del self.objects[self._object(path) and path]
+        if path not in self.objects:
+            raise RuntimeError("550 No such file or directory")  # as FTP says it
+        del self.objects[path]
 
     def makedirs(self, path, exist_ok=False):
         raise AssertionError("an object store has no folders")
