@@ -72,12 +72,11 @@ def connect(folder: str | Path) -> Lab:
 
 
 def load_model(folder: str | Path) -> Model:
-    """Open a model folder; ``model.predict(frame)`` scores rows, ``model.intended_use`` says what
-    it is for.
+    """Open a model folder: ``model.predict(frame)`` scores rows.
 
-    The folder is not signed: weights and card are tied to ``model.json``, and nothing ties that to
-    the study. Whoever can write the folder can rewrite all three; compare ``model.digest`` with the
-    one that the researcher announced.
+    ``model.intended_use`` says what it is for. The folder is not signed: weights and card are tied
+    to ``model.json``, and nothing ties that to the study. Whoever can write the folder can rewrite
+    all three; compare ``model.digest`` with the one that the researcher announced.
 
     Raises:
         UnreadableError: it is not a model, or weights or card are not those that ``model.json``
@@ -115,8 +114,9 @@ class Lab(Shown):
         return list(self.folder.book.cards().values())
 
     def ask(self, *sites: str) -> None:
-        """Ask datasites to accept this researcher as a PySyft peer; they do once their owner trusts
-        its card.
+        """Ask datasites to accept this researcher as a PySyft peer.
+
+        They do once their owner trusts its card.
 
         Raises:
             UsageError: one is not a hospital of this researcher's list; nobody was asked.
@@ -137,11 +137,10 @@ class Lab(Shown):
             desk.sync()
 
     def datasets(self) -> list[PublicDataset]:
-        """Data sets of all datasites that have accepted this researcher, each checked against its
-        hospital's signature.
+        """List data sets of all datasites that have accepted this researcher.
 
-        One whose files in the store are not those that the hospital signed is listed with the
-        ``fault`` and without its content.
+        Each is checked against its hospital's signature. One whose files in the store are not those
+        that the hospital signed is listed with the ``fault`` and without its content.
         """
         with open_datasite(
             self.folder.board,
@@ -172,8 +171,9 @@ class Lab(Shown):
         )
 
     def study(self, name: str) -> Study:
-        """The study that is meant by ``name``: its id, its whole name, its digest, or a beginning
-        that fits one only.
+        """Find the study that is meant by ``name``.
+
+        Its id, its whole name, its digest, or a beginning that fits one only.
 
         Raises:
             UsageError: none or several fit.
@@ -281,7 +281,7 @@ class Study(Shown):
 
     @property
     def file(self) -> StudyFile:
-        """What the study file says."""
+        """Contents of the study file."""
         return self.sealed.study
 
     @property
@@ -311,12 +311,13 @@ class Study(Shown):
 
     @property
     def parameters(self) -> int:
-        """How many parameters the model has."""
+        """Number of the model's parameters."""
         return self.plan.parameters
 
     def request(self) -> dict[str, str]:
-        """Send the request to every datasite that has not got it yet through PySyft, and invite the
-        aggregator; site → job of those.
+        """Send the request to every datasite that has not got it yet through PySyft.
+
+        Invites the aggregator too. Returns site → job of those.
 
         Raises:
             NotApprovedError: a datasite has not published its keys yet, and nobody was asked; or
@@ -328,21 +329,24 @@ class Study(Shown):
         return send_request(self._lab.folder, self.plan, self.name)
 
     def status(self) -> dict[str, str]:
-        """Site → ``waiting``, ``approved``, the code it ended with, or ``new-keys``: it can no
-        longer approve this study, which names keys that the card trusted here has replaced. From
-        signed words in the store and the researcher's own list only.
+        """Site → ``waiting``, ``approved``, the code it ended with, or ``new-keys``.
+
+        ``new-keys``: it can no longer approve this study, which names keys that the card trusted
+        here has replaced. From signed words in the store and the researcher's own list only.
         """
         return states(self._lab.folder, self.plan)
 
     def causes(self) -> dict[str, tuple[str, str]]:
-        """Site → the party that it followed when it ended its part, and that one's code; of those
-        that followed one.
+        """Site → the party that it followed when it ended its part, and that one's code.
+
+        Of those that followed one.
         """
         return causes(self._lab.folder, self.plan)
 
     def run_status(self) -> str:
-        """A sentence on the study's run: running, completed, ended early; empty where it was not
-        run yet.
+        """Say in a sentence how the study's run stands: running, completed, ended early.
+
+        Empty where it was not run yet.
         """
         return run_words(self._lab.folder, self.folder, self.plan)
 
@@ -425,7 +429,9 @@ class Study(Shown):
         return found
 
     def place(self, model_folder: Path | None = None) -> Path:
-        """Where a run would put its model. To be asked before anybody waits or begins.
+        """Return the folder where a run would put its model.
+
+        To be asked before anybody waits or begins.
 
         Raises:
             UsageError: the study was run before, or the folder exists: a model is never
@@ -447,7 +453,7 @@ class Study(Shown):
         return target
 
     def report(self) -> dict[str, Any]:
-        """What a completed run left: figures, extracts, model folder.
+        """Read what a completed run left: figures, extracts, model folder.
 
         Raises:
             UsageError: it has not run to its end.
@@ -461,8 +467,9 @@ class Study(Shown):
         return read_result(self._lab.folder, self.folder, self.plan)
 
     def verify(self, number: int) -> VerifiedRound:
-        """Add round ``number`` again from what the hospitals signed: who contributed, and whether
-        the aggregator's sum is the sum of these.
+        """Add round ``number`` again from what the hospitals signed.
+
+        Who contributed, and whether the aggregator's sum is the sum of these.
 
         Raises:
             UsageError: the study has no such round.

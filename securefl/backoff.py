@@ -27,7 +27,7 @@ _GRAIN: Final = 0.5
 
 @dataclass
 class Backoff:
-    """When the next look at one thing is due.
+    """Times at which to look at one thing, less and less often.
 
     Args:
         shortest, longest: seconds between two looks, at least and at most.
@@ -61,7 +61,7 @@ class Backoff:
 
     @property
     def ready(self) -> bool:
-        """Whether it is time to look."""
+        """True when it is time to look."""
         return self.remaining <= 0
 
     @property

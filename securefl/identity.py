@@ -175,7 +175,7 @@ class Verifier:
     signing_public: str
 
     def __call__(self, signature: bytes, message: bytes) -> bool:
-        """Whether ``signature`` (64 bytes) over ``message`` is by that key."""
+        """True if ``signature`` (64 bytes) over ``message`` is by that key."""
         return verify(self.signing_public, signature, message)
 
 

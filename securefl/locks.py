@@ -93,7 +93,7 @@ def holding(path: Path) -> Iterator[None]:
 
 
 def _try_to_lock(fd: int) -> bool | None:
-    """Whether the lock could be had at once; None where another process holds it."""
+    """Try to lock at once: true if it could be had; None where another process holds it."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

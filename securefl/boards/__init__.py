@@ -1,3 +1,4 @@
-"""Boards: places where parties post bytes for one another, whatever carries them (a folder, memory,
-any fsspec URL).
+"""Boards: places where parties post bytes for one another, whatever carries them.
+
+A folder, memory, any fsspec URL.
 """

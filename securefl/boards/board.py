@@ -59,8 +59,9 @@ class Board(Protocol):
         """
 
     def read_head(self, path: str, size: int) -> bytes | None:
-        """The object's first ``size`` bytes, all of it where it is shorter; None where there is
-        none.
+        """Read the object's first ``size`` bytes, all of it where it is shorter.
+
+        None where there is none.
         """
 
     def open(self, path: str, max_bytes: int) -> AbstractContextManager[CappedReader | None]:
@@ -73,10 +74,10 @@ class Board(Protocol):
         """
 
     def stamp(self, path: str) -> str | None:
-        """Something cheap that is another when the object changed; None where there is none, or
-        nothing tells.
+        """Return something cheap that is another when the object changed; None where nothing tells.
 
-        Whoever can post can forge it: it saves work, it proves nothing.
+        None where there is no object too. Whoever can post can forge it: it saves work, it proves
+        nothing.
         """
 
     def names(self, folder: str = "") -> list[str]:
@@ -86,8 +87,9 @@ class Board(Protocol):
         """Remove an object; one that is not there is no error."""
 
     def shut(self, wanted: Callable[[str], bool]) -> list[str]:
-        """Folders, among those that are ``wanted``, in which this user can post nothing; none where
-        the place does not tell.
+        """List folders, among those ``wanted``, in which this user can post nothing.
+
+        None where the place does not tell.
         """
 
 
@@ -201,8 +203,7 @@ class CarriedBoard:
 
     @contextmanager
     def _calling(self, doing: str, next_step: str) -> Iterator[None]:
-        """One call of the carrier: in its turn, at the right place, and with its errors in our
-        words.
+        """Make one call of the carrier: in its turn, at the right place, its errors in our words.
 
         "No such file" goes on to the caller, who knows whether that is an error.
 
@@ -224,10 +225,10 @@ class CarriedBoard:
         )
 
     def _check_marker(self) -> None:
-        """Refuse a place that is not the one used before: a share that is not mounted is an empty
-        folder.
+        """Refuse a place that is not the one used before.
 
-        A place that may come and go is looked at each time, another once.
+        A share that is not mounted is an empty folder. A place that may come and go is looked at
+        each time, another once.
         """
         if self._marker is None:
             return

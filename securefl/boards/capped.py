@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 class CappedReader:
-    """An object of a board that is being read: at most so many bytes, and a network's failure is
-    the board's.
+    """Object of a board that is being read: at most so many bytes.
+
+    A network's failure is the board's.
 
     Args:
         file: open at its beginning.

@@ -50,8 +50,9 @@ class FsspecCarrier(Carrier):
         self.many_at_a_time = bool(getattr(fs, "async_impl", False))
 
     def write(self, path: str, fill: Callable[[IO[bytes]], object]) -> None:
-        """See :class:`Carrier`. Written under a temporary name and moved, except where an upload
-        appears as a whole.
+        """See :class:`Carrier`.
+
+        Written under a temporary name and moved, except where an upload appears as a whole.
         """
         target = self._full(path)
         if self._upload_is_whole:

@@ -24,8 +24,9 @@ FILE: Final = "store.id"
 
 
 def known_marker(folder: Path) -> str | None:
-    """The mark of the store that the party of this folder uses; None where it has not used one, or
-    forgot it.
+    """Read the mark of the store that the party of this folder uses.
+
+    None where it has not used one, or forgot it.
 
     Raises:
         UnreadableError: the file is there and holds no mark.

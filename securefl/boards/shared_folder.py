@@ -1,9 +1,8 @@
-"""A folder that others write to as well: reached name by name from its root, and no link below the
-root is ever followed.
+"""Folder that others write to as well: reached name by name from its root.
 
-What is made below the root takes the root's rights and group: parties that write as different users
-would otherwise shut one another out of the folders that each of them happens to make first (umask
-022 is everywhere).
+No link below the root is ever followed. What is made below the root takes the root's rights and
+group: parties that write as different users would otherwise shut one another out of the folders
+that each of them happens to make first (umask 022 is everywhere).
 
 A link in the place of a folder would lead a party's reads and writes to wherever that party may
 read and write. The root itself may be reached by links: its path is the party's own.
@@ -34,11 +33,11 @@ _TRIES: Final = 4
 
 
 class SharedFolder:
-    """Files below ``root`` by the names on the way to them. The root is looked up anew each time:
-    it may come and go.
+    """Files below ``root`` by the names on the way to them.
 
-    Every method raises :class:`OSError` where the file system does, :class:`FileNotFoundError` or
-    :class:`NotADirectoryError` where there is nothing, or a link, on the way.
+    The root is looked up anew each time: it may come and go. Every method raises :class:`OSError`
+    where the file system does, :class:`FileNotFoundError` or :class:`NotADirectoryError` where
+    there is nothing, or a link, on the way.
     """
 
     def __init__(self, root: str) -> None:
@@ -65,10 +64,10 @@ class SharedFolder:
         return os.fdopen(fd, "rb")
 
     def write(self, names: Sequence[str], fill: Callable[[IO[bytes]], object]) -> None:
-        """Write beside, then rename; folders on the way are made. What is there and is no file (on
-        the way: no folder) is set aside under a hidden name.
+        """Write beside, then rename; folders on the way are made.
 
-        Not synced: a power cut may lose an object, and then its signature check fails.
+        What is there and is no file (on the way: no folder) is set aside under a hidden name. Not
+        synced: a power cut may lose an object, and then its signature check fails.
         """
         with self._parent(names, make=True) as folder:
             rights = Path(self._root).stat()
@@ -89,8 +88,9 @@ class SharedFolder:
             return os.stat(names[-1], dir_fd=folder, follow_symlinks=False)
 
     def shut(self, wanted: Callable[[str], bool], most: int = 5000) -> list[str]:
-        """Folders below the root, as far as ``wanted`` takes them, in which this user can make no
-        files; at most ``most`` are looked at.
+        """List folders below the root in which this user can make no files.
+
+        As far as ``wanted`` takes them; at most ``most`` are looked at.
         """
         found = []
         for path, below, _ in itertools.islice(os.walk(self._root), most):
@@ -105,8 +105,9 @@ class SharedFolder:
         return found
 
     def list(self, names: Sequence[str]) -> list[str]:
-        """Names of the regular files and folders in that folder: what :meth:`open` opens, and where
-        it looks.
+        """List the regular files and folders in that folder.
+
+        What :meth:`open` opens, and where it looks.
         """
         with self._folder(names) as walked:
             fd = os.open(".", _LIST, dir_fd=walked)
@@ -166,8 +167,9 @@ def _enter(folder: int, name: str) -> int:
 
 
 def _as_root(fd: int, rights: os.stat_result, mode: int) -> None:
-    """Give what this process has just made the root's group and rights; a file system that keeps
-    neither is none of our business.
+    """Give what this process has just made the root's group and rights.
+
+    A file system that keeps neither is none of our business.
     """
     with contextlib.suppress(OSError):
         if os.fstat(fd).st_gid != rights.st_gid:

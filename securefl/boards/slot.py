@@ -50,9 +50,10 @@ class Slot:
         return self.board.read(self.path, self.most)
 
     def read_as(self, parse: Callable[[bytes], T]) -> T | None:
-        """What ``parse`` makes of the object; None where there is none, or one that it refuses.
+        """Return what ``parse`` makes of the object.
 
-        Anybody can post: what is not by whom it should be is as if it were not there.
+        None where there is none, or one that it refuses. Anybody can post: what is not by whom it
+        should be is as if it were not there.
 
         Args:
             parse: checks and reads bytes, and raises :class:`MessageError` at what it refuses.

@@ -28,8 +28,9 @@ _NOT_SHARED: Final = frozenset(
 
 
 def usable_url(text: str) -> str:
-    """A store as it may stand in a party's settings: a folder's whole path, or a URL that fsspec
-    can open.
+    """Return a store as it may stand in a party's settings.
+
+    A folder's whole path, or a URL that fsspec can open.
 
     Raises:
         UsageError: it names no store that several machines share; the text shows the right form.
@@ -79,7 +80,7 @@ def usable_url(text: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """What a file system says, on one line, whatever kind of error it raises."""
+    """Return a file system's words on one line, whatever kind of error it raises."""
     said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     words = " ".join(said.split())[:300].rstrip(".")
     return words or type(error).__name__

@@ -1,3 +1,1 @@
-"""Rounds: signed messages, the exchange that carries them, the hospital's part, the aggregator's
-and the coordinator's.
-"""
+"""Rounds: signed messages, the exchange that carries them, and each party's part."""

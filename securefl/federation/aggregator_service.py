@@ -1,9 +1,8 @@
-"""The aggregator at work: finds studies that a trusted coordinator invited it to, and adds each
-round as it completes.
+"""Aggregator at work: finds studies that it was invited to, and adds each round as it completes.
 
-It runs for months beside hundreds of old studies: one that is over, that is another aggregator's,
-or whose time has passed is remembered by name and read no more; what cannot be served yet and what
-does not move is looked at less and less often.
+Invited by a trusted coordinator. It runs for months beside hundreds of old studies: one that is
+over, that is another aggregator's, or whose time has passed is remembered by name and read no more;
+what cannot be served yet and what does not move is looked at less and less often.
 """
 
 from __future__ import annotations
@@ -71,7 +70,7 @@ class _Serving:
 
     @property
     def came(self) -> tuple[object, ...]:
-        """What is there of the round: while it changes, something is going on."""
+        """Progress of the round: while it changes, something is going on."""
         progress = () if self.arrivals is None else self.arrivals.progress
         return (self.next_round, self.announced is not None, progress)
 
@@ -106,7 +105,7 @@ class AggregatorService:
 
     @property
     def busy(self) -> bool:
-        """Whether a study is being served."""
+        """True while a study is being served."""
         return bool(self._serving)
 
     @property
@@ -146,8 +145,9 @@ class AggregatorService:
         self._looking.failed()
 
     def _is_settled(self, digest: str) -> bool:
-        """Serve the study, or know for good that it is not to be served; False when that may
-        change.
+        """Serve the study, or know for good that it is not to be served.
+
+        False when that may change.
         """
         try:
             plan = self._take_up(digest)
@@ -175,8 +175,9 @@ class AggregatorService:
         return True
 
     def _is_past(self, plan: RoundPlan) -> bool:
-        """Whether the time of a study is over; what was sent in it is still added for one round's
-        length.
+        """True once the time of a study is over.
+
+        What was sent in it is still added for one round's length.
         """
         schedule = plan.study.schedule
         return self.now() > schedule.closes + timedelta(seconds=schedule.round_deadline)
@@ -283,8 +284,9 @@ class AggregatorService:
         return True
 
     def _arrivals(self, serving: _Serving) -> Aggregation | None:
-        """The round that is served, as far as it came; None while its coordinator announced
-        nothing.
+        """Return the round that is served, as far as it came.
+
+        None while its coordinator announced nothing.
 
         Raises:
             MessageError: what was announced contradicts the study.

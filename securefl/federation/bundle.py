@@ -1,11 +1,10 @@
-"""The finished model on its way to its recipients: one sealed object, and the coordinator's
-signature under its hash.
+"""Finished model on its way to its recipients: a sealed object, and a signature under its hash.
 
-In the store lie two objects, ``model/statement`` (signed: study, hash and size of the other) and
-``model/sealed``. The second is encrypted once, its key sealed to each recipient by name, under the
-study's digest (:mod:`securefl.federation.sealing`). Inside stand a list of files with their hashes,
-then the files. The hashes are inside and not in the statement: for a small model a hash can be
-guessed, and whoever operates the store would know the figures.
+In the store lie two objects, ``model/statement`` (signed by the coordinator: study, hash and size
+of the other) and ``model/sealed``. The second is encrypted once, its key sealed to each recipient
+by name, under the study's digest (:mod:`securefl.federation.sealing`). Inside stand a list of files
+with their hashes, then the files. The hashes are inside and not in the statement: for a small model
+a hash can be guessed, and whoever operates the store would know the figures.
 
 Order of every reading (rule 5): length, signature, hash of the sealed bytes, opening, list, hash of
 each file. Page: ``protocols/wire/rounds/model-bundle.md``.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Broadcast:
-    """What a coordinator sends to begin a round, as it travels: nothing in it is checked."""
+    """Beginning of a round as a coordinator sends it: nothing in it is checked."""
 
     announcement: bytes
     key: bytes
@@ -72,12 +72,13 @@ class AnnouncedRound:
 
     @property
     def has_own_digest(self) -> bool:
-        """Whether the announced round digest is that of the announced facts."""
+        """True if the announced round digest is that of the announced facts."""
         return round_strategy_of(self.plan).round_digest(self.context) == self.said.round_digest
 
     def checked_context(self) -> RoundContext:
-        """The facts as a party takes them that follows no round before this one: aggregator, and
-        whoever verifies.
+        """Check the facts as a party takes them that follows no round before this one.
+
+        Aggregator, and whoever verifies.
 
         Raises:
             MessageError: the announcement contradicts the study.
@@ -117,8 +118,9 @@ class AnnouncedRound:
 
 @dataclass(frozen=True)
 class CheckedRound:
-    """An announced round whose key and sealed model are the coordinator's own. Made by
-    :meth:`AnnouncedRound.with_payload` alone.
+    """Announced round whose key and sealed model are the coordinator's own.
+
+    Made by :meth:`AnnouncedRound.with_payload` alone.
     """
 
     announced: AnnouncedRound

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class RoundRecord(Shown):
-    """What the coordinator keeps of a round: hashes and sizes, no contribution and no key."""
+    """Coordinator's record of a round: hashes and sizes, no contribution and no key."""
 
     round: int
     kind: str
@@ -101,8 +101,9 @@ class Coordinator:
         self._instances: Mapping[str, str] = {}
 
     def assemble(self, seconds: float) -> None:
-        """Call every hospital, and wait until all are ready. Nobody is charged before the first
-        announcement.
+        """Call every hospital, and wait until all are ready.
+
+        Nobody is charged before the first announcement.
 
         Args:
             seconds: how long they are waited for.

@@ -1,5 +1,7 @@
-"""A finished round's objects as evidence: one that is not there, or does not pass its checks, proves
-nothing, for whoever can write into the store may have put it there.
+"""Objects of a finished round as evidence.
+
+One that is not there, or does not pass its checks, proves nothing, for whoever can write into the
+store may have put it there.
 """
 
 from __future__ import annotations

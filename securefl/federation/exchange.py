@@ -1,4 +1,4 @@
-"""How a round travels: broadcast it, collect the replies by a deadline.
+"""Exchange of a round: broadcast it, collect the replies by a deadline.
 
 One interface, two homes here: one process, and the store.
 """
@@ -72,10 +72,9 @@ class Exchange(Protocol):
     """The coordinator's door to the others."""
 
     def assemble(self, call: Call, signed: bytes, seconds: float) -> Mapping[str, str]:
-        """Ask every hospital whether it is ready, and wait until all say so: hospital → nonce of
-        the run of its agent.
+        """Ask every hospital whether it is ready, and wait until all say so.
 
-        Nobody is charged before.
+        Returns hospital → nonce of the run of its agent. Nobody is charged before.
 
         Args:
             call: the coordinator's call, with a fresh nonce.
@@ -91,8 +90,9 @@ class Exchange(Protocol):
         """Make the round known to every hospital and the aggregator."""
 
     def collect(self, arrivals: FullRound, seconds: float) -> ClaimedSum:
-        """Take in every hospital's contribution, and wait for the aggregator's sum; returns it,
-        read and checked.
+        """Take in every hospital's contribution, and wait for the aggregator's sum.
+
+        Returns it, read and checked.
 
         Raises:
             RoundError: it did not come in time; the text names who is missing or what a hospital
@@ -100,16 +100,18 @@ class Exchange(Protocol):
         """
 
     def gather(self, tally: SurvivorRound, seconds: float) -> None:
-        """In a study that goes on after a loss: take in contributions until all that can come are
-        there, or the time is over.
+        """Take in contributions, in a study that goes on after a loss.
+
+        Until all that can come are there, or the time is over.
 
         Raises:
             RoundError: too few can come.
         """
 
     def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
-        """Make the survivor set known, collect signatures, answers and the aggregator's sum;
-        returns the sum, read and checked.
+        """Make the survivor set known, collect signatures, answers and the aggregator's sum.
+
+        Returns the sum, read and checked.
 
         Raises:
             RoundError: something did not come in time; the text names who is silent.
@@ -120,6 +122,7 @@ class Exchange(Protocol):
 
     def leave(self, number: int, transcript: bytes) -> None:
         """Leave the signed transcript of a round that is over where every participant finds it.
+
         Nothing that fails here ends a study: the round's sum is opened.
         """
 
@@ -129,8 +132,9 @@ def _everybody_is_there(site: str, number: int, stage: str) -> bool:  # noqa: AR
 
 
 class LocalExchange:
-    """Everybody in one process: simulation and tests. Same bytes, same checks; only the carrier
-    differs.
+    """Exchange in one process: simulation and tests.
+
+    Same bytes, same checks; only the carrier differs.
 
     Args:
         participants: the hospitals.
@@ -294,8 +298,9 @@ class StoreExchange:
             self._persist(partial(slot.post, data))
 
     def _announced(self, at: RoundBoard) -> bool:
-        """Whether this coordinator announced the round before; what somebody else put there is
-        written over.
+        """True if this coordinator announced the round before.
+
+        What somebody else put there is written over.
         """
         return at.announcement.read_as(partial(AnnouncedRound.open, self._plan)) is not None
 
@@ -391,8 +396,9 @@ class StoreExchange:
         self.catch_up()
 
     def catch_up(self, seconds: float = 0.0) -> None:
-        """Leave the transcripts that the store did not take before; warns of each that it does not
-        take again.
+        """Leave the transcripts that the store did not take before.
+
+        Warns of each that it does not take again.
 
         Args:
             seconds: how long each is tried.
@@ -410,8 +416,9 @@ class StoreExchange:
                 del self._to_leave[number]
 
     def _persist(self, work: Callable[[], T], seconds: float | None = None) -> T:
-        """``work``, for at most one round deadline where nothing else is said: the hospitals wait
-        for two.
+        """Do ``work``, for at most one round deadline where nothing else is said.
+
+        The hospitals wait for two.
         """
         return persist(
             work,
@@ -420,8 +427,9 @@ class StoreExchange:
         )
 
     def _timer(self, seconds: float) -> Callable[[tuple[str, ...]], None]:
-        """A function that tells whom the round waits for, every :data:`_TELL` seconds of a wait of
-        ``seconds``.
+        """Make a function that tells whom the round waits for.
+
+        Every :data:`_TELL` seconds of a wait of ``seconds``.
         """
         began = told = time.monotonic()
 
@@ -442,8 +450,9 @@ class StoreExchange:
             self._warn(f"{error.what} It is tried again until the round's deadline.")
 
     def _check_nobody_left(self) -> None:
-        """Refuse to go on when a hospital or the aggregator ended its part; only codes are said,
-        never details.
+        """Refuse to go on when a hospital or the aggregator ended its part.
+
+        Only codes are said, never details.
 
         Raises:
             EndedError: one did.

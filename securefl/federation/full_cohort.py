@@ -1,5 +1,6 @@
-"""A round that needs its full cohort: one loss ends the study, and no hospital says anything after
-its contribution.
+"""Round that needs its full cohort: one loss ends the study.
+
+No hospital says anything after its contribution.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Contributions to a round that needs every hospital: checked and added as they come, while the
-others are still at work.
+"""Contributions to a round that needs every hospital: checked and added as they come.
 
-Anybody can write into the store, so what does not pass its checks under a hospital's name is not
-there yet: it is looked at again when it changed, and at the deadline the hospital is named as
-missing, with what was found in its place.
+While the others are still at work. Anybody can write into the store, so what does not pass its
+checks under a hospital's name is not there yet: it is looked at again when it changed, and at the
+deadline the hospital is named as missing, with what was found in its place.
 """
 
 from __future__ import annotations
@@ -36,8 +35,9 @@ if TYPE_CHECKING:
 
 
 class FullRound:
-    """One round's contributions as far as they came, as a party without data sees them. Close it
-    when the round is over.
+    """Contributions of one round as far as they came, as a party without data sees them.
+
+    Close it when the round is over.
 
     Attributes:
         refused: hospital → why what lies under its name is no contribution of this round.
@@ -106,7 +106,7 @@ class FullRound:
 
     @property
     def progress(self) -> tuple[int, ...]:
-        """How far the round has come: it grows while something is going on."""
+        """Progress of the round: it grows while something is going on."""
         return (len(self.parts),)
 
     @property
@@ -159,8 +159,9 @@ class FullRound:
         return self._refusals.read_open(slot, self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
-        """Read and check the aggregator's sum; whether it is that of the contributions is for
-        whoever opens it to see.
+        """Read and check the aggregator's sum.
+
+        Whether it is that of the contributions is for whoever opens it to see.
 
         Raises:
             MessageError: naming the aggregator and the first check that failed.

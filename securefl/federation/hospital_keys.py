@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HospitalKeys:
-    """What a hospital signs and masks with.
+    """Keys with which a hospital signs and masks.
 
     Args:
         identity: its own keys.

@@ -1,5 +1,4 @@
-"""A hospital's part in the rounds of one study: check what was announced, train, protect, answer
-once.
+"""Hospital's part in the rounds of one study: check the announcement, train, protect, answer once.
 
 A pure state machine but for what it is handed: the trainer (a worker process), and the keeper that
 makes a contribution durable before its mask is used (rule 6).
@@ -40,24 +39,26 @@ KeptT_co = TypeVar("KeptT_co", bound="Kept", covariant=True)
 
 
 class Trainer(Protocol):
-    """Where the noised integers come from: the worker in a real run."""
+    """Source of the noised integers: the worker in a real run."""
 
     def __call__(self, number: int, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
-        """What is due in round ``number``: int64[length], noised, each at most ``largest`` in
-        absolute value.
+        """Return what is due in round ``number``: int64[length], noised, each at most ``largest``.
+
+        In absolute value.
         """
 
 
 class Keeper(Protocol[KeptT_co]):
-    """Makes a contribution durable before it is used: a file on disk, and later an entry in the
-    ledger.
+    """Keeper of a contribution: it makes it durable before it is used.
+
+    A file on disk, and later an entry in the ledger.
     """
 
     def __call__(self, facts: RoundContext, write: Callable[[BinaryIO], None]) -> KeptT_co:
-        """Keep what ``write`` writes as this hospital's only contribution to that round; raises,
-        before it is written, if there is one already.
+        """Keep what ``write`` writes as this hospital's only contribution to that round.
 
-        ``write`` seeks in the file it is given, which holds nothing else.
+        Raises, before it is written, if there is one already. ``write`` seeks in the file it is
+        given, which holds nothing else.
         """
 
 
@@ -153,8 +154,9 @@ class Participant:
         return self._keys.name
 
     def check(self, announced: AnnouncedRound) -> RoundContext:
-        """The facts of an announced round, if it is the next of this study and says what this
-        hospital expects.
+        """Return the facts of an announced round, if it is the next of this study.
+
+        And says what this hospital expects.
 
         Raises:
             RoundError: it is not the next round, or its facts are not those of the study.
@@ -202,8 +204,9 @@ class Participant:
         return announced.context
 
     def _check_instances(self, said: Announcement) -> None:
-        """Every hospital is the run of its agent that it was in the first round, and this one is
-        the run that was announced.
+        """Check that every hospital is the run of its agent that it was in the first round.
+
+        And this one the run that was announced.
         """
         told = said.by_site
         mine = told.get(self.name)
@@ -231,8 +234,9 @@ class Participant:
             )
 
     def answer(self, given: Broadcast) -> BinaryIO:
-        """This hospital's contribution to a round that was just sent, encrypted, masked, signed,
-        kept: the kept file, at its beginning.
+        """Make this hospital's contribution to a round that was just sent.
+
+        Encrypted, masked, signed, kept: the kept file, at its beginning.
 
         Raises:
             MessageError, RoundError: as :meth:`accept`; nothing is trained then. After a failure of
@@ -257,10 +261,10 @@ class Participant:
         return kept.file
 
     def accept(self, checked: CheckedRound) -> tuple[Accepted, bytes]:
-        """Take the announced round for the next one; returns it and the global model that it starts
-        from.
+        """Take the announced round for the next one.
 
-        From here on this hospital answers the round once or never: it cannot be accepted again.
+        Returns it and the global model that it starts from. From here on this hospital answers the
+        round once or never: it cannot be accepted again.
 
         Raises:
             RoundError: as :meth:`check`.
@@ -282,8 +286,9 @@ class Participant:
     def contribute(
         self, accepted: Accepted, values: NDArray[np.int64], keep: Keeper[KeptT]
     ) -> KeptT:
-        """The noised ``values`` (int64[length]) as this hospital's one contribution: encrypted,
-        masked, signed, kept.
+        """Make the noised ``values`` (int64[length]) this hospital's one contribution.
+
+        Encrypted, masked, signed, kept.
 
         Raises:
             RoundError: the values do not fit, or there is a contribution already; the round is

@@ -1,5 +1,6 @@
-"""Slots of one party on a board, whatever the study: its PySyft keys, the question for its
-checkpoints.
+"""Slots of one party on a board, whatever the study.
+
+Its PySyft keys, the question for its checkpoints.
 """
 
 from __future__ import annotations

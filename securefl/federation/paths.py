@@ -1,4 +1,4 @@
-"""Where the messages of a study lie in the store.
+"""Paths of a study's messages in the store.
 
 Names are digests, round numbers and site names: all public.
 """

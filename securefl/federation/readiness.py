@@ -1,5 +1,4 @@
-"""Ready statements in the store: who has answered a call, and which run of whose agent will take
-part.
+"""Ready statements in the store: who has answered a call, and with which run of its agent.
 
 Anybody can write there, so only what the named hospital signed counts; the rest is as if it were
 not there.
@@ -29,7 +28,7 @@ def call_of(board: Board, plan: RoundPlan) -> Call | None:
 
 
 def ready_of(board: Board, plan: RoundPlan, site: str) -> Ready | None:
-    """What that hospital signed about its being ready; None when it said nothing.
+    """Read what that hospital signed about its being ready; None when it said nothing.
 
     Raises:
         StoreError: the store is away.

@@ -23,8 +23,9 @@ class RefusalCache:
         self._refused: dict[str, tuple[str | None, MessageError]] = {}
 
     def read(self, slot: Slot, look: Callable[[], T]) -> T:
-        """What ``look`` makes of the object in a slot. A refusal stands, and is not asked for
-        again, until the object is another.
+        """Return what ``look`` makes of the object in a slot.
+
+        A refusal stands, and is not asked for again, until the object is another.
 
         Raises:
             MessageError: out of ``look``, now or before.
@@ -41,8 +42,9 @@ class RefusalCache:
             raise
 
     def read_open(self, slot: Slot, read: Callable[[CappedReader], T]) -> T | None:
-        """What ``read`` makes of the object, piece by piece; None while there is none, or one that
-        it refuses: that is not there yet.
+        """Return what ``read`` makes of the object, piece by piece.
+
+        None while there is none, or one that it refuses: that is not there yet.
 
         Raises:
             StoreError: the store cannot be read.

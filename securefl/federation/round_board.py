@@ -55,7 +55,7 @@ class RoundBoard:
         return Slot(self.board, self.at.key, public_key_bytes())
 
     def model(self, plan: RoundPlan) -> Slot:
-        """What the coordinator sends for the round's release, sealed to the hospitals."""
+        """Slot of what the coordinator sends for the round's release, sealed to the hospitals."""
         most = sealed_limit(plan.public_length(self.at.round), len(plan.study.participants))
         return Slot(self.board, self.at.model, most)
 

@@ -1,6 +1,4 @@
-"""What a round of a study must look like: the same facts, derived by every party from the study for
-itself.
-"""
+"""Plan of a study's rounds: the same facts, derived by every party from the study for itself."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ class RoundPlan:
 
     @property
     def study(self) -> Study:
-        """What the study file says."""
+        """Contents of the study file."""
         return self.sealed.study
 
     @property
@@ -102,7 +100,7 @@ class RoundPlan:
         return SurvivorTerms(facts, s.min_contributors, s.colluders)
 
     def verify(self, name: str, signature: bytes, message: bytes) -> bool:
-        """Whether a hospital of the study signed ``message``, by the key that the study names."""
+        """True if a hospital of the study signed ``message``, by the key that the study names."""
         return verify(self.study.participant(name).signing_public, signature, message)
 
     def facts(
@@ -114,8 +112,9 @@ class RoundPlan:
         *,
         instances: Mapping[str, str],
     ) -> RoundContext:
-        """The round's facts as this party sees them; their digest binds the masks. ``cohort``: all
-        participants unless said.
+        """Derive the round's facts as this party sees them; their digest binds the masks.
+
+        ``cohort``: all participants unless said.
 
         Args:
             number: of the round.
@@ -144,7 +143,7 @@ class RoundPlan:
         )
 
     def context(self, number: int) -> bytes:
-        """What a sealed payload of that round is bound to."""
+        """Context that a sealed payload of that round is bound to."""
         return f"{self.digest}/{number}/{ATTEMPT}".encode()
 
     @cached_property

@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 
 class Aggregation(Protocol):
-    """One round's contributions as far as they came, at a party without data. Close it when the
-    round is over.
+    """Contributions of one round as far as they came, at a party without data.
+
+    Close it when the round is over.
     """
 
     @property
     def progress(self) -> tuple[int, ...]:
-        """How far the round has come: it changes while something is going on."""
+        """Progress of the round: it changes while something is going on."""
 
     def poll(self, board: Board) -> bool:
         """Add all that is new in the store; whether the sum is complete.
@@ -75,12 +76,10 @@ class RoundStrategy(Protocol):
 
     @property
     def needs_records(self) -> bool:
-        """Whether a hospital says something after its contribution, which must be durable."""
+        """True if a hospital says something after its contribution, which must be durable."""
 
     def allows(self, cohort: tuple[str, ...], before: tuple[str, ...]) -> bool:
-        """Whether a round may be announced to ``cohort`` when those of the last one were
-        ``before``.
-        """
+        """True if a round may be announced to ``cohort`` after one with ``before``."""
 
     def round_digest(self, context: RoundContext) -> str:
         """The digest that masks and messages of the round are bound to, hex SHA-256."""

@@ -1,5 +1,7 @@
-"""Last words in the store: anybody can write there, so only what a party of the study signed
-counts; the rest is as if it were not there.
+"""Last words of a study's parties in the store.
+
+Anybody can write there, so only what a party of the study signed counts; the rest is as if it were
+not there.
 """
 
 from __future__ import annotations
@@ -19,11 +21,10 @@ if TYPE_CHECKING:
 
 
 def first_departure(board: Board, plan: RoundPlan) -> Status | None:
-    """The signed status of the hospital or the aggregator that ended its part first, as far as can
-    be seen; None when none did.
+    """Find the signed status of the party that ended its part first, as far as can be seen.
 
-    Whoever follows another says whom (:attr:`Status.cause`). One that follows nobody is taken
-    before one that does.
+    A hospital's or the aggregator's; None when none did. Whoever follows another says whom
+    (:attr:`Status.cause`). One that follows nobody is taken before one that does.
     """
     said = departures(board, plan)
     return min(said.values(), key=lambda word: (word.cause != "", word.site), default=None)
@@ -50,8 +51,9 @@ def ended(said: Status, costs: str) -> EndedError:
 
 
 def first_to_end(board: Board, plan: RoundPlan, end: End) -> tuple[str, str] | None:
-    """Who ended a study first and with which code, where it was not the coordinator itself: by that
-    party's word, or by the coordinator's.
+    """Find who ended a study first and with which code, where it was not the coordinator itself.
+
+    By that party's word, or by the coordinator's.
 
     Raises:
         StoreError: the store is away.
@@ -78,8 +80,9 @@ def departures(board: Board, plan: RoundPlan) -> dict[str, Status]:
 def ending_departure(
     board: Board, plan: RoundPlan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()
 ) -> Status | None:
-    """The word that ends the study for all; None when there is none. Where the study ends with a
-    loss it is anybody's.
+    """Find the word that ends the study for all; None when there is none.
+
+    Where the study ends with a loss it is anybody's.
 
     Args:
         board: where the study's objects lie.
@@ -125,7 +128,7 @@ def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> Ende
 
 
 def status_of(board: Board, digest: str, site: str, signing_public: str) -> Status | None:
-    """What that party signed about its own end of the study; None when it said nothing."""
+    """Read what that party signed about its own end of the study; None when it said nothing."""
     read = partial(Status.open, study=digest, site=site, verify=Verifier(site, signing_public))
     return StudyBoard(board, digest).status(site).read_as(read)
 

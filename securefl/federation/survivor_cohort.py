@@ -1,5 +1,6 @@
-"""A round that survives losses: it is opened over all that came by the deadline, signed by them,
-unmasked by them. Nobody comes back.
+"""Round that survives losses: opened over all that came by the deadline.
+
+Signed by them, unmasked by them. Nobody comes back.
 """
 
 from __future__ import annotations
@@ -70,8 +71,10 @@ class SurvivorCohort:
     def ending_departure(
         self, said: Mapping[str, Status], cohort: tuple[str, ...], keeps: frozenset[str]
     ) -> Status | None:
-        """The aggregator's, a withdrawal where the study says that it ends then, or the one with
-        which too few hospitals are left.
+        """Find the word that ends the study.
+
+        The aggregator's, a withdrawal where the study says that it ends then, or the one with which
+        too few hospitals are left.
         """
         study = self._plan.study
         for name, word in sorted(said.items()):

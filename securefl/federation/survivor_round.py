@@ -1,10 +1,10 @@
-"""A survivor round at a party that holds no share (coordinator, aggregator, whoever verifies): what
-came of it into the store.
+"""Survivor round at a party that holds no share: what came of it into the store.
 
-Frames are checked as they come, a block at a time, and their ciphertexts kept in private files:
-nothing that changes in the store afterwards changes the sum. One that fails its checks is not there
-yet, for anybody can write into the store: it is looked at again when it changed, and at the
-deadline its hospital is lost in this round. The survivor set names the frames that count.
+Coordinator, aggregator, whoever verifies. Frames are checked as they come, a block at a time, and
+their ciphertexts kept in private files: nothing that changes in the store afterwards changes the
+sum. One that fails its checks is not there yet, for anybody can write into the store: it is looked
+at again when it changed, and at the deadline its hospital is lost in this round. The survivor set
+names the frames that count.
 
 Which frame, signature and answer count is decided by :class:`securefl.secagg.proposer.Proposer`,
 which reads and writes nothing; here it meets store and disk.
@@ -50,8 +50,9 @@ if TYPE_CHECKING:
 
 
 class SurvivorRound:
-    """One round as far as it came. Close it when the round is over: it holds files as large as the
-    frames.
+    """Survivor round as far as it came.
+
+    Close it when the round is over: it holds files as large as the frames.
 
     Attributes:
         state: heads, survivor set, signatures and answers that passed their checks.
@@ -79,8 +80,9 @@ class SurvivorRound:
     # -----------------------------------------------------------------------------------------------
 
     def add_frame(self, site: str, frame: Readable) -> None:
-        """Check one frame and keep its ciphertexts; the first that passes counts, until a survivor
-        set names another.
+        """Check one frame and keep its ciphertexts.
+
+        The first that passes counts, until a survivor set names another.
 
         Raises:
             StoreError: the store is away, or this machine's disk is full.
@@ -142,8 +144,9 @@ class SurvivorRound:
         self.state.adopt(read_proposal(proposal, self.terms, coordinator.name, coordinator))
 
     def poll_answers(self, board: Board) -> None:
-        """Add the signatures and answers that are new in the store; what does not pass its checks
-        is as if it were not there.
+        """Add the signatures and answers that are new in the store.
+
+        What does not pass its checks is as if it were not there.
         """
         at, survivors = self._on(board), self.state.survivors
         for site in at.with_agreement():
@@ -197,7 +200,7 @@ class SurvivorRound:
 
     @property
     def progress(self) -> tuple[int, ...]:
-        """How far the round has come: it grows while something is going on."""
+        """Progress of the round: it grows while something is going on."""
         state = self.state
         said = (len(state.agreements), len(state.answers))
         return (len(state.heads), int(state.proposed), *said)
@@ -235,8 +238,9 @@ class SurvivorRound:
         return self._refusals.read_open(slot, self.check_sum)
 
     def check_sum(self, file: Readable) -> ClaimedSum:
-        """Read and check the aggregator's sum; whether it is that of the frames is for whoever
-        opens it to see.
+        """Read and check the aggregator's sum.
+
+        Whether it is that of the frames is for whoever opens it to see.
 
         Raises:
             MessageError: naming the aggregator and the first check that failed.

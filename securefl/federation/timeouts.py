@@ -1,5 +1,6 @@
-"""What the researcher reads when a round that goes on after a loss is not complete: who is silent,
-and whom they name as the reason.
+"""Errors of a round that goes on after a loss and is not complete: who is silent, and why.
+
+Whom they name as the reason.
 """
 
 from __future__ import annotations
@@ -27,13 +28,11 @@ def timeout_error(
     if complaints:
         return _dealt_badly(tally, seconds, complaints)
     who = ", ".join(tally.state.waiting_for) or "the aggregator"
-    what = (
-        "no sum"
-        if tally.state.unmasked
-        else "no unmasking answer"
-        if tally.state.agreed
-        else "no signature under the survivor set"
-    )
+    what = "no signature under the survivor set"
+    if tally.state.unmasked:
+        what = "no sum"
+    elif tally.state.agreed:
+        what = "no unmasking answer"
     return RoundError(
         f"{_not_complete(tally, seconds)}: {what} came from {who}.",
         whose=who,
@@ -45,8 +44,9 @@ def timeout_error(
 
 
 def _dealt_badly(tally: SurvivorRound, seconds: float, complaints: Mapping[str, str]) -> RoundError:
-    """A dealing that cannot be used is its dealer's fault, unless those who say so lie: nobody else
-    can see which.
+    """Make the error of a dealing that cannot be used.
+
+    It is its dealer's fault, unless those who say so lie: nobody else can see which.
     """
     dealers = sorted(set(complaints.values()))
     said = [

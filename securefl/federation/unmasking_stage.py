@@ -1,8 +1,7 @@
-"""A hospital after its contribution, in a study that goes on after a loss: one signature under the
-survivor set, then one answer.
+"""Hospital after its contribution, in a study that goes on after a loss.
 
-What may be said, in which order and how often is :class:`securefl.secagg.holder.Holder`'s; here it
-meets the round's messages.
+One signature under the survivor set, then one answer. What may be said, in which order and how
+often is :class:`securefl.secagg.holder.Holder`'s; here it meets the round's messages.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
 
 
 class RecordKeeper(Protocol):
-    """Makes a signature or an answer durable before it is said: on disk, and an answer in the
-    ledger.
+    """Keeper of a signature or an answer: it makes it durable before it is said.
+
+    On disk, and an answer in the ledger.
     """
 
     def __call__(self, terms: SurvivorTerms, record: Record) -> None:
@@ -36,7 +36,7 @@ class RecordKeeper(Protocol):
 
 
 class UnmaskingStage:
-    """What a hospital still says in a round that it contributed to.
+    """Stage of a round after a hospital's contribution: what it still says.
 
     Args:
         plan: the study.
@@ -72,19 +72,21 @@ class UnmaskingStage:
 
     @property
     def refused_dealer(self) -> str:
-        """The hospital whose dealing this one cannot use, where that is why it did not sign; empty
-        otherwise.
+        """Hospital whose dealing this one cannot use, where that is why it did not sign.
+
+        Empty otherwise.
         """
         return self._holder.refused_dealer
 
     @property
     def answered(self) -> bool:
-        """Whether the round's one answer is given: nothing is left to say."""
+        """True once the round's one answer is given: nothing is left to say."""
         return self._holder.answered
 
     def read(self, site: str, head: bytes | None) -> ContributionHead:
-        """The head of a named hospital's frame out of the frame's first bytes
-        (:func:`~securefl.secagg.survivor_contribution.head_limit`).
+        """Read the head of a named hospital's frame out of the frame's first bytes.
+
+        As many as :func:`~securefl.secagg.survivor_contribution.head_limit`.
 
         Raises:
             MessageError: it is not there, or is none of that hospital's.
@@ -98,8 +100,9 @@ class UnmaskingStage:
         return read_head(io.BytesIO(head), self.terms, site, self._plan.hospital(site))
 
     def is_in(self, proposal: bytes) -> bool:
-        """Whether this hospital's very contribution is in the proposed survivor set, and so in the
-        round's sum. Nothing is said.
+        """True if this hospital's very contribution is in the proposed survivor set.
+
+        And so in the round's sum. Nothing is said.
 
         Raises:
             MessageError: the proposal is refused in the coordinator's name.

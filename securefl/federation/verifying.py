@@ -1,7 +1,7 @@
-"""Whether a finished round went as its transcript says: the sum is computed again from what the
-hospitals signed. It needs no key.
+"""Verification of a finished round against its transcript.
 
-Whoever has the study can do this, as long as the round's objects lie in the store.
+The sum is computed again from what the hospitals signed. It needs no key. Whoever has the study can
+do this, as long as the round's objects lie in the store.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def last_transcript(board: Board, plan: RoundPlan) -> int:
 
 
 def _follows(board: Board, plan: RoundPlan, transcript: Transcript) -> None:
-    """That the transcript names the one before it, and that nobody who was lost there came back."""
+    """Check that the transcript names the one before it, and that nobody lost there came back."""
     number = transcript.round
     left, hashed = plan.study.cohort, ""
     if number > 1:

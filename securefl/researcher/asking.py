@@ -1,6 +1,4 @@
-"""A study on its way to the hospitals: the request through PySyft, and what each hospital has
-signed about it since.
-"""
+"""Study on its way to the hospitals: the request through PySyft, and their signed words since."""
 
 from __future__ import annotations
 
@@ -28,8 +26,9 @@ if TYPE_CHECKING:
 
 
 def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]:
-    """Send a study to every datasite that has not got it yet, and invite the aggregator; site → job
-    of those.
+    """Send a study to every datasite that has not got it yet, and invite the aggregator.
+
+    Returns site → job of those.
 
     Raises:
         NotApprovedError: as :meth:`securefl.api.Study.request`.
@@ -69,8 +68,9 @@ def send_request(lab: PartyFolder, plan: RoundPlan, name: str) -> dict[str, str]
 
 
 def states(lab: PartyFolder, plan: RoundPlan) -> dict[str, str]:
-    """Site → ``waiting``, ``approved``, ``new-keys`` or the code it ended with
-    (:meth:`securefl.api.Study.status`).
+    """Site → ``waiting``, ``approved``, ``new-keys`` or the code it ended with.
+
+    See :meth:`securefl.api.Study.status`.
     """
     cards, result = lab.book.cards(), {}
     for site in plan.study.cohort:
@@ -93,8 +93,9 @@ def states(lab: PartyFolder, plan: RoundPlan) -> dict[str, str]:
 
 
 def causes(lab: PartyFolder, plan: RoundPlan) -> dict[str, tuple[str, str]]:
-    """Site → whom it followed when it ended its part, and that party's code
-    (:meth:`securefl.api.Study.causes`).
+    """Site → whom it followed when it ended its part, and that party's code.
+
+    See :meth:`securefl.api.Study.causes`.
     """
     return {
         site: (word.cause, word.cause_code)
@@ -139,8 +140,9 @@ def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
 
 
 def refuse_if_over(lab: PartyFolder, folder: Path, plan: RoundPlan, now: dict[str, str]) -> None:
-    """Say who ended a study. Who only followed (the code of a failed round) cannot mend it, and is
-    not asked to.
+    """Refuse to go on with a study that somebody ended, and say who.
+
+    Who only followed (the code of a failed round) cannot mend it, and is not asked to.
 
     Args:
         lab: the researcher's folder.

@@ -1,6 +1,4 @@
-"""The finished model on its way home: sealed to the recipients that the study names, kept until the
-store has it.
-"""
+"""Finished model on its way home: sealed to the study's recipients, kept until the store has it."""
 
 from __future__ import annotations
 
@@ -35,8 +33,9 @@ SEALED: Final = "model.sealed"
 
 
 def readers_of(plan: RoundPlan, outcome: Outcome) -> tuple[IdentityCard, ...]:
-    """The cards to which the model is sealed: the study's recipients, without hospitals that were
-    lost on the way.
+    """List the cards to which the model is sealed.
+
+    The study's recipients, without hospitals that were lost on the way.
     """
     there = {*outcome.records[-1].contributions, plan.study.aggregator.name}
     cards = {p.name: card_of(p) for p in plan.study.participants}
@@ -113,8 +112,9 @@ def deliver(
 
 
 def send(lab: PartyFolder, folder: Path, plan: RoundPlan) -> bool:
-    """Send a sealed model that waits; whether there was one. The statement goes last: who sees it
-    finds the rest.
+    """Send a sealed model that waits; true if there was one.
+
+    The statement goes last: who sees it finds the rest.
 
     Raises:
         StoreError: the store takes nothing now; it stays.

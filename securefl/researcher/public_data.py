@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class PublicDataset(Shown):
-    """A data set's public side, as its hospital signed it: whose patients, its declared columns,
-    its mock table.
+    """Public side of a data set, as its hospital signed it.
 
-    ``description`` holds the fields of a study's ``[data]`` section. Where the files in the store
-    are not what the hospital signed, ``fault`` says why, and there is neither a description nor a
-    mock table.
+    Whose patients, its declared columns, its mock table. ``description`` holds the fields of a
+    study's ``[data]`` section. Where the files in the store are not what the hospital signed,
+    ``fault`` says why, and there is neither a description nor a mock table.
     """
 
     site: str
@@ -43,8 +42,9 @@ class PublicDataset(Shown):
         ]
 
     def mock(self) -> pd.DataFrame:
-        """Invented rows with the declared columns, ranges and levels; nothing in them comes from a
-        patient.
+        """Read invented rows with the declared columns, ranges and levels.
+
+        Nothing in them comes from a patient.
 
         Raises:
             MessageError: the hospital did not sign these.
@@ -66,8 +66,9 @@ class PublicDataset(Shown):
 def verified_dataset(
     card: IdentityCard | None, info: DatasetInfo, statement: bytes | None, mock: bytes
 ) -> PublicDataset:
-    """A data set's public side, checked against its hospital's signature; one that fails the check
-    says why.
+    """Check a data set's public side against its hospital's signature.
+
+    One that fails the check says why.
 
     Args:
         card: the hospital's, of the researcher's own list; None where it is not there.

@@ -1,6 +1,4 @@
-"""What a completed run leaves: the model with its card, the released figures, the extract of each
-hospital's audit.
-"""
+"""Results of a completed run: the model with its card, released figures, audits' extracts."""
 
 from __future__ import annotations
 
@@ -78,8 +76,9 @@ def save_result(
     *,
     warn: Callable[[str], None] = _nothing,
 ) -> Result:
-    """Save the model into ``target`` and the figures into the study's folder; send the model to its
-    recipients; collect the extracts that come in time.
+    """Save the model into ``target`` and the figures into the study's folder.
+
+    Sends the model to its recipients, and collects the extracts that come in time.
     """
     study = plan.study
     figures = judged_result(outcome.results)
@@ -115,7 +114,7 @@ def save_result(
 
 
 def read_result(lab: PartyFolder, folder: Path, plan: RoundPlan) -> dict[str, Any]:
-    """What :func:`save_result` wrote, with extracts that came since.
+    """Read what :func:`save_result` wrote, with extracts that came since.
 
     Raises:
         UsageError: the study has not run to its end.
@@ -135,7 +134,7 @@ def read_result(lab: PartyFolder, folder: Path, plan: RoundPlan) -> dict[str, An
 
 
 def has_result(folder: Path) -> bool:
-    """Whether the study in that folder was completed."""
+    """True if the study in that folder was completed."""
     return (folder / RESULT).exists()
 
 

@@ -50,8 +50,9 @@ def run_once(
     *,
     waiting: Callable[[Waiting], None] | None = None,
 ) -> Outcome:
-    """All rounds of a study, once every hospital has said that it is ready. Until then nothing is
-    begun, and it can be run again.
+    """Run all rounds of a study, once every hospital has said that it is ready.
+
+    Until then nothing is begun, and it can be run again.
 
     Args:
         lab: the researcher's folder.
@@ -193,12 +194,12 @@ def _once(lab: PartyFolder, folder: Path, plan: RoundPlan) -> Lock:
 
 
 def was_run(folder: Path) -> bool:
-    """Whether a run of the study was begun from its folder, however it ended."""
+    """True if a run of the study was begun from its folder, however it ended."""
     return (folder / _MARKER).exists()
 
 
 def is_running(folder: Path) -> bool:
-    """Whether one is going on."""
+    """True while one is going on."""
     return was_run(folder) and is_held(folder / _MARKER)
 
 
@@ -230,8 +231,9 @@ def _second(lab: PartyFolder, folder: Path, plan: RoundPlan) -> UsageError:
 
 
 def _judgement(plan: RoundPlan, outcome: Outcome) -> str:
-    """The study's quality rule, judged on the charged evaluation: hospitals read it in the signed
-    end.
+    """Judge the study's quality rule on the charged evaluation.
+
+    Hospitals read it in the signed end.
     """
     from securefl.learning.stages.roles import judged_result
     from securefl.learning.tasks import task_of

@@ -43,8 +43,9 @@ class GivenReading:
 
 @dataclass(frozen=True)
 class OpenTable:
-    """A table as it is handed to a worker: an open file of delimited text. A context manager that
-    closes it.
+    """Table as it is handed to a worker: an open file of delimited text.
+
+    A context manager that closes it.
 
     Attributes:
         descriptor: of a regular file, open for reading.
@@ -120,11 +121,11 @@ class Source(ABC):
 
     @abstractmethod
     def version(self) -> tuple[int | str, ...] | None:
-        """What is another when the table changed, cheaply; None where it is gone."""
+        """Return something cheap that is another when the table changed; None where it is gone."""
 
     @property
     def words(self) -> str:
-        """How the table is read, for its owner's screen."""
+        """Say how the table is read, for its owner's screen."""
         return self.reading.words
 
     def content(self) -> bytes:
@@ -134,8 +135,9 @@ class Source(ABC):
             return file.read()
 
     def fingerprint(self, key: bytes) -> str:
-        """Keyed hash (hex) of the text of :meth:`open`: nobody without the key can test a guessed
-        table against it. Raises as :meth:`open`.
+        """Keyed hash (hex) of the text of :meth:`open`.
+
+        Nobody without the key can test a guessed table against it. Raises as :meth:`open`.
         """
         with self.open() as opened, os.fdopen(os.dup(opened.descriptor), "rb") as file:
             file.seek(0)

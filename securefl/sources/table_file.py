@@ -45,8 +45,9 @@ def table_descriptor(path: Path) -> int:
 
 
 def check_name(path: Path) -> None:
-    """Refuse a path that cannot be written down as text: settings and screens could not name the
-    file.
+    """Refuse a path that cannot be written down as text.
+
+    Settings and screens could not name the file.
 
     Raises:
         DataError: its name or a folder's name is not UTF-8.
@@ -65,15 +66,17 @@ def check_name(path: Path) -> None:
 
 
 def shown_path(path: Path) -> str:
-    """A path that any screen can show: bytes of its name that are no UTF-8 stand as hexadecimal
-    numbers.
+    """Write a path so that any screen can show it.
+
+    Bytes of its name that are no UTF-8 stand as hexadecimal numbers.
     """
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
 def _name(path: Path) -> str:
-    """The file's own name: which folder it lies in is nobody's business where a message goes
-    further.
+    """Return the file's own name.
+
+    Which folder it lies in is nobody's business where a message goes further.
     """
     return os.fsencode(path.name).decode("utf-8", errors="backslashreplace")
 

@@ -1,5 +1,6 @@
-"""Columns as the study declares them: public ranges and levels, so that nothing is learnt from data
-to scale it (rule 10).
+"""Columns as the study declares them: public ranges and levels (rule 10).
+
+Nothing is learnt from data to scale it.
 """
 
 from __future__ import annotations
@@ -145,8 +146,7 @@ else:
 
 
 class DataSpec(Section):
-    """The table a hospital must have: its registered data set, population, patient column, features
-    and label.
+    """Table that a hospital must have: data set, population, patient column, features and label.
 
     Of one patient at most ``max_rows_per_patient`` rows are used, chosen by a keyed lot.
     ``holdout`` is the share of patients kept for evaluation, drawn by a keyed hash of the patient

@@ -28,5 +28,5 @@ class DataPart(Section, extra="ignore"):
 
     @property
     def unit(self) -> Unit:
-        """Whose records are one unit."""
+        """Unit of privacy: whose records count as one."""
         return self.privacy.unit

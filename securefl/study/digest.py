@@ -18,11 +18,10 @@ _LABEL = b"securefl-study-digest/1\n"
 
 
 def digest_of(raw: Mapping[str, Any]) -> str:
-    """The digest (64 hex characters) of a sealed study's TOML values, which were checked before
-    (:class:`securefl.study.sealed.SealedStudy`).
+    """Digest (64 hex characters) of a sealed study's TOML values.
 
-    It covers every value of the file, among them the securefl version and the hash of
-    requirements.lock, and the hash of the code where there is one. Comments and the order of keys
-    do not count.
+    They were checked before (:class:`securefl.study.sealed.SealedStudy`). It covers every value of
+    the file, among them the securefl version and the hash of requirements.lock, and the hash of the
+    code where there is one. Comments and the order of keys do not count.
     """
     return hashlib.sha256(_LABEL + canonical(plain(dict(raw)))).hexdigest()

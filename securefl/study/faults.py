@@ -1,6 +1,4 @@
-"""What a fault in a study file looks like to its author: the line, the place, what is wrong, how to
-mend it.
-"""
+"""Faults in a study file for its author: the line, the place, what is wrong, how to mend it."""
 
 from __future__ import annotations
 
@@ -107,8 +105,9 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
 
 
 def _in_the_file(loc: Path) -> Path:
-    """The place without the tags that pydantic writes for the kinds of columns and conditions
-    ("numeric", "equals").
+    """Strip a place of the tags that pydantic writes for kinds of columns and conditions.
+
+    "numeric", "equals".
     """
     if loc[:2] == ("data", "columns") and len(loc) > 3:
         return (*loc[:3], *loc[4:])
@@ -138,8 +137,9 @@ def _told(item: Mapping[str, Any]) -> str | None:
 
 
 def at(loc: Path, lines: Mapping[Path, int]) -> str:
-    """``line 12: privacy.grid``: the place, with the line of the nearest table or key that stands
-    in the file.
+    """``line 12: privacy.grid``: a place with its line.
+
+    The line is of the nearest table or key that stands in the file.
     """
     line = next((lines[loc[:n]] for n in range(len(loc), 0, -1) if loc[:n] in lines), 1)
     where = ".".join(_shown(part) for part in loc) or "the whole file"
@@ -151,4 +151,6 @@ def _shown(part: str | int) -> str:
     # for people
     if isinstance(part, int):
         return str(part + 1)
-    return part if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", part) else ascii(part[:60])
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,60}", part):
+        return part
+    return ascii(part[:60])

@@ -1,9 +1,8 @@
-"""Kinds of values a study file may hold: numbers that are not whole travel as text, so that a
-digest means one thing.
+"""Kinds of values that a study file may hold: numbers that are not whole travel as text.
 
-TOML floats have no canonical text; ``0.1`` read and written by two programs can differ. Decimals
-are therefore strings (``"4.97"``) and ratios are strings (``"1/5"``); RFC 8785 then gives every
-study exactly one byte form.
+So a digest means one thing. TOML floats have no canonical text; ``0.1`` read and written by two
+programs can differ. Decimals are therefore strings (``"4.97"``) and ratios are strings (``"1/5"``);
+RFC 8785 then gives every study exactly one byte form.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _RATIO = re.compile(r"(0|[1-9][0-9]{0,8})/([1-9][0-9]{0,8})|1|0")
 
 
 def is_decimal(text: str) -> bool:
-    """Whether ``text`` is a decimal number as a study writes it."""
+    """True if ``text`` is a decimal number as a study writes it."""
     return len(text) <= 40 and _DECIMAL.fullmatch(text) is not None
 
 
@@ -78,8 +77,9 @@ Text = Annotated[str, StringConstraints(max_length=8000, pattern=TEXT)]
 
 
 class Fault(ValueError):  # noqa: N818 - a fault in the file; pydantic catches it, no caller sees it
-    """A broken rule of a table, with the path below that table which breaks it, so that the error
-    names its line.
+    """Broken rule of a table, with the path below that table which breaks it.
+
+    So the error names its line.
     """
 
     def __init__(self, message: str, *path: str | int) -> None:
@@ -97,8 +97,9 @@ def tuples(value: Any) -> Any:  # noqa: ANN401 - values of every kind
 
 
 class Section(BaseModel):
-    """A table of the study file: unknown keys refused, no silent conversion, unchangeable once
-    read.
+    """Table of the study file: unknown keys refused, no silent conversion.
+
+    Unchangeable once read.
     """
 
     model_config = ConfigDict(

@@ -1,9 +1,9 @@
-"""Labels: public rules that make 1 or 0 of a row. A row about which the rule says nothing is set
-aside, never counted as 0.
+"""Labels: public rules that make 1 or 0 of a row.
 
-Every condition declares both outcomes. Texts: those that mean yes and those that mean no. Numbers:
-a threshold within a declared range. "pending", "9999" and a spelling that nobody thought of are
-neither, so the hospital sees them instead of training on them.
+A row about which the rule says nothing is set aside, never counted as 0. Every condition declares
+both outcomes. Texts: those that mean yes and those that mean no. Numbers: a threshold within a
+declared range. "pending", "9999" and a spelling that nobody thought of are neither, so the hospital
+sees them instead of training on them.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ class TextCondition(LabelSection):
 
 
 class NumberCondition(LabelSection):
-    """A number and a threshold: ``at-least`` and ``at-most`` include ``value``, ``above`` and
-    ``below`` do not.
+    """Condition on a number and a threshold.
 
-    A number outside ``low`` to ``high`` (both included) sets its row aside; a missing-value code
-    counts as not recorded.
+    ``at-least`` and ``at-most`` include ``value``, ``above`` and ``below`` do not. A number outside
+    ``low`` to ``high`` (both included) sets its row aside; a missing-value code counts as not
+    recorded.
     """
 
     task: ClassVar[str] = "binary"

@@ -73,13 +73,14 @@ def template_from(raw: Mapping[str, Any], text: str | bytes) -> Template:
 
 
 def is_study(raw: Mapping[str, Any]) -> bool:
-    """Whether a file says that it is a sealed study."""
+    """True if a file says that it is a sealed study."""
     return raw.get("schema") == _SCHEMAS[Study]
 
 
 def parse_data(text: str | bytes) -> DataPart:
-    """Read the columns that a protocol or study declares; a fault elsewhere in it is not looked
-    for. Raises as :func:`parse_study`.
+    """Read the columns that a protocol or study declares.
+
+    A fault elsewhere in it is not looked for. Raises as :func:`parse_study`.
     """
     raw = load_raw(text)
     if raw.get("schema") not in _SCHEMAS.values():
@@ -133,8 +134,9 @@ def _depth(raw: Any) -> int:  # noqa: ANN401
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - TOML values of every kind
-    """TOML values as JSON values without floats: times become UTC text, arrays lists; floats are
-    left for the checks to refuse.
+    """Turn TOML values into JSON values without floats.
+
+    Times become UTC text, arrays lists; floats are left for the checks to refuse.
     """
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
@@ -171,8 +173,9 @@ def _validated(raw: Mapping[str, Any], text: str | bytes, model: type[_Model]) -
 
 
 def _causes(items: list[Any]) -> list[Any]:
-    """Faults without those that only follow from another: a list that is too short once its broken
-    items are left out.
+    """Keep faults without those that only follow from another.
+
+    A list is too short once its broken items are left out.
     """
     return [
         item

@@ -1,5 +1,4 @@
-"""Studies that cannot learn: figures that contradict nothing, and with which a budget would be
-spent for no model.
+"""Implausible studies: figures that contradict nothing, and with which a budget buys no model.
 
 Each limit is wide: whatever a person could mean is inside. The figures behind them are public, so
 every hospital that is asked refuses the same studies as ``securefl study check`` and ``securefl

@@ -46,8 +46,9 @@ class FamilyMaker(Protocol):
     """The class of a family."""
 
     def __call__(self, section: object, inputs: int, outputs: int) -> SizeOfFamily:
-        """The model that a section of the study file describes, for this many features and
-        scores.
+        """Make the model that a section of the study file describes.
+
+        For this many features and scores.
         """
 
 

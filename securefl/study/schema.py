@@ -1,8 +1,7 @@
-"""The study file, section by section. A protocol is the template; a study adds parties, weights and
-the software.
+"""Schema of the study file, section by section.
 
-Units stand in the docstrings; rules that need several sections together are in
-:mod:`securefl.study.consistency`.
+A protocol is the template; a study adds parties, weights and the software. Units stand in the
+docstrings; rules that need several sections together are in :mod:`securefl.study.consistency`.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from securefl.study.roster import check_distinct
 
 
 class About(Section):
-    """What the study is for, in words a data owner and a patient can read."""
+    """Purpose of the study, in words that a data owner and a patient can read."""
 
     id: Name
     title: Line
@@ -99,9 +98,7 @@ class Code(Section):
 
 
 class Software(Section):
-    """The securefl version and the SHA-256 of its requirements.lock: both are part of what is
-    approved.
-    """
+    """Version of securefl and SHA-256 of its requirements.lock: both are approved with the study."""
 
     securefl: Line
     lock_sha256: Hex32
@@ -133,8 +130,7 @@ class ModelSpec(Section):
 
 
 class PrivacySpec(Section):
-    """Differential privacy of the training: add/remove one unit, Poisson sampling of units,
-    Gaussian noise.
+    """Differential privacy of the training: add/remove one unit, Poisson sampling, Gaussian noise.
 
     The unit is a patient with all the rows that are used of that patient, or a single ``record``
     (row) of the table. ``noise_multiplier`` is sigma over the clip norm; ``normaliser`` is the
@@ -208,7 +204,7 @@ class TrainingSpec(Section):
 
 
 class Schedule(Section):
-    """When the study may run and how long a round may take (seconds).
+    """Times at which the study may run, and the length of a round (seconds).
 
     Replies leave ``reply_after`` seconds after a round opens.
     """
@@ -241,8 +237,9 @@ VERDICTS: frozenset[str] = frozenset(get_args(Verdict))
 
 
 class Quality(Section):
-    """The lowest acceptable AUC, judged on the lower end of the released interval; charged releases
-    only.
+    """Lowest acceptable AUC, judged on the lower end of the released interval.
+
+    Charged releases only.
     """
 
     minimum: DecimalText
@@ -250,7 +247,7 @@ class Quality(Section):
 
 
 class Outputs(Section):
-    """What comes out, who owns it and who gets it.
+    """Outputs of the study: who owns them and who gets them.
 
     ``recipients`` are sent the model at the end, sealed to each: parties of the study by name, or
     ``participants``, ``coordinator``, ``aggregator``. ``notes`` are promises between people, which
@@ -281,7 +278,7 @@ class Outputs(Section):
 
 
 class Exit(Section):
-    """How a hospital leaves. Spent budget is never returned."""
+    """Exit of a hospital. Spent budget is never returned."""
 
     notice: Line
     on_withdrawal: Literal["study-ends"]
@@ -289,8 +286,9 @@ class Exit(Section):
 
 
 class Template(Section):
-    """A template: question, columns, model, privacy, training; no parties, no digest, cannot be
-    requested.
+    """Template of a study: question, columns, model, privacy, training.
+
+    No parties, no digest, cannot be requested.
     """
 
     schema_: Literal["securefl-protocol/1"] = Field(alias="schema")
@@ -310,8 +308,9 @@ class Template(Section):
 
 
 class Study(Template):
-    """A sealed study: a protocol with its parties, initial weights and software; this has the
-    digest.
+    """Sealed study: a protocol with its parties, initial weights and software.
+
+    This has the digest.
     """
 
     schema_: Literal["securefl-study/1"] = Field(alias="schema")  # type: ignore[assignment]

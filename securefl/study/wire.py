@@ -1,5 +1,4 @@
-"""The two grids: privacy on a fine one that is the same for every study, the wire on a coarse one
-after the noise.
+"""Two grids: privacy on a fine one, the same for every study, the wire on a coarse one after noise.
 
 Each patient's clipped gradient is rounded toward zero on :data:`GRID` units a clip norm, and the
 noise is drawn there. What is noised may be rounded as one likes: that is post-processing and costs
@@ -60,7 +59,7 @@ class Counting(Protocol):
 
 @dataclass(frozen=True)
 class Wire:
-    """How the sum of a round's steps travels.
+    """Form in which the sum of a round's steps travels.
 
     Attributes:
         bits: of a field, sign included.
@@ -81,7 +80,7 @@ class Wire:
 
     @property
     def added_variance(self) -> float:
-        """What rounding adds to the noise's variance, as a part of it: step^2 / 6 on average."""
+        """Variance that rounding adds to the noise's, as a part of it: step^2 / 6 on average."""
         return self.step**2 / 6 / self.sigma**2
 
     def chance_of_saturation(self, total: float) -> float:
@@ -107,8 +106,9 @@ def count_bits(spec: Counting) -> int:
 
 
 def largest_update(study: schema.Template) -> int:
-    """An upper bound on the number of values in one hospital's update, from the columns and the
-    model that the study names.
+    """Bound the number of values in one hospital's update from above.
+
+    From the columns and the model that the study names.
     """
     features = sum(
         len(getattr(c, "levels", (0,))) + (c.missing == "flag") for c in study.data.columns
@@ -118,17 +118,18 @@ def largest_update(study: schema.Template) -> int:
 
 
 def sum_unit(study: schema.Template) -> float:
-    """Steps of the wire in one clip norm, times the normaliser: a sum of updates divided by it is a
-    mean gradient, in clip norms.
+    """Steps of the wire in one clip norm, times the normaliser.
+
+    A sum of updates divided by it is a mean gradient, in clip norms.
     """
     return float(Fraction(GRID, wire_of(study).step) * Fraction(study.privacy.normaliser))
 
 
 def planned_patients(study: schema.Template) -> Fraction:
-    """Patients whom a step is planned to draw at the hospital with the largest weight: normaliser
-    times weight.
+    """Patients whom a step is planned to draw at the hospital with the largest weight.
 
-    A template names no hospitals yet: equal weights of as many as must contribute.
+    Normaliser times weight. A template names no hospitals yet: equal weights of as many as must
+    contribute.
     """
     weights = [p.weight for p in getattr(study, "participants", ())]
     largest = max(weights, default=Fraction(1, study.secagg.min_contributors))
@@ -136,12 +137,11 @@ def planned_patients(study: schema.Template) -> Fraction:
 
 
 def least_bound(study: schema.Template) -> int:
-    """The least ``secagg.bound`` that is taken, in clip norms: with less, most of what a round
-    could teach is cut away.
+    """The least ``secagg.bound`` that is taken, in clip norms.
 
-    Clipped gradients of d weights have values of about 1 / sqrt(d). Only few weights, as that of
-    the output's bias, get more, and only in the first rounds, where a cut sum still points the
-    right way. Measured: benchmarks/rounding.
+    With less, most of what a round could teach is cut away. Clipped gradients of d weights have
+    values of about 1 / sqrt(d). Only few weights, as that of the output's bias, get more, and only
+    in the first rounds, where a cut sum still points the right way. Measured: benchmarks/rounding.
     """
     part = max(_LEAST_PART, 1 / math.sqrt(largest_update(study)))
     return max(1, math.ceil(part * float(planned_patients(study))))
@@ -161,8 +161,9 @@ def usual_bound(study: schema.Template, bits: int) -> int:
 
 
 def bound_of(study: schema.Template) -> int:
-    """The largest sum of a step before noise that a field shows, in clip norms: as stated, or the
-    usual one.
+    """The largest sum of a step before noise that a field shows, in clip norms.
+
+    As stated, or the usual one.
     """
     stated = study.secagg.bound
     return usual_bound(study, study.secagg.bits) if stated is None else stated
