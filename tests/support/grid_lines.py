@@ -15,6 +15,7 @@ from small_study import FixedDraws
 
 from securefl.learning.features import prepare
 from securefl.learning.split import split_rows
+from securefl.learning.stages.stage import Rows
 from securefl.learning.table import read_table
 from securefl.node.worker import _Task
 from securefl.study.parse import parse_study
@@ -69,7 +70,7 @@ class GridLines:
         table = read_table("\n".join([head, *lines, ""]).encode())
         found = prepare(table, self._study.data, _SECRET, self._study.privacy.unit)
         train, held_out = split_rows(found, _SECRET, self._study.data.holdout)
-        return _Task(self._study, self._study.cohort[0], train, held_out, FixedDraws())
+        return _Task(self._study, self._study.cohort[0], Rows(train, held_out), FixedDraws())
 
     def model(self, w: float) -> np.ndarray:
         """A global model that a coordinator could send."""
@@ -79,7 +80,10 @@ class GridLines:
 
     def total(self, task: _Task, w: float) -> np.ndarray:
         """The sum of the clipped gradients of everybody who trains there, in grid units: int64[p]."""
-        return task.trainer.noised_steps(self.model(w))
+        (steps,) = [
+            end.steps for end in task._ends if hasattr(end, "steps")
+        ]  # the training stage's
+        return steps.noised_steps(self.model(w))
 
 
 def length(units: np.ndarray) -> float:
