@@ -157,7 +157,7 @@ def make_consortium(
             key.public_key().public_bytes_raw().hex(),
             "2026-01-01T00:00:00Z",
         )
-        board.approval(name).post(approval.sign(party.sign))
+        board.approval(name).post(approval.dump(party.sign))
     (root / FOLDERS.study).write_bytes(sealed.text)
     return RoundPlan(sealed)
 

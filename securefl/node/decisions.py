@@ -76,7 +76,7 @@ def _decide(site: Site, request: Review, epsilon: Decimal) -> Quote:
         key.public_key().public_bytes_raw().hex(),
         utc_now(),
     )
-    signed = approval.sign(site.identity.sign)
+    signed = approval.dump(site.identity.sign)
     private_folder(site.study_folder(digest))
     replace_file(approval_file(site, digest), signed)
     try:

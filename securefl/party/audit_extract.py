@@ -5,12 +5,13 @@ reader.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from securefl.errors import MessageError
 from securefl.federation.study_board import MAX_EXTRACT, StudyBoard
-from securefl.identity import IdentityCard, verify
-from securefl.signed import dump_signed, open_signed
+from securefl.identity import IdentityCard, Verifier
+from securefl.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
     from securefl.identity import Identity
     from securefl.study.schema import Study
 
-TYPE = "securefl-audit-extract/1"
+
+@dataclass(frozen=True)
+class AuditExtract(Statement):
+    """One study's charges and releases at a hospital; ``extract`` is their JSON."""
+
+    TYPE: ClassVar[str] = "securefl-audit-extract/1"
+    WHAT: ClassVar[str] = "The extract"
+    MAX_BYTES: ClassVar[int] = MAX_EXTRACT
+
+    study: str
+    site: str
+    extract: str
 
 
 def sealed_extract(found: Mapping[str, Any], digest: str, study: Study, signer: Identity) -> bytes:
@@ -32,9 +44,7 @@ def sealed_extract(found: Mapping[str, Any], digest: str, study: Study, signer: 
         signer: the hospital.
     """
     site = signer.card.name
-    signed = dump_signed(
-        {"type": TYPE, "study": digest, "site": site, "extract": json.dumps(found)}, signer.sign
-    )
+    signed = AuditExtract(digest, site, json.dumps(found)).dump(signer.sign)
     who = study.coordinator
     reader = IdentityCard(
         who.name, "researcher", who.legal_name, who.email, who.signing_public, who.sealing_public
@@ -53,18 +63,11 @@ def read_extract(
     sealed = StudyBoard(board, digest).extract(site).read()
     if sealed is None:
         return None
-    key = study.participant(site).signing_public
+    by_hospital = Verifier(site, study.participant(site).signing_public)
     signed = reader.unseal(sealed, _info(digest, site))
-    body = open_signed(
-        signed,
-        kind=TYPE,
-        fields=frozenset({"study", "site", "extract"}),
-        verify=lambda s, m: verify(key, s, m),
-        sender=site,
-        max_bytes=MAX_EXTRACT,
-    )
+    said = AuditExtract.open(signed, verify=by_hospital, sender=site)
     try:
-        found = json.loads(str(body["extract"]))
+        found = json.loads(said.extract)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from securefl import identity
 from securefl.curve25519 import is_agreement_key
 from securefl.errors import MessageError
-from securefl.signed import dump_signed, open_signed
+from securefl.identity import Verifier
+from securefl.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TYPE = "securefl-approval/1"
 #: An approval is a few lines; more is refused before it is parsed.
 MAX_BYTES = 4096
 
@@ -23,12 +22,16 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,15}(Z|\+00:00)")
 
 
 @dataclass(frozen=True)
-class Approval:
+class Approval(Statement):
     """Approval as other parties see it.
 
     ``study_key`` is an X25519 public key (hex) made for this study alone; ``at`` is the time of
     signing, RFC 3339 in UTC.
     """
+
+    TYPE: ClassVar[str] = "securefl-approval/1"
+    WHAT: ClassVar[str] = "The approval"
+    MAX_BYTES: ClassVar[int] = MAX_BYTES
 
     study: str
     site: str
@@ -36,9 +39,17 @@ class Approval:
     study_key: str
     at: str
 
-    def sign(self, sign: Callable[[bytes], bytes]) -> bytes:
-        """The approval as it travels (:mod:`securefl.signed`)."""
-        return dump_signed({"type": TYPE, **self.__dict__}, sign)
+    def contradiction(self) -> str:
+        """See :meth:`securefl.statement.Statement.contradiction`."""
+        if not _HEX32.fullmatch(self.study_key):
+            return "malformed: its study key is not 32 bytes in hex"
+        if not is_agreement_key(self.study_key):
+            return (
+                "unusable: its study key is no sound X25519 key (not canonical, or of small order)"
+            )
+        if not _TIME.fullmatch(self.at):
+            return "malformed: its time is not a date and time"
+        return ""
 
 
 def open_approval(
@@ -61,29 +72,12 @@ def open_approval(
         checked.append((signature, message))
         return verify(signature, message)
 
-    fields = frozenset(Approval.__dataclass_fields__)
-    body = open_signed(
-        data, kind=TYPE, fields=fields, verify=remembering, sender=site, max_bytes=MAX_BYTES
-    )
-    wrong = None
-    if not all(isinstance(v, str) for v in body.values()):
-        wrong = "a field is not text"
-    elif body["site"] != site or body["study"] != study:
-        wrong = "it is for another study or by another hospital"
-    elif not _HEX32.fullmatch(body["study_key"]):
-        wrong = "its study key is not 32 bytes in hex"
-    elif not is_agreement_key(body["study_key"]):
-        wrong = "its study key is no sound X25519 key (not canonical, or of small order)"
-    elif not _HEX32.fullmatch(body["signing_public"]) or not identity.verify(
-        body["signing_public"], *checked[0]
-    ):
-        wrong = "the key it names is not the one that signed it"
-    elif not _TIME.fullmatch(body["at"]):
-        wrong = "its time is not a date and time"
-    if wrong:
+    found = Approval.open(data, verify=remembering, site=site, study=study)
+    named = Verifier(site, found.signing_public)
+    if not _HEX32.fullmatch(found.signing_public) or not named(*checked[0]):
         raise MessageError(
-            f"The approval of {site} is refused: {wrong}.",
+            f"The approval of {site} is refused: the key it names is not the one that signed it.",
             whose=site,
             next_step=f"Ask {site} to approve again.",
         )
-    return Approval(**body)
+    return found

@@ -128,7 +128,7 @@ def world(tmp_path_factory):
     )
     for site in NAMES:
         store.post(
-            paths.approval(PLAN.digest, site), room.approvals[site].sign(room.identities[site].sign)
+            paths.approval(PLAN.digest, site), room.approvals[site].dump(room.identities[site].sign)
         )
 
     class Book:

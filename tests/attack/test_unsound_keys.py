@@ -77,7 +77,7 @@ def test_nothing_verifies_under_an_unsound_key_however_it_came_here():
     card = IdentityCard(**{**SOUND.card.fields(), "signing_public": NEUTRAL})
     forged = Approval(
         STUDY, "Mallory", NEUTRAL, SOUND.card.sealing_public, "2026-01-02T03:04:05Z"
-    ).sign(forge)
+    ).dump(forge)
     with pytest.raises(MessageError, match="Mallory"):
         open_approval(forged, site="Mallory", study=STUDY, verify=card.verify)
     with pytest.raises(MessageError, match="Mallory"):
@@ -113,7 +113,7 @@ def test_a_study_that_names_an_unsound_key_is_refused(field, key):
 def test_an_approval_whose_study_key_gives_no_secret_is_refused():
     data = Approval(
         STUDY, "Mallory", SOUND.card.signing_public, NEUTRAL, "2026-01-02T03:04:05Z"
-    ).sign(SOUND.sign)
+    ).dump(SOUND.sign)
     with pytest.raises(MessageError, match="study key is no sound X25519 key"):
         open_approval(data, site="Mallory", study=STUDY, verify=SOUND.card.verify)
 

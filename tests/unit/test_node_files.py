@@ -420,13 +420,10 @@ def test_an_extract_opens_for_the_researcher_and_tells_of_one_study_only(hospita
 
 @pytest.mark.parametrize("text", ["[]", "not json", "[" * 100_000])
 def test_an_extract_that_is_none_is_refused(hospitals, site, text):
-    from securefl.party.audit_extract import TYPE, _info
-    from securefl.signed import dump_signed
+    from securefl.party.audit_extract import AuditExtract, _info
 
     study = hospitals.new_study(f"malformed-{len(text)}")
-    signed = dump_signed(
-        {"type": TYPE, "study": study.digest, "site": ME, "extract": text}, site.identity.sign
-    )
+    signed = AuditExtract(study.digest, ME, text).dump(site.identity.sign)
     site.board.post(
         paths.extract(study.digest, ME),
         hospitals.lab.folder.identity.card.seal(signed, _info(study.digest, ME)),

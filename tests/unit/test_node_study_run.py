@@ -200,7 +200,7 @@ def _approval_by_a_stranger(scene):
     stranger = fixed_identity(OTHER, "hospital")
     return Approval(
         scene.study.digest, OTHER, stranger.card.signing_public, "ab" * 32, "2026-01-02T03:04:05Z"
-    ).sign(stranger.sign)
+    ).dump(stranger.sign)
 
 
 @pytest.mark.parametrize("kind", BAD_APPROVALS)

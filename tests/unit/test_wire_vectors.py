@@ -264,7 +264,7 @@ def test_an_approval_is_written_and_read_as_the_vector_says():
     assert fields["study"] == STUDY["digest"]
     assert fields["study_key"] == KEYS["study_public"]
     assert approved(bytes.fromhex(APPROVAL["bytes"])) == Approval(**fields)
-    assert Approval(**fields).sign(SIGNING.sign).hex() == APPROVAL["bytes"]
+    assert Approval(**fields).dump(SIGNING.sign).hex() == APPROVAL["bytes"]
     assert statement_2({"type": "securefl-approval/1", **fields}).hex() == APPROVAL["bytes"]
 
 
