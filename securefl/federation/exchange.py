@@ -99,7 +99,7 @@ class Exchange(Protocol):
                 said.
         """
 
-    def gather(self, tally: SurvivorRound, seconds: float) -> None:
+    def gather(self, arrivals: SurvivorRound, seconds: float) -> None:
         """Take in contributions, in a study that goes on after a loss.
 
         Until all that can come are there, or the time is over.
@@ -108,7 +108,7 @@ class Exchange(Protocol):
             RoundError: too few can come.
         """
 
-    def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
+    def conclude(self, arrivals: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
         """Make the survivor set known, collect signatures, answers and the aggregator's sum.
 
         Returns the sum, read and checked.
@@ -172,40 +172,42 @@ class LocalExchange:
         with self._aggregator.add(arrivals) as total:
             return arrivals.check_sum(total)
 
-    def gather(self, tally: SurvivorRound, seconds: float) -> None:  # noqa: ARG002 - nobody is late in one process
+    def gather(self, arrivals: SurvivorRound, seconds: float) -> None:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
         if self._given is None:
             raise RoundError("No round was broadcast.", whose="the coordinator")
-        facts = tally.terms.facts
+        facts = arrivals.terms.facts
         for p in self._participants:
             if p.name in facts.cohort and self._there(p.name, facts.round, "contribution"):
                 with p.answer(self._given) as frame:
-                    tally.add_frame(p.name, frame)
+                    arrivals.add_frame(p.name, frame)
                     frame.seek(0)
-                    self._heads[p.name] = frame.read(head_limit(tally.terms))
+                    self._heads[p.name] = frame.read(head_limit(arrivals.terms))
 
-    def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
+    def conclude(self, arrivals: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:  # noqa: ARG002 - nobody is late in one process
         """See :class:`Exchange`."""
-        number = tally.terms.facts.round
+        number = arrivals.terms.facts.round
         survivors = {
             p.name: p.later
             for p in self._participants
-            if p.name in tally.state.survivors.frames and p.later is not None
+            if p.name in arrivals.state.survivors.frames and p.later is not None
         }
         for site, later in survivors.items():
             if self._there(site, number, "signature"):
-                tally.state.add_agreement(site, later.agree(proposal, partial(self._head, later)))
+                arrivals.state.add_agreement(
+                    site, later.agree(proposal, partial(self._head, later))
+                )
         for site, later in survivors.items():
             if (
-                site in tally.state.agreements
+                site in arrivals.state.agreements
                 and self._there(site, number, "answer")
-                and (data := later.answer(tally.state.agreements)) is not None
+                and (data := later.answer(arrivals.state.agreements)) is not None
             ):
-                tally.state.add_answer(site, data)
-        if not tally.state.unmasked:
-            raise timeout_error(tally, 0)
-        with self._aggregator.add(tally) as total:
-            return tally.check_sum(total)
+                arrivals.state.add_answer(site, data)
+        if not arrivals.state.unmasked:
+            raise timeout_error(arrivals, 0)
+        with self._aggregator.add(arrivals) as total:
+            return arrivals.check_sum(total)
 
     def _head(self, reader: UnmaskingStage, site: str) -> ContributionHead:
         return reader.read(site, self._heads[site])
@@ -336,20 +338,20 @@ class StoreExchange:
             ),
         )
 
-    def gather(self, tally: SurvivorRound, seconds: float) -> None:
+    def gather(self, arrivals: SurvivorRound, seconds: float) -> None:
         """See :class:`Exchange`."""
-        terms = tally.terms
+        terms = arrivals.terms
         looked, tell = 0.0, self._timer(seconds)
 
         def look() -> bool | None:
             nonlocal looked
-            tell(tuple(site for site in terms.cohort if site not in tally.state.heads))
-            if tally.poll_frames(self._board):
+            tell(tuple(site for site in terms.cohort if site not in arrivals.state.heads))
+            if arrivals.poll_frames(self._board):
                 looked = 0.0
             if time.monotonic() - looked < _WORDS:
                 return None
             # one that left after it contributed is in the sum all the same
-            looked, kept = time.monotonic(), frozenset(tally.state.heads)
+            looked, kept = time.monotonic(), frozenset(arrivals.state.heads)
             if (said := ending_departure(self._board, self._plan, terms.cohort, kept)) is not None:
                 raise ended(said, _CHARGED)
             gone = frozenset(departures(self._board, self._plan))
@@ -357,23 +359,23 @@ class StoreExchange:
 
         poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
 
-    def conclude(self, tally: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
+    def conclude(self, arrivals: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
         """See :class:`Exchange`."""
-        slot = RoundBoard.of(self._board, tally.terms.facts).proposal(tally.terms)
+        slot = RoundBoard.of(self._board, arrivals.terms.facts).proposal(arrivals.terms)
         self._persist(lambda: slot.post(proposal))
         looked, tell = 0.0, self._timer(seconds)
 
         def look() -> ClaimedSum | None:
             nonlocal looked
-            tell(tally.state.waiting_for)
-            tally.poll_answers(self._board)
-            if tally.state.unmasked and (found := tally.poll_sum(self._board)) is not None:
+            tell(arrivals.state.waiting_for)
+            arrivals.poll_answers(self._board)
+            if arrivals.state.unmasked and (found := arrivals.poll_sum(self._board)) is not None:
                 return found
             if time.monotonic() - looked >= _WORDS:
-                looked, kept = time.monotonic(), frozenset(tally.state.answers)
+                looked, kept = time.monotonic(), frozenset(arrivals.state.answers)
                 if (
                     said := ending_departure(
-                        self._board, self._plan, tally.state.survivors.names, kept
+                        self._board, self._plan, arrivals.state.survivors.names, kept
                     )
                 ) is not None:
                     raise ended(said, _CHARGED)
@@ -382,7 +384,7 @@ class StoreExchange:
         found = poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
         if found is not None:
             return found
-        raise timeout_error(tally, seconds, tally.complaints(self._board))
+        raise timeout_error(arrivals, seconds, arrivals.complaints(self._board))
 
     def gone(self) -> frozenset[str]:
         """See :class:`Exchange`."""

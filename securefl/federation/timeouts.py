@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 
 def timeout_error(
-    tally: SurvivorRound, seconds: float, complaints: Mapping[str, str] | None = None
+    arrivals: SurvivorRound, seconds: float, complaints: Mapping[str, str] | None = None
 ) -> RoundError:
     """A round that was not complete by its deadline after its survivors were proposed.
 
     Args:
-        tally: the round as far as it came.
+        arrivals: the round as far as it came.
         seconds: how long it was waited for.
-        complaints: timeout_error hospital → the hospital whose dealing it says it could not use.
+        complaints: silent hospital → the hospital whose dealing it says it could not use.
     """
     if complaints:
-        return _dealt_badly(tally, seconds, complaints)
-    who = ", ".join(tally.state.waiting_for) or "the aggregator"
+        return _dealt_badly(arrivals, seconds, complaints)
+    who = ", ".join(arrivals.state.waiting_for) or "the aggregator"
     what = "no signature under the survivor set"
-    if tally.state.unmasked:
+    if arrivals.state.unmasked:
         what = "no sum"
-    elif tally.state.agreed:
+    elif arrivals.state.agreed:
         what = "no unmasking answer"
     return RoundError(
-        f"{_not_complete(tally, seconds)}: {what} came from {who}.",
+        f"{_not_complete(arrivals, seconds)}: {what} came from {who}.",
         whose=who,
         next_step=(
             "Ask whether their process runs (`securefl site status`); the study ends here, every"
@@ -43,7 +43,9 @@ def timeout_error(
     )
 
 
-def _dealt_badly(tally: SurvivorRound, seconds: float, complaints: Mapping[str, str]) -> RoundError:
+def _dealt_badly(
+    arrivals: SurvivorRound, seconds: float, complaints: Mapping[str, str]
+) -> RoundError:
     """Make the error of a dealing that cannot be used.
 
     It is its dealer's fault, unless those who say so lie: nobody else can see which.
@@ -54,10 +56,10 @@ def _dealt_badly(tally: SurvivorRound, seconds: float, complaints: Mapping[str, 
         f" what {dealer} dealt to them"
         for dealer in dealers
     ]
-    rest = [site for site in tally.state.waiting_for if site not in complaints]
+    rest = [site for site in arrivals.state.waiting_for if site not in complaints]
     beside = f"; no word came from {_and(rest)}" if rest else ""
     return RoundError(
-        f"{_not_complete(tally, seconds)}: in their own words, {'; '.join(said)}{beside}.",
+        f"{_not_complete(arrivals, seconds)}: in their own words, {'; '.join(said)}{beside}.",
         whose=", ".join([*dealers, *(site for site in rest if site not in dealers)]),
         next_step=(
             f"Ask {_and(dealers)} first, then those who say so: only they can see it. The study"
@@ -66,9 +68,9 @@ def _dealt_badly(tally: SurvivorRound, seconds: float, complaints: Mapping[str, 
     )
 
 
-def _not_complete(tally: SurvivorRound, seconds: float) -> str:
+def _not_complete(arrivals: SurvivorRound, seconds: float) -> str:
     return (
-        f"Round {tally.terms.facts.round} was not complete {seconds:.0f} seconds after its"
+        f"Round {arrivals.terms.facts.round} was not complete {seconds:.0f} seconds after its"
         " survivors were proposed"
     )
 
