@@ -30,6 +30,7 @@ from securefl.report.page import (
     blocks,
     facts,
     section,
+    when,
 )
 from securefl.report.words import day, plural
 
@@ -173,7 +174,9 @@ def _approved(report: AuditReport) -> str:
         if status in states
     ]
     count = plural(len(states), "study", "studies")
-    return f"{count}: {', '.join(by_status)}" if by_status else count
+    if not by_status:
+        return count
+    return f"{count}: {', '.join(by_status)}"
 
 
 _LEFT_OUT: Final = (
@@ -217,7 +220,7 @@ def _without_budget(report: AuditReport) -> Block | None:
     loose = [d for d in report.datasets if d["population"] not in known]
     if not loose:
         nothing = "No budget was granted yet and no data set is registered."
-        return None if report.populations else Paragraph(nothing, Tone.QUIET)
+        return when(not report.populations, Paragraph(nothing, Tone.QUIET))
     sections = []
     for d in loose:
         studies = [s for s in numbered(report, d["population"]) if s.dataset == d["name"]]

@@ -65,7 +65,7 @@ def population_section(
         blocks(
             when(not report.verified, Paragraph(incomplete_sentence(report.events), Tone.BAD)),
             _budget(population, studies, whole=report.verified),
-            _over_time(population, until) if population["filter"]["used"] else None,
+            _over_time(population, until),
             *_done(report, population, studies, detail=detail),
             section("What was refused", refusals_part(refusals)),
             section("For specialists", _specialists(population, datasets, studies)),
@@ -98,7 +98,9 @@ def _done(
 
 def _budget(population: Json, studies: Sequence[Numbered], *, whole: bool) -> Group:
     epsilon, delta = (population["budget"][k] for k in ("epsilon", "delta"))
-    part = "" if whole else " This is what the part of the ledger says that holds."
+    part = ""
+    if not whole:
+        part = " This is what the part of the ledger says that holds."
     reopened = population["revocations"] and not population["revoked"]
     used_up = explain_epsilon(
         Decimal(str(epsilon)), Decimal(str(delta)), of="all that is ever released under it"
@@ -131,7 +133,9 @@ def _budget_picture(population: Json, studies: Sequence[Numbered]) -> Picture:
     charged = [(s, _charged(s) / cap) for s in studies if _charged(s)]
     earlier = population["filter"]["used"] / cap - sum(share for _, share in charged)
     segments = [Segment(str(s.number), share) for s, share in charged]
-    rest = "was taken back by the owner" if population["revoked"] else "is left"
+    rest = "is left"
+    if population["revoked"]:
+        rest = "was taken back by the owner"
     caption = "Nothing is used yet."
     if charged:
         caption = (
@@ -179,17 +183,26 @@ def _in_force(population: Json) -> list[Spent]:
     ]
     for at, _, change in sorted(changes, key=lambda c: c[:2]):
         revoked = change is None or (revoked and at not in grants)
-        used = used if change is None else change["used"] / cap
-        steps.append(Spent(at, used, used if revoked or change is None else change["cap"] / cap))
+        if change is None:
+            steps.append(Spent(at, used, used))
+            continue
+        used = granted = change["used"] / cap
+        if not revoked:
+            granted = change["cap"] / cap
+        steps.append(Spent(at, used, granted))
     return steps
 
 
 def _charged(s: Numbered) -> float:
     """A study's part of the budget: nothing when it ended before it started."""
-    return float(s.study["cost"]) if s.study["share"] else 0.0
+    if not s.study["share"]:
+        return 0.0
+    return float(s.study["cost"])
 
 
-def _over_time(population: Json, until: str) -> Section:
+def _over_time(population: Json, until: str) -> Section | None:
+    if not population["filter"]["used"]:
+        return None
     steps = _in_force(population)
     words = "Spending over time, in shares of today's budget: " + "; ".join(
         f"{s.at[:10]} {percent(Decimal(str(round(s.used, 6))))}" for s in steps[-12:]
@@ -215,7 +228,7 @@ def _specialists(population: Json, datasets: Sequence[Json], studies: Sequence[N
         *(("Data set", (Outside(d["name"]), *_spent(d, delta))) for d in datasets),
     ]
     for held, which in _terms(studies):
-        noun = "Study" if len(which) == 1 else "Studies"
+        noun = plural(len(which), "Study", "Studies").partition(" ")[2]
         entries.append((f"{noun} {ranges(which)}", Outside(held)))
     return facts(entries)
 

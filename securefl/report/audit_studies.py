@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING
 
 from securefl.privacy.explain import percent
@@ -90,7 +90,9 @@ def _study_row(s: Numbered) -> Row:
 
 
 def _moment(time: str | None) -> Span:
-    return Span("–") if time is None else Moment(time)
+    if time is None:
+        return Span("–")
+    return Moment(time)
 
 
 def _study(name: str, dataset: str, researcher: str) -> Lines:
@@ -132,11 +134,6 @@ def releases_part(
     if not studies:
         return [Paragraph("Nothing left the hospital.", Tone.QUIET)]
     cap = population["filter"]["cap"] if population else None
-    on_paper = (
-        "Every single release is listed in the page's file on a screen, or on paper with ",
-        Code("securefl audit --html FILE --detail"),
-        ".",
-    )
     return [
         _releases_picture(studies),
         Table(
@@ -156,9 +153,21 @@ def releases_part(
                 " Costs are shares of the budget, rounded up. Times are UTC."
             ),
         ),
-        *([] if detail else [Paragraph(on_paper, Tone.QUIET, paper=True)]),
+        *_on_paper(detail=detail),
         *(_every(s, cap, detail=detail) for s in studies if s.releases),
     ]
+
+
+def _on_paper(*, detail: bool) -> list[Block]:
+    """The way to a paper that lists every release, where this one does not."""
+    if detail:
+        return []
+    words = (
+        "Every single release is listed in the page's file on a screen, or on paper with ",
+        Code("securefl audit --html FILE --detail"),
+        ".",
+    )
+    return [Paragraph(words, Tone.QUIET, paper=True)]
 
 
 def _releases_picture(studies: Sequence[Numbered]) -> Picture:
@@ -175,19 +184,26 @@ def _releases_picture(studies: Sequence[Numbered]) -> Picture:
 
 
 def _over(s: Numbered) -> Words:
-    share = percent(Decimal(str(s.study["share"]))) if s.study["share"] else "none"
-    answers = f" and {plural(s.study['answers'], 'unmasking answer')}" if s.study["answers"] else ""
-    left = f"{plural(len(s.releases), 'release')}{answers}"
+    share = "none"
+    if s.study["share"]:
+        share = percent(Decimal(str(s.study["share"])))
+    left = plural(len(s.releases), "release")
+    if s.study["answers"]:
+        left += f" and {plural(s.study['answers'], 'unmasking answer')}"
     return f"{s.number}  {s.name}: {left}; charged: {share} of the budget"
 
 
 def _cost(amount: float, cap: float | None) -> str:
-    return "" if cap is None else part_words(amount / cap)
+    if cap is None:
+        return ""
+    return part_words(amount / cap)
 
 
 def _run_rows(s: Numbered, cap: float | None) -> list[Row]:
     running = s.study["status"] in {"approved", "running"}
-    yet = "not sent yet" if running else "charged, never sent"
+    yet = "charged, never sent"
+    if running:
+        yet = "not sent yet"
     unsent = [slot for slot in s.slots.values() if slot.unsent and s.study["share"]]
     rows = [_run_row(run, s, cap) for run in runs(s.releases)]
     rows += [
@@ -263,7 +279,6 @@ def refusals_part(refusals: Sequence[tuple[str, Json]]) -> Block:
 
 
 def _refusal_row(dataset: str, r: Json) -> Row:
-    asked, left = (None if r[k] is None else Decimal(str(r[k])) for k in ("asked", "left"))
     why: list[Words] = [Span(reason_words(r["reason"]), Tone.BAD)]
     if r["note"]:
         why.append(("Note: ", Outside(r["note"])))
@@ -271,6 +286,12 @@ def _refusal_row(dataset: str, r: Json) -> Row:
         Moment(r["at"]),
         _study(study_name(r["id"], r["study"]), dataset, r["researcher"]),
         Lines(tuple(why)),
-        "–" if asked is None else percent(asked),
-        "–" if left is None else percent(left, rounding=ROUND_FLOOR),
+        _share(r["asked"], ROUND_CEILING),
+        _share(r["left"], ROUND_FLOOR),
     )
+
+
+def _share(share: float | None, rounding: str) -> str:
+    if share is None:
+        return "–"
+    return percent(Decimal(str(share)), rounding=rounding)

@@ -185,20 +185,14 @@ def _time(at: str) -> datetime:
 def _ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
     """Both ends and at most four moments between, spoken as days, or as times within a day or two."""
     length = end - start
-    shape = (
-        "%H:%M"
-        if start.date() == end.date()
-        else "%d %b %H:%M"
-        if length < timedelta(days=5)
-        else "%d %b %Y"
-    )
-    at = [start + length * i / 5 for i in range(6)]
-    if length >= timedelta(days=5):
-        at = [
-            a if a in {start, end} else a.replace(hour=0, minute=0, second=0, microsecond=0)
-            for a in at
-        ]
-    return [(a, a.astimezone(UTC).strftime(shape)) for a in at]
+    between = [start + length * i / 5 for i in range(1, 5)]
+    shape = "%d %b %H:%M"
+    if start.date() == end.date():
+        shape = "%H:%M"
+    elif length >= timedelta(days=5):
+        shape = "%d %b %Y"
+        between = [a.replace(hour=0, minute=0, second=0, microsecond=0) for a in between]
+    return [(a, a.astimezone(UTC).strftime(shape)) for a in (start, *between, end)]
 
 
 @dataclass(frozen=True)
@@ -248,4 +242,6 @@ def releases(
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    if len(text) <= most:
+        return text
+    return text[: most - 1] + "…"

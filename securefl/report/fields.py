@@ -122,12 +122,16 @@ def fields_words(study: Template, fields: Fields) -> list[str]:
 
 def variance_words(part: float) -> str:
     """A part of the noise's variance in percent."""
-    return "less than 0.001 %" if part < _NOTHING else f"{100 * part:.2g} %"
+    if part < _NOTHING:
+        return "less than 0.001 %"
+    return f"{100 * part:.2g} %"
 
 
 def chance_words(chance: float) -> str:
     """A small chance, as one in so many."""
-    return "less than 1 in 1,000,000,000" if chance < 1e-9 else f"1 in {round(1 / chance):,}"
+    if chance < 1e-9:
+        return "less than 1 in 1,000,000,000"
+    return f"1 in {round(1 / chance):,}"
 
 
 def fields_table(fields: Fields) -> Table:

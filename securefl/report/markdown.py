@@ -43,14 +43,14 @@ def markdown(page: Page) -> str:
 
 
 def _line(words: Words) -> str:
-    return "".join(
-        f"`{span.text}`" if _is_code(span) else _said(span.text) for span in spans(words)
-    )
+    return "".join(map(_span, spans(words)))
 
 
-def _is_code(span: Span) -> bool:
+def _span(span: Span) -> str:
     # a backtick would end the code, and nothing in code can be escaped
-    return isinstance(span, Code) and span.text.isprintable() and "`" not in span.text
+    if isinstance(span, Code) and span.text.isprintable() and "`" not in span.text:
+        return f"`{span.text}`"
+    return _said(span.spoken)
 
 
 def _said(text: str) -> str:

@@ -38,6 +38,11 @@ class Span:
     text: str
     tone: Tone = Tone.PLAIN
 
+    @property
+    def spoken(self) -> str:
+        """The words as they are read."""
+        return self.text
+
 
 @dataclass(frozen=True)
 class Outside(Span):
@@ -68,6 +73,11 @@ class Moment(Span):
         """Hours and minutes."""
         return self.text[11:16]
 
+    @property
+    def spoken(self) -> str:
+        """Day and minute."""
+        return f"{self.day} {self.minute}"
+
 
 @dataclass(frozen=True)
 class Link(Span):
@@ -85,8 +95,11 @@ def spans(words: Words) -> tuple[Span, ...]:
     >>> spans(("is ", Span("verified", Tone.GOOD)))[0]
     Span(text='is ', tone=<Tone.PLAIN: ''>)
     """
-    parts = words if isinstance(words, tuple) else (words,)
-    return tuple(Span(p) if isinstance(p, str) else p for p in parts)
+    if isinstance(words, str):
+        return (Span(words),)
+    if isinstance(words, Span):
+        return (words,)
+    return tuple(span for part in words for span in spans(part))
 
 
 # Blocks: what stands below each other.

@@ -306,7 +306,9 @@ def _budgets(plan: StudyPlan) -> Facts:
 def effect_words(plan: StudyPlan) -> list[str]:
     """Effect of the noise on the update, in sentences."""
     effect = plan.effect
-    whole = f"{effect.in_all * 100:.0f} %" if effect.in_all < 10 else f"{effect.in_all:.0f} times"
+    whole = f"{effect.in_all:.0f} times"
+    if effect.in_all < 10:
+        whole = f"{effect.in_all * 100:.0f} %"
     single = (
         f"In a round the noise of all hospitals together is about {whole} of the longest update"
         " that is possible (all patients pulling the same way); along any one direction it is"
@@ -337,7 +339,9 @@ def _longer(plan: StudyPlan) -> Table:
     rows = []
     for row in plan.longer:
         mark = " (as planned)" if row.rounds == plan.rounds else ""
-        same = "none" if row.noise_for_same is None else decimal_words(row.noise_for_same)
+        same = "none"
+        if row.noise_for_same is not None:
+            same = decimal_words(row.noise_for_same)
         rows.append((f"{row.rounds}{mark}", decimal_words(row.epsilon), same))
     heads = (
         "rounds",

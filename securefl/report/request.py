@@ -110,7 +110,7 @@ def request_page(
     All else follows from ``study``, and so from ``digest`` (decision 22).
     """
     known = frozenset(trusted) - {f.whose for f in faults if isinstance(f, UntrustedError)}
-    warning = None if rows is None else rows_warning(rows)
+    warning = rows and rows_warning(rows)
     return page(
         f"Request {request_id(study, digest)} to {site}",
         _verdict(faults, state),
@@ -146,9 +146,12 @@ def decided_words(state: str) -> str:
 def _verdict(faults: Sequence[SecureFLError], state: str) -> Paragraph:
     count = plural(len(faults), "fault")
     if state != WAITING:
-        since = f" Since then {count} came up, listed at the end." if faults else ""
-        stopped = faults or state in {"failed", "refused", "withdrawn"}
-        return Paragraph(decided_words(state) + since, Tone.BAD if stopped else Tone.GOOD)
+        words, tone = decided_words(state), Tone.GOOD
+        if state in {"failed", "refused", "withdrawn"}:
+            tone = Tone.BAD
+        if faults:
+            words, tone = f"{words} Since then {count} came up, listed at the end.", Tone.BAD
+        return Paragraph(words, tone)
     if faults:
         words = f"It cannot be approved as it stands: {count}, listed at the end."
         return Paragraph(words, Tone.BAD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from securefl.report import explain_study, terms
-from securefl.report.page import Paragraph, Quoted, Section, Span, Table, Tone, facts, section
+from securefl.report.page import Paragraph, Quoted, Section, Span, Table, Tone, facts, section, when
 from securefl.report.words import plural
 
 if TYPE_CHECKING:
@@ -85,16 +85,16 @@ def who_takes_part(
             Quoted(cards.get(adds.name, adds).legal_name),
         )
     )
-    count = plural(len(study.participants), "hospital")
+    hospitals = len(study.participants)
     strangers = sum(p.name != site and p.name not in known for p in study.participants)
     return section(
-        f"Who takes part ({count})",
-        Paragraph(terms.strangers_sentence(strangers, len(study.participants)), Tone.BAD)
-        if strangers
-        else None,
+        f"Who takes part ({plural(hospitals, 'hospital')})",
+        when(strangers, Paragraph(terms.strangers_sentence(strangers, hospitals), Tone.BAD)),
         Table((), tuple(rows)),
     )
 
 
 def _mark(name: str, known: Collection[str]) -> Span:
-    return Span(VERIFIED, Tone.GOOD) if name in known else Span(terms.NOT_LISTED, Tone.BAD)
+    if name in known:
+        return Span(VERIFIED, Tone.GOOD)
+    return Span(terms.NOT_LISTED, Tone.BAD)

@@ -95,11 +95,16 @@ def rounds_page(
     )
 
 
+_ABSENT = {True: Tone.PLAIN, False: Tone.QUIET}
+
+
 def _row(first: RoundLine, last: RoundLine) -> tuple[Words, ...]:
     """A run of rounds with the same hospitals."""
-    numbers = f"{first.number}" if first is last else f"{first.number} to {last.number}"
+    numbers = f"{first.number}"
+    if first is not last:
+        numbers = f"{first.number} to {last.number}"
     kind = first.kind and f", {first.kind}"
-    absent = ", ".join(first.absent) if first.absent else Span("nobody", Tone.QUIET)
+    absent = Span(", ".join(first.absent) or "nobody", _ABSENT[bool(first.absent)])
     return (numbers + kind, ", ".join(first.contributed), absent)
 
 

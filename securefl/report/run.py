@@ -86,9 +86,10 @@ def round_line(
     >>> round_line("round 7 of 40", hospitals=5, upload_bytes=59_900, values=31)
     'round 7 of 40: received one sum of 5 hospitals: 31 integers, 59.9 kB each'
     """
-    gone = (
-        f"; {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} lost from here on" if lost else ""
-    )
+    gone = ""
+    if lost:
+        verb = plural(len(lost), "is", "are").partition(" ")[2]
+        gone = f"; {', '.join(lost)} {verb} lost from here on"
     return (
         f"{which}: received one sum of {plural(hospitals, 'hospital')}:"
         f" {plural(values, 'integer')}, {bytes_words(upload_bytes)} each{gone}"

@@ -33,13 +33,13 @@ _BROKEN = {
 }
 
 
-def _worker(found: WorkerFinding) -> list[tuple[str, str | Span]]:
-    """Findings on its answers."""
-    seen = (
-        Span("; ".join(found.faults), Tone.BAD)
-        if found.faults
-        else Span("nothing against it", Tone.GOOD)
-    )
+def _worker(found: WorkerFinding | None) -> list[tuple[str, str | Span]]:
+    """Findings on its answers, where it was asked."""
+    if found is None:
+        return []
+    seen = Span("nothing against it", Tone.GOOD)
+    if found.faults:
+        seen = Span("; ".join(found.faults), Tone.BAD)
     rows: list[tuple[str, str | Span]] = [
         (
             "asked",
@@ -64,7 +64,7 @@ def selftest_page(outcome: SelfTest) -> Page:
         Span(f"{outcome.verdict}  {_MEANINGS[outcome.verdict]}", _TONES[outcome.verdict]),
         section("Noised steps on invented patients, with and without one of them", _steps(outcome)),
         section("Broken mechanisms, tried in the same way", _controls(outcome)),
-        section("The worker process itself", facts(_worker(worker))) if worker else None,
+        section("The worker process itself", facts(_worker(worker))),
         section(
             "What this means",
             bullets(_LIMITS),
@@ -73,6 +73,7 @@ def selftest_page(outcome: SelfTest) -> Page:
     )
 
 
+_SEEN = {True: Span("yes", Tone.GOOD), False: Span("NO", Tone.BAD)}
 _LIMITS = (
     (
         "The product's own clipping, grid, sum, noise, rounding and normalisation ran; no private"
@@ -123,7 +124,7 @@ def _controls(outcome: SelfTest) -> Table:
                 name,
                 _BROKEN.get(name, ""),
                 f"{control.lower_bound:.2f}",
-                Span("yes", Tone.GOOD) if control.verdict == "FAIL" else Span("NO", Tone.BAD),
+                _SEEN[control.verdict == "FAIL"],
             )
             for name, control in outcome.controls.items()
         ),

@@ -188,7 +188,9 @@ def _late(replies: int | None) -> tuple[str, Span] | None:
     """Late replies, where somebody counted them."""
     if replies is None:
         return None
-    return ("late replies", Span(f"{replies:,}", Tone.WARN if replies else Tone.PLAIN))
+    if not replies:
+        return ("late replies", Span("0"))
+    return ("late replies", Span(f"{replies:,}", Tone.WARN))
 
 
 def _why(away: tuple[str, str] | None, ended: tuple[str, str] | None) -> list[Value]:

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from securefl.report import page as pages
 from securefl.report.characters import one_line, quoted_lines
-from securefl.report.page import Block, Moment, Page, Span, Tone, Value, Words, spans
+from securefl.report.page import Block, Page, Span, Tone, Value, Words, spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ _BAR_CELLS = 40
 #: A table of more columns is not squeezed into a narrow screen.
 _MANY = 4
 _CURVE = "▁▂▃▄▅▆▇█"
-_FILLS = {"tone0": "█", "left frame": "░"}
+_FILLS = {"tone0": "█ ", "left frame": "░ "}
 #: A frame that is open to the right: a border there would have to know how wide the screen draws
 #: every character before it.
 _FRAME = box.Box("╭──╮\n│   \n├── \n│   \n├── \n├── \n│   \n╰──╯\n")
@@ -67,8 +67,10 @@ def drawn(page: Page | Block, *, most: int = WIDTH) -> RenderableType:
         head = [title, rule]
     if page.under:
         head.append(_text(page.under, "dim"))
-    foot = [Text(""), _literal(page.footer, "dim")] if page.footer else []
-    return _Narrow([*head, *map(_draw, page.blocks), *foot], most)
+    body = [_draw(block) for block in page.blocks]
+    if page.footer:
+        body += [Text(""), _literal(page.footer, "dim")]
+    return _Narrow([*head, *body], most)
 
 
 def plain_text(page: Page | Block, width: int = 80, *, most: int = WIDTH) -> str:
@@ -129,33 +131,42 @@ def _text(words: Words, style: str = "") -> Text:
     """Words in their tones; those without one have ``style``."""
     parts = spans(words)
     if len(parts) == 1:
-        return _literal(_said(parts[0]), _STYLES[parts[0].tone] or style)
+        return _literal(parts[0].spoken, _STYLES[parts[0].tone] or style)
     made = Text(style=style, overflow="fold")
     for part in parts:
-        made.append_text(_literal(_said(part), _STYLES[part.tone]))
+        made.append_text(_literal(part.spoken, _STYLES[part.tone]))
     return made
 
 
-def _said(span: Span) -> str:
-    return f"{span.day} {span.minute}" if isinstance(span, Moment) else span.text
-
-
-def _value(value: Value) -> RenderableType:
-    return _draw(value) if isinstance(value, Block) else _text(value)
+def _if_any(text: str, style: str = "dim") -> list[Text]:
+    """A line that a block may lack."""
+    if not text:
+        return []
+    return [_literal(text, style)]
 
 
 # Blocks
 
 
 @singledispatch
-def _draw(block: Block) -> RenderableType:
-    """The block for a rich console; a function below for each kind."""
-    raise TypeError(f"{type(block).__name__} has no shape in a terminal.")
+def _draw(value: Value) -> RenderableType:
+    """Words or a block for a rich console; a function below for each kind."""
+    raise TypeError(f"{type(value).__name__} has no shape in a terminal.")
+
+
+@_draw.register(str)
+@_draw.register(tuple)
+@_draw.register(Span)
+def _(words: Words) -> RenderableType:
+    return _text(words)
 
 
 @_draw.register
 def _(block: pages.Paragraph) -> RenderableType:
-    return _text(block.words, _STYLES[block.tone] or ("bold" if block.lead else ""))
+    style = _STYLES[block.tone]
+    if block.lead:
+        style = style or "bold"
+    return _text(block.words, style)
 
 
 @_draw.register
@@ -225,8 +236,9 @@ def budget_bar(block: pages.Bar, width: int = _BAR_CELLS) -> Text:
 
 
 def _cells(share: Decimal, width: int) -> int:
-    cells = int((share * width).to_integral_value(rounding=ROUND_FLOOR))
-    return max(1, cells) if share > 0 else 0
+    if share <= 0:
+        return 0
+    return max(1, int((share * width).to_integral_value(rounding=ROUND_FLOOR)))
 
 
 @_draw.register
@@ -235,7 +247,7 @@ def _(block: pages.Facts) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(ratio=1, overflow="fold")
     for label, value in block.rows:
-        grid.add_row(_literal(label, "dim"), _value(value))
+        grid.add_row(_literal(label, "dim"), _draw(value))
     return grid
 
 
@@ -247,7 +259,7 @@ def _(block: pages.Glossary) -> RenderableType:
 
 @_draw.register
 def _(block: pages.Table) -> RenderableType:
-    caption = [_literal(block.caption, "dim")] if block.caption else []
+    caption = _if_any(block.caption)
     if not block.heads:
         return Group(*caption, _grid(block.rows))
     return Group(*caption, _Rows(block, block.groups))
@@ -261,7 +273,7 @@ def _(block: pages.Records) -> RenderableType:
 def _grid(rows: Sequence[pages.Row]) -> Table:
     grid = Table.grid(padding=(0, 2))
     for row in rows:
-        grid.add_row(*map(_value, row))
+        grid.add_row(*map(_draw, row))
     return grid
 
 
@@ -295,6 +307,12 @@ class _Rows:
         else:
             yield self._ruled(block.rows)
 
+    def _least(self) -> list[int]:
+        widths = [0] * len(self._block.heads)
+        if isinstance(self._block, pages.Table):
+            widths[0] = self._block.least
+        return widths
+
     def _below(self) -> RenderResult:
         for row in self._block.rows:
             yield from self._record(row)
@@ -317,14 +335,10 @@ class _Rows:
     ) -> Table:
         block = self._block
         made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_header=heads)
-        least = block.least if isinstance(block, pages.Table) else 0
-        for i, head in enumerate(block.heads):
-            made.add_column(
-                _literal(head),
-                justify="right" if i in block.right else "left",
-                overflow="fold",
-                min_width=widths[i] if widths else (0 if i else least),
-            )
+        for i, (head, width) in enumerate(zip(block.heads, widths or self._least(), strict=True)):
+            made.add_column(_literal(head), overflow="fold", min_width=width)
+            if i in block.right:
+                made.columns[i].justify = "right"
         for row in rows:
             made.add_row(*map(_cell, row))
         return made
@@ -343,33 +357,34 @@ def _cell(value: Value) -> Text:
 def _(block: pages.Picture) -> RenderableType:
     lines = [part for line in block.spoken for part in _spoken(line)]
     legend = [part for key in block.legend for part in _key(key)]
-    caption = [_literal(block.caption, "dim")] if block.caption else []
-    return Group(*lines, *legend, *caption)
+    return Group(*lines, *legend, *_if_any(block.caption))
 
 
 def _spoken(line: pages.Spoken) -> list[Text]:
     """Draw a line of a picture: a bar or a curve, and its words below."""
-    shapes = [_pieces(line.bar)] if line.bar else []
-    return [*shapes, *_curve(line.curve), _literal(line.words)]
+    return [*_pieces(line.bar), *_curve(line.curve), _literal(line.words)]
 
 
-def _pieces(bar: Sequence[tuple[float, str]]) -> Text:
+def _pieces(bar: Sequence[tuple[float, str]]) -> list[Text]:
     """Pieces of a bar, each at least a cell where there is any of it."""
-    made = Text(style="blue")
-    for share, letter in bar:
-        made.append(letter * _cells(Decimal(repr(share)), _BAR_CELLS))
-    return made
+    letters = (letter * _cells(Decimal(repr(share)), _BAR_CELLS) for share, letter in bar)
+    return _glyphs("".join(letters))
 
 
 def _curve(levels: Sequence[float]) -> list[Text]:
     last = len(_CURVE) - 1
-    return [Text("".join(_CURVE[round(v * last)] for v in levels), style="blue")] if levels else []
+    return _glyphs("".join(_CURVE[round(v * last)] for v in levels))
+
+
+def _glyphs(drawn: str) -> list[Text]:
+    if not drawn:
+        return []
+    return [Text(drawn, style="blue")]
 
 
 def _key(key: pages.Key) -> list[Text]:
-    sign = _FILLS.get(key.fill)
-    words = _literal(key.words, "dim")
-    return [*_curve(key.curve), Text.assemble((f"{sign} ", "blue"), words) if sign else words]
+    words = Text.assemble((_FILLS.get(key.fill, ""), "blue"), _literal(key.words, "dim"))
+    return [*_curve(key.curve), words]
 
 
 @_draw.register
@@ -382,9 +397,8 @@ def _(block: pages.Command) -> RenderableType:
 @_draw.register
 def _(block: pages.Notice) -> RenderableType:
     style = _STYLES[block.tone]
-    fault = [_literal(block.fault, style)] if block.fault else []
     return Panel(
-        Group(*fault, *map(_draw, block.blocks)),
+        Group(*_if_any(block.fault, style), *map(_draw, block.blocks)),
         title=_literal(block.heading, style),
         title_align="left",
         border_style=style.removeprefix("bold "),
@@ -395,8 +409,10 @@ def _(block: pages.Notice) -> RenderableType:
 
 @_draw.register
 def _(block: pages.Details) -> RenderableType:
-    body = map(_draw, block.blocks) if block.open else ()
-    return Group(_literal(block.summary, "bold"), *body)
+    summary = _literal(block.summary, "bold")
+    if not block.open:
+        return summary
+    return Group(summary, *map(_draw, block.blocks))
 
 
 @_draw.register
@@ -407,7 +423,10 @@ def _(block: pages.Section) -> RenderableType:
 def _section(block: pages.Section, style: str) -> RenderableType:
     if not block.heading:
         return Group(*map(_draw, block.blocks))
-    body = [
-        _section(b, _SUBHEADING) if isinstance(b, pages.Section) else _draw(b) for b in block.blocks
-    ]
+    body: list[RenderableType] = []
+    for part in block.blocks:
+        if isinstance(part, pages.Section):
+            body.append(_section(part, _SUBHEADING))
+        else:
+            body.append(_draw(part))
     return Group(Text(""), _text(block.heading, style), Padding(Group(*body), (0, 0, 0, 2)))
