@@ -47,7 +47,9 @@ def read_file(path: Path, max_bytes: int | None = None) -> bytes:
     try:
         check_regular(os.fstat(fd).st_mode, path)
         with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read() if max_bytes is None else file.read(max_bytes + 1)
+            if max_bytes is None:
+                return file.read()
+            return file.read(max_bytes + 1)
     except OSError as error:
         error.filename = error.filename or str(path)
         raise

@@ -103,7 +103,9 @@ class FsspecCarrier(Carrier):
         self._fs.invalidate_cache()
         info = self._fs.info(self._full(path))
         facts = [f"{name}={info[name]}" for name in _CHANGES if info.get(name)]
-        return "-".join([*facts, f"size={info.get('size')}"]) if facts else None
+        if facts:
+            return "-".join([*facts, f"size={info.get('size')}"])
+        return None
 
     def names(self, folder: str) -> list[str]:
         """See :class:`Carrier`."""
@@ -123,7 +125,9 @@ class FsspecCarrier(Carrier):
             raise
 
     def _full(self, path: str) -> str:
-        return f"{self._root}/{path}" if path else self._root
+        if path:
+            return f"{self._root}/{path}"
+        return self._root
 
 
 def at_url(url: str) -> FsspecCarrier:

@@ -76,4 +76,6 @@ def mark(board: Board, text: str) -> str:
 
 def _read_mark(board: Board) -> str | None:
     data = board.read(MARKER, MARKER_BYTES)
-    return None if data is None else data.decode("ascii", "replace").strip()
+    if data is None:
+        return None
+    return data.decode("ascii", "replace").strip()

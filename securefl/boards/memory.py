@@ -55,7 +55,9 @@ class MemoryCarrier(Carrier):
 
     def names(self, folder: str) -> list[str]:
         """See :class:`Carrier`."""
-        below = f"{folder}/" if folder else ""
+        below = ""
+        if folder:
+            below = f"{folder}/"
         with _LOCK:
             inside = [name for name in self._objects if name.startswith(below)]
         return sorted({name.removeprefix(below).partition("/")[0] for name in inside})

@@ -60,7 +60,9 @@ class Slot:
         """
         try:
             data = self.read()
-            return None if data is None else parse(data)
+            if data is None:
+                return None
+            return parse(data)
         except MessageError:
             return None
 

@@ -194,7 +194,9 @@ def status(folder: str | None) -> None:
     say(f"{here.name}: {running}")
     ended = last_end(here.path, _ROLE)
     if ended is not None:
-        when = f"at {day(ended.at)}" if ended.at else "without a word"
+        when = "without a word"
+        if ended.at:
+            when = f"at {day(ended.at)}"
         say(f"  ended        {when}: {ended.reason}")
     say(f"  store        {here.settings.store}")
     away = store_away(state)

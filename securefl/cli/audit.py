@@ -69,7 +69,9 @@ def audit(
     from securefl.node.owner.audit import read_audit, read_time
     from securefl.party.folder import find_folder
 
-    after = None if since is None else read_time(since)
+    after = None
+    if since is not None:
+        after = read_time(since)
     found = read_audit(find_folder(folder, "SECUREFL_SITE"), since=after, checkpoint=checkpoint)
     report = found.report
     if json_file:

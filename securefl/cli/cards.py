@@ -88,7 +88,9 @@ def _takes_over(plan: TrustPlan) -> list[str]:
     if plan.replaced is None:
         return []
     name, again = plan.card.name, plan.changed_again_until
-    more = f", and changed its keys again until {day(again)}" if again else ""
+    more = ""
+    if again:
+        more = f", and changed its keys again until {day(again)}"
     return [
         f"  replaces     {plan.replaced.spoken}, which you trust as {name} until now",
         (

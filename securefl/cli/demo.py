@@ -48,7 +48,9 @@ def demo(seed: int, folder: Path, fresh: bool, json_file: str | None) -> None:
     console = screen()
 
     def busy(what: str) -> AbstractContextManager[object]:
-        return console.status(escape(what)) if console.is_terminal else nullcontext()
+        if console.is_terminal:
+            return console.status(escape(what))
+        return nullcontext()
 
     with steady_screen(folder.absolute() / "demo.log"):
         figures = play(

@@ -133,7 +133,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = int(ExitCode.USAGE)
     except SecureFLError as error:
         _show(error)
-        code = _STOPPED if isinstance(error.__cause__, KeyboardInterrupt) else int(error.exit_code)
+        code = _STOPPED
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            code = int(error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         code = _STOPPED
@@ -155,8 +157,12 @@ def _as_ours(error: Exception) -> SecureFLError:
     """An error that is none of ours, as a page can show it."""
     if isinstance(error, click.ClickException):
         said = error.format_message()
-        what = said if said.endswith((".", "!", "?")) else f"{said}."
-        context = error.ctx if isinstance(error, click.UsageError) else None
+        what = said
+        if not said.endswith((".", "!", "?")):
+            what = f"{said}."
+        context = None
+        if isinstance(error, click.UsageError):
+            context = error.ctx
         return UsageError(
             what,
             next_step=f"`{context.command_path} --help` shows how it is called." if context else "",

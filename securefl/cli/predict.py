@@ -64,7 +64,9 @@ def print_scores(found: ScoredTable, json_file: str | None) -> None:
             if row in found.without:
                 figures = f"no score: {found.without[row]}"
             say(f"{row}\t{figures}")
-    where = f": {json_file}" if json_file else ""
+    where = ""
+    if json_file:
+        where = f": {json_file}"
     rows = len(found.scores)
     say(f"{rows - len(found.without)} of {rows} rows scored, in the order of the rows{where}")
     for cause in found.causes:

@@ -178,7 +178,9 @@ def confirm(question: str, *, yes: bool, read: str = "") -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        first = f"Read {read}, then repeat" if read else "Repeat"
+        first = "Repeat"
+        if read:
+            first = f"Read {read}, then repeat"
         raise UsageError(
             f"This needs a yes, and nobody can be asked here: {question}",
             next_step=f"{first} the command with --yes.",

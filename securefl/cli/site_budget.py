@@ -80,7 +80,9 @@ def _read(read: Callable[[str], Decimal], text: str, option: str) -> Decimal:
 def _ask_unknown(plan: GrantPlan, *, yes: bool) -> None:
     """Ask where no data set has this population."""
     known = ", ".join(plan.populations)
-    have = f"Those registered are: {known}." if known else "No data set is registered here yet."
+    have = "No data set is registered here yet."
+    if known:
+        have = f"Those registered are: {known}."
     say(f"No data set of the population '{plan.population}' is registered here. {have}")
     say(
         "Check the spelling: a budget for a name that no data set has serves no study, and it"

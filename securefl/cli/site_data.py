@@ -163,7 +163,9 @@ def _table_file(
     from securefl.files import read_given
     from securefl.node.owner.data import TableFile
 
-    between = None if separator is None else _SEPARATOR_NAMES[separator]
+    between = None
+    if separator is not None:
+        between = _SEPARATOR_NAMES[separator]
     return TableFile(table, read_given(columns), encoding, between, _SIGN_NAMES[decimal])
 
 

@@ -176,7 +176,9 @@ def checkpoint(
 
 def _say_checkpoint(found: SignedCheckpoint, out: str | None, *, own: bool) -> None:
     name = found.site
-    what = "The ledger" if own else "The newest checkpoint held here: the ledger"
+    what = "The newest checkpoint held here: the ledger"
+    if own:
+        what = "The ledger"
     events = f"{found.size:,} {'event' if found.size == 1 else 'events'}"
     say(f"{what} of {name} had {events}; the last one was {found.head[:12]}.")
     if out:

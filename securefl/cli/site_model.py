@@ -72,7 +72,9 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
     from securefl.report.own_model import own_model_page
 
     found = own_model(open_site(folder), name)
-    why_not = f"They cannot be worked out: {found.fault}" if found.fault else ""
+    why_not = ""
+    if found.fault:
+        why_not = f"They cannot be worked out: {found.fault}"
     if json_file:
         write_json(_json(found, why_not), json_file)
         if json_file == "-":

@@ -78,7 +78,9 @@ def steady_screen(log: Path) -> Iterator[None]:
     ]  # the log hears of the failure itself
     ours = SteadyStream(bare[0], log), SteadyStream(bare[1], log)
     main = threading.current_thread() is threading.main_thread()
-    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN) if main else None
+    hangup = None
+    if main:
+        hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     sys.stdout, sys.stderr = ours
     try:
         yield

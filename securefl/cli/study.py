@@ -44,7 +44,9 @@ def _lab(folder: str | None) -> Lab:
 
 def _there(folder: str | None) -> str:
     """The option that makes a next command work from where this one was typed."""
-    return f" --researcher {folder}" if folder else ""
+    if folder:
+        return f" --researcher {folder}"
+    return ""
 
 
 @click.group()
@@ -301,7 +303,9 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
             return
     width, causes = max(map(len, signed)), found.causes()
     for site, word in signed.items():
-        code = "over" if run_said and word == "approved" else word
+        code = word
+        if run_said and word == "approved":
+            code = "over"
         first = causes.get(site)
         words = (
             f"ended its part, since {first[0]} {code_words(first[1])}"

@@ -105,7 +105,9 @@ class FsspecConnection(PublicFiles):
                 if raw is None:
                     continue
                 # A file of another name is no message: nothing of it is looked at.
-                checked = raw if _message_time(name) != _NO_TIME else b""
+                checked = b""
+                if _message_time(name) != _NO_TIME:
+                    checked = raw
                 if not self._require_guard().request(sender_email, checked):
                     # Taken in before, as it is.
                     self._erase(path)

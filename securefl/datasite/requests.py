@@ -211,7 +211,9 @@ def list_requests(client: Any, decisions: Decisions | None) -> tuple[Request, ..
     with translated("list the requests"):
         if decisions is not None:
             client.job_client.scan_inbox()
-        own = decisions.all() if decisions is not None else {}
+        own = {}
+        if decisions is not None:
+            own = decisions.all()
         found = []
         for ref in _refs(client, owner=decisions is not None):
             state = _state(client, ref)

@@ -191,7 +191,9 @@ def read_transcripts(
 
 def _listed(head: bytes, most: Mapping[str, int]) -> dict[str, tuple[int, str]]:
     try:
-        raw = json.loads(head) if len(head) <= _LIST_BYTES else None
+        raw = None
+        if len(head) <= _LIST_BYTES:
+            raw = json.loads(head)
     except (ValueError, RecursionError):
         raw = None
     if not isinstance(raw, dict) or set(raw) != set(FILES):

@@ -84,7 +84,9 @@ def _read_point(listed: object) -> object:
     points = _read_points(listed)
     if not isinstance(points, tuple) or len(points) > 1:
         raise ValueError("more than one point")
-    return points[0] if points else None
+    if points:
+        return points[0]
+    return None
 
 
 def _write_points(points: tuple[Point, ...]) -> list[str]:

@@ -266,7 +266,9 @@ class StoreExchange:
             missing = tuple(site for site in cohort if site not in found)
             if missing:
                 tell(missing)
-            return None if missing else found
+            if missing:
+                return None
+            return found
 
         found = poll(look, seconds=seconds, longest=_WORDS, told=self._away)
         if found is not None:
@@ -355,7 +357,9 @@ class StoreExchange:
             if (said := ending_departure(self._board, self._plan, terms.cohort, kept)) is not None:
                 raise ended(said, _CHARGED)
             gone = frozenset(departures(self._board, self._plan))
-            return True if set(terms.cohort) <= kept | gone else None
+            if set(terms.cohort) <= kept | gone:
+                return True
+            return None
 
         poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
 

@@ -51,7 +51,9 @@ def _check_code(word: str) -> str:
 
 
 def _check_outcome(word: str) -> str:
-    return word if word == "completed" else _check_code(word)
+    if word == "completed":
+        return word
+    return _check_code(word)
 
 
 #: The kind of a release, as a word; which kinds there are, the study says.
@@ -95,7 +97,9 @@ class Announcement(Statement):
 
     def contradiction(self) -> str:
         """As many nonces as hospitals; see :meth:`Statement.contradiction`."""
-        return "" if len(self.instances) == len(self.cohort) else "without a nonce for each"
+        if len(self.instances) == len(self.cohort):
+            return ""
+        return "without a nonce for each"
 
 
 @dataclass(frozen=True)

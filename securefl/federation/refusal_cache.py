@@ -52,7 +52,9 @@ class RefusalCache:
 
         def fetch() -> T | None:
             with slot.open() as file:
-                return None if file is None else read(file)
+                if file is None:
+                    return None
+                return read(file)
 
         with suppress(MessageError):
             return self.read(slot, fetch)

@@ -88,7 +88,9 @@ class RoundPlan:
     def starts_from(self, number: int) -> str | None:
         """SHA-256 of what the round broadcasts, where the study fixes it."""
         step = self.step(number)
-        return step.stage.starts_from if step.first else None
+        if step.first:
+            return step.stage.starts_from
+        return None
 
     def terms(self, facts: RoundContext) -> SurvivorTerms:
         """The terms of a round that survives losses.

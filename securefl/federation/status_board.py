@@ -38,7 +38,9 @@ def ended(said: Status, costs: str) -> EndedError:
         costs: what that costs, as the end of a sentence.
     """
     first, code = (said.cause, said.cause_code) if said.cause else (said.site, said.code)
-    by = f" {said.site} says so." if said.cause else ""
+    by = ""
+    if said.cause:
+        by = f" {said.site} says so."
     what = f"{first} ended its part in the study with the code '{code}'"
     if code == NotApprovedError.code:
         what = f"{first} does not take part in the study ('{code}')"
@@ -62,7 +64,9 @@ def first_to_end(board: Board, plan: RoundPlan, end: End) -> tuple[str, str] | N
     first = (end.cause, end.cause_code)
     if said is not None:
         first = (said.cause, said.cause_code) if said.cause else (said.site, said.code)
-    return None if first[0] in {"", plan.study.coordinator.name} else first
+    if first[0] in {"", plan.study.coordinator.name}:
+        return None
+    return first
 
 
 def departures(board: Board, plan: RoundPlan) -> dict[str, Status]:

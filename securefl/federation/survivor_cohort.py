@@ -86,7 +86,9 @@ class SurvivorCohort:
                 return word
         gone = [word for name, word in sorted(said.items()) if name in cohort and name not in keeps]
         gone.sort(key=lambda word: (word.cause != "", word.site))
-        return gone[0] if len(cohort) - len(gone) < study.secagg.min_contributors else None
+        if len(cohort) - len(gone) < study.secagg.min_contributors:
+            return gone[0]
+        return None
 
     # --- a hospital
 
@@ -248,7 +250,9 @@ class SurvivorCohort:
             state, what = arrivals.state, f"sum of round {context.round}"
             arrivals.poll_answers(board)
             if not state.agreed or not state.unmasked:
-                kind = "answer" if state.agreed else "signature"
+                kind = "signature"
+                if state.agreed:
+                    kind = "answer"
                 raise missing_error(f"{kind} of {', '.join(state.waiting_for)}")
             with (
                 reading(what, aggregator),

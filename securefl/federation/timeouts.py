@@ -77,4 +77,6 @@ def _not_complete(arrivals: SurvivorRound, seconds: float) -> str:
 
 def _and(names: Iterable[str]) -> str:
     *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    if first:
+        return f"{', '.join(first)} and {last}"
+    return last

@@ -55,7 +55,9 @@ class Transcript(Statement):
 
     def contradiction(self) -> str:
         """See :meth:`Statement.contradiction`."""
-        return "" if set(self.contributions) <= set(self.cohort) else "malformed: contributions"
+        if set(self.contributions) <= set(self.cohort):
+            return ""
+        return "malformed: contributions"
 
 
 def transcript_sha256(data: bytes) -> str:

@@ -126,7 +126,9 @@ class Model(Shown):
         Raises:
             DataError: a column is missing, stands there twice, or columns differ in length.
         """
-        table = frame if isinstance(frame, Table) else table_from_frame(frame)
+        table = frame
+        if not isinstance(frame, Table):
+            table = table_from_frame(frame)
         try:
             x, reasons = rows_for_predict(table, self.data)
         except DataError as error:
@@ -288,7 +290,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a study section holds
         return [_plain(item) for item in value]
     if isinstance(value, Decimal):
         return format(value, "f")
-    return str(value) if isinstance(value, Fraction) else value
+    if isinstance(value, Fraction):
+        return str(value)
+    return value
 
 
 def _read(folder: Path, name: str) -> bytes:

@@ -45,7 +45,9 @@ def factor_bits(inputs: int, outputs: int) -> int:
 def exponent(values: FloatArray) -> int:
     """The least e with every magnitude at most 2^e, within what a float64 can square."""
     largest = float(np.abs(values).max(initial=0.0))
-    return min(_MOST, max(_LEAST, math.ceil(math.log2(largest)))) if largest > 0 else 0
+    if largest > 0:
+        return min(_MOST, max(_LEAST, math.ceil(math.log2(largest))))
+    return 0
 
 
 def snapped(values: FloatArray, unit_exponent: int) -> FloatArray:

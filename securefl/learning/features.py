@@ -250,7 +250,9 @@ def _near(reason: str, text: str, spec: DataSpec, decimal: str) -> str:
     declared = _declared_near(reason, text, spec, decimal)
     if declared is not None:
         return f"would match '{declared}'"
-    other = "," if decimal == "." else "."
+    other = "."
+    if decimal == ".":
+        other = ","
     number = plain_number(text, other)
     if not reason.endswith(NOT_A_NUMBER) or number is None:
         return ""

@@ -30,7 +30,9 @@ def mock_table(spec: DataSpec, rows: int, seed: int) -> bytes:
     for column in spec.columns:
         value = public_uniforms(f"mock/value/{column.name}", key, rows).tolist()
         gone = public_uniforms(f"mock/missing/{column.name}", key, rows).tolist()
-        lost = _MISSING_SHARE if column.missing == "flag" else 0.0
+        lost = 0.0
+        if column.missing == "flag":
+            lost = _MISSING_SHARE
         columns.append(
             ["" if g < lost else _value(column, u) for u, g in zip(value, gone, strict=True)]
         )
@@ -58,5 +60,7 @@ def _value(column: Column, u: float) -> str:
         )
         return f"{min(max(float(f'{number:.4g}'), low), high):.10g}"
     if isinstance(column, BooleanColumn):
-        return column.true if u < 0.5 else column.false
+        if u < 0.5:
+            return column.true
+        return column.false
     return column.levels[int(u * len(column.levels))]

@@ -319,7 +319,9 @@ def _try(
 
 def _trials(look: str, each: int) -> int:
     """How many releases of each kind a look takes."""
-    return _updates(each) if look == "size" else each
+    if look == "size":
+        return _updates(each)
+    return each
 
 
 def _updates(each: int) -> int:

@@ -168,7 +168,9 @@ def reading_of(
         decimal: as said by the owner.
     """
     lines = start.removeprefix(codecs.BOM_UTF8).splitlines()
-    said: Any = said_separator(lines[0]) if lines else None
+    said: Any = None
+    if lines:
+        said = said_separator(lines[0])
     header = lines[1 if said else 0 :][:1]
     found = said or separator_of(
         header[0].decode(encoding, errors="replace") if header else "", needed
@@ -202,7 +204,9 @@ def table_from_frame(
     Raises:
         DataError: two columns have one name, or columns differ in length.
     """
-    names: Iterable[Any] = frame.columns if hasattr(frame, "columns") else frame
+    names: Iterable[Any] = frame
+    if hasattr(frame, "columns"):
+        names = frame.columns
     texts = [str(name).strip() for name in names]
     _check_names_differ(texts, "Keep one of them, or rename the others.")
     columns = {
@@ -258,7 +262,9 @@ def _header(data: bytes, reading: Reading) -> tuple[tuple[str, ...], list[bytes]
     """Column names, the lines behind the header, and the number of the first of these."""
     check_kind(data[:16], "the table")
     lines = data.removeprefix(codecs.BOM_UTF8).splitlines()
-    skip = 1 if lines and said_separator(lines[0]) else 0
+    skip = 0
+    if lines and said_separator(lines[0]):
+        skip = 1
     if not any(line.strip() for line in lines[skip : skip + 1]):
         what = "the table has no readable header line: its first line is empty."
         if not data.strip():

@@ -309,7 +309,9 @@ class Agent:
             self._runs[digest].stop()
         with suppress(NotApprovedError):  # withdrawn in this very moment: that stands
             self._site.ledger.settle(digest, "failed")
-            cause = (error.site, error.ended_with) if isinstance(error, EndedError) else ("", "")
+            cause = ("", "")
+            if isinstance(error, EndedError):
+                cause = (error.site, error.ended_with)
             publish_status(self._site, digest, error.code, cause)
         self._drop(digest)
 

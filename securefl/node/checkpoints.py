@@ -83,7 +83,9 @@ def _given_back(site: Site, name: str) -> said.Point | None:
         found = site.ledger.read_own((site.path / "checkpoints" / "returned" / name).read_bytes())
     except (OSError, MessageError, UntrustedError):
         return None
-    return (found.size, found.head) if site.ledger.contains(found) else None
+    if site.ledger.contains(found):
+        return (found.size, found.head)
+    return None
 
 
 def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
@@ -201,7 +203,9 @@ def note_witnessed(site: Site, cohort: Iterable[str]) -> list[str]:
     lines, cards = [], hospitals_of(site)
     for name in cohort:
         try:
-            held = kept(site, cards[name]) if name in cards else None
+            held = None
+            if name in cards:
+                held = kept(site, cards[name])
             if held is not None:
                 site.ledger.witness(held[0])
         except (UnreadableError, UntrustedError) as error:
@@ -368,7 +372,9 @@ class Question:
             return
         try:
             # an answer to an earlier question is this hospital's own signed word all the same
-            held = site.ledger.read_own(answer.checkpoint) if answer.checkpoint else None
+            held = None
+            if answer.checkpoint:
+                held = site.ledger.read_own(answer.checkpoint)
         except UntrustedError as error:
             # a genuine one too, where the ledger was put back and its keys replaced after that: its
             # owner has to say which

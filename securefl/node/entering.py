@@ -135,7 +135,9 @@ class Entering:
         if not self._answered:
             return None
         checked = self.first_round()
-        return None if checked is None else self._begin(approvals, checked, worker)
+        if checked is None:
+            return None
+        return self._begin(approvals, checked, worker)
 
     def pause(self) -> float:
         """Seconds until :meth:`step` is worth calling again: by what was seen last, and by nothing

@@ -126,7 +126,9 @@ def userns_advice(root: Path = Path("/proc/sys")) -> str:
 
 def isolation() -> Isolation:
     """Walls that this machine puts around the worker."""
-    return Isolation.NETWORK if network_can_be_blocked() else Isolation.NOTHING
+    if network_can_be_blocked():
+        return Isolation.NETWORK
+    return Isolation.NOTHING
 
 
 def isolation_words() -> str:

@@ -97,4 +97,6 @@ def _has_approved(site: Site, digest: str, card: IdentityCard) -> bool:
 def _outcome(site: Site, digest: str, coordinator: IdentityCard) -> str | None:
     read = partial(End.open, study=digest, verify=coordinator.verify)
     end = StudyBoard(site.board, digest).end.read_as(read)
-    return None if end is None else end.outcome
+    if end is None:
+        return None
+    return end.outcome

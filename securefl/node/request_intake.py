@@ -165,7 +165,9 @@ def _wanted(state: LedgerState, digest: str, shown: str) -> list[tuple[Status, s
     if digest in state.studies:
         status = state.studies[digest].status
         path = _SHOWN[status]
-        ahead = path[path.index(shown) + 1 :] if shown in path else path
+        ahead = path
+        if shown in path:
+            ahead = path[path.index(shown) + 1 :]
         return [(s, _NOTES[status]) for s in ahead]
     if state.declined(digest) and shown != "rejected":
         return [("rejected", "Refused by the data owner.")]

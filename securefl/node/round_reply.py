@@ -101,7 +101,9 @@ class RoundReply:
         own, schedule = self._own, self._own.plan.study.schedule
         remember_round(own.site, own.plan, accepted.facts, model)
         deadline, first = float(schedule.round_deadline), not self._leaving.counts
-        settle = min(self._settle_seconds, _SETTLE_SHARE * deadline) if first else 0.0
+        settle = 0.0
+        if first:
+            settle = min(self._settle_seconds, _SETTLE_SHARE * deadline)
         times = PublicTimes(seen, float(schedule.reply_after), settle)
         asked = self._ask(self._question(accepted, model, deadline, prepare=first))
         self.pending = PendingReply(accepted, asked, times)

@@ -191,7 +191,9 @@ class Site(PartyFolder):
         if known is None:
             return None
         file = self.path / known.path
-        return None if file == table.expanduser().absolute() else file
+        if file == table.expanduser().absolute():
+            return None
+        return file
 
     def dataset(self, name: str) -> DatasetEntry:
         """The registered data set. Raises :class:`UsageError` for an unknown name."""

@@ -93,7 +93,9 @@ class StudyRun:
     @property
     def waiting(self) -> str:
         """What a study that has not begun waits for; empty once it has."""
-        return "" if self.started else self.entering.waiting
+        if self.started:
+            return ""
+        return self.entering.waiting
 
     @property
     def late(self) -> int:
@@ -161,7 +163,9 @@ class StudyRun:
         participant, reply, watch = running.participant, running.reply, running.watch
         completed = watch.is_completed(participant, answering=self.answering)
         if completed is not None:
-            return "completed" if completed else None
+            if completed:
+                return "completed"
+            return None
         watch.check_open()
         watch.check_others(participant.cohort)
         if reply.pending is not None:

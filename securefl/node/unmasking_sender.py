@@ -148,14 +148,12 @@ class UnmaskingSender:
                 f"round {facts.round}: the signature under who is left",
             )
         answer = later.answer(_agreements(later.survivors.names, at))
-        return (
-            None
-            if answer is None
-            else Outgoing(
-                at.answer(self.site.name, later.survivors),
-                answer,
-                f"round {facts.round}: the one unmasking answer",
-            )
+        if answer is None:
+            return None
+        return Outgoing(
+            at.answer(self.site.name, later.survivors),
+            answer,
+            f"round {facts.round}: the one unmasking answer",
         )
 
     def _round(self, later: UnmaskingStage) -> RoundBoard:

@@ -45,7 +45,9 @@ def fetch_for_aggregator(here: PartyFolder, name: str) -> Path:
         if name in {plan.study.study.id, plan.sealed.name} or plan.digest.startswith(name)
     ]
     if len(fits) != 1:
-        said = "No study" if not fits else f"{len(fits)} studies"
+        said = "No study"
+        if fits:
+            said = f"{len(fits)} studies"
         raise UsageError(
             f"{said} that names this aggregator as a recipient fits '{name}'.",
             next_step="Name the study by its whole name, as in the aggregator's log.",

@@ -272,7 +272,9 @@ class PartyFolder:
 
 def wrong_folder(path: Path, role: Role) -> UsageError:
     """The error for a folder that is not one of that role."""
-    article = "an" if role == "aggregator" else "a"
+    article = "a"
+    if role == "aggregator":
+        article = "an"
     return UsageError(
         f"{path} has no {FILE_NAMES[role]}: it is not {article} {role}'s folder.",
         next_step=f"Go to the folder, name it, or make one with `{_COMMANDS[role]}`.",

@@ -105,7 +105,9 @@ class StoreAway(NamedTuple):
 
 def store_away(state: dict[str, object] | None) -> StoreAway | None:
     """The store's trouble out of :func:`present`; None where it is reached, or nothing runs."""
-    away = None if state is None else state.get("store_away")
+    away = None
+    if state is not None:
+        away = state.get("store_away")
     if not isinstance(away, dict):
         return None
     return StoreAway(one_line(str(away.get("since", ""))), one_line(str(away.get("reason", ""))))
@@ -174,4 +176,6 @@ def stop_role(folder: Path, role: str, seconds: float = 15.0) -> bool:
 
 def _is_gone(folder: Path, role: str) -> bool | None:
     """True once no process of the role runs, None before."""
-    return True if running_process(folder, role) is None else None
+    if running_process(folder, role) is None:
+        return True
+    return None

@@ -116,7 +116,9 @@ def choose_view(
     Raises:
         UsageError: none or several fit.
     """
-    fits = meant(name, studies) if name else studies
+    fits = studies
+    if name:
+        fits = meant(name, studies)
     if len(fits) == 1:
         return view(fits[0])
     over = [v for v in map(view, fits) if v.last_over()]

@@ -44,7 +44,9 @@ class TrustPlan:
         if self.replaced is None:
             return ""
         last = self.card.earlier[-1]
-        return "" if last.signing_public == self.replaced.signing_public else last.until
+        if last.signing_public == self.replaced.signing_public:
+            return ""
+        return last.until
 
 
 def read_given_card(data: bytes, file: str) -> IdentityCard:

@@ -230,7 +230,9 @@ def pld_epsilon(
     if any(whole):
         figures.append(_pld(grouped, delta, interval, tuple(whole)))
     largest = max(figures)
-    return _rounded_up(largest) if math.isfinite(largest) else rdp_epsilon(grouped, delta)
+    if math.isfinite(largest):
+        return _rounded_up(largest)
+    return rdp_epsilon(grouped, delta)
 
 
 def _integer_sensitivity(mechanism: Mechanism) -> int | None:
@@ -346,7 +348,9 @@ def _exact_divergence(mechanism: Mechanism, order: float) -> float:
 
 def epsilon_method(delta: Decimal) -> str:
     """Return the words in a reservation for how :func:`pld_epsilon` works at this delta."""
-    return FAINT_METHOD if delta < LEAST_PLD_DELTA else PLD_METHOD
+    if delta < LEAST_PLD_DELTA:
+        return FAINT_METHOD
+    return PLD_METHOD
 
 
 def gated_epsilon(mechanisms: Sequence[Mechanism], delta: Decimal) -> Decimal:

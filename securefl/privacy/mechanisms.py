@@ -45,7 +45,9 @@ def decimal_text(value: Decimal) -> str:
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    if text in {"-0", ""}:
+        return "0"
+    return text
 
 
 def _positive_noise(value: Decimal) -> None:

@@ -210,7 +210,9 @@ def largest_steps(
         return 0
     most = max(c.mechanism.count for c in charges if _has_steps(c))
     first = _first(1, most, too_much)
-    return most if first is None else first - 1
+    if first is None:
+        return most
+    return first - 1
 
 
 def smallest_noise(
@@ -237,7 +239,9 @@ def smallest_noise(
     if not any(map(_has_steps, charges)):
         return None
     found = _first(1, _MOST_HUNDREDTHS, fits)
-    return None if found is None else found * _HUNDREDTH
+    if found is None:
+        return None
+    return found * _HUNDREDTH
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,9 @@ def runs(releases: Iterable[Json]) -> list[list[Json]]:
     """
     found: list[list[Json]] = []
     for release in sorted(releases, key=lambda r: (r["kind"], r["round"])):
-        last = found[-1][-1] if found else None
+        last = None
+        if found:
+            last = found[-1][-1]
         if (
             last is not None
             and last["round"] + 1 == release["round"]

@@ -104,7 +104,9 @@ def leaving(study: Template) -> tuple[Leaving, ...]:
 
 def units(study: Template) -> str:
     """What the figures are about: patients, or rows of the table."""
-    return "patients" if study.privacy.unit == "patient" else "rows"
+    if study.privacy.unit == "patient":
+        return "patients"
+    return "rows"
 
 
 def quality_sentence(study: Template) -> str:
@@ -174,16 +176,22 @@ def column_words(column: Mapping[str, Any]) -> str:
         inside = f"{column['low']} to {column['high']} {column.get('unit', '')}".strip()
     else:
         inside = ", ".join(map(str, column.get("levels", ())))
-    clipped = meanings.CLIPPED if column.get("outside") == "clip" else ""
+    clipped = ""
+    if column.get("outside") == "clip":
+        clipped = meanings.CLIPPED
     codes = meanings.codes_words(tuple(map(str, column.get("missing_codes", ()))))
     inside = "; ".join(part for part in (inside, clipped, codes) if part)
-    return f"{column['name']} ({inside})" if inside else str(column["name"])
+    if inside:
+        return f"{column['name']} ({inside})"
+    return str(column["name"])
 
 
 def _noted(column: Column) -> str:
     """What a column declares beside its values, behind them."""
     notes = meanings.column_notes(column)
-    return f"; {notes}" if notes else ""
+    if notes:
+        return f"; {notes}"
+    return ""
 
 
 def use_words(study: Template) -> str:
@@ -256,7 +264,9 @@ def _use_sentences(study: Template) -> list[str]:
     )
     if not trained or not aside:
         return []
-    charged = "both" if len(releases) == len((trained, aside)) else "all"
+    charged = "all"
+    if len(releases) == len((trained, aside)):
+        charged = "both"
     use = f"In one hospital a patient is used either {trained} or {aside}, never for both."
     return [f"{use} The budget is charged for {charged}."]
 
@@ -287,7 +297,9 @@ def figure_words(study: Template) -> str:
 def sum_sentences(study: Template) -> list[str]:
     """Who can see what, in plain words."""
     c = study.secagg.colluders
-    together = "nobody else" if c == 0 else plural(c, "other hospital")
+    together = "nobody else"
+    if c != 0:
+        together = plural(c, "other hospital")
     return [
         "Each hospital adds the full noise for its own patients before anything leaves.",
         (
@@ -307,11 +319,9 @@ def sum_sentences(study: Template) -> list[str]:
 
 
 def _adds(study: Template) -> str:
-    return (
-        f"all {hospitals(study)} hospitals"
-        if study.schedule.on_dropout == "fail"
-        else "the hospitals that are left"
-    )
+    if study.schedule.on_dropout == "fail":
+        return f"all {hospitals(study)} hospitals"
+    return "the hospitals that are left"
 
 
 def _loss_sentences(study: Template) -> list[str]:
@@ -365,4 +375,6 @@ def undone_sentences() -> list[str]:
 
 def duo_words(code: str) -> str:
     """A data-use code with its meaning where it is a common one."""
-    return f"{code} ({DUO[code]})" if code in DUO else code
+    if code in DUO:
+        return f"{code} ({DUO[code]})"
+    return code

@@ -77,7 +77,9 @@ def _templates() -> Environment:
 
 def _finalize(value: object) -> Markup:
     """An expression's value as it stands in the page; Jinja2 escapes nothing twice."""
-    return value if isinstance(value, Markup) else escaped(str(value))
+    if isinstance(value, Markup):
+        return value
+    return escaped(str(value))
 
 
 def _macro(part: Span | Block) -> Callable[..., str]:
@@ -102,7 +104,9 @@ def _words(words: Words) -> Markup:
 
 
 def _value(value: Value, level: int) -> str:
-    return _draw(value, level) if isinstance(value, Block) else _words(value)
+    if isinstance(value, Block):
+        return _draw(value, level)
+    return _words(value)
 
 
 def _quoted_lines(quoted: Quoted) -> list[str]:

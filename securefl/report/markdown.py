@@ -56,8 +56,12 @@ def _span(span: Span) -> str:
 def _said(text: str) -> str:
     # one paragraph: a line break could begin a block of its own
     joined = " ".join(text.split())
-    before = " " if text[:1] == " " else ""
-    after = " " if text[-1:] == " " and joined else ""
+    before = ""
+    if text[:1] == " ":
+        before = " "
+    after = ""
+    if text[-1:] == " " and joined:
+        after = " "
     return f"{before}{escaped(joined)}{after}"
 
 

@@ -214,7 +214,9 @@ def _meaning(told: Told) -> Section | None:
     """What a prediction may be read as; None where the task says nothing of it."""
     if not told.sentences:
         return None
-    table = [told_table(told)] if told.header else []
+    table = []
+    if told.header:
+        table = [told_table(told)]
     note = [Paragraph(told.note, Tone.QUIET)] if told.note else []
     return section("Does a score mean what it says?", *told.sentences, *table, *note)
 
@@ -308,11 +310,9 @@ def _gain_words(gain: float) -> Span:
 def _gain(row: SiteRow) -> float:
     # as the table shows it: no "-0.000", and a loss in words exactly where the figure is below 0
     gain = row.auc_federated - row.auc_alone
-    return (
-        gain
-        if math.isnan(gain)
-        else round(round(row.auc_federated, 3) - round(row.auc_alone, 3), 3) + 0.0
-    )
+    if math.isnan(gain):
+        return gain
+    return round(round(row.auc_federated, 3) - round(row.auc_alone, 3), 3) + 0.0
 
 
 def _auc(value: float) -> str:

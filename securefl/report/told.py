@@ -36,4 +36,6 @@ def quality_text(verdict: Verdict, minimum: Decimal) -> Span:
 
 
 def _cell(text: str | None) -> Words:
-    return Span("too few to say", Tone.QUIET) if text is None else text
+    if text is None:
+        return Span("too few to say", Tone.QUIET)
+    return text

@@ -182,4 +182,6 @@ def _approved(lab: PartyFolder, plan: RoundPlan, site: str) -> bool:
 
 def _last_word(lab: PartyFolder, plan: RoundPlan, site: str, signing_public: str) -> str | None:
     said = status_of(lab.board, plan.digest, site, signing_public)
-    return said.code if said else None
+    if said:
+        return said.code
+    return None

@@ -168,7 +168,9 @@ def _extracts(
         for site in plan.study.cohort:
             if site not in found and (extract := _extract(lab, plan, site)):
                 found[site] = extract
-        return True if found.keys() >= set(wanted) else None
+        if found.keys() >= set(wanted):
+            return True
+        return None
 
     # Nothing is lost by not waiting: the study is over, and extracts that come later are found.
     with suppress(KeyboardInterrupt):

@@ -66,7 +66,9 @@ class Proposer:
             return Stage.COLLECTING
         if not self.agreed:
             return Stage.PROPOSED
-        return Stage.UNMASKED if self.unmasked else Stage.AGREED
+        if self.unmasked:
+            return Stage.UNMASKED
+        return Stage.AGREED
 
     @property
     def heads(self) -> Mapping[str, ContributionHead]:

@@ -46,7 +46,9 @@ def read_all(array: Any, *, whole: bool) -> WordArray:  # noqa: ANN401 - sealapi
         whole: whether :func:`layout_matches` said yes in this process. The result is the same
             without, only later.
     """
-    numbers = _in_one_piece(array) if whole else None
+    numbers = None
+    if whole:
+        numbers = _in_one_piece(array)
     if numbers is None:
         return np.fromiter(map(array.at, range(array.size())), dtype=np.uint64)
     return numbers

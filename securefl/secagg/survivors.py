@@ -135,7 +135,9 @@ def read_parts(parts: object, terms: SurvivorTerms, sender: str) -> dict[str, st
         and isinstance(part["sender"], str) and part["sender"] in terms.cohort
         for part in parts
     )  # fmt: skip
-    names = [part["sender"] for part in parts] if isinstance(parts, list) and well_formed else None
+    names = None
+    if isinstance(parts, list) and well_formed:
+        names = [part["sender"] for part in parts]
     if not isinstance(parts, list) or names is None or names != sorted(set(names)):
         raise refused(sender, "it does not list hospitals of the cohort, each once and in order")
     return {part["sender"]: part["sha256"] for part in parts}

@@ -129,7 +129,9 @@ def _label(value: Any, parse: ValidatorFunctionWrapHandler, info: ValidationInfo
         value = tuples(value)
     kind = value.get("kind") if isinstance(value, Mapping) else None
     if not isinstance(kind, str) or kind not in LABELS:
-        built_in: LabelSection = value if isinstance(value, LabelSection) else parse(value)
+        built_in: LabelSection = value
+        if not isinstance(value, LabelSection):
+            built_in = parse(value)
         return built_in
     section = LABELS[kind]
     try:

@@ -96,11 +96,9 @@ def describe(item: Mapping[str, Any], lines: Mapping[Path, int]) -> str:
     if told is not None:
         message, mend = told, None
     if kind == "missing" and len(loc) == 1:
-        mend = (
-            "add the table [[participants]]"
-            if loc == ("participants",)
-            else f"add the table [{loc[0]}]"
-        )
+        mend = "add the table [[participants]]"
+        if loc != ("participants",):
+            mend = f"add the table [{loc[0]}]"
     return f"{at(loc, lines)}: {message}" + (f" ({mend})" if mend else "")
 
 

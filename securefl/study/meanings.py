@@ -54,13 +54,17 @@ def column_notes(column: Column) -> str:
 
     Codes, and what happens outside the range.
     """
-    clipped = CLIPPED if getattr(column, "outside", "") == "clip" else ""
+    clipped = ""
+    if getattr(column, "outside", "") == "clip":
+        clipped = CLIPPED
     return "; ".join(note for note in (clipped, codes_words(column.missing_codes)) if note)
 
 
 def _condition_words(condition: Condition) -> str:
     codes = codes_words(condition.missing_codes)
-    more = f"; {codes}" if codes else ""
+    more = ""
+    if codes:
+        more = f"; {codes}"
     if isinstance(condition, NumberCondition):
         compared = _COMPARED[condition.kind].format(format(condition.value, "f"))
         return (

@@ -46,7 +46,9 @@ def _normaliser(study: schema.Template) -> list[Finding]:
         return [(where, f"{meant} ({math.ceil(LEAST_PATIENTS * rate)} or more)")]
     if patients > MOST_PATIENTS:
         return [(where, f"{meant} (at most {math.floor(MOST_PATIENTS * rate)})")]
-    least = study.preparation.minimum if study.preparation is not None else 0
+    least = 0
+    if study.preparation is not None:
+        least = study.preparation.minimum
     if patients < least:
         return [
             (

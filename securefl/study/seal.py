@@ -94,7 +94,9 @@ def _key(key: str) -> str:
 
 def _value(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, bool):
-        return "true" if value else "false"
+        if value:
+            return "true"
+        return "false"
     if isinstance(value, int):
         return str(value)
     if isinstance(value, datetime):

@@ -92,4 +92,6 @@ def read_any(text: bytes) -> SealedStudy | UnsealedStudy:
     Raises:
         StudyError: as :meth:`SealedStudy.read`.
     """
-    return SealedStudy(text) if is_study(load_raw(text)) else UnsealedStudy(text)
+    if is_study(load_raw(text)):
+        return SealedStudy(text)
+    return UnsealedStudy(text)

@@ -29,7 +29,9 @@ def read_weights(given: Iterable[str]) -> dict[str, str]:
     for one in given:
         name, equals, share = one.partition("=")
         if not (name and equals) or name in found:
-            why = "names a hospital twice" if name in found else "is not of the form NAME=SHARE"
+            why = "is not of the form NAME=SHARE"
+            if name in found:
+                why = "names a hospital twice"
             raise UsageError(f"--weight {one} {why}.", next_step="For example: --weight Nord=1/3")
         found[name] = share
     return found

@@ -166,7 +166,9 @@ def bound_of(study: schema.Template) -> int:
     As stated, or the usual one.
     """
     stated = study.secagg.bound
-    return usual_bound(study, study.secagg.bits) if stated is None else stated
+    if stated is None:
+        return usual_bound(study, study.secagg.bits)
+    return stated
 
 
 def wire_of(study: schema.Template, bits: int | None = None, bound: int | None = None) -> Wire:

@@ -115,13 +115,15 @@ class Count(Stage):
 
     def _leaves(self) -> str:
         least = self.section.minimum
-        units = "patients" if self.study.privacy.unit == "patient" else "rows"
-        end = (
-            f"; with fewer than {least:,} in all hospitals the study ends there, and its budget"
-            " stays charged"
-            if least
-            else ""
-        )
+        units = "rows"
+        if self.study.privacy.unit == "patient":
+            units = "patients"
+        end = ""
+        if least:
+            end = (
+                f"; with fewer than {least:,} in all hospitals the study ends there, and its budget"
+                " stays charged"
+            )
         return f"how many {units} train the model, {self._task.strata_words}{end}"
 
 

@@ -160,7 +160,9 @@ class Stage(ABC):
         """When a release of a single round leaves, in words."""
         if self.place == 0:
             return "once, at the start"
-        return "once, at the end" if self._last else "once"
+        if self._last:
+            return "once, at the end"
+        return "once"
 
 
 def newest_model(earlier: Sequence[Result]) -> FloatArray:

@@ -189,7 +189,9 @@ def drawn_words(rate: Fraction, noun: str) -> str:
     """
     if rate == 1:
         return f"all {noun}, every time: none is drawn by lot"
-    between = "in" if rate.numerator == 1 else "of"
+    between = "of"
+    if rate.numerator == 1:
+        between = "in"
     return f"{rate.numerator} {between} {rate.denominator} {noun} drawn at random"
 
 

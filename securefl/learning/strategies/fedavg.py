@@ -112,7 +112,9 @@ class FedAvg(Strategy):
         else:
             moved = given[0] - float(self.server_learning_rate) * memory
             fits = bool(np.array_equal(moved, given[1]))
-        return ServerState(given[-1], memory, rounds) if fits else None
+        if fits:
+            return ServerState(given[-1], memory, rounds)
+        return None
 
     def faults(self, local_steps: int, rounds: int) -> list[tuple[str, str]]:
         """Rates that are slips, models that cannot move or that fly away."""

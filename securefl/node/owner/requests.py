@@ -290,7 +290,9 @@ def check_undecided(site: Site, name: str) -> KeptRequest:
 
 def _listed(site: Site, request: KeptRequest) -> InboxRow:
     state = request_state(site, request.digest)
-    elsewhere = _elsewhere(site, request) if state in _OPEN else None
+    elsewhere = None
+    if state in _OPEN:
+        elsewhere = _elsewhere(site, request)
     return InboxRow(request, state, elsewhere)
 
 

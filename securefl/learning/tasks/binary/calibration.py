@@ -74,8 +74,12 @@ def calibration_rows(
         patients, variance = mine + others, (mine + noise, mine + noise, mine + others + 2 * noise)
         known = patients > _TELLING * math.sqrt(2 * noise)
         low, high = fieller(mine, patients, variance) if known else (0.0, 1.0)
-        certain = fieller(mine, patients, variance, z) if known else (0.0, 1.0)
-        share = min(max(mine / patients, low), high) if known else None
+        certain = (0.0, 1.0)
+        if known:
+            certain = fieller(mine, patients, variance, z)
+        share = None
+        if known:
+            share = min(max(mine / patients, low), high)
         certain = (
             min(certain[0], low),
             max(certain[1], high),
@@ -108,7 +112,9 @@ def calibration_verdict(rows: Sequence[CalibrationRow]) -> CalibrationVerdict:
     shown = len(told) == len(rows) >= _LEAST_BANDS and all(
         _narrow(row) and _near(row) for row in rows
     )
-    return "supported" if shown else "cannot-be-told"
+    if shown:
+        return "supported"
+    return "cannot-be-told"
 
 
 def share_interval(
@@ -151,4 +157,6 @@ def _near(row: CalibrationRow) -> bool:
 
 
 def _odds(share: float) -> float:
-    return math.inf if share >= 1 else share / (1 - share)
+    if share >= 1:
+        return math.inf
+    return share / (1 - share)

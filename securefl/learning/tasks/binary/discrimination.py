@@ -43,7 +43,9 @@ def histogram_auc(negatives: FloatArray, positives: FloatArray) -> float:
     """
     below = np.cumsum(negatives) - negatives / 2
     pairs = negatives.sum() * positives.sum()
-    return float((positives * below).sum() / pairs) if pairs > 0 else 0.5
+    if pairs > 0:
+        return float((positives * below).sum() / pairs)
+    return 0.5
 
 
 def unbiased_auc(negatives: FloatArray, positives: FloatArray, noise_variance: float) -> float:
@@ -180,7 +182,9 @@ def _variance(
     won_by_positive, won_over_negative = kernel @ negatives, positives @ kernel
     rows = ((won_by_positive, ones * negatives.sum()), (won_over_negative, ones * positives.sum()))
     products = (kernel * kernel, kernel, np.ones_like(kernel))
-    sign = 1.0 if known else -1.0
+    sign = 1.0
+    if not known:
+        sign = -1.0
     found = []
     for (i, j), product in zip(((0, 0), (0, 1), (1, 1)), products, strict=True):
         plain = float(

@@ -162,7 +162,9 @@ def judge(evaluation: Evaluation, quality: Quality) -> Verdict:
     minimum = float(quality.minimum)
     if evaluation.low >= minimum:
         return "met"
-    return "not-met" if evaluation.high < minimum else "cannot-be-judged"
+    if evaluation.high < minimum:
+        return "not-met"
+    return "cannot-be-judged"
 
 
 def exact_auc(y: npt.NDArray[np.integer], scores: FloatArray) -> float:

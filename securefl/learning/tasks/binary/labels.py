@@ -81,7 +81,9 @@ def _outcome(
     for part, cell, condition in zip(parts, cells, label.parts, strict=True):
         if isinstance(part, str) and part != NOT_RECORDED:
             return f"{condition.column}: {part}", cell
-    decides = 0 if isinstance(label, CombinedLabel) and label.kind == "all-of" else 1
+    decides = 1
+    if isinstance(label, CombinedLabel) and label.kind == "all-of":
+        decides = 0
     if decides in parts:
         return decides, None
     if NOT_RECORDED in parts:
@@ -97,7 +99,9 @@ def _number_reader(condition: NumberCondition, decimal: str) -> Callable[[Cell],
     def read(cell: Cell) -> Outcome:
         number = numbers.value(cell)
         if number is None:
-            return DAMAGED if cell is not None and DAMAGED_SIGN in cell else NOT_A_NUMBER
+            if cell is not None and DAMAGED_SIGN in cell:
+                return DAMAGED
+            return NOT_A_NUMBER
         if isinstance(number, str):
             return NOT_RECORDED
         if not low <= number <= high:
@@ -115,7 +119,9 @@ def _equals_reader(condition: TextCondition, decimal: str) -> Callable[[Cell], O
     def read(cell: Cell) -> Outcome:
         place = texts.place(cell)
         if place is None:
-            return DAMAGED if cell is not None and DAMAGED_SIGN in cell else NEITHER
+            if cell is not None and DAMAGED_SIGN in cell:
+                return DAMAGED
+            return NEITHER
         if isinstance(place, str):
             return NOT_RECORDED
         return int(place < len(condition.positive))
@@ -138,6 +144,8 @@ def _letters_reader(condition: TextCondition) -> Callable[[Cell], Outcome]:
             return int(bool(letters & positive))
         if cell.lower() in MISSING:
             return NOT_RECORDED
-        return DAMAGED if DAMAGED_SIGN in cell else NEITHER
+        if DAMAGED_SIGN in cell:
+            return DAMAGED
+        return NEITHER
 
     return read

@@ -38,7 +38,9 @@ _MEANINGS = {
 
 def told(e: Evaluation) -> Told:
     """An evaluation: ranking, right or wrong, and what the bands of the score hold."""
-    ranking = [("in words", ranking_words(e.low, e.high))] if e.known else []
+    ranking = []
+    if e.known:
+        ranking = [("in words", ranking_words(e.low, e.high))]
     patients = (
         f"about {e.negatives + e.positives:,.0f} patients kept aside, about {e.positives:,.0f} of"
         " them positive"
@@ -93,7 +95,9 @@ def told_plan(plan: EvaluationPlan | None) -> Told:
         return Told(note=NO_PREVALENCE)
     cells = []
     for row in plan.expected:
-        chance = "" if row.told else ", which holds .5: no figure"
+        chance = ", which holds .5: no figure"
+        if row.told:
+            chance = ""
         interval = f"{row.low:.2f} to {row.high:.2f}{chance}"
         cells.append((f"{row.auc:.2f}", interval, f"{row.lost:.3f}"))
     return Told(
@@ -118,11 +122,9 @@ def auc_words(low: float, high: float, auc: float | None) -> str:
     if (low, high) == (0.0, 1.0):
         return "nothing can be said: too few positives or negatives for the noise"
     interval = f"95 % interval {low:.3f} to {high:.3f}"
-    return (
-        f"cannot be told from chance: {interval}"
-        if auc is None
-        else f"{interval}, around {auc:.3f}"
-    )
+    if auc is None:
+        return f"cannot be told from chance: {interval}"
+    return f"{interval}, around {auc:.3f}"
 
 
 def ranking_words(low: float, high: float) -> str:
@@ -143,7 +145,9 @@ def right_or_wrong(e: Evaluation) -> str:
     if e.accuracy is None:
         return "nothing can be said: too few patients for the noise"
     most = max(e.negatives, e.positives) / max(e.negatives + e.positives, 1.0)
-    always = "negative" if e.negatives >= e.positives else "positive"
+    always = "positive"
+    if e.negatives >= e.positives:
+        always = "negative"
     return (
         f"with a score of {e.threshold:g} or more taken as positive,"
         f" {percent_range(e.accuracy_low, e.accuracy_high)} are classified rightly; always saying"
@@ -222,7 +226,9 @@ def plan_words(plan: EvaluationPlan) -> list[str]:
 
 
 def _cells(row: CalibrationRow) -> tuple[str | None, ...]:
-    share = None if row.positive_share is None else _share(row)
+    share = None
+    if row.positive_share is not None:
+        share = _share(row)
     return band_words(row), f"{row.patients:,.0f}", share
 
 
