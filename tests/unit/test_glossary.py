@@ -1,0 +1,57 @@
+"""A module is named by a word that the glossary explains, or by a plain one."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import securefl
+
+PACKAGE = Path(securefl.__file__).parent
+GLOSSARY = (PACKAGE.parent / "docs" / "glossary.md").read_text("utf-8")
+TERMS = re.findall(r"^\*\*(.+?)\*\*", GLOSSARY, re.MULTILINE)
+CODE = re.findall(r"^\| (?!word|---)(.+?) \| .+ \| \[(.+?)\]\((.+?)\) \|$", GLOSSARY, re.MULTILINE)
+MODULES = sorted({path.stem for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__")})
+#: Names of formats, libraries and people, and plain words of programming.
+PLAIN = frozenset(
+    """
+    address api background cached_hashes capped channel characters charts client clock csv dates
+    environment errors exact explain files fsspec html limits linear lines machine main markdown
+    markup memory parse paths run screen shown signed streaming streams svg tempfiles terminal texts
+    timeouts types undumpable url words
+    curve25519 dpsgd fedavg opacus_hooks shamir thyroid
+    answered asking bare baselines bench consortium delivery demo discrimination doctor empirical
+    entering entry evaluate expected failure_note faults fields forecast import_guard integer_fields
+    leaving meanings other_studies outcome own_figures own_place planning plausible play predict
+    programme public public_side public_times registration registries results roles rows scoring
+    sealed steady stopping summing told train verifying waiting whole_vectors
+    """.split()  # noqa: SIM905 - a list of words reads as words
+)
+
+
+def singular(word):
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
+KNOWN = {
+    singular(word)
+    for term in (*TERMS, *(word for word, _, _ in CODE))
+    for word in re.split(r"[ -]", term.lower())
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_named_by_a_word_of_the_glossary_or_by_a_plain_one(module):
+    assert module in PLAIN or any(singular(word) in KNOWN for word in module.split("_"))
+
+
+def test_no_plain_word_is_kept_for_a_module_that_is_gone():
+    assert set(MODULES) >= PLAIN
+
+
+def test_the_words_of_the_code_are_in_order_and_lead_to_their_modules():
+    assert len(CODE) > 50
+    assert [word for word, _, _ in CODE] == sorted(word for word, _, _ in CODE)
+    for _, shown, link in CODE:
+        assert link == f"../securefl/{shown}"
+        assert (PACKAGE / shown).is_file()
