@@ -40,6 +40,10 @@ def test_where_the_field_formula_would_eat_the_margin_there_is_one_field_fewer()
     assert FieldLayout(16, 127).fields == 1
 
 
+def test_six_bits_are_the_fewest_and_24_the_most():
+    assert [FieldLayout(bits, 5).max_value for bits in (6, 24)] == [31, 8_388_607]
+
+
 @pytest.mark.parametrize(("bits", "contributors"), [(5, 5), (25, 5), (16, 0), (16, 4097)])
 def test_a_layout_out_of_range_is_the_researchers_to_mend(bits, contributors):
     with pytest.raises(StudyError) as caught:
