@@ -24,7 +24,7 @@ test: lint types contract unit
 lint: $(READY)
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check .
-	$(BIN)/python tools/house.py --report
+	$(BIN)/python tools/house.py
 
 types: $(READY)
 	$(BIN)/mypy

@@ -102,7 +102,12 @@ class Statement:
         who = cls.SENDER or sender or str(expected["site"])
         fields = frozenset(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]  # every subclass is a dataclass
         body = open_signed(
-            data, kind=cls.TYPE, fields=fields, verify=verify, sender=who, max_bytes=cls.MAX_BYTES
+            data,
+            kind=cls.TYPE,
+            fields=fields,
+            verify=verify,
+            sender=who,
+            max_bytes=cls.MAX_BYTES,
         )
         try:
             found: Self = _adapter(cls).validate_json(canonical(body))

@@ -32,5 +32,14 @@ def make_undumpable() -> None:
 def is_dumpable() -> bool:
     """True if this process could still leave a core file or be read by others of its user."""
     if sys.platform.startswith("linux"):
-        return bool(ctypes.CDLL(None, use_errno=True).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return bool(
+            ctypes.CDLL(None, use_errno=True).prctl(
+                _PR_GET_DUMPABLE,
+                0,
+                0,
+                0,
+                0,
+            )
+            != 0
+        )
     return resource.getrlimit(resource.RLIMIT_CORE)[0] != 0

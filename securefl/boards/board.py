@@ -104,7 +104,12 @@ class CarriedBoard:
             written.
     """
 
-    def __init__(self, url: str, carrier: Carrier, marker: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        carrier: Carrier,
+        marker: str | None = None,
+    ) -> None:
         self.url = url
         self._carrier = carrier
         self._marker = marker
@@ -148,7 +153,16 @@ class CarriedBoard:
         except _NOTHING:
             pass
         try:
-            yield None if file is None else CappedReader(file, path, max_bytes, self._reading)
+            yield (
+                None
+                if file is None
+                else CappedReader(
+                    file,
+                    path,
+                    max_bytes,
+                    self._reading,
+                )
+            )
         finally:
             if file is not None:
                 with suppress(StoreError), self._reading():
@@ -219,7 +233,12 @@ class CarriedBoard:
             except Exception as error:  # noqa: BLE001 - botocore, paramiko and ftplib share no base class
                 raise self._trouble(error, doing, next_step) from None
 
-    def _trouble(self, error: Exception, doing: str, next_step: str) -> StoreError:
+    def _trouble(
+        self,
+        error: Exception,
+        doing: str,
+        next_step: str,
+    ) -> StoreError:
         return StoreError(
             f"The store {self.url} cannot be {doing}: {reason(error)}.", next_step=next_step
         )

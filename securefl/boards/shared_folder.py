@@ -211,4 +211,9 @@ def _set_aside(folder: int, name: str, *, unless: Callable[[int], bool]) -> None
     """Hide what is in the way, unless somebody else put there by now what belongs there."""
     with contextlib.suppress(FileNotFoundError):
         if not unless(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            os.rename(name, f".{secrets.token_hex(8)}.aside", src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(
+                name,
+                f".{secrets.token_hex(8)}.aside",
+                src_dir_fd=folder,
+                dst_dir_fd=folder,
+            )

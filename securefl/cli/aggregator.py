@@ -47,7 +47,13 @@ def aggregator() -> None:
 @click.option("--legal-name", required=True, help="Who operates it.")
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
 @click.option("--store", required=True, help="The store that the hospitals use.")
-def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
+def init(
+    directory: Path,
+    name: str,
+    legal_name: str,
+    email: str,
+    store: str,
+) -> None:
     """Make an aggregator's folder: signing keys and a card.
 
     It never holds a key that opens a sum.
@@ -56,7 +62,12 @@ def init(directory: Path, name: str, legal_name: str, email: str, store: str) ->
 
     directory = directory.absolute()
     made = PartyFolder.create(
-        directory, name=name, role="aggregator", legal_name=legal_name, email=email, store=store
+        directory,
+        name=name,
+        role="aggregator",
+        legal_name=legal_name,
+        email=email,
+        store=store,
     )
     say(
         f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to the"
@@ -85,7 +96,13 @@ def trust(
     """Add the cards of the coordinators whose studies are served; without a card, show the list."""
     from securefl.cli.cards import trust_cards
 
-    trust_cards(_open(folder).book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
+    trust_cards(
+        _open(folder).book,
+        cards,
+        fingerprint=fingerprint,
+        yes=yes,
+        remove=remove,
+    )
 
 
 @aggregator.command()
@@ -212,7 +229,10 @@ def status(folder: str | None) -> None:
 
 
 def _serve(
-    service: AggregatorService, tell: Callable[[str], None], presence: Presence, store: StoreWatch
+    service: AggregatorService,
+    tell: Callable[[str], None],
+    presence: Presence,
+    store: StoreWatch,
 ) -> None:
     stopping = False
 

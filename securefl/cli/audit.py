@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 )
 @click.option("--detail", is_flag=True, help="Every release on a line of its own, on paper too.")
 @click.option(
-    "--verify", "only_verify", is_flag=True, help="Say only whether the ledger holds, in one line."
+    "--verify",
+    "only_verify",
+    is_flag=True,
+    help="Say only whether the ledger holds, in one line.",
 )
 @click.option(
     "--checkpoint",

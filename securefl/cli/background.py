@@ -24,7 +24,12 @@ _MOST = 1 << 14
 _FRAME = dict.fromkeys(map(ord, "╭╮╰╯─│┌┐└┘"), " ")
 
 
-def start_role(arguments: list[str], folder: Path, role: str, output: Path) -> None:
+def start_role(
+    arguments: list[str],
+    folder: Path,
+    role: str,
+    output: Path,
+) -> None:
     """Run ``securefl ARGUMENTS`` in a session of its own until its first whole turn went well.
 
     Args:
@@ -98,7 +103,12 @@ def _fault(state: dict[str, object], role: str) -> SecureFLError | None:
     )
 
 
-def _why(folder: Path, role: str, pid: int, output: Path) -> str:
+def _why(
+    folder: Path,
+    role: str,
+    pid: int,
+    output: Path,
+) -> str:
     """Say why the process ended: by its end note; by what it said, where it ended before it could keep
     one.
     """

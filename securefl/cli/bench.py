@@ -15,7 +15,12 @@ def bench() -> None:
 
 
 @bench.command()
-@click.option("--parameters", default=1_000_000, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--parameters",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(1),
+)
 @click.option("--sites", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--bits", default=16, show_default=True, type=click.IntRange(8, 24))
 @click.option(
@@ -23,7 +28,11 @@ def bench() -> None:
 )
 @json_option
 def secagg(
-    parameters: int, sites: int, bits: int, keep: Path | None, json_file: str | None
+    parameters: int,
+    sites: int,
+    bits: int,
+    keep: Path | None,
+    json_file: str | None,
 ) -> None:
     """The secure sum, stage by stage, in one process."""
     from securefl.bench.sums import bench_secagg
@@ -32,7 +41,12 @@ def secagg(
 
 
 @bench.command("round")
-@click.option("--parameters", default=1_000_000, show_default=True, type=click.IntRange(2))
+@click.option(
+    "--parameters",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(2),
+)
 @click.option("--sites", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--bits", default=16, show_default=True, type=click.IntRange(8, 24))
 @click.option(
@@ -54,12 +68,27 @@ def secagg(
 )
 @json_option
 def round_(
-    *, parameters: int, sites: int, bits: int, rounds: int, on_dropout: str, json_file: str | None
+    *,
+    parameters: int,
+    sites: int,
+    bits: int,
+    rounds: int,
+    on_dropout: str,
+    json_file: str | None,
 ) -> None:
     """Whole rounds between real processes over a folder store; everything but training."""
     from securefl.bench.rounds import bench_round
 
-    _show(bench_round(parameters, sites, bits, rounds, on_dropout=on_dropout), json_file)
+    _show(
+        bench_round(
+            parameters,
+            sites,
+            bits,
+            rounds,
+            on_dropout=on_dropout,
+        ),
+        json_file,
+    )
 
 
 def _show(figures: dict[str, object], json_file: str | None) -> None:

@@ -58,7 +58,13 @@ def trust_cards(
             say_quoted(card.legal_name)
 
 
-def _trust(book: AddressBook, card: IdentityCard, fingerprint: str | None, *, yes: bool) -> None:
+def _trust(
+    book: AddressBook,
+    card: IdentityCard,
+    fingerprint: str | None,
+    *,
+    yes: bool,
+) -> None:
     """Show one card, have its fingerprint compared, and add it."""
     from securefl.party.trust import check_fingerprint, plan_trust, trust
 

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 )
 @click.option("--fresh", is_flag=True, help="Replace an older demonstration in that folder.")
 @json_option
-def demo(seed: int, folder: Path, fresh: bool, json_file: str | None) -> None:
+def demo(
+    seed: int,
+    folder: Path,
+    fresh: bool,
+    json_file: str | None,
+) -> None:
     """Five hospitals train one model together, on this machine, with published data.
 
     Everything is real: separate processes, PySyft requests, signed approvals, privacy noise,

@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 )
 @json_option
 def predict(
-    model_dir: Path, rows: Path, encoding: str, decimal: str, json_file: str | None
+    model_dir: Path,
+    rows: Path,
+    encoding: str,
+    decimal: str,
+    json_file: str | None,
 ) -> None:
     """Score ROWS (a CSV with the model's columns) with the model in MODEL_DIR.
 

@@ -100,7 +100,11 @@ def _filled(line: str, width: int) -> str:
     """One line as several, further ones set in as the first is; words stay whole."""
     margin = line[: len(line) - len(line.lstrip(" "))]
     return textwrap.fill(
-        line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+        line,
+        width,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
 
 
@@ -115,7 +119,16 @@ def say_quoted(text: str) -> None:
 
 def write_json(value: Any, target: str) -> None:  # noqa: ANN401 - any JSON value
     """JSON to a file, or to standard output for ``-``."""
-    write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", target)
+    write_text(
+        json.dumps(
+            value,
+            indent=2,
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+        + "\n",
+        target,
+    )
 
 
 def write_text(text: str, target: str) -> None:

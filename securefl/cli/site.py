@@ -36,13 +36,25 @@ def site() -> None:
 @click.option("--legal-name", required=True, help="The hospital's full name.")
 @click.option("--email", required=True, help="A person's address for the card; no mail is sent.")
 @click.option("--store", required=True, help="Where messages pass: a folder or any fsspec URL.")
-def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
+def init(
+    directory: Path,
+    name: str,
+    legal_name: str,
+    email: str,
+    store: str,
+) -> None:
     """Make a hospital's folder: keys (readable by you alone), an empty ledger, a card to give to
     the others.
     """
     from securefl.node.owner.folder import make_site
 
-    made = make_site(directory, name=name, legal_name=legal_name, email=email, store=store)
+    made = make_site(
+        directory,
+        name=name,
+        legal_name=legal_name,
+        email=email,
+        store=store,
+    )
     say(
         f"{made.path} is the folder of {name} now. Back up {made.path} with `securefl site backup`:"
         " nobody can replace its keys."
@@ -107,7 +119,10 @@ def start(background: bool, folder: str | None) -> None:
         from securefl.cli.background import start_role
 
         start_role(
-            ["site", "start", "--site", str(here.path)], here.path, "agent", here.path / "agent.out"
+            ["site", "start", "--site", str(here.path)],
+            here.path,
+            "agent",
+            here.path / "agent.out",
         )
         say(f"The agent of {here.name} runs. Its log: {here.path / 'agent.log'}")
         return

@@ -27,7 +27,10 @@ def budget() -> None:
 @click.argument("population")
 @click.option("--epsilon", required=True, help="What is added to the budget, like 3.")
 @click.option(
-    "--delta", default="1e-5", show_default=True, help="The chance that the promise does not hold."
+    "--delta",
+    default="1e-5",
+    show_default=True,
+    help="The chance that the promise does not hold.",
 )
 @click.option(
     "--typical",
@@ -45,7 +48,13 @@ def budget() -> None:
 )
 @site_option
 def budget_set(
-    *, population: str, epsilon: str, delta: str, typical: Path, yes: bool, folder: str | None
+    *,
+    population: str,
+    epsilon: str,
+    delta: str,
+    typical: Path,
+    yes: bool,
+    folder: str | None,
 ) -> None:
     """Grant a budget to a population, for all studies of all researchers together. It never renews
     by itself.
@@ -139,7 +148,11 @@ def _say_granted(made: Granted) -> None:
 @json_option
 @site_option
 def budget_revoke(
-    population: str, note: str, yes: bool, json_file: str | None, folder: str | None
+    population: str,
+    note: str,
+    yes: bool,
+    json_file: str | None,
+    folder: str | None,
 ) -> None:
     """Take back what is left of a population's budget.
 

@@ -158,7 +158,11 @@ def data_check(
 
 
 def _table_file(
-    table: Path, columns: Path, encoding: str, separator: str | None, decimal: str
+    table: Path,
+    columns: Path,
+    encoding: str,
+    separator: str | None,
+    decimal: str,
 ) -> TableFile:
     from securefl.files import read_given
     from securefl.node.owner.data import TableFile
@@ -166,7 +170,13 @@ def _table_file(
     between = None
     if separator is not None:
         between = _SEPARATOR_NAMES[separator]
-    return TableFile(table, read_given(columns), encoding, between, _SIGN_NAMES[decimal])
+    return TableFile(
+        table,
+        read_given(columns),
+        encoding,
+        between,
+        _SIGN_NAMES[decimal],
+    )
 
 
 def _ask_patients(plan: TablePlan, *, yes: bool) -> None:

@@ -111,7 +111,10 @@ def _partners(plan: RotationPlan) -> str:
 @click.command()
 @click.argument("name", metavar="[SITE]", required=False)
 @click.option(
-    "--out", "out", metavar="FILE", help="Write the signed checkpoint of SITE to this file."
+    "--out",
+    "out",
+    metavar="FILE",
+    help="Write the signed checkpoint of SITE to this file.",
 )
 @click.option(
     "--settled",

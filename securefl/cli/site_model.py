@@ -79,7 +79,14 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
         write_json(_json(found, why_not), json_file)
         if json_file == "-":
             return
-    show_page(own_model_page(found.model, str(found.folder), found.told, why_not=why_not))
+    show_page(
+        own_model_page(
+            found.model,
+            str(found.folder),
+            found.told,
+            why_not=why_not,
+        )
+    )
     say(f"Next: securefl site model predict {found.name} TABLE.csv")
 
 
@@ -88,7 +95,12 @@ def show(name: str, json_file: str | None, folder: str | None) -> None:
 @click.argument("rows", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @json_option
 @site_option
-def predict(name: str, rows: Path, json_file: str | None, folder: str | None) -> None:
+def predict(
+    name: str,
+    rows: Path,
+    json_file: str | None,
+    folder: str | None,
+) -> None:
     """Score ROWS (a table with the model's columns) with a model that came home; as `securefl
     predict`.
     """

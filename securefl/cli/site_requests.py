@@ -123,7 +123,12 @@ def refuse(request_id: str, reason: str, folder: str | None) -> None:
 @click.option("--reason", default="", help="For your own ledger.")
 @click.option("--yes", is_flag=True, help="You know that the study ends for all.")
 @site_option
-def withdraw(request_id: str, reason: str, yes: bool, folder: str | None) -> None:
+def withdraw(
+    request_id: str,
+    reason: str,
+    yes: bool,
+    folder: str | None,
+) -> None:
     """Leave a study that you approved: nothing more is sent. Budget that was spent does not come
     back.
 

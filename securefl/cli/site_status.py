@@ -60,7 +60,15 @@ def status_page(found: SiteStatus) -> Page:
         running=found.running,
         paused=found.paused,
         datasets=[(d.name, d.population) for d in found.datasets],
-        budgets=[BudgetLine(b.population, b.used, b.room, b.revoked) for b in found.budgets],
+        budgets=[
+            BudgetLine(
+                b.population,
+                b.used,
+                b.room,
+                b.revoked,
+            )
+            for b in found.budgets
+        ],
         studies=[_study_line(study) for study in found.studies],
         rows=[(study.name, study.rows) for study in found.studies if study.rows],
         waiting=found.waiting,

@@ -64,13 +64,24 @@ def study() -> None:
 @click.option("--legal-name", required=True, help="Your institution and name.")
 @click.option("--email", required=True, help="Your address for the card; no mail is sent.")
 @click.option("--store", required=True, help="The store that the hospitals use.")
-def init(directory: Path, name: str, legal_name: str, email: str, store: str) -> None:
+def init(
+    directory: Path,
+    name: str,
+    legal_name: str,
+    email: str,
+    store: str,
+) -> None:
     """Make a researcher's folder: keys and a card to give to the hospitals."""
     from securefl.party.folder import PartyFolder
 
     directory = directory.absolute()
     made = PartyFolder.create(
-        directory, name=name, role="researcher", legal_name=legal_name, email=email, store=store
+        directory,
+        name=name,
+        role="researcher",
+        legal_name=legal_name,
+        email=email,
+        store=store,
     )
     say(
         f"{directory} is the folder of {name} now. Give {directory}/keys/card.json to every"
@@ -98,7 +109,13 @@ def trust(
     """
     from securefl.cli.cards import trust_cards
 
-    trust_cards(_lab(folder).folder.book, cards, fingerprint=fingerprint, yes=yes, remove=remove)
+    trust_cards(
+        _lab(folder).folder.book,
+        cards,
+        fingerprint=fingerprint,
+        yes=yes,
+        remove=remove,
+    )
 
 
 @study.command()
@@ -154,7 +171,11 @@ def datasets(json_file: str | None, folder: str | None) -> None:
 @study.command()
 @click.argument("protocol", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
-    "--hospital", "hospitals", multiple=True, required=True, help="A participant; repeat for each."
+    "--hospital",
+    "hospitals",
+    multiple=True,
+    required=True,
+    help="A participant; repeat for each.",
 )
 @click.option("--aggregator", required=True, help="Who adds the ciphertexts.")
 @click.option(
@@ -233,11 +254,19 @@ def check(file: Path, html_file: str | None) -> None:
 @study.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
-    "--svg", "svg_file", metavar="FILE", help="Also draw epsilon against rounds, as an SVG picture."
+    "--svg",
+    "svg_file",
+    metavar="FILE",
+    help="Also draw epsilon against rounds, as an SVG picture.",
 )
 @html_option
 @json_option
-def plan(file: Path, svg_file: str | None, html_file: str | None, json_file: str | None) -> None:
+def plan(
+    file: Path,
+    svg_file: str | None,
+    html_file: str | None,
+    json_file: str | None,
+) -> None:
     """Show what a protocol or study would cost at every hospital, what its noise does, and what a
     longer one would cost.
     """
@@ -335,7 +364,11 @@ def status(name: str, json_file: str | None, folder: str | None) -> None:
 @json_option
 @_researcher_option
 def run(
-    name: str, seconds: float, out: Path | None, json_file: str | None, folder: str | None
+    name: str,
+    seconds: float,
+    out: Path | None,
+    json_file: str | None,
+    folder: str | None,
 ) -> None:
     """Run an approved study: you receive one sum a round, and at the end a model with its audit
     extracts.
@@ -355,7 +388,12 @@ def run(
 
 
 def _run(
-    found: Study, *, seconds: float, out: Path | None, json_file: str | None, hint: str
+    found: Study,
+    *,
+    seconds: float,
+    out: Path | None,
+    json_file: str | None,
+    hint: str,
 ) -> None:
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

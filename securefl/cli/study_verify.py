@@ -53,7 +53,12 @@ def rounds_view(folder: Path, name: str = "") -> RoundsView:
     "--folder", metavar="DIR", help="A hospital's or the researcher's folder; else the current one."
 )
 @json_option
-def verify(number: str, name: str, folder: str | None, json_file: str | None) -> None:
+def verify(
+    number: str,
+    name: str,
+    folder: str | None,
+    json_file: str | None,
+) -> None:
     """Add a round's contributions again and compare: who contributed, and whether the aggregator's
     sum is the sum of these.
 
@@ -112,7 +117,13 @@ def verify(number: str, name: str, folder: str | None, json_file: str | None) ->
             for f in found
         ]
         show_page(
-            rounds_page(view.name, lines, failed, rounds=view.plan.last_round, site=view.site)
+            rounds_page(
+                view.name,
+                lines,
+                failed,
+                rounds=view.plan.last_round,
+                site=view.site,
+            )
         )
     if failed:
         raise next(iter(failed.values()))

@@ -298,7 +298,12 @@ class AggregatorService:
             serving.arrivals = round_strategy_of(serving.aggregator.plan).aggregation(context)
         return serving.arrivals
 
-    def _give_up(self, digest: str, serving: _Serving, error: SecureFLError) -> None:
+    def _give_up(
+        self,
+        digest: str,
+        serving: _Serving,
+        error: SecureFLError,
+    ) -> None:
         self.say(f"round {serving.next_round} of {short_digest(digest)} was not added: {error}")
         name = self.identity.card.name
         word = Status(digest, name, serving.next_round, error.code)

@@ -146,7 +146,12 @@ class KnownPast:
     since: int
     newest: int
 
-    def with_newer(self, size: int, head: str, past: tuple[Point, ...]) -> KnownPast:
+    def with_newer(
+        self,
+        size: int,
+        head: str,
+        past: tuple[Point, ...],
+    ) -> KnownPast:
         """The same after a newer checkpoint that agrees with it; only the last ones are kept."""
         listed = {**dict(past), size: head}
         first = min(listed)
@@ -166,7 +171,11 @@ def first_seen(size: int, head: str, past: tuple[Point, ...]) -> KnownPast:
 
 
 def another_past(
-    known: KnownPast, size: int, head: str, past: tuple[Point, ...], held: Point | None = None
+    known: KnownPast,
+    size: int,
+    head: str,
+    past: tuple[Point, ...],
+    held: Point | None = None,
 ) -> int | None:
     """Return the number of events at which a handed checkpoint contradicts what is known.
 

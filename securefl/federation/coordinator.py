@@ -91,7 +91,11 @@ class Coordinator:
     """Runs the rounds of one study over an exchange."""
 
     def __init__(
-        self, plan: RoundPlan, identity: Identity, exchange: Exchange, cipher: SumCipher
+        self,
+        plan: RoundPlan,
+        identity: Identity,
+        exchange: Exchange,
+        cipher: SumCipher,
     ) -> None:
         self._plan, self._me, self._exchange, self._cipher = plan, identity, exchange, cipher
         self._rounds = round_strategy_of(plan)
@@ -169,7 +173,12 @@ class Coordinator:
         )
         return opened.values, record
 
-    def _transcript(self, record: RoundRecord, cohort: tuple[str, ...], before: bytes) -> bytes:
+    def _transcript(
+        self,
+        record: RoundRecord,
+        cohort: tuple[str, ...],
+        before: bytes,
+    ) -> bytes:
         return Transcript(
             study=self._plan.digest,
             round=record.round,
@@ -184,7 +193,10 @@ class Coordinator:
         ).dump(self._me.sign)
 
     def _announce(
-        self, number: int, theta: NDArray[np.float64], keys: RoundKeys
+        self,
+        number: int,
+        theta: NDArray[np.float64],
+        keys: RoundKeys,
     ) -> tuple[RoundContext, Broadcast]:
         plan = self._plan
         model = weights_to_bytes(theta)

@@ -71,7 +71,12 @@ _CHARGED: Final = "every budget stays charged."
 class Exchange(Protocol):
     """The coordinator's door to the others."""
 
-    def assemble(self, call: Call, signed: bytes, seconds: float) -> Mapping[str, str]:
+    def assemble(
+        self,
+        call: Call,
+        signed: bytes,
+        seconds: float,
+    ) -> Mapping[str, str]:
         """Ask every hospital whether it is ready, and wait until all say so.
 
         Returns hospital → nonce of the run of its agent. Nobody is charged before.
@@ -108,7 +113,12 @@ class Exchange(Protocol):
             RoundError: too few can come.
         """
 
-    def conclude(self, arrivals: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
+    def conclude(
+        self,
+        arrivals: SurvivorRound,
+        proposal: bytes,
+        seconds: float,
+    ) -> ClaimedSum:
         """Make the survivor set known, collect signatures, answers and the aggregator's sum.
 
         Returns the sum, read and checked.
@@ -249,7 +259,12 @@ class StoreExchange:
         self._to_leave: dict[int, bytes] = {}
         self._told: set[str] = set()
 
-    def assemble(self, call: Call, signed: bytes, seconds: float) -> dict[str, str]:
+    def assemble(
+        self,
+        call: Call,
+        signed: bytes,
+        seconds: float,
+    ) -> dict[str, str]:
         """See :class:`Exchange`."""
         slot = StudyBoard(self._board, self._plan.digest).call
         self._persist(lambda: slot.post(signed))
@@ -354,7 +369,14 @@ class StoreExchange:
                 return None
             # one that left after it contributed is in the sum all the same
             looked, kept = time.monotonic(), frozenset(arrivals.state.heads)
-            if (said := ending_departure(self._board, self._plan, terms.cohort, kept)) is not None:
+            if (
+                said := ending_departure(
+                    self._board,
+                    self._plan,
+                    terms.cohort,
+                    kept,
+                )
+            ) is not None:
                 raise ended(said, _CHARGED)
             gone = frozenset(departures(self._board, self._plan))
             if set(terms.cohort) <= kept | gone:
@@ -363,7 +385,12 @@ class StoreExchange:
 
         poll(look, seconds=seconds, longest=_LONGEST_PAUSE, told=self._away)
 
-    def conclude(self, arrivals: SurvivorRound, proposal: bytes, seconds: float) -> ClaimedSum:
+    def conclude(
+        self,
+        arrivals: SurvivorRound,
+        proposal: bytes,
+        seconds: float,
+    ) -> ClaimedSum:
         """See :class:`Exchange`."""
         slot = RoundBoard.of(self._board, arrivals.terms.facts).proposal(arrivals.terms)
         self._persist(lambda: slot.post(proposal))

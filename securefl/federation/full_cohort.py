@@ -68,7 +68,12 @@ class FullCohort:
 
     # --- a hospital
 
-    def check_place(self, name: str, cohort: tuple[str, ...], before: tuple[str, ...]) -> None:
+    def check_place(
+        self,
+        name: str,
+        cohort: tuple[str, ...],
+        before: tuple[str, ...],
+    ) -> None:
         """Nobody is ever left out."""
 
     def check_in_time(self, board: Board, announced: AnnouncedRound) -> None:

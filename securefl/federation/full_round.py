@@ -145,13 +145,25 @@ class FullRound:
             )
         return self._sum.blocks()
 
-    def write_sum(self, total: BinaryIO, sender: str, sign: Sign) -> None:
+    def write_sum(
+        self,
+        total: BinaryIO,
+        sender: str,
+        sign: Sign,
+    ) -> None:
         """Write the signed sum of the whole cohort into an empty file.
 
         Raises:
             RoundError: naming the hospitals that are missing.
         """
-        write_sum(self.facts, sender, self.sum_blocks(), total, parts=self.parts, sign=sign)
+        write_sum(
+            self.facts,
+            sender,
+            self.sum_blocks(),
+            total,
+            parts=self.parts,
+            sign=sign,
+        )
 
     def poll_sum(self, board: Board) -> ClaimedSum | None:
         """The aggregator's sum; what it did not sign for this round is not there yet."""

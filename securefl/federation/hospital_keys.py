@@ -40,7 +40,10 @@ class HospitalKeys:
 
 
 def pair_secrets(
-    plan: RoundPlan, me: str, study_key: X25519PrivateKey, approvals: Mapping[str, Approval]
+    plan: RoundPlan,
+    me: str,
+    study_key: X25519PrivateKey,
+    approvals: Mapping[str, Approval],
 ) -> dict[str, bytes]:
     """The secret with each other hospital, bound to the study and both names.
 

@@ -41,7 +41,13 @@ KeptT_co = TypeVar("KeptT_co", bound="Kept", covariant=True)
 class Trainer(Protocol):
     """Source of the noised integers: the worker in a real run."""
 
-    def __call__(self, number: int, model: bytes, length: int, largest: int) -> NDArray[np.int64]:
+    def __call__(
+        self,
+        number: int,
+        model: bytes,
+        length: int,
+        largest: int,
+    ) -> NDArray[np.int64]:
         """Return what is due in round ``number``: int64[length], noised, each at most ``largest``.
 
         In absolute value.
@@ -284,7 +290,10 @@ class Participant:
         return Accepted(facts, checked.public), model
 
     def contribute(
-        self, accepted: Accepted, values: NDArray[np.int64], keep: Keeper[KeptT]
+        self,
+        accepted: Accepted,
+        values: NDArray[np.int64],
+        keep: Keeper[KeptT],
     ) -> KeptT:
         """Make the noised ``values`` (int64[length]) this hospital's one contribution.
 
@@ -306,7 +315,12 @@ class Participant:
                 cipher=self._cipher,
             ),
         )
-        self.later = self._strategy.unmasking_stage(facts, kept, self._keys, self._records)
+        self.later = self._strategy.unmasking_stage(
+            facts,
+            kept,
+            self._keys,
+            self._records,
+        )
         self.cohort = facts.cohort
         self.done, self._spoiled = facts.round, False
         return kept

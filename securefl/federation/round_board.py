@@ -40,7 +40,12 @@ class RoundBoard:
         return cls(board, RoundPaths(context.study, context.round))
 
     @classmethod
-    def numbered(cls, board: Board, digest: str, number: int) -> RoundBoard:
+    def numbered(
+        cls,
+        board: Board,
+        digest: str,
+        number: int,
+    ) -> RoundBoard:
         """The objects of a study's round by its number."""
         return cls(board, RoundPaths(digest, number))
 

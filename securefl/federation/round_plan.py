@@ -101,7 +101,12 @@ class RoundPlan:
         s = self.study.secagg
         return SurvivorTerms(facts, s.min_contributors, s.colluders)
 
-    def verify(self, name: str, signature: bytes, message: bytes) -> bool:
+    def verify(
+        self,
+        name: str,
+        signature: bytes,
+        message: bytes,
+    ) -> bool:
         """True if a hospital of the study signed ``message``, by the key that the study names."""
         return verify(self.study.participant(name).signing_public, signature, message)
 

@@ -52,7 +52,12 @@ class Aggregation(Protocol):
             RoundError: the round cannot be completed.
         """
 
-    def write_sum(self, total: BinaryIO, sender: str, sign: Sign) -> None:
+    def write_sum(
+        self,
+        total: BinaryIO,
+        sender: str,
+        sign: Sign,
+    ) -> None:
         """Write the signed sum into an empty file.
 
         Raises:
@@ -85,7 +90,10 @@ class RoundStrategy(Protocol):
         """The digest that masks and messages of the round are bound to, hex SHA-256."""
 
     def ending_departure(
-        self, said: Mapping[str, Status], cohort: tuple[str, ...], keeps: frozenset[str]
+        self,
+        said: Mapping[str, Status],
+        cohort: tuple[str, ...],
+        keeps: frozenset[str],
     ) -> Status | None:
         """The word that ends the study for all; None when there is none.
 
@@ -96,7 +104,12 @@ class RoundStrategy(Protocol):
                 this round.
         """
 
-    def check_place(self, name: str, cohort: tuple[str, ...], before: tuple[str, ...]) -> None:
+    def check_place(
+        self,
+        name: str,
+        cohort: tuple[str, ...],
+        before: tuple[str, ...],
+    ) -> None:
         """Refuse a round to which the others go on without hospital ``name``.
 
         Raises:
@@ -147,7 +160,11 @@ class RoundStrategy(Protocol):
         """
 
     def open(
-        self, exchange: Exchange, context: RoundContext, keys: RoundKeys, sign: Sign
+        self,
+        exchange: Exchange,
+        context: RoundContext,
+        keys: RoundKeys,
+        sign: Sign,
     ) -> OpenedSum:
         """Collect a round that was announced, and open its sum once.
 
@@ -157,7 +174,10 @@ class RoundStrategy(Protocol):
         """
 
     def next_cohort(
-        self, context: RoundContext, contributors: Collection[str], exchange: Exchange
+        self,
+        context: RoundContext,
+        contributors: Collection[str],
+        exchange: Exchange,
     ) -> tuple[str, ...]:
         """Whom the round after this one is announced to.
 

@@ -82,7 +82,10 @@ def departures(board: Board, plan: RoundPlan) -> dict[str, Status]:
 
 
 def ending_departure(
-    board: Board, plan: RoundPlan, cohort: tuple[str, ...], keeps: frozenset[str] = frozenset()
+    board: Board,
+    plan: RoundPlan,
+    cohort: tuple[str, ...],
+    keeps: frozenset[str] = frozenset(),
 ) -> Status | None:
     """Find the word that ends the study for all; None when there is none.
 
@@ -99,7 +102,13 @@ def ending_departure(
     return round_strategy_of(plan).ending_departure(said, cohort, keeps)
 
 
-def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> EndedError:
+def over(
+    board: Board,
+    plan: RoundPlan,
+    end: End,
+    what: str,
+    costs: str,
+) -> EndedError:
     """The study is over by the coordinator's word, in the name of whoever ended it first.
 
     Args:
@@ -131,9 +140,19 @@ def over(board: Board, plan: RoundPlan, end: End, what: str, costs: str) -> Ende
     )
 
 
-def status_of(board: Board, digest: str, site: str, signing_public: str) -> Status | None:
+def status_of(
+    board: Board,
+    digest: str,
+    site: str,
+    signing_public: str,
+) -> Status | None:
     """Read what that party signed about its own end of the study; None when it said nothing."""
-    read = partial(Status.open, study=digest, site=site, verify=Verifier(site, signing_public))
+    read = partial(
+        Status.open,
+        study=digest,
+        site=site,
+        verify=Verifier(site, signing_public),
+    )
     return StudyBoard(board, digest).status(site).read_as(read)
 
 

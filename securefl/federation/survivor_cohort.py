@@ -69,7 +69,10 @@ class SurvivorCohort:
         return self._plan.terms(context).round_digest
 
     def ending_departure(
-        self, said: Mapping[str, Status], cohort: tuple[str, ...], keeps: frozenset[str]
+        self,
+        said: Mapping[str, Status],
+        cohort: tuple[str, ...],
+        keeps: frozenset[str],
     ) -> Status | None:
         """Find the word that ends the study.
 
@@ -92,7 +95,12 @@ class SurvivorCohort:
 
     # --- a hospital
 
-    def check_place(self, name: str, cohort: tuple[str, ...], before: tuple[str, ...]) -> None:
+    def check_place(
+        self,
+        name: str,
+        cohort: tuple[str, ...],
+        before: tuple[str, ...],
+    ) -> None:
         """See :class:`RoundStrategy`."""
         if name in before and name not in cohort:
             raise RoundError(
@@ -195,7 +203,11 @@ class SurvivorCohort:
     # --- the coordinator
 
     def open(
-        self, exchange: Exchange, context: RoundContext, keys: RoundKeys, sign: Sign
+        self,
+        exchange: Exchange,
+        context: RoundContext,
+        keys: RoundKeys,
+        sign: Sign,
     ) -> OpenedSum:
         """See :class:`RoundStrategy`."""
         study = self._plan.study
@@ -214,7 +226,10 @@ class SurvivorCohort:
         return OpenedSum(values, dict(state.survivors.frames), claimed.sha256, size)
 
     def next_cohort(
-        self, context: RoundContext, contributors: Collection[str], exchange: Exchange
+        self,
+        context: RoundContext,
+        contributors: Collection[str],
+        exchange: Exchange,
     ) -> tuple[str, ...]:
         """Those who contributed and have not ended their part since.
 
@@ -263,9 +278,19 @@ class SurvivorCohort:
                 pass
             parts = dict(state.survivors.frames)
             frames = {site: arrivals.frame_hashes[site] for site in parts}
-            return Recomputed(parts, frames, claimed.sha256, tuple(sorted(state.agreements)))
+            return Recomputed(
+                parts,
+                frames,
+                claimed.sha256,
+                tuple(sorted(state.agreements)),
+            )
 
-    def _read_survivors(self, at: RoundBoard, arrivals: SurvivorRound, coordinator: str) -> None:
+    def _read_survivors(
+        self,
+        at: RoundBoard,
+        arrivals: SurvivorRound,
+        coordinator: str,
+    ) -> None:
         """The survivor set, and every frame that it names."""
         what = f"survivor set of round {arrivals.terms.facts.round}"
         with reading(what, coordinator):

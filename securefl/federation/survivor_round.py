@@ -141,7 +141,14 @@ class SurvivorRound:
             RoundError: too few survivors.
         """
         coordinator = self.plan.coordinator
-        self.state.adopt(read_proposal(proposal, self.terms, coordinator.name, coordinator))
+        self.state.adopt(
+            read_proposal(
+                proposal,
+                self.terms,
+                coordinator.name,
+                coordinator,
+            )
+        )
 
     def poll_answers(self, board: Board) -> None:
         """Add the signatures and answers that are new in the store.
@@ -166,7 +173,10 @@ class SurvivorRound:
             return found
         for site in self.state.waiting_for:
             read = partial(
-                Complaint.open_in, terms=self.terms, site=site, verify=self.plan.hospital(site)
+                Complaint.open_in,
+                terms=self.terms,
+                site=site,
+                verify=self.plan.hospital(site),
             )
             with suppress(StoreError):  # they only choose the words of another error
                 complaint = self._on(board).complaint(site).read_as(read)
@@ -217,7 +227,12 @@ class SurvivorRound:
         frames = [kept_residues(self._kept[s], sections) for s in self.state.survivors.names]
         return add_checked(unmasking, frames)
 
-    def write_sum(self, total: BinaryIO, sender: str, sign: Sign) -> None:
+    def write_sum(
+        self,
+        total: BinaryIO,
+        sender: str,
+        sign: Sign,
+    ) -> None:
         """Write the signed sum over the survivors, their masks taken off, into an empty file.
 
         Raises:
@@ -229,7 +244,13 @@ class SurvivorRound:
         write_frame(
             total,
             sum_head_bytes(survivors, sender),
-            lambda file: write_survivors_sum(survivors, self.sum_blocks(), file, sender, sign),
+            lambda file: write_survivors_sum(
+                survivors,
+                self.sum_blocks(),
+                file,
+                sender,
+                sign,
+            ),
         )
 
     def poll_sum(self, board: Board) -> ClaimedSum | None:
@@ -248,4 +269,9 @@ class SurvivorRound:
         aggregator, survivors, frame = self.plan.aggregator, self.state.survivors, Hashed(file)
         blocks = read_survivors_sum(frame, survivors, aggregator.name, aggregator)
         kept = self._tempfiles.store(blocks)
-        return ClaimedSum(frame.sha256, survivors.frames, kept, self.terms.facts.sections)
+        return ClaimedSum(
+            frame.sha256,
+            survivors.frames,
+            kept,
+            self.terms.facts.sections,
+        )

@@ -132,7 +132,13 @@ def verify_round(board: Board, plan: RoundPlan, number: int) -> VerifiedRound:
             f"{coordinator}, or {plan.study.aggregator.name}",
         )
     absent = tuple(s for s in plan.study.cohort if s not in found.parts)
-    return VerifiedRound(transcript, found.frames, absent, found.signed_by, transcript_sha256(data))
+    return VerifiedRound(
+        transcript,
+        found.frames,
+        absent,
+        found.signed_by,
+        transcript_sha256(data),
+    )
 
 
 def last_transcript(board: Board, plan: RoundPlan) -> int:

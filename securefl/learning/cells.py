@@ -37,7 +37,12 @@ class DeclaredTexts:
         decimal: the table's decimal sign.
     """
 
-    def __init__(self, texts: Sequence[str], codes: Sequence[str] = (), decimal: str = ".") -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        codes: Sequence[str] = (),
+        decimal: str = ".",
+    ) -> None:
         self._decimal = decimal
         self._texts = texts
         self._places: dict[TextKey, int] = {text_key(text): i for i, text in enumerate(texts)}

@@ -83,11 +83,21 @@ class OpacusGradients:
         )
         self._taken: FloatArray | None = None
 
-    def __call__(self, theta: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
+    def __call__(
+        self,
+        theta: FloatArray,
+        x: FloatArray,
+        y: FloatArray,
+    ) -> FloatArray:
         """All gradients, float64[m, p]."""
         return written_out(self.factors(theta, x, y))
 
-    def factors(self, theta: FloatArray, x: FloatArray, y: FloatArray) -> list[Factors]:
+    def factors(
+        self,
+        theta: FloatArray,
+        x: FloatArray,
+        y: FloatArray,
+    ) -> list[Factors]:
         """The same as what they are products of, layer by layer."""
         if self._taken is None or not np.array_equal(
             self._taken, theta

@@ -112,7 +112,12 @@ class ExactLinear(nn.Linear):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows [m, inputs] to [m, outputs]."""
-        found: torch.Tensor = _Product.apply(rows, self.weight, self.bias, not self.first)  # type: ignore[no-untyped-call]
+        found: torch.Tensor = _Product.apply(
+            rows,
+            self.weight,
+            self.bias,
+            not self.first,
+        )  # type: ignore[no-untyped-call]
         return found
 
 

@@ -126,7 +126,12 @@ def feature_names(spec: DataSpec) -> tuple[str, ...]:
     return tuple(name for column in spec.columns for name in column_features(column))
 
 
-def prepare(table: Table, spec: DataSpec, secret: bytes, unit: Unit = "patient") -> Prepared:
+def prepare(
+    table: Table,
+    spec: DataSpec,
+    secret: bytes,
+    unit: Unit = "patient",
+) -> Prepared:
     """Encode a hospital's table.
 
     Args:
@@ -238,12 +243,28 @@ def _found(
         if shown[reason] < _SHOWN:
             shown[reason] += 1
             found.append(
-                Found(reason, text, rows, first[reason, text], _near(reason, text, spec, decimal))
+                Found(
+                    reason,
+                    text,
+                    rows,
+                    first[reason, text],
+                    _near(
+                        reason,
+                        text,
+                        spec,
+                        decimal,
+                    ),
+                )
             )
     return tuple(found)
 
 
-def _near(reason: str, text: str, spec: DataSpec, decimal: str) -> str:
+def _near(
+    reason: str,
+    text: str,
+    spec: DataSpec,
+    decimal: str,
+) -> str:
     """Value that would be read where ``text`` stands, in the column that the reason names, in words; ""
     where nothing is like it.
     """
@@ -259,7 +280,12 @@ def _near(reason: str, text: str, spec: DataSpec, decimal: str) -> str:
     return f"would be {number:g} if the table's decimal sign were a {_SIGNS[other]}"
 
 
-def _declared_near(reason: str, text: str, spec: DataSpec, decimal: str) -> str | None:
+def _declared_near(
+    reason: str,
+    text: str,
+    spec: DataSpec,
+    decimal: str,
+) -> str | None:
     near = task_of(spec).near(reason, text, decimal)
     if near is not None:
         return near

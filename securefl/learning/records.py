@@ -72,7 +72,12 @@ def _checked(line: int, fields: Sequence[str], characters: int) -> Record:
     return Record(line, line, fields)
 
 
-def _quoted(lines: Sequence[str], at: int, separator: str, number: int) -> tuple[Record, int]:
+def _quoted(
+    lines: Sequence[str],
+    at: int,
+    separator: str,
+    number: int,
+) -> tuple[Record, int]:
     """The record that begins at ``lines[at]``, and how many lines it takes."""
     reader = _Reader(separator)
     characters = 0

@@ -155,7 +155,11 @@ def header_lines(start: bytes) -> bytes:
 
 
 def reading_of(
-    start: bytes, needed: Collection[str], *, encoding: str = "utf-8", decimal: DecimalSign = "."
+    start: bytes,
+    needed: Collection[str],
+    *,
+    encoding: str = "utf-8",
+    decimal: DecimalSign = ".",
 ) -> Reading:
     """Find out how to read a table of which the separator was not said.
 

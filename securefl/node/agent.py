@@ -358,7 +358,13 @@ class Agent:
             except SecureFLError as error:
                 self._fail(digest, error)
                 continue
-            own = OwnStudy(self._site, plan, self.say, lambda: datetime.now(UTC), self._clock)
+            own = OwnStudy(
+                self._site,
+                plan,
+                self.say,
+                lambda: datetime.now(UTC),
+                self._clock,
+            )
             witness = LedgerWitness(
                 agreed=partial(self._question.agreed, self._site, plan.study.cohort),
                 unheard=partial(self._question.unheard, self._site, plan.study.cohort),

@@ -336,7 +336,12 @@ def _check_not_newer(backup: Backup, folder: Path) -> None:
         _contained(backup, known, folder, "what lies beside it")
 
 
-def _contained(backup: Backup, known: Checkpoint, folder: Path, what: str) -> None:
+def _contained(
+    backup: Backup,
+    known: Checkpoint,
+    folder: Path,
+    what: str,
+) -> None:
     try:
         check_against(known, backup.card.name, backup.reading.hashes)
     except LedgerAlteredError:

@@ -24,7 +24,13 @@ class ChannelClosedError(Exception):
 class Channel:
     """One end. ``max_body`` caps what this end accepts, in bytes."""
 
-    def __init__(self, read_fd: int, write_fd: int, *, max_body: int) -> None:
+    def __init__(
+        self,
+        read_fd: int,
+        write_fd: int,
+        *,
+        max_body: int,
+    ) -> None:
         self._in, self._out = read_fd, write_fd
         self._max_body = max_body
 

@@ -70,9 +70,13 @@ def hand_out(site: Site, digest: str, cohort: Iterable[str]) -> None:
     for name in cohort:
         if name in cards:
             past = note_handed(site, name, checkpoint)
-            handed = said.Handed(site.name, name, signed, past, _given_back(site, name)).dump(
-                site.identity.sign
-            )
+            handed = said.Handed(
+                site.name,
+                name,
+                signed,
+                past,
+                _given_back(site, name),
+            ).dump(site.identity.sign)
             sealed = cards[name].seal(handed, said.handed_info(digest, site.name, name))
             StudyBoard(site.board, digest).checkpoint(site.name, name).post(sealed)
 
@@ -107,7 +111,12 @@ def collect(site: Site, digest: str, cohort: Iterable[str]) -> list[str]:
             continue
         try:
             data = site.identity.unseal(sealed, said.handed_info(digest, name, site.name))
-            handed = said.Handed.open(data, site=name, reader=site.name, verify=cards[name].verify)
+            handed = said.Handed.open(
+                data,
+                site=name,
+                reader=site.name,
+                verify=cards[name].verify,
+            )
             if (line := _keep(site, cards[name], handed, data)) is not None:
                 found.append(line)
         except MessageError:
@@ -170,7 +179,12 @@ def _stored(site: Site, name: str) -> bytes | None:
     return data
 
 
-def _keep(site: Site, card: IdentityCard, handed: said.Handed, data: bytes) -> str | None:
+def _keep(
+    site: Site,
+    card: IdentityCard,
+    handed: said.Handed,
+    data: bytes,
+) -> str | None:
     new = read_checkpoint(handed.checkpoint, site=card.name, verify=card.verify)
     try:
         held = kept(site, card)
@@ -243,7 +257,12 @@ def answer_questions(site: Site, answered: Answered) -> list[str]:
         except UnreadableError as error:
             lines.append(str(error))  # "nothing" would be a lie
         else:
-            answer = said.Held(site.name, name, ask.nonce, held or b"").dump(site.identity.sign)
+            answer = said.Held(
+                site.name,
+                name,
+                ask.nonce,
+                held or b"",
+            ).dump(site.identity.sign)
             sealed = card.seal(answer, said.held_info(name, site.name))
             theirs.checkpoint_answer(site.name).post(sealed)
             answered.add(name, ask.nonce)
@@ -366,7 +385,11 @@ class Question:
         try:
             data = site.identity.unseal(sealed, said.held_info(site.name, card.name))
             answer = said.Held.open(
-                data, sender=card.name, site=site.name, holder=card.name, verify=card.verify
+                data,
+                sender=card.name,
+                site=site.name,
+                holder=card.name,
+                verify=card.verify,
             )
         except SecureFLError:
             return

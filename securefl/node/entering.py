@@ -322,7 +322,10 @@ class Entering:
             )
 
     def _begin(
-        self, approvals: dict[str, Approval], checked: CheckedRound, worker: Worker
+        self,
+        approvals: dict[str, Approval],
+        checked: CheckedRound,
+        worker: Worker,
     ) -> Entered | None:
         """Use the approval up for a first round that was announced to those who said that they are
         ready.

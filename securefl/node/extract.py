@@ -21,5 +21,12 @@ def publish_extract(site: Site, digest: str, study: Study) -> None:
     # between
     found["dataset"]["snapshot"] = site.keyed(f"extract/{digest}/{found['dataset']['snapshot']}")
     post(
-        site, paths.extract(digest, site.name), sealed_extract(found, digest, study, site.identity)
+        site,
+        paths.extract(digest, site.name),
+        sealed_extract(
+            found,
+            digest,
+            study,
+            site.identity,
+        ),
     )

@@ -87,7 +87,12 @@ def check_alone(site: Site, plan: RoundPlan, instances: Instances) -> None:
             "Another copy of this hospital runs: it said that it is ready for this study.",
             next_step=NEXT,
         )
-    word = status_of(site.board, plan.digest, site.name, site.identity.card.signing_public)
+    word = status_of(
+        site.board,
+        plan.digest,
+        site.name,
+        site.identity.card.signing_public,
+    )
     # the ledger is asked after the store: this folder ends a study there before it says so
     if word is not None and not site.ledger.state.study(plan.digest).ended:
         raise TwoCopiesError(

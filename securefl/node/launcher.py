@@ -52,7 +52,13 @@ class Worker:
             aside first.
     """
 
-    def __init__(self, source: Source, *, max_bytes: int, log: Path) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        max_bytes: int,
+        log: Path,
+    ) -> None:
         opened = source.open()
         self._source, self._version, self._reading = source, opened.version, opened.reading
         to_worker_r, to_worker_w = os.pipe()
@@ -170,7 +176,12 @@ class Worker:
         self._receive(START_SECONDS)
 
     def release(
-        self, number: int, model: bytes, length: int, largest: int, timeout: float
+        self,
+        number: int,
+        model: bytes,
+        length: int,
+        largest: int,
+        timeout: float,
     ) -> NDArray[np.int64]:
         """Ask for the noised integers of one round: int64[length], each at most ``largest``.
 

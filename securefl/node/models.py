@@ -75,7 +75,10 @@ class ModelRow:
 
 
 def remember_round(
-    site: Site, plan: RoundPlan, facts: RoundContext, model: bytes | bytearray
+    site: Site,
+    plan: RoundPlan,
+    facts: RoundContext,
+    model: bytes | bytearray,
 ) -> None:
     """Keep what the finished model will be checked against, where this hospital is one of its
     recipients.
@@ -150,7 +153,12 @@ class ModelWatch:
                 pace.failed()
                 self._look(site, digest, entry)
 
-    def _look(self, site: Site, digest: str, entry: dict[str, str]) -> None:
+    def _look(
+        self,
+        site: Site,
+        digest: str,
+        entry: dict[str, str],
+    ) -> None:
         if self.now() > datetime.strptime(entry["until"], _TIME).replace(tzinfo=UTC):
             self.say(
                 f"the model of {entry['name']} did not come within {LOOKED_FOR} days; it is looked"
@@ -261,17 +269,39 @@ def list_models(site: Site) -> tuple[ModelRow, ...]:
         if folder.name != "expected":
             with suppress(SecureFLError):
                 rows.append(
-                    ModelRow(folder.name, load_model(folder).facts.study_digest, "here", folder)
+                    ModelRow(
+                        folder.name,
+                        load_model(folder).facts.study_digest,
+                        "here",
+                        folder,
+                    )
                 )
     for digest, entry in sorted(_expected(site).items(), key=lambda item: item[1]["name"]):
         if entry["until"] == "":
-            rows.append(ModelRow(entry["name"], digest, "never came", said=entry["refused"]))
+            rows.append(
+                ModelRow(
+                    entry["name"],
+                    digest,
+                    "never came",
+                    said=entry["refused"],
+                )
+            )
         elif entry["refused"]:
-            rows.append(ModelRow(entry["name"], digest, "refused", said=entry["refused"]))
+            rows.append(
+                ModelRow(
+                    entry["name"],
+                    digest,
+                    "refused",
+                    said=entry["refused"],
+                )
+            )
         else:
             rows.append(
                 ModelRow(
-                    entry["name"], digest, "expected", said=f"looked for until {entry['until']}"
+                    entry["name"],
+                    digest,
+                    "expected",
+                    said=f"looked for until {entry['until']}",
                 )
             )
     return tuple(rows)

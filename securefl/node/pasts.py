@@ -75,7 +75,12 @@ def known_past(site: Site, newest: Checkpoint) -> KnownPast:
 
 def keep_past(site: Site, name: str, known: KnownPast) -> None:
     """Note what is known of another ledger."""
-    _write(site, "past", name, {"since": known.since, "heads": sorted(known.heads.items())})
+    _write(
+        site,
+        "past",
+        name,
+        {"since": known.since, "heads": sorted(known.heads.items())},
+    )
 
 
 def doubt(site: Site, name: str, words: tuple[bytes, bytes]) -> None:
@@ -131,7 +136,12 @@ def _path(site: Site, kind: str, name: str) -> Path:
     return site.path / _FOLDER / kind / name
 
 
-def _write(site: Site, kind: str, name: str, value: dict[str, object]) -> None:
+def _write(
+    site: Site,
+    kind: str,
+    name: str,
+    value: dict[str, object],
+) -> None:
     private_folder(site.path / _FOLDER)
     private_folder(site.path / _FOLDER / kind)
     replace_file(_path(site, kind, name), json.dumps(value).encode())

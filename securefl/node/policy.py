@@ -180,7 +180,13 @@ def _check_own_place(site: Site, study: Study) -> None:
 
 def _check_trusted(book: AddressBook, party: Party, role: Role) -> None:
     _check_names(
-        book.require(party.name, party.signing_public, party.sealing_public, role=role), party
+        book.require(
+            party.name,
+            party.signing_public,
+            party.sealing_public,
+            role=role,
+        ),
+        party,
     )
 
 

@@ -105,7 +105,12 @@ def _approve_peers(site: Site, desk: Datasite, say: Callable[[str], None]) -> bo
     return changed
 
 
-def _take_in(site: Site, desk: Datasite, request: Request, say: Callable[[str], None]) -> bool:
+def _take_in(
+    site: Site,
+    desk: Datasite,
+    request: Request,
+    say: Callable[[str], None],
+) -> bool:
     if request.status != "pending" or any(k.job == request.job for k in kept_requests(site)):
         return False
     text = request.files.get("study.toml", b"")
@@ -118,7 +123,11 @@ def _take_in(site: Site, desk: Datasite, request: Request, say: Callable[[str], 
                 f" {study.coordinator.name}."
             )
         kept = keep_request(
-            site, sealed, job=request.job, sender=request.sender, received=request.received
+            site,
+            sealed,
+            job=request.job,
+            sender=request.sender,
+            received=request.received,
         )
         if kept.job != request.job:
             desk.set_status(

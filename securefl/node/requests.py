@@ -41,7 +41,12 @@ class KeptRequest:
 
 
 def keep_request(
-    site: Site, sealed: SealedStudy, *, job: str, sender: str, received: str
+    site: Site,
+    sealed: SealedStudy,
+    *,
+    job: str,
+    sender: str,
+    received: str,
 ) -> KeptRequest:
     """Keep a request's study for review.
 

@@ -89,7 +89,12 @@ class RoundReply:
         self._settle_seconds = settle_seconds
         self.pending: PendingReply | None = None
 
-    def begin(self, accepted: Accepted, model: bytes, seen: float) -> None:
+    def begin(
+        self,
+        accepted: Accepted,
+        model: bytes,
+        seen: float,
+    ) -> None:
         """Ask the worker for what an accepted round wants, and for the first one to prepare the
         table before.
 
@@ -113,7 +118,12 @@ class RoundReply:
         )
 
     def _question(
-        self, accepted: Accepted, model: bytes, deadline: float, *, prepare: bool
+        self,
+        accepted: Accepted,
+        model: bytes,
+        deadline: float,
+        *,
+        prepare: bool,
     ) -> Callable[[], Released]:
         """What the worker is asked, as a function that touches nothing but the worker."""
         own, worker, facts = self._own, self._worker, accepted.facts

@@ -38,14 +38,27 @@ class Site(PartyFolder):
     """A hospital's folder."""
 
     @classmethod
-    def init(cls, path: Path, *, name: str, legal_name: str, email: str, store: str) -> Self:
+    def init(
+        cls,
+        path: Path,
+        *,
+        name: str,
+        legal_name: str,
+        email: str,
+        store: str,
+    ) -> Self:
         """Make a hospital's folder: keys, settings and an empty ledger.
 
         Raises:
             UsageError: it exists already, or a field is malformed.
         """
         return cls.create(
-            path, name=name, role="hospital", legal_name=legal_name, email=email, store=store
+            path,
+            name=name,
+            role="hospital",
+            legal_name=legal_name,
+            email=email,
+            store=store,
         )
 
     def fill(self) -> None:
@@ -86,7 +99,10 @@ class Site(PartyFolder):
         from securefl.privacy.ledger import Ledger
 
         return Ledger.open(
-            self.ledger_path, sign=self.identity.sign, verify=self.identity.card.verify, now=utc_now
+            self.ledger_path,
+            sign=self.identity.sign,
+            verify=self.identity.card.verify,
+            now=utc_now,
         )
 
     def refreshed(self) -> Self:
@@ -135,7 +151,12 @@ class Site(PartyFolder):
 
     # Data sets
 
-    def with_dataset(self, name: str, source: Source, population: str) -> Self:
+    def with_dataset(
+        self,
+        name: str,
+        source: Source,
+        population: str,
+    ) -> Self:
         """Register a table for a population, in the settings and in the ledger. Studies will read
         it as ``source`` says.
 
@@ -180,7 +201,12 @@ class Site(PartyFolder):
         others = tuple(d for d in self.settings.datasets if d.name != name)
         return self.save(self.settings.model_copy(update={"datasets": (*others, entry)}))
 
-    def other_file(self, name: str, table: Path, population: str) -> Path | None:
+    def other_file(
+        self,
+        name: str,
+        table: Path,
+        population: str,
+    ) -> Path | None:
         """The file for which ``name`` stands now, where that is another one than ``table`` and of
         the same population.
         """

@@ -79,7 +79,11 @@ class StudyRun:
         self.unmasking = UnmaskingSender(own.site, own.plan, own.say)
         self.leaving = Leaving(own.site, own.plan, own.say)
         self.entering = Entering(
-            own, witness, self.door, records=self.unmasking.record, first_round=self._first
+            own,
+            witness,
+            self.door,
+            records=self.unmasking.record,
+            first_round=self._first,
         )
         self.running: Running | None = None
         self.sent = 0

@@ -40,7 +40,11 @@ class StudyWatch:
     """
 
     def __init__(
-        self, own: OwnStudy, unmasking: UnmaskingSender, instances: Instances, heard: float
+        self,
+        own: OwnStudy,
+        unmasking: UnmaskingSender,
+        instances: Instances,
+        heard: float,
     ) -> None:
         self._own, self._unmasking, self._instances = own, unmasking, instances
         self.heard = heard
@@ -63,7 +67,13 @@ class StudyWatch:
         left_behind = round_strategy_of(own.plan).left_behind()
         if end.outcome == "completed" and left_behind is not None:
             raise left_behind
-        raise over(own.site.board, own.plan, end, "The coordinator ended the study", _CHARGED)
+        raise over(
+            own.site.board,
+            own.plan,
+            end,
+            "The coordinator ended the study",
+            _CHARGED,
+        )
 
     def _is_counted(self, participant: Participant, end: End) -> bool:
         """Whether the store shows that the last contribution is in the study."""

@@ -77,7 +77,12 @@ def look(table: Path, spec: DataSpec, given: GivenReading) -> Looked:
     )
 
 
-def count_rows(site: Site, source: Source, data: DataSpec, unit: Unit) -> RowCount:
+def count_rows(
+    site: Site,
+    source: Source,
+    data: DataSpec,
+    unit: Unit,
+) -> RowCount:
     """Count the rows of the table that a study of these columns would use here, as its worker would
     choose them.
 
@@ -140,7 +145,12 @@ def _some(texts: list[str]) -> str:
     return ", ".join(texts)
 
 
-def _lacks(source: Source, lacking: list[str], names: tuple[str, ...], spec: DataSpec) -> DataError:
+def _lacks(
+    source: Source,
+    lacking: list[str],
+    names: tuple[str, ...],
+    spec: DataSpec,
+) -> DataError:
     whats = {spec.patient: "the patients' identifiers"}
     absent = " and ".join(
         f"no column {column!r} ({whats.get(column, 'the label')})" for column in lacking

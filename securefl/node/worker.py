@@ -31,11 +31,25 @@ _CHECKED_BYTES = 1 << 16
 class _Task:
     """What the worker holds between commands: this hospital's end of every stage."""
 
-    def __init__(self, study: Study, site: str, rows: Rows, draws: RandomDraws) -> None:
+    def __init__(
+        self,
+        study: Study,
+        site: str,
+        rows: Rows,
+        draws: RandomDraws,
+    ) -> None:
         from securefl.learning.stages.programme import Programme
 
         self._programme = Programme(study)
-        self._ends = [stage.local(study, site, rows, draws) for stage in self._programme.stages]
+        self._ends = [
+            stage.local(
+                study,
+                site,
+                rows,
+                draws,
+            )
+            for stage in self._programme.stages
+        ]
         #: Values of the last answer that were cut to the largest of a field; for the owner's own
         #: screen.
         self.clamped = 0

@@ -34,7 +34,12 @@ class AuditExtract(Statement):
     extract: str
 
 
-def sealed_extract(found: Mapping[str, Any], digest: str, study: Study, signer: Identity) -> bytes:
+def sealed_extract(
+    found: Mapping[str, Any],
+    digest: str,
+    study: Study,
+    signer: Identity,
+) -> bytes:
     """Sign an extract and seal it to the study's coordinator.
 
     Args:
@@ -47,13 +52,22 @@ def sealed_extract(found: Mapping[str, Any], digest: str, study: Study, signer: 
     signed = AuditExtract(digest, site, json.dumps(found)).dump(signer.sign)
     who = study.coordinator
     reader = IdentityCard(
-        who.name, "researcher", who.legal_name, who.email, who.signing_public, who.sealing_public
+        who.name,
+        "researcher",
+        who.legal_name,
+        who.email,
+        who.signing_public,
+        who.sealing_public,
     )
     return reader.seal(signed, _info(digest, site))
 
 
 def read_extract(
-    board: Board, reader: Identity, digest: str, site: str, study: Study
+    board: Board,
+    reader: Identity,
+    digest: str,
+    site: str,
+    study: Study,
 ) -> dict[str, Any] | None:
     """The extract of one hospital, or None while it has not come.
 

@@ -36,7 +36,12 @@ class PublicSide:
     data: dict[str, Any]
 
 
-def signed_statement(signer: Identity, dataset: str, public: PublicSide, mock: bytes) -> bytes:
+def signed_statement(
+    signer: Identity,
+    dataset: str,
+    public: PublicSide,
+    mock: bytes,
+) -> bytes:
     """Sign a data set's public side, as it travels.
 
     Args:
@@ -56,7 +61,13 @@ def signed_statement(signer: Identity, dataset: str, public: PublicSide, mock: b
     return dump_signed(body, signer.sign)
 
 
-def open_public(statement: bytes, mock: bytes, *, card: IdentityCard, dataset: str) -> PublicSide:
+def open_public(
+    statement: bytes,
+    mock: bytes,
+    *,
+    card: IdentityCard,
+    dataset: str,
+) -> PublicSide:
     """Check what came from the store: the signature first, then that it is this data set and this
     mock table.
 

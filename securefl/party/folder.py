@@ -147,7 +147,14 @@ class PartyFolder:
 
     @classmethod
     def create(
-        cls, path: Path, *, name: str, role: Role, legal_name: str, email: str, store: str
+        cls,
+        path: Path,
+        *,
+        name: str,
+        role: Role,
+        legal_name: str,
+        email: str,
+        store: str,
     ) -> Self:
         """Make keys and settings in ``path``, all or nothing; refuses a folder that has them. The
         store is tried first.

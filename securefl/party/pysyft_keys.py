@@ -32,7 +32,12 @@ class PySyftKeys(Statement):
     fingerprint: str
 
 
-def publish_pysyft_keys(board: Board, identity: Identity, email: str, fingerprint: str) -> None:
+def publish_pysyft_keys(
+    board: Board,
+    identity: Identity,
+    email: str,
+    fingerprint: str,
+) -> None:
     """Say which PySyft keys (SHA-256, hex) are this party's."""
     said = PySyftKeys(identity.card.name, email, fingerprint)
     PartyBoard(board, identity.card.name).pysyft_keys.post(said.dump(identity.sign))

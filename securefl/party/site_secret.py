@@ -13,9 +13,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 def split_secret(secret: bytes, population: str) -> bytes:
     """The 32 bytes that decide who is held out of one population."""
-    return HKDF(SHA256(), 32, salt=None, info=b"securefl/split/1/" + population.encode()).derive(
-        secret
-    )
+    return HKDF(
+        SHA256(),
+        32,
+        salt=None,
+        info=b"securefl/split/1/" + population.encode(),
+    ).derive(secret)
 
 
 def keyed_text(secret: bytes, text: str) -> str:

@@ -31,7 +31,10 @@ class StoreWatch:
     """
 
     def __init__(
-        self, presence: Presence, now: Callable[[], str], clock: Callable[[], float]
+        self,
+        presence: Presence,
+        now: Callable[[], str],
+        clock: Callable[[], float],
     ) -> None:
         self._presence = presence
         self._now = now

@@ -62,7 +62,12 @@ def _names_digest(typed: str, study: StudyId) -> bool:
     return _DIGEST.fullmatch(part) is not None and study.digest.startswith(part)
 
 
-def fit_words(count: int, one: str, many: str, typed: str) -> str:
+def fit_words(
+    count: int,
+    one: str,
+    many: str,
+    typed: str,
+) -> str:
     """Say in a sentence how many fit.
 
     >>> fit_words(2, "request", "requests", "sur"), fit_words(0, "study", "studies", "x")

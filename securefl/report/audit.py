@@ -189,7 +189,11 @@ def _share_words(used: Decimal, population: Json) -> str:
 
 
 def _dataset(
-    dataset: Json, names: dict[str, str], reasons: Mapping[str, str], *, detail: bool
+    dataset: Json,
+    names: dict[str, str],
+    reasons: Mapping[str, str],
+    *,
+    detail: bool,
 ) -> Section:
     parts: list[Value] = [_studies(dataset["studies"])]
     for s in dataset["studies"]:

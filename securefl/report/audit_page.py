@@ -73,7 +73,11 @@ def audit_page(report: AuditReport, about: PageFacts) -> Page:
     """
     populations = (
         population_section(
-            report, p, anchor=f"population-{i}", until=about.made_at, detail=about.detail
+            report,
+            p,
+            anchor=f"population-{i}",
+            until=about.made_at,
+            detail=about.detail,
         )
         for i, p in enumerate(report.populations, 1)
     )
@@ -297,7 +301,13 @@ def _witnessed(report: AuditReport) -> Section | None:
         " UTC."
     )
     heads = ("Hospital", "Noted", "Events", "Ending in")
-    return _listed("Checkpoints of other hospitals held here", words, heads, rows, right=(2,))
+    return _listed(
+        "Checkpoints of other hospitals held here",
+        words,
+        heads,
+        rows,
+        right=(2,),
+    )
 
 
 def _listed(

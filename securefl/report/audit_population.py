@@ -46,7 +46,12 @@ _REOPENED = (
 
 
 def population_section(
-    report: AuditReport, population: Json, *, anchor: str, until: str, detail: bool
+    report: AuditReport,
+    population: Json,
+    *,
+    anchor: str,
+    until: str,
+    detail: bool,
 ) -> Section:
     """The section of a population.
 
@@ -84,7 +89,11 @@ def incomplete_sentence(events: int) -> str:
 
 
 def _done(
-    report: AuditReport, population: Json, studies: Sequence[Numbered], *, detail: bool
+    report: AuditReport,
+    population: Json,
+    studies: Sequence[Numbered],
+    *,
+    detail: bool,
 ) -> list[Section]:
     if not studies:
         nothing = "No study is listed here, and nothing of one left the hospital."

@@ -175,7 +175,14 @@ def _releases_picture(studies: Sequence[Numbered]) -> Picture:
     for s in studies:
         sent = sum(slot.sent for slot in s.slots.values())
         reserved = sum(slot.reserved for slot in s.slots.values())
-        rows.append(Sent(f"{s.number}  {s.name}", sent, reserved, f"{sent:,} of {reserved:,}"))
+        rows.append(
+            Sent(
+                f"{s.number}  {s.name}",
+                sent,
+                reserved,
+                f"{sent:,} of {reserved:,}",
+            )
+        )
     return releases(
         rows,
         "Noised steps and checks sent, of those reserved, by study:",

@@ -45,7 +45,23 @@ def small_bar(bar: Bar) -> Markup:
 
 def swatch(fill: str) -> Markup:
     """A sample of a legend's fill."""
-    sample = line(0, 6, 18, 6, fill) if fill == "granted" else box(0.5, 0.5, 17, 11, fill)
+    sample = (
+        line(
+            0,
+            6,
+            18,
+            6,
+            fill,
+        )
+        if fill == "granted"
+        else box(
+            0.5,
+            0.5,
+            17,
+            11,
+            fill,
+        )
+    )
     return element("svg", sample, viewBox="0 0 18 12", aria_hidden="true")
 
 
@@ -191,7 +207,15 @@ def _ticks(start: datetime, end: datetime) -> list[tuple[datetime, str]]:
         shape = "%H:%M"
     elif length >= timedelta(days=5):
         shape = "%d %b %Y"
-        between = [a.replace(hour=0, minute=0, second=0, microsecond=0) for a in between]
+        between = [
+            a.replace(
+                hour=0,
+                minute=0,
+                second=0,
+                microsecond=0,
+            )
+            for a in between
+        ]
     return [(a, a.astimezone(UTC).strftime(shape)) for a in (start, *between, end)]
 
 

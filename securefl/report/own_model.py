@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from securefl.report.page import Block
 
 
-def own_model_page(model: Model, folder: str, told: Told | None, *, why_not: str) -> Page:
+def own_model_page(
+    model: Model,
+    folder: str,
+    told: Told | None,
+    *,
+    why_not: str,
+) -> Page:
     """The page of ``securefl site model show``.
 
     Args:

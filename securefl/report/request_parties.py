@@ -22,7 +22,10 @@ _NO_MAIL = ".invalid"
 
 
 def who_asks(
-    study: Study, sender: str, known: Collection[str], cards: Mapping[str, IdentityCard]
+    study: Study,
+    sender: str,
+    known: Collection[str],
+    cards: Mapping[str, IdentityCard],
 ) -> Section:
     """The researcher, with the fingerprint to compare.
 
@@ -65,7 +68,10 @@ def _delivered(sender: str, name: str, mail: str) -> Words:
 
 
 def who_takes_part(
-    study: Study, site: str, known: Collection[str], cards: Mapping[str, IdentityCard]
+    study: Study,
+    site: str,
+    known: Collection[str],
+    cards: Mapping[str, IdentityCard],
 ) -> Section:
     """The hospitals and the aggregator; a warning above them where some are not verified."""
     # our own mark stands before the party's own words, in a column that those cannot reach

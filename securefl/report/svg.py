@@ -37,19 +37,41 @@ def number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def text(x: float, y: float, words: str, class_: str = "") -> Markup:
+def text(
+    x: float,
+    y: float,
+    words: str,
+    class_: str = "",
+) -> Markup:
     """Words at a point."""
     return element("text", words, x=number(x), y=number(y), class_=class_ or None)
 
 
-def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
+def line(
+    x1: float,
+    y1: float,
+    x2: float,
+    y2: float,
+    class_: str,
+) -> Markup:
     """A straight line."""
     return element(
-        "line", x1=number(x1), y1=number(y1), x2=number(x2), y2=number(y2), class_=class_
+        "line",
+        x1=number(x1),
+        y1=number(y1),
+        x2=number(x2),
+        y2=number(y2),
+        class_=class_,
     )
 
 
-def box(x: float, y: float, width: float, height: float, class_: str) -> Markup:
+def box(
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    class_: str,
+) -> Markup:
     """A rectangle; a negative width is none."""
     return element(
         "rect",

@@ -63,7 +63,12 @@ def drawn(page: Page | Block, *, most: int = WIDTH) -> RenderableType:
     head: list[RenderableType] = []
     if page.title:
         title = _text(page.title, "bold")
-        rule = Text("═" * min(title.cell_len, most), style="dim", overflow="crop", no_wrap=True)
+        rule = Text(
+            "═" * min(title.cell_len, most),
+            style="dim",
+            overflow="crop",
+            no_wrap=True,
+        )
         head = [title, rule]
     if page.under:
         head.append(_text(page.under, "dim"))
@@ -331,10 +336,19 @@ class _Rows:
         yield Padding(rest, (0, 0, 0, 4))
 
     def _ruled(
-        self, rows: Sequence[Sequence[Value]], widths: Sequence[int] = (), *, heads: bool = True
+        self,
+        rows: Sequence[Sequence[Value]],
+        widths: Sequence[int] = (),
+        *,
+        heads: bool = True,
     ) -> Table:
         block = self._block
-        made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_header=heads)
+        made = Table(
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            header_style="bold",
+            show_header=heads,
+        )
         for i, (head, width) in enumerate(zip(block.heads, widths or self._least(), strict=True)):
             made.add_column(_literal(head), overflow="fold", min_width=width)
             if i in block.right:

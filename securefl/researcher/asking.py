@@ -139,7 +139,12 @@ def shown_states(lab: PartyFolder, name: str) -> dict[str, str]:
     return {site_name(r.hospital): f"{r.status}: {r.note}".removesuffix(": ") for r in mine}
 
 
-def refuse_if_over(lab: PartyFolder, folder: Path, plan: RoundPlan, now: dict[str, str]) -> None:
+def refuse_if_over(
+    lab: PartyFolder,
+    folder: Path,
+    plan: RoundPlan,
+    now: dict[str, str],
+) -> None:
     """Refuse to go on with a study that somebody ended, and say who.
 
     Who only followed (the code of a failed round) cannot mend it, and is not asked to.
@@ -176,11 +181,21 @@ def refuse_if_over(lab: PartyFolder, folder: Path, plan: RoundPlan, now: dict[st
 
 def _approved(lab: PartyFolder, plan: RoundPlan, site: str) -> bool:
     key = plan.study.participant(site).signing_public
-    read = partial(open_approval, site=site, study=plan.digest, verify=partial(verify, key))
+    read = partial(
+        open_approval,
+        site=site,
+        study=plan.digest,
+        verify=partial(verify, key),
+    )
     return StudyBoard(lab.board, plan.digest).approval(site).read_as(read) is not None
 
 
-def _last_word(lab: PartyFolder, plan: RoundPlan, site: str, signing_public: str) -> str | None:
+def _last_word(
+    lab: PartyFolder,
+    plan: RoundPlan,
+    site: str,
+    signing_public: str,
+) -> str | None:
     said = status_of(lab.board, plan.digest, site, signing_public)
     if said:
         return said.code

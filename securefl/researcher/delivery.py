@@ -41,13 +41,21 @@ def readers_of(plan: RoundPlan, outcome: Outcome) -> tuple[IdentityCard, ...]:
     cards = {p.name: card_of(p) for p in plan.study.participants}
     who = plan.study.aggregator
     cards[who.name] = IdentityCard(
-        who.name, "aggregator", who.legal_name, who.email, who.signing_public, who.sealing_public
+        who.name,
+        "aggregator",
+        who.legal_name,
+        who.email,
+        who.signing_public,
+        who.sealing_public,
     )
     return tuple(cards[name] for name in recipients(plan.study) if name in there)
 
 
 def bundle_files(
-    outcome: Outcome, step: LastStep, figures: EvaluateResult, model: Path
+    outcome: Outcome,
+    step: LastStep,
+    figures: EvaluateResult,
+    model: Path,
 ) -> dict[str, bytes]:
     """The files of the bundle, from a completed run and the model's folder."""
     return {

@@ -64,7 +64,10 @@ class PublicDataset(Shown):
 
 
 def verified_dataset(
-    card: IdentityCard | None, info: DatasetInfo, statement: bytes | None, mock: bytes
+    card: IdentityCard | None,
+    info: DatasetInfo,
+    statement: bytes | None,
+    mock: bytes,
 ) -> PublicDataset:
     """Check a data set's public side against its hospital's signature.
 
@@ -98,4 +101,9 @@ def verified_dataset(
         side = open_public(statement, mock, card=card, dataset=info.name)
     except MessageError as error:
         return PublicDataset(site, info.name, {}, b"", error.what)
-    return PublicDataset(site, info.name, {**side.data, "population": side.population}, mock)
+    return PublicDataset(
+        site,
+        info.name,
+        {**side.data, "population": side.population},
+        mock,
+    )

@@ -33,6 +33,12 @@ def researcher_rounds(lab: PartyFolder, name: str = "") -> RoundsView:
 
     def view(study: StudyId) -> RoundsView:
         text = read_given(folder / study.name / "study.toml")
-        return RoundsView(study.name, RoundPlan(SealedStudy.read(text)), lab.board, "", {})
+        return RoundsView(
+            study.name,
+            RoundPlan(SealedStudy.read(text)),
+            lab.board,
+            "",
+            {},
+        )
 
     return choose_view(names, name, view)

@@ -77,7 +77,12 @@ def run_once(
 
     refuse_second(lab, folder, plan)
     log = Journal(folder / RUN_LOG)
-    exchange = StoreExchange(lab.board, plan, _unfailing(warn, log), _unfailing(waiting, log))
+    exchange = StoreExchange(
+        lab.board,
+        plan,
+        _unfailing(warn, log),
+        _unfailing(waiting, log),
+    )
     shown = _unfailing(watch, log)
     coordinator = Coordinator(plan, lab.identity, exchange, CkksIntegers())
     running: Lock | None = None
@@ -142,7 +147,11 @@ def run_once(
         ):  # the hospitals end by their own deadlines; the result is not lost
             persist(
                 lambda: _say_end(
-                    lab, plan, "completed", len(outcome.records), _judgement(plan, outcome)
+                    lab,
+                    plan,
+                    "completed",
+                    len(outcome.records),
+                    _judgement(plan, outcome),
                 ),
                 float(plan.study.schedule.round_deadline),
             )

@@ -37,7 +37,12 @@ class CsvSource(Source):
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt")
 
     @classmethod
-    def find(cls, path: Path, wanted: Collection[str], given: GivenReading) -> Self:
+    def find(
+        cls,
+        path: Path,
+        wanted: Collection[str],
+        given: GivenReading,
+    ) -> Self:
         """Read as its owner says; where the separator is not said, as its first line shows.
 
         Raises:

@@ -53,7 +53,11 @@ class Approval(Statement):
 
 
 def open_approval(
-    data: bytes, *, site: str, study: str, verify: Callable[[bytes, bytes], bool]
+    data: bytes,
+    *,
+    site: str,
+    study: str,
+    verify: Callable[[bytes, bytes], bool],
 ) -> Approval:
     """Check an approval that came from elsewhere: size, signature, then fields.
 

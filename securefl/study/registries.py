@@ -45,7 +45,12 @@ class SizeOfFamily(Protocol):
 class FamilyMaker(Protocol):
     """The class of a family."""
 
-    def __call__(self, section: object, inputs: int, outputs: int) -> SizeOfFamily:
+    def __call__(
+        self,
+        section: object,
+        inputs: int,
+        outputs: int,
+    ) -> SizeOfFamily:
         """Make the model that a section of the study file describes.
 
         For this many features and scores.

@@ -34,7 +34,12 @@ class Layers(Family):
         sizes: (out, in) of each layer.
     """
 
-    def __init__(self, hidden: tuple[int, ...], inputs: int, outputs: int) -> None:
+    def __init__(
+        self,
+        hidden: tuple[int, ...],
+        inputs: int,
+        outputs: int,
+    ) -> None:
         widths = (inputs, *hidden, outputs)
         self.sizes = tuple((out, into) for into, out in pairwise(widths))
 

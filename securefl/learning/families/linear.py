@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 class Linear(Layers):
     """A weight for each feature and score, and a bias for each score."""
 
-    def __init__(self, section: object, inputs: int, outputs: int) -> None:
+    def __init__(
+        self,
+        section: object,
+        inputs: int,
+        outputs: int,
+    ) -> None:
         del section  # the family has no figures of its own
         super().__init__((), inputs, outputs)
 

@@ -18,5 +18,10 @@ class PerceptronFigures(Protocol):
 class Perceptron(Layers):
     """Linear layers of the stated widths with tanh between them."""
 
-    def __init__(self, section: PerceptronFigures, inputs: int, outputs: int) -> None:
+    def __init__(
+        self,
+        section: PerceptronFigures,
+        inputs: int,
+        outputs: int,
+    ) -> None:
         super().__init__(section.hidden, inputs, outputs)

@@ -73,7 +73,11 @@ class FedAvg(Strategy):
         )
 
     def local_step(
-        self, local: FloatArray, noised: IntArray, unit: float, given: FloatArray
+        self,
+        local: FloatArray,
+        noised: IntArray,
+        unit: float,
+        given: FloatArray,
     ) -> FloatArray:
         """One gradient step."""
         del given
@@ -83,7 +87,12 @@ class FedAvg(Strategy):
         """No velocity."""
         return ServerState(theta.astype(np.float64), np.zeros(theta.shape))
 
-    def absorb(self, state: ServerState, total: IntArray, unit: float) -> ServerState:
+    def absorb(
+        self,
+        state: ServerState,
+        total: IntArray,
+        unit: float,
+    ) -> ServerState:
         """One step along the velocity.
 
         Big hospitals weigh more because they send larger sums; nobody's row count is needed for it.
@@ -104,7 +113,10 @@ class FedAvg(Strategy):
         return parameters
 
     def resume(
-        self, given: Sequence[FloatArray], memory: FloatArray, rounds: int
+        self,
+        given: Sequence[FloatArray],
+        memory: FloatArray,
+        rounds: int,
     ) -> ServerState | None:
         """The velocity between two models is what the second is away from the first."""
         if rounds == 0:

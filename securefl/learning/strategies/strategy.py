@@ -57,7 +57,11 @@ class Strategy(ABC):
 
     @abstractmethod
     def local_step(
-        self, local: FloatArray, noised: IntArray, unit: float, given: FloatArray
+        self,
+        local: FloatArray,
+        noised: IntArray,
+        unit: float,
+        given: FloatArray,
     ) -> FloatArray:
         """A hospital's weights after one noised step, float64[p].
 
@@ -88,7 +92,12 @@ class Strategy(ABC):
         return given
 
     @abstractmethod
-    def absorb(self, state: ServerState, total: IntArray, unit: float) -> ServerState:
+    def absorb(
+        self,
+        state: ServerState,
+        total: IntArray,
+        unit: float,
+    ) -> ServerState:
         """The state after one more round.
 
         Args:
@@ -106,7 +115,10 @@ class Strategy(ABC):
 
     @abstractmethod
     def resume(
-        self, given: Sequence[FloatArray], memory: FloatArray, rounds: int
+        self,
+        given: Sequence[FloatArray],
+        memory: FloatArray,
+        rounds: int,
     ) -> ServerState | None:
         """The state before the last round, from what a hospital was given; None where the memory
         that the coordinator shows cannot be the one between those broadcasts.

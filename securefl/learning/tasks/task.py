@@ -72,7 +72,12 @@ class Task(ABC):
             DataError: a column of the label is not in the table.
         """
 
-    def near(self, reason: str, text: str, decimal: str) -> str | None:
+    def near(
+        self,
+        reason: str,
+        text: str,
+        decimal: str,
+    ) -> str | None:
         """The declared text that a cell seems to mean which set its row aside; None where there is
         none, or the reason is not one of the label's.
         """

@@ -100,4 +100,11 @@ def restore(plan: RestorePlan) -> Restored:
 
 def _facts(found: backup.Backup) -> BackupFacts:
     at = found.reading.at
-    return BackupFacts(found.folder, found.card, found.made_at, len(found.files), at.size, at.hash)
+    return BackupFacts(
+        found.folder,
+        found.card,
+        found.made_at,
+        len(found.files),
+        at.size,
+        at.hash,
+    )

@@ -119,7 +119,11 @@ def read_delta(text: str) -> Decimal:
 
 
 def plan_grant(
-    site: Site, population: str, amount: Decimal, delta: Decimal, typical: bytes
+    site: Site,
+    population: str,
+    amount: Decimal,
+    delta: Decimal,
+    typical: bytes,
 ) -> GrantPlan:
     """Work out what a grant would do; nothing is written.
 
@@ -147,7 +151,12 @@ def plan_grant(
         delta=delta,
         before=None if old is None else old.epsilon,
         after=after,
-        choice=choose_order(after, delta, charges_of(study), study.privacy.max_attempts),
+        choice=choose_order(
+            after,
+            delta,
+            charges_of(study),
+            study.privacy.max_attempts,
+        ),
         typical=study,
         populations=tuple(sorted({d.population for d in site.settings.datasets})),
     )
@@ -175,7 +184,12 @@ def grant(site: Site, plan: GrantPlan) -> Granted:
             attempts=attempts,
         )
     quote = site.ledger.quote(population, charges, attempts)
-    return Granted(plan, site.ledger.state.budget(population), quote.used_share, quote.room)
+    return Granted(
+        plan,
+        site.ledger.state.budget(population),
+        quote.used_share,
+        quote.room,
+    )
 
 
 def plan_revocation(site: Site, population: str) -> Revocation:

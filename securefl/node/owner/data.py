@@ -151,7 +151,11 @@ def check_table(site: Site, table: TableFile) -> TableCheck:
 
 
 def plan_registration(
-    site: Site, name: str, table: TableFile, population: str, mock_rows: int
+    site: Site,
+    name: str,
+    table: TableFile,
+    population: str,
+    mock_rows: int,
 ) -> TablePlan:
     """Work out what a registration would do; nothing is written.
 
@@ -216,7 +220,13 @@ def registered_tables(site: Site) -> tuple[RegisteredTable, ...]:
 def _registered(site: Site, entry: DatasetEntry) -> RegisteredTable:
     source = entry.table(site.path)
     there = source.version() is not None
-    return RegisteredTable(entry.name, entry.population, source.path, there, source.words)
+    return RegisteredTable(
+        entry.name,
+        entry.population,
+        source.path,
+        there,
+        source.words,
+    )
 
 
 def _check_unchanged(site: Site, plan: TablePlan) -> None:
@@ -230,7 +240,12 @@ def _check_unchanged(site: Site, plan: TablePlan) -> None:
         )
 
 
-def _count(site: Site, spec: DataSpec, unit: Unit, looked: Looked) -> OwnCount:
+def _count(
+    site: Site,
+    spec: DataSpec,
+    unit: Unit,
+    looked: Looked,
+) -> OwnCount:
     if looked.missing:
         return OwnCount(None)
     try:

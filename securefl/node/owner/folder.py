@@ -28,7 +28,14 @@ def open_site(path: Path) -> Site:
     return Site.at(path)
 
 
-def make_site(path: Path, *, name: str, legal_name: str, email: str, store: str) -> MadeSite:
+def make_site(
+    path: Path,
+    *,
+    name: str,
+    legal_name: str,
+    email: str,
+    store: str,
+) -> MadeSite:
     """Make a hospital's folder: keys, settings, an empty ledger. Raises as :meth:`Site.init`."""
     path = path.absolute()
     made = Site.init(path, name=name, legal_name=legal_name, email=email, store=store)

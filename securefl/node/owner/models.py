@@ -81,7 +81,12 @@ def own_model(site: Site, name: str) -> OwnModel:
     return OwnModel(row.name, folder, model, study, figures, None)
 
 
-def score_rows(site: Site, name: str, rows: Path, given: GivenReading) -> ScoredTable:
+def score_rows(
+    site: Site,
+    name: str,
+    rows: Path,
+    given: GivenReading,
+) -> ScoredTable:
     """Score a table with a model that came home.
 
     Args:

@@ -61,7 +61,10 @@ class CalibrationRow:
 
 
 def calibration_rows(
-    negatives: FloatArray, positives: FloatArray, noise_variance: float, edges: Sequence[float]
+    negatives: FloatArray,
+    positives: FloatArray,
+    noise_variance: float,
+    edges: Sequence[float],
 ) -> tuple[CalibrationRow, ...]:
     """The rows, from the lowest score up. ``edges`` are the inner ones, one fewer than bins."""
     groups = _groups(negatives + positives, 2 * noise_variance)
@@ -118,7 +121,10 @@ def calibration_verdict(rows: Sequence[CalibrationRow]) -> CalibrationVerdict:
 
 
 def share_interval(
-    part: float, whole: float, noise_of_part: float, noise_of_whole: float
+    part: float,
+    whole: float,
+    noise_of_part: float,
+    noise_of_whole: float,
 ) -> tuple[float, float]:
     """95 % interval of a share of noised counts; (0, 1) where nothing can be said."""
     if whole <= NORMAL_95 * math.sqrt(noise_of_whole):

@@ -113,7 +113,10 @@ def expected_interval(
 
 
 def fieller(
-    above: float, below: float, variance: tuple[float, float, float], z: float = NORMAL_95
+    above: float,
+    below: float,
+    variance: tuple[float, float, float],
+    z: float = NORMAL_95,
 ) -> tuple[float, float]:
     """The values within [0, 1] that above/below may have (Fieller 1954), as an interval; (0, 1)
     where nothing can be said.
@@ -169,7 +172,11 @@ def _kernel(bins: int) -> FloatArray:
 
 
 def _variance(
-    negatives: FloatArray, positives: FloatArray, noise: float, *, known: bool
+    negatives: FloatArray,
+    positives: FloatArray,
+    noise: float,
+    *,
+    known: bool,
 ) -> tuple[float, float, float]:
     """Variances and covariance of the pairs won (numerator) and of all pairs (denominator).
 

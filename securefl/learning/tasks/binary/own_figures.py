@@ -68,7 +68,19 @@ def figures_of(
         there = place == number
         count = int(there.sum())
         mean = float(scores[there].mean()) if count else float("nan")
-        bands.append(Band(edges[number], edges[number + 1], count, int(y[there].sum()), mean))
+        bands.append(
+            Band(
+                edges[number],
+                edges[number + 1],
+                count,
+                int(y[there].sum()),
+                mean,
+            )
+        )
     return OwnFigures(
-        len(scores), int(y.sum()), exact_auc(y, scores), float(scores.mean()), tuple(bands)
+        len(scores),
+        int(y.sum()),
+        exact_auc(y, scores),
+        float(scores.mean()),
+        tuple(bands),
     )
