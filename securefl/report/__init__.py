@@ -1,4 +1,5 @@
-"""Pages for people: facts in, words and tables out.
+"""Pages for people: facts in, a page out, drawn for a terminal, a browser or as Markdown.
 
-Nothing here reads a file, a clock or a private record.
+Nothing here reads a clock, a private record, or a file but the package's own stylesheets and
+templates.
 """

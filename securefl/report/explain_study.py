@@ -1,4 +1,4 @@
-"""What a study means, in sentences without any markup. Pages show them literally, Markdown escapes
+"""Sentences on what a study means, without any markup. Pages show them literally, Markdown escapes
 them.
 
 Every figure is read off the study or computed from it; nothing here is estimated.
@@ -84,7 +84,7 @@ def card(party: Party, role: Role) -> IdentityCard:
 
 
 def hospitals(study: Template) -> int:
-    """How many hospitals take part; for a template, how many it needs at least."""
+    """Number of hospitals that take part; for a template, the least that it needs."""
     return len(getattr(study, "participants", ())) or study.secagg.min_contributors
 
 
@@ -103,7 +103,7 @@ def leaving(study: Template) -> tuple[Leaving, ...]:
 
 
 def units(study: Template) -> str:
-    """What the figures are about: patients, or rows of the table."""
+    """Noun that the figures count: patients, or rows of the table."""
     if study.privacy.unit == "patient":
         return "patients"
     return "rows"
@@ -187,7 +187,7 @@ def column_words(column: Mapping[str, Any]) -> str:
 
 
 def _noted(column: Column) -> str:
-    """What a column declares beside its values, behind them."""
+    """Notes of a column, behind its values."""
     notes = meanings.column_notes(column)
     if notes:
         return f"; {notes}"
@@ -195,7 +195,7 @@ def _noted(column: Column) -> str:
 
 
 def use_words(study: Template) -> str:
-    """How a hospital's rows are used."""
+    """Use of a hospital's rows."""
     return (
         f"{ratio(study.data.holdout)} patients, drawn by a secret lot of each hospital, are kept"
         " aside to check the model; the others train it. A row outside the ranges and choices"
@@ -204,7 +204,7 @@ def use_words(study: Template) -> str:
 
 
 def _rows_words(study: Template) -> str:
-    """How many rows of one patient count; nothing to say where it is one."""
+    """Rows of one patient that count; nothing to say where it is one."""
     if study.privacy.unit == "record":
         return " Every row is used, also where a patient has several."
     most = study.data.max_rows_per_patient
@@ -236,7 +236,7 @@ def _group_epsilon(group: Sequence[tuple[Stage, Release]], delta: Decimal) -> De
 
 
 def privacy_sentences(study: Template) -> list[str]:
-    """What taking part costs one patient, in plain words, and what that rests on."""
+    """Cost of taking part for one patient, in plain words, and its assumptions."""
     p, worst = study.privacy, worst_epsilon(study)
     twice = 2 * p.delta
     return [
@@ -272,7 +272,7 @@ def _use_sentences(study: Template) -> list[str]:
 
 
 def _unit_sentences(study: Template) -> list[str]:
-    """What the figure is for, where it is not for a whole patient."""
+    """Unit of the figure, where it is not a whole patient."""
     if study.privacy.unit == "patient":
         return []
     return [
@@ -295,7 +295,7 @@ def figure_words(study: Template) -> str:
 
 
 def sum_sentences(study: Template) -> list[str]:
-    """Who can see what, in plain words."""
+    """Views of each party, in plain words."""
     c = study.secagg.colluders
     together = "nobody else"
     if c != 0:
@@ -325,7 +325,7 @@ def _adds(study: Template) -> str:
 
 
 def _loss_sentences(study: Template) -> list[str]:
-    """What happens when a hospital is missing."""
+    """Consequence of a missing hospital."""
     k, least, named = (
         hospitals(study),
         study.secagg.min_contributors,
@@ -359,7 +359,7 @@ def _loss_sentences(study: Template) -> list[str]:
 
 
 def undone_sentences() -> list[str]:
-    """What no later decision takes back."""
+    """Consequences that no later decision takes back."""
     return [
         (
             "What has left cannot be called back: a sum that was opened, and a model that was"

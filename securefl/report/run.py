@@ -211,7 +211,7 @@ def outcome_page(
 
 
 def _meaning(told: Told) -> Section | None:
-    """What a prediction may be read as; None where the task says nothing of it."""
+    """Reading of a prediction; None where the task says nothing of it."""
     if not told.sentences:
         return None
     table = []
