@@ -165,7 +165,7 @@ r1, w1 = os.pipe(); r2, w2 = os.pipe()
 data = os.open(sys.argv[1], os.O_RDONLY)
 agent = Channel(r2, w1, max_body=1 << 20)
 agent.send({"do": "prepare", "site": sys.argv[3], "split_secret": "00" * 32, "reading": {}}, open(sys.argv[2], "rb").read())
-agent.send({"do": "update"}, bytes(8 * int(sys.argv[4])))
+agent.send({"do": "release", "round": 1}, bytes(8 * int(sys.argv[4])))
 os.close(w1)
 sys.argv[1:] = [str(r1), str(w2), str(data)]
 from securefl.node import worker
