@@ -84,7 +84,8 @@ class Announcement(Statement):
     cohort: tuple[str, ...]
     instances: tuple[Hex32, ...]
     length: Positive
-    parameters: Positive
+    #: 0 where a stage needs no public figures: then nothing is broadcast but the announcement.
+    parameters: Count
     model_sha256: Hex32
     sealed_sha256: Hex32
     public_key_sha256: Hex32
