@@ -5,10 +5,10 @@ be undone.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -145,12 +145,19 @@ def write_text(text: str, target: str) -> None:
 
 
 def _write(text: str, target: str) -> None:
+    """Write a file of one's own: pages and figures of a hospital are for its owner's eyes."""
     try:
-        Path(target).write_text(text, "utf-8")
+        with open(target, "w", encoding="utf-8", opener=_for_the_owner) as file:
+            file.write(text)
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written: {error.strerror}.", next_step="Name another file."
         ) from None
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    """Open a file; one that is new is readable by its owner alone (0600)."""
+    return os.open(path, flags, 0o600)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,13 +2,14 @@
 sent to a page that is not there.
 """
 
+import os
 import sys
 
 import click
 import pytest
 
 from securefl.cli import main, screen
-from securefl.cli.screen import DeclinedError, show_page, write_page
+from securefl.cli.screen import DeclinedError, show_page, write_json, write_page
 from securefl.errors import UsageError
 from securefl.report.page import page
 
@@ -130,3 +131,16 @@ def test_a_page_is_written_as_html_where_a_file_is_named(tmp_path, capsys):
 def test_a_page_beside_json_says_nothing(tmp_path, capsys):
     write_page(page("A page"), str(tmp_path / "p.html"))
     assert capsys.readouterr().out == ""
+
+
+def test_a_file_of_a_hospitals_figures_is_readable_by_its_owner_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        write_page(page("A page"), str(tmp_path / "p.html"))
+        write_json({"rows": 1}, str(tmp_path / "p.json"))
+    finally:
+        os.umask(before)
+    assert {f.name: f.stat().st_mode & 0o777 for f in tmp_path.iterdir()} == {
+        "p.html": 0o600,
+        "p.json": 0o600,
+    }
