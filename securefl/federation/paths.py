@@ -58,9 +58,14 @@ def call(digest: str) -> str:
     return f"{study_root(digest)}/call"
 
 
+def ready_folder(digest: str) -> str:
+    """The folder of answers to the call."""
+    return f"{study_root(digest)}/ready"
+
+
 def ready(digest: str, site: str) -> str:
     """One hospital's signed answer to it: that it can take part, and which run of its agent will."""
-    return f"{study_root(digest)}/ready/{site}"
+    return f"{ready_folder(digest)}/{site}"
 
 
 def extract(digest: str, site: str) -> str:

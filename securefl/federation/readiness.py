@@ -43,5 +43,6 @@ def all_ready(board: Board, plan: RoundPlan, call: str) -> dict[str, str]:
     Raises:
         StoreError: the store is away.
     """
-    found = ((site, ready_of(board, plan, site)) for site in plan.study.cohort)
+    there = set(StudyBoard(board, plan.digest).with_ready())  # one listing, not a look at each
+    found = ((site, ready_of(board, plan, site)) for site in plan.study.cohort if site in there)
     return {site: said.instance for site, said in found if said is not None and said.call == call}

@@ -67,6 +67,10 @@ class StudyBoard:
         """One hospital's signed answer to the call."""
         return Slot(self.board, paths.ready(self.digest, site), MAX_SMALL)
 
+    def with_ready(self) -> list[str]:
+        """Names under which an answer to the call lies."""
+        return self.board.names(paths.ready_folder(self.digest))
+
     def status(self, party: str) -> Slot:
         """One party's signed end of its part."""
         return Slot(self.board, paths.status(self.digest, party), MAX_SMALL)

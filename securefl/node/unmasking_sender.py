@@ -198,5 +198,6 @@ class UnmaskingSender:
 
 def _agreements(names: tuple[str, ...], at: RoundBoard) -> dict[str, bytes]:
     """The survivors' statements that are on the board; whether they hold is for the holder to see."""
-    found = {site: at.agreement(site).read_as(bytes) for site in names}
+    there = set(at.with_agreement()).intersection(names)
+    found = {site: at.agreement(site).read_as(bytes) for site in sorted(there)}
     return {site: data for site, data in found.items() if data is not None}
